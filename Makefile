@@ -1,0 +1,50 @@
+# Every target makes the .venv it needs: Python 3.11 or newer, make and a package index are all that must be there.
+# uv is used where it is installed, venv and pip otherwise.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
+
+.PHONY: help demo test check format bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/train.stamp ## from nothing to a trained classifier on drawn cats and dogs
+	@BIN=$(BIN) sh demo/run.sh
+
+test: $(VENV)/dev.stamp ## the tests
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/dev.stamp ## lint, format, types, walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp ## put the code in form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp ## time it beside the exercise (needs the photographs: PHOTOGRAPHS=...zip)
+	$(BIN)/python benchmarks/first_light.py $(PHOTOGRAPHS)
+
+clean: ## remove what the targets made; runs stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/made.stamp:
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@if command -v uv >/dev/null 2>&1; then uv venv --quiet --python $(PYTHON) $(VENV); else $(PYTHON) -m venv $(VENV); fi
+	@touch $@
+
+$(VENV)/train.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
+	@echo "Installing pawsight[train] (about a minute)"
+	@$(INSTALL) --constraint constraints.txt --editable ".[train]"
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
+	@echo "Installing pawsight[train,dev] (about a minute)"
+	@$(INSTALL) --constraint constraints.txt --editable ".[train,dev]"
+	@touch $@

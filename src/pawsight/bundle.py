@@ -1,0 +1,152 @@
+"""The classifier on disk: one folder that is enough to predict, and that proves itself when it is opened.
+
+Enters: a model as ONNX bytes with what must travel with it; later a folder. Leaves: a folder; later a `Bundle`.
+Does not know: how the model was made, where the pictures lie.
+
+    bundle/
+      bundle.json       class names in order, decode settings, recipe, precision, digests, versions, sha256 of each file
+      model.onnx        uint8 RGB pictures (N, H, W, 3) in; probabilities (N, C) and features (N, D) out
+      exam.npz          pictures and the probabilities they got when the bundle was made
+      trained.txt       sha256 of every picture trained on, so that nobody is examined on what he has learnt
+
+No pickle and no code: ONNX without external data, JSON, npz without objects.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.bundle_checks import checked_card, checked_files, refused
+from pawsight.images.decode import DecodeSettings, Pixels
+from pawsight.storage import new_folder, sha256_of, write_bytes, write_json
+
+FORMAT = 1
+CARD, MODEL, EXAM, TRAINED = "bundle.json", "model.onnx", "exam.npz", "trained.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Questions with the answers that were right when the bundle was made."""
+
+    pictures: Pixels  # (K, image_px, image_px, 3) uint8
+    probabilities: NDArray[np.float32]  # (K, C)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What travels with the weights; the content of bundle.json."""
+
+    classes: tuple[str, ...]  # in the order of the model's outputs
+    decode: DecodeSettings
+    recipe: Mapping[str, Any]
+    precision: str  # in which the exam was sat, "f32" or "bf16"
+    split_digest: str
+    data_fingerprint: str
+    created: str  # ISO 8601, UTC
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files are those it was written with."""
+
+    folder: Path
+    card: Card
+    model: bytes  # ONNX
+    exam: Exam
+    trained: frozenset[str]
+
+
+def write_bundle(folder: Path, card: Card, *, model: bytes, exam: Exam, trained: frozenset[str]) -> Path:
+    """Write a bundle so that it is there whole or not at all.
+
+    Raises:
+        StorageError: the disk refused, or the folder is there already.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, pictures=exam.pictures, probabilities=exam.probabilities)
+    files = {MODEL: model, EXAM: buffer.getvalue(), TRAINED: "\n".join(sorted(trained)).encode()}
+    with new_folder(folder) as part:
+        for name, content in files.items():
+            write_bytes(part / name, content)
+        digests = {name: sha256_of(content) for name, content in files.items()}
+        write_json(part / CARD, {"format": FORMAT, **asdict(card), "files": digests})
+    return folder
+
+
+def find_bundle(place: Path) -> Path:
+    """Return the bundle folder for a bundle or a run folder.
+
+    Raises:
+        BundleRefused: neither is there.
+    """
+    for folder in (place, place / "bundle"):
+        if (folder / CARD).is_file():
+            return folder
+    raise refused(place, f"There is no {CARD} in it, nor in a folder bundle/ below it.")
+
+
+def read_bundle(place: Path) -> Bundle:
+    """Open a bundle or the bundle of a run, and check every file against its digest.
+
+    Raises:
+        BundleRefused: something is missing, altered, from another format, or not what it says.
+    """
+    folder = find_bundle(place)
+    card, digests = checked_card(folder / CARD, FORMAT)
+    files = checked_files(folder, digests, (MODEL, EXAM, TRAINED))
+    return Bundle(
+        folder,
+        _card_from(card, folder),
+        files[MODEL],
+        _exam_from(files[EXAM], folder),
+        frozenset(files[TRAINED].decode("ascii", "replace").split()),
+    )
+
+
+def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
+    try:
+        return Card(
+            classes=tuple(values["classes"]),
+            decode=DecodeSettings(**values["decode"]),
+            recipe=dict(values["recipe"]),
+            precision=values["precision"],
+            split_digest=values["split_digest"],
+            data_fingerprint=values["data_fingerprint"],
+            created=values["created"],
+            versions=dict(values["versions"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise refused(folder, f"{CARD} lacks or misstates {error}.") from error
+
+
+def _exam_from(content: bytes, folder: Path) -> Exam:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            exam = Exam(arrays["pictures"], arrays["probabilities"])
+    except Exception as error:  # numpy and zipfile raise many kinds for a file that is not what it says
+        raise refused(folder, f"{EXAM} cannot be read: {error}.") from error
+    if exam.pictures.dtype != np.uint8 or exam.pictures.ndim != 4 or len(exam.pictures) != len(exam.probabilities):
+        raise refused(folder, f"{EXAM} has arrays of the wrong shape.")
+    return exam
+
+
+def card_summary(bundle: Bundle) -> str:
+    """Return one line for people: what the bundle is and what it was made from."""
+    recipe = bundle.card.recipe.get("name", "?")
+    made = f"{recipe} at {bundle.card.decode.image_px} px, {len(bundle.card.classes)} classes"
+    return f"{made}, split {bundle.card.split_digest[:12]}, made {bundle.card.created[:10]}"
+
+
+def to_jsonable(card: Card) -> dict[str, Any]:
+    """Return the card as plain JSON values."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(card)))
+    return plain

@@ -1,0 +1,190 @@
+"""What is in the user's folders: pictures with their class, and what was left out and why.
+
+Enters: a `Source`. Leaves: a `Catalog`. Does not know: models, where parts are cut, what the pixels are used for.
+
+One pass over the files does all that needs their bytes: hash, decode, fingerprint, and hand the pixels to a
+`PixelSink` (training computes features in it) so that no picture is decoded twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from pawsight.cache import Cache
+from pawsight.data.checks import check_classes, check_found
+from pawsight.data.finder import Candidate, Found, LeftOut
+from pawsight.errors import UnreadablePicture
+from pawsight.images.decode import Decoded, DecodeSettings, Pixels, decode
+from pawsight.images.fingerprint import perceptual_hash
+from pawsight.images.loader import ordered_map, read_regular_file
+from pawsight.progress import SILENT, Progress
+from pawsight.storage import sha256_of
+
+_FACTS_SPACE = "facts/1"
+_WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the bytes of a picture say, whoever owns it."""
+
+    width: int  # as shown upright, in pixels
+    height: int
+    format: str  # by content, e.g. "JPEG"
+    orientation: int  # EXIF, 1 when none
+    phash: int  # 64-bit perceptual hash
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One readable, labelled picture."""
+
+    path: Path
+    name: str  # path below the root of the data, with forward slashes
+    label: str
+    part: str | None  # "train", "validation" or "test" where the folders say so
+    sha256: str
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All pictures of a data set, sorted by name."""
+
+    root: Path
+    pictures: tuple[Picture, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, sorted."""
+        return tuple(sorted({picture.label for picture in self.pictures}))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pictures in each class, by sorted class name."""
+        counted = Counter(picture.label for picture in self.pictures)
+        return {label: counted[label] for label in self.classes}
+
+    @property
+    def baseline(self) -> float:
+        """Share of the commonest class: the accuracy of always answering it."""
+        return max(self.counts.values()) / len(self.pictures)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the contents and labels, whatever the files are called."""
+        lines = sorted(f"{picture.sha256},{picture.label}" for picture in self.pictures)
+        return sha256_of("\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+class PixelSink(Protocol):
+    """Somebody who wants the pixels while they are in memory."""
+
+    def wants(self, sha256: str) -> bool:
+        """Say whether the pixels of this content are needed; called from several threads."""
+
+    def take(self, sha256: str, pixels: Pixels) -> None:
+        """Receive pixels (image_px, image_px, 3) uint8; called from one thread, in the order of the catalog."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    candidate: Candidate
+    sha256: str
+    facts: Facts | None
+    fresh: bool  # the facts are not in the cache yet
+    pixels: Pixels | None
+    problem: str
+
+
+def read_catalog(
+    found: Found,
+    settings: DecodeSettings,
+    *,
+    cache: Cache,
+    threads: int,
+    sink: PixelSink | None = None,
+    progress: Progress = SILENT,
+) -> Catalog:
+    """Read every file that was found, once.
+
+    Args:
+        found: files with their labels, from `finder.find`.
+        settings: how to decode; the pixels go to `sink`.
+        cache: where facts about known contents lie.
+        threads: files worked on at once.
+        sink: who wants the pixels.
+
+    Raises:
+        NoPictures, BadCatalog: there is nothing that can be trained on.
+    """
+    check_found(found)
+    pictures, left_out = [], list(found.left_out)
+    with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
+        for seen in _stored(_see_all(found.candidates, settings, cache, threads, sink), cache):
+            step.advance()
+            if seen.facts is None:
+                left_out.append(LeftOut(seen.candidate.name, seen.problem))
+                continue
+            if sink is not None and seen.pixels is not None:
+                sink.take(seen.sha256, seen.pixels)
+            one = seen.candidate
+            pictures.append(Picture(one.path, one.name, one.label, one.part, seen.sha256, seen.facts))
+    catalog = Catalog(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda one: one.name)))
+    check_classes(found, Counter(picture.label for picture in pictures), catalog.left_out)
+    return catalog
+
+
+def _see_all(
+    candidates: Sequence[Candidate],
+    settings: DecodeSettings,
+    cache: Cache,
+    threads: int,
+    sink: PixelSink | None,
+) -> Iterator[_Seen]:
+    def see(candidate: Candidate) -> _Seen:
+        sha256 = ""
+        try:
+            data = read_regular_file(candidate.path)
+            sha256 = sha256_of(data)
+            facts = _cached_facts(cache, sha256)
+            if facts is not None and not (sink is not None and sink.wants(sha256)):
+                return _Seen(candidate, sha256, facts, False, None, "")
+            decoded = decode(data, settings, name=candidate.name)
+            return _Seen(candidate, sha256, facts or _facts_of(decoded), facts is None, decoded.pixels, "")
+        except UnreadablePicture as error:
+            return _Seen(candidate, sha256, None, False, None, error.why)
+
+    return ordered_map(see, candidates, threads=threads)
+
+
+def _facts_of(decoded: Decoded) -> Facts:
+    return Facts(
+        decoded.width, decoded.height, decoded.format, decoded.orientation, perceptual_hash(decoded.pixels)
+    )
+
+
+def _cached_facts(cache: Cache, sha256: str) -> Facts | None:
+    stored = cache.get_many(_FACTS_SPACE, [sha256]).get(sha256)
+    return Facts(*json.loads(stored)) if stored is not None else None
+
+
+def _stored(seen: Iterator[_Seen], cache: Cache) -> Iterator[_Seen]:
+    """Pass everything on, storing fresh facts as they come."""
+    fresh: dict[str, bytes] = {}
+    for one in seen:
+        if one.fresh and one.facts is not None:
+            facts = one.facts
+            values = [facts.width, facts.height, facts.format, facts.orientation, facts.phash]
+            fresh[one.sha256] = json.dumps(values).encode()
+        if len(fresh) >= _WRITE_EVERY:
+            cache.put_many(_FACTS_SPACE, fresh)
+            fresh = {}
+        yield replace(one, fresh=False)
+    cache.put_many(_FACTS_SPACE, fresh)

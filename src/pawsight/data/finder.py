@@ -1,0 +1,190 @@
+"""Walks the user's folders and names classes and parts, before any file is read.
+
+Enters: a folder, or the rows of a CSV. Leaves: `Found`: files with labels, files left out. Does not know: what is
+inside the files.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pawsight.data.csv_list import Listed
+
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+HIDDEN_FOLDERS = ("__MACOSX", "__pycache__")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that may be a picture."""
+
+    path: Path
+    name: str  # below the root, with forward slashes
+    label: str
+    part: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that is not used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the folders hold, by name alone."""
+
+    root: Path
+    candidates: tuple[Candidate, ...]  # sorted by name
+    left_out: tuple[LeftOut, ...]
+    loose: tuple[str, ...]  # names of files that lie where class folders should be
+    folders: tuple[str, ...]  # labels of all folders without folders in them, also empty ones
+
+
+def find(root: Path) -> Found:
+    """List the files below a folder; each one's folder, in full, is its label.
+
+    Folders named train, validation (or val, valid) and test are parts, when train and another one are there.
+    Links to folders are followed once; hidden files and folders are left out.
+    """
+    root = _enter(root)
+    parts = _parts_below(root)
+    walked = sorted(_walk(root, root, set()), key=lambda entry: entry.name)
+    candidates, left_out, loose, folders = [], [], [], []
+    for entry in walked:
+        part, label = _part_and_label(entry.folder, parts)
+        if entry.reason:
+            left_out.append(LeftOut(entry.name, entry.reason))
+        elif entry.is_empty_folder:
+            folders.append(label)
+        elif parts and part is None:
+            left_out.append(LeftOut(entry.name, "outside " + ", ".join(sorted(parts))))
+        elif not label:
+            loose.append(entry.name)
+        else:
+            candidates.append(Candidate(entry.path, entry.name, label, part))
+    folders += [one.label for one in candidates]
+    return Found(root, tuple(candidates), tuple(left_out), tuple(loose), tuple(sorted(set(filter(None, folders)))))
+
+
+def find_listed(root: Path, listed: tuple[Listed, ...]) -> Found:
+    """Turn the rows of a CSV into the same form."""
+    candidates = [Candidate(row.path, _name_below(root, row.path), _clean(row.label), row.part) for row in listed]
+    return Found(
+        root,
+        tuple(sorted(candidates, key=lambda one: one.name)),
+        (),
+        (),
+        tuple(sorted({one.label for one in candidates})),
+    )
+
+
+def expand(paths: list[Path]) -> Iterator[Path]:
+    """Yield files as they are and, for folders, the visible files below them, sorted."""
+    for path in paths:
+        if path.is_dir():
+            below = sorted(_walk(path, path, set()), key=lambda entry: entry.name)
+            yield from (entry.path for entry in below if not entry.reason and not entry.is_empty_folder)
+        else:
+            yield path
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    path: Path
+    name: str
+    folder: tuple[str, ...]  # names of the folders between the root and the file
+    reason: str = ""
+    is_empty_folder: bool = False
+
+
+def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[_Entry]:
+    """Yield files, folders that cannot be read and folders with nothing in them."""
+    between = folder.relative_to(root).parts
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            yield _Entry(folder, _name_below(root, folder), between, "a link to a folder that is listed already")
+            return
+        seen.add((status.st_dev, status.st_ino))
+        inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield _Entry(folder, _name_below(root, folder), between, (error.strerror or str(error)).lower())
+        return
+    if not inside:
+        yield _Entry(folder, _name_below(root, folder), between, is_empty_folder=True)
+    for entry in inside:
+        path = folder / entry.name
+        if entry.name.startswith(".") or entry.name in HIDDEN_FOLDERS:
+            yield _Entry(path, _name_below(root, path), between, "hidden")
+        elif _is_folder(entry):
+            yield from _walk(root, path, seen)
+        else:
+            yield _Entry(path, _name_below(root, path), between)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle: reading it as a file will say so
+        return False
+
+
+def _enter(root: Path) -> Path:
+    """Step into a folder that holds nothing but one folder of folders, as archives often do."""
+    while True:
+        visible = [entry for entry in _scan(root) if not entry.name.startswith(".") and entry.name not in HIDDEN_FOLDERS]
+        if len(visible) != 1 or not _is_folder(visible[0]):
+            return root
+        only = root / visible[0].name
+        if only.name.casefold() in PART_NAMES or not any(_is_folder(entry) for entry in _scan(only)):
+            return root
+        root = only
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except OSError:  # `_walk` meets the same folder and lists it with the reason
+        return []
+
+
+def _parts_below(root: Path) -> dict[str, str]:
+    """Return folder name -> part where the folders are parts, else nothing."""
+    named = {
+        entry.name: PART_NAMES[entry.name.casefold()]
+        for entry in _scan(root)
+        if entry.name.casefold() in PART_NAMES and _is_folder(entry)
+    }
+    return named if "train" in named.values() and len(set(named.values())) > 1 else {}
+
+
+def _part_and_label(folder: tuple[str, ...], parts: dict[str, str]) -> tuple[str | None, str]:
+    if not parts:
+        return None, _clean("/".join(folder))
+    if not folder or folder[0] not in parts:
+        return None, ""
+    return parts[folder[0]], _clean("/".join(folder[1:]))
+
+
+def _clean(label: str) -> str:
+    """Return the label in composed Unicode, so that a name typed on one system equals the same one from another."""
+    return unicodedata.normalize("NFC", label)
+
+
+def _name_below(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -1,0 +1,136 @@
+"""Fur patterns: stripes, patches, spots and pale bellies on any part of an animal.
+
+Enters: a part's outline and a `Coat`. Leaves: marks for the pen to lay on that part. Does not know: which animal it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import Random
+
+import numpy as np
+
+from pawsight.data.sample.curves import Points, blob, even, outward, oval, smooth, wedge
+from pawsight.data.sample.palette import Coat, Colour, lighter, mix
+from pawsight.data.sample.pen import Mark
+
+
+def body_marks(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
+    """Return the marks of a body, the pattern first and fine hairs over it."""
+    return [*_PATTERNS.get(coat.pattern, _plain)(outline, coat, rng), *hairs(outline, coat, rng)]
+
+
+def hairs(outline: Points, coat: Coat, rng: Random, *, count: int = 14) -> list[Mark]:
+    """Return short strokes of slightly darker and lighter fur, strewn over a part."""
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    length = float(max(high - low)) * 0.04
+    shades = (mix(coat.base, coat.ink, 0.12), lighter(coat.base, 0.12))
+    places = [(rng.uniform(low[0], high[0]), rng.uniform(low[1], high[1])) for _ in range(count)]
+    return [Mark(wedge(x, y, rng.uniform(-0.3, 0.3) * length, length, length * 0.24), rng.choice(shades)) for x, y in places]
+
+
+def sock(coat: Coat) -> Colour | None:
+    """Return the colour of the paws where it differs from the rest."""
+    if coat.pattern in ("tuxedo", "socks", "saddle"):
+        return coat.pale
+    return coat.mark if coat.pattern == "points" else None
+
+
+def tail_tip(coat: Coat) -> Colour | None:
+    """Return the colour of the end of the tail where it differs."""
+    return coat.mark if coat.pattern == "patches" else sock(coat)
+
+
+def stripes(outline: Points, colour: Colour, rng: Random, *, upward: float = 0.0, length: float = 0.34) -> list[Mark]:
+    """Return wedges that run inwards from the outline where it faces at least `upward` (-1 down, 1 up)."""
+    size = float(max(np.ptp(outline, axis=0)))
+    ring = even(outline, 26)
+    pairs = zip(ring.tolist(), outward(ring).tolist(), strict=True)
+    found = [(p, n) for p, n in pairs if -n[1] > upward or abs(n[0]) > 0.96]
+    return [_stripe(p, n, size * length * rng.uniform(0.6, 1.1), colour, rng) for p, n in found[::2]]
+
+
+def _stripe(place: list[float], normal: list[float], reach: float, colour: Colour, rng: Random) -> Mark:
+    sway = rng.uniform(-0.25, 0.25)
+    dx, dy = (-normal[0] + sway) * reach, (-normal[1]) * reach
+    start = (place[0] + normal[0] * 0.02, place[1] + normal[1] * 0.02)
+    return Mark(wedge(*start, dx, dy, reach * 0.30), colour)
+
+
+def _plain(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
+    return []
+
+
+def _tabby(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
+    return stripes(outline, coat.mark, rng, upward=-0.15)
+
+
+def _patches(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
+    size = float(max(np.ptp(outline, axis=0)))
+    places = rng.sample(even(outline, 12).tolist(), 3)
+    return [Mark(blob(x, y, size * rng.uniform(0.2, 0.34), size * rng.uniform(0.16, 0.3), rng), coat.mark) for x, y in places]
+
+
+def _spots(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    size = float(max(high - low)) * rng.uniform(0.035, 0.06)
+    found: list[Mark] = []
+    for step in range(18):
+        # The golden angle spreads the spots evenly without a grid showing.
+        radius, angle = math.sqrt((step + 0.5) / 18) * 0.52, step * 2.39996
+        x, y = (low + high) / 2 + (high - low) * radius * np.array([math.cos(angle), math.sin(angle)])
+        found.append(Mark(blob(x, y, size * rng.uniform(0.6, 1.3), size * rng.uniform(0.6, 1.2), rng), coat.mark))
+    return found
+
+
+def _saddle(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
+    height = float(np.ptp(outline[:, 1]))
+    middle = outline.mean(axis=0)
+    shrunk = (outline - middle) * (0.92, 1.0) + middle
+    return [Mark(shrunk - (0, height * rng.uniform(0.36, 0.5)), coat.mark)]
+
+
+_PATTERNS: dict[str, Callable[[Points, Coat, Random], list[Mark]]] = {
+    "tabby": _tabby,
+    "patches": _patches,
+    "spots": _spots,
+    "saddle": _saddle,
+}
+
+
+def face_marks(coat: Coat, rng: Random, *, turn: float) -> list[Mark]:
+    """Return the marks of a face seen from the front, in units of half its width, shifted by `turn`."""
+    x = 0.3 * turn
+    drawn: dict[str, Callable[[], list[Mark]]] = {
+        "tabby": lambda: _tabby_face(x, coat.mark),
+        "patches": lambda: [Mark(blob(rng.choice((-0.5, 0.5)) + x, -0.3, 0.5, 0.6, rng), coat.mark)],
+        "tuxedo": lambda: _blaze(x, coat.pale),
+        "saddle": lambda: [Mark(_cap(x), coat.mark), *_blaze(x, coat.pale)],
+        "points": lambda: [Mark(smooth([(x, -0.5), (0.5 + x, 0.1), (0.45 + x, 0.8), (x, 1.0), (-0.45 + x, 0.8), (-0.5 + x, 0.1)]), coat.mark)],
+        "spots": lambda: [Mark(blob(rng.uniform(-0.7, 0.7), rng.uniform(-0.9, -0.4), 0.13, 0.11, rng), coat.mark) for _ in range(4)],
+    }
+    return drawn.get(coat.pattern, list)()
+
+
+def _tabby_face(x: float, colour: Colour) -> list[Mark]:
+    brow = [wedge(x + at, -1.0, -at * 0.25, 0.42 - abs(at) * 0.3, 0.13) for at in (-0.32, 0.0, 0.32)]
+    cheek = [wedge(s * 1.1, y, -s * 0.42, 0.06, 0.12) for s in (-1, 1) for y in (0.08, 0.34)]
+    return [Mark(outline, colour) for outline in brow + cheek]
+
+
+def _blaze(x: float, colour: Colour) -> list[Mark]:
+    stripe = smooth([(x, -1.0), (x + 0.1, -0.55), (x + 0.15, 0.0), (x + 0.62, 0.5), (x + 0.4, 1.1), (x - 0.4, 1.1), (x - 0.62, 0.5), (x - 0.15, 0.0), (x - 0.1, -0.55)])
+    return [Mark(stripe, colour)]
+
+
+def _cap(x: float) -> Points:
+    return smooth([(-1.2, -1.2), (1.2, -1.2), (1.15, 0.1), (x + 0.55, 0.28), (x + 0.16, -0.28), (x - 0.16, -0.28), (x - 0.55, 0.28), (-1.15, 0.1)])
+
+
+def pale_patch(x: float, y: float, rx: float, ry: float, colour: Colour) -> Mark:
+    """Return a pale oval whose lower edge ends in locks, e.g. on a chest."""
+    ring = oval(x, y, rx, ry, count=44)
+    saw = np.where(np.arange(44) % 4 == 2, 1.16, 1.0)
+    lower = np.clip((ring[:, 1] - y) / ry + 0.5, 0, 1) * (saw - 1) + 1
+    return Mark((ring - (x, y)) * lower[:, None] + (x, y), colour)

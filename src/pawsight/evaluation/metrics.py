@@ -1,0 +1,126 @@
+"""Metrics of a classifier: arrays in, numbers out.
+
+Enters: true class indices and probabilities. Leaves: `Metrics`. Does not know: files, models, class folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.evaluation.intervals import Interval, wilson
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.floating]
+_TINY = 1e-12  # probabilities are clipped here, so that one wrong certainty costs 27.6 nats and not infinity
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMetrics:
+    """How one class fares."""
+
+    name: str
+    pictures: int
+    precision: float  # share of the answers with this name that are right; 0 when it is never answered
+    recall: float  # share of the pictures of this class that are found
+    f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Everything said about one part of the data."""
+
+    pictures: int
+    accuracy: float
+    interval: Interval  # Wilson, 95 %
+    log_loss: float  # nats
+    roc_auc: float | None  # macro one-against-rest; None when a class is missing
+    baseline: float  # share of the commonest class in this part
+    classes: tuple[ClassMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer
+
+
+def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str]) -> Metrics | None:
+    """Measure a classifier on one part.
+
+    Args:
+        true: class indices (N,), each in [0, C).
+        probabilities: (N, C), rows adding up to 1.
+        names: the C class names in order.
+
+    Returns:
+        the metrics, or None where there are no pictures.
+
+    Raises:
+        ValueError: the shapes do not fit each other.
+    """
+    if probabilities.shape != (len(true), len(names)):
+        raise ValueError(f"probabilities have shape {probabilities.shape}, not {(len(true), len(names))}")
+    if not len(true):
+        return None
+    answered = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(true, answered, num_classes=len(names))
+    right = int(np.trace(confusion))
+    return Metrics(
+        pictures=len(true),
+        accuracy=right / len(true),
+        interval=wilson(right, len(true)),
+        log_loss=log_loss(true, probabilities),
+        roc_auc=roc_auc(true, probabilities),
+        baseline=float(confusion.sum(axis=1).max() / len(true)),
+        classes=_per_class(confusion, names),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
+
+
+def confusion_matrix(true: IntArray, predicted: IntArray, *, num_classes: int) -> IntArray:
+    """Count how often each class was taken for each other.
+
+    Args:
+        true, predicted: class indices (N,), each in [0, num_classes).
+
+    Returns:
+        counts (C, C): row = truth, column = answer; the sum is N.
+
+    Raises:
+        ValueError: the two differ in shape or are not one-dimensional.
+    """
+    if true.shape != predicted.shape or true.ndim != 1:
+        raise ValueError(f"shapes {true.shape} and {predicted.shape} are not two equal rows")
+    counts = np.bincount(true * num_classes + predicted, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+def log_loss(true: IntArray, probabilities: FloatArray) -> float:
+    """Return the mean of -ln(probability of the truth), in nats, over N pictures."""
+    given = probabilities[np.arange(len(true)), true]
+    return float(-np.log(np.clip(given, _TINY, 1.0)).mean())
+
+
+def roc_auc(true: IntArray, probabilities: FloatArray) -> float | None:
+    """Return the area under the ROC curve, macro-averaged one class against the rest.
+
+    None where a class has no picture or all have the same. Source: scikit-learn `roc_auc_score`.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    classes = probabilities.shape[1]
+    if len(np.unique(true)) < classes:
+        return None
+    areas = [roc_auc_score(true == index, probabilities[:, index]) for index in range(classes)]
+    return float(np.mean(areas))
+
+
+def _per_class(confusion: IntArray, names: Sequence[str]) -> tuple[ClassMetrics, ...]:
+    right = np.diag(confusion)
+    given, answered = confusion.sum(axis=1), confusion.sum(axis=0)
+    precision = right / np.maximum(answered, 1)
+    recall = right / np.maximum(given, 1)
+    f1 = 2 * right / np.maximum(given + answered, 1)
+    return tuple(
+        ClassMetrics(name, int(given[index]), float(precision[index]), float(recall[index]), float(f1[index]))
+        for index, name in enumerate(names)
+    )

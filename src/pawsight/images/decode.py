@@ -1,0 +1,131 @@
+"""The decoder: training, evaluation, command line and server all call `decode`, and nothing else opens a picture.
+
+Enters: the bytes of one file and `DecodeSettings`. Leaves: a `Decoded` square of uint8 RGB, or `UnreadablePicture`.
+Does not know: where the bytes came from, labels, models.
+
+The steps, in order: recognise by content, refuse what is too large, decode (JPEG reduced while decoding when the
+target is small), resize to a square, bring to RGB on white, set upright. Turning comes last because stretching to a
+square and turning by quarters commute, and a small square turns faster.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from pawsight.errors import UnreadablePicture
+from pawsight.images.colour import to_rgb, to_resizable
+from pawsight.images.signatures import name_of_unsupported
+
+DECODER_VERSION = 1  # part of every cache key: raise it when the same bytes would decode to other pixels
+READABLE = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+READABLE_NAMES = "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP"
+
+# Pillow warns from 89 Mpx and raises from 179; our own limit is lower, and a warning on stderr would help nobody.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeSettings:
+    """All that decides which pixels a file becomes; stored in every bundle."""
+
+    image_px: int = 224  # side of the square the network sees
+    max_megapixels: int = 50  # width x height of the file, in millions; more is refused unread
+    version: int = DECODER_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One picture, ready for a network."""
+
+    pixels: Pixels  # (image_px, image_px, 3) uint8 RGB
+    width: int  # of the file as shown upright, in pixels
+    height: int
+    format: str  # Pillow's name of the file format, by content
+    orientation: int  # EXIF orientation that was applied, 1 when none
+
+
+def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
+    """Decode one file to a square of uint8 RGB.
+
+    Args:
+        data: the whole file.
+        settings: side of the square and limits.
+        name: what to call the file in an error.
+
+    Returns:
+        pixels (image_px, image_px, 3) uint8 in 0..255, stretched to the square with an antialiasing bilinear filter;
+        transparency shown on white; first frame of an animation; EXIF orientation applied.
+
+    Raises:
+        UnreadablePicture: nothing else, whatever the bytes are.
+    """
+    if not data:
+        raise _unreadable(name, "empty")
+    try:
+        return _decode(data, settings, name)
+    except UnreadablePicture:
+        raise
+    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _unreadable(name, _reason(data, error)) from error
+    except Exception as error:  # Pillow's parsers raise whatever they trip over: hostile bytes reach most built-ins
+        raise _unreadable(name, _reason(data, error)) from error
+
+
+def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
+    with Image.open(io.BytesIO(data), formats=READABLE) as image:
+        width, height = image.size
+        if width * height > settings.max_megapixels * 1_000_000:
+            raise _unreadable(name, "too large")
+        kind = image.format or "unknown"
+        side = settings.image_px
+        image.draft("RGB", (side, side))
+        image.load()
+        orientation = _orientation(image)
+        square = to_resizable(image).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    upright = to_rgb(square)
+    if orientation in _UPRIGHT:
+        upright = upright.transpose(_UPRIGHT[orientation])
+    if orientation >= 5:
+        width, height = height, width
+    return Decoded(np.asarray(upright, dtype=np.uint8), width, height, kind, orientation)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none or the EXIF block is broken."""
+    try:
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # a broken EXIF block says nothing of the pixels, which did decode
+        return 1
+    return value if isinstance(value, int) and value in _UPRIGHT else 1
+
+
+def _reason(data: bytes, error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return "too large"
+    if isinstance(error, UnidentifiedImageError):
+        return name_of_unsupported(data) or "not a picture"
+    text = str(error).lower()
+    return "truncated" if "truncated" in text or "ended prematurely" in text else "unreadable"
+
+
+def _unreadable(name: str, reason: str) -> UnreadablePicture:
+    return UnreadablePicture(f"Could not read {name} as a picture.", reason, f"Readable types are {READABLE_NAMES}.")

@@ -1,0 +1,121 @@
+"""Many files, read and decoded in threads, in order and in constant memory.
+
+Enters: paths and `DecodeSettings`. Leaves: one `Loaded` for each path, in the order given. Does not know: labels,
+what the pixels are for.
+
+Threads, not processes: Pillow and hashlib release the interpreter lock while they work on a picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from pawsight.errors import UnreadablePicture
+from pawsight.images.decode import Decoded, DecodeSettings, decode
+
+MAX_FILE_BYTES = 512 * 2**20  # a picture of 50 Mpx at 16 bits a channel is 300 MB; beyond that nothing is a photograph
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 8  # files under way for each thread: enough to even out large and small ones
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one file turned out to be."""
+
+    path: Path
+    sha256: str  # of the file's bytes; empty when they could not be read
+    decoded: Decoded | None  # None when it was not wanted, or when there is a problem
+    problem: str  # reason in a few words, empty when all is well
+
+
+def load(
+    paths: Iterable[Path],
+    settings: DecodeSettings,
+    *,
+    threads: int,
+    wanted: Callable[[str], bool] = lambda sha256: True,
+) -> Iterator[Loaded]:
+    """Read, hash and decode files.
+
+    Args:
+        paths: files, consumed lazily.
+        settings: how to decode.
+        threads: how many files are worked on at once.
+        wanted: asked with a file's SHA-256 whether its pixels are needed; called in worker threads.
+
+    Yields:
+        one `Loaded` a path, in order; at most `8 x threads` are in memory. A file that cannot be read is a `Loaded`
+        with a problem, never an exception.
+    """
+
+    def work(path: Path) -> Loaded:
+        return load_one(path, settings, wanted=wanted)
+
+    return ordered_map(work, paths, threads=threads)
+
+
+def load_one(
+    path: Path, settings: DecodeSettings, *, wanted: Callable[[str], bool] = lambda sha256: True
+) -> Loaded:
+    """Read, hash and decode one file; problems are told in the result."""
+    sha256 = ""
+    try:
+        data = read_regular_file(path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        return Loaded(path, sha256, decode(data, settings, name=path.name) if wanted(sha256) else None, "")
+    except UnreadablePicture as error:
+        return Loaded(path, sha256, None, error.why)
+
+
+def read_regular_file(path: Path) -> bytes:
+    """Return a file's bytes without ever waiting on a pipe or a device.
+
+    Raises:
+        UnreadablePicture: it is missing, no regular file, too large, or not ours to read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise _unreadable(path, "not a regular file")
+            if status.st_size > MAX_FILE_BYTES:
+                raise _unreadable(path, "too large")
+            return file.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _unreadable(path, reason[:1].lower() + reason[1:]) from error
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int
+) -> Iterator[Result]:
+    """Apply `function` in threads and yield results in the order of the items, a bounded number ahead."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="decode") as pool:
+        under_way: deque[Future[Result]] = deque(
+            pool.submit(function, item) for item in islice(remaining, _AHEAD * threads)
+        )
+        try:
+            while under_way:
+                result = under_way.popleft().result()
+                under_way.extend(pool.submit(function, item) for item in islice(remaining, 1))
+                yield result
+        finally:
+            for future in under_way:
+                future.cancel()
+
+
+def _unreadable(path: Path, reason: str) -> UnreadablePicture:
+    return UnreadablePicture(f"Could not read {path}.", reason)

@@ -1,0 +1,123 @@
+"""Bundle -> Predictor: pictures in, named probabilities out.
+
+Enters: a run or bundle folder, then any number of pictures. Leaves: one `Prediction` for each, in order. Does not
+know: training, where answers are shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.bundle import Bundle, read_bundle
+from pawsight.bundle_checks import refused
+from pawsight.data.finder import expand
+from pawsight.engine import Engine, Lane, Outputs, best_precision
+from pawsight.images.loader import Loaded, load
+from pawsight.machine import Machine, this_machine
+
+# How far a probability may lie from the one in the exam: rounding between processors in float32, and the 8 bits of
+# a bfloat16's fraction where either side computes with it.
+TOLERANCE = {"f32": 1e-3, "bf16": 3e-2}
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one picture, or the reason why there is none."""
+
+    path: str
+    label: str | None
+    probability: float | None  # of the label
+    probabilities: dict[str, float] | None  # by class name, adding up to 1
+    error: str | None
+
+
+class Predictor:
+    """A bundle that has passed its exam on this machine.
+
+    Example:
+        >>> predictor = pawsight.load("runs/latest")
+        >>> [answer.label for answer in predictor.predict(["cat.jpg"])]
+        ['cats']
+    """
+
+    def __init__(self, bundle: Bundle, *, machine: Machine | None = None) -> None:
+        machine = machine or this_machine()
+        self.bundle, self.classes = bundle, bundle.card.classes
+        self._threads = machine.cores
+        self._engine = Engine(
+            bundle.model,
+            image_px=bundle.card.decode.image_px,
+            precision=best_precision(machine),
+            streams=machine.cores,
+        )
+        sit_exam(bundle, self._engine)
+
+    def predict(self, paths: Sequence[str | os.PathLike[str]]) -> list[Prediction]:
+        """Classify files, and all files below folders.
+
+        Returns:
+            one `Prediction` for each file, in order; a file that is no picture gets one with its `error`.
+        """
+        return list(self.stream(expand([Path(path) for path in paths])))
+
+    def stream(self, paths: Iterable[Path]) -> Iterator[Prediction]:
+        """Classify any number of files in constant memory, in order."""
+        for loaded, outputs in self.outputs(paths):
+            yield self._prediction(loaded, outputs)
+
+    def outputs(self, paths: Iterable[Path]) -> Iterator[tuple[Loaded, Outputs | None]]:
+        """Yield each file with the graph's outputs, None where it could not be read; in order."""
+        lane = Lane(self._engine)
+        for loaded in load(paths, self.bundle.card.decode, threads=self._threads):
+            if loaded.decoded is None:
+                yield from lane.drain()
+                yield loaded, None
+            else:
+                yield from lane.push(loaded, loaded.decoded.pixels)
+        yield from lane.drain()
+
+    def _prediction(self, loaded: Loaded, outputs: Outputs | None) -> Prediction:
+        path = os.fspath(loaded.path)
+        if outputs is None:
+            return Prediction(path, None, None, None, loaded.problem)
+        values = outputs["probabilities"]
+        best = int(values.argmax())
+        named = {name: float(value) for name, value in zip(self.classes, values, strict=True)}
+        return Prediction(path, self.classes[best], float(values[best]), named, None)
+
+
+def load_predictor(place: str | os.PathLike[str]) -> Predictor:
+    """Open a run or bundle folder, check it and let it sit its exam.
+
+    Raises:
+        BundleRefused: it is broken, altered or answers otherwise than when it was made.
+    """
+    return Predictor(read_bundle(Path(place).expanduser()))
+
+
+def sit_exam(bundle: Bundle, engine: Engine) -> float:
+    """Let a bundle answer its exam again and return the largest difference of a probability.
+
+    Raises:
+        BundleRefused: a probability differs by more than `TOLERANCE`, or the outputs have another shape.
+    """
+    answers = engine.run_all(bundle.exam.pictures).get("probabilities")
+    if answers is None or answers.shape != bundle.exam.probabilities.shape:
+        raise refused(bundle.folder, "The model's outputs do not fit its exam.")
+    allowed = max(TOLERANCE.get(bundle.card.precision, 0.0), TOLERANCE[engine.precision])
+    difference = _largest_difference(answers, bundle.exam.probabilities)
+    if not difference <= allowed:
+        raise refused(
+            bundle.folder, f"It fails its exam: a probability is off by {difference:.4f}, {allowed:g} is allowed."
+        )
+    return difference
+
+
+def _largest_difference(answers: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    return float(np.abs(answers - expected).max())

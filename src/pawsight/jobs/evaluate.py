@@ -1,0 +1,163 @@
+"""The verb `evaluate`: how good is a bundle, on its own held-out pictures or on others.
+
+Enters: a run or bundle, and perhaps data. Leaves: an `EvaluateReport`. Does not know: terminals.
+
+Pictures that the bundle was trained on are refused by content, whatever they are called now.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pawsight.data.finder import Candidate, LeftOut, find, find_listed
+from pawsight.data.sources import resolve
+from pawsight.errors import BadCatalog, NoPictures
+from pawsight.evaluation.metrics import Metrics, measure
+from pawsight.evaluation.report import confusions, sentence, table_rows, to_jsonable
+from pawsight.inference import Predictor, load_predictor
+from pawsight.jobs.sealed import held_out
+from pawsight.machine import cache_folder
+from pawsight.progress import SILENT, Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateReport:
+    """How a bundle did on one set of pictures."""
+
+    bundle: Path
+    data: str
+    part: str | None  # "validation" or "test" of the bundle's own run
+    split_digest: str  # of the split the bundle was made from
+    metrics: Metrics | None
+    left_out: tuple[LeftOut, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `evaluate --json` prints them."""
+        return {
+            "bundle": str(self.bundle),
+            "data": self.data,
+            "part": self.part,
+            "split": {"digest": self.split_digest},
+            "metrics": to_jsonable(self.metrics),
+            "left_out": [{"path": one.name, "reason": one.reason} for one in self.left_out],
+        }
+
+
+def evaluate(
+    run: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    *,
+    test: bool = False,
+    including_training: bool = False,
+    progress: Progress = SILENT,
+) -> EvaluateReport:
+    """Measure a bundle.
+
+    Args:
+        run: a run or bundle folder.
+        data: labelled pictures as for `train`; None for the run's own validation part.
+        test: take the run's own test part instead; its every look is counted.
+        including_training: do not leave out pictures that the bundle was trained on.
+
+    Raises:
+        PawsightError: the bundle is refused, or there is no picture that may be measured.
+    """
+    predictor = load_predictor(run)
+    progress.say(f"Bundle   {predictor.bundle.folder}, split {predictor.bundle.card.split_digest[:12]}")
+    part = None
+    if data is None:
+        part = "test" if test else "validation"
+        candidates, name = held_out(Path(run), part), f"the run's own {part} part"
+    else:
+        source = resolve(data, cache=cache_folder(), progress=progress)
+        found = find_listed(source.root, source.listed) if source.listed else find(source.root)
+        candidates, name = found.candidates, source.name
+    truths, probabilities, left_out = _answers(predictor, candidates, including_training, progress)
+    if not truths:
+        raise _nothing_left(name, left_out)
+    classes = predictor.classes
+    metrics = measure(np.array([classes.index(label) for label in truths]), np.stack(probabilities), classes)
+    return EvaluateReport(
+        bundle=predictor.bundle.folder,
+        data=name,
+        part=part,
+        split_digest=predictor.bundle.card.split_digest,
+        metrics=metrics,
+        left_out=tuple(left_out),
+    )
+
+
+def _answers(
+    predictor: Predictor, candidates: Sequence[Candidate], including_training: bool, progress: Progress
+) -> tuple[list[str], list[np.ndarray[Any, Any]], list[LeftOut]]:
+    """Return truths, probabilities and what was left out."""
+    _check_labels(predictor.classes, candidates)
+    truths, probabilities, left_out = [], [], []
+    with progress.stage("Classifying", len(candidates), "pictures") as step:
+        answers = predictor.outputs(one.path for one in candidates)
+        for one, (loaded, outputs) in zip(candidates, answers, strict=True):
+            step.advance()
+            if outputs is None:
+                left_out.append(LeftOut(one.name, loaded.problem))
+            elif loaded.sha256 in predictor.bundle.trained and not including_training:
+                left_out.append(LeftOut(one.name, "trained on"))
+            else:
+                truths.append(one.label)
+                probabilities.append(outputs["probabilities"])
+    return truths, probabilities, left_out
+
+
+def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
+    unknown = sorted({one.label for one in candidates} - set(classes))
+    if unknown:
+        raise BadCatalog(
+            f"The data has classes that the bundle does not know: {', '.join(map(repr, unknown[:5]))}.",
+            f"The bundle knows {', '.join(map(repr, classes[:20]))}.",
+            "Name the folders as they were named for training, or leave the others out.",
+        )
+
+
+def _nothing_left(name: str, left_out: Sequence[LeftOut]) -> NoPictures:
+    return NoPictures(
+        f"No picture of {name} can be measured.",
+        f"Left out: {_told(left_out)}.",
+        "Give pictures the bundle has not seen, or add --including-training to measure memory instead of skill.",
+    )
+
+
+def summary(report: EvaluateReport) -> list[str]:
+    """Return the lines that tell a person how good it is."""
+    lines = [f"On {report.data}: {sentence(report.metrics)}"]
+    if report.metrics is None:
+        return lines
+    if report.metrics.roc_auc is not None:
+        lines.append(f"Area under the ROC curve {report.metrics.roc_auc:.4f}")
+    lines += _columns([("class", "pictures", "precision", "recall", "F1"), *table_rows(report.metrics)])
+    mistakes = confusions(report.metrics)
+    if mistakes:
+        lines.append("Commonest mistakes: " + "; ".join(f"{n} {a} taken for {b}" for a, b, n in mistakes))
+    if report.left_out:
+        lines.append(f"Left out: {_told(report.left_out)}")
+    return [*lines, f"The split it was trained with has the digest {report.split_digest[:12]}."]
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align a table: names to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) if not column else cell.rjust(width)
+                  for column, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+
+
+def _told(left_out: Sequence[LeftOut]) -> str:
+    reasons = Counter(one.reason for one in left_out)
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()) or "no files at all"

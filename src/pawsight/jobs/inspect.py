@@ -1,0 +1,94 @@
+"""The verb `inspect`: what is in there, before anything slow.
+
+Enters: what the user typed. Leaves: an `InspectReport`. Does not know: models, terminals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from pawsight.cache import Cache
+from pawsight.data.catalog import Catalog, read_catalog
+from pawsight.data.finder import find, find_listed
+from pawsight.data.sources import resolve
+from pawsight.data.split import Split, make_split
+from pawsight.images.decode import DecodeSettings
+from pawsight.machine import cache_folder, usable_cores
+from pawsight.progress import SILENT, Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectReport:
+    """What a data set holds."""
+
+    data: str
+    catalog: Catalog
+    split: Split  # as `train` would cut it
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `inspect --json` prints them."""
+        return {
+            "data": self.data,
+            "root": str(self.catalog.root),
+            "classes": list(self.catalog.classes),
+            "counts": self.catalog.counts,
+            "baseline": self.catalog.baseline,
+            "formats": dict(Counter(one.facts.format for one in self.catalog.pictures).most_common()),
+            "split": {"digest": self.split.digest, **self.split.sizes, "how": self.split.how},
+            "straddling": [list(names) for names in self.split.straddling],
+            "left_out": [{"path": one.name, "reason": one.reason} for one in self.catalog.left_out],
+        }
+
+
+def inspect(data: str | os.PathLike[str], *, seed: int = 0, progress: Progress = SILENT) -> InspectReport:
+    """Look at a data set without training on it.
+
+    Args:
+        data: as for `train`.
+        seed: of the split that `train` would make.
+
+    Raises:
+        DataError: it cannot be trained on as it is, and why.
+    """
+    cache = cache_folder()
+    source = resolve(data, cache=cache, progress=progress)
+    found = find_listed(source.root, source.listed) if source.listed else find(source.root)
+    with Cache(cache / "cache") as store:
+        catalog = read_catalog(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)
+    return InspectReport(data=source.name, catalog=catalog, split=make_split(catalog, seed=seed))
+
+
+def summary(report: InspectReport) -> list[str]:
+    """Return the lines that tell a person what is in there."""
+    catalog, sizes = report.catalog, report.split.sizes
+    widths = sorted(one.facts.width for one in catalog.pictures)
+    heights = sorted(one.facts.height for one in catalog.pictures)
+    formats = Counter(one.facts.format for one in catalog.pictures).most_common()
+    middle = len(widths) // 2
+    lines = [
+        f"{report.data}: {len(catalog.pictures):,} pictures of {len(catalog.classes):,} classes in {catalog.root}",
+        count_sentence(catalog),
+        f"Always answering the commonest class would be right {100 * catalog.baseline:.1f} % of the time.",
+        f"Sizes from {widths[0]} x {heights[0]} to {widths[-1]} x {heights[-1]} pixels, half of them below "
+        f"{widths[middle]} x {heights[middle]}; formats: {', '.join(f'{n:,} {name}' for name, n in formats)}.",
+        f"train would use {sizes['train']:,} train, {sizes['validation']:,} validation and {sizes['test']:,} test "
+        f"pictures: {report.split.how} (digest {report.split.digest[:12]}).",
+    ]
+    if report.split.straddling:
+        lines.append(f"The same or nearly the same picture lies in two parts {len(report.split.straddling):,} times:")
+        lines += [f"  {' = '.join(names)}" for names in report.split.straddling[:10]]
+    if catalog.left_out:
+        lines.append(f"{len(catalog.left_out):,} files are left out:")
+        lines += [f"  {one.name}: {one.reason}" for one in catalog.left_out[:10]]
+        lines += [f"  and {len(catalog.left_out) - 10:,} more (all with --json)"] * (len(catalog.left_out) > 10)
+    return lines
+
+
+def count_sentence(catalog: Catalog) -> str:
+    """Return the exercise's sentence, e.g. "There are 1,000 images of cats and 1,000 images of dogs."."""
+    parts = [f"{count:,} image{'s' if count != 1 else ''} of {name}" for name, count in catalog.counts.items()]
+    *first, last = parts
+    return f"There are {', '.join(first)} and {last}."

@@ -1,0 +1,61 @@
+"""The verb `predict`: pictures in, one answer for each, as they come.
+
+Enters: a run and names of files and folders. Leaves: `Answer`s. Does not know: terminals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pawsight.data.finder import expand
+from pawsight.inference import Prediction, load_predictor
+from pawsight.progress import SILENT, Progress
+
+_RUNNERS_UP = 2  # other classes named beside the answer on a line for people
+_WORTH_NAMING = 0.005  # probability below which a runner-up is left unsaid
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A `Prediction` that can be printed."""
+
+    prediction: Prediction
+
+    @property
+    def error(self) -> str | None:
+        """Why there is no answer."""
+        return self.prediction.error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `predict --json` prints them."""
+        return asdict(self.prediction)
+
+    def line(self) -> str:
+        """Return the line for people."""
+        one = self.prediction
+        if one.probabilities is None or one.label is None or one.probability is None:
+            return f"{one.path}: not classified, {one.error}"
+        others = sorted(one.probabilities.items(), key=lambda pair: -pair[1])[1 : 1 + _RUNNERS_UP]
+        told = ", ".join(f"{name} {100 * value:.1f} %" for name, value in others if value >= _WORTH_NAMING)
+        return f"{one.path}: {one.label} {100 * one.probability:.1f} %" + (f" ({told})" if told else "")
+
+
+def predict(
+    run: str | os.PathLike[str], pictures: Sequence[str | os.PathLike[str]], *, progress: Progress = SILENT
+) -> Iterator[Answer]:
+    """Classify files and the files below folders, in order, in constant memory.
+
+    Raises:
+        BundleRefused: the run has no bundle that can be trusted.
+    """
+    predictor = load_predictor(run)
+    paths = [Path(picture) for picture in pictures]
+    total = len(paths) if not any(path.is_dir() for path in paths) else None
+    with progress.stage("Classifying", total, "pictures") as step:
+        for prediction in predictor.stream(expand(paths)):
+            step.advance()
+            yield Answer(prediction)

@@ -1,0 +1,103 @@
+"""What this machine is and what follows from it: threads, precision, the cache folder.
+
+Enters: the operating system's own answers and PAWSIGHT_CACHE. Leaves: a `Machine`, paths, versions. Does not know:
+pictures, models, runs.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+_BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
+_PACKAGES = ("pawsight", "numpy", "pillow", "openvino", "onnx", "scikit-learn", "keras", "tensorflow", "tensorflow-cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine as far as speed and answers depend on it."""
+
+    system: str  # e.g. "Linux x86_64"
+    processor: str
+    cores: int  # that this process may use
+    memory_gib: float
+    bfloat16: str  # the instruction set that multiplies bfloat16, empty when there is none
+    python: str
+
+    def __str__(self) -> str:
+        bfloat16 = f", bfloat16 by {self.bfloat16}" if self.bfloat16 else ""
+        cores = f"{self.cores} core{'s' if self.cores != 1 else ''}"
+        return f"{self.processor}, {cores}, {self.memory_gib:.0f} GiB{bfloat16}, {self.system}, Python {self.python}"
+
+
+def this_machine() -> Machine:
+    """Describe the machine this process runs on."""
+    flags = _cpu_flags()
+    return Machine(
+        system=f"{platform.system()} {platform.machine()}",
+        processor=_processor_name(),
+        cores=usable_cores(),
+        memory_gib=_memory_bytes() / 2**30,
+        bfloat16=next((name for flag, name in _BFLOAT16_FLAGS.items() if flag in flags), ""),
+        python=platform.python_version(),
+    )
+
+
+def usable_cores() -> int:
+    """Return how many processors this process may run on, as set by taskset or a container."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again: PAWSIGHT_CACHE, else the platform's cache folder."""
+    named = os.environ.get("PAWSIGHT_CACHE")
+    if named:
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("pawsight", appauthor=False)
+
+
+def versions() -> dict[str, str]:
+    """Return the installed versions of the packages that answers depend on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor_name() -> str:
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "unknown processor"
+
+
+def _cpu_flags() -> frozenset[str]:
+    for line in _cpuinfo():
+        if line.startswith("flags"):
+            return frozenset(line.partition(":")[2].split())
+    return frozenset()
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(errors="replace").splitlines() if sys.platform == "linux" else []
+    except OSError:
+        return []
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 0

@@ -1,0 +1,2 @@
+"""Enters: recipes and pretrained weights. Leaves: networks to train and backbones to run.
+Does not know: pictures on disk, splits or runs."""

@@ -1,0 +1,52 @@
+"""Backbone + linear head -> one ONNX graph.
+
+Enters: the backbone as ONNX bytes, the weights of a head, class names. Leaves: ONNX bytes. Does not know: how the
+head was fitted, files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+PICTURES, FEATURES, PROBABILITIES = "pictures", "features", "probabilities"
+
+
+def append_head(
+    backbone: bytes, weights: NDArray[np.float32], bias: NDArray[np.float32], *, classes: Sequence[str]
+) -> bytes:
+    """Append softmax(features @ weights + bias) to a backbone.
+
+    Args:
+        backbone: ONNX with the input `pictures` uint8 (N, H, W, 3) and the output `features` float32 (N, D).
+        weights, bias: of the head, (D, C) and (C,).
+        classes: the C names, stored in the model's metadata under `classes` as JSON.
+
+    Returns:
+        ONNX bytes with the outputs `probabilities` (N, C) and `features` (N, D), weights inside.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load_from_string(backbone)
+    graph = model.graph
+    graph.initializer.extend(
+        [numpy_helper.from_array(weights, "head/weights"), numpy_helper.from_array(bias, "head/bias")]
+    )
+    graph.node.extend(
+        [
+            helper.make_node("Gemm", [FEATURES, "head/weights", "head/bias"], ["head/logits"], "head/gemm"),
+            helper.make_node("Softmax", ["head/logits"], [PROBABILITIES], "head/softmax", axis=1),
+        ]
+    )
+    answer = helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["N", len(classes)])
+    outputs = [answer, *graph.output]
+    del graph.output[:]
+    graph.output.extend(outputs)
+    helper.set_model_props(model, {"classes": json.dumps(list(classes), ensure_ascii=False)})
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content

@@ -1,0 +1,213 @@
+"""Where pretrained weights come from.
+
+Enters: the name of a backbone, or a PyTorch checkpoint with the SHA-256 it must have. Leaves: the file's place, or its
+tensors as NumPy arrays. Does not know: PyTorch, Keras, or what the tensors are for.
+
+The published checkpoints are in PyTorch's older form: five pickles (a magic number, a version, the writer's machine,
+the tensors' names and shapes, the order of the storages), then each storage as a count and its raw numbers. Pickles can
+run code, so they are read by an unpickler that knows tensors and refuses the rest, and only after the whole file has
+proved to be the published one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pawsight.errors import WeightsUnavailable
+from pawsight.models.backbones import find_backbone
+from pawsight.storage import sha256_of
+
+INSTALL = 'Type: pip install "pawsight[train]"'
+REINSTALL = 'Type: pip install --force-reinstall "pawsight[train]"'
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_VERSION = 1001
+_STORAGES = {  # what PyTorch calls a storage -> what NumPy calls its numbers
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "|i1",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
+}
+
+
+class _NotACheckpoint(Exception):
+    """The bytes do not say what a checkpoint says; the text names the difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    key: str
+    dtype: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A tensor as the pickle describes it: a window on numbers that come later in the file."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def installed_checkpoint(name: str) -> Path:
+    """Find the weights of a backbone among the installed packages, importing none of them.
+
+    Raises:
+        WrongUsage: there is no backbone of that name.
+        WeightsUnavailable: its package is not installed, or lacks the file.
+    """
+    backbone = find_backbone(name)
+    spec = importlib.util.find_spec(backbone.module)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(folder) / backbone.file).is_file():
+            return path
+    raise WeightsUnavailable(
+        f"The pretrained weights of {name} are not installed.",
+        f"No installed package {backbone.package} holds {backbone.file}.",
+        INSTALL,
+    )
+
+
+def read_checkpoint(path: Path, *, sha256: str) -> dict[str, np.ndarray]:
+    """Read the tensors of a PyTorch checkpoint without PyTorch.
+
+    Args:
+        path: a file in the form that `torch.save` wrote before PyTorch 1.6.
+        sha256: what the file's content must hash to, in lower-case hexadecimal.
+
+    Returns:
+        Arrays by their names, in the order of the file, each with its own memory.
+
+    Raises:
+        WeightsUnavailable: the file cannot be read, has another hash, is in another form, or holds more than tensors.
+    """
+    data = read_published(path, sha256=sha256)
+    try:
+        return _tensors(io.BytesIO(data))
+    except Exception as error:  # a broken pickle can fail in any way at all
+        reason = str(error) if isinstance(error, _NotACheckpoint) else f"It breaks off with: {error!r}."
+        raise WeightsUnavailable(f"{path} cannot be used as pretrained weights.", reason, REINSTALL) from error
+
+
+def read_published(path: Path, *, sha256: str) -> bytes:
+    """Read a file that must be, byte for byte, the one that was published.
+
+    Raises:
+        WeightsUnavailable: the file cannot be read or has another hash.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsUnavailable(
+            f"The pretrained weights {path} cannot be read.", f"The system says: {error.strerror or error}.", INSTALL
+        ) from error
+    if (found := sha256_of(data)) != sha256:
+        raise WeightsUnavailable(
+            f"{path} is not the file that was published.", f"Its SHA-256 is {found} instead of {sha256}.", REINSTALL
+        )
+    return data
+
+
+def _tensors(file: io.BytesIO) -> dict[str, np.ndarray]:
+    _check_header(file)
+    views = _unpickle(file)
+    if not isinstance(views, Mapping) or not all(
+        isinstance(name, str) and isinstance(view, _View) for name, view in views.items()
+    ):
+        raise _NotACheckpoint("It holds something other than named tensors.")
+    storages = _read_storages(file, {view.storage for view in views.values()})
+    return {name: _array(view, storages[view.storage.key]) for name, view in views.items()}
+
+
+def _check_header(file: io.BytesIO) -> None:
+    if file.getvalue()[:4] == b"PK\x03\x04":
+        raise _NotACheckpoint("It is a zip file, the form that PyTorch writes since 1.6.")
+    if _unpickle(file) != _MAGIC or _unpickle(file) != _VERSION:
+        raise _NotACheckpoint("It does not begin like one.")
+    machine = _unpickle(file)
+    if not isinstance(machine, Mapping) or machine.get("little_endian") is not True:
+        raise _NotACheckpoint("Its numbers are not stored little-endian.")
+
+
+def _read_storages(file: io.BytesIO, storages: set[_Storage]) -> dict[str, np.ndarray]:
+    order, by_key = _unpickle(file), {storage.key: storage for storage in storages}
+    if not isinstance(order, list) or sorted(order) != sorted(storage.key for storage in storages):
+        raise _NotACheckpoint("Its list of storages does not fit its tensors.")
+    found = {key: _read_storage(file, by_key[key]) for key in order}
+    if file.read(1):
+        raise _NotACheckpoint("It goes on after its last storage.")
+    return found
+
+
+def _read_storage(file: io.BytesIO, storage: _Storage) -> np.ndarray:
+    count = int.from_bytes(file.read(8), "little")
+    size = storage.count * np.dtype(storage.dtype).itemsize
+    data = file.read(size) if count == storage.count else b""
+    if count != storage.count or len(data) != size:
+        raise _NotACheckpoint(f"Storage {storage.key} is shorter or longer than its tensors say.")
+    return np.frombuffer(data, storage.dtype)
+
+
+def _array(view: _View, numbers: np.ndarray) -> np.ndarray:
+    """Cut a tensor out of its storage, refusing windows that reach outside it."""
+    steps = [(size - 1) * stride for size, stride in zip(view.shape, view.strides, strict=True)]
+    if min((view.offset, *view.shape, *view.strides)) < 0 or view.offset + sum(steps) >= len(numbers):
+        raise _NotACheckpoint(f"A tensor reaches outside its storage {view.storage.key}.")
+    window = np.lib.stride_tricks.as_strided(
+        numbers[view.offset :], view.shape, [stride * numbers.itemsize for stride in view.strides], writeable=False
+    )
+    return np.array(window, order="C")
+
+
+def _unpickle(file: io.BytesIO) -> Any:
+    return _TensorsOnly(file).load()
+
+
+class _TensorsOnly(pickle.Unpickler):
+    """Admits the names that a file of tensors needs; any other ends the reading before it is looked up.
+
+    A pickle can also set attributes on what it is handed: that is a string, a type in C or a function of its own, so
+    nothing that a later reader sees can be altered.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Resolve one of the admitted names; refuse every other."""
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _new_rebuilder()
+        if module == "torch" and name in _STORAGES:
+            return _STORAGES[name]
+        raise _NotACheckpoint(f"It asks for {module}.{name}, which no tensor needs; nothing in it was run.")
+
+    def persistent_load(self, reference: Any) -> _Storage:
+        """Take note of a storage: (the word, its type, key, device, count, view), as PyTorch writes it."""
+        word, dtype, key, _device, count, view = reference
+        if word != "storage" or dtype not in _STORAGES.values() or view is not None:
+            raise _NotACheckpoint("It refers to something other than a plain storage.")
+        return _Storage(str(key), dtype, int(count))
+
+
+def _new_rebuilder() -> Callable[..., _View]:
+    def rebuild(storage: Any, offset: int, shape: Sequence[int], strides: Sequence[int], *_gradients: object) -> _View:
+        if not isinstance(storage, _Storage):
+            raise _NotACheckpoint("It has a tensor without a storage.")
+        return _View(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+
+    return rebuild

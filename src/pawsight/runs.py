@@ -1,0 +1,82 @@
+"""Run folders: numbered, never overwritten, the newest finished one under the name `latest`.
+
+Enters: the folder that holds runs. Leaves: paths, and small tables inside a run. Does not know: what a run trains.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pawsight.errors import StorageError
+from pawsight.storage import write_bytes
+
+LATEST = "latest"
+LOG, RECIPE, SPLITS, CATALOG, PREDICTIONS, METRICS, SOURCE, LOOKS = (
+    "log.txt",
+    "recipe.toml",
+    "splits.csv",
+    "catalog.csv",
+    "predictions.csv",
+    "metrics.json",
+    "source.json",
+    "looks.json",
+)
+
+
+def new_run(runs: Path) -> Path:
+    """Make the next numbered folder, 001 upwards; two processes never get the same.
+
+    Raises:
+        StorageError: the place cannot be written to.
+    """
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        taken = [int(path.name) for path in runs.iterdir() if path.name.isdecimal()]
+        for number in range(max(taken, default=0) + 1, 10**9):
+            with suppress(FileExistsError):
+                folder = runs / f"{number:03d}"
+                folder.mkdir()
+                return folder.absolute()
+    except OSError as error:
+        raise StorageError(
+            f"No run folder can be made in {runs}.", f"The system says: {error.strerror}.", "Give another with --runs."
+        ) from error
+    raise StorageError(f"No run folder can be made in {runs}.", "All numbers are taken.", "Give another with --runs.")
+
+
+def set_latest(folder: Path) -> None:
+    """Point `latest`, beside the run, at it; where links cannot be made the name is left as it is."""
+    link = folder.parent / f".{LATEST}.{secrets.token_hex(4)}"
+    with suppress(OSError):
+        link.symlink_to(folder.name, target_is_directory=True)
+        os.replace(link, folder.parent / LATEST)
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV (RFC 4180, UTF-8; bytes of file names that are no text stay what they are)."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_bytes(path, buffer.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Read a CSV that `write_table` wrote.
+
+    Raises:
+        StorageError: it is missing or cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be read.", f"The system says: {error.strerror}.", "Name a finished run, e.g. runs/latest."
+        ) from error

@@ -1,0 +1,97 @@
+"""Safe writing and content hashes.
+
+Enters: bytes, text and JSON-able values with the place they belong. Leaves: whole files under their final names,
+or nothing. Does not know: pictures, models or runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pawsight.errors import StorageError
+
+def sha256_of(data: bytes) -> str:
+    """Return the lower-case hexadecimal SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file without holding it in memory.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _refusal("read", path, error) from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` so that `path` holds either its old content or all of the new.
+
+    Raises:
+        StorageError: the disk refused; the old content stands.
+    """
+    part = _part_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise _refusal(f"write {len(data):,} bytes to", path, error) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with the promise of `write_bytes`."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON-able value, indented, with the promise of `write_bytes`."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Fill a temporary folder beside `path`; on success it takes that name, on failure it goes.
+
+    Raises:
+        StorageError: the disk refused, or `path` holds something already.
+    """
+    part = _part_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.mkdir()
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise _refusal("write the folder", path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}.part")
+
+
+def _refusal(deed: str, path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"Could not {deed} {path}.",
+        f"The system says: {error.strerror or error}.",
+        "Check that the place exists, is writable and has room, then type the same command again.",
+    )

@@ -1,0 +1,147 @@
+"""What a person sees on stderr: bars where there is a terminal, plain lines where there is none.
+
+Enters: stages and lines. Leaves: text on stderr. Does not know: what is being done.
+
+Nothing is shown for work that ends within two seconds; Rich is loaded only after that.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from pawsight.progress import Step
+
+PATIENCE_S = 2.0  # work shorter than this shows no bar
+PLAIN_EVERY_S = 10.0  # seconds between plain lines where there is no terminal
+_REDRAW_S = 0.1
+
+
+class Terminal:
+    """A `Progress` for people.
+
+    Args:
+        quiet: say nothing at all.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._is_terminal = sys.stderr.isatty()
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str = "") -> Iterator[Step]:
+        """Show a bar, or plain lines, while the stage lasts."""
+        if self._quiet:
+            display: _Display = _Nothing(name, total, unit)
+        else:
+            display = _Bar(name, total, unit) if self._is_terminal else _Lines(name, total, unit)
+        try:
+            yield display
+        finally:
+            display.close()
+
+    def say(self, line: str) -> None:
+        """Print one line on stderr."""
+        if not self._quiet:
+            print(shown(line), file=sys.stderr, flush=True)
+
+
+class _Display:
+    """Counts steps and decides when there is something to show."""
+
+    every = _REDRAW_S
+
+    def __init__(self, name: str, total: int | None, unit: str) -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self.done, self.text = 0, ""
+        self.start = monotonic()
+        self._next = self.start + PATIENCE_S
+
+    def advance(self, steps: int = 1) -> None:
+        self.done += steps
+        self._tick()
+
+    def note(self, text: str) -> None:
+        self.text = text
+        self._tick()
+
+    def _tick(self) -> None:
+        now = monotonic()
+        if now >= self._next:
+            self._next = now + self.every
+            self.show(now - self.start)
+
+    def show(self, elapsed: float) -> None:
+        """Show how far it is."""
+
+    def close(self) -> None:
+        """Take the display away."""
+
+
+class _Nothing(_Display):
+    pass
+
+
+class _Lines(_Display):
+    every = PLAIN_EVERY_S
+
+    def show(self, elapsed: float) -> None:
+        share = f" of {self.total:,} ({100 * self.done // max(self.total, 1)} %)" if self.total else ""
+        left = f", {elapsed * (self.total - self.done) / self.done:.0f} s left" if self.total and self.done else ""
+        note = f", {self.text}" if self.text else ""
+        print(f"{self.name}: {self.done:,}{share} {self.unit}{left}{note}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        elapsed = monotonic() - self.start
+        if elapsed >= PATIENCE_S:
+            print(f"{self.name}: {self.done:,} {self.unit} in {elapsed:.1f} s", file=sys.stderr, flush=True)
+
+
+class _Bar(_Display):
+    _bar: Any = None
+    _task: Any = None
+
+    def show(self, elapsed: float) -> None:
+        if self._bar is None:
+            self._bar = _rich_bar(self.unit)
+            self._task = self._bar.add_task(self.name, total=self.total, note="")
+            self._bar.start()
+        self._bar.update(self._task, completed=self.done, note=self.text)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self.done)
+            self._bar.stop()
+
+
+def _rich_bar(unit: str) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    count = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=28),
+        count,
+        TextColumn(unit if unit != "bytes" else "", markup=False),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def shown(text: str) -> str:
+    """Return text that cannot move the cursor, change colours or reverse the line: for names that others chose."""
+    return "".join(character if _is_harmless(character) else _escaped(character) for character in text)
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or character in " \n\t"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,0 +1,119 @@
+"""Features -> a linear head: regularised logistic regression, its strength chosen inside the training part.
+
+Enters: features and labels of the training part alone. Leaves: a `Head`. Does not know: pictures, validation, test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.progress import SILENT, Progress
+
+# Inverse strengths of the L2 penalty on standardised features, from strong to weak.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_TOLERANCE = 1e-3
+_MOST_STEPS = 200
+_TINY_SPREAD = 1e-6  # a feature that never changes is left as it is instead of being divided by nothing
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A linear layer over raw features: logits = features @ weights + bias."""
+
+    weights: Floats  # (D, C)
+    bias: Floats  # (C,)
+    strength: float  # the inverse strength that was chosen
+    log_losses: tuple[tuple[float, float], ...]  # strength -> mean out-of-fold log loss, in nats; empty without folds
+
+    def probabilities(self, features: Floats) -> Floats:
+        """Return softmax probabilities (N, C) for features (N, D)."""
+        logits = features @ self.weights + self.bias
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def fit_head(
+    features: Floats, labels: Labels, *, classes: int, folds: int, seed: int, progress: Progress = SILENT
+) -> Head:
+    """Fit a head.
+
+    Args:
+        features: of the training part (N, D).
+        labels: class indices (N,), each class present.
+        classes: how many there are.
+        folds: of the stratified cross-validation; fewer are used where a class has fewer pictures, none where a
+            class has a single one (then the middle strength is taken).
+        seed: of the folds.
+
+    Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold.
+    """
+    centre, spread = features.mean(axis=0), features.std(axis=0)
+    spread = np.where(spread < _TINY_SPREAD, 1.0, spread).astype(np.float32)
+    scaled = (features - centre) / spread
+    folds = min(folds, int(np.bincount(labels, minlength=classes).min()))
+    losses = _out_of_fold_losses(scaled, labels, folds, seed, progress) if folds > 1 else {}
+    strength = min(losses, key=lambda one: losses[one]) if losses else STRENGTHS[len(STRENGTHS) // 2]
+    weights, bias = _softmax_form(*_fit(scaled, labels, strength, None))
+    weights = weights / spread[:, None]
+    bias = bias - centre @ weights
+    return Head(weights.astype(np.float32), bias.astype(np.float32), strength, tuple(losses.items()))
+
+
+def _out_of_fold_losses(
+    scaled: Floats, labels: Labels, folds: int, seed: int, progress: Progress
+) -> dict[float, float]:
+    from sklearn.model_selection import StratifiedKFold
+
+    parts = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(scaled, labels))
+    totals = dict.fromkeys(STRENGTHS, 0.0)
+    with progress.stage("Choosing the regularisation", folds, "folds") as step:
+        for fitted, held_out in parts:
+            for strength, loss in _path_losses(scaled, labels, fitted, held_out):
+                totals[strength] += loss * len(held_out) / len(labels)
+            step.advance()
+    return totals
+
+
+def _path_losses(
+    scaled: Floats, labels: Labels, fitted: Labels, held_out: Labels
+) -> Sequence[tuple[float, float]]:
+    """Fit every strength on one fold, each starting from the one before, and return the losses on the rest."""
+    losses = []
+    start = None
+    inside, outside = scaled[fitted], scaled[held_out]
+    for strength in STRENGTHS:
+        start = _fit(inside, labels[fitted], strength, start)
+        weights, bias = _softmax_form(*start)
+        logits = outside @ weights + bias
+        top = logits.max(axis=1)
+        log_sum = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+        given = logits[np.arange(len(held_out)), labels[held_out]]
+        losses.append((strength, float((log_sum - given).mean())))
+    return losses
+
+
+def _fit(
+    scaled: Floats, labels: Labels, strength: float, start: tuple[Floats, Floats] | None
+) -> tuple[Floats, Floats]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=strength, tol=_TOLERANCE, max_iter=_MOST_STEPS, warm_start=start is not None)
+    if start is not None:
+        model.coef_, model.intercept_ = start[0].copy(), start[1].copy()
+    model.fit(scaled, labels)
+    return model.coef_, model.intercept_
+
+
+def _softmax_form(coefficients: Floats, intercept: Floats) -> tuple[Floats, Floats]:
+    """Return weights (D, C) and bias (C,) for a softmax; two classes come as one row, halved to either side."""
+    if len(coefficients) == 1:
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercept = np.concatenate([-intercept, intercept]) / 2
+    return coefficients.T, intercept

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pawsight.inference import load_predictor as load
     from pawsight.jobs.evaluate import EvaluateReport, evaluate
     from pawsight.jobs.inspect import InspectReport, inspect
-    from pawsight.jobs.train import TrainReport, train
+    from pawsight.jobs.train import train
+    from pawsight.jobs.train_report import TrainReport
     from pawsight.models.recipe import Recipe
 
 _HOMES = {
@@ -42,7 +43,7 @@ _HOMES = {
     "Prediction": ("pawsight.inference", "Prediction"),
     "Predictor": ("pawsight.inference", "Predictor"),
     "Recipe": ("pawsight.models.recipe", "Recipe"),
-    "TrainReport": ("pawsight.jobs.train", "TrainReport"),
+    "TrainReport": ("pawsight.jobs.train_report", "TrainReport"),
     "evaluate": ("pawsight.jobs.evaluate", "evaluate"),
     "inspect": ("pawsight.jobs.inspect", "inspect"),
     "load": ("pawsight.inference", "load_predictor"),

@@ -25,11 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.bundle_checks import checked_card, checked_files, refused
-from pawsight.images.decode import DecodeSettings, Pixels
+from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
 from pawsight.storage import new_folder, sha256_of, write_bytes, write_json
 
 FORMAT = 1
 CARD, MODEL, EXAM, TRAINED = "bundle.json", "model.onnx", "exam.npz", "trained.txt"
+_LARGEST_SETTING = 100_000  # pixels or megapixels: beyond it a card is nonsense
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,11 @@ def find_bundle(place: Path) -> Path:
         BundleRefused: neither is there.
     """
     for folder in (place, place / "bundle"):
-        if (folder / CARD).is_file():
-            return folder
+        try:
+            if (folder / CARD).is_file():
+                return folder
+        except OSError as error:
+            raise refused(place, f"It cannot be read: {error.strerror}.") from error
     raise refused(place, f"There is no {CARD} in it, nor in a folder bundle/ below it.")
 
 
@@ -101,13 +105,14 @@ def read_bundle(place: Path) -> Bundle:
         BundleRefused: something is missing, altered, from another format, or not what it says.
     """
     folder = find_bundle(place)
-    card, digests = checked_card(folder / CARD, FORMAT)
+    values, digests = checked_card(folder / CARD, FORMAT)
     files = checked_files(folder, digests, (MODEL, EXAM, TRAINED))
+    card = _card_from(values, folder)
     return Bundle(
         folder,
-        _card_from(card, folder),
+        card,
         files[MODEL],
-        _exam_from(files[EXAM], folder),
+        _exam_from(files[EXAM], card, folder),
         frozenset(files[TRAINED].decode("ascii", "replace").split()),
     )
 
@@ -116,26 +121,49 @@ def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
     try:
         return Card(
             classes=tuple(values["classes"]),
-            decode=DecodeSettings(**values["decode"]),
+            decode=_decode_from(values["decode"]),
             recipe=dict(values["recipe"]),
-            precision=values["precision"],
-            split_digest=values["split_digest"],
-            data_fingerprint=values["data_fingerprint"],
-            created=values["created"],
             versions=dict(values["versions"]),
+            precision=_text(values, "precision"),
+            split_digest=_text(values, "split_digest"),
+            data_fingerprint=_text(values, "data_fingerprint"),
+            created=_text(values, "created"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise refused(folder, f"{CARD} lacks or misstates {error}.") from error
 
 
-def _exam_from(content: bytes, folder: Path) -> Exam:
+def _decode_from(values: Mapping[str, Any]) -> DecodeSettings:
+    settings = DecodeSettings(**values)
+    for key, value in asdict(settings).items():
+        if type(value) is not int or not 0 < value <= _LARGEST_SETTING:
+            raise ValueError(f"decode.{key}, which is {value!r}")
+    if settings.version != DECODER_VERSION:
+        raise ValueError(f"decode.version: it needs decoder {settings.version}, this Pawsight has {DECODER_VERSION}")
+    return settings
+
+
+def _text(values: Mapping[str, Any], key: str) -> str:
+    if not isinstance(values[key], str):
+        raise TypeError(f"{key}, which is {values[key]!r}")
+    return str(values[key])
+
+
+def _exam_from(content: bytes, card: Card, folder: Path) -> Exam:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             exam = Exam(arrays["pictures"], arrays["probabilities"])
     except Exception as error:  # numpy and zipfile raise many kinds for a file that is not what it says
         raise refused(folder, f"{EXAM} cannot be read: {error}.") from error
-    if exam.pictures.dtype != np.uint8 or exam.pictures.ndim != 4 or len(exam.pictures) != len(exam.probabilities):
-        raise refused(folder, f"{EXAM} has arrays of the wrong shape.")
+    questions, side = exam.pictures.shape[:1], card.decode.image_px
+    fits = (
+        exam.pictures.dtype == np.uint8
+        and exam.pictures.shape == (*questions, side, side, 3)
+        and exam.probabilities.dtype == np.float32
+        and exam.probabilities.shape == (*questions, len(card.classes))
+    )
+    if not fits or questions == (0,):
+        raise refused(folder, f"{EXAM} has arrays of the wrong shape or kind, or no pictures.")
     return exam
 
 

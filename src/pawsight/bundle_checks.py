@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,18 @@ def _content(path: Path, limit: int) -> bytes:
 def _problem_with_classes(classes: object) -> str:
     if not isinstance(classes, list) or not 2 <= len(classes) <= _MAX_CLASSES:
         return "has no list of classes"
-    if not all(isinstance(name, str) and 0 < len(name) <= _MAX_NAME for name in classes):
-        return "has a class without a proper name"
-    if any(ord(character) < 32 or ord(character) == 127 for name in classes for character in name):
-        return "has a class name with control characters"
+    for name in classes:
+        problem = problem_with_name(name)
+        if problem:
+            return f"has a class name that {problem}"
     return "names a class twice" if len(set(classes)) != len(classes) else ""
+
+
+def problem_with_name(name: object) -> str:
+    """Say what keeps a value from being the name of a class; empty when nothing does."""
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME:
+        return f"is no text of 1 to {_MAX_NAME:,} characters"
+    kinds = {unicodedata.category(character) for character in name}
+    if "Cs" in kinds:  # what Python makes of bytes in a file name that are no UTF-8
+        return "is not UTF-8"
+    return "has control characters" if "Cc" in kinds else ""

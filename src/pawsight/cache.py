@@ -4,28 +4,34 @@ Enters: a space (what kind of value), keys and bytes. Leaves: the same bytes, or
 damaged. Does not know: what the bytes mean.
 
 LMDB (Symas) is transactional and maps one file into every process that opens it. Each value carries a digest of its
-key and content, so a flipped bit, a cut file or a swapped entry reads as missing and is made again.
+key and content, so a flipped bit or a swapped entry reads as missing and is made again. A file that LMDB itself finds
+broken, or that was cut, is set aside under the folder's name with `.damaged` behind it, and a fresh one is begun.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pawsight.errors import StorageError
 
 _START_BYTES = 1 << 30  # of address space, not of disk; doubled whenever it is full
+_MOST_BYTES = 1 << 42  # a file that claims to need more has a broken count of pages
 _DIGEST_BYTES = 8
+Result = TypeVar("Result")
 
 
 class Cache:
-    """Values by space and key.
+    """Values by space and key, for any number of threads; a forked child may go on using it.
 
     Args:
-        folder: where the cache lies; made when missing.
+        folder: where the cache lies, and nothing else does; made when missing. One process opens it once at a time.
 
     Raises:
         StorageError: the folder cannot be used.
@@ -35,12 +41,12 @@ class Cache:
         import lmdb
 
         self._lmdb: Any = lmdb
+        self._damage = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.PageFullError)
         self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._env = lmdb.open(str(folder), map_size=self._size_of(folder), max_readers=1024, metasync=False)
-        except (OSError, lmdb.Error) as error:
-            raise _unusable(folder, error) from error
+        self._env: Any = None
+        self._found, self._renewed = (0, 0), False
+        self._lock, self._process = Lock(), os.getpid()
+        self._run(self._reopen)
 
     def __enter__(self) -> Self:
         return self
@@ -51,47 +57,106 @@ class Cache:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._env.close()
+        """Let go of the file; nothing can be read or stored afterwards."""
+        if self._env is not None:
+            self._env.close()
+        self._env = None
 
     def get_many(self, space: str, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return what is there and whole; missing and damaged keys are left out."""
-        found = {}
-        try:
-            with self._env.begin(buffers=False) as transaction:
-                for key in keys:
-                    place = _place(space, key)
-                    content = _checked(place, transaction.get(place))
-                    if content is not None:
-                        found[key] = content
-        except self._lmdb.Error as error:
-            raise _unusable(self.folder, error) from error
-        return found
+        """Return what is there and whole; missing and damaged keys are left out.
+
+        Raises:
+            StorageError: the file cannot be read, or the cache was closed.
+        """
+        places = {key: _place(space, key) for key in keys}
+
+        def read() -> dict[str, bytes | None]:
+            with self._opened().begin() as transaction:
+                return {key: _checked(place, transaction.get(place)) for key, place in places.items()}
+
+        return {key: content for key, content in self._run(read).items() if content is not None}
 
     def put_many(self, space: str, values: Mapping[str, bytes]) -> None:
         """Store all values in one transaction: all of them are there afterwards, or none.
 
         Raises:
-            StorageError: the disk is full or the file cannot be written.
+            StorageError: the disk is full, the file cannot be written, or the cache was closed.
         """
-        while True:
-            try:
-                with self._env.begin(write=True) as transaction:
-                    for key, content in values.items():
-                        place = _place(space, key)
-                        transaction.put(place, _digest(place, content) + content)
-                return
-            except self._lmdb.MapFullError:
-                self._env.set_mapsize(self._env.info()["map_size"] * 2)
-            except self._lmdb.MapResizedError:
-                self._env.set_mapsize(0)
-            except self._lmdb.Error as error:
-                raise _unusable(self.folder, error) from error
+        places = {key: _place(space, key) for key in values}
 
-    @staticmethod
-    def _size_of(folder: Path) -> int:
-        file = folder / "data.mdb"
-        return max(_START_BYTES, 2 * file.stat().st_size if file.exists() else 0)
+        def write() -> None:
+            with self._opened().begin(write=True) as transaction:
+                for key, content in values.items():
+                    transaction.put(places[key], _digest(places[key], content) + content)
+
+        self._run(write)
+
+    def _run(self, work: Callable[[], Result]) -> Result:
+        """Do something with the file, again after whatever could be put right."""
+        forked = os.getpid() != self._process
+        if forked:  # another thread of the parent may hold the lock, and LMDB wants each process to open for itself
+            self._lock, self._process = Lock(), os.getpid()
+        with self._lock:  # LMDB moves its map when it grows, and must not while another thread reads
+            try:
+                if forked and self._env is not None:
+                    self._reopen()
+                while True:
+                    try:
+                        return work()
+                    except self._lmdb.Error as error:
+                        self._put_right(error)
+            except (OSError, self._lmdb.Error) as error:
+                raise _unusable(self.folder, f"The system says: {str(error).rstrip('.')}.") from error
+
+    def _put_right(self, error: Exception) -> None:
+        """Make another attempt worth while, or raise."""
+        full = isinstance(error, self._lmdb.MapFullError)
+        size = self._env.info()["map_size"] if full else 0
+        if isinstance(error, self._lmdb.MapResizedError):  # another process needed more room
+            self._env.set_mapsize(0)
+        elif full and size < _MOST_BYTES:
+            self._env.set_mapsize(2 * size)
+        elif (full or isinstance(error, self._damage)) and not self._renewed:
+            self._renewed = True  # a fresh file that is broken as well is the disk's fault
+            self._set_aside()
+        else:
+            raise error
+
+    def _opened(self) -> Any:
+        if self._env is None:
+            raise _unusable(self.folder, "It was closed.")
+        return self._env
+
+    def _reopen(self) -> None:
+        self.close()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "data.mdb"
+        size = max(_START_BYTES, 2 * file.stat().st_size if file.exists() else 0)
+        self._found = self._identity()
+        self._env = self._lmdb.open(str(self.folder), map_size=size, max_readers=1024, metasync=False)
+        self._env.reader_check()
+        needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        self._found = self._identity()
+        if file.stat().st_size < needed:  # reading a page beyond the end would end the process
+            raise self._lmdb.CorruptedError(f"{file} was cut short")
+
+    def _set_aside(self) -> None:
+        """Move the damaged file out of the way, once however many processes find it, and begin a fresh one."""
+        from filelock import FileLock
+
+        self.close()
+        with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):
+            if self._identity() == self._found:
+                aside = self.folder.with_name(f"{self.folder.name}.damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                os.replace(self.folder, aside)
+            self._reopen()
+
+    def _identity(self) -> tuple[int, int]:
+        """Return what tells this file from another one under the same name; zeros while there is none."""
+        file = self.folder / "data.mdb"
+        status = file.stat() if file.exists() else None
+        return (status.st_dev, status.st_ino) if status else (0, 0)
 
 
 def _place(space: str, key: str) -> bytes:
@@ -108,9 +173,9 @@ def _checked(place: bytes, stored: bytes | None) -> bytes | None:
     return stored[_DIGEST_BYTES:]
 
 
-def _unusable(folder: Path, error: Exception) -> StorageError:
+def _unusable(folder: Path, why: str) -> StorageError:
     return StorageError(
         f"The cache in {folder} cannot be used.",
-        f"The system says: {error}.",
+        why,
         "Set PAWSIGHT_CACHE to a folder that is writable, or delete this one: everything in it can be made again.",
     )

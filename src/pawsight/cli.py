@@ -56,6 +56,16 @@ def cli() -> None:
 @click.option("--recipe", default="probe", show_default=True, help="What to train.")
 @click.option("--backbone", help="Pretrained network that sees for the probe.")
 @click.option("--image-px", type=int, help="Side of the square the network sees, in pixels.")
+@click.option("--epochs", type=click.IntRange(1, 10_000), help="Passes over the training part.")
+@click.option("--batch-size", type=click.IntRange(1, 4096), help="Pictures a step.")
+@click.option("--learning-rate", type=float, help="Of the optimizer.")
+@click.option("--patience", type=click.IntRange(0), help="Epochs without a better validation loss before it stops.")
+@click.option("--precision", type=click.Choice(["f32", "bf16"]), help="Of the gradients' arithmetic.")
+@click.option("--class-weights", is_flag=True, help="Let pictures of rare classes count more.")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="MobileNetV2's weights (.h5), for the recipe mobilenet."
+)
+@click.option("--resume", is_flag=True, help="Go on with a run of the same recipe and data that was stopped.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random.")
 @click.option("--runs", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True)
 @_manners
@@ -65,8 +75,8 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     DATA is a folder with one folder per class (or train/, validation/, test/ with class folders inside), an archive
     or an https:// URL of one, a CSV with the columns path,label, or a name: cats-and-dogs, sample.
     """
-    from pawsight.jobs.train import summary
     from pawsight.jobs.train import train as job
+    from pawsight.jobs.train_report import summary
 
     report = job(data, progress=progress, **options)
     _print(report.to_json() if as_json else [*summary(report), *_next_after_training(report.run)])
@@ -146,7 +156,7 @@ def _print(answer: dict[str, Any] | list[str]) -> None:
         click.echo(json.dumps(answer, ensure_ascii=True, allow_nan=False))
     else:
         for line in answer:
-            click.echo(shown(line))
+            click.echo(shown(line, one_line=True))
 
 
 def main() -> None:

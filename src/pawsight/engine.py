@@ -21,6 +21,7 @@ from pawsight.images.decode import Pixels
 from pawsight.machine import Machine
 
 Precision = Literal["f32", "bf16"]
+SPOKEN: Mapping[Precision, str] = {"f32": "float32", "bf16": "bfloat16"}
 Outputs = Mapping[str, NDArray[np.float32]]
 Key = TypeVar("Key")
 _REQUESTS_A_STREAM = 2  # one runs while the next one's picture is copied in
@@ -50,9 +51,10 @@ class Engine:
 
     def __init__(self, model: bytes, *, image_px: int, precision: Precision, streams: int) -> None:
         self.image_px, self.precision = image_px, precision
-        compiled = _compile(model, image_px, precision, streams)
-        self._names = [(index, output.get_any_name()) for index, output in enumerate(compiled.outputs)]
-        self._free = deque(compiled.create_infer_request() for _ in range(_REQUESTS_A_STREAM * streams))
+        self._compiled = _compile(model, image_px, precision, streams)
+        self._names = [(index, output.get_any_name()) for index, output in enumerate(self._compiled.outputs)]
+        self._most = _REQUESTS_A_STREAM * streams  # under way in one lane
+        self._free: deque[Any] = deque()
 
     def run(self, squares: Iterable[tuple[Key, Pixels]]) -> Iterator[tuple[Key, Outputs]]:
         """Compute the outputs of each square, in order, a bounded number ahead.
@@ -73,19 +75,28 @@ class Engine:
         answers = [outputs for _, outputs in self.run(enumerate(squares))]
         return {name: np.stack([answer[name] for answer in answers]) for _, name in self._names}
 
+    def _request(self) -> Any:
+        try:
+            return self._free.pop()
+        except IndexError:  # all are under way, in this lane or in others
+            return self._compiled.create_infer_request()
+
 
 class Lane:
-    """One caller's pictures on their way through an engine: pushed in, answered in the same order."""
+    """One caller's pictures on their way through an engine: pushed in, answered in the same order.
+
+    Lanes of one engine do not wait for each other, and one that is left before its end takes nothing from the rest.
+    """
 
     def __init__(self, engine: Engine) -> None:
-        self._free, self._names = engine._free, engine._names
+        self._engine = engine
         self._under_way: deque[tuple[Any, Any]] = deque()
 
     def push(self, key: Any, pixels: Pixels) -> Iterator[tuple[Any, Outputs]]:
-        """Start one picture; yields the oldest answer when all requests are taken."""
-        if not self._free:
+        """Start one picture; yields the oldest answer when as many as may be are under way."""
+        if len(self._under_way) >= self._engine._most:
             yield self._oldest()
-        request = self._free.popleft()
+        request = self._engine._request()
         request.get_input_tensor().data[0] = pixels
         request.start_async()
         self._under_way.append((key, request))
@@ -98,8 +109,8 @@ class Lane:
     def _oldest(self) -> tuple[Any, Outputs]:
         key, request = self._under_way.popleft()
         request.wait()
-        answer = {name: request.get_output_tensor(index).data[0].copy() for index, name in self._names}
-        self._free.append(request)
+        answer = {name: request.get_output_tensor(index).data[0].copy() for index, name in self._engine._names}
+        self._engine._free.append(request)
         return key, answer
 
 

@@ -24,14 +24,14 @@ class Machine:
     system: str  # e.g. "Linux x86_64"
     processor: str
     cores: int  # that this process may use
-    memory_gib: float
+    memory_gib: float  # 0 where the system does not say
     bfloat16: str  # the instruction set that multiplies bfloat16, empty when there is none
     python: str
 
     def __str__(self) -> str:
-        bfloat16 = f", bfloat16 by {self.bfloat16}" if self.bfloat16 else ""
         cores = f"{self.cores} core{'s' if self.cores != 1 else ''}"
-        return f"{self.processor}, {cores}, {self.memory_gib:.0f} GiB{bfloat16}, {self.system}, Python {self.python}"
+        memory = f"{self.memory_gib:.0f} GiB, " if self.memory_gib else ""
+        return f"{self.processor}, {cores}, {memory}{self.system}, Python {self.python}"
 
 
 def this_machine() -> Machine:

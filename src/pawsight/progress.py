@@ -6,7 +6,7 @@ Enters: names of stages and counts of steps. Leaves: calls on a `Progress`. Does
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from time import perf_counter
 from typing import Protocol
 
@@ -24,16 +24,11 @@ class Step(Protocol):
 class Progress(Protocol):
     """Somebody who wants to know; `cli` shows bars, tests and Python callers usually listen to nothing."""
 
-    def stage(self, name: str, total: int | None, unit: str = "") -> _StepContext:
+    def stage(self, name: str, total: int | None, unit: str = "") -> AbstractContextManager[Step]:
         """Open a stage of `total` units (None: unknown) for the length of a `with` block."""
 
     def say(self, line: str) -> None:
         """Pass on one line that a person should read."""
-
-
-class _StepContext(Protocol):
-    def __enter__(self) -> Step: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _SilentStep:

@@ -56,14 +56,20 @@ def set_latest(folder: Path) -> None:
     with suppress(OSError):
         link.symlink_to(folder.name, target_is_directory=True)
         os.replace(link, folder.parent / LATEST)
+    with suppress(OSError):
+        link.unlink(missing_ok=True)
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV (RFC 4180, UTF-8; bytes of file names that are no text stay what they are)."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    plain = csv.writer(buffer, lineterminator="\n")
+    careful = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in (
+        header,
+        *rows,
+    ):  # the module leaves a lone carriage return unquoted, and readers take it for a line's end
+        (careful if any("\r" in str(cell) for cell in row) else plain).writerow(row)
     write_bytes(path, buffer.getvalue().encode("utf-8", "surrogateescape"))
 
 
@@ -80,3 +86,9 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise StorageError(
             f"{path} cannot be read.", f"The system says: {error.strerror}.", "Name a finished run, e.g. runs/latest."
         ) from error
+
+
+def new_group(runs: Path, name: str) -> Path:
+    """Return the next free path NAME-001, NAME-002, ... beside the runs, for a report over several of them."""
+    taken = [int(path.name.rpartition("-")[2]) for path in runs.glob(f"{name}-[0-9]*") if path.name[-1].isdecimal()]
+    return runs / f"{name}-{max(taken, default=0) + 1:03d}"

@@ -18,6 +18,7 @@ from typing import Any
 
 from pawsight.errors import StorageError
 
+
 def sha256_of(data: bytes) -> str:
     """Return the lower-case hexadecimal SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()
@@ -51,9 +52,10 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise _refusal(f"write {len(data):,} bytes to", path, error) from error
+    finally:
+        with suppress(OSError):  # gone already where all went well; there after a refusal or Ctrl-C
+            part.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -86,7 +88,8 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def _part_of(path: Path) -> Path:
-    return path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}.part")
+    # 40 characters are 160 bytes at most, so that a long name does not become one that the disk refuses.
+    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
 
 
 def _refusal(deed: str, path: Path, error: OSError) -> StorageError:

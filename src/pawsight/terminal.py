@@ -10,10 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
+from threading import Lock, Timer
 from time import monotonic
 from typing import Any
 
-from pawsight.progress import Step
+from pawsight.progress import SILENT, Step
 
 PATIENCE_S = 2.0  # work shorter than this shows no bar
 PLAIN_EVERY_S = 10.0  # seconds between plain lines where there is no terminal
@@ -35,9 +37,10 @@ class Terminal:
     def stage(self, name: str, total: int | None, unit: str = "") -> Iterator[Step]:
         """Show a bar, or plain lines, while the stage lasts."""
         if self._quiet:
-            display: _Display = _Nothing(name, total, unit)
-        else:
-            display = _Bar(name, total, unit) if self._is_terminal else _Lines(name, total, unit)
+            with SILENT.stage(name, total, unit) as step:
+                yield step
+            return
+        display = _Bar(name, total, unit) if self._is_terminal else _Lines(name, total, unit)
         try:
             yield display
         finally:
@@ -59,6 +62,10 @@ class _Display:
         self.done, self.text = 0, ""
         self.start = monotonic()
         self._next = self.start + PATIENCE_S
+        self._lock = Lock()
+        self._patience = Timer(PATIENCE_S, self._tick)  # for work that takes no steps for long, or only one
+        self._patience.daemon = True
+        self._patience.start()
 
     def advance(self, steps: int = 1) -> None:
         self.done += steps
@@ -68,36 +75,42 @@ class _Display:
         self.text = text
         self._tick()
 
+    def close(self) -> None:
+        """Take the display away."""
+        self._patience.cancel()
+        with self._lock:
+            self._next = inf
+            self.end(monotonic() - self.start)
+
     def _tick(self) -> None:
-        now = monotonic()
-        if now >= self._next:
-            self._next = now + self.every
-            self.show(now - self.start)
+        with self._lock:
+            now = monotonic()
+            if now >= self._next:
+                self._next = now + self.every
+                self.show(now - self.start)
 
     def show(self, elapsed: float) -> None:
         """Show how far it is."""
 
-    def close(self) -> None:
-        """Take the display away."""
-
-
-class _Nothing(_Display):
-    pass
+    def end(self, elapsed: float) -> None:
+        """Show that it is over."""
 
 
 class _Lines(_Display):
     every = PLAIN_EVERY_S
 
     def show(self, elapsed: float) -> None:
-        share = f" of {self.total:,} ({100 * self.done // max(self.total, 1)} %)" if self.total else ""
-        left = f", {elapsed * (self.total - self.done) / self.done:.0f} s left" if self.total and self.done else ""
-        note = f", {self.text}" if self.text else ""
-        print(f"{self.name}: {self.done:,}{share} {self.unit}{left}{note}", file=sys.stderr, flush=True)
+        share = f" of {self.total:,} ({100 * self.done // self.total} %)" if self.total else ""
+        count = f"{self.done:,}{share} {self.unit}".rstrip() if self.total or self.done else "under way"
+        left = f"{elapsed * (self.total - self.done) / self.done:.0f} s left" if self.total and self.done else ""
+        self._print(", ".join(filter(None, (count, left, self.text))))
 
-    def close(self) -> None:
-        elapsed = monotonic() - self.start
+    def end(self, elapsed: float) -> None:
         if elapsed >= PATIENCE_S:
-            print(f"{self.name}: {self.done:,} {self.unit} in {elapsed:.1f} s", file=sys.stderr, flush=True)
+            self._print(f"{self.done:,} {self.unit} in {elapsed:.1f} s" if self.unit else f"{elapsed:.1f} s")
+
+    def _print(self, told: str) -> None:
+        print(shown(f"{self.name}: {told}"), file=sys.stderr, flush=True)
 
 
 class _Bar(_Display):
@@ -111,7 +124,7 @@ class _Bar(_Display):
             self._bar.start()
         self._bar.update(self._task, completed=self.done, note=self.text)
 
-    def close(self) -> None:
+    def end(self, elapsed: float) -> None:
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done)
             self._bar.stop()
@@ -134,13 +147,17 @@ def _rich_bar(unit: str) -> Any:
     )
 
 
-def shown(text: str) -> str:
-    """Return text that cannot move the cursor, change colours or reverse the line: for names that others chose."""
-    return "".join(character if _is_harmless(character) else _escaped(character) for character in text)
+def shown(text: str, *, one_line: bool = False) -> str:
+    """Return text that cannot move the cursor, change colours or reverse the line: for names that others chose.
 
-
-def _is_harmless(character: str) -> bool:
-    return character.isprintable() or character in " \n\t"
+    Args:
+        text: anything.
+        one_line: escape line breaks too, so that a file name cannot pass for a line of ours.
+    """
+    harmless = " \t" if one_line else " \t\n"
+    return "".join(
+        character if character.isprintable() or character in harmless else _escaped(character) for character in text
+    )
 
 
 def _escaped(character: str) -> str:

@@ -48,7 +48,8 @@ class Talk:
         asked, condition = self.headers.get("range"), self.headers.get("if-range")
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and condition == etag else 0
         if start >= len(body):
-            return self.send(b"", 416)
+            self.send(b"", 416)
+            return
         rest = body[start:]
         span = {"content_range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if start else {}
         self.start(206 if start else 200, content_length=len(rest), **tags, **span, **headers)

@@ -134,9 +134,29 @@ def test_an_answer_that_does_not_fit_the_part_begins_anew(site, target, status, 
     assert site.ranges() == [None, "bytes=4000-", None]
 
 
+@pytest.mark.parametrize("facts", ["{", "[]", '{"url": 1}', '{"url": "URL", "version": "a\\nb"}', '{"url": "URL"}'])
+def test_unusable_notes_about_a_part_mean_the_start(site, target, facts):
+    url = site.page("/pets.zip", lambda talk: talk.serve(BODY, etag='"1"'))
+    target.parent.mkdir()
+    PartFile(target).path.write_bytes(b"rubbish")
+    PartFile(target).facts.write_text(facts.replace("URL", url))
+    download(url, target, limits=QUICK)
+    assert target.read_bytes() == BODY
+    assert site.ranges() == [None]
+
+
+def test_headers_that_make_no_sense_do_no_harm(site, target):
+    def answer(talk):
+        talk.start(200, etag='"1\r\n 2"', content_length="9" * 5000, last_modified="\x80")
+        talk.write(BODY)
+
+    download(site.page("/pets.zip", answer), target, limits=QUICK)
+    assert target.read_bytes() == BODY
+
+
 def test_a_part_of_another_url_is_not_gone_on_with(site, target):
+    old = site.page("/old.zip", lambda talk: talk.serve(BODY[::-1], etag='"1"', stop_after=100))
     with pytest.raises(DownloadFailed):
-        old = site.page("/old.zip", lambda talk: talk.serve(BODY[::-1], etag='"1"', stop_after=100))
         download(old, target, limits=ONCE)
     download(site.page("/new.zip", lambda talk: talk.serve(BODY, etag='"1"')), target, limits=ONCE)
     assert target.read_bytes() == BODY
@@ -259,8 +279,8 @@ def test_content_that_the_caller_refuses_never_gets_the_name(site, target):
     def check(path):
         raise DataError("It is no archive.", "It is a web page.")
 
+    page = site.page("/pets.zip", lambda talk: talk.send(b"<!doctype html>Log in first", content_type="text/html"))
     with pytest.raises(DownloadFailed) as caught:
-        page = site.page("/pets.zip", lambda talk: talk.send(b"<!doctype html>Log in first", content_type="text/html"))
         download(page, target, limits=QUICK, check=check)
     assert caught.value.why == "What came is not what was wanted. It is no archive. It is a web page."
     assert caught.value.fix == ALTERNATIVES
@@ -303,9 +323,12 @@ def test_two_at_once_fetch_it_once(site, target):
 
 def test_waiting_for_another_process_ends_too(site, target, listener):
     url = site.page("/pets.zip", lambda talk: talk.stall())
-    first = threading.Thread(
-        target=lambda: pytest.raises(DownloadFailed, download, url, target, limits=DownloadLimits(total_seconds=1.5))
-    )
+
+    def wait_in_vain():
+        with pytest.raises(DownloadFailed):
+            download(url, target, limits=DownloadLimits(total_seconds=0.8))
+
+    first = threading.Thread(target=wait_in_vain)
     first.start()
     while not site.asked:
         time.sleep(0.01)

@@ -146,8 +146,8 @@ class _Unpacking:
                 self._write_tarred(stream, member)
                 self._step.advance(file.tell() - told)
                 told = file.tell()
-        if stream.last_read.strip(b"\0"):
-            raise tarfile.ReadError("a header in the middle of it is broken")
+        if stream.last_read != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it stops before the mark that ends a tar")
         stream.drain()
 
     def _admitted(self, member: zipfile.ZipInfo) -> tuple[str, ...]:

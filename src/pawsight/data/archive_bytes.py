@@ -19,7 +19,7 @@ from pawsight.data.archive_names import ArchiveLimits, refusal, shown
 
 PIECE_BYTES = 2**18
 _XZ_MEMORY_BYTES = 2**28  # more than `xz -9` asks for
-_DIGITS_BEYOND_REASON = re.compile(rb"\d{300}")
+_LONG_NUMBER = re.compile(rb"\d{300}")
 
 
 class Counter:
@@ -71,12 +71,19 @@ class Decompressor(Protocol):
     """What bz2 and lzma offer, and `_Gunzip` after them."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Say whether the stream has ended."""
+
     @property
-    def needs_input(self) -> bool: ...
+    def needs_input(self) -> bool:
+        """Say whether more can come out only when more goes in."""
+
     @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+    def unused_data(self) -> bytes:
+        """Return what came after the end of the stream."""
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """Return at most `max_length` bytes; without it, all that can come out."""
 
 
 class _Gunzip:
@@ -87,17 +94,21 @@ class _Gunzip:
 
     @property
     def eof(self) -> bool:
+        """Say whether the stream has ended."""
         return self._zlib.eof
 
     @property
     def needs_input(self) -> bool:
+        """Say whether more can come out only when more goes in."""
         return not self._zlib.unconsumed_tail
 
     @property
     def unused_data(self) -> bytes:
+        """Return what came after the end of the stream."""
         return self._zlib.unused_data
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """Return at most `max_length` bytes; without it, all that can come out."""
         return self._zlib.decompress(self._zlib.unconsumed_tail + data, max(max_length, 0))
 
 
@@ -134,7 +145,8 @@ class Unpacked:
         self._limits = limits
         self._source = _plain(file) if fresh is None else _decompressed(file, fresh)
         self._counter = counter
-        self._ready = b""
+        self._ready = b""  # the last piece out of the source
+        self._used = 0  # bytes of it
         self._position = 0
         self.last_read = b""
 
@@ -159,8 +171,8 @@ class Unpacked:
         if size > self._limits.max_header_bytes:
             raise refusal(self._archive, f"A header in it is longer than {self._limits.max_header_bytes:,} bytes.")
         taken = b"".join(self._some(size))
-        if _DIGITS_BEYOND_REASON.search(taken):
-            raise refusal(self._archive, "A header in it has a number of 300 digits.")
+        if taken.count(b"hdrcharset=") > 1 or _LONG_NUMBER.search(taken):  # CVE-2024-6232, in Pythons still in use
+            raise refusal(self._archive, "A header in it is made to keep its reader busy for hours.")
         self.last_read = taken
         return taken
 
@@ -185,17 +197,18 @@ class Unpacked:
     def drain(self) -> None:
         """Read to the end, where the checksums of compressed files are."""
         while self._more():
-            self._ready = b""
+            pass
 
     def _some(self, size: int) -> Iterator[bytes]:
-        while size > 0 and (self._ready or self._more()):
-            piece, self._ready = self._ready[:size], self._ready[size:]
+        while size > 0 and (self._used < len(self._ready) or self._more()):
+            piece = self._ready[self._used : self._used + size]
+            self._used += len(piece)
             self._position += len(piece)
             size -= len(piece)
             yield piece
 
     def _more(self) -> bool:
-        self._ready = next(self._source, b"")
+        self._ready, self._used = next(self._source, b""), 0
         self._counter.add(len(self._ready))
         return bool(self._ready)
 

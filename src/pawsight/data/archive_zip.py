@@ -146,6 +146,8 @@ def _fault(member: zipfile.ZipInfo) -> str:
 def _refuse_overlaps(archive: Path, members: list[zipfile.ZipInfo], end: int) -> None:
     """Refuse members whose packed bytes reach into the next member or into the table of contents."""
     spans = sorted((member.header_offset, member.compress_size, member.orig_filename) for member in members)
+    if spans and spans[0][0] < 0:
+        raise zipfile.BadZipFile("a member of it lies before its beginning")
     spans.append((end, 0, "the table of contents"))
     for (start, size, name), (next_start, _, next_name) in pairwise(spans):
         if start + _LOCAL_HEADER_BYTES + size > next_start:

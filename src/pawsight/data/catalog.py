@@ -19,13 +19,13 @@ from pawsight.cache import Cache
 from pawsight.data.checks import check_classes, check_found
 from pawsight.data.finder import Candidate, Found, LeftOut
 from pawsight.errors import UnreadablePicture
-from pawsight.images.decode import Decoded, DecodeSettings, Pixels, decode
-from pawsight.images.fingerprint import perceptual_hash
+from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, Pixels, decode
+from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
 from pawsight.images.loader import ordered_map, read_regular_file
 from pawsight.progress import SILENT, Progress
 from pawsight.storage import sha256_of
 
-_FACTS_SPACE = "facts/1"
+_FACTS_SPACE = f"facts/2/{DECODER_VERSION}/{HASHED_PX}"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
 
 
@@ -87,7 +87,7 @@ class PixelSink(Protocol):
     """Somebody who wants the pixels while they are in memory."""
 
     def wants(self, sha256: str) -> bool:
-        """Say whether the pixels of this content are needed; called from several threads."""
+        """Say whether the pixels of this content are needed; called from several threads, for every file."""
 
     def take(self, sha256: str, pixels: Pixels) -> None:
         """Receive pixels (image_px, image_px, 3) uint8; called from one thread, in the order of the catalog."""
@@ -119,25 +119,27 @@ def read_catalog(
         settings: how to decode; the pixels go to `sink`.
         cache: where facts about known contents lie.
         threads: files worked on at once.
-        sink: who wants the pixels.
+        sink: who wants the pixels; gets those of equal files once.
 
     Raises:
         NoPictures, BadCatalog: there is nothing that can be trained on.
     """
     check_found(found)
-    pictures, left_out = [], list(found.left_out)
+    pictures, left_out, taken = [], list(found.left_out), set()
     with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
         for seen in _stored(_see_all(found.candidates, settings, cache, threads, sink), cache):
             step.advance()
             if seen.facts is None:
                 left_out.append(LeftOut(seen.candidate.name, seen.problem))
                 continue
-            if sink is not None and seen.pixels is not None:
+            if sink is not None and seen.pixels is not None and seen.sha256 not in taken:
+                taken.add(seen.sha256)
                 sink.take(seen.sha256, seen.pixels)
             one = seen.candidate
             pictures.append(Picture(one.path, one.name, one.label, one.part, seen.sha256, seen.facts))
     catalog = Catalog(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda one: one.name)))
-    check_classes(found, Counter(picture.label for picture in pictures), catalog.left_out)
+    taught = {picture.label for picture in pictures if picture.part in (None, "train")}
+    check_classes(found, catalog.counts, catalog.left_out, taught)
     return catalog
 
 
@@ -153,21 +155,22 @@ def _see_all(
         try:
             data = read_regular_file(candidate.path)
             sha256 = sha256_of(data)
-            facts = _cached_facts(cache, sha256)
-            if facts is not None and not (sink is not None and sink.wants(sha256)):
-                return _Seen(candidate, sha256, facts, False, None, "")
-            decoded = decode(data, settings, name=candidate.name)
-            return _Seen(candidate, sha256, facts or _facts_of(decoded), facts is None, decoded.pixels, "")
+            known = _cached_facts(cache, sha256)
+            wanted = sink is not None and sink.wants(sha256)
+            decoded = decode(data, settings, name=candidate.name) if wanted else None
+            facts = known or _facts_of(data, settings, decoded, candidate.name)
+            return _Seen(candidate, sha256, facts, known is None, decoded.pixels if decoded else None, "")
         except UnreadablePicture as error:
             return _Seen(candidate, sha256, None, False, None, error.why)
 
     return ordered_map(see, candidates, threads=threads)
 
 
-def _facts_of(decoded: Decoded) -> Facts:
-    return Facts(
-        decoded.width, decoded.height, decoded.format, decoded.orientation, perceptual_hash(decoded.pixels)
-    )
+def _facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, name: str) -> Facts:
+    """Return the facts, decoding anew where the square at hand is not of the side at which all hashes are taken."""
+    if decoded is None or settings.image_px != HASHED_PX:
+        decoded = decode(data, replace(settings, image_px=HASHED_PX), name=name)
+    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, perceptual_hash(decoded.pixels))
 
 
 def _cached_facts(cache: Cache, sha256: str) -> Facts | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from pawsight.data.finder import Found, LeftOut
@@ -22,7 +22,8 @@ def check_found(found: Found) -> None:
 
     Raises:
         NoPictures: there is no file that could be a picture.
-        BadCatalog: files lie beside the class folders, two folders differ in case alone, or there is one class only.
+        BadCatalog: files lie beside the class folders, two folders differ in case alone, there is one class only, a
+            class folder is empty, or a class has no file to learn from.
     """
     if not found.candidates and not found.loose:
         raise _nothing_found(found, found.left_out)
@@ -31,10 +32,20 @@ def check_found(found: Found) -> None:
     _check_lookalikes(found)
     if len(found.folders) == 1:
         raise _one_class(found, found.folders[0])
+    _check_filled(found, Counter(one.label for one in found.candidates), found.left_out)
+    _check_taught(found, {one.label for one in found.candidates if one.part in (None, "train")})
 
 
-def check_classes(found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut]) -> None:
+def check_classes(
+    found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut], taught: Collection[str]
+) -> None:
     """Refuse classes that turned out to hold nothing readable.
+
+    Args:
+        found: as `check_found` let it pass.
+        counts: readable pictures of each class.
+        left_out: all files that are not used.
+        taught: classes with a readable picture that training may see.
 
     Raises:
         NoPictures: no file was a readable picture.
@@ -42,15 +53,30 @@ def check_classes(found: Found, counts: Mapping[str, int], left_out: Sequence[Le
     """
     if not counts:
         raise _nothing_found(found, left_out)
+    _check_filled(found, counts, left_out)
+    if len(counts) == 1:
+        raise _one_class(found, next(iter(counts)))
+    _check_taught(found, taught)
+
+
+def _check_filled(found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut]) -> None:
     empty = [label for label in found.folders if not counts.get(label)]
     if empty:
         raise BadCatalog(
-            f"{_classes(empty)} in {found.root} {'has' if len(empty) == 1 else 'have'} no readable picture.",
+            f"{_classes(empty)} in {found.root} {_has(empty)} no readable picture.",
             _why_left_out([one for one in left_out if _in_any(one.name, empty)]),
             "Put pictures there, or move the folder out of the data and type the same command again.",
         )
-    if len(counts) == 1:
-        raise _one_class(found, next(iter(counts)))
+
+
+def _check_taught(found: Found, taught: Collection[str]) -> None:
+    untaught = [label for label in found.folders if label not in taught]
+    if untaught:
+        raise BadCatalog(
+            f"{_classes(untaught)} in {found.root} {_has(untaught)} no readable picture in train.",
+            "Nothing can be learnt about a class from validation and test pictures.",
+            "Put pictures of it into train, or move its folders out of the data and type the same command again.",
+        )
 
 
 def _check_lookalikes(found: Found) -> None:
@@ -68,7 +94,7 @@ def _check_lookalikes(found: Found) -> None:
 
 
 def _loose(found: Found) -> BadCatalog:
-    what = f"{len(found.loose)} file{'s lie' if len(found.loose) > 1 else ' lies'} beside the class folders"
+    what = f"{len(found.loose):,} file{'s lie' if len(found.loose) > 1 else ' lies'} beside the class folders"
     return BadCatalog(
         f"{what} in {found.root}.",
         f"They belong to no class: {_listed(found.loose)}.",
@@ -95,7 +121,7 @@ def _nothing_found(found: Found, left_out: Sequence[LeftOut]) -> NoPictures:
 
 def _why_left_out(left_out: Sequence[LeftOut]) -> str:
     if not left_out:
-        return "The folder is empty." 
+        return "The folder is empty."
     kinds = Counter((PurePosixPath(one.name).suffix.lower() or "no suffix", one.reason) for one in left_out)
     shown = [f"{count:,} {suffix} ({reason})" for (suffix, reason), count in kinds.most_common(_SHOWN)]
     more = f" and {len(kinds) - _SHOWN} other kinds" if len(kinds) > _SHOWN else ""
@@ -104,6 +130,10 @@ def _why_left_out(left_out: Sequence[LeftOut]) -> str:
 
 def _classes(labels: Sequence[str]) -> str:
     return f"Class {labels[0]!r}" if len(labels) == 1 else f"Classes {_listed([repr(label) for label in labels])}"
+
+
+def _has(labels: Sequence[str]) -> str:
+    return "has" if len(labels) == 1 else "have"
 
 
 def _in_any(name: str, labels: Sequence[str]) -> bool:

@@ -1,7 +1,7 @@
 """A list of pictures in a CSV file.
 
-Enters: a CSV with the columns path,label and, where wanted, part. Leaves: one `Listed` for each picture, in the order of
-the file. Does not know: whether the pictures exist or can be read.
+Enters: a CSV with the columns path,label and, where wanted, part. Leaves: one `Listed` for each picture, in the order
+of the file. Does not know: whether the pictures exist or can be read.
 """
 
 from __future__ import annotations
@@ -93,12 +93,14 @@ class _Reading:
         """Yield lines until one is too long or there are too many."""
         for number in count(1):
             line = file.readline(self._limits.max_line_chars + 1)
-            if len(line) > self._limits.max_line_chars:
-                return self._problem(number, f"it is longer than {self._limits.max_line_chars:,} characters")
-            if number > self._limits.max_lines and line:
-                return self._problem(number, f"the limit is {self._limits.max_lines:,} lines")
             if not line:
-                return None
+                break
+            if len(line) > self._limits.max_line_chars:
+                self._problem(number, f"it is longer than {self._limits.max_line_chars:,} characters")
+                break
+            if number > self._limits.max_lines:
+                self._problem(number, f"the limit is {self._limits.max_lines:,} lines")
+                break
             yield line
 
     def _columns(self, header: Sequence[str]) -> Mapping[str, int]:
@@ -117,7 +119,8 @@ class _Reading:
 
     def _take(self, line: int, row: Sequence[str], columns: Mapping[str, int]) -> None:
         if len(row) <= max(columns.values()):
-            return self._problem(line, f"it has {len(row)} columns, too few")
+            self._problem(line, f"it has too few columns, {len(row)} of {max(columns.values()) + 1}")
+            return
         path, label = row[columns["path"]], row[columns["label"]].strip()
         part = row[columns["part"]].strip().casefold() if "part" in columns else ""
         faults = [

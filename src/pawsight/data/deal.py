@@ -6,6 +6,7 @@ Enters: arrays of labels and group numbers, shares. Leaves: a part for each. Doe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,18 +54,25 @@ def deal(labels: Ints, groups: Ints, wanted: Ints) -> Ints:
 
     Returns:
         part index of each thing (N,). Where all groups are single things the wanted numbers are met exactly;
-        groups of several are dealt first, the largest first, each to the part that is emptiest in proportion.
+        groups of several are dealt first, the largest first, each to the part that is emptiest in proportion. Where
+        the first part is wanted to have something of a class, it has.
     """
     room = wanted.astype(np.int64).copy()
     parts = np.full(len(labels), -1, dtype=np.int64)
+    undealt = wanted.sum(axis=1)
+    lacking = wanted[:, 0] > 0  # classes of which the first part has nothing yet
     for members in _shared_groups(groups):
         needs = np.bincount(labels[members], minlength=len(room))
-        part = _roomiest(room, wanted, needs)
+        last_chance = (lacking & (needs > 0) & (needs == undealt)).any()
+        part = 0 if last_chance else _roomiest(room, wanted, needs)
         parts[members] = part
         room[:, part] -= needs
+        undealt -= needs
+        lacking &= (needs == 0) | (part > 0)
     for label in range(len(room)):
         single = np.flatnonzero((labels == label) & (parts < 0))
-        parts[single] = np.repeat(np.arange(room.shape[1]), _fitting(room[label], len(single)))
+        fitting = _fitting(room[label], len(single), int(lacking[label]))
+        parts[single] = np.repeat(np.arange(room.shape[1]), fitting)
     return parts
 
 
@@ -72,7 +80,7 @@ def _shared_groups(groups: Ints) -> list[Ints]:
     """Return the members of each group of several, the largest first, then in the order of dealing."""
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1, append=-1)) if len(groups) else np.empty(0, np.int64)
-    several = [order[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True) if b - a > 1]
+    several = [order[a:b] for a, b in pairwise(starts) if b - a > 1]
     return sorted(several, key=lambda members: (-len(members), int(members[0])))
 
 
@@ -84,9 +92,13 @@ def _roomiest(room: Ints, wanted: Ints, needs: Ints) -> int:
     return int(np.argmax(np.where(after >= 0, 1 + emptiness, after.astype(float))))
 
 
-def _fitting(room: Ints, count: int) -> Ints:
-    """Bring the room of one class to exactly `count`: overfull parts give nothing, the first ones pay for them."""
+def _fitting(room: Ints, count: int, least: int) -> Ints:
+    """Bring the room of one class to exactly `count`: the roomiest parts pay for the overfull ones.
+
+    The first part keeps `least`.
+    """
     fitting = np.maximum(room, 0)
     for part in np.argsort(-fitting, kind="stable"):
-        fitting[part] -= min(int(fitting[part]), max(0, int(fitting.sum()) - count))
+        spare = int(fitting[part]) - (least if part == 0 else 0)
+        fitting[part] -= min(spare, max(0, int(fitting.sum()) - count))
     return fitting

@@ -153,6 +153,9 @@ class _Download:
                 start = self._start(answer, version, size)
                 bar.open(None if answer.length is None else start + answer.length)
                 self._append(pieces, start, bar)
+        except DownloadFailed:
+            self.part.forget()
+            raise
         except FetchFailed as failure:
             if failure.status == 416 and version:  # there is nothing beyond our part: it is whole or outdated
                 self.part.forget()
@@ -163,7 +166,7 @@ class _Download:
         """Say where the content of `answer` belongs, and begin anew where that is the beginning."""
         start = 0
         if answer.status == 206:
-            span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("content-range", ""))
+            span = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d+|\*)", answer.headers.get("content-range", ""))
             if not version or span is None or int(span[1]) != size or _version(answer) not in ("", version):
                 self.part.forget()
                 raise FetchFailed("The server sent another part than the one asked for.", again=True)
@@ -186,7 +189,6 @@ class _Download:
 
     def _refuse_beyond(self, size: int) -> None:
         if size > self.limits.max_bytes:
-            self.part.forget()
             raise self.failed(f"It is larger than {self.limits.max_bytes:,} bytes, which is the limit.")
 
     def failed(self, why: str, *, carry_on: bool = False) -> DownloadFailed:

@@ -13,8 +13,10 @@ the conversation runs in a thread of its own, and whoever waits for it looks at 
 
 from __future__ import annotations
 
+import functools
 import http.client
 import queue
+import re
 import socket
 import ssl
 import string
@@ -61,7 +63,7 @@ class Answer:
     def length(self) -> int | None:
         """Bytes of content to come, None where the server does not say."""
         said = self.headers.get("content-length", "")
-        return int(said) if said.isascii() and said.isdigit() else None
+        return int(said) if re.fullmatch(r"[0-9]{1,18}", said) else None
 
 
 _Item = Answer | bytes | Exception
@@ -169,9 +171,9 @@ def _talk(url: str, headers: dict[str, str], silence: float, put: Callable[[_Ite
 
 def _follow(url: str, headers: dict[str, str], silence: float) -> http.client.HTTPResponse:
     for _ in range(_MOST_REDIRECTS + 1):
-        request = urllib.request.Request(checked_url(url), headers=headers)
+        request = urllib.request.Request(checked_url(url), headers=headers)  # noqa: S310  # http and https only: checked
         try:
-            return _good(_opener(request.type).open(request, timeout=silence))
+            return _good(_opener().open(request, timeout=silence))
         except urllib.error.HTTPError as error:
             with error:
                 place = error.headers.get("Location")
@@ -188,12 +190,13 @@ def _good(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
     raise FetchFailed(f"The server answered {response.status} {response.reason}.", again=False)
 
 
-def _opener(scheme: str) -> urllib.request.OpenerDirector:
-    """Return a client for one scheme and nothing else: no files, no ftp, no redirects of its own."""
+def _opener() -> urllib.request.OpenerDirector:
+    """Return a client for http and https and nothing else: no files, no ftp, no redirects of its own."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPSHandler(context=_trust()) if scheme == "https" else urllib.request.HTTPHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(context=_trust()),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.HTTPDefaultErrorHandler(),
     ):
@@ -201,6 +204,7 @@ def _opener(scheme: str) -> urllib.request.OpenerDirector:
     return opener
 
 
+@functools.cache
 def _trust() -> ssl.SSLContext:
     import certifi
 
@@ -211,7 +215,7 @@ def _trust() -> ssl.SSLContext:
 
 def _bad_status(error: urllib.error.HTTPError) -> FetchFailed:
     said = error.headers.get("Retry-After") or ""
-    wait = float(said) if said.isascii() and said.isdigit() else 0.0
+    wait = float(said) if re.fullmatch(r"[0-9]{1,9}", said) else 0.0
     why = f"The server answered {error.code} {error.reason}."
     return FetchFailed(why, again=error.code in _PASSING, wait=wait, status=error.code)
 

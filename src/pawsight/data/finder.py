@@ -23,7 +23,7 @@ PART_NAMES = {
     "test": "test",
     "testing": "test",
 }
-HIDDEN_FOLDERS = ("__MACOSX", "__pycache__")
+HIDDEN_NAMES = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")  # beside those that begin with a dot
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class Found:
     candidates: tuple[Candidate, ...]  # sorted by name
     left_out: tuple[LeftOut, ...]
     loose: tuple[str, ...]  # names of files that lie where class folders should be
-    folders: tuple[str, ...]  # labels of all folders without folders in them, also empty ones
+    folders: tuple[str, ...]  # labels of all folders with files in them, and of empty ones
 
 
 def find(root: Path) -> Found:
     """List the files below a folder; each one's folder, in full, is its label.
 
     Folders named train, validation (or val, valid) and test are parts, when train and another one are there.
-    Links to folders are followed once; hidden files and folders are left out.
+    Links to folders are followed, but no folder is listed twice; hidden files and folders are left out.
     """
     root = _enter(root)
     parts = _parts_below(root)
@@ -96,11 +96,19 @@ def find_listed(root: Path, listed: tuple[Listed, ...]) -> Found:
 def expand(paths: list[Path]) -> Iterator[Path]:
     """Yield files as they are and, for folders, the visible files below them, sorted."""
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             below = sorted(_walk(path, path, set()), key=lambda entry: entry.name)
             yield from (entry.path for entry in below if not entry.reason and not entry.is_empty_folder)
         else:
             yield path
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether a path names a folder; one that cannot be looked at does not, and reading it will say why."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,7 @@ class _Entry:
 
 
 def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[_Entry]:
-    """Yield files, folders that cannot be read and folders with nothing in them."""
+    """Yield files, folders that cannot be read and folders with nothing visible in them."""
     between = folder.relative_to(root).parts
     try:
         status = folder.stat()
@@ -121,20 +129,25 @@ def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[_Ent
             yield _Entry(folder, _name_below(root, folder), between, "a link to a folder that is listed already")
             return
         seen.add((status.st_dev, status.st_ino))
-        inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        # Links come last: a folder keeps its own name where a link beside it leads to it.
+        inside = sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name))
     except OSError as error:
         yield _Entry(folder, _name_below(root, folder), between, (error.strerror or str(error)).lower())
         return
-    if not inside:
+    if all(_is_hidden(entry.name) for entry in inside):
         yield _Entry(folder, _name_below(root, folder), between, is_empty_folder=True)
     for entry in inside:
         path = folder / entry.name
-        if entry.name.startswith(".") or entry.name in HIDDEN_FOLDERS:
+        if _is_hidden(entry.name):
             yield _Entry(path, _name_below(root, path), between, "hidden")
         elif _is_folder(entry):
             yield from _walk(root, path, seen)
         else:
             yield _Entry(path, _name_below(root, path), between)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in HIDDEN_NAMES
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -147,8 +160,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _enter(root: Path) -> Path:
     """Step into a folder that holds nothing but one folder of folders, as archives often do."""
     while True:
-        visible = [entry for entry in _scan(root) if not entry.name.startswith(".") and entry.name not in HIDDEN_FOLDERS]
-        if len(visible) != 1 or not _is_folder(visible[0]):
+        visible = [entry for entry in _scan(root) if not _is_hidden(entry.name)]
+        if len(visible) != 1 or not _is_folder(visible[0]) or visible[0].is_symlink():  # a link may lead back here
             return root
         only = root / visible[0].name
         if only.name.casefold() in PART_NAMES or not any(_is_folder(entry) for entry in _scan(only)):

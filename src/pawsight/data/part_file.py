@@ -45,8 +45,10 @@ class PartFile:
             facts = json.loads(self.facts.read_text("utf-8"))
         except (OSError, ValueError):
             return ""
-        known = isinstance(facts, dict) and facts.get("url") == url and self.size() > 0
-        return str(facts.get("version", "")) if known else ""
+        if not isinstance(facts, dict) or facts.get("url") != url or not self.size():
+            return ""
+        version = str(facts.get("version", ""))
+        return version if version.isascii() and version.isprintable() else ""  # else no header can carry it
 
     def begin(self, url: str, version: str) -> None:
         """Start over with `version` of what `url` names; "" for one that has no name to ask for again."""

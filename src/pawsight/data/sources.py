@@ -198,8 +198,7 @@ def _inner(folder: Path) -> Path:
 
 def _web_only(url: str, scheme: str) -> str:
     if scheme.lower() not in ("http", "https"):
-        fix = "Give an http or https URL of an archive, or download it yourself and give the file."
-        raise WrongUsage(f"{url} cannot be used as DATA.", f"{scheme}:// is not fetched.", fix)
+        raise WrongUsage(f"{url} cannot be used as DATA.", f"{scheme}:// is not fetched.", "Fetch it, give the file.")
     return url
 
 
@@ -231,8 +230,7 @@ def _nearest(desk: _Desk, text: str) -> list[str]:
         beside = {entry.name.casefold(): entry for entry in islice(place.parent.iterdir(), _MOST_COMPARED)}
     except (OSError, ValueError):
         beside = {}
-    found = difflib.get_close_matches(place.name.casefold(), beside)
-    return near + [str(beside[name]) for name in found]
+    return near + [str(beside[name]) for name in difflib.get_close_matches(place.name.casefold(), beside)]
 
 
 def _no_source(desk: _Desk, place: Path) -> WrongUsage:

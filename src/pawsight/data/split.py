@@ -80,9 +80,7 @@ def make_split(catalog: Catalog, *, seed: int = 0) -> Split:
         parts = ["train"] * len(pictures)
         _move(parts, pictures, groups, "train", {"validation": 0.15, "test": 0.15}, seed)
         how = "70 % train, 15 % validation, 15 % test"
-    assigned = tuple(
-        Assigned(one.name, one.sha256, one.label, part) for one, part in zip(pictures, parts, strict=True)
-    )
+    assigned = tuple(Assigned(one.name, one.sha256, one.label, part) for one, part in zip(pictures, parts, strict=True))
     return Split(assigned, how, _straddling(assigned, groups))
 
 
@@ -119,9 +117,12 @@ def _rank(seed: int, sha256: str) -> str:
 def _duplicate_groups(pictures: Sequence[Picture]) -> NDArray[np.int64]:
     """Number the groups of pictures with equal bytes or near-equal looks."""
     hashes = np.array([picture.facts.phash for picture in pictures], dtype=np.uint64)
+    # Equal hashes first: a thousand white pages would be half a million pairs, and are a thousand links to the first.
+    distinct, firsts, which = np.unique(hashes, return_index=True, return_inverse=True)
     first = {picture.sha256: index for index, picture in reversed(list(enumerate(pictures)))}
     same = [(first[picture.sha256], index) for index, picture in enumerate(pictures)]
-    pairs = np.concatenate([near_pairs(hashes), np.array(same, dtype=np.int64).reshape(-1, 2)])
+    alike = np.stack([firsts[which], np.arange(len(pictures))], axis=1)
+    pairs = np.concatenate([firsts[near_pairs(distinct)], alike, np.array(same, dtype=np.int64).reshape(-1, 2)])
     return groups_of(len(pictures), pairs)
 
 

@@ -37,7 +37,7 @@ class Metrics:
     accuracy: float
     interval: Interval  # Wilson, 95 %
     log_loss: float  # nats
-    roc_auc: float | None  # macro one-against-rest; None when a class is missing
+    roc_auc: float | None  # of more than two classes macro one-against-rest; None when a class is missing
     baseline: float  # share of the commonest class in this part
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer
@@ -101,16 +101,18 @@ def log_loss(true: IntArray, probabilities: FloatArray) -> float:
 
 
 def roc_auc(true: IntArray, probabilities: FloatArray) -> float | None:
-    """Return the area under the ROC curve, macro-averaged one class against the rest.
+    """Return the area under the ROC curve; of more than two classes the mean of each against the rest.
 
-    None where a class has no picture or all have the same. Source: scikit-learn `roc_auc_score`.
+    None where a class has no picture. Source: scikit-learn `roc_auc_score`; of two classes it asks the second alone,
+    because probabilities near 0 still differ in float32 where those near 1 are all 1.
     """
     from sklearn.metrics import roc_auc_score
 
     classes = probabilities.shape[1]
     if len(np.unique(true)) < classes:
         return None
-    areas = [roc_auc_score(true == index, probabilities[:, index]) for index in range(classes)]
+    asked = range(classes) if classes > 2 else [1]
+    areas = [roc_auc_score(true == index, probabilities[:, index]) for index in asked]
     return float(np.mean(areas))
 
 

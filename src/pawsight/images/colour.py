@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 _WHITE = (255, 255, 255)
+_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
 def to_resizable(image: Image.Image) -> Image.Image:
@@ -21,8 +22,8 @@ def to_resizable(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith(("I", "F")):
         return _from_wide(image)
-    if image.has_transparency_data or image.mode in ("La", "RGBa"):
-        return image.convert("RGBA")
+    if image.has_transparency_data or image.mode in _PREMULTIPLIED:
+        return image.convert(_PREMULTIPLIED.get(image.mode, image.mode)).convert("RGBA")
     if image.mode == "1":
         return image.convert("L")
     if image.mode == "LAB":

@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pawsight.errors import UnreadablePicture
-from pawsight.images.colour import to_rgb, to_resizable
-from pawsight.images.signatures import name_of_unsupported
+from pawsight.images.colour import to_resizable, to_rgb
+from pawsight.images.signatures import is_readable_type, name_of_unsupported
 
 DECODER_VERSION = 1  # part of every cache key: raise it when the same bytes would decode to other pixels
-READABLE = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+READABLE = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")  # Pillow opens MPO as JPEG, then calls it MPO
 READABLE_NAMES = "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP"
 
-# Pillow warns from 89 Mpx and raises from 179; our own limit is lower, and a warning on stderr would help nobody.
+# Pillow warns of broken metadata, which says nothing of the pixels, and of pictures from 89 Mpx, where our own limit
+# is lower.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 _EXIF_ORIENTATION = 0x0112
@@ -60,7 +62,7 @@ class Decoded:
     width: int  # of the file as shown upright, in pixels
     height: int
     format: str  # Pillow's name of the file format, by content
-    orientation: int  # EXIF orientation that was applied, 1 when none
+    orientation: int  # EXIF orientation that was applied, 1 when none; TIFF is turned by Pillow and says 1
 
 
 def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
@@ -122,7 +124,7 @@ def _reason(data: bytes, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "too large"
     if isinstance(error, UnidentifiedImageError):
-        return name_of_unsupported(data) or "not a picture"
+        return "unreadable" if is_readable_type(data) else name_of_unsupported(data) or "not a picture"
     text = str(error).lower()
     return "truncated" if "truncated" in text or "ended prematurely" in text else "unreadable"
 

@@ -55,8 +55,8 @@ def load(
         wanted: asked with a file's SHA-256 whether its pixels are needed; called in worker threads.
 
     Yields:
-        one `Loaded` a path, in order; at most `8 x threads` are in memory. A file that cannot be read is a `Loaded`
-        with a problem, never an exception.
+        one `Loaded` a path, in order; at most `8 x threads` are worked on ahead of the one yielded. A file that
+        cannot be read is a `Loaded` with a problem, never an exception.
     """
 
     def work(path: Path) -> Loaded:
@@ -65,9 +65,7 @@ def load(
     return ordered_map(work, paths, threads=threads)
 
 
-def load_one(
-    path: Path, settings: DecodeSettings, *, wanted: Callable[[str], bool] = lambda sha256: True
-) -> Loaded:
+def load_one(path: Path, settings: DecodeSettings, *, wanted: Callable[[str], bool] = lambda sha256: True) -> Loaded:
     """Read, hash and decode one file; problems are told in the result."""
     sha256 = ""
     try:
@@ -85,9 +83,8 @@ def read_regular_file(path: Path) -> bytes:
         UnreadablePicture: it is missing, no regular file, too large, or not ours to read.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
+        with open(path, "rb", opener=_without_waiting) as file:
+            status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise _unreadable(path, "not a regular file")
             if status.st_size > MAX_FILE_BYTES:
@@ -98,9 +95,11 @@ def read_regular_file(path: Path) -> bytes:
         raise _unreadable(path, reason[:1].lower() + reason[1:]) from error
 
 
-def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int
-) -> Iterator[Result]:
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> Iterator[Result]:
     """Apply `function` in threads and yield results in the order of the items, a bounded number ahead."""
     remaining = iter(items)
     with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="decode") as pool:

@@ -1,6 +1,6 @@
-"""Names for well-known file types that are not read, so that a refusal can say what the file is.
+"""Tells broken pictures from files of well-known other types, so that a refusal can say what the file is.
 
-Enters: the first bytes of a file. Leaves: a name, or nothing. Does not know: Pillow.
+Enters: the first bytes of a file. Leaves: yes or no, a name or nothing. Does not know: Pillow.
 
 Signatures: ISO/IEC 14496-12 (`ftyp` brands), and the magic numbers of the formats' own specifications.
 """
@@ -17,6 +17,8 @@ _BRANDS = {
     b"msf1": "HEIC",
     b"crx ": "Canon raw (CR3)",
 }
+_READ_BRANDS = (b"avif", b"avis")
+_READ_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _STARTS = (
     (b"%PDF", "PDF"),
     (b"8BPS", "Photoshop (PSD)"),
@@ -32,6 +34,13 @@ _STARTS = (
 )
 
 
+def is_readable_type(data: bytes) -> bool:
+    """Say whether the bytes start like a JPEG, PNG, GIF, WEBP, TIFF or AVIF, whatever follows."""
+    if data[4:8] == b"ftyp":
+        return data[8:12] in _READ_BRANDS
+    return data.startswith(_READ_STARTS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+
+
 def name_of_unsupported(data: bytes) -> str | None:
     """Return `"<type> is not read"` for a well-known type, None for bytes that nobody knows."""
     name = _name(data)
@@ -44,7 +53,7 @@ def _name(data: bytes) -> str | None:
     for start, name in _STARTS:
         if data.startswith(start):
             return name
-    head = data[:512].lstrip().lower()
+    head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
         return "SVG"
     return "a web page" if head.startswith((b"<!doctype html", b"<html")) else None

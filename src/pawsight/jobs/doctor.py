@@ -33,7 +33,15 @@ class Finding:
 def doctor() -> list[Finding]:
     """Look at everything that Pawsight needs, without changing anything."""
     checks: tuple[Callable[[], Finding], ...] = (
-        _python, _processor, _memory, _inference, _training, _weights, _serving, _cache, _disk,
+        _python,
+        _processor,
+        _memory,
+        _inference,
+        _training,
+        _weights,
+        _serving,
+        _cache,
+        _disk,
     )
     return [check() for check in checks]
 
@@ -91,7 +99,7 @@ def _packages(name: str, packages: tuple[str, ...], fix: str) -> Finding:
 def _cache() -> Finding:
     folder = cache_folder()
     place = _nearest_existing(folder)
-    good = os.access(place, os.W_OK)
+    good = place.is_dir() and os.access(place, os.W_OK)
     fix = "" if good else "Set PAWSIGHT_CACHE to a folder that is writable."
     return Finding("Cache", good, f"{folder} ({'writable' if good else 'not writable'})", fix)
 

@@ -18,11 +18,11 @@ import numpy as np
 
 from pawsight.data.finder import Candidate, LeftOut, find, find_listed
 from pawsight.data.sources import resolve
-from pawsight.errors import BadCatalog, NoPictures
+from pawsight.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.evaluation.metrics import Metrics, measure
 from pawsight.evaluation.report import confusions, sentence, table_rows, to_jsonable
 from pawsight.inference import Predictor, load_predictor
-from pawsight.jobs.sealed import held_out
+from pawsight.jobs.sealed import HeldOut, held_out
 from pawsight.machine import cache_folder
 from pawsight.progress import SILENT, Progress
 
@@ -69,17 +69,23 @@ def evaluate(
     Raises:
         PawsightError: the bundle is refused, or there is no picture that may be measured.
     """
+    if test and data is not None:
+        raise WrongUsage(
+            "Either the run's own test part can be measured or other data, not both.",
+            f"--test was given beside {os.fspath(data)}.",
+            "Leave one of them out.",
+        )
     predictor = load_predictor(run)
     progress.say(f"Bundle   {predictor.bundle.folder}, split {predictor.bundle.card.split_digest[:12]}")
     part = None
     if data is None:
         part = "test" if test else "validation"
-        candidates, name = held_out(Path(run), part), f"the run's own {part} part"
+        chosen, name = held_out(Path(run), part), f"the run's own {part} part"
     else:
         source = resolve(data, cache=cache_folder(), progress=progress)
         found = find_listed(source.root, source.listed) if source.listed else find(source.root)
-        candidates, name = found.candidates, source.name
-    truths, probabilities, left_out = _answers(predictor, candidates, including_training, progress)
+        chosen, name = HeldOut(found.candidates, {}), source.name
+    truths, probabilities, left_out = _answers(predictor, chosen, including_training, progress)
     if not truths:
         raise _nothing_left(name, left_out)
     classes = predictor.classes
@@ -95,9 +101,10 @@ def evaluate(
 
 
 def _answers(
-    predictor: Predictor, candidates: Sequence[Candidate], including_training: bool, progress: Progress
+    predictor: Predictor, chosen: HeldOut, including_training: bool, progress: Progress
 ) -> tuple[list[str], list[np.ndarray[Any, Any]], list[LeftOut]]:
     """Return truths, probabilities and what was left out."""
+    candidates = chosen.candidates
     _check_labels(predictor.classes, candidates)
     truths, probabilities, left_out = [], [], []
     with progress.stage("Classifying", len(candidates), "pictures") as step:
@@ -106,6 +113,8 @@ def _answers(
             step.advance()
             if outputs is None:
                 left_out.append(LeftOut(one.name, loaded.problem))
+            elif loaded.sha256 != chosen.contents.get(one.name, loaded.sha256):
+                left_out.append(LeftOut(one.name, "changed since the split was made"))
             elif loaded.sha256 in predictor.bundle.trained and not including_training:
                 left_out.append(LeftOut(one.name, "trained on"))
             else:
@@ -152,8 +161,10 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Align a table: names to the left, numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
-        "  ".join(cell.ljust(width) if not column else cell.rjust(width)
-                  for column, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.ljust(width) if not column else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     ]
 

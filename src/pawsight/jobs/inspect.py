@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pawsight.cache import Cache
 from pawsight.data.catalog import Catalog, read_catalog
 from pawsight.data.finder import find, find_listed
-from pawsight.data.sources import resolve
+from pawsight.data.sources import Source, resolve
 from pawsight.data.split import Split, make_split
 from pawsight.images.decode import DecodeSettings
 from pawsight.machine import cache_folder, usable_cores
 from pawsight.progress import SILENT, Progress
+
+_NAMED = 12  # classes that the count sentence names before it sums up the others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +59,19 @@ def inspect(data: str | os.PathLike[str], *, seed: int = 0, progress: Progress =
     """
     cache = cache_folder()
     source = resolve(data, cache=cache, progress=progress)
+    catalog = catalog_of(source, cache=cache, progress=progress)
+    return InspectReport(data=source.name, catalog=catalog, split=make_split(catalog, seed=seed))
+
+
+def catalog_of(source: Source, *, cache: Path, progress: Progress = SILENT) -> Catalog:
+    """Read every picture of a source once; what was read before comes from the cache.
+
+    Raises:
+        DataError: it cannot be trained on as it is, and why.
+    """
     found = find_listed(source.root, source.listed) if source.listed else find(source.root)
     with Cache(cache / "cache") as store:
-        catalog = read_catalog(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)
-    return InspectReport(data=source.name, catalog=catalog, split=make_split(catalog, seed=seed))
+        return read_catalog(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)
 
 
 def summary(report: InspectReport) -> list[str]:
@@ -68,9 +81,11 @@ def summary(report: InspectReport) -> list[str]:
     heights = sorted(one.facts.height for one in catalog.pictures)
     formats = Counter(one.facts.format for one in catalog.pictures).most_common()
     middle = len(widths) // 2
+    to_train, has_parts = training_counts(catalog), any(one.part for one in catalog.pictures)
     lines = [
-        f"{report.data}: {len(catalog.pictures):,} pictures of {len(catalog.classes):,} classes in {catalog.root}",
-        count_sentence(catalog),
+        f"{report.data}: {len(catalog.pictures):,} pictures of {len(catalog.classes):,} classes in {catalog.root}"
+        f"{f', {sum(to_train.values()):,} of them in the training part' if has_parts else ''}.",
+        count_sentence(to_train),
         f"Always answering the commonest class would be right {100 * catalog.baseline:.1f} % of the time.",
         f"Sizes from {widths[0]} x {heights[0]} to {widths[-1]} x {heights[-1]} pixels, half of them below "
         f"{widths[middle]} x {heights[middle]}; formats: {', '.join(f'{n:,} {name}' for name, n in formats)}.",
@@ -87,8 +102,18 @@ def summary(report: InspectReport) -> list[str]:
     return lines
 
 
-def count_sentence(catalog: Catalog) -> str:
-    """Return the exercise's sentence, e.g. "There are 1,000 images of cats and 1,000 images of dogs."."""
-    parts = [f"{count:,} image{'s' if count != 1 else ''} of {name}" for name, count in catalog.counts.items()]
+def training_counts(catalog: Catalog) -> dict[str, int]:
+    """Return how many pictures of each class there are to train on: those in train where there are parts, else all."""
+    counted = Counter(one.label for one in catalog.pictures if one.part in ("train", None))
+    return {label: counted[label] for label in catalog.classes}
+
+
+def count_sentence(counts: Mapping[str, int]) -> str:
+    """Return the exercise's sentence, e.g. "There are 1000 images of cats and 1000 images of dogs."."""
+    parts = [f"{count} image{'s' if count != 1 else ''} of {name}" for name, count in counts.items()]
+    if len(parts) > _NAMED:
+        others = sum(list(counts.values())[_NAMED:])
+        parts = [*parts[:_NAMED], f"{others} images of {len(parts) - _NAMED} more classes"]
     *first, last = parts
-    return f"There are {', '.join(first)} and {last}."
+    verb = "is" if next(iter(counts.values())) == 1 else "are"
+    return f"There {verb} {', '.join(first)} and {last}."

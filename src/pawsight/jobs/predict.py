@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pawsight.data.finder import expand
+from pawsight.data.finder import expand, is_folder
+from pawsight.errors import NoPictures
 from pawsight.inference import Prediction, load_predictor
 from pawsight.progress import SILENT, Progress
 
@@ -51,11 +52,20 @@ def predict(
 
     Raises:
         BundleRefused: the run has no bundle that can be trusted.
+        NoPictures: folders were named and none holds a file.
     """
     predictor = load_predictor(run)
     paths = [Path(picture) for picture in pictures]
-    total = len(paths) if not any(path.is_dir() for path in paths) else None
+    total = len(paths) if not any(is_folder(path) for path in paths) else None
+    answered = False
     with progress.stage("Classifying", total, "pictures") as step:
         for prediction in predictor.stream(expand(paths)):
+            answered = True
             step.advance()
             yield Answer(prediction)
+    if paths and not answered:
+        raise NoPictures(
+            f"No files found under {', '.join(map(str, paths[:5]))}.",
+            "There is nothing there, or hidden files alone.",
+            "Name pictures, or folders that hold some.",
+        )

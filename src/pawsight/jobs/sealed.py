@@ -6,19 +6,30 @@ Enters: a run folder and the name of a part. Leaves: files with their labels. Do
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pawsight.data.finder import Candidate
-from pawsight.errors import WrongUsage
+from pawsight.errors import StorageError, WrongUsage
 from pawsight.runs import LOOKS, SOURCE, SPLITS, read_table
 from pawsight.storage import write_json
 
 
-def held_out(run: Path, part: str) -> tuple[Candidate, ...]:
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The files of one part, and what they held when the split was made."""
+
+    candidates: tuple[Candidate, ...]
+    contents: Mapping[str, str]  # name -> SHA-256
+
+
+def held_out(run: Path, part: str) -> HeldOut:
     """Return the files of a run's validation or test part, and count a look at the test part.
 
     Raises:
-        WrongUsage: the place is a bundle without its run.
+        WrongUsage: the place is a bundle without its run. StorageError: a file of the run cannot be read.
     """
     if not (run / SPLITS).is_file():
         raise WrongUsage(
@@ -26,13 +37,13 @@ def held_out(run: Path, part: str) -> tuple[Candidate, ...]:
             "It is a bundle without its run.",
             f"Give pictures: pawsight evaluate {run} DATA",
         )
-    root = Path(json.loads((run / SOURCE).read_text(encoding="utf-8"))["root"])
+    root = Path(_value(run / SOURCE, "root", str))
+    rows = [row for row in read_table(run / SPLITS) if row["part"] == part]
     if part == "test":
         count_look(run)
-    return tuple(
-        Candidate(root / row["path"], row["path"], row["label"], part)
-        for row in read_table(run / SPLITS)
-        if row["part"] == part
+    return HeldOut(
+        tuple(Candidate(root / row["path"], row["path"], row["label"], part) for row in rows),
+        {row["path"]: row["sha256"] for row in rows},
     )
 
 
@@ -46,4 +57,16 @@ def count_look(run: Path) -> int:
 def looks_at_test(run: Path) -> int:
     """Return how often the test part of a run was looked at."""
     path = run / LOOKS
-    return int(json.loads(path.read_text(encoding="utf-8"))["looks_at_test"]) if path.is_file() else 0
+    return int(_value(path, "looks_at_test", int)) if path.is_file() else 0
+
+
+def _value(path: Path, key: str, kind: type) -> Any:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))[key]
+        if not isinstance(value, kind):
+            raise TypeError(f"{key} is {value!r}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"{path} cannot be read.", f"The reader says: {error}.", "Name a finished run, e.g. runs/latest."
+        ) from error
+    return value

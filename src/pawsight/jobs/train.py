@@ -6,61 +6,39 @@ Enters: what the user typed. Leaves: a `TrainReport`. Does not know: terminals.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pawsight.data.catalog import Catalog
-from pawsight.data.sources import resolve
-from pawsight.data.split import Split
-from pawsight.evaluation.metrics import Metrics, measure
-from pawsight.evaluation.report import sentence, to_jsonable
+from pawsight.data.sources import Source, resolve
+from pawsight.engine import SPOKEN, best_precision
+from pawsight.errors import WrongUsage
+from pawsight.evaluation.metrics import measure
 from pawsight.jobs.log import Logged
+from pawsight.jobs.train_report import TrainReport, summary
 from pawsight.machine import cache_folder, this_machine
-from pawsight.models.ladder import make_recipe
+from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import Recipe
 from pawsight.progress import SILENT, Progress, Stopwatch
 from pawsight.runs import LOG, METRICS, PREDICTIONS, set_latest, write_table
 from pawsight.storage import write_json, write_text
 
+if TYPE_CHECKING:
+    from pawsight.training.run import Outcome
+
+_BOTH = ("validation", "test")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainReport:
-    """What a run made and how good it is."""
+class Order:
+    """How a recipe is to be trained, apart from the recipe."""
 
-    run: Path
-    recipe: Recipe
-    catalog: Catalog
-    split: Split
-    validation: Metrics | None
-    test: Metrics | None
-    precision: str
-    computed: int  # pictures whose features were not in the cache
-    seconds: Mapping[str, float]
-    machine: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as `train --json` prints them."""
-        return {
-            "run": str(self.run),
-            "recipe": self.recipe.name,
-            "backbone": self.recipe.backbone,
-            "image_px": self.recipe.image_px,
-            "seed": self.recipe.seed,
-            "precision": self.precision,
-            "classes": list(self.catalog.classes),
-            "counts": self.catalog.counts,
-            "split": {"digest": self.split.digest, **self.split.sizes},
-            "straddling": [list(names) for names in self.split.straddling],
-            "validation": to_jsonable(self.validation),
-            "test": to_jsonable(self.test),
-            "baseline": self.catalog.baseline,
-            "left_out": [{"path": one.name, "reason": one.reason} for one in self.catalog.left_out],
-            "seconds": dict(self.seconds),
-            "machine": self.machine,
-        }
+    runs: Path  # folder that holds the run folders
+    command: str  # what makes the same run again
+    weights: Path | None = None  # of MobileNetV2
+    parts: tuple[str, ...] = _BOTH  # held-out parts to measure; without "test" the test part stays sealed
+    resume: bool = False
 
 
 def train(
@@ -69,8 +47,16 @@ def train(
     recipe: str = "probe",
     backbone: str | None = None,
     image_px: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    patience: int | None = None,
+    precision: str | None = None,
+    class_weights: bool | None = None,
     seed: int = 0,
     runs: str | os.PathLike[str] = "runs",
+    weights: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     progress: Progress = SILENT,
 ) -> TrainReport:
     """Train a classifier on labelled pictures.
@@ -78,9 +64,15 @@ def train(
     Args:
         data: a folder, an archive, a URL of one, a CSV with the columns path,label, or the name of a data set.
         recipe: a name from `pawsight recipes`.
-        backbone, image_px: replace the recipe's own.
+        backbone, image_px: another pretrained network for probe and finetune; another side of the pictures.
+        epochs, batch_size, learning_rate: of the recipes that learn by gradients.
+        patience: epochs without a better validation loss before training stops; 0 is never.
+        precision: "f32" or "bf16", of the gradients' arithmetic.
+        class_weights: let pictures of rare classes count more.
         seed: of everything random.
         runs: folder in which the numbered run folder is made.
+        weights: file with MobileNetV2's weights, for the recipe `mobilenet` where Keras cannot download them.
+        resume: go on with the newest unfinished run of the same recipe on the same data, where there is one.
         progress: who is told how far it is.
 
     Raises:
@@ -91,43 +83,99 @@ def train(
         >>> report.validation.accuracy > report.validation.baseline
         True
     """
-    from pawsight.training.run import Workplace
-    from pawsight.training.run import train as run_training
-
-    chosen = make_recipe(recipe, backbone=backbone, image_px=image_px, seed=seed)
-    machine, stopwatch, cache = this_machine(), Stopwatch(), cache_folder()
-    log = Logged(progress)
+    wishes = Wishes(
+        backbone=backbone,
+        image_px=image_px,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        patience=patience,
+        precision=precision,
+        class_weights=class_weights or None,
+        seed=seed,
+    )
+    chosen = make_recipe(recipe, wishes)
+    log, stopwatch = Logged(progress), Stopwatch()
+    machine = this_machine()
     log.say(f"Machine  {machine}")
     log.say(f"Data     {os.fspath(data)}")
-    log.say(f"Recipe   {chosen}")
+    log.say(f"Recipe   {chosen}, pictures seen in {SPOKEN[best_precision(machine)]}")
     with stopwatch.stage("fetching"):
-        source = resolve(data, cache=cache, progress=log)
+        source = resolve(data, cache=cache_folder(), progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
-    outcome = run_training(source, chosen, Workplace(Path(runs).absolute(), cache, machine, log, stopwatch))
-    with stopwatch.stage("measuring"):
-        measured = {
-            part: measure(outcome.truths[part], outcome.probabilities[part], outcome.catalog.classes)
-            for part in ("validation", "test")
-        }
-    report = TrainReport(
-        run=outcome.folder,
-        recipe=chosen,
-        catalog=outcome.catalog,
-        split=outcome.split,
-        validation=measured["validation"],
-        test=measured["test"],
-        precision=outcome.precision,
-        computed=outcome.computed,
-        seconds=stopwatch.seconds(),
-        machine=str(machine),
+    order = Order(
+        runs=Path(runs).absolute(),
+        command=command_for(os.fspath(data), recipe, wishes, weights),
+        weights=existing(weights),
+        resume=resume,
     )
-    _finish(report, outcome.probabilities, log)
+    report = train_on(source, chosen, order, log, stopwatch)
+    set_latest(report.run)
     return report
 
 
-def _finish(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) -> None:
-    """Write the tables of the run, then give it the name `latest`."""
+def train_on(source: Source, recipe: Recipe, order: Order, log: Logged, stopwatch: Stopwatch) -> TrainReport:
+    """Train a recipe on a source that is already there, measure it and write the run's tables."""
+    from pawsight.training.folder import clear_scaffolding, kept_or_cleared
+    from pawsight.training.material import Workplace
+    from pawsight.training.run import train as run_training
+
+    place = Workplace(order.runs, cache_folder(), this_machine(), log, stopwatch, order.weights)
+    outcome = run_training(source, recipe, place, parts=order.parts, resume=order.resume)
+    with kept_or_cleared(outcome.folder):
+        with stopwatch.stage("measuring"):
+            report = _report(outcome, order, str(place.machine), stopwatch)
+        _write(report, outcome.fitted.probabilities, log)
+    clear_scaffolding(outcome.folder)
+    return report
+
+
+def command_for(data: str, recipe: str, wishes: Wishes, weights: str | os.PathLike[str] | None) -> str:
+    """Return the command line that makes the same run again."""
+    wished: Mapping[str, Any] = {key: value for key, value in asdict(wishes).items() if value not in (None, False)}
+    options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in wished.items()]
+    given = [f"--weights {os.fspath(weights)}"] if weights is not None else []
+    return " ".join(["pawsight train", data, f"--recipe {recipe}", *options, *given])
+
+
+def existing(weights: str | os.PathLike[str] | None) -> Path | None:
+    """Return the path of a weights file.
+
+    Raises:
+        WrongUsage: there is no such file.
+    """
+    path = Path(weights).expanduser() if weights is not None else None
+    if path is not None and not path.is_file():
+        raise WrongUsage(f"There is no file {path}.", "--weights wants MobileNetV2's weights (.h5).", "Check the path.")
+    return path
+
+
+def _report(outcome: Outcome, order: Order, machine: str, stopwatch: Stopwatch) -> TrainReport:
+    fitted, classes = outcome.fitted, outcome.catalog.classes
+    measured = {part: measure(outcome.truths[part], table, classes) for part, table in fitted.probabilities.items()}
+    return TrainReport(
+        run=outcome.folder,
+        recipe=outcome.recipe,
+        catalog=outcome.catalog,
+        split=outcome.split,
+        validation=measured.get("validation"),
+        test=measured.get("test"),
+        precision=fitted.precision,
+        computed=fitted.computed,
+        seconds=stopwatch.seconds(),
+        machine=machine,
+        adds=RUNGS[outcome.recipe.name].adds,
+        command=order.command,
+        parameters=fitted.parameters,
+        layers=fitted.layers,
+        history=fitted.history,
+        notes=fitted.notes,
+    )
+
+
+def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) -> None:
+    """Write the tables and curves of the run; its metrics come last, since they say that it is finished."""
     classes = report.catalog.classes
     rows = [
         (one.name, one.sha256, part, one.label, classes[int(row.argmax())], *(f"{value:.6f}" for value in row))
@@ -136,38 +184,23 @@ def _finish(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) 
     ]
     header = ("path", "sha256", "part", "label", "predicted", *(f"p({name})" for name in classes))
     write_table(report.run / PREDICTIONS, header, rows)
-    write_json(report.run / METRICS, report.to_json())
+    if report.history:
+        _write_curves(report)
     for line in summary(report):
         log.note(line)
     write_text(report.run / LOG, log.text())
-    set_latest(report.run)
+    write_json(report.run / METRICS, report.to_json())
 
 
-def summary(report: TrainReport) -> list[str]:
-    """Return the lines that tell a person what came out."""
-    sizes = report.split.sizes
-    counts = ", ".join(f"{count:,} {name}" for name, count in list(report.catalog.counts.items())[:6])
-    more = f" and {len(report.catalog.classes) - 6} more classes" if len(report.catalog.classes) > 6 else ""
-    lines = [
-        f"Pictures    {len(report.catalog.pictures):,}: {counts}{more}",
-        f"Split       {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test"
-        f" ({report.split.how}); digest {report.split.digest[:12]}",
-    ]
-    lines += _warnings(report)
-    lines += [f"Validation  {sentence(report.validation)}", f"Test        {sentence(report.test)}"]
-    return [*lines, f"Run         {report.run} in {report.seconds['total']:.1f} s"]
+def _write_curves(report: TrainReport) -> None:
+    from pawsight.evaluation.charts import Guessing, draw_history
+    from pawsight.training.history import HISTORY, write_history
 
+    write_history(report.run / HISTORY, report.history)
+    baseline = report.validation.baseline if report.validation else report.catalog.baseline
+    guessing = Guessing(classes=len(report.catalog.classes), baseline=baseline)
+    from pawsight.evaluation.history import read_history
 
-def _warnings(report: TrainReport) -> list[str]:
-    lines = []
-    if report.catalog.left_out:
-        reasons = Counter(one.reason for one in report.catalog.left_out)
-        told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
-        lines.append(f"Left out    {len(report.catalog.left_out):,} files: {told}; each is named in catalog.csv")
-    if report.split.straddling:
-        first = " = ".join(report.split.straddling[0][:2])
-        lines.append(
-            f"WARNING     {len(report.split.straddling):,} pictures look the same in two parts, so the numbers below"
-            f" flatter; the first: {first}. All are listed by: pawsight inspect"
-        )
-    return lines
+    draw_history(
+        read_history(report.run / HISTORY), report.run / "history.png", report.run / "history.svg", guessing=guessing
+    )

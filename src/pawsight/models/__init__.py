@@ -1,2 +1,5 @@
-"""Enters: recipes and pretrained weights. Leaves: networks to train and backbones to run.
-Does not know: pictures on disk, splits or runs."""
+"""What to train and what to stand on.
+
+Enters: recipes and pretrained weights. Leaves: networks to train and backbones to run.
+Does not know: pictures on disk, splits or runs.
+"""

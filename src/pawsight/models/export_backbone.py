@@ -99,20 +99,29 @@ def _converted(name: str, image_px: int) -> bytes:
 
 
 def _run_converter(name: str, image_px: int, target: Path) -> None:
-    command = [sys.executable, "-P", "-m", __spec__.name, name, str(image_px), str(target)]
-    roots = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    settings = os.environ | QUIET_SETTINGS | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": os.pathsep.join(roots)}
-    try:
-        done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS)
-        complaint = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-    except subprocess.TimeoutExpired:
-        done, complaint = None, f"it was not done after {_TIMEOUT_SECONDS:.0f} seconds"
-    if done is None or done.returncode != 0:
+    command = [sys.executable, "-P", "-m", __name__, name, str(image_px), str(target)]
+    complaint = _complaint_of(command)
+    if complaint:
         raise TrainingFailed(
             f"The backbone {name} could not be converted to ONNX for pictures of {image_px} px.",
             f"The converter says: {complaint}",
             'Type: pip install --upgrade "pawsight[train]"',
         )
+
+
+def _complaint_of(command: list[str]) -> str:
+    """Run a command quietly; return the last line of what went wrong, or nothing."""
+    roots = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    settings = os.environ | QUIET_SETTINGS | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": os.pathsep.join(roots)}
+    try:
+        done = subprocess.run(
+            command, check=False, env=settings, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return f"nothing for {_TIMEOUT_SECONDS:.0f} seconds."
+    if done.returncode == 0:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"only exit status {done.returncode}."])[-1]
 
 
 def convert(name: str, image_px: int, target: Path) -> None:
@@ -134,13 +143,13 @@ def convert(name: str, image_px: int, target: Path) -> None:
     model = load(name, image_px=image_px, folded=True)
     pictures = keras.InputSpec(dtype="uint8", shape=(None, image_px, image_px, 3), name=INPUT)
     model.export(target, format="onnx", verbose=False, input_signature=[pictures], opset_version=OPSET)
-    graph = _tidied(onnx.load(target))
+    graph = tidied(onnx.load(target))
     check(graph, image_px, find_backbone(name).feature_dim)
     onnx.save(graph, target)
 
 
-def _tidied(model: ModelProto) -> ModelProto:
-    """Give the ends their names, and drop what the converter declares and never uses."""
+def tidied(model: ModelProto) -> ModelProto:
+    """Give the ends of a converted graph their names, and drop what the converter declares and never uses."""
     graph = model.graph
     for node in graph.node:
         node.output[:] = [OUTPUT if output == graph.output[0].name else output for output in node.output]
@@ -160,9 +169,12 @@ def check(model: ModelProto, image_px: int, feature_dim: int) -> None:
 
     Raises:
         ValueError: it has not; the text says what was found.
+        onnx.checker.ValidationError: it is no sound ONNX.
     """
     import onnx
 
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        raise ValueError("the graph keeps weights outside its file")
     onnx.checker.check_model(model, full_check=True)
     found = (_end(model.graph, "input"), _end(model.graph, "output"), [entry.version for entry in model.opset_import])
     wanted = (
@@ -172,13 +184,15 @@ def check(model: ModelProto, image_px: int, feature_dim: int) -> None:
     )
     if found != wanted:
         raise ValueError(f"the graph has {found} instead of {wanted}")
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        raise ValueError("the graph keeps weights outside its file")
 
 
 def _end(graph: GraphProto, side: str) -> list[tuple[str, int, list[int | str]]]:
     return [
-        (end.name, end.type.tensor_type.elem_type, [dim.dim_param or dim.dim_value for dim in end.type.tensor_type.shape.dim])
+        (
+            end.name,
+            end.type.tensor_type.elem_type,
+            [dim.dim_param or dim.dim_value for dim in end.type.tensor_type.shape.dim],
+        )
         for end in getattr(graph, side)
     ]
 

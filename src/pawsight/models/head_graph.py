@@ -50,3 +50,30 @@ def append_head(
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
     return content
+
+
+def mean_colour_graph(image_px: int) -> bytes:
+    """Return the smallest of backbones: a picture's mean colour, for heads that do not look.
+
+    Returns:
+        ONNX bytes: `pictures` uint8 (N, image_px, image_px, 3) -> `features` float32 (N, 3).
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    axes = numpy_helper.from_array(np.array([1, 2], dtype=np.int64), "axes")
+    shape = ["N", image_px, image_px, 3]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", [PICTURES], ["cast"], "cast", to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["cast", "axes"], [FEATURES], "mean", keepdims=0),
+        ],
+        "mean_colour",
+        [helper.make_tensor_value_info(PICTURES, TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["N", 3])],
+        [axes],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content

@@ -7,11 +7,13 @@ anything is trained.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pawsight.errors import WrongUsage
+
+METHODS = ("majority", "probe", "network", "transfer", "finetune")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +21,22 @@ class Recipe:
     """Everything that decides a training run: equal recipes on equal data give equal runs."""
 
     name: str = "probe"
-    backbone: str = "efficientnet-lite0"  # frozen network that turns pictures into features
-    image_px: int = 224  # side of the square the network sees
-    folds: int = 5  # of the cross-validation that chooses the strength of the regularisation
+    method: str = "probe"  # how it is trained; one of METHODS
+    backbone: str = "efficientnet-lite1"  # pretrained network, where the method has one; "" otherwise
+    image_px: int = 240  # side of the square the network sees
+    scaling: str = "raw"  # what a network without a backbone is fed: "raw" 0..255 or "signed" -1..1
+    flip_horizontal: bool = False  # training pictures are mirrored left to right, at random
+    flip_vertical: bool = False
+    rotation: float = 0.0  # largest turn either way at random, as a fraction of a full turn
+    fill: str = "reflect"  # what comes in at the corners of a turned picture: "reflect" or "nearest"
+    batch_size: int = 32
+    epochs: int = 0  # passes over the training part; 0 for methods without gradients
+    learning_rate: float = 1e-3
+    warmup_epochs: int = 0  # of a learning rate that then follows a cosine to nothing; 0: constant
+    patience: int = 0  # epochs without a better validation loss before training stops; 0: never
+    class_weights: bool = False  # pictures of rare classes count more
+    precision: str = "auto"  # of the gradients' arithmetic: "f32", "bf16", or what the processor is best at
+    folds: int = 5  # of the cross-validation that chooses the strength of the probe's regularisation
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -30,17 +45,19 @@ class Recipe:
             raise WrongUsage(f"The recipe {self.name!r} cannot be used.", "\n".join(problems))
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.backbone} at {self.image_px} px, seed {self.seed}"
+        sees = f"{self.backbone} at {self.image_px} px" if self.backbone else f"{self.image_px} px"
+        epochs = f", {self.epochs} epochs" if self.epochs else ""
+        return f"{self.name}: {sees}{epochs}, seed {self.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain values."""
+        return asdict(self)
 
     def to_toml(self) -> str:
         """Return the recipe as TOML, one key a line."""
         import tomli_w
 
         return tomli_w.dumps(self.to_dict())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain values."""
-        return asdict(self)
 
 
 def recipe_from_toml(text: str) -> Recipe:
@@ -58,7 +75,7 @@ def recipe_from_toml(text: str) -> Recipe:
 
 def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
     """Make a recipe from plain values, refusing unknown keys and wrong types."""
-    known = {field.name: field.type for field in fields(Recipe)}
+    known = {field.name: str(field.type) for field in fields(Recipe)}
     problems = [f"unknown key {key!r}; known are {', '.join(known)}" for key in values if key not in known]
     problems += [
         f"{key} must be {_WORDS[known[key]]}, not {value!r}"
@@ -71,12 +88,34 @@ def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
 
 
 _WORDS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
-_RANGES: Mapping[str, tuple[int, int]] = {"image_px": (32, 1024), "folds": (2, 20), "seed": (0, 2**31 - 1)}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "image_px": (32, 1024),
+    "rotation": (0.0, 0.5),
+    "batch_size": (1, 4096),
+    "epochs": (0, 10_000),
+    "learning_rate": (1e-9, 10.0),
+    "warmup_epochs": (0, 1000),
+    "patience": (0, 10_000),
+    "folds": (2, 20),
+    "seed": (0, 2**31 - 1),
+}
+_CHOICES: Mapping[str, Sequence[str]] = {
+    "method": METHODS,
+    "scaling": ("raw", "signed"),
+    "fill": ("reflect", "nearest"),
+    "precision": ("auto", "f32", "bf16"),
+}
 
 
 def _problems(values: Mapping[str, Any]) -> list[str]:
-    return [
+    outside = [
         f"{key} must be from {low} to {high}, not {values[key]}"
         for key, (low, high) in _RANGES.items()
         if not low <= values[key] <= high
     ]
+    unknown = [
+        f"{key} must be one of {', '.join(choices)}, not {values[key]!r}"
+        for key, choices in _CHOICES.items()
+        if values[key] not in choices
+    ]
+    return outside + unknown

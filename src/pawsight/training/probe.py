@@ -15,6 +15,8 @@ from pawsight.progress import SILENT, Progress
 
 # Inverse strengths of the L2 penalty on standardised features, from strong to weak.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+# The matrices are small: OpenBLAS spends 1 s a fit on waking threads that share two cores, and 0.02 s on its own.
+_BLAS_THREADS = 1
 _TOLERANCE = 1e-3
 _MOST_STEPS = 200
 _TINY_SPREAD = 1e-6  # a feature that never changes is left as it is instead of being divided by nothing
@@ -36,7 +38,8 @@ class Head:
         """Return softmax probabilities (N, C) for features (N, D)."""
         logits = features @ self.weights + self.bias
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        shares: Floats = powers / powers.sum(axis=1, keepdims=True)
+        return shares
 
 
 def fit_head(
@@ -54,13 +57,16 @@ def fit_head(
 
     Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold.
     """
+    from threadpoolctl import threadpool_limits
+
     centre, spread = features.mean(axis=0), features.std(axis=0)
     spread = np.where(spread < _TINY_SPREAD, 1.0, spread).astype(np.float32)
     scaled = (features - centre) / spread
     folds = min(folds, int(np.bincount(labels, minlength=classes).min()))
-    losses = _out_of_fold_losses(scaled, labels, folds, seed, progress) if folds > 1 else {}
-    strength = min(losses, key=lambda one: losses[one]) if losses else STRENGTHS[len(STRENGTHS) // 2]
-    weights, bias = _softmax_form(*_fit(scaled, labels, strength, None))
+    with threadpool_limits(_BLAS_THREADS, user_api="blas"):
+        losses = _out_of_fold_losses(scaled, labels, folds, seed, progress) if folds > 1 else {}
+        strength = min(losses, key=lambda one: losses[one]) if losses else STRENGTHS[len(STRENGTHS) // 2]
+        weights, bias = _softmax_form(*_fit(scaled, labels, strength, None))
     weights = weights / spread[:, None]
     bias = bias - centre @ weights
     return Head(weights.astype(np.float32), bias.astype(np.float32), strength, tuple(losses.items()))
@@ -81,9 +87,7 @@ def _out_of_fold_losses(
     return totals
 
 
-def _path_losses(
-    scaled: Floats, labels: Labels, fitted: Labels, held_out: Labels
-) -> Sequence[tuple[float, float]]:
+def _path_losses(scaled: Floats, labels: Labels, fitted: Labels, held_out: Labels) -> Sequence[tuple[float, float]]:
     """Fit every strength on one fold, each starting from the one before, and return the losses on the rest."""
     losses = []
     start = None
@@ -99,21 +103,19 @@ def _path_losses(
     return losses
 
 
-def _fit(
-    scaled: Floats, labels: Labels, strength: float, start: tuple[Floats, Floats] | None
-) -> tuple[Floats, Floats]:
+def _fit(scaled: Floats, labels: Labels, strength: float, start: tuple[Floats, Floats] | None) -> tuple[Floats, Floats]:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=strength, tol=_TOLERANCE, max_iter=_MOST_STEPS, warm_start=start is not None)
     if start is not None:
         model.coef_, model.intercept_ = start[0].copy(), start[1].copy()
     model.fit(scaled, labels)
-    return model.coef_, model.intercept_
+    return model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
 
 
 def _softmax_form(coefficients: Floats, intercept: Floats) -> tuple[Floats, Floats]:
     """Return weights (D, C) and bias (C,) for a softmax; two classes come as one row, halved to either side."""
     if len(coefficients) == 1:
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercept = np.concatenate([-intercept, intercept]) / 2
+        half = np.float32(0.5)
+        return np.concatenate([-coefficients, coefficients]).T * half, np.concatenate([-intercept, intercept]) * half
     return coefficients.T, intercept

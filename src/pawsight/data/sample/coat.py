@@ -17,8 +17,8 @@ from pawsight.data.sample.pen import Mark
 
 
 def body_marks(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
-    """Return the marks of a body, the pattern first and fine hairs over it."""
-    return [*_PATTERNS.get(coat.pattern, _plain)(outline, coat, rng), *hairs(outline, coat, rng)]
+    """Return the marks of a body: fine hairs, and the pattern over them."""
+    return [*hairs(outline, coat, rng), *_PATTERNS.get(coat.pattern, _plain)(outline, coat, rng)]
 
 
 def hairs(outline: Points, coat: Coat, rng: Random, *, count: int = 14) -> list[Mark]:
@@ -27,7 +27,9 @@ def hairs(outline: Points, coat: Coat, rng: Random, *, count: int = 14) -> list[
     length = float(max(high - low)) * 0.04
     shades = (mix(coat.base, coat.ink, 0.12), lighter(coat.base, 0.12))
     places = [(rng.uniform(low[0], high[0]), rng.uniform(low[1], high[1])) for _ in range(count)]
-    return [Mark(wedge(x, y, rng.uniform(-0.3, 0.3) * length, length, length * 0.24), rng.choice(shades)) for x, y in places]
+    return [
+        Mark(wedge(x, y, rng.uniform(-0.3, 0.3) * length, length, length * 0.24), rng.choice(shades)) for x, y in places
+    ]
 
 
 def sock(coat: Coat) -> Colour | None:
@@ -69,7 +71,10 @@ def _tabby(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
 def _patches(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
     size = float(max(np.ptp(outline, axis=0)))
     places = rng.sample(even(outline, 12).tolist(), 3)
-    return [Mark(blob(x, y, size * rng.uniform(0.2, 0.34), size * rng.uniform(0.16, 0.3), rng), coat.mark) for x, y in places]
+    return [
+        Mark(blob(x, y, size * rng.uniform(0.2, 0.34), size * rng.uniform(0.16, 0.3), rng), coat.mark)
+        for x, y in places
+    ]
 
 
 def _spots(outline: Points, coat: Coat, rng: Random) -> list[Mark]:
@@ -107,8 +112,15 @@ def face_marks(coat: Coat, rng: Random, *, turn: float) -> list[Mark]:
         "patches": lambda: [Mark(blob(rng.choice((-0.5, 0.5)) + x, -0.3, 0.5, 0.6, rng), coat.mark)],
         "tuxedo": lambda: _blaze(x, coat.pale),
         "saddle": lambda: [Mark(_cap(x), coat.mark), *_blaze(x, coat.pale)],
-        "points": lambda: [Mark(smooth([(x, -0.5), (0.5 + x, 0.1), (0.45 + x, 0.8), (x, 1.0), (-0.45 + x, 0.8), (-0.5 + x, 0.1)]), coat.mark)],
-        "spots": lambda: [Mark(blob(rng.uniform(-0.7, 0.7), rng.uniform(-0.9, -0.4), 0.13, 0.11, rng), coat.mark) for _ in range(4)],
+        "points": lambda: [
+            Mark(
+                smooth([(x, -0.5), (0.5 + x, 0.1), (0.45 + x, 0.8), (x, 1.0), (-0.45 + x, 0.8), (-0.5 + x, 0.1)]),
+                coat.mark,
+            )
+        ],
+        "spots": lambda: [
+            Mark(blob(rng.uniform(-0.7, 0.7), rng.uniform(-0.9, -0.4), 0.13, 0.11, rng), coat.mark) for _ in range(4)
+        ],
     }
     return drawn.get(coat.pattern, list)()
 
@@ -120,12 +132,35 @@ def _tabby_face(x: float, colour: Colour) -> list[Mark]:
 
 
 def _blaze(x: float, colour: Colour) -> list[Mark]:
-    stripe = smooth([(x, -1.0), (x + 0.1, -0.55), (x + 0.15, 0.0), (x + 0.62, 0.5), (x + 0.4, 1.1), (x - 0.4, 1.1), (x - 0.62, 0.5), (x - 0.15, 0.0), (x - 0.1, -0.55)])
+    stripe = smooth(
+        [
+            (x, -1.0),
+            (x + 0.1, -0.55),
+            (x + 0.15, 0.0),
+            (x + 0.62, 0.5),
+            (x + 0.4, 1.1),
+            (x - 0.4, 1.1),
+            (x - 0.62, 0.5),
+            (x - 0.15, 0.0),
+            (x - 0.1, -0.55),
+        ]
+    )
     return [Mark(stripe, colour)]
 
 
 def _cap(x: float) -> Points:
-    return smooth([(-1.2, -1.2), (1.2, -1.2), (1.15, 0.1), (x + 0.55, 0.28), (x + 0.16, -0.28), (x - 0.16, -0.28), (x - 0.55, 0.28), (-1.15, 0.1)])
+    return smooth(
+        [
+            (-1.2, -1.2),
+            (1.2, -1.2),
+            (1.15, 0.1),
+            (x + 0.55, 0.28),
+            (x + 0.16, -0.28),
+            (x - 0.16, -0.28),
+            (x - 0.55, 0.28),
+            (-1.15, 0.1),
+        ]
+    )
 
 
 def pale_patch(x: float, y: float, rx: float, ry: float, colour: Colour) -> Mark:

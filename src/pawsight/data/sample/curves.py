@@ -1,6 +1,7 @@
 """Smooth outlines from a handful of points.
 
-Enters: control points in any unit, x to the right and y down. Leaves: point arrays (N, 2). Does not know: pixels, colours.
+Enters: control points in any unit, x to the right and y down. Leaves: point arrays (N, 2).
+Does not know: pixels, colours.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def fluffy(points: Points, rng: Random, *, height: float, tufts: int) -> Points:
         reach[place::4, 0] = longest * share
     away = outward(ring)
     below = np.clip(1.15 - np.maximum(away[:, 1:], 0.0), 0.15, 1.0)
-    return smooth(ring + reach * below * (away + (0.0, 0.6)), steps=3)
+    return smooth(ring + reach * below * (away + np.array([0.0, 0.6])), steps=3)
 
 
 def wedge(x: float, y: float, dx: float, dy: float, width: float) -> Points:
@@ -112,4 +113,7 @@ def wedge(x: float, y: float, dx: float, dy: float, width: float) -> Points:
     nx, ny = -dy / length * width / 2, dx / length * width / 2
     mx, my = x + dx * 0.55, y + dy * 0.55
     tip = (x + dx, y + dy)
-    return smooth([(x + nx, y + ny), (mx + nx * 0.8, my + ny * 0.8), tip, tip, (mx - nx * 0.8, my - ny * 0.8), (x - nx, y - ny)], steps=3)
+    return smooth(
+        [(x + nx, y + ny), (mx + nx * 0.8, my + ny * 0.8), tip, tip, (mx - nx * 0.8, my - ny * 0.8), (x - nx, y - ny)],
+        steps=3,
+    )

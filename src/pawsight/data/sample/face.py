@@ -33,7 +33,9 @@ def _rim(almond: float) -> Points:
     round_eye = oval(0, 0, 0.98, 1.0, count=24)
     if not almond:
         return round_eye
-    slanted = smooth([(0.95, 0.38), (0.35, -0.62), (-0.45, -0.95), (-1.12, -0.45), (-1.0, 0.2), (-0.45, 0.82), (0.3, 0.82)], steps=4)
+    slanted = smooth(
+        [(0.95, 0.38), (0.35, -0.62), (-0.45, -0.95), (-1.12, -0.45), (-1.0, 0.2), (-0.45, 0.82), (0.3, 0.82)], steps=4
+    )
     whole = smooth([tuple(p) for p in slanted], steps=1)
     return whole if almond >= 0.5 else whole * (0.95, 1.05)
 
@@ -55,7 +57,9 @@ def _lid(place: Pen, a: Animal, rim: Points) -> None:
 def _closed_eye(pen: Pen, a: Animal, x: float, y: float, r: float) -> None:
     bend = -0.75 if a.eyes == "happy" else 0.6
     ink = a.coat.ink if brightness(a.coat.base) > 0.36 else lighter(a.coat.base, 0.45)
-    pen.stroke([(x - r, y), (x - 0.5 * r, y + bend * r * 0.8), (x + 0.5 * r, y + bend * r * 0.8), (x + r, y)], ink, 0.11)
+    pen.stroke(
+        [(x - r, y), (x - 0.5 * r, y + bend * r * 0.8), (x + 0.5 * r, y + bend * r * 0.8), (x + r, y)], ink, 0.11
+    )
 
 
 def small_nose(pen: Pen, a: Animal, x: float, y: float, r: float) -> None:
@@ -67,11 +71,17 @@ def small_nose(pen: Pen, a: Animal, x: float, y: float, r: float) -> None:
 
 def big_nose(pen: Pen, a: Animal, x: float, y: float, r: float) -> None:
     """Draw a dog's nose: broad, with nostrils and a shine."""
-    shape = smooth([(-1.1, -0.3), (-0.6, -0.72), (0, -0.78), (0.6, -0.72), (1.1, -0.3), (0.78, 0.34), (0.0, 0.82), (-0.78, 0.34)], steps=4)
+    shape = smooth(
+        [(-1.1, -0.3), (-0.6, -0.72), (0, -0.78), (0.6, -0.72), (1.1, -0.3), (0.78, 0.34), (0.0, 0.82), (-0.78, 0.34)],
+        steps=4,
+    )
     pen.fill(shape * r * 1.08 + (x, y), darker(a.coat.nose, 0.35))
     pen.fill(shape * r + (x, y), a.coat.nose)
     for side in (-1, 1):
-        pen.fill(oval(x + side * 0.48 * r, y + 0.1 * r, 0.2 * r, 0.14 * r, turn=side * 30, count=12), darker(a.coat.nose, 0.6))
+        pen.fill(
+            oval(x + side * 0.48 * r, y + 0.1 * r, 0.2 * r, 0.14 * r, turn=side * 30, count=12),
+            darker(a.coat.nose, 0.6),
+        )
     pen.fill(oval(x - 0.25 * r, y - 0.44 * r, 0.42 * r, 0.15 * r, count=14), lighter(a.coat.nose, 0.5))
 
 
@@ -82,12 +92,19 @@ def mouth(pen: Pen, a: Animal, x: float, y: float, wide: float, *, drop: float) 
         _tongue(pen, x, low + 0.02, wide * 0.36)
     pen.line([(x, y), (x, low)], ink, 0.035)
     for side in (-1, 1):
-        curve = [(x, low), (x + side * wide * 0.35, low + wide * 0.2), (x + side * wide * 0.75, low + wide * 0.12), (x + side * wide, low - wide * 0.12)]
+        curve = [
+            (x, low),
+            (x + side * wide * 0.35, low + wide * 0.2),
+            (x + side * wide * 0.75, low + wide * 0.12),
+            (x + side * wide, low - wide * 0.12),
+        ]
         pen.stroke(curve, ink, 0.062)
 
 
 def _tongue(pen: Pen, x: float, y: float, r: float) -> None:
-    shape = smooth([(x - r, y), (x - 0.95 * r, y + 1.3 * r), (x, y + 2.0 * r), (x + 0.95 * r, y + 1.3 * r), (x + r, y)], steps=5)
+    shape = smooth(
+        [(x - r, y), (x - 0.95 * r, y + 1.3 * r), (x, y + 2.0 * r), (x + 0.95 * r, y + 1.3 * r), (x + r, y)], steps=5
+    )
     pen.solid([shape], TONGUE, ink=darker(TONGUE, 0.4), width=0.03, depth=0.3)
     pen.line([(x, y + 0.2 * r), (x, y + 1.25 * r)], darker(TONGUE, 0.22), 0.03)
 
@@ -106,11 +123,14 @@ def whiskers(pen: Pen, a: Animal, x: float, y: float, *, sides: tuple[int, ...],
 
 
 def dots(pen: Pen, a: Animal, x: float, y: float, *, spread: float) -> None:
-    """Draw the dots on a dog's lips."""
+    """Draw the dots on a dog's lips and the few short hairs that grow from them."""
+    colour = mix(a.coat.pale, a.coat.nose, 0.6)
     for side in (-1, 1):
         for angle in (-30, 25, 80):
             dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            pen.fill(oval(x + side * (spread + 0.07 * dx), y + 0.07 * dy, 0.02, 0.02, count=8), mix(a.coat.pale, a.coat.nose, 0.6))
+            place = (x + side * (spread + 0.07 * dx), y + 0.07 * dy)
+            pen.fill(oval(*place, 0.02, 0.02, count=8), colour)
+            pen.line([place, (place[0] + side * 0.17, place[1] + 0.05 * dy + 0.02)], colour, 0.012)
 
 
 def cheeks(pen: Pen, x: float, y: float, apart: float) -> None:

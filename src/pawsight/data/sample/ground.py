@@ -26,6 +26,7 @@ class Area:
     wide: float
     high: float
     floor: float  # how far down the floor or ground begins
+    outside: bool  # where grass grows
 
 
 def gradient(area: Area, top: float, bottom: float, colours: Sequence[Colour]) -> None:
@@ -35,7 +36,8 @@ def gradient(area: Area, top: float, bottom: float, colours: Sequence[Colour]) -
     if last <= first:
         return
     column = Image.fromarray(np.asarray(colours, dtype=np.uint8)[:, None, :])
-    sheet.paste(column.resize((sheet.width, last - first), Image.Resampling.BILINEAR), (0, first))
+    column = column.resize((1, last - first), Image.Resampling.BILINEAR)
+    sheet.paste(column.resize((sheet.width, last - first), Image.Resampling.NEAREST), (0, first))
 
 
 def hill(area: Area, y: float, colour: Colour, rng: Random, *, bumps: int = 4, rise: float = 0.07) -> Points:
@@ -67,7 +69,10 @@ def flower(pen: Pen, x: float, y: float, size: float, rng: Random) -> None:
 
 def cloud(pen: Pen, x: float, y: float, size: float, colour: Colour = WHITE) -> None:
     """Draw a cloud with a flat foot."""
-    puffs = [oval(x + dx * size, y + dy * size, r * size, r * size * 0.8, count=20) for dx, dy, r in ((-0.7, 0, 0.45), (0, -0.25, 0.6), (0.65, -0.02, 0.48))]
+    puffs = [
+        oval(x + dx * size, y + dy * size, r * size, r * size * 0.8, count=20)
+        for dx, dy, r in ((-0.7, 0, 0.45), (0, -0.25, 0.6), (0.65, -0.02, 0.48))
+    ]
     pen.solid([*puffs, oval(x, y + 0.16 * size, 1.1 * size, 0.24 * size)], colour, depth=0.16)
 
 
@@ -78,9 +83,25 @@ def tree(pen: Pen, x: float, y: float, size: float, rng: Random) -> None:
     if rng.random() < 0.4:
         for level in range(3):
             top, half = y - size * (0.62 + 0.24 * level), size * (0.34 - 0.08 * level)
-            pen.solid([smooth([(x, top - half * 0.9), (x, top - half * 0.9), (x + half, top + half * 0.8), (x - half, top + half * 0.8)])], darker(leaf, 0.15), depth=0.4)
+            pen.solid(
+                [
+                    smooth(
+                        [
+                            (x, top - half * 0.9),
+                            (x, top - half * 0.9),
+                            (x + half, top + half * 0.8),
+                            (x - half, top + half * 0.8),
+                        ]
+                    )
+                ],
+                darker(leaf, 0.15),
+                depth=0.4,
+            )
         return
-    crowns = [oval(x + dx * size, y - dy * size, r * size, r * size) for dx, dy, r in ((-0.2, 0.6, 0.24), (0.2, 0.62, 0.25), (0.0, 0.84, 0.27))]
+    crowns = [
+        oval(x + dx * size, y - dy * size, r * size, r * size)
+        for dx, dy, r in ((-0.2, 0.6, 0.24), (0.2, 0.62, 0.25), (0.0, 0.84, 0.27))
+    ]
     pen.solid(crowns, leaf, depth=0.45)
 
 
@@ -91,10 +112,22 @@ def leafy(pen: Pen, x: float, y: float, size: float, colour: Colour, rng: Random
         turn = -spread + 2 * spread * i / (leaves - 1) + rng.uniform(-8, 8)
         place = pen.at(x, y, size=size * rng.uniform(0.8, 1.05), turn=turn)
         shade = mix(colour, rng.choice(GREENS), 0.35)
-        place.solid([smooth([(0.0, 0.05), (0.13, -0.4), (0.05, -0.9), (0.0, -1.0), (0.0, -1.0), (-0.11, -0.75), (-0.13, -0.35)])], shade, ink=darker(shade, 0.3), width=0.014, depth=0.3)
+        place.solid(
+            [
+                smooth(
+                    [(0.0, 0.05), (0.13, -0.4), (0.05, -0.9), (0.0, -1.0), (0.0, -1.0), (-0.11, -0.75), (-0.13, -0.35)]
+                )
+            ],
+            shade,
+            ink=darker(shade, 0.3),
+            width=0.014,
+            depth=0.3,
+        )
         place.line([(0, 0), (0, -0.85)], lighter(shade, 0.25), 0.018)
 
 
 def sprinkled(area: Area, rng: Random, count: int, *, top: float, bottom: float) -> list[tuple[float, float]]:
     """Return random places between two heights, the farthest (highest) first so that near things cover far ones."""
-    return sorted(((rng.uniform(0, area.wide), rng.uniform(top, bottom)) for _ in range(count)), key=lambda place: place[1])
+    return sorted(
+        ((rng.uniform(0, area.wide), rng.uniform(top, bottom)) for _ in range(count)), key=lambda place: place[1]
+    )

@@ -1,6 +1,7 @@
 """Legs, paws, tails and collars.
 
-Enters: a pen in units of the animal's height, y = 0 on the ground, and an `Animal`. Leaves: pixels. Does not know: poses.
+Enters: a pen in units of the animal's height, y = 0 on the ground, and an `Animal`. Leaves: pixels.
+Does not know: poses.
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ def fur(a: Animal, *, far: bool = False) -> Colour:
     return mix(a.coat.base, a.coat.ink, 0.28) if far else a.coat.base
 
 
-def leg(pen: Pen, a: Animal, spine: Controls, radii: Sequence[float], *, far: bool = False, facing: int = 1, bare: float = 0.45) -> None:
+def leg(
+    pen: Pen,
+    a: Animal,
+    spine: Controls,
+    radii: Sequence[float],
+    *,
+    far: bool = False,
+    facing: int = 1,
+    bare: float = 0.45,
+) -> None:
     """Draw a leg along `spine`, the first `bare` of it without an outline.
 
     The paw at its end points right (1), left (-1) or at the viewer (0).
@@ -69,7 +79,9 @@ def _bands(limb: Tube, colour: Colour) -> list[Mark]:
     found = []
     for share in (0.35, 0.55, 0.75):
         (x, y), r = limb.spine[int(share * (len(limb.spine) - 1))], float(limb.radii.mean())
-        found.append(Mark(smooth([(x - r * 1.3, y), (x, y + 0.016), (x + r * 0.4, y), (x, y - 0.006)], steps=3), colour))
+        found.append(
+            Mark(smooth([(x - r * 1.3, y), (x, y + 0.016), (x + r * 0.4, y), (x, y - 0.006)], steps=3), colour)
+        )
     return found
 
 
@@ -78,13 +90,14 @@ def tail(pen: Pen, a: Animal, x: float, y: float, *, low: bool, rng: Random) -> 
     shape = _low_tail(a.tail) if low else _TAILS[a.tail]
     sway = rng.uniform(0.9, 1.12)
     spine = [(x + dx * sway, y + dy * sway) for dx, dy in shape]
-    limb = tube(spine, _thickness(a), steps=12)
+    limb = tube(spine, _thickness(a))
     coat = a.coat
     marks = _rings(limb, coat.mark) if coat.pattern == "tabby" else []
     tip = tail_tip(coat)
     if tip is not None:
         end = limb.spine[-max(3, len(limb.spine) // 4) :]
-        marks = [*marks, Mark(oval(*end.mean(axis=0).tolist(), 0.11, 0.11), tip)]
+        middle = end.mean(axis=0)
+        marks = [*marks, Mark(oval(float(middle[0]), float(middle[1]), 0.11, 0.11), tip)]
     if a.tail in ("bushy", "plume"):
         _bush(pen, a, limb, marks, rng)
         return
@@ -135,7 +148,9 @@ def _bush(pen: Pen, a: Animal, limb: Tube, marks: list[Mark], rng: Random) -> No
     sides = []
     for sign in (1, -1):
         along = np.gradient(limb.spine, axis=0)
-        normal = np.stack([along[:, 1], -along[:, 0]], axis=1) / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+        normal = np.stack([along[:, 1], -along[:, 0]], axis=1) / np.maximum(
+            np.linalg.norm(along, axis=1, keepdims=True), 1e-9
+        )
         sides.append(limb.spine + sign * normal * limb.radii[:, None])
     outline = fluffy(np.concatenate([sides[0], sides[1][::-1]]), rng, height=0.03, tufts=9)
     pen.solid([limb, outline], a.coat.base, ink=a.coat.ink, width=INK, marks=marks, depth=0.45)
@@ -147,17 +162,32 @@ def collar(pen: Pen, a: Animal, x: float, y: float, wide: float, *, turn: float 
         return
     place = pen.at(x, y, size=wide, turn=turn)
     if a.charm == "scarf":
-        shape = smooth([(-1.0, -0.2), (0, 0.06), (1.0, -0.2), (1.0, -0.2), (0.62, 0.3), (0.0, 1.0), (0.0, 1.0), (-0.62, 0.3), (-1.0, -0.2)])
+        shape = smooth(
+            [
+                (-1.0, -0.2),
+                (0, 0.06),
+                (1.0, -0.2),
+                (1.0, -0.2),
+                (0.62, 0.3),
+                (0.0, 1.0),
+                (0.0, 1.0),
+                (-0.62, 0.3),
+                (-1.0, -0.2),
+            ]
+        )
         place.solid([shape], a.collar, ink=darker(a.collar, 0.45), width=0.05, marks=_checks(a.collar), depth=0.45)
         return
-    band = tube([(-0.98, -0.2), (-0.5, 0.05), (0.0, 0.12), (0.5, 0.05), (0.98, -0.2)], (0.11, 0.13, 0.13, 0.13, 0.11), steps=7)
+    band = tube([(-0.98, -0.2), (-0.5, 0.05), (0.0, 0.12), (0.5, 0.05), (0.98, -0.2)], (0.11, 0.13, 0.13, 0.13, 0.11))
     place.solid([band], a.collar, ink=darker(a.collar, 0.5), width=0.04, depth=0.4)
     _charm(place, a)
 
 
 def _checks(colour: Colour) -> list[Mark]:
     pale = lighter(colour, 0.6)
-    return [Mark(oval(x, y, 0.08, 0.08, count=12), pale) for x, y in ((-0.5, 0.06), (0.5, 0.06), (0, 0.28), (-0.22, 0.5), (0.24, 0.5), (0.02, 0.74))]
+    return [
+        Mark(oval(x, y, 0.08, 0.08, count=12), pale)
+        for x, y in ((-0.5, 0.06), (0.5, 0.06), (0, 0.28), (-0.22, 0.5), (0.24, 0.5), (0.02, 0.74))
+    ]
 
 
 def _charm(place: Pen, a: Animal) -> None:
@@ -167,9 +197,13 @@ def _charm(place: Pen, a: Animal) -> None:
         place.line([(-0.14, 0.36), (0.14, 0.36)], darker(gold, 0.5), 0.04)
     elif a.charm == "bone":
         ends = [oval(s * 0.17, 0.34 + t * 0.07, 0.09, 0.09, count=12) for s in (-1, 1) for t in (-1, 1)]
-        place.solid([*ends, tube([(-0.17, 0.34), (0.17, 0.34)], (0.08, 0.08))], (236, 228, 210), ink=(120, 100, 90), width=0.035)
+        place.solid(
+            [*ends, tube([(-0.17, 0.34), (0.17, 0.34)], (0.08, 0.08))], (236, 228, 210), ink=(120, 100, 90), width=0.035
+        )
     elif a.charm == "bow" and a.collar is not None:
         wing = ((0.0, 0.16), (0.4, -0.08), (0.52, 0.1), (0.46, 0.4))
         for side in (-1, 1):
-            place.solid([smooth(np.array(wing) * (side, 1))], lighter(a.collar, 0.15), ink=darker(a.collar, 0.5), width=0.04)
+            place.solid(
+                [smooth(np.array(wing) * (side, 1))], lighter(a.collar, 0.15), ink=darker(a.collar, 0.5), width=0.04
+            )
         place.solid([oval(0, 0.16, 0.12, 0.13, count=14)], a.collar, ink=darker(a.collar, 0.5), width=0.04)

@@ -20,7 +20,7 @@ def something_else(area: Area, x: float, y: float, size: float, rng: Random) -> 
     """Draw one thing that stands at (x, y) and is about `size` high, or cover the whole picture with a pattern."""
     thing = rng.choice((_house, _trees, _fish, _car, _cup, _boat, _bouquet, _writing, _tiles, _noise))
     if thing in (_writing, _tiles, _noise):
-        thing(Pen(area.pen.sheet, area.pen.matrix, area.pen.unit), rng)
+        thing(area.pen, rng)
         return
     thing(area.pen.at(x, y, size=size, turn=rng.gauss(0, 3), flip=rng.random() < 0.5), rng)
 
@@ -29,7 +29,12 @@ def _house(pen: Pen, rng: Random) -> None:
     wall, roof = rng.choice(WALLS), rng.choice(ACCENTS)
     ink = darker(roof, 0.5)
     pen.solid([smooth([(-0.36, -0.52), (0.36, -0.52), (0.36, 0), (-0.36, 0)], steps=1)], wall, ink=ink, width=0.012)
-    pen.solid([smooth([(0.16, -0.98), (0.27, -0.98), (0.27, -0.6), (0.16, -0.6)], steps=1)], darker(roof, 0.2), ink=ink, width=0.012)
+    pen.solid(
+        [smooth([(0.16, -0.98), (0.27, -0.98), (0.27, -0.6), (0.16, -0.6)], steps=1)],
+        darker(roof, 0.2),
+        ink=ink,
+        width=0.012,
+    )
     pen.solid([smooth([(-0.46, -0.5), (0, -0.96), (0.46, -0.5)], steps=1)], roof, ink=ink, width=0.012)
     door = smooth([(-0.09, 0), (-0.09, -0.2), (0, -0.28), (0.09, -0.2), (0.09, 0), (0.09, 0), (-0.09, 0)])
     pen.solid([door], rng.choice(WOODS), ink=ink, width=0.01)
@@ -46,7 +51,9 @@ def _trees(pen: Pen, rng: Random) -> None:
 def _fish(pen: Pen, rng: Random) -> None:
     colour = rng.choice(ACCENTS)
     ink, place = darker(colour, 0.5), pen.at(0, -0.45)
-    place.solid([smooth([(-0.3, 0), (-0.58, -0.24), (-0.52, 0), (-0.58, 0.24)])], lighter(colour, 0.2), ink=ink, width=0.012)
+    place.solid(
+        [smooth([(-0.3, 0), (-0.58, -0.24), (-0.52, 0), (-0.58, 0.24)])], lighter(colour, 0.2), ink=ink, width=0.012
+    )
     place.solid([smooth([(-0.1, -0.2), (0.0, -0.38), (0.2, -0.2)])], lighter(colour, 0.2), ink=ink, width=0.012)
     stripes = [Mark(oval(at, 0, 0.035, 0.3), lighter(colour, 0.7)) for at in (-0.14, 0.04, 0.2)]
     place.solid([oval(0.03, 0, 0.42, 0.25, count=40)], colour, ink=ink, width=0.012, marks=stripes)
@@ -58,10 +65,20 @@ def _fish(pen: Pen, rng: Random) -> None:
 def _car(pen: Pen, rng: Random) -> None:
     paint = rng.choice(ACCENTS)
     ink = darker(paint, 0.55)
-    pen.solid([smooth([(-0.32, -0.38), (-0.2, -0.62), (0.16, -0.62), (0.34, -0.38)])], lighter(paint, 0.1), ink=ink, width=0.014)
+    pen.solid(
+        [smooth([(-0.32, -0.38), (-0.2, -0.62), (0.16, -0.62), (0.34, -0.38)])],
+        lighter(paint, 0.1),
+        ink=ink,
+        width=0.014,
+    )
     pen.solid([smooth([(-0.24, -0.4), (-0.15, -0.56), (0.12, -0.56), (0.25, -0.4)])], (204, 226, 234), depth=0.3)
     pen.line([(-0.02, -0.58), (-0.02, -0.38)], paint, 0.03)
-    pen.solid([smooth([(-0.56, -0.36), (0.5, -0.38), (0.58, -0.26), (0.56, -0.12), (-0.56, -0.12), (-0.6, -0.26)])], paint, ink=ink, width=0.014)
+    pen.solid(
+        [smooth([(-0.56, -0.36), (0.5, -0.38), (0.58, -0.26), (0.56, -0.12), (-0.56, -0.12), (-0.6, -0.26)])],
+        paint,
+        ink=ink,
+        width=0.014,
+    )
     pen.fill(oval(0.52, -0.28, 0.04, 0.045), (255, 240, 180))
     for x in (-0.32, 0.32):
         pen.solid([oval(x, -0.12, 0.13, 0.13)], (70, 64, 72), ink=(40, 34, 42), width=0.01)
@@ -71,8 +88,18 @@ def _car(pen: Pen, rng: Random) -> None:
 def _cup(pen: Pen, rng: Random) -> None:
     glaze = rng.choice(ACCENTS)
     ink = darker(glaze, 0.5)
-    pen.solid([tube([(0.2, -0.4), (0.4, -0.38), (0.4, -0.18), (0.2, -0.14)], (0.04, 0.045, 0.045, 0.04))], glaze, ink=ink, width=0.012)
-    pen.solid([smooth([(-0.28, -0.5), (0.28, -0.5), (0.24, -0.1), (0.14, 0), (-0.14, 0), (-0.24, -0.1)])], glaze, ink=ink, width=0.012)
+    pen.solid(
+        [tube([(0.2, -0.4), (0.4, -0.38), (0.4, -0.18), (0.2, -0.14)], (0.04, 0.045, 0.045, 0.04))],
+        glaze,
+        ink=ink,
+        width=0.012,
+    )
+    pen.solid(
+        [smooth([(-0.28, -0.5), (0.28, -0.5), (0.24, -0.1), (0.14, 0), (-0.14, 0), (-0.24, -0.1)])],
+        glaze,
+        ink=ink,
+        width=0.012,
+    )
     pen.solid([oval(0, -0.5, 0.28, 0.06)], (116, 78, 60), ink=ink, width=0.014, depth=0.2)
     for x in (-0.1, 0.06):
         pen.stroke([(x, -0.6), (x + 0.05, -0.7), (x - 0.03, -0.8), (x + 0.02, -0.92)], WHITE, 0.03)
@@ -82,9 +109,22 @@ def _boat(pen: Pen, rng: Random) -> None:
     hull, sail = rng.sample(ACCENTS, 2)
     pen.line([(0, -0.2), (0, -0.95)], (130, 96, 76), 0.03)
     for side, reach in ((1, 0.36), (-1, 0.26)):
-        cloth = smooth([(side * 0.03, -0.92), (side * 0.03, -0.92), (side * reach, -0.3), (side * 0.03, -0.26), (side * 0.03, -0.26)])
+        cloth = smooth(
+            [
+                (side * 0.03, -0.92),
+                (side * 0.03, -0.92),
+                (side * reach, -0.3),
+                (side * 0.03, -0.26),
+                (side * 0.03, -0.26),
+            ]
+        )
         pen.solid([cloth], lighter(sail, 0.7), ink=darker(sail, 0.4), width=0.012, depth=0.4)
-    pen.solid([smooth([(-0.5, -0.22), (-0.5, -0.22), (0.5, -0.22), (0.5, -0.22), (0.32, 0.0), (-0.32, 0.0)])], hull, ink=darker(hull, 0.5), width=0.012)
+    pen.solid(
+        [smooth([(-0.5, -0.22), (-0.5, -0.22), (0.5, -0.22), (0.5, -0.22), (0.32, 0.0), (-0.32, 0.0)])],
+        hull,
+        ink=darker(hull, 0.5),
+        width=0.012,
+    )
 
 
 def _bouquet(pen: Pen, rng: Random) -> None:

@@ -40,7 +40,9 @@ def _fence(area: Area, rng: Random) -> None:
     paint = rng.choice((lighter(ACCENTS[2], 0.7), WHITE, (206, 174, 136)))
     y, ink = area.floor + 0.03, darker(paint, 0.3)
     for low in (0.09, 0.2):
-        area.pen.fill([(0, y - low - 0.035), (area.wide, y - low - 0.035), (area.wide, y - low), (0, y - low)], darker(paint, 0.1))
+        area.pen.fill(
+            [(0, y - low - 0.035), (area.wide, y - low - 0.035), (area.wide, y - low), (0, y - low)], darker(paint, 0.1)
+        )
     for i in range(int(area.wide / 0.11) + 1):
         x = 0.02 + i * 0.11
         post = [(x, y - 0.24), (x + 0.035, y - 0.29), (x + 0.07, y - 0.24), (x + 0.07, y), (x, y)]
@@ -74,9 +76,26 @@ def _parasol(area: Area, rng: Random) -> None:
     x, y, colour = rng.choice((0.16, 0.84)) * area.wide, area.floor - 0.28, rng.choice(ACCENTS)
     pen = area.pen.at(x, y, size=0.3, turn=rng.uniform(-14, 14))
     pen.line([(0, 0), (0, 1.3)], (150, 116, 90), 0.04)
-    dome = smooth([(-0.8, 0.1), (-0.8, 0.1), (-0.55, -0.4), (0, -0.62), (0.55, -0.4), (0.8, 0.1), (0.8, 0.1), (0.4, 0.02), (0, 0.08), (-0.4, 0.02)])
+    dome = smooth(
+        [
+            (-0.8, 0.1),
+            (-0.8, 0.1),
+            (-0.55, -0.4),
+            (0, -0.62),
+            (0.55, -0.4),
+            (0.8, 0.1),
+            (0.8, 0.1),
+            (0.4, 0.02),
+            (0, 0.08),
+            (-0.4, 0.02),
+        ]
+    )
     pen.solid([dome], colour, ink=darker(colour, 0.4), width=0.02)
-    pen.solid([smooth([(0, -0.62), (0.3, -0.3), (0.4, 0.02), (0, 0.08), (-0.4, 0.02), (-0.3, -0.3)])], lighter(colour, 0.75), depth=0.3)
+    pen.solid(
+        [smooth([(0, -0.62), (0.3, -0.3), (0.4, 0.02), (0, 0.08), (-0.4, 0.02), (-0.3, -0.3)])],
+        lighter(colour, 0.75),
+        depth=0.3,
+    )
 
 
 def snow(area: Area, rng: Random) -> None:
@@ -96,10 +115,27 @@ def snow(area: Area, rng: Random) -> None:
 
 def _fir(pen: Pen, x: float, y: float, size: float, rng: Random) -> None:
     green = mix(rng.choice(GREENS), (60, 100, 96), 0.55)
-    pen.fill([(x - size * 0.05, y), (x + size * 0.05, y), (x + size * 0.04, y - size * 0.3), (x - size * 0.04, y - size * 0.3)], (116, 88, 72))
+    pen.fill(
+        [
+            (x - size * 0.05, y),
+            (x + size * 0.05, y),
+            (x + size * 0.04, y - size * 0.3),
+            (x - size * 0.04, y - size * 0.3),
+        ],
+        (116, 88, 72),
+    )
     for level in range(3):
         top, half = y - size * (0.48 + 0.24 * level), size * (0.32 - 0.08 * level)
-        pen.solid([smooth([(x, top), (x, top), (x + half, top + half), (x, top + half * 0.85), (x - half, top + half)], steps=4)], green, depth=0.4)
+        pen.solid(
+            [
+                smooth(
+                    [(x, top), (x, top), (x + half, top + half), (x, top + half * 0.85), (x - half, top + half)],
+                    steps=4,
+                )
+            ],
+            green,
+            depth=0.4,
+        )
         pen.fill(wedge(x, top + half * 0.5, half * 0.5, half * 0.35, half * 0.2), WHITE)
 
 
@@ -129,7 +165,9 @@ def _cottage(area: Area, x: float, y: float, deep: Colour, rng: Random) -> None:
     area.pen.fill([(x - 0.02, y - h), (x + w / 2, y - h - 0.08), (x + w + 0.02, y - h)], darker(wall, 0.35))
     for dx in (0.25, 0.62):
         cx, cy = x + w * dx, y - h * 0.65
-        area.pen.fill([(cx, cy), (cx + w * 0.18, cy), (cx + w * 0.18, cy + h * 0.22), (cx, cy + h * 0.22)], (255, 222, 138))
+        area.pen.fill(
+            [(cx, cy), (cx + w * 0.18, cy), (cx + w * 0.18, cy + h * 0.22), (cx, cy + h * 0.22)], (255, 222, 138)
+        )
 
 
 def autumn(area: Area, rng: Random) -> None:
@@ -150,5 +188,8 @@ def autumn(area: Area, rng: Random) -> None:
 
 def _warm_tree(pen: Pen, x: float, y: float, size: float, colour: Colour) -> None:
     pen.solid([tube([(x, y), (x + 0.01, y - size * 0.6)], (size * 0.06, size * 0.04))], (120, 86, 66), depth=0.4)
-    crowns = [oval(x + dx * size, y - dy * size, r * size, r * size) for dx, dy, r in ((-0.18, 0.66, 0.22), (0.2, 0.68, 0.24), (0.0, 0.88, 0.24))]
+    crowns = [
+        oval(x + dx * size, y - dy * size, r * size, r * size)
+        for dx, dy, r in ((-0.18, 0.66, 0.22), (0.2, 0.68, 0.24), (0.0, 0.88, 0.24))
+    ]
     pen.solid(crowns, colour, depth=0.4)

@@ -41,9 +41,13 @@ class Mark:
 Shape = Points | Tube
 
 
-def tube(spine: Controls, radii: Sequence[float], *, steps: int = 7) -> Tube:
-    """Return a limb along a smooth line through `spine`, as thick as `radii` at those points."""
-    line = smooth(spine, closed=False, steps=steps)
+def tube(spine: Controls, radii: Sequence[float]) -> Tube:
+    """Return a limb along a smooth line through `spine`, as thick as `radii` at evenly spread points of it."""
+    points = np.asarray(spine, dtype=np.float64)
+    length = float(np.hypot(*np.diff(points, axis=0).T).sum())
+    # It is painted as a row of discs, which must lie close to look like one smooth limb.
+    steps = min(24, 4 + int(length / (0.3 * max(radii) * (len(points) - 1))))
+    line = smooth(points, closed=False, steps=steps)
     where = np.linspace(0, len(radii) - 1, len(line))
     return Tube(line, np.interp(where, np.arange(len(radii)), np.asarray(radii, dtype=np.float64)))
 
@@ -53,10 +57,22 @@ class Pen:
     """A place, size and direction on a picture."""
 
     sheet: Image.Image
+    brush: ImageDraw.ImageDraw  # on the sheet; kept, as making one takes as long as drawing a small shape
     matrix: Points  # (2, 3): the drawing's units to pixels
     unit: float  # pixels in one unit
     light: tuple[float, float] = (-0.6, -0.8)  # where the light comes from, as seen on the picture
     touched: list[Box] = field(default_factory=list)
+
+    @classmethod
+    def over(cls, sheet: Image.Image, light: tuple[float, float]) -> Pen:
+        """Return a pen whose unit is the sheet's shorter side and whose origin is its top left corner."""
+        unit = float(min(sheet.size))
+        matrix = np.array([[unit, 0.0, 0.0], [0.0, unit, 0.0]])
+        return cls(sheet, ImageDraw.Draw(sheet), matrix, unit, light)
+
+    def apart(self) -> Pen:
+        """Return the same pen with a list of its own for the boxes it touches."""
+        return replace(self, touched=[])
 
     def at(self, x: float, y: float, *, size: float = 1.0, turn: float = 0.0, flip: bool = False) -> Pen:
         """Return a pen whose origin is at (x, y), `size` times larger, turned clockwise by degrees."""
@@ -71,12 +87,12 @@ class Pen:
 
     def fill(self, outline: Controls, colour: Colour) -> None:
         """Fill a closed outline with one flat colour."""
-        ImageDraw.Draw(self.sheet).polygon(self.pixels(outline).ravel().tolist(), fill=colour)
+        self.brush.polygon(self.pixels(outline).ravel().tolist(), fill=colour)
 
     def line(self, points: Controls, colour: Colour, width: float) -> None:
         """Draw an open line, `width` units wide."""
         pixels, wide = self.pixels(points), max(1, round(width * self.unit))
-        ImageDraw.Draw(self.sheet).line(pixels.ravel().tolist(), fill=colour, width=wide)
+        self.brush.line(pixels.ravel().tolist(), fill=colour, width=wide)
 
     def stroke(self, points: Controls, colour: Colour, width: float) -> None:
         """Draw a line that is thin at both ends, like one made by a brush."""
@@ -162,7 +178,7 @@ class Pen:
         on: Image.Image | None = None,
         origin: tuple[int, int] = (0, 0),
     ) -> None:
-        draw, extra = ImageDraw.Draw(on or self.sheet), grow * self.unit
+        draw, extra = self.brush if on is None else ImageDraw.Draw(on), grow * self.unit
         for shape in shapes:
             if isinstance(shape, Tube):
                 _paint_tube(draw, self.pixels(shape.spine) - origin, shape.radii * self.unit + extra, colour)

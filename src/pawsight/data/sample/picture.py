@@ -6,16 +6,16 @@ Does not know: files.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
-import numpy as np
 from PIL import Image
 
 from pawsight.data.sample import indoor, outdoor
+from pawsight.data.sample.figure import shadow
 from pawsight.data.sample.ground import Area
 from pawsight.data.sample.light import lit
 from pawsight.data.sample.others import something_else
-from pawsight.data.sample.palette import WALLS
 from pawsight.data.sample.pen import Box, Pen
 from pawsight.data.sample.poses import EXTENT, animal
 from pawsight.data.sample.props import hiding_place, in_front
@@ -25,9 +25,8 @@ from pawsight.errors import WrongUsage
 CLASSES = ("cats", "dogs")
 KINDS = (*CLASSES, "other")
 _FINE = 2  # drawn this many times larger, then reduced, so that edges are smooth
-_SCENES = (indoor.studio, indoor.room, outdoor.garden, outdoor.beach, outdoor.snow, outdoor.night, outdoor.autumn)
-_SCENE_SHARES = (20, 28, 22, 9, 7, 8, 8)
-_SHADE = (44, 34, 60)
+_INSIDE = ((indoor.studio, 20), (indoor.room, 28))
+_OUTSIDE = ((outdoor.garden, 22), (outdoor.beach, 9), (outdoor.snow, 7), (outdoor.night, 8), (outdoor.autumn, 8))
 
 
 def draw(kind: str, *, seed: int, index: int, part: str = "train", sides: tuple[int, int] = (200, 420)) -> Image.Image:
@@ -58,49 +57,55 @@ def draw_with_place(
     """
     if kind not in KINDS:
         raise WrongUsage(
-            f"The sample cannot draw {kind!r}.", f"It draws {', '.join(KINDS)}.", f"Type one of them, e.g. draw({KINDS[0]!r}, seed=0, index=0)."
+            f"The sample cannot draw {kind!r}.",
+            f"It draws {', '.join(KINDS)}.",
+            f"Type one of them, e.g. draw({KINDS[0]!r}, seed=0, index=0).",
         )
-    rng = Random(f"pawsight sample {seed} {part} {kind} {index}")
-    area = _blank(rng, sides)
-    rng.choices(_SCENES, _SCENE_SHARES)[0](area, rng)
+    # A seed of its own for each picture, so that none depends on how many were drawn before it.
+    rng = Random(f"pawsight sample {seed} {part} {kind} {index}")  # noqa: S311 - drawings are no secret
+    area = _scene(rng, sides)
     subject = _other(area, rng) if kind == "other" else _animal(area, any_animal(kind, rng), rng)
     sheet = area.pen.sheet
     picture = lit(sheet.reduce(_FINE), rng)
     return picture, _seen(subject.touched, sheet.size)
 
 
-def _blank(rng: Random, sides: tuple[int, int]) -> Area:
+def _scene(rng: Random, sides: tuple[int, int]) -> Area:
     least, greatest = sides
     wide, high = (round(rng.triangular(least, greatest, least + 0.3 * (greatest - least))) for _ in range(2))
-    sheet = Image.new("RGB", (wide * _FINE, high * _FINE), rng.choice(WALLS))
-    unit = float(min(sheet.size))
-    pen = Pen(sheet, np.array([[unit, 0, 0], [0, unit, 0]], dtype=np.float64), unit, (rng.choice((-0.7, 0.7)), -0.75))
-    return Area(pen, sheet.width / unit, sheet.height / unit, sheet.height / unit * rng.uniform(0.6, 0.76))
+    sheet = Image.new("RGB", (wide * _FINE, high * _FINE))
+    pen = Pen.over(sheet, (rng.choice((-0.7, 0.7)), -0.75))
+    across, down = sheet.width / pen.unit, sheet.height / pen.unit
+    scenes = _INSIDE + _OUTSIDE
+    paint = rng.choices(scenes, [share for _, share in scenes])[0]
+    area = Area(pen, across, down, floor=down * rng.uniform(0.6, 0.76), outside=paint in _OUTSIDE)
+    paint[0](area, rng)
+    return area
 
 
 def _animal(area: Area, a: Animal, rng: Random) -> Pen:
     wide, high = EXTENT[a.pose]
-    size = rng.uniform(0.66, 0.98) * min(area.wide / wide, area.high / high)
-    x, y = _standing(area, a.pose, size, rng)
-    pen = area.pen.at(x, y, size=size, turn=rng.gauss(0, 2.5), flip=rng.random() < 0.5)
+    size = rng.uniform(0.7, 1.04) * min(area.wide / wide, area.high / high)
+    flip = rng.random() < 0.5
+    x, y = _standing(area, a.pose, size, rng, facing=-1 if flip else 1)
     if a.pose not in ("portrait", "peek"):
-        area.pen.glow(x, y, 0.5 * size * wide, 0.09 * size, _SHADE, 0.55)
-    own = Pen(pen.sheet, pen.matrix, pen.unit, pen.light, [])
+        shadow(area.pen, x, y, size * wide, size)
+    own = area.pen.at(x, y, size=size, turn=rng.gauss(0, 2.5), flip=flip).apart()
     animal(own, a, rng)
     if a.pose == "peek":
-        hiding_place(Area(area.pen, area.wide, area.high, area.floor), x, y, rng)
+        hiding_place(area, x, y, rng)
     elif rng.random() < 0.24:
         in_front(area, x, y, size * high, rng)
     return own
 
 
-def _standing(area: Area, pose: str, size: float, rng: Random) -> tuple[float, float]:
-    """Return where the animal's origin goes; one in eight is cut by the frame."""
+def _standing(area: Area, pose: str, size: float, rng: Random, *, facing: int) -> tuple[float, float]:
+    """Return where the animal's origin goes; the frame cuts off the hind part of one in eight."""
     wide, high = EXTENT[pose]
     room = max(0.0, area.wide - wide * size) / 2
     x = area.wide / 2 + rng.uniform(-room, room)
     if rng.random() < 0.12:
-        x += rng.choice((-1, 1)) * 0.28 * size * wide
+        x = area.wide / 2 - facing * (area.wide / 2 - wide * size * rng.uniform(0.2, 0.3))
     if pose == "portrait":
         return x, area.high * rng.uniform(0.96, 1.0) - 0.12 * size
     if pose == "peek":
@@ -110,8 +115,8 @@ def _standing(area: Area, pose: str, size: float, rng: Random) -> tuple[float, f
 
 def _other(area: Area, rng: Random) -> Pen:
     size, x = rng.uniform(0.5, 0.9) * min(area.wide, area.high), area.wide * rng.uniform(0.4, 0.6)
-    own = Pen(area.pen.sheet, area.pen.matrix, area.pen.unit, area.pen.light, [])
-    something_else(Area(own, area.wide, area.high, area.floor), x, area.high * rng.uniform(0.86, 0.95), size, rng)
+    own = area.pen.apart()
+    something_else(replace(area, pen=own), x, area.high * rng.uniform(0.86, 0.95), size, rng)
     return own
 
 

@@ -1,6 +1,6 @@
 """Nine poses: a body, the limbs in their places, and where the head goes.
 
-Enters: a pen whose unit is about the animal's height and whose origin is on the ground between its feet, and an `Animal`.
+Enters: a pen whose unit is about the animal's height, its origin on the ground between the feet, and an `Animal`.
 Leaves: pixels. Does not know: the scene round it. Animals seen from the side look to the right; the pen may be flipped.
 """
 
@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from pawsight.data.sample import cat, dog
-from pawsight.data.sample.coat import body_marks, pale_patch, stripes
-from pawsight.data.sample.curves import Controls, Points, fluffy, mirrored, oval, smooth
-from pawsight.data.sample.limbs import INK, collar, fur, leg, paw, tail
-from pawsight.data.sample.pen import Mark, Pen, Shape, tube
+from pawsight.data.sample.coat import pale_patch
+from pawsight.data.sample.curves import mirrored, oval
+from pawsight.data.sample.figure import body, haunch, head
+from pawsight.data.sample.limbs import INK, collar, leg, paw, tail
+from pawsight.data.sample.pen import Pen, tube
 from pawsight.data.sample.traits import Animal
 
 # Width and height that a pose takes, with ears and tail, in the animal's units.
 EXTENT: dict[str, tuple[float, float]] = {
     "sit-front": (0.9, 1.12),
-    "sit-side": (1.0, 1.14),
-    "stand": (1.25, 1.0),
-    "lie": (1.2, 0.82),
+    "sit-side": (1.14, 1.12),
+    "stand": (1.46, 1.0),
+    "lie": (1.4, 0.82),
     "loaf": (1.0, 0.86),
     "curl": (1.0, 0.62),
     "portrait": (1.0, 0.95),
@@ -35,38 +35,31 @@ def animal(pen: Pen, a: Animal, rng: Random) -> None:
     _POSES[a.pose](pen, a, rng)
 
 
-def head(pen: Pen, a: Animal, x: float, y: float, size: float, rng: Random, *, tilt: float = 0.0) -> None:
-    """Draw the animal's head about (x, y), `size` units from its middle to its cheek."""
-    species = cat if a.kind == "cats" else dog
-    views = {"front": species.front, "profile": species.profile, "back": species.back}
-    views[a.view](pen.at(x, y, size=size, turn=a.tilt + tilt), a, rng)
-
-
-def _body(pen: Pen, a: Animal, outline: Controls | Points, rng: Random, *, extra: list[Mark] | None = None, more: tuple[Shape, ...] = ()) -> Points:
-    skin = smooth(outline)
-    if a.fluff > 0.3:
-        skin = fluffy(skin, rng, height=0.05 * a.fluff, tufts=20)
-    pen.solid([skin, *more], a.coat.base, ink=a.coat.ink, width=INK, marks=[*(extra or []), *body_marks(skin, a.coat, rng)], depth=0.55)
-    return skin
-
-
-def _haunch(pen: Pen, a: Animal, x: float, y: float, rx: float, ry: float, rng: Random, *, turn: float = 0.0) -> None:
-    shape = oval(x, y, rx, ry, turn=turn)
-    marks = stripes(shape, a.coat.mark, rng, upward=-0.4, length=0.3) if a.coat.pattern == "tabby" else []
-    pen.solid([shape], a.coat.base, ink=a.coat.detail, width=0.007, marks=marks, depth=0.5)
-
-
 def _sit_front(pen: Pen, a: Animal, rng: Random) -> None:
     g, tall = a.girth, 0.04 * (a.leg - 1) if a.kind == "dogs" else 0.0
     tail(pen, a, -0.2 * g, -0.06, low=True, rng=rng)
-    half = ((0.0, -0.64 - tall), (0.13 * g, -0.58), (0.19 * g, -0.42), (0.235 * g, -0.24), (0.27 * g, -0.08), (0.2 * g, 0.0), (0.0, 0.01))
-    _body(pen, a, mirrored(half), rng, extra=[pale_patch(0, -0.34, 0.13 * g, 0.24, a.coat.pale)])
+    half = (
+        (0.0, -0.64 - tall),
+        (0.13 * g, -0.58),
+        (0.19 * g, -0.42),
+        (0.235 * g, -0.24),
+        (0.27 * g, -0.08),
+        (0.2 * g, 0.0),
+        (0.0, 0.01),
+    )
+    body(pen, a, mirrored(half), rng, extra=[pale_patch(0, -0.34, 0.13 * g, 0.24, a.coat.pale)])
     for side in (-1, 1):
-        _haunch(pen, a, side * 0.205 * g, -0.13, 0.095, 0.125, rng, turn=side * -14)
+        haunch(pen, a, side * 0.205 * g, -0.13, 0.095, 0.125, rng, turn=side * -14)
         paw(pen, a, side * 0.225 * g, -0.02, facing=side, size=1.1)
     spread = 0.085 if a.kind == "cats" else 0.105 * g
     for side in (-1, 1):
-        leg(pen, a, [(side * (spread + 0.02), -0.36), (side * (spread + 0.005), -0.2), (side * spread, -0.035)], (0.062, 0.054, 0.047), facing=0)
+        leg(
+            pen,
+            a,
+            [(side * (spread + 0.02), -0.36), (side * (spread + 0.005), -0.2), (side * spread, -0.035)],
+            (0.062, 0.054, 0.047),
+            facing=0,
+        )
     collar(pen, a, 0, -0.5 - tall, 0.16 * g)
     head(pen, a, 0.0, -0.72 - tall, 0.255, rng)
 
@@ -75,11 +68,22 @@ def _sit_side(pen: Pen, a: Animal, rng: Random) -> None:
     g = a.girth
     tail(pen, a, -0.26, -0.06, low=True, rng=rng)
     leg(pen, a, [(0.2, -0.36), (0.235, -0.2), (0.245, -0.035)], (0.06, 0.048, 0.042), far=True)
-    outline = [(0.06, -0.7), (0.2, -0.56), (0.215 + 0.04 * g, -0.4), (0.2, -0.2), (0.1, -0.04), (-0.1, 0.01), (-0.28, -0.02), (-0.31 * g, -0.16), (-0.24 * g, -0.36), (-0.1 * g, -0.56)]
-    _body(pen, a, outline, rng, extra=[pale_patch(0.24, -0.4, 0.1, 0.2, a.coat.pale)])
+    outline = [
+        (0.06, -0.7),
+        (0.2, -0.56),
+        (0.215 + 0.04 * g, -0.4),
+        (0.2, -0.2),
+        (0.1, -0.04),
+        (-0.1, 0.01),
+        (-0.28, -0.02),
+        (-0.31 * g, -0.16),
+        (-0.24 * g, -0.36),
+        (-0.1 * g, -0.56),
+    ]
+    body(pen, a, outline, rng, extra=[pale_patch(0.24, -0.4, 0.1, 0.2, a.coat.pale)])
     leg(pen, a, [(0.13, -0.36), (0.155, -0.2), (0.16, -0.035)], (0.068, 0.054, 0.045))
     paw(pen, a, 0.02, -0.025, facing=1, size=1.15)
-    _haunch(pen, a, -0.13, -0.16, 0.165, 0.14, rng, turn=-20)
+    haunch(pen, a, -0.13, -0.16, 0.165, 0.14, rng, turn=-20)
     collar(pen, a, 0.125, -0.53, 0.145, turn=-16)
     head(pen, a, 0.12 + (0.02 if a.view == "profile" else 0), -0.75, 0.235, rng, tilt=2)
 
@@ -93,9 +97,19 @@ def _stand(pen: Pen, a: Animal, rng: Random) -> None:
     leg(pen, a, [(-0.22, belly - 0.08), (-0.26 - step, -high * 0.5), (-0.24 - step, -0.035)], thick, far=True)
     leg(pen, a, [(0.2, belly - 0.08), (0.22 + step, -high * 0.5), (0.24 + step, -0.035)], thick, far=True)
     tuck = belly - (0.06 if a.kind == "dogs" else 0.015)
-    outline = [(0.34, top + 0.02), (0.39, top + 0.14), (0.3, belly - 0.01), (0.05, belly - 0.01), (-0.18, tuck), (-0.34, belly - 0.06), (-0.39, top + 0.12), (-0.3, top + 0.01), (0.0, top + 0.03 * (a.kind == "cats"))]
+    outline = [
+        (0.34, top + 0.02),
+        (0.39, top + 0.14),
+        (0.3, belly - 0.01),
+        (0.05, belly - 0.01),
+        (-0.18, tuck),
+        (-0.34, belly - 0.06),
+        (-0.39, top + 0.12),
+        (-0.3, top + 0.01),
+        (0.0, top + 0.03 * (a.kind == "cats")),
+    ]
     neck = tube([(0.26, top + 0.12), (0.36, top - 0.04), (0.42, top - 0.12)], (0.13, 0.105, 0.1))
-    _body(pen, a, outline, rng, extra=[pale_patch(0.04, belly, 0.3, 0.07, a.coat.pale)], more=(neck,))
+    body(pen, a, outline, rng, extra=[pale_patch(0.04, belly, 0.3, 0.07, a.coat.pale)], more=(neck,))
     hind = [(-0.27, top + 0.15), (-0.29, belly - 0.05), (-0.35 + step, -high * 0.5), (-0.32 + step, -0.035)]
     leg(pen, a, hind, (0.105, 0.09, thick[1], thick[2]), bare=0.42)
     fore = [(0.27, top + 0.16), (0.29, belly - 0.02), (0.29 - step, -high * 0.5), (0.29 - step, -0.035)]
@@ -107,9 +121,20 @@ def _stand(pen: Pen, a: Animal, rng: Random) -> None:
 def _lie(pen: Pen, a: Animal, rng: Random) -> None:
     tail(pen, a, -0.42, -0.06, low=True, rng=rng)
     leg(pen, a, [(0.2, -0.12), (0.34, -0.06), (0.5, -0.045)], (0.06, 0.05, 0.043), far=True)
-    outline = [(0.22, -0.46), (0.34, -0.3), (0.32, -0.1), (0.2, 0.0), (-0.2, 0.01), (-0.44, -0.02), (-0.5, -0.14), (-0.42, -0.27), (-0.2, -0.32 * a.girth), (0.06, -0.36)]
-    _body(pen, a, outline, rng, extra=[pale_patch(0.32, -0.24, 0.1, 0.16, a.coat.pale)])
-    _haunch(pen, a, -0.28, -0.14, 0.165, 0.125, rng, turn=-12)
+    outline = [
+        (0.22, -0.46),
+        (0.34, -0.3),
+        (0.32, -0.1),
+        (0.2, 0.0),
+        (-0.2, 0.01),
+        (-0.44, -0.02),
+        (-0.5, -0.14),
+        (-0.42, -0.27),
+        (-0.2, -0.32 * a.girth),
+        (0.06, -0.36),
+    ]
+    body(pen, a, outline, rng, extra=[pale_patch(0.32, -0.24, 0.1, 0.16, a.coat.pale)])
+    haunch(pen, a, -0.28, -0.14, 0.165, 0.125, rng, turn=-12)
     paw(pen, a, -0.14, -0.025, facing=1, size=1.2)
     leg(pen, a, [(0.16, -0.16), (0.2, -0.06), (0.42, -0.04)], (0.075, 0.058, 0.046))
     collar(pen, a, 0.285, -0.345, 0.14, turn=-14)
@@ -120,10 +145,16 @@ def _loaf(pen: Pen, a: Animal, rng: Random) -> None:
     g = a.girth
     tail(pen, a, -0.34 * g, -0.05, low=True, rng=rng)
     half = ((0.0, -0.46), (0.2 * g, -0.43), (0.34 * g, -0.3), (0.4 * g, -0.12), (0.34 * g, 0.0), (0.0, 0.01))
-    _body(pen, a, mirrored(half), rng, extra=[pale_patch(0, -0.16, 0.16, 0.16, a.coat.pale)])
+    body(pen, a, mirrored(half), rng, extra=[pale_patch(0, -0.16, 0.16, 0.16, a.coat.pale)])
     for side in (-1, 1):
         if a.kind == "dogs":
-            leg(pen, a, [(side * 0.15, -0.14), (side * 0.16, -0.06), (side * 0.15, -0.02)], (0.06, 0.055, 0.05), facing=0)
+            leg(
+                pen,
+                a,
+                [(side * 0.15, -0.14), (side * 0.16, -0.06), (side * 0.15, -0.02)],
+                (0.06, 0.055, 0.05),
+                facing=0,
+            )
         else:
             paw(pen, a, side * 0.1, -0.02, size=1.15)
     collar(pen, a, 0, -0.24, 0.19)
@@ -131,9 +162,9 @@ def _loaf(pen: Pen, a: Animal, rng: Random) -> None:
 
 
 def _curl(pen: Pen, a: Animal, rng: Random) -> None:
-    outline = oval(0.0, -0.22, 0.43, 0.23 * a.girth, count=12) + (0.0, 0.23 * (1 - a.girth))
-    _body(pen, a, outline, rng)
-    _haunch(pen, a, -0.22, -0.16, 0.17, 0.13, rng)
+    thick = 0.23 * a.girth
+    body(pen, a, oval(0.0, 0.01 - thick, 0.43, thick, count=12), rng)
+    haunch(pen, a, -0.22, -0.16, 0.17, 0.13, rng)
     head(pen, a, 0.2, -0.19, 0.2, rng, tilt=14)
     paw(pen, a, 0.04, -0.025, facing=1, size=1.1)
     limb = tube([(-0.42, -0.1), (-0.36, -0.03), (-0.16, -0.005), (0.02, -0.03)], (0.03, 0.04, 0.042, 0.026))
@@ -143,23 +174,39 @@ def _curl(pen: Pen, a: Animal, rng: Random) -> None:
 
 def _portrait(pen: Pen, a: Animal, rng: Random) -> None:
     g = a.girth
-    half = ((0.0, -0.52), (0.2 * g, -0.4), (0.3 * g, -0.18), (0.4 * g, 0.0), (0.46 * g, 0.3), (0.4 * g, 0.6), (0.0, 0.66))
-    _body(pen, a, mirrored(half), rng, extra=[pale_patch(0.03 * a.turn, 0.1, 0.2, 0.36, a.coat.pale)])
+    half = (
+        (0.0, -0.52),
+        (0.2 * g, -0.4),
+        (0.3 * g, -0.18),
+        (0.4 * g, 0.0),
+        (0.46 * g, 0.3),
+        (0.4 * g, 0.6),
+        (0.0, 0.66),
+    )
+    body(pen, a, mirrored(half), rng, extra=[pale_patch(0.03 * a.turn, 0.1, 0.2, 0.36, a.coat.pale)])
     collar(pen, a, 0.02 * a.turn, -0.09, 0.29 * g)
     head(pen, a, 0.0, -0.42, 0.38, rng)
 
 
 def _peek(pen: Pen, a: Animal, rng: Random) -> None:
     half = ((0.0, -0.3), (0.18, -0.26), (0.25, 0.0), (0.26, 0.3), (0.0, 0.32))
-    _body(pen, a, mirrored(half), rng, extra=[pale_patch(0, 0.02, 0.12, 0.2, a.coat.pale)])
+    body(pen, a, mirrored(half), rng, extra=[pale_patch(0, 0.02, 0.12, 0.2, a.coat.pale)])
     collar(pen, a, 0, -0.07, 0.2)
     head(pen, a, 0.0, -0.3, 0.29, rng)
 
 
 def _back(pen: Pen, a: Animal, rng: Random) -> None:
     g = a.girth
-    half = ((0.0, -0.64), (0.13 * g, -0.58), (0.19 * g, -0.42), (0.25 * g, -0.24), (0.29 * g, -0.08), (0.22 * g, 0.0), (0.0, 0.01))
-    _body(pen, a, mirrored(half), rng)
+    half = (
+        (0.0, -0.64),
+        (0.13 * g, -0.58),
+        (0.19 * g, -0.42),
+        (0.25 * g, -0.24),
+        (0.29 * g, -0.08),
+        (0.22 * g, 0.0),
+        (0.0, 0.01),
+    )
+    body(pen, a, mirrored(half), rng)
     pen.stroke([(0, -0.5), (0.01, -0.34), (-0.01, -0.16)], a.coat.detail, 0.008)
     for side in (-1, 1):
         pen.stroke([(side * 0.2 * g, -0.27), (side * 0.13 * g, -0.16), (side * 0.17 * g, -0.03)], a.coat.detail, 0.009)

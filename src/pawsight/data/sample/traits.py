@@ -65,7 +65,9 @@ def any_animal(kind: str, rng: Random) -> Animal:
         muzzle=rng.uniform(0.0, 0.35) if cat else rng.uniform(0.25, 1.0),
         tail=tail,
         fluff=rng.choice((0.0, 0.0, 0.0, 0.4, 0.8, 1.0)),
-        eyes="shut" if pose == "curl" else rng.choices(("open", "wide", "sleepy", "shut", "happy"), (55, 20, 10, 5, 10))[0],
+        eyes="shut"
+        if pose == "curl"
+        else rng.choices(("open", "wide", "sleepy", "shut", "happy"), (55, 20, 10, 5, 10))[0],
         iris=rng.choice(IRISES),
         pupil=rng.uniform(0.22, 0.75) if cat else rng.uniform(0.62, 0.8),
         gaze=(rng.uniform(-1, 1), rng.uniform(-0.6, 0.6)),

@@ -1,0 +1,189 @@
+"""Two classifiers on the same pictures: which is better, by how much, and can chance alone explain it.
+
+Enters: what each answered to pictures known by content and label. Leaves: a `Gain`. Does not know: files, models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pawsight.evaluation.intervals import wilson
+
+SIGNIFICANCE = 0.05
+BETTER, WORSE, TIE = "better", "worse", "tie"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One picture's answer, known by its content."""
+
+    sha256: str
+    label: str
+    predicted: str
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is the truth."""
+        return self.label == self.predicted
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What the second of two classifiers gains over the first, on the pictures that both answered."""
+
+    points: float  # accuracy of the second minus that of the first, in percentage points
+    interval: tuple[float, float]  # 95 %, in percentage points
+    p_value: float  # exact McNemar test, two-sided
+    verdict: str  # of the second: "better", "worse" or "tie"
+    only_first: int  # pictures that only the first got right
+    only_second: int
+    pictures: int
+    p_holm: float | None = None  # p value after Holm's correction; None where only two were compared
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "points": self.points,
+            "interval": list(self.interval),
+            "p_value": self.p_value,
+            "p_holm": self.p_holm,
+            "verdict": self.verdict,
+            "only_first": self.only_first,
+            "only_second": self.only_second,
+            "pictures": self.pictures,
+        }
+
+
+def compare(first: Iterable[Answered], second: Iterable[Answered]) -> Gain | None:
+    """Compare two classifiers on the pictures that both answered.
+
+    Args:
+        first, second: answers in any order; pictures are matched by content and label, copies of one picture as
+            often as both have them.
+
+    Returns:
+        the gain of the second, or None where they share no picture.
+    """
+    cells = _paired(first, second)
+    pictures = sum(cells.values())
+    if not pictures:
+        return None
+    return gain(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
+
+
+def gain(both: int, only_first: int, only_second: int, neither: int) -> Gain:
+    """Compare two classifiers by how often both, one or none of them was right.
+
+    Args:
+        both, only_first, only_second, neither: counts of pictures, adding up to at least 1.
+
+    Raises:
+        ValueError: a count is negative or all are 0.
+    """
+    pictures = both + only_first + only_second + neither
+    if min(both, only_first, only_second, neither) < 0 or not pictures:
+        raise ValueError(f"{both}, {only_first}, {only_second} and {neither} are no counts of pictures")
+    low, high = paired_interval(both, only_first, only_second, neither)
+    points = 100 * (only_second - only_first) / pictures
+    p_value = mcnemar(only_first, only_second)
+    verdict = _verdict(points, p_value)
+    return Gain(points, (100 * low, 100 * high), p_value, verdict, only_first, only_second, pictures)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the two-sided p value of McNemar's exact test: is one of two as often alone in being right as the other?
+
+    1.0 where they never differ. Source: Q. McNemar, "Note on the sampling error of the difference between correlated
+    proportions or percentages", Psychometrika 12, 1947; exact form: binomial with probability 1/2.
+    """
+    from scipy.stats import binomtest
+
+    different = only_first + only_second
+    return float(binomtest(only_first, different, 0.5).pvalue) if different else 1.0
+
+
+def paired_interval(both: int, only_first: int, only_second: int, neither: int) -> tuple[float, float]:
+    """Return the 95 % interval of the second's accuracy minus the first's, as shares in [-1, 1].
+
+    Args:
+        both, only_first, only_second, neither: counts of pictures, adding up to at least 1.
+
+    Source: R. G. Newcombe, "Improved confidence intervals for the difference between binomial proportions based on
+    paired data", Statistics in Medicine 17, 1998, pages 2635-2650, method 10: Wilson's intervals of the two shares,
+    joined with the correlation of the two, which is shrunk towards 0 by a continuity correction.
+    """
+    pictures = both + only_first + only_second + neither
+    first, second = (both + only_first) / pictures, (both + only_second) / pictures
+    ends_first, ends_second = wilson(both + only_first, pictures), wilson(both + only_second, pictures)
+    correlation = _correlation(both, only_first, only_second, neither)
+    below = _joined(second - ends_second.low, ends_first.high - first, correlation)
+    above = _joined(ends_second.high - second, first - ends_first.low, correlation)
+    difference = (only_second - only_first) / pictures
+    return max(-1.0, difference - below), min(1.0, difference + above)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values corrected for being several, in the order given.
+
+    Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
+    1979.
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
+    return corrected
+
+
+def corrected(gains: Sequence[Gain | None]) -> list[Gain | None]:
+    """Return gains whose verdicts hold together: Holm's correction where there are two comparisons or more.
+
+    Args:
+        gains: in any order; None, where nothing could be compared, stays None.
+    """
+    several = [one for one in gains if one is not None]
+    if len(several) < 2:
+        return list(gains)
+    values = iter(holm([one.p_value for one in several]))
+    return [None if one is None else _with_holm(one, next(values)) for one in gains]
+
+
+def _with_holm(one: Gain, p_value: float) -> Gain:
+    return replace(one, p_holm=p_value, verdict=_verdict(one.points, p_value))
+
+
+def _verdict(points: float, p_value: float) -> str:
+    if p_value >= SIGNIFICANCE or points == 0:
+        return TIE
+    return BETTER if points > 0 else WORSE
+
+
+def _paired(first: Iterable[Answered], second: Iterable[Answered]) -> Counter[tuple[bool, bool]]:
+    """Count pictures by whether the first and whether the second was right."""
+    waiting: dict[tuple[str, str], list[bool]] = {}
+    for one in first:
+        waiting.setdefault((one.sha256, one.label), []).append(one.is_right)
+    cells: Counter[tuple[bool, bool]] = Counter()
+    for one in second:
+        if waiting.get((one.sha256, one.label)):
+            cells[waiting[one.sha256, one.label].pop(), one.is_right] += 1
+    return cells
+
+
+def _correlation(both: int, only_first: int, only_second: int, neither: int) -> float:
+    """Return the phi coefficient with Newcombe's continuity correction, 0 where a margin is empty."""
+    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
+    if not margins:
+        return 0.0
+    product = both * neither - only_first * only_second
+    half = (both + only_first + only_second + neither) / 2
+    shrunk = max(product - half, 0.0) if product > 0 else float(product)
+    return shrunk / math.sqrt(margins)
+
+
+def _joined(one: float, other: float, correlation: float) -> float:
+    return math.sqrt(max(0.0, one * one - 2 * correlation * one * other + other * other))

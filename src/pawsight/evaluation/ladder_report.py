@@ -1,0 +1,187 @@
+"""Run folders -> one report of a ladder, for people (HTML, Markdown) and for programs (JSON).
+
+Enters: folders of finished runs, lowest rung first. Leaves: report.html, report.md, report.json, and a `LadderReport`.
+Does not know: how runs are made, what is printed.
+
+    run_folder.py        a run folder -> Rung            compare.py           two rungs -> Gain
+    ladder_words.py      figures -> words                ladder_views.py      one rung as the page shows it
+    ladder_outcome.py    choice, test score, mistakes    ladder_pictures.py   pictures as small JPEGs
+    ladder_page.py       all of it -> Page               templates/           Page -> HTML and Markdown
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawsight.errors import WrongUsage
+from pawsight.evaluation.chart_style import chart_variables
+from pawsight.evaluation.compare import Gain, compare, corrected
+from pawsight.evaluation.ladder_outcome import Ladder
+from pawsight.evaluation.ladder_page import Page, make_page
+from pawsight.evaluation.ladder_words import certainty, visible
+from pawsight.evaluation.run_folder import Rung, mapping, read_rung
+from pawsight.storage import write_json, write_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+HTML, MARKDOWN, JSON = "report.html", "report.md", "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungResult:
+    """One rung as programs read it."""
+
+    recipe: str
+    run: Path
+    validation: Mapping[str, Any] | None  # as in the run's metrics.json
+    seconds_per_epoch: float | None
+    parameters: Mapping[str, Any] | None
+    gain: Gain | None  # over the rung below; None for the first and where nothing can be compared
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "recipe": self.recipe,
+            "run": str(self.run),
+            "validation": dict(self.validation) if self.validation is not None else None,
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "parameters": dict(self.parameters) if self.parameters is not None else None,
+            "gain": self.gain.to_json() if self.gain is not None else None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderReport:
+    """What a ladder came to, and where its report stands."""
+
+    rungs: tuple[RungResult, ...]  # lowest first
+    chosen: str | None  # recipe of the rung with the best validation accuracy; None where none was measured
+    chosen_run: Path | None
+    test: Mapping[str, Any] | None  # of the chosen rung, as in its metrics.json
+    report: Path  # absolute, report.html
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `report --json` prints them."""
+        return {
+            "rungs": [rung.to_json() for rung in self.rungs],
+            "chosen": self.chosen,
+            "chosen_run": str(self.chosen_run) if self.chosen_run is not None else None,
+            "test": dict(self.test) if self.test is not None else None,
+            "report": str(self.report),
+        }
+
+
+def build_report(runs: Sequence[Path], target: Path, *, seed: int = 0) -> LadderReport:
+    """Write report.html, report.md and report.json about finished runs.
+
+    Args:
+        runs: run folders, the lowest rung first; a run named twice counts once.
+        target: folder for the three files, made where it is missing; reports that stand there are replaced.
+        seed: of the choice of pictures that are shown.
+
+    Returns:
+        what the report says.
+
+    Raises:
+        WrongUsage: no run is given, or a folder is no finished run. StorageError: the disk refused.
+    """
+    if not runs:
+        raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
+    folders = list(dict.fromkeys(run.expanduser().resolve() for run in runs))
+    ladder = climbed([read_rung(folder) for folder in folders])
+    place = target.expanduser().absolute()
+    again = shlex.join(["pawsight", "report", *(str(folder) for folder in folders), "--target", str(place)])
+    page = make_page(ladder, again=again, seed=seed)
+    report = _result(ladder, place / HTML)
+    write_text(place / MARKDOWN, render_markdown(page))
+    write_json(place / JSON, report.to_json())
+    write_text(place / HTML, render_html(page))
+    return report
+
+
+def climbed(rungs: Sequence[Rung]) -> Ladder:
+    """Compare each rung with the one below and choose the best.
+
+    The highest validation accuracy is chosen; ties go to the lower log loss, then to the lower rung.
+    """
+    answers = [[one.answered for one in rung.answers] for rung in rungs]
+    gains = [compare(lower, upper) for lower, upper in pairwise(answers)]
+    measured = [rung for rung in rungs if rung.validation is not None]
+    chosen = min(measured, key=_rank) if measured else None
+    return Ladder(rungs=tuple(rungs), gains=(None, *corrected(gains)), chosen=chosen)
+
+
+def render_html(page: Page) -> str:
+    """Return the page as one self-contained HTML file."""
+    template = _environment().get_template("ladder.html.j2")
+    return template.render(
+        page=page, light=chart_variables(dark=False), dark=chart_variables(dark=True), several=len(page.rungs) > 1
+    )
+
+
+def render_markdown(page: Page) -> str:
+    """Return the page as Markdown, without pictures."""
+    return _environment().get_template("ladder.md.j2").render(page=page, several=len(page.rungs) > 1)
+
+
+def as_markdown(text: object) -> str:
+    """Return text that Markdown shows as it is."""
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|~$&!" else letter for letter in visible(text))
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("pawsight", "evaluation/templates"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True, default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"visible": visible, "certainty": certainty, "md": as_markdown, "code": _as_code}
+    return environment
+
+
+def _as_code(text: object) -> str:
+    """Return text as a Markdown code span, whatever ticks are in it."""
+    shown = visible(text)
+    fence = "`" * (max((len(run) for run in "".join(c if c == "`" else " " for c in shown).split()), default=0) + 1)
+    return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
+
+
+def _rank(rung: Rung) -> tuple[float, float]:
+    score = rung.validation
+    if score is None:
+        return math.inf, math.inf
+    return -score.accuracy, math.inf if math.isnan(score.log_loss) else score.log_loss
+
+
+def _result(ladder: Ladder, report: Path) -> LadderReport:
+    chosen = ladder.chosen
+    return LadderReport(
+        rungs=tuple(_rung_result(rung, gain) for rung, gain in zip(ladder.rungs, ladder.gains, strict=True)),
+        chosen=chosen.recipe if chosen is not None else None,
+        chosen_run=chosen.folder if chosen is not None else None,
+        test=chosen.test.plain if chosen is not None and chosen.test is not None else None,
+        report=report,
+    )
+
+
+def _rung_result(rung: Rung, gain: Gain | None) -> RungResult:
+    return RungResult(
+        recipe=rung.recipe,
+        run=rung.folder,
+        validation=rung.validation.plain if rung.validation is not None else None,
+        seconds_per_epoch=rung.number("seconds_per_epoch"),
+        parameters=mapping(rung.plain.get("parameters")) or None,
+        gain=gain,
+    )

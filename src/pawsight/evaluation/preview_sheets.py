@@ -1,0 +1,61 @@
+"""The exercise's pictures: a grid of each class, the four flips of one picture, random rotations of it.
+
+Enters: pixels, class names and counts. Leaves: `Sheet`s to be drawn. Does not know: files, models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pawsight.images.augment import Fill, flipped, generator_for, turned
+from pawsight.images.decode import Pixels
+from pawsight.images.sheets import Row, Sheet, Tile
+
+_TURNS = 4  # random rotations shown of each kind
+_KINDS: tuple[tuple[float, Fill, str, str], ...] = (
+    (0.5, "nearest", "Up to half a turn either way", "the nearest pixel fills what turns in"),
+    (0.2, "reflect", "Up to a fifth of a turn either way", "the picture mirrored fills what turns in"),
+)
+_AS_IT_IS = "as it is"
+_SQUARE = "Stretched to squares, as the network sees them."
+
+
+def grid(title: str, subtitle: str, counts: Mapping[str, int], rows: Mapping[str, Sequence[Pixels]]) -> Sheet:
+    """Lay out some pictures of each class, a row each.
+
+    Args:
+        title, subtitle: stand on top.
+        counts: pictures to train on, for every class.
+        rows: pictures (H, W, 3) of the classes that are shown; the footnote counts the others.
+    """
+    hidden = len(counts) - len(rows)
+    cut = f" {hidden:,} of {len(counts):,} classes {'is' if hidden == 1 else 'are'} not shown." if hidden else ""
+    lines = (
+        Row(label, f"{counts[label]} picture{'s' if counts[label] != 1 else ''}", tuple(map(Tile, pictures)))
+        for label, pictures in rows.items()
+    )
+    return Sheet(title, subtitle, tuple(lines), f"{_SQUARE}{cut}")
+
+
+def four_flips(pixels: Pixels) -> Sheet:
+    """Show a picture as it is, mirrored, upside down, and both."""
+    ways = {
+        _AS_IT_IS: (False, False),
+        "left to right": (True, False),
+        "upside down": (False, True),
+        "both": (True, True),
+    }
+    tiles = (Tile(flipped(pixels, horizontal=h, vertical=v), caption) for caption, (h, v) in ways.items())
+    return Sheet("One picture, four flips", "", (Row("", "", tuple(tiles)),))
+
+
+def rotations(pixels: Pixels, seed: int) -> Sheet:
+    """Show a picture as it is and turned at random, a row for each way of the exercise to fill the corners."""
+    return Sheet("One picture, turned at random", "", tuple(_turns(pixels, seed, kind) for kind in range(len(_KINDS))))
+
+
+def _turns(pixels: Pixels, seed: int, kind: int) -> Row:
+    largest, fill, heading, remark = _KINDS[kind]
+    turns = generator_for(seed, kind, 0).uniform(-largest, largest, _TURNS).tolist()
+    tiles = [Tile(turned(pixels, turn, fill), f"{360 * turn:+.0f}°".replace("-", "−")) for turn in turns]
+    return Row(heading, remark, (Tile(pixels, _AS_IT_IS), *tiles))

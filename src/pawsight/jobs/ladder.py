@@ -1,0 +1,138 @@
+"""The verb `ladder`: every rung trained on the same split, and the story told in one report.
+
+Enters: data and the names of recipes. Leaves: finished runs and a report over them. Does not know: terminals.
+
+The test part stays sealed until the rungs have been compared on validation; then the chosen one is measured on it,
+once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from pawsight.data.sources import Source, resolve
+from pawsight.errors import PawsightError, WeightsUnavailable, WrongUsage
+from pawsight.evaluation.ladder_report import LadderReport, build_report, choose
+from pawsight.evaluation.report import to_jsonable
+from pawsight.jobs.evaluate import evaluate
+from pawsight.jobs.log import Logged
+from pawsight.jobs.train import Order, command_for, existing, train_on
+from pawsight.jobs.train_report import TrainReport
+from pawsight.machine import cache_folder, this_machine
+from pawsight.models.ladder import RUNGS, Wishes, make_recipe
+from pawsight.progress import SILENT, Progress, Stopwatch
+from pawsight.runs import METRICS, new_group, set_latest
+from pawsight.storage import write_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderOutcome:
+    """The runs of a ladder, those that were left out and why, and the report."""
+
+    report: LadderReport
+    left_out: Mapping[str, str]  # recipe -> reason
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `ladder --json` prints them."""
+        return self.report.to_json() | {"left_out": dict(self.left_out)}
+
+
+def ladder(
+    data: str | os.PathLike[str],
+    *,
+    recipes: Sequence[str] | None = None,
+    epochs: int | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+    runs: str | os.PathLike[str] = "runs",
+    weights: str | os.PathLike[str] | None = None,
+    progress: Progress = SILENT,
+) -> LadderOutcome:
+    """Train several recipes on one split, compare them, and write the report.
+
+    Args:
+        data: as for `train`.
+        recipes: names, in the order of climbing; None: all of them.
+        epochs: for those that learn by gradients, instead of their own.
+        time_limit: seconds; a rung that would begin later is left out, and the report says so.
+        seed: of everything random.
+        runs: folder in which the rungs' run folders are made, and the report beside them.
+        weights: file with MobileNetV2's weights; without it and without Keras's download that rung is left out.
+
+    Raises:
+        PawsightError: no rung could be trained.
+    """
+    names = _known(list(recipes) if recipes is not None else list(RUNGS))
+    log, start = Logged(progress), monotonic()
+    log.say(f"Machine  {this_machine()}")
+    log.say(f"Data     {os.fspath(data)}")
+    log.say(f"Recipes  {', '.join(names)}, seed {seed}")
+    source = resolve(data, cache=cache_folder(), progress=log)
+    if source.note:
+        log.say(f"Note     {source.note}")
+    file = existing(weights)
+    reports: list[TrainReport] = []
+    left_out: dict[str, str] = {}
+    for name in names:
+        if time_limit is not None and reports and monotonic() - start > time_limit:
+            left_out[name] = f"the time limit of {time_limit:.0f} s was over"
+            continue
+        wishes = Wishes(epochs=epochs, seed=seed)
+        command = command_for(os.fspath(data), name, wishes, weights if name == "mobilenet" else None)
+        order = Order(runs=Path(runs).absolute(), command=command, weights=file, parts=("validation",))
+        _climb(source, name, wishes, order, reports, left_out, log)
+    return LadderOutcome(report=_tell(reports, left_out, Path(runs).absolute(), log), left_out=left_out)
+
+
+def _climb(
+    source: Source,
+    name: str,
+    wishes: Wishes,
+    order: Order,
+    reports: list[TrainReport],
+    left_out: dict[str, str],
+    log: Logged,
+) -> None:
+    """Train one rung; one whose weights cannot be had, or whose training fails, is left out with the reason."""
+    log.say(f"Rung     {make_recipe(name, wishes)}")
+    try:
+        report = train_on(source, make_recipe(name, wishes), order, log, Stopwatch())
+    except WeightsUnavailable as error:
+        left_out[name] = f"{error.what} {error.why}".strip()
+        log.say(f"         left out: {left_out[name]}")
+        return
+    reports.append(report)
+    if report.validation is not None:
+        figures = f"{100 * report.validation.accuracy:.1f} % ({report.validation.interval})"
+        log.say(f"         validation {figures} in {report.seconds['total']:.1f} s")
+
+
+def _tell(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs: Path, log: Logged) -> LadderReport:
+    """Measure the chosen rung on the test part, once, and write the report over all of them."""
+    if not reports:
+        raise PawsightError("No rung could be trained.", "; ".join(left_out.values()), "Try: --recipes probe")
+    folders = [report.run for report in reports]
+    chosen = choose(folders)
+    if chosen is not None and reports[0].split.sizes["test"]:
+        measured = evaluate(chosen, test=True, progress=log)
+        metrics = json.loads((chosen / METRICS).read_text(encoding="utf-8"))
+        write_json(chosen / METRICS, metrics | {"test": to_jsonable(measured.metrics)})
+    set_latest(chosen or folders[-1])
+    return build_report(folders, new_group(runs, "ladder"))
+
+
+def _known(names: Sequence[str]) -> Sequence[str]:
+    unknown = [name for name in names if name not in RUNGS]
+    if unknown or not names:
+        raise WrongUsage(
+            f"There is no recipe called {', '.join(map(repr, unknown)) or repr('')}.",
+            f"The recipes are {', '.join(RUNGS)}.",
+            "Type for example --recipes cnn,probe",
+        )
+    return names

@@ -1,0 +1,39 @@
+"""The verb `recipes`: the table, what each is and what it was measured on.
+
+Enters: nothing. Leaves: the table as values and as lines. Does not know: terminals.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pawsight.models.ladder import RUNGS, Rung
+
+
+def recipes() -> list[Rung]:
+    """Return the rungs of the ladder, from the lowest to the highest."""
+    return list(RUNGS.values())
+
+
+def to_json(rungs: list[Rung]) -> dict[str, Any]:
+    """Return plain JSON values, as `recipes --json` prints them."""
+    return {"recipes": [rung.to_json() for rung in rungs]}
+
+
+def summary(rungs: list[Rung]) -> list[str]:
+    """Return the table for people, and what its figures were measured on."""
+    lines = [f"{'recipe':<15} {'expected':>13} {'validation':>13} {'parameters':>11} {'trainable':>10}"]
+    for rung in rungs:
+        low, high = rung.expected.accuracy
+        share = f"{100 * low:.0f}-{100 * high:.1f} %" if high > low else f"{100 * low:.0f} %"
+        total, trainable = rung.parameters
+        seconds = f"about {rung.expected.seconds:,.0f} s"
+        lines.append(f"{rung.recipe.name:<15} {seconds:>13} {share:>13} {total:>11,} {trainable:>10,}")
+        lines.append(f"    {rung.description}")
+    machines = sorted({rung.expected.machine for rung in rungs})
+    runs = min(rung.expected.runs for rung in rungs)
+    return [
+        *lines,
+        f"Measured on the exercise's 3,000 photographs, {'; '.join(machines)}, {runs} runs each; two classes.",
+        "Next: pawsight train DATA --recipe NAME, or all of them: pawsight ladder DATA",
+    ]

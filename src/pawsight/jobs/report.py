@@ -1,0 +1,73 @@
+"""The verb `report`: finished runs in, one report out.
+
+Enters: names of run folders. Leaves: a `LadderReport` and three files. Does not know: terminals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pawsight.errors import WrongUsage
+from pawsight.evaluation.compare import TIE
+from pawsight.evaluation.ladder_report import LadderReport, RungResult, build_report
+from pawsight.evaluation.ladder_words import percent, points_between, signed
+from pawsight.progress import SILENT, Progress
+
+_NAMED_RUNS = 6  # up to which a folder's name lists every run
+
+
+def report(
+    runs: Sequence[str | os.PathLike[str]],
+    *,
+    target: str | os.PathLike[str] | None = None,
+    progress: Progress = SILENT,
+) -> LadderReport:
+    """Write a report about one run or several.
+
+    Args:
+        runs: run folders, the lowest rung first.
+        target: folder for report.html, report.md and report.json; None for the run's own folder, or for several runs
+            a folder beside the last one that is named after them all.
+        progress: who is told how far it is.
+
+    Raises:
+        PawsightError: a folder is no finished run, or the disk refused.
+    """
+    folders = [Path(run).expanduser().resolve() for run in runs]
+    if not folders:
+        raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
+    place = Path(target) if target is not None else default_target(folders)
+    with progress.stage("Writing the report", None):
+        return build_report(folders, place)
+
+
+def default_target(folders: Sequence[Path]) -> Path:
+    """Return where a report goes when nobody says: equal runs, equal place."""
+    names = list(dict.fromkeys(folder.name for folder in folders))
+    if len(names) == 1:
+        return folders[0]
+    told = names if len(names) <= _NAMED_RUNS else [names[0], "to", names[-1]]
+    return folders[-1].parent / "-".join(["report", *told])
+
+
+def summary(made: LadderReport) -> list[str]:
+    """Return the lines that tell a person what the report says."""
+    width = max(len(rung.recipe) for rung in made.rungs)
+    lines = [_line(rung, width) for rung in made.rungs]
+    if made.chosen is not None:
+        lines.append(f"Chosen on validation: {made.chosen}")
+        test = f"right on {percent(made.test['accuracy'])}" if made.test else "the run holds no score"
+        lines.append(f"Test: {test}")
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in [*lines, f"Report: {made.report}"]]
+
+
+def _line(rung: RungResult, width: int) -> str:
+    if rung.validation is None:
+        return f"{rung.recipe:<{width}}  not measured on validation"
+    told = f"{rung.recipe:<{width}}  {percent(rung.validation['accuracy']):>7}"
+    if rung.gain is None:
+        return told
+    gain = f"{signed(rung.gain.points)} points ({points_between(rung.gain.interval)})"
+    return f"{told}  {gain}, {'a tie' if rung.gain.verdict == TIE else rung.gain.verdict}"

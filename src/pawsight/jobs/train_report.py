@@ -1,0 +1,110 @@
+"""What a training run made and how good it is, for people and for programs.
+
+Enters: the fields of a finished run. Leaves: JSON values and lines of text. Does not know: how it was trained.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawsight.data.catalog import Catalog
+from pawsight.data.split import Split
+from pawsight.evaluation.metrics import Metrics
+from pawsight.evaluation.report import sentence, to_jsonable
+from pawsight.models.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pawsight.training.history import Epoch
+    from pawsight.training.material import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainReport:
+    """What a run made and how good it is."""
+
+    run: Path
+    recipe: Recipe
+    catalog: Catalog
+    split: Split
+    validation: Metrics | None
+    test: Metrics | None  # None also where the test part stayed sealed
+    precision: str  # of the arithmetic that saw the pictures
+    computed: int  # pictures whose features were not in the cache
+    seconds: Mapping[str, float]
+    machine: str
+    adds: str = ""  # what the recipe adds to the one below it
+    command: str = ""  # what makes the same run again
+    parameters: tuple[int, int] = (0, 0)  # total and trainable
+    layers: tuple[Layer, ...] = ()
+    history: tuple[Epoch, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """Mean seconds of an epoch, None for recipes without epochs."""
+        return sum(epoch.seconds for epoch in self.history) / len(self.history) if self.history else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `train --json` prints them."""
+        return {
+            "run": str(self.run),
+            "recipe": self.recipe.name,
+            "backbone": self.recipe.backbone,
+            "image_px": self.recipe.image_px,
+            "seed": self.recipe.seed,
+            "precision": self.precision,
+            "classes": list(self.catalog.classes),
+            "counts": self.catalog.counts,
+            "split": {"digest": self.split.digest, **self.split.sizes},
+            "straddling": [list(names) for names in self.split.straddling],
+            "validation": to_jsonable(self.validation),
+            "test": to_jsonable(self.test),
+            "baseline": self.catalog.baseline,
+            "left_out": [{"path": one.name, "reason": one.reason} for one in self.catalog.left_out],
+            "adds": self.adds,
+            "parameters": {"total": self.parameters[0], "trainable": self.parameters[1]},
+            "layers": [asdict(layer) for layer in self.layers],
+            "epochs": len(self.history),
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "notes": list(self.notes),
+            "command": self.command,
+            "seconds": dict(self.seconds),
+            "machine": self.machine,
+        }
+
+
+def summary(report: TrainReport) -> list[str]:
+    """Return the lines that tell a person what came out."""
+    sizes = report.split.sizes
+    counts = ", ".join(f"{count:,} {name}" for name, count in list(report.catalog.counts.items())[:6])
+    more = f" and {len(report.catalog.classes) - 6} more classes" if len(report.catalog.classes) > 6 else ""
+    lines = [
+        f"Pictures    {len(report.catalog.pictures):,}: {counts}{more}",
+        f"Split       {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test"
+        f" ({report.split.how}); digest {report.split.digest[:12]}",
+    ]
+    lines += _warnings(report)
+    lines += [f"Note        {note}" for note in report.notes]
+    lines.append(f"Validation  {sentence(report.validation)}")
+    if report.test is not None:
+        lines.append(f"Test        {sentence(report.test)}")
+    return [*lines, f"Run         {report.run} in {report.seconds['total']:.1f} s"]
+
+
+def _warnings(report: TrainReport) -> list[str]:
+    lines = []
+    if report.catalog.left_out:
+        reasons = Counter(one.reason for one in report.catalog.left_out)
+        told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
+        lines.append(f"Left out    {len(report.catalog.left_out):,} files: {told}; each is named in catalog.csv")
+    if report.split.straddling:
+        first = " = ".join(report.split.straddling[0][:2])
+        lines.append(
+            f"WARNING     {len(report.split.straddling):,} pictures look the same in two parts, so the numbers below"
+            f" flatter; the first: {first}. All are listed by: pawsight inspect"
+        )
+    return lines

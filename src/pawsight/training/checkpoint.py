@@ -1,0 +1,84 @@
+"""Everything a training run needs to go on after it was killed, in one file that is whole or not there.
+
+Enters: variables and history at the end of an epoch. Leaves: the same, bit for bit. Does not know: Keras, pictures.
+
+An npz without objects: `state_000`, ... are the variables of model and optimizer (random states among them), `best_000`,
+... the weights of the best epoch, `history` the epochs, `identity` the digest of recipe, split and code that it is for.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.storage import write_bytes
+from pawsight.training.history import Epoch
+
+FILE = "checkpoint.npz"
+Arrays = Sequence[NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A run as it stood at the end of an epoch."""
+
+    identity: str  # digest of everything the numbers depend on
+    state: Arrays  # variables of model and optimizer, in Keras's order
+    best: Arrays  # variables of the model at the best epoch so far
+    history: tuple[Epoch, ...]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint under a temporary name and rename it.
+
+    Raises:
+        StorageError: the disk refused; the checkpoint before stands.
+    """
+    buffer = io.BytesIO()
+    rows = [_row(epoch) for epoch in checkpoint.history]
+    np.savez(
+        buffer,
+        identity=np.array(checkpoint.identity),
+        history=np.array(rows, dtype=np.float64),
+        **_named("state", checkpoint.state),
+        **_named("best", checkpoint.best),
+    )
+    write_bytes(folder / FILE, buffer.getvalue())
+
+
+def load_checkpoint(folder: Path, *, identity: str) -> Checkpoint | None:
+    """Return the checkpoint of a run, None where there is none, or none that is whole and meant for this run."""
+    try:
+        with np.load(folder / FILE, allow_pickle=False) as arrays:
+            if str(arrays["identity"]) != identity:
+                return None
+            history = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
+            return Checkpoint(identity, _listed("state", arrays), _listed("best", arrays), history)
+    except Exception:  # a file that is missing, cut or altered raises many kinds; training then starts afresh
+        return None
+
+
+def _row(epoch: Epoch) -> list[float]:
+    return [
+        epoch.number,
+        epoch.loss,
+        epoch.accuracy,
+        epoch.val_loss,
+        epoch.val_accuracy,
+        epoch.learning_rate,
+        epoch.seconds,
+    ]
+
+
+def _named(kind: str, arrays: Arrays) -> dict[str, Any]:
+    return {f"{kind}_{index:03d}": array for index, array in enumerate(arrays)}
+
+
+def _listed(kind: str, arrays: Mapping[str, Any]) -> list[NDArray[Any]]:
+    return [arrays[name] for name in sorted(arrays) if name.startswith(f"{kind}_")]

@@ -1,0 +1,46 @@
+"""What stops a data set from becoming a classifier, though it is a fine data set otherwise.
+
+Enters: names of classes before anything is read, later a split. Leaves: nothing, or an error. Does not know: pixels,
+features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pawsight.bundle_checks import problem_with_name
+from pawsight.data.split import Split
+from pawsight.errors import BadCatalog
+
+
+def check_names(classes: Sequence[str]) -> None:
+    """Refuse names that a bundle could not carry.
+
+    Raises:
+        BadCatalog: a name holds control characters, is not UTF-8 or is too long.
+    """
+    for name in classes:
+        problem = problem_with_name(name)
+        if problem:
+            raise BadCatalog(
+                f"The name {name!r} cannot be the name of a class.",
+                f"It {problem}, so it could not be shown or sent everywhere.",
+                "Rename the folder, or change the label in the CSV, and type the same command again.",
+            )
+
+
+def check_taught(split: Split) -> None:
+    """Refuse classes that only validation or test have.
+
+    Raises:
+        BadCatalog: there is such a class.
+    """
+    taught = {one.label for one in split.part("train")}
+    untaught = sorted({one.label for one in split.assigned} - taught)
+    if untaught:
+        more = f" and {len(untaught) - 5:,} more" if len(untaught) > 5 else ""
+        raise BadCatalog(
+            f"No training picture shows {', '.join(map(repr, untaught[:5]))}{more}.",
+            f"Classes are learnt from the training part, which has {', '.join(map(repr, sorted(taught)[:5]))}.",
+            "Put pictures of every class into train/, or take the others out of validation/ and test/.",
+        )

@@ -1,0 +1,63 @@
+"""Decoded pictures on disk, mapped into memory: any number of them, none held.
+
+Enters: files with their content hashes. Leaves: an array on disk (N, px, px, 3) uint8. Does not know: labels, networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pawsight.data.catalog import Picture
+from pawsight.errors import UnreadablePicture
+from pawsight.images.decode import DecodeSettings, Pixels
+from pawsight.images.loader import load
+from pawsight.progress import Progress
+from pawsight.storage import new_folder, sha256_of
+
+_FILE = "pixels.npy"
+
+
+def stacked_pixels(
+    pictures: Sequence[Picture], settings: DecodeSettings, *, cache: Path, threads: int, progress: Progress
+) -> Pixels:
+    """Return the pixels of pictures as an array that lies on disk, making it where the cache has none.
+
+    Args:
+        pictures: N of them; the array has their order.
+        settings: how to decode.
+        cache: folder for what can be made again; the array goes to `pixels/` in it.
+
+    Returns:
+        a read-only memory map (N, image_px, image_px, 3) uint8.
+
+    Raises:
+        UnreadablePicture: a file has changed since it was catalogued.
+    """
+    names = "\n".join([repr(settings), *(one.sha256 for one in pictures)])
+    folder = cache / "pixels" / sha256_of(names.encode())[:20]
+    if not (folder / _FILE).is_file():
+        with new_folder(folder) as part:
+            _fill(part / _FILE, pictures, settings, threads, progress)
+    mapped: Pixels = np.load(folder / _FILE, mmap_mode="r")
+    return mapped
+
+
+def _fill(path: Path, pictures: Sequence[Picture], settings: DecodeSettings, threads: int, progress: Progress) -> None:
+    shape = (len(pictures), settings.image_px, settings.image_px, 3)
+    array: Any = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    with progress.stage("Decoding pictures", len(pictures), "pictures") as step:
+        files = load((one.path for one in pictures), settings, threads=threads)
+        for row, (one, loaded) in enumerate(zip(pictures, files, strict=True)):
+            if loaded.decoded is None or loaded.sha256 != one.sha256:
+                raise UnreadablePicture(
+                    f"{one.name} changed while it was being used.",
+                    loaded.problem or "its content is no longer what was catalogued",
+                    "Type the same command again.",
+                )
+            array[row] = loaded.decoded.pixels
+            step.advance()
+    array.flush()

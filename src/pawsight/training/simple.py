@@ -1,0 +1,76 @@
+"""The two methods without gradients: the majority vote, and the probe.
+
+Enters: `Material`. Leaves: `Fitted`. Does not know: Keras.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pawsight.models.backbones import find_backbone
+from pawsight.models.export_backbone import backbone_onnx
+from pawsight.models.head_graph import append_head, mean_colour_graph
+from pawsight.training.material import Fitted, Layer, Material
+from pawsight.training.probe import Head, fit_head
+
+
+def fit_majority(material: Material) -> Fitted:
+    """Answer with the shares of the classes in the training part, whatever the picture shows."""
+    counts = np.bincount(material.truths("train"), minlength=len(material.classes))
+    bias = np.log(np.maximum(counts, 1e-9) / counts.sum()).astype(np.float32)
+    weights = np.zeros((3, len(bias)), np.float32)
+    model = append_head(mean_colour_graph(material.recipe.image_px), weights, bias, classes=material.classes)
+    shares = (counts / counts.sum()).astype(np.float32)
+    return Fitted(
+        model=model,
+        probabilities={part: np.tile(shares, (len(material.split.part(part)), 1)) for part in material.parts},
+        parameters=(len(bias), 0),
+    )
+
+
+def fit_probe(material: Material) -> Fitted:
+    """Fit a logistic regression on the features of a frozen backbone."""
+    head = probe_head(material)
+    recipe, place = material.recipe, material.place
+    with place.stopwatch.stage("writing"):
+        graph = backbone_onnx(recipe.backbone, recipe.image_px, place.cache, progress=place.progress).read_bytes()
+        model = append_head(graph, head.weights, head.bias, classes=material.classes)
+    return Fitted(
+        model=model,
+        probabilities={part: head.probabilities(material.features(part)) for part in material.parts},
+        parameters=probe_parameters(recipe.backbone, len(material.classes)),
+        layers=probe_layers(recipe.backbone, len(material.classes)),
+        notes=(f"strength of the regularisation C = {head.strength:g}, chosen by {recipe.folds} folds in training",),
+        precision=material.precision,
+        computed=material.sink.computed if material.sink else 0,
+    )
+
+
+def probe_head(material: Material) -> Head:
+    """Fit the head on the training part and nothing else."""
+    features = material.features("train")
+    with material.place.stopwatch.stage("fitting"):
+        return fit_head(
+            features,
+            material.truths("train"),
+            classes=len(material.classes),
+            folds=material.recipe.folds,
+            seed=material.recipe.seed,
+            progress=material.place.progress,
+        )
+
+
+def probe_parameters(backbone: str, classes: int) -> tuple[int, int]:
+    """Return total and trainable parameters of a probe."""
+    trainable = (find_backbone(backbone).feature_dim + 1) * classes
+    return find_backbone(backbone).parameters + trainable, trainable
+
+
+def probe_layers(backbone: str, classes: int) -> tuple[Layer, ...]:
+    """Return the two layers of a probe: all of the backbone, and the head."""
+    known = find_backbone(backbone)
+    width = known.feature_dim
+    return (
+        Layer(backbone, "frozen backbone", str(width), known.parameters),
+        Layer("head", "logistic regression", str(classes), (width + 1) * classes),
+    )

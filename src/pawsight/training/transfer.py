@@ -1,0 +1,170 @@
+"""The methods `transfer` and `finetune`: a frozen network looks, and a part on top of it learns by gradients.
+
+Enters: `Material`. Leaves: `Fitted`. Does not know: how rungs compare.
+
+The frozen part is run by OpenVINO over augmented views and not by TensorFlow at every step: its answers cannot change.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pawsight.models.quiet import import_keras
+from pawsight.training.batches import class_weights, order_of
+from pawsight.training.fit import Job, fit
+from pawsight.training.history import Epoch, best_epoch
+from pawsight.training.material import Fitted, Labels, Layer, Material
+from pawsight.training.network import kept, layers_of, trainable_parameters
+from pawsight.training.probe import Head
+from pawsight.training.simple import probe_head, probe_layers, probe_parameters
+from pawsight.training.tripwires import Watch
+from pawsight.training.views import FOLDER, VIEWS, Views
+
+
+def fit_transfer(material: Material) -> Fitted:
+    """Train the exercise's fourth model: two dense layers on a frozen MobileNetV2."""
+    import_keras()
+    import keras
+
+    from pawsight.models.head_graph import append_head
+    from pawsight.models.keras_onnx import features_onnx
+    from pawsight.models.mobilenet import build_mobilenet
+    from pawsight.models.networks import build_top
+
+    recipe, watch = material.recipe, Watch()
+    frozen = build_mobilenet(image_px=recipe.image_px, weights=material.place.weights)
+    keras.utils.set_random_seed(recipe.seed)
+    top = build_top(frozen.output.shape[1:], classes=len(material.classes), seed=recipe.seed)
+    history = _fit_top(top, features_onnx(frozen, image_px=recipe.image_px), material, watch)
+    seen = keras.Model(frozen.input, _embedding(top, frozen.output), name="mobilenet")
+    weights, bias = top.get_layer("logits").get_weights()
+    graph = append_head(features_onnx(seen, image_px=recipe.image_px), weights, bias, classes=material.classes)
+    trainable = trainable_parameters(top)
+    return Fitted(
+        model=graph,
+        probabilities=material.answers(graph),
+        parameters=(frozen.count_params() + trainable, trainable),
+        layers=(Layer("mobilenet-v2", "frozen backbone", _shape(frozen), frozen.count_params()), *layers_of(top)[1:]),
+        history=history,
+        notes=(kept(history), _seen(), *watch.told),
+        precision=material.precision,
+    )
+
+
+def fit_finetune(material: Material) -> Fitted:
+    """Train the upper part of the probe's backbone on with small steps; keep the better of the two."""
+    import_keras()
+    import keras
+
+    from pawsight.models.efficientnet_lite import load, upper_start
+    from pawsight.models.head_graph import append_head
+    from pawsight.models.keras_onnx import features_onnx
+
+    recipe, watch = material.recipe, Watch()
+    head = probe_head(material)
+    probe = head.probabilities(material.features("validation"))
+    keras.utils.set_random_seed(recipe.seed)
+    backbone = load(recipe.backbone, image_px=recipe.image_px, folded=True)
+    middle = backbone.get_layer(upper_start(recipe.backbone)).output
+    top = _with_head(keras.Model(middle, backbone.output), head)
+    frozen = keras.Model(backbone.input, middle)
+    history = _fit_top(top, features_onnx(frozen, image_px=recipe.image_px), material, watch)
+    weights, bias = top.get_layer("logits").get_weights()
+    tuned = append_head(features_onnx(backbone, image_px=recipe.image_px), weights, bias, classes=material.classes)
+    plain = append_head(_probe_graph(material), head.weights, head.bias, classes=material.classes)
+    graph, verdict = _better(tuned, plain, best_epoch(history), probe, material)
+    total, _ = probe_parameters(recipe.backbone, len(material.classes))
+    return Fitted(
+        model=graph,
+        probabilities=material.answers(graph),
+        parameters=(total, trainable_parameters(top)),
+        layers=probe_layers(recipe.backbone, len(material.classes)),
+        history=history,
+        notes=(verdict, kept(history), _seen(), *watch.told),
+        precision=material.precision,
+        computed=material.sink.computed if material.sink else 0,
+    )
+
+
+def _with_head(upper: Any, head: Head) -> Any:
+    """Append the probe's head as a layer of logits, so that training starts where the probe ended."""
+    import keras
+
+    logits = keras.layers.Dense(head.weights.shape[1], name="logits", dtype="float32")
+    top = keras.Model(upper.input, logits(upper.output), name="top")
+    logits.set_weights([head.weights, head.bias])
+    return top
+
+
+def _better(tuned: bytes, plain: bytes, best: Epoch, probe: Any, material: Material) -> tuple[bytes, str]:
+    """Return the graph that is right more often on validation, and what to say of it; ties go to the simpler one."""
+    truths = material.truths("validation")
+    accuracy = float((probe.argmax(axis=1) == truths).mean()) if len(truths) else 0.0
+    told = f"fine-tuned {100 * best.val_accuracy:.2f} %, probe {100 * accuracy:.2f} % on validation"
+    if best.val_accuracy > accuracy:
+        return tuned, f"better than the probe: {told}"
+    return plain, f"no better than the probe, so the probe is kept: {told}"
+
+
+def _probe_graph(material: Material) -> bytes:
+    from pawsight.models.export_backbone import backbone_onnx
+
+    recipe, place = material.recipe, material.place
+    return backbone_onnx(recipe.backbone, recipe.image_px, place.cache, progress=place.progress).read_bytes()
+
+
+def _fit_top(top: Any, frozen: bytes, material: Material, watch: Watch) -> tuple[Epoch, ...]:
+    """Fit a model that takes a frozen network's maps, and clear the views away."""
+    with material.place.stopwatch.stage("training"):
+        history = fit(top, _job(Views(frozen, material), material), watch, material.place.progress)
+    shutil.rmtree(material.folder / FOLDER, ignore_errors=True)
+    return history
+
+
+def _job(views: Views, material: Material) -> Job:
+    recipe, labels = material.recipe, material.truths("train")
+    weights = class_weights(labels, classes=len(material.classes), wanted=recipe.class_weights)
+    truths = material.truths("validation")
+
+    def feed(epoch: int) -> Iterator[tuple[Any, Labels, Any]]:
+        maps = views.of_epoch(epoch)
+        order = order_of(epoch, count=len(labels), seed=recipe.seed)
+        for start in range(0, len(order), recipe.batch_size):
+            rows = order[start : start + recipe.batch_size]
+            yield maps[rows].astype(np.float32), labels[rows], weights[rows]
+
+    return Job(
+        recipe=recipe,
+        feed=feed,
+        steps=-(-len(labels) // recipe.batch_size),
+        held_out=views.of_held_out(material.pixels("validation")),
+        truths=truths,
+        classes=material.classes,
+        baseline=float(np.bincount(truths).max() / len(truths)),
+        folder=material.folder,
+        identity=material.identity,
+    )
+
+
+def _embedding(top: Any, maps: Any) -> Any:
+    """Apply a model's layers up to the embedding, so that they follow a frozen network in one graph."""
+    from pawsight.models.networks import EMBEDDING
+
+    x = maps
+    for layer in top.layers[1:]:
+        x = layer(x)
+        if layer.name == EMBEDDING:
+            break
+    return x
+
+
+def _shape(model: Any) -> str:
+    return " x ".join(str(size) for size in model.output.shape[1:])
+
+
+def _seen() -> str:
+    return f"the frozen part saw {VIEWS} augmented views of each training picture, and the epochs took turns among them"

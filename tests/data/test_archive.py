@@ -1,0 +1,327 @@
+"""Extraction of good archives, of damaged ones, and of tars that mean harm."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, extract
+from pawsight.errors import DataError, StorageError, UnsafeArchive
+
+FILES = {"pets/cats/1.jpg": b"cat" * 1000, "pets/dogs/1.jpg": b"dog", "pets/dogs/ä 2.jpg": b""}
+KINDS = ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"]
+PACK = {"tar": bytes, "tar.gz": gzip.compress, "tar.bz2": bz2.compress, "tar.xz": lzma.compress}
+
+
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as whole:
+        for name, content in files.items():
+            whole.writestr(name, content)
+    return out.getvalue()
+
+
+def tarred(files: dict[str, bytes], kind: str = "tar", **extra: object) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as whole:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            for attribute, value in extra.items():
+                setattr(member, attribute, value)
+            whole.addfile(member, io.BytesIO(content))
+    return PACK[kind](out.getvalue())
+
+
+def packed(files: dict[str, bytes], kind: str) -> bytes:
+    return zipped(files) if kind == "zip" else tarred(files, kind)
+
+
+def found_in(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder of its own, so that what is written outside the target can be seen."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    return folder
+
+
+def write(folder: Path, content: bytes) -> Path:
+    archive = folder / "pets.bin"
+    archive.write_bytes(content)
+    return archive
+
+
+def refused(place: Path, content: bytes, why: str, error: type[DataError] = UnsafeArchive, **limits: object) -> str:
+    """Try to unpack and return the message; nothing may be left."""
+    archive = write(place, content)
+    began = time.monotonic()
+    with pytest.raises(error, match=why) as caught:
+        extract(archive, place / "target", limits=ArchiveLimits(**limits))
+    assert time.monotonic() - began < 10
+    assert [file.name for file in place.iterdir()] == ["pets.bin"]
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_known_by_content_and_unpacked(place, listener, kind):
+    archive = write(place, packed(FILES, kind))
+    assert archive_kind(archive) == kind
+    check_archive(archive)
+    assert extract(archive, place / "target", progress=listener) == place / "target"
+    assert found_in(place / "target") == FILES
+    assert listener.stages == [("Unpacking pets.bin", archive.stat().st_size, "bytes")]
+    assert 0 < sum(listener.steps) <= archive.stat().st_size
+
+
+def test_stored_zips_and_several_streams_in_one_file_are_read(place):
+    extract(write(place, zipped(FILES, zipfile.ZIP_STORED)), place / "stored")
+    whole = tarred(FILES)
+    halves = gzip.compress(whole[:700]) + gzip.compress(whole[700:]) + b"\0" * 100
+    extract(write(place, halves), place / "streams")
+    assert found_in(place / "stored") == found_in(place / "streams") == FILES
+
+
+def test_modes_and_times_are_not_applied_and_dots_are_tidied(place):
+    extract(write(place, tarred({"./cats//1.jpg": b"x"}, mode=0o6777, mtime=1)), place / "target")
+    assert found_in(place / "target") == {"cats/1.jpg": b"x"}
+    status = (place / "target/cats/1.jpg").stat()
+    assert status.st_mode & 0o7111 == 0
+    assert status.st_mtime > 1e9
+
+
+def test_archives_inside_stay_files(place):
+    inner = zipped({"a/1.jpg": b"x"})
+    extract(write(place, zipped({"inner.zip": inner})), place / "target")
+    assert found_in(place / "target") == {"inner.zip": inner}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_archive_cut_short_is_refused_wherever_it_is_cut(place, kind):
+    whole = packed({name: os.urandom(3000) for name in FILES}, kind)
+    last_block = len(whole.rstrip(b"\0")) // 512 * 512 + 512  # a tar goes on with zeros, which mark its end
+    for end in (600, len(whole) // 3 + 1, last_block if kind == "tar" else len(whole) - 20):
+        refused(place, whole[:end], "cannot be unpacked", DataError)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flipped_bit_is_refused_or_does_no_harm(place, kind):
+    whole = bytearray(packed(FILES, kind))
+    for at in range(0, len(whole), max(1, len(whole) // 60)):
+        whole[at] ^= 0x10
+        target = place / f"target{at}"
+        try:
+            extract(write(place, bytes(whole)), target)
+        except DataError:
+            assert not target.exists()
+        whole[at] ^= 0x10
+    assert all(file.is_file() and not file.is_symlink() for file in place.rglob("*") if not file.is_dir())
+
+
+def test_a_broken_header_in_the_middle_of_a_tar_is_not_taken_for_its_end(place):
+    whole = bytearray(tarred(FILES))
+    at = whole.index(b"pets/dogs/1.jpg")
+    whole[at : at + 4] = b"PETS"
+    refused(place, bytes(whole), "it stops before the mark that ends a tar", DataError)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "It is empty."),
+        (b"\n<!DOCTYPE html><html>Sign in</html>", "It is a web page."),
+        (b"7z\xbc\xaf\x27\x1c" + b"x" * 600, "It is a 7-Zip archive."),
+        (b"\xff\xd8\xff" + b"x" * 600, "Its content is something else."),
+        (b"\0" * 2000, "Its content is something else."),
+    ],
+)
+def test_what_is_no_archive_is_said_to_be_none(place, content, why):
+    message = refused(place, content, "is not an archive that can be unpacked", DataError)
+    assert message.splitlines() == [
+        "pets.bin is not an archive that can be unpacked.",
+        why,
+        "Readable are zip, tar, tar.gz, tar.bz2, tar.xz. Or unpack it and give the folder: pawsight train FOLDER",
+    ]
+    with pytest.raises(DataError):
+        check_archive(place / "pets.bin")
+
+
+def test_a_zip_without_its_end_fails_the_check_before_it_is_unpacked(place):
+    with pytest.raises(DataError, match="its table of contents, which comes last, is missing"):
+        check_archive(write(place, zipped(FILES)[:-40]))
+
+
+def test_a_compressed_file_that_is_no_tar_is_refused(place):
+    refused(place, gzip.compress(b"just some text" * 100), "cannot be unpacked", DataError)
+
+
+def test_what_stands_already_is_not_touched(place):
+    (place / "target").mkdir()
+    (place / "target" / "mine.txt").write_text("mine")
+    with pytest.raises(StorageError):
+        extract(write(place, zipped(FILES)), place / "target")
+    assert found_in(place / "target") == {"mine.txt": b"mine"}
+
+
+def test_a_missing_archive_is_a_storage_error(place):
+    with pytest.raises(StorageError, match="Could not read"):
+        extract(place / "none.zip", place / "target")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["../evil.jpg"], r"'\.\./evil.jpg' has '\.\.' in its path"),
+        (["cats/../../evil.jpg"], r"has '\.\.' in its path"),
+        (["cats/.. /evil.jpg"], r"has '\.\.' in its path"),
+        (["/tmp/evil.jpg"], "has an absolute path"),
+        (["C:/evil.jpg"], "has an absolute path"),
+        (["cats/c:evil.jpg"], "has an absolute path"),
+        (["cats\\..\\evil.jpg"], "has a backslash"),
+        (["x" * 256], "name longer than 255 bytes"),
+        (["é" * 128], "name longer than 255 bytes"),
+        (["/".join(["d" * 99] * 11)], "path longer than 1,024 bytes"),
+        (["d/" * 33 + "1.jpg"], "lies 33 folders deep; the limit is 32"),
+        (["cats/1.jpg", "cats/1.JPG"], "same name as 'cats/1.jpg' but for the case or form"),
+        (["Cats/1.jpg", "cats/2.jpg"], "same name as 'Cats' but for the case or form"),
+        (["caf\u00e9.jpg", "cafe\u0301.jpg"], "but for the case or form"),
+        (["stra\u00dfe.jpg", "STRASSE.jpg"], "but for the case or form"),
+        (["cats", "cats/1.jpg"], "needs a folder where 'cats' is a file"),
+        (["cats/1.jpg", "cats"], "is a file where another member needs a folder"),
+        (["cats/1.jpg", "./cats/1.jpg"], "is there twice"),
+        (["."], "has no name"),
+    ],
+)
+def test_a_name_that_leads_astray_is_refused(place, kind, names, why):
+    files = dict.fromkeys(names, b"x")
+    message = refused(place, packed(files, kind), why)
+    assert message.startswith("pets.bin was not unpacked: it is not safe to.\nIts member '")
+    assert message.endswith("and give the folder instead: pawsight train FOLDER")
+
+
+NAMES = st.lists(
+    st.lists(
+        st.sampled_from(["..", ".", "", "a", "A", "b.jpg", "é", "e\u0301", "C:", "\\", "x" * 250]),
+        min_size=1,
+        max_size=4,
+    )
+    .map("/".join)
+    .filter(bool),
+    min_size=1,
+    max_size=5,
+    unique=True,
+)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=NAMES)
+def test_any_list_of_names_is_unpacked_inside_the_target_or_refused(tmp_path_factory, kind, names):
+    place = tmp_path_factory.mktemp("names")
+    content = packed(dict.fromkeys(names, b"x"), kind)
+    try:
+        extract(write(place, content), place / "target")
+    except UnsafeArchive:
+        assert [file.name for file in place.iterdir()] == ["pets.bin"]
+    else:
+        files = [name for name in names if kind == "tar" or not name.endswith("/")]
+        assert len(found_in(place / "target")) == len(files)
+        assert {file.name for file in place.iterdir()} == {"pets.bin", "target"}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    start=st.sampled_from([b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\0"]),
+    rest=st.binary(max_size=300),
+)
+def test_random_bytes_are_refused(tmp_path_factory, start, rest):
+    refused(tmp_path_factory.mktemp("random"), start + rest, "cannot be unpacked", DataError)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (tarfile.SYMTYPE, "is a symbolic link"),
+        (tarfile.LNKTYPE, "is a hard link"),
+        (tarfile.CHRTYPE, "is a device or pipe"),
+        (tarfile.FIFOTYPE, "is a device or pipe"),
+        (b"Z", "is a device or pipe"),
+    ],
+)
+def test_a_tar_member_that_is_no_file_is_refused(place, kind, why):
+    content = tarred({"cats/1.jpg": b""}, type=kind, linkname="/etc/passwd")
+    refused(place, content, f"Its member 'cats/1.jpg' {why}")
+
+
+def test_a_sparse_file_is_refused(place):
+    sparse = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,1", "GNU.sparse.size": "9999999"}
+    refused(place, tarred({"cats/1.jpg": b"x"}, pax_headers=sparse), "has holes")
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz"])
+def test_a_tar_that_swells_is_refused_while_it_swells(place, kind):
+    content = tarred({"cats/1.jpg": bytes(16 * 2**20)}, kind)
+    refused(place, content, "more than 200 times its own size")
+
+
+def test_bytes_after_the_end_of_a_tar_are_counted_too(place):
+    refused(place, gzip.compress(tarred(FILES) + bytes(16 * 2**20)), "more than 200 times its own size")
+
+
+def test_a_tar_with_too_many_members_is_refused(place):
+    files = {f"{number}.jpg": b"" for number in range(30)}
+    refused(place, tarred(files), "more than 29 files and folders", max_members=29)
+
+
+def test_a_tar_beyond_the_limit_of_bytes_is_refused(place):
+    refused(place, tarred(FILES), "more than 2,000 bytes: the limit", max_bytes=2000)
+
+
+def test_an_endless_tar_header_is_refused_before_it_is_read(place):
+    for header in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+        content = tarred({"cats/1.jpg": bytes(9 * 2**20)}, "tar.gz", type=header)
+        refused(place, content, "A header in it is longer than 1,048,576 bytes")
+
+
+@pytest.mark.parametrize(
+    "payload", [b"1" * 900_000, b"10 a=bcdefg\n" * 80_000, b"0 hdrcharset=" * 70_000], ids=["digits", "many", "charset"]
+)
+def test_a_header_made_to_keep_the_reader_busy_is_over_soon(place, payload):
+    content = tarred({"x": payload}, "tar.gz", type=tarfile.XHDTYPE) + tarred(FILES, "tar.gz")
+    began = time.monotonic()
+    try:
+        extract(write(place, content), place / "target")
+    except DataError:
+        assert not (place / "target").exists()
+    assert time.monotonic() - began < 5
+
+
+def test_headers_upon_headers_are_refused(place):
+    content = b"".join(tarred({"x": b"11 a=bcdefg\n"[:12]}, type=tarfile.XHDTYPE)[:1024] for _ in range(1500))
+    refused(place, gzip.compress(content), "cannot be unpacked", DataError)
+
+
+def test_a_tar_that_leads_back_into_itself_is_refused(place):
+    for size in ("-512", "-1024", "-99999999"):
+        refused(place, tarred(FILES, pax_headers={"size": size}), "was not unpacked|cannot be unpacked", DataError)
+
+
+def test_a_terminal_is_not_written_to_by_a_name(place):
+    message = refused(place, tarred({"../\x1b[31m\n\r.jpg": b"x"}), "was not unpacked")
+    assert "\x1b" not in message
+    assert "\r" not in message

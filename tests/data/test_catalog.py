@@ -1,0 +1,355 @@
+"""Reading what was found: facts, what is left out and why, and pixels handed over once."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawsight.cache import Cache
+from pawsight.data import catalog as catalog_module
+from pawsight.data.catalog import Catalog, Facts, Picture, PixelSink, read_catalog
+from pawsight.data.finder import LeftOut, find
+from pawsight.errors import BadCatalog, NoPictures
+from pawsight.images.decode import DecodeSettings, Pixels, decode
+from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
+from pawsight.progress import Step
+from pawsight.storage import sha256_of
+
+SMALL = DecodeSettings(image_px=32)
+
+
+def drawn(number: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
+    noise = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def put(root: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three cats and three dogs."""
+    names = [f"{kind}/{number}.png" for kind in ("cats", "dogs") for number in range(3)]
+    return put(tmp_path / "photos", {name: encoded(drawn(number)) for number, name in enumerate(names)})
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    with Cache(tmp_path / "cache") as opened:
+        yield opened
+
+
+class Sink:
+    """Wants what it is told to want, and remembers what came."""
+
+    def __init__(self, wanted: Callable[[str], bool] = lambda sha256: True) -> None:
+        self._wanted = wanted
+        self.asked: list[str] = []
+        self.taken: list[tuple[str, Pixels]] = []
+        self.threads: set[int] = set()
+
+    def wants(self, sha256: str) -> bool:
+        self.asked.append(sha256)
+        return self._wanted(sha256)
+
+    def take(self, sha256: str, pixels: Pixels) -> None:
+        self.threads.add(threading.get_ident())
+        self.taken.append((sha256, pixels))
+
+
+def read(root: Path, cache: Cache, sink: PixelSink | None = None, settings: DecodeSettings = SMALL) -> Catalog:
+    return read_catalog(find(root), settings, cache=cache, threads=2, sink=sink)
+
+
+@pytest.fixture
+def decoded_sides(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The side of every square that is decoded from now on."""
+    sides: list[int] = []
+
+    def counting(data: bytes, settings: DecodeSettings, *, name: str) -> object:
+        sides.append(settings.image_px)
+        return decode(data, settings, name=name)
+
+    monkeypatch.setattr(catalog_module, "decode", counting)
+    return sides
+
+
+def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    jpeg = encoded(drawn(1, (60, 40)), "JPEG", exif=exif)
+    put(tmp_path / "photos", {"cats/odd name.png": jpeg, "dogs/1.gif": encoded(drawn(2), "GIF")})
+    cat, dog = read(tmp_path / "photos", cache).pictures
+    pixels = decode(jpeg, DecodeSettings(image_px=HASHED_PX), name="x").pixels
+    assert cat == Picture(
+        path=tmp_path / "photos" / "cats" / "odd name.png",
+        name="cats/odd name.png",
+        label="cats",
+        part=None,
+        sha256=sha256_of(jpeg),
+        facts=Facts(width=40, height=60, format="JPEG", orientation=6, phash=perceptual_hash(pixels)),
+    )
+    assert (dog.facts.width, dog.facts.height, dog.facts.format, dog.facts.orientation) == (40, 30, "GIF", 1)
+
+
+def test_pictures_are_sorted_by_name_and_classes_counted(root: Path, cache: Cache) -> None:
+    put(root, {"dogs/9.png": encoded(drawn(9)), "Ants/1.png": encoded(drawn(10))})
+    catalog = read(root, cache)
+    names = [one.name for one in catalog.pictures]
+    assert names == sorted(names)
+    assert catalog.classes == ("Ants", "cats", "dogs")
+    assert catalog.counts == {"Ants": 1, "cats": 3, "dogs": 4}
+    assert catalog.baseline == 0.5
+    assert (catalog.root, catalog.left_out) == (root, ())
+
+
+def test_parts_come_from_the_folders(drawings: Path, cache: Cache) -> None:
+    catalog = read(drawings, cache)
+    assert catalog.counts == {"cats": 26, "dogs": 26}
+    assert {one.part for one in catalog.pictures} == {"train", "validation"}
+    assert all(one.name.startswith(f"{one.part}/{one.label}/") for one in catalog.pictures)
+    assert {one.facts.format for one in catalog.pictures} == {"JPEG"}
+
+
+def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache) -> None:
+    big = encoded(Image.new("L", (1100, 1000)))
+    good = encoded(drawn(77))
+    put(
+        root,
+        {
+            "cats/empty.jpg": b"",
+            "cats/notes.txt": b"Tom is asleep.",
+            "cats/phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            "cats/cut.png": good[: len(good) // 2],
+            "cats/big.png": big,
+            "cats/.DS_Store": b"",
+            "dogs/page.jpg": b"<!doctype html><html>404</html>",
+        },
+    )
+    (root / "dogs" / "link.jpg").symlink_to("nowhere")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(root / "dogs" / "pipe")
+    else:
+        (root / "dogs" / "pipe").write_bytes(b"")
+    catalog = read(root, cache, settings=DecodeSettings(image_px=32, max_megapixels=1))
+    reasons = {one.name: one.reason for one in catalog.left_out}
+    assert reasons.pop("dogs/pipe") in ("not a regular file", "empty")
+    assert reasons == {
+        "cats/.DS_Store": "hidden",
+        "cats/big.png": "too large",
+        "cats/cut.png": "truncated",
+        "cats/empty.jpg": "empty",
+        "cats/notes.txt": "not a picture",
+        "cats/phone.heic": "HEIC is not read",
+        "dogs/link.jpg": "no such file or directory",
+        "dogs/page.jpg": "a web page is not read",
+    }
+    assert [one.name for one in catalog.left_out] == sorted(one.name for one in catalog.left_out)
+    assert len(catalog.pictures) == 6
+
+
+def test_a_class_of_which_nothing_can_be_read_is_an_error_after_reading(root: Path, cache: Cache) -> None:
+    put(root, {"foxes/1.jpg": b"", "foxes/2.jpg": b"x"})
+    with pytest.raises(BadCatalog, match="^Class 'foxes' in .*\nFound instead: 1 .jpg .empty., 1 .jpg .not a picture"):
+        read(root, cache)
+
+
+def test_folders_without_any_picture_are_an_error(tmp_path: Path, cache: Cache) -> None:
+    put(tmp_path / "photos", {"a/1.txt": b"x", "b/1.txt": b"y"})
+    with pytest.raises(NoPictures, match=r"Found instead: 2 \.txt \(not a picture\)"):
+        read(tmp_path / "photos", cache)
+
+
+def test_a_class_that_lost_its_training_pictures_is_an_error(tmp_path: Path, cache: Cache) -> None:
+    files = {f"{part}/{kind}/1.png": encoded(drawn(1)) for part in ("train", "val") for kind in ("cats", "dogs")}
+    put(tmp_path / "photos", files | {"train/dogs/1.png": b""})
+    with pytest.raises(BadCatalog, match="^Class 'dogs' in .* has no readable picture in train"):
+        read(tmp_path / "photos", cache)
+
+
+def test_what_names_show_to_be_wrong_is_told_before_anything_is_read(
+    root: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(root, {"loose.jpg": b""})
+    monkeypatch.setattr(catalog_module, "read_regular_file", None)
+    with pytest.raises(BadCatalog, match="beside the class folders"):
+        read(root, cache)
+
+
+def test_the_sink_gets_the_pixels_of_each_content_once_in_order(root: Path, cache: Cache) -> None:
+    shutil.copy(root / "cats" / "0.png", root / "cats" / "copy.png")
+    shutil.copy(root / "cats" / "0.png", root / "dogs" / "copy.png")
+    sink = Sink()
+    catalog = read(root, cache, sink)
+    assert len(catalog.pictures) == 8
+    assert [sha256 for sha256, _ in sink.taken] == list(dict.fromkeys(one.sha256 for one in catalog.pictures))
+    assert sink.threads == {threading.get_ident()}
+    for picture in catalog.pictures:
+        pixels = dict(sink.taken)[picture.sha256]
+        assert np.array_equal(pixels, decode(picture.path.read_bytes(), SMALL, name="x").pixels)
+
+
+def test_the_sink_is_asked_for_every_file_and_gets_only_what_it_wants(root: Path, cache: Cache) -> None:
+    wanted = sha256_of((root / "cats" / "1.png").read_bytes())
+    sink = Sink(lambda sha256: sha256 == wanted)
+    catalog = read(root, cache, sink)
+    assert [sha256 for sha256, _ in sink.taken] == [wanted]
+    assert sorted(sink.asked) == sorted(one.sha256 for one in catalog.pictures)
+
+
+def test_unreadable_files_never_reach_the_sink(root: Path, cache: Cache) -> None:
+    put(root, {"cats/bad.png": b"\x89PNG\r\n\x1a\nrubbish"})
+    sink = Sink()
+    read(root, cache, sink)
+    assert len(sink.taken) == 6
+
+
+def test_a_second_pass_decodes_nothing(root: Path, cache: Cache, decoded_sides: list[int]) -> None:
+    first = read(root, cache)
+    assert len(decoded_sides) == 6
+    assert read(root, cache) == first
+    assert read(root, cache, Sink(lambda sha256: False)) == first
+    assert len(decoded_sides) == 6
+
+
+def test_a_second_pass_decodes_only_what_the_sink_wants(root: Path, cache: Cache, decoded_sides: list[int]) -> None:
+    read(root, cache)
+    wanted = sha256_of((root / "dogs" / "2.png").read_bytes())
+    decoded_sides.clear()
+    read(root, cache, Sink(lambda sha256: sha256 == wanted))
+    assert decoded_sides == [32]
+
+
+def test_a_first_pass_at_the_hashed_side_decodes_once(root: Path, cache: Cache, decoded_sides: list[int]) -> None:
+    read(root, cache, Sink(), DecodeSettings(image_px=HASHED_PX))
+    assert decoded_sides == [HASHED_PX] * 6
+
+
+def test_facts_follow_the_content_when_a_file_is_renamed_or_moved(
+    root: Path, cache: Cache, decoded_sides: list[int]
+) -> None:
+    before = {one.sha256: one.facts for one in read(root, cache).pictures}
+    (root / "cats" / "0.png").rename(root / "dogs" / "renamed.gif")
+    decoded_sides.clear()
+    assert {one.sha256: one.facts for one in read(root, cache).pictures} == before
+    assert decoded_sides == []
+
+
+def test_facts_do_not_depend_on_the_side_of_the_square(drawings: Path, tmp_path: Path) -> None:
+    catalogs = []
+    for px in (32, 96, HASHED_PX, 300):
+        with Cache(tmp_path / f"cache {px}") as cache:
+            catalogs.append(read(drawings, cache, Sink(), DecodeSettings(image_px=px)))
+    assert catalogs == [catalogs[0]] * 4
+
+
+def test_damaged_facts_are_found_out_again(root: Path, tmp_path: Path) -> None:
+    with Cache(tmp_path / "cache") as cache:
+        first = read(root, cache)
+    file = tmp_path / "cache" / "data.mdb"
+    file.write_bytes(bytes(byte ^ 1 if place > 8192 else byte for place, byte in enumerate(file.read_bytes())))
+    with Cache(tmp_path / "cache") as cache:
+        assert read(root, cache) == first
+
+
+def test_facts_are_stored_in_portions(
+    root: Path, cache: Cache, decoded_sides: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_module, "_WRITE_EVERY", 2)
+    first = read(root, cache)
+    decoded_sides.clear()
+    assert read(root, cache) == first
+    assert decoded_sides == []
+
+
+class Listener:
+    """A progress that remembers."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int | None, str]] = []
+        self.done = 0
+
+    def stage(self, name: str, total: int | None, unit: str = "") -> Listener:
+        self.stages.append((name, total, unit))
+        return self
+
+    def __enter__(self) -> Step:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def advance(self, steps: int = 1) -> None:
+        self.done += steps
+
+    def note(self, text: str) -> None:
+        return None
+
+    def say(self, line: str) -> None:
+        return None
+
+
+def test_progress_is_told_of_every_file(root: Path, cache: Cache) -> None:
+    put(root, {"cats/bad.jpg": b""})
+    listener = Listener()
+    read_catalog(find(root), SMALL, cache=cache, threads=2, progress=listener)
+    assert listener.stages == [("Reading pictures", 7, "pictures")]
+    assert listener.done == 7
+
+
+def test_nothing_in_the_users_folder_is_touched(root: Path, cache: Cache) -> None:
+    put(root, {"cats/bad.jpg": b"bad"})
+
+    def state() -> dict[str, tuple[bytes, int]]:
+        files = [path for path in root.rglob("*") if path.is_file()]
+        return {path.name + path.parent.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+    before = state()
+    read(root, cache, Sink())
+    assert state() == before
+
+
+def pictures(*rows: tuple[str, str, str]) -> tuple[Picture, ...]:
+    facts = Facts(1, 1, "PNG", 1, 0)
+    return tuple(Picture(Path(name), name, label, None, sha256, facts) for name, sha256, label in rows)
+
+
+def test_the_fingerprint_is_of_contents_and_labels_alone() -> None:
+    rows = [("a.jpg", "11", "cat"), ("b.jpg", "22", "dog")]
+    one = Catalog(Path("x"), pictures(*rows), ()).fingerprint
+    assert len(one) == 64
+    renamed = [("z.jpg", "22", "dog"), ("y.jpg", "11", "cat")]
+    assert Catalog(Path("y"), pictures(*renamed), (LeftOut("n", "empty"),)).fingerprint == one
+    for changed in ([("a.jpg", "11", "cat")], [*rows, rows[0]], [("a.jpg", "12", "cat"), rows[1]],
+                    [("a.jpg", "11", "dog"), rows[1]]):  # fmt: skip
+        assert Catalog(Path("x"), pictures(*changed), ()).fingerprint != one
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8 are a Linux matter")
+def test_names_that_are_not_utf_8_are_read_like_others(root: Path, cache: Cache) -> None:
+    folder = os.fsencode(root) + b"/caf\xe9"
+    os.mkdir(folder)
+    with open(folder + b"/\xff.png", "wb") as file:
+        file.write(encoded(drawn(5)))
+    catalog = read(root, cache)
+    assert os.fsencode(catalog.classes[0]) == b"caf\xe9"
+    assert len(catalog.fingerprint) == 64

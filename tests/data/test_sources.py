@@ -1,0 +1,261 @@
+"""What DATA may be, and what is said when it is none of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tarfile
+import types
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pawsight.data.archive import ArchiveLimits
+from pawsight.data.csv_list import Listed
+from pawsight.data.download import DownloadLimits
+from pawsight.data.sources import NAMED, NamedDataset, resolve
+from pawsight.errors import BadCatalog, DataError, DownloadFailed, StorageError, UnsafeArchive, WrongUsage
+
+FILES = ["pets/cats/1.jpg", "pets/dogs/1.jpg"]
+
+
+def zipped(names: list[str] = FILES) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as whole:
+        for name in names:
+            whole.writestr(name, b"x")
+    return out.getvalue()
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Put a stand-in for the drawing code in place and record what it is asked for."""
+    calls: list[tuple[Path, int]] = []
+
+    def write_sample(target, *, seed, progress):
+        calls.append((target, seed))
+        (target / "train" / "cats").mkdir(parents=True)
+        return target
+
+    module = types.ModuleType("pawsight.data.sample")
+    module.write_sample = write_sample
+    monkeypatch.setitem(sys.modules, "pawsight.data.sample", module)
+    return calls
+
+
+def test_a_folder_is_taken_as_it_is(here, cache):
+    (here / "pets").mkdir()
+    source = resolve("pets", cache=cache)
+    assert (source.kind, source.root, source.name, source.note) == ("folder", Path("pets"), "pets", "")
+    assert resolve(Path("pets"), cache=cache) == source
+    assert resolve(".", cache=cache).name == "here"
+    assert not cache.exists()
+
+
+def test_a_tilde_is_the_home_folder(here, cache, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.setenv("USERPROFILE", str(here))
+    (here / "pets").mkdir()
+    assert resolve("~/pets", cache=cache).root == here / "pets"
+    with pytest.raises(WrongUsage, match="There is no '~nobody-of-that-name/pets'"):
+        resolve("~nobody-of-that-name/pets", cache=cache)
+
+
+def test_an_archive_is_unpacked_once_and_its_wrapper_left_out(here, cache, listener):
+    (here / "pets.tar.gz").write_bytes(zipped([*FILES, "__MACOSX/._x", ".DS_Store"]))
+    source = resolve("pets.tar.gz", cache=cache, progress=listener)
+    assert (source.kind, source.name) == ("archive", "pets")
+    assert source.root.parent.parent == cache / "extracted"
+    assert sorted(path.name for path in source.root.iterdir()) == ["cats", "dogs"]
+    assert source.note == f"Unpacked to {source.root.parent}."
+    (source.root / "mark").touch()
+    again = resolve(here / "pets.tar.gz", cache=cache)
+    assert (again.root / "mark").exists()
+    assert again.note == f"Was unpacked before to {source.root.parent}."
+    assert os.listdir(here) == ["pets.tar.gz"]
+
+
+def test_one_class_alone_is_not_taken_for_a_wrapper(here, cache):
+    (here / "cats.zip").write_bytes(zipped(["cats/1.jpg", "cats/2.jpg"]))
+    assert [path.name for path in resolve("cats.zip", cache=cache).root.iterdir()] == ["cats"]
+
+
+def test_a_changed_archive_is_unpacked_anew(here, cache):
+    roots = set()
+    for names in (FILES, FILES[:1]):
+        (here / "pets.zip").write_bytes(zipped(names))
+        roots.add(resolve("pets.zip", cache=cache).root)
+    assert len(roots) == 2
+
+
+def test_a_refused_archive_leaves_nothing_in_the_cache(here, cache):
+    (here / "pets.zip").write_bytes(zipped())
+    with pytest.raises(UnsafeArchive):
+        resolve("pets.zip", cache=cache, archive_limits=ArchiveLimits(max_members=1))
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+def test_a_process_that_was_slower_uses_what_the_quicker_one_unpacked(here, cache, monkeypatch):
+    def slower(archive, target, **rest):
+        (target / "cats").mkdir(parents=True)
+        raise StorageError("the folder is there by now")
+
+    (here / "pets.zip").write_bytes(zipped())
+    monkeypatch.setattr("pawsight.data.sources.extract", slower)
+    assert (resolve("pets.zip", cache=cache).root / "cats").is_dir()
+
+
+def test_a_url_is_downloaded_once(site, here, cache):
+    url = site.page("/files/my%20pets.zip", lambda talk: talk.serve(zipped()))
+    source = resolve(url, cache=cache)
+    assert (source.kind, source.name) == ("archive", "my_pets")
+    assert sorted(path.name for path in source.root.iterdir()) == ["cats", "dogs"]
+    assert source.note == f"Downloaded from {url}. Unpacked to {source.root.parent}."
+    assert resolve(url, cache=cache).root == source.root
+    assert len(site.asked) == 1
+    (file,) = (path for path in (cache / "downloads").iterdir() if not path.name.startswith("."))
+    assert file.name[16:] == "-my_pets.zip"
+
+
+def test_a_web_page_instead_of_an_archive_is_refused_and_not_kept(site, here, cache):
+    url = site.page("/pets.zip", lambda talk: talk.send(b"<html>Please log in</html>"))
+    with pytest.raises(DownloadFailed) as caught:
+        resolve(url, cache=cache)
+    assert "is not an archive that can be unpacked. It is a web page." in caught.value.why
+    assert "pawsight train sample" in caught.value.fix
+    assert [path.suffix for path in (cache / "downloads").iterdir() if path.suffix != ".lock"] == []
+
+
+def test_a_download_that_cannot_be_unpacked_is_fetched_anew_next_time(site, here, cache):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as whole:
+        whole.addfile(tarfile.TarInfo("cats/1.jpg"))
+    damaged = out.getvalue()[:700]
+    url = site.page("/pets.tar", lambda talk: talk.serve(zipped() if talk.turn else damaged))
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        resolve(url, cache=cache)
+    assert resolve(url, cache=cache).root.name == "pets"
+
+
+def test_a_named_dataset_is_downloaded_from_its_address(site, here, cache):
+    url = site.page("/filtered.zip", lambda talk: talk.serve(zipped()))
+    named = {"cats-and-dogs": NamedDataset(url, "Two photographs", 2)}
+    source = resolve("cats-and-dogs", cache=cache, named=named)
+    assert (source.kind, source.name) == ("archive", "cats-and-dogs")
+    assert source.note.startswith(f"Two photographs. Downloaded from {url}.")
+
+
+def test_a_named_dataset_that_cannot_be_had_names_the_alternatives(site, here, cache):
+    named = {"cats-and-dogs": NamedDataset(site.url("/gone.zip"), "Two photographs", 2)}
+    with pytest.raises(DownloadFailed) as caught:
+        resolve("cats-and-dogs", cache=cache, named=named, download_limits=DownloadLimits(tries=1))
+    assert "The server answered 404 Not Found." in str(caught.value)
+    assert "pawsight train FOLDER" in caught.value.fix
+    assert "pawsight train sample" in caught.value.fix
+
+
+def test_the_exercise_is_among_the_names():
+    dataset = NAMED["cats-and-dogs"]
+    assert dataset.url == "https://storage.googleapis.com/mledu-datasets/cats_and_dogs_filtered.zip"
+    assert dataset.pictures == 3000
+    with pytest.raises(TypeError):
+        NAMED["more"] = dataset
+
+
+def test_the_sample_is_drawn_once_and_said_to_be_drawings(here, cache, drawn):
+    source = resolve("sample", cache=cache)
+    assert (source.kind, source.name) == ("sample", "sample")
+    assert source.root.parent == cache / "sample"
+    assert source.note == "These are drawings of cats and dogs, made on this machine; no photographs."
+    assert resolve("sample", cache=cache) == source
+    assert drawn == [(source.root, 0)]
+
+
+def test_a_folder_called_sample_wins_only_when_written_as_a_place(here, cache, drawn):
+    (here / "sample").mkdir()
+    assert resolve("sample", cache=cache).kind == "sample"
+    assert resolve("sample", cache=cache).note.endswith("There is also ./sample here: to use that, write ./sample")
+    for place in ("./sample", "sample/", Path("sample"), str(here / "sample")):
+        assert resolve(place, cache=cache).kind == "folder"
+
+
+def test_a_csv_is_read_and_its_paths_are_its_own(here, cache):
+    (here / "lists").mkdir()
+    (here / "lists" / "Pets.CSV").write_text("path,label\n1.jpg,cat\n")
+    source = resolve("lists/Pets.CSV", cache=cache)
+    assert (source.kind, source.root, source.name) == ("csv", Path("lists"), "Pets")
+    assert source.listed == (Listed(Path("lists/1.jpg"), "cat"),)
+    (here / "bad.csv").write_text("a,b\n")
+    with pytest.raises(BadCatalog):
+        resolve("bad.csv", cache=cache)
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest_and_with_all_there_is(here, cache):
+    (here / "cats-and-docks").mkdir()
+    with pytest.raises(WrongUsage) as caught:
+        resolve("cats-and-dog", cache=cache)
+    assert caught.value.exit_status == 2
+    assert str(caught.value) == (
+        "There is no 'cats-and-dog' to use as DATA.\n"
+        "The nearest there is: cats-and-dogs, cats-and-docks.\n"
+        "DATA may be:\n"
+        "  photos/        a folder with one folder per class, or with train/ and validation/ above those\n"
+        "  pets.zip       an archive of such a folder: zip, tar, tar.gz, tar.bz2, tar.xz\n"
+        "  https://...    the address of such an archive\n"
+        "  pets.csv       a list with the columns path,label\n"
+        "  sample         drawings of cats and dogs, made on this machine\n"
+        "  cats-and-dogs  3,000 photographs, half of cats and half of dogs, 2,000 for training and 1,000 for validation"
+    )
+
+
+@pytest.mark.parametrize("data", ["", "nothing/like/it", "a\0b", "x" * 5000, "\0/x"])
+def test_what_is_nothing_at_all_is_said_to_be_nothing(here, cache, data):
+    with pytest.raises(WrongUsage, match="to use as DATA"):
+        resolve(data, cache=cache)
+
+
+def test_a_place_misspelt_is_answered_with_its_neighbour(here, cache):
+    (here / "photos" / "Holidays").mkdir(parents=True)
+    with pytest.raises(WrongUsage, match=r"The nearest there is: photos.Holidays\."):
+        resolve("photos/holiday", cache=cache)
+
+
+@pytest.mark.parametrize("url", ["ftp://pets.example/a.zip", "file:///etc/passwd", "s3://bucket/pets.zip"])
+def test_other_addresses_are_wrong_usage(here, cache, url):
+    with pytest.raises(WrongUsage, match=":// is not fetched"):
+        resolve(url, cache=cache)
+
+
+def test_one_picture_is_no_data(here, cache):
+    (here / "cat.jpg").write_bytes(b"\xff\xd8\xff" + b"x" * 1000)
+    with pytest.raises(WrongUsage) as caught:
+        resolve("cat.jpg", cache=cache)
+    assert str(caught.value).startswith(
+        "cat.jpg cannot be used as DATA.\n"
+        "It is a file, but neither an archive nor a .csv.\n"
+        "For one picture there is: pawsight predict RUN cat.jpg\n"
+        "DATA may be:\n"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes on this system")
+def test_a_pipe_is_not_waited_for(here, cache):
+    os.mkfifo(here / "pipe")
+    with pytest.raises(WrongUsage, match="neither a file nor a folder"):
+        resolve("pipe", cache=cache)

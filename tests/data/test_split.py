@@ -1,0 +1,346 @@
+"""The split: a partition, stratified, fixed by content and seed, with everything that looks alike on one side."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pawsight.data.catalog import Catalog, Facts, Picture
+from pawsight.data.split import PARTS, Assigned, Split, make_split
+from pawsight.images.fingerprint import NEAR_BITS
+
+Row = tuple[str, str | None, int]  # label, part, content
+
+
+def number_of(content: int) -> int:
+    """A perceptual hash as random as those of different photographs."""
+    return int.from_bytes(hashlib.sha256(f"phash {content}".encode()).digest()[:8], "big")
+
+
+def picture(name: str, label: str, part: str | None, content: int, phash: int | None = None) -> Picture:
+    facts = Facts(10, 10, "JPEG", 1, number_of(content) if phash is None else phash)
+    return Picture(Path(name), name, label, part, hashlib.sha256(str(content).encode()).hexdigest(), facts)
+
+
+def catalog(pictures: Iterable[Picture]) -> Catalog:
+    return Catalog(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
+
+
+def of_rows(rows: Sequence[Row]) -> Catalog:
+    return catalog(picture(f"{number:05}.jpg", *row) for number, row in enumerate(rows))
+
+
+def equal_parts(counts: dict[str, int], part: str | None = None, start: int = 0) -> list[Row]:
+    """Different pictures: so many of each class."""
+    labels = [label for label, count in counts.items() for _ in range(count)]
+    return [(label, part, start + number) for number, label in enumerate(labels)]
+
+
+def table(split: Split) -> dict[str, Counter[str]]:
+    """Pictures of each class in each part."""
+    return {name: Counter(one.label for one in split.part(name)) for name in PARTS}
+
+
+def sides(split: Split) -> dict[str, str]:
+    return {one.name: one.part for one in split.assigned}
+
+
+EXERCISE = of_rows(
+    equal_parts({"cats": 1000, "dogs": 1000}, "train") + equal_parts({"cats": 500, "dogs": 500}, "validation", 10_000)
+)
+
+
+def test_the_exercise_is_2000_and_808_and_192_as_in_its_own_count() -> None:
+    split = make_split(EXERCISE)
+    assert split.sizes == {"train": 2000, "validation": 808, "test": 192}
+    assert table(split) == {
+        "train": {"cats": 1000, "dogs": 1000},
+        "validation": {"cats": 404, "dogs": 404},
+        "test": {"cats": 96, "dogs": 96},
+    }
+    assert split.how == "train and validation as the folders say; a fixed fifth of validation became test"
+    assert split.straddling == ()
+
+
+def test_in_the_exercise_train_stays_train_and_test_comes_from_validation() -> None:
+    split = make_split(EXERCISE)
+    for one, before in zip(split.assigned, EXERCISE.pictures, strict=True):
+        assert one.part == "train" if before.part == "train" else one.part in ("validation", "test")
+
+
+def test_without_parts_70_15_15() -> None:
+    split = make_split(of_rows(equal_parts({"cats": 100, "dogs": 300})))
+    assert table(split) == {
+        "train": {"cats": 70, "dogs": 210},
+        "validation": {"cats": 15, "dogs": 45},
+        "test": {"cats": 15, "dogs": 45},
+    }
+    assert split.how == "70 % train, 15 % validation, 15 % test"
+
+
+def test_with_train_and_test_given_validation_comes_from_train() -> None:
+    rows = equal_parts({"cats": 200, "dogs": 100}, "train") + equal_parts({"cats": 30, "dogs": 7}, "test", 10_000)
+    split = make_split(of_rows(rows))
+    assert table(split) == {
+        "train": {"cats": 170, "dogs": 85},
+        "validation": {"cats": 30, "dogs": 15},
+        "test": {"cats": 30, "dogs": 7},
+    }
+    assert split.how == "train and test as the folders say; a fixed 15 % of train became validation"
+
+
+@pytest.mark.parametrize(
+    ("count", "test"), [(10, 2), (100, 20), (158, 32), (160, 32), (192, 32), (1000, 192), (320, 64)]
+)
+def test_a_fifth_is_counted_in_whole_batches_where_there_are_five(count: int, test: int) -> None:
+    rows = equal_parts({"a": 10, "b": 10}, "train") + equal_parts({"a": count // 2, "b": count // 2}, "validation", 500)
+    assert make_split(of_rows(rows)).sizes == {"train": 20, "validation": count - test, "test": test}
+
+
+def given_three(seed: int = 0) -> list[Picture]:
+    rows = [(label, part, 0) for part in PARTS for label in ("a", "b") for _ in range(20)]
+    return [picture(f"{part}/{label}/{n}.jpg", label, part, 1000 * seed + n) for n, (label, part, _) in enumerate(rows)]
+
+
+def test_three_given_parts_stand() -> None:
+    split = make_split(catalog(given_three()))
+    assert all(one.part == one.name.split("/")[0] for one in split.assigned)
+    assert split.how == "train, validation and test as the folders say"
+    assert split.straddling == ()
+
+
+def test_equal_and_near_equal_pictures_across_given_parts_are_reported_and_not_moved() -> None:
+    pictures = given_three()
+    train, validation, test = (next(one for one in pictures if one.part == part) for part in PARTS)
+    same = replace(validation, sha256=train.sha256, facts=train.facts)
+    near = replace(test, facts=replace(test.facts, phash=train.facts.phash ^ 0b11))
+    swapped = {validation.name: same, test.name: near}
+    split = make_split(catalog(swapped.get(one.name, one) for one in pictures))
+    assert all(one.part == one.name.split("/")[0] for one in split.assigned)
+    assert split.straddling == (tuple(sorted([train.name, same.name, near.name])),)
+
+
+def test_duplicates_inside_one_given_part_are_nothing_to_report() -> None:
+    pictures = given_three()
+    first, second = [one for one in pictures if one.part == "train"][:2]
+    twin = replace(second, sha256=first.sha256, facts=first.facts)
+    assert make_split(catalog(twin if one is second else one for one in pictures)).straddling == ()
+
+
+def test_a_duplicate_between_given_train_and_the_cut_validation_is_reported() -> None:
+    rows: list[Row] = equal_parts({"a": 20, "b": 20}, "train") + equal_parts({"a": 20, "b": 20}, "validation", 15)
+    split = make_split(of_rows(rows))
+    assert len(split.straddling) == 25
+    assert all(len(names) == 2 for names in split.straddling)
+    assert split.sizes == {"train": 40, "validation": 32, "test": 8}
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 2}, {"a": 1, "b": 200}, {"a": 3, "b": 2}]
+)
+def test_tiny_classes_are_learnt_from_before_they_are_measured(sizes: dict[str, int]) -> None:
+    split = make_split(of_rows(equal_parts(sizes)))
+    assert sum(split.sizes.values()) == sum(sizes.values())
+    assert set(table(split)["train"]) == set(sizes)
+
+
+def test_many_classes_of_two_still_fill_all_parts() -> None:
+    split = make_split(of_rows(equal_parts({f"class {n}": 2 for n in range(100)})))
+    assert split.sizes == {"train": 140, "validation": 30, "test": 30}
+    assert len(table(split)["train"]) == 100
+
+
+def test_given_validation_with_one_picture_of_a_class_keeps_it() -> None:
+    rows = equal_parts({"a": 5, "b": 5}, "train") + equal_parts({"a": 1, "b": 40}, "validation", 100)
+    assert table(make_split(of_rows(rows)))["validation"]["a"] == 1
+
+
+@st.composite
+def data_sets(draw: st.DrawFn, *, duplicates: bool = True) -> list[Picture]:
+    """Pictures of a few classes, with or without parts; some with equal bytes, some nearly alike."""
+    count = draw(st.integers(2, 60))
+    given_parts = draw(st.sampled_from([(None,), ("train", "validation"), ("train", "test"), PARTS]))
+    contents = st.integers(0, count if duplicates else 10**12)
+    chosen = draw(st.lists(contents, min_size=count, max_size=count, unique=not duplicates))
+    labels = draw(st.lists(st.sampled_from("abc"), min_size=count, max_size=count))
+    parts = draw(st.lists(st.sampled_from(given_parts), min_size=count, max_size=count))
+    flips = draw(st.lists(st.integers(-60, 63), min_size=count, max_size=count)) if duplicates else [-1] * count
+    pictures = []
+    for number, (content, label, part, flip) in enumerate(zip(chosen, labels, parts, flips, strict=True)):
+        near = number_of(chosen[0]) ^ (1 << flip) if flip >= 0 else None
+        pictures.append(picture(f"{number}.jpg", label, part, content, near))
+    return pictures
+
+
+def alike(pictures: Sequence[Picture]) -> list[tuple[int, int]]:
+    return [
+        (i, j)
+        for j, second in enumerate(pictures)
+        for i, first in enumerate(pictures[:j])
+        if first.sha256 == second.sha256 or (first.facts.phash ^ second.facts.phash).bit_count() <= NEAR_BITS
+    ]
+
+
+def is_ours(pictures: Sequence[Picture], first: int, second: int) -> bool:
+    """Say whether the cut between two pictures, if there is one, was made by the split and not by folders."""
+    given_parts = {one.part for one in pictures}
+    return given_parts != set(PARTS) and pictures[first].part == pictures[second].part
+
+
+@settings(max_examples=120, deadline=None)
+@given(data_sets(), st.integers(0, 5))
+def test_a_split_is_a_partition_in_the_order_of_the_catalog(pictures: list[Picture], seed: int) -> None:
+    whole = catalog(pictures)
+    split = make_split(whole, seed=seed)
+    assert [(one.name, one.sha256, one.label) for one in split.assigned] == [
+        (one.name, one.sha256, one.label) for one in whole.pictures
+    ]
+    assert {one.part for one in split.assigned} <= set(PARTS)
+    assert sorted(one.name for name in PARTS for one in split.part(name)) == sorted(one.name for one in pictures)
+    assert split.sizes == {name: len(split.part(name)) for name in PARTS}
+    assert sum(split.sizes.values()) == len(pictures)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data_sets(), st.integers(0, 5))
+def test_what_looks_alike_stays_on_one_side_where_the_cut_is_ours(pictures: list[Picture], seed: int) -> None:
+    part = sides(make_split(catalog(pictures), seed=seed))
+    for first, second in alike(pictures):
+        if is_ours(pictures, first, second):
+            assert part[pictures[first].name] == part[pictures[second].name]
+
+
+@settings(max_examples=120, deadline=None)
+@given(data_sets(), st.integers(0, 5))
+def test_what_looks_alike_in_two_parts_is_always_reported(pictures: list[Picture], seed: int) -> None:
+    split = make_split(catalog(pictures), seed=seed)
+    part, reported = sides(split), defaultdict(set)
+    for number, names in enumerate(split.straddling):
+        assert len({part[name] for name in names}) > 1
+        for name in names:
+            reported[name].add(number)
+    assert all(len(numbers) == 1 for numbers in reported.values())
+    for first, second in alike(pictures):
+        one, other = pictures[first].name, pictures[second].name
+        if part[one] != part[other]:
+            assert reported[one] == reported[other] != set()
+
+
+@settings(max_examples=120, deadline=None)
+@given(data_sets(), st.integers(0, 5))
+def test_given_parts_are_respected(pictures: list[Picture], seed: int) -> None:
+    given_parts = {one.part for one in pictures}
+    part = sides(make_split(catalog(pictures), seed=seed))
+    cut = {"validation": "test"} if given_parts == {"train", "validation"} else {}
+    cut = {"train": "validation"} if given_parts == {"train", "test"} else cut
+    if given_parts >= {"train", "test"} or given_parts >= {"train", "validation"}:
+        assert all(part[one.name] in (one.part, cut.get(one.part or "", one.part)) for one in pictures)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data_sets(duplicates=False), st.integers(0, 5))
+def test_without_duplicates_every_class_is_shared_out_within_one_picture(pictures: list[Picture], seed: int) -> None:
+    given_parts = {one.part for one in pictures}
+    split = make_split(catalog(pictures), seed=seed)
+    after = table(split)
+    if given_parts == {None} or given_parts == {"train"}:
+        source, shares = {None, "train"}, {"train": 0.7, "validation": 0.15, "test": 0.15}
+    elif given_parts == {"train", "validation"}:
+        source, shares = {"validation"}, {"validation": 0.8, "test": 0.2}
+    elif given_parts == {"train", "test"}:
+        source, shares = {"train"}, {"train": 0.85, "validation": 0.15}
+    else:
+        return
+    counts = Counter(one.label for one in pictures if one.part in source)
+    for label, count in counts.items():
+        for name, share in shares.items():
+            assert abs(after[name][label] - count * share) < 1 + 1e-6
+
+
+@settings(max_examples=80, deadline=None)
+@given(data_sets(), st.integers(0, 5), st.randoms(use_true_random=False))
+def test_the_same_pictures_and_seed_give_the_same_split_whatever_they_are_called(
+    pictures: list[Picture], seed: int, chance: random.Random
+) -> None:
+    first = make_split(catalog(pictures), seed=seed)
+    assert make_split(catalog(pictures), seed=seed) == first
+    names = [f"other {number}" for number in range(len(pictures))]
+    chance.shuffle(names)
+    renamed = [replace(one, name=name, path=Path(name)) for one, name in zip(pictures, names, strict=True)]
+    second = make_split(catalog(renamed), seed=seed)
+    before, after = sides(first), sides(second)
+    assert [after[name] for name in names] == [before[one.name] for one in pictures]
+    assert second.digest == first.digest
+
+
+def test_another_seed_is_another_split_of_the_same_sizes() -> None:
+    rows = of_rows(equal_parts({"a": 50, "b": 50}))
+    splits = [make_split(rows, seed=seed) for seed in range(5)]
+    assert len({split.digest for split in splits}) == 5
+    assert all(split.sizes == splits[0].sizes for split in splits)
+    assert make_split(rows) == splits[0]
+
+
+def test_one_more_picture_leaves_nearly_all_others_where_they_were() -> None:
+    rows = equal_parts({"a": 300, "b": 300})
+    before = {one.sha256: one.part for one in make_split(of_rows(rows)).assigned}
+    after = {one.sha256: one.part for one in make_split(of_rows([*rows, ("a", None, 99_999)])).assigned}
+    assert sum(after[sha256] != part for sha256, part in before.items()) <= 4
+
+
+def test_the_split_of_a_fixed_data_set_is_pinned() -> None:
+    """Whoever changes this makes old and new numbers incomparable, and must say so in the changelog."""
+    split = make_split(of_rows(equal_parts({"a": 20, "b": 20})))
+    assert split.digest == "31d07096327022c43d2831c681b96f856f1db4834de92a7a6692a5b7eea46f2d"
+
+
+ASSIGNED = (Assigned("1.jpg", "aa", "cat", "train"), Assigned("2.jpg", "bb", "dog", "test"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ASSIGNED[:1],
+        (*ASSIGNED, ASSIGNED[0]),
+        (ASSIGNED[0], replace(ASSIGNED[1], sha256="bc")),
+        (ASSIGNED[0], replace(ASSIGNED[1], label="cat")),
+        (ASSIGNED[0], replace(ASSIGNED[1], part="train")),
+        (replace(ASSIGNED[0], part="test"), replace(ASSIGNED[1], part="train")),
+    ],
+)
+def test_the_digest_changes_with_any_content_label_or_part(changed: tuple[Assigned, ...]) -> None:
+    assert Split(changed, "", ()).digest != Split(ASSIGNED, "", ()).digest
+
+
+def test_the_digest_does_not_depend_on_names_order_or_words() -> None:
+    other = (replace(ASSIGNED[1], name="x"), replace(ASSIGNED[0], name="y"))
+    assert Split(other, "other words", (("x", "y"),)).digest == Split(ASSIGNED, "", ()).digest
+    assert len(Split(ASSIGNED, "", ()).digest) == 64
+
+
+def test_labels_of_any_script_can_be_split_and_sealed() -> None:
+    rows = equal_parts({"猫": 20, "caf\udce9": 20, "a,b\n": 20})
+    assert table(make_split(of_rows(rows)))["train"] == {"猫": 14, "caf\udce9": 14, "a,b\n": 14}
+
+
+def test_thousands_of_equal_looking_pictures_are_one_group_and_take_no_time() -> None:
+    rows = [picture(f"{n}.png", "ab"[n % 2], None, n, 0 if n < 4000 else None) for n in range(5000)]
+    split = make_split(catalog(rows))
+    assert (
+        len(
+            {
+                one.part
+                for one, before in zip(split.assigned, catalog(rows).pictures, strict=True)
+                if not before.facts.phash
+            }
+        )
+        == 1
+    )

@@ -1,0 +1,78 @@
+"""Wilson's interval against values from statsmodels, and the laws any interval for a share obeys."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawsight.evaluation.intervals import Z_95, Interval, wilson
+
+# statsmodels 0.15: proportion_confint(successes, trials, alpha=0.05, method="wilson")
+PUBLISHED = {
+    (970, 1000): (0.9574965858524128, 0.9789062611711653),
+    (0, 10): (0.0, 0.27753279986288926),
+    (10, 10): (0.7224672001371106, 1.0),
+    (1, 3): (0.06149194472039626, 0.7923403991979523),
+    (50, 100): (0.4038315303659956, 0.5961684696340044),
+    (800, 808): (0.9805852845053049, 0.994974649512457),
+    (1, 1): (0.2065493143772374, 1.0),
+    (0, 1): (0.0, 0.7934506856227627),
+    (123456, 200000): (0.6151475941710203, 0.6194079006526072),
+}
+
+counts = st.integers(1, 10**7).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
+
+
+@pytest.mark.parametrize(("counted", "expected"), PUBLISHED.items())
+def test_wilson_gives_the_values_of_statsmodels(counted, expected):
+    assert wilson(*counted).as_list() == pytest.approx(list(expected), abs=1e-12)
+
+
+@given(counts)
+def test_the_interval_lies_between_nothing_and_all_and_holds_the_share(counted):
+    successes, trials = counted
+    interval = wilson(successes, trials)
+    assert 0.0 <= interval.low <= successes / trials <= interval.high <= 1.0
+    assert interval.low < interval.high
+
+
+@given(counts, st.integers(2, 50))
+def test_the_same_share_of_more_pictures_has_a_narrower_interval(counted, times):
+    successes, trials = counted
+    few, many = wilson(successes, trials), wilson(successes * times, trials * times)
+    assert many.high - many.low < few.high - few.low
+
+
+@given(counts)
+def test_mistakes_mirror_successes(counted):
+    successes, trials = counted
+    right, wrong = wilson(successes, trials), wilson(trials - successes, trials)
+    assert [right.low, right.high] == pytest.approx([1 - wrong.high, 1 - wrong.low], abs=1e-12)
+
+
+@given(counts, st.floats(0.1, 4), st.floats(0.1, 4))
+def test_asking_for_more_certainty_widens_the_interval(counted, one, other):
+    narrow, wide = (wilson(*counted, z=z) for z in sorted((one, other)))
+    assert wide.low <= narrow.low
+    assert narrow.high <= wide.high
+
+
+@pytest.mark.parametrize(
+    ("counted", "told"),
+    [
+        ((1, 0), "1 of 0 is no proportion"),
+        ((0, 0), "0 of 0 is no proportion"),
+        ((-1, 3), "-1 of 3"),
+        ((4, 3), "4 of 3"),
+    ],
+)
+def test_impossible_counts_are_refused(counted, told):
+    with pytest.raises(ValueError, match=told):
+        wilson(*counted)
+
+
+def test_an_interval_reads_as_per_cent():
+    assert str(wilson(970, 1000)) == "95.7-97.9 %"
+    assert str(Interval(0.0, 1.0)) == "0.0-100.0 %"
+    assert Z_95 == pytest.approx(1.959963984540054)

@@ -1,0 +1,124 @@
+"""Metrics against scikit-learn, and at the edges where it warns or raises."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from pawsight.evaluation.intervals import wilson
+from pawsight.evaluation.metrics import confusion_matrix, log_loss, measure, roc_auc
+
+NAMES = ("cats", "dogs", "ferrets", "geese")
+
+
+@st.composite
+def answers(draw, *, every_class: bool = False):
+    """True classes (N,), probabilities (N, C) and names, for 2 to 4 classes."""
+    classes = draw(st.integers(2, 4))
+    true = draw(st.lists(st.integers(0, classes - 1), min_size=1, max_size=30))
+    if every_class:
+        true += range(classes)
+    raw = draw(arrays(np.float64, (len(true), classes), elements=st.floats(0.01, 1.0)))
+    return np.array(true), raw / raw.sum(axis=1, keepdims=True), NAMES[:classes]
+
+
+@given(answers())
+@settings(max_examples=60, deadline=None)
+def test_shares_and_counts_are_those_of_scikit_learn(answered):
+    from sklearn import metrics as sk
+
+    true, probabilities, names = answered
+    labels, predicted = list(range(len(names))), probabilities.argmax(axis=1)
+    measured = measure(true, probabilities, names)
+    precision, recall, f1, pictures = sk.precision_recall_fscore_support(
+        true, predicted, labels=labels, zero_division=0
+    )
+    assert measured.pictures == len(true)
+    assert measured.accuracy == pytest.approx(sk.accuracy_score(true, predicted))
+    assert np.array_equal(measured.confusion, sk.confusion_matrix(true, predicted, labels=labels))
+    assert [one.name for one in measured.classes] == list(names)
+    assert [one.pictures for one in measured.classes] == list(pictures)
+    assert [one.precision for one in measured.classes] == pytest.approx(list(precision))
+    assert [one.recall for one in measured.classes] == pytest.approx(list(recall))
+    assert [one.f1 for one in measured.classes] == pytest.approx(list(f1))
+
+
+@given(answers())
+@settings(max_examples=60, deadline=None)
+def test_log_loss_is_that_of_scikit_learn(answered):
+    from sklearn.metrics import log_loss as reference
+
+    true, probabilities, names = answered
+    expected = reference(true, probabilities, labels=list(range(len(names))))
+    assert measure(true, probabilities, names).log_loss == pytest.approx(expected)
+
+
+@given(answers(every_class=True))
+@settings(max_examples=60, deadline=None)
+def test_the_area_under_the_curve_is_that_of_scikit_learn_for_any_number_of_classes(answered):
+    from sklearn.metrics import roc_auc_score
+
+    true, probabilities, names = answered
+    if len(names) == 2:
+        expected = roc_auc_score(true, probabilities[:, 1])
+    else:
+        expected = roc_auc_score(true, probabilities, multi_class="ovr", average="macro")
+    assert roc_auc(true, probabilities) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_area_of_two_classes_survives_certainties_that_float32_rounds_to_one():
+    second = np.array([1e-12, 1e-10, 1e-11, 1e-9], np.float32)
+    probabilities = np.stack([1 - second, second], axis=1)
+    assert roc_auc(np.array([0, 1, 0, 1]), probabilities) == 1.0
+
+
+@given(answers())
+@settings(max_examples=60, deadline=None)
+def test_every_accuracy_has_its_interval_and_its_baseline(answered):
+    true, probabilities, names = answered
+    measured = measure(true, probabilities, names)
+    right = sum(measured.confusion[index][index] for index in range(len(names)))
+    assert measured.interval == wilson(right, len(true))
+    assert measured.baseline == pytest.approx(max(np.bincount(true)) / len(true))
+    assert sum(map(sum, measured.confusion)) == len(true)
+
+
+def test_a_part_without_pictures_has_no_metrics():
+    assert measure(np.empty(0, np.int64), np.empty((0, 2)), ("cats", "dogs")) is None
+
+
+def test_the_area_is_unknown_where_a_class_is_missing_and_nothing_is_warned_about():
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        measured = measure(np.array([0, 0]), probabilities, ("cats", "dogs"))
+    assert measured.roc_auc is None
+    assert measured.classes[1].precision == measured.classes[1].recall == measured.classes[1].f1 == 0.0
+
+
+def test_one_wrong_certainty_costs_much_but_not_everything():
+    certain = np.array([[1.0, 0.0]])
+    assert log_loss(np.array([1]), certain) == pytest.approx(27.631, abs=1e-3)
+    assert log_loss(np.array([0]), certain) == 0.0
+
+
+def test_rows_of_the_confusion_are_truths_and_columns_answers():
+    counted = confusion_matrix(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1]), num_classes=3)
+    assert counted.tolist() == [[1, 2, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("predicted", [np.array([0]), np.array([[0, 1]])])
+def test_a_confusion_of_unequal_rows_is_refused(predicted):
+    with pytest.raises(ValueError, match="are not two equal rows"):
+        confusion_matrix(np.array([0, 1]), predicted, num_classes=2)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2), (2,)])
+def test_probabilities_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"probabilities have shape .*, not \(2, 2\)"):
+        measure(np.array([0, 1]), np.ones(shape), ("cats", "dogs"))

@@ -1,0 +1,454 @@
+"""The decoder: every readable type by content, upright, on white; everything else refused with a reason."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from pawsight.errors import UnreadablePicture
+from pawsight.images import decode as decode_module
+from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, decode
+
+# pytest puts its own filters of warnings in the place of those that `decode` sets; these say the same.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "error::PIL.Image.DecompressionBombWarning")
+
+PX = 32
+SMALL = DecodeSettings(image_px=PX)
+FIX = "Readable types are AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP."
+RED, GREEN, BLUE, YELLOW, WHITE = (220, 30, 30), (30, 180, 40), (30, 40, 210), (230, 220, 20), (255, 255, 255)
+REASONS = ("empty", "not a picture", "too large", "truncated", "unreadable")
+
+# How each readable type is written so that colours stay what they are.
+WRITTEN: dict[str, tuple[str, dict[str, object]]] = {
+    "JPEG": ("JPEG", {"quality": 95, "subsampling": 0}),
+    "progressive JPEG": ("JPEG", {"quality": 95, "subsampling": 0, "progressive": True}),
+    "MPO": ("MPO", {"quality": 95, "subsampling": 0, "save_all": True}),
+    "PNG": ("PNG", {}),
+    "GIF": ("GIF", {}),
+    "WEBP": ("WEBP", {"quality": 95}),
+    "lossless WEBP": ("WEBP", {"lossless": True}),
+    "BMP": ("BMP", {}),
+    "TIFF": ("TIFF", {}),
+    "LZW TIFF": ("TIFF", {"compression": "tiff_lzw"}),
+    "JPEG TIFF": ("TIFF", {"compression": "jpeg", "quality": 95}),
+    "AVIF": ("AVIF", {"quality": 95, "subsampling": "4:4:4", "speed": 10}),
+}
+
+
+def quarters(width: int = 60, height: int = 40) -> Image.Image:
+    """A picture whose quarters are red, green, blue and yellow, read like a page."""
+    image = Image.new("RGB", (width, height), RED)
+    image.paste(GREEN, (width // 2, 0, width, height // 2))
+    image.paste(BLUE, (0, height // 2, width // 2, height))
+    image.paste(YELLOW, (width // 2, height // 2, width, height))
+    return image
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@cache
+def written(how: str) -> bytes:
+    kind, options = WRITTEN[how]
+    if kind == "MPO":
+        options = options | {"append_images": [Image.new("RGB", (60, 40), WHITE)]}
+    return encoded(quarters(), kind, **options)
+
+
+def corners(pixels: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+    """The colours in the middle of the four quarters, read like a page."""
+    low, high = PX // 4, PX - PX // 4
+    return [tuple(pixels[row, column].tolist()) for row in (low, high) for column in (low, high)]
+
+
+def assert_corners(pixels: NDArray[np.uint8], *colours: tuple[int, int, int]) -> None:
+    assert np.abs(np.array(corners(pixels)) - np.array(colours)).max() <= 8, corners(pixels)
+
+
+def assert_square(decoded: Decoded, px: int = PX) -> None:
+    assert decoded.pixels.shape == (px, px, 3)
+    assert decoded.pixels.dtype == np.uint8
+
+
+def reason_of(data: bytes, settings: DecodeSettings = SMALL) -> str:
+    with pytest.raises(UnreadablePicture) as caught:
+        decode(data, settings, name="it.jpg")
+    assert str(caught.value) == f"Could not read it.jpg as a picture.\n{caught.value.why}\n{FIX}"
+    return caught.value.why
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+@pytest.mark.parametrize("name", ["cat.jpg", "notes.txt", "", "what.heic"])
+def test_a_type_is_known_by_its_content_whatever_the_name(how: str, name: str) -> None:
+    decoded = decode(written(how), SMALL, name=name)
+    assert_square(decoded)
+    assert_corners(decoded.pixels, RED, GREEN, BLUE, YELLOW)
+    assert (decoded.width, decoded.height, decoded.orientation) == (60, 40, 1)
+    assert decoded.format == WRITTEN[how][0]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_of_several_frames_the_first_is_taken(kind: str) -> None:
+    others = [Image.new("RGB", (60, 40), colour) for colour in (WHITE, BLUE)]
+    data = encoded(quarters(), kind, save_all=True, append_images=others)
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.n_frames == 3
+    assert_corners(decode(data, SMALL, name="x").pixels, RED, GREEN, BLUE, YELLOW)
+
+
+@pytest.mark.parametrize("px", [1, 31, 96, 224])
+@pytest.mark.parametrize("size", [(1, 1), (300, 7), (7, 300)])
+def test_any_shape_is_stretched_to_the_square(px: int, size: tuple[int, int]) -> None:
+    decoded = decode(encoded(quarters(*size), "PNG"), DecodeSettings(image_px=px), name="x")
+    assert_square(decoded, px)
+    assert (decoded.width, decoded.height) == size
+
+
+def test_the_same_bytes_give_the_same_pixels() -> None:
+    first, second = (decode(written("JPEG"), SMALL, name=name) for name in "ab")
+    assert np.array_equal(first.pixels, second.pixels)
+
+
+def test_settings_cannot_be_changed_and_carry_the_version() -> None:
+    assert DecodeSettings() == DecodeSettings(image_px=224, max_megapixels=50, version=DECODER_VERSION)
+    with pytest.raises(FrozenInstanceError):
+        SMALL.image_px = 5  # type: ignore[misc]
+
+
+# Where the corners come to lie when the file says that the camera was held so; EXIF 2.3, tag 0x0112.
+UPRIGHT = {
+    1: (RED, GREEN, BLUE, YELLOW),
+    2: (GREEN, RED, YELLOW, BLUE),
+    3: (YELLOW, BLUE, GREEN, RED),
+    4: (BLUE, YELLOW, RED, GREEN),
+    5: (RED, BLUE, GREEN, YELLOW),
+    6: (BLUE, RED, YELLOW, GREEN),
+    7: (YELLOW, GREEN, BLUE, RED),
+    8: (GREEN, YELLOW, RED, BLUE),
+}
+
+
+def turned(kind: str, orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = WRITTEN[kind][1] | ({"append_images": [quarters()]} if kind == "MPO" else {})
+    return encoded(quarters(), kind, exif=exif, **options)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_every_orientation_stands_upright(kind: str, orientation: int) -> None:
+    decoded = decode(turned(kind, orientation), SMALL, name="x")
+    assert_corners(decoded.pixels, *UPRIGHT[orientation])
+    assert (decoded.width, decoded.height) == ((60, 40) if orientation < 5 else (40, 60))
+    assert decoded.orientation == (1 if kind == "TIFF" else orientation)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 255, 65535])
+def test_an_orientation_that_does_not_exist_is_ignored(orientation: int) -> None:
+    decoded = decode(turned("JPEG", orientation), SMALL, name="x")
+    assert_corners(decoded.pixels, *UPRIGHT[1])
+    assert decoded.orientation == 1
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0",
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12\0\x03",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x04abc\0\0\0\0\0",
+        b"Exif\0\0rubbish",
+    ],
+)
+def test_broken_exif_does_not_spoil_a_picture(exif: bytes) -> None:
+    decoded = decode(encoded(quarters(), "JPEG", quality=95, subsampling=0, exif=exif), SMALL, name="x")
+    assert_corners(decoded.pixels, *UPRIGHT[1])
+    assert decoded.orientation == 1
+
+
+def with_alpha(mode: str, kind: str, **options: object) -> bytes:
+    """Quarters of which the upper two are wholly transparent, with colour hidden under it."""
+    image = quarters().convert("L" if mode == "LA" else "RGB")
+    alpha = Image.new("L", image.size, 255)
+    alpha.paste(0, (0, 0, 60, 20))
+    image.putalpha(alpha)
+    return encoded(image, kind, **options)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_alpha("RGBA", "PNG"),
+        with_alpha("RGBA", "WEBP", lossless=True, exact=True),
+        with_alpha("RGBA", "TIFF"),
+        with_alpha("RGBA", "AVIF", quality=95, subsampling="4:4:4", speed=10),
+        with_alpha("RGBA", "GIF"),
+    ],
+    ids=["PNG", "WEBP", "TIFF", "AVIF", "GIF"],
+)
+def test_what_is_transparent_is_white_whatever_colour_hides_there(data: bytes) -> None:
+    assert_corners(decode(data, SMALL, name="x").pixels, WHITE, WHITE, BLUE, YELLOW)
+
+
+def test_transparent_greys_are_on_white_too() -> None:
+    upper, _, lower, _ = corners(decode(with_alpha("LA", "PNG"), SMALL, name="x").pixels)
+    assert upper == WHITE
+    assert lower == (56, 56, 56)
+
+
+def test_half_transparent_is_half_white() -> None:
+    image = Image.new("RGBA", (40, 40), (0, 0, 200, 128))
+    assert corners(decode(encoded(image, "PNG"), SMALL, name="x").pixels)[0] == pytest.approx((127, 127, 227), abs=1)
+
+
+def test_colour_hidden_under_transparency_does_not_bleed_over_the_edge() -> None:
+    image = Image.new("RGBA", (301, 301), (255, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 150, 301))
+    pixels = decode(encoded(image, "PNG"), SMALL, name="x").pixels.astype(int)
+    assert np.abs(pixels - pixels.mean(axis=2, keepdims=True)).max() <= 1
+
+
+@pytest.mark.parametrize("form", [bytes, lambda alphas: alphas.index(0)], ids=["an alpha each", "one index"])
+def test_a_palette_with_transparency_is_on_white(form: Callable[[bytes], object]) -> None:
+    image = quarters().quantize(4)
+    hidden = image.getpixel((5, 5))
+    alphas = bytes(0 if index == hidden else 255 for index in range(4))
+    data = encoded(image, "PNG", transparency=form(alphas))
+    assert_corners(decode(data, SMALL, name="x").pixels, WHITE, GREEN, BLUE, YELLOW)
+
+
+def test_a_palette_without_transparency_keeps_its_colours() -> None:
+    data = encoded(quarters().quantize(4), "PNG")
+    assert_corners(decode(data, SMALL, name="x").pixels, RED, GREEN, BLUE, YELLOW)
+
+
+def test_one_colour_named_transparent_is_white() -> None:
+    data = encoded(quarters(), "PNG", transparency=RED)
+    assert_corners(decode(data, SMALL, name="x").pixels, WHITE, GREEN, BLUE, YELLOW)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_becomes_rgb(kind: str) -> None:
+    data = encoded(Image.new("CMYK", (40, 40), (0, 255, 255, 0)), kind, quality=95)
+    assert_corners(decode(data, SMALL, name="x").pixels, *[(255, 0, 0)] * 4)
+
+
+def test_black_and_white_becomes_rgb_with_greys_between() -> None:
+    image = Image.new("1", (640, 64))
+    image.paste(1, (320, 0, 640, 64))
+    pixels = decode(encoded(image, "PNG"), DecodeSettings(image_px=5), name="x").pixels
+    assert pixels[0, 0].tolist() == [0, 0, 0]
+    assert pixels[0, 4].tolist() == [255, 255, 255]
+    assert 64 < pixels[0, 2, 0] < 192
+
+
+def ramp(high: float, dtype: str) -> Image.Image:
+    """Greys from 0 on the left to `high` on the right."""
+    return Image.fromarray(np.tile(np.linspace(0, high, 256), (64, 1)).astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [
+        (ramp(65535, "<u2"), "PNG"),
+        (ramp(65535, "<u2"), "TIFF"),
+        (ramp(65535, ">u2"), "TIFF"),
+        (ramp(65535, "<i4"), "TIFF"),
+        (ramp(1.0, "<f4"), "TIFF"),
+        (ramp(255.0, "<f4"), "TIFF"),
+        (ramp(255, "u1"), "TIFF"),
+    ],
+    ids=["16-bit PNG", "16-bit TIFF", "16-bit TIFF, big end first", "32-bit TIFF", "0..1 TIFF", "0..255 TIFF", "8-bit"],
+)
+def test_wide_greys_are_scaled_and_not_clipped_to_white(image: Image.Image, kind: str) -> None:
+    row = decode(encoded(image, kind), SMALL, name="x").pixels[PX // 2].astype(int)
+    assert np.abs(row - np.linspace(3.5, 251.5, PX)[:, None]).max() <= 2
+
+
+def png(width: int, height: int, rows: bytes, *, bits: int = 8, colour: int = 2) -> bytes:
+    """A PNG by hand: the real one, or one that lies about its size."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_16_bits_a_channel_become_8() -> None:
+    row = b"\0" + struct.pack(">HHH", 65535, 32768, 257) * 4
+    pixels = decode(png(4, 4, row * 4, bits=16), SMALL, name="x").pixels
+    assert corners(pixels) == [(255, 128, 1)] * 4
+
+
+def test_lab_becomes_rgb() -> None:
+    white = decode(encoded(Image.new("LAB", (40, 40), (255, 128, 128)), "TIFF"), SMALL, name="x").pixels
+    grey = decode(encoded(Image.new("LAB", (40, 40), (137, 128, 128)), "TIFF"), SMALL, name="x").pixels
+    assert white.min() >= 250
+    assert grey.reshape(-1, 3).mean(axis=0) == pytest.approx([128, 128, 128], abs=6)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"\0", "not a picture"),
+        (bytes(5000), "not a picture"),
+        (b"My cat's name is Tom.\n" * 50, "not a picture"),
+        (b"\xef\xbb\xbf  \n<!DOCTYPE html><html><body>404</body></html>", "a web page is not read"),
+        (b"<html><img></html>", "a web page is not read"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400), "HEIC is not read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG is not read"),
+        (b"%PDF-1.7\n", "PDF is not read"),
+        (b"\xff\xd8\xff" + bytes(100), "unreadable"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(400), "unreadable"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_a_reason(data: bytes, reason: str) -> None:
+    assert reason_of(data) == reason
+
+
+def test_the_message_of_a_refusal() -> None:
+    with pytest.raises(UnreadablePicture) as caught:
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", SMALL, name="holiday/IMG_0001.HEIC")
+    assert str(caught.value) == (
+        "Could not read holiday/IMG_0001.HEIC as a picture.\n"
+        "HEIC is not read\n"
+        "Readable types are AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP."
+    )
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_a_file_cut_anywhere_is_refused_or_lost_nothing(how: str) -> None:
+    whole = written(how)
+    expected = decode(whole, SMALL, name="x").pixels
+    refused = 0
+    for length in np.linspace(1, len(whole) - 1, 60).astype(int):
+        try:
+            assert np.array_equal(decode(whole[:length], SMALL, name="x").pixels, expected)
+        except UnreadablePicture as error:
+            assert error.why in ("truncated", "unreadable") or length < 16
+            refused += 1
+    assert refused >= (30 if how == "MPO" else 50)  # the second picture of an MPO is not missed
+
+
+@pytest.mark.parametrize(("width", "height"), [(10_000, 5_001), (50_000_001, 1), (20_000, 20_000), (65_000, 65_000)])
+def test_more_than_50_million_pixels_are_refused_unread(width: int, height: int) -> None:
+    assert reason_of(png(width, height, b"there are no pixels in here")) == "too large"
+
+
+def test_nothing_is_decoded_of_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*_: object) -> None:
+        raise AssertionError
+
+    data = encoded(Image.new("L", (1001, 1000)), "JPEG")
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", explode)
+    assert reason_of(data, DecodeSettings(image_px=PX, max_megapixels=1)) == "too large"
+
+
+def test_the_limit_itself_is_allowed() -> None:
+    data = encoded(Image.new("L", (1000, 1000)), "PNG")
+    assert_square(decode(data, DecodeSettings(image_px=PX, max_megapixels=1), name="x"))
+
+
+def photograph_like(width: int, height: int) -> Image.Image:
+    """Soft shapes, as photographs have them, from a seed."""
+    random = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return Image.fromarray(random).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def test_a_large_jpeg_is_reduced_while_decoding_and_looks_the_same() -> None:
+    image = photograph_like(2400, 1800)
+    reduced = decode(encoded(image, "JPEG", quality=95), DecodeSettings(image_px=96), name="x")
+    full = decode(encoded(image, "BMP"), DecodeSettings(image_px=96), name="x")
+    difference = np.abs(reduced.pixels.astype(int) - full.pixels)
+    assert (reduced.width, reduced.height) == (2400, 1800)
+    assert difference.mean() < 1.5
+    assert difference.max() < 24
+
+
+def test_a_large_jpeg_is_never_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    resizable = decode_module.to_resizable
+    monkeypatch.setattr(decode_module, "to_resizable", lambda image: seen.append(image.size) or resizable(image))
+    decode(encoded(photograph_like(1600, 1200), "JPEG"), DecodeSettings(image_px=96), name="x")
+    assert seen == [(200, 150)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=600))
+@example(b"\0")
+def test_random_bytes_end_in_a_refusal_or_an_array(data: bytes) -> None:
+    check_any(data)
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.sampled_from(sorted(WRITTEN)), st.data())
+def test_mutated_files_end_in_a_refusal_or_an_array(how: str, data: st.DataObject) -> None:
+    mutated = bytearray(written(how))
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(mutated) - 1))
+        if data.draw(st.booleans()):
+            mutated[place] = data.draw(st.integers(0, 255))
+        else:
+            mutated[place : place + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=20))
+            mutated = mutated or bytearray(b"\0")
+    check_any(bytes(mutated))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(WRITTEN)), st.sampled_from(sorted(WRITTEN)), st.data())
+def test_files_glued_together_end_in_a_refusal_or_an_array(head: str, tail: str, data: st.DataObject) -> None:
+    first, second = written(head), written(tail)
+    cut, rest = data.draw(st.integers(0, len(first))), data.draw(st.integers(0, len(second)))
+    check_any(first[:cut] + second[rest:])
+
+
+def check_any(data: bytes) -> None:
+    """Nothing but an array of the promised form or `UnreadablePicture` comes of any bytes."""
+    try:
+        decoded = decode(data, SMALL, name="x")
+    except UnreadablePicture as error:
+        assert error.why in REASONS or error.why.endswith(" is not read")
+        assert error.fix == FIX
+    else:
+        assert_square(decoded)
+        assert decoded.width >= 1
+        assert decoded.height >= 1
+        assert decoded.format in (*decode_module.READABLE, "MPO")
+
+
+def test_nothing_is_printed_about_broken_metadata_or_great_size() -> None:
+    code = (
+        "import sys\nfrom pawsight.errors import UnreadablePicture\n"
+        "from pawsight.images.decode import DecodeSettings, decode\n"
+        "for line in sys.stdin:\n"
+        "    try: decode(bytes.fromhex(line), DecodeSettings(image_px=32), name='x')\n"
+        "    except UnreadablePicture as error: print(error.why)\n"
+    )
+    broken = encoded(quarters(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12\0\x03\0\0\0\x01")
+    cut = written("TIFF")[: len(written("TIFF")) // 2]
+    given = "\n".join(data.hex() for data in (broken, cut, png(11_000, 11_000, b""), png(65_000, 65_000, b"")))
+    environment = os.environ | {"PYTHONPATH": str(Path(decode_module.__file__).parents[2])}
+    command = [sys.executable, "-W", "default", "-c", code]
+    done = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout.split("\n"), done.stderr) == (["truncated", "too large", "too large", ""], "")

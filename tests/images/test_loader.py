@@ -1,0 +1,221 @@
+"""The loader: order, a bounded number of files at once, and problems told without waiting or raising."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawsight.errors import UnreadablePicture
+from pawsight.images import loader
+from pawsight.images.decode import DecodeSettings, decode
+from pawsight.images.loader import load, load_one, ordered_map, read_regular_file
+
+SMALL = DecodeSettings(image_px=16)
+linux_only = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
+pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+
+
+def png(shade: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (20, 20), shade).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Forty pictures, each of its own shade of grey."""
+    paths = [tmp_path / f"{shade:03}.png" for shade in range(0, 200, 5)]
+    for path in paths:
+        path.write_bytes(png(int(path.stem)))
+    return paths
+
+
+def working_threads() -> int:
+    return sum(thread.name.startswith("decode") for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_files_come_in_the_order_given(files: list[Path], threads: int) -> None:
+    mixed = [*reversed(files), files[3], files[3]]
+    loaded = list(load(mixed, SMALL, threads=threads))
+    assert [one.path for one in loaded] == mixed
+    assert [int(one.decoded.pixels[0, 0, 0]) for one in loaded if one.decoded] == [int(path.stem) for path in mixed]
+
+
+def test_what_is_loaded_is_the_hash_and_what_decode_says(files: list[Path]) -> None:
+    one = load_one(files[7], SMALL)
+    data = files[7].read_bytes()
+    assert (one.path, one.problem, one.sha256) == (files[7], "", hashlib.sha256(data).hexdigest())
+    assert one.decoded is not None
+    assert np.array_equal(one.decoded.pixels, decode(data, SMALL, name="x").pixels)
+
+
+def test_no_files_are_no_work() -> None:
+    assert list(load([], SMALL, threads=2)) == []
+
+
+def test_pixels_that_are_not_wanted_are_not_decoded(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "decode", None)
+    asked: list[str] = []
+    loaded = list(load(files, SMALL, threads=2, wanted=lambda sha256: bool(asked.append(sha256))))
+    assert all(one.decoded is None and one.problem == "" for one in loaded)
+    assert sorted(asked) == sorted(one.sha256 for one in loaded)
+
+
+def test_a_bad_picture_is_told_and_the_rest_goes_on(files: list[Path]) -> None:
+    files[1].write_bytes(b"")
+    files[2].write_bytes(b"no picture")
+    files[3].unlink()
+    loaded = list(load(files, SMALL, threads=2))
+    assert [one.problem for one in loaded[:5]] == ["", "empty", "not a picture", "no such file or directory", ""]
+    assert loaded[2].sha256 == hashlib.sha256(b"no picture").hexdigest()
+    assert loaded[3].sha256 == ""
+    assert loaded[2].decoded is None
+
+
+def test_paths_are_drawn_a_bounded_number_ahead(files: list[Path]) -> None:
+    drawn = 0
+
+    def endless() -> Iterator[Path]:
+        nonlocal drawn
+        while True:
+            drawn += 1
+            yield files[0]
+
+    threads = 2
+    loading = load(endless(), SMALL, threads=threads)
+    for received in range(1, 60):
+        next(loading)
+        assert drawn <= received + 8 * threads
+    loading.close()
+
+
+def test_nothing_is_drawn_before_the_first_is_asked_for() -> None:
+    def exploding() -> Iterator[Path]:
+        raise AssertionError
+        yield Path()
+
+    load(exploding(), SMALL, threads=2)
+
+
+def test_stopping_early_ends_the_threads_and_the_work() -> None:
+    done = []
+
+    def slow(number: int) -> int:
+        time.sleep(0.02)
+        done.append(number)
+        return number
+
+    before = working_threads()
+    results = ordered_map(slow, range(1000), threads=2)
+    assert [next(results), next(results)] == [0, 1]
+    results.close()
+    assert working_threads() == before
+    assert len(done) < 20
+
+
+def test_an_error_in_the_function_comes_out_in_its_place_and_ends_the_threads() -> None:
+    before = working_threads()
+    results = ordered_map(lambda number: 1 // (3 - number), range(100), threads=2)
+    assert [next(results) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert working_threads() == before
+
+
+def test_an_error_in_the_items_comes_out_and_ends_the_threads() -> None:
+    def items() -> Iterator[int]:
+        yield from range(30)
+        raise OSError("the list broke off")
+
+    before = working_threads()
+    with pytest.raises(OSError, match="broke off"):
+        list(ordered_map(str, items(), threads=2))
+    assert working_threads() == before
+
+
+def test_work_is_done_by_several_threads_at_once() -> None:
+    meeting = threading.Barrier(3, timeout=10)
+    assert list(ordered_map(lambda _: meeting.wait() >= 0, range(9), threads=3)) == [True] * 9
+
+
+def reason_of(path: Path) -> str:
+    with pytest.raises(UnreadablePicture) as caught:
+        read_regular_file(path)
+    assert caught.value.what == f"Could not read {path}."
+    return caught.value.why
+
+
+def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\0\xff" * 70_000)
+    assert read_regular_file(tmp_path / "file") == b"\0\xff" * 70_000
+
+
+def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert read_regular_file(tmp_path / "link") == b"content"
+
+
+@pipes
+def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "cat.jpg")
+    start = time.perf_counter()
+    assert reason_of(tmp_path / "cat.jpg") == "not a regular file"
+    assert load_one(tmp_path / "cat.jpg", SMALL).problem == "not a regular file"
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no endless devices")
+def test_an_endless_device_is_refused() -> None:
+    assert reason_of(Path("/dev/zero")) == "not a regular file"
+
+
+def test_folders_missing_files_and_broken_links_are_named(tmp_path: Path) -> None:
+    (tmp_path / "broken").symlink_to("nowhere")
+    (tmp_path / "circle").symlink_to("circle")
+    assert reason_of(tmp_path) == "is a directory"
+    assert reason_of(tmp_path / "gone.jpg") == "no such file or directory"
+    assert reason_of(tmp_path / "broken") == "no such file or directory"
+    assert reason_of(tmp_path / "circle") == "too many levels of symbolic links"
+    assert reason_of(tmp_path / ("x" * 300)) == "file name too long"
+    assert "null" in reason_of(tmp_path / "nul\0byte")
+
+
+def test_a_file_that_is_not_ours_to_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "cat.jpg").write_bytes(png(1))
+    monkeypatch.setattr(loader.os, "open", forbid)
+    assert reason_of(tmp_path / "cat.jpg") == "permission denied"
+
+
+def test_a_file_larger_than_any_picture_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "huge.tiff").open("wb") as file:
+        file.truncate(loader.MAX_FILE_BYTES + 1)
+    start = time.perf_counter()
+    assert reason_of(tmp_path / "huge.tiff") == "too large"
+    assert time.perf_counter() - start < 1
+
+
+@linux_only
+@pipes
+def test_no_file_stays_open_whatever_was_met(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "good").write_bytes(png(1))
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    for path in [tmp_path, tmp_path / "pipe", tmp_path / "gone", tmp_path / "good"] * 3:
+        load_one(path, SMALL)
+    assert len(os.listdir("/proc/self/fd")) == before

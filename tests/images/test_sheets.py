@@ -1,0 +1,141 @@
+"""Contact sheets and their letters: everything in its place, and any name legible."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pawsight.images import lettering
+from pawsight.images.lettering import fitted, font, legible
+from pawsight.images.sheets import GAP, MARGIN, Row, Sheet, Tile, draw_sheet, png_of
+
+RED, BLUE = (np.full((40, 60, 3), colour, dtype=np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
+LETTERS = font(15)
+
+
+def sheet(*rows: Row, title: str = "Title", footnote: str = "") -> Sheet:
+    return Sheet(title, "", rows, footnote)
+
+
+def places(image: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
+    return np.argwhere((np.asarray(image) == colour).all(axis=-1))
+
+
+def ink(image: Image.Image) -> int:
+    return int((np.asarray(image.convert("L")) < 128).sum())
+
+
+def test_pictures_are_shown_unchanged_side_by_side() -> None:
+    page = draw_sheet(sheet(Row("cats", "2 pictures", (Tile(RED), Tile(BLUE)))))
+    red, blue = places(page, (255, 0, 0)), places(page, (0, 0, 255))
+    assert len(red) == len(blue) == 40 * 60
+    assert page.width == 2 * MARGIN + 120 + GAP
+    assert red[:, 1].min() == MARGIN
+    assert blue[:, 1].min() == MARGIN + 60 + GAP
+    assert red[:, 0].min() == blue[:, 0].min()
+
+
+def test_rows_stand_below_each_other_and_inside_the_page() -> None:
+    page = draw_sheet(sheet(Row("a", "", (Tile(RED, "one"),)), Row("b", "", (Tile(BLUE, "two"),)), footnote="end"))
+    red, blue = places(page, (255, 0, 0)), places(page, (0, 0, 255))
+    assert red[:, 0].max() < blue[:, 0].min()
+    assert blue[:, 0].max() < page.height - MARGIN
+    edges = np.asarray(page)[[0, -1]], np.asarray(page)[:, [0, -1]]
+    assert all((edge == 255).all() for edge in edges)
+
+
+def test_a_row_without_a_heading_takes_no_room_for_one() -> None:
+    with_heading, without = (draw_sheet(sheet(Row(heading, "", (Tile(RED),)))).height for heading in ("cats", ""))
+    assert without < with_heading
+
+
+@pytest.mark.parametrize("words", ["title", "subtitle", "heading", "remark", "caption", "footnote"])
+def test_all_words_are_drawn(words: str) -> None:
+    def drawn(said: str) -> Image.Image:
+        told = dict.fromkeys(("title", "subtitle", "heading", "remark", "caption", "footnote"), ".") | {words: said}
+        row = Row(told["heading"], told["remark"], (Tile(BLUE, told["caption"]),))
+        return draw_sheet(Sheet(told["title"], told["subtitle"], (row,), told["footnote"]))
+
+    assert np.abs(np.asarray(drawn("W"), dtype=int) - np.asarray(drawn("."))).sum() > 1000
+
+
+def test_a_long_name_stays_in_its_place() -> None:
+    page = draw_sheet(sheet(Row("W" * 200, "1000 pictures", (Tile(RED, "M" * 200), Tile(BLUE))), title="Q" * 200))
+    assert page.width == 2 * MARGIN + 120 + GAP
+    for side in (np.asarray(page)[:, : MARGIN - 2], np.asarray(page)[:, 2 - MARGIN :]):
+        assert (side == 255).all()
+
+
+def test_a_sheet_without_pictures_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one picture"):
+        draw_sheet(sheet(Row("cats", "", ())))
+
+
+def test_the_same_sheet_gives_the_same_bytes() -> None:
+    one, other = (png_of(draw_sheet(sheet(Row("cats", "", (Tile(RED),))))) for _ in range(2))
+    assert one == other
+    assert Image.open(io.BytesIO(one)).format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cats", "cats"),
+        ("<b>dogs</b> & $x^2$ {{ }}", "<b>dogs</b> & $x^2$ {{ }}"),
+        ("two\nlines\tand a tab", "two lines and a tab"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("bytes \udcff", "bytes \ufffd"),
+        ("кошки Ελλάς é", "кошки Ελλάς é"),
+    ],
+)
+def test_names_become_legible(text: str, expected: str) -> None:
+    assert legible(text, LETTERS) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("🐈 cats", "[cat] cats"),
+        ("👍🏽", "[thumbs up sign]"),
+        ("❤\ufe0f", "❤"),
+        ("猫", "U+732B"),
+    ],
+)
+def test_what_the_font_lacks_is_spelled_out(text: str, expected: str) -> None:
+    pytest.importorskip("matplotlib")
+    assert legible(text, LETTERS) == expected
+
+
+@given(st.text(max_size=60), st.integers(20, 400))
+def test_fitted_text_fits_on_one_line(text: str, width: int) -> None:
+    shown = fitted(text, LETTERS, width)
+    assert LETTERS.getlength(shown) <= width
+    assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in shown)
+
+
+def test_a_cut_name_keeps_both_ends() -> None:
+    shown = fitted("animals/" + "felines/" * 20 + "lynx", LETTERS, 200)
+    assert shown.startswith("animals/fel")
+    assert shown.endswith("lynx")
+    assert "…" in shown
+
+
+def test_a_name_that_fits_is_left_alone() -> None:
+    assert fitted("cats", LETTERS, LETTERS.getlength("cats")) == "cats"
+
+
+def test_without_matplotlib_pillows_own_font_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lettering.importlib.util, "find_spec", lambda name: None)
+    font.cache_clear()
+    try:
+        page = draw_sheet(sheet(Row("cats 🐈", "", (Tile(RED, "one"),))))
+        assert ink(page) > 0
+        assert font(15).getname()[0] != "DejaVu Sans"
+    finally:
+        font.cache_clear()

@@ -1,0 +1,166 @@
+"""The verb `evaluate`: nobody is examined on what he has learnt, whatever it is called now."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from pawsight.errors import BadCatalog, NoPictures, WrongUsage
+from pawsight.jobs.evaluate import evaluate, summary
+
+
+@pytest.fixture
+def run(warm, tmp_path):
+    """A run of this test's own, with data of its own, to spoil."""
+    data = shutil.copytree(warm.data, tmp_path / "data")
+    return warm.again(data, tmp_path / "runs").run
+
+
+def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):
+    report = evaluate(warm.report.run)
+    assert report.part == "validation"
+    assert report.data == "the run's own validation part"
+    assert report.metrics.confusion == warm.report.validation.confusion
+    assert report.metrics.log_loss == pytest.approx(warm.report.validation.log_loss, abs=5e-3)
+    assert report.split_digest == warm.report.split.digest
+    assert report.left_out == ()
+
+
+def test_the_test_part_is_measured_when_asked_for_and_the_look_is_counted(run, warm):
+    from pawsight.jobs.sealed import looks_at_test
+
+    report = evaluate(run, test=True)
+    assert (report.part, report.data) == ("test", "the run's own test part")
+    assert report.metrics.confusion == warm.report.test.confusion
+    evaluate(run, test=True)
+    assert looks_at_test(run) == 2
+
+
+def test_pictures_that_were_trained_on_are_left_out_by_content(warm):
+    report = evaluate(warm.report.run, warm.data)
+    assert report.metrics.pictures == 20
+    assert {one.reason for one in report.left_out} == {"trained on"}
+    assert {one.name for one in report.left_out} == {one.name for one in warm.report.split.part("train")}
+
+
+def test_also_when_they_were_renamed_and_moved(warm, tmp_path):
+    for kind in ("cats", "dogs"):
+        (tmp_path / "new" / kind).mkdir(parents=True)
+        for number, path in enumerate(sorted((warm.data / "train" / kind).iterdir())):
+            shutil.copy(path, tmp_path / "new" / kind / f"holiday-{number}.dat")
+    with pytest.raises(NoPictures) as told:
+        evaluate(warm.report.run, tmp_path / "new")
+    assert str(told.value) == (
+        "No picture of new can be measured.\n"
+        "Left out: 32 trained on.\n"
+        "Give pictures the bundle has not seen, or add --including-training to measure memory instead of skill."
+    )
+
+
+def test_unless_told_otherwise(warm):
+    report = evaluate(warm.report.run, warm.data, including_training=True)
+    assert report.metrics.pictures == 52
+    assert report.left_out == ()
+
+
+def test_a_bundle_alone_refuses_them_too(warm, tmp_path):
+    bundle = shutil.copytree(warm.report.run / "bundle", tmp_path / "alone")
+    assert evaluate(bundle, warm.data).metrics.pictures == 20
+    with pytest.raises(WrongUsage) as told:
+        evaluate(bundle)
+    assert str(told.value) == (
+        f"{bundle} has no splits.csv, so it has no pictures of its own to be measured on.\n"
+        "It is a bundle without its run.\n"
+        f"Give pictures: pawsight evaluate {bundle} DATA"
+    )
+
+
+def test_held_out_pictures_that_were_changed_or_are_gone_are_left_out(run, tmp_path):
+    cats = sorted((tmp_path / "data" / "validation" / "cats").iterdir())
+    dogs = sorted((tmp_path / "data" / "validation" / "dogs").iterdir())
+    before = evaluate(run).metrics.pictures
+    shutil.copy(dogs[0], cats[0])
+    for path in dogs[1:]:
+        path.unlink()
+    report = evaluate(run)
+    reasons = {one.name.removeprefix("validation/"): one.reason for one in report.left_out}
+    assert {reason for name, reason in reasons.items() if name.startswith("cats")} <= {
+        "changed since the split was made"
+    }
+    assert {reason for name, reason in reasons.items() if name.startswith("dogs")} == {"no such file or directory"}
+    assert report.metrics.pictures == before - len(report.left_out) < before
+
+
+def test_a_run_finds_its_pictures_from_any_folder(warm, tmp_path, monkeypatch):
+    monkeypatch.chdir(warm.data.parent)
+    run = warm.again(warm.data.name, tmp_path / "runs").run
+    monkeypatch.chdir(tmp_path)
+    assert evaluate(run).metrics.pictures == 16
+
+
+def test_classes_the_bundle_does_not_know_are_told(warm, tmp_path):
+    shutil.copytree(warm.data / "validation" / "cats", tmp_path / "new" / "Cats")
+    shutil.copytree(warm.data / "validation" / "dogs", tmp_path / "new" / "dogs")
+    with pytest.raises(BadCatalog) as told:
+        evaluate(warm.report.run, tmp_path / "new")
+    assert str(told.value) == (
+        "The data has classes that the bundle does not know: 'Cats'.\n"
+        "The bundle knows 'cats', 'dogs'.\n"
+        "Name the folders as they were named for training, or leave the others out."
+    )
+
+
+def test_the_test_part_and_other_data_cannot_both_be_asked_for(warm):
+    with pytest.raises(WrongUsage, match="Either the run's own test part can be measured or other data, not both"):
+        evaluate(warm.report.run, warm.data, test=True)
+
+
+def test_one_class_of_the_bundle_s_is_enough_to_measure(warm, tmp_path):
+    shutil.copytree(warm.data / "validation" / "cats", tmp_path / "new" / "cats")
+    (tmp_path / "new" / "dogs").mkdir()
+    report = evaluate(warm.report.run, tmp_path / "new")
+    assert report.metrics.pictures == 10
+    assert report.metrics.roc_auc is None
+    assert json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_json_says_what_was_measured_with_which_bundle_and_split(warm):
+    plain = json.loads(json.dumps(evaluate(warm.report.run, warm.data).to_json(), allow_nan=False))
+    assert set(plain) >= {"bundle", "data", "part", "split", "metrics", "left_out"}
+    assert plain["bundle"] == str(warm.report.run / "bundle")
+    assert plain["part"] is None
+    assert plain["split"]["digest"] == warm.report.split.digest
+    assert {"accuracy", "interval", "log_loss", "roc_auc", "pictures", "baseline", "classes", "confusion"} <= set(
+        plain["metrics"]
+    )
+    assert {"path": warm.report.split.part("train")[0].name, "reason": "trained on"} in plain["left_out"]
+
+
+def test_lines_for_people_hold_the_interval_the_table_and_the_digest(warm):
+    first, area, header, cats, dogs, *rest = summary(evaluate(warm.report.run, warm.data))
+    assert first.startswith(f"On {warm.data.name}: ")
+    assert "95 % interval" in first
+    assert "always the commonest class: 50.0 %" in first
+    assert area.startswith("Area under the ROC curve 0.") or area.endswith("1.0000")
+    assert header.split() == ["class", "pictures", "precision", "recall", "F1"]
+    assert [line.split()[:2] for line in (cats, dogs)] == [["cats", "10"], ["dogs", "10"]]
+    assert len({len(line) for line in (header, cats, dogs)}) == 1
+    assert rest[-2:] == [
+        "Left out: 32 trained on",
+        f"The split it was trained with has the digest {warm.report.split.digest[:12]}.",
+    ]
+
+
+def test_the_listener_hears_which_bundle_and_split_it_is(warm):
+    from pawsight.progress import Silent
+
+    said = []
+
+    class Listener(Silent):
+        def say(self, line):
+            said.append(line)
+
+    evaluate(warm.report.run, progress=Listener())
+    assert said == [f"Bundle   {warm.report.run / 'bundle'}, split {warm.report.split.digest[:12]}"]

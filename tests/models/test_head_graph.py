@@ -1,0 +1,80 @@
+"""The head in the graph answers as the head in numpy does."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+from pawsight.engine import Engine
+from pawsight.models.head_graph import append_head
+from pawsight.training.probe import Head
+
+
+def some_head(classes, *, seed=0):
+    rng = np.random.default_rng(seed)
+    weights = (rng.normal(size=(3, classes)) / 40).astype(np.float32)
+    return Head(weights, rng.normal(size=classes).astype(np.float32), 1.0, ())
+
+
+def names(classes):
+    return [f"class {number}" for number in range(classes)]
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_probabilities_in_the_graph_equal_those_in_numpy(colour_backbone, classes):
+    head = some_head(classes)
+    model = append_head(colour_backbone, head.weights, head.bias, classes=names(classes))
+    pictures = np.random.default_rng(1).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+    answers = Engine(model, image_px=8, precision="f32", streams=1).run_all(pictures)
+    features = pictures.mean(axis=(1, 2)).astype(np.float32)
+    assert np.allclose(answers["features"], features, atol=1e-3)
+    assert np.allclose(answers["probabilities"], head.probabilities(features), atol=1e-5)
+    assert np.allclose(answers["probabilities"].sum(axis=1), 1, atol=1e-6)
+
+
+def test_probabilities_of_a_trained_run_are_those_its_head_gave(trained):
+    """predictions.csv was written by numpy from features, the predictor runs the whole graph on the files."""
+    from pawsight.inference import load_predictor
+    from pawsight.runs import PREDICTIONS, read_table
+
+    rows = read_table(trained.report.run / PREDICTIONS)
+    answers = load_predictor(trained.report.run).predict([trained.data / row["path"] for row in rows])
+    given = [[answer.probabilities[name] for name in ("cats", "dogs")] for answer in answers]
+    written = [[float(row["p(cats)"]), float(row["p(dogs)"])] for row in rows]
+    allowed = 3e-2 if trained.report.precision == "bf16" else 2e-4
+    assert np.allclose(given, written, atol=allowed)
+
+
+def test_huge_logits_do_not_overflow_in_either(colour_backbone):
+    head = Head(np.eye(3, dtype=np.float32) * 50, np.zeros(3, np.float32), 1.0, ())
+    model = append_head(colour_backbone, head.weights, head.bias, classes=names(3))
+    white = np.full((1, 8, 8, 3), 255, np.uint8)
+    white[..., 0] = 0
+    answers = Engine(model, image_px=8, precision="f32", streams=1).run_all(white)["probabilities"]
+    assert np.allclose(answers, [[0, 0.5, 0.5]])
+    assert np.allclose(head.probabilities(np.array([[0, 255, 255]], np.float32)), [[0, 0.5, 0.5]])
+
+
+def test_the_graph_keeps_its_input_names_its_outputs_and_carries_the_classes(colour_backbone):
+    head = some_head(3)
+    classes = ["a/cat", "b/cat", "猫"]
+    model = onnx.load_from_string(append_head(colour_backbone, head.weights, head.bias, classes=classes))
+    shapes = {
+        end.name: [dim.dim_param or dim.dim_value for dim in end.type.tensor_type.shape.dim]
+        for end in (*model.graph.input, *model.graph.output)
+    }
+    assert list(shapes) == ["pictures", "probabilities", "features"]
+    assert shapes == {"pictures": ["N", 8, 8, 3], "probabilities": ["N", 3], "features": ["N", 3]}
+    assert {entry.key: json.loads(entry.value) for entry in model.metadata_props} == {"classes": classes}
+    onnx.checker.check_model(model, full_check=True)
+
+
+def test_equal_heads_give_equal_bytes_and_the_backbone_is_left_alone(colour_backbone):
+    before = bytes(colour_backbone)
+    head = some_head(3)
+    one, other = (append_head(colour_backbone, head.weights, head.bias, classes=names(3)) for _ in range(2))
+    assert one == other
+    assert colour_backbone == before

@@ -1,0 +1,131 @@
+"""The engine: right answers in the right order, a bounded number under way, one lane never in another's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from pawsight.engine import SPOKEN, Engine, Lane, best_precision
+from pawsight.errors import BundleRefused
+from pawsight.machine import this_machine
+
+STREAMS = 2
+
+
+@pytest.fixture(scope="module")
+def engine(colour_model):
+    return Engine(colour_model, image_px=8, precision="f32", streams=STREAMS)
+
+
+def squares(count, *, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+
+
+def expected(pictures):
+    features = pictures.astype(np.float64).mean(axis=(1, 2))
+    powers = np.exp(features / 16)
+    return features, powers / powers.sum(axis=1, keepdims=True)
+
+
+def test_every_picture_gets_its_own_answer_in_order(engine):
+    pictures = squares(50)
+    answers = list(engine.run(zip(range(50), pictures, strict=True)))
+    features, probabilities = expected(pictures)
+    assert [key for key, _ in answers] == list(range(50))
+    assert np.allclose([outputs["features"] for _, outputs in answers], features, atol=1e-3)
+    assert np.allclose([outputs["probabilities"] for _, outputs in answers], probabilities, atol=1e-5)
+
+
+def test_outputs_come_by_name_without_the_batch_and_are_copies(engine):
+    (_, first), (_, second) = engine.run(enumerate(squares(2)))
+    assert {name: value.shape for name, value in first.items()} == {"probabilities": (3,), "features": (3,)}
+    assert all(value.dtype == np.float32 for value in first.values())
+    kept = second["features"].copy()
+    first["features"][:] = 0
+    list(engine.run(enumerate(squares(20, seed=1))))
+    assert np.array_equal(second["features"], kept)
+
+
+def test_an_answer_does_not_depend_on_the_pictures_beside_it(engine):
+    pictures = squares(9)
+    alone = [engine.run_all(one[None])["probabilities"][0] for one in pictures]
+    together = engine.run_all(pictures)["probabilities"]
+    assert np.array_equal(alone, together)
+    assert np.array_equal(engine.run_all(pictures[::-1])["probabilities"][::-1], together)
+
+
+def test_pictures_are_taken_only_as_answers_leave(engine):
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken, squares(1)[0]
+
+    running = engine.run(endless())
+    for answered in range(1, 40):
+        assert next(running)[0] == answered
+        assert taken <= answered + 2 * STREAMS
+
+
+def test_a_lane_left_before_its_end_leaves_the_engine_whole(engine):
+    for _ in range(10):
+        left = engine.run(enumerate(squares(20)))
+        next(left)
+        left.close()
+    assert engine.run_all(squares(20))["features"].shape == (20, 3)
+
+
+def test_lanes_side_by_side_keep_to_their_own(engine):
+    one, other = squares(30, seed=1), squares(30, seed=2)
+    together = list(zip(engine.run(enumerate(one)), engine.run(enumerate(other)), strict=True))
+    assert np.allclose([left["features"] for (_, left), _ in together], expected(one)[0], atol=1e-3)
+    assert np.allclose([right["features"] for _, (_, right) in together], expected(other)[0], atol=1e-3)
+
+
+def test_threads_may_share_an_engine(engine):
+    found = {}
+
+    def work(seed):
+        found[seed] = engine.run_all(squares(40, seed=seed))["features"]
+
+    threads = [Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in range(4):
+        assert np.allclose(found[seed], expected(squares(40, seed=seed))[0], atol=1e-3)
+
+
+def test_a_lane_answers_all_that_was_pushed_when_drained(engine):
+    lane = Lane(engine)
+    answered = [key for key, picture in enumerate(squares(7)) for key, _ in lane.push(key, picture)]
+    answered += [key for key, _ in lane.drain()]
+    assert answered == list(range(7))
+    assert list(lane.drain()) == []
+
+
+def test_a_graph_that_is_none_is_refused_in_one_line_of_the_reader_s_words():
+    with pytest.raises(BundleRefused) as told:
+        Engine(b"not a graph", image_px=8, precision="f32", streams=1)
+    assert told.value.what == "The model cannot be loaded by OpenVINO."
+    assert told.value.fix == "Train or export it again."
+    assert "\n" not in told.value.why
+
+
+def test_bfloat16_is_taken_only_where_amx_makes_it_fast():
+    machine = this_machine()
+    precisions = {kind: best_precision(replace(machine, bfloat16=kind)) for kind in ("AMX", "AVX-512", "")}
+    assert precisions == {"AMX": "bf16", "AVX-512": "f32", "": "f32"}
+    assert set(SPOKEN) == {"f32", "bf16"}
+
+
+def test_bfloat16_answers_lie_near_those_of_float32(colour_model, engine):
+    rough = Engine(colour_model, image_px=8, precision="bf16", streams=1).run_all(squares(20))
+    exact = engine.run_all(squares(20))
+    assert np.abs(rough["probabilities"] - exact["probabilities"]).max() < 0.1

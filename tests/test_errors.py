@@ -1,0 +1,62 @@
+"""Errors: three parts in one message, one root, and whole after a journey between processes."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import pytest
+
+from pawsight import errors
+from pawsight.errors import PawsightError, UnreadablePicture, WrongUsage
+
+ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
+
+
+def test_a_message_is_what_why_and_fix_each_on_a_line() -> None:
+    error = PawsightError("No cats.", "They are asleep.", "Type: wake cats")
+    assert (error.what, error.why, error.fix) == ("No cats.", "They are asleep.", "Type: wake cats")
+    assert str(error) == "No cats.\nThey are asleep.\nType: wake cats"
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [(("What.",), "What."), (("What.", "", "Fix."), "What.\nFix."), (("What.", "Why."), "What.\nWhy.")],
+)
+def test_parts_that_are_missing_leave_no_empty_line(parts: tuple[str, ...], text: str) -> None:
+    assert str(PawsightError(*parts)) == text
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_doors_can_catch_every_error_by_its_root(kind: type[Exception]) -> None:
+    assert issubclass(kind, PawsightError)
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_wrong_usage_alone_ends_with_status_2(kind: type[PawsightError]) -> None:
+    assert kind.exit_status == (2 if issubclass(kind, WrongUsage) else 1)
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_an_error_survives_being_sent_to_another_process(kind: type[PawsightError]) -> None:
+    sent = kind("What.", "Why.", "Fix.")
+    come = pickle.loads(pickle.dumps(sent))
+    assert type(come) is kind
+    assert (come.what, come.why, come.fix, str(come)) == ("What.", "Why.", "Fix.", str(sent))
+
+
+def test_the_tree_drawn_on_top_is_the_tree() -> None:
+    names: list[tuple[int, str]] = []
+    for line in errors.__doc__.splitlines():
+        if drawn := re.match(r"    ([ │├└─]*)([A-Z]\w+) ", line):
+            names.append((len(drawn[1]) // 4, drawn[2]))
+    for place, (depth, name) in enumerate(names[1:], start=1):
+        parent = next(above for level, above in reversed(names[:place]) if level == depth - 1)
+        assert getattr(errors, name).__base__ is getattr(errors, parent)
+    assert sorted(name for _, name in names) == sorted(kind.__name__ for kind in ALL)
+
+
+def test_an_unreadable_picture_is_a_problem_of_data() -> None:
+    with pytest.raises(errors.DataError):
+        raise UnreadablePicture("Could not read x.", "empty")

@@ -1,0 +1,196 @@
+"""The predictor: one answer a picture, in order, ahead of nobody by much, and only after passing its exam."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawsight.bundle import Exam, read_bundle
+from pawsight.errors import BundleRefused
+from pawsight.inference import TOLERANCE, Predictor, load_predictor
+from pawsight.machine import this_machine
+
+COLOURS = {"red": (250, 10, 10), "green": (10, 250, 10), "blue": (10, 10, 250)}
+
+
+@pytest.fixture(scope="module")
+def predictor(colour_bundle):
+    return load_predictor(colour_bundle)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """30 pictures, red, green and blue in turn, none like another."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    paths = []
+    for index, (name, colour) in zip(range(30), itertools.cycle(COLOURS.items()), strict=False):
+        path = folder / f"{index:02d}-{name}.png"
+        Image.new("RGB", (20 + index, 30), tuple(min(255, value + index) for value in colour)).save(path)
+        paths.append(path)
+    return paths
+
+
+def named(path):
+    return path.stem.partition("-")[2]
+
+
+def test_every_picture_gets_its_label_in_the_order_given(predictor, pictures):
+    mixed = pictures[::-1] + pictures[::2]
+    answers = predictor.predict(mixed)
+    assert [answer.path for answer in answers] == [str(path) for path in mixed]
+    assert [answer.label for answer in answers] == [named(path) for path in mixed]
+
+
+def test_an_answer_names_every_class_and_its_probability_is_the_label_s(predictor, pictures):
+    for answer in predictor.predict(pictures):
+        assert list(answer.probabilities) == ["red", "green", "blue"]
+        assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert answer.probability == answer.probabilities[answer.label] == max(answer.probabilities.values())
+        assert answer.error is None
+
+
+def test_an_answer_does_not_depend_on_the_pictures_beside_it(predictor, pictures):
+    together = predictor.predict(pictures)
+    assert [predictor.predict([path])[0] for path in pictures] == together
+    assert predictor.predict(pictures[::-1])[::-1] == together
+
+
+def test_what_cannot_be_read_has_an_error_and_the_rest_go_on(predictor, pictures, tmp_path):
+    (empty := tmp_path / "empty.jpg").touch()
+    (text := tmp_path / "text.jpg").write_text("no picture at all")
+    (cut := tmp_path / "cut.png").write_bytes(pictures[0].read_bytes()[:-30])
+    missing = tmp_path / "missing.jpg"
+    too_long = tmp_path / ("n" * 300)
+    os.mkfifo(pipe := tmp_path / "pipe.jpg")
+    given = [pictures[0], empty, text, pictures[1], cut, missing, too_long, pipe, pictures[2]]
+    answers = predictor.predict(given)
+    assert [answer.path for answer in answers] == [str(path) for path in given]
+    assert [answer.label for answer in answers] == ["red", None, None, "green", None, None, None, None, "blue"]
+    assert [answer.error for answer in answers if answer.error] == [
+        "empty",
+        "not a picture",
+        "truncated",
+        "no such file or directory",
+        "file name too long",
+        "not a regular file",
+    ]
+    assert all((answer.probability, answer.probabilities) == (None, None) for answer in answers if answer.label is None)
+
+
+def test_a_folder_stands_for_the_files_below_it(predictor, pictures):
+    (pictures[0].parent / "deeper").mkdir()
+    moved = shutil.move(pictures[3], pictures[0].parent / "deeper")
+    answers = predictor.predict([pictures[0].parent, pictures[0]])
+    expected = [*sorted(pictures[:3] + pictures[4:]), moved, pictures[0]]
+    assert [answer.path for answer in answers] == [str(path) for path in expected]
+
+
+def test_paths_may_be_texts_and_there_may_be_none(predictor, pictures):
+    assert predictor.predict([str(pictures[4])])[0].label == "green"
+    assert predictor.predict([]) == []
+
+
+def test_thousands_of_paths_are_taken_only_as_answers_leave(predictor, pictures):
+    taken = 0
+
+    def many():
+        nonlocal taken
+        for path in itertools.islice(itertools.cycle(pictures), 5000):
+            taken += 1
+            yield path
+
+    most_ahead = 0
+    for answered, answer in enumerate(predictor.stream(many()), start=1):
+        most_ahead = max(most_ahead, taken - answered)
+        if answered % 500 == 1:
+            assert answer.label == named(pictures[(answered - 1) % len(pictures)])
+    assert answered == taken == 5000
+    assert most_ahead <= 10 * this_machine().cores
+
+
+def test_a_stream_left_early_or_run_beside_another_spoils_nothing(predictor, pictures):
+    for _ in range(5):
+        next(predictor.stream(itertools.cycle(pictures)))
+    pairs = list(zip(predictor.stream(pictures), predictor.stream(pictures[::-1]), strict=True))
+    assert [named(path) for path in pictures] == [left.label for left, _ in pairs]
+    assert [named(path) for path in pictures[::-1]] == [right.label for _, right in pairs]
+
+
+def test_a_bundle_copied_elsewhere_alone_gives_the_same_answers(trained, tmp_path):
+    copy = shutil.copytree(trained.report.run / "bundle", tmp_path / "elsewhere" / "cats-or-dogs")
+    paths = [trained.data / one.name for one in trained.report.split.assigned]
+    here, there = load_predictor(trained.report.run).predict(paths), load_predictor(copy).predict(paths)
+    assert here == there
+    assert len({answer.probability for answer in here}) > len(here) // 2
+
+
+def test_a_run_may_be_named_by_its_folder_its_bundle_or_latest(trained, monkeypatch):
+    monkeypatch.chdir(trained.report.run.parent)
+    for place in (trained.report.run, trained.report.run / "bundle", "latest", "latest/bundle"):
+        assert load_predictor(place).classes == ("cats", "dogs")
+
+
+def spoilt(colour_bundle, change):
+    bundle = read_bundle(colour_bundle)
+    return replace(bundle, exam=Exam(bundle.exam.pictures, change(bundle.exam.probabilities)))
+
+
+@pytest.mark.parametrize(
+    ("change", "off"),
+    [(lambda one: one[::-1].copy(), "1.0"), (lambda one: one + np.float32(0.05), "0.05"), (np.log, "")],
+)
+def test_a_bundle_that_answers_otherwise_than_it_did_is_refused(colour_bundle, change, off):
+    with pytest.raises(BundleRefused) as told:
+        Predictor(spoilt(colour_bundle, change))
+    assert told.value.what == f"{colour_bundle} is not a usable bundle."
+    allowed = TOLERANCE["bf16" if this_machine().bfloat16 == "AMX" else "f32"]
+    assert told.value.why.startswith(f"It fails its exam: a probability is off by {off}")
+    assert told.value.why.endswith(f", {allowed:g} is allowed.")
+    assert told.value.fix == "Train again, or copy the whole bundle folder once more."
+
+
+def test_an_exam_whose_answers_are_no_numbers_is_failed(colour_bundle):
+    with pytest.raises(BundleRefused, match="It fails its exam: a probability is off by nan"):
+        Predictor(spoilt(colour_bundle, lambda one: one * np.float32("nan")))
+
+
+def test_rounding_between_processors_is_forgiven(colour_bundle):
+    Predictor(spoilt(colour_bundle, lambda one: one + np.float32(5e-4)))
+
+
+def test_an_exam_sat_in_bfloat16_allows_for_its_rounding(colour_bundle):
+    rough = spoilt(colour_bundle, lambda one: one + np.float32(0.02))
+    with pytest.raises(BundleRefused, match="It fails its exam"):
+        Predictor(rough, machine=replace(this_machine(), bfloat16=""))
+    Predictor(replace(rough, card=replace(rough.card, precision="bf16")))
+
+
+def test_a_model_whose_outputs_do_not_fit_the_exam_is_refused(colour_bundle, colour_backbone):
+    with pytest.raises(BundleRefused, match=r"The model's outputs do not fit its exam\."):
+        Predictor(replace(read_bundle(colour_bundle), model=colour_backbone))
+
+
+def test_a_forged_model_that_answers_otherwise_is_refused_though_its_digest_fits(colour_bundle, tmp_path):
+    import hashlib
+
+    import onnx
+    from onnx import numpy_helper
+
+    forged = shutil.copytree(colour_bundle, tmp_path / "forged")
+    model = onnx.load(forged / "model.onnx")
+    weights = next(one for one in model.graph.initializer if one.name == "head/weights")
+    weights.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(weights), "head/weights"))
+    onnx.save(model, forged / "model.onnx")
+    card = json.loads((forged / "bundle.json").read_text())
+    card["files"]["model.onnx"] = hashlib.sha256((forged / "model.onnx").read_bytes()).hexdigest()
+    (forged / "bundle.json").write_text(json.dumps(card))
+    with pytest.raises(BundleRefused, match="It fails its exam"):
+        load_predictor(forged)

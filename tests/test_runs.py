@@ -1,0 +1,142 @@
+"""Run folders: numbers nobody gets twice, a `latest` that is always whole, tables for any file name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawsight.errors import StorageError
+from pawsight.runs import new_run, read_table, set_latest, write_table
+
+
+def test_runs_are_numbered_from_one_and_named_in_full(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = [new_run(Path("runs")) for _ in range(3)]
+    assert made == [tmp_path / "runs" / name for name in ("001", "002", "003")]
+    assert all(folder.is_dir() for folder in made)
+
+
+def test_numbers_go_on_after_the_highest_whatever_else_lies_there(tmp_path):
+    for name in ("007", "12", "latest.old", "notes", "-3", "4.5"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "013").write_text("a file takes a number too")
+    assert new_run(tmp_path).name == "014"
+
+
+def test_numbers_outgrow_three_digits(tmp_path):
+    (tmp_path / "999").mkdir()
+    assert [new_run(tmp_path).name, new_run(tmp_path).name] == ["1000", "1001"]
+
+
+def test_threads_that_start_at_once_get_different_numbers(tmp_path):
+    with ThreadPoolExecutor(16) as pool:
+        made = list(pool.map(lambda _: new_run(tmp_path / "runs"), range(64)))
+    assert sorted(path.name for path in made) == [f"{number:03d}" for number in range(1, 65)]
+
+
+def test_processes_that_start_at_once_get_different_numbers(tmp_path):
+    code = "import sys; from pathlib import Path; from pawsight.runs import new_run\nfor _ in range(20): print(new_run(Path(sys.argv[1])).name)"
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    numbers = [name for process in running for name in process.communicate(timeout=60)[0].split()]
+    assert len(numbers) == len(set(numbers)) == 60
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the text is that of POSIX systems")
+def test_a_place_that_is_no_folder_is_told(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(StorageError) as told:
+        new_run(tmp_path / "runs")
+    assert str(told.value) == (
+        f"No run folder can be made in {tmp_path / 'runs'}.\nThe system says: File exists.\nGive another with --runs."
+    )
+
+
+def test_latest_leads_to_the_run_and_moves_on(tmp_path):
+    one, two = new_run(tmp_path), new_run(tmp_path)
+    set_latest(one)
+    assert (tmp_path / "latest").resolve() == one.resolve()
+    set_latest(two)
+    assert (tmp_path / "latest").resolve() == two.resolve()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["001", "002", "latest"]
+
+
+def test_latest_still_leads_there_when_the_folder_of_runs_is_moved(tmp_path):
+    set_latest(new_run(tmp_path / "runs"))
+    (tmp_path / "runs").rename(tmp_path / "moved")
+    assert (tmp_path / "moved" / "latest").resolve().name == "001"
+
+
+def test_something_of_the_user_s_called_latest_is_left_alone(tmp_path):
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest" / "mine").touch()
+    set_latest(new_run(tmp_path))
+    assert (tmp_path / "latest" / "mine").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["001", "latest"]
+
+
+def test_where_links_cannot_be_made_nothing_breaks(tmp_path, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    set_latest(new_run(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["001"]
+
+
+AWKWARD = [
+    "plain.jpg",
+    "with, comma.jpg",
+    'with "quotes".jpg',
+    "with\nnewline.jpg",
+    "with\r\nboth.jpg",
+    " spaces ",
+    "Ünï©ødé 猫.jpg",
+    os.fsdecode(b"latin-\xe9.jpg"),
+    "",
+]
+
+
+def test_tables_keep_every_name_whole(tmp_path):
+    write_table(tmp_path / "t.csv", ("path", "number"), [(name, index) for index, name in enumerate(AWKWARD)])
+    assert read_table(tmp_path / "t.csv") == [
+        {"path": name, "number": str(index)} for index, name in enumerate(AWKWARD)
+    ]
+
+
+def test_names_that_are_no_utf8_keep_their_bytes(tmp_path):
+    write_table(tmp_path / "t.csv", ("path",), [(os.fsdecode(b"caf\xe9"),)])
+    assert (tmp_path / "t.csv").read_bytes() == b"path\ncaf\xe9\n"
+
+
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@given(st.lists(st.tuples(text, text), max_size=5))
+def test_any_reader_of_csv_gets_back_what_was_written(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    write_table(path, ("one", "two"), rows)
+    with io.StringIO(path.read_bytes().decode(), newline="") as file:
+        assert list(csv.reader(file)) == [["one", "two"], *map(list, rows)]
+    assert [tuple(row.values()) for row in read_table(path)] == rows
+
+
+def test_a_table_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(StorageError) as told:
+        read_table(tmp_path / "splits.csv")
+    assert str(told.value) == (
+        f"{tmp_path / 'splits.csv'} cannot be read.\n"
+        "The system says: No such file or directory.\n"
+        "Name a finished run, e.g. runs/latest."
+    )

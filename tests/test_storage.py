@@ -1,0 +1,170 @@
+"""Whole files or nothing, and content hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawsight import storage
+from pawsight.errors import StorageError
+from pawsight.storage import new_folder, sha256_of, sha256_of_file, write_bytes, write_json, write_text
+
+FIX = "Check that the place exists, is writable and has room, then type the same command again."
+
+
+def refuse(*args: object, **kwargs: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def interrupt(*args: object, **kwargs: object) -> None:
+    raise KeyboardInterrupt
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+@given(st.binary(max_size=100))
+def test_a_hash_is_lower_case_hexadecimal_sha256(data: bytes) -> None:
+    assert sha256_of(data) == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20])
+def test_a_file_hashes_like_its_bytes(size: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\xff" * size)
+    assert sha256_of_file(tmp_path / "file") == sha256_of(b"\xff" * size)
+
+
+def test_hashing_a_missing_file_says_what_why_and_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(StorageError) as caught:
+        sha256_of_file(tmp_path / "gone")
+    assert str(caught.value) == (
+        f"Could not read {tmp_path / 'gone'}.\nThe system says: No such file or directory.\n{FIX}"
+    )
+
+
+def test_bytes_are_written_and_folders_made_for_them(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a" / "b" / "file", b"\0new")
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"\0new"
+    assert names(tmp_path / "a" / "b") == ["file"]
+
+
+def test_old_content_is_replaced_whole(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "file", b"old and long")
+    write_bytes(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_write_that_the_disk_refuses_leaves_the_old_content_and_nothing_else(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bytes(tmp_path / "file", b"old")
+    monkeypatch.setattr(storage.os, step, refuse)
+    with pytest.raises(StorageError) as caught:
+        write_bytes(tmp_path / "file", b"new!" * 256)
+    assert str(caught.value) == (
+        f"Could not write 1,024 bytes to {tmp_path / 'file'}.\nThe system says: No space left on device.\n{FIX}"
+    )
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_ctrl_c_in_the_middle_of_a_write_leaves_nothing_behind(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bytes(tmp_path / "file", b"old")
+    monkeypatch.setattr(storage.os, step, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_bytes(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(StorageError, match=r"Could not write 1 bytes to .*below\.\nThe system says: "):
+        write_bytes(tmp_path / "file" / "below", b"x")
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    with pytest.raises(StorageError):
+        write_bytes(tmp_path / "place", b"x")
+    assert names(tmp_path) == ["place"]
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127, "猫" * 85, "🐈" * 63])
+def test_names_as_long_as_the_disk_allows_can_be_written(name: str, tmp_path: Path) -> None:
+    write_bytes(tmp_path / name, b"x")
+    assert names(tmp_path) == [name]
+
+
+def test_text_is_utf_8_and_names_that_are_not_pass_through(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "Käthe 🐈\n" + os.fsdecode(b"caf\xe9"))
+    assert (tmp_path / "file").read_bytes() == "Käthe 🐈\n".encode() + os.fsencode(os.fsdecode(b"caf\xe9"))
+
+
+def test_json_is_indented_readable_and_ends_with_a_line(tmp_path: Path) -> None:
+    write_json(tmp_path / "file", {"who": "Käthe", "shares": [0.5]})
+    assert (tmp_path / "file").read_text("utf-8") == '{\n  "who": "Käthe",\n  "shares": [\n    0.5\n  ]\n}\n'
+
+
+def test_what_is_no_json_leaves_the_old_content(tmp_path: Path) -> None:
+    write_json(tmp_path / "file", 1)
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "file", float("nan"))
+    assert (tmp_path / "file").read_text() == "1\n"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_new_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "run"
+    with new_folder(target) as folder:
+        (folder / "one").write_bytes(b"1")
+        assert not target.exists()
+        assert folder.parent == target.parent
+    assert names(target) == ["one"]
+    assert names(target.parent) == ["run"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
+def test_a_new_folder_that_fails_half_way_is_gone(error: BaseException, tmp_path: Path) -> None:
+    with pytest.raises(type(error)), new_folder(tmp_path / "run") as folder:
+        (folder / "one").write_bytes(b"1")
+        raise error
+    assert names(tmp_path) == []
+
+
+def test_a_new_folder_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StorageError) as caught, new_folder(tmp_path / "run"):
+        refuse()
+    assert str(caught.value) == (
+        f"Could not write the folder {tmp_path / 'run'}.\nThe system says: No space left on device.\n{FIX}"
+    )
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine").write_bytes(b"mine")
+    with pytest.raises(StorageError, match="Could not write the folder"), new_folder(tmp_path / "run") as folder:
+        (folder / "one").write_bytes(b"1")
+    assert names(tmp_path) == ["run"]
+    assert (tmp_path / "run" / "mine").read_bytes() == b"mine"
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "run").write_bytes(b"mine")
+    with pytest.raises(StorageError), new_folder(tmp_path / "run"):
+        pass
+    assert (tmp_path / "run").read_bytes() == b"mine"
+    assert names(tmp_path) == ["run"]

@@ -1,0 +1,114 @@
+"""Features: each content through the backbone once, ever, and back in the order that is asked for."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from pawsight.cache import Cache
+from pawsight.engine import Engine
+from pawsight.training import features as room
+from pawsight.training.features import FeatureSink
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+NAMES = [f"{number:064x}" for number in range(len(PICTURES))]
+EXPECTED = PICTURES.mean(axis=(1, 2))
+
+
+@pytest.fixture
+def cache(tmp_path):
+    with Cache(tmp_path / "store") as opened:
+        yield opened
+
+
+@pytest.fixture
+def sink_on(colour_backbone, cache):
+    """Make sinks, and count the engines they made."""
+    made = []
+
+    def make(space="features/1"):
+        def engine():
+            made.append(space)
+            return Engine(colour_backbone, image_px=8, precision="f32", streams=2)
+
+        return FeatureSink(engine, cache=cache, space=space, width=3)
+
+    make.made = made
+    return make
+
+
+def feed(sink, rows):
+    for row in rows:
+        if sink.wants(NAMES[row]):
+            sink.take(NAMES[row], PICTURES[row])
+    return sink
+
+
+def test_features_come_in_the_order_asked_for(sink_on):
+    sink = feed(sink_on(), range(40))
+    order = [7, 3, 39, 0, 3]
+    assert np.allclose(sink.features_of([NAMES[row] for row in order]), EXPECTED[order], atol=1e-3)
+    assert sink.computed == 40
+
+
+def test_nothing_asked_for_is_an_empty_table_of_the_right_width(sink_on):
+    found = sink_on().features_of([])
+    assert found.shape == (0, 3)
+    assert found.dtype == np.float32
+
+
+def test_the_engine_is_made_for_the_first_unknown_picture_and_once(sink_on):
+    sink = sink_on()
+    assert sink_on.made == []
+    feed(sink, range(10))
+    assert sink_on.made == ["features/1"]
+
+
+def test_a_second_run_computes_nothing_and_makes_no_engine(sink_on):
+    first = feed(sink_on(), range(40)).features_of(NAMES)
+    sink_on.made.clear()
+    second = feed(sink_on(), range(40))
+    assert second.features_of(NAMES).tobytes() == first.tobytes()
+    assert second.computed == 0
+    assert sink_on.made == []
+
+
+def test_only_what_is_new_is_computed(sink_on):
+    feed(sink_on(), range(30)).features_of(NAMES[:30])
+    sink = feed(sink_on(), range(40))
+    assert np.allclose(sink.features_of(NAMES), EXPECTED, atol=1e-3)
+    assert sink.computed == 10
+
+
+def test_another_space_knows_nothing_of_the_first(sink_on):
+    feed(sink_on("features/lite0/96"), range(5)).features_of(NAMES[:5])
+    assert feed(sink_on("features/lite0/224"), range(5)).wants(NAMES[6])
+    assert sink_on.made == ["features/lite0/96", "features/lite0/224"]
+
+
+def test_the_same_content_twice_is_one_entry(sink_on):
+    sink = feed(sink_on(), [0, 1, 0, 1, 0])
+    found = sink.features_of([NAMES[0], NAMES[1], NAMES[0]])
+    assert np.array_equal(found[0], found[2])
+    assert sink.computed <= 5
+
+
+def test_an_entry_of_the_wrong_length_is_computed_again(sink_on, cache):
+    cache.put_many("features/1", {NAMES[0]: b"short"})
+    sink = sink_on()
+    assert sink.wants(NAMES[0])
+    assert np.allclose(feed(sink, [0]).features_of(NAMES[:1]), EXPECTED[:1], atol=1e-3)
+
+
+def test_features_are_stored_as_they_come_not_only_at_the_end(sink_on, cache, monkeypatch):
+    monkeypatch.setattr(room, "_WRITE_EVERY", 8)
+    feed(sink_on(), range(40))  # and then the process is killed
+    assert len(cache.get_many("features/1", NAMES)) >= 24
+
+
+def test_order_of_arrival_does_not_matter(sink_on):
+    one = feed(sink_on("a"), range(40)).features_of(NAMES)
+    other = feed(sink_on("b"), itertools.chain(range(20, 40), range(20))).features_of(NAMES)
+    assert one.tobytes() == other.tobytes()

@@ -1,0 +1,172 @@
+"""The linear head: strength chosen inside the training part, odd classes survived, equal seeds give equal bytes."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pawsight.training.probe import STRENGTHS, fit_head
+
+
+def clouds(counts, *, apart=4.0, width=20, seed=0):
+    """Features of one cloud a class, its middle `apart` along an axis of its own."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    features = rng.normal(size=(len(labels), width))
+    features[np.arange(len(labels)), labels] += apart
+    order = rng.permutation(len(labels))
+    return features[order].astype(np.float32), labels[order]
+
+
+def fit(features, labels, *, classes=None, folds=5, seed=0):
+    return fit_head(features, labels, classes=classes or int(labels.max()) + 1, folds=folds, seed=seed)
+
+
+def accuracy(head, features, labels):
+    return (head.probabilities(features).argmax(axis=1) == labels).mean()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 6])
+def test_clouds_apart_are_told_apart_also_when_new(classes):
+    head = fit(*clouds([40] * classes))
+    assert accuracy(head, *clouds([40] * classes, seed=1)) > 0.95
+    assert head.weights.shape == (20, classes)
+    assert head.bias.shape == (classes,)
+    assert head.weights.dtype == head.bias.dtype == np.float32
+
+
+@given(st.integers(2, 5), st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_probabilities_are_shares(classes, seed):
+    features, labels = clouds([6] * classes, seed=seed)
+    shares = fit(features, labels, folds=2).probabilities(features * 100)
+    assert shares.dtype == np.float32
+    assert np.isfinite(shares).all()
+    assert (shares >= 0).all()
+    assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_strength_is_the_one_with_the_least_loss_on_held_out_folds():
+    head = fit(*clouds([30, 30], apart=1.0))
+    strengths = [strength for strength, _ in head.log_losses]
+    losses = [loss for _, loss in head.log_losses]
+    assert strengths == list(STRENGTHS)
+    assert head.strength == strengths[int(np.argmin(losses))]
+
+
+def test_noise_asks_for_more_regularisation_than_signal():
+    rng = np.random.default_rng(0)
+    noise = fit(rng.normal(size=(80, 50)).astype(np.float32), rng.integers(0, 2, 80))
+    signal = fit(*clouds([40, 40], apart=6.0, width=50))
+    assert noise.strength < signal.strength
+
+
+def test_out_of_fold_losses_are_those_of_scikit_learn_fitted_fold_by_fold():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+    from sklearn.model_selection import StratifiedKFold
+
+    features, labels = clouds([30, 30, 30], apart=2.0)
+    head = fit(features, labels, folds=3, seed=5)
+    scaled = (features - features.mean(axis=0)) / features.std(axis=0)
+    folds = list(StratifiedKFold(3, shuffle=True, random_state=5).split(scaled, labels))
+    for strength, loss in head.log_losses:
+        model = LogisticRegression(C=strength, max_iter=2000, tol=1e-6)
+        expected = [
+            log_loss(labels[out], model.fit(scaled[inside], labels[inside]).predict_proba(scaled[out]))
+            for inside, out in folds
+        ]
+        assert loss == pytest.approx(np.mean(expected), abs=5e-3)
+
+
+def test_the_head_takes_raw_features_and_gives_what_scikit_learn_gives_on_scaled_ones():
+    from sklearn.linear_model import LogisticRegression
+
+    for counts in ([30, 20], [30, 20, 10]):
+        features, labels = clouds(counts, apart=2.0)
+        features = features * np.linspace(1, 100, 20, dtype=np.float32) + 50
+        head = fit(features, labels)
+        scaled = (features - features.mean(axis=0)) / features.std(axis=0)
+        model = LogisticRegression(C=head.strength, max_iter=2000, tol=1e-6).fit(scaled, labels)
+        assert np.allclose(head.probabilities(features), model.predict_proba(scaled), atol=1e-2)
+
+
+def test_equal_seeds_give_equal_bytes():
+    features, labels = clouds([25, 25, 25], apart=1.0)
+    one, other = fit(features, labels, seed=3), fit(features, labels, seed=3)
+    assert one.weights.tobytes() == other.weights.tobytes()
+    assert one.bias.tobytes() == other.bias.tobytes()
+    assert one.log_losses == other.log_losses
+
+
+def test_another_seed_cuts_other_folds():
+    features, labels = clouds([25, 25], apart=1.0)
+    assert fit(features, labels, seed=1).log_losses != fit(features, labels, seed=2).log_losses
+
+
+def test_what_it_is_given_is_left_as_it_was():
+    features, labels = clouds([10, 10])
+    kept = features.copy(), labels.copy()
+    fit(features, labels)
+    assert np.array_equal(features, kept[0])
+    assert np.array_equal(labels, kept[1])
+
+
+def test_a_class_with_one_picture_is_learnt_without_folds_at_the_middle_strength():
+    features, labels = clouds([20, 20, 1], apart=8.0)
+    head = fit(features, labels)
+    assert head.strength == STRENGTHS[2]
+    assert head.log_losses == ()
+    assert head.probabilities(features)[:, 2].argmax() == np.flatnonzero(labels == 2)[0]
+
+
+def test_a_class_with_fewer_pictures_than_folds_gets_fewer_folds_and_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        head = fit(*clouds([20, 2], apart=8.0), folds=5)
+    assert len(head.log_losses) == len(STRENGTHS)
+
+
+def test_features_that_never_change_do_no_harm():
+    features, labels = clouds([20, 20])
+    dead = np.concatenate([features, np.zeros((40, 3)), np.full((40, 3), 7.25)], axis=1).astype(np.float32)
+    head = fit(dead, labels)
+    assert np.isfinite(head.weights).all()
+    assert np.allclose(head.probabilities(dead), fit(features, labels).probabilities(features), atol=1e-3)
+
+
+def test_features_that_say_nothing_give_the_shares_of_the_classes():
+    labels = np.array([0] * 30 + [1] * 10)
+    head = fit(np.full((40, 5), 3.0, np.float32), labels)
+    assert np.allclose(head.probabilities(np.full((1, 5), 3.0, np.float32)), [[0.75, 0.25]], atol=0.01)
+
+
+def test_duplicates_and_features_in_lockstep_do_no_harm_and_warn_of_nothing():
+    features, labels = clouds([15, 15])
+    doubled = np.tile(features, (2, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        head = fit(doubled, np.tile(labels, 2))
+    assert accuracy(head, doubled, np.tile(labels, 2)) == 1.0
+
+
+def test_progress_is_told_of_every_fold():
+    told = []
+
+    class Listener:
+        def stage(self, name, total, unit=""):
+            from contextlib import nullcontext
+
+            told.append((name, total, unit))
+            return nullcontext(self)
+
+        def advance(self, steps=1):
+            told.append(steps)
+
+    features, labels = clouds([10, 10])
+    fit_head(features, labels, classes=2, folds=4, seed=0, progress=Listener())
+    assert told == [("Choosing the regularisation", 4, "folds"), 1, 1, 1, 1]

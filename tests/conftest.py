@@ -68,7 +68,7 @@ def backbone_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def warm_cache_folder(cache_folder: Path, backbone_cache: Path) -> Path:
     """This test's cache folder, with the backbone of `backbone_cache` in it."""
-    shutil.copytree(backbone_cache / "backbones", cache_folder / "backbones", copy_function=os.link)
+    shutil.copytree(backbone_cache / "backbones", cache_folder / "backbones")
     return cache_folder
 
 

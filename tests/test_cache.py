@@ -171,7 +171,7 @@ def test_a_cut_value_reads_as_missing(left: int, closed: Path) -> None:
 
 
 def test_a_damaged_value_can_be_made_again(closed: Path) -> None:
-    store(closed.parent, {key: b"rubbish" for key in stored(closed.parent)})
+    store(closed.parent, dict.fromkeys(stored(closed.parent), b"rubbish"))
     with Cache(closed.parent) as cache:
         cache.put_many("facts", VALUES)
         assert cache.get_many("facts", VALUES) == VALUES

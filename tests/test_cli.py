@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from pawsight import __version__
+import pawsight
 from pawsight.cli import cli
 
 COMMANDS = sorted(cli.commands)
@@ -50,7 +51,12 @@ def the_object(result):
 
 def process(*words, **options):
     command = [sys.executable, "-m", "pawsight", *map(os.fspath, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment(), **options)
+
+
+def environment(**changes):
+    """This environment, with this very package on the path wherever the process starts."""
+    return os.environ | {"PYTHONPATH": str(Path(pawsight.__file__).parents[1])} | changes
 
 
 # What each verb prints as JSON
@@ -254,7 +260,8 @@ def test_a_process_ends_with_the_same_status_and_no_traceback(words, status, tmp
     done = process(*words, cwd=tmp_path)
     assert done.returncode == status
     assert "Traceback" not in done.stderr
-    assert (done.stdout == f"pawsight, version {__version__}\n") == (status == 0)
+    assert done.stderr.startswith({0: "", 1: "pawsight: nowhere is not a usable bundle.", 2: "Usage: pawsight "}[status])
+    assert (done.stdout == f"pawsight, version {pawsight.__version__}\n") == (status == 0)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals and pipes as POSIX has them")
@@ -266,7 +273,7 @@ def test_ctrl_c_during_training_ends_with_one_line_no_traceback_and_nothing_half
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=environment(TMPDIR=str(tmp_path)),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     said = [running.stderr.readline() for _ in range(3)]
@@ -301,6 +308,7 @@ def test_a_reader_that_leaves_early_is_no_accident(colour_bundle, red, tmp_path)
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=environment(),
     )
     assert running.stdout.readline().startswith(str(folder / "00000.png"))
     running.stdout.close()

@@ -47,10 +47,8 @@ def test_an_error_survives_being_sent_to_another_process(kind: type[PawsightErro
 
 
 def test_the_tree_drawn_on_top_is_the_tree() -> None:
-    names: list[tuple[int, str]] = []
-    for line in errors.__doc__.splitlines():
-        if drawn := re.match(r"    ([ │├└─]*)([A-Z]\w+) ", line):
-            names.append((len(drawn[1]) // 4, drawn[2]))
+    drawn = re.findall(r"^    ([ │├└─]*)([A-Z]\w+) ", errors.__doc__ or "", re.MULTILINE)
+    names = [(len(branch) // 4, name) for branch, name in drawn]
     for place, (depth, name) in enumerate(names[1:], start=1):
         parent = next(above for level, above in reversed(names[:place]) if level == depth - 1)
         assert getattr(errors, name).__base__ is getattr(errors, parent)

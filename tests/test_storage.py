@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight import storage
 from pawsight.errors import StorageError
 from pawsight.storage import new_folder, sha256_of, sha256_of_file, write_bytes, write_json, write_text
 
@@ -66,7 +65,7 @@ def test_a_write_that_the_disk_refuses_leaves_the_old_content_and_nothing_else(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_bytes(tmp_path / "file", b"old")
-    monkeypatch.setattr(storage.os, step, refuse)
+    monkeypatch.setattr(os, step, refuse)
     with pytest.raises(StorageError) as caught:
         write_bytes(tmp_path / "file", b"new!" * 256)
     assert str(caught.value) == (
@@ -81,7 +80,7 @@ def test_ctrl_c_in_the_middle_of_a_write_leaves_nothing_behind(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_bytes(tmp_path / "file", b"old")
-    monkeypatch.setattr(storage.os, step, interrupt)
+    monkeypatch.setattr(os, step, interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_bytes(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old"
@@ -138,9 +137,12 @@ def test_a_new_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
 def test_a_new_folder_that_fails_half_way_is_gone(error: BaseException, tmp_path: Path) -> None:
-    with pytest.raises(type(error)), new_folder(tmp_path / "run") as folder:
+    def fill(folder: Path) -> None:
         (folder / "one").write_bytes(b"1")
         raise error
+
+    with pytest.raises(type(error)), new_folder(tmp_path / "run") as folder:
+        fill(folder)
     assert names(tmp_path) == []
 
 

@@ -20,6 +20,24 @@ from pawsight import __version__
 from pawsight.errors import PawsightError
 from pawsight.terminal import Terminal, shown
 
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class _Duration(click.ParamType[float]):
+    """A length of time such as 90s, 10m or 2h, as seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return float(value[:-1]) * _SECONDS[value[-1:]]
+        except (KeyError, ValueError):
+            self.fail(f"{value!r} is no length of time; type for example 90s, 10m or 2h", param, ctx)
+
+
+DURATION = _Duration()
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -124,6 +142,66 @@ def inspect(data: str, as_json: bool, progress: Terminal) -> None:
 
     report = job(data, progress=progress)
     _print(report.to_json() if as_json else [*summary(report), f"Next: pawsight train {data}"])
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--recipes", help="Names with commas between them; all of them when it is left out.")
+@click.option("--epochs", type=click.IntRange(1, 10_000), help="For the rungs that learn by gradients.")
+@click.option("--time-limit", type=DURATION, help="E.g. 90s, 10m, 2h: no rung begins later.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random.")
+@click.option("--weights", type=click.Path(path_type=Path), help="MobileNetV2's weights (.h5), for the rung mobilenet.")
+@click.option("--runs", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True)
+@_manners
+def ladder(data: str, recipes: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Train every recipe on DATA and tell in one report what each step up gains."""
+    from pawsight.jobs.ladder import ladder as job
+    from pawsight.jobs.ladder import summary
+
+    names = [name.strip() for name in recipes.split(",")] if recipes is not None else None
+    outcome = job(data, recipes=names, progress=progress, **options)
+    _print(outcome.to_json() if as_json else summary(outcome))
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--target", type=click.Path(file_okay=False, path_type=Path), help="Folder for the report.")
+@_manners
+def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Write a report over RUNS, the lowest rung first."""
+    from pawsight.jobs.report import report as job
+    from pawsight.jobs.report import summary
+
+    made = job(runs, progress=progress, **options)
+    _print(made.to_json() if as_json else summary(made))
+
+
+@cli.command()
+@_manners
+def recipes(as_json: bool, progress: Terminal) -> None:  # noqa: ARG001 every verb is given one
+    """List what can be trained: what each is, how long it takes and how good it was."""
+    from pawsight.jobs import recipes as job
+
+    rungs = job.recipes()
+    _print(job.to_json(rungs) if as_json else job.summary(rungs))
+
+
+@cli.command()
+@click.argument("data")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the sheets.  [default: preview]"
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random.")
+@_manners
+def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Draw pictures of each class of DATA, and what flips and rotations make of one."""
+    from pawsight.jobs.preview import preview as job
+    from pawsight.jobs.preview import summary
+
+    sheets = job(data, progress=progress, **options)
+    if not as_json:
+        progress.show_picture(sheets.grid)
+    _print(sheets.to_json() if as_json else [*summary(sheets), f"Next: pawsight train {data}"])
 
 
 @cli.command()

@@ -86,7 +86,7 @@ def grouped(draw: st.DrawFn) -> tuple[Ints, Ints, tuple[float, ...]]:
     return np.unique(labels, return_inverse=True)[1].astype(np.int64), ints(groups), draw(shares_of)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(grouped())
 def test_no_group_is_torn_and_everything_has_a_part(things: tuple[Ints, Ints, tuple[float, ...]]) -> None:
     labels, groups, shares = things
@@ -96,7 +96,7 @@ def test_no_group_is_torn_and_everything_has_a_part(things: tuple[Ints, Ints, tu
         assert len(set(parts[groups == group].tolist())) == 1
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(grouped())
 def test_whatever_the_groups_every_class_has_something_to_learn_from(
     things: tuple[Ints, Ints, tuple[float, ...]],

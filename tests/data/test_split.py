@@ -195,7 +195,7 @@ def is_ours(pictures: Sequence[Picture], first: int, second: int) -> bool:
     return given_parts != set(PARTS) and pictures[first].part == pictures[second].part
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data_sets(), st.integers(0, 5))
 def test_a_split_is_a_partition_in_the_order_of_the_catalog(pictures: list[Picture], seed: int) -> None:
     whole = catalog(pictures)
@@ -209,7 +209,7 @@ def test_a_split_is_a_partition_in_the_order_of_the_catalog(pictures: list[Pictu
     assert sum(split.sizes.values()) == len(pictures)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data_sets(), st.integers(0, 5))
 def test_what_looks_alike_stays_on_one_side_where_the_cut_is_ours(pictures: list[Picture], seed: int) -> None:
     part = sides(make_split(catalog(pictures), seed=seed))
@@ -218,7 +218,7 @@ def test_what_looks_alike_stays_on_one_side_where_the_cut_is_ours(pictures: list
             assert part[pictures[first].name] == part[pictures[second].name]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data_sets(), st.integers(0, 5))
 def test_what_looks_alike_in_two_parts_is_always_reported(pictures: list[Picture], seed: int) -> None:
     split = make_split(catalog(pictures), seed=seed)
@@ -234,7 +234,7 @@ def test_what_looks_alike_in_two_parts_is_always_reported(pictures: list[Picture
             assert reported[one] == reported[other] != set()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data_sets(), st.integers(0, 5))
 def test_given_parts_are_respected(pictures: list[Picture], seed: int) -> None:
     given_parts = {one.part for one in pictures}
@@ -245,7 +245,7 @@ def test_given_parts_are_respected(pictures: list[Picture], seed: int) -> None:
         assert all(part[one.name] in (one.part, cut.get(one.part or "", one.part)) for one in pictures)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data_sets(duplicates=False), st.integers(0, 5))
 def test_without_duplicates_every_class_is_shared_out_within_one_picture(pictures: list[Picture], seed: int) -> None:
     given_parts = {one.part for one in pictures}
@@ -265,7 +265,7 @@ def test_without_duplicates_every_class_is_shared_out_within_one_picture(picture
             assert abs(after[name][label] - count * share) < 1 + 1e-6
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data_sets(), st.integers(0, 5), st.randoms(use_true_random=False))
 def test_the_same_pictures_and_seed_give_the_same_split_whatever_they_are_called(
     pictures: list[Picture], seed: int, chance: random.Random

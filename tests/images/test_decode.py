@@ -22,6 +22,7 @@ from PIL import Image
 
 from pawsight.errors import UnreadablePicture
 from pawsight.images import decode as decode_module
+from pawsight.images.colour import to_resizable
 from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, decode
 
 # pytest puts its own filters of warnings in the place of those that `decode` sets; these say the same.
@@ -95,6 +96,13 @@ def reason_of(data: bytes, settings: DecodeSettings = SMALL) -> str:
     return caught.value.why
 
 
+def decoded_or_reason(data: bytes) -> Decoded | str:
+    try:
+        return decode(data, SMALL, name="x")
+    except UnreadablePicture as error:
+        return error.why
+
+
 @pytest.mark.parametrize("how", WRITTEN)
 @pytest.mark.parametrize("name", ["cat.jpg", "notes.txt", "", "what.heic"])
 def test_a_type_is_known_by_its_content_whatever_the_name(how: str, name: str) -> None:
@@ -110,7 +118,7 @@ def test_of_several_frames_the_first_is_taken(kind: str) -> None:
     others = [Image.new("RGB", (60, 40), colour) for colour in (WHITE, BLUE)]
     data = encoded(quarters(), kind, save_all=True, append_images=others)
     with Image.open(io.BytesIO(data)) as image:
-        assert image.n_frames == 3
+        assert getattr(image, "n_frames", 1) == 3
     assert_corners(decode(data, SMALL, name="x").pixels, RED, GREEN, BLUE, YELLOW)
 
 
@@ -341,14 +349,14 @@ def test_the_message_of_a_refusal() -> None:
 def test_a_file_cut_anywhere_is_refused_or_lost_nothing(how: str) -> None:
     whole = written(how)
     expected = decode(whole, SMALL, name="x").pixels
-    refused = 0
-    for length in np.linspace(1, len(whole) - 1, 60).astype(int):
-        try:
-            assert np.array_equal(decode(whole[:length], SMALL, name="x").pixels, expected)
-        except UnreadablePicture as error:
-            assert error.why in ("truncated", "unreadable") or length < 16
-            refused += 1
-    assert refused >= (30 if how == "MPO" else 50)  # the second picture of an MPO is not missed
+    answers = {
+        int(length): decoded_or_reason(whole[:length]) for length in np.linspace(1, len(whole) - 1, 60).astype(int)
+    }
+    reasons = {length: answer for length, answer in answers.items() if isinstance(answer, str)}
+    assert len(reasons) >= (30 if how == "MPO" else 50)  # the second picture of an MPO is not missed
+    assert {reason for length, reason in reasons.items() if length >= 16} <= {"truncated", "unreadable"}
+    for answer in answers.values():
+        assert isinstance(answer, str) or np.array_equal(answer.pixels, expected)
 
 
 @pytest.mark.parametrize(("width", "height"), [(10_000, 5_001), (50_000_001, 1), (20_000, 20_000), (65_000, 65_000)])
@@ -387,9 +395,13 @@ def test_a_large_jpeg_is_reduced_while_decoding_and_looks_the_same() -> None:
 
 
 def test_a_large_jpeg_is_never_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-    resizable = decode_module.to_resizable
-    monkeypatch.setattr(decode_module, "to_resizable", lambda image: seen.append(image.size) or resizable(image))
+    seen: list[tuple[int, int]] = []
+
+    def watching(image: Image.Image) -> Image.Image:
+        seen.append(image.size)
+        return to_resizable(image)
+
+    monkeypatch.setattr(decode_module, "to_resizable", watching)
     decode(encoded(photograph_like(1600, 1200), "JPEG"), DecodeSettings(image_px=96), name="x")
     assert seen == [(200, 150)]
 
@@ -425,16 +437,13 @@ def test_files_glued_together_end_in_a_refusal_or_an_array(head: str, tail: str,
 
 def check_any(data: bytes) -> None:
     """Nothing but an array of the promised form or `UnreadablePicture` comes of any bytes."""
-    try:
-        decoded = decode(data, SMALL, name="x")
-    except UnreadablePicture as error:
-        assert error.why in REASONS or error.why.endswith(" is not read")
-        assert error.fix == FIX
+    answer = decoded_or_reason(data)
+    if isinstance(answer, str):
+        assert answer in REASONS or answer.endswith(" is not read")
     else:
-        assert_square(decoded)
-        assert decoded.width >= 1
-        assert decoded.height >= 1
-        assert decoded.format in (*decode_module.READABLE, "MPO")
+        assert_square(answer)
+        assert min(answer.width, answer.height) >= 1
+        assert answer.format in (*decode_module.READABLE, "MPO")
 
 
 def test_nothing_is_printed_about_broken_metadata_or_great_size() -> None:

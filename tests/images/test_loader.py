@@ -67,7 +67,12 @@ def test_no_files_are_no_work() -> None:
 def test_pixels_that_are_not_wanted_are_not_decoded(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "decode", None)
     asked: list[str] = []
-    loaded = list(load(files, SMALL, threads=2, wanted=lambda sha256: bool(asked.append(sha256))))
+
+    def refusing(sha256: str) -> bool:
+        asked.append(sha256)
+        return False
+
+    loaded = list(load(files, SMALL, threads=2, wanted=refusing))
     assert all(one.decoded is None and one.problem == "" for one in loaded)
     assert sorted(asked) == sorted(one.sha256 for one in loaded)
 
@@ -97,7 +102,7 @@ def test_paths_are_drawn_a_bounded_number_ahead(files: list[Path]) -> None:
     for received in range(1, 60):
         next(loading)
         assert drawn <= received + 8 * threads
-    loading.close()
+    loading.close()  # type: ignore[attr-defined]
 
 
 def test_nothing_is_drawn_before_the_first_is_asked_for() -> None:
@@ -119,7 +124,7 @@ def test_stopping_early_ends_the_threads_and_the_work() -> None:
     before = working_threads()
     results = ordered_map(slow, range(1000), threads=2)
     assert [next(results), next(results)] == [0, 1]
-    results.close()
+    results.close()  # type: ignore[attr-defined]
     assert working_threads() == before
     assert len(done) < 20
 
@@ -197,7 +202,7 @@ def test_a_file_that_is_not_ours_to_read_is_named(tmp_path: Path, monkeypatch: p
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "cat.jpg").write_bytes(png(1))
-    monkeypatch.setattr(loader.os, "open", forbid)
+    monkeypatch.setattr(os, "open", forbid)
     assert reason_of(tmp_path / "cat.jpg") == "permission denied"
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COUNTED = 12  # classes up to which each cell says its count
-_NAMED = 30  # classes up to which each row and column has its name
+NAMED = 30  # classes up to which each row and column has its name
 _LETTERS = 14
 
 
@@ -84,7 +84,10 @@ def _name_axes(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(visible=False)
     axes.set_ylabel("truth")
     axes.set_xlabel("answer")
-    if len(names) > _NAMED:
+    axes.tick_params(length=0)
+    if len(names) > NAMED:
+        axes.set_xticks([])
+        axes.set_yticks([])
         return
     short = [shortened(name, _LETTERS) for name in names]
     size = 10 if len(names) <= 6 else max(4.5, 9.5 - 0.1 * len(names))
@@ -92,7 +95,6 @@ def _name_axes(axes: Axes, names: Sequence[str]) -> None:
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if is_turned else {}
     axes.set_xticks(range(len(names)), short, fontsize=size, **turn)
     axes.set_yticks(range(len(names)), short, fontsize=size)
-    axes.tick_params(length=0)
 
 
 def _described(counts: NDArray[np.int64], names: Sequence[str]) -> str:

@@ -197,6 +197,8 @@ def _curves(axes: Axes, history: Sequence[Epoch], training: Sequence[float], val
     )  # fmt: skip
     axes.plot(epochs, validation, color=MAIN, marker="o", markersize=size, linewidth=2.0, label="validation")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, steps=[1, 2, 5, 10]))
+    if len(history) == 1:
+        axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
     axes.grid(visible=False, axis="x")
     axes.set_xlabel("epoch")
 

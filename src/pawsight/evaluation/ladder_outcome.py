@@ -5,6 +5,7 @@ Enters: a `Ladder`. Leaves: words that are not yet escaped. Does not know: pages
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,8 @@ def test_sentences(ladder: Ladder) -> list[str]:
     if chosen is None:
         return ["Without a chosen rung there is no test score."]
     if chosen.test is None:
-        return ["There is no test score: the run holds none."]
+        command = shlex.join(["pawsight", "evaluate", str(chosen.folder), "--test"])
+        return [f"There is no test score: the run holds none. Once all is decided, this measures it: {command}"]
     score = chosen.test
     told = [
         f"On {words.pictures(score.pictures)} that it was neither trained on nor chosen by, it is right on "

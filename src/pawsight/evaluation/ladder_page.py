@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pawsight.evaluation import ladder_words as words
+from pawsight.evaluation.chart_matrix import NAMED
 from pawsight.evaluation.charts import Score, ladder_svg
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.ladder_outcome import (
@@ -57,8 +58,10 @@ class Page:
     ladder_svg: str
     chosen: str
     choice: str
+    has_test: bool
     test: tuple[str, ...]
     confusion_svg: str
+    confusion_note: str
     confusions: tuple[tuple[str, str, int], ...]
     class_rows: tuple[tuple[str, ...], ...]
     mistakes: tuple[Mistake, ...]
@@ -100,8 +103,10 @@ def make_page(ladder: Ladder, *, again: str, seed: int) -> Page:
         ladder_svg=_ladder_svg(ladder, names),
         chosen=chosen_name,
         choice=choice_sentence(ladder, names, chosen_name),
+        has_test=ladder.chosen is not None and ladder.chosen.test is not None,
         test=tuple(test_sentences(ladder)),
         confusion_svg=confusion(ladder.chosen),
+        confusion_note=" Both are in the order of the table of classes." if len(first.classes) > NAMED else "",
         confusions=tuple(confusions(ladder.chosen)),
         class_rows=tuple(class_rows(ladder.chosen)),
         mistakes=tuple(mistakes),

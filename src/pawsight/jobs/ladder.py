@@ -18,10 +18,11 @@ from typing import Any
 
 from pawsight.data.sources import Source, resolve
 from pawsight.errors import PawsightError, WeightsUnavailable, WrongUsage
-from pawsight.evaluation.ladder_report import LadderReport, build_report, choose
+from pawsight.evaluation.ladder_report import LadderReport, build_report
 from pawsight.evaluation.report import to_jsonable
 from pawsight.jobs.evaluate import evaluate
 from pawsight.jobs.log import Logged
+from pawsight.jobs.report import summary as report_summary
 from pawsight.jobs.train import Order, command_for, existing, train_on
 from pawsight.jobs.train_report import TrainReport
 from pawsight.machine import cache_folder, this_machine
@@ -118,13 +119,21 @@ def _tell(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs: Pat
     if not reports:
         raise PawsightError("No rung could be trained.", "; ".join(left_out.values()), "Try: --recipes probe")
     folders = [report.run for report in reports]
-    chosen = choose(folders)
+    chosen = _best(reports)
     if chosen is not None and reports[0].split.sizes["test"]:
         measured = evaluate(chosen, test=True, progress=log)
         metrics = json.loads((chosen / METRICS).read_text(encoding="utf-8"))
         write_json(chosen / METRICS, metrics | {"test": to_jsonable(measured.metrics)})
     set_latest(chosen or folders[-1])
     return build_report(folders, new_group(runs, "ladder"))
+
+
+def _best(reports: Sequence[TrainReport]) -> Path | None:
+    """Return the run that is right most often on validation; equal ones are told apart by their log loss."""
+    measured = [(report.validation, report.run) for report in reports if report.validation is not None]
+    if not measured:
+        return None
+    return max(measured, key=lambda pair: (pair[0].accuracy, -pair[0].log_loss))[1]
 
 
 def _known(names: Sequence[str]) -> Sequence[str]:
@@ -136,3 +145,9 @@ def _known(names: Sequence[str]) -> Sequence[str]:
             "Type for example --recipes cnn,probe",
         )
     return names
+
+
+def summary(outcome: LadderOutcome) -> list[str]:
+    """Return the lines that tell a person how the rungs compare."""
+    left_out = [f"Left out: {name}, {reason}" for name, reason in outcome.left_out.items()]
+    return [*report_summary(outcome.report), *left_out]

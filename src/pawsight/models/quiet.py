@@ -10,6 +10,7 @@ read, straight from C++. So while the import lasts stderr goes to a file, and wh
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import re
 import sys
@@ -37,6 +38,7 @@ def import_keras() -> None:
     try:
         with _without_chatter():
             importlib.import_module("keras")
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
     except ModuleNotFoundError as error:
         raise needs_training_extra(str(error.name)) from error
 

@@ -39,6 +39,7 @@ def augmentation_of(recipe: Recipe) -> Augmentation:
         flip_vertical=recipe.flip_vertical,
         rotation=recipe.rotation,
         fill="nearest" if recipe.fill == "nearest" else "reflect",
+        flips_together=False,  # a coin for each axis, as in the exercise's Keras 2; Keras 3.15 throws one for both
     )
 
 

@@ -22,13 +22,11 @@ from pawsight.training.tripwires import Watch, check_inputs, check_labels
 def fit_network(material: Material) -> Fitted:
     """Train the recipe's network and return it at its best epoch."""
     import_keras()
-    import keras
-
     from pawsight.models.keras_onnx import network_onnx
     from pawsight.models.networks import build_network
 
     recipe, classes, watch = material.recipe, len(material.classes), Watch()
-    keras.utils.set_random_seed(recipe.seed)
+    fresh_session(recipe.seed)
     precision = training_precision(recipe.precision, material.place.machine)
     model = build_network(recipe, classes=classes, precision=precision)
     job = _job(material)
@@ -48,6 +46,14 @@ def fit_network(material: Material) -> Fitted:
         notes=(kept(history), f"trained in {SPOKEN[precision]}", *watch.told),
         precision=material.precision,
     )
+
+
+def fresh_session(seed: int) -> None:
+    """Forget every network built before, and seed everything random: a run does not depend on those before it."""
+    import keras
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
 
 
 def training_precision(wanted: str, machine: Machine) -> Precision:

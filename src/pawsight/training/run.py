@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from pawsight.bundle import Card, Exam, write_bundle
 from pawsight.cache import Cache
@@ -35,10 +34,6 @@ from pawsight.training.simple import fit_majority, fit_probe
 
 HELD_OUT = ("validation", "test")
 _USES_FEATURES = ("probe", "finetune")
-
-
-class _Method(Protocol):
-    def __call__(self, material: Material) -> Fitted: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +99,7 @@ def _fit(
     return Outcome(folder, recipe, catalog, split, truths, fitted)
 
 
-def _method(recipe: Recipe) -> _Method:
+def _method(recipe: Recipe) -> Callable[[Material], Fitted]:
     """Return the function that trains a recipe; those that need Keras are loaded only now."""
     simple: Mapping[str, Callable[[Material], Fitted]] = {"majority": fit_majority, "probe": fit_probe}
     if recipe.method in simple:

@@ -18,7 +18,7 @@ from pawsight.training.batches import class_weights, order_of
 from pawsight.training.fit import Job, fit
 from pawsight.training.history import Epoch, best_epoch
 from pawsight.training.material import Fitted, Labels, Layer, Material
-from pawsight.training.network import kept, layers_of, trainable_parameters
+from pawsight.training.network import fresh_session, kept, layers_of, trainable_parameters
 from pawsight.training.probe import Head
 from pawsight.training.simple import probe_head, probe_layers, probe_parameters
 from pawsight.training.tripwires import Watch
@@ -36,8 +36,8 @@ def fit_transfer(material: Material) -> Fitted:
     from pawsight.models.networks import build_top
 
     recipe, watch = material.recipe, Watch()
+    fresh_session(recipe.seed)
     frozen = build_mobilenet(image_px=recipe.image_px, weights=material.place.weights)
-    keras.utils.set_random_seed(recipe.seed)
     top = build_top(frozen.output.shape[1:], classes=len(material.classes), seed=recipe.seed)
     history = _fit_top(top, features_onnx(frozen, image_px=recipe.image_px), material, watch)
     seen = keras.Model(frozen.input, _embedding(top, frozen.output), name="mobilenet")
@@ -67,7 +67,7 @@ def fit_finetune(material: Material) -> Fitted:
     recipe, watch = material.recipe, Watch()
     head = probe_head(material)
     probe = head.probabilities(material.features("validation"))
-    keras.utils.set_random_seed(recipe.seed)
+    fresh_session(recipe.seed)
     backbone = load(recipe.backbone, image_px=recipe.image_px, folded=True)
     middle = backbone.get_layer(upper_start(recipe.backbone)).output
     top = _with_head(keras.Model(middle, backbone.output), head)

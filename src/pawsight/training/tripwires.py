@@ -31,6 +31,7 @@ ENOUGH_PICTURES = 10  # one answer for ten balanced pictures happens by chance o
 SLACK = 2e-3  # of an input's range: half the finest step of bfloat16 below 1, a quarter of what double scaling adds
 SHIFTS_TRIED = 64  # rows either way
 
+Floats = NDArray[np.floating]
 _TRAIN = "pawsight train DATA"
 _USUAL_RATE = 1e-3  # of every recipe that has one and is not told otherwise
 
@@ -61,11 +62,7 @@ class Watch:
         return tuple(sorted(self._told))
 
     def heed(self, alarms: Sequence[Alarm]) -> list[Alarm]:
-        """Return the alarms not told before.
-
-        Raises:
-            TrainingFailed: one of them is fatal.
-        """
+        """Return the alarms not told before; raise `TrainingFailed` for one that is fatal."""
         for alarm in alarms:
             if alarm.fatal:
                 raise TrainingFailed(alarm.what, alarm.cause, alarm.fix)
@@ -76,16 +73,12 @@ class Watch:
     def after_epoch(
         self,
         history: Sequence[Epoch],
-        probabilities: NDArray[np.floating],
+        probabilities: Floats,
         classes: Sequence[str],
         baseline: float,
         learning_rate: float,
     ) -> list[Alarm]:
-        """Return what `check_epoch` finds and was not told before.
-
-        Raises:
-            TrainingFailed: a figure is not finite, or the loss diverges.
-        """
+        """Return what `check_epoch` finds and was not told before; raise as `heed` does."""
         return self.heed(check_epoch(history, probabilities, classes, baseline, learning_rate))
 
 
@@ -95,30 +88,21 @@ def check_inputs(low: float, high: float, mean: float, scaling: str) -> list[Ala
     Args:
         low, high, mean: of the batch.
         scaling: "raw" for 0..255 or "signed" for -1..1, as in a `Recipe`.
-
-    Raises:
-        ValueError: the scaling is neither.
     """
-    if scaling not in _SCALINGS:
-        raise ValueError(f"scaling must be one of {', '.join(_SCALINGS)}, not {scaling!r}")
-    cause = _signed_cause(low, high) if scaling == "signed" else _raw_cause(low, high)
+    meant, cause_of = {"raw": ("0 to 255", _raw_cause), "signed": ("-1 to 1", _signed_cause)}[scaling]
+    cause = cause_of(low, high)
     if not all(map(math.isfinite, (low, high, mean))):
         cause = "Some values are not finite: something before the network divides by nothing."
     if not cause:
         return []
-    what = f"The network is fed {low:.4g} to {high:.4g} (mean {mean:.4g}) where {_SCALINGS[scaling]} is meant."
-    fix = (
-        f"Scale once, inside the network: type `{_TRAIN} --recipe cnn-normalised` for -1 to 1, or --recipe cnn for "
-        "0 to 255, and take out any other scaling."
-    )
+    what = f"The network is fed {low:.4g} to {high:.4g} (mean {mean:.4g}) where {meant} is meant."
+    typed = f"type `{_TRAIN} --recipe cnn-normalised` for -1 to 1, or --recipe cnn for 0 to 255"
+    fix = f"Scale once, inside the network: {typed}, and take out any other scaling."
     return [Alarm("scaling", what, cause, fix, fatal=True)]
 
 
-_SCALINGS = {"raw": "0 to 255", "signed": "-1 to 1"}
-
-
 def _signed_cause(low: float, high: float) -> str:
-    if low >= -1.01 and high < -0.99 and (low < -1 - SLACK or low > -1):  # black pictures are -1 exactly
+    if low >= -1.01 and low != -1 and high < -0.99:  # black pictures are -1 exactly
         return "Scaling to -1..1 was applied twice: to what is -1..1 already, it leaves next to nothing."
     if low >= 0 and high > 1 + SLACK:
         return "The scaling is missing: the pictures arrive as they were decoded."
@@ -150,12 +134,9 @@ def check_labels(expected: Sequence[str], folders: Sequence[str], names: Sequenc
     wrong = [row for row, (label, folder) in enumerate(zip(expected, folders, strict=True)) if label != folder]
     if not wrong:
         return []
-    first = wrong[0]
-    who = names[first] if names else f"row {first + 1}"
-    what = (
-        f"{len(wrong):,} of {len(expected):,} training pictures have a label that is not their folder's: "
-        f"{who} is in {folders[first]!r} and would be taught as {expected[first]!r}."
-    )
+    who = names[wrong[0]] if names else f"row {wrong[0] + 1}"
+    first = f"{who} is in {folders[wrong[0]]!r} and would be taught as {expected[wrong[0]]!r}"
+    what = f"{len(wrong):,} of {len(expected):,} training pictures have a label that is not their folder's: {first}."
     return [Alarm("labels", what, _labels_cause(expected, folders), fix, fatal=True)]
 
 
@@ -167,9 +148,8 @@ def _labels_cause(expected: Sequence[str], folders: Sequence[str]) -> str:
     _, numbers = np.unique([*expected, *folders], return_inverse=True)
     taught, true = np.split(numbers, 2)
     for shift in range(1, min(SHIFTS_TRIED, len(taught) - 1) + 1):
-        for step in (shift, -shift):
-            if np.array_equal(np.roll(true, step), taught):
-                return f"The labels are shifted against the pictures by {step:+d} row{'s' if shift > 1 else ''}."
+        if np.array_equal(np.roll(true, shift), taught) or np.array_equal(np.roll(true, -shift), taught):
+            return f"The labels are shifted against the pictures by {shift} row{'s' if shift > 1 else ''}."
     return "Pictures and labels were shuffled apart: each must be reordered together with the other."
 
 
@@ -179,11 +159,7 @@ def check_step(loss: float, step: int, learning_rate: float = _USUAL_RATE) -> li
 
 
 def check_epoch(
-    history: Sequence[Epoch],
-    probabilities: NDArray[np.floating],
-    classes: Sequence[str],
-    baseline: float,
-    learning_rate: float,
+    history: Sequence[Epoch], probabilities: Floats, classes: Sequence[str], baseline: float, learning_rate: float
 ) -> list[Alarm]:
     """Look at a run after an epoch; only the last epoch can raise an alarm.
 
@@ -195,19 +171,13 @@ def check_epoch(
         learning_rate: of the last step, for the message.
     """
     last = history[-1]
-    for figure, name in ((last.loss, "training loss"), (last.val_loss, "validation loss")):
-        if not math.isfinite(figure):
-            return [_not_finite(f"The {name} is {figure} after epoch {last.number}.", learning_rate)]
-    if not np.isfinite(probabilities).all():
-        return [_not_finite(f"Validation probabilities are not finite after epoch {last.number}.", learning_rate)]
+    if not (math.isfinite(last.loss) and math.isfinite(last.val_loss) and np.isfinite(probabilities).all()):
+        losses = f"losses {last.loss:.4g} in training, {last.val_loss:.4g} in validation"
+        return [_not_finite(f"Not all figures of epoch {last.number} are finite: {losses}.", learning_rate)]
     guess = math.log(len(classes))
-    found = (
-        _diverging(history, guess, learning_rate),
-        _stuck(history, guess, len(classes)),
-        _constant(history, probabilities, classes, baseline),
-        _overfitting(history),
-    )
-    return [alarm for alarm in found if alarm]
+    learning = _diverging(history, guess, learning_rate), _stuck(history, guess, len(classes))
+    knowing = _constant(history, probabilities, classes, baseline), _overfitting(history)
+    return [alarm for alarm in (*learning, *knowing) if alarm]
 
 
 def _not_finite(what: str, learning_rate: float) -> Alarm:
@@ -244,9 +214,7 @@ def _stuck(history: Sequence[Epoch], guess: float, classes: int) -> Alarm | None
     return Alarm("stuck", what, cause, _OTHER_START, fatal=False)
 
 
-def _constant(
-    history: Sequence[Epoch], probabilities: NDArray[np.floating], classes: Sequence[str], baseline: float
-) -> Alarm | None:
+def _constant(history: Sequence[Epoch], probabilities: Floats, classes: Sequence[str], baseline: float) -> Alarm | None:
     if len(history) < PATIENCE or len(probabilities) < ENOUGH_PICTURES:
         return None
     answers = np.unique(probabilities.argmax(axis=1))
@@ -259,7 +227,7 @@ def _constant(
     return Alarm("constant", what, cause, _OTHER_START, fatal=False)
 
 
-_OTHER_START = f"Type `{_TRAIN} --recipe cnn-normalised`, whose inputs are -1 to 1, or the same command with --seed 1."
+_OTHER_START = f"Type `{_TRAIN} --recipe cnn-normalised`, whose inputs are -1 to 1, or another --seed."
 
 
 def _overfitting(history: Sequence[Epoch]) -> Alarm | None:
@@ -267,11 +235,9 @@ def _overfitting(history: Sequence[Epoch]) -> Alarm | None:
     best = min(history, key=lambda epoch: epoch.val_loss)
     if last.accuracy - last.val_accuracy <= OVERFIT_GAP or last.val_loss < OVERFIT_RISE * best.val_loss:
         return None
-    what = (
-        f"Training is at {last.accuracy:.1%} and validation at {last.val_accuracy:.1%} after epoch {last.number}; "
-        f"the validation loss is {last.val_loss:.4f}, up from {best.val_loss:.4f} after epoch {best.number}."
-    )
-    cause = "The network learns its training pictures by heart: they are few for so many weights."
+    what = f"Training is at {last.accuracy:.1%} but validation at {last.val_accuracy:.1%} after epoch {last.number}."
+    rise = f"the validation loss rose from {best.val_loss:.4f} after epoch {best.number} to {last.val_loss:.4f}"
+    cause = f"The network learns its training pictures by heart: {rise}."
     fix = (
         f"Type `{_TRAIN} --recipe cnn-normalised`, which turns and mirrors them (`pawsight preview DATA` shows how), "
         f"or --recipe probe, or stop with --epochs {best.number}."

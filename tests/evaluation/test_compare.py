@@ -1,0 +1,132 @@
+"""Tests of `evaluation.compare`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawsight.evaluation.compare import Answered, compare, corrected, gain, holm, mcnemar, paired_interval
+
+COUNT = st.integers(0, 400)
+TABLES = st.tuples(COUNT, COUNT, COUNT, COUNT).filter(any)
+
+
+# statsmodels 0.15.0, stats.contingency_tables.mcnemar(table, exact=True).
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "expected"),
+    [
+        (7, 1, 0.0703125),
+        (3, 23, 8.797645568847656e-05),
+        (30, 52, 0.0198269158458416),
+        (8, 3, 0.2265625),
+        (0, 6, 0.03125),
+        (12, 12, 1.0),
+    ],
+)
+def test_the_p_value_is_that_of_statsmodels(only_first: int, only_second: int, expected: float) -> None:
+    assert mcnemar(only_first, only_second) == pytest.approx(expected, rel=1e-9)
+
+
+# Wilson's ends from statsmodels 0.15.0 proportion_confint(method="wilson"), joined by Newcombe's formula outside this
+# project. The first table is Bentur et al. 2009, for which M. W. Fagerland, S. Lydersen and P. Laake publish -0.507 to
+# -0.026 ("Recommended tests and confidence intervals for paired binomial proportions", Statistics in Medicine, 2014).
+@pytest.mark.parametrize(
+    ("table", "low", "high"),
+    [
+        ((1, 7, 1, 12), -0.506920226686141, -0.025559124164859837),
+        ((59, 3, 23, 37), 0.08469003156555317, 0.2392361244912483),
+        ((700, 30, 52, 26), 0.005169489379174157, 0.04980236857522062),
+        ((396, 8, 3, 401), -0.014556762238029897, 0.0021876342883788945),
+        ((50, 0, 0, 0), -0.07134759913335875, 0.07134759913335875),
+        ((40, 0, 6, 4), 0.02015537519976411, 0.23426999249067704),
+        ((200, 12, 12, 30), -0.039570453025846226, 0.039570453025846226),
+    ],
+)
+def test_the_interval_is_newcombes(table: tuple[int, int, int, int], low: float, high: float) -> None:
+    assert paired_interval(*table) == pytest.approx((low, high), abs=1e-12)
+
+
+# statsmodels 0.15.0, stats.multitest.multipletests(method="holm").
+def test_holms_correction_is_that_of_statsmodels() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@given(TABLES)
+def test_the_interval_holds_the_difference_and_stays_within_its_bounds(table: tuple[int, int, int, int]) -> None:
+    low, high = paired_interval(*table)
+    difference = (table[2] - table[1]) / sum(table)
+    assert -1 <= low <= difference + 1e-12
+    assert difference - 1e-12 <= high <= 1
+    assert low < high
+
+
+@given(TABLES)
+def test_changing_places_turns_everything_round(table: tuple[int, int, int, int]) -> None:
+    both, only_first, only_second, neither = table
+    one, other = gain(*table), gain(both, only_second, only_first, neither)
+    assert other.points == pytest.approx(-one.points)
+    assert other.interval == pytest.approx((-one.interval[1], -one.interval[0]))
+    assert other.p_value == pytest.approx(one.p_value)
+    assert {"better": "worse", "worse": "better", "tie": "tie"}[one.verdict] == other.verdict
+
+
+@given(TABLES)
+def test_a_tie_is_what_chance_alone_explains(table: tuple[int, int, int, int]) -> None:
+    one = gain(*table)
+    assert 0 < one.p_value <= 1
+    assert (one.verdict == "tie") == (one.p_value >= 0.05)
+    assert one.pictures == sum(table)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test_correcting_never_lowers_a_p_value_nor_changes_their_order(values: list[float]) -> None:
+    result = holm(values)
+    assert all(before <= after <= 1 for before, after in zip(values, result, strict=True))
+    ranked = [after for _, after in sorted(zip(values, result, strict=True))]
+    assert ranked == sorted(ranked)
+
+
+def test_pictures_are_matched_by_content_and_label_in_any_order() -> None:
+    first = [Answered("a", "cats", "cats"), Answered("b", "dogs", "cats"), Answered("c", "dogs", "dogs")]
+    second = [Answered("b", "dogs", "dogs"), Answered("a", "cats", "cats"), Answered("d", "dogs", "dogs")]
+    found = compare(first, second)
+    assert found is not None
+    assert (found.pictures, found.only_first, found.only_second) == (2, 0, 1)
+    assert found.points == 50
+
+
+def test_a_picture_with_another_label_is_another_picture() -> None:
+    assert compare([Answered("a", "cats", "cats")], [Answered("a", "dogs", "cats")]) is None
+
+
+def test_copies_of_a_picture_count_as_often_as_both_have_them() -> None:
+    twice = [Answered("a", "cats", "cats")] * 2
+    assert compare(twice, [*twice, *twice]).pictures == 2  # type: ignore[union-attr]
+
+
+def test_one_comparison_is_not_corrected() -> None:
+    one = gain(40, 0, 6, 4)
+    assert corrected([None, one]) == [None, one]
+
+
+def test_several_comparisons_are_corrected_together_and_may_become_a_tie() -> None:
+    weak, strong = gain(40, 0, 6, 4), gain(59, 3, 23, 37)
+    result = corrected([weak, None, strong, weak])
+    assert [one and one.verdict for one in result] == ["tie", None, "better", "tie"]
+    assert [one and one.p_value for one in result] == [weak.p_value, None, strong.p_value, weak.p_value]
+    assert result[0] is not None
+    assert result[0].p_holm == pytest.approx(0.0625)
+
+
+@pytest.mark.parametrize("table", [(0, 0, 0, 0), (3, -1, 2, 0)])
+def test_impossible_counts_are_refused(table: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="no counts of pictures"):
+        gain(*table)
+
+
+def test_a_gain_is_plain_json() -> None:
+    plain = gain(700, 30, 52, 26).to_json()
+    assert plain["verdict"] == "better"
+    assert plain["interval"] == pytest.approx([0.5169489, 4.9802369])
+    assert plain["points"] == pytest.approx(100 * 22 / 808)

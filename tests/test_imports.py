@@ -1,0 +1,64 @@
+"""What is loaded when: help is light, and who uses a bundle never meets TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+HEAVY = {"numpy", "PIL", "openvino", "tensorflow", "keras", "sklearn", "scipy", "rich", "onnx", "matplotlib", "lmdb"}
+TRAINING = {"tensorflow", "keras", "tf2onnx", "onnx", "torch", "jax"}
+ASK = """
+import json, sys
+from pawsight.cli import main
+sys.argv[0] = "pawsight"
+try:
+    main()
+except SystemExit as end:
+    status = end.code or 0
+print(json.dumps({"status": status, "loaded": sorted({name.partition(".")[0] for name in sys.modules})}), file=sys.stderr)
+"""
+
+
+def loaded_by(*words):
+    """Type a command in a process of its own and return the top names of all modules it loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, *map(str, words)], capture_output=True, text=True, timeout=120, check=True
+    )
+    told = json.loads(done.stderr.splitlines()[-1])
+    assert told["status"] == 0, done.stderr
+    return set(told["loaded"])
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["train", "--help"], ["predict", "--help"]])
+def test_help_loads_nothing_heavy(words):
+    assert loaded_by(*words) & HEAVY == set()
+
+
+def test_predicting_loads_neither_tensorflow_nor_anything_else_it_does_not_need(colour_bundle, tmp_path):
+    Image.new("RGB", (20, 20), (250, 5, 5)).save(tmp_path / "red.png")
+    loaded = loaded_by("predict", colour_bundle, tmp_path / "red.png")
+    assert {"openvino", "numpy", "PIL"} <= loaded
+    assert loaded & (TRAINING | {"sklearn", "scipy", "matplotlib", "imagehash", "rich", "lmdb"}) == set()
+
+
+def test_evaluating_never_loads_what_trains(trained):
+    assert loaded_by("evaluate", trained.report.run) & TRAINING == set()
+
+
+def test_inspecting_never_loads_a_model_runner(trained):
+    assert loaded_by("inspect", trained.data) & (TRAINING | {"openvino", "sklearn"}) == set()
+
+
+def test_training_with_the_backbone_in_the_cache_never_loads_keras(warm, tmp_path):
+    loaded = loaded_by(*warm.typed(warm.data, tmp_path / "runs", "--quiet"))
+    assert loaded & {"tensorflow", "keras", "tf2onnx", "torch"} == set()
+
+
+def test_opening_a_bundle_from_python_never_loads_what_trains(colour_bundle):
+    code = f"import pawsight, sys; pawsight.load({str(colour_bundle)!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert set(done.stdout.split()) & (TRAINING | {"sklearn"}) == set()

@@ -1,0 +1,118 @@
+"""The public names, and every example in a docstring or the README, typed as it stands."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import re
+import subprocess
+import sys
+from dataclasses import is_dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import pawsight
+from pawsight.models import ladder
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.S | re.M) if README.exists() else []
+FUNCTIONS = [name for name in pawsight.__all__ if inspect.isfunction(getattr(pawsight, name))]
+
+
+@pytest.fixture
+def desk(warm, tmp_path, monkeypatch):
+    """A working folder with all that examples mention, and a default recipe that is quick.
+
+    photos/ holds two classes that any backbone tells apart, cat.jpg is of the first, runs/latest knows them;
+    `sample` is a small one.
+    """
+    for number in range(12):
+        for kind, picture in (("cats", _speckled(number)), ("dogs", _shaded(number))):
+            (tmp_path / "photos" / kind).mkdir(parents=True, exist_ok=True)
+            picture.save(tmp_path / "photos" / kind / f"{number}.png")
+    _speckled(100).save(tmp_path / "cat.jpg")
+    chosen = warm.report.recipe
+    quick = replace(ladder.RUNGS["probe"].recipe, backbone=chosen.backbone, image_px=chosen.image_px)
+    monkeypatch.setattr(ladder, "RUNGS", {**ladder.RUNGS, "probe": replace(ladder.RUNGS["probe"], recipe=quick)})
+    _make_the_sample_small(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    pawsight.train("photos/")
+    return tmp_path
+
+
+def _speckled(seed):
+    return Image.effect_noise((100 + seed % 7, 100), 60 + seed % 50).convert("RGB")
+
+
+def _shaded(seed):
+    return Image.linear_gradient("L").resize((100, 100 + seed % 7)).rotate(15 * seed).convert("RGB")
+
+
+def _make_the_sample_small(monkeypatch):
+    from pawsight.data import sample
+
+    plan = sample.SamplePlan(train=8, validation=5, least_side=96, greatest_side=120)
+    monkeypatch.setattr(sample, "write_sample", partial(sample.write_sample, plan=plan))
+
+
+@pytest.mark.parametrize("name", ["train", "Predictor"])
+def test_examples_in_docstrings_give_what_they_say(desk, name):
+    thing = getattr(pawsight, name)
+    (example,) = doctest.DocTestFinder(recurse=False).find(thing, name, globs={"pawsight": pawsight})
+    assert example.examples
+    told = []
+    outcome = doctest.DocTestRunner().run(example, out=told.append)
+    assert outcome.failed == 0, "".join(told)
+
+
+def test_the_example_on_top_of_the_package_runs(desk):
+    lines = [line for line in pawsight.__doc__.splitlines() if line.startswith("    ")]
+    names = {}
+    exec("\n".join(line.strip() for line in lines), names)
+    assert [answer.label for answer in names["answers"]] == ["cats"]
+
+
+def test_every_python_block_of_the_readme_runs(desk, capsys):
+    if not BLOCKS:
+        pytest.skip("there is no README yet, or no Python in it")
+    names = {}
+    for block in BLOCKS:
+        exec(compile(block, str(README), "exec"), names)
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("name", pawsight.__all__)
+def test_every_public_name_is_there_and_documented(name):
+    thing = getattr(pawsight, name)
+    assert inspect.getdoc(thing)
+    assert thing.__module__.startswith("pawsight.")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_public_functions_are_typed_and_say_what_they_raise(name):
+    function = getattr(pawsight, name)
+    signature = inspect.signature(function)
+    assert signature.return_annotation is not inspect.Signature.empty
+    assert all(one.annotation is not inspect.Parameter.empty for one in signature.parameters.values())
+    assert "Raises:" in function.__doc__
+
+
+@pytest.mark.parametrize("name", [name for name in pawsight.__all__ if is_dataclass(getattr(pawsight, name))])
+def test_public_values_cannot_be_changed(name):
+    assert getattr(pawsight, name).__dataclass_params__.frozen
+
+
+def test_an_unknown_name_is_refused_as_python_does_it():
+    with pytest.raises(AttributeError, match="module 'pawsight' has no attribute 'tame'"):
+        _ = pawsight.tame
+
+
+def test_names_are_listed_before_anything_is_loaded():
+    code = "import pawsight, sys; print(*dir(pawsight)); print('numpy' in sys.modules, 'click' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    names, loaded = done.stdout.splitlines()
+    assert set(pawsight.__all__) <= set(names.split())
+    assert loaded == "False False"

@@ -51,7 +51,9 @@ def the_object(result):
 
 def process(*words, **options):
     command = [sys.executable, "-m", "pawsight", *map(os.fspath, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment(), **options)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment(), **options
+    )
 
 
 def environment(**changes):
@@ -260,21 +262,24 @@ def test_a_process_ends_with_the_same_status_and_no_traceback(words, status, tmp
     done = process(*words, cwd=tmp_path)
     assert done.returncode == status
     assert "Traceback" not in done.stderr
-    assert done.stderr.startswith({0: "", 1: "pawsight: nowhere is not a usable bundle.", 2: "Usage: pawsight "}[status])
+    assert done.stderr.startswith(
+        {0: "", 1: "pawsight: nowhere is not a usable bundle.", 2: "Usage: pawsight "}[status]
+    )
     assert (done.stdout == f"pawsight, version {pawsight.__version__}\n") == (status == 0)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals and pipes as POSIX has them")
 def test_ctrl_c_during_training_ends_with_one_line_no_traceback_and_nothing_half_done(trained, tmp_path):
     """The cache is cold, so that the backbone is being made, in another process, when the signal comes."""
-    command = [sys.executable, "-m", "pawsight", *trained.typed(trained.data, tmp_path / "runs")]
+    code = (  # who started the tests in the background may have set the signal to be ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from pawsight.cli import main; main()"
+    )
     running = subprocess.Popen(
-        command,
+        [sys.executable, "-c", code, *trained.typed(trained.data, tmp_path / "runs")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(TMPDIR=str(tmp_path)),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     said = [running.stderr.readline() for _ in range(3)]
     assert said[2].startswith("Recipe ")

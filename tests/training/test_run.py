@@ -256,7 +256,7 @@ def test_a_class_that_only_validation_has_is_refused(warm, tmp_path):
     data = copied(warm.data, tmp_path / "data")
     (data / "validation" / "foxes").mkdir()
     Image.effect_noise((90, 90), 50).convert("RGB").save(data / "validation" / "foxes" / "1.png")
-    with pytest.raises(BadCatalog, match="'foxes'.* no readable picture in train"):
+    with pytest.raises(BadCatalog, match=r"'foxes'.* no readable picture in train"):
         warm.again(data, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
@@ -266,7 +266,7 @@ def test_a_class_that_only_validation_has_is_refused(warm, tmp_path):
 def test_class_names_that_no_bundle_could_carry_are_refused_before_anything_slow(warm, tmp_path, name, why):
     data = copied(warm.data, tmp_path / "data")
     for part in ("train", "validation"):
-        os.rename(data / part / "cats", data / part / os.fsdecode(name))
+        (data / part / "cats").rename(data / part / os.fsdecode(name))
     with pytest.raises(BadCatalog) as told:
         warm.again(data, tmp_path / "runs")
     assert str(told.value) == (

@@ -143,10 +143,9 @@ def _data_notes(rung: Rung) -> list[str]:
         notes.append(f"{len(left_out):,} file{plural} left out: {told}. catalog.csv in the run folder names each.")
     straddling = listing(rung.plain.get("straddling"))
     if straddling:
-        plural = "s of pictures that look" if len(straddling) > 1 else " of pictures that looks"
-        notes.append(
-            f"{len(straddling):,} group{plural} the same stand in two parts of the split, so the scores below flatter."
-        )
+        told = "groups of pictures that look the same stand" if len(straddling) > 1 else ""
+        told = told or "group of pictures that look the same stands"
+        notes.append(f"{len(straddling):,} {told} in two parts of the split, so the scores below flatter.")
     return notes
 
 

@@ -201,7 +201,7 @@ def _facts(rung: Rung) -> Iterable[tuple[str, str]]:
 def _taught(total: float, trainable: float | None) -> str:
     if trainable is None or not total:
         return ""
-    return ", all of them trained" if trainable == total else f", {words.whole(trainable)} of them trained"
+    return " (all trained)" if trainable == total else f" ({words.whole(trainable)} trained)"
 
 
 def _time(rung: Rung) -> str:

@@ -80,11 +80,17 @@ def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
     problems += [
         f"{key} must be {_WORDS[known[key]]}, not {value!r}"
         for key, value in values.items()
-        if key in known and (type(value).__name__ != known[key])
+        if key in known and not _fits(value, known[key])
     ]
     if problems:
         raise WrongUsage("The recipe cannot be used.", "\n".join(problems))
-    return Recipe(**values)
+    exact: dict[str, Any] = {key: float(value) if known[key] == "float" else value for key, value in values.items()}
+    return Recipe(**exact)
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Say whether a value is of a kind; who writes 1 for a number means 1.0."""
+    return type(value).__name__ == kind or (kind == "float" and type(value) is int and abs(value) < 2**53)
 
 
 _WORDS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}

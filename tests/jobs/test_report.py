@@ -1,0 +1,64 @@
+"""Tests of the job `report`."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pawsight.errors import WrongUsage
+from pawsight.jobs.report import default_target, report, summary
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    """Two made-up runs, the second better."""
+    place = Path(__file__).parents[1] / "evaluation" / "fake_runs.py"
+    spec = importlib.util.spec_from_file_location("pawsight_tests_fake_runs", place)
+    fake: Any = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(fake)  # type: ignore[union-attr]
+    rows = fake.draw_pictures(tmp_path / "data", ("cats", "dogs"))
+    return [
+        fake.write_run(tmp_path / "runs" / name, rows, ("cats", "dogs"), root=tmp_path / "data", **options)
+        for name, options in {
+            "001": {"accuracy": 0.5},
+            "002": {"accuracy": 0.95, "recipe": "probe", "test": True, "seed": 1},
+        }.items()
+    ]
+
+
+def test_one_run_is_reported_in_its_own_folder(runs: list[Path]) -> None:
+    assert report([str(runs[0])]).report == runs[0] / "report.html"
+
+
+def test_several_runs_are_reported_beside_them(runs: list[Path]) -> None:
+    made = report(runs)
+    assert made.report == runs[0].parent / "report-001-002" / "report.html"
+    assert report(runs).report == made.report  # made again in the same place
+
+
+def test_a_report_goes_where_the_user_says(runs: list[Path], tmp_path: Path) -> None:
+    assert report(runs, target=tmp_path / "mine").report == tmp_path / "mine" / "report.html"
+
+
+def test_many_runs_get_a_short_name() -> None:
+    assert default_target([Path(f"/r/{number:03d}") for number in range(1, 10)]) == Path("/r/report-001-to-009")
+
+
+def test_people_are_told_each_rung_the_choice_and_the_place(runs: list[Path]) -> None:
+    made = report(runs)
+    first, second, chosen, test, place = summary(made)
+    assert first.split() == ["cnn", *first.split()[1:3]]
+    assert second.startswith("probe")
+    assert " points (" in second
+    assert second.endswith(", better")
+    assert chosen == "Chosen on validation: probe"
+    assert test.startswith("Test: right on ")
+    assert place == f"Report: {made.report}"
+
+
+def test_without_runs_nothing_is_reported() -> None:
+    with pytest.raises(WrongUsage, match="no run to report on"):
+        report([])

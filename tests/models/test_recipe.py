@@ -1,0 +1,149 @@
+"""Recipes: through TOML and back, and every problem told at once."""
+
+from __future__ import annotations
+
+import tomllib
+from contextlib import suppress
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawsight.errors import WrongUsage
+from pawsight.models.recipe import METHODS, Recipe, recipe_from_mapping, recipe_from_toml
+
+VALUES = {
+    "name": st.text(max_size=20),
+    "method": st.sampled_from(METHODS),
+    "backbone": st.text(max_size=20),
+    "image_px": st.integers(32, 1024),
+    "scaling": st.sampled_from(["raw", "signed"]),
+    "flip_horizontal": st.booleans(),
+    "flip_vertical": st.booleans(),
+    "rotation": st.floats(0, 0.5),
+    "fill": st.sampled_from(["reflect", "nearest"]),
+    "batch_size": st.integers(1, 4096),
+    "epochs": st.integers(0, 10_000),
+    "learning_rate": st.floats(1e-9, 10),
+    "warmup_epochs": st.integers(0, 1000),
+    "patience": st.integers(0, 10_000),
+    "class_weights": st.booleans(),
+    "precision": st.sampled_from(["auto", "f32", "bf16"]),
+    "folds": st.integers(2, 20),
+    "seed": st.integers(0, 2**31 - 1),
+}
+recipes = st.builds(Recipe, **VALUES)
+
+
+def refusal(function, *arguments, **named):
+    with pytest.raises(WrongUsage) as told:
+        function(*arguments, **named)
+    return told.value
+
+
+def test_the_strategies_above_know_every_field():
+    assert set(VALUES) == {field.name for field in fields(Recipe)}
+
+
+@given(recipes)
+def test_a_recipe_comes_back_from_toml_as_it_went(recipe):
+    assert recipe_from_toml(recipe.to_toml()) == recipe
+
+
+@given(recipes)
+def test_toml_is_one_key_a_line_and_any_reader_agrees(recipe):
+    text = recipe.to_toml()
+    assert tomllib.loads(text) == recipe.to_dict()
+    assert len(text.splitlines()) >= len(fields(Recipe))
+    assert [line.split(" = ")[0] for line in replace(recipe, name="x", backbone="y").to_toml().splitlines()] == [
+        field.name for field in fields(Recipe)
+    ]
+
+
+@given(recipes)
+def test_a_recipe_comes_back_from_plain_values(recipe):
+    assert recipe_from_mapping(recipe.to_dict()) == recipe
+
+
+@given(st.text(max_size=60))
+def test_whatever_the_text_is_it_is_a_recipe_or_wrong_usage(text):
+    with suppress(WrongUsage):
+        assert isinstance(recipe_from_toml(text), Recipe)
+
+
+def test_a_recipe_is_a_value_that_cannot_be_changed():
+    assert Recipe(seed=1) == Recipe(seed=1) != Recipe(seed=2)
+    with pytest.raises(FrozenInstanceError):
+        Recipe().seed = 3
+
+
+def test_missing_keys_have_the_values_of_the_default_recipe():
+    assert recipe_from_toml("seed = 7") == replace(Recipe(), seed=7)
+    assert recipe_from_toml("") == Recipe()
+
+
+def test_text_that_is_no_toml_is_told_with_the_reader_s_words():
+    told = refusal(recipe_from_toml, "seed = ")
+    assert told.what == "The recipe is not TOML."
+    assert told.why.startswith("The reader says: ")
+
+
+def test_unknown_keys_and_wrong_types_are_all_listed_at_once():
+    told = refusal(recipe_from_toml, 'sed = 1\nimage_px = "big"\nseed = 1.5\nfolds = true\ncolour = "red"\nname = 3')
+    known = ", ".join(field.name for field in fields(Recipe))
+    assert told.what == "The recipe cannot be used."
+    assert told.why.splitlines() == [
+        f"unknown key 'sed'; known are {known}",
+        f"unknown key 'colour'; known are {known}",
+        "image_px must be a whole number, not 'big'",
+        "seed must be a whole number, not 1.5",
+        "folds must be a whole number, not True",
+        "name must be a text, not 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("flip_horizontal", 1, "flip_horizontal must be true or false, not 1"),
+        ("rotation", "far", "rotation must be a number, not 'far'"),
+        ("backbone", ["a"], "backbone must be a text, not ['a']"),
+        ("seed", {"a": 1}, "seed must be a whole number, not {'a': 1}"),
+    ],
+)
+def test_a_wrong_type_is_told_in_words(key, value, told):
+    assert refusal(recipe_from_mapping, {key: value}).why == told
+
+
+def test_a_whole_number_will_do_where_a_number_is_wanted():
+    recipe = recipe_from_toml("rotation = 0\nlearning_rate = 1")
+    assert (recipe.rotation, recipe.learning_rate) == (0.0, 1.0)
+    assert type(recipe.rotation) is type(recipe.learning_rate) is float
+
+
+def test_values_out_of_range_are_all_listed_at_once():
+    told = refusal(Recipe, name="mine", image_px=31, folds=1, seed=-1, batch_size=0, method="magic", precision="f8")
+    assert told.what == "The recipe 'mine' cannot be used."
+    assert told.why.splitlines() == [
+        "image_px must be from 32 to 1024, not 31",
+        "batch_size must be from 1 to 4096, not 0",
+        "folds must be from 2 to 20, not 1",
+        "seed must be from 0 to 2147483647, not -1",
+        f"method must be one of {', '.join(METHODS)}, not 'magic'",
+        "precision must be one of auto, f32, bf16, not 'f8'",
+    ]
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_learning_rate_that_teaches_nothing_is_refused(rate):
+    assert "learning_rate must be from" in refusal(Recipe, learning_rate=rate).why
+
+
+def test_a_recipe_sums_itself_up_in_a_line():
+    assert str(Recipe(backbone="efficientnet-lite0", image_px=224, seed=3)) == (
+        "probe: efficientnet-lite0 at 224 px, seed 3"
+    )
+    assert str(Recipe(name="cnn", method="network", backbone="", image_px=160, epochs=20)) == (
+        "cnn: 160 px, 20 epochs, seed 0"
+    )

@@ -64,8 +64,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON-able value, indented, with the promise of `write_bytes`."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write a JSON-able value, indented, with the promise of `write_bytes`.
+
+    Bytes of file names that are no UTF-8 are written as the escapes by which JSON readers get back Python's text.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager

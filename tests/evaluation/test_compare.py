@@ -29,8 +29,7 @@ def test_the_p_value_is_that_of_statsmodels(only_first: int, only_second: int, e
 
 
 # Wilson's ends from statsmodels 0.15.0 proportion_confint(method="wilson"), joined by Newcombe's formula outside this
-# project. The first table is Bentur et al. 2009, for which M. W. Fagerland, S. Lydersen and P. Laake publish -0.507 to
-# -0.026 ("Recommended tests and confidence intervals for paired binomial proportions", Statistics in Medicine, 2014).
+# project. The first table is the airway data of Bentur et al. 2009, a worked example in the literature on such pairs.
 @pytest.mark.parametrize(
     ("table", "low", "high"),
     [

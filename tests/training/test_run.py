@@ -235,10 +235,13 @@ def test_files_whose_names_are_no_text_are_learnt_from_and_keep_their_names(warm
     awkward = {os.fsdecode(b"caf\xe9.png"), "new\nline, and comma.png", "return\r.png"}
     for path, name in zip(sorted((data / "validation" / "cats").iterdir()), sorted(awkward), strict=False):
         path.rename(path.with_name(name))
+    (data / "train" / "dogs" / os.fsdecode(b"\xe9.txt")).write_text("hello")
     report = warm.again(data, tmp_path / "runs")
     for table in ("splits.csv", "catalog.csv", "predictions.csv"):
         names = {Path(row["path"]).name for row in read_table(report.run / table)}
         assert awkward <= names
+    left_out = json.loads((report.run / "metrics.json").read_text("utf-8"))["left_out"]
+    assert [os.fsencode(one["path"]) for one in left_out] == [b"train/dogs/\xe9.txt"]
 
 
 def test_nothing_of_the_user_s_is_changed(warm, tmp_path):

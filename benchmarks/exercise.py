@@ -56,7 +56,7 @@ def model(number: int, weights: str | None) -> keras.Model:
     scaled = layers.Rescaling(1 / 127.5, offset=-1)
     turned = layers.RandomRotation(0.2)
     parts = {
-        1: lambda: convolutions(),
+        1: convolutions,
         2: lambda: [layers.RandomFlip(), layers.RandomRotation(0.5, fill_mode="nearest"), *convolutions()],
         3: lambda: [scaled, layers.RandomFlip(), turned, *convolutions()],
         4: lambda: [scaled, layers.RandomFlip(), turned, *transfer(weights)],
@@ -70,7 +70,7 @@ def model(number: int, weights: str | None) -> keras.Model:
 class Told(keras.callbacks.Callback):
     """Prints each epoch with its seconds, validation included."""
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

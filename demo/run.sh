@@ -7,7 +7,7 @@ pawsight="${BIN:?}/pawsight"
 heading() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 heading "1. Is everything here?      pawsight doctor"
-"$pawsight" doctor || true   # serving is not installed for the demonstration, and doctor says so
+"$pawsight" doctor
 
 heading "2. What is in the sample?   pawsight inspect sample"
 "$pawsight" inspect sample --quiet
@@ -20,7 +20,7 @@ heading "4. Measure it               pawsight evaluate runs/latest"
 
 heading "5. Classify pictures        pawsight predict runs/latest PICTURE..."
 sample=$("${BIN}/python" -c 'import json, sys; print(json.load(open("runs/latest/source.json"))["root"])')
-"$pawsight" predict runs/latest --quiet "$sample"/validation/cats/cats.000[0-2].jpg "$sample"/validation/dogs/dogs.000[0-2].jpg
+"$pawsight" predict runs/latest --quiet "$sample"/validation/cats/cat.000[0-2].jpg "$sample"/validation/dogs/dog.000[0-2].jpg
 
 heading "Where everything is"
 cat <<END

@@ -54,7 +54,7 @@ def _manners(command: Command) -> Command:
             click.echo(f"pawsight: {shown(str(error))}", err=True)
             sys.exit(error.exit_status)
         except KeyboardInterrupt:
-            click.echo("pawsight: stopped by you; nothing half-done was kept.", err=True)
+            click.echo("pawsight: stopped by you; what was finished is kept, and nothing half-written is.", err=True)
             sys.exit(130)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -178,7 +178,7 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
 
 @cli.command()
 @_manners
-def recipes(as_json: bool, progress: Terminal) -> None:  # noqa: ARG001 every verb is given one
+def recipes(as_json: bool, progress: Terminal) -> None:
     """List what can be trained: what each is, how long it takes and how good it was."""
     from pawsight.jobs import recipes as job
 

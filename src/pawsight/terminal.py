@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
-from threading import Lock, Timer
 from pathlib import Path
+from threading import Lock, Timer
 from time import monotonic
 from typing import Any
 

@@ -120,7 +120,7 @@ def write_run(
 
 def write_history(path: Path, epochs: int, accuracy: float) -> None:
     """Write a history that climbs towards `accuracy`."""
-    header = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+    header = ("number", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
     shares = [1 - math.exp(-0.25 * (epoch + 1)) for epoch in range(epochs)]
     lines = [
         (

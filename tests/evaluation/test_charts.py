@@ -17,15 +17,15 @@ from PIL import Image
 from pawsight.evaluation.chart_matrix import confusion_svg
 from pawsight.evaluation.chart_style import chart_variables, shortened
 from pawsight.evaluation.charts import Guessing, Score, accuracy_svg, describe, draw_history, ladder_svg, loss_svg
-from pawsight.evaluation.history import Epoch, best_epoch, read_history
 from pawsight.evaluation.intervals import wilson
+from pawsight.history import Epoch
 
 TWO = Guessing(2, 0.5)
 
 
 def epochs(count: int, **changes: float) -> list[Epoch]:
     values = {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7} | changes
-    return [Epoch(epoch=number + 1, **values) for number in range(count)]
+    return [Epoch(number=number + 1, **values) for number in range(count)]
 
 
 def words(svg: str) -> str:
@@ -106,29 +106,6 @@ def test_a_history_without_epochs_is_refused(tmp_path: Path) -> None:
         draw_history([], tmp_path / "h.png", tmp_path / "h.svg", guessing=TWO)
 
 
-def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss_then_comes_first() -> None:
-    history = [
-        Epoch(epoch=1, loss=0, accuracy=0, val_loss=0.5, val_accuracy=0.8),
-        Epoch(epoch=2, loss=0, accuracy=0, val_loss=0.4, val_accuracy=0.8),
-        Epoch(epoch=3, loss=0, accuracy=0, val_loss=0.4, val_accuracy=0.8),
-        Epoch(epoch=4, loss=0, accuracy=0, val_loss=0.1, val_accuracy=0.7),
-    ]
-    assert best_epoch(history) is history[1]
-    assert best_epoch([]) is None
-
-
-def test_history_csv_is_read_with_what_it_lacks_as_no_number(tmp_path: Path) -> None:
-    path = tmp_path / "history.csv"
-    path.write_text("epoch,loss,accuracy,val_accuracy\n1,0.7,0.5,\n2,nan,x,0.9\n")
-    first, second = read_history(path)
-    assert (first.epoch, first.loss, first.accuracy) == (1, 0.7, 0.5)
-    assert math.isnan(first.val_accuracy)
-    assert math.isnan(second.loss)
-    assert math.isnan(second.accuracy)
-    assert math.isnan(second.seconds)
-    assert second.val_accuracy == 0.9
-
-
 def test_the_ladder_says_every_rung_with_its_interval() -> None:
     scores = [Score("cnn", 0.6, wilson(60, 100)), Score("probe", 0.99, wilson(99, 100), is_chosen=True)]
     svg = ladder_svg(scores, baseline=0.5)
@@ -162,8 +139,8 @@ def test_drawing_leaves_matplotlib_as_it_was_and_loads_no_pyplot() -> None:
         "import sys, matplotlib as mpl; mpl.rcParams['font.size'] = 31.0\n"
         "settings = lambda: {name: mpl.rcParams[name] for name in mpl.rcParams if name != 'backend'}\n"
         "before = settings()\n"
-        "from pawsight.evaluation.charts import *; from pawsight.evaluation.history import Epoch\n"
-        "accuracy_svg([Epoch(epoch=1, loss=1, accuracy=1, val_loss=1, val_accuracy=1)], Guessing(2, .5), name='x')\n"
+        "from pawsight.evaluation.charts import *; from pawsight.history import Epoch\n"
+        "accuracy_svg([Epoch(number=1, loss=1, accuracy=1, val_loss=1, val_accuracy=1)], Guessing(2, .5), name='x')\n"
         "assert settings() == before; assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

@@ -37,7 +37,6 @@ def test_nothing_is_changed_by_looking(cache_folder):
     [
         ("openvino", "Predicting", "pip install pawsight"),
         ("keras", "Training", 'pip install "pawsight[train]"'),
-        ("uvicorn", "Serving", 'pip install "pawsight[serve]"'),
     ],
 )
 def test_a_missing_package_is_named_with_what_to_type(monkeypatch, package, name, fix):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pawsight.errors import TrainingFailed
-from pawsight.training.history import Epoch
+from pawsight.history import Epoch
 from pawsight.training.tripwires import (
     DIVERGED_LOSS,
     OVERFIT_GAP,

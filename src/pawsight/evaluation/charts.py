@@ -27,8 +27,8 @@ from pawsight.evaluation.chart_style import (
     to_svg,
     to_svg_file,
 )
-from pawsight.evaluation.history import Epoch, best_epoch
 from pawsight.evaluation.intervals import Interval
+from pawsight.history import Epoch, best_epoch
 from pawsight.storage import write_bytes, write_text
 
 if TYPE_CHECKING:
@@ -101,9 +101,10 @@ def loss_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> str:
 def describe(history: Sequence[Epoch]) -> str:
     """Return what a person reads off the curves."""
     best, last = best_epoch(history), history[-1]
+    known = math.isfinite(best.val_accuracy)
     told = f"After {len(history)} epochs training accuracy is {_percent(last.accuracy)}"
-    told += f" and validation accuracy {_percent(last.val_accuracy)}." if best else "; validation was not measured."
-    return f"{told} The best epoch is {best.epoch} with {_percent(best.val_accuracy)}." if best else told
+    told += f" and validation accuracy {_percent(last.val_accuracy)}." if known else "; validation was not measured."
+    return f"{told} The best epoch is {best.number} with {_percent(best.val_accuracy)}." if known else told
 
 
 def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "ladder") -> str:
@@ -158,8 +159,8 @@ def _rung(axes: Axes, row: int, score: Score) -> None:
 def _accuracy(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
     _curves(axes, history, [one.accuracy for one in history], [one.val_accuracy for one in history])
     best = best_epoch(history)
-    if best is not None:
-        _mark(axes, best.epoch, best.val_accuracy, f"best: epoch {best.epoch}, {_percent(best.val_accuracy)}")
+    if math.isfinite(best.val_accuracy):
+        _mark(axes, best.number, best.val_accuracy, f"best: epoch {best.number}, {_percent(best.val_accuracy)}")
     if guessing.baseline is not None:
         _knowing_nothing(axes, guessing.baseline)
     axes.margins(y=0.12)
@@ -171,8 +172,8 @@ def _loss(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
     values = [one.loss for one in history] + [one.val_loss for one in history]
     _curves(axes, history, values[: len(history)], values[len(history) :])
     best = best_epoch(history)
-    if best is not None and math.isfinite(best.val_loss):
-        _mark(axes, best.epoch, best.val_loss, f"best: epoch {best.epoch}")
+    if math.isfinite(best.val_accuracy) and math.isfinite(best.val_loss):
+        _mark(axes, best.number, best.val_loss, f"best: epoch {best.number}")
     ignorance = math.log(max(guessing.classes, 2))
     _knowing_nothing(axes, ignorance, f" (ln {max(guessing.classes, 2):,})")
     if max((value for value in values if math.isfinite(value)), default=0.0) > _STEEP * ignorance:
@@ -189,7 +190,7 @@ def _loss(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
 def _curves(axes: Axes, history: Sequence[Epoch], training: Sequence[float], validation: Sequence[float]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    epochs = [one.epoch for one in history]
+    epochs = [one.number for one in history]
     size = 4.0 if len(history) <= _MARKED else 0.0
     axes.plot(
         epochs, training, color=SECOND, linestyle="--", marker="o", markersize=size, markerfacecolor=PAPER,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pawsight.evaluation import ladder_words as words
 from pawsight.evaluation.charts import Guessing, accuracy_svg, loss_svg
 from pawsight.evaluation.compare import Gain
-from pawsight.evaluation.history import best_epoch
 from pawsight.evaluation.run_folder import Rung, finite, listing, mapping
+from pawsight.history import best_epoch
 
 _SPOKEN = {"f32": "float32", "bf16": "bfloat16"}
 
@@ -160,15 +160,17 @@ def _gain_sentence(rungs: Sequence[Rung], names: Sequence[str], index: int, gain
 
 
 def _curve_sentence(rung: Rung) -> str:
+    if not rung.history:
+        return ""
     best = best_epoch(rung.history)
-    if best is None:
+    if not math.isfinite(best.val_accuracy):
         return ""
     told = (
-        f"At its best epoch, {best.epoch} of {len(rung.history)}, it is right on {words.percent(best.accuracy)} of the "
-        f"training part and {words.percent(best.val_accuracy)} of validation."
+        f"At its best epoch, {best.number} of {len(rung.history)}, it is right on {words.percent(best.accuracy)} of "
+        f"the training part and {words.percent(best.val_accuracy)} of validation."
     )
     last = rung.history[-1]
-    if last.epoch != best.epoch:
+    if last.number != best.number:
         told += f" At the last, on {words.percent(last.accuracy)} and {words.percent(last.val_accuracy)}."
     return told
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from pawsight.errors import PawsightError, WrongUsage
 from pawsight.evaluation.compare import Answered
-from pawsight.evaluation.history import HISTORY, Epoch, read_history
+from pawsight.history import HISTORY, Epoch, read_history
 from pawsight.runs import LOOKS, METRICS, PREDICTIONS, RECIPE, SOURCE, SPLITS, read_table
 
 

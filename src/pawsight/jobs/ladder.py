@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from pawsight.data.sources import Source, resolve
-from pawsight.errors import PawsightError, WeightsUnavailable, WrongUsage
+from pawsight.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.evaluation.ladder_report import LadderReport, build_report
 from pawsight.evaluation.report import to_jsonable
 from pawsight.jobs.evaluate import evaluate
@@ -104,7 +104,7 @@ def _climb(
     log.say(f"Rung     {make_recipe(name, wishes)}")
     try:
         report = train_on(source, make_recipe(name, wishes), order, log, Stopwatch())
-    except WeightsUnavailable as error:
+    except (WeightsUnavailable, TrainingFailed) as error:
         left_out[name] = f"{error.what} {error.why}".strip()
         log.say(f"         left out: {left_out[name]}")
         return

@@ -15,6 +15,7 @@ from pawsight.data.sources import Source, resolve
 from pawsight.engine import SPOKEN, best_precision
 from pawsight.errors import WrongUsage
 from pawsight.evaluation.metrics import measure
+from pawsight.history import HISTORY, write_history
 from pawsight.jobs.log import Logged
 from pawsight.jobs.train_report import TrainReport, summary
 from pawsight.machine import cache_folder, this_machine
@@ -194,13 +195,9 @@ def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) -
 
 def _write_curves(report: TrainReport) -> None:
     from pawsight.evaluation.charts import Guessing, draw_history
-    from pawsight.training.history import HISTORY, write_history
 
     write_history(report.run / HISTORY, report.history)
     baseline = report.validation.baseline if report.validation else report.catalog.baseline
     guessing = Guessing(classes=len(report.catalog.classes), baseline=baseline)
-    from pawsight.evaluation.history import read_history
 
-    draw_history(
-        read_history(report.run / HISTORY), report.run / "history.png", report.run / "history.svg", guessing=guessing
-    )
+    draw_history(report.history, report.run / "history.png", report.run / "history.svg", guessing=guessing)

@@ -15,10 +15,10 @@ from pawsight.data.catalog import Catalog
 from pawsight.data.split import Split
 from pawsight.evaluation.metrics import Metrics
 from pawsight.evaluation.report import sentence, to_jsonable
+from pawsight.history import Epoch
 from pawsight.models.recipe import Recipe
 
 if TYPE_CHECKING:
-    from pawsight.training.history import Epoch
     from pawsight.training.material import Layer
 
 

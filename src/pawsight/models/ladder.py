@@ -120,7 +120,7 @@ _TABLE = (
     _rung(
         Recipe(),
         "a frozen EfficientNet-Lite1 (ImageNet) that looks once, and a logistic regression (the default)",
-        "a stronger frozen network, each picture seen once, and a linear model with its strength chosen inside training",
+        "a stronger frozen network that sees each picture once, and a linear model of a strength chosen inside training",
         Expected(seconds=20, accuracy=(0.99, 0.995), runs=3),
         (4_111_410, 2_562),
     ),
@@ -137,7 +137,7 @@ _TABLE = (
         "the probe, then the upper part of its backbone trained on with small steps; the better of the two is kept",
         "the upper part of the backbone learns too",
         Expected(seconds=120, accuracy=(0.99, 0.995), runs=3),
-        (4_111_410, 2_562),
+        (4_111_410, 3_133_538),
     ),
 )
 RUNGS: Mapping[str, Rung] = MappingProxyType({rung.recipe.name: rung for rung in _TABLE})

@@ -2,8 +2,9 @@
 
 Enters: variables and history at the end of an epoch. Leaves: the same, bit for bit. Does not know: Keras, pictures.
 
-An npz without objects: `state_000`, ... are the variables of model and optimizer (random states among them), `best_000`,
-... the weights of the best epoch, `history` the epochs, `identity` the digest of recipe, split and code that it is for.
+An npz without objects: `state_00000`, ... are the variables of model and optimizer (random states among them),
+`best_00000`, ... the weights of the best epoch, `history` the epochs, `told` the remarks of the tripwires so far,
+`identity` the digest of recipe, split and code that it is for.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.history import Epoch
 from pawsight.storage import write_bytes
-from pawsight.training.history import Epoch
 
 FILE = "checkpoint.npz"
 Arrays = Sequence[NDArray[Any]]
@@ -32,6 +33,7 @@ class Checkpoint:
     state: Arrays  # variables of model and optimizer, in Keras's order
     best: Arrays  # variables of the model at the best epoch so far
     history: tuple[Epoch, ...]
+    told: tuple[str, ...] = ()  # names of the tripwires' remarks, so that a resumed run tells and lists them as one
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -46,6 +48,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         buffer,
         identity=np.array(checkpoint.identity),
         history=np.array(rows, dtype=np.float64),
+        told=np.array(checkpoint.told, dtype=np.str_),
         **_named("state", checkpoint.state),
         **_named("best", checkpoint.best),
     )
@@ -59,7 +62,8 @@ def load_checkpoint(folder: Path, *, identity: str) -> Checkpoint | None:
             if str(arrays["identity"]) != identity:
                 return None
             history = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
-            return Checkpoint(identity, _listed("state", arrays), _listed("best", arrays), history)
+            told = tuple(map(str, arrays["told"]))
+            return Checkpoint(identity, _listed("state", arrays), _listed("best", arrays), history, told)
     except Exception:  # a file that is missing, cut or altered raises many kinds; training then starts afresh
         return None
 
@@ -77,7 +81,7 @@ def _row(epoch: Epoch) -> list[float]:
 
 
 def _named(kind: str, arrays: Arrays) -> dict[str, Any]:
-    return {f"{kind}_{index:03d}": array for index, array in enumerate(arrays)}
+    return {f"{kind}_{index:05d}": array for index, array in enumerate(arrays)}
 
 
 def _listed(kind: str, arrays: Mapping[str, Any]) -> list[NDArray[Any]]:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.history import Epoch, best_epoch
 from pawsight.models.recipe import Recipe
 from pawsight.progress import Progress, Step
 from pawsight.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from pawsight.training.history import Epoch, best_epoch
 from pawsight.training.tripwires import Watch, check_step
 
 Floats = NDArray[np.float32]
@@ -62,7 +62,7 @@ def fit(model: Any, job: Job, watch: Watch, progress: Progress) -> tuple[Epoch, 
         TrainingFailed: a tripwire named a cause that training cannot recover from.
     """
     _compile(model, job.recipe)
-    history, best = _resume(model, job)
+    history, best = _resume(model, job, watch)
     for number in range(len(history), job.recipe.epochs):
         if _is_patience_over(history, job.recipe.patience):
             break
@@ -72,7 +72,7 @@ def fit(model: Any, job: Job, watch: Watch, progress: Progress) -> tuple[Epoch, 
             progress.say(str(alarm))
         if best_epoch(history) == epoch:
             best = _arrays(model.variables)
-        save_checkpoint(job.folder, Checkpoint(job.identity, _state(model), best, history))
+        save_checkpoint(job.folder, Checkpoint(job.identity, _state(model), best, history, watch.told))
     _assign(model.variables, best)
     return history
 
@@ -152,11 +152,12 @@ def _compile(model: Any, recipe: Recipe) -> None:
     model.optimizer.build(model.trainable_variables)
 
 
-def _resume(model: Any, job: Job) -> tuple[tuple[Epoch, ...], list[Any]]:
+def _resume(model: Any, job: Job, watch: Watch) -> tuple[tuple[Epoch, ...], list[Any]]:
     """Bring the model to where a run was stopped, and return its history and best weights."""
     checkpoint = load_checkpoint(job.folder, identity=job.identity)
     if checkpoint is None:
         return (), _arrays(model.variables)
+    watch.remember(checkpoint.told)
     _assign([*model.variables, *model.optimizer.variables], list(checkpoint.state))
     return checkpoint.history, list(checkpoint.best)
 

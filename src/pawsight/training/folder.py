@@ -3,8 +3,8 @@
 Enters: `Material` without its folder. Leaves: a folder with recipe, split and catalog in it. Does not know: what is
 trained.
 
-A run is finished when it has its metrics. An unfinished one with a checkpoint can be gone on with; its `source.json`
-carries the identity of everything its numbers depend on, and only an equal run may take it up.
+A run is finished when it has its metrics and its checkpoint is gone. An unfinished one can be gone on with; its
+`source.json` carries the identity of everything its numbers depend on, and only an equal run may take it up.
 """
 
 from __future__ import annotations
@@ -36,18 +36,23 @@ def open_folder(material: Material, *, resume: bool) -> Path:
     if folder is not None:
         material.place.progress.say(f"Resume   {folder}")
         _clear_parts(folder)
-        return folder
-    if resume:
-        material.place.progress.say(
-            "Resume   there is no unfinished run of this recipe on this data; starting a new one"
-        )
-    folder = new_run(material.place.runs)
+    else:
+        if resume:
+            material.place.progress.say(
+                "Resume   there is no unfinished run of this recipe on this data; starting a new one"
+            )
+        folder = new_run(material.place.runs)
+    _write_tables(folder, material)
+    return folder
+
+
+def _write_tables(folder: Path, material: Material) -> None:
+    """Write what is known before training; the identity comes first, so that a run killed here is found again."""
+    source = {"root": str(material.catalog.root.absolute()), "identity": material.identity}
+    write_json(folder / SOURCE, source)
     write_text(folder / RECIPE, material.recipe.to_toml())
     write_split(folder / SPLITS, material.split)
     write_catalog(folder / CATALOG, material.catalog)
-    source = {"root": str(material.catalog.root.absolute()), "identity": material.identity}
-    write_json(folder / SOURCE, source)
-    return folder
 
 
 @contextmanager
@@ -67,10 +72,11 @@ def clear_scaffolding(folder: Path) -> None:
 
 
 def _unfinished(runs: Path, identity: str) -> Path | None:
-    """Return the newest run without metrics that has this identity."""
+    """Return the newest run with this identity that has no metrics, or was killed before it was cleared."""
     numbered = [path for path in runs.glob("*") if path.name.isdecimal()] if runs.is_dir() else []
     for folder in sorted(numbered, key=lambda path: -int(path.name)):
-        if not (folder / METRICS).exists() and _identity_of(folder) == identity:
+        is_finished = (folder / METRICS).exists() and not (folder / CHECKPOINT).exists()
+        if not is_finished and _identity_of(folder) == identity:
             return folder.absolute()
     return None
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.split import Split
 from pawsight.engine import Engine, Precision, best_precision
+from pawsight.history import Epoch
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.machine import Machine
 from pawsight.models.recipe import Recipe
 from pawsight.progress import Progress, Stopwatch
 from pawsight.storage import sha256_of
 from pawsight.training.features import FeatureSink
-from pawsight.training.history import Epoch
 from pawsight.training.pixels import stacked_pixels
 
 Floats = NDArray[np.float32]

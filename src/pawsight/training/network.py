@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from pawsight.engine import SPOKEN, Precision, best_precision
+from pawsight.history import best_epoch
 from pawsight.machine import Machine
 from pawsight.models.quiet import import_keras
 from pawsight.training.batches import batches, class_weights
 from pawsight.training.fit import Job, fit
-from pawsight.training.history import best_epoch
 from pawsight.training.material import Fitted, Layer, Material
 from pawsight.training.tripwires import Watch, check_inputs, check_labels
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from pawsight.history import Epoch, best_epoch
 from pawsight.models.quiet import import_keras
 from pawsight.training.batches import class_weights, order_of
 from pawsight.training.fit import Job, fit
-from pawsight.training.history import Epoch, best_epoch
 from pawsight.training.material import Fitted, Labels, Layer, Material
 from pawsight.training.network import fresh_session, kept, layers_of, trainable_parameters
 from pawsight.training.probe import Head

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.errors import TrainingFailed
-from pawsight.training.history import Epoch
+from pawsight.history import Epoch
 
 STUCK_WITHIN = 0.01  # of ln C; the exercise's models that learn leave this band after one epoch in it
 PATIENCE = 3  # epochs; its second model answered as by chance for two (50.7 %, 51.7 %) and reached 66 %
@@ -60,6 +60,10 @@ class Watch:
     def told(self) -> tuple[str, ...]:
         """Names of the remarks already told, sorted; give them to the `Watch` of a resumed run."""
         return tuple(sorted(self._told))
+
+    def remember(self, told: Iterable[str]) -> None:
+        """Take over the remarks that the run had been told before it was stopped."""
+        self._told.update(told)
 
     def heed(self, alarms: Sequence[Alarm]) -> list[Alarm]:
         """Return the alarms not told before; raise `TrainingFailed` for one that is fatal."""

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.errors import StorageError
-from pawsight.training.history import HISTORY, Epoch, best_epoch, read_history, write_history
+from pawsight.history import HISTORY, Epoch, best_epoch, read_history, write_history
 
 FIRST = Epoch(1, 43.5111, 0.5235, 0.6869, 0.5421, 1e-3, 6.1)
 FIGURES = st.floats(allow_nan=False)

@@ -26,8 +26,8 @@ class Epoch:
     accuracy: float  # of the training part, 0..1, mean over the pass
     val_loss: float  # after the pass, in nats
     val_accuracy: float  # after the pass, 0..1
-    learning_rate: float  # of the last step
-    seconds: float  # of the pass and its validation
+    learning_rate: float = math.nan  # of the last step
+    seconds: float = math.nan  # of the pass and its validation
 
 
 _COLUMNS = tuple(field.name for field in fields(Epoch))

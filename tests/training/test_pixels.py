@@ -1,0 +1,105 @@
+"""Decoded pictures on disk: in order, made once, and never half."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawsight.data.catalog import read_catalog
+from pawsight.cache import Cache
+from pawsight.data.finder import find
+from pawsight.errors import UnreadablePicture
+from pawsight.images.decode import DecodeSettings, decode
+from pawsight.progress import SILENT, Silent
+from pawsight.training.pixels import stacked_pixels
+
+SETTINGS = DecodeSettings(image_px=32)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Five pictures of noise in two classes, catalogued."""
+    for number in range(5):
+        folder = tmp_path / "data" / ("cats", "dogs")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((40 + number, 50), 90).convert("RGB").save(folder / f"{number}.png")
+    with Cache(tmp_path / "facts") as cache:
+        return read_catalog(find(tmp_path / "data"), SETTINGS, cache=cache, threads=2).pictures
+
+
+def stacked(pictures, cache, *, settings=SETTINGS, progress=SILENT):
+    return stacked_pixels(pictures, settings, cache=cache, threads=2, progress=progress)
+
+
+class Counting(Silent):
+    def __init__(self):
+        self.stages = []
+
+    def stage(self, name, total, unit=""):
+        self.stages.append((name, total, unit))
+        return super().stage(name, total, unit)
+
+
+def test_the_array_has_the_pictures_in_their_order(pictures, tmp_path):
+    order = [pictures[index] for index in (3, 0, 4, 1)]
+    pixels = stacked(order, tmp_path / "cache")
+    assert (pixels.shape, pixels.dtype) == ((4, 32, 32, 3), np.uint8)
+    for one, row in zip(order, pixels, strict=True):
+        assert np.array_equal(row, decode(one.path.read_bytes(), SETTINGS, name=one.name).pixels)
+
+
+def test_the_array_is_a_map_of_a_file_that_nobody_writes_to(pictures, tmp_path):
+    pixels = stacked(pictures, tmp_path / "cache")
+    assert isinstance(pixels, np.memmap)
+    assert not pixels.flags.writeable
+    with pytest.raises(ValueError, match="read-only"):
+        pixels[0] = 0
+
+
+def test_the_second_time_nothing_is_decoded_even_where_the_pictures_are_gone(pictures, tmp_path):
+    first, second = Counting(), Counting()
+    before = np.array(stacked(pictures, tmp_path / "cache", progress=first))
+    for one in pictures:
+        one.path.unlink()
+    assert np.array_equal(stacked(pictures, tmp_path / "cache", progress=second), before)
+    assert first.stages == [("Decoding pictures", 5, "pictures")]
+    assert second.stages == []
+
+
+def test_another_order_another_choice_and_another_size_are_other_arrays(pictures, tmp_path):
+    cache = tmp_path / "cache"
+    whole = stacked(pictures, cache)
+    assert np.array_equal(stacked(pictures[::-1], cache), whole[::-1])
+    assert np.array_equal(stacked(pictures[:2], cache), whole[:2])
+    assert stacked(pictures, cache, settings=DecodeSettings(image_px=48)).shape == (5, 48, 48, 3)
+    assert len(list((cache / "pixels").iterdir())) == 4
+
+
+def test_a_part_without_pictures_is_an_array_without_rows(tmp_path):
+    assert stacked((), tmp_path / "cache").shape == (0, 32, 32, 3)
+
+
+@pytest.mark.parametrize("spoil", ["other", "broken", "gone"])
+def test_a_picture_that_changed_is_told_by_its_name_and_nothing_is_left(pictures, tmp_path, spoil):
+    victim = pictures[2]
+    if spoil == "other":
+        Image.effect_noise((41, 50), 20).convert("RGB").save(victim.path)
+    elif spoil == "broken":
+        victim.path.write_bytes(b"\x89PNG nonsense")
+    else:
+        victim.path.unlink()
+    with pytest.raises(UnreadablePicture) as told:
+        stacked(pictures, tmp_path / "cache")
+    assert told.value.what == f"{victim.name} changed while it was being used."
+    assert told.value.why
+    assert told.value.fix == "Type the same command again."
+    assert list((tmp_path / "cache" / "pixels").iterdir()) == []
+
+
+def test_a_wrong_hash_is_noticed_though_the_picture_can_be_read(pictures, tmp_path):
+    changed = [replace(pictures[0], sha256="0" * 64), *pictures[1:]]
+    with pytest.raises(UnreadablePicture, match="its content is no longer what was catalogued"):
+        stacked(changed, tmp_path / "cache")

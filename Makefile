@@ -7,16 +7,19 @@ BIN := $(VENV)/bin
 INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test test-slow check format bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/train.stamp ## from nothing to a trained classifier on drawn cats and dogs
 	@BIN=$(BIN) sh demo/run.sh
 
 test: $(VENV)/dev.stamp ## the tests
 	$(BIN)/python -m pytest -n 2
+
+test-slow: $(VENV)/dev.stamp ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/dev.stamp ## lint, format, types, walls
 	$(BIN)/ruff check .

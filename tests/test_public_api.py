@@ -84,6 +84,31 @@ def test_every_python_block_of_the_readme_runs(desk, capsys):
     assert capsys.readouterr().out.strip()
 
 
+def test_every_verb_that_makes_something_is_a_function_of_the_package_too():
+    """`predict` is a method of what `load` returns; `recipes` and `doctor` are for reading at a terminal."""
+    from pawsight.cli import cli
+
+    assert set(cli.commands) & set(FUNCTIONS) >= {"train", "evaluate", "inspect", "ladder", "preview", "report"}
+
+
+def test_a_ladder_is_climbed_and_reported_again_from_python(desk):
+    climbed = pawsight.ladder("photos/", recipes=["majority", "probe"])
+    assert isinstance(climbed, pawsight.LadderOutcome)
+    assert [rung.recipe for rung in climbed.report.rungs] == ["majority", "probe"]
+    assert climbed.report.chosen == "probe"
+    again = pawsight.report([rung.run for rung in climbed.report.rungs], target=desk / "again")
+    assert isinstance(again, pawsight.LadderReport)
+    assert (again.chosen, again.test) == (climbed.report.chosen, climbed.report.test)
+    assert again.report == desk / "again" / "report.html"
+
+
+def test_sheets_are_drawn_from_python(desk):
+    sheets = pawsight.preview("photos/", out="sheets")
+    assert isinstance(sheets, pawsight.PreviewReport)
+    assert sheets.grid == desk / "sheets" / "grid.png"
+    assert sheets.grid.is_file()
+
+
 @pytest.mark.parametrize("name", pawsight.__all__)
 def test_every_public_name_is_there_and_documented(name):
     thing = getattr(pawsight, name)

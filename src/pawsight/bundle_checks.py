@@ -50,7 +50,8 @@ def checked_card(path: Path, expected_format: int) -> tuple[dict[str, Any], dict
 
 def checked_files(folder: Path, digests: Mapping[str, str], names: Sequence[str]) -> dict[str, bytes]:
     """Read the named files, refusing any whose SHA-256 is not the one written down, and any that nobody named."""
-    strange = sorted({path.name for path in folder.iterdir()} - set(names) - {"bundle.json"})
+    visible = {path.name for path in folder.iterdir() if not path.name.startswith(".")}  # browsing leaves .DS_Store
+    strange = sorted(visible - set(names) - {"bundle.json"})
     if strange:
         raise refused(folder, f"It holds {strange[0]}, which belongs to no bundle.")
     files = {}

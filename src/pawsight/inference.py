@@ -58,13 +58,17 @@ class Predictor:
         )
         sit_exam(bundle, self._engine)
 
-    def predict(self, paths: Sequence[str | os.PathLike[str]]) -> list[Prediction]:
+    def predict(self, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Prediction]:
         """Classify files, and all files below folders.
+
+        Args:
+            paths: one path or several.
 
         Returns:
             one `Prediction` for each file, in order; a file that is no picture gets one with its `error`.
         """
-        return list(self.stream(expand([Path(path) for path in paths])))
+        named = [paths] if isinstance(paths, str | os.PathLike) else paths
+        return list(self.stream(expand([Path(path) for path in named])))
 
     def stream(self, paths: Iterable[Path]) -> Iterator[Prediction]:
         """Classify any number of files in constant memory, in order."""

@@ -96,10 +96,7 @@ def test_the_order_is_a_permutation_that_seed_and_epoch_decide(count, epoch, see
 
 def test_the_order_is_pinned():
     """A resumed run must see what the stopped one would have seen, also after an update of this file."""
-    assert list(order_of(2, count=8, seed=7)) == PINNED
-
-
-PINNED = list(np.random.default_rng((7, 2, 0x5E11)).permutation(8))
+    assert list(order_of(2, count=8, seed=7)) == [0, 6, 2, 7, 3, 1, 5, 4]
 
 
 @pytest.mark.parametrize("name", ["cnn-augmented", "cnn-normalised", "mobilenet", "cnn", "finetune"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import random
@@ -43,6 +44,11 @@ def bits(checkpoint):
         for group in (checkpoint.state, checkpoint.best)
     ]
     return checkpoint.identity, arrays, repr(checkpoint.history), checkpoint.told
+
+
+def sealed(archive):
+    """An archive as `save_checkpoint` would write it."""
+    return archive.getvalue() + hashlib.sha256(archive.getvalue()).digest()
 
 
 @pytest.fixture
@@ -93,17 +99,14 @@ def test_a_checkpoint_cut_at_any_length_is_none(saved):
         assert load_checkpoint(saved, identity=IDENTITY) is None, length
 
 
-def test_a_flipped_bit_is_noticed_or_changes_nothing(saved):
+def test_a_flipped_bit_is_noticed_wherever_it_is(saved):
+    """The archive's own checksums do not cover its table of contents, where a flip moved one array to another."""
     whole, chance = (saved / FILE).read_bytes(), random.Random(1)
-    noticed = 0
     for position in chance.sample(range(8 * len(whole)), 1500):
         spoilt = bytearray(whole)
         spoilt[position // 8] ^= 1 << position % 8
         (saved / FILE).write_bytes(spoilt)
-        found = load_checkpoint(saved, identity=IDENTITY)
-        noticed += found is None
-        assert found is None or bits(found) == bits(some()), f"bit {position % 8} of byte {position // 8}"
-    assert noticed > 750  # the rest are dates and padding of the archive
+        assert load_checkpoint(saved, identity=IDENTITY) is None, f"bit {position % 8} of byte {position // 8}"
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"\x93NUMPY\x01\x00", os.urandom(4096)])
@@ -118,13 +121,15 @@ def test_a_pickle_in_a_checkpoint_is_never_opened(tmp_path):
             return os.mkdir, (os.fspath(tmp_path / "sprung"),)
 
     arrays = {"identity": np.array(IDENTITY), "history": np.empty((0, 7)), "told": np.array((), np.str_)}
-    np.savez(tmp_path / FILE, state_00000=np.array([Trap()], dtype=object), **arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, state_00000=np.array([Trap()], dtype=object), **arrays)
+    (tmp_path / FILE).write_bytes(sealed(buffer))
     assert load_checkpoint(tmp_path, identity=IDENTITY) is None
     assert not (tmp_path / "sprung").exists()
 
 
 def test_a_checkpoint_without_one_of_its_tables_is_none(saved):
-    with zipfile.ZipFile(saved / FILE) as archive:
+    with zipfile.ZipFile(io.BytesIO((saved / FILE).read_bytes()[:-32])) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     for missing in ("identity.npy", "history.npy", "told.npy"):
         buffer = io.BytesIO()
@@ -132,7 +137,7 @@ def test_a_checkpoint_without_one_of_its_tables_is_none(saved):
             for name, content in members.items():
                 if name != missing:
                     archive.writestr(name, content)
-        (saved / FILE).write_bytes(buffer.getvalue())
+        (saved / FILE).write_bytes(sealed(buffer))
         assert load_checkpoint(saved, identity=IDENTITY) is None, missing
 
 

@@ -84,7 +84,7 @@ def ladder(
         if time_limit is not None and reports and monotonic() - start > time_limit:
             left_out[name] = f"the time limit of {time_limit:.0f} s was over"
             continue
-        wishes = Wishes(epochs=epochs, seed=seed)
+        wishes = Wishes(epochs=epochs if RUNGS[name].recipe.epochs else None, seed=seed)
         command = command_for(os.fspath(data), name, wishes, weights if name == "mobilenet" else None)
         order = Order(runs=Path(runs).absolute(), command=command, weights=file, parts=("validation",))
         _climb(source, name, wishes, order, reports, left_out, log)

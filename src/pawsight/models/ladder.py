@@ -143,6 +143,9 @@ _TABLE = (
 RUNGS: Mapping[str, Rung] = MappingProxyType({rung.recipe.name: rung for rung in _TABLE})
 
 
+_OF_GRADIENTS = ("epochs", "batch_size", "learning_rate", "patience", "precision", "class_weights")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What the user wants otherwise than the table says; None keeps the table's value."""
@@ -182,8 +185,22 @@ def make_recipe(name: str, wishes: Wishes = Wishes()) -> Recipe:
     if "image_px" in wished:
         check_image_px(wished["image_px"])
     if not recipe.epochs:
-        wished.pop("epochs", None)
+        _check_without_epochs(recipe, wished)
     return replace(recipe, **wished)
+
+
+def _check_without_epochs(recipe: Recipe, wished: Mapping[str, Any]) -> None:
+    idle = [key for key in _OF_GRADIENTS if key in wished]
+    if idle:
+        raise WrongUsage(
+            f"The recipe {recipe.name} does not learn by gradients, so {_option(idle[0])} would do nothing.",
+            f"Recipes that do are {', '.join(name for name, rung in RUNGS.items() if rung.recipe.epochs)}.",
+            f"Leave it out: pawsight train DATA --recipe {recipe.name}",
+        )
+
+
+def _option(key: str) -> str:
+    return "--" + key.replace("_", "-")
 
 
 def _check_has_backbone(recipe: Recipe) -> None:

@@ -4,11 +4,13 @@ Enters: variables and history at the end of an epoch. Leaves: the same, bit for 
 
 An npz without objects: `state_00000`, ... are the variables of model and optimizer (random states among them),
 `best_00000`, ... the weights of the best epoch, `history` the epochs, `told` the remarks of the tripwires so far,
-`identity` the digest of recipe, split and code that it is for.
+`identity` the digest of recipe, split and code that it is for. After the archive come the 32 bytes of its SHA-256: the
+archive's own checksums cover its members and not its table of contents.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from pawsight.history import Epoch
 from pawsight.storage import write_bytes
 
 FILE = "checkpoint.npz"
+_DIGEST_BYTES = 32
 Arrays = Sequence[NDArray[Any]]
 
 
@@ -52,13 +55,18 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         **_named("state", checkpoint.state),
         **_named("best", checkpoint.best),
     )
-    write_bytes(folder / FILE, buffer.getvalue())
+    archive = buffer.getvalue()
+    write_bytes(folder / FILE, archive + hashlib.sha256(archive).digest())
 
 
 def load_checkpoint(folder: Path, *, identity: str) -> Checkpoint | None:
     """Return the checkpoint of a run, None where there is none, or none that is whole and meant for this run."""
     try:
-        with np.load(folder / FILE, allow_pickle=False) as arrays:
+        content = (folder / FILE).read_bytes()
+        archive, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+        if hashlib.sha256(archive).digest() != digest:
+            return None
+        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
             if str(arrays["identity"]) != identity:
                 return None
             history = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])

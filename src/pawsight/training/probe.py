@@ -15,8 +15,10 @@ from pawsight.progress import SILENT, Progress
 
 # Inverse strengths of the L2 penalty on standardised features, from strong to weak.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-# The matrices are small: OpenBLAS spends 1 s a fit on waking threads that share two cores, and 0.02 s on its own.
-_BLAS_THREADS = 1
+# Work is counted as pictures x classes. Small fits: OpenBLAS spends 1 s on waking threads that share two cores, and
+# 0.02 s on its own. Large ones: the strength is chosen on a stratified sample, so that it costs no more than the fit.
+_ALONE = 100_000
+_MOST_CHOSEN_ON = 400_000
 _TOLERANCE = 1e-3
 _MOST_STEPS = 200
 _TINY_SPREAD = 1e-6  # a feature that never changes is left as it is instead of being divided by nothing
@@ -52,8 +54,9 @@ def fit_head(
         labels: class indices (N,), each class present.
         classes: how many there are.
         folds: of the stratified cross-validation; fewer are used where a class has fewer pictures, none where a
-            class has a single one (then the middle strength is taken).
-        seed: of the folds.
+            class has a single one (then the middle strength is taken). Where pictures x classes exceed 400,000 the
+            strength is chosen on a stratified sample of the pictures.
+        seed: of the folds and the sample.
 
     Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold.
     """
@@ -62,14 +65,27 @@ def fit_head(
     centre, spread = features.mean(axis=0), features.std(axis=0)
     spread = np.where(spread < _TINY_SPREAD, 1.0, spread).astype(np.float32)
     scaled = (features - centre) / spread
-    folds = min(folds, int(np.bincount(labels, minlength=classes).min()))
-    with threadpool_limits(_BLAS_THREADS, user_api="blas"):
-        losses = _out_of_fold_losses(scaled, labels, folds, seed, progress) if folds > 1 else {}
+    rows = _sample(labels, most=max(_MOST_CHOSEN_ON // classes, 2 * classes), seed=seed)
+    folds = min(folds, int(np.bincount(labels[rows], minlength=classes).min()))
+    with threadpool_limits(1 if len(labels) * classes <= _ALONE else None, user_api="blas"):
+        losses = _out_of_fold_losses(scaled[rows], labels[rows], folds, seed, progress) if folds > 1 else {}
         strength = min(losses, key=lambda one: losses[one]) if losses else STRENGTHS[len(STRENGTHS) // 2]
         weights, bias = _softmax_form(*_fit(scaled, labels, strength, None))
     weights = weights / spread[:, None]
     bias = bias - centre @ weights
     return Head(weights.astype(np.float32), bias.astype(np.float32), strength, tuple(losses.items()))
+
+
+def _sample(labels: Labels, *, most: int, seed: int) -> Labels:
+    """Return rows, in order: all of them, or a stratified sample of about `most` with two of each class at least."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    counts = np.bincount(labels)
+    place_in_class = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = np.maximum(2, np.ceil(counts * most / len(labels)))
+    return np.sort(by_class[place_in_class < np.repeat(kept, counts)])
 
 
 def _out_of_fold_losses(

@@ -1,0 +1,146 @@
+"""The report as a browser shows it: nothing to complain of, nothing to scroll sideways to, on a phone and on a desk."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+PHONE, DESK = (390, 844), (1280, 900)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+DRIVER = shutil.which("chromedriver") or ""
+pytestmark = [
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="no Chromium with chromedriver here (Debian: chromium and chromium-driver)"
+    ),
+    pytest.mark.skipif(importlib.util.find_spec("selenium") is None, reason="needs selenium, of pawsight[dev]"),
+    pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]"),
+]
+
+
+@pytest.fixture(scope="module")
+def report(drawings, tmp_path_factory):
+    """The report of a real ladder: two rungs, one epoch."""
+    from pawsight.jobs.ladder import ladder
+
+    place = tmp_path_factory.mktemp("browser")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
+        return ladder(drawings, recipes=("majority", "cnn"), epochs=1, runs=place / "runs").report.report
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    profile = tmp_path_factory.mktemp("profile")
+    quiet = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+    for word in (*quiet, "--disable-background-networking", f"--user-data-dir={profile}"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def opened(browser, report: Path, size, *, dark=False, printed=False):
+    """Open the report as on a screen of a size, whatever size the window can have."""
+    width, height = size
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print" if printed else "", "features": [scheme]})
+    browser.get(report.as_uri())
+    return browser
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_console_has_nothing_to_say(browser, report, size, dark):
+    opened(browser, report, size, dark=dark)
+    assert browser.get_log("browser") == []
+
+
+def sideways(browser):
+    """How many pixels the page is wider than the screen."""
+    return browser.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("size", [(320, 640), PHONE, DESK], ids=["small phone", "phone", "desk"])
+def test_nothing_is_beyond_the_edge_of_the_screen(browser, report, size):
+    opened(browser, report, size)
+    assert browser.execute_script("return window.innerWidth") == size[0]
+    assert sideways(browser) <= 0
+    assert browser.execute_script("window.scrollTo(500, 0); return window.scrollX") == 0
+
+
+def test_title_and_headings_tell_the_story_in_order(browser, report):
+    opened(browser, report, PHONE)
+    (title,) = texts(browser, "h1")
+    assert title
+    assert browser.title == title
+    wanted = ["The pictures", "The split", "The rungs", "All together", "The test, once", "Where it goes wrong"]
+    assert texts(browser, "h2") == [*wanted, "Once more"]
+    rungs = " ".join(texts(browser, "h3"))
+    assert rungs.index("majority") < rungs.index("cnn")
+
+
+def texts(browser, tag):
+    return [one.text for one in browser.find_elements("tag name", tag)]
+
+
+def test_every_picture_is_inside_the_page_and_is_shown(browser, report):
+    opened(browser, report, DESK)
+    pictures = browser.execute_script(
+        "return [...document.images].map(i => [i.src.slice(0, 5), i.complete && i.naturalWidth > 0, i.alt])"
+    )
+    assert len(pictures) >= 6  # the grid of three a class, and mistakes
+    assert all(source == "data:" and is_shown for source, is_shown, _ in pictures)
+    assert all(alt for _, _, alt in pictures)
+    assert browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)") in (
+        [],
+        None,
+    ) or all(
+        name.startswith("data:")
+        for name in browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    )
+
+
+def test_links_of_the_contents_lead_somewhere(browser, report):
+    opened(browser, report, PHONE)
+    lost = browser.execute_script(
+        "return [...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.hash)).length"
+    )
+    assert lost == 0
+    assert browser.execute_script("return document.querySelectorAll('nav a').length") >= 6
+
+
+def test_dark_and_light_are_two_looks_with_readable_text(browser, report):
+    looks = []
+    for dark in (False, True):
+        opened(browser, report, PHONE, dark=dark)
+        script = "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"
+        looks.append([brightness(colour) for colour in browser.execute_script(script)])
+    (light_ground, light_text), (dark_ground, dark_text) = looks
+    assert light_ground - light_text > 120
+    assert dark_text - dark_ground > 120
+
+
+def brightness(colour):
+    """Mean of red, green and blue in what CSS calls rgb(...)."""
+    numbers = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    return sum(numbers) / 3
+
+
+def test_it_can_be_printed_on_one_page_after_another(browser, report):
+    opened(browser, report, DESK)
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})["data"]
+    assert printed.startswith("JVBER")  # %PDF in base 64

@@ -1,0 +1,325 @@
+"""Gradient descent: equal seeds give equal bits, also across a stop, and the best epoch is what is kept."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pawsight.errors import TrainingFailed
+from pawsight.models.quiet import import_keras
+from pawsight.models.recipe import Recipe
+from pawsight.progress import SILENT, Silent
+from pawsight.training.checkpoint import FILE, load_checkpoint, save_checkpoint
+from pawsight.training.fit import Job, fit, learning_rate, predict, softmax, without_seconds
+from pawsight.training.tripwires import Watch
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+
+RECIPE = Recipe(name="tiny", method="network", backbone="", epochs=5, batch_size=8, learning_rate=0.01, seed=3)
+
+
+def built(seed=3):
+    """A network with everything that has a state: batch norm, two dropouts, weights."""
+    import_keras()
+    import keras
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(8, activation="relu")(inputs)
+    x = keras.layers.Dropout(0.3)(keras.layers.BatchNormalization()(x))
+    x = keras.layers.Dropout(0.2, seed=seed)(x)
+    return keras.Model(inputs, keras.layers.Dense(2)(x))
+
+
+def data(*, count=40, noise=1.2, seed=1):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    return (rng.normal(size=(count, 6)) * noise + labels[:, None]).astype(np.float32), labels
+
+
+def job(folder, recipe=RECIPE, *, weights=None, feed=None):
+    inputs, labels = data()
+    held, truths = data(count=20, seed=2)
+    weights = np.ones(len(labels), np.float32) if weights is None else weights
+
+    def batches(epoch):
+        order = np.random.default_rng((recipe.seed, epoch)).permutation(len(labels))
+        for start in range(0, len(order), recipe.batch_size):
+            rows = order[start : start + recipe.batch_size]
+            yield inputs[rows], labels[rows], weights[rows]
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return Job(
+        recipe=recipe,
+        feed=feed or batches,
+        steps=-(-len(labels) // recipe.batch_size),
+        held_out=held,
+        truths=truths,
+        classes=("cats", "dogs"),
+        baseline=0.5,
+        folder=folder,
+        identity="1" * 64,
+    )
+
+
+def bits(model):
+    return [variable.numpy().tobytes() for variable in model.variables]
+
+
+def all_bits(model):
+    return bits(model) + [variable.numpy().tobytes() for variable in model.optimizer.variables]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of five epochs that nobody stopped: its weights, its history, its last checkpoint."""
+    folder = tmp_path_factory.mktemp("whole")
+    model = built()
+    history = fit(model, job(folder), Watch(), SILENT)
+    return bits(model), history, load_checkpoint(folder, identity="1" * 64)
+
+
+def same_checkpoint(one, other):
+    pairs = zip((*one.state, *one.best), (*other.state, *other.best), strict=True)
+    return all(a.tobytes() == b.tobytes() for a, b in pairs) and len(one.state) == len(other.state)
+
+
+def test_without_patience_all_epochs_are_trained(whole):
+    assert [epoch.number for epoch in whole[1]] == [1, 2, 3, 4, 5]
+
+
+def test_pictures_that_weigh_nothing_teach_nothing(tmp_path):
+    model = built()
+    before = [layer.get_weights()[0].tobytes() for layer in model.layers if "dense" in layer.name]
+    fit(model, job(tmp_path, replace(RECIPE, epochs=1), weights=np.zeros(40, np.float32)), Watch(), SILENT)
+    assert [layer.get_weights()[0].tobytes() for layer in model.layers if "dense" in layer.name] == before
+
+
+def test_the_same_seed_gives_the_same_bits(whole, tmp_path):
+    model = built()
+    history = fit(model, job(tmp_path), Watch(), SILENT)
+    assert bits(model) == whole[0]
+    assert without_seconds(history) == without_seconds(whole[1])
+    assert same_checkpoint(load_checkpoint(tmp_path, identity="1" * 64), whole[2])
+
+
+def test_another_seed_gives_other_bits(whole, tmp_path):
+    model = built(4)
+    fit(model, job(tmp_path), Watch(), SILENT)
+    assert bits(model) != whole[0]
+
+
+class Stopped(Exception):
+    pass
+
+
+class StopIn(Silent):
+    """Stops a run in the middle of one epoch."""
+
+    def __init__(self, epoch, batch):
+        self.epoch, self.batch, self.now = epoch, batch, 0
+
+    def stage(self, name, total, unit=""):
+        self.now = int(name.split()[1])
+        outer, steps = self, iter(range(1, 10**6))
+
+        class Step:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                return None
+
+            def advance(self, _steps=1):
+                if outer.now == outer.epoch and next(steps) == outer.batch:
+                    raise Stopped
+
+            def note(self, text):
+                pass
+
+        return Step()
+
+
+@pytest.mark.parametrize(("epoch", "batch"), [(1, 2), (4, 5)])
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(whole, tmp_path, epoch, batch):
+    """All of it: weights, batch norm's averages, the dropouts' random states, Adam's moments and its step count."""
+    with pytest.raises(Stopped):
+        fit(built(), job(tmp_path), Watch(), StopIn(epoch, batch))
+    before = load_checkpoint(tmp_path, identity="1" * 64)
+    assert len(before.history if before else ()) == epoch - 1
+    model = built(seed=99 if before else 3)  # what it starts with is replaced, random states and all
+    history = fit(model, job(tmp_path), Watch(), SILENT)
+    assert without_seconds(history) == without_seconds(whole[1])
+    assert [one.seconds for one in history[: epoch - 1]] == [one.seconds for one in (before.history if before else ())]
+    assert bits(model) == whole[0]
+    assert same_checkpoint(load_checkpoint(tmp_path, identity="1" * 64), whole[2])
+
+
+def test_the_checkpoint_holds_dropout_states_and_the_optimizer(tmp_path):
+    model = built()
+    fit(model, job(tmp_path, replace(RECIPE, epochs=1)), Watch(), SILENT)
+    found = load_checkpoint(tmp_path, identity="1" * 64)
+    assert len(found.state) == len(model.variables) + len(model.optimizer.variables)
+    assert len(found.best) == len(model.variables)
+    names = [variable.path for variable in model.variables]
+    states = [found.state[index] for index, name in enumerate(names) if "seed_generator" in name]
+    assert len(states) == 2
+    steps = int(found.state[len(model.variables)])
+    assert steps == 5  # Adam's own count, one a batch
+
+
+def test_a_finished_run_is_not_trained_on(whole, tmp_path):
+    save_checkpoint(tmp_path, whole[2])
+    stamp = (tmp_path / FILE).stat().st_mtime_ns
+    model = built()
+
+    def no_more(epoch):
+        raise AssertionError(f"epoch {epoch} was trained again")
+
+    history = fit(model, job(tmp_path, feed=no_more), Watch(), SILENT)
+    assert without_seconds(history) == without_seconds(whole[1])
+    assert bits(model) == whole[0]
+    assert (tmp_path / FILE).stat().st_mtime_ns == stamp
+
+
+def test_a_checkpoint_of_another_run_is_not_taken_up(whole, tmp_path):
+    save_checkpoint(tmp_path, whole[2])
+    other = replace(job(tmp_path, replace(RECIPE, epochs=1)), identity="2" * 64)
+    assert len(fit(built(), other, Watch(), SILENT)) == 1
+    assert load_checkpoint(tmp_path, identity="2" * 64) is not None
+
+
+def test_the_model_is_left_at_its_best_epoch(tmp_path):
+    recipe = replace(RECIPE, epochs=6, learning_rate=0.05)
+    seen = []
+
+    class Spy(Silent):
+        def stage(self, name, total, unit=""):
+            seen.append(bits(model))  # as it stands at the end of the epoch before
+            return super().stage(name, total, unit)
+
+    model = built()
+    work = job(tmp_path, recipe)
+    history = fit(model, work, Watch(), Spy())
+    best = min(history, key=lambda epoch: (-epoch.val_accuracy, epoch.val_loss))
+    assert best.number < 6  # otherwise this test shows nothing
+    answers = predict(model, work.held_out, 8)
+    assert float((answers.argmax(axis=1) == work.truths).mean()) == best.val_accuracy
+    assert bits(model)[:2] == seen[best.number][:2]
+
+
+def test_the_best_weights_survive_a_stop_after_the_best_epoch(tmp_path):
+    recipe = replace(RECIPE, epochs=6, learning_rate=0.05)
+    one, other = built(), built()
+    fit(one, job(tmp_path / "one", recipe), Watch(), SILENT)
+    with pytest.raises(Stopped):
+        fit(built(), job(tmp_path / "other", recipe), Watch(), StopIn(6, 2))
+    fit(other, job(tmp_path / "other", recipe), Watch(), SILENT)
+    assert bits(one) == bits(other)
+
+
+def test_an_epoch_s_figures_are_means_over_its_pictures_and_of_validation_afterwards(tmp_path):
+    model = built()
+    work = job(tmp_path, replace(RECIPE, epochs=1))
+    (epoch,) = fit(model, work, Watch(), SILENT)
+    shares = softmax(predict(model, work.held_out, 7))
+    given = shares[np.arange(len(work.truths)), work.truths]
+    assert epoch.val_loss == pytest.approx(-np.log(given).mean(), rel=1e-5)
+    assert epoch.val_accuracy == (shares.argmax(axis=1) == work.truths).mean()
+    assert 0 <= epoch.accuracy <= 1
+    assert epoch.accuracy * 40 == pytest.approx(round(epoch.accuracy * 40), abs=1e-4)
+    assert epoch.learning_rate == 0.01
+    assert epoch.seconds > 0
+
+
+def test_patience_ends_a_run_whose_validation_loss_no_longer_falls(tmp_path):
+    recipe = replace(RECIPE, epochs=60, learning_rate=0.2, patience=2)
+    history = fit(built(), job(tmp_path, recipe), Watch(), SILENT)
+    assert fit(built(), job(tmp_path, recipe), Watch(), SILENT) == history  # and is over when it is taken up
+    lowest = min(history, key=lambda epoch: epoch.val_loss)
+    assert len(history) == lowest.number + 2 < 60
+
+
+def test_the_learning_rate_is_constant_unless_it_warms_up():
+    assert {learning_rate(RECIPE, done / 7) for done in range(35)} == {0.01}
+
+
+@pytest.mark.parametrize(
+    ("done", "share"),
+    [
+        (0, 0.01),  # never nothing: a hundredth of the first epoch's slope
+        (0.5, 0.25),
+        (1, 0.5),
+        (2, 1),
+        (4, 0.5 * (1 + math.cos(math.pi / 4))),
+        (6, 0.5),
+        (10, 0),
+        (11, 0),
+    ],
+)
+def test_the_learning_rate_climbs_in_a_line_and_falls_as_half_a_cosine(done, share):
+    recipe = replace(RECIPE, epochs=10, warmup_epochs=2, learning_rate=0.4)
+    assert learning_rate(recipe, done) == pytest.approx(0.4 * share, abs=1e-12)
+
+
+def test_a_warm_up_as_long_as_the_run_does_not_divide_by_nothing():
+    recipe = replace(RECIPE, epochs=2, warmup_epochs=2)
+    assert [learning_rate(recipe, done) for done in (1, 2, 3)] == pytest.approx([0.005, 0.01, 0])
+
+
+def test_each_epoch_notes_the_rate_of_its_last_step(tmp_path):
+    recipe = replace(RECIPE, epochs=4, warmup_epochs=1)
+    history = fit(built(), job(tmp_path, recipe), Watch(), SILENT)
+    rates = [learning_rate(recipe, number + 4 / 5) for number in range(4)]
+    assert [epoch.learning_rate for epoch in history] == pytest.approx(rates)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_cause(tmp_path):
+    def poisoned(epoch):
+        inputs, labels = data()
+        yield inputs[:8], labels[:8], np.full(8, np.nan, np.float32)
+
+    with pytest.raises(TrainingFailed) as told:
+        fit(built(), job(tmp_path, feed=poisoned), Watch(), SILENT)
+    assert told.value.what == "The training loss is nan at step 1."
+    assert told.value.fix == "Type the same command with --learning-rate 0.001, without --resume."
+
+
+def test_remarks_told_before_a_stop_are_told_once_and_not_forgotten(tmp_path):
+    class Ear(StopIn):
+        def __init__(self, epoch, batch):
+            super().__init__(epoch, batch)
+            self.lines = []
+
+        def say(self, line):
+            self.lines.append(line)
+
+    def useless(epoch):
+        for _ in range(5):
+            yield np.zeros((8, 6), np.float32), np.arange(8) % 2, np.ones(8, np.float32)
+
+    recipe = replace(RECIPE, epochs=6, learning_rate=1e-6)
+    first, second, watch = Ear(5, 1), Ear(0, 0), Watch()
+    with pytest.raises(Stopped):
+        fit(built(), job(tmp_path, recipe, feed=useless), Watch(), first)
+    fit(built(), job(tmp_path, recipe, feed=useless), watch, second)
+    assert any(line.startswith("The training loss has been 0.6931") for line in first.lines)
+    assert not any(line.startswith("The training loss has been 0.6931") for line in second.lines)
+    assert "stuck" in watch.told
+
+
+def test_predict_takes_any_length_and_softmax_any_logit():
+    model = built()
+    inputs, _ = data(count=21)
+    logits = predict(model, inputs, 4)
+    assert logits.shape == (21, 2)
+    assert logits.dtype == np.float32
+    assert np.allclose(logits, predict(model, inputs, 21), atol=1e-5)
+    shares = softmax(np.array([[1e30, 0.0], [-1e30, -1e30], [3.0, 3.0]], np.float32))
+    assert np.array_equal(shares, [[1, 0], [0.5, 0.5], [0.5, 0.5]])
+    assert softmax(logits).sum(axis=1) == pytest.approx(1, abs=1e-6)

@@ -1,0 +1,151 @@
+"""The folder of an unfinished run: found again by what its numbers depend on, and never mistaken for another's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from pawsight.models.recipe import Recipe, recipe_from_toml
+from pawsight.progress import Silent
+from pawsight.runs import METRICS, SOURCE, read_table
+from pawsight.training.checkpoint import FILE
+from pawsight.training.folder import BUNDLE, clear_scaffolding, kept_or_cleared, open_folder
+
+RECIPE = Recipe(name="cnn", method="network", backbone="", image_px=32, epochs=3)
+
+
+class Ear(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+@pytest.fixture
+def material(material_of):
+    made = material_of(RECIPE, progress=Ear())
+    made.folder.rmdir()
+    return made
+
+
+def said(material):
+    return material.place.progress.lines
+
+
+def test_a_new_run_gets_its_tables_and_its_identity(material):
+    folder = open_folder(material, resume=False)
+    assert {path.name for path in folder.iterdir()} == {"recipe.toml", "splits.csv", "catalog.csv", "source.json"}
+    assert recipe_from_toml((folder / "recipe.toml").read_text()) == RECIPE
+    assert len(read_table(folder / "splits.csv")) == len(material.catalog.pictures)
+    source = json.loads((folder / SOURCE).read_text())
+    assert source == {"root": str(material.catalog.root.absolute()), "identity": material.identity}
+    assert said(material) == []
+
+
+def test_without_resume_every_run_is_a_new_one(material):
+    assert [open_folder(material, resume=False).name for _ in range(2)] == ["001", "002"]
+
+
+def test_the_newest_unfinished_run_is_taken_up(material):
+    first, second = (open_folder(material, resume=False) for _ in range(2))
+    assert open_folder(material, resume=True) == second
+    assert said(material) == [f"Resume   {second}"]
+    (second / METRICS).write_text("{}")
+    assert open_folder(material, resume=True) == first
+
+
+def test_where_there_is_nothing_to_take_up_it_says_so_and_starts(material):
+    folder = open_folder(material, resume=True)
+    assert folder.name == "001"
+    assert said(material) == [
+        "Resume   there is no unfinished run of this recipe on this data; starting a new one",
+    ]
+
+
+def test_a_finished_run_is_left_alone(material):
+    done = open_folder(material, resume=False)
+    (done / METRICS).write_text("{}")
+    assert open_folder(material, resume=True).name == "002"
+
+
+def test_a_run_killed_after_its_metrics_but_before_it_was_cleared_is_taken_up(material):
+    killed = open_folder(material, resume=False)
+    (killed / METRICS).write_text("{}")
+    (killed / FILE).write_bytes(b"whatever")
+    assert open_folder(material, resume=True) == killed
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 4}, {"learning_rate": 2e-3}, {"image_px": 48}])
+def test_another_recipe_is_another_run(material, material_of, change):
+    open_folder(material, resume=False)
+    other = material_of(replace(RECIPE, **change), progress=Ear())
+    assert other.identity != material.identity
+    assert open_folder(other, resume=True).name == "002"
+
+
+def test_other_weights_are_another_run(material, tmp_path):
+    (tmp_path / "weights.h5").write_bytes(b"one")
+    one = replace(material, place=replace(material.place, weights=tmp_path / "weights.h5"))
+    first = one.identity
+    (tmp_path / "weights.h5").write_bytes(b"other")
+    assert len({material.identity, first, one.identity}) == 3
+
+
+def test_a_run_killed_before_its_tables_were_whole_gets_them_now(material):
+    folder = open_folder(material, resume=False)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in ("recipe.toml", "splits.csv", "catalog.csv"):
+        (folder / name).unlink()
+    assert open_folder(material, resume=True) == folder
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"root": "/"}', "null", '{"identity": 3}'])
+def test_a_folder_whose_source_cannot_be_read_is_nobody_s(material, content):
+    folder = open_folder(material, resume=False)
+    (folder / SOURCE).write_text(content)
+    assert open_folder(material, resume=True).name == "002"
+    assert (folder / SOURCE).read_text() == content
+
+
+def test_what_a_killed_process_left_half_done_is_cleared_and_the_rest_kept(material):
+    folder = open_folder(material, resume=False)
+    (folder / FILE).write_bytes(b"checkpoint")
+    (folder / f".{FILE}.0a1b2c3d.part").write_bytes(b"half")
+    (folder / ".bundle.0a1b2c3d.part").mkdir()
+    (folder / ".bundle.0a1b2c3d.part" / "model.onnx").write_bytes(b"half")
+    (folder / BUNDLE).mkdir()
+    (folder / BUNDLE / "model.onnx").write_bytes(b"not measured")
+    assert open_folder(material, resume=True) == folder
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"recipe.toml", "splits.csv", "catalog.csv", "source.json", FILE}
+
+
+def test_a_failure_takes_the_folder_away_unless_there_is_something_to_go_on_from(tmp_path):
+    for number, has_checkpoint in enumerate([False, True]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        if has_checkpoint:
+            (folder / FILE).write_bytes(b"checkpoint")
+        with pytest.raises(KeyboardInterrupt), kept_or_cleared(folder):
+            raise KeyboardInterrupt
+        assert folder.exists() == has_checkpoint
+
+
+def test_success_leaves_the_folder_and_clearing_takes_the_checkpoint(tmp_path):
+    with kept_or_cleared(tmp_path):
+        (tmp_path / FILE).write_bytes(b"checkpoint")
+    clear_scaffolding(tmp_path)
+    clear_scaffolding(tmp_path)  # twice does no harm
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_in_the_folder_of_runs_that_are_no_numbers_are_passed_over(material):
+    runs = material.place.runs
+    (runs / "ladder-001").mkdir(parents=True)
+    (runs / "notes.txt").write_text("mine")
+    assert open_folder(material, resume=True).name == "001"
+    assert (runs / "notes.txt").read_text() == "mine"

@@ -1,0 +1,129 @@
+"""The methods on a frozen network: what learns, where it starts, and that the better of two models is kept."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pawsight.history import Epoch
+from pawsight.machine import this_machine
+from pawsight.models.ladder import RUNGS
+from pawsight.progress import SILENT, Stopwatch
+from pawsight.training.material import Workplace
+from pawsight.training.views import FOLDER
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+PROBE = replace(RUNGS["probe"].recipe, backbone="efficientnet-lite0", image_px=96)
+TIMID = replace(
+    RUNGS["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, epochs=1, learning_rate=1e-9, batch_size=16
+)
+
+
+@pytest.fixture(scope="module")
+def pair(drawings, backbone_cache, tmp_path_factory):
+    """A probe, and a fine-tuning whose steps are too small to change an answer."""
+    from pawsight.data.sources import resolve
+    from pawsight.training.run import train
+
+    place = tmp_path_factory.mktemp("transfer")
+    shutil.copytree(backbone_cache / "backbones", place / "cache" / "backbones")
+    work = Workplace(place / "runs", place / "cache", this_machine(), SILENT, Stopwatch())
+    source = resolve(drawings, cache=place / "cache")
+    return [train(source, recipe, work, parts=("validation",)) for recipe in (PROBE, TIMID)]
+
+
+def test_where_fine_tuning_is_no_better_the_probe_is_kept_and_it_says_so(pair):
+    probe, tuned = pair
+    verdict = tuned.fitted.notes[0]
+    right = (probe.fitted.probabilities["validation"].argmax(axis=1) == probe.truths["validation"]).mean()
+    best = tuned.fitted.history[0].val_accuracy
+    assert verdict == (
+        f"no better than the probe, so the probe is kept: fine-tuned {100 * best:.2f} %, probe {100 * right:.2f} %"
+        " on validation"
+    )
+    one, other = ((run.folder / "bundle" / "model.onnx").read_bytes() for run in pair)
+    assert one == other
+
+
+def test_fine_tuning_starts_where_the_probe_ended(pair):
+    """With steps of next to nothing its answers after one epoch are the probe's, but for bfloat16 in the probe's eyes."""
+    probe, tuned = pair
+    shares = probe.fitted.probabilities["validation"]
+    given = shares[np.arange(len(shares)), probe.truths["validation"]]
+    assert tuned.fitted.history[0].val_loss == pytest.approx(-np.log(given).mean(), abs=0.05)
+
+
+def test_fine_tuning_tells_how_much_learns_and_that_views_were_seen(pair):
+    fitted = pair[1].fitted
+    total, trainable = fitted.parameters
+    assert total == pair[0].fitted.parameters[0]
+    assert 0.5 * total < trainable < total
+    assert any("augmented views of each training picture" in note for note in fitted.notes)
+    assert any(note.startswith("kept epoch 1 of 1") for note in fitted.notes)
+
+
+def test_the_views_are_cleared_away(pair):
+    assert not (pair[1].folder / FOLDER).exists()
+
+
+class Truths:
+    """As much of `Material` as the choice needs."""
+
+    def __init__(self, truths):
+        self._truths = np.array(truths)
+
+    def truths(self, part):
+        assert part == "validation"
+        return self._truths
+
+
+def better(val_accuracy, answers, truths):
+    from pawsight.training.transfer import _better
+
+    epoch = Epoch(1, 0.1, 1.0, 0.1, val_accuracy, 1e-4, 1.0)
+    return _better(b"tuned", b"plain", epoch, np.eye(2)[answers], Truths(truths))
+
+
+def test_the_fine_tuned_network_is_kept_where_it_is_better():
+    assert better(1.0, [0, 1, 1, 1], [0, 1, 1, 0]) == (
+        b"tuned",
+        "better than the probe: fine-tuned 100.00 %, probe 75.00 % on validation",
+    )
+
+
+@pytest.mark.parametrize("accuracy", [0.75, 0.5])
+def test_a_tie_goes_to_the_probe_which_is_simpler(accuracy):
+    graph, told = better(accuracy, [0, 1, 1, 1], [0, 1, 1, 0])
+    assert graph == b"plain"
+    assert told.startswith("no better than the probe, so the probe is kept: ")
+
+
+@pytest.fixture
+def on_mobilenet(material_of, tmp_path):
+    """A frozen MobileNetV2 of random weights, one epoch, classes weighted."""
+    from pawsight.models.quiet import import_keras
+
+    import_keras()
+    import keras
+
+    path = tmp_path / "mobilenet.weights.h5"
+    keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
+    recipe = replace(RUNGS["mobilenet"].recipe, image_px=32, epochs=1, class_weights=True)
+    return material_of(recipe, weights=path)
+
+
+def test_the_frozen_network_stays_and_two_dense_layers_learn(on_mobilenet):
+    from pawsight.training.transfer import fit_transfer
+
+    fitted = fit_transfer(on_mobilenet)
+    learns = (1280 + 1) * 64 + (64 + 1) * 2
+    assert fitted.parameters == (2_257_984 + learns, learns)
+    assert [layer.type for layer in fitted.layers] == ["frozen backbone", "Dropout", "Flatten", "Dense", "Dense"]
+    assert fitted.layers[0].parameters == 2_257_984
+    assert fitted.notes[0] == "kept epoch 1 of 1, the best on validation"
+    assert not (on_mobilenet.folder / FOLDER).exists()
+    assert fitted.probabilities["validation"].sum(axis=1) == pytest.approx(1, abs=1e-4)

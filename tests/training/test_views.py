@@ -1,0 +1,94 @@
+"""What the frozen network sees: each augmented view once, kept on disk, the same after a stop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pawsight.models.head_graph import mean_colour_graph
+from pawsight.models.recipe import Recipe
+from pawsight.progress import Silent
+from pawsight.training.batches import augmentation_of, view
+from pawsight.training.views import FOLDER, VIEWS, Views
+
+RECIPE = Recipe(
+    name="mobilenet",
+    method="transfer",
+    backbone="mobilenet-v2",
+    image_px=32,
+    epochs=7,
+    rotation=0.2,
+    flip_vertical=True,
+)
+HALF = 1e-3  # half precision keeps eleven bits
+
+
+class Counting(Silent):
+    def __init__(self):
+        self.names = []
+
+    def stage(self, name, total, unit=""):
+        self.names.append((name, total, unit))
+        return super().stage(name, total, unit)
+
+
+@pytest.fixture
+def material(material_of):
+    return material_of(RECIPE, progress=Counting())
+
+
+@pytest.fixture
+def graph():
+    """Frozen network that sees the mean colour."""
+    return mean_colour_graph(32)
+
+
+def test_an_epoch_s_maps_are_those_of_its_augmented_pictures_in_their_order(material, graph):
+    pixels, how = material.pixels("train"), augmentation_of(RECIPE)
+    for epoch in (0, 3):
+        maps = Views(graph, material).of_epoch(epoch)
+        seen = [view(pixels[row], how, seed=RECIPE.seed, epoch=epoch, row=row) for row in range(len(pixels))]
+        expected = np.stack(seen).mean(axis=(1, 2))
+        assert (maps.shape, maps.dtype) == ((len(pixels), 3), np.float16)
+        assert np.allclose(maps, expected, rtol=1e-2 if material.precision == "bf16" else HALF)
+
+
+def test_the_epochs_take_turns_among_the_views_and_each_is_made_once(material, graph):
+    views = Views(graph, material)
+    maps = [np.array(views.of_epoch(epoch)) for epoch in range(2 * VIEWS)]
+    for epoch in range(VIEWS):
+        assert np.array_equal(maps[epoch], maps[epoch + VIEWS])
+    assert len({one.tobytes() for one in maps}) == VIEWS
+    told = [one for one in material.place.progress.names if one[0].startswith("Seeing")]
+    assert told == [(f"Seeing view {number + 1} of {VIEWS}", len(maps[0]), "pictures") for number in range(VIEWS)]
+
+
+def test_views_that_are_there_are_used_again_after_a_stop(material, graph):
+    before = np.array(Views(graph, material).of_epoch(1))
+    material.place.progress.names.clear()
+    assert np.array_equal(Views(graph, material).of_epoch(1), before)
+    assert not [one for one in material.place.progress.names if one[0].startswith("Seeing")]
+
+
+def test_a_view_that_was_cut_short_is_made_again(material, graph):
+    whole = np.array(Views(graph, material).of_epoch(0))
+    folder = material.folder / FOLDER
+    (folder / "0.done").unlink()
+    spoilt = bytearray((folder / "0.npy").read_bytes())
+    spoilt[-20:] = bytes(20)
+    (folder / "0.npy").write_bytes(spoilt)
+    assert np.array_equal(Views(graph, material).of_epoch(0), whole)
+
+
+def test_held_out_pictures_are_seen_as_they_are_and_rounded_alike(material, graph):
+    pixels = material.pixels("validation")
+    maps = Views(graph, material).of_held_out(pixels)
+    assert maps.dtype == np.float16
+    allowed = 1e-2 if material.precision == "bf16" else HALF
+    assert np.allclose(maps, np.asarray(pixels).mean(axis=(1, 2)), rtol=allowed)
+
+
+def test_the_maps_lie_on_disk_and_not_in_memory(material, graph):
+    maps = Views(graph, material).of_epoch(0)
+    assert isinstance(maps, np.memmap)
+    assert not maps.flags.writeable

@@ -11,8 +11,9 @@ VIEWS epochs also make the augmented views that all others take turns with, ours
 
     (done once + those VIEWS epochs as they were + (20 - VIEWS) x median of the epochs after them) / 20.
 
-Prints a table with the ratios, and one JSON object last. CPU seconds are of whole processes, starting up included; on a
-machine that others use too they say more than the clock.
+Prints a table with the ratios, and one JSON object last. `load` is how many processes wanted a core at the end of each
+pair: where it is above the number of cores, others were at work and the ratio is to be doubted. `cpu` in the JSON is of
+a whole process, starting up, decoding and converting included, for each of its epochs.
 """
 
 from __future__ import annotations
@@ -88,14 +89,13 @@ def compare(asked: argparse.Namespace, model: int) -> dict:
     seconds = [statistics.median(one["seconds"] for one in side) for side in (plain, swift)]
     ratio = seconds[0] / seconds[1]
     told = {"model": model, "recipe": RECIPES[model], "exercise": seconds[0], "pawsight": seconds[1], "ratio": ratio}
-    return told | {"aim": AIMS[model], "exercise_runs": plain, "pawsight_runs": swift}
+    return told | {"aim": AIMS[model], "load": os.getloadavg()[0], "exercise_runs": plain, "pawsight_runs": swift}
 
 
 def row(found: dict) -> str:
-    cpu = [statistics.median(one["cpu"] for one in found[side]) for side in ("exercise_runs", "pawsight_runs")]
     return (
         f"  {found['model']} {found['recipe']:<16}{found['exercise']:>9.1f} s{found['pawsight']:>9.1f} s"
-        f"{found['ratio']:>8.1f} times   aim {found['aim']}{cpu[0]:>12.1f} s{cpu[1]:>9.1f} s"
+        f"{found['ratio']:>8.1f} times   aim {found['aim']}{found['load']:>8.1f}"
     )
 
 
@@ -112,13 +112,13 @@ def main() -> None:
     asked.folder = asked.folder.resolve()
     asked.weights = str(Path(asked.weights).resolve()) if asked.weights else None
     print(f"seconds an epoch, training and validation; {asked.runs} runs of {asked.epochs} epochs")
-    print(f"  {'model':<18}{'exercise':>11}{'pawsight':>11}{'ratio':>14}{'':>10}{'CPU: exercise':>14}{'pawsight':>11}")
+    print(f"  {'model':<18}{'exercise':>11}{'pawsight':>11}{'ratio':>14}{'load':>18}")
     found = []
     for model in asked.models:
         if model != 4 or asked.weights:
             found.append(compare(asked, model))
             print(row(found[-1]), flush=True)
-    print(json.dumps({"epochs": asked.epochs, "runs": asked.runs, "load": os.getloadavg()[0], "models": found}))
+    print(json.dumps({"epochs": asked.epochs, "runs": asked.runs, "models": found}))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_the_json_has_what_was_promised(climbed):
 def test_each_rung_but_the_lowest_has_its_gain_over_the_one_below(climbed):
     rungs = strict(climbed[0].to_json())["rungs"]
     assert rungs[0]["gain"] is None
-    for lower, upper in zip(rungs, rungs[1:], strict=False):
+    for lower, upper in pairwise(rungs):
         gain = upper["gain"]
         assert set(gain) >= {"points", "interval", "p_value", "verdict"}
         difference = upper["validation"]["accuracy"] - lower["validation"]["accuracy"]

@@ -91,6 +91,7 @@ class Bench:
 
 def typed(data, runs, *more):
     options = ["--recipe", "cnn", "--epochs", str(EPOCHS), "--image-px", "40", "--batch-size", "8", "--seed", "11"]
+    options += ["--learning-rate", "0.0003"]  # so that it learns: a network that answers all alike would prove little
     return ["train", str(data), *options, "--runs", str(runs), "--quiet", *more]
 
 
@@ -196,6 +197,7 @@ def test_the_moments_of_a_run_are_those_this_file_is_about(bench):
     assert renamed[-1] == "latest" or renamed[-1] == "metrics.json"
     assert len(chosen(bench.moments)) == len(set(chosen(bench.moments))) == KILLS
     assert len(read_history(bench.run / "history.csv")) == EPOCHS
+    assert len({row["p(cats)"] for row in read_table(bench.run / "predictions.csv")}) > 10
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.data.catalog import read_catalog
 from pawsight.cache import Cache
+from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode

@@ -36,7 +36,7 @@ class Checkpoint:
     state: Arrays  # variables of model and optimizer, in Keras's order
     best: Arrays  # variables of the model at the best epoch so far
     history: tuple[Epoch, ...]
-    told: tuple[str, ...] = ()  # names of the tripwires' remarks, so that a resumed run tells and lists them as one
+    told: tuple[str, ...] = ()  # remarks of the tripwires, so that a resumed run tells and lists them as one
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

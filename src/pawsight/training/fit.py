@@ -68,11 +68,12 @@ def fit(model: Any, job: Job, watch: Watch, progress: Progress) -> tuple[Epoch, 
             break
         epoch, probabilities = _one_epoch(model, job, number, watch, progress)
         history = (*history, epoch)
-        for alarm in watch.after_epoch(history, probabilities, job.classes, job.baseline, epoch.learning_rate):
+        rate, steps = epoch.learning_rate, job.steps
+        for alarm in watch.after_epoch(history, probabilities, job.classes, job.baseline, rate, steps):
             progress.say(str(alarm))
         if best_epoch(history) == epoch:
             best = _arrays(model.variables)
-        save_checkpoint(job.folder, Checkpoint(job.identity, _state(model), best, history, watch.told))
+        save_checkpoint(job.folder, Checkpoint(job.identity, _state(model), best, history, watch.remarks))
     _assign(model.variables, best)
     return history
 

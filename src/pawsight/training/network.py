@@ -43,7 +43,7 @@ def fit_network(material: Material) -> Fitted:
         parameters=(model.count_params(), trainable_parameters(model)),
         layers=layers_of(model),
         history=history,
-        notes=(kept(history), f"trained in {SPOKEN[precision]}", *watch.told),
+        notes=(kept(history), f"trained in {SPOKEN[precision]}", *weighted(recipe.class_weights), *watch.remarks),
         precision=material.precision,
     )
 
@@ -69,6 +69,11 @@ def training_precision(wanted: str, machine: Machine) -> Precision:
 def kept(history: tuple[Any, ...]) -> str:
     """Say which epoch's weights were kept."""
     return f"kept epoch {best_epoch(history).number} of {len(history)}, the best on validation"
+
+
+def weighted(wanted: bool) -> tuple[str, ...]:
+    """Say that classes were weighted, where they were."""
+    return ("pictures of rare classes counted more, inverse to the size of their class",) if wanted else ()
 
 
 def trainable_parameters(model: Any) -> int:

@@ -18,7 +18,7 @@ from pawsight.models.quiet import import_keras
 from pawsight.training.batches import class_weights, order_of
 from pawsight.training.fit import Job, fit
 from pawsight.training.material import Fitted, Labels, Layer, Material
-from pawsight.training.network import fresh_session, kept, layers_of, trainable_parameters
+from pawsight.training.network import fresh_session, kept, layers_of, trainable_parameters, weighted
 from pawsight.training.probe import Head
 from pawsight.training.simple import probe_head, probe_layers, probe_parameters
 from pawsight.training.tripwires import Watch
@@ -50,7 +50,7 @@ def fit_transfer(material: Material) -> Fitted:
         parameters=(frozen.count_params() + trainable, trainable),
         layers=(Layer("mobilenet-v2", "frozen backbone", _shape(frozen), frozen.count_params()), *layers_of(top)[1:]),
         history=history,
-        notes=(kept(history), _seen(), *watch.told),
+        notes=(kept(history), _seen(), *weighted(recipe.class_weights), *watch.remarks),
         precision=material.precision,
     )
 
@@ -84,7 +84,7 @@ def fit_finetune(material: Material) -> Fitted:
         parameters=(total, trainable_parameters(top)),
         layers=probe_layers(recipe.backbone, len(material.classes)),
         history=history,
-        notes=(verdict, kept(history), _seen(), *watch.told),
+        notes=(verdict, kept(history), _seen(), *weighted(recipe.class_weights), *watch.remarks),
         precision=material.precision,
         computed=material.sink.computed if material.sink else 0,
     )

@@ -24,6 +24,7 @@ PATIENCE = 3  # epochs; its second model answered as by chance for two (50.7 %, 
 OVERFIT_GAP = 0.15  # training minus validation accuracy; its models 2 to 4 stay below 0.03, model 1 ends at 0.32
 OVERFIT_RISE = 1.25  # validation loss over its lowest; its model 2 once jumps to 1.21 and comes back
 DIVERGED_LOSS = 5.0  # times ln C; after its first epoch (63 and 21 ln 2 on raw input) nothing exceeds 1.03
+SETTLED_STEPS = 126  # the exercise's raw models take one epoch of 63 steps to come down from 63 ln 2
 DIVERGED_GROWTH = 2.0  # times the lowest loss before, so that a loss falling from 63 ln C is none
 EQUAL_WITHIN = 1e-3  # probability; a network that sees its pictures differs by more between any ten
 LOPSIDED = 0.8  # share of the commonest class from which one answer for all is a fair guess
@@ -54,16 +55,22 @@ class Watch:
     """Listens to all alarms of one run: tells each remark once, stops at what is fatal."""
 
     def __init__(self, told: Iterable[str] = ()) -> None:
-        self._told = set(told)
+        self._told: dict[str, str] = {}
+        self.remember(told)
 
     @property
     def told(self) -> tuple[str, ...]:
-        """Names of the remarks already told, sorted; give them to the `Watch` of a resumed run."""
+        """Names of the remarks already told, sorted."""
         return tuple(sorted(self._told))
 
-    def remember(self, told: Iterable[str]) -> None:
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The remarks themselves, as `name: what and why`; give them to the `Watch` of a resumed run."""
+        return tuple(f"{name}: {self._told[name]}" for name in self.told)
+
+    def remember(self, remarks: Iterable[str]) -> None:
         """Take over the remarks that the run had been told before it was stopped."""
-        self._told.update(told)
+        self._told.update({name: text for name, _, text in (remark.partition(": ") for remark in remarks)})
 
     def heed(self, alarms: Sequence[Alarm]) -> list[Alarm]:
         """Return the alarms not told before; raise `TrainingFailed` for one that is fatal."""
@@ -71,7 +78,7 @@ class Watch:
             if alarm.fatal:
                 raise TrainingFailed(alarm.what, alarm.cause, alarm.fix)
         new = [alarm for alarm in alarms if alarm.name not in self._told]
-        self._told.update(alarm.name for alarm in new)
+        self._told.update({alarm.name: f"{alarm.what} {alarm.cause}" for alarm in new})
         return new
 
     def after_epoch(
@@ -81,9 +88,10 @@ class Watch:
         classes: Sequence[str],
         baseline: float,
         learning_rate: float,
+        steps: int = SETTLED_STEPS,
     ) -> list[Alarm]:
         """Return what `check_epoch` finds and was not told before; raise as `heed` does."""
-        return self.heed(check_epoch(history, probabilities, classes, baseline, learning_rate))
+        return self.heed(check_epoch(history, probabilities, classes, baseline, learning_rate, steps))
 
 
 def check_inputs(low: float, high: float, mean: float, scaling: str) -> list[Alarm]:
@@ -163,7 +171,12 @@ def check_step(loss: float, step: int, learning_rate: float = _USUAL_RATE) -> li
 
 
 def check_epoch(
-    history: Sequence[Epoch], probabilities: Floats, classes: Sequence[str], baseline: float, learning_rate: float
+    history: Sequence[Epoch],
+    probabilities: Floats,
+    classes: Sequence[str],
+    baseline: float,
+    learning_rate: float,
+    steps: int = SETTLED_STEPS,
 ) -> list[Alarm]:
     """Look at a run after an epoch; only the last epoch can raise an alarm.
 
@@ -173,13 +186,15 @@ def check_epoch(
         classes: names (C,).
         baseline: share of the commonest class among the validation pictures.
         learning_rate: of the last step, for the message.
+        steps: in an epoch; a loss may do anything before `SETTLED_STEPS` of them.
     """
     last = history[-1]
     if not (math.isfinite(last.loss) and math.isfinite(last.val_loss) and np.isfinite(probabilities).all()):
         losses = f"losses {last.loss:.4g} in training, {last.val_loss:.4g} in validation"
         return [_not_finite(f"Not all figures of epoch {last.number} are finite: {losses}.", learning_rate)]
     guess = math.log(len(classes))
-    learning = _diverging(history, guess, learning_rate), _stuck(history, guess, len(classes))
+    settled = len(history) * steps >= SETTLED_STEPS
+    learning = _diverging(history, guess, learning_rate) if settled else None, _stuck(history, guess, len(classes))
     knowing = _constant(history, probabilities, classes, baseline), _overfitting(history)
     return [alarm for alarm in (*learning, *knowing) if alarm]
 

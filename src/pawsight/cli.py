@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -32,9 +33,12 @@ class _Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         try:
-            return float(value[:-1]) * _SECONDS[value[-1:]]
+            seconds = float(value[:-1]) * _SECONDS[value[-1:]]
         except (KeyError, ValueError):
+            seconds = 0.0
+        if not 0.0 < seconds < math.inf:
             self.fail(f"{value!r} is no length of time; type for example 90s, 10m or 2h", param, ctx)
+        return seconds
 
 
 DURATION = _Duration()

@@ -182,6 +182,9 @@ def test_a_rung_that_cannot_be_trained_is_left_out_with_the_reason(small, drawin
         False: "The training loss is nan at step 1. The numbers overflowed.",
     }[error is not None]
     assert outcome.left_out == {"mobilenet": reason}
+    told = outcome.report.report.with_suffix(".md").read_text(encoding="utf-8")
+    assert "Asked for and not trained:" in told
+    assert "- mobilenet: " in told
     assert strict(outcome.to_json())["left_out"] == {"mobilenet": reason}
     assert [rung.recipe for rung in outcome.report.rungs] == ["majority"]
     assert f"Left out: mobilenet, {reason}" in summary(outcome)

@@ -39,9 +39,12 @@ def test_names_that_no_bundle_could_carry_are_refused(name, why):
 
 
 def test_every_class_has_something_to_learn_from():
-    check_taught(split_of(("cats", "train"), ("dogs", "train"), ("dogs", "test")))
+    check_taught(split_of(("cats", "train"), ("dogs", "train"), ("dogs", "test")), compares_epochs=False)
     with pytest.raises(BadCatalog) as told:
-        check_taught(split_of(("cats", "train"), ("dogs", "train"), ("foxes", "test"), ("asses", "validation")))
+        check_taught(
+            split_of(("cats", "train"), ("dogs", "train"), ("foxes", "test"), ("asses", "validation")),
+            compares_epochs=True,
+        )
     assert str(told.value) == (
         "No training picture shows 'asses', 'foxes'.\n"
         "Classes are learnt from the training part, which has 'cats', 'dogs'.\n"
@@ -51,4 +54,17 @@ def test_every_class_has_something_to_learn_from():
 
 def test_many_classes_without_pictures_are_counted_not_listed():
     with pytest.raises(BadCatalog, match=r"'class 4' and 3 more\."):
-        check_taught(split_of(("cats", "train"), *((f"class {number}", "test") for number in range(8))))
+        check_taught(
+            split_of(("cats", "train"), *((f"class {number}", "test") for number in range(8))), compares_epochs=False
+        )
+
+
+def test_a_recipe_that_compares_epochs_needs_validation():
+    split = split_of(("cats", "train"), ("dogs", "train"), ("dogs", "test"))
+    with pytest.raises(BadCatalog) as caught:
+        check_taught(split, compares_epochs=True)
+    assert str(caught.value) == (
+        "The validation part has no pictures.\n"
+        "This recipe keeps its best epoch, and only validation can say which that is.\n"
+        "Add pictures, or train without epochs: --recipe probe"
+    )

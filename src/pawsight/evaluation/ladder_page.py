@@ -6,7 +6,7 @@ Enters: `Rung`s, their gains, the chosen one. Leaves: a `Page`. Does not know: H
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pawsight.evaluation import ladder_words as words
@@ -41,6 +41,7 @@ PARTS = ("train", "validation", "test")
 class Page:
     """Everything a template needs, in words that are not yet escaped."""
 
+    left_out: tuple[tuple[str, str], ...]  # recipes that were asked for and not trained, and why
     title: str
     summary: tuple[str, ...]
     classes: tuple[str, ...]
@@ -72,13 +73,14 @@ class Page:
     again: str
 
 
-def make_page(ladder: Ladder, *, again: str, seed: int) -> Page:
+def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, str]) -> Page:
     """Tell the story.
 
     Args:
         ladder: at least one rung.
         again: the command that makes the report again.
         seed: of the choice of pictures.
+        left_out: recipes that were not trained, each with the reason.
     """
     first, names = ladder.rungs[0], unique_names(ladder.rungs)
     chosen_name = next((name for rung, name in zip(ladder.rungs, names, strict=True) if rung is ladder.chosen), "")
@@ -89,6 +91,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int) -> Page:
         title=words.title(first.classes),
         summary=tuple(summary(ladder, chosen_name)),
         classes=first.classes,
+        left_out=tuple(left_out.items()),
         count_sentence=words.count_sentence(_counts(first)),
         root=str(first.root or ""),
         baseline=_baseline_sentence(first),

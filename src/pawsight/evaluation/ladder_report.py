@@ -78,13 +78,16 @@ class LadderReport:
         }
 
 
-def build_report(runs: Sequence[Path], target: Path, *, seed: int = 0) -> LadderReport:
+def build_report(
+    runs: Sequence[Path], target: Path, *, seed: int = 0, left_out: Mapping[str, str] | None = None
+) -> LadderReport:
     """Write report.html, report.md and report.json about finished runs.
 
     Args:
         runs: run folders, the lowest rung first; a run named twice counts once.
         target: folder for the three files, made where it is missing; reports that stand there are replaced.
         seed: of the choice of pictures that are shown.
+        left_out: recipes that were asked for and not trained, each with the reason.
 
     Returns:
         what the report says.
@@ -98,7 +101,7 @@ def build_report(runs: Sequence[Path], target: Path, *, seed: int = 0) -> Ladder
     ladder = climbed([read_rung(folder) for folder in folders])
     place = target.expanduser().absolute()
     again = shlex.join(["pawsight", "report", *(str(folder) for folder in folders), "--target", str(place)])
-    page = make_page(ladder, again=again, seed=seed)
+    page = make_page(ladder, again=again, seed=seed, left_out=left_out or {})
     report = _result(ladder, place / HTML)
     write_text(place / MARKDOWN, render_markdown(page))
     write_json(place / JSON, report.to_json())

@@ -97,7 +97,7 @@ def confusion_matrix(true: IntArray, predicted: IntArray, *, num_classes: int) -
 def log_loss(true: IntArray, probabilities: FloatArray) -> float:
     """Return the mean of -ln(probability of the truth), in nats, over N pictures."""
     given = probabilities[np.arange(len(true)), true]
-    return float(-np.log(np.clip(given, _TINY, 1.0)).mean())
+    return abs(float(np.log(np.clip(given, _TINY, 1.0)).mean()))  # the mean is never above 0, and -0.0 reads badly
 
 
 def roc_auc(true: IntArray, probabilities: FloatArray) -> float | None:

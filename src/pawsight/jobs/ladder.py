@@ -125,7 +125,7 @@ def _tell(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs: Pat
         metrics = json.loads((chosen / METRICS).read_text(encoding="utf-8"))
         write_json(chosen / METRICS, metrics | {"test": to_jsonable(measured.metrics)})
     set_latest(chosen or folders[-1])
-    return build_report(folders, new_group(runs, "ladder"))
+    return build_report(folders, new_group(runs, "ladder"), left_out=left_out)
 
 
 def _best(reports: Sequence[TrainReport]) -> Path | None:

@@ -29,12 +29,22 @@ def check_names(classes: Sequence[str]) -> None:
             )
 
 
-def check_taught(split: Split) -> None:
-    """Refuse classes that only validation or test have.
+def check_taught(split: Split, *, compares_epochs: bool) -> None:
+    """Refuse a split that nothing can be learnt from.
+
+    Args:
+        split: of all pictures.
+        compares_epochs: the recipe chooses between its epochs on the validation part, so there must be one.
 
     Raises:
-        BadCatalog: there is such a class.
+        BadCatalog: a class is in validation or test alone, or validation is wanted and empty.
     """
+    if compares_epochs and not split.part("validation"):
+        raise BadCatalog(
+            "The validation part has no pictures.",
+            "This recipe keeps its best epoch, and only validation can say which that is.",
+            "Add pictures, or train without epochs: --recipe probe",
+        )
     taught = {one.label for one in split.part("train")}
     untaught = sorted({one.label for one in split.assigned} - taught)
     if untaught:

@@ -18,7 +18,7 @@ from pawsight.data.split import Split
 from pawsight.engine import Engine, Precision, best_precision
 from pawsight.history import Epoch
 from pawsight.images.decode import DecodeSettings, Pixels
-from pawsight.machine import Machine
+from pawsight.machine import Machine, versions
 from pawsight.models.recipe import Recipe
 from pawsight.progress import Progress, Stopwatch
 from pawsight.storage import sha256_of
@@ -93,8 +93,10 @@ class Material:
     def identity(self) -> str:
         """Digest of everything that the numbers of this run depend on."""
         weights = self.place.weights.read_bytes() if self.place.weights else b""
-        facts = [self.recipe.to_toml(), self.split.digest, str(METHOD_VERSION), sha256_of(weights)]
-        return sha256_of("\n".join(facts).encode())
+        known = versions()
+        arithmetic = [known.get(name, "") for name in ("keras", "tensorflow", "tensorflow-cpu")]
+        facts = [self.recipe.to_toml(), self.split.digest, str(METHOD_VERSION), sha256_of(weights), self.precision]
+        return sha256_of("\n".join([*facts, *arithmetic]).encode())
 
     def truths(self, part: str) -> Labels:
         """Return the class indices (N,) of one part."""

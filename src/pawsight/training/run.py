@@ -74,7 +74,7 @@ def train(
             )
         with place.stopwatch.stage("splitting"):
             split = make_split(catalog, seed=recipe.seed)
-            check_taught(split)
+            check_taught(split, compares_epochs=recipe.epochs > 0)
         return _fit(catalog, split, recipe, place, sink, parts, resume)
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import shutil
+import struct
+import zipfile
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pawsight.bundle import card_summary, find_bundle, read_bundle, to_jsonable, write_bundle
+from pawsight.bundle_checks import seal_of
 from pawsight.errors import BundleRefused, StorageError
 
 FIX = "Train again, or copy the whole bundle folder once more."
@@ -38,10 +43,11 @@ def refusal(bundle):
 
 
 def edit_card(bundle, **changes):
+    """Change a card and seal it anew, so that what else is wrong with it comes to light; ... takes a key away."""
     path = bundle / "bundle.json"
-    card = json.loads(path.read_text())
-    card.update(changes)
-    path.write_text(json.dumps({key: value for key, value in card.items() if value is not ...}))
+    card = json.loads(path.read_text()) | changes
+    card = {key: value for key, value in card.items() if value is not ...}
+    path.write_text(json.dumps(card | {"seal": seal_of(card)}))
 
 
 def replace_file(bundle, name, content):
@@ -109,7 +115,7 @@ def test_a_bundle_sums_itself_up_in_a_line(colour_bundle):
 def test_the_card_as_json_is_what_lies_in_the_file(colour_bundle):
     written = json.loads((colour_bundle / "bundle.json").read_text())
     assert to_jsonable(read_bundle(colour_bundle).card) == {
-        key: value for key, value in written.items() if key not in ("format", "files")
+        key: value for key, value in written.items() if key not in ("format", "files", "seal")
     }
 
 
@@ -169,10 +175,62 @@ def test_a_card_that_is_no_utf8_is_refused(bundle, refusal):
     assert refusal().startswith("bundle.json is not JSON: ")
 
 
-@pytest.mark.parametrize("content", ["[]", "3", "null", "{}", '{"files": []}'])
-def test_a_card_without_files_is_refused(bundle, refusal, content):
+@pytest.mark.parametrize("content", ["[]", "3", "null"])
+def test_a_card_that_is_no_object_is_refused(bundle, refusal, content):
     (bundle / "bundle.json").write_text(content)
     assert refusal() == "bundle.json lists no files."
+
+
+@pytest.mark.parametrize("files", [..., [], None])
+def test_a_card_without_files_is_refused(bundle, refusal, files):
+    edit_card(bundle, files=files)
+    assert refusal() == "bundle.json lists no files."
+
+
+def test_the_seal_covers_all_else_that_the_card_says(colour_bundle):
+    card = json.loads((colour_bundle / "bundle.json").read_text())
+    seal = card.pop("seal")
+    plain = json.dumps(card, sort_keys=True, separators=(",", ":"))
+    assert seal == hashlib.sha256(plain.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": ["green", "red", "blue"]},
+        {"decode": {"image_px": 8, "max_megapixels": 51, "version": 1}},
+        {"precision": "bf16"},
+        {"format": 2},
+        {"files": {}},
+        {"more": None},
+        {"seal": "0" * 64},
+        {"seal": None},
+    ],
+)
+def test_a_card_altered_after_it_was_written_is_refused(bundle, refusal, change):
+    path = bundle / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert refusal() == "bundle.json was altered after it was written."
+
+
+@pytest.mark.parametrize("content", ["{}", '{"files": []}'])
+def test_a_card_without_a_seal_is_refused(bundle, refusal, content):
+    (bundle / "bundle.json").write_text(content)
+    assert refusal() == "bundle.json was altered after it was written."
+
+
+def test_the_layout_of_the_card_is_nobody_s_concern(bundle):
+    path = bundle / "bundle.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(reversed(card.items())), indent=7))
+    assert to_jsonable(read_bundle(bundle).card).items() <= card.items()
+
+
+def test_names_that_are_awkward_in_json_do_not_break_the_seal(colour_bundle, tmp_path):
+    first = read_bundle(colour_bundle)
+    card = replace(first.card, recipe={"name": "\U0001f431 caf\udce9", "rate": 1e-05, "2": [1, 2.0, None]})
+    copy = write_bundle(tmp_path / "copy", card, model=first.model, exam=first.exam, trained=first.trained)
+    assert read_bundle(copy).card == card
 
 
 def test_a_card_too_large_to_be_one_is_not_read(bundle, refusal, monkeypatch):
@@ -249,7 +307,7 @@ def test_an_exam_with_python_objects_in_it_is_refused_unopened(bundle, refusal):
 
     trap = np.array([Trap()], dtype=object)
     replace_file(bundle, "exam.npz", npz(pictures=trap, probabilities=answers()))
-    assert refusal() == "exam.npz cannot be read: Object arrays cannot be loaded when allow_pickle=False."
+    assert refusal() == "exam.npz cannot be read: pictures.npy holds Python objects."
     assert not (bundle / "sprung").exists()
 
 
@@ -277,3 +335,144 @@ def test_an_exam_that_is_none_is_refused(bundle, refusal, content):
 def test_an_exam_of_the_wrong_shape_is_refused(bundle, refusal, pictures, probabilities):
     replace_file(bundle, "exam.npz", npz(pictures=pictures, probabilities=probabilities))
     assert refusal() == "exam.npz has arrays of the wrong shape or kind, or no pictures."
+
+
+def claiming(shape, *, content=b"", kind="|u1", version=(1, 0)):
+    """A .npy whose header says what one likes."""
+    header = repr({"descr": kind, "fortran_order": False, "shape": shape}).encode() + b"\n"
+    return b"\x93NUMPY" + bytes(version) + struct.pack("<H", len(header)) + header + content
+
+
+def zipped(members, how=zipfile.ZIP_DEFLATED):
+    """A zip of names and contents, which may name one twice."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", how) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+EXAM = (("pictures.npy", npy(questions())), ("probabilities.npy", npy(answers())))
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_an_exam_may_be_packed_or_not(bundle, how):
+    replace_file(bundle, "exam.npz", zipped(EXAM[::-1], how))
+    exam = read_bundle(bundle).exam
+    assert np.array_equal(exam.pictures, questions())
+    assert np.array_equal(exam.probabilities, answers())
+
+
+def test_an_exam_written_by_columns_is_read_as_it_was_meant(bundle):
+    pictures = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
+    replace_file(bundle, "exam.npz", npz(pictures=np.asfortranarray(pictures), probabilities=answers(2)))
+    assert np.array_equal(read_bundle(bundle).exam.pictures, pictures)
+
+
+@pytest.mark.parametrize(
+    "shape", [(10**5, 8, 8, 3), (2**40, 8, 8, 3), (2**70,), (1, 8, 8, 3), (-1, -1), (-1, 0), (1, 8, 8, 4)]
+)
+def test_an_exam_that_claims_more_than_it_holds_is_refused_before_room_is_made(bundle, refusal, shape, monkeypatch):
+    content = b"\0" * (math.prod(shape) if shape[0] < 0 else 191)
+    replace_file(bundle, "exam.npz", zipped([("pictures.npy", claiming(shape, content=content)), EXAM[1]]))
+    for name in ("empty", "ndarray", "frombuffer"):
+        monkeypatch.delattr(f"numpy.{name}")
+    assert refusal() == "exam.npz cannot be read: pictures.npy is not as long as its header says."
+
+
+def test_an_exam_that_would_fill_the_memory_is_refused_unpacked(bundle, refusal, monkeypatch):
+    content = zipped([("pictures.npy", claiming((300 * 2**20,), content=bytes(300 * 2**20))), EXAM[1]])
+    assert len(content) < 2**20
+    replace_file(bundle, "exam.npz", content)
+    monkeypatch.delattr("zipfile.ZipFile.open")
+    assert refusal() == "exam.npz cannot be read: it unpacks to more than 268,435,456 bytes."
+
+
+def test_two_arrays_count_together(bundle, refusal, monkeypatch):
+    monkeypatch.setattr("pawsight.bundle_checks.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM))
+    replace_file(bundle, "exam.npz", zipped(EXAM))
+    read_bundle(bundle)
+    monkeypatch.setattr("pawsight.bundle_checks.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM) - 1)
+    assert "it unpacks to more than" in refusal()
+
+
+def test_an_exam_whose_directory_claims_more_than_is_packed_is_refused(bundle, refusal):
+    lie = claiming((200 * 2**20,))
+    content = bytearray(zipped([("pictures.npy", lie), EXAM[1]]))
+    directory = content.index(b"PK\x01\x02")
+    content[directory + 24 : directory + 28] = struct.pack("<I", len(lie) + 200 * 2**20)
+    replace_file(bundle, "exam.npz", bytes(content))
+    assert refusal() == "exam.npz cannot be read: pictures.npy ends early."
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    "members",
+    [
+        EXAM[:1],
+        [*EXAM, ("more.npy", npy(answers()))],
+        [*EXAM, EXAM[1]],
+        [EXAM[0], EXAM[0]],
+        [("pictures", EXAM[0][1]), EXAM[1]],
+        [("deep/pictures.npy", EXAM[0][1]), EXAM[1]],
+    ],
+)
+def test_an_exam_holds_exactly_two_arrays(bundle, refusal, members):
+    replace_file(bundle, "exam.npz", zipped(members))
+    assert refusal() == "exam.npz cannot be read: it holds something else than pictures and probabilities."
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_exam_packed_in_another_way_is_refused(bundle, refusal, how):
+    replace_file(bundle, "exam.npz", zipped(EXAM, how))
+    assert refusal() == "exam.npz cannot be read: pictures.npy is packed in another way than Pawsight packs."
+
+
+def test_an_exam_of_another_version_of_npy_is_refused(bundle, refusal):
+    replace_file(bundle, "exam.npz", zipped([("pictures.npy", claiming((0,), version=(3, 0))), EXAM[1]]))
+    assert refusal() == "exam.npz cannot be read: pictures.npy is of another version than Pawsight writes."
+
+
+@pytest.fixture
+def pointing(colour_model, tmp_path):
+    """The model with its weights in another file, as `onnx.save` writes it."""
+    import onnx
+
+    path = tmp_path / "pointing" / "model.onnx"
+    path.parent.mkdir()
+    model = onnx.load_from_string(colour_model)
+    onnx.save(model, path, save_as_external_data=True, location="weights.data", size_threshold=0)
+    assert (path.parent / "weights.data").is_file()
+    return path.read_bytes()
+
+
+OUTSIDE = "model.onnx keeps weights in another file, which no bundle does."
+
+
+def test_a_model_with_weights_in_another_file_is_refused(bundle, refusal, pointing, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path / "pointing")
+    replace_file(bundle, "model.onnx", pointing)
+    assert refusal() == OUTSIDE
+
+
+@pytest.mark.parametrize("padded", [b"\x0a\x88\x00", b"\x8a\x00\x08", b"\x8a\x80\x80\x00\x88\x80\x00"])
+def test_numbers_written_longer_than_need_be_hide_no_other_file(bundle, refusal, pointing, padded):
+    assert b"\x0a\x08location" in pointing
+    replace_file(bundle, "model.onnx", pointing.replace(b"\x0a\x08location", padded + b"location"))
+    assert refusal() == OUTSIDE
+
+
+@pytest.mark.parametrize("name", ["location", "allocation/weights", "\x08location"])
+def test_a_model_may_speak_of_locations(bundle, colour_model, name):
+    import onnx
+
+    model = onnx.load_from_string(colour_model)
+    model.doc_string = name
+    replace_file(bundle, "model.onnx", model.SerializeToString())
+    assert read_bundle(bundle).model == model.SerializeToString()

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pawsight.bundle import Exam, read_bundle
+from pawsight.bundle_checks import seal_of
 from pawsight.errors import BundleRefused
 from pawsight.inference import TOLERANCE, Predictor, load_predictor
 from pawsight.machine import this_machine
@@ -191,6 +192,6 @@ def test_a_forged_model_that_answers_otherwise_is_refused_though_its_digest_fits
     onnx.save(model, forged / "model.onnx")
     card = json.loads((forged / "bundle.json").read_text())
     card["files"]["model.onnx"] = hashlib.sha256((forged / "model.onnx").read_bytes()).hexdigest()
-    (forged / "bundle.json").write_text(json.dumps(card))
+    (forged / "bundle.json").write_text(json.dumps(card | {"seal": seal_of(card)}))
     with pytest.raises(BundleRefused, match="It fails its exam"):
         load_predictor(forged)

@@ -4,7 +4,8 @@ Enters: a model as ONNX bytes with what must travel with it; later a folder. Lea
 Does not know: how the model was made, where the pictures lie.
 
     bundle/
-      bundle.json       class names in order, decode settings, recipe, precision, digests, versions, sha256 of each file
+      bundle.json       class names in order, decode settings, recipe, precision, digests, versions, sha256 of each
+                        file, and a seal over all of these
       model.onnx        uint8 RGB pictures (N, H, W, 3) in; probabilities (N, C) and features (N, D) out
       exam.npz          pictures and the probabilities they got when the bundle was made
       trained.txt       sha256 of every picture trained on, so that nobody is examined on what he has learnt
@@ -24,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.bundle_checks import checked_card, checked_files, refused
+from pawsight.bundle_checks import check_self_contained, checked_arrays, checked_card, checked_files, refused, seal_of
+from pawsight.errors import BundleRefused
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
 from pawsight.storage import new_folder, sha256_of, write_bytes, write_json
 
@@ -79,7 +81,8 @@ def write_bundle(folder: Path, card: Card, *, model: bytes, exam: Exam, trained:
         for name, content in files.items():
             write_bytes(part / name, content)
         digests = {name: sha256_of(content) for name, content in files.items()}
-        write_json(part / CARD, {"format": FORMAT, **asdict(card), "files": digests})
+        values = {"format": FORMAT, **to_jsonable(card), "files": digests}
+        write_json(part / CARD, {**values, "seal": seal_of(values)})
     return folder
 
 
@@ -87,7 +90,7 @@ def find_bundle(place: Path) -> Path:
     """Return the bundle folder for a bundle or a run folder.
 
     Raises:
-        BundleRefused: neither is there.
+        BundleRefused: there is no such place, or it holds neither.
     """
     for folder in (place, place / "bundle"):
         try:
@@ -95,6 +98,10 @@ def find_bundle(place: Path) -> Path:
                 return folder
         except OSError as error:
             raise refused(place, f"It cannot be read: {error.strerror}.") from error
+    if not place.exists():
+        raise BundleRefused(
+            f"There is no {place}.", "A run or bundle folder is wanted.", "Type for example runs/latest"
+        )
     raise refused(place, f"There is no {CARD} in it, nor in a folder bundle/ below it.")
 
 
@@ -107,6 +114,7 @@ def read_bundle(place: Path) -> Bundle:
     folder = find_bundle(place)
     values, digests = checked_card(folder / CARD, FORMAT)
     files = checked_files(folder, digests, (MODEL, EXAM, TRAINED))
+    check_self_contained(folder / MODEL, files[MODEL])
     card = _card_from(values, folder)
     return Bundle(
         folder,
@@ -150,11 +158,8 @@ def _text(values: Mapping[str, Any], key: str) -> str:
 
 
 def _exam_from(content: bytes, card: Card, folder: Path) -> Exam:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            exam = Exam(arrays["pictures"], arrays["probabilities"])
-    except Exception as error:  # numpy and zipfile raise many kinds for a file that is not what it says
-        raise refused(folder, f"{EXAM} cannot be read: {error}.") from error
+    arrays = checked_arrays(folder / EXAM, content, ("pictures", "probabilities"))
+    exam = Exam(arrays["pictures"], arrays["probabilities"])
     questions, side = exam.pictures.shape[:1], card.decode.image_px
     fits = (
         exam.pictures.dtype == np.uint8

@@ -10,6 +10,7 @@ import functools
 import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -145,7 +146,7 @@ def inspect(data: str, as_json: bool, progress: Terminal) -> None:
     from pawsight.jobs.inspect import summary
 
     report = job(data, progress=progress)
-    _print(report.to_json() if as_json else [*summary(report), f"Next: pawsight train {data}"])
+    _print(report.to_json() if as_json else [*summary(report), f"Next: pawsight train {shlex.quote(data)}"])
 
 
 @cli.command()
@@ -205,7 +206,7 @@ def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> Non
     sheets = job(data, progress=progress, **options)
     if not as_json:
         progress.show_picture(sheets.grid)
-    _print(sheets.to_json() if as_json else [*summary(sheets), f"Next: pawsight train {data}"])
+    _print(sheets.to_json() if as_json else [*summary(sheets), f"Next: pawsight train {shlex.quote(data)}"])
 
 
 @cli.command()

@@ -90,5 +90,5 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def new_group(runs: Path, name: str) -> Path:
     """Return the next free path NAME-001, NAME-002, ... beside the runs, for a report over several of them."""
-    taken = [int(path.name.rpartition("-")[2]) for path in runs.glob(f"{name}-[0-9]*") if path.name[-1].isdecimal()]
-    return runs / f"{name}-{max(taken, default=0) + 1:03d}"
+    ends = [path.name.removeprefix(f"{name}-") for path in runs.glob(f"{name}-*")]
+    return runs / f"{name}-{max((int(end) for end in ends if end.isdecimal()), default=0) + 1:03d}"

@@ -72,6 +72,11 @@ def test_without_train_and_another_part_the_names_are_classes(names: tuple[str, 
     assert labelled(found) == {f"{name}/1.jpg": (None, name) for name in names}
 
 
+def test_a_lone_part_with_class_folders_in_it_is_a_part(tmp_path: Path) -> None:
+    found = find(make(tmp_path, "test/cats/1.jpg", "test/dogs/1.jpg"))
+    assert labelled(found) == {"test/cats/1.jpg": ("test", "cats"), "test/dogs/1.jpg": ("test", "dogs")}
+
+
 def test_beside_parts_everything_else_is_left_out(tmp_path: Path) -> None:
     found = find(make(tmp_path, "train/a/1.jpg", "test/a/1.jpg", "README.md", "extra/a/2.jpg"))
     assert left_out(found) == {"README.md": "outside test, train", "extra/a/2.jpg": "outside test, train"}
@@ -99,7 +104,7 @@ def test_parts_inside_a_wrapper_are_parts(tmp_path: Path) -> None:
 
 def test_a_single_class_or_part_is_not_taken_for_a_wrapper(tmp_path: Path) -> None:
     assert find(make(tmp_path / "one", "cats/1.jpg")).folders == ("cats",)
-    assert find(make(tmp_path / "two", "train/cats/1.jpg", "train/dogs/1.jpg")).folders == ("train/cats", "train/dogs")
+    assert find(make(tmp_path / "two", "train/cats/1.jpg", "train/dogs/1.jpg")).folders == ("cats", "dogs")
     assert find(make(tmp_path / "three", "pets/a/1.jpg", "1.jpg")).folders == ("pets/a",)
 
 

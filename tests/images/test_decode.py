@@ -373,6 +373,67 @@ def test_nothing_is_decoded_of_what_is_too_large(monkeypatch: pytest.MonkeyPatch
     assert reason_of(data, DecodeSettings(image_px=PX, max_megapixels=1)) == "too large"
 
 
+def scanned(width: int, height: int, scans: int) -> bytes:
+    """A progressive JPEG whose last scan stands in it so often that there are `scans`."""
+    whole = encoded(quarters(width, height), "JPEG", progressive=True)
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    more = scans - whole.count(b"\xff\xda")
+    return whole[:-2] + last * more + whole[-2:]
+
+
+def never_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", explode)
+
+
+@pytest.mark.parametrize(("width", "height", "scans"), [(7000, 7000, 400), (2000, 1000, 501), (1000, 1000, 1001)])
+def test_a_progressive_jpeg_of_too_many_scans_is_refused_undecoded(
+    width: int, height: int, scans: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = scanned(width, height, scans)
+    never_loaded(monkeypatch)
+    assert reason_of(bomb) == "too large"
+
+
+def test_scans_are_counted_in_an_mpo_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_module, "MAX_SCANNED_MEGAPIXELS", 0)
+    never_loaded(monkeypatch)
+    assert reason_of(written("MPO")) == "too large"
+
+
+def test_as_many_scans_as_are_allowed_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_module, "MAX_SCANNED_MEGAPIXELS", 2)
+    decoded = decode(scanned(400, 200, 25), SMALL, name="x")
+    assert_corners(decoded.pixels, RED, GREEN, BLUE, YELLOW)
+    assert reason_of(scanned(400, 200, 26)) == "too large"
+
+
+def test_a_large_progressive_jpeg_is_decoded() -> None:
+    data = encoded(photograph_like(8000, 6000), "JPEG", progressive=True)
+    assert data.count(b"\xff\xda") == 10
+    assert_square(decode(data, SMALL, name="x"))
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_what_looks_like_a_scan_in_a_thumbnail_or_behind_the_picture_is_none(
+    restarts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_module, "MAX_SCANNED_MEGAPIXELS", 1)
+    image, many = quarters(1000, 1000), b"\xff\xda\0\x02" * 99
+    data = encoded(image, "JPEG", quality=95, comment=many, restart_marker_rows=restarts) + many
+    assert_corners(decode(data, SMALL, name="x").pixels, RED, GREEN, BLUE, YELLOW)
+
+
+def test_nothing_between_the_scans_hides_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = scanned(2000, 1000, 501)
+    place = bomb.rindex(b"\xff\xda")
+    never_loaded(monkeypatch)
+    for between in (b"\xff\x02\xff\xff", b"\xff\xd0", b"\xff\xff", b"\xff\0\xff\xff", b"\xff\xfe\0\x04\xff\xd9"):
+        assert reason_of(bomb[:place] + between + bomb[place:]) == "too large", between
+
+
 def test_the_limit_itself_is_allowed() -> None:
     data = encoded(Image.new("L", (1000, 1000)), "PNG")
     assert_square(decode(data, DecodeSettings(image_px=PX, max_megapixels=1), name="x"))

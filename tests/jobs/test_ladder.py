@@ -112,7 +112,7 @@ def test_the_test_part_is_looked_at_once_and_by_the_chosen_rung_alone(climbed):
     outcome, runs, _ = climbed
     looks = {folder.name: looks_at_test(folder) for folder in sorted(runs.glob("0*"))}
     chosen = outcome.report.chosen_run
-    assert looks == {folder: int(folder == chosen.name) for folder in ("001", "002", "003")}
+    assert looks == dict.fromkeys(("001", "002", "003"), 0)  # the ladder's own look ends the training, as train's does
     for folder in runs.glob("0*"):
         metrics = json.loads((folder / "metrics.json").read_text())
         assert (metrics["test"] is not None) == (folder == chosen)

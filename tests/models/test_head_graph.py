@@ -16,7 +16,7 @@ from pawsight.training.probe import Head
 def some_head(classes, *, seed=0):
     rng = np.random.default_rng(seed)
     weights = (rng.normal(size=(3, classes)) / 40).astype(np.float32)
-    return Head(weights, rng.normal(size=classes).astype(np.float32), 1.0, ())
+    return Head(weights, rng.normal(size=classes).astype(np.float32), 1.0, 5, ())
 
 
 def names(classes):
@@ -49,7 +49,7 @@ def test_probabilities_of_a_trained_run_are_those_its_head_gave(trained):
 
 
 def test_huge_logits_do_not_overflow_in_either(colour_backbone):
-    head = Head(np.eye(3, dtype=np.float32) * 50, np.zeros(3, np.float32), 1.0, ())
+    head = Head(np.eye(3, dtype=np.float32) * 50, np.zeros(3, np.float32), 1.0, 5, ())
     model = append_head(colour_backbone, head.weights, head.bias, classes=names(3))
     white = np.full((1, 8, 8, 3), 255, np.uint8)
     white[..., 0] = 0

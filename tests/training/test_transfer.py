@@ -42,7 +42,7 @@ def test_where_fine_tuning_is_no_better_the_probe_is_kept_and_it_says_so(pair):
     right = (probe.fitted.probabilities["validation"].argmax(axis=1) == probe.truths["validation"]).mean()
     best = tuned.fitted.history[0].val_accuracy
     assert verdict == (
-        f"no better than the probe, so the probe is kept: fine-tuned {100 * best:.2f} %, probe {100 * right:.2f} %"
+        f"right no more often than the probe, so the probe is kept: fine-tuned {100 * best:.2f} %, probe {100 * right:.2f} %"
         " on validation"
     )
     one, other = ((run.folder / "bundle" / "model.onnx").read_bytes() for run in pair)
@@ -91,7 +91,7 @@ def better(val_accuracy, answers, truths):
 def test_the_fine_tuned_network_is_kept_where_it_is_better():
     assert better(1.0, [0, 1, 1, 1], [0, 1, 1, 0]) == (
         b"tuned",
-        "better than the probe: fine-tuned 100.00 %, probe 75.00 % on validation",
+        "right more often than the probe, so it is kept: fine-tuned 100.00 %, probe 75.00 % on validation",
     )
 
 
@@ -99,7 +99,7 @@ def test_the_fine_tuned_network_is_kept_where_it_is_better():
 def test_a_tie_goes_to_the_probe_which_is_simpler(accuracy):
     graph, told = better(accuracy, [0, 1, 1, 1], [0, 1, 1, 0])
     assert graph == b"plain"
-    assert told.startswith("no better than the probe, so the probe is kept: ")
+    assert told.startswith("right no more often than the probe, so the probe is kept: ")
 
 
 @pytest.fixture

@@ -160,13 +160,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _enter(root: Path) -> Path:
     """Step into a folder that holds nothing but one folder of folders, as archives often do."""
     while True:
-        visible = [entry for entry in _scan(root) if not _is_hidden(entry.name)]
+        visible = _visible(root)
         if len(visible) != 1 or not _is_folder(visible[0]) or visible[0].is_symlink():  # a link may lead back here
             return root
         only = root / visible[0].name
         if only.name.casefold() in PART_NAMES or not any(_is_folder(entry) for entry in _scan(only)):
             return root
         root = only
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    return [entry for entry in _scan(folder) if not _is_hidden(entry.name)]
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
@@ -177,13 +181,15 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _parts_below(root: Path) -> dict[str, str]:
-    """Return folder name -> part where the folders are parts, else nothing."""
-    named = {
-        entry.name: PART_NAMES[entry.name.casefold()]
-        for entry in _scan(root)
-        if entry.name.casefold() in PART_NAMES and _is_folder(entry)
-    }
-    return named if "train" in named.values() and len(set(named.values())) > 1 else {}
+    """Return folder name -> part where the folders are parts, else nothing.
+
+    They are where train and another one are there, and where there is nothing but them with class folders in each.
+    """
+    folders = [entry for entry in _visible(root) if _is_folder(entry)]
+    named = {entry.name: PART_NAMES[entry.name.casefold()] for entry in folders if entry.name.casefold() in PART_NAMES}
+    nothing_else = len(named) == len(folders) and all(any(map(_is_folder, _visible(root / name))) for name in named)
+    are_parts = nothing_else or ("train" in named.values() and len(set(named.values())) > 1)
+    return named if are_parts else {}
 
 
 def _part_and_label(folder: tuple[str, ...], parts: dict[str, str]) -> tuple[str | None, str]:

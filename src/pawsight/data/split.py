@@ -40,7 +40,17 @@ class Split:
 
     assigned: tuple[Assigned, ...]  # in the order of the catalog
     how: str  # one sentence for people
-    straddling: tuple[tuple[str, ...], ...]  # names of equal or near-equal pictures that given folders put in two parts
+    alike: tuple[tuple[Assigned, ...], ...] = ()  # groups of pictures that are equal or nearly so
+
+    @property
+    def straddling(self) -> tuple[tuple[str, ...], ...]:
+        """Names of equal or near-equal pictures that given folders put in two parts."""
+        return tuple(_names(group) for group in self.alike if len({one.part for one in group}) > 1)
+
+    @property
+    def disputed(self) -> tuple[tuple[str, ...], ...]:
+        """Names of equal or near-equal pictures that lie in two classes."""
+        return tuple(_names(group) for group in self.alike if len({one.label for one in group}) > 1)
 
     @property
     def digest(self) -> str:
@@ -81,7 +91,11 @@ def make_split(catalog: Catalog, *, seed: int = 0) -> Split:
         _move(parts, pictures, groups, "train", {"validation": 0.15, "test": 0.15}, seed)
         how = "70 % train, 15 % validation, 15 % test"
     assigned = tuple(Assigned(one.name, one.sha256, one.label, part) for one, part in zip(pictures, parts, strict=True))
-    return Split(assigned, how, _straddling(assigned, groups))
+    return Split(assigned, how, _together(assigned, groups))
+
+
+def _names(group: Sequence[Assigned]) -> tuple[str, ...]:
+    return tuple(one.name for one in group)
 
 
 def _fifth(pictures: int) -> float:
@@ -126,10 +140,8 @@ def _duplicate_groups(pictures: Sequence[Picture]) -> NDArray[np.int64]:
     return groups_of(len(pictures), pairs)
 
 
-def _straddling(assigned: Sequence[Assigned], groups: NDArray[np.int64]) -> tuple[tuple[str, ...], ...]:
+def _together(assigned: Sequence[Assigned], groups: NDArray[np.int64]) -> tuple[tuple[Assigned, ...], ...]:
     members: dict[int, list[Assigned]] = defaultdict(list)
     for one, group in zip(assigned, groups.tolist(), strict=True):
         members[group].append(one)
-    return tuple(
-        tuple(one.name for one in together) for together in members.values() if len({one.part for one in together}) > 1
-    )
+    return tuple(tuple(together) for together in members.values() if len(together) > 1)

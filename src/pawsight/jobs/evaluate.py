@@ -56,6 +56,7 @@ def evaluate(
     *,
     test: bool = False,
     including_training: bool = False,
+    counts_look: bool = True,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure a bundle.
@@ -64,6 +65,7 @@ def evaluate(
         run: a run or bundle folder.
         data: labelled pictures as for `train`; None for the run's own validation part.
         test: take the run's own test part instead; its every look is counted.
+        counts_look: count this look at the test part; only what belongs to the end of training does not.
         including_training: do not leave out pictures that the bundle was trained on.
 
     Raises:
@@ -80,7 +82,7 @@ def evaluate(
     part = None
     if data is None:
         part = "test" if test else "validation"
-        chosen, name = held_out(Path(run), part), f"the run's own {part} part"
+        chosen, name = held_out(Path(run), part, counts=counts_look), f"the run's own {part} part"
     else:
         source = resolve(data, cache=cache_folder(), progress=progress)
         found = find_listed(source.root, source.listed) if source.listed else find(source.root)

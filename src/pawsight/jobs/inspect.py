@@ -20,6 +20,7 @@ from pawsight.data.split import Split, make_split
 from pawsight.images.decode import DecodeSettings
 from pawsight.machine import cache_folder, usable_cores
 from pawsight.progress import SILENT, Progress
+from pawsight.training.checks import check_names
 
 _NAMED = 12  # classes that the count sentence names before it sums up the others
 
@@ -42,6 +43,8 @@ class InspectReport:
             "baseline": self.catalog.baseline,
             "formats": dict(Counter(one.facts.format for one in self.catalog.pictures).most_common()),
             "split": {"digest": self.split.digest, **self.split.sizes, "how": self.split.how},
+            "duplicates": [[one.name for one in group] for group in self.split.alike],
+            "disputed": [list(names) for names in self.split.disputed],
             "straddling": [list(names) for names in self.split.straddling],
             "left_out": [{"path": one.name, "reason": one.reason} for one in self.catalog.left_out],
         }
@@ -70,6 +73,7 @@ def catalog_of(source: Source, *, cache: Path, progress: Progress = SILENT) -> C
         DataError: it cannot be trained on as it is, and why.
     """
     found = find_listed(source.root, source.listed) if source.listed else find(source.root)
+    check_names(found.folders)
     with Cache(cache / "cache") as store:
         return read_catalog(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)
 
@@ -92,14 +96,34 @@ def summary(report: InspectReport) -> list[str]:
         f"train would use {sizes['train']:,} train, {sizes['validation']:,} validation and {sizes['test']:,} test "
         f"pictures: {report.split.how} (digest {report.split.digest[:12]}).",
     ]
-    if report.split.straddling:
-        lines.append(f"The same or nearly the same picture lies in two parts {len(report.split.straddling):,} times:")
-        lines += [f"  {' = '.join(names)}" for names in report.split.straddling[:10]]
+    lines += _told_alike(report.split)
     if catalog.left_out:
         lines.append(f"{len(catalog.left_out):,} files are left out:")
         lines += [f"  {one.name}: {one.reason}" for one in catalog.left_out[:10]]
         lines += [f"  and {len(catalog.left_out) - 10:,} more (all with --json)"] * (len(catalog.left_out) > 10)
     return lines
+
+
+def _told_alike(split: Split) -> list[str]:
+    """Name the pictures that are there more than once, those that do harm first."""
+    harmless = [
+        tuple(one.name for one in group) for group in split.alike if len({(one.part, one.label) for one in group}) == 1
+    ]
+    lines = []
+    for groups, what in (
+        (split.disputed, "lies in two classes, so one of its labels is wrong"),
+        (split.straddling, "lies in two parts, so what is learnt is examined"),
+        (harmless, "is there more than once"),
+    ):
+        if groups:
+            lines.append(f"The same or nearly the same picture {what}: {_times(len(groups))}")
+            lines += [f"  {' = '.join(names)}" for names in groups[:10]]
+            lines += [f"  and {len(groups) - 10:,} more (all with --json)"] * (len(groups) > 10)
+    return lines
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def training_counts(catalog: Catalog) -> dict[str, int]:

@@ -121,7 +121,7 @@ def _tell(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs: Pat
     folders = [report.run for report in reports]
     chosen = _best(reports)
     if chosen is not None and reports[0].split.sizes["test"]:
-        measured = evaluate(chosen, test=True, progress=log)
+        measured = evaluate(chosen, test=True, counts_look=False, progress=log)
         metrics = json.loads((chosen / METRICS).read_text(encoding="utf-8"))
         write_json(chosen / METRICS, metrics | {"test": to_jsonable(measured.metrics)})
     set_latest(chosen or folders[-1])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.data.finder import expand, is_folder
-from pawsight.errors import NoPictures
+from pawsight.errors import NoPictures, WrongUsage
 from pawsight.inference import Prediction, load_predictor
 from pawsight.progress import SILENT, Progress
 
@@ -54,6 +54,12 @@ def predict(
         BundleRefused: the run has no bundle that can be trusted.
         NoPictures: folders were named and none holds a file.
     """
+    if not all(os.fspath(picture) for picture in pictures):
+        raise WrongUsage(
+            "One of the pictures has an empty name.",
+            "An empty name would mean every file of this folder.",
+            "Type . if that is what you want.",
+        )
     predictor = load_predictor(run)
     paths = [Path(picture) for picture in pictures]
     total = len(paths) if not any(is_folder(path) for path in paths) else None

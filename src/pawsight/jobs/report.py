@@ -6,8 +6,9 @@ Enters: names of run folders. Leaves: a `LadderReport` and three files. Does not
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pawsight.errors import WrongUsage
 from pawsight.evaluation.compare import TIE
@@ -45,9 +46,9 @@ def report(
 
 def default_target(folders: Sequence[Path]) -> Path:
     """Return where a report goes when nobody says: equal runs, equal place."""
-    names = list(dict.fromkeys(folder.name for folder in folders))
-    if len(names) == 1:
+    if len(set(folders)) == 1:
         return folders[0]
+    names = list(dict.fromkeys(folder.name for folder in folders))
     told = names if len(names) <= _NAMED_RUNS else [names[0], "to", names[-1]]
     return folders[-1].parent / "-".join(["report", *told])
 
@@ -58,7 +59,7 @@ def summary(made: LadderReport) -> list[str]:
     lines = [_line(rung, width) for rung in made.rungs]
     if made.chosen is not None:
         lines.append(f"Chosen on validation: {made.chosen}")
-        test = f"right on {percent(made.test['accuracy'])}" if made.test else "the run holds no score"
+        test = f"right on {_score(made.test)}" if made.test else "the run holds no score"
         lines.append(f"Test: {test}")
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in [*lines, f"Report: {made.report}"]]
 
@@ -66,8 +67,13 @@ def summary(made: LadderReport) -> list[str]:
 def _line(rung: RungResult, width: int) -> str:
     if rung.validation is None:
         return f"{rung.recipe:<{width}}  not measured on validation"
-    told = f"{rung.recipe:<{width}}  {percent(rung.validation['accuracy']):>7}"
+    told = f"{rung.recipe:<{width}}  {_score(rung.validation):>24}"
     if rung.gain is None:
         return told
     gain = f"{signed(rung.gain.points)} points ({points_between(rung.gain.interval)})"
     return f"{told}  {gain}, {'a tie' if rung.gain.verdict == TIE else rung.gain.verdict}"
+
+
+def _score(measured: Mapping[str, Any]) -> str:
+    low, high = measured["interval"]
+    return f"{percent(measured['accuracy'])} ({100 * low:.1f}-{100 * high:.1f} %)"

@@ -25,8 +25,8 @@ class HeldOut:
     contents: Mapping[str, str]  # name -> SHA-256
 
 
-def held_out(run: Path, part: str) -> HeldOut:
-    """Return the files of a run's validation or test part, and count a look at the test part.
+def held_out(run: Path, part: str, *, counts: bool = True) -> HeldOut:
+    """Return the files of a run's validation or test part, and count a look at the test part if `counts` says so.
 
     Raises:
         WrongUsage: the place is a bundle without its run. StorageError: a file of the run cannot be read.
@@ -38,13 +38,24 @@ def held_out(run: Path, part: str) -> HeldOut:
             f"Give pictures: pawsight evaluate {run} DATA",
         )
     root = Path(_value(run / SOURCE, "root", str))
-    rows = [row for row in read_table(run / SPLITS) if row["part"] == part]
-    if part == "test":
+    rows = _rows(run / SPLITS, part)
+    if part == "test" and counts:
         count_look(run)
     return HeldOut(
         tuple(Candidate(root / row["path"], row["path"], row["label"], part) for row in rows),
         {row["path"]: row["sha256"] for row in rows},
     )
+
+
+def _rows(path: Path, part: str) -> list[dict[str, str]]:
+    table = read_table(path)
+    if any(not {"path", "sha256", "label", "part"} <= row.keys() or None in row.values() for row in table):
+        raise StorageError(
+            f"{path} cannot be read.",
+            "It lacks one of the columns path, sha256, label, part.",
+            "Name a finished run, e.g. runs/latest.",
+        )
+    return [row for row in table if row["part"] == part]
 
 
 def count_look(run: Path) -> int:

@@ -6,6 +6,7 @@ Enters: what the user typed. Leaves: a `TrainReport`. Does not know: terminals.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -136,8 +137,8 @@ def command_for(data: str, recipe: str, wishes: Wishes, weights: str | os.PathLi
     """Return the command line that makes the same run again."""
     wished: Mapping[str, Any] = {key: value for key, value in asdict(wishes).items() if value not in (None, False)}
     options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in wished.items()]
-    given = [f"--weights {os.fspath(weights)}"] if weights is not None else []
-    return " ".join(["pawsight train", data, f"--recipe {recipe}", *options, *given])
+    given = [f"--weights {shlex.quote(os.fspath(weights))}"] if weights is not None else []
+    return " ".join(["pawsight train", shlex.quote(data), f"--recipe {recipe}", *options, *given])
 
 
 def existing(weights: str | os.PathLike[str] | None) -> Path | None:

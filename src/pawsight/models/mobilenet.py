@@ -7,7 +7,7 @@ classes, training.
 from __future__ import annotations
 
 import contextlib
-import sys
+import io
 from pathlib import Path
 
 import keras
@@ -36,7 +36,7 @@ def build_mobilenet(*, image_px: int, weights: Path | None) -> keras.Model:
     shape = (image_px, image_px, 3)
     try:
         given = "imagenet" if weights is None else str(weights)
-        with contextlib.redirect_stdout(sys.stderr):  # Keras tells of its download on stdout, where answers go
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras tells of its download on stdout, where answers go
             base = keras.applications.MobileNetV2(input_shape=shape, include_top=False, weights=given)
     except Exception as error:  # Keras wraps whatever its download or h5py raised
         raise _unavailable(weights, error) from error

@@ -63,10 +63,8 @@ def fit(model: Any, job: Job, watch: Watch, progress: Progress) -> tuple[Epoch, 
     """
     _compile(model, job.recipe)
     history, best = _resume(model, job, watch)
-    for number in range(len(history), job.recipe.epochs):
-        if _is_patience_over(history, job.recipe.patience):
-            break
-        epoch, probabilities = _one_epoch(model, job, number, watch, progress)
+    while len(history) < job.recipe.epochs and not _is_patience_over(history, job.recipe.patience):
+        epoch, probabilities = _one_epoch(model, job, history, watch, progress)
         history = (*history, epoch)
         rate, steps = epoch.learning_rate, job.steps
         for alarm in watch.after_epoch(history, probabilities, job.classes, job.baseline, rate, steps):
@@ -78,9 +76,13 @@ def fit(model: Any, job: Job, watch: Watch, progress: Progress) -> tuple[Epoch, 
     return history
 
 
-def _one_epoch(model: Any, job: Job, number: int, watch: Watch, progress: Progress) -> tuple[Epoch, Floats]:
-    start = perf_counter()
+def _one_epoch(
+    model: Any, job: Job, before: tuple[Epoch, ...], watch: Watch, progress: Progress
+) -> tuple[Epoch, Floats]:
+    start, number = perf_counter(), len(before)
     name = f"Epoch {number + 1} of {job.recipe.epochs}"
+    if before:
+        name += f", validation {100 * before[-1].val_accuracy:.1f} %, loss {before[-1].val_loss:.3f}"
     with progress.stage(name, job.steps, "batches") as step:
         loss, accuracy, rate = _train(model, job, number, watch, step)
     probabilities = softmax(predict(model, job.held_out, job.recipe.batch_size))

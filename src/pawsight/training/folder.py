@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pawsight.data.catalog import Catalog
 from pawsight.data.split import Split
+from pawsight.errors import TrainingFailed
 from pawsight.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
 from pawsight.storage import write_json, write_text
 from pawsight.training.checkpoint import FILE as CHECKPOINT
@@ -57,9 +58,15 @@ def _write_tables(folder: Path, material: Material) -> None:
 
 @contextmanager
 def kept_or_cleared(folder: Path) -> Iterator[None]:
-    """Take a run folder away when what fills it fails or is stopped, unless it has a checkpoint to go on from."""
+    """Take a run folder away when what fills it fails or is stopped, unless it has a checkpoint to go on from.
+
+    A run that a tripwire ended is taken away too: going on from its checkpoint would end in the same place.
+    """
     try:
         yield
+    except TrainingFailed:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     except BaseException:
         if not (folder / CHECKPOINT).exists():
             shutil.rmtree(folder, ignore_errors=True)

@@ -34,6 +34,7 @@ class Head:
     weights: Floats  # (D, C)
     bias: Floats  # (C,)
     strength: float  # the inverse strength that was chosen
+    folds: int  # of the cross-validation that chose it; 0 where a class had too few pictures for any
     log_losses: tuple[tuple[float, float], ...]  # strength -> mean out-of-fold log loss, in nats; empty without folds
 
     def probabilities(self, features: Floats) -> Floats:
@@ -73,7 +74,9 @@ def fit_head(
         weights, bias = _softmax_form(*_fit(scaled, labels, strength, None))
     weights = weights / spread[:, None]
     bias = bias - centre @ weights
-    return Head(weights.astype(np.float32), bias.astype(np.float32), strength, tuple(losses.items()))
+    return Head(
+        weights.astype(np.float32), bias.astype(np.float32), strength, folds if losses else 0, tuple(losses.items())
+    )
 
 
 def _sample(labels: Labels, *, most: int, seed: int) -> Labels:

@@ -26,6 +26,7 @@ from pawsight.models.backbones import find_backbone
 from pawsight.models.export_backbone import backbone_onnx
 from pawsight.models.recipe import Recipe
 from pawsight.training.checks import check_names, check_taught
+from pawsight.training.events import write_events
 from pawsight.training.exam import exam_pictures
 from pawsight.training.features import FeatureSink
 from pawsight.training.folder import BUNDLE, kept_or_cleared, open_folder
@@ -95,6 +96,8 @@ def _fit(
         fitted = _method(recipe)(material)
         with place.stopwatch.stage("writing"):
             _write_bundle(material, fitted)
+            if fitted.history:
+                write_events(folder, fitted.history)
     truths = {part: material.truths(part) for part in PARTS}
     return Outcome(folder, recipe, catalog, split, truths, fitted)
 

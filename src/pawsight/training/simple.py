@@ -40,7 +40,7 @@ def fit_probe(material: Material) -> Fitted:
         probabilities={part: head.probabilities(material.features(part)) for part in material.parts},
         parameters=probe_parameters(recipe.backbone, len(material.classes)),
         layers=probe_layers(recipe.backbone, len(material.classes)),
-        notes=(f"strength of the regularisation C = {head.strength:g}, chosen by {recipe.folds} folds in training",),
+        notes=(_chosen(head),),
         precision=material.precision,
         computed=material.sink.computed if material.sink else 0,
     )
@@ -58,6 +58,11 @@ def probe_head(material: Material) -> Head:
             seed=material.recipe.seed,
             progress=material.place.progress,
         )
+
+
+def _chosen(head: Head) -> str:
+    how = f"chosen by {head.folds} folds in training" if head.folds else "taken unchosen: a class has a single picture"
+    return f"strength of the regularisation C = {head.strength:g}, {how}"
 
 
 def probe_parameters(backbone: str, classes: int) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from pawsight.training.fit import Job, fit
 from pawsight.training.material import Fitted, Labels, Layer, Material
 from pawsight.training.network import fresh_session, kept, layers_of, trainable_parameters, weighted
 from pawsight.training.probe import Head
-from pawsight.training.simple import probe_head, probe_layers, probe_parameters
+from pawsight.training.simple import probe_head, probe_parameters
 from pawsight.training.tripwires import Watch
 from pawsight.training.views import FOLDER, VIEWS, Views
 
@@ -37,7 +37,8 @@ def fit_transfer(material: Material) -> Fitted:
 
     recipe, watch = material.recipe, Watch()
     fresh_session(recipe.seed)
-    frozen = build_mobilenet(image_px=recipe.image_px, weights=material.place.weights)
+    with material.place.progress.stage("Fetching MobileNetV2's weights", None):
+        frozen = build_mobilenet(image_px=recipe.image_px, weights=material.place.weights)
     top = build_top(frozen.output.shape[1:], classes=len(material.classes), seed=recipe.seed)
     history = _fit_top(top, features_onnx(frozen, image_px=recipe.image_px), material, watch)
     seen = keras.Model(frozen.input, _embedding(top, frozen.output), name="mobilenet")
@@ -82,7 +83,10 @@ def fit_finetune(material: Material) -> Fitted:
         model=graph,
         probabilities=material.answers(graph),
         parameters=(total, trainable_parameters(top)),
-        layers=probe_layers(recipe.backbone, len(material.classes)),
+        layers=(
+            Layer(recipe.backbone, "frozen lower part", _shape(frozen), frozen.count_params()),
+            *layers_of(top)[1:],
+        ),
         history=history,
         notes=(verdict, kept(history), _seen(), *weighted(recipe.class_weights), *watch.remarks),
         precision=material.precision,
@@ -106,8 +110,8 @@ def _better(tuned: bytes, plain: bytes, best: Epoch, probe: Any, material: Mater
     accuracy = float((probe.argmax(axis=1) == truths).mean()) if len(truths) else 0.0
     told = f"fine-tuned {100 * best.val_accuracy:.2f} %, probe {100 * accuracy:.2f} % on validation"
     if best.val_accuracy > accuracy:
-        return tuned, f"better than the probe: {told}"
-    return plain, f"no better than the probe, so the probe is kept: {told}"
+        return tuned, f"right more often than the probe, so it is kept: {told}"
+    return plain, f"right no more often than the probe, so the probe is kept: {told}"
 
 
 def _probe_graph(material: Material) -> bytes:

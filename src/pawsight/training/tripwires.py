@@ -195,7 +195,7 @@ def check_epoch(
     guess = math.log(len(classes))
     settled = len(history) * steps >= SETTLED_STEPS
     learning = _diverging(history, guess, learning_rate) if settled else None, _stuck(history, guess, len(classes))
-    knowing = _constant(history, probabilities, classes, baseline), _overfitting(history)
+    knowing = _constant(history, probabilities, classes, baseline), _overfitting(history, len(probabilities))
     return [alarm for alarm in (*learning, *knowing) if alarm]
 
 
@@ -249,9 +249,11 @@ def _constant(history: Sequence[Epoch], probabilities: Floats, classes: Sequence
 _OTHER_START = f"Type `{_TRAIN} --recipe cnn-normalised`, whose inputs are -1 to 1, or another --seed."
 
 
-def _overfitting(history: Sequence[Epoch]) -> Alarm | None:
+def _overfitting(history: Sequence[Epoch], pictures: int) -> Alarm | None:
     last = history[-1]
     best = min(history, key=lambda epoch: epoch.val_loss)
+    if pictures < ENOUGH_PICTURES:
+        return None
     if last.accuracy - last.val_accuracy <= OVERFIT_GAP or last.val_loss < OVERFIT_RISE * best.val_loss:
         return None
     what = f"Training is at {last.accuracy:.1%} but validation at {last.val_accuracy:.1%} after epoch {last.number}."

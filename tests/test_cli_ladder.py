@@ -75,7 +75,7 @@ def test_ladder_with_an_unknown_recipe_is_wrong_usage_and_says_which_there_are(d
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(("limit", "rungs"), [("0s", 1), ("2h", 2)])
+@pytest.mark.parametrize(("limit", "rungs"), [("0.001s", 1), ("2h", 2)])
 def test_the_time_limit_is_a_length_of_time(drawings, tmp_path, limit, rungs):
     words = ("--recipes", "majority,majority", "--time-limit", limit, "--runs", tmp_path / "runs", "--json")
     plain = the_object(typed("ladder", drawings, *words))

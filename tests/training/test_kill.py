@@ -156,13 +156,13 @@ def check_nothing_is_left(run):
     names = [path.relative_to(run.parent).as_posix() for path in run.parent.rglob("*")]
     assert not [name for name in names if name.endswith(".part") or FILE in name or "views" in name]
     assert {path.name for path in run.iterdir()} == {
-        *("bundle", "catalog.csv", "history.csv", "history.png", "history.svg", "log.txt"),
+        *("bundle", "catalog.csv", "history.csv", "history.png", "history.svg", "log.txt", "tensorboard"),
         *("metrics.json", "predictions.csv", "recipe.toml", "source.json", "splits.csv"),
     }
 
 
 def epochs_trained(run):
-    return [int(number) for number in re.findall(r" Epoch (\d+) of 3:", (run / "log.txt").read_text())]
+    return [int(number) for number in re.findall(r" Epoch (\d+) of 3[:,]", (run / "log.txt").read_text())]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Predictor:
     def __init__(self, bundle: Bundle, *, machine: Machine | None = None) -> None:
         machine = machine or this_machine()
         self.bundle, self.classes = bundle, bundle.card.classes
-        self._threads = machine.cores
+        self._threads = machine.feeders
         self._engine = Engine(
             bundle.model,
             image_px=bundle.card.decode.image_px,

@@ -86,7 +86,7 @@ def test_folders_without_files_are_told_instead_of_passed_over(colour_bundle, tm
 
 
 def test_a_place_without_a_bundle_is_refused(red, tmp_path):
-    with pytest.raises(BundleRefused, match="There is no .*nowhere"):
+    with pytest.raises(BundleRefused, match=r"There is no .*nowhere"):
         next(predict(tmp_path / "nowhere", [red]))
 
 

@@ -25,15 +25,15 @@ def summary(rungs: list[Rung]) -> list[str]:
     lines = [f"{'recipe':<15} {'expected':>13} {'validation':>13} {'parameters':>11} {'trainable':>10}"]
     for rung in rungs:
         low, high = rung.expected.accuracy
-        share = f"{100 * low:.0f}-{100 * high:.1f} %" if high > low else f"{100 * low:.0f} %"
+        share = f"{100 * low:.1f}-{100 * high:.1f} %" if high > low else f"{100 * low:.0f} %"
         total, trainable = rung.parameters
         seconds = f"about {rung.expected.seconds:,.0f} s"
         lines.append(f"{rung.recipe.name:<15} {seconds:>13} {share:>13} {total:>11,} {trainable:>10,}")
         lines.append(f"    {rung.description}")
     machines = sorted({rung.expected.machine for rung in rungs})
-    runs = min(rung.expected.runs for rung in rungs)
+    runs = sorted({rung.expected.runs for rung in rungs})
     return [
         *lines,
-        f"Measured on the exercise's 3,000 photographs, {'; '.join(machines)}, {runs} runs each; two classes.",
+        f"Measured on the exercise's 3,000 photographs, {'; '.join(machines)}, {' or '.join(map(str, runs))} runs each; two classes.",
         "Next: pawsight train DATA --recipe NAME, or all of them: pawsight ladder DATA",
     ]

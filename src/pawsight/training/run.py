@@ -70,9 +70,8 @@ def train(
         sink = _feature_sink(recipe, place, cache) if recipe.method in _USES_FEATURES else None
         with place.stopwatch.stage("reading"):
             settings = DecodeSettings(image_px=recipe.image_px)
-            catalog = read_catalog(
-                found, settings, cache=cache, threads=place.machine.cores, sink=sink, progress=place.progress
-            )
+            threads = place.machine.cores if sink is None else place.machine.feeders
+            catalog = read_catalog(found, settings, cache=cache, threads=threads, sink=sink, progress=place.progress)
         with place.stopwatch.stage("splitting"):
             split = make_split(catalog, seed=recipe.seed)
             check_taught(split, compares_epochs=recipe.epochs > 0)

@@ -31,9 +31,9 @@ def summary(rungs: list[Rung]) -> list[str]:
         lines.append(f"{rung.recipe.name:<15} {seconds:>13} {share:>13} {total:>11,} {trainable:>10,}")
         lines.append(f"    {rung.description}")
     machines = sorted({rung.expected.machine for rung in rungs})
-    runs = sorted({rung.expected.runs for rung in rungs})
+    runs = " or ".join(str(number) for number in sorted({rung.expected.runs for rung in rungs}))
     return [
         *lines,
-        f"Measured on the exercise's 3,000 photographs, {'; '.join(machines)}, {' or '.join(map(str, runs))} runs each; two classes.",
+        f"Measured on the exercise's 3,000 photographs, {'; '.join(machines)}, {runs} runs each; two classes.",
         "Next: pawsight train DATA --recipe NAME, or all of them: pawsight ladder DATA",
     ]

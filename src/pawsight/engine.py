@@ -9,6 +9,8 @@ second against 273 at batch 8), and an answer then never depends on the pictures
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar
@@ -24,6 +26,7 @@ Precision = Literal["f32", "bf16"]
 SPOKEN: Mapping[Precision, str] = {"f32": "float32", "bf16": "bfloat16"}
 Outputs = Mapping[str, NDArray[np.float32]]
 Key = TypeVar("Key")
+_CONVERTER = "openvino.tools.ovc"
 _REQUESTS_A_STREAM = 2  # one runs while the next one's picture is copied in
 
 
@@ -115,8 +118,7 @@ class Lane:
 
 
 def _compile(model: bytes, image_px: int, precision: Precision, streams: int) -> Any:
-    import openvino
-
+    openvino = _openvino()
     settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": str(streams)}
     try:
         core = openvino.Core()
@@ -127,3 +129,17 @@ def _compile(model: bytes, image_px: int, precision: Precision, streams: int) ->
         raise BundleRefused(
             "The model cannot be loaded by OpenVINO.", str(error).strip().splitlines()[-1], "Train or export it again."
         ) from error
+
+
+def _openvino() -> Any:
+    """Import OpenVINO without its model converter: that loads front ends, TensorFlow's among them, for nothing here.
+
+    Its package takes a missing converter calmly, and whoever imports `openvino.tools.ovc` later still gets it.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules[_CONVERTER] = None  # type: ignore[assignment]
+        try:
+            importlib.import_module("openvino")
+        finally:
+            del sys.modules[_CONVERTER]
+    return sys.modules["openvino"]

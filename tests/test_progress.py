@@ -30,6 +30,7 @@ def test_stages_may_lie_in_each_other() -> None:
     with listener.stage("outer", 1) as outer, listener.stage("inner", None) as inner:
         inner.advance()
         outer.advance()
+        assert inner is not outer
 
 
 def test_a_stopwatch_keeps_stages_in_the_order_in_which_they_were_entered() -> None:

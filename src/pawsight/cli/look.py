@@ -1,0 +1,61 @@
+"""The verbs that look before anything slow: inspect, preview, doctor.
+
+Enters: what was typed. Leaves: one job called, its answer printed. Does not know: how anything is done.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pawsight.cli.manners import polite, print_answer
+from pawsight.terminal import Terminal
+
+
+@click.command()
+@click.argument("data")
+@polite
+def inspect(data: str, as_json: bool, progress: Terminal) -> None:
+    """Say what is in DATA, before anything slow."""
+    from pawsight.jobs.inspect import inspect as job
+    from pawsight.jobs.inspect import summary
+
+    report = job(data, progress=progress)
+    print_answer(report.to_json() if as_json else [*summary(report), f"Next: pawsight train {shlex.quote(data)}"])
+
+
+@click.command()
+@click.argument("data")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the sheets.  [default: preview]"
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random.")
+@polite
+def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Draw pictures of each class of DATA, and what flips and rotations make of one."""
+    from pawsight.jobs.preview import preview as job
+    from pawsight.jobs.preview import summary
+
+    sheets = job(data, progress=progress, **options)
+    if not as_json:
+        progress.show_picture(sheets.grid)
+    print_answer(sheets.to_json() if as_json else [*summary(sheets), f"Next: pawsight train {shlex.quote(data)}"])
+
+
+@click.command()
+@polite
+def doctor(as_json: bool, progress: Terminal) -> None:
+    """Check the installation, one line a thing, with the fix."""
+    from dataclasses import asdict
+
+    from pawsight.jobs.doctor import doctor as job
+
+    findings = job()
+    lines = [f"{'ok ' if one.good else 'FIX'} {one.name:<11} {one.found}" for one in findings]
+    remedies = [f"    {one.name}: {one.fix}" for one in findings if not one.good]
+    print_answer({"findings": [asdict(one) for one in findings]} if as_json else [*lines, *remedies])
+    sys.exit(0 if all(one.good for one in findings) else 1)

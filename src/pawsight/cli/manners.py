@@ -1,0 +1,73 @@
+"""What every verb has in common: --json, --quiet, exit statuses, and how an answer is printed.
+
+Enters: commands, answers. Leaves: polite commands, text on stdout. Does not know: any verb.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from pawsight.errors import PawsightError
+from pawsight.terminal import Terminal, shown
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Duration(click.ParamType[float]):
+    """A length of time such as 90s, 10m or 2h, as seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            seconds = float(value[:-1]) * _SECONDS[value[-1:]]
+        except (KeyError, ValueError):
+            seconds = 0.0
+        if not 0.0 < seconds < math.inf:
+            self.fail(f"{value!r} is no length of time; type for example 90s, 10m or 2h", param, ctx)
+        return seconds
+
+
+DURATION = _Duration()
+
+
+def polite(command: Command) -> Command:
+    """Give a command --json and --quiet, and turn expected failures into a message and an exit status."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
+    @click.option("--quiet", is_flag=True, help="No progress and no remarks; errors are still told.")
+    @functools.wraps(command)
+    def mannered(*arguments: Any, quiet: bool, **options: Any) -> None:
+        try:
+            command(*arguments, progress=Terminal(quiet=quiet), **options)
+        except PawsightError as error:
+            click.echo(f"pawsight: {shown(str(error))}", err=True)
+            sys.exit(error.exit_status)
+        except KeyboardInterrupt:
+            click.echo("pawsight: stopped by you; what was finished is kept, and nothing half-written is.", err=True)
+            sys.exit(130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+
+    return mannered  # type: ignore[return-value]
+
+
+def print_answer(answer: dict[str, Any] | list[str]) -> None:
+    """Print one JSON object on a line, or lines for people."""
+    if isinstance(answer, dict):
+        click.echo(json.dumps(answer, ensure_ascii=True, allow_nan=False))
+    else:
+        for line in answer:
+            click.echo(shown(line, one_line=True))

@@ -1,0 +1,42 @@
+"""The verbs that say how good a classifier is: evaluate, report.
+
+Enters: what was typed. Leaves: one job called, its answer printed. Does not know: how anything is done.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pawsight.cli.manners import polite, print_answer
+from pawsight.terminal import Terminal
+
+
+@click.command()
+@click.argument("run")
+@click.argument("data", required=False)
+@click.option("--test", is_flag=True, help="Measure on the run's own test part; every look is counted.")
+@click.option("--including-training", is_flag=True, help="Do not leave out pictures that were trained on.")
+@polite
+def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Measure a RUN on its own validation part, or on other labelled DATA."""
+    from pawsight.jobs.evaluate import evaluate as job
+    from pawsight.jobs.evaluate import summary
+
+    report = job(run, data, progress=progress, **options)
+    print_answer(report.to_json() if as_json else summary(report))
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--target", type=click.Path(file_okay=False, path_type=Path), help="Folder for the report.")
+@polite
+def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Write a report over RUNS, the lowest rung first."""
+    from pawsight.jobs.report import report as job
+    from pawsight.jobs.report import summary
+
+    made = job(runs, progress=progress, **options)
+    print_answer(made.to_json() if as_json else summary(made))

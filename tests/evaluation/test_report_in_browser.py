@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pawsight.models.ladder import RUNGS
+
 PHONE, DESK = (390, 844), (1280, 900)
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -22,15 +24,29 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def report(drawings, tmp_path_factory):
-    """The report of a real ladder: two rungs, one epoch."""
+def climbed(place: Path, data, epochs: int | None):
+    """`pawsight ladder` as people type it, every rung of it; MobileNetV2 with made-up weights."""
+    import keras
+
     from pawsight.jobs.ladder import ladder
 
-    place = tmp_path_factory.mktemp("browser")
+    weights = place / "made-up.weights.h5"
+    keras.utils.set_random_seed(0)
+    keras.applications.MobileNetV2(input_shape=(160, 160, 3), include_top=False, weights=None).save_weights(weights)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
-        return ladder(drawings, recipes=("majority", "cnn"), epochs=1, runs=place / "runs").report.report
+        return ladder(data, epochs=epochs, runs=place / "runs", weights=weights)
+
+
+@pytest.fixture(scope="module")
+def outcome(drawings, tmp_path_factory):
+    """A real ladder of seven rungs, an epoch each."""
+    return climbed(tmp_path_factory.mktemp("browser"), drawings, 1)
+
+
+@pytest.fixture(scope="module")
+def report(outcome) -> Path:
+    return outcome.report.report
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +76,28 @@ def opened(browser, report: Path, size, *, dark=False, printed=False):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print" if printed else "", "features": [scheme]})
     browser.get(report.as_uri())
     return browser
+
+
+@pytest.mark.slow
+def test_the_ladder_of_the_sample_with_all_its_epochs(browser, tmp_path):
+    outcome = climbed(tmp_path, "sample", None)
+    every_rung_is_there(outcome)
+    for size in (PHONE, DESK):
+        opened(browser, outcome.report.report, size)
+        assert browser.get_log("browser") == []
+        assert sideways(browser) <= 0
+
+
+def test_every_rung_is_climbed_and_one_is_chosen(outcome):
+    every_rung_is_there(outcome)
+
+
+def every_rung_is_there(outcome):
+    plain = outcome.to_json()
+    assert [rung["recipe"] for rung in plain["rungs"]] == list(RUNGS)
+    assert plain["left_out"] == {}
+    assert plain["chosen"] in RUNGS
+    assert plain["test"]["pictures"] > 0
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])

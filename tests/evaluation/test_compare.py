@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.evaluation.compare import Answered, compare, corrected, gain, holm, mcnemar, paired_interval
+from pawsight.evaluation.compare import (
+    Answered,
+    compare,
+    corrected,
+    gain,
+    holm,
+    mcnemar,
+    paired_interval,
+    pictures_to_settle,
+)
+from pawsight.evaluation.intervals import wilson
 
 COUNT = st.integers(0, 400)
 TABLES = st.tuples(COUNT, COUNT, COUNT, COUNT).filter(any)
@@ -129,3 +140,54 @@ def test_a_gain_is_plain_json() -> None:
     assert plain["verdict"] == "better"
     assert plain["interval"] == pytest.approx([0.5169489, 4.9802369])
     assert plain["points"] == pytest.approx(100 * 22 / 808)
+
+
+@given(COUNT, COUNT)
+@settings(max_examples=40, deadline=None)
+def test_every_p_value_is_that_of_statsmodels(only_first: int, only_second: int) -> None:
+    tables = pytest.importorskip("statsmodels.stats.contingency_tables", reason="statsmodels comes with [dev]")
+    if only_first + only_second:
+        expected = tables.mcnemar([[5, only_first], [only_second, 7]], exact=True).pvalue
+        assert mcnemar(only_first, only_second) == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+@settings(max_examples=40, deadline=None)
+def test_every_correction_is_that_of_statsmodels(values: list[float]) -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels comes with [dev]")
+    assert holm(values) == pytest.approx(list(multitest.multipletests(values, method="holm")[1]), abs=1e-12)
+
+
+@given(st.integers(1, 5000), st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_every_share_has_the_interval_of_statsmodels(trials: int, share: float) -> None:
+    proportion = pytest.importorskip("statsmodels.stats.proportion", reason="statsmodels comes with [dev]")
+    successes = round(share * trials)
+    expected = proportion.proportion_confint(successes, trials, method="wilson")
+    assert wilson(successes, trials).as_list() == pytest.approx(list(expected), abs=1e-12)
+
+
+def test_the_number_that_settles_a_tie_finds_the_difference_four_times_in_five() -> None:
+    tie = gain(700, 30, 42, 36)
+    more = pictures_to_settle(tie)
+    assert more is not None
+    pictures = 808 + more
+    drawn = np.random.default_rng(0).multinomial(pictures, np.array([736, 30, 42]) / 808, 1500)
+    found = [mcnemar(int(first), int(second)) < 0.05 and first < second for _, first, second in drawn]
+    assert 0.76 <= np.mean(found) <= 0.83  # the exact test finds a little less than the formula's
+
+
+def test_what_is_settled_needs_no_more_and_what_shows_no_difference_never_is() -> None:
+    assert pictures_to_settle(gain(59, 3, 23, 37)) == 0
+    assert pictures_to_settle(gain(100, 5, 5, 1)) is None
+    assert pictures_to_settle(gain(100, 0, 0, 1)) is None
+
+
+@given(TABLES)
+def test_more_comparisons_never_need_fewer_pictures(table: tuple[int, int, int, int]) -> None:
+    one = gain(*table)
+    alone, together = pictures_to_settle(one), pictures_to_settle(one, comparisons=6)
+    assert (alone is None) == (together is None)
+    if alone is not None and together is not None:
+        assert 0 <= alone <= together
+        assert (alone == 0) == (one.verdict != "tie")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -122,3 +124,29 @@ def test_a_confusion_of_unequal_rows_is_refused(predicted):
 def test_probabilities_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r"probabilities have shape .*, not \(2, 2\)"):
         measure(np.array([0, 1]), np.ones(shape), ("cats", "dogs"))
+
+
+@given(answers())
+@settings(max_examples=40, deadline=None)
+def test_the_figures_with_intervals_are_those_of_scikit_learn_and_lie_within(answered):
+    from sklearn.metrics import f1_score
+
+    true, probabilities, names = answered
+    measured = measure(true, probabilities, names)
+    assert measured.macro_f1 == pytest.approx(f1_score(true, probabilities.argmax(axis=1), average="macro"))
+    truths = np.eye(len(names))[true]
+    assert measured.brier == pytest.approx(((probabilities - truths) ** 2).sum(axis=1).mean())
+    for name, ends in measured.intervals.as_lists().items():
+        if ends is not None:
+            assert ends[0] - 1e-9 <= getattr(measured, name) <= ends[1] + 1e-9
+
+
+def test_measuring_never_loads_scikit_learn_or_scipy():
+    program = (
+        "import sys, numpy as np\n"
+        "from pawsight.evaluation.metrics import measure\n"
+        "measure(np.array([0, 1, 1]), np.array([[0.6, 0.4], [0.7, 0.3], [0.2, 0.8]]), ('a', 'b'))\n"
+        "print([name for name in ('sklearn', 'scipy', 'keras') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert told.stdout.strip() == "[]"

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.evaluation.bootstrap import Intervals, intervals, macro_f1
+from pawsight.evaluation.calibration import TINY, brier_score, expected_calibration_error
 from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.ranks import area
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
-_TINY = 1e-12  # probabilities are clipped here, so that one wrong certainty costs 27.6 nats and not infinity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +40,23 @@ class Metrics:
     interval: Interval  # Wilson, 95 %
     log_loss: float  # nats
     roc_auc: float | None  # of more than two classes macro one-against-rest; None when a class is missing
+    macro_f1: float  # mean F1 of the classes that have a picture or an answer
+    brier: float  # squared distance from the truth, summed over classes, in [0, 2]
+    ece: float  # expected calibration error, a share; in small samples above the truth
+    intervals: Intervals  # of log_loss, roc_auc, macro_f1, brier and ece, 95 %
     baseline: float  # share of the commonest class in this part
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer
 
 
-def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str]) -> Metrics | None:
+def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str], *, seed: int = 0) -> Metrics | None:
     """Measure a classifier on one part.
 
     Args:
         true: class indices (N,), each in [0, C).
         probabilities: (N, C), rows adding up to 1.
         names: the C class names in order.
+        seed: of the resampling behind the intervals.
 
     Returns:
         the metrics, or None where there are no pictures.
@@ -70,6 +77,10 @@ def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str]) -> 
         interval=wilson(right, len(true)),
         log_loss=log_loss(true, probabilities),
         roc_auc=roc_auc(true, probabilities),
+        macro_f1=macro_f1(true, answered, len(names)),
+        brier=brier_score(true, probabilities),
+        ece=expected_calibration_error(true, probabilities),
+        intervals=intervals(true, probabilities, seed=seed),
         baseline=float(confusion.sum(axis=1).max() / len(true)),
         classes=_per_class(confusion, names),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
@@ -97,23 +108,20 @@ def confusion_matrix(true: IntArray, predicted: IntArray, *, num_classes: int) -
 def log_loss(true: IntArray, probabilities: FloatArray) -> float:
     """Return the mean of -ln(probability of the truth), in nats, over N pictures."""
     given = probabilities[np.arange(len(true)), true]
-    return abs(float(np.log(np.clip(given, _TINY, 1.0)).mean()))  # the mean is never above 0, and -0.0 reads badly
+    return abs(float(np.log(np.clip(given, TINY, 1.0)).mean()))  # the mean is never above 0, and -0.0 reads badly
 
 
 def roc_auc(true: IntArray, probabilities: FloatArray) -> float | None:
     """Return the area under the ROC curve; of more than two classes the mean of each against the rest.
 
-    None where a class has no picture. Source: scikit-learn `roc_auc_score`; of two classes it asks the second alone,
-    because probabilities near 0 still differ in float32 where those near 1 are all 1.
+    None where a class has no picture. Of two classes the second alone is asked, because probabilities near 0 still
+    differ in float32 where those near 1 are all 1.
     """
-    from sklearn.metrics import roc_auc_score
-
     classes = probabilities.shape[1]
-    if len(np.unique(true)) < classes:
+    if len(np.unique(true)) < max(classes, 2):
         return None
     asked = range(classes) if classes > 2 else [1]
-    areas = [roc_auc_score(true == index, probabilities[:, index]) for index in asked]
-    return float(np.mean(areas))
+    return float(np.mean([area(true == index, probabilities[:, index]) for index in asked]))
 
 
 def _per_class(confusion: IntArray, names: Sequence[str]) -> tuple[ClassMetrics, ...]:

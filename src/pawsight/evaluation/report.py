@@ -5,6 +5,7 @@ Enters: `Metrics`. Leaves: dictionaries and lines of text. Does not know: files,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +17,7 @@ def to_jsonable(metrics: Metrics | None) -> dict[str, Any] | None:
     if metrics is None:
         return None
     plain = asdict(metrics)
-    return plain | {"interval": metrics.interval.as_list()}
+    return plain | {"interval": metrics.interval.as_list(), "intervals": metrics.intervals.as_lists()}
 
 
 def sentence(metrics: Metrics | None) -> str:
@@ -25,8 +26,25 @@ def sentence(metrics: Metrics | None) -> str:
         return "no pictures, so nothing can be said"
     return (
         f"{100 * metrics.accuracy:.1f} % right of {metrics.pictures:,} (95 % interval {metrics.interval}), "
-        f"log loss {metrics.log_loss:.3f}; always the commonest class: {100 * metrics.baseline:.1f} %"
+        f"log loss {metrics.log_loss:.3f}{_ends(metrics)}; always the commonest class: {100 * metrics.baseline:.1f} %"
     )
+
+
+def _ends(metrics: Metrics) -> str:
+    known = metrics.intervals.log_loss
+    return f" ({known.low:.3f}-{known.high:.3f})" if known is not None else ""
+
+
+def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
+    """Return the lines of a table whose first `left` columns stand to the left and the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
 
 
 def table_rows(metrics: Metrics) -> list[tuple[str, str, str, str, str]]:

@@ -1,0 +1,218 @@
+"""Intervals by resampling: how far a measured figure may lie from the truth, for figures that are no plain shares.
+
+Enters: true class indices and probabilities. Leaves: `Intervals`. Does not know: files, models, class names.
+
+Pictures are drawn with replacement (B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993). Which end
+points hold the truth 95 times in 100 was measured, see docs/decisions/0007-intervals.md: means are studentised, F1
+and the area under the curve are BCa, and the calibration error has a way of its own (ece_interval.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.evaluation.calibration import TINY, squared_distances
+from pawsight.evaluation.ece_interval import ece_interval
+from pawsight.evaluation.intervals import Z_95, Interval
+from pawsight.evaluation.ranks import Ranked, areas, influence, ranked
+
+MOST, LEAST = 1000, 200  # resamples
+_ALL = 10_000_000  # pictures times resamples; more pictures get fewer resamples, down to the least
+_RANKED = 20_000_000  # pictures times resamples times curves
+_AT_ONCE = 200_000  # pictures times resamples at a time: what stays in the processor's cache is quicker
+_LEAST_SPREAD = 0.2  # of the sample's, see _studentised
+_ENDS = (0.025, 0.975)
+_WORST_LOSS, _WORST_BRIER = -float(np.log(TINY)), 2.0
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.floating]
+Doubles = NDArray[np.float64]
+Weights = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """95 % intervals of figures; None where the figure is unknown or where no resample differs from another."""
+
+    log_loss: Interval | None
+    roc_auc: Interval | None
+    macro_f1: Interval | None
+    brier: Interval | None
+    ece: Interval | None
+
+    def as_lists(self) -> dict[str, list[float] | None]:
+        """Return the ends by name, for JSON."""
+        ends: dict[str, Interval | None] = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: one.as_list() if one is not None else None for name, one in ends.items()}
+
+
+def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> Intervals:
+    """Return the 95 % intervals of all that `measure` measures and that is no plain share.
+
+    Args:
+        true: class indices (N,), each in [0, C), N at least 1.
+        probabilities: (N, C), rows adding up to 1.
+        seed: of the resampling. The pictures' order changes the draws too, within the noise of so many of them.
+
+    1,000 resamples, fewer for large data, never below 200. Time and memory grow no faster than N x C.
+    """
+    pictures, classes = probabilities.shape
+    predicted = probabilities.argmax(axis=1)
+    losses = -np.log(np.clip(probabilities[np.arange(pictures), true].astype(np.float64), TINY, 1.0))
+    distances = squared_distances(true, probabilities)
+    curves = _Curves.of(true, probabilities)
+    columns = np.stack([*_centred(losses), *_centred(distances), curves.pulls], axis=1).astype(np.float32)
+    means: list[Doubles] = []
+    f1s: list[Doubles] = []
+    tops: list[Doubles] = []
+    for weights in _weights(pictures, resamples(pictures), seed):
+        means.append((weights @ columns / pictures).astype(np.float64))
+        f1s.append(_macro_f1s(weights, true, predicted, classes))
+        done = sum(len(one) for one in tops)
+        tops.append(curves.resampled(weights[: max(0, curves.exact - done)]))
+    drawn = np.concatenate(means)
+    measured_f1 = _macro_f1s(np.ones((1, pictures), np.float32), true, predicted, classes)[0]
+    return Intervals(
+        log_loss=_studentised(losses, drawn[:, 0], drawn[:, 1], most=_WORST_LOSS),
+        roc_auc=_bca(curves.area, curves.pulls, np.concatenate(tops) if curves.exact else curves.area + drawn[:, 4]),
+        macro_f1=_bca(measured_f1, _f1_pulls(true, predicted, classes), np.concatenate(f1s)),
+        brier=_studentised(distances, drawn[:, 2], drawn[:, 3], most=_WORST_BRIER),
+        ece=ece_interval(true, probabilities, seed=seed),
+    )
+
+
+def resamples(pictures: int) -> int:
+    """Return how many resamples so many pictures get."""
+    return int(np.clip(_ALL // pictures, LEAST, MOST))
+
+
+def macro_f1(true: Ints, predicted: Ints, classes: int) -> float:
+    """Return the mean F1 over the classes that have a picture or an answer, as scikit-learn's `f1_score` has it."""
+    return float(_macro_f1s(np.ones((1, len(true)), np.float32), true, predicted, classes)[0])
+
+
+def _weights(pictures: int, count: int, seed: int) -> Iterator[Weights]:
+    """Yield how often each picture is drawn, (R, N), in chunks of R that fit in memory."""
+    chance = np.random.default_rng(seed)
+    rows = max(1, _AT_ONCE // pictures)
+    for start in range(0, count, rows):
+        height = min(rows, count - start)
+        drawn = chance.integers(0, pictures, (height, pictures), dtype=np.int64)
+        drawn += pictures * np.arange(height)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=height * pictures).reshape(height, pictures).astype(np.float32)
+
+
+def _centred(values: Doubles) -> tuple[Doubles, Doubles]:
+    """Return values less their mean, in standard deviations, and their squares: small enough for float32."""
+    scaled = (values - values.mean()) / max(float(values.std()), 1e-12)
+    return scaled, scaled**2
+
+
+def _studentised(values: Doubles, shifts: Doubles, squares: Doubles, *, most: float) -> Interval | None:
+    """Return the bootstrap-t interval of a mean of values in [0, most]; Efron and Tibshirani, chapter 12.
+
+    Args:
+        values: of each picture (N,).
+        shifts, squares: means (R,) of `_centred` values in each resample.
+
+    A resample's spread counts as at least a fifth of the sample's: without that a figure that hangs on one picture,
+    absent from every third resample, would reach up to `most`. With it one lone mistake among N gives an upper end of
+    6 / N, where Wilson's is 5.6 / N.
+    """
+    mean, spread = float(values.mean()), float(values.std())
+    if not spread > 1e-12:
+        return None
+    spreads = np.sqrt(np.maximum(squares - shifts**2, _LEAST_SPREAD**2))
+    low, high = np.quantile(shifts / spreads, _ENDS)
+    return _holding(mean, max(0.0, mean - high * spread), min(most, mean - low * spread))
+
+
+def _bca(measured: float, pulls: Doubles, drawn: Doubles) -> Interval | None:
+    """Return the bias-corrected and accelerated interval (B. Efron, JASA 82, 1987) of a figure in [0, 1].
+
+    Args:
+        measured: the figure; NaN where it is unknown.
+        pulls: its empirical influence (N,), for the acceleration.
+        drawn: the figure of each resample, NaN where unknown.
+    """
+    known = drawn[np.isfinite(drawn)]
+    power = float((pulls**2).sum()) if np.isfinite(measured) else 0.0
+    if not len(known) or not power > 1e-12 or not np.ptp(known) > 1e-12:
+        return None
+    normal, edge = NormalDist(), 0.5 / len(known)
+    below = float((known < measured - 1e-12).mean() + (np.abs(known - measured) <= 1e-12).mean() / 2)
+    shift = normal.inv_cdf(min(max(below, edge), 1 - edge))
+    skew = float((pulls**3).sum()) / (6 * power**1.5)
+    ends = [normal.cdf(shift + (shift + z) / (1 - skew * (shift + z))) for z in (-Z_95, Z_95)]
+    low, high = np.quantile(known, ends)
+    return _holding(measured, max(0.0, float(low)), min(1.0, float(high)))
+
+
+def _holding(measured: float, low: float, high: float) -> Interval:
+    return Interval(min(float(low), measured), max(float(high), measured))
+
+
+@dataclass(frozen=True, slots=True)
+class _Curves:
+    """The curves whose areas are averaged: one of two classes, of more each class against the rest."""
+
+    ranks: tuple[Ranked, ...]
+    area: float  # NaN where a class has no picture
+    pulls: Doubles  # (N,)
+    exact: int  # resamples ranked anew; 0 where only the first-order change can be afforded
+
+    @classmethod
+    def of(cls, true: Ints, probabilities: Floats) -> _Curves:
+        pictures, classes = probabilities.shape
+        asked = range(classes) if classes > 2 else range(1, 2)
+        if len(np.unique(true)) < max(classes, 2):
+            return cls((), np.nan, np.zeros(pictures), 0)
+        total, pulls = 0.0, np.zeros(pictures)
+        for index in asked:
+            one, pull = influence(true == index, probabilities[:, index])
+            total, pulls = total + one / len(asked), pulls + pull / len(asked)
+        affordable = _RANKED // (pictures * len(asked))
+        if affordable < LEAST // 4:
+            return cls((), total, pulls, 0)
+        ranks = tuple(ranked(true == index, probabilities[:, index]) for index in asked)
+        return cls(ranks, total, pulls, max(LEAST, min(affordable, resamples(pictures))))
+
+    def resampled(self, weights: Weights) -> Doubles:
+        """Return the mean area of each resample (R,); a class that was not drawn is left out of the mean."""
+        total, known = np.zeros(len(weights)), np.zeros(len(weights))
+        for one in self.ranks if len(weights) else ():
+            drawn = areas(one, weights)
+            total, known = total + np.nan_to_num(drawn), known + np.isfinite(drawn)
+        return np.asarray(np.divide(total, known, out=np.full(len(weights), np.nan), where=known > 0))
+
+
+def _macro_f1s(weights: Weights, true: Ints, predicted: Ints, classes: int) -> Doubles:
+    """Return the macro F1 of each resample (R,)."""
+    given, right = _sums(weights, true, classes), _sums(weights * (true == predicted).astype(np.float32), true, classes)
+    both = given + _sums(weights, predicted, classes)
+    shares = np.divide(2 * right, both, out=np.zeros_like(both), where=both > 0)
+    return np.asarray(shares.sum(axis=1) / (both > 0).sum(axis=1))
+
+
+def _sums(weights: Weights, classes_of: Ints, classes: int) -> Doubles:
+    """Sum weights (R, N) by the class of each picture: (R, C)."""
+    order = np.argsort(classes_of, kind="stable")
+    present, starts = np.unique(classes_of[order], return_index=True)
+    sums = np.zeros((len(weights), classes))
+    sums[:, present] = np.add.reduceat(np.take(weights, order, axis=1), starts, axis=1)
+    return sums
+
+
+def _f1_pulls(true: Ints, predicted: Ints, classes: int) -> Doubles:
+    """Return the influence (N,) of each picture on the macro F1."""
+    counts = np.bincount(true, minlength=classes) + np.bincount(predicted, minlength=classes)
+    hits = np.bincount(true[true == predicted], minlength=classes)
+    f1 = 2 * hits / np.maximum(counts, 1)
+    rate = len(true) / np.maximum(counts, 1) / (counts > 0).sum()  # each class's share in the mean, for one picture
+    pulls = 2 * (true == predicted) * rate[true] - f1[true] * rate[true] - f1[predicted] * rate[predicted]
+    return np.asarray(pulls)

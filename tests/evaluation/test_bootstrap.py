@@ -1,0 +1,180 @@
+"""Tests of `evaluation.bootstrap`, `ranks` and `ece_interval`: against SciPy and scikit-learn, and how often they hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pawsight.evaluation.bootstrap import LEAST, MOST, intervals, macro_f1, resamples
+from pawsight.evaluation.calibration import brier_score, expected_calibration_error
+from pawsight.evaluation.ece_interval import ece_interval
+from pawsight.evaluation.intervals import wilson
+from pawsight.evaluation.metrics import log_loss, measure, roc_auc
+from pawsight.evaluation.ranks import area, areas, influence, ranked
+
+FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
+
+
+def world(chance, pictures, classes=2, margin=1.5, sharpness=1.0):
+    """Truths and answers of a made-up classifier."""
+    true = chance.integers(0, classes, pictures)
+    scores = chance.normal(size=(pictures, classes))
+    scores[np.arange(pictures), true] += margin
+    powers = np.exp(sharpness * (scores - scores.max(axis=1, keepdims=True)))
+    return true, powers / powers.sum(axis=1, keepdims=True)
+
+
+def measured(true, probabilities):
+    return {
+        "log_loss": log_loss(true, probabilities),
+        "roc_auc": roc_auc(true, probabilities),
+        "macro_f1": macro_f1(true, probabilities.argmax(axis=1), probabilities.shape[1]),
+        "brier": brier_score(true, probabilities),
+        "ece": expected_calibration_error(true, probabilities),
+    }
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3)), min_size=2, max_size=40))
+@settings(max_examples=80, deadline=None)
+def test_areas_of_weighted_pictures_with_ties_are_those_of_scikit_learn(rows):
+    from sklearn.metrics import roc_auc_score
+
+    own, scores, weights = (np.array(column) for column in zip(*rows, strict=True))
+    found = areas(ranked(own, scores), weights[None].astype(np.float32))[0]
+    if not weights[own].sum() or not weights[~own].sum():
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(roc_auc_score(own, scores, sample_weight=weights), abs=1e-6)
+    if own.any() and not own.all():
+        assert area(own, scores) == pytest.approx(roc_auc_score(own, scores), abs=1e-12)
+        assert area(own, scores) + area(own, -scores) == pytest.approx(1)
+        assert influence(own, scores)[1].sum() == pytest.approx(0, abs=1e-9)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 4))
+@settings(max_examples=40, deadline=None)
+def test_macro_f1_is_that_of_scikit_learn(seed, classes):
+    from sklearn.metrics import f1_score
+
+    true, probabilities = world(np.random.default_rng(seed), 20, classes)
+    predicted = probabilities.argmax(axis=1)
+    assert macro_f1(true, predicted, classes) == pytest.approx(f1_score(true, predicted, average="macro"))
+
+
+@given(st.integers(0, 10**6), st.integers(2, 4), st.floats(0, 4), st.integers(2, 60))
+@settings(max_examples=40, deadline=None)
+def test_every_interval_holds_what_was_measured_and_keeps_its_bounds(seed, classes, margin, pictures):
+    true, probabilities = world(np.random.default_rng(seed), pictures, classes, margin)
+    found, figures = intervals(true, probabilities), measured(true, probabilities)
+    for name in FIGURES:
+        one = getattr(found, name)
+        if one is not None:
+            assert 0 <= one.low <= figures[name] + 1e-9
+            assert figures[name] - 1e-9 <= one.high <= {"log_loss": 27.7, "brier": 2}.get(name, 1)
+
+
+def test_the_same_seed_gives_the_same_intervals_and_another_seed_nearly_the_same():
+    true, probabilities = world(np.random.default_rng(1), 300, 3)
+    one, again, other = (intervals(true, probabilities, seed=seed) for seed in (0, 0, 1))
+    assert one == again
+    assert one != other
+    for name in FIGURES:
+        assert getattr(one, name).as_list() == pytest.approx(getattr(other, name).as_list(), abs=0.02)
+
+
+def test_the_order_of_pictures_changes_no_interval_beyond_the_noise_of_resampling():
+    chance = np.random.default_rng(2)
+    true, probabilities = world(chance, 300, 3)
+    order = chance.permutation(300)
+    one, other = intervals(true, probabilities), intervals(true[order], probabilities[order])
+    for name in FIGURES:
+        assert getattr(one, name).as_list() == pytest.approx(getattr(other, name).as_list(), abs=0.02)
+    assert one.ece.as_list() == pytest.approx(other.ece.as_list(), abs=1e-9)
+
+
+def test_the_intervals_of_f1_and_the_area_are_those_of_scipys_bca():
+    from scipy.stats import bootstrap
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    true, probabilities = world(np.random.default_rng(4), 100)
+    found, scores = intervals(true, probabilities), probabilities[:, 1]
+    for ours, statistic in (
+        (found.roc_auc, roc_auc_score),
+        (found.macro_f1, lambda t, s: f1_score(t, s > 0.5, average="macro")),
+    ):
+        theirs = bootstrap(
+            (true, scores), statistic, paired=True, vectorized=False, n_resamples=400, method="BCa", rng=0
+        ).confidence_interval
+        assert ours.as_list() == pytest.approx([theirs.low, theirs.high], abs=0.015)
+
+
+def test_the_intervals_of_means_are_near_those_of_scipy():
+    from scipy.stats import bootstrap
+
+    true, probabilities = world(np.random.default_rng(5), 400)
+    losses = -np.log(probabilities[np.arange(400), true])
+    theirs = bootstrap((losses,), np.mean, n_resamples=2000, method="BCa", rng=0).confidence_interval
+    assert intervals(true, probabilities).log_loss.as_list() == pytest.approx([theirs.low, theirs.high], abs=0.012)
+
+
+def test_one_lone_mistake_does_not_reach_to_the_sky():
+    true = np.zeros(500, np.int64)
+    probabilities = np.tile([1.0, 0.0], (500, 1))
+    probabilities[0] = [0.0, 1.0]
+    ends = intervals(true, probabilities).brier
+    assert ends.low == 0
+    assert ends.high / 2 == pytest.approx(wilson(1, 500).high, rel=0.2)
+
+
+def test_what_never_varies_has_no_interval():
+    true = np.array([0, 1] * 20)
+    found = intervals(true, np.eye(2)[true])
+    assert found.as_lists() == dict.fromkeys(FIGURES)
+    assert intervals(np.zeros(9, np.int64), np.tile([0.8, 0.2], (9, 1))).roc_auc is None
+
+
+def test_large_data_get_fewer_resamples_and_never_too_few():
+    assert [resamples(n) for n in (1, 808, 10_000, 20_000, 10**6)] == [MOST, MOST, MOST, 500, LEAST]
+
+
+def test_two_hundred_classes_are_measured_with_all_intervals():
+    true, probabilities = world(np.random.default_rng(6), 1500, 200, margin=4, sharpness=2)
+    found = measure(true, probabilities, [str(index) for index in range(200)])
+    assert all(ends is not None for ends in found.intervals.as_lists().values())
+    assert found.intervals.roc_auc.low < found.roc_auc < found.intervals.roc_auc.high
+
+
+def test_the_cheap_interval_of_the_area_is_near_the_dear_one(monkeypatch):
+    true, probabilities = world(np.random.default_rng(7), 400, 5)
+    dear = intervals(true, probabilities).roc_auc
+    monkeypatch.setattr("pawsight.evaluation.bootstrap._RANKED", 0)
+    assert intervals(true, probabilities).roc_auc.as_list() == pytest.approx(dear.as_list(), abs=0.004)
+
+
+def test_chance_alone_can_explain_the_error_of_a_calibrated_classifier():
+    chance, held = np.random.default_rng(8), 0
+    for seed in range(100):
+        sure = chance.uniform(0.5, 1, 200)
+        true = (chance.random(200) > sure).astype(np.int64)
+        held += ece_interval(true, np.stack([sure, 1 - sure], axis=1), seed=seed).low == 0
+    assert held >= 90
+
+
+def test_intervals_hold_the_truth_93_to_97_times_in_100(monkeypatch):
+    """1,000 draws; benchmarks/coverage.py says the same of more worlds, with all resamples."""
+    monkeypatch.setattr("pawsight.evaluation.bootstrap.MOST", 400)
+    monkeypatch.setattr("pawsight.evaluation.ece_interval._DRAWS", 400)
+    truth = measured(*world(np.random.default_rng(99), 400_000))
+    chance, draws = np.random.default_rng(1), 1000
+    held = dict.fromkeys((*FIGURES, "accuracy"), 0)
+    for draw in range(draws):
+        true, probabilities = world(chance, 300)
+        found = intervals(true, probabilities, seed=draw)
+        for name in FIGURES:
+            ends = getattr(found, name)
+            held[name] += ends.low <= truth[name] <= ends.high
+        right = wilson(int((probabilities.argmax(axis=1) == true).sum()), 300)
+        held["accuracy"] += right.low <= truth["macro_f1"] <= right.high  # the same in a world without a rare class
+    assert all(0.93 <= count / draws <= 0.97 for count in held.values()), held

@@ -1,0 +1,107 @@
+"""Tests of `evaluation.calibration`: laws, hand-made values and SciPy's optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pawsight.evaluation.calibration import (
+    brier_score,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    with_temperature,
+)
+from pawsight.evaluation.intervals import wilson
+from pawsight.evaluation.metrics import log_loss
+
+
+def drawn(seed: int, pictures: int = 400, classes: int = 3, sharpness: float = 1.0):
+    """Truths drawn from softmax(logits), and those logits times `sharpness`: the best temperature is near it."""
+    chance = np.random.default_rng(seed)
+    logits = 2 * chance.normal(size=(pictures, classes))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    true = (shares.cumsum(axis=1) < chance.random((pictures, 1))).sum(axis=1)
+    return true, logits * sharpness
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def test_the_calibration_error_is_the_mean_gap_of_the_bins():
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.35, 0.65]])
+    true = np.array([0, 1, 0, 0])
+    # 0.9 is in the 14th bin, half right: gap 0.4 twice; 0.6 in the 9th, right: 0.4; 0.65 in the 10th, wrong: 0.65
+    assert expected_calibration_error(true, probabilities) == pytest.approx((0.8 + 0.4 + 0.65) / 4)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40))
+@settings(max_examples=60, deadline=None)
+def test_the_bins_add_up_to_the_error_whatever_the_order(seed, classes, bins):
+    true, logits = drawn(seed, 60, classes)
+    probabilities, order = softmax(logits), np.random.default_rng(seed).permutation(60)
+    error = expected_calibration_error(true, probabilities, bins)
+    found = reliability(true, probabilities, bins)
+    assert sum(one.pictures for one in found) == 60
+    assert sum(one.pictures * abs(one.accuracy - one.confidence) for one in found) / 60 == pytest.approx(error)
+    assert all(one.low - 1e-12 <= one.confidence <= one.high + 1e-12 for one in found)
+    assert all(one.interval == wilson(round(one.accuracy * one.pictures), one.pictures) for one in found)
+    assert expected_calibration_error(true[order], probabilities[order], bins) == pytest.approx(error)
+    assert 0 <= error <= 1
+
+
+def test_the_brier_score_is_that_of_scikit_learn():
+    from sklearn.metrics import brier_score_loss
+
+    true, logits = drawn(3, classes=2)
+    probabilities = softmax(logits)
+    assert brier_score(true, probabilities) == pytest.approx(2 * brier_score_loss(true, probabilities[:, 1]))
+    assert brier_score(np.array([0, 2]), np.eye(3)[[0, 1]]) == 1.0  # one right, one wholly wrong: (0 + 2) / 2
+
+
+@pytest.mark.parametrize("sharpness", [0.2, 1.0, 3.0, 15.0])
+def test_the_temperature_is_the_one_scipy_finds(sharpness):
+    from scipy.optimize import minimize_scalar
+
+    true, logits = drawn(5, sharpness=sharpness)
+    probabilities = softmax(logits)
+    best = minimize_scalar(
+        lambda t: log_loss(true, with_temperature(probabilities, t)), bounds=(0.05, 20), method="bounded"
+    ).x
+    assert fit_temperature(true, logits) == pytest.approx(best, rel=1e-3)
+    assert fit_temperature(true, np.log(probabilities)) == pytest.approx(fit_temperature(true, logits), rel=1e-6)
+
+
+@given(st.integers(0, 10**6), st.floats(0.1, 8))
+@settings(max_examples=40, deadline=None)
+def test_a_fitted_temperature_never_raises_the_loss_nor_changes_an_answer(seed, sharpness):
+    true, logits = drawn(seed, 80, sharpness=sharpness)
+    probabilities = softmax(logits)
+    cooled = with_temperature(probabilities, fit_temperature(true, logits))
+    assert log_loss(true, cooled) <= log_loss(true, probabilities) + 1e-9
+    assert np.array_equal(cooled.argmax(axis=1), probabilities.argmax(axis=1))
+    assert cooled.sum(axis=1) == pytest.approx(1)
+
+
+def test_pictures_that_are_all_right_leave_the_temperature_alone():
+    assert fit_temperature(np.array([0, 1]), np.array([[3.0, 0.0], [0.0, 3.0]])) == 1.0
+    assert fit_temperature(np.empty(0, np.int64), np.empty((0, 2))) == 1.0
+
+
+def test_a_temperature_stays_within_its_bounds():
+    wrong = np.array([[9.0, 0.0]] * 5)
+    assert fit_temperature(np.ones(5, np.int64), wrong) == pytest.approx(20)
+    nearly = np.array([[1e-3, 0.0]] * 999 + [[0.0, 1e-3]])
+    assert fit_temperature(np.zeros(1000, np.int64), nearly) == pytest.approx(0.05)
+
+
+def test_a_temperature_of_one_changes_nothing_and_none_at_all_is_refused():
+    probabilities = softmax(drawn(1)[1])
+    assert with_temperature(probabilities, 1.0) == pytest.approx(probabilities)
+    assert np.isfinite(with_temperature(np.array([[1.0, 0.0]], np.float32), 3.0)).all()
+    with pytest.raises(ValueError, match="0 is no temperature"):
+        with_temperature(probabilities, 0)

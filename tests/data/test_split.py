@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from pawsight.data.catalog import Catalog, Facts, Picture
 from pawsight.data.split import PARTS, Assigned, Split, make_split
 from pawsight.images.fingerprint import NEAR_BITS
+from pawsight.images.quality import Looks
 
+LOOKS = Looks(brightness=120.0, contrast=60.0, sharpness=0.3, chroma=40.0, camera="", file_bytes=1_000)
 Row = tuple[str, str | None, int]  # label, part, content
 
 
@@ -26,7 +28,7 @@ def number_of(content: int) -> int:
 
 
 def picture(name: str, label: str, part: str | None, content: int, phash: int | None = None) -> Picture:
-    facts = Facts(10, 10, "JPEG", 1, number_of(content) if phash is None else phash)
+    facts = Facts(10, 10, "JPEG", 1, number_of(content) if phash is None else phash, LOOKS)
     return Picture(Path(name), name, label, part, hashlib.sha256(str(content).encode()).hexdigest(), facts)
 
 

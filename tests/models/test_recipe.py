@@ -32,6 +32,7 @@ VALUES = {
     "precision": st.sampled_from(["auto", "f32", "bf16"]),
     "folds": st.integers(2, 20),
     "seed": st.integers(0, 2**31 - 1),
+    "split_seed": st.integers(0, 2**31 - 1),
 }
 recipes = st.builds(Recipe, **VALUES)
 

@@ -1,6 +1,6 @@
 """Train, validation and test: cut once, by content, and sealed by a digest.
 
-Enters: a `Catalog` and a seed. Leaves: a `Split`. Does not know: models, pixels.
+Enters: a `Catalog` and a seed, or parts that somebody else chose. Leaves: a `Split`. Does not know: models, pixels.
 
 Parts given by folders are respected. Where the cut is ours it is stratified by class, depends on the pictures'
 contents and the seed alone (not on names or order), and keeps exact and near duplicates on one side.
@@ -90,6 +90,15 @@ def make_split(catalog: Catalog, *, seed: int = 0) -> Split:
         parts = ["train"] * len(pictures)
         _move(parts, pictures, groups, "train", {"validation": 0.15, "test": 0.15}, seed)
         how = "70 % train, 15 % validation, 15 % test"
+    return _assigned(pictures, parts, groups, how)
+
+
+def split_into(catalog: Catalog, parts: Sequence[str], *, how: str) -> Split:
+    """Return the split that gives each picture of a catalog the part of the same place in `parts`."""
+    return _assigned(catalog.pictures, parts, _duplicate_groups(catalog.pictures), how)
+
+
+def _assigned(pictures: Sequence[Picture], parts: Sequence[str], groups: NDArray[np.int64], how: str) -> Split:
     assigned = tuple(Assigned(one.name, one.sha256, one.label, part) for one, part in zip(pictures, parts, strict=True))
     return Split(assigned, how, _together(assigned, groups))
 

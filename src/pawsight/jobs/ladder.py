@@ -21,6 +21,7 @@ from pawsight.errors import PawsightError, TrainingFailed, WeightsUnavailable, W
 from pawsight.evaluation.ladder_report import LadderReport, build_report
 from pawsight.evaluation.report import to_jsonable
 from pawsight.jobs.evaluate import evaluate
+from pawsight.jobs.given_split import given_split
 from pawsight.jobs.log import Logged
 from pawsight.jobs.report import summary as report_summary
 from pawsight.jobs.train import Order, command_for, existing, train_on
@@ -51,6 +52,8 @@ def ladder(
     epochs: int | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    split: str | os.PathLike[str] | None = None,
+    split_seed: int = 0,
     runs: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
@@ -62,7 +65,8 @@ def ladder(
         recipes: names, in the order of climbing; None: all of them.
         epochs: for those that learn by gradients, instead of their own.
         time_limit: seconds; a rung that would begin later is left out, and the report says so.
-        seed: of everything random.
+        seed: of everything random but the split.
+        split, split_seed: as for `train`.
         runs: folder in which the rungs' run folders are made, and the report beside them.
         weights: file with MobileNetV2's weights; without it and without Keras's download that rung is left out.
 
@@ -70,6 +74,7 @@ def ladder(
         PawsightError: no rung could be trained.
     """
     names = _known(list(recipes) if recipes is not None else list(RUNGS))
+    given = given_split(split, split_seed)
     log, start = Logged(progress), monotonic()
     log.say(f"Machine  {this_machine()}")
     log.say(f"Data     {os.fspath(data)}")
@@ -84,9 +89,9 @@ def ladder(
         if time_limit is not None and reports and monotonic() - start > time_limit:
             left_out[name] = f"the time limit of {time_limit:.0f} s was over"
             continue
-        wishes = Wishes(epochs=epochs if RUNGS[name].recipe.epochs else None, seed=seed)
-        command = command_for(os.fspath(data), name, wishes, weights if name == "mobilenet" else None)
-        order = Order(runs=Path(runs).absolute(), command=command, weights=file, parts=("validation",))
+        wishes = Wishes(epochs=epochs if RUNGS[name].recipe.epochs else None, seed=seed, split_seed=split_seed)
+        command = command_for(os.fspath(data), name, wishes, weights if name == "mobilenet" else None, split=split)
+        order = Order(runs=Path(runs).absolute(), command=command, weights=file, parts=("validation",), given=given)
         _climb(source, name, wishes, order, reports, left_out, log)
     return LadderOutcome(report=_tell(reports, left_out, Path(runs).absolute(), log), left_out=left_out)
 

@@ -37,7 +37,7 @@ def held_out(run: Path, part: str, *, counts: bool = True) -> HeldOut:
             "It is a bundle without its run.",
             f"Give pictures: pawsight evaluate {run} DATA",
         )
-    root = Path(_value(run / SOURCE, "root", str))
+    root = root_of(run)
     rows = _rows(run / SPLITS, part)
     if part == "test" and counts:
         count_look(run)
@@ -45,6 +45,15 @@ def held_out(run: Path, part: str, *, counts: bool = True) -> HeldOut:
         tuple(Candidate(root / row["path"], row["path"], row["label"], part) for row in rows),
         {row["path"]: row["sha256"] for row in rows},
     )
+
+
+def root_of(run: Path) -> Path:
+    """Return the folder that the paths of a run's pictures are below.
+
+    Raises:
+        StorageError: the run does not say.
+    """
+    return Path(_value(run / SOURCE, "root", str))
 
 
 def _rows(path: Path, part: str) -> list[dict[str, str]]:
@@ -63,6 +72,16 @@ def count_look(run: Path) -> int:
     looks = looks_at_test(run) + 1
     write_json(run / LOOKS, {"looks_at_test": looks})
     return looks
+
+
+def told_looks(looks: int) -> str:
+    """Return what a person should know about so many looks, the present one included."""
+    if looks <= 1:
+        return "This is the first look at the test part since training, and it is counted."
+    return (
+        f"This is look {looks:,} at the test part since training: whoever chooses by what it says needs other pictures"
+        " for the last word."
+    )
 
 
 def looks_at_test(run: Path) -> int:

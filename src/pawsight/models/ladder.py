@@ -159,6 +159,7 @@ class Wishes:
     precision: str | None = None
     class_weights: bool | None = None
     seed: int = 0
+    split_seed: int = 0
 
 
 def make_recipe(name: str, wishes: Wishes = Wishes()) -> Recipe:

@@ -38,6 +38,7 @@ class Recipe:
     precision: str = "auto"  # of the gradients' arithmetic: "f32", "bf16", or what the processor is best at
     folds: int = 5  # of the cross-validation that chooses the strength of the probe's regularisation
     seed: int = 0
+    split_seed: int = 0  # of the cut into parts, apart from `seed` so that runs of several seeds lie on equal pictures
 
     def __post_init__(self) -> None:
         problems = _problems(asdict(self))
@@ -47,7 +48,8 @@ class Recipe:
     def __str__(self) -> str:
         sees = f"{self.backbone} at {self.image_px} px" if self.backbone else f"{self.image_px} px"
         epochs = f", {self.epochs} epochs" if self.epochs else ""
-        return f"{self.name}: {sees}{epochs}, seed {self.seed}"
+        cut = f", split seed {self.split_seed}" if self.split_seed else ""
+        return f"{self.name}: {sees}{epochs}, seed {self.seed}{cut}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values."""
@@ -104,6 +106,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "patience": (0, 10_000),
     "folds": (2, 20),
     "seed": (0, 2**31 - 1),
+    "split_seed": (0, 2**31 - 1),
 }
 _CHOICES: Mapping[str, Sequence[str]] = {
     "method": METHODS,

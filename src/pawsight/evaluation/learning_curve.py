@@ -1,0 +1,202 @@
+"""How much would twice the data buy: a power law through the errors of smaller training parts, carried on.
+
+Enters: which validation pictures were answered wrong after training on so many pictures. Leaves: a `LearningCurve`.
+Does not know: what was trained, on what.
+
+The fit is error = a + b n^-c. For a fixed c it is linear, so a grid of c with a closed solution for a and b is exact
+enough, cannot fail to converge, and fits a thousand resamplings at once. b may be negative: a curve that chance alone
+bends must be able to bend either way, else its interval could never reach below 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.evaluation.intervals import Interval, wilson
+
+EXPONENTS = np.geomspace(0.05, 2.0, 60)
+RESAMPLINGS = 1_000
+_NOTHING = 1e-9  # percentage points: rounding, where no error changes with the size
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What training on one size came to."""
+
+    share: float  # of the training part
+    pictures: int  # trained on
+    wrong: NDArray[np.bool_]  # seeds x validation pictures (S, N)
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One size, as people see it."""
+
+    share: float
+    pictures: int
+    seeds: int  # trainings that were averaged
+    error: float  # share of validation pictures answered wrong, mean over the seeds
+    interval: Interval  # Wilson, 95 %, of that many wrong among the validation pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """error = floor + scale x pictures ** -exponent."""
+
+    floor: float
+    scale: float
+    exponent: float
+
+    def error(self, pictures: float) -> float:
+        """Return the error that the fit expects of so many training pictures."""
+        return min(1.0, max(0.0, self.floor + self.scale * math.pow(pictures, -self.exponent)))
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """What twice the training pictures would buy."""
+
+    pictures: int  # twice as many as there are
+    error: float  # that the fit expects
+    gain: float  # of accuracy, in percentage points
+    interval: tuple[float, float]  # of the gain, 95 %, in percentage points
+    is_measurable: bool  # the interval lies above 0
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """Error against training pictures, and where it goes."""
+
+    points: tuple[CurvePoint, ...]  # the fewest pictures first
+    measured_on: int  # validation pictures
+    fit: Fit
+    twice: Twice
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        twice = self.twice
+        return {
+            "points": [
+                {
+                    "share": one.share,
+                    "pictures": one.pictures,
+                    "seeds": one.seeds,
+                    "error": one.error,
+                    "interval": one.interval.as_list(),
+                }
+                for one in self.points
+            ],
+            "measured_on": self.measured_on,
+            "fit": {"floor": self.fit.floor, "scale": self.fit.scale, "exponent": self.fit.exponent},
+            "twice": {
+                "pictures": twice.pictures,
+                "error": twice.error,
+                "gain": twice.gain,
+                "interval": list(twice.interval),
+                "is_measurable": twice.is_measurable,
+                "sentence": sentence(self),
+            },
+        }
+
+
+def trace_curve(trials: Sequence[Trial], *, seed: int = 0, resamplings: int = RESAMPLINGS) -> LearningCurve:
+    """Fit a learning curve and say how sure its continuation is.
+
+    Args:
+        trials: at least three sizes, the fewest pictures first, all of the same N > 0 validation pictures.
+        seed: of the resampling of validation pictures and of trainings.
+        resamplings: how many.
+
+    Raises:
+        ValueError: there are fewer than three sizes, or they are not of the same pictures.
+
+    Source of the form: J. Hestness and others, "Deep learning scaling is predictable, empirically", 2017; T. Viering
+    and M. Loog, "The shape of learning curves: a review", IEEE TPAMI 45, 2023, section 3.1. The interval: percentiles
+    of the bootstrap (B. Efron and R. Tibshirani, 1993, chapter 13) over validation pictures and trainings.
+    """
+    held_out = {trial.wrong.shape[1] for trial in trials}
+    if len(trials) < 3 or len(held_out) != 1 or not min(held_out):
+        raise ValueError(f"{len(trials)} sizes on {sorted(held_out)} pictures make no curve")
+    sizes = np.array([trial.pictures for trial in trials], dtype=np.float64)
+    errors = np.array([trial.wrong.mean() for trial in trials])
+    floors, scales, exponents = _fit_all(sizes, errors[None])
+    fit = Fit(float(floors[0]), float(scales[0]), float(exponents[0]))
+    full = trials[-1].pictures
+    drawn = _fit_all(sizes, _resampled(trials, seed, resamplings))
+    low, high = np.percentile(100 * _gains(*drawn, full), [2.5, 97.5]).tolist()
+    gain = 100 * (fit.error(full) - fit.error(2 * full))
+    twice = Twice(2 * full, fit.error(2 * full), gain, (low, high), low > _NOTHING)
+    return LearningCurve(tuple(_point(trial) for trial in trials), held_out.pop(), fit, twice)
+
+
+def sentence(curve: LearningCurve) -> str:
+    """Return the answer to the question, for people."""
+    twice = curve.twice
+    low, high = (round(end, 2) for end in twice.interval)
+    between = f"95 % interval {low + 0.0:.2f} to {high + 0.0:.2f}"
+    told = f"Twice the data ({twice.pictures:,} training pictures) would buy"
+    if not twice.is_measurable:
+        return (
+            f"{told} nothing that can be measured on {curve.measured_on:,} validation pictures:"
+            f" {round(twice.gain, 2) + 0.0:.2f} points ({between})."
+        )
+    return f"{told} about {twice.gain:.2f} points of accuracy ({between})."
+
+
+def _point(trial: Trial) -> CurvePoint:
+    seeds, pictures = trial.wrong.shape
+    error = float(trial.wrong.mean())
+    return CurvePoint(trial.share, trial.pictures, seeds, error, wilson(round(error * pictures), pictures))
+
+
+def _resampled(trials: Sequence[Trial], seed: int, resamplings: int) -> Floats:
+    """Return the errors (R, T) after drawing validation pictures, and trainings of each size, with replacement."""
+    random = np.random.default_rng(seed)
+    pictures = trials[0].wrong.shape[1]
+    weights = random.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamplings) / pictures
+    columns = []
+    for trial in trials:
+        seeds = len(trial.wrong)
+        by_seed = weights @ trial.wrong.T.astype(np.float64)
+        shares = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamplings) / seeds
+        columns.append((by_seed * shares).sum(axis=1))
+    return np.stack(columns, axis=1)
+
+
+def _fit_all(sizes: Floats, errors: Floats) -> tuple[Floats, Floats, Floats]:
+    """Fit every row of errors (R, T) by least squares, the floor within 0..1; return floors, scales, exponents (R,)."""
+    best = np.full(len(errors), math.inf)
+    floors, scales, exponents = np.zeros((3, len(errors)))
+    for exponent in EXPONENTS:
+        basis = (sizes / sizes[-1]) ** -exponent
+        floor, scale = _line(basis, errors)
+        loss = ((floor[:, None] + scale[:, None] * basis - errors) ** 2).sum(axis=1)
+        better = loss < best - 1e-15
+        best = np.where(better, loss, best)
+        floors = np.where(better, floor, floors)
+        scales = np.where(better, scale * sizes[-1] ** exponent, scales)
+        exponents = np.where(better, exponent, exponents)
+    return floors, scales, exponents
+
+
+def _line(basis: Floats, errors: Floats) -> tuple[Floats, Floats]:
+    """Return floor and scale (R,) of errors = floor + scale x basis with the floor held within 0..1."""
+    centred = basis - basis.mean()
+    scale = (errors @ centred) / (centred @ centred)
+    floor = errors.mean(axis=1) - scale * basis.mean()
+    held = np.clip(floor, 0.0, 1.0)
+    scale = np.where(floor == held, scale, (errors - held[:, None]) @ basis / (basis @ basis))
+    return held, scale
+
+
+def _gains(floors: Floats, scales: Floats, exponents: Floats, pictures: int) -> Floats:
+    """Return what twice the pictures take off the error (R,)."""
+    now, then = (np.clip(floors + scales * float(many) ** -exponents, 0, 1) for many in (pictures, 2 * pictures))
+    return now - then

@@ -1,0 +1,100 @@
+"""Training on a tenth, a fifth, ... of the training part: what the head learns from less.
+
+Enters: features and labels of training and validation. Leaves: one `Trial` for each size. Does not know: pictures,
+runs, what the trials are for.
+
+Subsets are stratified and nested: who trains on a fifth has all of the tenth. The small ones are drawn three times,
+since ten pictures more or less decide there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.progress import SILENT, Progress
+from pawsight.training.probe import fit_head
+
+SHARES = (0.1, 0.2, 0.4, 0.8, 1.0)
+SEEDS = 3
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What training on one size came to."""
+
+    share: float  # of the training part
+    pictures: int  # trained on
+    wrong: NDArray[np.bool_]  # seeds x validation pictures (S, N)
+
+
+def try_sizes(
+    train: tuple[Floats, Labels],
+    validation: tuple[Floats, Labels],
+    *,
+    classes: int,
+    folds: int,
+    seed: int = 0,
+    shares: Sequence[float] = SHARES,
+    seeds: int = SEEDS,
+    progress: Progress = SILENT,
+) -> tuple[Tried, ...]:
+    """Fit heads on growing shares of the training part and ask each about all of validation.
+
+    Args:
+        train, validation: features (N, D) and class indices (N,); every class is in training.
+        classes: how many there are.
+        folds: of the cross-validation inside each fit.
+        seed: of the subsets; drawing number k uses seed + k.
+        shares: of the training part, growing; the whole of it is trained on once, since there is nothing to draw.
+        seeds: drawings of each share below 1.
+
+    Returns:
+        one for each share, leaving out shares that come to no more pictures than the one before.
+    """
+    drawings = [subset_order(train[1], seed=seed + number) for number in range(seeds)]
+    sizes = _sizes(train[1], shares)
+    tried = []
+    with progress.stage(
+        "Learning from less", sum(1 if share == 1 else seeds for share, _ in sizes), "trainings"
+    ) as step:
+        for share, pictures in sizes:
+            wrong = []
+            for number, ranks in enumerate(drawings[:1] if share == 1 else drawings):
+                rows = np.flatnonzero(ranks <= share)
+                head = fit_head(train[0][rows], train[1][rows], classes=classes, folds=folds, seed=seed + number)
+                wrong.append(head.probabilities(validation[0]).argmax(axis=1) != validation[1])
+                step.advance()
+            tried.append(Tried(share, pictures, np.stack(wrong)))
+    return tuple(tried)
+
+
+def subset_order(labels: Labels, *, seed: int) -> NDArray[np.float64]:
+    """Return for each picture (N,) the smallest share of the training part that it belongs to.
+
+    The first of each class has 0, so that every subset knows every class; others have (place + 1) / pictures of the
+    class, their place being random.
+    """
+    shares = np.empty(len(labels))
+    random = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        own = random.permutation(np.flatnonzero(labels == label))
+        shares[own] = (np.arange(len(own)) + 1) / len(own)
+        shares[own[0]] = 0.0
+    return shares
+
+
+def _sizes(labels: Labels, shares: Sequence[float]) -> list[tuple[float, int]]:
+    """Return share and number of pictures, without those that add nothing."""
+    ranks = subset_order(labels, seed=0)
+    sizes: list[tuple[float, int]] = []
+    for share in shares:
+        pictures = int((ranks <= share).sum())
+        if not sizes or pictures > sizes[-1][1]:
+            sizes.append((share, pictures))
+    return sizes

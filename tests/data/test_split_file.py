@@ -1,0 +1,282 @@
+"""A split of somebody else's: read, matched by content or path, checked, and refused by name where it leaks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pawsight.data.catalog import Catalog, Facts, Picture
+from pawsight.data.finder import Candidate, Found
+from pawsight.data.split import PARTS, make_split
+from pawsight.data.split_file import Placing, SplitFile, path_key, read_split_file
+from pawsight.data.split_given import cut, found_for, split_as_given
+from pawsight.errors import BadCatalog, StorageError
+from pawsight.images.quality import Looks
+from pawsight.progress import Silent
+from pawsight.runs import write_table
+
+LOOKS = Looks(brightness=120.0, contrast=60.0, sharpness=0.3, chroma=40.0, camera="", file_bytes=1_000)
+
+
+def digest(content: object) -> str:
+    return hashlib.sha256(str(content).encode()).hexdigest()
+
+
+def picture(name: str, label: str, content: object, *, phash: int | None = None) -> Picture:
+    far = int(digest(f"phash {content}")[:16], 16)
+    facts = Facts(10, 10, "JPEG", 1, far if phash is None else phash, LOOKS)
+    return Picture(Path("photos") / name, name, label, None, digest(content), facts)
+
+
+def catalog(*pictures: Picture) -> Catalog:
+    return Catalog(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
+
+
+SIX = catalog(*(picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in ("cats", "dogs") for n in (1, 2, 3)))
+GOOD = """path,part
+cats/1.jpg,train
+cats/2.jpg,validation
+cats/3.jpg,test
+dogs/1.jpg,train
+dogs/2.jpg,validation
+dogs/3.jpg,test
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., SplitFile]:
+    def write(text: str, *changes: tuple[str, str]) -> SplitFile:
+        for before, after in changes:
+            assert before in text
+            text = text.replace(before, after)
+        (tmp_path / "splits.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+        return read_split_file(tmp_path / "splits.csv")
+
+    return write
+
+
+class Listener(Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+
+def sides(split: object) -> dict[str, str]:
+    return {one.name: one.part for one in split.assigned}  # type: ignore[attr-defined]
+
+
+def refusal(function: Callable[..., object], *arguments: object) -> BadCatalog:
+    with pytest.raises(BadCatalog) as told:
+        function(*arguments)
+    return told.value
+
+
+def test_every_picture_gets_the_part_of_its_line(written):
+    split = split_as_given(SIX, written(GOOD))
+    assert sides(split) == {f"{label}/{n}.jpg": PARTS[n - 1] for label in ("cats", "dogs") for n in (1, 2, 3)}
+    assert split.how == "as splits.csv says"
+    assert split.sizes == {"train": 2, "validation": 2, "test": 2}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.integers(3, 12))
+def test_a_cut_of_our_own_comes_back_from_its_file_with_the_same_digest(tmp_path_factory, seed, each):
+    pictures = [picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in ("a, b", 'c "d"') for n in range(each)]
+    whole = catalog(*pictures)
+    made = make_split(whole, seed=seed)
+    path = tmp_path_factory.mktemp("split") / "splits.csv"
+    rows = [(one.name, one.sha256, one.label, one.part) for one in made.assigned]
+    write_table(path, ("path", "sha256", "label", "part"), rows)
+    if not made.part("validation"):
+        assert "no picture into validation" in refusal(split_as_given, whole, read_split_file(path)).what
+        return
+    again = split_as_given(whole, read_split_file(path))
+    assert again.assigned == made.assigned
+    assert again.digest == made.digest
+
+
+@given(
+    st.lists(st.tuples(st.text(min_size=1), st.sampled_from(PARTS)), min_size=1, unique_by=lambda row: path_key(row[0]))
+)
+def test_any_path_comes_back_from_a_file_as_it_went(tmp_path_factory, rows):
+    rows = [(path, part) for path, part in rows if "\0" not in path]
+    path = tmp_path_factory.mktemp("paths") / "splits.csv"
+    try:
+        write_table(path, ("path", "part"), rows)
+    except UnicodeEncodeError:  # half a surrogate pair: no file system has such a name
+        return
+    kept = [(one.path, one.part) for one in read_split_file(path).placings] if rows else []
+    assert kept == rows
+
+
+def test_the_file_may_be_in_any_order_with_other_columns_delimiters_slashes_and_names_of_parts(written):
+    text = (
+        "\ufeffnote;PART; Path \n"
+        "x;Valid;.\\dogs\\2.jpg\nx;testing;dogs/3.jpg\n\nx; training ;dogs/1.jpg\n"
+        "x;train;cats\\1.jpg\nx;val;cats/2.jpg\nx;test;./cats/3.jpg\n"
+    )
+    assert sides(split_as_given(SIX, written(text))) == sides(split_as_given(SIX, written(GOOD)))
+
+
+def test_a_line_with_a_hash_finds_its_picture_under_any_name(written):
+    split = split_as_given(
+        SIX,
+        written(
+            GOOD, ("path,part", "path,part,sha256"), ("cats/3.jpg,test", f"old/name.jpg,test,{digest('cats3').upper()}")
+        ),
+    )
+    assert sides(split)["cats/3.jpg"] == "test"
+
+
+def test_copies_have_a_line_each_and_the_one_with_the_own_path_is_meant(written):
+    twins = catalog(*SIX.pictures, picture("cats/4.jpg", "cats", "cats3"))
+    lines = GOOD.replace("path,part", "path,part,sha256").replace(
+        "cats/3.jpg,test", f"cats/3.jpg,test,{digest('cats3')}"
+    )
+    split = split_as_given(twins, written(lines + f"cats/4.jpg,test,{digest('cats3')}\n"))
+    assert sides(split)["cats/4.jpg"] == "test"
+    assert sides(split_as_given(twins, written(lines)))["cats/4.jpg"] == "test", "one line serves all copies"
+
+
+def test_labels_in_the_file_are_not_looked_at(written):
+    text = "\n".join(f"{line},{'label' if number == 0 else 'zebra'}" for number, line in enumerate(GOOD.splitlines()))
+    assert {one.label for one in split_as_given(SIX, written(text)).assigned} == {"cats", "dogs"}
+
+
+def test_lines_whose_pictures_are_gone_are_told_and_do_no_harm(written):
+    listener = Listener()
+    split = split_as_given(SIX, written(GOOD + "cats/9.jpg,train\ndogs/9.jpg,test\n"), progress=listener)
+    assert split.sizes == {"train": 2, "validation": 2, "test": 2}
+    assert listener.said == [
+        "Note     2 lines name pictures that are not in photos; the first is 'cats/9.jpg' in line 8 of splits.csv"
+    ]
+
+
+def test_every_picture_needs_a_line(written):
+    told = refusal(split_as_given, SIX, written(GOOD, ("cats/3.jpg,test\n", ""), ("dogs/3.jpg,test\n", "")))
+    assert told.what.endswith("splits.csv has no part for 2 of 6 pictures in photos.")
+    assert told.why == "cats/3.jpg: no line.\ndogs/3.jpg: no line."
+    assert told.fix == "Add a line for each, e.g. cats/3.jpg,train; or move the pictures out of the data."
+
+
+def test_a_picture_that_was_changed_since_has_no_line_either(written):
+    changed = GOOD.replace("path,part", "path,part,sha256").replace("cats/3.jpg,test", f"cats/3.jpg,test,{'0' * 64}")
+    assert refusal(split_as_given, SIX, written(changed)).why == (
+        "cats/3.jpg: line 4 has its path, but the sha256 of other content."
+    )
+
+
+def test_a_content_in_two_parts_without_a_line_of_its_own_is_refused(written):
+    text = GOOD.replace("path,part", "path,part,sha256").replace("cats/3.jpg,test\n", "")
+    both = f"a.jpg,test,{digest('cats3')}\nb.jpg,train,{digest('cats3')}\n"
+    told = refusal(split_as_given, SIX, written(text + both))
+    assert told.what.endswith("splits.csv puts the content of 1 picture into different parts.")
+    assert told.why == "cats/3.jpg: line 7 says test, line 8 says train."
+
+
+def test_equal_and_nearly_equal_pictures_in_two_parts_are_listed_with_their_lines_and_refused(written):
+    leaky = catalog(
+        *SIX.pictures,
+        picture("cats/1 copy.jpg", "cats", "cats1"),
+        picture("dogs/1 small.jpg", "dogs", "small", phash=SIX.pictures[3].facts.phash ^ 0b11),
+    )
+    file = written(GOOD + "cats/1 copy.jpg,validation\ndogs/1 small.jpg,test\n")
+    told = refusal(split_as_given, leaky, file)
+    assert told.what == f"{file.path} puts the same or nearly the same picture into different parts: 2 times."
+    assert told.why == (
+        "cats/1 copy.jpg (validation, line 8) = cats/1.jpg (train, line 2): equal.\n"
+        "dogs/1 small.jpg (test, line 9) = dogs/1.jpg (train, line 5): nearly equal."
+    )
+    assert told.fix == (
+        f"Give the lines of each group the same part in {file.path}, and type the same command again: what is learnt"
+        " must not be examined."
+    )
+
+
+def test_of_many_leaks_ten_are_listed(written):
+    copies = [picture(f"cats/copy {n:02}.jpg", "cats", f"pair{n}") for n in range(13)]
+    others = [picture(f"cats/orig {n:02}.jpg", "cats", f"pair{n}") for n in range(13)]
+    lines = "".join(f"cats/copy {n:02}.jpg,train\ncats/orig {n:02}.jpg,test\n" for n in range(13))
+    told = refusal(split_as_given, catalog(*SIX.pictures, *copies, *others), written(GOOD + lines))
+    assert len(told.why.splitlines()) == 11
+    assert told.why.endswith("And 3 more.")
+
+
+def test_a_class_without_training_pictures_is_refused(written):
+    told = refusal(split_as_given, SIX, written(GOOD, ("dogs/1.jpg,train", "dogs/1.jpg,validation")))
+    assert told.what.endswith("splits.csv puts no picture of 'dogs' into train.")
+
+
+def test_an_empty_validation_part_is_refused_and_an_empty_test_part_is_not(written):
+    told = refusal(split_as_given, SIX, written(GOOD, ("validation", "test")))
+    assert told.what.endswith("splits.csv puts no picture into validation.")
+    assert told.why == "Its parts hold 2 train, 0 validation, 4 test."
+    assert split_as_given(SIX, written(GOOD, (",test", ",validation"))).sizes["test"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "Line 1: there is no column 'path'; the columns are none."),
+        ("path,label\na,b\n", "Line 1: there is no column 'part'; the columns are 'path', 'label'."),
+        ("path,part,part\na,train,test\n", "Line 1: there are several columns called 'part'"),
+        ("path,part\n", "It has a header and no line below."),
+        ("path,part\na.jpg,trial\n", "Line 2: the part of 'a.jpg' is 'trial', not train, validation or test."),
+        ("path,part\na.jpg\n", "Line 2: the part of 'a.jpg' is '', not train, validation or test."),
+        ("path,part\n,train\n", "Line 2: the path is empty."),
+        ("path,part,sha256\na.jpg,train,xyz\n", "Line 2: the sha256 of 'a.jpg' is none."),
+        ('path,part\n"a.jpg,train\n', "the quotes do not match"),
+        ("path,part\na.jpg,train\n.\\a.jpg,test\n", "Line 3: '.\\\\a.jpg' is in test here and in train in line 2."),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_told_by_line(written, text, problem):
+    told = refusal(written, text)
+    assert problem in told.why
+    assert "no picture was split by it" in told.what
+    assert told.fix.startswith("The file should look like this:\npath,part\n")
+
+
+def test_all_problems_are_told_at_once_the_first_ten_by_line(written):
+    told = refusal(written, "path,part\n" + "".join(f"{n}.jpg,nowhere\n" for n in range(14)))
+    assert "has 14 problems" in told.what
+    assert told.why.splitlines()[-1] == "And 4 more."
+
+
+def test_the_same_line_twice_says_nothing_new(written):
+    assert split_as_given(SIX, written(GOOD + "cats/1.jpg,train\n")).sizes["train"] == 2
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(StorageError, match=r"Could not read .*nowhere\.csv"):
+        read_split_file(tmp_path / "nowhere.csv")
+
+
+def test_names_that_are_no_text_are_found(written):
+    odd = b"cats/\xe9.jpg".decode("utf-8", "surrogateescape")
+    split = split_as_given(catalog(*SIX.pictures, picture(odd, "cats", "odd")), written(GOOD + f"{odd},train\n"))
+    assert sides(split)[odd] == "train"
+
+
+def test_without_a_file_the_cut_is_our_own():
+    assert cut(SIX, seed=3).assigned == make_split(SIX, seed=3).assigned
+
+
+def test_parts_that_folders_say_give_way_to_the_file():
+    one = Candidate(Path("photos/train/cats/1.jpg"), "train/cats/1.jpg", "cats", "train")
+    found = Found(Path("photos"), (one,), (), (), ("cats",))
+    assert found_for(found, None) is found
+    (without,) = found_for(found, SplitFile(Path("s.csv"), (Placing(2, "x", "", "train"),))).candidates
+    assert without.part is None
+    assert without.name == one.name
+
+
+def test_lines_are_counted_from_the_header(written: Callable[[str], SplitFile]) -> None:
+    lines: Sequence[Placing] = written(GOOD).placings
+    assert [one.line for one in lines] == [2, 3, 4, 5, 6, 7]

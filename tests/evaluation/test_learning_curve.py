@@ -1,0 +1,120 @@
+"""The learning curve: a power law found again, and nothing promised where nothing was seen."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from pawsight.evaluation.chart_curve import curve_svg, describe
+from pawsight.evaluation.learning_curve import Fit, Trial, sentence, trace_curve
+
+SIZES = ((0.1, 200), (0.2, 400), (0.4, 800), (0.8, 1600), (1.0, 2000))
+
+
+def trials(error, *, pictures=2000, seed=0, own=0.2):
+    """Pictures of a difficulty of their own, and a share of each answer left to chance."""
+    random = np.random.default_rng(seed)
+    difficulty = random.random(pictures)
+    return [
+        Trial(
+            share,
+            size,
+            np.array(
+                [
+                    np.where(random.random(pictures) < own, random.random(pictures), difficulty) < error(size)
+                    for _ in range(1 if share == 1 else 3)
+                ]
+            ),
+        )
+        for share, size in SIZES
+    ]
+
+
+def exact(error, *, pictures=100_000):
+    return [Trial(share, size, (np.arange(pictures) < round(error(size) * pictures))[None]) for share, size in SIZES]
+
+
+def test_a_power_law_is_found_again():
+    curve = trace_curve(exact(lambda n: 0.03 + 2 * n**-0.5), resamplings=50)
+    assert curve.fit.floor == pytest.approx(0.03, abs=2e-3)
+    assert curve.fit.exponent == pytest.approx(0.5, rel=0.05)
+    assert curve.twice.error == pytest.approx(0.03 + 2 * 4000**-0.5, abs=1e-3)
+    assert curve.twice.gain == pytest.approx(200 * (2000**-0.5 - 4000**-0.5), abs=0.1)
+
+
+def test_a_floor_below_nothing_is_not_believed():
+    curve = trace_curve(exact(lambda n: 0.5 - 0.05 * np.log(n)), resamplings=20)
+    assert curve.fit.floor >= 0
+    assert 0 <= curve.fit.error(10**9) <= curve.points[-1].error
+
+
+def test_a_falling_curve_is_measurable_and_the_interval_holds_the_truth():
+    curve = trace_curve(trials(lambda n: 0.02 + n**-0.5))
+    low, high = curve.twice.interval
+    assert curve.twice.is_measurable
+    assert low < 100 * (2000**-0.5 - 4000**-0.5) < high
+    assert sentence(curve) == (
+        f"Twice the data (4,000 training pictures) would buy about {curve.twice.gain:.2f} points of accuracy"
+        f" (95 % interval {low:.2f} to {high:.2f})."
+    )
+
+
+def test_a_flat_curve_promises_nothing_in_almost_all_draws():
+    curves = [trace_curve(trials(lambda n: 0.03, seed=seed, pictures=400), resamplings=200) for seed in range(40)]
+    assert sum(one.twice.is_measurable for one in curves) <= 3
+    told = sentence(curves[0])
+    assert "would buy nothing that can be measured on 400 validation pictures" in told
+    assert "-0.00 points" not in told
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1.0])
+def test_a_classifier_that_is_always_right_or_wrong_has_a_curve_too(wrong):
+    curve = trace_curve(exact(lambda n: wrong, pictures=50), resamplings=20)
+    assert curve.twice.interval == pytest.approx((0, 0), abs=1e-9)
+    assert not curve.twice.is_measurable
+
+
+def test_the_same_seed_gives_the_same_interval():
+    some = trials(lambda n: n**-0.4, pictures=300)
+    assert trace_curve(some, seed=4, resamplings=50) == trace_curve(some, seed=4, resamplings=50)
+    assert trace_curve(some, seed=4, resamplings=50) != trace_curve(some, seed=5, resamplings=50)
+
+
+def test_points_hold_the_mean_over_trainings_and_wilson_s_interval():
+    first = trace_curve(trials(lambda n: n**-0.4, pictures=300), resamplings=5).points[0]
+    assert (first.share, first.pictures, first.seeds) == (0.1, 200, 3)
+    assert first.interval.low < first.error < first.interval.high
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_two_sizes_make_no_curve(count):
+    with pytest.raises(ValueError, match="make no curve"):
+        trace_curve(exact(lambda n: 0.1, pictures=10)[:count])
+
+
+def test_the_fit_never_leaves_the_possible():
+    assert Fit(0.0, -5.0, 0.1).error(10) == 0.0
+    assert Fit(0.5, 50.0, 0.1).error(10) == 1.0
+
+
+def test_json_is_plain_and_holds_the_answer():
+    curve = trace_curve(trials(lambda n: n**-0.4, pictures=200), resamplings=20)
+    plain = json.loads(json.dumps(curve.to_json(), allow_nan=False))
+    assert set(plain) == {"points", "measured_on", "fit", "twice"}
+    assert plain["twice"]["sentence"] == sentence(curve)
+    assert [one["pictures"] for one in plain["points"]] == [size for _, size in SIZES]
+
+
+@pytest.mark.parametrize("error", [lambda n: 0.02 + n**-0.5, lambda n: 0.01, lambda n: 0.0])
+def test_the_chart_is_one_svg_element_that_says_in_words_what_it_shows(error):
+    curve = trace_curve(trials(error, pictures=300), resamplings=50)
+    root = ET.fromstring(curve_svg(curve))
+    assert root.tag.endswith("svg")
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == describe(curve)
+    told = " ".join("".join(one.itertext()) for one in root.iter() if one.tag.endswith("text"))
+    for words in ("training pictures", "validation error", "twice the data", "measured", "4,000"):
+        assert words in told

@@ -1,0 +1,117 @@
+"""The ranking of labels: wrong ones first, in words that can be checked, in bounded memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawsight.evaluation import label_errors
+from pawsight.evaluation.label_errors import NEIGHBOURS, Neighbours, nearest, oddness, rank
+
+NAMES = ("cats", "dogs", "geese")
+
+
+def near_of(*rows):
+    return Neighbours(np.array(rows), np.full((len(rows), len(rows[0])), 0.5, np.float32))
+
+
+def test_the_label_with_most_against_it_comes_first():
+    answers = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.5, 0.4, 0.1]], np.float32)
+    found = rank(answers, np.array([0, 0, 0]), near_of([1], [2], [0]), NAMES)
+    assert [one.row for one in found] == [1, 2, 0]
+    assert [one.is_suspect for one in found] == [True, False, False]
+    assert (found[0].given, found[0].suggested) == (0, 1)
+    assert found[0].given_probability == pytest.approx(0.2)
+    assert found[0].suggested_probability == pytest.approx(0.8)
+
+
+def test_neighbours_decide_where_probabilities_do_not():
+    answers = np.array([[0.5, 0.5], [0.5, 0.5], [1, 0], [0, 1]], np.float32)
+    labels = np.array([0, 0, 0, 1])
+    found = rank(answers, labels, near_of([2, 2], [3, 3], [0, 0], [3, 3]), ("cats", "dogs"))
+    assert [one.row for one in found[:2]] == [1, 0]
+    assert found[0].is_suspect
+    assert not found[1].is_suspect
+
+
+def test_the_reason_says_what_speaks_against_the_label():
+    answers = np.array([[0.04, 0.95, 0.01], *[[0, 1, 0]] * 3], np.float32)
+    labels = np.array([0, 1, 1, 2])
+    found = rank(answers, labels, near_of([1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]), NAMES)
+    assert found[1].row == 0
+    assert found[1].reason == (
+        "a model that has not learnt it says dogs 95.0 % and cats 4.0 %; of the 3 most similar pictures, 2 are called "
+        "dogs and 1 something else"
+    )
+
+
+def test_neighbours_that_agree_are_told_in_one_word():
+    answers = np.array([[0.0001, 0.9999], [0, 1]], np.float32)
+    (first, _) = rank(answers, np.array([0, 1]), near_of([1, -1], [0, -1]), ("cats", "dogs"))
+    assert first.reason.endswith(
+        "says dogs 100.0 % and cats under 0.1 %; of the 1 most similar pictures, all are called dogs"
+    )
+    assert first.neighbours == (1,)
+
+
+def test_what_cannot_be_judged_comes_last_and_says_why():
+    answers = np.array([[np.nan, np.nan], [0.9, 0.1]], np.float32)
+    found = rank(answers, np.array([1, 0]), near_of([1], [0]), ("cats", "dogs"))
+    assert found[-1].row == 0
+    assert found[-1].score == 0
+    assert not found[-1].is_suspect
+    assert found[-1].reason == "there are too few other pictures of dogs to say anything"
+
+
+@given(st.integers(2, 40), st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_every_picture_is_ranked_once_with_a_score_between_0_and_1(pictures, classes, seed):
+    random = np.random.default_rng(seed)
+    answers = random.dirichlet(np.ones(classes), pictures).astype(np.float32)
+    labels = random.integers(0, classes, pictures)
+    groups = random.integers(0, pictures, pictures)
+    near = nearest(random.normal(size=(pictures, 4)).astype(np.float32), groups)
+    found = rank(answers, labels, near, [str(number) for number in range(classes)])
+    assert sorted(one.row for one in found) == list(range(pictures))
+    scores = [one.score for one in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert all(one.given != one.suggested for one in found)
+    assert all(groups[other] != groups[one.row] for one in found for other in one.neighbours)
+
+
+def test_neighbours_are_those_of_the_largest_cosine_and_no_copies():
+    features = np.array([[1, 0], [2, 0.01], [1, 0.1], [0, 1], [-1, 0]], np.float32)
+    found = nearest(features, np.array([0, 0, 1, 2, 3]), count=3)
+    assert found.rows[0].tolist() == [2, 3, 4]
+    assert found.similarities[0] == pytest.approx([1 / np.sqrt(1.01), 0, -1], abs=1e-6)
+    assert (found.rows >= 0).all()
+
+
+def test_where_all_are_copies_there_are_no_neighbours():
+    found = nearest(np.ones((4, 2), np.float32), np.zeros(4, np.int64))
+    assert (found.rows == -1).all()
+    assert oddness(found).tolist() == [1.0] * 4
+
+
+def test_blocks_change_nothing(monkeypatch):
+    random = np.random.default_rng(1)
+    features, groups = random.normal(size=(50, 6)).astype(np.float32), random.integers(0, 40, 50)
+    whole = nearest(features, groups)
+    monkeypatch.setattr(label_errors, "_COMPARED", 130)  # two rows at a time
+    blocks = nearest(features, groups)
+    assert np.array_equal(whole.rows, blocks.rows)
+    assert np.allclose(whole.similarities, blocks.similarities, atol=1e-6)
+    assert whole.rows.shape == (50, NEIGHBOURS)
+
+
+def test_the_picture_unlike_all_others_is_the_oddest():
+    random = np.random.default_rng(2)
+    features = random.normal(size=(30, 12)).astype(np.float32) * 0.1 + np.float32(1)
+    features[17] = -1
+    assert oddness(nearest(features, np.arange(30))).argmax() == 17
+
+
+def test_one_picture_alone_has_no_neighbours():
+    assert nearest(np.ones((1, 3), np.float32), np.zeros(1, np.int64)).rows.shape == (1, 0)

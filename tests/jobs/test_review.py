@@ -1,0 +1,226 @@
+"""The verb `review`: wrong labels first, nothing of the user's changed, decisions kept and their gain told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from pawsight.cli import cli
+from pawsight.data.patch import Decision, read_patch, write_patch
+from pawsight.errors import BadCatalog, DataError, MissingExtra, WrongUsage
+from pawsight.jobs import review as module
+from pawsight.jobs.review import check_page, decisions_of, open_page, review, summary
+from pawsight.jobs.train_report import summary as train_summary
+
+FLIPPED = {"train/speckled/shaded-03.png", "train/shaded/speckled-05.png"}
+
+
+def draw(kind, number):
+    if kind == "speckled":
+        return Image.effect_noise((96, 96 + number % 7), 50 + 3 * number).convert("RGB")
+    return Image.linear_gradient("L").resize((96, 96)).rotate(13 * number, fillcolor=90 + number).convert("RGB")
+
+
+def write_pictures(root):
+    """Two classes that any backbone tells apart, 20 + 12 each; one of each kind lies in the other's folder."""
+    for part, numbers in (("train", range(20)), ("validation", range(20, 32))):
+        for kind in ("speckled", "shaded"):
+            for number in numbers:
+                name, other = f"{kind}-{number:02d}.png", {"speckled": "shaded", "shaded": "speckled"}[kind]
+                folder = other if f"{part}/{other}/{name}" in FLIPPED else kind
+                (root / part / folder).mkdir(parents=True, exist_ok=True)
+                draw(kind, number).save(root / part / folder / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def flipped(trained, tmp_path_factory):
+    """Data with two wrong labels and a run on it: folder, run, cache. Read, never write."""
+    place = tmp_path_factory.mktemp("flipped")
+    data = write_pictures(place / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWSIGHT_CACHE", str(trained.cache))
+        run = trained.again(data, place / "runs").run
+    return data, run
+
+
+@pytest.fixture
+def run(flipped, warm, tmp_path):
+    """A copy of the run, in which decisions may be made."""
+    return shutil.copytree(flipped[1], tmp_path / "runs" / "001")
+
+
+def tree_of(folder):
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_wrong_labels_come_first_and_every_picture_but_the_test_part_is_ranked(run, flipped):
+    rows = list(review(run).rows())
+    assert {row["path"] for row in rows[:2]} == FLIPPED
+    assert all(row["suspect"] for row in rows[:2])
+    assert {row["given"]: row["suggested"] for row in rows[:2]} == {"speckled": "shaded", "shaded": "speckled"}
+    with (run / "splits.csv").open() as file:
+        parts = [line.strip().rsplit(",", 1)[1] for line in file][1:]
+    assert len(rows) == len(parts) - parts.count("test")
+    assert {row["part"] for row in rows} == {"train", "validation"}
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_nothing_of_the_user_s_is_changed_and_the_test_part_is_not_looked_at(run, flipped):
+    before = tree_of(flipped[0]), tree_of(run)
+    review(run)
+    assert (tree_of(flipped[0]), tree_of(run)) == before
+    assert not (run / "looks.json").exists() or "looks.json" in {path.name for path in before[1]}
+
+
+def test_json_is_one_object_a_line_and_nothing_else(run):
+    done = CliRunner().invoke(cli, ["review", str(run), "--json", "--quiet"])
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {row["path"] for row in rows[:2]} == FLIPPED
+    assert set(rows[0]) == {"path", "given", "suggested", "score", "suspect", "reason", "part", "sha256"}
+
+
+def test_files_that_changed_or_are_gone_are_listed_and_left_out(trained, warm, tmp_path):
+    data = write_pictures(tmp_path / "data")
+    run = trained.again(data, tmp_path / "runs").run
+    (data / "train/shaded/shaded-07.png").unlink()
+    draw("shaded", 90).save(data / "train/shaded/shaded-08.png")
+    report = review(run)
+    assert [(one.name, one.reason) for one in report.material.left_out] == [
+        ("train/shaded/shaded-07.png", "no such file or directory"),
+        ("train/shaded/shaded-08.png", "changed since the run"),
+    ]
+    assert not {"train/shaded/shaded-07.png", "train/shaded/shaded-08.png"} & {row["path"] for row in report.rows()}
+    assert "2 pictures are left out, the first: train/shaded/shaded-07.png (no such file or directory)." in summary(
+        report
+    )
+    for path in (data / "train/speckled").iterdir():
+        draw("speckled", 95).save(path)
+    for path in (data / "validation/speckled").iterdir():
+        draw("speckled", 96).save(path)
+    with pytest.raises(BadCatalog) as told:
+        review(run)
+    assert told.value.what.startswith("Too few of the run's pictures are still in ")
+
+
+def test_a_place_without_a_run_is_told(tmp_path):
+    with pytest.raises(WrongUsage) as told:
+        review(tmp_path / "none")
+    assert told.value.fix == "Type for example: runs/latest"
+
+
+def test_without_a_web_server_the_page_is_refused_and_the_ranking_named(monkeypatch):
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra) as told:
+        check_page()
+    assert told.value.fix == 'Type: pip install "pawsight[serve]"'
+    assert "pawsight review RUN --json" in told.value.why
+
+
+def test_the_page_is_served_until_it_is_stopped_and_says_what_was_decided(run):
+    pytest.importorskip("uvicorn")
+    report, stop, seen = review(run), threading.Event(), []
+
+    def ready(address):
+        with urllib.request.urlopen(address + "state") as answer:
+            state = json.load(answer)
+        seen.extend(state["board"]["sections"][0]["items"][:2])
+        body = json.dumps({"picture": seen[0]["picture"], "action": "keep"}).encode()
+        request = urllib.request.Request(address + "decision", body, {"Origin": address[: address.index("/", 7)]})
+        urllib.request.urlopen(request).close()
+        stop.set()
+
+    lines = open_page(report, ready=ready, stop=stop)
+    assert lines[0].startswith("1 decisions (1 kept) are in ")
+    (one,) = read_patch(run / "labels.patch.csv").decisions
+    assert (one.path in FLIPPED, one.action, one.label) == (True, "keep", "")
+    assert decisions_of(run)[0].path == one.path
+
+
+def test_a_file_of_decisions_that_cannot_be_understood_is_not_overwritten(run):
+    (run / "labels.patch.csv").write_text("my notes\n")
+    with pytest.raises(DataError):
+        open_page(review(run), ready=lambda address: None, stop=threading.Event())
+    assert (run / "labels.patch.csv").read_text() == "my notes\n"
+
+
+def corrected(run):
+    """Write what a person would decide."""
+    rows = [row for row in review(run).rows() if row["path"] in FLIPPED]
+    write_patch(run / "labels.patch.csv", [Decision(r["path"], r["sha256"], "relabel", r["suggested"]) for r in rows])
+    return run / "labels.patch.csv"
+
+
+def test_training_with_the_patch_corrects_the_labels_and_tells_the_gain(trained, flipped, run, tmp_path):
+    patch = corrected(run)
+    before = tree_of(flipped[0])
+    report = trained.again(flipped[0], tmp_path / "runs", patch=patch)
+    assert tree_of(flipped[0]) == before
+    plain = json.loads((report.run / "metrics.json").read_text())
+    assert plain["patch"]["relabelled"] == 2
+    assert plain["patch"]["sha256"] == hashlib.sha256(patch.read_bytes()).hexdigest()
+    gain = plain["gain_from_patch"]
+    assert gain["pictures"] == report.split.sizes["validation"]
+    assert gain["interval"][0] <= gain["points"] <= gain["interval"][1]
+    assert gain["verdict"] in ("better", "worse", "tie")
+    assert plain["command"].endswith(f"--patch {patch}")
+    labels = {one.name: one.label for one in report.split.assigned}
+    assert {labels[name] for name in FLIPPED if "shaded-" in name} == {"shaded"}
+    lines = [line for line in train_summary(report) if line.startswith("Patch")]
+    assert lines[0] == "Patch       2 relabelled, 0 dropped, 0 kept as they are"
+    assert "against the run the patch lies in (95 % interval" in lines[1]
+    assert not [row for row in review(report.run).rows() if row["suspect"] and row["path"] in FLIPPED]
+    assert {one.path for one in decisions_of(report.run)} == FLIPPED  # a review of it goes on from there
+
+
+def test_parts_stay_as_they_are_under_a_patch(trained, flipped, run, tmp_path):
+    before = {line.split(",")[0]: line.split(",")[3] for line in (run / "splits.csv").read_text().splitlines()}
+    report = trained.again(flipped[0], tmp_path / "runs", patch=corrected(run))
+    after = {line.split(",")[0]: line.split(",")[3] for line in (report.run / "splits.csv").read_text().splitlines()}
+    assert after == before
+
+
+def test_a_patch_that_lies_in_no_run_has_no_gain_to_tell(trained, flipped, run, tmp_path):
+    patch = shutil.copy(corrected(run), tmp_path / "mine.csv")
+    report = trained.again(flipped[0], tmp_path / "runs", patch=patch)
+    assert report.to_json()["gain_from_patch"] is None
+    assert report.to_json()["patch"]["relabelled"] == 2
+
+
+def test_a_run_without_a_patch_says_nothing_of_one(trained):
+    plain = trained.report.to_json()
+    assert (plain["patch"], plain["gain_from_patch"]) == (None, None)
+    assert not [line for line in train_summary(trained.report) if line.startswith("Patch")]
+
+
+@pytest.mark.slow
+def test_of_a_hundred_flipped_photographs_97_are_among_the_first_140(photographs, tmp_path, monkeypatch):
+    import random
+    import zipfile
+
+    from pawsight.jobs.train import train
+
+    monkeypatch.setenv("PAWSIGHT_CACHE", str(tmp_path / "cache"))
+    if photographs.is_dir():
+        root = shutil.copytree(photographs, tmp_path / "photographs")
+    else:
+        zipfile.ZipFile(photographs).extractall(tmp_path / "photographs")
+        root = next((tmp_path / "photographs").rglob("train")).parent
+    chosen = random.Random(7).sample(sorted((root / "train").rglob("*.jpg")), 100)
+    names = {
+        path.rename(root / "train" / {"cats": "dogs", "dogs": "cats"}[path.parent.name] / path.name).name
+        for path in chosen
+    }
+    run = train(root, runs=tmp_path / "runs").run
+    first = [row["path"] for row in review(run).rows() if row["part"] == "train"][:140]
+    assert len(names & {Path(path).name for path in first}) >= 97

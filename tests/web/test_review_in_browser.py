@@ -1,0 +1,214 @@
+"""The review page as a browser shows it: driven by keys alone, decisions on disk, nothing to complain of."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+DRIVER = shutil.which("chromedriver") or ""
+PHONE, DESK = (390, 844), (1280, 900)
+pytestmark = [
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="no Chromium with chromedriver here (Debian: chromium and chromium-driver)"
+    ),
+    pytest.mark.skipif(importlib.util.find_spec("selenium") is None, reason="needs selenium, of pawsight[dev]"),
+    pytest.mark.skipif(
+        not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))), reason="needs pawsight[serve]"
+    ),
+]
+sys.path.insert(0, str(Path(__file__).parent))
+from review_desk import kept, make_desk, served  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    quiet = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+    for word in (*quiet, "--disable-background-networking", f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def opened(browser, address, size=DESK, *, dark=False):
+    width, height = size
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": [scheme]})
+    browser.get("about:blank")
+    browser.get_log("browser")  # what an earlier page, whose server is gone, had to say
+    browser.get(address)
+    soon(lambda: text(browser, "question"))
+
+
+def soon(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.03)
+    raise AssertionError("it did not come to that")
+
+
+def text(browser, name):
+    return browser.find_element("id", name).text
+
+
+def press(browser, *keys):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    for key in keys:
+        ActionChains(browser).send_keys(key).perform()
+
+
+def tree_of(folder):
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_keys_decide_and_what_they_decide_is_on_disk(browser, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    with served(make_desk(tmp_path)) as address:
+        before = tree_of(tmp_path / "data")
+        opened(browser, address)
+        assert text(browser, "question") == "Called cats. Is it dogs?"
+        assert text(browser, "count").startswith("1 of 4")
+        press(browser, "k", Keys.ENTER, "d", "2")
+        soon(lambda: len(kept(tmp_path)) == 4)
+        assert kept(tmp_path) == [
+            ("train/cats/0.png", "keep", ""),
+            ("train/cats/1.png", "relabel", "dogs"),
+            ("train/cats/2.png", "drop", ""),
+            ("train/cats/3.png", "relabel", "dogs"),
+        ]
+        assert text(browser, "done-title") == "Likely wrong labels: all decided"
+        assert "pawsight train DATA --patch" in text(browser, "command")
+        press(browser, "u")
+        soon(lambda: len(kept(tmp_path)) == 3)
+        assert text(browser, "count").startswith("4 of 4")
+        press(browser, "]", Keys.ENTER, "]", "d")
+        soon(lambda: len(kept(tmp_path)) == 5)
+        assert kept(tmp_path)[-2:] == [("train/cats/4.png", "drop", ""), ("train/cats/5.png", "drop", "")]
+        assert tree_of(tmp_path / "data") == before
+        assert browser.get_log("browser") == []
+
+
+def test_undo_brings_back_what_was_decided_before(browser, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    with served(make_desk(tmp_path)) as address:
+        opened(browser, address)
+        press(browser, "d", Keys.ARROW_LEFT, "k")
+        soon(lambda: kept(tmp_path) == [("train/cats/0.png", "keep", "")])
+        press(browser, "u")
+        soon(lambda: kept(tmp_path) == [("train/cats/0.png", "drop", "")])
+        press(browser, "u")
+        soon(lambda: kept(tmp_path) == [])
+
+
+def test_the_page_goes_on_where_it_was_left(browser, tmp_path):
+    first = make_desk(tmp_path)
+    first.decide(0, "keep")
+    first.decide(1, "relabel", "dogs")
+    with served(make_desk(tmp_path, decisions=first.decisions)) as address:
+        opened(browser, address)
+        assert text(browser, "count") == "3 of 4, 2 decided"
+        assert browser.execute_script("return document.querySelectorAll('#film .decided').length") == 2
+
+
+def test_buttons_do_what_keys_do(browser, tmp_path):
+    with served(make_desk(tmp_path)) as address:
+        opened(browser, address, PHONE)
+        browser.find_element("css selector", "[data-do=drop]").click()
+        soon(lambda: kept(tmp_path) == [("train/cats/0.png", "drop", "")])
+        assert text(browser, "count").startswith("2 of 4")
+
+
+def test_filters_choose_what_is_listed(browser, tmp_path):
+    from selenium.webdriver.support.ui import Select
+
+    with served(make_desk(tmp_path)) as address:
+        opened(browser, address)
+        press(browser, "k")
+        show = Select(browser.find_element("id", "show"))
+        show.select_by_value("open")
+        assert text(browser, "count") == "1 of 3, 0 decided"
+        show.select_by_value("suspect")
+        assert text(browser, "count") == "2 of 3, 1 decided"
+        Select(browser.find_element("id", "class")).select_by_value("dogs")
+        assert text(browser, "done-title") == "Nothing to show here"
+
+
+def test_of_two_hundred_classes_one_is_found_by_its_name(browser, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    classes = [f"breed {number:03d}" for number in range(200)]
+    with served(make_desk(tmp_path, classes=classes)) as address:
+        opened(browser, address)
+        assert len(browser.find_elements("css selector", "#classes button")) == 10
+        press(browser, "/")
+        press(browser, "137", Keys.ENTER)
+        soon(lambda: kept(tmp_path) == [("train/breed 000/0.png", "relabel", "breed 137")])
+        press(browser, "3")
+        soon(lambda: kept(tmp_path)[-1] == ("train/breed 000/1.png", "relabel", "breed 002"))
+        assert browser.get_log("browser") == []
+
+
+def test_the_keys_are_explained_and_do_nothing_behind_the_explanation(browser, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    with served(make_desk(tmp_path)) as address:
+        opened(browser, address)
+        press(browser, "?")
+        soon(lambda: browser.find_element("id", "help").is_displayed())
+        press(browser, "d")
+        press(browser, Keys.ESCAPE)
+        soon(lambda: not browser.find_element("id", "help").is_displayed())
+        assert text(browser, "count") == "1 of 4, 0 decided"
+        assert kept(tmp_path) == []
+
+
+def test_a_decision_that_was_not_kept_is_taken_back_and_told(browser, tmp_path):
+    desk = make_desk(tmp_path)
+    with served(desk) as address:
+        opened(browser, address)
+    press(browser, "d")
+    soon(lambda: browser.find_element("id", "alert").is_displayed())
+    assert text(browser, "alert") == "The last decision was not kept: the page was ended in the terminal"
+    assert browser.execute_script("return document.querySelectorAll('#film .decided').length") == 0
+
+
+@pytest.mark.parametrize("size", [(320, 640), PHONE, DESK], ids=["small phone", "phone", "desk"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_nothing_is_beyond_the_edge_and_all_has_a_name(browser, tmp_path, size, dark):
+    with served(make_desk(tmp_path, classes=("cats " * 20, "dogs"))) as address:
+        opened(browser, address, size, dark=dark)
+        soon(lambda: browser.execute_script("return document.getElementById('picture').naturalWidth") > 0)
+        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert browser.execute_script(wide) <= 0
+        nameless = """return [...document.querySelectorAll('button, select, input')].filter(
+            one => !(one.innerText.trim() || one.ariaLabel || one.labels?.length || one.textContent.trim())).length"""
+        assert browser.execute_script(nameless) == 0
+        assert browser.execute_script("return [...document.images].every(one => one.alt)")
+        assert browser.execute_script("return document.getElementById('spoken').getAttribute('aria-live')") == "polite"
+        colours = "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
+        ink, paper = (sum(map(int, c[c.index("(") + 1 : -1].split(",")[:3])) for c in browser.execute_script(colours))
+        assert (ink > paper) is dark
+        assert browser.get_log("browser") == []

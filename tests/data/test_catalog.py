@@ -21,6 +21,7 @@ from pawsight.data.finder import LeftOut, find
 from pawsight.errors import BadCatalog, NoPictures
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
+from pawsight.images.quality import Looks, measure_looks
 from pawsight.progress import Step
 from pawsight.storage import sha256_of
 
@@ -95,7 +96,7 @@ def decoded_sides(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6
+    exif[0x0112], exif[0x010F], exif[0x0110] = 6, "Leica", "LEICA M3"
     jpeg = encoded(drawn(1, (60, 40)), "JPEG", exif=exif)
     put(tmp_path / "photos", {"cats/odd name.png": jpeg, "dogs/1.gif": encoded(drawn(2), "GIF")})
     cat, dog = read(tmp_path / "photos", cache).pictures
@@ -106,7 +107,14 @@ def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
         label="cats",
         part=None,
         sha256=sha256_of(jpeg),
-        facts=Facts(width=40, height=60, format="JPEG", orientation=6, phash=perceptual_hash(pixels)),
+        facts=Facts(
+            width=40,
+            height=60,
+            format="JPEG",
+            orientation=6,
+            phash=perceptual_hash(pixels),
+            looks=measure_looks(pixels, camera="LEICA M3", file_bytes=len(jpeg)),
+        ),
     )
     assert (dog.facts.width, dog.facts.height, dog.facts.format, dog.facts.orientation) == (40, 30, "GIF", 1)
 
@@ -329,7 +337,7 @@ def test_nothing_in_the_users_folder_is_touched(root: Path, cache: Cache) -> Non
 
 
 def pictures(*rows: tuple[str, str, str]) -> tuple[Picture, ...]:
-    facts = Facts(1, 1, "PNG", 1, 0)
+    facts = Facts(1, 1, "PNG", 1, 0, Looks(0.0, 0.0, 0.0, 0.0, "", 1))
     return tuple(Picture(Path(name), name, label, None, sha256, facts) for name, sha256, label in rows)
 
 

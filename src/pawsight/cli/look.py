@@ -12,20 +12,23 @@ from typing import Any
 
 import click
 
-from pawsight.cli.manners import polite, print_answer
+from pawsight.cli.manners import polite, print_answer, splitting
 from pawsight.terminal import Terminal
 
 
 @click.command()
 @click.argument("data")
+@splitting
+@click.option("--report", is_flag=True, help="Write audit.csv and audit.html, with pictures of what is wrong.")
+@click.option("--target", type=click.Path(file_okay=False, path_type=Path), help="Folder for them.  [default: audit]")
 @polite
-def inspect(data: str, as_json: bool, progress: Terminal) -> None:
-    """Say what is in DATA, before anything slow."""
+def inspect(data: str, as_json: bool, progress: Terminal, report: bool, target: Path | None, **options: Any) -> None:
+    """Say what is in DATA and what is wrong with it, before anything slow."""
     from pawsight.jobs.inspect import inspect as job
     from pawsight.jobs.inspect import summary
 
-    report = job(data, progress=progress)
-    print_answer(report.to_json() if as_json else [*summary(report), f"Next: pawsight train {shlex.quote(data)}"])
+    looked = job(data, target=target or (Path("audit") if report else None), progress=progress, **options)
+    print_answer(looked.to_json() if as_json else [*summary(looked), f"Next: pawsight train {shlex.quote(data)}"])
 
 
 @click.command()

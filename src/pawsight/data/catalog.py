@@ -22,10 +22,11 @@ from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
 from pawsight.images.loader import ordered_map, read_regular_file
+from pawsight.images.quality import Looks, measure_looks
 from pawsight.progress import SILENT, Progress
 from pawsight.storage import sha256_of
 
-_FACTS_SPACE = f"facts/2/{DECODER_VERSION}/{HASHED_PX}"
+_FACTS_SPACE = f"facts/4/{DECODER_VERSION}/{HASHED_PX}"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
 
 
@@ -38,6 +39,7 @@ class Facts:
     format: str  # by content, e.g. "JPEG"
     orientation: int  # EXIF, 1 when none
     phash: int  # 64-bit perceptual hash
+    looks: Looks  # light, sharpness and colour of the square of HASHED_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +172,24 @@ def _facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, na
     """Return the facts, decoding anew where the square at hand is not of the side at which all hashes are taken."""
     if decoded is None or settings.image_px != HASHED_PX:
         decoded = decode(data, replace(settings, image_px=HASHED_PX), name=name)
-    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, perceptual_hash(decoded.pixels))
+    looks = measure_looks(decoded.pixels, camera=decoded.camera, file_bytes=len(data))
+    phash = perceptual_hash(decoded.pixels)
+    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, looks)
 
 
 def _cached_facts(cache: Cache, sha256: str) -> Facts | None:
     stored = cache.get_many(_FACTS_SPACE, [sha256]).get(sha256)
-    return Facts(*json.loads(stored)) if stored is not None else None
+    if stored is None:
+        return None
+    width, height, kind, orientation, phash, looks = json.loads(stored)
+    return Facts(width, height, kind, orientation, phash, Looks(*looks))
+
+
+def _written(facts: Facts) -> bytes:
+    looks = facts.looks
+    figures = [looks.brightness, looks.contrast, looks.sharpness, looks.chroma, looks.camera, looks.file_bytes]
+    values = [facts.width, facts.height, facts.format, facts.orientation, facts.phash, figures]
+    return json.dumps(values).encode()
 
 
 def _stored(seen: Iterator[_Seen], cache: Cache) -> Iterator[_Seen]:
@@ -183,9 +197,7 @@ def _stored(seen: Iterator[_Seen], cache: Cache) -> Iterator[_Seen]:
     fresh: dict[str, bytes] = {}
     for one in seen:
         if one.fresh and one.facts is not None:
-            facts = one.facts
-            values = [facts.width, facts.height, facts.format, facts.orientation, facts.phash]
-            fresh[one.sha256] = json.dumps(values).encode()
+            fresh[one.sha256] = _written(one.facts)
         if len(fresh) >= _WRITE_EVERY:
             cache.put_many(_FACTS_SPACE, fresh)
             fresh = {}

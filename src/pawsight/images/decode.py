@@ -40,7 +40,8 @@ _SCAN, _END = 0xDA, 0xD9
 # The markers at which libjpeg stops to read. What it passes by in a scan is left out: FF 00, restarts, all below C0.
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
 
-_EXIF_ORIENTATION = 0x0112
+_EXIF_MAKE, _EXIF_MODEL, _EXIF_ORIENTATION = 0x010F, 0x0110, 0x0112
+_CAMERA_LETTERS = 80  # of a name; what is longer names no camera
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -72,6 +73,7 @@ class Decoded:
     height: int
     format: str  # Pillow's name of the file format, by content
     orientation: int  # EXIF orientation that was applied, 1 when none; TIFF is turned by Pillow and says 1
+    camera: str = ""  # maker and model by EXIF
 
 
 def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
@@ -112,14 +114,14 @@ def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
         side = settings.image_px
         image.draft("RGB", (side, side))
         image.load()
-        orientation = _orientation(image)
+        orientation, camera = _told_by_exif(image)
         square = to_resizable(image).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
     upright = to_rgb(square)
     if orientation in _UPRIGHT:
         upright = upright.transpose(_UPRIGHT[orientation])
     if orientation >= 5:
         width, height = height, width
-    return Decoded(np.asarray(upright, dtype=np.uint8), width, height, kind, orientation)
+    return Decoded(np.asarray(upright, dtype=np.uint8), width, height, kind, orientation, camera)
 
 
 def _has_more_scans(data: bytes, allowed: int) -> bool:
@@ -137,13 +139,26 @@ def _has_more_scans(data: bytes, allowed: int) -> bool:
     return scans > allowed
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 where there is none or the EXIF block is broken."""
+def _told_by_exif(image: Image.Image) -> tuple[int, str]:
+    """Return orientation and camera; 1 and nothing where there are none or the EXIF block is broken."""
     try:
-        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+        exif = image.getexif()
+        value, names = exif.get(_EXIF_ORIENTATION, 1), [exif.get(_EXIF_MAKE), exif.get(_EXIF_MODEL)]
     except Exception:  # a broken EXIF block says nothing of the pixels, which did decode
-        return 1
-    return value if isinstance(value, int) and value in _UPRIGHT else 1
+        return 1, ""
+    return value if isinstance(value, int) and value in _UPRIGHT else 1, _camera(names)
+
+
+def _camera(names: list[object]) -> str:
+    """Return maker and model on one line, the maker once: many models repeat it."""
+    make, model = (
+        " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
+        if isinstance(name, str)
+        else ""
+        for name in names
+    )
+    told = model if model.casefold().startswith(make.casefold()) and model else f"{make} {model}"
+    return told.strip()[:_CAMERA_LETTERS]
 
 
 def _reason(data: bytes, error: Exception) -> str:

@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.cache import Cache
+from pawsight.data.audit import audit
 from pawsight.data.catalog import Catalog, read_catalog
 from pawsight.data.finder import find, find_listed
+from pawsight.data.findings import Finding
 from pawsight.data.sources import Source, resolve
-from pawsight.data.split import Split, make_split
+from pawsight.data.split import Split
+from pawsight.data.split_file import SplitFile
+from pawsight.data.split_given import cut, found_for
 from pawsight.images.decode import DecodeSettings
+from pawsight.jobs.audit import AuditFiles, checked_target, told, write_audit
+from pawsight.jobs.given_split import given_split
 from pawsight.machine import cache_folder, usable_cores
 from pawsight.progress import SILENT, Progress
 from pawsight.training.checks import check_names
@@ -32,6 +38,8 @@ class InspectReport:
     data: str
     catalog: Catalog
     split: Split  # as `train` would cut it
+    findings: tuple[Finding, ...]  # what is wrong, the gravest first
+    files: AuditFiles | None = None  # where the findings were written to, if they were
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `inspect --json` prints them."""
@@ -47,32 +55,48 @@ class InspectReport:
             "disputed": [list(names) for names in self.split.disputed],
             "straddling": [list(names) for names in self.split.straddling],
             "left_out": [{"path": one.name, "reason": one.reason} for one in self.catalog.left_out],
+            "findings": [one.to_json() for one in self.findings],
+            "report": str(self.files.html) if self.files else None,
+            "table": str(self.files.csv) if self.files else None,
         }
 
 
-def inspect(data: str | os.PathLike[str], *, seed: int = 0, progress: Progress = SILENT) -> InspectReport:
-    """Look at a data set without training on it.
+def inspect(
+    data: str | os.PathLike[str],
+    *,
+    split: str | os.PathLike[str] | None = None,
+    split_seed: int = 0,
+    target: str | os.PathLike[str] | None = None,
+    progress: Progress = SILENT,
+) -> InspectReport:
+    """Look at a data set without training on it, and list what is wrong with it.
 
     Args:
         data: as for `train`.
-        seed: of the split that `train` would make.
+        split, split_seed: as for `train`.
+        target: folder for audit.csv and audit.html, made where it is missing; without it nothing is written.
 
     Raises:
         DataError: it cannot be trained on as it is, and why.
+        WrongUsage: `target` lies among the pictures. StorageError: the disk refused.
     """
-    cache = cache_folder()
+    cache, given = cache_folder(), given_split(split, split_seed)
     source = resolve(data, cache=cache, progress=progress)
-    catalog = catalog_of(source, cache=cache, progress=progress)
-    return InspectReport(data=source.name, catalog=catalog, split=make_split(catalog, seed=seed))
+    folder = checked_target(target, source.root) if target is not None else None
+    catalog = catalog_of(source, cache=cache, given=given, progress=progress)
+    made = cut(catalog, seed=split_seed, given=given, progress=progress)
+    findings = audit(catalog, made)
+    files = write_audit(folder, source.name, catalog, findings) if folder else None
+    return InspectReport(data=source.name, catalog=catalog, split=made, findings=findings, files=files)
 
 
-def catalog_of(source: Source, *, cache: Path, progress: Progress = SILENT) -> Catalog:
+def catalog_of(source: Source, *, cache: Path, given: SplitFile | None = None, progress: Progress = SILENT) -> Catalog:
     """Read every picture of a source once; what was read before comes from the cache.
 
     Raises:
         DataError: it cannot be trained on as it is, and why.
     """
-    found = find_listed(source.root, source.listed) if source.listed else find(source.root)
+    found = found_for(find_listed(source.root, source.listed) if source.listed else find(source.root), given)
     check_names(found.folders)
     with Cache(cache / "cache") as store:
         return read_catalog(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)
@@ -96,12 +120,21 @@ def summary(report: InspectReport) -> list[str]:
         f"train would use {sizes['train']:,} train, {sizes['validation']:,} validation and {sizes['test']:,} test "
         f"pictures: {report.split.how} (digest {report.split.digest[:12]}).",
     ]
+    lines += told(report.findings)
     lines += _told_alike(report.split)
     if catalog.left_out:
-        lines.append(f"{len(catalog.left_out):,} files are left out:")
+        lines.append(f"{len(catalog.left_out):,} file{' is' if len(catalog.left_out) == 1 else 's are'} left out:")
         lines += [f"  {one.name}: {one.reason}" for one in catalog.left_out[:10]]
         lines += [f"  and {len(catalog.left_out) - 10:,} more (all with --json)"] * (len(catalog.left_out) > 10)
+    if report.files:
+        lines.append(
+            f"Written: {_from_here(report.files.html)} (to look at), {_from_here(report.files.csv)} (a table)."
+        )
     return lines
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _told_alike(split: Split) -> list[str]:

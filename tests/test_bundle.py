@@ -91,7 +91,7 @@ def test_a_bundle_is_four_files_and_each_has_its_digest_in_the_card(colour_bundl
     assert card["files"] == {
         name: hashlib.sha256((colour_bundle / name).read_bytes()).hexdigest() for name in names - {"bundle.json"}
     }
-    assert card["format"] == 1
+    assert card["format"] == 2
 
 
 def test_a_bundle_is_found_by_its_own_name_or_by_its_run(bundle):
@@ -158,10 +158,10 @@ def test_an_added_file_is_named(bundle, refusal, name):
     assert refusal() == f"It holds {name}, which belongs to no bundle."
 
 
-@pytest.mark.parametrize(("given", "told"), [(2, "2"), (0, "0"), ("1", "'1'"), (..., "None")])
+@pytest.mark.parametrize(("given", "told"), [(1, "1"), (0, "0"), ("1", "'1'"), (..., "None")])
 def test_another_format_is_refused(bundle, refusal, given, told):
     edit_card(bundle, format=given)
-    assert refusal() == f"It has format {told}; this Pawsight reads 1."
+    assert refusal() == f"It has format {told}; this Pawsight reads 2."
 
 
 @pytest.mark.parametrize("content", ["", "{", "nonsense", "[" * 100_000])
@@ -200,7 +200,7 @@ def test_the_seal_covers_all_else_that_the_card_says(colour_bundle):
         {"classes": ["green", "red", "blue"]},
         {"decode": {"image_px": 8, "max_megapixels": 51, "version": 1}},
         {"precision": "bf16"},
-        {"format": 2},
+        {"format": 1},
         {"files": {}},
         {"more": None},
         {"seal": "0" * 64},
@@ -476,3 +476,24 @@ def test_a_model_may_speak_of_locations(bundle, colour_model, name):
     model.doc_string = name
     replace_file(bundle, "model.onnx", model.SerializeToString())
     assert read_bundle(bundle).model == model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("trust", "told"),
+    [
+        (..., "bundle.json lacks or misstates 'trust'."),
+        (None, "bundle.json lacks or misstates trust, which is None."),
+        ({"temperature": 1.0}, "bundle.json lacks or misstates 'trust.fitted_on'."),
+        (
+            {"temperature": -1.0, "fitted_on": "", "promise": None, "guard": None},
+            "bundle.json lacks or misstates trust.temperature, which is -1.0.",
+        ),
+        (
+            {"temperature": 1.0, "fitted_on": "", "promise": {}, "guard": None},
+            "bundle.json lacks or misstates 'trust.promise.answered'.",
+        ),
+    ],
+)
+def test_trust_that_is_missing_or_nonsense_is_refused(bundle, refusal, trust, told):
+    edit_card(bundle, trust=trust)
+    assert refusal() == told

@@ -17,6 +17,8 @@ from pawsight.bundle_checks import seal_of
 from pawsight.errors import BundleRefused
 from pawsight.inference import TOLERANCE, Predictor, load_predictor
 from pawsight.machine import this_machine
+from pawsight.models.trust_graph import with_guard
+from pawsight.trust import Guard, Promise, Trust
 
 COLOURS = {"red": (250, 10, 10), "green": (10, 250, 10), "blue": (10, 10, 250)}
 
@@ -196,3 +198,48 @@ def test_a_forged_model_that_answers_otherwise_is_refused_though_its_digest_fits
     (forged / "bundle.json").write_text(json.dumps(card | {"seal": seal_of(card)}))
     with pytest.raises(BundleRefused, match="It fails its exam"):
         load_predictor(forged)
+
+
+PROMISE = Promise(
+    max_error=0.01,
+    confidence=0.9,
+    threshold=0.9,
+    pictures=800,
+    answered=700,
+    errors=2,
+    coverage=0.875,
+    coverage_interval=(0.85, 0.9),
+    expected_risk=0.004,
+)
+GUARD = Guard(threshold=0.95, false_alarms=0.01, pictures=800, components=1, caught=())
+
+
+@pytest.fixture
+def cautious(colour_bundle):
+    """A predictor that wants 90 %, and pictures that differ from grey only in red."""
+    bundle = read_bundle(colour_bundle)
+    model = with_guard(bundle.model, np.full(3, 128, np.float32), np.array([[1], [0], [0]], np.float32))
+    return Predictor(replace(bundle, model=model, card=replace(bundle.card, trust=Trust(promise=PROMISE, guard=GUARD))))
+
+
+def test_a_picture_is_answered_or_unsure_or_unlike_anything_seen(cautious, tmp_path):
+    colours = {"red": (250, 128, 128), "unsure": (140, 135, 128), "unlike anything seen": (130, 250, 128)}
+    for name, colour in colours.items():
+        Image.new("RGB", (20, 20), colour).save(tmp_path / f"{name}.png")
+    answers = cautious.predict([*(tmp_path / f"{name}.png" for name in colours), tmp_path / "missing.png"])
+    assert [answer.label for answer in answers] == [*colours, None]
+    assert [answer.verdict for answer in answers] == ["answered", "unsure", "unlike anything seen", None]
+    for answer in answers[:3]:
+        assert answer.probability == max(answer.probabilities.values())
+        assert list(answer.probabilities) == ["red", "green", "blue"]
+
+
+def test_without_promise_and_guard_every_picture_is_answered(predictor, pictures):
+    assert {answer.verdict for answer in predictor.predict(pictures)} == {"answered"}
+
+
+def test_a_guard_whose_graph_does_not_say_how_unlike_a_picture_is_is_refused(colour_bundle):
+    bundle = read_bundle(colour_bundle)
+    with pytest.raises(BundleRefused) as told:
+        Predictor(replace(bundle, card=replace(bundle.card, trust=Trust(guard=GUARD))))
+    assert told.value.why == "Its card has a guard, and the model has no output unlikeness to go with it."

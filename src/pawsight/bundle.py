@@ -5,8 +5,9 @@ Does not know: how the model was made, where the pictures lie.
 
     bundle/
       bundle.json       class names in order, decode settings, recipe, precision, digests, versions, sha256 of each
-                        file, and a seal over all of these
-      model.onnx        uint8 RGB pictures (N, H, W, 3) in; probabilities (N, C) and features (N, D) out
+                        file, how far to trust the answers, and a seal over all of these
+      model.onnx        uint8 RGB pictures (N, H, W, 3) in; probabilities (N, C) and features (N, D) out,
+                        with a guard also unlikeness (N,)
       exam.npz          pictures and the probabilities they got when the bundle was made
       trained.txt       sha256 of every picture trained on, so that nobody is examined on what he has learnt
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from pawsight.bundle_checks import check_self_contained, checked_arrays, checked
 from pawsight.errors import BundleRefused
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
 from pawsight.storage import new_folder, sha256_of, write_bytes, write_json
+from pawsight.trust import Trust, trust_from
 
-FORMAT = 1
+FORMAT = 2
 CARD, MODEL, EXAM, TRAINED = "bundle.json", "model.onnx", "exam.npz", "trained.txt"
 _LARGEST_SETTING = 100_000  # pixels or megapixels: beyond it a card is nonsense
 
@@ -55,6 +57,7 @@ class Card:
     data_fingerprint: str
     created: str  # ISO 8601, UTC
     versions: Mapping[str, str]
+    trust: Trust = field(default_factory=Trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
             split_digest=_text(values, "split_digest"),
             data_fingerprint=_text(values, "data_fingerprint"),
             created=_text(values, "created"),
+            trust=trust_from(values["trust"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise refused(folder, f"{CARD} lacks or misstates {error}.") from error

@@ -20,6 +20,8 @@ from pawsight.data.finder import expand
 from pawsight.engine import Engine, Lane, Outputs, best_precision
 from pawsight.images.loader import Loaded, load
 from pawsight.machine import Machine, this_machine
+from pawsight.models.trust_graph import UNLIKENESS
+from pawsight.trust import ANSWERED
 
 # How far a probability may lie from the one in the exam: rounding between processors in float32, and the 8 bits of
 # a bfloat16's fraction where either side computes with it.
@@ -31,10 +33,11 @@ class Prediction:
     """The answer for one picture, or the reason why there is none."""
 
     path: str
-    label: str | None
-    probability: float | None  # of the label
+    label: str | None  # a class, or "unsure" or "unlike anything seen" where the picture is not answered
+    probability: float | None  # of the best class
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
+    verdict: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
 
 
 class Predictor:
@@ -89,11 +92,32 @@ class Predictor:
     def _prediction(self, loaded: Loaded, outputs: Outputs | None) -> Prediction:
         path = os.fspath(loaded.path)
         if outputs is None:
-            return Prediction(path, None, None, None, loaded.problem)
+            return unanswered(path, loaded.problem)
+        return self.answer(path, outputs)
+
+    def answer(self, name: str, outputs: Outputs) -> Prediction:
+        """Return what the graph's outputs for one picture mean; command line and service both ask here."""
         values = outputs["probabilities"]
         best = int(values.argmax())
-        named = {name: float(value) for name, value in zip(self.classes, values, strict=True)}
-        return Prediction(path, self.classes[best], float(values[best]), named, None)
+        named = {label: float(value) for label, value in zip(self.classes, values, strict=True)}
+        verdict = self.verdict(outputs)
+        label = self.classes[best] if verdict == ANSWERED else verdict
+        return Prediction(name, label, float(values[best]), named, None, verdict)
+
+    def verdict(self, outputs: Outputs) -> str:
+        """Say of one picture's outputs whether they are an answer, in the words of `Prediction.verdict`."""
+        unlikeness = outputs.get(UNLIKENESS)
+        strange = None if unlikeness is None else float(unlikeness)
+        return self.bundle.card.trust.verdict(float(outputs["probabilities"].max()), strange)
+
+    def lane(self) -> Lane:
+        """Return a way through the engine for squares that the caller decoded."""
+        return Lane(self._engine)
+
+
+def unanswered(name: str, reason: str) -> Prediction:
+    """Return the `Prediction` of a picture that could not be read."""
+    return Prediction(name, None, None, None, reason)
 
 
 def load_predictor(place: str | os.PathLike[str]) -> Predictor:
@@ -109,9 +133,13 @@ def sit_exam(bundle: Bundle, engine: Engine) -> float:
     """Let a bundle answer its exam again and return the largest difference of a probability.
 
     Raises:
-        BundleRefused: a probability differs by more than `TOLERANCE`, or the outputs have another shape.
+        BundleRefused: a probability differs by more than `TOLERANCE`, or the outputs have another shape, or the card
+            has a guard and the graph does not say how unlike a picture is.
     """
-    answers = engine.run_all(bundle.exam.pictures).get("probabilities")
+    outputs = engine.run_all(bundle.exam.pictures)
+    answers, strange = outputs.get("probabilities"), outputs.get(UNLIKENESS)
+    if bundle.card.trust.guard is not None and (strange is None or strange.shape != bundle.exam.pictures.shape[:1]):
+        raise refused(bundle.folder, f"Its card has a guard, and the model has no output {UNLIKENESS} to go with it.")
     if answers is None or answers.shape != bundle.exam.probabilities.shape:
         raise refused(bundle.folder, "The model's outputs do not fit its exam.")
     allowed = max(TOLERANCE.get(bundle.card.precision, 0.0), TOLERANCE[engine.precision])

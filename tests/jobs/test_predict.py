@@ -20,9 +20,11 @@ def red(tmp_path):
     return tmp_path / "red.png"
 
 
-def answered(**shares):
+def answered(verdict="answered", **shares):
     label = max(shares, key=shares.get)
-    return Answer(Prediction("a.jpg", label, shares[label], shares, None))
+    return Answer(
+        Prediction("a.jpg", label if verdict == "answered" else verdict, shares[label], shares, None, verdict)
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,11 @@ def answered(**shares):
         (answered(cats=0.999, dogs=0.001), "a.jpg: cats 99.9 %"),
         (answered(cats=0.1, dogs=0.6, geese=0.3), "a.jpg: dogs 60.0 % (geese 30.0 %, cats 10.0 %)"),
         (answered(a=0.4, b=0.3, c=0.2, d=0.1), "a.jpg: a 40.0 % (b 30.0 %, c 20.0 %)"),
+        (answered("unsure", cats=0.621, dogs=0.379), "a.jpg: unsure (cats 62.1 %, dogs 37.9 %)"),
+        (
+            answered("unlike anything seen", cats=0.001, dogs=0.999),
+            "a.jpg: unlike anything seen (dogs 99.9 %)",
+        ),
         (Answer(Prediction("a.jpg", None, None, None, "truncated")), "a.jpg: not classified, truncated"),
     ],
 )
@@ -39,10 +46,10 @@ def test_a_line_for_people_names_the_answer_and_what_came_close(answer, line):
     assert answer.line() == line
 
 
-def test_json_has_path_label_probability_probabilities_and_error_and_nothing_else(colour_bundle, red, tmp_path):
+def test_json_has_path_label_probability_probabilities_error_and_verdict_and_nothing_else(colour_bundle, red, tmp_path):
     good, bad = predict(colour_bundle, [red, tmp_path / "missing.png"])
     plain = json.loads(json.dumps(good.to_json(), allow_nan=False))
-    assert list(plain) == ["path", "label", "probability", "probabilities", "error"]
+    assert list(plain) == ["path", "label", "probability", "probabilities", "error", "verdict"]
     assert (plain["path"], plain["label"], plain["error"]) == (str(red), "red", None)
     assert plain["probabilities"]["red"] == plain["probability"] > 0.99
     assert bad.to_json() == {
@@ -51,6 +58,7 @@ def test_json_has_path_label_probability_probabilities_and_error_and_nothing_els
         "probability": None,
         "probabilities": None,
         "error": "no such file or directory",
+        "verdict": None,
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pawsight.engine import Engine
 from pawsight.models.trust_graph import unlikeness_of, with_guard, with_temperature
-from pawsight.training.temperature import with_temperature as in_numpy
+from pawsight.temperature import with_temperature as in_numpy
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
 MEAN = np.array([120, 110, 100], np.float32)

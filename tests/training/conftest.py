@@ -36,7 +36,7 @@ def material_of(drawings, workplace):
         folder = place.runs / "001"
         folder.mkdir(parents=True, exist_ok=True)
         by_name = {one.name: one for one in catalog.pictures}
-        split = make_split(catalog, seed=recipe.seed)
+        split = make_split(catalog, seed=recipe.split_seed)
         return Material(catalog, split, recipe, place, folder, ("validation",), None, by_name)
 
     return make

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from pawsight.cli.manners import DURATION, polite, print_answer
+from pawsight.cli.manners import DURATION, PERCENT, polite, print_answer, splitting
 from pawsight.terminal import Terminal
 
 
@@ -29,9 +29,21 @@ from pawsight.terminal import Terminal
 @click.option(
     "--weights", type=click.Path(path_type=Path), help="MobileNetV2's weights (.h5), for the recipe mobilenet."
 )
+@click.option(
+    "--max-error", type=PERCENT, help="E.g. 1%: answer only so many pictures that at most this share is wrong."
+)
+@click.option(
+    "--false-alarms",
+    type=PERCENT,
+    default="1%",
+    show_default=True,
+    help="With --max-error: share of usual pictures that may be called unlike anything seen.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a run of the same recipe and data that was stopped.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random.")
 @click.option("--runs", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True)
+@click.option("--patch", type=click.Path(path_type=Path), help="Decisions about labels that pawsight review wrote.")
+@splitting
 @polite
 def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train a classifier on labelled pictures.
@@ -54,6 +66,7 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random.")
 @click.option("--weights", type=click.Path(path_type=Path), help="MobileNetV2's weights (.h5), for the rung mobilenet.")
 @click.option("--runs", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True)
+@splitting
 @polite
 def ladder(data: str, recipes: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train every recipe on DATA and tell in one report what each step up gains."""

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -42,6 +43,27 @@ class _Duration(click.ParamType[float]):
 DURATION = _Duration()
 
 
+class _Percent(click.ParamType[float]):
+    """A share of pictures such as 1% or 0.01, above nothing and below 50 %."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
+        except ValueError:
+            share = math.nan
+        if not 0.0 < share < 0.5:
+            self.fail(f"{value!r} is no share above nothing and below 50 %; type for example 1% or 0.01", param, ctx)
+        return share
+
+
+PERCENT = _Percent()
+
+
 def polite(command: Command) -> Command:
     """Give a command --json and --quiet, and turn expected failures into a message and an exit status."""
 
@@ -62,6 +84,19 @@ def polite(command: Command) -> Command:
             sys.exit(1)
 
     return mannered  # type: ignore[return-value]
+
+
+def splitting(command: Command) -> Command:
+    """Give a command the two options that say which picture lies in which part."""
+    file = click.option(
+        "--split",
+        type=click.Path(path_type=Path),
+        help="CSV with the columns path,part, or a run whose split it takes.",
+    )
+    seed = click.option(
+        "--split-seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the cut into parts."
+    )
+    return file(seed(command))
 
 
 def print_answer(answer: dict[str, Any] | list[str]) -> None:

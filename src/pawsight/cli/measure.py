@@ -1,4 +1,4 @@
-"""The verbs that say how good a classifier is: evaluate, report.
+"""The verbs that say how good a classifier is: evaluate, compare, report.
 
 Enters: what was typed. Leaves: one job called, its answer printed. Does not know: how anything is done.
 """
@@ -19,6 +19,10 @@ from pawsight.terminal import Terminal
 @click.argument("data", required=False)
 @click.option("--test", is_flag=True, help="Measure on the run's own test part; every look is counted.")
 @click.option("--including-training", is_flag=True, help="Do not leave out pictures that were trained on.")
+@click.option(
+    "--slices", is_flag=True, help="Say how it does on dark, blurry, small ... pictures, by format and folder."
+)
+@click.option("--learning-curve", is_flag=True, help="Say what twice the data would buy; takes some seconds.")
 @polite
 def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Measure a RUN on its own validation part, or on other labelled DATA."""
@@ -31,10 +35,30 @@ def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **op
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True)
+@click.option("--test", is_flag=True, help="Compare on the test part, if all were measured on it; counts as a look.")
+@polite
+def compare(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Compare RUNS by paired tests on the held-out pictures that they share; a tie is an answer."""
+    from pawsight.jobs.compare import compare as job
+    from pawsight.jobs.compare import summary
+
+    made = job(runs, progress=progress, **options)
+    print_answer(made.to_json() if as_json else summary(made))
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True)
 @click.option("--target", type=click.Path(file_okay=False, path_type=Path), help="Folder for the report.")
+@click.option(
+    "--quick", is_flag=True, help="Leave out slices, likely wrong labels and learning curve, unless the run keeps them."
+)
 @polite
 def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
-    """Write a report over RUNS, the lowest rung first."""
+    """Write a report over RUNS, the lowest rung first.
+
+    How far to trust them is told of the one with the best validation accuracy. Slices, likely wrong labels and the
+    learning curve are computed where it does not keep them yet; that takes some seconds and needs its pictures.
+    """
     from pawsight.jobs.report import report as job
     from pawsight.jobs.report import summary
 

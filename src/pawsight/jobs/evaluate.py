@@ -19,10 +19,15 @@ import numpy as np
 from pawsight.data.finder import Candidate, LeftOut, find, find_listed
 from pawsight.data.sources import resolve
 from pawsight.errors import BadCatalog, NoPictures, WrongUsage
+from pawsight.evaluation.abstention import Abstention, measure_abstention
 from pawsight.evaluation.metrics import Metrics, measure
 from pawsight.evaluation.report import confusions, sentence, table_rows, to_jsonable
+from pawsight.evaluation.slices import Judged, Slice
 from pawsight.inference import Predictor, load_predictor
-from pawsight.jobs.sealed import HeldOut, held_out
+from pawsight.jobs.learning_curve import CurveReport, curve_lines
+from pawsight.jobs.learning_curve import learning_curve as curve_of
+from pawsight.jobs.sealed import HeldOut, held_out, looks_at_test, told_looks
+from pawsight.jobs.slices import slice_lines, slice_remarks, slices_of, store_slices
 from pawsight.machine import cache_folder
 from pawsight.progress import SILENT, Progress
 
@@ -37,6 +42,10 @@ class EvaluateReport:
     split_digest: str  # of the split the bundle was made from
     metrics: Metrics | None
     left_out: tuple[LeftOut, ...]
+    looks_at_test: int | None = None  # looks so far, this one included; None where other pictures were measured
+    abstention: Abstention | None = None  # None where the bundle answers every picture
+    slices: tuple[Slice, ...] | None = None  # None where they were not asked for
+    learning_curve: CurveReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `evaluate --json` prints them."""
@@ -47,6 +56,10 @@ class EvaluateReport:
             "split": {"digest": self.split_digest},
             "metrics": to_jsonable(self.metrics),
             "left_out": [{"path": one.name, "reason": one.reason} for one in self.left_out],
+            "looks_at_test": self.looks_at_test,
+            "abstention": self.abstention.to_json() if self.abstention else None,
+            **({} if self.slices is None else {"slices": [one.to_json() for one in self.slices]}),
+            **({} if self.learning_curve is None else {"learning_curve": self.learning_curve.to_json()}),
         }
 
 
@@ -57,6 +70,8 @@ def evaluate(
     test: bool = False,
     including_training: bool = False,
     counts_look: bool = True,
+    slices: bool = False,
+    learning_curve: bool = False,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure a bundle.
@@ -67,6 +82,8 @@ def evaluate(
         test: take the run's own test part instead; its every look is counted.
         counts_look: count this look at the test part; only what belongs to the end of training does not.
         including_training: do not leave out pictures that the bundle was trained on.
+        slices: say how it does by kind of picture; those of the run's own validation part are stored in the run.
+        learning_curve: say what twice the data would buy; of the run's own pictures, and stored in the run.
 
     Raises:
         PawsightError: the bundle is refused, or there is no picture that may be measured.
@@ -76,6 +93,12 @@ def evaluate(
             "Either the run's own test part can be measured or other data, not both.",
             f"--test was given beside {os.fspath(data)}.",
             "Leave one of them out.",
+        )
+    if learning_curve and data is not None:
+        raise WrongUsage(
+            "A learning curve is that of a run's own pictures.",
+            f"Other data was given: {os.fspath(data)}.",
+            f"Leave it out: pawsight evaluate {os.fspath(run)} --learning-curve",
         )
     predictor = load_predictor(run)
     progress.say(f"Bundle   {predictor.bundle.folder}, split {predictor.bundle.card.split_digest[:12]}")
@@ -87,11 +110,12 @@ def evaluate(
         source = resolve(data, cache=cache_folder(), progress=progress)
         found = find_listed(source.root, source.listed) if source.listed else find(source.root)
         chosen, name = HeldOut(found.candidates, {}), source.name
-    truths, probabilities, left_out = _answers(predictor, chosen, including_training, progress)
+    truths, probabilities, verdicts, left_out = _answers(predictor, chosen, including_training, progress)
     if not truths:
         raise _nothing_left(name, left_out)
     classes = predictor.classes
-    metrics = measure(np.array([classes.index(label) for label in truths]), np.stack(probabilities), classes)
+    true, table = np.array([classes.index(label) for label in truths]), np.stack(probabilities)
+    metrics = measure(true, table, classes)
     return EvaluateReport(
         bundle=predictor.bundle.folder,
         data=name,
@@ -99,16 +123,42 @@ def evaluate(
         split_digest=predictor.bundle.card.split_digest,
         metrics=metrics,
         left_out=tuple(left_out),
+        abstention=measure_abstention(true, table, verdicts, predictor.bundle.card.trust),
+        looks_at_test=looks_at_test(Path(run)) if test else None,
+        slices=_sliced(Path(run), part, predictor, chosen, left_out, probabilities, progress) if slices else None,
+        learning_curve=curve_of(Path(run), progress=progress) if learning_curve else None,
     )
+
+
+def _sliced(
+    run: Path,
+    part: str | None,
+    predictor: Predictor,
+    chosen: HeldOut,
+    left_out: Sequence[LeftOut],
+    probabilities: Sequence[np.ndarray[Any, Any]],
+    progress: Progress,
+) -> tuple[Slice, ...]:
+    """Return the slices of the pictures that were answered, storing those of the run's own validation part."""
+    unanswered = {one.name for one in left_out}
+    answered = [one for one in chosen.candidates if one.name not in unanswered]
+    judged = [
+        Judged(one.name, one.label, predictor.classes[int(row.argmax())], float(row.max()))
+        for one, row in zip(answered, probabilities, strict=True)
+    ]
+    slices = slices_of(answered, judged, progress=progress)
+    if part == "validation":
+        store_slices(run, slices, part=part, pictures=len(judged))
+    return slices
 
 
 def _answers(
     predictor: Predictor, chosen: HeldOut, including_training: bool, progress: Progress
-) -> tuple[list[str], list[np.ndarray[Any, Any]], list[LeftOut]]:
-    """Return truths, probabilities and what was left out."""
+) -> tuple[list[str], list[np.ndarray[Any, Any]], list[str], list[LeftOut]]:
+    """Return truths, probabilities, verdicts, and what was left out."""
     candidates = chosen.candidates
     _check_labels(predictor.classes, candidates)
-    truths, probabilities, left_out = [], [], []
+    truths, probabilities, verdicts, left_out = [], [], [], []
     with progress.stage("Classifying", len(candidates), "pictures") as step:
         answers = predictor.outputs(one.path for one in candidates)
         for one, (loaded, outputs) in zip(candidates, answers, strict=True):
@@ -122,7 +172,8 @@ def _answers(
             else:
                 truths.append(one.label)
                 probabilities.append(outputs["probabilities"])
-    return truths, probabilities, left_out
+                verdicts.append(predictor.verdict(outputs))
+    return truths, probabilities, verdicts, left_out
 
 
 def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
@@ -156,7 +207,19 @@ def summary(report: EvaluateReport) -> list[str]:
         lines.append("Commonest mistakes: " + "; ".join(f"{n} {a} taken for {b}" for a, b, n in mistakes))
     if report.left_out:
         lines.append(f"Left out: {_told(report.left_out)}")
-    return [*lines, f"The split it was trained with has the digest {report.split_digest[:12]}."]
+    if report.abstention is not None:
+        lines.append(f"Abstention: {report.abstention.sentence()}")
+    return [*lines, *_asked_for(report), f"The split it was trained with has the digest {report.split_digest[:12]}."]
+
+
+def _asked_for(report: EvaluateReport) -> list[str]:
+    """Return the lines about what was asked for beyond the figures."""
+    lines = [] if report.looks_at_test is None else [told_looks(report.looks_at_test)]
+    if report.slices is not None:
+        lines += [*_columns(slice_lines(report.slices)), *slice_remarks(report.slices)]
+    if report.learning_curve is not None:
+        lines += curve_lines(report.learning_curve)
+    return lines
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

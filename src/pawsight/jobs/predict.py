@@ -15,6 +15,7 @@ from pawsight.data.finder import expand, is_folder
 from pawsight.errors import NoPictures, WrongUsage
 from pawsight.inference import Prediction, load_predictor
 from pawsight.progress import SILENT, Progress
+from pawsight.trust import ANSWERED
 
 _RUNNERS_UP = 2  # other classes named beside the answer on a line for people
 _WORTH_NAMING = 0.005  # probability below which a runner-up is left unsaid
@@ -40,9 +41,15 @@ class Answer:
         one = self.prediction
         if one.probabilities is None or one.label is None or one.probability is None:
             return f"{one.path}: not classified, {one.error}"
-        others = sorted(one.probabilities.items(), key=lambda pair: -pair[1])[1 : 1 + _RUNNERS_UP]
-        told = ", ".join(f"{name} {100 * value:.1f} %" for name, value in others if value >= _WORTH_NAMING)
+        ranked = sorted(one.probabilities.items(), key=lambda pair: -pair[1])[: 1 + _RUNNERS_UP]
+        if one.verdict not in (None, ANSWERED):
+            return f"{one.path}: {one.label} ({_shares(ranked)})"
+        told = _shares(ranked[1:])
         return f"{one.path}: {one.label} {100 * one.probability:.1f} %" + (f" ({told})" if told else "")
+
+
+def _shares(ranked: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {100 * value:.1f} %" for name, value in ranked if value >= _WORTH_NAMING)
 
 
 def predict(

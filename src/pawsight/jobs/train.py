@@ -12,19 +12,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pawsight.data.audit import audit
+from pawsight.data.patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
+from pawsight.data.split_file import SplitFile
 from pawsight.engine import SPOKEN, best_precision
 from pawsight.errors import WrongUsage
+from pawsight.evaluation.audit_page import COLUMNS
+from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import measure
 from pawsight.history import HISTORY, write_history
+from pawsight.jobs.given_split import given_split
 from pawsight.jobs.log import Logged
+from pawsight.jobs.patch_gain import gain_from_patch
 from pawsight.jobs.train_report import TrainReport, summary
+from pawsight.jobs.trust_report import trust_report
 from pawsight.machine import cache_folder, this_machine
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import Recipe
 from pawsight.progress import SILENT, Progress, Stopwatch
-from pawsight.runs import LOG, METRICS, PREDICTIONS, set_latest, write_table
+from pawsight.runs import APPLIED_PATCH, AUDIT, LOG, METRICS, PREDICTIONS, set_latest, write_table
 from pawsight.storage import write_json, write_text
+from pawsight.trust import Caution
 
 if TYPE_CHECKING:
     from pawsight.training.run import Outcome
@@ -41,6 +50,9 @@ class Order:
     weights: Path | None = None  # of MobileNetV2
     parts: tuple[str, ...] = _BOTH  # held-out parts to measure; without "test" the test part stays sealed
     resume: bool = False
+    given: SplitFile | None = None  # the split, where it is not to be cut by a seed
+    patch: Patch | None = None  # decisions about labels
+    caution: Caution | None = None  # what is asked of the answers
 
 
 def train(
@@ -56,6 +68,11 @@ def train(
     precision: str | None = None,
     class_weights: bool | None = None,
     seed: int = 0,
+    split: str | os.PathLike[str] | None = None,
+    split_seed: int = 0,
+    patch: str | os.PathLike[str] | None = None,
+    max_error: float | None = None,
+    false_alarms: float = 0.01,
     runs: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -71,7 +88,13 @@ def train(
         patience: epochs without a better validation loss before training stops; 0 is never.
         precision: "f32" or "bf16", of the gradients' arithmetic.
         class_weights: let pictures of rare classes count more.
-        seed: of everything random.
+        seed: of everything random but the split.
+        split: a CSV with the columns path,part, or a run whose split is taken; instead of a cut of our own.
+        split_seed: of the cut into parts; runs of several seeds lie on the same pictures.
+        patch: decisions about labels, as `pawsight review` writes them; nothing in the data itself is changed.
+        max_error: share of the answered pictures that may be wrong, e.g. 0.01; predictions may then be `unsure` or
+            `unlike anything seen`. None: every picture is answered.
+        false_alarms: share of usual pictures that may be called unlike anything seen; with max_error.
         runs: folder in which the numbered run folder is made.
         weights: file with MobileNetV2's weights, for the recipe `mobilenet` where Keras cannot download them.
         resume: go on with the newest unfinished run of the same recipe on the same data, where there is one.
@@ -95,8 +118,12 @@ def train(
         precision=precision,
         class_weights=class_weights or None,
         seed=seed,
+        split_seed=split_seed,
     )
     chosen = make_recipe(recipe, wishes)
+    caution = Caution(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
+    given = given_split(split, split_seed)
+    decided = read_patch(Path(patch).expanduser()) if patch is not None else None
     log, stopwatch = Logged(progress), Stopwatch()
     machine = this_machine()
     log.say(f"Machine  {machine}")
@@ -108,9 +135,12 @@ def train(
         log.say(f"Note     {source.note}")
     order = Order(
         runs=Path(runs).absolute(),
-        command=command_for(os.fspath(data), recipe, wishes, weights),
+        command=command_for(os.fspath(data), recipe, wishes, weights, split=split, patch=patch, caution=caution),
         weights=existing(weights),
         resume=resume,
+        given=given,
+        patch=decided,
+        caution=caution,
     )
     report = train_on(source, chosen, order, log, stopwatch)
     set_latest(report.run)
@@ -124,8 +154,19 @@ def train_on(source: Source, recipe: Recipe, order: Order, log: Logged, stopwatc
     from pawsight.training.run import train as run_training
 
     place = Workplace(order.runs, cache_folder(), this_machine(), log, stopwatch, order.weights)
-    outcome = run_training(source, recipe, place, parts=order.parts, resume=order.resume)
+    outcome = run_training(
+        source,
+        recipe,
+        place,
+        parts=order.parts,
+        resume=order.resume,
+        given=order.given,
+        patch=order.patch,
+        caution=order.caution,
+    )
     with kept_or_cleared(outcome.folder):
+        if order.patch is not None:
+            write_patch(outcome.folder / APPLIED_PATCH, order.patch.decisions)
         with stopwatch.stage("measuring"):
             report = _report(outcome, order, str(place.machine), stopwatch)
         _write(report, outcome.fitted.probabilities, log)
@@ -133,12 +174,24 @@ def train_on(source: Source, recipe: Recipe, order: Order, log: Logged, stopwatc
     return report
 
 
-def command_for(data: str, recipe: str, wishes: Wishes, weights: str | os.PathLike[str] | None) -> str:
+def command_for(
+    data: str,
+    recipe: str,
+    wishes: Wishes,
+    weights: str | os.PathLike[str] | None,
+    *,
+    split: str | os.PathLike[str] | None = None,
+    patch: str | os.PathLike[str] | None = None,
+    caution: Caution | None = None,
+) -> str:
     """Return the command line that makes the same run again."""
     wished: Mapping[str, Any] = {key: value for key, value in asdict(wishes).items() if value not in (None, False)}
     options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in wished.items()]
-    given = [f"--weights {shlex.quote(os.fspath(weights))}"] if weights is not None else []
-    return " ".join(["pawsight train", shlex.quote(data), f"--recipe {recipe}", *options, *given])
+    files = {"weights": weights, "split": split, "patch": patch}
+    given = [f"--{key} {shlex.quote(os.fspath(file))}" for key, file in files.items() if file is not None]
+    asked = asdict(caution) if caution else {}
+    shares = [f"--{key.replace('_', '-')} {100 * share:.10g}%" for key, share in asked.items()]
+    return " ".join(["pawsight train", shlex.quote(data), f"--recipe {recipe}", *options, *given, *shares])
 
 
 def existing(weights: str | os.PathLike[str] | None) -> Path | None:
@@ -173,7 +226,18 @@ def _report(outcome: Outcome, order: Order, machine: str, stopwatch: Stopwatch) 
         layers=fitted.layers,
         history=fitted.history,
         notes=fitted.notes,
+        trust=trust_report(outcome),
+        patch=outcome.patched,
+        gain_from_patch=_gain(outcome, order.patch) if order.patch else None,
     )
+
+
+def _gain(outcome: Outcome, patch: Patch) -> Gain | None:
+    table = outcome.fitted.probabilities.get("validation")
+    if table is None or not len(table):
+        return None
+    predicted = [outcome.catalog.classes[index] for index in table.argmax(axis=1)]
+    return gain_from_patch(patch, outcome.split.part("validation"), predicted)
 
 
 def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) -> None:
@@ -186,6 +250,8 @@ def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) -
     ]
     header = ("path", "sha256", "part", "label", "predicted", *(f"p({name})" for name in classes))
     write_table(report.run / PREDICTIONS, header, rows)
+    findings = audit(report.catalog, report.split)
+    write_table(report.run / AUDIT, COLUMNS, [(one.path, one.problem, one.value, one.severity) for one in findings])
     if report.history:
         _write_curves(report)
     for line in summary(report):

@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.data.catalog import Catalog
+from pawsight.data.patched import PatchOutcome
 from pawsight.data.split import Split
+from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import Metrics
 from pawsight.evaluation.report import sentence, to_jsonable
 from pawsight.history import Epoch
+from pawsight.jobs.patch_gain import spoken
+from pawsight.jobs.trust_report import TrustReport
 from pawsight.models.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -42,6 +46,9 @@ class TrainReport:
     layers: tuple[Layer, ...] = ()
     history: tuple[Epoch, ...] = ()
     notes: tuple[str, ...] = ()
+    patch: PatchOutcome | None = None  # what decisions about labels changed
+    trust: TrustReport | None = None  # how far the answers hold
+    gain_from_patch: Gain | None = None  # over the run that the patch lies in
 
     @property
     def seconds_per_epoch(self) -> float | None:
@@ -59,7 +66,12 @@ class TrainReport:
             "precision": self.precision,
             "classes": list(self.catalog.classes),
             "counts": self.catalog.counts,
-            "split": {"digest": self.split.digest, **self.split.sizes},
+            "split": {
+                "digest": self.split.digest,
+                **self.split.sizes,
+                "how": self.split.how,
+                "seed": self.recipe.split_seed,
+            },
             "straddling": [list(names) for names in self.split.straddling],
             "validation": to_jsonable(self.validation),
             "test": to_jsonable(self.test),
@@ -71,6 +83,10 @@ class TrainReport:
             "epochs": len(self.history),
             "seconds_per_epoch": self.seconds_per_epoch,
             "notes": list(self.notes),
+            "patch": self.patch.to_json() if self.patch else None,
+            "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
+            "calibration": self.trust.calibration() if self.trust else None,
+            "abstention": self.trust.abstention() if self.trust else None,
             "command": self.command,
             "seconds": dict(self.seconds),
             "machine": self.machine,
@@ -88,10 +104,14 @@ def summary(report: TrainReport) -> list[str]:
         f" ({report.split.how}); digest {report.split.digest[:12]}",
     ]
     lines += _warnings(report)
+    lines += [f"Patch       {report.patch.sentence()}"] if report.patch else []
     lines += [f"Note        {note}" for note in report.notes]
+    lines += report.trust.lines() if report.trust else []
     lines.append(f"Validation  {sentence(report.validation)}")
     if report.test is not None:
         lines.append(f"Test        {sentence(report.test)}")
+    if report.gain_from_patch is not None:
+        lines.append(f"Patch       {spoken(report.gain_from_patch)}")
     return [*lines, f"Run         {report.run} in {report.seconds['total']:.1f} s"]
 
 

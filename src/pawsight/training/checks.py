@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pawsight.bundle_checks import problem_with_name
 from pawsight.data.split import Split
 from pawsight.errors import BadCatalog
+from pawsight.trust import UNLIKE, UNSURE
 
 
 def check_names(classes: Sequence[str]) -> None:
@@ -26,6 +27,21 @@ def check_names(classes: Sequence[str]) -> None:
                 f"The name {name!r} cannot be the name of a class.",
                 f"It {problem}, so it could not be shown or sent everywhere.",
                 "Rename the folder, or change the label in the CSV, and type the same command again.",
+            )
+
+
+def check_verdicts(classes: Sequence[str]) -> None:
+    """Refuse classes whose names a cautious classifier says instead of a class.
+
+    Raises:
+        BadCatalog: a class is called "unsure" or "unlike anything seen".
+    """
+    for name in (UNSURE, UNLIKE):
+        if name in classes:
+            raise BadCatalog(
+                f"The name {name!r} cannot be the name of a class with --max-error.",
+                "It is what is answered where no class is, and nobody could tell the two apart.",
+                "Rename the folder, or change the label in the CSV, or leave --max-error out.",
             )
 
 

@@ -27,7 +27,7 @@ from pawsight.training.pixels import stacked_pixels
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
-METHOD_VERSION = 1  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
+METHOD_VERSION = 2  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,14 @@ class Layer:
     parameters: int
 
 
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """What a classifier says of training pictures when it was fitted without them."""
+
+    rows: Labels  # (N,), of the training part
+    log_probabilities: Floats  # (N, C), up to a constant a row
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
     """A classifier that is finished but not yet measured."""
@@ -64,6 +72,7 @@ class Fitted:
     notes: tuple[str, ...] = ()  # what a reader of the result should know
     precision: str = "f32"  # of the arithmetic that saw the pictures
     computed: int = 0  # pictures whose features were not in the cache
+    out_of_fold: OutOfFold | None = None  # None where nothing was cross-validated
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Enters: features and labels of the training part alone. Leaves: a `Head`. Does n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ class Head:
     strength: float  # the inverse strength that was chosen
     folds: int  # of the cross-validation that chose it; 0 where a class had too few pictures for any
     log_losses: tuple[tuple[float, float], ...]  # strength -> mean out-of-fold log loss, in nats; empty without folds
+    out_of_fold: tuple[Labels, Floats] | None = None  # rows (M,) and their logits (M, C) by heads fitted without them
 
     def probabilities(self, features: Floats) -> Floats:
         """Return softmax probabilities (N, C) for features (N, D)."""
@@ -46,7 +47,14 @@ class Head:
 
 
 def fit_head(
-    features: Floats, labels: Labels, *, classes: int, folds: int, seed: int, progress: Progress = SILENT
+    features: Floats,
+    labels: Labels,
+    *,
+    classes: int,
+    folds: int,
+    seed: int,
+    groups: Labels | None = None,
+    progress: Progress = SILENT,
 ) -> Head:
     """Fit a head.
 
@@ -58,6 +66,8 @@ def fit_head(
             class has a single one (then the middle strength is taken). Where pictures x classes exceed 400,000 the
             strength is chosen on a stratified sample of the pictures.
         seed: of the folds and the sample.
+        groups: numbers (N,) of the groups of pictures that look the same, which share a fold where that leaves every
+            class in every fold; None where no two do.
 
     Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold.
     """
@@ -69,13 +79,20 @@ def fit_head(
     rows = _sample(labels, most=max(_MOST_CHOSEN_ON // classes, 2 * classes), seed=seed)
     folds = min(folds, int(np.bincount(labels[rows], minlength=classes).min()))
     with threadpool_limits(1 if len(labels) * classes <= _ALONE else None, user_api="blas"):
-        losses = _out_of_fold_losses(scaled[rows], labels[rows], folds, seed, progress) if folds > 1 else {}
+        parts = _folds(labels[rows], groups if groups is None else groups[rows], folds, seed) if folds > 1 else []
+        held_out = _out_of_fold(scaled[rows], labels[rows], parts, progress)
+        losses = {one: _log_loss(logits, labels[rows]) for one, logits in held_out.items()}
         strength = min(losses, key=lambda one: losses[one]) if losses else STRENGTHS[len(STRENGTHS) // 2]
         weights, bias = _softmax_form(*_fit(scaled, labels, strength, None))
     weights = weights / spread[:, None]
     bias = bias - centre @ weights
     return Head(
-        weights.astype(np.float32), bias.astype(np.float32), strength, folds if losses else 0, tuple(losses.items())
+        weights.astype(np.float32),
+        bias.astype(np.float32),
+        strength,
+        folds if losses else 0,
+        tuple(losses.items()),
+        (rows, held_out[strength]) if losses else None,
     )
 
 
@@ -91,35 +108,53 @@ def _sample(labels: Labels, *, most: int, seed: int) -> Labels:
     return np.sort(by_class[place_in_class < np.repeat(kept, counts)])
 
 
-def _out_of_fold_losses(
-    scaled: Floats, labels: Labels, folds: int, seed: int, progress: Progress
-) -> dict[float, float]:
+def _folds(labels: Labels, groups: Labels | None, folds: int, seed: int) -> list[tuple[Labels, Labels]]:
+    """Return rows to fit and rows held out for each fold; a group follows its first member where classes allow it."""
     from sklearn.model_selection import StratifiedKFold
 
-    parts = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(scaled, labels))
-    totals = dict.fromkeys(STRENGTHS, 0.0)
-    with progress.stage("Choosing the regularisation", folds, "folds") as step:
+    number = np.empty(len(labels), np.int64)
+    for fold, (_, held_out) in enumerate(StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)):
+        number[held_out] = fold
+    if groups is not None:
+        _, firsts, which = np.unique(groups, return_index=True, return_inverse=True)
+        together = number[firsts[which]]
+        counts = np.zeros((folds, int(labels.max()) + 1), np.int64)
+        np.add.at(counts, (together, labels), 1)
+        if (counts.sum(axis=0) > counts).all() and counts.sum(axis=1).all():
+            number = together
+    return [(np.flatnonzero(number != fold), np.flatnonzero(number == fold)) for fold in range(folds)]
+
+
+def _out_of_fold(
+    scaled: Floats, labels: Labels, parts: Sequence[tuple[Labels, Labels]], progress: Progress
+) -> dict[float, Floats]:
+    """Return for each strength the logits (N, C) of every row by the head fitted without it; nothing without folds."""
+    logits: dict[float, Floats] = {}
+    if not parts:
+        return logits
+    with progress.stage("Choosing the regularisation", len(parts), "folds") as step:
         for fitted, held_out in parts:
-            for strength, loss in _path_losses(scaled, labels, fitted, held_out):
-                totals[strength] += loss * len(held_out) / len(labels)
+            for strength, answers in _path(scaled, labels, fitted, held_out):
+                table = logits.setdefault(strength, np.empty((len(labels), answers.shape[1]), np.float32))
+                table[held_out] = answers
             step.advance()
-    return totals
+    return logits
 
 
-def _path_losses(scaled: Floats, labels: Labels, fitted: Labels, held_out: Labels) -> Sequence[tuple[float, float]]:
-    """Fit every strength on one fold, each starting from the one before, and return the losses on the rest."""
-    losses = []
+def _path(scaled: Floats, labels: Labels, fitted: Labels, held_out: Labels) -> Iterator[tuple[float, Floats]]:
+    """Fit every strength on one fold, each starting from the one before, and yield the logits of the rest."""
     start = None
     inside, outside = scaled[fitted], scaled[held_out]
     for strength in STRENGTHS:
         start = _fit(inside, labels[fitted], strength, start)
         weights, bias = _softmax_form(*start)
-        logits = outside @ weights + bias
-        top = logits.max(axis=1)
-        log_sum = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-        given = logits[np.arange(len(held_out)), labels[held_out]]
-        losses.append((strength, float((log_sum - given).mean())))
-    return losses
+        yield strength, outside @ weights + bias
+
+
+def _log_loss(logits: Floats, labels: Labels) -> float:
+    top = logits.max(axis=1)
+    log_sum = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return float((log_sum - logits[np.arange(len(labels)), labels]).mean())
 
 
 def _fit(scaled: Floats, labels: Labels, strength: float, start: tuple[Floats, Floats] | None) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ Training proper is done by the recipe's method, and all it fits to is the traini
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,21 +17,27 @@ from pawsight.bundle import Card, Exam, write_bundle
 from pawsight.cache import Cache
 from pawsight.data.catalog import Catalog, read_catalog
 from pawsight.data.finder import find, find_listed
+from pawsight.data.patch import Patch
+from pawsight.data.patched import PatchOutcome, apply
 from pawsight.data.sources import Source
-from pawsight.data.split import PARTS, Split, make_split
+from pawsight.data.split import PARTS, Split
+from pawsight.data.split_file import SplitFile
+from pawsight.data.split_given import cut, found_for
 from pawsight.engine import Engine, best_precision
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
 from pawsight.machine import versions
 from pawsight.models.backbones import find_backbone
 from pawsight.models.export_backbone import backbone_onnx
 from pawsight.models.recipe import Recipe
-from pawsight.training.checks import check_names, check_taught
+from pawsight.training.checks import check_names, check_taught, check_verdicts
 from pawsight.training.events import write_events
 from pawsight.training.exam import exam_pictures
 from pawsight.training.features import FeatureSink
 from pawsight.training.folder import BUNDLE, kept_or_cleared, open_folder
 from pawsight.training.material import Fitted, Floats, Labels, Material, Workplace
 from pawsight.training.simple import fit_majority, fit_probe
+from pawsight.training.trusted import Settled, check_promise, settle, try_out
+from pawsight.trust import Caution, Trust
 
 HELD_OUT = ("validation", "test")
 _USES_FEATURES = ("probe", "finetune")
@@ -47,10 +53,20 @@ class Outcome:
     split: Split
     truths: Mapping[str, Labels]  # part -> class indices (N,)
     fitted: Fitted
+    settled: Settled
+    patched: PatchOutcome | None = None  # what a patch of labels did
 
 
 def train(
-    source: Source, recipe: Recipe, place: Workplace, *, parts: tuple[str, ...] = HELD_OUT, resume: bool = False
+    source: Source,
+    recipe: Recipe,
+    place: Workplace,
+    *,
+    parts: tuple[str, ...] = HELD_OUT,
+    resume: bool = False,
+    given: SplitFile | None = None,
+    patch: Patch | None = None,
+    caution: Caution | None = None,
 ) -> Outcome:
     """Train a recipe on a source and write the run folder.
 
@@ -60,22 +76,33 @@ def train(
         place: where, and who is told.
         parts: held-out parts whose probabilities are wanted; without "test" the test part stays sealed.
         resume: go on with the newest unfinished run of the same recipe on the same split, where there is one.
+        given: the split, where it is not to be cut here.
+        patch: decisions about labels, applied after the split is cut so that every picture stays in its part.
+        caution: what is asked of the answers; None: every picture is answered.
 
     Raises:
-        DataError: the data cannot be trained on. ModelError: weights are missing. StorageError: the disk refused.
+        DataError: the data cannot be trained on. ModelError: weights are missing, or validation is too small for the
+        caution. StorageError: the disk refused.
     """
-    found = find_listed(source.root, source.listed) if source.listed else find(source.root)
+    found = found_for(find_listed(source.root, source.listed) if source.listed else find(source.root), given)
     check_names(found.folders)
+    if caution is not None:
+        check_verdicts(found.folders)
     with Cache(place.cache / "cache") as cache:
-        sink = _feature_sink(recipe, place, cache) if recipe.method in _USES_FEATURES else None
+        sink = feature_sink(recipe, place, cache) if recipe.method in _USES_FEATURES else None
         with place.stopwatch.stage("reading"):
             settings = DecodeSettings(image_px=recipe.image_px)
             threads = place.machine.cores if sink is None else place.machine.feeders
             catalog = read_catalog(found, settings, cache=cache, threads=threads, sink=sink, progress=place.progress)
         with place.stopwatch.stage("splitting"):
-            split = make_split(catalog, seed=recipe.seed)
+            split = cut(catalog, seed=recipe.split_seed, given=given, progress=place.progress)
+            patched = None
+            if patch is not None:
+                catalog, split, patched = apply(catalog, split, patch)
             check_taught(split, compares_epochs=recipe.epochs > 0)
-        return _fit(catalog, split, recipe, place, sink, parts, resume)
+            if caution is not None:
+                check_promise(split, caution, guarded=recipe.method != "majority")
+        return replace(_fit(catalog, split, recipe, place, sink, parts, resume, caution), patched=patched)
 
 
 def _fit(
@@ -86,6 +113,7 @@ def _fit(
     sink: FeatureSink | None,
     parts: tuple[str, ...],
     resume: bool,
+    caution: Caution | None,
 ) -> Outcome:
     by_name = {picture.name: picture for picture in catalog.pictures}
     draft = Material(catalog, split, recipe, place, place.runs, parts, sink, by_name)
@@ -93,12 +121,14 @@ def _fit(
     material = Material(catalog, split, recipe, place, folder, parts, sink, by_name)
     with kept_or_cleared(folder):
         fitted = _method(recipe)(material)
+        with place.stopwatch.stage("trusting"):
+            settled = settle(material, fitted, caution)
         with place.stopwatch.stage("writing"):
-            _write_bundle(material, fitted)
+            settled = replace(settled, trust=_write_bundle(material, settled))
             if fitted.history:
                 write_events(folder, fitted.history)
     truths = {part: material.truths(part) for part in PARTS}
-    return Outcome(folder, recipe, catalog, split, truths, fitted)
+    return Outcome(folder, recipe, catalog, split, truths, settled.fitted, settled)
 
 
 def _method(recipe: Recipe) -> Callable[[Material], Fitted]:
@@ -115,7 +145,8 @@ def _method(recipe: Recipe) -> Callable[[Material], Fitted]:
     return fit_transfer if recipe.method == "transfer" else fit_finetune
 
 
-def _feature_sink(recipe: Recipe, place: Workplace, cache: Cache) -> FeatureSink:
+def feature_sink(recipe: Recipe, place: Workplace, cache: Cache) -> FeatureSink:
+    """Return what computes and keeps the features of a recipe's backbone on this machine."""
     precision = best_precision(place.machine)
     backbone = find_backbone(recipe.backbone)
     space = f"features/{backbone.sha256}/{recipe.image_px}/decoder{DECODER_VERSION}/{precision}"
@@ -128,9 +159,12 @@ def _feature_sink(recipe: Recipe, place: Workplace, cache: Cache) -> FeatureSink
     return FeatureSink(make_engine, cache=cache, space=space, width=backbone.feature_dim)
 
 
-def _write_bundle(material: Material, fitted: Fitted) -> None:
-    pictures = exam_pictures(material.recipe.image_px)
-    answers: Floats = material.engine(fitted.model).run_all(pictures)["probabilities"]
+def _write_bundle(material: Material, settled: Settled) -> Trust:
+    """Write the bundle and return its trust, now with what the guard catches."""
+    pictures, model = exam_pictures(material.recipe.image_px), settled.fitted.model
+    engine = material.engine(model)
+    answers: Floats = engine.run_all(pictures)["probabilities"]
+    trust = try_out(settled.trust, engine)
     card = Card(
         classes=material.classes,
         decode=DecodeSettings(image_px=material.recipe.image_px),
@@ -140,6 +174,8 @@ def _write_bundle(material: Material, fitted: Fitted) -> None:
         data_fingerprint=material.catalog.fingerprint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
+        trust=trust,
     )
     trained = frozenset(one.sha256 for one in material.split.part("train"))
-    write_bundle(material.folder / BUNDLE, card, model=fitted.model, exam=Exam(pictures, answers), trained=trained)
+    write_bundle(material.folder / BUNDLE, card, model=model, exam=Exam(pictures, answers), trained=trained)
+    return trust

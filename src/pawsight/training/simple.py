@@ -10,7 +10,7 @@ import numpy as np
 from pawsight.models.backbones import find_backbone
 from pawsight.models.export_backbone import backbone_onnx
 from pawsight.models.head_graph import append_head, mean_colour_graph
-from pawsight.training.material import Fitted, Layer, Material
+from pawsight.training.material import Fitted, Labels, Layer, Material, OutOfFold
 from pawsight.training.probe import Head, fit_head
 
 
@@ -43,6 +43,7 @@ def fit_probe(material: Material) -> Fitted:
         notes=(_chosen(head),),
         precision=material.precision,
         computed=material.sink.computed if material.sink else 0,
+        out_of_fold=OutOfFold(*head.out_of_fold) if head.out_of_fold else None,
     )
 
 
@@ -56,8 +57,19 @@ def probe_head(material: Material) -> Head:
             classes=len(material.classes),
             folds=material.recipe.folds,
             seed=material.recipe.seed,
+            groups=_groups(material),
             progress=material.place.progress,
         )
+
+
+def _groups(material: Material) -> Labels:
+    """Number the groups of equal and near-equal training pictures (N,); each other picture is a group of its own."""
+    rows = {one.name: row for row, one in enumerate(material.split.part("train"))}
+    groups = np.arange(len(rows))
+    for together in material.split.alike:
+        members = [rows[one.name] for one in together if one.name in rows]
+        groups[members] = min(members, default=0)
+    return groups
 
 
 def _chosen(head: Head) -> str:

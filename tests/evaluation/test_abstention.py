@@ -1,0 +1,53 @@
+"""What was answered and what of it was wrong, counted by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pawsight.evaluation.abstention import measure_abstention
+from pawsight.evaluation.intervals import wilson
+from pawsight.trust import Guard, Promise, Trust
+
+GUARD = Guard(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
+PROMISE = Promise(
+    max_error=0.05,
+    confidence=0.9,
+    threshold=0.6,
+    pictures=100,
+    answered=90,
+    errors=1,
+    coverage=0.9,
+    coverage_interval=(0.8, 0.95),
+    expected_risk=0.02,
+)
+TABLE = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.55, 0.45], [0.3, 0.7]])
+TRUE = np.array([0, 1, 1, 1, 0])
+VERDICTS = ["answered", "answered", "answered", "unsure", "unlike anything seen"]
+
+
+def test_answered_wrong_and_strange_are_counted():
+    told = measure_abstention(TRUE, TABLE, VERDICTS, Trust(promise=PROMISE, guard=GUARD))
+    assert (told.pictures, told.answered, told.errors, told.unlike) == (5, 3, 1, 1)
+    assert (told.coverage, told.error) == (0.6, pytest.approx(1 / 3))
+    assert (told.coverage_interval, told.error_interval) == (wilson(3, 5), wilson(1, 3))
+    plain = json.loads(json.dumps(told.to_json(), allow_nan=False))
+    assert plain["coverage_interval"] == wilson(3, 5).as_list()
+    assert plain["promise"]["max_error"] == 0.05
+    assert told.sentence() == (
+        "answered 3 of 5 (60.0 %, 23.1-88.2 %); of these 1 wrong (33.33 %, 6.1-79.2 %), promised at most 5 %; "
+        "unlike anything seen: 1"
+    )
+
+
+def test_nothing_answered_has_no_error():
+    told = measure_abstention(TRUE, TABLE, ["unsure"] * 5, Trust(promise=PROMISE))
+    assert (told.answered, told.error, told.error_interval) == (0, None, None)
+    assert told.sentence().startswith("answered 0 of 5 (0.0 %, 0.0-43.4 %), promised")
+
+
+def test_who_answers_everything_and_who_was_asked_nothing_has_none():
+    assert measure_abstention(TRUE, TABLE, ["answered"] * 5, Trust(temperature=2.0)) is None
+    assert measure_abstention(np.empty(0, np.int64), np.empty((0, 2)), [], Trust(promise=PROMISE)) is None

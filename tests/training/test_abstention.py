@@ -1,0 +1,112 @@
+"""The promise is kept as often as it says, on simulated answers whose true error is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from pawsight.training.abstention import binomial_tail, choose, clopper_pearson, least_pictures
+
+
+def simulated(count, rng, *, floor):
+    """Sureness uniform on (0, 1), and right with a chance that grows with it; `floor` is wrong however sure."""
+    sure = rng.random(count)
+    return sure, rng.random(count) >= error_at(sure, floor)
+
+
+def error_at(sure, floor):
+    return floor + 0.1 * (1 - sure) ** 2
+
+
+def true_error_above(threshold, floor):
+    """The error among all answers at least as sure as the threshold, by integral."""
+    return floor + 0.1 * (1 - threshold) ** 2 / 3
+
+
+@pytest.mark.parametrize(
+    ("max_error", "floor", "count"), [(0.01, 0.0, 800), (0.01, 0.004, 2000), (0.02, 0.01, 1500), (0.05, 0.03, 400)]
+)
+def test_the_promise_is_broken_in_at_most_one_run_of_ten(max_error, floor, count):
+    broken = made = 0
+    for seed in range(1000):
+        promise = choose(*simulated(count, np.random.default_rng(seed), floor=floor), max_error=max_error)
+        made += promise is not None
+        broken += promise is not None and true_error_above(promise.threshold, floor) > max_error
+    assert made > 50
+    assert broken / 1000 <= 0.1 + 0.02  # two standard deviations of 1,000 runs
+
+
+def test_it_is_not_so_careful_that_nothing_is_answered():
+    """The true error is 1 % at a coverage of 55 %."""
+    shares = [choose(*simulated(8000, np.random.default_rng(s), floor=0.0), max_error=0.01) for s in range(50)]
+    assert 0.4 < np.mean([one.coverage if one else 0 for one in shares]) < 0.55
+
+
+def test_the_expected_share_answered_and_wrong_is_bounded_too():
+    shares = []
+    for seed in range(500):
+        promise = choose(*simulated(800, np.random.default_rng(seed), floor=0.004), max_error=0.01)
+        if promise:
+            assert promise.expected_risk == (promise.errors + 1) / 801 <= 0.01
+            shares.append((1 - promise.threshold) * true_error_above(promise.threshold, 0.004))
+    assert np.mean(shares) <= 0.01
+
+
+@pytest.mark.parametrize(("max_error", "needed"), [(0.01, 230), (0.005, 460), (0.02, 114), (0.05, 45), (0.1, 22)])
+def test_a_promise_needs_so_many_pictures_though_none_is_wrong(max_error, needed):
+    assert least_pictures(max_error) == needed
+    sure = np.linspace(0.6, 0.9, needed)
+    assert choose(sure[1:], np.ones(needed - 1, bool), max_error=max_error) is None
+    promise = choose(sure, np.ones(needed, bool), max_error=max_error)
+    assert (promise.answered, promise.errors, promise.threshold, promise.coverage) == (needed, 0, 0.0, 1.0)
+
+
+def test_one_wrong_label_among_the_surest_does_not_end_it():
+    right = np.ones(800, bool)
+    right[0] = False
+    promise = choose(np.linspace(1, 0.5, 800), right, max_error=0.01)
+    assert (promise.answered, promise.errors) == (800, 1)
+
+
+def test_equal_sureness_is_answered_together_or_not_at_all():
+    sure = np.repeat([0.99, 0.8, 0.7], [400, 100, 100])
+    right = np.ones(600, bool)
+    right[420:440] = False
+    promise = choose(sure, right, max_error=0.01)
+    assert promise.answered == 400
+    assert 0.8 < promise.threshold < 0.99
+
+
+def test_pictures_that_are_never_answered_count_for_the_coverage():
+    promise = choose(np.linspace(1, 0.5, 500), np.ones(500, bool), max_error=0.01, pictures=1000)
+    assert (promise.pictures, promise.answered, promise.coverage) == (1000, 500, 0.5)
+    assert promise.coverage_interval == pytest.approx((0.4685, 0.5315), abs=1e-3)
+
+
+def test_nothing_at_all_promises_nothing():
+    assert choose(np.empty(0), np.empty(0, bool), max_error=0.01) is None
+
+
+@given(st.integers(1, 3000), st.floats(0.0005, 0.9995), st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_binomial_tail_is_scipy_s(pictures, rate, data):
+    errors = data.draw(st.integers(0, pictures))
+    assert binomial_tail(errors, pictures, rate) == pytest.approx(stats.binom.cdf(errors, pictures, rate), abs=1e-9)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (3, 50), (780, 808), (1, 2)])
+def test_the_interval_is_that_of_clopper_and_pearson(successes, trials):
+    expected = stats.binomtest(successes, trials).proportion_ci(0.95, method="exact")
+    assert clopper_pearson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_many_pictures_are_quick():
+    from time import perf_counter
+
+    rng = np.random.default_rng(0)
+    begun = perf_counter()
+    assert choose(*simulated(100_000, rng, floor=0.004), max_error=0.02) is not None
+    assert perf_counter() - begun < 5

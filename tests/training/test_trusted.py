@@ -1,0 +1,174 @@
+"""A run that was asked for caution, from what is typed to what its bundle answers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawsight.bundle import read_bundle
+from pawsight.data.split import Assigned, Split
+from pawsight.errors import BadCatalog, TrainingFailed
+from pawsight.inference import load_predictor
+from pawsight.jobs.evaluate import evaluate
+from pawsight.jobs.evaluate import summary as evaluated
+from pawsight.jobs.train_report import summary
+from pawsight.models.recipe import Recipe
+from pawsight.runs import PREDICTIONS, read_table
+from pawsight.training.material import Fitted, OutOfFold
+from pawsight.training.probe import fit_head
+from pawsight.training.trusted import OUT_OF_FOLD, VALIDATION, check_promise, settle
+from pawsight.trust import Caution, Trust
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory):
+    """Grainy pictures, reddish and bluish: 30 + 60 of each, in train/ and validation/."""
+    folder, rng = tmp_path_factory.mktemp("coloured") / "data", np.random.default_rng(0)
+    for part, count in (("train", 30), ("validation", 60)):
+        for name, middle in (("blue", (80, 90, 190)), ("red", (190, 90, 80))):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = np.clip(middle + rng.normal(0, 12, (12, 12, 3)) + rng.normal(0, 8, 3), 0, 255).astype(np.uint8)
+                grown = Image.fromarray(pixels).resize((96, 96), Image.Resampling.BICUBIC)
+                grown.save(folder / part / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cautious(trained, coloured, tmp_path_factory):
+    """A probe of the colours with a promise of 10 %."""
+    cache = shutil.copytree(trained.cache, tmp_path_factory.mktemp("cautious") / "cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWSIGHT_CACHE", str(cache))
+        yield trained.again(coloured, cache.parent / "runs", max_error=0.1, false_alarms=0.05)
+
+
+def test_the_bundle_carries_temperature_promise_and_guard(cautious):
+    trust = read_bundle(cautious.run).card.trust
+    assert trust == cautious.trust.trust
+    assert trust.fitted_on == OUT_OF_FOLD
+    assert (trust.promise.max_error, trust.promise.pictures) == (0.1, 96)
+    assert [one.kind for one in trust.guard.caught] == ["drawn things", "writing", "textures", "noise"]
+    assert sum(one.pictures for one in trust.guard.caught) == 60
+
+
+def test_metrics_json_tells_calibration_and_abstention(cautious):
+    plain = json.loads((cautious.run / "metrics.json").read_text())
+    calibration, trust = plain["calibration"], read_bundle(cautious.run).card.trust
+    assert calibration["temperature"] == trust.temperature
+    assert calibration["pictures"] == 60
+    for part in ("validation", "test"):
+        assert set(calibration[part]) == {"ece", "brier", "log_loss"}
+        assert all(set(pair) == {"before", "after"} for pair in calibration[part].values())
+    assert calibration["validation"]["log_loss"]["after"] == pytest.approx(plain["validation"]["log_loss"])
+    assert plain["abstention"]["promise"]["threshold"] == trust.promise.threshold
+    assert plain["abstention"]["guard"]["threshold"] == trust.guard.threshold
+    assert plain["command"].endswith(" --max-error 10% --false-alarms 5%")
+
+
+def test_people_are_told_in_three_lines(cautious):
+    lines = [line.partition(" ")[0] for line in summary(cautious)]
+    assert {"Calibration", "Promise", "Guard"} <= set(lines)
+
+
+def test_predictions_and_bundle_give_the_same_calibrated_probabilities(cautious, coloured):
+    rows = read_table(cautious.run / PREDICTIONS)
+    answers = load_predictor(cautious.run).predict([coloured / row["path"] for row in rows])
+    written = [float(row["p(red)"]) for row in rows]
+    allowed = 3e-2 if cautious.precision == "bf16" else 2e-4
+    assert np.allclose([answer.probabilities["red"] for answer in answers], written, atol=allowed)
+
+
+def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious):
+    report = evaluate(cautious.run)
+    told = report.to_json()["abstention"]
+    promise = read_bundle(cautious.run).card.trust.promise
+    assert (told["errors"], told["pictures"]) == (promise.errors, 96)
+    assert told["answered"] - promise.answered in (0, 1)  # the picture that is the guard's threshold may be answered
+    assert told["promise"]["max_error"] == 0.1
+    assert any(line.startswith(f"Abstention: answered {told['answered']} of 96") for line in evaluated(report))
+
+
+def test_without_caution_nothing_is_abstained_from(trained, warm):
+    assert read_bundle(trained.report.run).card.trust.promise is None
+    assert trained.report.to_json()["abstention"] is None
+    assert evaluate(trained.report.run).abstention is None
+
+
+def test_a_promise_that_validation_is_too_small_for_is_refused_before_training(warm, tmp_path):
+    with pytest.raises(TrainingFailed) as told:
+        warm.again(warm.data, tmp_path / "runs", max_error=0.01)
+    assert str(told.value) == (
+        "An error of at most 1 % cannot be promised on 16 validation pictures: 232 are needed at least.\n"
+        "Even if every answer were right, fewer could be so by luck more often than once in ten.\n"
+        "Type --max-error 13.5%, if that will do. Or add pictures to validation."
+    )
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.parametrize("name", ["unsure", "unlike anything seen"])
+def test_a_class_called_like_a_verdict_is_refused_with_caution_alone(warm, tmp_path, name):
+    data = shutil.copytree(warm.data, tmp_path / "data")
+    for part in ("train", "validation"):
+        (data / part / "dogs").rename(data / part / name)
+    with pytest.raises(BadCatalog, match=f"The name '{name}' cannot be the name of a class with --max-error"):
+        warm.again(data, tmp_path / "runs", max_error=0.2)
+
+
+def test_errors_among_the_surest_end_in_a_warning_and_no_promise(material_of, colour_model):
+    material = material_of(Recipe(name="majority", method="majority", backbone="", image_px=32))
+    count = material.split.sizes["validation"]
+    wrong = 1 - np.eye(2, dtype=np.float32)[material.truths("validation")]
+    settled = settle(
+        material,
+        Fitted(model=colour_model, probabilities={"validation": wrong}, parameters=(0, 0)),
+        Caution(max_error=0.2, false_alarms=0.1),
+    )
+    assert settled.trust == Trust()
+    assert settled.broken == (
+        "11 of the 11 surest answers on validation are wrong, so no threshold keeps an error of 20 %; "
+        "nothing is unsure, every picture gets an answer"
+    )
+    assert settled.fitted.notes == ("no guard against strange pictures: this recipe has too few features for one",)
+    assert count == 16
+
+
+def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold(material_of, colour_model):
+    material = material_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
+    truths = material.truths("validation")
+    table = np.where(np.eye(2)[truths] > 0, 0.9, 0.1).astype(np.float32)
+    table[:4] = table[:4, ::-1]
+    fitted = Fitted(model=colour_model, probabilities={"validation": table}, parameters=(0, 0))
+    settled = settle(material, fitted)
+    assert settled.trust.fitted_on == VALIDATION
+    assert settled.fitted.probabilities["validation"].max() == pytest.approx(0.75, abs=1e-3)  # 12 of 16 are right
+    assert settled.before["validation"] is table
+    rows = np.arange(8)
+    known = OutOfFold(rows, np.log(np.full((8, 2), 0.5, np.float32)) + np.eye(2, dtype=np.float32)[rows % 2])
+    assert settle(material, replace(fitted, out_of_fold=known)).trust.fitted_on == OUT_OF_FOLD
+
+
+def test_out_of_fold_logits_belong_to_every_row_and_duplicates_share_a_fold():
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 40)
+    features = rng.normal(size=(80, 10)).astype(np.float32) + labels[:, None]
+    twins = np.concatenate([features, features])
+    groups = np.tile(np.arange(80), 2)
+    apart = fit_head(twins, np.tile(labels, 2), classes=2, folds=5, seed=0)
+    together = fit_head(twins, np.tile(labels, 2), classes=2, folds=5, seed=0, groups=groups)
+    rows, logits = together.out_of_fold
+    assert np.array_equal(rows, np.arange(160))
+    assert np.allclose(logits[:80], logits[80:], atol=1e-4)
+    assert not np.allclose(apart.out_of_fold[1][:80], apart.out_of_fold[1][80:], atol=1e-3)
+
+
+def test_a_guarded_promise_needs_a_few_pictures_more():
+    assigned = tuple(Assigned(str(number), "", "cats", "validation") for number in range(230))
+    check_promise(Split(assigned, ""), Caution(max_error=0.01), guarded=False)
+    with pytest.raises(TrainingFailed, match="232 are needed"):
+        check_promise(Split(assigned, ""), Caution(max_error=0.01), guarded=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -47,14 +47,23 @@ class Engine:
         image_px: side of the squares.
         precision: of the arithmetic.
         streams: pictures computed side by side, usually one for each core.
+        change: is given OpenVINO's graph before it is compiled, e.g. to add an output.
 
     Raises:
         BundleRefused: OpenVINO cannot read the graph.
     """
 
-    def __init__(self, model: bytes, *, image_px: int, precision: Precision, streams: int) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        image_px: int,
+        precision: Precision,
+        streams: int,
+        change: Callable[[Any], None] | None = None,
+    ) -> None:
         self.image_px, self.precision = image_px, precision
-        self._compiled = _compile(model, image_px, precision, streams)
+        self._compiled = _compile(model, image_px, precision, streams, change)
         self._names = [(index, output.get_any_name()) for index, output in enumerate(self._compiled.outputs)]
         self._most = _REQUESTS_A_STREAM * streams  # under way in one lane
         self._free: deque[Any] = deque()
@@ -109,6 +118,20 @@ class Lane:
         while self._under_way:
             yield self._oldest()
 
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    @property
+    def places(self) -> int:
+        """How many more squares may be pushed without waiting for an answer."""
+        return self._engine._most - len(self._under_way)
+
+    def finished(self, wait_ms: int) -> Iterator[tuple[Any, Outputs]]:
+        """Wait for the oldest for `wait_ms` at most; yields it and those after it that are finished by then."""
+        while self._under_way and self._under_way[0][1].wait_for(wait_ms):
+            yield self._oldest()
+            wait_ms = 0
+
     def _oldest(self) -> tuple[Any, Outputs]:
         key, request = self._under_way.popleft()
         request.wait()
@@ -117,13 +140,17 @@ class Lane:
         return key, answer
 
 
-def _compile(model: bytes, image_px: int, precision: Precision, streams: int) -> Any:
+def _compile(
+    model: bytes, image_px: int, precision: Precision, streams: int, change: Callable[[Any], None] | None
+) -> Any:
     openvino = _openvino()
     settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": str(streams)}
     try:
         core = openvino.Core()
         graph = core.read_model(model, b"")
         graph.reshape([1, image_px, image_px, 3])
+        if change is not None:
+            change(graph)
         return core.compile_model(graph, "CPU", settings)
     except Exception as error:  # OpenVINO raises RuntimeError and its own kinds, with pages of C++ in them
         raise BundleRefused(

@@ -36,6 +36,11 @@ class Terminal:
         self._quiet = quiet
         self._is_terminal = sys.stderr.isatty()
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is said."""
+        return self._quiet
+
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str = "") -> Iterator[Step]:
         """Show a bar, or plain lines, while the stage lasts."""

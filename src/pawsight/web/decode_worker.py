@@ -1,0 +1,83 @@
+"""One process that decodes hostile bytes and knows nothing else: started, fed and killed by decoding.py.
+
+Enters: requests on a socket, file descriptor 0. Leaves: replies on it. Does not know: HTTP, models, the names of files.
+
+    request   image_px u32, max_megapixels u32, seconds u32, bytes u64; then the file
+    reply     status u8 (0 pixels, 1 a reason), bytes u32; then the pixels or the reason in UTF-8
+
+It ends when the other side is gone, and the system ends it when a picture takes more memory or time than it may.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import socket
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from pawsight.errors import UnreadablePicture
+from pawsight.images.decode import DecodeSettings, decode
+
+REQUEST, REPLY = struct.Struct("!IIIQ"), struct.Struct("!BI")
+PIXELS, REASON = 0, 1
+NO_MEMORY = "needs more memory than a picture may take"
+
+
+def main(memory_bytes: int) -> None:
+    """Answer requests until the other side is gone."""
+    _limit_memory(memory_bytes)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # typed at a terminal, they are meant for the server
+        signal.signal(number, signal.SIG_IGN)
+    with socket.socket(fileno=0) as line, suppress(ConnectionError):
+        line.sendall(REPLY.pack(REASON, 0))  # ready
+        while head := _receive(line, REQUEST.size):
+            image_px, megapixels, seconds, size = REQUEST.unpack(head)
+            data = _receive(line, size)
+            _limit_time(seconds)
+            status, content = _answer(bytes(data), DecodeSettings(image_px=image_px, max_megapixels=megapixels))
+            signal.alarm(0)
+            line.sendall(REPLY.pack(status, len(content)))
+            line.sendall(content)
+
+
+def _answer(data: bytes, settings: DecodeSettings) -> tuple[int, bytes]:
+    try:
+        return PIXELS, decode(data, settings, name="picture").pixels.tobytes()
+    except UnreadablePicture as error:
+        return REASON, (NO_MEMORY if isinstance(error.__cause__, MemoryError) else error.why).encode()
+
+
+def _receive(line: socket.socket, size: int) -> bytearray:
+    """Return `size` bytes, or none when the other side is gone."""
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        count = line.recv_into(view)
+        if not count:
+            return bytearray()
+        view = view[count:]
+    return data
+
+
+def _limit_memory(allowed: int) -> None:
+    """Allow `allowed` bytes of address space beyond what importing took; where the system cannot, only time counts."""
+    with suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+        most = pages * resource.getpagesize() + allowed
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _limit_time(seconds: int) -> None:
+    """Let the system end this process should the server not: by the clock and by the processor's time."""
+    signal.alarm(seconds)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    with suppress(OSError, ValueError):
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + seconds, hard))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,92 @@
+"""What is said when a request cannot be answered: problem documents by RFC 9457.
+
+Enters: a status and plain words. Leaves: `Problem`, and the response it becomes. Does not know: requests, pictures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+MEDIA_TYPE = "application/problem+json"
+
+# type -> (status, title). The type is a name, not an address: nothing needs to be looked up to understand an answer.
+KINDS: Mapping[str, tuple[int, str]] = {
+    "bad-request": (400, "The request cannot be read"),
+    "token-wanted": (401, "A token is wanted"),
+    "foreign-origin": (403, "Asked by another site"),
+    "not-found": (404, "There is nothing here"),
+    "wrong-method": (405, "This cannot be done here"),
+    "too-slow": (408, "The request took too long to arrive"),
+    "too-large": (413, "The request is too large"),
+    "wrong-type": (415, "This kind of body cannot be read"),
+    "misdirected": (421, "Another host is meant"),
+    "unreadable-picture": (422, "The picture cannot be read"),
+    "failed": (500, "Something went wrong here"),
+    "busy": (503, "Too much to do"),
+    "not-ready": (503, "Not ready"),
+    "deadline": (504, "The answer took too long"),
+}
+
+
+class Problem(Exception):
+    """A request that ends without an answer.
+
+    Args:
+        kind: one of `KINDS`.
+        detail: one or two sentences for people: what happened, and what to do instead.
+        file: the picture that it is about.
+        reason: why, in a few words that programs may compare.
+        headers: more headers for the response.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        detail: str,
+        *,
+        file: str | None = None,
+        reason: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.kind, self.detail, self.file, self.reason = kind, detail, file, reason
+        self.status, self.title = KINDS[kind]
+        self.headers = dict(headers or {})
+        super().__init__(detail)
+
+    def document(self, *, instance: str, request_id: str) -> dict[str, Any]:
+        """Return the problem as plain JSON values; what is not known is left out."""
+        members = {
+            "type": f"urn:pawsight:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "file": self.file,
+            "reason": self.reason,
+            "request_id": request_id,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+    def body(self, *, instance: str, request_id: str) -> bytes:
+        """Return the document as JSON in UTF-8."""
+        return json.dumps(self.document(instance=instance, request_id=request_id)).encode()
+
+
+def busy(detail: str, *, seconds: int) -> Problem:
+    """Return the problem of too much to do, with the time after which to ask again."""
+    return Problem("busy", f"{detail} Ask again in {seconds} s.", headers={"Retry-After": str(seconds)})
+
+
+def of_status(status: int) -> Problem:
+    """Return the problem for a status that the router found."""
+    found = {404: "not-found", 405: "wrong-method"}.get(status)
+    if found is None:
+        return Problem("failed" if status >= 500 else "bad-request", HTTPStatus(status).phrase + ".")
+    details = {
+        "not-found": "This address has no meaning here; /docs lists those that have.",
+        "wrong-method": "This address does not take this method; /docs lists what it takes.",
+    }
+    return Problem(found, details[found])

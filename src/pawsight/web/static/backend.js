@@ -1,0 +1,35 @@
+// What the page asks, whoever answers: a server (rest.js) or a model in the browser.
+//
+// A backend is an object with
+//   privacy      one sentence for people: where pictures go and whether they are kept
+//   links        [{text, href}] shown at the top, maybe none
+//   model()      -> Promise of a Model; throws Busy while there is none yet
+//   classify(files)  -> Promise of one Prediction for each File, in order; throws Busy or Refused
+//   explain(file)    -> Promise of a Blob: the whole picture with its heat map, stretched to any shape
+//   openReport()     shows the run's report; called where the Model says there is one without an address
+//
+// Model: {classes, recipe, imagePx, validation, maxError, heatMaps, report, group, largest}
+//   validation   {pictures, accuracy, interval: [low, high]} or null
+//   maxError     share of answered pictures that may be wrong, where unsure ones are not answered; else null
+//   report       address of the run's report, true where openReport() shows it, or null
+//   group        {files, bytes} that one call of classify may hold
+//   largest      bytes of one file
+//
+// Prediction: {file, label, probability, probabilities, verdict, error, nearest}
+//   verdict      "answered", "unsure", "unlike anything seen", or null
+//   nearest      maybe [{label, image}] of training pictures most like it; image is a data: or same-origin address
+
+export class Busy extends Error {
+  constructor(seconds, told = "The classifier is busy.") {
+    super(told);
+    this.seconds = seconds;
+  }
+}
+
+// `again` says whether the same files might be answered another time.
+export class Refused extends Error {
+  constructor(told, { again = true } = {}) {
+    super(told);
+    this.again = again;
+  }
+}

@@ -1,0 +1,170 @@
+// The page: pictures in, answers shown. start(backend) is all there is to call; backend.js says what a backend is.
+
+import { Busy } from "./backend.js";
+import { camera } from "./camera.js";
+import { at } from "./dom.js";
+import { describe, introduce, unreachable } from "./facts.js";
+import { Gallery } from "./gallery.js";
+import { takeIn } from "./intake.js";
+import { Queue } from "./queue.js";
+import { csv, download, json } from "./tables.js";
+import { fitted, thumbnail } from "./thumbnail.js";
+import { count, spoken, tally } from "./words.js";
+
+const PAUSE_MS = 500; // answers that come together are read out together
+const READ_OUT = 3; // one by one; more are counted
+const LONGEST_PAUSE_S = 15;
+const LINGER_MS = 150; // of the mouse on a picture before its heat map is wanted
+
+export function start(backend) {
+  const page = new Page(backend);
+  introduce(backend);
+  takeIn((files) => page.take(files));
+  camera((files) => page.take(files));
+  at("csv").addEventListener("click", () => download("pawsight.csv", csv(page.finished(), page.gallery.model.classes), "text/csv"));
+  at("json").addEventListener("click", () => download("pawsight.json", json(page.finished(), page.gallery.model), "application/json"));
+  at("clear").addEventListener("click", () => page.remove(page.gallery.items));
+  at("undo").addEventListener("click", () => page.undo());
+  at("toast-close").addEventListener("click", () => {
+    page.forget();
+    at("choose").focus();
+  });
+  page.open();
+}
+
+class Page {
+  constructor(backend) {
+    this.backend = backend;
+    this.number = 0;
+    this.news = [];
+    this.gallery = new Gallery({
+      remove: (item) => this.remove([item]),
+      retry: (item) => this.retry(item),
+      heat: (item, shown) => this.heat(item, { hot: shown }),
+      hover: (item, shown) => this.hover(item, shown),
+    });
+    this.queue = new Queue({ classify: (files) => backend.classify(files), changed: (item) => this.changed(item) });
+  }
+
+  // Ask for the model until there is one; pictures may come meanwhile.
+  async open(pause = 1) {
+    try {
+      const model = await this.backend.model();
+      this.gallery.know(model);
+      describe(model, this.backend, (words) => this.notify(words));
+      this.queue.open(model);
+    } catch (error) {
+      if (!(error instanceof Busy)) unreachable(error.message);
+      setTimeout(() => this.open(Math.min(2 * pause, LONGEST_PAUSE_S)), 1000 * pause);
+    }
+  }
+
+  take(files) {
+    const items = files.map((file) => this.item(file));
+    if (!items.length) return;
+    this.gallery.add(items);
+    this.queue.push(items);
+    items.forEach((item) => this.see(item));
+  }
+
+  item(file) {
+    this.number += 1;
+    const name = file.name || "picture";
+    const picture = { thumbnail: null, unseen: false, heat: null, hot: false, hovered: false };
+    return { id: this.number, file, name, state: "waiting", prediction: null, reason: null, tries: 0, again: true, ...picture };
+  }
+
+  async see(item) {
+    item.thumbnail = await thumbnail(item.file);
+    item.unseen = item.thumbnail === null;
+    this.gallery.drawPicture(item);
+  }
+
+  changed(item) {
+    this.gallery.draw(item);
+    if (item.state === "done" && this.gallery.cards.has(item)) this.announce(item);
+  }
+
+  retry(item) {
+    this.queue.push([item]);
+    this.gallery.draw(item);
+  }
+
+  finished() {
+    return this.gallery.items.filter((item) => item.state === "done");
+  }
+
+  hover(item, shown) {
+    clearTimeout(this.lingering);
+    if (shown) this.lingering = setTimeout(() => this.heat(item, { hovered: true }), LINGER_MS);
+    else if (item.hovered) this.heat(item, { hovered: false });
+  }
+
+  async heat(item, wish) {
+    Object.assign(item, wish);
+    if (item.heat === null && (item.hot || item.hovered)) await this.explain(item);
+    this.gallery.drawPicture(item);
+  }
+
+  async explain(item) {
+    item.heating ??= this.backend.explain(item.file).then((blob) => fitted(blob, item.thumbnail));
+    try {
+      item.heat = await item.heating;
+    } catch (error) {
+      item.hot = false;
+      this.notify(`There is no heat map: ${error.message}`);
+    } finally {
+      item.heating = null;
+    }
+  }
+
+  remove(items) {
+    this.forget();
+    const gone = [...items];
+    this.queue.drop(gone);
+    this.gallery.remove(gone);
+    this.notify(`${count(gone.length, "picture")} removed.`, { undo: true });
+    if (!this.gallery.items.length) at("undo").focus();
+  }
+
+  undo() {
+    at("toast").hidden = true;
+    const back = this.gallery.restore();
+    this.queue.waiting.push(...back.filter((item) => item.state === "waiting"));
+    this.queue.pump();
+  }
+
+  // What was removed is gone for good, and its small pictures with it.
+  forget() {
+    at("toast").hidden = true;
+    for (const [, item] of this.gallery.removed) {
+      for (const image of [item.thumbnail, item.heat]) if (image) URL.revokeObjectURL(image.url);
+    }
+    this.gallery.removed = [];
+  }
+
+  announce(item) {
+    this.news.push(item);
+    clearTimeout(this.pause);
+    this.pause = setTimeout(() => {
+      const few = this.news.length <= READ_OUT;
+      this.say(few ? this.news.map(spoken).join(" ") : `${count(this.news.length, "picture")}: ${tallied(this.news)}.`);
+      this.news = [];
+    }, PAUSE_MS);
+  }
+
+  notify(words, { undo = false } = {}) {
+    at("toast-told").textContent = words;
+    at("undo").hidden = !undo;
+    at("toast").hidden = false;
+    this.say(words);
+  }
+
+  say(words) { // behind an open dialog nobody sees or hears the page
+    at(at("camera").open ? "camera-told" : "spoken").textContent = words;
+  }
+}
+
+function tallied(items) {
+  return tally(items.filter((item) => item.state === "done")).map(([, words, number]) => `${number} ${words}`).join(", ");
+}

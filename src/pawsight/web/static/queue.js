@@ -1,0 +1,115 @@
+// Brings pictures to the backend: small groups, two at a time, patient with a busy one.
+//
+// Enters: items {file, state, prediction, reason, again}. Leaves: the same items with an answer or a reason, each told
+// to `changed`. Does not know: how anything is shown.
+
+import { Busy } from "./backend.js";
+import { mebibytes } from "./words.js";
+
+const AT_ONCE = 2;
+const MOST_TRIES = 12; // of a busy backend; waits double up to the longest
+const LONGEST_WAIT_S = 15;
+
+export class Queue {
+  constructor({ classify, changed }) {
+    this.classify = classify;
+    this.changed = changed;
+    this.waiting = [];
+    this.under = 0;
+    this.group = null; // unknown until the model is
+    this.resting = false;
+  }
+
+  // The backend is there: `group` {files, bytes} is what one call may hold, `largest` what one file may.
+  open({ group, largest }) {
+    this.group = group;
+    this.largest = largest;
+    this.pump();
+  }
+
+  push(items) {
+    for (const item of items) Object.assign(item, { state: "waiting", prediction: null, reason: null, tries: 0 });
+    this.waiting.push(...items);
+    this.pump();
+  }
+
+  drop(items) {
+    const gone = new Set(items);
+    this.waiting = this.waiting.filter((item) => !gone.has(item));
+  }
+
+  pump() {
+    while (this.group && !this.resting && this.under < AT_ONCE && this.waiting.length) {
+      const items = this.next();
+      if (!items.length) continue;
+      this.under += 1;
+      this.ask(items).finally(() => { this.under -= 1; this.pump(); });
+    }
+  }
+
+  // The next few items that go into one call; what is too large by itself is told so and left out.
+  next() {
+    const items = [];
+    let bytes = 0;
+    while (this.waiting.length && items.length < this.group.files) {
+      const item = this.waiting[0];
+      const size = item.file.size + (this.group.overhead ?? 0);
+      if (items.length && (bytes + size > this.group.bytes || item.alone)) break;
+      this.waiting.shift();
+      if (item.file.size > this.largest) {
+        this.fail([item], `has ${mebibytes(item.file.size)}; at most ${mebibytes(this.largest)} are taken`, false);
+        continue;
+      }
+      items.push(item);
+      bytes += size;
+      if (item.alone) break;
+    }
+    return items;
+  }
+
+  async ask(items) {
+    for (const item of items) this.tell(item, { state: "asking" });
+    try {
+      const predictions = await this.classify(items.map((item) => item.file));
+      items.forEach((item, place) => this.answer(item, predictions[place]));
+    } catch (error) {
+      if (error instanceof Busy) this.rest(items, error);
+      else if (items.length > 1) this.oneByOne(items);
+      else this.fail(items, plain(error.message), error.again ?? true);
+    }
+  }
+
+  answer(item, prediction) {
+    if (!prediction) this.fail([item], "no answer came back", true);
+    else if (prediction.error) this.fail([item], plain(prediction.error), true);
+    else this.tell(item, { state: "done", prediction });
+  }
+
+  rest(items, busy) {
+    const tries = Math.max(...items.map((item) => item.tries)) + 1;
+    if (tries > MOST_TRIES) return this.fail(items, plain(busy.message), true);
+    for (const item of items) this.tell(item, { state: "waiting", tries });
+    this.waiting.unshift(...items);
+    this.resting = true;
+    const seconds = Math.min(Math.max(busy.seconds, 2 ** (tries - 3)), LONGEST_WAIT_S) * (1 + Math.random() / 4);
+    setTimeout(() => { this.resting = false; this.pump(); }, 1000 * seconds);
+  }
+
+  oneByOne(items) { // one of them may be to blame, so that the others are asked about without it
+    for (const item of items) this.tell(item, { state: "waiting", alone: true });
+    this.waiting.unshift(...items);
+  }
+
+  fail(items, reason, again) {
+    for (const item of items) this.tell(item, { state: "done", reason, again });
+  }
+
+  tell(item, news) {
+    Object.assign(item, news);
+    this.changed(item);
+  }
+}
+
+function plain(text) {
+  return String(text).replace(/\.$/, "");
+}

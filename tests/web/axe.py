@@ -1,0 +1,35 @@
+"""axe-core, which examines a page for accessibility: AXE_PATH, or what `make test` fetched into .venv/axe."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_FETCHED = Path(__file__).parents[2] / ".venv" / "axe"
+_RUN = "const done = arguments[arguments.length - 1]; axe.run(document).then(done, (e) => done({failed: String(e)}));"
+
+
+def source() -> str:
+    """The script; skips where there is none."""
+    named = os.environ.get("AXE_PATH")
+    places = [Path(named)] if named else sorted(_FETCHED.rglob("axe.min.js"))
+    for place in places:
+        if place.is_file():
+            return place.read_text(encoding="utf-8")
+    pytest.skip(f"no axe.min.js at AXE_PATH or below {_FETCHED}; make test fetches it")
+
+
+def violations(browser, *, impacts=("serious", "critical")) -> list[str]:
+    """What axe-core has to complain of on the page as it is now."""
+    browser.execute_script(source())
+    found = browser.execute_async_script(_RUN)
+    assert "failed" not in found, found
+    assert len(found["passes"]) > 10, "it looked at next to nothing"
+    return [
+        f"{one['id']} ({one['impact']}): {node['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in impacts
+        for node in one["nodes"]
+    ]

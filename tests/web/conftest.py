@@ -1,0 +1,56 @@
+"""Fixtures of the service: helpers, an application around the colour bundle, and one process that many tests ask."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """The module serving.py beside this file."""
+    spec = importlib.util.spec_from_file_location("pawsight_tests_serving", Path(__file__).with_name("serving.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def make_client(colour_bundle):
+    """A client of an application in this process: limits as keywords, options by name."""
+    from starlette.testclient import TestClient
+
+    from pawsight.inference import load_predictor
+    from pawsight.web.app import create_app
+    from pawsight.web.limits import Limits
+    from pawsight.web.logs import Log
+    from pawsight.web.service import Service
+
+    def make(*, token="", hosts=(), opener=lambda: load_predictor(colour_bundle), start=True, **limits):
+        log = io.StringIO()
+
+        def build():  # inside the loop that will serve it
+            return Service(opener, limits=Limits(decoders=1, **limits), log=Log(log))
+
+        client = TestClient(
+            create_app(build(), token=token, hosts=hosts, start=start),
+            base_url="http://127.0.0.1",
+            raise_server_exceptions=False,
+        )
+        client.log = log
+        return client
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def process(serving, colour_bundle, tmp_path_factory):
+    """A running service with small limits. Ask it what you like; start one of your own to stop it."""
+    log = tmp_path_factory.mktemp("process") / "log"
+    options = ("--receive-seconds", 1, "--body-mib", 1, "--head-seconds", 1, "--files", 4, "--decode-seconds", 3)
+    with serving.Process(colour_bundle, *options, log=log) as one:
+        yield one
+        assert one.process.poll() is None, "it died under the tests"

@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from pawsight.errors import BundleRefused
+
+RFC9457 = {"type", "title", "status", "detail", "instance", "request_id"}
+
+
+@pytest.fixture(scope="module")
+def client(make_client):
+    with make_client() as one:
+        yield one
+
+
+def problem(answer, status):
+    """The document of a refusal, looked at as every refusal must be."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = answer.json()
+    assert set(told) >= RFC9457
+    assert told["status"] == status
+    assert told["request_id"] == answer.headers["x-request-id"]
+    return told
+
+
+def post(client, data, kind="image/png", **headers):
+    return client.post("/api/v1/predict", content=data, headers={"content-type": kind, **headers})
+
+
+def test_one_picture_as_a_body_is_answered(client, serving):
+    answer = post(client, serving.picture("green"))
+    assert answer.status_code == 200
+    (one,) = answer.json()["predictions"]
+    assert (one["file"], one["label"], one["error"]) == ("picture", "green", None)
+    assert one["probability"] == one["probabilities"]["green"] > 0.9
+    assert list(one["probabilities"]) == ["red", "green", "blue"]
+    assert set(one) == {"file", "label", "probability", "probabilities", "verdict", "error"}
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "application/octet-stream", "IMAGE/PNG; q=1", ""])
+def test_a_picture_is_known_by_its_content_and_not_by_what_it_is_called(client, serving, kind):
+    assert post(client, serving.picture("blue"), kind).json()["predictions"][0]["label"] == "blue"
+
+
+def test_several_files_are_answered_in_order_and_a_broken_one_does_not_fail_the_others(client, serving):
+    files = [("red.png", serving.picture("red")), ("list.txt", b"milk"), ("blue.jpg", serving.picture("blue", "JPEG"))]
+    body, kind = serving.form(*files)
+    answer = post(client, body, kind)
+    assert answer.status_code == 200
+    told = [(one["file"], one["label"], one["error"]) for one in answer.json()["predictions"]]
+    assert told == [("red.png", "red", None), ("list.txt", None, "not a picture"), ("blue.jpg", "blue", None)]
+
+
+def test_the_same_file_twice_is_answered_twice(client, serving):
+    body, kind = serving.form(*[("a.png", serving.picture("red"))] * 5)
+    assert [one["label"] for one in post(client, body, kind).json()["predictions"]] == ["red"] * 5
+
+
+def test_a_request_whose_only_picture_cannot_be_read_is_refused_with_file_and_reason(client, serving):
+    body, kind = serving.form(("holiday.jpg", serving.picture("red", "JPEG", 200)[:400]))
+    told = problem(post(client, body, kind), 422)
+    assert told["detail"] == "holiday.jpg could not be read: truncated."
+    assert (told["file"], told["reason"]) == ("holiday.jpg", "truncated")
+    assert told["type"] == "urn:pawsight:problem:unreadable-picture"
+    assert told["instance"] == "/api/v1/predict"
+
+
+def test_an_empty_body_is_an_empty_picture(client):
+    assert problem(post(client, b""), 422)["reason"] == "empty"
+
+
+def test_control_characters_in_a_name_are_replaced_in_answer_and_log(client, serving):
+    body, kind = serving.form(("a\x1b[31m\u202e.png", b"x"))
+    assert problem(post(client, body, kind), 422)["file"] == "a\ufffd[31m\ufffd.png"
+    assert "\x1b" not in client.log.getvalue()
+    assert "31m" not in client.log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "told"),
+    [
+        (b"x", "multipart/form-data", "The Content-Type of the form names no boundary."),
+        (b"nonsense", "multipart/form-data; boundary=edge", "The form is not written as multipart/form-data"),
+        (b"--edge--\r\n", "multipart/form-data; boundary=edge", "The form"),
+        (b"", "multipart/form-data; boundary=edge", "The form ends before its last boundary."),
+        (
+            b'--edge\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\nhalf',
+            "multipart/form-data; boundary=edge",
+            "The form ends before its last boundary.",
+        ),
+        (
+            b'--edge\r\nContent-Disposition: form-data; name="a"\r\n\r\ntext\r\n--edge--\r\n',
+            "multipart/form-data; boundary=edge",
+            "A part of the form is no file",
+        ),
+        (
+            b"--edge\r\nContent-Disposition: form-data; filename=" + b"n" * 9000 + b"\r\n\r\nx\r\n--edge--\r\n",
+            "multipart/form-data; boundary=edge",
+            "The form is not written as multipart/form-data",
+        ),
+        (
+            b"--edge\r\n" + b"A: b\r\n" * 20 + b"\r\nx\r\n--edge--\r\n",
+            "multipart/form-data; boundary=edge",
+            "The form is not written as multipart/form-data",
+        ),
+        (b"x", f"multipart/form-data; boundary={'b' * 500}", "The form is not written as multipart/form-data"),
+    ],
+)
+def test_a_form_that_is_none_is_refused(client, body, kind, told):
+    assert problem(post(client, body, kind), 400)["detail"].startswith(told)
+
+
+def test_more_files_than_allowed_are_refused(make_client, serving):
+    with make_client(files=2) as client:
+        body, kind = serving.form(*[("a.png", serving.picture("red"))] * 3)
+        detail = problem(post(client, body, kind), 413)["detail"]
+        assert detail == "A request may have 2 files. Send the others in another request."
+
+
+def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(make_client):
+    with make_client(body_mib=0.01) as client:
+        told = problem(post(client, bytes(20_000)), 413)
+        assert told["detail"] == "A body may have 0.01 MiB. Send fewer pictures at once, or smaller ones."
+        chunked = client.post("/api/v1/predict", content=iter([bytes(6000)] * 2), headers={"content-type": "image/png"})
+        problem(chunked, 413)
+
+
+def test_the_bytes_of_all_requests_together_are_bounded(make_client):
+    with make_client() as client:
+        service = client.app.user_middleware[0].kwargs["service"]
+        service.budget.take(service.limits.buffer_bytes)
+        answer = post(client, b"x")
+        told = problem(answer, 503)
+        assert told["detail"] == "Too many bytes are being received at once. Ask again in 1 s."
+        assert answer.headers["retry-after"] == "1"
+        service.budget.give(service.limits.buffer_bytes)
+        assert service.budget.held == 0
+
+
+def test_a_kind_of_body_that_holds_no_picture_is_refused(client):
+    told = problem(post(client, b"{}", "application/json"), 415)
+    assert told["detail"].startswith("Send one picture as image/* or application/octet-stream, or several files as")
+
+
+def test_an_address_without_meaning_and_a_wrong_method_are_problems(client):
+    assert problem(client.get("/nowhere"), 404)["title"] == "There is nothing here"
+    answer = client.get("/api/v1/predict")
+    assert problem(answer, 405)["title"] == "This cannot be done here"
+    assert answer.headers["allow"] == "POST"
+    problem(client.get("/static/../app.py"), 404)
+    problem(client.get("/static/%2e%2e/app.py"), 404)
+
+
+def test_the_model_says_what_answers_and_within_which_limits(client):
+    told = client.get("/api/v1/model").json()
+    assert told["classes"] == ["red", "green", "blue"]
+    assert told["split_digest"] == "5" * 64
+    assert told["limits"]["files"] == 64
+    assert told["limits"]["megapixels"] == 50
+
+
+def test_a_page_is_there_with_the_policy_that_keeps_strangers_out(client):
+    answer = client.get("/")
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "access-control-allow-origin" not in answer.headers
+    assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/static/docs.js", "/static/docs.css"])
+def test_pages_name_no_other_host(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert not re.findall(r"(?:https?:)?//[a-z]", answer.text.replace("http://www.w3.org/2000/svg", ""))
+
+
+def test_metrics_count_what_was_asked(make_client, serving):
+    with make_client() as client:
+        post(client, serving.picture("red"))
+        post(client, b"x")
+        text = client.get("/metrics").text
+    assert 'pawsight_requests_total{route="/api/v1/predict",status="200"} 1.0' in text
+    assert 'pawsight_requests_total{route="/api/v1/predict",status="422"} 1.0' in text
+    assert 'pawsight_pictures_total{outcome="answered"} 1.0' in text
+    assert "pawsight_batch_pictures_count 1.0" in text
+    assert "pawsight_ready 1.0" in text
+
+
+def test_a_harmless_request_id_is_kept_and_any_other_replaced(client):
+    assert client.get("/livez", headers={"x-request-id": "abc-1.2_3"}).headers["x-request-id"] == "abc-1.2_3"
+    for given in ("a b", "x" * 65, '"quoted"', "a\tb"):
+        assert re.fullmatch(
+            r"[0-9a-f]{16}", client.get("/livez", headers={"x-request-id": given}).headers["x-request-id"]
+        )
+
+
+def test_the_log_has_one_line_of_json_for_a_request_and_no_path_of_the_client(make_client, serving):
+    with make_client() as client:
+        post(client, serving.picture("red"), **{"x-request-id": "one"})
+        client.get("/secret-path")
+        lines = [json.loads(line) for line in client.log.getvalue().splitlines()]
+    first, second = [line for line in lines if line["event"] == "request"]
+    assert {**first, "time": 0, "ms": 0} == {
+        "time": 0, "ms": 0, "event": "request", "id": "one", "method": "POST", "route": "/api/v1/predict",
+        "status": 200, "pictures": 1,
+    }  # fmt: skip
+    assert (second["route"], second["status"]) == ("other", 404)
+    assert "secret-path" not in client.log.getvalue()
+
+
+def test_a_token_guards_the_classifier_and_not_the_pulse(make_client, serving):
+    with make_client(token="correct-horse-battery") as client:
+        for path in ("/livez", "/readyz", "/", "/docs", "/openapi.json"):
+            assert client.get(path).status_code == 200
+        for shown in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic correct-horse-battery"}):
+            answer = client.get("/api/v1/model", headers=shown)
+            told = problem(answer, 401)
+            assert told["detail"].startswith("Send the header Authorization: Bearer TOKEN")
+            assert answer.headers["www-authenticate"] == "Bearer"
+            problem(client.get("/metrics", headers=shown), 401)
+        good = {"authorization": "Bearer correct-horse-battery"}
+        assert client.get("/api/v1/model", headers=good).status_code == 200
+        assert post(client, serving.picture("red"), **good).status_code == 200
+
+
+def test_a_name_that_points_here_from_elsewhere_is_not_answered(make_client):
+    with make_client(hosts=("127.0.0.1", "localhost", "::1")) as client:
+        for host in ("localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST"):
+            assert client.get("/api/v1/model", headers={"host": host}).status_code == 200
+        for host in ("evil.example", "localhost.evil.example", "", "[", "127.0.0.1@evil.example"):
+            told = problem(client.get("/api/v1/model", headers={"host": host}), 421)
+            assert told["detail"].startswith("This service answers to 127.0.0.1, ::1, localhost.")
+        assert client.get("/livez", headers={"host": "10.0.0.7"}).status_code == 200
+
+
+def test_a_page_of_another_site_is_not_answered(client, serving):
+    ours, theirs = {"origin": "http://127.0.0.1"}, {"origin": "http://evil.example"}
+    assert post(client, serving.picture("red"), **ours).status_code == 200
+    for origin in (theirs, {"origin": "null"}, {"origin": "http://127.0.0.1:9"}):
+        problem(post(client, serving.picture("red"), **origin), 403)
+    assert "access-control-allow-origin" not in client.options("/api/v1/predict", headers=theirs).headers
+
+
+def test_a_service_that_is_not_ready_says_so(make_client, serving):
+    with make_client(start=False) as client:
+        assert client.get("/livez").status_code == 200
+        for answer in (client.get("/readyz"), post(client, serving.picture("red")), client.get("/api/v1/model")):
+            assert problem(answer, 503)["detail"] == "The classifier is still being opened."
+            assert answer.headers["retry-after"] == "1"
+
+
+def test_an_answer_that_takes_too_long_is_given_up(make_client, serving, monkeypatch):
+    import asyncio
+
+    from pawsight.web.room import EngineRoom
+
+    async def never(self, pixels):
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(EngineRoom, "compute", never)
+    with make_client(request_seconds=0.4, receive_seconds=0.4) as client:
+        told = problem(post(client, serving.picture("red")), 504)
+        assert told["detail"] == "There was no answer within 0.4 s. Send fewer pictures at once."
+        service = client.app.user_middleware[0].kwargs["service"]
+        assert (service.inside, service.requests, service.budget.held) == (0, 0, 0)
+
+
+def test_what_nobody_thought_of_is_a_problem_without_a_traceback(make_client, serving, monkeypatch):
+    from pawsight.inference import Predictor
+
+    def broken(self, name, outputs):
+        raise RuntimeError("the secret of the house")
+
+    monkeypatch.setattr(Predictor, "answer", broken)
+    with make_client() as client:
+        answer = post(client, serving.picture("red"))
+        assert problem(answer, 500)["detail"] == "It is in the log under this request's id."
+        assert "secret" not in answer.text
+        assert "the secret of the house" in client.log.getvalue()
+
+
+def test_an_engine_that_fails_fails_the_pictures_under_way_and_not_the_next(make_client, serving, monkeypatch):
+    from pawsight.engine import Lane
+
+    plain, calls = Lane.finished, []
+
+    def brittle(self, wait_ms):
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("out of order")
+        return plain(self, wait_ms)
+
+    monkeypatch.setattr(Lane, "finished", brittle)
+    with make_client() as client:
+        problem(post(client, serving.picture("red")), 500)
+        assert post(client, serving.picture("red")).status_code == 200
+
+
+def test_a_bundle_that_is_refused_at_the_start_ends_it(make_client):
+    def refuse():
+        raise BundleRefused("It is broken.")
+
+    with pytest.raises(BundleRefused, match="It is broken"), make_client(opener=refuse):
+        pass

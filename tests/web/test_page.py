@@ -1,0 +1,503 @@
+"""The page in Debian's Chromium, on a service as people start it."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import importlib.util
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+PHONE, DESK = (390, 844), (1280, 860)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+DRIVER = shutil.which("chromedriver") or ""
+pytestmark = [
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="no Chromium with chromedriver here (Debian: chromium and chromium-driver)"
+    ),
+    pytest.mark.skipif(importlib.util.find_spec("selenium") is None, reason="needs selenium, of pawsight[dev]"),
+]
+SCRIPTED_DROP = """
+const [names, contents, how, done] = arguments;
+const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const transfer = new DataTransfer();
+names.forEach((name, place) => transfer.items.add(new File([bytes(contents[place])], name, {type: "image/png"})));
+if (how === "paste") document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true}));
+else for (const kind of ["dragenter", "dragover", "drop"]) {
+  document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: transfer, bubbles: true, cancelable: true}));
+}
+done();
+"""
+
+
+@pytest.fixture(scope="module")
+def axe():
+    spec = importlib.util.spec_from_file_location("pawsight_tests_axe", Path(__file__).with_name("axe.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory, downloads):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    profile = tmp_path_factory.mktemp("profile")
+    quiet = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    for word in (*quiet, *fake, "--disable-background-networking", f"--user-data-dir={profile}"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    driver.set_script_timeout(30)
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class Page:
+    """The page as somebody uses it."""
+
+    def __init__(self, driver, port: int, *, size=DESK, dark=False) -> None:
+        self.driver = driver
+        width, height = size
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme, still]})
+        driver.get_log("browser")
+        driver.get(f"http://127.0.0.1:{port}/")
+
+    def all(self, selector: str):
+        return self.driver.find_elements("css selector", selector)
+
+    def one(self, selector: str):
+        return self.driver.find_element("css selector", selector)
+
+    def texts(self, selector: str) -> list[str]:
+        return self.driver.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText.trim())", selector
+        )
+
+    def chips(self) -> list[str]:
+        return [" ".join(text.split()) for text in self.texts(".chip")]
+
+    def run(self, script: str, *given):
+        """A script that ends by calling done(value)."""
+        return self.driver.execute_async_script(f"const done = arguments[arguments.length - 1]; {script}", *given)
+
+    def until(self, true, seconds: float = 20.0):
+        last = time.monotonic() + seconds
+        while time.monotonic() < last:
+            if value := true():
+                return value
+            time.sleep(0.03)
+        raise AssertionError(f"never so; the cards: {self.texts('.card')}, the log: {self.complaints()}")
+
+    def ready(self) -> Page:
+        self.until(lambda: self.texts("#facts") != ["The classifier is being opened…"] and self.texts("#facts"))
+        return self
+
+    def choose(self, *paths: Path) -> None:
+        self.one("#files").send_keys("\n".join(str(path) for path in paths))
+
+    def give(self, files: dict[str, bytes], how: str) -> None:
+        contents = [base64.b64encode(data).decode() for data in files.values()]
+        self.driver.execute_async_script(SCRIPTED_DROP, list(files), contents, how)
+
+    def answers(self, number: int) -> list[str]:
+        """What so many cards say first, once none is waiting."""
+        self.until(lambda: len(self.all(".card")) == number and not self.all(".card.waiting"))
+        return [text.splitlines()[0] for text in self.texts(".card h3")]
+
+    def press(self, *keys: str) -> None:
+        from selenium.webdriver import ActionChains
+
+        actions = ActionChains(self.driver)
+        for key in keys:
+            actions.send_keys(key)
+        actions.perform()
+
+    def focused(self) -> str:
+        return self.driver.execute_script("return document.activeElement.id || document.activeElement.tagName")
+
+    def complaints(self) -> list[str]:
+        return [line["message"] for line in self.driver.get_log("browser")]
+
+
+@pytest.fixture
+def page(chromium, process):
+    one = Page(chromium, process.port).ready()
+    yield one
+    refusals = [line for line in one.complaints() if "status of 422" not in line]  # told by Chromium, meant by us
+    assert refusals == []
+
+
+@pytest.fixture
+def colours(serving, tmp_path) -> dict[str, Path]:
+    paths = {name: tmp_path / f"{name}.png" for name in ("red", "green", "blue")}
+    for name, path in paths.items():
+        path.write_bytes(serving.picture(name))
+    return paths
+
+
+@pytest.fixture(scope="module")
+def fifty(serving, colour_backbone, tmp_path_factory):
+    """A service with fifty classes, three of them likely, that answers what is surer than 0.6 alone."""
+    import numpy as np
+
+    from pawsight.bundle import Card, Exam, write_bundle
+    from pawsight.images.decode import DecodeSettings
+    from pawsight.models.head_graph import append_head
+    from pawsight.trust import Promise, Trust
+
+    classes = ("red", "green", "blue", "a class whose name is longer than anybody has room for", "<b>bold</b>")
+    classes += tuple(f"shade {number}" for number in range(45))
+    weights = np.zeros((3, 50), np.float32)
+    weights[:, :3] = np.eye(3) / 16
+    colours = np.array([[250, 5, 5], [100, 100, 90]], np.uint8)
+    powers = np.exp(colours.astype(np.float32) @ weights)
+    promise = Promise(
+        max_error=0.01,
+        confidence=0.9,
+        threshold=0.6,
+        pictures=800,
+        answered=700,
+        errors=2,
+        coverage=0.875,
+        coverage_interval=(0.85, 0.9),
+        expected_risk=0.004,
+    )
+    card = Card(
+        classes=classes,
+        decode=DecodeSettings(image_px=8),
+        recipe={"name": "probe"},
+        precision="f32",
+        split_digest="5" * 64,
+        data_fingerprint="f" * 64,
+        created="2026-11-22T18:00:00+00:00",
+        versions={"python": "3.11"},
+        trust=Trust(promise=promise),
+    )
+    place = tmp_path_factory.mktemp("fifty")
+    write_bundle(
+        place / "run" / "bundle",
+        card,
+        model=append_head(colour_backbone, weights, np.zeros(50, np.float32), classes=classes),
+        exam=Exam(np.tile(colours[:, None, None], (1, 8, 8, 1)), powers / powers.sum(axis=1, keepdims=True)),
+        trained=frozenset({"a" * 64}),
+    )
+    with serving.Process(place / "run", "--decoders", 1, log=place / "log") as one:
+        yield one
+
+
+def test_two_chosen_pictures_get_two_labels_and_are_read_out(page, colours):
+    assert page.texts("h1") == ["red, green or blue?"]
+    page.choose(colours["red"], colours["blue"])
+    assert page.answers(2) == ["red", "blue"]
+    assert page.texts(".card .sure") == ["> 99.9\u00a0%"] * 2
+    assert page.until(lambda: page.texts("#spoken") != [""] and page.texts("#spoken")) == [
+        "red.png: red, > 99.9\u00a0%. blue.png: blue, > 99.9\u00a0%."
+    ]
+    assert [len(page.all(f"li.card:nth-child({place}) .bars li")) for place in (1, 2)] == [3, 3]
+    page.until(lambda: len(page.all(".picture img")) == 2)
+
+
+@pytest.mark.parametrize("how", ["drop", "paste"])
+def test_pictures_may_be_dropped_and_pasted(page, serving, how):
+    page.give({"one.png": serving.picture("green"), "two.png": serving.picture("blue")}, how)
+    assert page.answers(2) == ["green", "blue"]
+    assert not page.all(".over.shown")
+
+
+def test_the_newest_stand_first(page, colours):
+    page.choose(colours["red"])
+    page.answers(1)
+    page.choose(colours["green"])
+    assert page.answers(2) == ["green", "red"]
+
+
+def test_a_hostile_file_shows_its_reason_and_does_not_harm_the_others(page, serving):
+    name = "<img src=x onerror=document.title='owned'>\u202egnp.png"
+    page.give({name: serving.picture("red", "JPEG", 200)[:400], "good.png": serving.picture("blue")}, "drop")
+    assert page.answers(2)[0] == "No answer"
+    assert page.texts(".card.error .why") == ["Truncated."]
+    assert page.texts(".card.answer .file") == ["good.png"]
+    assert page.one(".card.error .file").get_attribute("title") == name.replace("\u202e", "\ufffd")
+    assert page.driver.title == "Pawsight"
+
+
+def test_the_only_picture_being_none_is_told_and_may_be_tried_again(page):
+    page.give({"milk.txt": b"milk"}, "drop")
+    assert page.answers(1) == ["No answer"]
+    assert page.texts(".card .why") == ["Not a picture."]
+    page.one(".card.error .controls .quiet").click()
+    page.answers(1)
+    assert page.texts(".card .why") == ["Not a picture."]
+    assert page.texts(".picture .kind") == ["TXT"]
+
+
+def test_a_file_beyond_the_limit_is_told_before_it_is_sent(page, process):
+    before = len(process.events("request"))
+    page.give({"large.png": b"x" * 1_100_000}, "drop")
+    assert page.answers(1) == ["No answer"]
+    assert page.texts(".card .why") == ["Has 1.0\u00a0MiB; at most 1.0\u00a0MiB are taken."]
+    assert not page.all(".card .controls .quiet"), "trying again is no use"
+    assert len(process.events("request")) == before
+
+
+def test_more_pictures_than_one_request_holds_are_sent_in_several(page, serving):
+    page.give({f"{number}.png": serving.picture("green", side=200) for number in range(11)}, "drop")
+    assert set(page.answers(11)) == {"green"}
+    assert page.until(lambda: "11" in page.texts("#spoken")[0] and page.texts("#spoken")) == [
+        "11\u00a0pictures: 11 green."
+    ]
+
+
+def test_the_camera_takes_pictures_and_is_off_when_closed(page):
+    page.one("#photograph").click()
+    page.until(lambda: page.one("#shoot").is_enabled())
+    live = "return document.getElementById('video').srcObject?.active ?? false"
+    assert page.driver.execute_script(live)
+    page.one("#shoot").click()
+    page.until(lambda: page.all(".card"))
+    page.until(lambda: "camera-1.jpg: green" in page.texts("#camera-told")[0])  # Chromium's fake camera is green
+    page.one("#shoot").click()
+    page.one("#camera-close").click()
+    assert set(page.answers(2)) == {"green"}
+    assert page.texts(".card .file") == ["camera-2.jpg", "camera-1.jpg"]
+    assert not page.driver.execute_script(live)
+
+
+def test_everything_can_be_done_with_the_keyboard_alone(page):
+    from selenium.webdriver import Keys
+
+    order = []
+    for _ in range(4):
+        page.press(Keys.TAB)
+        order.append(page.focused())
+    assert order == ["A", "choose", "photograph", "BODY"] or order[1:3] == ["choose", "photograph"]
+    page.driver.execute_script("document.getElementById('photograph').focus()")
+    page.press(Keys.ENTER)
+    page.until(lambda: page.focused() == "shoot")
+    page.press(Keys.ENTER)
+    page.until(lambda: len(page.all(".card")) == 1)
+    page.press(Keys.SPACE)
+    page.until(lambda: len(page.all(".card")) == 2)
+    page.press(Keys.ESCAPE)
+    page.answers(2)
+    assert page.focused() == "photograph"
+    for _ in range(8):
+        page.press(Keys.TAB)
+        if page.focused() == "ARTICLE":
+            break
+    place = "return [...document.querySelectorAll('.card')].indexOf(document.activeElement.closest('.card'))"
+    assert page.driver.execute_script(place) == 0
+    page.press(Keys.ARROW_RIGHT)
+    assert page.driver.execute_script(place) == 1
+    page.press(Keys.DELETE)
+    assert len(page.all(".card")) == 1
+    assert page.driver.execute_script(place) == 0, "the focus went to the card that is left"
+    page.one("#undo").send_keys(Keys.ENTER)
+    assert len(page.all(".card")) == 2
+    assert page.driver.execute_script(place) == 1, "the focus went to the card that came back"
+
+
+def test_answers_are_filtered_removed_cleared_and_brought_back(page, colours):
+    page.choose(*colours.values())
+    page.answers(3)
+    page.until(lambda: page.chips() == ["All 3", "red 1", "green 1", "blue 1"])
+    page.all(".chip")[2].click()
+    page.until(lambda: [card.is_displayed() for card in page.all(".card")] == [False, True, False])
+    page.one(".card.answer:not([hidden]) .remove").click()
+    page.until(lambda: page.texts("#answers-title") == ["2\u00a0pictures"])
+    assert page.chips()[0] == "All 2"
+    page.one("#clear").click()
+    assert not page.all(".card")
+    page.until(lambda: not page.one("#answers").is_displayed())
+    page.one("#undo").click()
+    assert len(page.all(".card")) == 2
+
+
+def test_answers_can_be_taken_away_as_csv_and_json(page, serving, downloads):
+    files = {"=1+1.png": serving.picture("red"), 'a, "b".png': serving.picture("blue"), "+.txt": b"milk"}
+    page.give(files, "drop")
+    page.answers(3)
+    for kind in ("csv", "json"):
+        page.one(f"#{kind}").click()
+        page.until(lambda kind=kind: (downloads / f"pawsight.{kind}").exists())
+    with (downloads / "pawsight.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["'=1+1.png", 'a, "b".png', "'+.txt"]
+    assert [row["label"] for row in rows] == ["red", "blue", ""]
+    assert float(rows[0]["red"]) == float(rows[0]["probability"]) > 0.99
+    assert rows[2]["error"] == "not a picture"
+    told = json.loads((downloads / "pawsight.json").read_text(encoding="utf-8"))
+    assert told["classes"] == ["red", "green", "blue"]
+    assert [one["file"] for one in told["predictions"]] == list(files)
+    assert told["predictions"][1]["probabilities"]["blue"] > 0.99
+
+
+def test_fifty_classes_fold_away_and_unsure_is_said_as_such(chromium, fifty, serving):
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (20, 20), (100, 100, 90)).save(out, "PNG")
+    page = Page(chromium, fifty.port).ready()
+    assert page.texts("h1") == ["Which of 50 is it?"]
+    page.give({"red.png": serving.picture("red"), "mud.png": out.getvalue()}, "drop")
+    assert page.answers(2) == ["red", "Unsure"]
+    assert page.texts(".card.unsure .why")[0].startswith("Likeliest is red at 38.1")
+    assert "at most 1.0\u00a0% should be wrong" in page.texts(".card.unsure .why")[0]
+    assert len(page.all(".card.answer .bars li")) == 5
+    page.one(".card.answer summary").click()
+    page.until(lambda: len(page.all(".card.answer .bars li")) == 50)
+    assert "<b>bold</b>" in page.texts(".card.answer .of")
+    assert "a class whos…room for" in page.texts(".card.answer .of") or page.all(".card.answer .of[title^='a class']")
+    assert page.complaints() == []
+
+
+def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("a-word-that-nobody-knows")
+    file.chmod(0o600)
+    with serving.Process(colour_bundle, "--decoders", 1, "--token-file", file, log=tmp_path / "log") as one:
+        page = Page(chromium, one.port)
+        page.until(lambda: page.focused() == "token-word")
+        page.one("#token-word").send_keys("guessed\n")
+        page.until(lambda: page.texts("#token-wrong")[0].startswith("That was not it"))
+        page.one("#token-word").send_keys("a-word-that-nobody-knows\n")
+        page.ready()
+        page.choose(colours["red"])
+        assert page.answers(1) == ["red"]
+        page.driver.refresh()
+        page.ready()
+        page.until(lambda: page.texts("h1") == ["red, green or blue?"])
+        assert not page.all("dialog[open]")
+
+
+def test_a_busy_backend_is_asked_again_and_a_silent_one_gives_a_reason(page):
+    told = page.run("""
+      Promise.all([import("/static/queue.js"), import("/static/backend.js")]).then(async ([{Queue}, {Busy, Refused}]) => {
+        let calls = 0;
+        const sizes = [];
+        const classify = async (files) => {
+          sizes.push(files.length);
+          if ((calls += 1) < 3) throw new Busy(0.01);
+          if (files.some((file) => file.name === "bad")) throw new Refused("Not like this.");
+          return files.map((file) => ({file: file.name, label: "x", probabilities: {x: 1}, error: null}));
+        };
+        const items = ["a", "bad", "c"].map((name) => ({file: new File(["."], name)}));
+        const queue = new Queue({classify, changed: () => {
+          if (items.every((item) => item.state === "done")) done([items.map((item) => item.reason), sizes]);
+        }});
+        queue.push(items);
+        queue.open({group: {files: 4, bytes: 1000}, largest: 100});
+      });
+    """)
+    assert told[0] == [None, "Not like this", None]
+    assert told[1] == [3, 3, 3, 1, 1, 1], "together while it was busy, then each alone to find who is to blame"
+
+
+def test_names_are_made_harmless_and_shortened_in_their_middle(page):
+    told = page.run("""
+      import("/static/dom.js").then(({printable, shortened, named}) => done([
+        printable("a\\u202eb\\u0000c\\n"), shortened("short", 9), shortened("abcdefghijklmnop.jpg", 12),
+        shortened("👩‍👩‍👧".repeat(9), 5), named("<i>x</i>").outerHTML]));
+    """)
+    family = "👩‍👩‍👧"
+    assert told == [
+        "a\ufffdb\ufffdc\ufffd",
+        "short",
+        "abcdefg….jpg",
+        f"{family * 2}…{family * 2}",
+        "<bdi>&lt;i&gt;x&lt;/i&gt;</bdi>",
+    ]
+
+
+def test_training_pictures_most_like_it_are_shown_and_no_address_elsewhere_is_followed(page):
+    told = page.run("""
+      import("/static/card.js").then(({fill}) => {
+        const images = ["data:image/png;base64,AA", "https://elsewhere.example/a.png", "//elsewhere.example/b.png", "/static/logo.svg"];
+        const nearest = images.map((image) => ({image, label: image.slice(-5)}));
+        const prediction = {label: "red", probability: 1, probabilities: {red: 1}, verdict: "answered", nearest};
+        const item = {id: 1, name: "a", state: "done", reason: null, thumbnail: null, prediction};
+        const card = document.createElement("li");
+        fill(card, item, {heatMaps: false, maxError: null}, {});
+        done([...card.querySelectorAll(".nearest img")].map((image) => image.getAttribute("src")));
+      });
+    """)
+    assert told == ["data:image/png;base64,AA", "/static/logo.svg"]
+
+
+def test_a_heat_map_comes_on_hover_on_a_tap_and_by_key_where_the_model_has_any(chromium, process, serving, colours):
+    map_ = base64.b64encode(serving.picture("green")).decode()
+    fake = """
+      const real = fetch;
+      window.fetch = async (address, options) => {
+        if (String(address).endsWith("/explain")) {
+          window.explained = (window.explained ?? 0) + 1;
+          return new Response(Uint8Array.from(atob(MAP), (one) => one.charCodeAt(0)), {headers: {"Content-Type": "image/png"}});
+        }
+        const answer = await real(address, options);
+        if (!String(address).endsWith("/model")) return answer;
+        return new Response(JSON.stringify({...await answer.json(), heat_maps: true}));
+      };""".replace("MAP", json.dumps(map_))
+    script = chromium.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": fake})
+    try:
+        page = Page(chromium, process.port).ready()
+        page.choose(colours["red"])
+        page.answers(1)
+        page.until(lambda: page.all(".picture.explained img"))
+        page.one(".card .heat").click()
+        page.until(lambda: page.all(".picture .map"))
+        assert page.one(".card .heat").get_attribute("aria-pressed") == "true"
+        page.driver.execute_script("document.querySelector('.card article').focus()")
+        page.press("h")
+        page.until(lambda: not page.all(".picture .map"))
+        page.driver.execute_script(
+            "document.querySelector('.picture').dispatchEvent(new PointerEvent('pointerenter', {pointerType: 'mouse'}))"
+        )
+        page.until(lambda: page.all(".picture .map"))
+        assert page.driver.execute_script("return window.explained") == 1, "it is asked for once"
+        assert page.complaints() == []
+    finally:
+        chromium.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+@pytest.mark.parametrize(("size", "dark"), [(PHONE, False), (PHONE, True), (DESK, False), (DESK, True)])
+def test_nothing_is_out_of_place_or_out_of_reach(chromium, fifty, serving, axe, size, dark):
+    page = Page(chromium, fifty.port, size=size, dark=dark).ready()
+    page.one("#classes summary").click()
+    assert axe.violations(chromium) == []
+    long = f"{'a very long name ' * 12}.png"
+    files = {"red.png": serving.picture("red"), long: serving.picture("blue"), "milk.txt": b"milk"}
+    page.give(files | {"grey.png": serving.picture("green", "JPEG")[:-9]}, "drop")
+    page.answers(4)
+    page.one(".card summary").click()
+    assert axe.violations(chromium) == []
+    beyond = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.driver.execute_script(beyond) == 0
+    page.one("#photograph").click()
+    page.until(lambda: page.one("#shoot").is_enabled())
+    assert axe.violations(chromium) == []
+    page.one("#camera-close").click()
+    assert page.complaints() == []

@@ -1,0 +1,314 @@
+"""A real process, stopped, swapped and abused as it will be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+KINDS = {"content_type": "image/png"}
+
+
+@pytest.fixture
+def serve(serving, colour_bundle, tmp_path):
+    """Start a service of one's own; it is gone after the test."""
+    started = []
+
+    def start(*options, run=colour_bundle, **how):
+        one = serving.Process(run, *options, log=tmp_path / f"log{len(started)}", **how)
+        started.append(one)
+        return one
+
+    yield start
+    for one in started:
+        one.__exit__()
+
+
+def talk(port, *pieces, pause=0.0, wait=10.0):
+    """Send pieces one after the other and return all that comes back until the connection ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=wait) as line:
+        answer = b""
+        try:
+            for piece in pieces:
+                line.sendall(piece)
+                time.sleep(pause)
+        except OSError:
+            pass
+        try:
+            while data := line.recv(65536):
+                answer += data
+        except ConnectionResetError:
+            pass
+        return answer
+
+
+def head(length=None, *more):
+    lines = ["POST /api/v1/predict HTTP/1.1", "Host: 127.0.0.1", "Content-Type: image/png", *more]
+    return "\r\n".join(
+        [*lines, f"Content-Length: {length}" if length else "Transfer-Encoding: chunked", "", ""]
+    ).encode()
+
+
+def test_it_tells_where_it_listens_and_answers(process, serving):
+    assert process.told["url"] == f"http://127.0.0.1:{process.port}/"
+    assert process.told["token"] is False
+    status, answer, headers = process.ask("POST", "/api/v1/predict", serving.picture("red"), **KINDS)
+    assert (status, answer["predictions"][0]["label"]) == (200, "red")
+    assert "server" not in headers
+    assert f"Serving {process.told['run']} at {process.told['url']}" in process.log.read_text()
+
+
+def test_a_body_is_not_held_back_until_its_head_is_acknowledged(process, serving):
+    """Which takes 40 ms, every time, where the socket was not told otherwise."""
+    connection, times = process.connect(), []
+    for _ in range(10):
+        start = time.monotonic()
+        connection.request("GET", "/api/v1/model")
+        connection.getresponse().read()
+        times.append(time.monotonic() - start)
+    connection.close()
+    assert min(times) < 0.03
+
+
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(process):
+    start = time.monotonic()
+    answer = talk(process.port, head(2**21))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in answer.lower()
+    assert time.monotonic() - start < 5
+
+
+def test_a_body_that_turns_out_too_large_is_refused_and_not_read_on_for_ever(process):
+    chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    answer = talk(process.port, head(), *[chunk] * 17, wait=5)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    start = time.monotonic()
+    assert talk(process.port, head(), *[chunk] * 600).startswith((b"HTTP/1.1 413 ", b""))
+    assert time.monotonic() - start < 8
+
+
+def test_a_client_that_sends_all_before_it_reads_still_reads_the_refusal(process):
+    status, told, _ = process.ask("POST", "/api/v1/predict", bytes(3 * 2**20), **KINDS)
+    assert (status, told["title"]) == (413, "The request is too large")
+
+
+def test_a_body_that_trickles_is_given_up_and_said_to_be_too_slow(process):
+    start = time.monotonic()
+    answer = talk(process.port, head(1000), *[b"x"] * 15, pause=0.1)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"The body did not arrive within 1 s." in answer
+    assert time.monotonic() - start < 6
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /livez HTTP/1.1\r\nHost: "], ids=["nothing", "half a head"])
+def test_a_head_that_never_ends_ends_the_connection(process, begun):
+    start = time.monotonic()
+    assert talk(process.port, begun) == b""
+    assert 0.9 < time.monotonic() - start < 5
+
+
+def test_a_head_that_is_too_large_is_refused(process):
+    assert talk(process.port, b"GET /livez HTTP/1.1\r\nX: " + b"y" * 60_000).startswith(b"HTTP/1.1 400 ")
+
+
+def test_what_is_no_http_is_refused(process):
+    assert talk(process.port, b"\x16\x03\x01\x02\x00\x01\xfc").startswith((b"HTTP/1.1 400 ", b""))
+    assert process.ask("GET", "/livez")[0] == 200
+
+
+def test_a_client_that_leaves_half_way_costs_nobody_anything(process, serving):
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", process.port)) as line:
+            line.sendall(head(5000) + b"half")
+    assert process.ask("POST", "/api/v1/predict", serving.picture("red"), **KINDS)[0] == 200
+    process.until(lambda: "pawsight_held_bytes 0.0" in process.ask("GET", "/metrics")[1])
+
+
+def test_a_full_queue_says_when_to_ask_again(serve, serving):
+    one = serve("--queue", 2, "--files", 2, "--decoders", 1, "--requests", 3)
+    body = serving.picture("red", side=3000)
+    seen = []
+
+    def ask():
+        status, told, headers = one.ask("POST", "/api/v1/predict", body, **KINDS)
+        seen.append((status, headers.get("retry-after"), told.get("title")))
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {one[0] for one in seen} == {200, 503}
+    assert {one[1:] for one in seen if one[0] == 503} == {("1", "Too much to do")}
+    assert one.ask("POST", "/api/v1/predict", body, **KINDS)[0] == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_under_way_is_answered_before_it_stops(serve, serving, number):
+    one = serve()
+    body = serving.picture("green")
+    with socket.create_connection(("127.0.0.1", one.port), timeout=20) as line:
+        line.sendall(head(len(body)) + body[:20])
+        time.sleep(0.3)
+        decoders = serving.children(one.process.pid)
+        one.process.send_signal(number)
+        one.until(lambda: one.events("stopping"))
+        time.sleep(0.3)
+        line.sendall(body[20:])
+        answer = b""
+        while data := line.recv(65536):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'"label": "green"' in answer
+    assert one.process.wait(30) == 0
+    assert len(decoders) >= 1
+    assert not [pid for pid in decoders if serving.is_running(pid)]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", one.port), timeout=2)
+
+
+def test_decoders_do_not_outlive_a_server_that_was_killed(serve, serving):
+    one = serve()
+    decoders = serving.children(one.process.pid)
+    one.process.kill()
+    one.process.wait()
+    last = time.monotonic() + 8
+    while any(serving.is_running(pid) for pid in decoders) and time.monotonic() < last:
+        time.sleep(0.05)
+    assert not [pid for pid in decoders if serving.is_running(pid)]
+
+
+def test_a_new_run_takes_over_without_failing_a_request_and_a_bad_one_is_refused(
+    serve, serving, colour_bundle, tmp_path
+):
+    for name in ("001", "002", "003"):
+        shutil.copytree(colour_bundle, tmp_path / name)
+    (tmp_path / "003" / "model.onnx").write_bytes(b"nonsense")
+    latest = tmp_path / "latest"
+    latest.symlink_to("001")
+    one = serve(run=latest)
+    statuses, done = [], threading.Event()
+
+    def ask():
+        while not done.is_set():
+            statuses.append(one.ask("POST", "/api/v1/predict", serving.picture("red"), **KINDS)[0])
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for name, event, count in (("002", "serving", 2), ("003", "swap-refused", 1), ("001", "serving", 3)):
+            latest.unlink()
+            latest.symlink_to(name)
+            one.process.send_signal(signal.SIGHUP)
+            one.until(lambda event=event, count=count: len(one.events(event)) == count)
+    finally:
+        done.set()
+        asking.join()
+    assert set(statuses) == {200}
+    assert "model.onnx" in one.events("swap-refused")[0]["said"]
+    assert one.ask("GET", "/readyz")[0] == 200
+    text = one.ask("GET", "/metrics")[1]
+    assert 'pawsight_swaps_total{outcome="done"} 2.0' in text
+    assert 'pawsight_swaps_total{outcome="refused"} 1.0' in text
+    assert one.stop() == 0
+
+
+def typed(*words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "pawsight", "serve", *map(str, words)],
+        capture_output=True, text=True, timeout=60, check=False, **options,
+    )  # fmt: skip
+
+
+def test_a_run_that_is_not_there_is_told_at_once(tmp_path):
+    done = typed(tmp_path / "nothing")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"pawsight: There is no {tmp_path / 'nothing'}.")
+
+
+def test_a_bundle_that_fails_ends_the_service_with_the_reason(colour_bundle, tmp_path):
+    broken = shutil.copytree(colour_bundle, tmp_path / "broken")
+    (broken / "exam.npz").write_bytes(b"nonsense")
+    done = typed(broken, "--port", 0)
+    assert done.returncode == 1
+    assert "exam.npz" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_told_with_another(process, colour_bundle):
+    done = typed(colour_bundle, "--port", process.port)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"pawsight: Cannot listen on 127.0.0.1, port {process.port}.",
+        "The system says: Address already in use.",
+        f"Is another service there already? Take another port: --port {process.port + 1}",
+    ]
+
+
+def test_listening_for_everybody_is_said_and_a_token_read_from_its_file(serve, tmp_path, serving):
+    token = tmp_path / "token"
+    token.write_text("correct-horse-battery\n")
+    token.chmod(0o644)
+    one = serve("--host", "0.0.0.0", "--token-file", token)
+    said = one.log.read_text()
+    assert f"{token} can be read by everybody on this machine; type: chmod 600 {token}" in said
+    assert (
+        "It listens on 0.0.0.0: not this machine alone, anybody who can reach it who knows the token may ask." in said
+    )
+    assert one.ask("POST", "/api/v1/predict", serving.picture("red"), **KINDS)[0] == 401
+    good = {**KINDS, "authorization": "Bearer correct-horse-battery"}
+    assert one.ask("POST", "/api/v1/predict", serving.picture("red"), **good)[0] == 200
+    assert "correct-horse" not in one.log.read_text()
+
+
+def test_a_token_that_can_be_guessed_is_refused(colour_bundle, tmp_path):
+    (tmp_path / "token").write_text("short")
+    done = typed(colour_bundle, "--token-file", tmp_path / "token")
+    assert done.returncode == 2
+    assert f"The token in {tmp_path / 'token'} cannot be used." in done.stderr
+
+
+def test_without_its_parts_it_says_what_to_install(colour_bundle, monkeypatch):
+    from pawsight.errors import MissingExtra
+    from pawsight.jobs import serve
+
+    monkeypatch.setattr(serve, "find_spec", lambda name: None if name == "uvicorn" else object())
+    with pytest.raises(MissingExtra) as error:
+        serve.serve(colour_bundle)
+    assert error.value.why == "Missing: uvicorn."
+    assert error.value.fix == "Type: pip install 'pawsight[serve]'"
+
+
+def test_several_processes_share_a_socket_and_one_that_dies_is_replaced(serve, serving):
+    one = serve("--workers", 2)
+    body = serving.picture("blue")
+
+    def labels():
+        return one.ask("POST", "/api/v1/predict", body, **KINDS)[1]["predictions"][0]["label"]
+
+    one.until(lambda: len(one.events("serving")) == 2)
+    assert labels() == "blue"
+    servers = [pid for pid in serving.children(one.process.pid) if serving.children(pid)]
+    assert len(servers) == 2
+    os.kill(servers[0], signal.SIGKILL)
+    one.until(lambda: len(one.events("serving")) == 3)
+    assert [labels() for _ in range(5)] == ["blue"] * 5
+    everyone = [grandchild for pid in serving.children(one.process.pid) for grandchild in serving.children(pid)]
+    assert one.stop() == 0
+    assert not [pid for pid in [*everyone, *servers] if serving.is_running(pid)]
+
+
+def test_several_processes_that_cannot_open_the_run_end_with_its_reason(colour_bundle, tmp_path):
+    broken = shutil.copytree(colour_bundle, tmp_path / "broken")
+    (broken / "exam.npz").write_bytes(b"nonsense")
+    done = typed(broken, "--port", 0, "--workers", 2)
+    assert done.returncode == 1
+    assert "exam.npz" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+# A package that carries axe.min.js 4.12.1; what it depends on is left where it is.
+AXE := axe-playwright-python==0.1.8
 PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 
 .PHONY: help demo test test-slow check format bench clean
@@ -15,7 +17,7 @@ help: ## list the targets
 demo: $(VENV)/train.stamp ## from nothing to a trained classifier on drawn cats and dogs
 	@BIN=$(BIN) sh demo/run.sh
 
-test: $(VENV)/dev.stamp ## the tests
+test: $(VENV)/dev.stamp $(VENV)/axe.stamp ## the tests
 	$(BIN)/python -m pytest -n 2
 
 test-slow: $(VENV)/dev.stamp ## the tests that take minutes
@@ -40,6 +42,11 @@ clean: ## remove what the targets made; runs stay
 $(VENV)/made.stamp:
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
 	@if command -v uv >/dev/null 2>&1; then uv venv --quiet --python $(PYTHON) $(VENV); else $(PYTHON) -m venv $(VENV); fi
+	@touch $@
+
+$(VENV)/axe.stamp: $(VENV)/dev.stamp
+	@echo "Fetching axe-core, which examines the page for accessibility"
+	@$(INSTALL) --no-deps --target $(VENV)/axe "$(AXE)"
 	@touch $@
 
 $(VENV)/train.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt

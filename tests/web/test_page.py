@@ -375,11 +375,13 @@ def test_fifty_classes_fold_away_and_unsure_is_said_as_such(chromium, fifty, ser
     assert page.complaints() == []
 
 
-def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, tmp_path):
+def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, downloads, tmp_path):
+    shutil.copytree(colour_bundle, tmp_path / "run" / "bundle")
+    (tmp_path / "run" / "report.html").write_text("<!doctype html><title>Report</title>")
     file = tmp_path / "token"
     file.write_text("a-word-that-nobody-knows")
     file.chmod(0o600)
-    with serving.Process(colour_bundle, "--decoders", 1, "--token-file", file, log=tmp_path / "log") as one:
+    with serving.Process(tmp_path / "run", "--decoders", 1, "--token-file", file, log=tmp_path / "log") as one:
         page = Page(chromium, one.port)
         page.until(lambda: page.focused() == "token-word")
         page.one("#token-word").send_keys("guessed\n")
@@ -388,6 +390,8 @@ def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, tm
         page.ready()
         page.choose(colours["red"])
         assert page.answers(1) == ["red"]
+        page.one("#links button").click()
+        page.until((downloads / "report.html").exists)
         page.driver.refresh()
         page.ready()
         page.until(lambda: page.texts("h1") == ["red, green or blue?"])

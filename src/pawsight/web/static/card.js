@@ -44,7 +44,8 @@ function picture(item, model, actions) {
 
 function layers(item) {
   if (item.thumbnail === null) return [element("span", { class: "kind" }, item.unseen ? suffix(item.name) : "")];
-  const shown = [element("img", { src: item.thumbnail.url, alt: "", decoding: "async" })];
+  item.thumbnail.image ??= element("img", { src: item.thumbnail.url, alt: "" }); // the same again: it must not flicker
+  const shown = [item.thumbnail.image];
   if (item.heat && (item.hot || item.hovered)) {
     shown.push(element("img", { src: item.heat.url, class: "map", alt: "Where the classifier looked" }));
   }

@@ -17,6 +17,9 @@ from pawsight.errors import StorageError
 from pawsight.storage import write_bytes
 
 LATEST = "latest"
+PATCH = "labels.patch.csv"  # decisions made while reviewing the run
+APPLIED_PATCH = "applied.patch.csv"  # decisions the run was trained with
+AUDIT, SLICES, LEARNING_CURVE, SUSPECTS = "audit.csv", "slices.json", "learning_curve.json", "suspects.json"
 LOG, RECIPE, SPLITS, CATALOG, PREDICTIONS, METRICS, SOURCE, LOOKS = (
     "log.txt",
     "recipe.toml",

@@ -23,6 +23,10 @@ def test_metrics_survive_json_whole():
         "interval",
         "log_loss",
         "roc_auc",
+        "macro_f1",
+        "brier",
+        "ece",
+        "intervals",
         "baseline",
         "classes",
         "confusion",
@@ -45,7 +49,7 @@ def test_nothing_measured_is_null_and_says_so():
 
 def test_one_sentence_holds_accuracy_interval_loss_and_baseline():
     assert sentence(MEASURED) == (
-        "50.0 % right of 6 (95 % interval 18.8-81.2 %), log loss 1.263; always the commonest class: 50.0 %"
+        "50.0 % right of 6 (95 % interval 18.8-81.2 %), log loss 1.263 (0.333-2.193); always the commonest class: 50.0 %"
     )
 
 

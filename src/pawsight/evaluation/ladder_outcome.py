@@ -13,9 +13,19 @@ from typing import Any
 from pawsight.evaluation import ladder_words as words
 from pawsight.evaluation.chart_matrix import confusion_svg
 from pawsight.evaluation.compare import TIE, Gain, compare
+from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.evaluation.run_folder import Rung, finite, listing, mapping
 
 _COMMONEST = 8  # confusions named in the table
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class, as text."""
+
+    name: str
+    pictures: str
+    figures: tuple[tuple[str, str], ...]  # precision, recall and F1, each with its 95 % interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +77,7 @@ def choice_sentence(ladder: Ladder, names: Sequence[str], chosen_name: str) -> s
     told = f"{chosen_name} has the highest validation accuracy and was chosen for that alone."
     if gain is not None and gain.verdict == TIE:
         told += f" Between it and the next best, {name}, the paired test sees a tie ({words.chance(gain.p_value)})."
+        told = f"{told} {words.settling_sentence(gain)}".rstrip()
     return told
 
 
@@ -77,7 +88,8 @@ def test_sentences(ladder: Ladder) -> list[str]:
         return ["Without a chosen rung there is no test score."]
     if chosen.test is None:
         command = shlex.join(["pawsight", "evaluate", str(chosen.folder), "--test"])
-        return [f"There is no test score: the run holds none. Once all is decided, this measures it: {command}"]
+        told = [f"There is no test score: the run holds none. Once all is decided, this measures it: {command}"]
+        return [*told, *([_looks_sentence(chosen)] if chosen.looks_at_test else [])]
     score = chosen.test
     told = [
         f"On {words.pictures(score.pictures)} that it was neither trained on nor chosen by, it is right on "
@@ -89,10 +101,14 @@ def test_sentences(ladder: Ladder) -> list[str]:
         told.append("This is the score to quote: the validation score of the best of several flatters a little.")
     if any(rung.test is not None for rung in ladder.rungs if rung is not chosen):
         told.append("Test scores of the other rungs are left out on purpose.")
-    if chosen.looks_at_test:
-        times = "once" if chosen.looks_at_test == 1 else f"{chosen.looks_at_test:,} times"
-        told.append(f"The test part of this run was also looked at {times} by pawsight evaluate.")
-    return told
+    return [*told, _looks_sentence(chosen)]
+
+
+def _looks_sentence(chosen: Rung) -> str:
+    if not chosen.looks_at_test:
+        return "Nobody has looked at the test part of this run again since."
+    times = "once" if chosen.looks_at_test == 1 else f"{chosen.looks_at_test:,} times"
+    return f"The test part of this run was also looked at {times} by pawsight evaluate or compare."
 
 
 def _matrix(rung: Rung | None) -> list[list[int]]:
@@ -122,17 +138,39 @@ def confusions(rung: Rung | None) -> list[tuple[str, str, int]]:
     return sorted(wrong, key=lambda one: -one[2])[:_COMMONEST]
 
 
-def class_rows(rung: Rung | None) -> list[tuple[str, ...]]:
-    """Return class, pictures, precision, recall and F1 as text."""
+def class_rows(rung: Rung | None) -> list[ClassRow]:
+    """Return what is known of each class on validation, as text."""
     if rung is None or rung.validation is None:
         return []
-    return [_class_row(mapping(one)) for one in listing(rung.validation.plain.get("classes"))]
+    matrix = _matrix(rung)
+    plain = [mapping(one) for one in listing(rung.validation.plain.get("classes"))]
+    fits = len(plain) == len(matrix)
+    return [_class_row(one, _class_intervals(matrix, index) if fits else ()) for index, one in enumerate(plain)]
 
 
-def _class_row(one: Mapping[str, Any]) -> tuple[str, ...]:
+def _class_row(one: Mapping[str, Any], ends: Sequence[Interval | None]) -> ClassRow:
     shares = (finite(one.get(key)) for key in ("precision", "recall", "f1"))
-    told = ("unknown" if share is None else f"{share:.3f}" for share in shares)
-    return str(one.get("name", "")), words.whole(finite(one.get("pictures"))), *told
+    told = ["unknown" if share is None else f"{share:.3f}" for share in shares]
+    between = [f"{end.low:.3f} to {end.high:.3f}" if end is not None else "" for end in ends] or ["", "", ""]
+    figures = tuple(zip(told, between, strict=True))
+    return ClassRow(str(one.get("name", "")), words.whole(finite(one.get("pictures"))), figures)
+
+
+def _class_intervals(matrix: Sequence[Sequence[int]], index: int) -> tuple[Interval | None, ...]:
+    """Return the 95 % intervals of a class's precision, recall and F1, None where there is nothing to count.
+
+    Precision and recall are shares of answers and of pictures (Wilson). F1 = 2 J / (1 + J) with J the share of right
+    ones among all that are of the class, answered as it, or both; so the ends of J's interval give those of F1.
+    """
+    right, given = matrix[index][index], sum(matrix[index])
+    answered = sum(row[index] for row in matrix)
+    shared = _wilson(right, given + answered - right)
+    f1 = Interval(*(2 * end / (1 + end) for end in shared.as_list())) if shared is not None else None
+    return _wilson(right, answered), _wilson(right, given), f1
+
+
+def _wilson(right: int, pictures: int) -> Interval | None:
+    return wilson(right, pictures) if 0 <= right <= pictures and pictures else None
 
 
 def mistakes_note(rung: Rung | None, wrong: int, shown: int) -> str:

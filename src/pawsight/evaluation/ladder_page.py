@@ -14,6 +14,7 @@ from pawsight.evaluation.chart_matrix import NAMED
 from pawsight.evaluation.charts import Score, ladder_svg
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.ladder_outcome import (
+    ClassRow,
     Ladder,
     choice_sentence,
     class_rows,
@@ -33,6 +34,7 @@ from pawsight.evaluation.ladder_pictures import (
 )
 from pawsight.evaluation.ladder_views import RungView, rung_views, unique_names
 from pawsight.evaluation.run_folder import Placed, Rung, finite, listing, mapping, read_split
+from pawsight.evaluation.trust_page import TrustPage
 
 PARTS = ("train", "validation", "test")
 
@@ -64,16 +66,17 @@ class Page:
     confusion_svg: str
     confusion_note: str
     confusions: tuple[tuple[str, str, int], ...]
-    class_rows: tuple[tuple[str, ...], ...]
+    class_rows: tuple[ClassRow, ...]
     mistakes: tuple[Mistake, ...]
     mistakes_note: str
     versions: tuple[tuple[str, str], ...]
     machines: tuple[str, ...]
     digests: tuple[tuple[str, str], ...]
     again: str
+    trust: TrustPage | None = None  # of the chosen run, or the only one
 
 
-def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, str]) -> Page:
+def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, str], trust: TrustPage | None) -> Page:
     """Tell the story.
 
     Args:
@@ -81,6 +84,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         again: the command that makes the report again.
         seed: of the choice of pictures.
         left_out: recipes that were not trained, each with the reason.
+        trust: how far to trust the chosen run, or the only one.
     """
     first, names = ladder.rungs[0], unique_names(ladder.rungs)
     chosen_name = next((name for rung, name in zip(ladder.rungs, names, strict=True) if rung is ladder.chosen), "")
@@ -118,6 +122,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         machines=tuple(dict.fromkeys(str(rung.plain.get("machine") or "not recorded") for rung in ladder.rungs)),
         digests=tuple((name, rung.digest or "not recorded") for rung, name in zip(ladder.rungs, names, strict=True)),
         again=again,
+        trust=trust,
     )
 
 

@@ -6,12 +6,14 @@ Does not know: how runs are made, what is printed.
     run_folder.py        a run folder -> Rung            compare.py           two rungs -> Gain
     ladder_words.py      figures -> words                ladder_views.py      one rung as the page shows it
     ladder_outcome.py    choice, test score, mistakes    ladder_pictures.py   pictures as small JPEGs
+    trust_page.py        how far to trust the chosen run, from trust_audit, trust_answers and trust_weak
     ladder_page.py       all of it -> Page               templates/           Page -> HTML and Markdown
 """
 
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from pawsight.errors import WrongUsage
 from pawsight.evaluation.chart_style import chart_variables
-from pawsight.evaluation.compare import Gain, compare, corrected
+from pawsight.evaluation.compare import Gain, compare, corrected, pictures_to_settle
 from pawsight.evaluation.ladder_outcome import Ladder
 from pawsight.evaluation.ladder_page import Page, make_page
 from pawsight.evaluation.ladder_words import certainty, visible
 from pawsight.evaluation.run_folder import Rung, mapping, read_rung
+from pawsight.evaluation.trust_page import make_trust, trust_json
 from pawsight.storage import write_json, write_text
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ class RungResult:
     seconds_per_epoch: float | None
     parameters: Mapping[str, Any] | None
     gain: Gain | None  # over the rung below; None for the first and where nothing can be compared
+    more_pictures: int | None = None  # that would settle a tie; 0 where it is settled, None where no number would
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -53,7 +57,7 @@ class RungResult:
             "validation": dict(self.validation) if self.validation is not None else None,
             "seconds_per_epoch": self.seconds_per_epoch,
             "parameters": dict(self.parameters) if self.parameters is not None else None,
-            "gain": self.gain.to_json() if self.gain is not None else None,
+            "gain": self.gain.to_json() | {"more_pictures": self.more_pictures} if self.gain is not None else None,
         }
 
 
@@ -66,6 +70,7 @@ class LadderReport:
     chosen_run: Path | None
     test: Mapping[str, Any] | None  # of the chosen rung, as in its metrics.json
     report: Path  # absolute, report.html
+    trust: Mapping[str, Any] | None = None  # about the chosen run, or the only one
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `report --json` prints them."""
@@ -74,12 +79,18 @@ class LadderReport:
             "chosen": self.chosen,
             "chosen_run": str(self.chosen_run) if self.chosen_run is not None else None,
             "test": dict(self.test) if self.test is not None else None,
+            "trust": dict(self.trust) if self.trust is not None else None,
             "report": str(self.report),
         }
 
 
 def build_report(
-    runs: Sequence[Path], target: Path, *, seed: int = 0, left_out: Mapping[str, str] | None = None
+    runs: Sequence[Path],
+    target: Path,
+    *,
+    seed: int = 0,
+    left_out: Mapping[str, str] | None = None,
+    absent: Mapping[str, str] | None = None,
 ) -> LadderReport:
     """Write report.html, report.md and report.json about finished runs.
 
@@ -88,6 +99,7 @@ def build_report(
         target: folder for the three files, made where it is missing; reports that stand there are replaced.
         seed: of the choice of pictures that are shown.
         left_out: recipes that were asked for and not trained, each with the reason.
+        absent: why slices, suspects or learning_curve of the chosen run could not be computed, where somebody tried.
 
     Returns:
         what the report says.
@@ -101,12 +113,24 @@ def build_report(
     ladder = climbed([read_rung(folder) for folder in folders])
     place = target.expanduser().absolute()
     again = shlex.join(["pawsight", "report", *(str(folder) for folder in folders), "--target", str(place)])
-    page = make_page(ladder, again=again, seed=seed, left_out=left_out or {})
-    report = _result(ladder, place / HTML)
+    subject = _subject(ladder)
+    trust = make_trust(subject, absent or {}) if subject is not None else None
+    page = make_page(ladder, again=again, seed=seed, left_out=left_out or {}, trust=trust)
+    report = _result(ladder, place / HTML, trust_json(subject) if subject is not None else None)
     write_text(place / MARKDOWN, render_markdown(page))
     write_json(place / JSON, report.to_json())
     write_text(place / HTML, render_html(page))
     return report
+
+
+def told_about(runs: Sequence[Path]) -> Path | None:
+    """Return the run whose trust a report tells about: the chosen one, else the only one; None where there is none.
+
+    Raises:
+        WrongUsage: a folder is no finished run.
+    """
+    subject = _subject(climbed([read_rung(run) for run in dict.fromkeys(run.expanduser().resolve() for run in runs)]))
+    return subject.folder if subject is not None else None
 
 
 def climbed(rungs: Sequence[Rung]) -> Ladder:
@@ -131,7 +155,8 @@ def render_html(page: Page) -> str:
 
 def render_markdown(page: Page) -> str:
     """Return the page as Markdown, without pictures."""
-    return _environment().get_template("ladder.md.j2").render(page=page, several=len(page.rungs) > 1)
+    text = _environment().get_template("ladder.md.j2").render(page=page, several=len(page.rungs) > 1)
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def as_markdown(text: object) -> str:
@@ -161,6 +186,10 @@ def _as_code(text: object) -> str:
     return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
 
 
+def _subject(ladder: Ladder) -> Rung | None:
+    return ladder.chosen or (ladder.rungs[0] if len(ladder.rungs) == 1 else None)
+
+
 def _rank(rung: Rung) -> tuple[float, float]:
     score = rung.validation
     if score is None:
@@ -168,18 +197,21 @@ def _rank(rung: Rung) -> tuple[float, float]:
     return -score.accuracy, math.inf if math.isnan(score.log_loss) else score.log_loss
 
 
-def _result(ladder: Ladder, report: Path) -> LadderReport:
-    chosen = ladder.chosen
+def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> LadderReport:
+    chosen, comparisons = ladder.chosen, sum(gain is not None for gain in ladder.gains)
     return LadderReport(
-        rungs=tuple(_rung_result(rung, gain) for rung, gain in zip(ladder.rungs, ladder.gains, strict=True)),
+        rungs=tuple(
+            _rung_result(rung, gain, comparisons) for rung, gain in zip(ladder.rungs, ladder.gains, strict=True)
+        ),
         chosen=chosen.recipe if chosen is not None else None,
         chosen_run=chosen.folder if chosen is not None else None,
         test=chosen.test.plain if chosen is not None and chosen.test is not None else None,
         report=report,
+        trust=trust,
     )
 
 
-def _rung_result(rung: Rung, gain: Gain | None) -> RungResult:
+def _rung_result(rung: Rung, gain: Gain | None, comparisons: int) -> RungResult:
     return RungResult(
         recipe=rung.recipe,
         run=rung.folder,
@@ -187,4 +219,5 @@ def _rung_result(rung: Rung, gain: Gain | None) -> RungResult:
         seconds_per_epoch=rung.number("seconds_per_epoch"),
         parameters=mapping(rung.plain.get("parameters")) or None,
         gain=gain,
+        more_pictures=pictures_to_settle(gain, comparisons=comparisons) if gain is not None else None,
     )

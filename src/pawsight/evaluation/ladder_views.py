@@ -99,6 +99,8 @@ def command_of(rung: Rung) -> tuple[str, bool]:
         line += ["--backbone", str(rung.settings["backbone"])]
     if rung.settings.get("image_px"):
         line += ["--image-px", str(rung.settings["image_px"])]
+    if rung.settings.get("split_seed"):
+        line += ["--split-seed", str(rung.settings["split_seed"])]
     return shlex.join(line), True
 
 
@@ -143,7 +145,9 @@ def _score_sentence(rung: Rung) -> str:
         f"(95{words.NBSP}% interval {words.between(score.interval)})"
     )
     if math.isfinite(score.log_loss):
-        told += f", with a log loss of {score.log_loss:.3f}"
+        ends = [finite(end) for end in listing(mapping(score.plain.get("intervals")).get("log_loss"))]
+        interval = f" ({ends[0]:.3f} to {ends[1]:.3f})" if len(ends) == 2 and None not in ends else ""
+        told += f", with a log loss of {score.log_loss:.3f}{interval}"
     return f"{told}."
 
 
@@ -153,7 +157,7 @@ def _gain_sentence(rungs: Sequence[Rung], names: Sequence[str], index: int, gain
     lower, upper = rungs[index - 1], rungs[index]
     if gain is None:
         return f"It cannot be compared with {names[index - 1]}: the two answered no validation picture in common."
-    told = words.verdict_sentence(gain, names[index], names[index - 1])
+    told = words.verdict_sentence(gain, names[index], names[index - 1], comparisons=len(rungs) - 1)
     if lower.digest != upper.digest:
         told += " The two runs cut the data differently; only the pictures that both validated on count here."
     return told

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from pawsight.evaluation.compare import BETTER, TIE, WORSE, Gain
+from pawsight.evaluation.compare import BETTER, TIE, WORSE, Gain, pictures_to_settle
 
 NBSP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -105,8 +105,14 @@ def title(classes: Sequence[str]) -> str:
     return f"Telling {len(classes):,} classes apart" if classes else "A ladder of classifiers"
 
 
-def verdict_sentence(gain: Gain, upper: str, lower: str) -> str:
-    """Return what a paired comparison of two rungs says, and how sure it is."""
+def verdict_sentence(gain: Gain, upper: str, lower: str, *, comparisons: int = 1) -> str:
+    """Return what a paired comparison of two rungs says, how sure it is, and what would settle a tie.
+
+    Args:
+        gain: of the upper over the lower.
+        upper, lower: their names.
+        comparisons: how many are made at once.
+    """
     alone = (
         f"{upper} alone is right on {whole(gain.only_second)}, {lower} alone on {whole(gain.only_first)}, "
         f"of {pictures(gain.pictures)}"
@@ -114,9 +120,20 @@ def verdict_sentence(gain: Gain, upper: str, lower: str) -> str:
     if gain.verdict == TIE:
         if not gain.only_first + gain.only_second:
             return f"A tie: both are right, or both wrong, on each of {pictures(gain.pictures)}."
-        return f"A tie: {alone}; chance alone explains a difference of that size ({_test(gain)})."
+        told = f"A tie: {alone}; chance alone explains a difference of that size ({_test(gain)})."
+        return " ".join(filter(None, [told, settling_sentence(gain, comparisons=comparisons)]))
     word = {BETTER: "better", WORSE: "worse"}[gain.verdict]
     return f"{upper} is {word} than {lower}: {alone}; chance alone hardly explains that ({_test(gain)})."
+
+
+def settling_sentence(gain: Gain, *, comparisons: int = 1) -> str:
+    """Return how many more pictures would settle a tie, empty where nothing is to be settled."""
+    more = pictures_to_settle(gain, comparisons=comparisons)
+    if gain.verdict != TIE or not gain.only_first + gain.only_second:
+        return ""
+    if more is None:
+        return "No difference was seen, so no number of pictures would settle it."
+    return f"About {more:,} more validation {'picture' if more == 1 else 'pictures'} would settle it, if it is real."
 
 
 def _test(gain: Gain) -> str:

@@ -96,7 +96,7 @@ def read_rung(folder: Path) -> Rung:
         WrongUsage: the folder holds no finished run.
     """
     place = folder.expanduser().resolve()
-    plain = mapping(_json(place / METRICS))
+    plain = mapping(read_json(place / METRICS))
     if not plain:
         raise WrongUsage(
             f"{folder} is no finished run.",
@@ -104,8 +104,8 @@ def read_rung(folder: Path) -> Rung:
             "Name finished runs, e.g. pawsight report runs/001 runs/002",
         )
     settings = _toml(place / RECIPE)
-    root = mapping(_json(place / SOURCE)).get("root")
-    looks = finite(mapping(_json(place / LOOKS)).get("looks_at_test"))
+    root = mapping(read_json(place / SOURCE)).get("root")
+    looks = finite(mapping(read_json(place / LOOKS)).get("looks_at_test"))
     return Rung(
         folder=place,
         recipe=str(plain.get("recipe") or settings.get("name") or place.name),
@@ -125,7 +125,7 @@ def read_split(rung: Rung) -> tuple[Placed, ...]:
     """Return every picture of a run's split, nothing where the run does not hold it."""
     return tuple(
         Placed(row.get("path") or "", row.get("sha256") or "", row.get("label") or "", row.get("part") or "")
-        for row in _table(rung.folder / SPLITS)
+        for row in read_rows(rung.folder / SPLITS)
     )
 
 
@@ -163,7 +163,7 @@ def _scored(value: object) -> Scored | None:
 
 
 def _answers(path: Path) -> tuple[Answer, ...]:
-    return tuple(_answer(row) for row in _table(path) if row.get("part") == "validation")
+    return tuple(_answer(row) for row in read_rows(path) if row.get("part") == "validation")
 
 
 def _answer(row: Mapping[str, str]) -> Answer:
@@ -182,7 +182,8 @@ def _history(path: Path) -> tuple[Epoch, ...]:
         return ()
 
 
-def _table(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table, none where it is missing or no table."""
     try:
         return read_table(path) if path.is_file() else []
     except (PawsightError, csv.Error):
@@ -190,10 +191,11 @@ def _table(path: Path) -> list[dict[str, str]]:
 
 
 def _versions(place: Path) -> Mapping[str, Any]:
-    return mapping(mapping(_json(place / "bundle" / "bundle.json")).get("versions"))
+    return mapping(mapping(read_json(place / "bundle" / "bundle.json")).get("versions"))
 
 
-def _json(path: Path) -> object:
+def read_json(path: Path) -> object:
+    """Return the values of a JSON file, None where it is missing or no JSON."""
     try:
         value: object = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError, RecursionError):

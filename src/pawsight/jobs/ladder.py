@@ -26,6 +26,7 @@ from pawsight.jobs.log import Logged
 from pawsight.jobs.report import summary as report_summary
 from pawsight.jobs.train import Order, command_for, existing, train_on
 from pawsight.jobs.train_report import TrainReport
+from pawsight.jobs.trust_parts import complete
 from pawsight.machine import cache_folder, this_machine
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.progress import SILENT, Progress, Stopwatch
@@ -130,7 +131,17 @@ def _tell(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs: Pat
         metrics = json.loads((chosen / METRICS).read_text(encoding="utf-8"))
         write_json(chosen / METRICS, metrics | {"test": to_jsonable(measured.metrics)})
     set_latest(chosen or folders[-1])
-    return build_report(folders, new_group(runs, "ladder"), left_out=left_out)
+    absent = complete(chosen, features=_has_features(chosen, reports), progress=log) if chosen is not None else {}
+    return build_report(folders, new_group(runs, "ladder"), left_out=left_out, absent=absent)
+
+
+def _has_features(chosen: Path, reports: Sequence[TrainReport]) -> bool:
+    """Say whether a rung has seen all pictures with the backbone that the chosen run's figures need."""
+    from pawsight.training.again import SEES, seeing_recipe
+
+    seen = {(one.recipe.backbone, one.recipe.image_px) for one in reports if one.recipe.method in SEES}
+    wanted = seeing_recipe(next(one.recipe for one in reports if one.run == chosen))
+    return (wanted.backbone, wanted.image_px) in seen
 
 
 def _best(reports: Sequence[TrainReport]) -> Path | None:

@@ -12,8 +12,9 @@ from typing import Any
 
 from pawsight.errors import WrongUsage
 from pawsight.evaluation.compare import TIE
-from pawsight.evaluation.ladder_report import LadderReport, RungResult, build_report
+from pawsight.evaluation.ladder_report import LadderReport, RungResult, build_report, told_about
 from pawsight.evaluation.ladder_words import percent, points_between, signed
+from pawsight.jobs.trust_parts import QUICK, complete, lacking
 from pawsight.progress import SILENT, Progress
 
 _NAMED_RUNS = 6  # up to which a folder's name lists every run
@@ -23,6 +24,7 @@ def report(
     runs: Sequence[str | os.PathLike[str]],
     *,
     target: str | os.PathLike[str] | None = None,
+    quick: bool = False,
     progress: Progress = SILENT,
 ) -> LadderReport:
     """Write a report about one run or several.
@@ -31,6 +33,8 @@ def report(
         runs: run folders, the lowest rung first.
         target: folder for report.html, report.md and report.json; None for the run's own folder, or for several runs
             a folder beside the last one that is named after them all.
+        quick: leave out what the run told about does not keep yet: slices, likely wrong labels, learning curve.
+            They take some seconds each, need its pictures and are then kept in it.
         progress: who is told how far it is.
 
     Raises:
@@ -40,8 +44,16 @@ def report(
     if not folders:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
     place = Path(target) if target is not None else default_target(folders)
+    absent = _completed(told_about(folders), quick, progress)
     with progress.stage("Writing the report", None):
-        return build_report(folders, place)
+        return build_report(folders, place, absent=absent)
+
+
+def _completed(run: Path | None, quick: bool, progress: Progress) -> Mapping[str, str]:
+    """Compute what the run told about lacks, and return why a part stays away."""
+    if run is None:
+        return {}
+    return dict.fromkeys(lacking(run), QUICK) if quick else complete(run, progress=progress)
 
 
 def default_target(folders: Sequence[Path]) -> Path:

@@ -1,0 +1,345 @@
+"""What a report says of trust: read back from the run, told in words and pictures, and silent about what is not there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pawsight.data.findings import Finding, found
+from pawsight.evaluation.ladder_outcome import class_rows
+from pawsight.evaluation.ladder_report import build_report, told_about
+from pawsight.evaluation.learning_curve import Trial, trace_curve
+from pawsight.evaluation.run_folder import read_rung
+from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
+from pawsight.evaluation.trust_answers import answers_view
+from pawsight.evaluation.trust_page import make_trust, trust_json
+from pawsight.evaluation.trust_stored import read_curve, read_findings, read_slices, read_suspects
+from pawsight.runs import write_table
+from pawsight.storage import sha256_of, write_json
+
+CLASSES = ("cats", "dogs")
+EVIL = '"><script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}'
+COLUMNS = ("path", "problem", "value", "severity")
+PROMISE = {
+    "max_error": 0.05, "confidence": 0.9, "threshold": 0.7, "pictures": 40, "answered": 35, "errors": 1,
+    "coverage": 0.875, "coverage_interval": [0.73, 0.96], "expected_risk": 0.05,
+}  # fmt: skip
+GUARD = {
+    "threshold": 0.6, "false_alarms": 0.01, "pictures": 40, "components": 8,
+    "caught": [{"kind": "noise", "pictures": 15, "caught": 14}],
+}  # fmt: skip
+PAIR = {"before": 0.04, "after": 0.02}
+TRUST = {
+    "calibration": {
+        "temperature": 1.4, "fitted_on": "out-of-fold answers of the training part", "pictures": 90,
+        "validation": {"ece": PAIR, "brier": PAIR, "log_loss": PAIR},
+    },
+    "abstention": {"max_error": 0.05, "promise": PROMISE, "guard": GUARD, "broken": None},
+}  # fmt: skip
+
+
+class Page(HTMLParser):
+    """The tags of a page, and what it says."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.said: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.said).replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def one_run(place: Path, fake_runs: Any, **more: Any) -> Path:
+    rows = fake_runs.draw_pictures(place / "pictures", CLASSES)
+    run: Path = fake_runs.write_run(place / "001", rows, CLASSES, root=place / "pictures", accuracy=0.8, more=more)
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, fake_runs: Any) -> Path:
+    """A run that keeps everything. Read, never write: copy it."""
+    groups = [["train/0/0.0.jpg", "validation/0/0.1.jpg"], ["train/1/1.2.jpg", "validation/1/1.0.jpg", "gone.jpg"]]
+    place = tmp_path_factory.mktemp("whole")
+    run = one_run(place, fake_runs, straddling=groups, **TRUST)
+    findings = [
+        found("train/0/0.0.jpg", "two-labels", "train/1/1.0.jpg"),
+        found("train/1/1.0.jpg", "two-labels", "train/0/0.0.jpg"),
+        found("train/0", "shortcut-size", f"size {EVIL}"),
+        found("train/0/0.1.jpg", "dark", 12.5),
+    ]
+    write_findings(run, findings)
+    write_json(run / "slices.json", plain_slices(run))
+    write_json(run / "suspects.json", plain_suspects(run))
+    write_json(run / "learning_curve.json", plain_curve())
+    return run
+
+
+def write_findings(run: Path, findings: list[Finding]) -> None:
+    write_table(run / "audit.csv", COLUMNS, [(one.path, one.problem, one.value, one.severity) for one in findings])
+
+
+def slices_of(run: Path) -> Any:
+    answers = read_rung(run).answers
+    judged = [Judged(one.path, one.answered.label, one.answered.predicted, one.probability) for one in answers]
+    dark = np.array([not one.is_right for one in judged]) | (np.arange(len(judged)) < 6)
+    return measure_slices(judged, {SliceKey("trait", "dark"): dark, SliceKey("folder", EVIL): ~dark})
+
+
+def plain_slices(run: Path) -> dict[str, Any]:
+    return {"part": "validation", "pictures": 40, "slices": [one.to_json() for one in slices_of(run)]}
+
+
+def plain_suspects(run: Path) -> dict[str, Any]:
+    digest = sha256_of((run.parent / "pictures" / "train/0/0.0.jpg").read_bytes())
+    row = {"given": "cats", "suggested": EVIL, "score": 0.9, "suspect": True, "reason": f"all say {EVIL}"}
+    rows = [{"path": "train/0/0.0.jpg", "sha256": digest, "part": "train"} | row] * 14
+    return {
+        "pictures": 46, "flagged": 14, "left_out": 0, "suspects": rows,
+        "alike_across": [{"path": "train/0/0.0.jpg", "other": "validation/0/0.0.jpg", "similarity": 0.91}],
+    }  # fmt: skip
+
+
+def curve() -> Any:
+    chance = np.random.default_rng(0)
+    return trace_curve(
+        [Trial(share, int(100 * share), chance.random((2, 50)) < 0.3 - share / 5) for share in (0.2, 0.5, 1)]
+    )
+
+
+def plain_curve() -> dict[str, Any]:
+    told = {"recipe": "cnn", "trained": "probe on a backbone at 96 px", "is_stand_in": True, "left_out": 3}
+    return told | json.loads(json.dumps(curve().to_json()))
+
+
+def page_of(run: Path, target: Path) -> Page:
+    return Page(build_report([run], target).report.read_text(encoding="utf-8"))
+
+
+def test_slices_and_curve_come_back_as_they_were(whole: Path) -> None:
+    slices, kept = read_slices(whole), read_curve(whole)
+    assert slices is not None
+    assert slices.slices == slices_of(whole)
+    assert (slices.part, slices.pictures) == ("validation", 40)
+    assert kept is not None
+    assert kept.curve == curve()
+    assert kept.is_stand_in
+
+
+def test_findings_come_back_as_they_were_and_names_stay_names(tmp_path: Path) -> None:
+    findings = [found("a.jpg", "near-duplicate", "123"), found("b.jpg", "dark", 12.5), found("c.jpg", "tiny", 20)]
+    findings += [found("cats", "shortcut-format", "PNG: 1 %"), found("d,\r\n.jpg", "blurry", 0.004)]
+    write_findings(tmp_path, findings)
+    assert read_findings(tmp_path) == tuple(findings)
+    write_table(tmp_path / "audit.csv", COLUMNS, [("a", "a problem of tomorrow", "1", "high"), ("b", "dark", "1", "?")])
+    assert read_findings(tmp_path) == ()
+
+
+def test_every_part_of_trust_is_told(whole: Path, tmp_path: Path) -> None:
+    page = page_of(whole, tmp_path)
+    for told in (
+        "The audit has 4 findings: 3 of high severity and 1 of low severity.",
+        "2 groups of pictures look the same and stand in two parts of the split: 5 pictures, 2 across train and validation",
+        "1 pair of pictures looks the same and has two labels",
+        "Promised: of the pictures that it answers, at most 5 % are wrong, with 90 % confidence",
+        "on validation it answers 35 of 40 (87.5 %, 95 % interval 73.0 to 96.0 %) and is wrong on 1 of them",
+        "at most 1 % of pictures like those are turned away by mistake",
+        "A temperature of 1.40, fitted on 90 out-of-fold answers of the training part",
+        "It flattens them: they were surer than they were right",
+        "14 of 46 labels of train and validation are more likely wrong than right",
+        "Of 40 pictures of validation it is worse beyond chance on: dark",
+        "Twice the data (200 training pictures) would buy",
+        "It stands in for the run’s own recipe",
+        "pawsight review",
+        "Nobody has looked" if read_rung(whole).test else "There is no test score",
+    ):
+        assert told in page.text
+    assert page.text.count("cats → ") == 12  # the top of the ranking
+    assert "brightness 12.5 of 255" in page.text
+    assert "script" not in page.tags
+    assert "\\u202e" in page.text
+
+
+def test_pairs_stand_side_by_side_with_their_names_and_parts(whole: Path) -> None:
+    trust = make_trust(read_rung(whole), {})
+    first, second = trust.audit.pairs
+    assert [(side.path, side.part) for side in first.sides] == [
+        ("train/0/0.0.jpg", "train"),
+        ("validation/0/0.1.jpg", "validation"),
+    ]
+    assert all(side.shown.address.startswith("data:image/jpeg") for side in (*first.sides, *second.sides))
+    (dispute,) = trust.audit.disputes
+    assert {side.label for side in dispute.sides} == {"cats", "dogs"}
+    assert trust.audit.closest == ()  # where pictures straddle, the nearly alike are beside the point
+
+
+def test_where_nothing_straddles_the_most_alike_are_shown(whole: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(whole, tmp_path / "001")
+    metrics = json.loads((run / "metrics.json").read_text()) | {"straddling": []}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    audit = make_trust(read_rung(run), {}).audit
+    assert audit.straddling.startswith("No picture looks the same as one in another part of the split")
+    assert [[side.part for side in one.sides] for one in audit.closest] == [["train", "validation"]]
+    assert audit.closest[0].told == "91\N{NO-BREAK SPACE}% alike"
+
+
+def test_the_json_holds_all_figures(whole: Path, tmp_path: Path) -> None:
+    build_report([whole], tmp_path)
+    plain = json.loads((tmp_path / "report.json").read_text())["trust"]
+    assert plain["audit"]["problems"]["two-labels"] == {"severity": "high", "count": 2}
+    assert len(plain["audit"]["straddling"]) == 2
+    assert plain["audit"]["disputed"] == [["train/1/1.0.jpg", "train/0/0.0.jpg"]]
+    assert plain["calibration"]["temperature"] == 1.4
+    assert len(plain["calibration"]["intervals"]["brier"]) == 2
+    assert sum(one["pictures"] for one in plain["calibration"]["reliability"]["before"]) == 40
+    assert plain["abstention"] == {"max_error": 0.05, "promise": PROMISE, "broken": None}
+    assert plain["guard"] == GUARD
+    assert plain["suspects"]["flagged"] == 14
+    assert plain["slices"]["slices"][0]["verdict"] == "worse"
+    assert plain["learning_curve"]["twice"]["sentence"].startswith("Twice the data (200 training pictures)")
+    assert plain["gain_from_patch"] is None
+
+
+def test_the_words_alone_hold_it_too(whole: Path, tmp_path: Path) -> None:
+    build_report([whole], tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    for title in ("What is wrong with the data", "How far to trust it", "Likely wrong labels", "Where it is weaker"):
+        assert f"## {title}" in headings
+    assert "## What more data would buy" in headings
+    assert "<script" not in text.replace("\\<script", "")
+    assert "\n\n\n" not in text
+
+
+def test_a_run_of_an_earlier_version_says_what_to_type(tmp_path: Path, fake_runs: Any) -> None:
+    run = one_run(tmp_path, fake_runs)
+    text = page_of(run, tmp_path / "out").text
+    assert "did not keep what its audit found" in text
+    assert "The run does not say how its probabilities were calibrated" in text
+    assert "No promise was asked for, so every picture is answered." in text
+    for command in (f"pawsight evaluate {run} --slices", f"pawsight evaluate {run} --learning-curve"):
+        assert command in text
+    assert f"pawsight review {run}" in text
+    assert text.count("This was not computed for this run.") == 3
+    assert trust_json(read_rung(run)) == {
+        "run": str(run), "audit": {"straddling": []}, "calibration": None, "abstention": None, "guard": None,
+        "suspects": None, "gain_from_patch": None, "slices": None, "learning_curve": None, "looks_at_test": 0,
+    }  # fmt: skip
+
+
+def test_why_a_part_is_absent_is_told_as_it_is(tmp_path: Path, fake_runs: Any) -> None:
+    run = one_run(tmp_path, fake_runs)
+    build_report([run], tmp_path / "out", absent={"slices": f"The pictures {EVIL} are gone."})
+    page = Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    assert 'The pictures "><script>alert(1)</script>\\u202e are gone. What to type for it:' in page.text
+    assert "script" not in page.tags
+
+
+def test_a_promise_that_could_not_be_kept_says_why(tmp_path: Path, fake_runs: Any) -> None:
+    broken = {"max_error": 0.001, "promise": None, "guard": None, "broken": "40 pictures are too few."}
+    run = one_run(tmp_path, fake_runs, abstention=broken)
+    (told,) = answers_view(read_rung(run)).promise
+    assert told.replace("\N{NO-BREAK SPACE}", " ") == (
+        "A promise of at most 0.1 % of wrong answers was asked for and could not be made. 40 pictures are too few."
+    )
+
+
+def test_what_a_patch_gained_is_told_with_its_interval(whole: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(whole, tmp_path / "001")
+    gain = {"points": 1.25, "interval": [0.2, 2.5], "p_value": 0.02, "verdict": "better", "only_first": 1}
+    gain |= {"only_second": 9, "pictures": 640, "p_holm": None}
+    metrics = json.loads((run / "metrics.json").read_text()) | {"gain_from_patch": gain, "patch": {"relabelled": 9}}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    for name in ("suspects.json", "another.json"):
+        text = page_of(run, tmp_path / "out").text
+        assert "It was trained with a patch of labels: +1.2 points of accuracy" in text
+        assert "95 % interval +0.2 to +2.5, p = 0.02: better" in text
+        (run / name).unlink(missing_ok=True)
+
+
+def test_pictures_that_are_gone_are_only_named(whole: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(whole, tmp_path / "001")
+    (run / "source.json").write_text(json.dumps({"root": str(tmp_path / "nowhere")}))
+    page = page_of(run, tmp_path / "out")
+    assert "img" not in page.tags
+    assert "These pictures are gone or were changed since, so they are only named." in page.text
+    assert "validation/0/0.1.jpg" in page.text
+
+
+@pytest.mark.parametrize("name", ["slices.json", "suspects.json", "learning_curve.json", "audit.csv"])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"slices": 3, "points": [1], "suspects": [{}]}', "\x00,\n\n"])
+def test_files_that_were_cut_short_are_as_good_as_none(whole: Path, tmp_path: Path, name: str, content: str) -> None:
+    run = shutil.copytree(whole, tmp_path / "001")
+    (run / name).write_text(content)
+    make_trust(read_rung(run), {})
+    kept = {"slices.json": read_slices, "suspects.json": read_suspects, "learning_curve.json": read_curve}
+    assert name not in kept or kept[name](run) is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["slices.json", "suspects.json", "learning_curve.json", "metrics.json"]),
+    st.data(),
+)
+def test_whatever_a_field_holds_the_report_is_made(whole: Path, tmp_path: Path, name: str, data: Any) -> None:
+    run = tmp_path / "001"
+    if not run.is_dir():
+        shutil.copytree(whole, run)
+        (run / "source.json").write_text("{}")  # without pictures: decoding them takes the time
+    plain = json.loads((whole / name).read_text())
+    keys = ["abstention", "calibration", "gain_from_patch", "straddling", "validation"]
+    key = data.draw(st.sampled_from(sorted(plain) if name != "metrics.json" else keys))
+    try:
+        (run / name).write_text(json.dumps(plain | {key: data.draw(json_values)}))
+        rung = read_rung(run)
+        make_trust(rung, {})
+        trust_json(rung)
+    finally:
+        (run / name).write_text((whole / name).read_text())
+
+
+def test_trust_is_about_the_chosen_rung_alone(whole: Path, tmp_path: Path, fake_runs: Any) -> None:
+    rows = fake_runs.draw_pictures(tmp_path / "pictures", CLASSES)
+    worse = fake_runs.write_run(tmp_path / "002", rows, CLASSES, root=tmp_path / "pictures", accuracy=0.3)
+    assert told_about([worse, whole]) == whole
+    report = build_report([worse, whole], tmp_path / "out")
+    assert report.trust is not None
+    assert report.trust["run"] == str(whole)
+    assert "is about cnn, seed 0, run 001 , the rung that was chosen" in Page(report.report.read_text()).text
+    for run in (worse, shutil.copytree(whole, tmp_path / "003")):
+        metrics = json.loads((run / "metrics.json").read_text()) | {"validation": None}
+        (run / "metrics.json").write_text(json.dumps(metrics))
+    assert told_about([worse, tmp_path / "003"]) is None
+    assert told_about([worse]) == worse
+
+
+def test_each_class_has_an_interval_on_every_figure(whole: Path) -> None:
+    rows = class_rows(read_rung(whole))
+    assert [row.name for row in rows] == list(CLASSES)
+    for row in rows:
+        for figure, interval in row.figures:
+            low, high = interval.split(" to ")
+            assert float(low) <= float(figure) <= float(high)

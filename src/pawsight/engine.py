@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pawsight.errors import BundleRefused
 from pawsight.images.decode import Pixels
-from pawsight.machine import Machine
+from pawsight.machine import Machine, usable_cores
 
 Precision = Literal["f32", "bf16"]
 SPOKEN: Mapping[Precision, str] = {"f32": "float32", "bf16": "bfloat16"}
@@ -143,8 +143,8 @@ class Lane:
 def _compile(
     model: bytes, image_px: int, precision: Precision, streams: int, change: Callable[[Any], None] | None
 ) -> Any:
-    openvino = _openvino()
-    settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": str(streams)}
+    openvino = import_openvino()
+    settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": str(streams)} | _share(streams)
     try:
         core = openvino.Core()
         graph = core.read_model(model, b"")
@@ -158,7 +158,18 @@ def _compile(
         ) from error
 
 
-def _openvino() -> Any:
+def _share(streams: int) -> dict[str, str]:
+    """Return what keeps a graph to its share of the machine, where others are to have the rest.
+
+    One thread a stream, as with all cores, so that answers are the same bits; and bound to no core, since of two
+    processes with a core each both would bind themselves to the first.
+    """
+    if streams >= usable_cores():
+        return {}
+    return {"INFERENCE_NUM_THREADS": str(streams), "ENABLE_CPU_PINNING": "NO"}
+
+
+def import_openvino() -> Any:
     """Import OpenVINO without its model converter: that loads front ends, TensorFlow's among them, for nothing here.
 
     Its package takes a missing converter calmly, and whoever imports `openvino.tools.ovc` later still gets it.

@@ -21,11 +21,11 @@ from pawsight.web.decoding import Decoders
 
 SETTINGS = DecodeSettings(image_px=32)
 SLEEPS = (
-    "import socket, sys, time; line = socket.socket(fileno=0); line.sendall(bytes(5)); line.recv(20); time.sleep(60)"
+    "import socket, sys, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(20); time.sleep(60)"
 )
 LIES = (
-    "import socket, struct, time; line = socket.socket(fileno=0); line.sendall(bytes(5)); line.recv(20);"
-    "line.sendall(struct.pack('!BI', {status}, {size})); time.sleep(60)"
+    "import socket, struct, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(20);"
+    "line.sendall(struct.pack('!BIII', {status}, {size}, 9, 9)); time.sleep(60)"
 )
 
 
@@ -85,6 +85,13 @@ def test_pixels_are_those_of_the_one_decoder():
     data = photograph()
     pixels = with_decoders(lambda decoders: decoders.decode(data, SETTINGS))
     assert np.array_equal(pixels, decode(data, SETTINGS, name="x").pixels)
+
+
+def test_the_size_of_the_whole_picture_comes_with_it():
+    out = io.BytesIO()
+    Image.new("RGB", (70, 30)).save(out, "PNG")
+    pixels, size = with_decoders(lambda decoders: decoders.decode_sized(out.getvalue(), SETTINGS))
+    assert (pixels.shape, size) == ((32, 32, 3), (70, 30))
 
 
 @pytest.mark.parametrize(

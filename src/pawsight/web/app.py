@@ -5,6 +5,7 @@ processes, signals.
 
     /  /static/*  /docs  /openapi.json     the page and the documents, the same for everybody
     POST /api/v1/predict                   pictures in, one prediction for each
+    POST /api/v1/explain?class=NAME        one picture in, a PNG of where the class was seen in it
     GET  /api/v1/model                     what answers, and within which limits
     GET  /api/v1/report                    the run's own report, where one was made
     /livez  /readyz  /metrics              for those who run it
@@ -34,9 +35,9 @@ from pawsight.web.gate import Gate, Visit
 from pawsight.web.headers import REPORT_HEADERS
 from pawsight.web.limits import flags
 from pawsight.web.openapi import document
-from pawsight.web.problems import Problem, busy, of_status
-from pawsight.web.receive import Body
-from pawsight.web.service import Service
+from pawsight.web.problems import Problem, busy, of_status, unreadable
+from pawsight.web.receive import Body, Upload
+from pawsight.web.service import Served, Service
 
 STATIC = Path(__file__).parent / "static"
 
@@ -81,6 +82,7 @@ class _Routes:
             Route("/docs", self._file("docs.html")),
             Route("/openapi.json", self.openapi),
             Route("/api/v1/predict", self.predict, methods=["POST"]),
+            Route("/api/v1/explain", self.explain, methods=["POST"]),
             Route("/api/v1/model", self.model),
             Route("/api/v1/report", self.report),
             Route("/livez", self.livez),
@@ -91,6 +93,20 @@ class _Routes:
 
     async def predict(self, request: Request) -> Response:
         visit = _visit(request, "/api/v1/predict")
+        async with self._taken_in(request, visit) as (served, uploads):
+            return _answer(await self._service.predict(served, uploads), visit.id)
+
+    async def explain(self, request: Request) -> Response:
+        visit = _visit(request, "/api/v1/explain")
+        async with self._taken_in(request, visit) as (served, uploads):
+            if len(uploads) != 1:
+                raise Problem("bad-request", "Send one picture: a heat map is drawn for one at a time.")
+            png = await self._service.explain(served, uploads[0], request.query_params.get("class", ""))
+            return Response(png, media_type="image/png")
+
+    @asynccontextmanager
+    async def _taken_in(self, request: Request, visit: Visit) -> AsyncIterator[tuple[Served, list[Upload]]]:
+        """Hold the classifier and the request's pictures for as long as it is answered."""
         service = self._service
         if service.requests >= service.limits.requests:
             raise busy(f"{service.requests:,} requests are under way.", seconds=service.limits.retry_seconds)
@@ -99,7 +115,7 @@ class _Routes:
             with service.served() as served, Body(request, service.limits, service.budget) as body:
                 uploads = await body.uploads()
                 visit.pictures = len(uploads)
-                return _answer(await service.predict(served, uploads), visit.id)
+                yield served, uploads
         finally:
             service.requests -= 1
 
@@ -120,7 +136,7 @@ class _Routes:
                     "limits": {**limits, "megapixels": served.settings.max_megapixels},
                     "validation": validation_of(served.predictor.bundle),
                     "max_error": card.trust.promise.max_error if card.trust.promise is not None else None,
-                    "heat_maps": False,
+                    "heat_maps": True,
                     "report": "/api/v1/report" if report_of(served.predictor.bundle) is not None else None,
                 }
             )
@@ -166,8 +182,7 @@ def _visit(request: Request, route: str) -> Visit:
 
 def _answer(predictions: list[Prediction], request_id: str) -> Response:
     if len(predictions) == 1 and (reason := predictions[0].error) is not None:
-        file = predictions[0].path
-        raise Problem("unreadable-picture", f"{file} could not be read: {reason}.", file=file, reason=reason)
+        raise unreadable(predictions[0].path, reason)
     return _json({"request_id": request_id, "predictions": [_told(one) for one in predictions]})
 
 

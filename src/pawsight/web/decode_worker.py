@@ -3,7 +3,8 @@
 Enters: requests on a socket, file descriptor 0. Leaves: replies on it. Does not know: HTTP, models, the names of files.
 
     request   image_px u32, max_megapixels u32, seconds u32, bytes u64; then the file
-    reply     status u8 (0 pixels, 1 a reason), bytes u32; then the pixels or the reason in UTF-8
+    reply     status u8 (0 pixels, 1 a reason), bytes u32, width u32, height u32 of the whole picture;
+              then the pixels or the reason in UTF-8
 
 It ends when the other side is gone, and the system ends it when a picture takes more memory or time than it may.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
 
-REQUEST, REPLY = struct.Struct("!IIIQ"), struct.Struct("!BI")
+REQUEST, REPLY = struct.Struct("!IIIQ"), struct.Struct("!BIII")
 PIXELS, REASON = 0, 1
 NO_MEMORY = "needs more memory than a picture may take"
 
@@ -32,22 +33,25 @@ def main(memory_bytes: int) -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # typed at a terminal, they are meant for the server
         signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=0) as line, suppress(ConnectionError):
-        line.sendall(REPLY.pack(REASON, 0))  # ready
+        line.sendall(REPLY.pack(REASON, 0, 0, 0))  # ready
         while head := _receive(line, REQUEST.size):
             image_px, megapixels, seconds, size = REQUEST.unpack(head)
             data = _receive(line, size)
             _limit_time(seconds)
-            status, content = _answer(bytes(data), DecodeSettings(image_px=image_px, max_megapixels=megapixels))
+            status, content, size_of = _answer(
+                bytes(data), DecodeSettings(image_px=image_px, max_megapixels=megapixels)
+            )
             signal.alarm(0)
-            line.sendall(REPLY.pack(status, len(content)))
+            line.sendall(REPLY.pack(status, len(content), *size_of))
             line.sendall(content)
 
 
-def _answer(data: bytes, settings: DecodeSettings) -> tuple[int, bytes]:
+def _answer(data: bytes, settings: DecodeSettings) -> tuple[int, bytes, tuple[int, int]]:
     try:
-        return PIXELS, decode(data, settings, name="picture").pixels.tobytes()
+        decoded = decode(data, settings, name="picture")
+        return PIXELS, decoded.pixels.tobytes(), (decoded.width, decoded.height)
     except UnreadablePicture as error:
-        return REASON, (NO_MEMORY if isinstance(error.__cause__, MemoryError) else error.why).encode()
+        return REASON, (NO_MEMORY if isinstance(error.__cause__, MemoryError) else error.why).encode(), (0, 0)
 
 
 def _receive(line: socket.socket, size: int) -> bytearray:

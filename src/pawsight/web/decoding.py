@@ -85,10 +85,14 @@ class Decoders:
         Raises:
             UnreadablePicture: it is none, or it hung or broke its decoder.
         """
+        return (await self.decode_sized(data, settings))[0]
+
+    async def decode_sized(self, data: bytes | bytearray, settings: DecodeSettings) -> tuple[Pixels, tuple[int, int]]:
+        """Decode one picture as `decode` does; say its width and height, shown upright, too."""
         decoder = await self._living()
         try:
             async with asyncio.timeout(self._seconds):
-                status, content = await decoder.ask(data, settings, alarm=math.ceil(self._seconds) + 1)
+                status, content, size = await decoder.ask(data, settings, alarm=math.ceil(self._seconds) + 1)
         except TimeoutError:
             self._bury(decoder, reason := f"takes longer than {self._seconds:g} s to decode")
             raise _unreadable(reason) from None
@@ -101,7 +105,7 @@ class Decoders:
         self._idle.put_nowait(decoder)
         if status != PIXELS:
             raise _unreadable(content.decode("utf-8", "replace"))
-        return np.frombuffer(content, np.uint8).reshape(settings.image_px, settings.image_px, 3)
+        return np.frombuffer(content, np.uint8).reshape(settings.image_px, settings.image_px, 3), size
 
     async def stop(self) -> None:
         """End all processes; none is left when this returns."""
@@ -165,16 +169,18 @@ class _Decoder:
     async def ready(self) -> None:
         await self._receive(REPLY.size)
 
-    async def ask(self, data: bytes | bytearray, settings: DecodeSettings, *, alarm: int) -> tuple[int, bytes]:
+    async def ask(
+        self, data: bytes | bytearray, settings: DecodeSettings, *, alarm: int
+    ) -> tuple[int, bytes, tuple[int, int]]:
         """Send a picture and return the reply, whose length must be that of pixels or of a short reason."""
         loop = asyncio.get_running_loop()
         head = REQUEST.pack(settings.image_px, settings.max_megapixels, alarm, len(data))
         await loop.sock_sendall(self._line, head)
         await loop.sock_sendall(self._line, data)
-        status, size = REPLY.unpack(await self._receive(REPLY.size))
+        status, size, width, height = REPLY.unpack(await self._receive(REPLY.size))
         if size != 3 * settings.image_px**2 if status == PIXELS else size > _LONGEST_REASON:
             raise EOFError
-        return status, await self._receive(size)
+        return status, await self._receive(size), (width, height)
 
     async def end(self) -> None:
         self._line.close()

@@ -31,6 +31,7 @@ def document(limits: Limits) -> Json:
         },
         "paths": {
             "/api/v1/predict": {"post": _predict(limits)},
+            "/api/v1/explain": {"post": _explain(limits)},
             "/api/v1/model": {"get": _model()},
             "/api/v1/report": {"get": _report()},
             "/livez": {"get": _status("livez", "Is the process alive?", "alive")},
@@ -55,6 +56,36 @@ def _description(limits: Limits) -> str:
 
 
 def _predict(limits: Limits) -> Json:
+    return _operation(
+        "predict",
+        "Classify pictures.",
+        "One prediction for each file, in order; a file among several that cannot be read has an error, and a request "
+        "whose only picture cannot be read gets 422.",
+        _ok("#/components/schemas/Predictions"),
+        ("too-slow", "too-large", "wrong-type", "unreadable-picture", "busy"),
+        guarded=True,
+        requestBody=_pictures(limits.files),
+    )
+
+
+def _explain(limits: Limits) -> Json:
+    png = {"schema": {"type": "string", "format": "binary", "contentMediaType": "image/png"}}
+    named = {"name": "class", "in": "query", "schema": _TEXT, "description": "The likeliest where it is left out."}
+    return _operation(
+        "explain",
+        "Draw where in a picture a class was seen.",
+        "The picture in grey, as it is shaped, 640 pixels at most, with a heat map of what speaks for the class; a "
+        "white line goes round the smallest area that holds half of it.",
+        {"description": "The drawing.", "content": {"image/png": png}},
+        ("too-slow", "too-large", "wrong-type", "unreadable-picture", "busy", "not-ready"),
+        guarded=True,
+        parameters=[named],
+        requestBody=_pictures(1),
+    )
+
+
+def _pictures(most: int) -> Json:
+    """Return a body of one picture, or of a form with some."""
     picture = {"schema": {"type": "string", "contentMediaType": "application/octet-stream", "format": "binary"}}
     form = {
         "type": "object",
@@ -64,28 +95,19 @@ def _predict(limits: Limits) -> Json:
             "files": {
                 "type": "array",
                 "minItems": 1,
-                "maxItems": limits.files,
+                "maxItems": most,
                 "items": {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"},
             }
         },
     }
-    return _operation(
-        "predict",
-        "Classify pictures.",
-        "One prediction for each file, in order; a file among several that cannot be read has an error, and a request "
-        "whose only picture cannot be read gets 422.",
-        _ok("#/components/schemas/Predictions"),
-        ("too-slow", "too-large", "wrong-type", "unreadable-picture", "busy"),
-        guarded=True,
-        requestBody={
-            "required": True,
-            "content": {
-                "multipart/form-data": {"schema": form},
-                "image/*": picture,
-                "application/octet-stream": picture,
-            },
+    return {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": form},
+            "image/*": picture,
+            "application/octet-stream": picture,
         },
-    )
+    }
 
 
 def _model() -> Json:

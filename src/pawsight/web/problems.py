@@ -80,6 +80,11 @@ def busy(detail: str, *, seconds: int) -> Problem:
     return Problem("busy", f"{detail} Ask again in {seconds} s.", headers={"Retry-After": str(seconds)})
 
 
+def unreadable(file: str, reason: str) -> Problem:
+    """Return the problem of a request whose only picture cannot be read."""
+    return Problem("unreadable-picture", f"{file} could not be read: {reason}.", file=file, reason=reason)
+
+
 def of_status(status: int) -> Problem:
     """Return the problem for a status that the router found."""
     found = {404: "not-found", 405: "wrong-method"}.get(status)

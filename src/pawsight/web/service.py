@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from pawsight.errors import PawsightError, UnreadablePicture
-from pawsight.images.decode import DecodeSettings
+from pawsight.errors import PawsightError, UnreadablePicture, WrongUsage
+from pawsight.explanation.explainer import Explainer
+from pawsight.explanation.overlay import LARGEST_PX, overlay
+from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.inference import Prediction, Predictor, unanswered
 from pawsight.machine import usable_cores
 from pawsight.web.decoding import Decoders
 from pawsight.web.limits import Limits
 from pawsight.web.logs import Log
 from pawsight.web.metrics import Metrics
-from pawsight.web.problems import Problem, busy
+from pawsight.web.problems import Problem, busy, unreadable
 from pawsight.web.receive import Budget, Upload
 from pawsight.web.room import EngineRoom
 
@@ -30,6 +32,7 @@ class Served:
     predictor: Predictor
     room: EngineRoom
     settings: DecodeSettings  # the bundle's, and never more megapixels than the service allows
+    explainer: Explainer
     users: int = 0
     retired: bool = False
 
@@ -52,6 +55,7 @@ class Service:
         self._opener = opener
         self._served: Served | None = None
         self._swapping = asyncio.Lock()
+        self._explaining = asyncio.Semaphore(1)  # a heat map may take a hundred predictions, and they come first
         self._background: set[asyncio.Task[None]] = set()
         self.decoders = Decoders(
             limits.decoders or usable_cores(),
@@ -149,6 +153,29 @@ class Service:
         finally:
             self.inside -= len(uploads)
 
+    async def explain(self, served: Served, upload: Upload, label: str) -> bytes:
+        """Return a PNG of where in one picture a class was seen, the likeliest where none is named.
+
+        Raises:
+            Problem: there is no such class, the picture cannot be read, or the queue is full.
+        """
+        if self.inside >= self.limits.queue:
+            raise busy(f"{self.inside:,} pictures are waiting already.", seconds=self.limits.retry_seconds)
+        self.inside += 1
+        try:
+            served.explainer.check(label, "auto")
+            async with self._explaining:
+                square, size = await self.decoders.decode_sized(upload.data, served.settings)
+                large = await self.decoders.decode(upload.data, replace(served.settings, image_px=LARGEST_PX))
+                return await asyncio.to_thread(_drawn, served.explainer, square, large, size, label)
+        except WrongUsage as error:
+            raise Problem("bad-request", f"{error.what} {error.why}") from None
+        except UnreadablePicture as error:
+            self.metrics.pictures.labels("refused").inc()
+            raise unreadable(upload.name, error.why) from None
+        finally:
+            self.inside -= 1
+
     async def _answer(self, served: Served, upload: Upload) -> Prediction:
         try:
             pixels = await self.decoders.decode(upload.data, served.settings)
@@ -168,7 +195,7 @@ class Service:
             gathered=self.metrics.batch.observe,
         )
         settings = replace(decode, max_megapixels=min(decode.max_megapixels, self.limits.megapixels))
-        old, self._served = self._served, Served(predictor, room, settings)
+        old, self._served = self._served, Served(predictor, room, settings, Explainer(predictor))
         if old is not None:
             self._retire(old)
         self.metrics.ready.set(1)
@@ -183,3 +210,7 @@ class Service:
             task = asyncio.get_running_loop().create_task(served.room.close())
             self._background.add(task)
             task.add_done_callback(self._background.discard)
+
+
+def _drawn(explainer: Explainer, square: Pixels, large: Pixels, size: tuple[int, int], label: str) -> bytes:
+    return overlay(large, explainer.explain(square, size=size, label=label))

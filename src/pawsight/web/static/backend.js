@@ -3,7 +3,8 @@
 // A backend is an object with
 //   privacy      one sentence for people: where pictures go and whether they are kept
 //   links        [{text, href}] shown at the top, maybe none
-//   model()      -> Promise of a Model; throws Busy while there is none yet
+//   model(told)  -> Promise of a Model; throws Busy while there is none yet, Closed where there will never be one;
+//                told(words) may be called on the way
 //   classify(files)  -> Promise of one Prediction for each File, in order; throws Busy or Refused
 //   explain(file)    -> Promise of a Blob: the whole picture with its heat map, stretched to any shape
 //   openReport()     shows the run's report; called where the Model says there is one without an address
@@ -31,5 +32,12 @@ export class Refused extends Error {
   constructor(told, { again = true } = {}) {
     super(told);
     this.again = again;
+  }
+}
+
+// There will be no answers from this backend, however often it is asked.
+export class Closed extends Refused {
+  constructor(told) {
+    super(told, { again: false });
   }
 }

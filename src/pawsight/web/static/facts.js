@@ -19,6 +19,14 @@ export function describe(model, backend, told) {
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
 
+export function opening(words) {
+  at("facts").textContent = words;
+}
+
+export function closed(words) {
+  at("facts").replaceChildren(element("strong", {}, words));
+}
+
 export function unreachable(words) {
   at("facts").textContent = `${words} Asking again in a moment.`;
 }

@@ -1,9 +1,9 @@
 // The page: pictures in, answers shown. start(backend) is all there is to call; backend.js says what a backend is.
 
-import { Busy } from "./backend.js";
+import { Busy, Closed } from "./backend.js";
 import { camera } from "./camera.js";
 import { at } from "./dom.js";
-import { describe, introduce, unreachable } from "./facts.js";
+import { closed, describe, introduce, opening, unreachable } from "./facts.js";
 import { Gallery } from "./gallery.js";
 import { takeIn } from "./intake.js";
 import { Queue } from "./queue.js";
@@ -49,14 +49,21 @@ class Page {
   // Ask for the model until there is one; pictures may come meanwhile.
   async open(pause = 1) {
     try {
-      const model = await this.backend.model();
+      const model = await this.backend.model(opening);
       this.gallery.know(model);
       describe(model, this.backend, (words) => this.notify(words));
       this.queue.open(model);
     } catch (error) {
+      if (error instanceof Closed) return this.close(error.message);
       if (!(error instanceof Busy)) unreachable(error.message);
       setTimeout(() => this.open(Math.min(2 * pause, LONGEST_PAUSE_S)), 1000 * pause);
     }
+  }
+
+  // There will be no model: what was dropped, and what will be, is told so.
+  close(words) {
+    closed(words);
+    this.queue.open({ group: { files: 1, bytes: Infinity }, largest: Infinity });
   }
 
   take(files) {

@@ -1,0 +1,87 @@
+"""Explainers: one over a real probe on drawings, one over a made-up graph that looks at a known corner."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pawsight.bundle import Bundle, Exam, read_bundle
+from pawsight.explanation.explainer import Explainer
+from pawsight.inference import Predictor, load_predictor
+from pawsight.machine import this_machine
+
+EXACT = replace(this_machine(), bfloat16="")  # float32 on any processor: what is exact can be tested as exact
+CORNER_PX = 32
+
+
+@pytest.fixture(scope="session")
+def probe(trained):
+    return load_predictor(trained.report.run)
+
+
+@pytest.fixture(scope="session")
+def explainer(probe):
+    return Explainer(probe, machine=EXACT)
+
+
+@pytest.fixture(scope="session")
+def corner_predictor(colour_bundle):
+    """Two classes: "bright" by how bright the lower right quarter is, whatever the rest. No mean, so no exact maps."""
+    return predictor_of(corner_model(), read_bundle(colour_bundle), classes=("bright", "dark"), image_px=CORNER_PX)
+
+
+def corner_model():
+    from onnx import TensorProto, helper, numpy_helper
+
+    from pawsight.models.head_graph import append_head
+
+    half = CORNER_PX // 2
+    constants = {
+        "starts": np.array([half, half], np.int64),
+        "ends": np.array([CORNER_PX, CORNER_PX], np.int64),
+        "axes": np.array([1, 2], np.int64),
+        "all": np.array([1, 2, 3], np.int64),
+        "one": np.array([1], np.int64),
+    }
+    nodes = [
+        helper.make_node("Cast", ["pictures"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Slice", ["real", "starts", "ends", "axes"], ["corner"]),
+        helper.make_node("ReduceMax", ["corner"], ["brightest"], axes=[3], keepdims=1),
+        helper.make_node("ReduceSum", ["brightest", "all"], ["sum"], keepdims=0),
+        helper.make_node("Unsqueeze", ["sum", "one"], ["features"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "corner",
+        [helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["N", CORNER_PX, CORNER_PX, 3])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", 1])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    weight = np.array([[1, -1]], np.float32) / (255 * half)
+    return append_head(model.SerializeToString(), weight, np.zeros(2, np.float32), classes=("bright", "dark"))
+
+
+def predictor_of(model: bytes, like: Bundle, *, classes: tuple[str, ...], image_px: int) -> Predictor:
+    """Return a predictor of any graph, whose exam is whatever it answers."""
+    from pawsight.engine import Engine
+
+    pictures = np.zeros((1, image_px, image_px, 3), np.uint8)
+    engine = Engine(model, image_px=image_px, precision="f32", streams=1)
+    exam = Exam(pictures, engine.run_all(pictures)["probabilities"])
+    card = replace(like.card, classes=classes, decode=replace(like.card.decode, image_px=image_px))
+    return Predictor(replace(like, model=model, card=card, exam=exam), machine=EXACT)
+
+
+def with_weights(model: bytes, change) -> bytes:
+    """Return a model whose initialisers are what `change(name, values)` makes of them."""
+    import onnx
+    from onnx import numpy_helper
+
+    opened = onnx.load_from_string(model)
+    for one in opened.graph.initializer:
+        values = numpy_helper.to_array(one)
+        one.CopyFrom(numpy_helper.from_array(np.asarray(change(one.name, values), values.dtype), one.name))
+    return opened.SerializeToString()

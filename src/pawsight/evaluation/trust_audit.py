@@ -125,9 +125,9 @@ def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[Problem]:
 
 
 def _exhibits(findings: Sequence[Finding], gallery: Gallery) -> list[Exhibit]:
-    """Return the first pictures of a problem that can still be shown."""
+    """Return the first pictures of a problem that can still be shown; those of the test part are counted, not shown."""
     found: list[Exhibit] = []
-    for one in findings[: 3 * _EACH]:
+    for one in [one for one in findings if gallery.part(one.path) != "test"][: 3 * _EACH]:
         is_pair = pairs_up(one.problem)
         exhibit = gallery.exhibit([one.path, str(one.value)] if is_pair else [one.path], "" if is_pair else figure(one))
         found += [exhibit] if exhibit.is_there else []

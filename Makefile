@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 # A package that carries axe.min.js 4.12.1; what it depends on is left where it is.
 AXE := axe-playwright-python==0.1.8
+# What the browser export copies; the version is that of src/pawsight/exports/web_runtime.py.
+ORT_WEB := onnxruntime-web@1.30.0
 PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 
 .PHONY: help demo test test-slow check format bench clean
@@ -17,7 +19,7 @@ help: ## list the targets
 demo: $(VENV)/train.stamp ## from nothing to a trained classifier on drawn cats and dogs
 	@BIN=$(BIN) sh demo/run.sh
 
-test: $(VENV)/dev.stamp $(VENV)/axe.stamp ## the tests
+test: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests
 	$(BIN)/python -m pytest -n 2
 
 test-slow: $(VENV)/dev.stamp ## the tests that take minutes
@@ -48,6 +50,13 @@ $(VENV)/axe.stamp: $(VENV)/dev.stamp
 	@echo "Fetching axe-core, which examines the page for accessibility"
 	@$(INSTALL) --no-deps --target $(VENV)/axe "$(AXE)"
 	@touch $@
+
+$(VENV)/ort-web.stamp: $(VENV)/dev.stamp
+	@if command -v npm >/dev/null 2>&1; then \
+	  echo "Fetching $(ORT_WEB), which runs a classifier in a browser" && mkdir -p $(VENV)/ort-web && \
+	  (cd $(VENV)/ort-web && npm pack --silent $(ORT_WEB) >/dev/null && tar -xzf *.tgz --strip-components=1 && rm *.tgz) && touch $@ \
+	  || echo "It could not be fetched: the tests that need it are skipped"; \
+	else echo "No npm here: the tests of the browser export that need $(ORT_WEB) are skipped"; fi
 
 $(VENV)/train.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
 	@echo "Installing pawsight[train] (about a minute)"

@@ -80,10 +80,10 @@ def test_train_json_has_all_that_was_promised(typed, warm, tmp_path):
     assert plain == json.loads((tmp_path / "runs" / "latest" / "metrics.json").read_text())
 
 
-def test_predict_json_is_one_object_a_line_with_five_keys(typed, colour_bundle, red, tmp_path):
+def test_predict_json_is_one_object_a_line_with_six_keys(typed, colour_bundle, red, tmp_path):
     result = typed("predict", "--json", colour_bundle, red, tmp_path / "missing.png", red)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [list(line) for line in lines] == [["path", "label", "probability", "probabilities", "error"]] * 3
+    assert [list(line) for line in lines] == [["path", "label", "probability", "probabilities", "error", "verdict"]] * 3
     assert [line["label"] for line in lines] == ["red", None, "red"]
     assert result.exit_code == 1
 
@@ -327,3 +327,23 @@ def test_a_copied_bundle_predicts_in_a_process_of_its_own_from_any_folder(traine
     assert done.returncode == 0
     assert json.loads(done.stdout)["label"] in ("cats", "dogs")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("share", ["0%", "50%", "0.5", "1", "-1%", "nan", "one", ""])
+def test_a_share_that_makes_no_sense_is_wrong_usage(typed, share):
+    result = typed("train", "sample", "--max-error", share)
+    assert result.exit_code == 2
+    assert f"{share!r} is no share above nothing and below 50 %; type for example 1% or 0.01" in result.stderr
+
+
+@pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("1 %", 0.01), ("0.5%", 0.005), ("0.02", 0.02)])
+def test_a_share_may_be_typed_as_per_cent_or_as_a_number(text, share):
+    from pawsight.cli.manners import PERCENT
+
+    assert PERCENT.convert(text, None, None) == pytest.approx(share)
+
+
+def test_a_promise_on_too_few_pictures_says_how_many_are_needed(typed, warm, tmp_path):
+    result = typed(*warm.typed(warm.data, tmp_path / "runs", "--max-error", "1%"))
+    assert result.exit_code == 1
+    assert "on 16 validation pictures: 232 are needed at least." in result.stderr

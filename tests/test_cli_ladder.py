@@ -118,14 +118,14 @@ def test_recipes_tells_people_a_table_and_what_to_type_next():
 
 
 def test_report_makes_one_over_runs_that_were_made_one_at_a_time(runs, tmp_path):
-    plain = the_object(typed("report", runs / "001", runs / "002", "--target", tmp_path / "told", "--json"))
+    plain = the_object(typed("report", runs / "001", runs / "002", "--target", tmp_path / "told", "--json", "--quick"))
     assert [rung["recipe"] for rung in plain["rungs"]] == ["majority", "majority"]
     assert sorted(path.name for path in (tmp_path / "told").iterdir()) == ["report.html", "report.json", "report.md"]
     assert json.loads((tmp_path / "told" / "report.json").read_text()) == plain
 
 
 def test_report_tells_people_where_it_is(runs, tmp_path):
-    result = typed("report", runs / "latest", "--target", tmp_path / "told")
+    result = typed("report", runs / "latest", "--target", tmp_path / "told", "--quick")
     assert result.stdout.splitlines()[-1] == f"Report: {tmp_path / 'told' / 'report.html'}"
 
 

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
+    "CompareReport",
     "EvaluateReport",
+    "Explained",
+    "ExportReport",
     "InspectReport",
     "LadderOutcome",
     "LadderReport",
@@ -22,13 +25,18 @@ __all__ = [
     "Predictor",
     "PreviewReport",
     "Recipe",
+    "ReviewReport",
     "TrainReport",
+    "compare",
     "evaluate",
+    "explain",
+    "export",
     "inspect",
     "ladder",
     "load",
     "preview",
     "report",
+    "review",
     "train",
 ]
 
@@ -37,17 +45,24 @@ if TYPE_CHECKING:
     from pawsight.evaluation.ladder_report import LadderReport
     from pawsight.inference import Prediction, Predictor
     from pawsight.inference import load_predictor as load
+    from pawsight.jobs.compare import CompareReport, compare
     from pawsight.jobs.evaluate import EvaluateReport, evaluate
+    from pawsight.jobs.explain import Explained, explain
+    from pawsight.jobs.export import ExportReport, export
     from pawsight.jobs.inspect import InspectReport, inspect
     from pawsight.jobs.ladder import LadderOutcome, ladder
     from pawsight.jobs.preview import PreviewReport, preview
     from pawsight.jobs.report import report
+    from pawsight.jobs.review import ReviewReport, review
     from pawsight.jobs.train import train
     from pawsight.jobs.train_report import TrainReport
     from pawsight.models.recipe import Recipe
 
 _HOMES = {
+    "CompareReport": ("pawsight.jobs.compare", "CompareReport"),
     "EvaluateReport": ("pawsight.jobs.evaluate", "EvaluateReport"),
+    "Explained": ("pawsight.jobs.explain", "Explained"),
+    "ExportReport": ("pawsight.jobs.export", "ExportReport"),
     "InspectReport": ("pawsight.jobs.inspect", "InspectReport"),
     "LadderOutcome": ("pawsight.jobs.ladder", "LadderOutcome"),
     "LadderReport": ("pawsight.evaluation.ladder_report", "LadderReport"),
@@ -56,13 +71,18 @@ _HOMES = {
     "Predictor": ("pawsight.inference", "Predictor"),
     "PreviewReport": ("pawsight.jobs.preview", "PreviewReport"),
     "Recipe": ("pawsight.models.recipe", "Recipe"),
+    "ReviewReport": ("pawsight.jobs.review", "ReviewReport"),
     "TrainReport": ("pawsight.jobs.train_report", "TrainReport"),
+    "compare": ("pawsight.jobs.compare", "compare"),
     "evaluate": ("pawsight.jobs.evaluate", "evaluate"),
+    "explain": ("pawsight.jobs.explain", "explain"),
+    "export": ("pawsight.jobs.export", "export"),
     "inspect": ("pawsight.jobs.inspect", "inspect"),
     "ladder": ("pawsight.jobs.ladder", "ladder"),
     "load": ("pawsight.inference", "load_predictor"),
     "preview": ("pawsight.jobs.preview", "preview"),
     "report": ("pawsight.jobs.report", "report"),
+    "review": ("pawsight.jobs.review", "review"),
     "train": ("pawsight.jobs.train", "train"),
 }
 

@@ -13,6 +13,7 @@ Enters: nothing. Leaves: exception classes. Does not know: who raises them or ho
     ├── ModelError                something about the classifier
     │   ├── WeightsUnavailable    pretrained weights are missing or are not what was published
     │   ├── BundleRefused         a bundle on disk that is broken, altered or fails its exam
+    │   ├── ExportRefused         a bundle in another format that does not answer as it should
     │   └── TrainingFailed        training cannot start or was stopped for a named cause
     ├── MissingExtra              a part of Pawsight that is not installed
     └── StorageError              the disk refused to read or write
@@ -84,6 +85,10 @@ class WeightsUnavailable(ModelError):
 
 class BundleRefused(ModelError):
     """A bundle on disk that is broken, altered or fails its exam."""
+
+
+class ExportRefused(ModelError):
+    """A bundle in another format that does not answer as it should."""
 
 
 class TrainingFailed(ModelError):

@@ -4,7 +4,10 @@ Enters: what was typed. Leaves: text on stdout, manners on stderr, an exit statu
 done, 2 wrong usage. Does not know: how anything is done.
 
     make.py   train, ladder, recipes     look.py      inspect, preview, doctor
-    use.py    predict                    measure.py   evaluate, report
+    use.py    predict                    measure.py   evaluate, compare, report
+    decide.py review                     serve.py     serve
+    export.py export
+    show.py   explain
 """
 
 from __future__ import annotations
@@ -12,9 +15,13 @@ from __future__ import annotations
 import click
 
 from pawsight import __version__
+from pawsight.cli.decide import review
+from pawsight.cli.export import export
 from pawsight.cli.look import doctor, inspect, preview
 from pawsight.cli.make import ladder, recipes, train
-from pawsight.cli.measure import evaluate, report
+from pawsight.cli.measure import compare, evaluate, report
+from pawsight.cli.serve import serve
+from pawsight.cli.show import explain
 from pawsight.cli.use import predict
 
 
@@ -24,7 +31,8 @@ def cli() -> None:
     """From folders of photographs to a classifier you can trust, on the machine you have."""
 
 
-for _verb in (train, predict, evaluate, inspect, ladder, report, recipes, preview, doctor):
+_TO_MAKE, _TO_USE = (train, ladder, recipes), (predict, explain, serve, export)
+for _verb in (*_TO_MAKE, *_TO_USE, evaluate, compare, inspect, report, review, preview, doctor):
     cli.add_command(_verb)
 
 

@@ -1,0 +1,47 @@
+"""Runs the scripts of child/ in processes of their own, and turns their failures into one line.
+
+Enters: a script and its words. Leaves: nothing but the files it wrote, or the last line of what went wrong. Does not
+know: what the scripts do.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pawsight.models.quiet import QUIET_SETTINGS
+
+_TIMEOUT_SECONDS = 1800.0
+_PACKAGE = "pawsight.exports.child"
+
+
+def run_maker(script: str, *words: str | Path) -> str:
+    """Run a script that may import Pawsight; return the last line of its complaint, or nothing."""
+    roots = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return _complaint(["-P", "-m", f"{_PACKAGE}.{script}", *map(str, words)], {"PYTHONPATH": os.pathsep.join(roots)})
+
+
+def run_alone(script: str, *words: str | Path) -> str:
+    """Run a script in an interpreter that has the installed packages and nothing else; return its complaint."""
+    return _complaint(["-I", str(Path(__file__).parent / "child" / f"{script}.py"), *map(str, words)], {})
+
+
+def _complaint(words: list[str], more: dict[str, str]) -> str:
+    settings = os.environ | QUIET_SETTINGS | {"CUDA_VISIBLE_DEVICES": "-1"} | more
+    try:
+        done = subprocess.run(
+            [sys.executable, *words],
+            check=False,
+            env=settings,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return f"nothing for {_TIMEOUT_SECONDS:.0f} seconds."
+    if done.returncode == 0:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"only exit status {done.returncode}."])[-1]

@@ -1,0 +1,9 @@
+// Two things that all readers of bytes need. Does not know: any format.
+
+export class Unreadable extends Error {} // its message is the reason, in the words of the command line
+
+export function latin(bytes, from, length) {
+  let text = "";
+  for (const one of bytes.subarray(from, from + length)) text += String.fromCharCode(one);
+  return text;
+}

@@ -1,0 +1,67 @@
+// The decoder of the browser: a file becomes the square that the classifier sees, as images/decode.py makes it.
+//
+// Enters: a File and the settings of the bundle. Leaves: side x side x 3 bytes, or Unreadable. Does not know: models.
+//
+// The browser unpacks the file; resizing, turning and reducing are our own. Colour profiles are left alone, as there;
+// transparency is shown on white, before the resize and not after it, which rounds otherwise by one step or two.
+
+import { Unreadable } from "./bytes.js";
+import { unturned } from "./jpeg.js";
+import { recognise } from "./recognise.js";
+import { reduced, square, upright } from "./resize.js";
+
+const STRIP = 1 << 22; // pixels that are read from the browser's memory at once
+const AS_IT_LIES = { colorSpaceConversion: "none", premultiplyAlpha: "default" };
+
+export async function decode(file, { side, maxMegapixels }) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const told = recognise(bytes, { maxMegapixels });
+  const whole = told.turned?.length ? new Blob([unturned(bytes, told.turned)]) : new Blob([bytes]);
+  const bitmap = await unpacked(whole);
+  try {
+    if (bitmap.width * bitmap.height > maxMegapixels * 1e6) throw new Unreadable("too large");
+    const raster = pixels(bitmap);
+    const half = told.kind === "JPEG" ? drafted(raster, side) : raster;
+    return new Uint8Array(upright(square(half, side), told.orientation).data.buffer);
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function unpacked(blob) {
+  try {
+    return await createImageBitmap(blob, AS_IT_LIES);
+  } catch {
+    throw new Unreadable("unreadable");
+  }
+}
+
+// Pillow lets libjpeg-turbo make a JPEG smaller while decoding, which takes means of 2, 4 or 8 pixels square.
+function drafted(raster, side) {
+  const room = Math.min(Math.floor(raster.width / side), Math.floor(raster.height / side));
+  const scale = [8, 4, 2].find((one) => one <= room) ?? 1;
+  return reduced(raster, scale, scale);
+}
+
+function pixels(bitmap) {
+  const { width, height } = bitmap;
+  const rows = Math.min(height, Math.max(1, Math.floor(STRIP / width)));
+  const canvas = new OffscreenCanvas(width, rows).getContext("2d", { willReadFrequently: true });
+  if (!canvas) throw new Unreadable("too large");
+  canvas.fillStyle = "#fff";
+  const data = new Uint8ClampedArray(3 * width * height);
+  for (let top = 0; top < height; top += rows) {
+    canvas.fillRect(0, 0, width, rows);
+    canvas.drawImage(bitmap, 0, -top);
+    copy(canvas.getImageData(0, 0, width, Math.min(rows, height - top)).data, data, 3 * width * top);
+  }
+  return { width, height, data };
+}
+
+function copy(from, to, start) {
+  for (let at = 0, place = start; at < from.length; at += 4, place += 3) {
+    to[place] = from[at];
+    to[place + 1] = from[at + 1];
+    to[place + 2] = from[at + 2];
+  }
+}

@@ -1,0 +1,95 @@
+// The backend that asks a model in this browser: ONNX Runtime compiled to WebAssembly, in a worker.
+//
+// Enters: Files. Leaves: predictions, or Refused with words for people. Does not know: the page, pixels.
+//
+// Nothing is answered before the classifier has sat its exam here: squares that travel with it, with the probabilities
+// that they got when it was exported.
+
+import { Closed, Refused } from "./backend.js";
+import { all, json, seal } from "./load.js";
+import { Helper } from "./helper.js";
+import { verdict } from "./verdict.js";
+import { mebibytes } from "./words.js";
+
+const FACTS = "pawsight.json";
+const WEB = "web.json";
+const LARGEST = 512 * 2 ** 20; // bytes of one file, as on the command line
+
+export function inBrowser() {
+  let facts = null;
+  let opened = null;
+  let helper = null;
+
+  async function open(told) {
+    facts = { ...(await json(FACTS)), web: await json(WEB) };
+    const { model, exam, runtime } = facts.web;
+    const parts = [model, exam, ...runtime];
+    const [graph, squares, script, wasm] = await all(parts, (here, of) => told(`Loading the classifier: ${mebibytes(here)} of ${mebibytes(of)}\u2026`));
+    seal();
+    told("The classifier sits its exam\u2026");
+    const address = runtime[0].integrity ? URL.createObjectURL(new Blob([script], { type: "text/javascript" })) : new URL(runtime[0].address, location).href;
+    helper = new Helper({ runtime: address, wasm, graph, facts });
+    await examine(squares, exam.tolerance);
+  }
+
+  // Nothing can be fetched again by now, so whatever goes wrong here stays wrong.
+  async function examine(squares, tolerance) {
+    const difference = await helper.ask("examine", squares).catch(({ message }) => {
+      throw new Closed(`This browser cannot run the classifier. ${message}`);
+    });
+    if (!(difference <= tolerance)) throw failed(difference, tolerance);
+  }
+
+  async function model(told = () => {}) {
+    opened ??= open(told).catch((error) => {
+      if (!(error instanceof Closed)) opened = null; // the next call tries anew
+      throw error;
+    });
+    await opened;
+    return modelFrom(facts);
+  }
+
+  async function classify(files) {
+    await model();
+    return Promise.all(files.map((file) => predicted(file)));
+  }
+
+  async function predicted(file) {
+    const { error, outputs } = await helper.ask("classify", file);
+    if (error) return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, error };
+    return prediction(file.name, outputs, facts);
+  }
+
+  const privacy = "Pictures never leave this device: they are looked at in this browser, and nobody else gets to see them.";
+  return { privacy, links: [], model, classify, explain: none, openReport: none };
+}
+
+function prediction(file, { probabilities, unlikeness }, facts) {
+  const named = Object.fromEntries(facts.classes.map((name, place) => [name, probabilities[place]]));
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  const said = verdict(probabilities[best], unlikeness, facts);
+  return { file, label: said === "answered" ? facts.classes[best] : said, probability: probabilities[best], probabilities: named, verdict: said, error: null };
+}
+
+function modelFrom(facts) {
+  return {
+    classes: facts.classes,
+    recipe: facts.recipe.name ?? null,
+    imagePx: facts.decode.image_px,
+    validation: facts.web.validation,
+    maxError: facts.web.max_error,
+    heatMaps: false,
+    report: null,
+    group: { files: 1, bytes: LARGEST },
+    largest: LARGEST,
+  };
+}
+
+function failed(difference, tolerance) {
+  const off = Number.isFinite(difference) ? `a probability is off by ${difference.toFixed(4)}, ${tolerance} is allowed` : "its answers are no numbers";
+  return new Closed(`This copy of the classifier fails its exam in this browser: ${off}. It answers nothing. Export it again.`);
+}
+
+async function none() {
+  throw new Refused("There is none in this copy.", { again: false });
+}

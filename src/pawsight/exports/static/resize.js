@@ -1,0 +1,137 @@
+// Pillow's arithmetic: the same pixels that the decoder in Python makes of the same full-size picture.
+//
+// Enters: a raster {width, height, data}, three bytes a pixel, red first. Leaves: a smaller one. Does not know: files.
+//
+// In the terms of Pillow's Image.resize(size, BILINEAR, reducing_gap=2): means of whole blocks first (Reduce.c), then a
+// triangle as wide as what one new pixel stands for, across and then down, in fixed point with 22 bits (Resample.c).
+
+const BITS = 22;
+const HALF = 1 << (BITS - 1);
+const GAP = 2; // the blocks leave at least twice the pixels that are wanted
+
+export function square(raster, side) {
+  const [across, down] = [raster.width, raster.height].map((length) => Math.trunc(length / side / GAP) || 1);
+  const small = reduced(raster, across, down);
+  const wide = small.width === side && across === 1 ? small : stretchedAcross(small, side, raster.width / across);
+  return wide.height === side && down === 1 ? wide : stretchedDown(wide, side, raster.height / down);
+}
+
+// Means of blocks of across x down pixels; those at the right and lower edge may be of fewer.
+export function reduced(raster, across, down) {
+  if (across === 1 && down === 1) return raster;
+  const { width, height, data } = raster;
+  const [columns, rows] = [Math.ceil(width / across), Math.ceil(height / down)];
+  const out = new Uint8ClampedArray(3 * columns * rows);
+  const sums = new Uint32Array(3 * columns);
+  for (let row = 0; row < rows; row += 1) {
+    const last = Math.min((row + 1) * down, height);
+    sums.fill(0);
+    for (let y = row * down; y < last; y += 1) addBlocks(sums, data, 3 * y * width, width, across);
+    for (let column = 0; column < columns; column += 1) {
+      const pixels = (last - row * down) * (Math.min((column + 1) * across, width) - column * across);
+      for (let channel = 0; channel < 3; channel += 1) out[3 * (row * columns + column) + channel] = mean(sums[3 * column + channel], pixels);
+    }
+  }
+  return { width: columns, height: rows, data: out };
+}
+
+function addBlocks(sums, data, start, width, across) {
+  let place = start;
+  for (let x = 0, to = 0; x < width; to += 3) {
+    const end = Math.min(x + across, width);
+    for (; x < end; x += 1, place += 3) {
+      sums[to] += data[place];
+      sums[to + 1] += data[place + 1];
+      sums[to + 2] += data[place + 2];
+    }
+  }
+}
+
+// Pillow multiplies by a reciprocal that it found in single precision.
+function mean(sum, pixels) {
+  return Math.floor(((sum + (pixels >> 1)) * Math.trunc(Math.fround(2 ** 24 / pixels))) / 2 ** 24);
+}
+
+// For each new pixel: the first old one it draws on, how many, and their weights. `length` may end within a pixel.
+function weights(count, length, side) {
+  const scale = length / side;
+  const support = Math.max(scale, 1);
+  const most = 2 * Math.ceil(support) + 1;
+  const plan = { most, first: new Int32Array(side), number: new Int32Array(side), weight: new Int32Array(most * side) };
+  for (let one = 0; one < side; one += 1) {
+    const centre = (one + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - support + 0.5));
+    const number = Math.min(count, Math.trunc(centre + support + 0.5)) - first;
+    const raw = Array.from({ length: number }, (_, place) => triangle((place + first - centre + 0.5) * (1 / support)));
+    const sum = raw.reduce((before, value) => before + value, 0);
+    raw.forEach((value, place) => { plan.weight[most * one + place] = Math.trunc(0.5 + (sum ? value / sum : value) * (1 << BITS)); });
+    plan.first[one] = first;
+    plan.number[one] = number;
+  }
+  return plan;
+}
+
+function triangle(distance) {
+  return Math.max(0, 1 - Math.abs(distance));
+}
+
+function stretchedAcross({ width, height, data }, side, length) {
+  const { most, first, number, weight } = weights(width, length, side);
+  const out = new Uint8ClampedArray(3 * side * height);
+  for (let y = 0, to = 0; y < height; y += 1) {
+    for (let one = 0; one < side; one += 1, to += 3) {
+      let place = 3 * (y * width + first[one]);
+      let [red, green, blue] = [HALF, HALF, HALF];
+      for (let at = most * one, end = at + number[one]; at < end; at += 1, place += 3) {
+        red += data[place] * weight[at];
+        green += data[place + 1] * weight[at];
+        blue += data[place + 2] * weight[at];
+      }
+      out[to] = red >> BITS;
+      out[to + 1] = green >> BITS;
+      out[to + 2] = blue >> BITS;
+    }
+  }
+  return { width: side, height, data: out };
+}
+
+function stretchedDown({ width, height, data }, side, length) {
+  const { most, first, number, weight } = weights(height, length, side);
+  const out = new Uint8ClampedArray(3 * width * side);
+  const sums = new Int32Array(3 * width);
+  for (let one = 0; one < side; one += 1) {
+    sums.fill(HALF);
+    for (let row = 0; row < number[one]; row += 1) {
+      const factor = weight[most * one + row];
+      const start = 3 * width * (first[one] + row);
+      for (let at = 0; at < sums.length; at += 1) sums[at] += data[start + at] * factor;
+    }
+    for (let at = 0; at < sums.length; at += 1) out[3 * width * one + at] = sums[at] >> BITS;
+  }
+  return { width, height: side, data: out };
+}
+
+// EXIF orientation of a square: which place of it each place of the upright one shows.
+const TURNS = {
+  2: (x, y, end) => [end - x, y],
+  3: (x, y, end) => [end - x, end - y],
+  4: (x, y, end) => [x, end - y],
+  5: (x, y) => [y, x],
+  6: (x, y, end) => [y, end - x],
+  7: (x, y, end) => [end - y, end - x],
+  8: (x, y, end) => [end - y, x],
+};
+
+export function upright(raster, orientation) {
+  const turn = TURNS[orientation];
+  if (!turn) return raster;
+  const { width: side, data } = raster;
+  const out = new Uint8ClampedArray(data.length);
+  for (let y = 0, to = 0; y < side; y += 1) {
+    for (let x = 0; x < side; x += 1, to += 3) {
+      const [column, row] = turn(x, y, side - 1);
+      out.set(data.subarray(3 * (row * side + column), 3 * (row * side + column) + 3), to);
+    }
+  }
+  return { width: side, height: side, data: out };
+}

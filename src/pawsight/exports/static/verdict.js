@@ -1,0 +1,9 @@
+// Whether a picture is answered, as trust.py says it. Does not know: where the numbers come from.
+
+import { UNLIKE, UNSURE } from "./words.js";
+
+export function verdict(probability, unlikeness, facts) {
+  const { answer_from_probability: from, unlike_anything_seen_above: above } = facts;
+  if (above !== null && !(unlikeness <= above)) return UNLIKE; // also where it is missing or no number
+  return from === null || probability >= from ? "answered" : UNSURE;
+}

@@ -1,0 +1,74 @@
+// What computes: decodes pictures and runs the graph, one message after the other, so that the page never freezes.
+//
+// Enters: {deed, given}. Leaves: {value} or {trouble}. Does not know: the page, what the numbers mean.
+
+import { Unreadable } from "./bytes.js";
+import { decode } from "./decode.js";
+
+let settings = null;
+let session = null;
+let ort = null;
+const deeds = { examine, classify };
+let before = Promise.resolve();
+
+addEventListener("message", ({ data: { deed, given } }) => {
+  before = before.then(() => (deed === "open" ? open(given) : done(deeds[deed], given)));
+});
+
+// A failure is told to whoever asks next.
+function open({ runtime, wasm, graph, facts }) {
+  settings = facts;
+  session = load(runtime, wasm, graph);
+  session.catch(() => {});
+}
+
+async function done(deed, given) {
+  try {
+    postMessage({ value: await deed(given) });
+  } catch (error) {
+    postMessage({ trouble: String(error?.message ?? error) });
+  }
+}
+
+async function load(runtime, wasm, graph) {
+  ort = await import(runtime);
+  ort.env.logLevel = "error";
+  ort.env.wasm.numThreads = 1; // more need headers that static hosts rarely send
+  ort.env.wasm.wasmBinary = wasm;
+  return ort.InferenceSession.create(new Uint8Array(graph), { executionProviders: ["wasm"] });
+}
+
+async function classify(file) {
+  let square;
+  try {
+    square = await decode(file, { side: settings.decode.image_px, maxMegapixels: settings.decode.max_megapixels });
+  } catch (error) {
+    if (error instanceof Unreadable) return { error: error.message };
+    throw error;
+  }
+  return { outputs: await run(square) };
+}
+
+// Largest difference from what the exam's squares got when the classifier was exported; NaN where one is no number.
+async function examine(squares) {
+  const { probabilities, unlikeness } = settings.web.exam;
+  const bytes = squares.byteLength / probabilities.length;
+  let largest = 0;
+  for (const [place, expected] of probabilities.entries()) {
+    const found = await run(new Uint8Array(squares, place * bytes, bytes));
+    largest = expected.reduce((most, value, at) => worse(most, found.probabilities[at] - value), largest);
+    if (unlikeness) largest = worse(largest, found.unlikeness - unlikeness[place]);
+  }
+  return largest;
+}
+
+function worse(most, difference) {
+  return Number.isNaN(most) ? most : Math.abs(difference) <= most ? most : Math.abs(difference);
+}
+
+async function run(square) {
+  const side = settings.decode.image_px;
+  const { name } = settings.input;
+  const outputs = await (await session).run({ [name]: new ort.Tensor("uint8", square, [1, side, side, 3]) });
+  return { probabilities: [...outputs.probabilities.data], unlikeness: outputs.unlikeness?.data[0] ?? null };
+}

@@ -1,0 +1,109 @@
+"""A Ray of our own for as long as it is needed, or somebody else's: quiet, on loopback, with nothing left behind.
+
+Enters: an address, or how many cores. Leaves: an initialised Ray inside a `with` block. Does not know: what runs on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from pawsight.errors import PawsightError
+
+_STORE_BYTES = 256 * 2**20  # of shared memory: the bundle and the few parts that are under way
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # tells nobody
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a remark about GPUs
+}
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # so called because there loopback is Ray's own choice
+
+
+@contextmanager
+def ray_running(address: str | None, *, cores: int) -> Iterator[Any]:
+    """Yield the module `ray`, connected.
+
+    Args:
+        address: of a cluster; None starts one here, for this process alone, and ends it. A Ray that this process has
+            initialised already is used and left running.
+        cores: of the cluster that is started here.
+
+    Raises:
+        PawsightError: there is no cluster at that address, or none can be started.
+    """
+    # A token of our own: otherwise Ray writes one into the home folder.
+    own = {} if address else _LOOPBACK | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with _environment(_QUIET | own):
+        import ray
+
+        if ray.is_initialized():
+            yield ray
+            return
+        place = None if address else tempfile.mkdtemp(prefix="pawsight-ray-")
+        try:
+            _start(ray, address, cores, place)
+            yield ray
+        finally:
+            ray.shutdown()
+            if place is not None:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def _start(ray: Any, address: str | None, cores: int, place: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(
+                "local",
+                num_cpus=cores,
+                num_gpus=0,
+                include_dashboard=False,
+                object_store_memory=_STORE_BYTES,
+                _temp_dir=place,
+                **quiet,
+            )
+    except Exception as error:  # Ray raises ConnectionError, RuntimeError, ValueError and its own kinds
+        what = f"There is no Ray at {address}." if address else "Ray could not be started on this machine."
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise PawsightError(what, f"It says: {first[:300]}", "Leave --engine out to work without it.") from error
+
+
+@contextmanager
+def nothing_said() -> Iterator[None]:
+    """Keep Ray's remarks on workers that died off standard output, where somebody may read JSON."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        yield
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables that Ray and its processes read, and set them back; what the user has set himself stays."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update({name: value for name, value in values.items() if before[name] is None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+
+
+def quiet_data() -> None:
+    """Let Ray Data say errors only, without bars."""
+    from ray.data import DataContext
+
+    DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    for name in [name for name in sys.modules if name.startswith("ray.data")]:
+        logging.getLogger(name).setLevel(logging.ERROR)

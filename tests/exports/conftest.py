@@ -1,0 +1,129 @@
+"""Bundles of every kind of graph that training makes, with random weights and at no cost; one exported to every format."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+NEEDED = ("keras", "tensorflow", "onnxruntime", "ai_edge_litert")
+HOSTILE = ("cats | <b>&amp;", 'dogs" --- {{ 7*7 }} `x` [y](javascript:z)', "\u202ebirds: #1")
+KINDS = ("majority", "cnn", "cnn-normalised", "mobilenet", "probe")
+PX = 32
+
+
+@pytest.fixture(scope="session")
+def everything_installed():
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"needs pawsight[train,export]; {missing[0]} is not installed")
+
+
+@pytest.fixture(scope="session")
+def graph_of(everything_installed, backbone_cache):
+    """ONNX bytes of a kind of graph, with as many classes as `HOSTILE` has names; made when first asked for."""
+    made = {}
+
+    def graph(kind):
+        if kind not in made:
+            made[kind] = _graph(kind, backbone_cache)
+        return made[kind]
+
+    return graph
+
+
+def _graph(kind, cache):
+    from pawsight.models.head_graph import append_head, mean_colour_graph
+
+    rng, count = np.random.default_rng(3), len(HOSTILE)
+    if kind == "majority":
+        head = np.zeros((3, count), np.float32), np.log(np.array([0.5, 0.3, 0.2], np.float32))
+        return append_head(mean_colour_graph(PX), *head, classes=HOSTILE)
+    if kind == "probe":
+        return _guarded_probe(cache, rng, count)
+    return _network(kind, count)
+
+
+def _guarded_probe(cache, rng, count):
+    from pawsight.models.export_backbone import backbone_onnx
+    from pawsight.models.head_graph import append_head
+    from pawsight.models.trust_graph import with_guard, with_temperature
+
+    backbone = backbone_onnx("efficientnet-lite0", 96, cache).read_bytes()
+    weights, bias = rng.normal(0, 0.2, (1280, count)), rng.normal(0, 1, count)
+    model = append_head(backbone, weights.astype(np.float32), bias.astype(np.float32), classes=HOSTILE)
+    directions, _ = np.linalg.qr(rng.normal(size=(1280, 16)))
+    mean = rng.uniform(0, 1, 1280)
+    return with_guard(with_temperature(model, 0.7), mean.astype(np.float32), directions.astype(np.float32))
+
+
+def _network(kind, count):
+    from pawsight.models.ladder import RUNGS
+    from pawsight.models.quiet import import_keras
+
+    import_keras()
+    from dataclasses import replace
+
+    import keras
+
+    from pawsight.models.keras_onnx import network_onnx
+    from pawsight.models.networks import answer, build_network, scale
+
+    keras.utils.set_random_seed(4)
+    if kind == "mobilenet":
+        base = keras.applications.MobileNetV2(input_shape=(PX, PX, 3), include_top=False, weights=None)
+        pictures = keras.Input((PX, PX, 3), dtype="uint8", name="pictures")
+        seen = base(scale(pictures, "signed"), training=False)
+        model = keras.Model(pictures, answer(seen, classes=count, policy="float32"))
+    else:
+        recipe = replace(RUNGS[kind].recipe, image_px=PX)
+        model = build_network(recipe, classes=count, precision="f32")
+    return network_onnx(model, image_px=PX, classes=HOSTILE)
+
+
+@pytest.fixture(scope="session")
+def bundle_of(graph_of, tmp_path_factory):
+    """The folder of a bundle of a kind of graph. Read, never write."""
+    from pawsight.bundle import Card, Exam, write_bundle
+    from pawsight.engine import Engine
+    from pawsight.images.decode import DecodeSettings
+    from pawsight.trust import Guard, Trust
+
+    made = {}
+
+    def bundle(kind) -> Path:
+        if kind in made:
+            return made[kind]
+        side = 96 if kind == "probe" else PX
+        model = graph_of(kind)
+        squares = np.random.default_rng(5).integers(0, 256, (4, side, side, 3), dtype=np.uint8)
+        answers = Engine(model, image_px=side, precision="f32", streams=1).run_all(squares)["probabilities"]
+        guard = Guard(threshold=0.9, false_alarms=0.01, pictures=9, components=16, caught=())
+        card = Card(
+            classes=HOSTILE,
+            decode=DecodeSettings(image_px=side),
+            recipe={"name": kind},
+            precision="f32",
+            split_digest="5" * 64,
+            data_fingerprint="f" * 64,
+            created="2026-11-22T18:00:00+00:00",
+            versions={"python": "3.11"},
+            trust=Trust(temperature=0.7, fitted_on="nothing", guard=guard) if kind == "probe" else Trust(),
+        )
+        folder = tmp_path_factory.mktemp("bundles") / kind
+        made[kind] = write_bundle(folder, card, model=model, exam=Exam(squares, answers), trained=frozenset())
+        return made[kind]
+
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def exported(bundle_of, tmp_path_factory):
+    """The guarded probe in every format: the report, for all tests of formats. Read, never write."""
+    from pawsight.exports.targets import TARGETS
+    from pawsight.jobs.export import export
+
+    formats = [name for name in TARGETS if name != "web"]
+    return export(bundle_of("probe"), formats, out=tmp_path_factory.mktemp("exported") / "out", licence="CC0-1.0")

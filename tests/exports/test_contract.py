@@ -1,0 +1,128 @@
+"""One contract over every format and every kind of graph: the exam is sat, in the format's own runtime, and passed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from pawsight.bundle import read_bundle
+from pawsight.exports.exam import ALLOWED, answers_of
+from pawsight.exports.targets import TARGETS
+from pawsight.jobs.export import export
+from .conftest import HOSTILE, KINDS
+
+FORMATS = [name for name in TARGETS if name != "web"]
+RUN = [name for name in FORMATS if TARGETS[name].runtime]
+
+
+def folder_of(exported, name):
+    return next(one.folder for one in exported.exports if one.target == name)
+
+
+def facts_of(exported, name):
+    return json.loads((folder_of(exported, name) / "pawsight.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_every_format_answers_the_exam_as_the_bundle_does(exported, name):
+    sitting = next(one.sitting for one in exported.exports if one.target == name)
+    assert sitting.pictures == 4
+    assert sitting.difference <= ALLOWED
+    assert sitting.flips == 0
+    assert sitting.load_seconds > 0
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_pawsight_json_lists_every_file_with_its_digest(exported, name):
+    folder = folder_of(exported, name)
+    listed = facts_of(exported, name)["files"]
+    there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    assert listed.keys() == there.keys() - {"pawsight.json"}
+    assert all(hashlib.sha256(there[file].read_bytes()).hexdigest() == digest for file, digest in listed.items())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_pawsight_json_says_how_to_use_the_model(exported, name):
+    facts = facts_of(exported, name)
+    assert facts["classes"] == list(HOSTILE)
+    assert facts["input"]["shape"] == ["N", 96, 96, 3]
+    assert facts["decode"]["image_px"] == 96
+    assert facts["temperature"]["value"] == 0.7
+    assert facts["unlike_anything_seen_above"] == 0.9
+    assert facts["licence"] == "CC0-1.0"
+    assert (folder_of(exported, name) / facts["file"]).exists()
+
+
+@pytest.mark.parametrize("name", ["onnx", "litert", "openvino"])
+@pytest.mark.parametrize("count", [1, 11])
+def test_the_batch_is_free_and_every_output_has_its_name(exported, bundle_of, name, count):
+    squares = np.random.default_rng(8).integers(0, 256, (count, 96, 96, 3), dtype=np.uint8)
+    answers = answers_of(name, folder_of(exported, name) / TARGETS[name].file, squares)
+    assert {key: value.shape for key, value in answers.outputs.items()} == {
+        "probabilities": (count, 3),
+        "features": (count, 1280),
+        "unlikeness": (count,),
+    }
+    np.testing.assert_allclose(answers.outputs["probabilities"].sum(axis=1), 1, atol=1e-5)
+
+
+def test_onnx_carries_the_facts_in_its_metadata(exported):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(folder_of(exported, "onnx") / "model.onnx")
+    told = session.get_modelmeta().custom_metadata_map
+    assert json.loads(told["classes"]) == list(HOSTILE)
+    assert json.loads(told["decode"])["image_px"] == 96
+    assert told["licence"] == "CC0-1.0"
+
+
+def test_openvino_carries_the_facts_in_its_rt_info(exported):
+    import openvino
+
+    model = openvino.Core().read_model(folder_of(exported, "openvino") / "model.xml")
+    assert json.loads(model.get_rt_info(["pawsight", "classes"]).astype(str)) == list(HOSTILE)
+
+
+def test_litert_carries_the_facts_as_files_appended_to_it(exported):
+    with zipfile.ZipFile(folder_of(exported, "litert") / "model.tflite") as archive:
+        assert json.loads(archive.read("pawsight.json"))["classes"] == list(HOSTILE)
+        assert len(archive.read("labels.txt").decode().splitlines()) == len(HOSTILE)
+
+
+def test_a_saved_model_carries_the_facts_where_the_format_wants_them(exported):
+    place = folder_of(exported, "saved-model") / "model" / "assets.extra" / "pawsight.json"
+    assert json.loads(place.read_text("utf-8"))["classes"] == list(HOSTILE)
+
+
+def test_keras_holds_stock_layers_and_nothing_else(exported):
+    with zipfile.ZipFile(folder_of(exported, "keras") / "model.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+
+    def modules(value):
+        if isinstance(value, dict):
+            yield from [value["module"]] if value.get("class_name") and "module" in value else []
+            yield from (found for one in value.values() for found in modules(one))
+        elif isinstance(value, list):
+            yield from (found for one in value for found in modules(one))
+
+    found = {str(one).partition(".")[0] for one in modules(config) if one is not None}
+    assert found <= {"keras", "builtins"}
+    assert "Lambda" not in json.dumps(config)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_graph_goes_to_onnx_and_openvino(bundle_of, kind, tmp_path):
+    report = export(bundle_of(kind), "onnx,openvino", out=tmp_path / "out")
+    assert all(one.sitting.difference <= ALLOWED and not one.sitting.flips for one in report.exports)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "probe"])
+def test_every_kind_of_graph_goes_to_every_format(bundle_of, kind, tmp_path):
+    report = export(bundle_of(kind), FORMATS, out=tmp_path / "out")
+    assert all(one.sitting is None or one.sitting.difference <= ALLOWED for one in report.exports)
+    assert read_bundle(bundle_of(kind)).card.classes == HOSTILE

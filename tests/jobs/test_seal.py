@@ -1,0 +1,155 @@
+"""The seal of the test part: which verbs open its files, and which let a trained model answer to it.
+
+What is recorded is every file that Python opens, in any thread, through the interpreter's own audit events.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pawsight.jobs.evaluate import evaluate, summary
+from pawsight.jobs.sealed import looks_at_test
+
+_OPENED: list[str] | None = None
+
+
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    if _OPENED is not None and event == "open" and isinstance(arguments[0], str | bytes):
+        _OPENED.append(os.fsdecode(arguments[0]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _listening() -> None:
+    sys.addaudithook(_note)  # cannot be taken away again, and does nothing outside `recording`
+
+
+@contextmanager
+def recording() -> Iterator[list[str]]:
+    global _OPENED  # noqa: PLW0603
+    opened: list[str] = []
+    _OPENED = opened
+    try:
+        yield opened
+    finally:
+        _OPENED = None
+
+
+@pytest.fixture
+def run(warm, tmp_path):
+    """A run of this test's own, since looks are counted in it."""
+    data = shutil.copytree(warm.data, tmp_path / "data")
+    return warm.again(data, tmp_path / "runs").run
+
+
+@pytest.fixture
+def sealed(run, tmp_path):
+    """Paths of the test part's files."""
+    with (run / "splits.csv").open(newline="") as file:
+        paths = {str(tmp_path / "data" / row["path"]) for row in csv.DictReader(file) if row["part"] == "test"}
+    assert paths
+    return paths
+
+
+def jobs(run):
+    """Every verb that works on a finished run without asking for its test part."""
+    from pawsight.jobs.compare import compare
+    from pawsight.jobs.predict import predict
+    from pawsight.jobs.report import report
+    from pawsight.jobs.review import review
+
+    twin = shutil.copytree(run, run.parent / "twin")
+    picture = next((run.parent.parent / "data" / "train" / "cats").iterdir())
+    return {
+        "evaluate": lambda: evaluate(run),
+        "evaluate --slices": lambda: evaluate(run, slices=True),
+        "evaluate --learning-curve": lambda: evaluate(run, learning_curve=True),
+        "report": lambda: report([run]),
+        "compare": lambda: compare([run, twin]),
+        "review": lambda: review(run),
+        "predict": lambda: list(predict(run, [str(picture)])),
+    }
+
+
+@pytest.mark.parametrize(
+    "verb", ["evaluate", "evaluate --slices", "evaluate --learning-curve", "report", "compare", "review", "predict"]
+)
+def test_verbs_on_a_finished_run_open_no_test_picture(run, sealed, verb):
+    with recording() as opened:
+        jobs(run)[verb]()
+    assert opened, "something was opened"
+    assert sealed.isdisjoint(opened)
+    assert looks_at_test(run) == 0
+
+
+def test_evaluate_test_opens_them_and_counts_and_shows_each_look(run, sealed):
+    with recording() as opened:
+        first = evaluate(run, test=True)
+    assert sealed <= set(opened)
+    assert first.to_json()["looks_at_test"] == 1
+    assert "This is the first look at the test part since training, and it is counted." in summary(first)
+    second = evaluate(run, test=True)
+    assert second.to_json()["looks_at_test"] == looks_at_test(run) == 2
+    assert any(line.startswith("This is look 2 at the test part since training") for line in summary(second))
+    assert evaluate(run).to_json()["looks_at_test"] is None
+
+
+def test_the_report_shows_the_looks(run):
+    from pawsight.jobs.report import report
+
+    evaluate(run, test=True)
+    evaluate(run, test=True)
+    page = report([run]).report.read_text("utf-8")
+    assert "looked at 2 times by pawsight evaluate or compare" in page
+
+
+def test_comparing_on_the_test_part_is_a_look_at_both_and_is_shown(run):
+    from pawsight.jobs.compare import compare
+    from pawsight.jobs.compare import summary as lines_of
+
+    twin = shutil.copytree(run, run.parent / "twin")
+    made = compare([run, twin], test=True)
+    assert made.to_json()["looks_at_test"] == [looks_at_test(run), looks_at_test(twin)] == [1, 1]
+    assert "This is the first look at the test part since training, and it is counted." in lines_of(made)
+    assert compare([run, twin]).to_json()["looks_at_test"] == []
+
+
+def test_slices_of_the_test_part_are_a_look_and_are_not_stored(run):
+    evaluate(run, test=True, slices=True)
+    assert looks_at_test(run) == 1
+    assert not (run / "slices.json").exists()
+
+
+def test_a_ladder_lets_the_chosen_rung_alone_answer_to_the_test_part(warm, tmp_path):
+    from pawsight.jobs.ladder import ladder
+
+    runs = tmp_path / "runs"
+    outcome = ladder(warm.data, recipes=["majority"], runs=runs)
+    assert outcome.report.test is not None
+    with (runs / "001" / "predictions.csv").open(newline="") as file:
+        assert {row["part"] for row in csv.DictReader(file)} == {"validation"}
+    assert looks_at_test(runs / "001") == 0, "the last word on the chosen rung belongs to the end of training"
+
+
+def test_while_training_the_test_part_is_answered_to_once_at_the_end(warm):
+    """Its files are read to hash them, and its features kept; nothing is fitted to them or chosen by them."""
+    with (warm.report.run / "predictions.csv").open(newline="") as file:
+        parts = [row["part"] for row in csv.DictReader(file)]
+    assert set(parts) == {"validation", "test"}
+    assert json.loads((warm.report.run / "metrics.json").read_text())["test"]["pictures"] == parts.count("test")
+
+
+def test_a_preview_shows_training_pictures_alone(warm, tmp_path, monkeypatch):
+    from pawsight.jobs.preview import preview
+
+    monkeypatch.chdir(tmp_path)
+    parts = {one.name: one.part for one in warm.report.split.assigned}
+    shown = preview(warm.data, out=tmp_path / "sheets").shown
+    assert {parts[name] for names in shown.values() for name in names} == {"train"}

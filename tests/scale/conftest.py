@@ -1,0 +1,51 @@
+"""What the tests of scale share: little pictures, lists of them, and one Ray for all."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+COLOURS = {"red": (250, 10, 10), "green": (10, 250, 10), "blue": (10, 10, 250)}
+
+
+def write_pictures(folder: Path, count: int = 12) -> list[Path]:
+    """Pictures red, green and blue in turn, none like another, in the order of their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for index in range(count):
+        name = list(COLOURS)[index % 3]
+        path = folder / f"{index:02d}-{name}.png"
+        Image.new("RGB", (20 + index, 30), tuple(min(255, value + index) for value in COLOURS[name])).save(path)
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return write_pictures(tmp_path / "pictures")
+
+
+@pytest.fixture(scope="session")
+def long_list(tmp_path_factory):
+    """A CSV that lists 4,000 pictures, twelve again and again, and now and then what is none."""
+    folder = tmp_path_factory.mktemp("long")
+    names = [path.name for path in write_pictures(folder)]
+    (folder / "empty.jpg").touch()
+    names += ["empty.jpg", "missing.jpg"]
+    with (folder / "list.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path"])
+        rows.writerows([names[(index * index) % len(names)]] for index in range(4000))
+    return folder / "list.csv"
+
+
+@pytest.fixture(scope="module")
+def ray_of_two():
+    """A Ray with two cores, as the pool starts it."""
+    from pawsight.scale.ray_here import ray_running
+
+    with ray_running(None, cores=2) as ray:
+        yield ray

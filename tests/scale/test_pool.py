@@ -1,0 +1,153 @@
+"""Ray: the same bits as without it, every picture once, whoever dies on the way; nobody outside is told or let in."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pawsight.bundle import Exam, read_bundle
+from pawsight.errors import BundleRefused, PawsightError
+from pawsight.jobs.scale import predict_to
+from pawsight.progress import SILENT
+from pawsight.scale.local import parts_here
+from pawsight.scale.pool import parts_by_pool
+from pawsight.scale.sources import paths_of
+from pawsight.scale.work import begin, opened
+
+
+@pytest.fixture
+def work(colour_bundle, long_list, tmp_path):
+    """4,000 pictures in 40 parts."""
+    begin(
+        tmp_path / "out",
+        paths_of([str(long_list)]),
+        bundle="b" * 64,
+        classes=("red", "green", "blue"),
+        shard=100,
+        progress=SILENT,
+    )
+    return opened(tmp_path / "out")
+
+
+def actors():
+    """The processes of this test's pool."""
+    below = psutil.Process().children(recursive=True)
+    return [process for process in below if "MapBatches" in " ".join(process.cmdline())]
+
+
+def test_two_actors_answer_with_the_same_bits_as_none(ray_of_two, colour_bundle, work):
+    bundle = read_bundle(colour_bundle)
+    by_pool = list(parts_by_pool(bundle, work, actors=2))
+    assert sorted(index for index, _ in by_pool) == list(range(40))
+    assert dict(by_pool) == dict(parts_here(bundle, work))
+
+
+def test_a_worker_killed_mid_way_is_replaced_and_nothing_is_lost_or_doubled(ray_of_two, colour_bundle, work, capsys):
+    bundle = read_bundle(colour_bundle)
+    parts = parts_by_pool(bundle, work, actors=2)
+    made = [next(parts)]
+    before = {process.pid for process in actors()}
+    assert len(before) == 2
+    os.kill(min(before), signal.SIGKILL)
+    made += list(parts)
+    assert sorted(index for index, _ in made) == list(range(40))
+    assert dict(made) == dict(parts_here(bundle, work))
+    assert capsys.readouterr().out == ""
+
+
+def test_only_what_is_missing_is_made(ray_of_two, colour_bundle, work):
+    bundle = read_bundle(colour_bundle)
+    for index in set(range(40)) - {7, 31}:
+        work.place(index).touch()
+    assert sorted(index for index, _ in parts_by_pool(bundle, work)) == [7, 31]
+
+
+def test_a_pool_left_early_ends_its_actors(ray_of_two, colour_bundle, work):
+    parts = parts_by_pool(read_bundle(colour_bundle), work, actors=1)
+    next(parts)
+    parts.close()
+    deadline = time.monotonic() + 20
+    while actors() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert actors() == []
+
+
+def test_what_an_actor_refuses_is_told_in_its_own_words(ray_of_two, colour_bundle, work):
+    bundle = read_bundle(colour_bundle)
+    lying = replace(bundle, exam=Exam(bundle.exam.pictures, bundle.exam.probabilities[::-1].copy()))
+    with pytest.raises(BundleRefused):
+        next(parts_here(lying, work))
+    with pytest.raises(PawsightError) as refusal:
+        list(parts_by_pool(lying, work, actors=1))
+    assert "It fails its exam" in str(refusal.value)
+
+
+WATCH = """
+import json, os, psutil, sys
+from pawsight.jobs.scale import predict_to
+bundle, pictures, out = sys.argv[1:]
+class Listener:
+    def stage(self, name, total, unit=""):
+        from contextlib import nullcontext
+        return nullcontext(self)
+    def say(self, line): pass
+    def note(self, text): pass
+    def advance(self, steps=1):
+        if "ray" not in sys.modules or seen: return
+        for process in psutil.Process().children(recursive=True):
+            for one in process.net_connections("inet"):
+                if one.status == "LISTEN": seen.add(one.laddr.ip.removeprefix("::ffff:"))
+        stats.append(os.environ["RAY_USAGE_STATS_ENABLED"])
+seen, stats = set(), []
+report = predict_to(bundle, [pictures], out, engine="ray", actors=1, shard=4, progress=Listener())
+print(json.dumps([sorted(seen), stats[:1], "RAY_AUTH_TOKEN" in os.environ, report.tally.answered]))
+"""
+
+
+def test_a_ray_of_our_own_listens_on_loopback_alone_and_leaves_nothing_behind(colour_bundle, pictures, tmp_path):
+    (home := tmp_path / "home").mkdir()
+    (temporary := tmp_path / "t").mkdir()
+    # Sockets have short names, and the folders of tests long ones.
+    (short := Path(f"/tmp/paw{os.getpid()}")).symlink_to(temporary)
+    changes = {"HOME": str(home), "TMPDIR": str(short)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", WATCH, str(colour_bundle), str(pictures[0].parent), str(tmp_path / "out")],
+            env=os.environ | changes,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+    finally:
+        short.unlink()
+    assert json.loads(done.stdout) == [["127.0.0.1"], ["0"], False, 12]
+    assert done.stderr == ""
+    assert list(temporary.iterdir()) == []
+    assert list(home.iterdir()) == []
+
+
+def test_a_cluster_that_is_not_there_is_said(colour_bundle, pictures, tmp_path, monkeypatch):
+    import ray
+
+    def absent(*_, **__):
+        raise ConnectionError("Failed to connect to 127.0.0.1:1.\nand pages more")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", absent)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(PawsightError) as refusal:
+        predict_to(colour_bundle, [pictures[0]], tmp_path / "out", engine="ray", ray_address="127.0.0.1:1")
+    assert str(refusal.value) == (
+        "There is no Ray at 127.0.0.1:1.\nIt says: Failed to connect to 127.0.0.1:1.\n"
+        "Leave --engine out to work without it."
+    )

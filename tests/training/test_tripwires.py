@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 
 from pawsight.errors import TrainingFailed
 from pawsight.history import Epoch
+from pawsight.training.input_checks import Alarm, check_inputs, check_labels
 from pawsight.training.tripwires import (
     DIVERGED_LOSS,
     OVERFIT_GAP,
     OVERFIT_RISE,
     PATIENCE,
     STUCK_WITHIN,
-    Alarm,
     Watch,
     check_epoch,
-    check_inputs,
-    check_labels,
     check_step,
 )
 

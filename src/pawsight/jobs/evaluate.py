@@ -88,28 +88,11 @@ def evaluate(
     Raises:
         PawsightError: the bundle is refused, or there is no picture that may be measured.
     """
-    if test and data is not None:
-        raise WrongUsage(
-            "Either the run's own test part can be measured or other data, not both.",
-            f"--test was given beside {os.fspath(data)}.",
-            "Leave one of them out.",
-        )
-    if learning_curve and data is not None:
-        raise WrongUsage(
-            "A learning curve is that of a run's own pictures.",
-            f"Other data was given: {os.fspath(data)}.",
-            f"Leave it out: pawsight evaluate {os.fspath(run)} --learning-curve",
-        )
+    _check_wishes(run, data, test=test, learning_curve=learning_curve)
     predictor = load_predictor(run)
     progress.say(f"Bundle   {predictor.bundle.folder}, split {predictor.bundle.card.split_digest[:12]}")
-    part = None
-    if data is None:
-        part = "test" if test else "validation"
-        chosen, name = held_out(Path(run), part, counts=counts_look), f"the run's own {part} part"
-    else:
-        source = resolve(data, cache=cache_folder(), progress=progress)
-        found = find_listed(source.root, source.listed) if source.listed else find(source.root)
-        chosen, name = HeldOut(found.candidates, {}), source.name
+    part = ("test" if test else "validation") if data is None else None
+    chosen, name = _chosen(run, data, part, counts_look, progress)
     truths, probabilities, verdicts, left_out = _answers(predictor, chosen, including_training, progress)
     if not truths:
         raise _nothing_left(name, left_out)
@@ -128,6 +111,38 @@ def evaluate(
         slices=_sliced(Path(run), part, predictor, chosen, left_out, probabilities, progress) if slices else None,
         learning_curve=curve_of(Path(run), progress=progress) if learning_curve else None,
     )
+
+
+def _check_wishes(
+    run: str | os.PathLike[str], data: str | os.PathLike[str] | None, *, test: bool, learning_curve: bool
+) -> None:
+    if test and data is not None:
+        raise WrongUsage(
+            "Either the run's own test part can be measured or other data, not both.",
+            f"--test was given beside {os.fspath(data)}.",
+            "Leave one of them out.",
+        )
+    if learning_curve and data is not None:
+        raise WrongUsage(
+            "A learning curve is that of a run's own pictures.",
+            f"Other data was given: {os.fspath(data)}.",
+            f"Leave it out: pawsight evaluate {os.fspath(run)} --learning-curve",
+        )
+
+
+def _chosen(
+    run: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None,
+    part: str | None,
+    counts_look: bool,
+    progress: Progress,
+) -> tuple[HeldOut, str]:
+    """Return the pictures to be measured, and what they are called."""
+    if data is None:
+        return held_out(Path(run), part or "validation", counts=counts_look), f"the run's own {part} part"
+    source = resolve(data, cache=cache_folder(), progress=progress)
+    found = find_listed(source.root, source.listed) if source.listed else find(source.root)
+    return HeldOut(found.candidates, {}), source.name
 
 
 def _sliced(

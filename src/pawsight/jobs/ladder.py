@@ -23,8 +23,9 @@ from pawsight.evaluation.report import to_jsonable
 from pawsight.jobs.evaluate import evaluate
 from pawsight.jobs.given_split import given_split
 from pawsight.jobs.log import Logged
+from pawsight.jobs.order import Order, command_for, existing
 from pawsight.jobs.report import summary as report_summary
-from pawsight.jobs.train import Order, command_for, existing, train_on
+from pawsight.jobs.train import train_on
 from pawsight.jobs.train_report import TrainReport
 from pawsight.jobs.trust_parts import complete
 from pawsight.machine import cache_folder, this_machine

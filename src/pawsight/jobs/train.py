@@ -6,24 +6,21 @@ Enters: what the user typed. Leaves: a `TrainReport`. Does not know: terminals.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.data.audit import audit
 from pawsight.data.patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
-from pawsight.data.split_file import SplitFile
 from pawsight.engine import SPOKEN, best_precision
-from pawsight.errors import WrongUsage
 from pawsight.evaluation.audit_page import COLUMNS
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import measure
 from pawsight.history import HISTORY, write_history
 from pawsight.jobs.given_split import given_split
 from pawsight.jobs.log import Logged
+from pawsight.jobs.order import Order, command_for, existing
 from pawsight.jobs.patch_gain import gain_from_patch
 from pawsight.jobs.train_report import TrainReport, summary
 from pawsight.jobs.trust_report import trust_report
@@ -37,22 +34,6 @@ from pawsight.trust import Caution
 
 if TYPE_CHECKING:
     from pawsight.training.run import Outcome
-
-_BOTH = ("validation", "test")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """How a recipe is to be trained, apart from the recipe."""
-
-    runs: Path  # folder that holds the run folders
-    command: str  # what makes the same run again
-    weights: Path | None = None  # of MobileNetV2
-    parts: tuple[str, ...] = _BOTH  # held-out parts to measure; without "test" the test part stays sealed
-    resume: bool = False
-    given: SplitFile | None = None  # the split, where it is not to be cut by a seed
-    patch: Patch | None = None  # decisions about labels
-    caution: Caution | None = None  # what is asked of the answers
 
 
 def train(
@@ -172,38 +153,6 @@ def train_on(source: Source, recipe: Recipe, order: Order, log: Logged, stopwatc
         _write(report, outcome.fitted.probabilities, log)
     clear_scaffolding(outcome.folder)
     return report
-
-
-def command_for(
-    data: str,
-    recipe: str,
-    wishes: Wishes,
-    weights: str | os.PathLike[str] | None,
-    *,
-    split: str | os.PathLike[str] | None = None,
-    patch: str | os.PathLike[str] | None = None,
-    caution: Caution | None = None,
-) -> str:
-    """Return the command line that makes the same run again."""
-    wished: Mapping[str, Any] = {key: value for key, value in asdict(wishes).items() if value not in (None, False)}
-    options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in wished.items()]
-    files = {"weights": weights, "split": split, "patch": patch}
-    given = [f"--{key} {shlex.quote(os.fspath(file))}" for key, file in files.items() if file is not None]
-    asked = asdict(caution) if caution else {}
-    shares = [f"--{key.replace('_', '-')} {100 * share:.10g}%" for key, share in asked.items()]
-    return " ".join(["pawsight train", shlex.quote(data), f"--recipe {recipe}", *options, *given, *shares])
-
-
-def existing(weights: str | os.PathLike[str] | None) -> Path | None:
-    """Return the path of a weights file.
-
-    Raises:
-        WrongUsage: there is no such file.
-    """
-    path = Path(weights).expanduser() if weights is not None else None
-    if path is not None and not path.is_file():
-        raise WrongUsage(f"There is no file {path}.", "--weights wants MobileNetV2's weights (.h5).", "Check the path.")
-    return path
 
 
 def _report(outcome: Outcome, order: Order, machine: str, stopwatch: Stopwatch) -> TrainReport:

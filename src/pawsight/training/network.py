@@ -15,8 +15,9 @@ from pawsight.machine import Machine
 from pawsight.models.quiet import import_keras
 from pawsight.training.batches import batches, class_weights
 from pawsight.training.fit import Job, fit
+from pawsight.training.input_checks import check_inputs, check_labels
 from pawsight.training.material import Fitted, Layer, Material
-from pawsight.training.tripwires import Watch, check_inputs, check_labels
+from pawsight.training.tripwires import Watch
 
 
 def fit_network(material: Material) -> Fitted:

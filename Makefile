@@ -11,10 +11,10 @@ AXE := axe-playwright-python==0.1.8
 ORT_WEB := onnxruntime-web@1.30.0
 PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 
-.PHONY: help demo test test-slow check format bench clean
+.PHONY: help demo test test-slow check format bench bench-check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/train.stamp ## from nothing to a trained classifier on drawn cats and dogs
 	@BIN=$(BIN) sh demo/run.sh
@@ -35,8 +35,12 @@ format: $(VENV)/dev.stamp ## put the code in form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev.stamp ## time it beside the exercise (needs the photographs: PHOTOGRAPHS=...zip)
-	$(BIN)/python benchmarks/first_light.py $(PHOTOGRAPHS)
+bench: $(VENV)/dev.stamp ## time all beside its peers (PHOTOGRAPHS=folder or zip, BENCH="--rows one --budget 20m")
+	$(BIN)/python benchmarks/bench.py $(PHOTOGRAPHS) $(BENCH)
+	$(BIN)/python benchmarks/picture.py
+
+bench-check: $(VENV)/dev.stamp ## a short run beside benchmarks/results.json, by ratios
+	$(BIN)/python benchmarks/bench_check.py $(PHOTOGRAPHS) $(BENCH)
 
 clean: ## remove what the targets made; runs stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -54,7 +58,8 @@ $(VENV)/axe.stamp: $(VENV)/dev.stamp
 $(VENV)/ort-web.stamp: $(VENV)/dev.stamp
 	@if command -v npm >/dev/null 2>&1; then \
 	  echo "Fetching $(ORT_WEB), which runs a classifier in a browser" && mkdir -p $(VENV)/ort-web && \
-	  (cd $(VENV)/ort-web && npm pack --silent $(ORT_WEB) >/dev/null && tar -xzf *.tgz --strip-components=1 && rm *.tgz) && touch $@ \
+	  (cd $(VENV)/ort-web && npm pack --silent $(ORT_WEB) >/dev/null && tar -xzf *.tgz --strip-components=1 package/package.json \
+    package/dist/ort.wasm.bundle.min.mjs package/dist/ort-wasm-simd-threaded.wasm && rm *.tgz) && touch $@ \
 	  || echo "It could not be fetched: the tests that need it are skipped"; \
 	else echo "No npm here: the tests of the browser export that need $(ORT_WEB) are skipped"; fi
 

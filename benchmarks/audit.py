@@ -15,16 +15,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-PAWSIGHT = Path(sys.executable).parent / "pawsight"
+from processes import PAWSIGHT, run
+
 SECONDS, MEBIBYTES, RATIO = 120, 1_000, 1.5  # the aims
 DECODE = """
 import sys
@@ -47,20 +46,6 @@ def multiplied(source: Path, target: Path, pictures: int) -> int:
     return len(files)
 
 
-def run(command: list[str], cache: Path) -> tuple[float, float, float, str]:
-    """Run a process; return its seconds, those of the processor, its peak memory in MiB and what it printed."""
-    with tempfile.TemporaryFile("w+") as out:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, env=os.environ | {"PAWSIGHT_CACHE": str(cache)})
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{command[0]} ended with {process.returncode}")
-        out.seek(0)
-        return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read()
-
-
 def grouping(pictures: int) -> float:
     """Return the seconds to compare so many distinct hashes."""
     import numpy as np
@@ -77,16 +62,16 @@ def measure(folder: Path, place: Path, rounds: int) -> dict:
     decoding, auditing, ratios, work_ratios, peak, report = [], [], [], [], 0.0, {}
     for number in range(rounds):
         cache = place / f"cache{number}"
-        before, worked, *_ = run([sys.executable, "-c", DECODE, str(folder)], cache)
+        before = run([sys.executable, "-c", DECODE, str(folder)], cache)
         audit = [str(PAWSIGHT), "inspect", str(folder), "--report", "--target", str(place / "audit")]
-        seconds, work, memory, out = run([*audit, "--json", "--quiet"], cache)
-        after = run([sys.executable, "-c", DECODE, str(folder)], cache)[0]
-        warm = run([*audit, "--json", "--quiet"], cache)[0]
-        decoding += [before, after]
-        auditing.append(seconds)
-        ratios.append(2 * seconds / (before + after))
-        work_ratios.append(work / worked)
-        peak, report = max(peak, memory), json.loads(out)
+        ran = run([*audit, "--json", "--quiet"], cache)
+        after = run([sys.executable, "-c", DECODE, str(folder)], cache)
+        warm = run([*audit, "--json", "--quiet"], cache).seconds
+        decoding += [before.seconds, after.seconds]
+        auditing.append(ran.seconds)
+        ratios.append(2 * ran.seconds / (before.seconds + after.seconds))
+        work_ratios.append(ran.cpu / before.cpu)
+        peak, report = max(peak, ran.peak_mib), json.loads(ran.out)
         shutil.rmtree(cache)
     return {
         "pictures": sum(report["counts"].values()),

@@ -13,26 +13,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from pathlib import Path
 
-PAWSIGHT = Path(sys.executable).parent / "pawsight"
+from processes import PAWSIGHT, run
+
 EPOCHS = 20
 
 
 def timed(command: list[str], folder: Path, cache: Path) -> tuple[float, str]:
     """Run a process and return its seconds and what it printed."""
-    start = time.perf_counter()
-    environment = os.environ | {"PAWSIGHT_CACHE": str(cache)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
-    return time.perf_counter() - start, done.stdout
+    ran = run(command, cache, folder)
+    return ran.seconds, ran.out
 
 
 def train(archive: Path, folder: Path, cache: Path) -> tuple[float, dict]:

@@ -33,8 +33,8 @@ def run_one(words, out, *, cores=None):
         command = ["taskset", "-c", ",".join(map(str, cores)), *command]
     start = time.monotonic()
     process = psutil.Popen(command, stdout=subprocess.PIPE, text=True)
-    peak = {"driver": 0.0, "largest worker": 0.0}
-    watch = threading.Thread(target=_watch, args=(process, peak))
+    peak, spent = {"driver": 0.0, "largest worker": 0.0}, {}
+    watch = threading.Thread(target=_watch, args=(process, peak, spent))
     watch.start()
     told = json.loads(process.communicate()[0])
     watch.join()
@@ -43,16 +43,19 @@ def run_one(words, out, *, cores=None):
     return {
         "pictures a second": round(shard * (len(times) - 1) / (times[-1] - times[0]), 1),
         "seconds in all": round(time.monotonic() - start, 1),
+        "core-milliseconds a picture": round(1000 * sum(spent.values()) / told["pictures"], 2),
         "errors": told["errors"],
         **{f"MiB, {name}": round(value) for name, value in peak.items()},
     }
 
 
-def _watch(process, peak):
+def _watch(process, peak, spent):
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         try:
+            spent[process.pid] = sum(process.cpu_times()[:2])
             peak["driver"] = max(peak["driver"], process.memory_info().rss / 2**20)
             for child in process.children(recursive=True):
+                spent[child.pid] = sum(child.cpu_times()[:2])
                 if "MapBatches" in " ".join(child.cmdline()):
                     peak["largest worker"] = max(peak["largest worker"], child.memory_info().rss / 2**20)
         except psutil.NoSuchProcess:
@@ -106,9 +109,7 @@ def main():
             measured[name] = run_one(typed, folder / name.replace(" ", "-"), cores=cores)
             print(f"{name}: {measured[name]}; load average {os.getloadavg()[0]:.1f}", flush=True)
         parts = sorted(path.name for path in (folder / "two-actors").glob("part-*"))
-        same = all(
-            len({(out / name).read_bytes() for out in folder.iterdir() if out.is_dir()}) == 1 for name in parts
-        )
+        same = all(len({(out / name).read_bytes() for out in folder.iterdir() if out.is_dir()}) == 1 for name in parts)
         rates = {name: one["pictures a second"] for name, one in measured.items()}
         gain = rates["two actors"] / rates["one actor, one core"]
         print(f"two actors on two cores / one on one: {gain:.2f} (demand {DEMAND}); answers the same bytes: {same}")

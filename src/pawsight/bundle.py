@@ -26,7 +26,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.bundle_checks import check_self_contained, checked_arrays, checked_card, checked_files, refused, seal_of
+from pawsight.bundle_checks import (
+    check_graph,
+    check_self_contained,
+    checked_arrays,
+    checked_card,
+    checked_files,
+    refused,
+    seal_of,
+)
 from pawsight.errors import BundleRefused
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
 from pawsight.storage import new_folder, sha256_of, write_bytes, write_json
@@ -118,6 +126,7 @@ def read_bundle(place: Path) -> Bundle:
     values, digests = checked_card(folder / CARD, FORMAT)
     files = checked_files(folder, digests, (MODEL, EXAM, TRAINED))
     check_self_contained(folder / MODEL, files[MODEL])
+    check_graph(folder / MODEL, files[MODEL])
     card = _card_from(values, folder)
     return Bundle(
         folder,

@@ -22,6 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pawsight.errors import BundleRefused
+from pawsight.graph_checks import fault_in_graph
 
 MAX_CARD_BYTES = 16 * 2**20
 MAX_FILE_BYTES = 2 * 2**30
@@ -97,6 +98,12 @@ def check_self_contained(path: Path, model: bytes) -> None:
     for found in re.finditer(b"location", model):
         if _ENTRY_OF_8.search(model[max(0, found.start() - 20) : found.start()]):
             raise refused(path.parent, f"{path.name} keeps weights in another file, which no bundle does.")
+
+
+def check_graph(path: Path, model: bytes) -> None:
+    """Refuse a model that is no plain graph: loops, branches, operators of unknown makers, arrays made from numbers."""
+    if fault := fault_in_graph(model):
+        raise refused(path.parent, f"{path.name} {fault}.")
 
 
 def checked_arrays(path: Path, content: bytes, names: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -10,6 +10,7 @@ second against 273 at batch 8), and an answer then never depends on the pictures
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ SPOKEN: Mapping[Precision, str] = {"f32": "float32", "bf16": "bfloat16"}
 Outputs = Mapping[str, NDArray[np.float32]]
 Key = TypeVar("Key")
 _CONVERTER = "openvino.tools.ovc"
+MAX_ARRAY = 2**27  # numbers in one array of a graph; EfficientNet-Lite2 at 260 px has 3 million at most
 _REQUESTS_A_STREAM = 2  # one runs while the next one's picture is copied in
 
 
@@ -149,13 +151,30 @@ def _compile(
         core = openvino.Core()
         graph = core.read_model(model, b"")
         graph.reshape([1, image_px, image_px, 3])
+        _check_shapes(graph)
         if change is not None:
             change(graph)
         return core.compile_model(graph, "CPU", settings)
+    except BundleRefused:
+        raise
     except Exception as error:  # OpenVINO raises RuntimeError and its own kinds, with pages of C++ in them
         raise BundleRefused(
             "The model cannot be loaded by OpenVINO.", str(error).strip().splitlines()[-1], "Train or export it again."
         ) from error
+
+
+def _check_shapes(graph: Any) -> None:
+    """Refuse a graph with arrays of a size that no classifier needs, or that nobody can tell, before room is made."""
+    for node in graph.get_ordered_ops():
+        for output in node.outputs():
+            shape = output.get_partial_shape()
+            if shape.is_dynamic or math.prod(shape.to_shape()) > MAX_ARRAY:
+                where = f"Its operator {node.get_friendly_name()[:80]!r} has an output of shape {str(shape)[:80]}"
+                raise BundleRefused(
+                    "The model cannot be used.",
+                    f"{where}; known shapes of at most {MAX_ARRAY:,} numbers are wanted.",
+                    "Train or export it again.",
+                )
 
 
 def _share(streams: int) -> dict[str, str]:

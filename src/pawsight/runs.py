@@ -6,7 +6,6 @@ Enters: the folder that holds runs. Leaves: paths, and small tables inside a run
 from __future__ import annotations
 
 import csv
-import io
 import os
 import secrets
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pawsight.errors import StorageError
-from pawsight.storage import write_bytes
+from pawsight.storage import plain_cell, table_text, write_bytes
 
 LATEST = "latest"
 PATCH = "labels.patch.csv"  # decisions made while reviewing the run
@@ -64,16 +63,11 @@ def set_latest(folder: Path) -> None:
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV (RFC 4180, UTF-8; bytes of file names that are no text stay what they are)."""
-    buffer = io.StringIO(newline="")
-    plain = csv.writer(buffer, lineterminator="\n")
-    careful = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for row in (
-        header,
-        *rows,
-    ):  # the module leaves a lone carriage return unquoted, and readers take it for a line's end
-        (careful if any("\r" in str(cell) for cell in row) else plain).writerow(row)
-    write_bytes(path, buffer.getvalue().encode("utf-8", "surrogateescape"))
+    """Write a CSV (RFC 4180, UTF-8; bytes of file names that are no text stay what they are).
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it (storage.safe_cell).
+    """
+    write_bytes(path, table_text(header, rows).encode("utf-8", "surrogateescape"))
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -84,11 +78,19 @@ def read_table(path: Path) -> list[dict[str, str]]:
     """
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return list(csv.DictReader(file))
+            return [_plain(row) for row in csv.DictReader(file)]
     except OSError as error:
         raise StorageError(
             f"{path} cannot be read.", f"The system says: {error.strerror}.", "Name a finished run, e.g. runs/latest."
         ) from error
+
+
+def _plain(row: dict[str, str]) -> dict[str, str]:
+    """Undo what made a row safe; a row that is too long or too short keeps what csv made of that."""
+    return {
+        plain_cell(name) if isinstance(name, str) else name: plain_cell(cell) if isinstance(cell, str) else cell
+        for name, cell in row.items()
+    }
 
 
 def new_group(runs: Path, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Safe writing and content hashes.
+"""Safe writing, content hashes, and tables that a spreadsheet takes for text.
 
 Enters: bytes, text and JSON-able values with the place they belong. Leaves: whole files under their final names,
 or nothing. Does not know: pictures, models or runs.
@@ -6,17 +6,25 @@ or nothing. Does not know: pictures, models or runs.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pawsight.errors import StorageError
+
+# A spreadsheet takes text that begins like this for a formula, and file names come from anybody. An apostrophe before
+# it makes it text again; one that stood there already is doubled, so that whoever reads the table gets the same back.
+_FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20']")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf|nan)")
 
 
 def sha256_of(data: bytes) -> str:
@@ -70,6 +78,28 @@ def write_json(path: Path, value: Any) -> None:
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def table_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a CSV (RFC 4180) in which no text is a formula; `plain_cell` undoes what that takes."""
+    buffer = io.StringIO(newline="")
+    plain = csv.writer(buffer, lineterminator="\n")
+    careful = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in (header, *rows):
+        cells = [safe_cell(cell) if isinstance(cell, str) else cell for cell in row]
+        # The module leaves a lone carriage return unquoted, and readers take it for a line's end.
+        (careful if any("\r" in str(cell) for cell in cells) else plain).writerow(cells)
+    return buffer.getvalue()
+
+
+def safe_cell(text: str) -> str:
+    """Return text that no spreadsheet calculates: with an apostrophe before it where it looks like a formula."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def plain_cell(text: str) -> str:
+    """Undo `safe_cell`."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text, 1) else text
 
 
 @contextmanager

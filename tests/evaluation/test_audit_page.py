@@ -17,7 +17,7 @@ from pawsight.data.findings import PROBLEMS, Finding, found
 from pawsight.evaluation.audit_page import SHOWN, make_page, render_csv, render_html
 from pawsight.evaluation.audit_words import EXPLAINED, figure, pairs_up
 from pawsight.images.quality import Looks
-from pawsight.storage import sha256_of
+from pawsight.storage import plain_cell, sha256_of
 
 CHROMIUM = next((way for name in ("chromium", "chromium-browser", "google-chrome") if (way := shutil.which(name))), "")
 DRIVER = shutil.which("chromedriver") or ""
@@ -165,7 +165,9 @@ def test_the_table_reads_back_whole_whatever_the_names_are():
     text = render_csv(findings)
     rows = list(csv.reader(io.StringIO(text)))
     assert rows[0] == ["path", "problem", "value", "severity"]
-    assert rows[1:] == [[name, "dark", "12.5", "low"] for name in names]
+    assert [plain_cell(row[0]) for row in rows[1:]] == names
+    assert [row[1:] for row in rows[1:]] == [["dark", "12.5", "low"]] * len(names)
+    assert "'=cmd|x.jpg" in text  # no formula
 
 
 # In a browser

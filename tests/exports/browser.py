@@ -73,6 +73,16 @@ def chromium(profile: Path):
     return driver
 
 
+def until(true, state, seconds: float = 30.0) -> None:
+    """Wait until something is so; tell the state if it never is."""
+    last = time.monotonic() + seconds
+    while time.monotonic() < last:
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"never so; {state()}")
+
+
 class Page:
     """The exported page as somebody uses it."""
 
@@ -114,13 +124,11 @@ class Page:
         return self.driver.execute_async_script(wrapped, *given)
 
     def until(self, true, seconds: float = 30.0) -> None:
-        last = time.monotonic() + seconds
-        while time.monotonic() < last:
-            if true():
-                return
-            time.sleep(0.05)
+        until(true, self.state, seconds)
+
+    def state(self) -> str:
         cards = [card.text for card in self.driver.find_elements("css selector", ".card")][:5]
-        raise AssertionError(f"never so; it says {self.facts()!r}, cards {cards}, log {self.complaints()}")
+        return f"it says {self.facts()!r}, cards {cards}, log {self.complaints()}"
 
     def complaints(self) -> list[str]:
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]

@@ -13,6 +13,7 @@ from pawsight.bundle import read_bundle
 from pawsight.exports.exam import ALLOWED, answers_of
 from pawsight.exports.targets import TARGETS
 from pawsight.jobs.export import export
+
 from .conftest import HOSTILE, KINDS
 
 FORMATS = [name for name in TARGETS if name != "web"]

@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pawsight.errors import UnreadablePicture
@@ -35,8 +36,8 @@ def outcome_of(path: Path) -> dict[str, object]:
     return {"outcome": "picture", "corners": corners}
 
 
-def in_own_process(path: Path) -> dict[str, object]:
-    """Decode one file in a child and measure it."""
+def in_own_process(path: Path, deed: Callable[[Path], dict[str, object]] = outcome_of) -> dict[str, object]:
+    """Do it to one file in a child and measure that."""
     read, write = os.pipe()
     start = time.monotonic()
     child = os.fork()
@@ -44,7 +45,7 @@ def in_own_process(path: Path) -> dict[str, object]:
         os.close(read)
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MIB * 2**20,) * 2)
         signal.alarm(LONGEST)
-        os.write(write, json.dumps(outcome_of(path)).encode())
+        os.write(write, json.dumps(deed(path)).encode())
         os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:

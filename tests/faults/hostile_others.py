@@ -10,6 +10,7 @@ import gzip
 import io
 import struct
 import zipfile
+from functools import partial
 
 from hostile_tools import QUARTERS, WHITE, Hostile, Pictures, cuts, encoded, flips, noise, quarters
 from PIL import Image, features
@@ -25,14 +26,18 @@ def webps() -> Pictures:
     yield from cuts("webp-lossless", "webp", LOSSLESS, 5)
     yield from flips("webp", "webp", WEBP, 6)
     yield from flips("webp-lossless", "webp", LOSSLESS, 6)
-    moving = encoded(quarters(), "WEBP", save_all=True, append_images=[Image.new("RGB", (60, 40), WHITE)] * 3, quality=95)
+    moving = encoded(
+        quarters(), "WEBP", save_all=True, append_images=[Image.new("RGB", (60, 40), WHITE)] * 3, quality=95
+    )
     yield Hostile("webp-animated.webp", moving, shows=QUARTERS)
     yield from cuts("webp-animated", "webp", moving, 4)
     for width, height in ((1, 1), (16383, 16383), (2**24, 2**24), (65536, 65535), (7000, 7000)):
         canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
         for name, whole in (("canvas", _extended(canvas, WEBP[12:])), ("moving", moving[:24] + canvas + moving[30:])):
             large = width * height > 50_000_000
-            yield Hostile(f"webp-{name}-of-{width}-by-{height}.webp", whole, refused="." if large else None, heavy=width == 7000)
+            yield Hostile(
+                f"webp-{name}-of-{width}-by-{height}.webp", whole, refused="." if large else None, heavy=width == 7000
+            )
     for name, size in (("zero", 0), ("4294967295", 2**32 - 1), ("12", 12)):
         yield Hostile(f"webp-says-it-has-{name}-bytes.webp", WEBP[:4] + struct.pack("<I", size) + WEBP[8:])
     yield Hostile("webp-without-pixels.webp", b"RIFF\x04\0\0\0WEBP", refused=".")
@@ -42,10 +47,17 @@ def webps() -> Pictures:
     claims += b"".join(struct.pack("<HHII", 1000 + n, 1, 4_000_000, 0) for n in range(2000)) + bytes(4)
     wide = encoded(quarters(), "WEBP", quality=95, exif=claims.ljust(4_100_000, b"\0"))
     yield Hostile("webp-exif-four-megabytes-2000-times.webp", wide, shows=QUARTERS)
-    flat = encoded(Image.new("RGB", (7000, 7000)), "WEBP", method=0)
-    yield Hostile("webp-of-49-megapixels.webp", flat, heavy=True)
-    clear = Image.fromarray(noise(4000, 4000, 4))
-    yield Hostile("webp-noise-of-16-megapixels.webp", encoded(clear, "WEBP", lossless=True, method=0, quality=0), heavy=True)
+    for mode in ("RGB", "RGBA"):
+        yield Hostile(f"webp-of-49-megapixels-{mode}.webp", partial(_flat, mode, "WEBP", method=0), heavy=True)
+    yield Hostile("webp-noise-of-16-megapixels.webp", _noisy, heavy=True)
+
+
+def _flat(mode: str, kind: str, **options: int) -> bytes:
+    return encoded(Image.new(mode, (7000, 7000)), kind, **options)
+
+
+def _noisy() -> bytes:
+    return encoded(Image.fromarray(noise(4000, 4000, 4)), "WEBP", lossless=True, method=0, quality=0)
 
 
 def _extended(canvas: bytes, chunks: bytes) -> bytes:
@@ -64,7 +76,9 @@ def avifs() -> Pictures:
     place = plain.index(b"ispe") + 8
     for width, height in ((0, 0), (65535, 65535), (2**32 - 1, 1), (7000, 7000), (61, 40)):
         size = struct.pack("!II", width, height)
-        yield Hostile(f"avif-of-{width}-by-{height}.avif", plain[:place] + size + plain[place + 8 :])
+        yield Hostile(
+            f"avif-of-{width}-by-{height}.avif", plain[:place] + size + plain[place + 8 :], heavy=width == 7000
+        )
     for box in (b"meta", b"iloc", b"iprp", b"mdat", b"pitm"):
         start = plain.index(box) - 4
         for name, size in (("0", 0), ("1", 1), ("4294967295", 2**32 - 1)):
@@ -76,7 +90,8 @@ def avifs() -> Pictures:
     hidden = quarters().convert("RGBA")
     hidden.putalpha(0)
     yield Hostile("avif-hidden-colour.avif", encoded(hidden, "AVIF", speed=10), shows=(WHITE,) * 4)
-    yield Hostile("avif-of-49-megapixels.avif", encoded(Image.new("RGB", (7000, 7000)), "AVIF", speed=10), heavy=True)
+    for mode in ("RGB", "RGBA"):
+        yield Hostile(f"avif-of-49-megapixels-{mode}.avif", partial(_flat, mode, "AVIF", speed=10), heavy=True)
     yield Hostile("avif-called-jpeg.jpg", plain, shows=QUARTERS)
 
 
@@ -84,7 +99,7 @@ def strangers() -> Pictures:
     """Yield what is no readable picture: other types, other files, and files that are two things at once."""
     for kind, ending in (("ICO", "ico"), ("ICNS", "icns"), ("PCX", "pcx"), ("PPM", "ppm"), ("TGA", "tga")):
         yield Hostile(f"type-{ending}.jpg", encoded(quarters(64, 64), kind), refused=".")
-    for kind in ("JPEG2000", "SGI", "DDS", "IM", "MSP", "SPIDER", "XBM", "PDF", "EPS"):
+    for kind in ("JPEG2000", "SGI", "DDS", "MSP", "SPIDER", "XBM", "PDF", "EPS"):
         mode = {"MSP": "1", "XBM": "1", "SPIDER": "F"}.get(kind, "RGB")
         try:
             data = encoded(quarters(64, 64).convert(mode), kind)

@@ -31,7 +31,7 @@ def write_to(folder: Path, *, heavy: bool = True) -> list[Hostile]:
     written = []
     for one in all_pictures():
         if heavy or not one.heavy:
-            (folder / one.name).write_bytes(one.data)
+            (folder / one.name).write_bytes(one.content())
             written.append(Hostile(one.name, b"", one.shows, one.refused, one.heavy))
     return written
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import partial
 
 import numpy as np
 from hostile_tools import QUARTERS, WHITE, Hostile, Pictures, chunk, cuts, directory, encoded, flips, noise, png
@@ -75,7 +76,9 @@ def _depths() -> Pictures:
     yield Hostile("png-16-bits-in-colour.png", png(60, 40, 16, 2, rows), shows=QUARTERS)
     grey = np.full((40, 60), 120 * 257, ">u2")
     yield Hostile(
-        "png-16-bits-in-grey.png", png(60, 40, 16, 0, b"".join(b"\0" + row.tobytes() for row in grey)), shows=(GREY,) * 4
+        "png-16-bits-in-grey.png",
+        png(60, 40, 16, 0, b"".join(b"\0" + row.tobytes() for row in grey)),
+        shows=(GREY,) * 4,
     )
     dark = np.full((40, 60), 200, ">u2")
     yield Hostile(
@@ -108,7 +111,9 @@ def _chunks() -> Pictures:
     yield Hostile("png-pixels-in-a-million-chunks.png", PLAIN[:33] + chunk(b"IDAT", b"") * 900_000 + PLAIN[33:])
     yield Hostile("png-critical-chunk-of-no-one.png", PLAIN[:33] + chunk(b"ABCD", b"x") + PLAIN[33:])
     for kind, content in ((b"gAMA", bytes(4)), (b"cHRM", b""), (b"pHYs", bytes(9)), (b"sRGB", b""), (b"pHYs", b"")):
-        yield Hostile(f"png-{kind.decode()}-of-{len(content)}-bytes.png", PLAIN[:33] + chunk(kind, content) + PLAIN[33:])
+        yield Hostile(
+            f"png-{kind.decode()}-of-{len(content)}-bytes.png", PLAIN[:33] + chunk(kind, content) + PLAIN[33:]
+        )
     yield Hostile("png-turned-6.png", _with_exif(short(0x0112, 6)))
     yield Hostile("png-orientation-65535.png", _with_exif(short(0x0112, 65535)), shows=QUARTERS)
     claims = tiff_head() + struct.pack("<H", 2000)
@@ -155,7 +160,7 @@ def _transparent() -> Pictures:
     palette = chunk(b"PLTE", bytes((*QUARTERS[0], *QUARTERS[1])))
     see_through = png(60, 40, 8, 3, rows, palette, chunk(b"tRNS", b"\0\xff"))
     yield Hostile("png-hidden-in-a-palette.png", see_through, shows=(WHITE, QUARTERS[1]) * 2)
-    wide = noise(40, 60, 4, kind="uint16").astype(">u2")
+    wide = noise(60, 40, 4, kind="uint16").astype(">u2")
     wide[..., 3] = 0
     rows = b"".join(b"\0" + row.tobytes() for row in wide)
     yield Hostile("png-hidden-in-16-bits.png", png(60, 40, 16, 6, rows), shows=(WHITE,) * 4)
@@ -173,17 +178,20 @@ def _transparent() -> Pictures:
 
 def _bombs() -> Pictures:
     for bits, colour, side, channels in ((8, 0, 7000, 1), (1, 0, 7000, 0.125), (8, 6, 7000, 4), (16, 0, 7000, 2)):
-        rows = (b"\0" + bytes(int(side * channels))) * side
-        name = f"png-bomb-colour-{colour}-{bits}-bits.png"
-        yield Hostile(name, png(side, side, bits, colour, rows), heavy=True)
-    deep = (b"\0" + bytes(7000 * 8)) * 7000
-    yield Hostile("png-bomb-64-bits-a-pixel.png", png(7000, 7000, 16, 6, deep), heavy=True)
-    interlaced = bytes(7000 * 7000 * 4 + 4 * 7000 * 2)
-    yield Hostile("png-bomb-interlaced.png", png(7000, 7000, 8, 6, interlaced, interlace=1), heavy=True)
-    palette = [chunk(b"PLTE", bytes(768)), chunk(b"tRNS", bytes(256))]
-    yield Hostile("png-bomb-palette.png", png(7000, 7000, 8, 3, (b"\0" + bytes(7000)) * 7000, *palette), heavy=True)
-    yield Hostile("png-bomb-grey-alpha.png", png(7000, 7000, 8, 4, (b"\0" + bytes(14000)) * 7000), heavy=True)
+        make = partial(_black, side, bits, colour, int(side * channels))
+        yield Hostile(f"png-bomb-colour-{colour}-{bits}-bits.png", make, heavy=True)
+    yield Hostile("png-bomb-64-bits-a-pixel.png", partial(_black, 7000, 16, 6, 7000 * 8), heavy=True)
+    palette = (chunk(b"PLTE", bytes(768)), chunk(b"tRNS", bytes(256)))
+    yield Hostile("png-bomb-palette.png", partial(_black, 7000, 8, 3, 7000, *palette), heavy=True)
+    yield Hostile("png-bomb-key.png", partial(_black, 7000, 16, 0, 14000, chunk(b"tRNS", b"\0\1")), heavy=True)
+    yield Hostile("png-bomb-grey-alpha.png", partial(_black, 7000, 8, 4, 14000), heavy=True)
+    interlaced = 7000 * 7000 * 4 + 4 * 7000 * 2
+    yield Hostile("png-bomb-interlaced.png", lambda: png(7000, 7000, 8, 6, bytes(interlaced), interlace=1), heavy=True)
     yield Hostile("png-pixels-a-thousand-times-too-many.png", png(60, 40, 8, 2, bytes(60_000_000)))
+
+
+def _black(side: int, bits: int, colour: int, row_bytes: int, *before: bytes) -> bytes:
+    return png(side, side, bits, colour, (b"\0" + bytes(row_bytes)) * side, *before)
 
 
 def _animated() -> Pictures:
@@ -252,7 +260,7 @@ def _gif_frames() -> Pictures:
     moving = encoded(quarters(), "GIF", save_all=True, append_images=FRAMES)
     yield Hostile("gif-animated.gif", moving, shows=QUARTERS)
     yield Hostile("gif-cut-in-the-second-frame.gif", moving[:-60], shows=QUARTERS)
-    yield Hostile("gif-of-7000-by-7000.gif", encoded(Image.new("P", (7000, 7000)), "GIF"), heavy=True)
+    yield Hostile("gif-of-7000-by-7000.gif", lambda: encoded(Image.new("P", (7000, 7000)), "GIF"), heavy=True)
     seen = Image.new("P", (60, 40), 0)
     seen.putpalette(bytes((*QUARTERS[0], *QUARTERS[1])))
     yield Hostile("gif-hidden-colour.gif", encoded(seen, "GIF", transparency=0), shows=(WHITE,) * 4)

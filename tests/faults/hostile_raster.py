@@ -7,6 +7,7 @@ Layouts: BITMAPINFOHEADER as Microsoft documents it; TIFF 6.0, sections 2, 7, 8,
 from __future__ import annotations
 
 import struct
+from functools import partial
 
 import numpy as np
 from hostile_tools import QUARTERS, Hostile, Pictures, Tag, cuts, directory, encoded, flips, long, noise, quarters
@@ -42,7 +43,10 @@ def bmps() -> Pictures:
     yield from cuts("bmp", "bmp", BMP, 6)
     yield from flips("bmp", "bmp", BMP, 4)
     yield Hostile("bmp.bmp", BMP, shows=QUARTERS)
-    upside = b"".join(bytes(Image.frombytes("RGB", (60, 1), PIXELS[at : at + 180]).tobytes("raw", "BGR")) for at in range(0, 7200, 180))
+    upside = b"".join(
+        bytes(Image.frombytes("RGB", (60, 1), PIXELS[at : at + 180]).tobytes("raw", "BGR"))
+        for at in range(0, 7200, 180)
+    )
     yield Hostile("bmp-from-the-top.bmp", bmp(60, -40, 24, upside), shows=QUARTERS)
     for width, height in ((0, 4), (4, 0), (-4, 4), (2**31 - 1, 2**31 - 1), (1, -(2**31)), (65535, 65535)):
         yield Hostile(f"bmp-of-{width}-by-{height}.bmp", bmp(width, height, 24, bytes(64)), refused=".")
@@ -53,21 +57,29 @@ def bmps() -> Pictures:
     for packing in (1, 2, 3, 4, 5, 6, 11, 99):
         for bits in (4, 8, 16, 24, 32):
             rows = b"\x08\x11\0\0" * 8 + b"\0\1"
-            yield Hostile(f"bmp-packing-{packing}-of-{bits}-bits.bmp", bmp(8, 8, bits, rows, packing=packing, colours=grey[:64]))
+            yield Hostile(
+                f"bmp-packing-{packing}-of-{bits}-bits.bmp", bmp(8, 8, bits, rows, packing=packing, colours=grey[:64])
+            )
     yield Hostile("bmp-pixels-far-away.bmp", bmp(8, 8, 24, bytes(200), start=2**32 - 1))
     yield Hostile("bmp-pixels-in-the-header.bmp", bmp(8, 8, 24, bytes(200), start=0))
     yield Hostile("bmp-of-4294967295-colours.bmp", bmp(8, 8, 8, bytes(64), used=2**32 - 1))
     for header in (0, 12, 16, 64, 108, 124, 2**32 - 1):
         yield Hostile(f"bmp-header-of-{header}.bmp", bmp(8, 8, 24, bytes(400), header=header))
     yield Hostile("bmp-of-7000-by-7000-without-pixels.bmp", bmp(7000, 7000, 24, b""), refused=".")
-    yield Hostile("bmp-runs-a-wide-line.bmp", bmp(49_000_000, 1, 8, b"\1\1\0\0\0\1", packing=1, colours=grey), heavy=True)
+    yield Hostile(
+        "bmp-runs-a-wide-line.bmp", lambda: bmp(49_000_000, 1, 8, b"\1\1\0\0\0\1", packing=1, colours=grey), heavy=True
+    )
     runs = b"\xff\x12" * (49_000_000 // 255)
-    yield Hostile("bmp-runs-of-four-bits.bmp", bmp(255, 192_000, 4, runs, packing=2, colours=grey[:64]), heavy=True)
-    yield Hostile("bmp-runs-of-one.bmp", bmp(7000, 700, 8, b"\1\5" * 4_900_000, packing=1, colours=grey), heavy=True)
+    yield Hostile(
+        "bmp-runs-of-four-bits.bmp", lambda: bmp(255, 192_000, 4, runs, packing=2, colours=grey[:64]), heavy=True
+    )
+    yield Hostile(
+        "bmp-runs-of-one.bmp", lambda: bmp(7000, 700, 8, b"\1\5" * 4_900_000, packing=1, colours=grey), heavy=True
+    )
     yield Hostile("bmp-runs-of-nothing.bmp", bmp(60, 40, 8, b"\0\2\0\0" * 2_000_000, packing=1, colours=grey))
     yield Hostile("bmp-runs-backwards.bmp", bmp(60, 40, 8, b"\0\2\xff\xff" * 99, packing=1, colours=grey))
     clear = bytes((0, 0, 255, 0)) * 2400
-    yield Hostile("bmp-of-32-bits.bmp", bmp(60, 40, 32, clear))
+    yield Hostile("bmp-all-clear.bmp", bmp(60, 40, 32, clear))
 
 
 def tiffs() -> Pictures:
@@ -176,15 +188,19 @@ def _depths() -> Pictures:
     yield Hostile("tiff-palette-too-short.tif", tiff(bytes(2400), 60, 40, short(320, 1, 2, 3), bits=(8,), kind=3))
     cmyk = quarters().convert("CMYK").tobytes()
     yield Hostile("tiff-cmyk.tif", tiff(cmyk, 60, 40, bits=(8, 8, 8, 8), kind=5), shows=QUARTERS)
-    yield Hostile("tiff-16-bits-of-49-megapixels.tif", _wide(), heavy=True)
-    real = tiff(bytes(7000 * 7000 * 4), 7000, 7000, short(339, 3), bits=(32,), kind=1)
-    yield Hostile("tiff-floats-of-49-megapixels.tif", real, heavy=True)
-    lab = tiff(bytes(7000 * 7000 * 3), 7000, 7000, kind=8)
-    yield Hostile("tiff-lab-of-49-megapixels.tif", lab, heavy=True)
-    four = tiff(bytes(7000 * 7000 * 4), 7000, 7000, short(338, 1), bits=(8, 8, 8, 8))
-    yield Hostile("tiff-premultiplied-of-49-megapixels.tif", four, heavy=True)
-    ink = tiff(bytes(7000 * 7000 * 4), 7000, 7000, bits=(8, 8, 8, 8), kind=5)
-    yield Hostile("tiff-cmyk-of-49-megapixels.tif", ink, heavy=True)
+    yield Hostile("tiff-16-bits-of-49-megapixels.tif", _wide, heavy=True)
+    large = {
+        "floats": (4, (32,), 1, (short(339, 3),)),
+        "lab": (3, (8, 8, 8), 8, ()),
+        "premultiplied": (4, (8, 8, 8, 8), 2, (short(338, 1),)),
+        "cmyk": (4, (8, 8, 8, 8), 5, ()),
+    }
+    for name, (width, bits, kind, more) in large.items():
+        yield Hostile(f"tiff-{name}-of-49-megapixels.tif", partial(_black, width, bits, kind, *more), heavy=True)
+
+
+def _black(width: int, bits: tuple[int, ...], kind: int, *more: Tag) -> bytes:
+    return tiff(bytes(7000 * 7000 * width), 7000, 7000, *more, bits=bits, kind=kind)
 
 
 def _wide() -> bytes:
@@ -195,12 +211,20 @@ def _packed() -> Pictures:
     for packing in (2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34712, 34887, 34925, 50000, 50001, 65535):
         yield Hostile(f"tiff-packed-by-{packing}-in-name-only.tif", tiff(PIXELS, 60, 40, short(259, packing)))
     for how in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
-        bomb = encoded(Image.new("RGB", (7000, 7000)), "TIFF", compression=how)
-        yield Hostile(f"tiff-bomb-{how}.tif", bomb, heavy=True)
+        for mode in ("RGB", "RGBA", "CMYK", "L", "1", "I;16", "F"):
+            if (how == "jpeg") <= (mode in ("RGB", "CMYK", "L")):
+                yield Hostile(f"tiff-bomb-{how}-{mode}.tif", partial(_packed_black, how, mode), heavy=True)
+    yield Hostile("tiff-jpeg-of-900-scans.tif", _scanned, heavy=True)
+
+
+def _packed_black(how: str, mode: str) -> bytes:
+    return encoded(Image.new(mode, (7000, 7000)), "TIFF", compression=how)
+
+
+def _scanned() -> bytes:
     scans = encoded(quarters(2000, 2000), "JPEG", progressive=True)
     last = scans[scans.rindex(b"\xff\xda") : -2]
-    many = scans[:-2] + last * 900 + scans[-2:]
-    yield Hostile("tiff-jpeg-of-900-scans.tif", tiff(many, 2000, 2000, short(259, 7), short(262, 6)), heavy=True)
+    return tiff(scans[:-2] + last * 900 + scans[-2:], 2000, 2000, short(259, 7), short(262, 6))
 
 
 def _claims() -> Pictures:
@@ -208,11 +232,21 @@ def _claims() -> Pictures:
     tags: list[Tag] = [(number, 1, 4_000_000, struct.pack("<I", 8)) for number in range(40_000, 42_000)]
     yield Hostile("tiff-one-page-2000-times.tif", tiff(page, 60, 40, *tags))
     yield Hostile("tiff-tag-of-4294967295.tif", tiff(PIXELS, 60, 40, (700, 1, 2**32 - 1, b"")))
-    yield Hostile("tiff-of-a-million-strips.tif", tiff(b"", 1, 1_000_000, long(278, 1), _many(273), _many(279), bits=(8,), kind=1))
+    yield Hostile(
+        "tiff-of-a-million-strips.tif", tiff(b"", 1, 1_000_000, long(278, 1), _many(273), _many(279), bits=(8,), kind=1)
+    )
     again = noise(1, 4_000_000, 1).tobytes()
     ones = tiff(
-        again, 500, 20_000, long(278, 1), (273, 4, 20_000, struct.pack("<I", 8) * 20_000),
-        (279, 4, 20_000, struct.pack("<I", 4_000_000) * 20_000), short(259, 8), short(266, 2), bits=(8,), kind=1,
+        again,
+        500,
+        20_000,
+        long(278, 1),
+        (273, 4, 20_000, struct.pack("<I", 8) * 20_000),
+        (279, 4, 20_000, struct.pack("<I", 4_000_000) * 20_000),
+        short(259, 8),
+        short(266, 2),
+        bits=(8,),
+        kind=1,
     )
     yield Hostile("tiff-one-strip-20000-times.tif", ones)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +25,14 @@ class Hostile:
     """One file, and what must come of it where that is certain."""
 
     name: str  # with an ending, as the file is called in a folder
-    data: bytes
+    data: bytes | Callable[[], bytes]  # made when it is wanted, where making it takes long
     shows: Colours | None = None  # colours in the middle of the four quarters, read like a page
     refused: str | None = None  # a regular expression that the reason for the refusal matches
     heavy: bool = False  # takes more than half a second or 200 MiB
+
+    def content(self) -> bytes:
+        """Return the bytes of the file."""
+        return self.data if isinstance(self.data, bytes) else self.data()
 
 
 Pictures = Iterator[Hostile]

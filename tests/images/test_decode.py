@@ -458,11 +458,11 @@ def test_a_large_jpeg_is_reduced_while_decoding_and_looks_the_same() -> None:
 def test_a_large_jpeg_is_never_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
 
-    def watching(image: Image.Image) -> Image.Image:
+    def watching(image: Image.Image, span: tuple[float, float] | None = None) -> Image.Image:
         seen.append(image.size)
-        return to_resizable(image)
+        return to_resizable(image, span)
 
-    monkeypatch.setattr(decode_module, "to_resizable", watching)
+    monkeypatch.setattr("pawsight.images.shrink.to_resizable", watching)
     decode(encoded(photograph_like(1600, 1200), "JPEG"), DecodeSettings(image_px=96), name="x")
     assert seen == [(200, 150)]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,21 @@ def long_list(tmp_path_factory):
         rows.writerow(["path"])
         rows.writerows([names[(index * index) % len(names)]] for index in range(4000))
     return folder / "list.csv"
+
+
+@pytest.fixture
+def environment_of_its_own(tmp_path):
+    """Environment variables of a process whose home and temporary folder are this test's, without those of our Ray.
+
+    Ray's sockets lie in the temporary folder and must have short names, while the folders of tests have long ones.
+    """
+    (tmp_path / "home").mkdir()
+    (tmp_path / "temporary").mkdir()
+    short = Path(tempfile.gettempdir(), f"paw{os.getpid()}")
+    short.symlink_to(tmp_path / "temporary")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    yield inherited | {"HOME": str(tmp_path / "home"), "TMPDIR": str(short)}
+    short.unlink()
 
 
 @pytest.fixture(scope="module")

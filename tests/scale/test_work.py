@@ -82,11 +82,16 @@ def test_resuming_where_there_is_nothing_begins(colour_bundle, pictures, tmp_pat
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
-def test_a_driver_killed_half_way_leaves_what_a_resumed_one_completes(engine, colour_bundle, long_list, tmp_path):
+def test_a_driver_killed_half_way_leaves_what_a_resumed_one_completes(
+    engine, colour_bundle, long_list, tmp_path, environment_of_its_own
+):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     words = [sys.executable, "-m", "pawsight", "predict", colour_bundle, long_list, "--out", killed, "--shard", "100"]
     process = subprocess.Popen(
-        [*map(str, words), "--engine", engine, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*map(str, words), "--engine", engine, "--quiet"],
+        env=environment_of_its_own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 90
     while not files_of(killed):

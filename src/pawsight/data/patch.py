@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawsight.errors import DataError, StorageError
-from pawsight.storage import sha256_of, write_bytes
+from pawsight.storage import plain_cell, sha256_of, table_text, write_bytes
 
 KEEP, RELABEL, DROP = "keep", "relabel", "drop"
 ACTIONS = (KEEP, RELABEL, DROP)
@@ -80,14 +80,8 @@ def write_patch(path: Path, decisions: Iterable[Decision]) -> None:
     Raises:
         StorageError: the disk refused; the old content stands.
     """
-    buffer = io.StringIO(newline="")
-    plain = csv.writer(buffer, lineterminator="\n")
-    careful = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    plain.writerow(COLUMNS)
-    for one in decisions:
-        row = (one.path, one.sha256, one.action, one.label, one.when)
-        (careful if any("\r" in cell for cell in row) else plain).writerow(row)
-    write_bytes(path, buffer.getvalue().encode("utf-8", "surrogateescape"))
+    rows = ((one.path, one.sha256, one.action, one.label, one.when) for one in decisions)
+    write_bytes(path, table_text(COLUMNS, rows).encode("utf-8", "surrogateescape"))
 
 
 def newest(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
@@ -131,7 +125,7 @@ def _columns(header: Sequence[str]) -> tuple[Mapping[str, int], list[str]]:
 
 
 def _cells(row: Sequence[str], places: Mapping[str, int]) -> dict[str, str]:
-    return {name: row[places[name]] if places.get(name, len(row)) < len(row) else "" for name in COLUMNS}
+    return {name: plain_cell(row[places[name]]) if places.get(name, len(row)) < len(row) else "" for name in COLUMNS}
 
 
 def _faults(row: Sequence[str], cells: Mapping[str, str], places: Mapping[str, int]) -> list[str]:

@@ -3,7 +3,8 @@
 Enters: a CSV with the columns path and part, and sha256 where it is known. Leaves: a `SplitFile`, or an error that
 names every line to mend. Does not know: whether the pictures exist; `split_given` matches and checks them.
 
-A run's own splits.csv is such a file. Other columns, label among them, are ignored: what a picture shows is said by
+A run's own splits.csv is such a file, and the apostrophe that `safe_cell` puts before what looks like a formula is
+taken off again. Other columns, label among them, are ignored: what a picture shows is said by
 the data, and which part it lies in by this file alone.
 """
 
@@ -19,6 +20,7 @@ from typing import TextIO
 
 from pawsight.data.finder import PART_NAMES
 from pawsight.errors import BadCatalog, StorageError
+from pawsight.storage import plain_cell
 
 _EXAMPLE = "The file should look like this:\npath,part\ncats/1.jpg,train\ndogs/7.jpg,validation"
 _MOST_TOLD = 10
@@ -106,7 +108,7 @@ def _take(
     cells = {name: row[place].strip() if place < len(row) else "" for name, place in columns.items()}
     sha256 = cells.get("sha256", "").lower()
     part = PART_NAMES.get(cells["part"].casefold(), "")
-    path = row[columns["path"]] if columns["path"] < len(row) else ""
+    path = plain_cell(row[columns["path"]]) if columns["path"] < len(row) else ""
     faults = [
         (not path, "the path is empty"),
         (not part, f"the part of {path!r} is {cells['part']!r}, not train, validation or test"),

@@ -6,8 +6,6 @@ where the files go.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from pawsight.evaluation.audit_words import EXPLAINED, SEVERITY_WORDS, Explained
 from pawsight.evaluation.chart_style import chart_variables
 from pawsight.evaluation.ladder_pictures import Shown, show
 from pawsight.evaluation.pages import environment
+from pawsight.storage import table_text
 
 SHOWN = 24  # findings of a kind on the page; audit.csv has all
 _CLASSES = 6  # whose counts are told
@@ -93,12 +92,8 @@ def render_html(page: AuditPage) -> str:
 
 
 def render_csv(findings: Sequence[Finding]) -> str:
-    """Return a table with a row for each finding; paths are written as they are, so that programs find the files."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows((one.path, one.problem, one.value, one.severity) for one in findings)
-    return text.getvalue()
+    """Return a table with a row for each finding; a path that looks like a formula has an apostrophe before it."""
+    return table_text(COLUMNS, ((one.path, one.problem, one.value, one.severity) for one in findings))
 
 
 def _summary(findings: Sequence[Finding]) -> str:

@@ -150,12 +150,12 @@ def _curve(kept: KeptCurve | None) -> dict[str, Any] | None:
     if kept is None:
         return None
     twice = kept.curve.twice
-    low, high = (100 * end for end in twice.interval)
+    low, high = twice.interval
     return {
         "points": kept.curve.points,
         "twice": twice.pictures,
         "error": percent(twice.error),
-        "gain": f"{100 * twice.gain:.1f} points (95 % interval {low:.1f} to {high:.1f})",
+        "gain": f"{twice.gain:.1f} points (95 % interval {low:.1f} to {high:.1f})",
         "is_stand_in": kept.is_stand_in,
         "trained": kept.trained,
     }

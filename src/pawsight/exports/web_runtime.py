@@ -3,8 +3,8 @@
 Enters: the folder of the npm package onnxruntime-web, or nothing. Leaves: where the page finds the files. Does not
 know: models, pages.
 
-The build for WebAssembly alone is the smallest that runs every operator of ours; its script has the loader inside it, so
-that two files are all. It runs in one thread on hosts that send no special headers.
+The build for WebAssembly alone is the smallest that runs every operator of ours; its script has the loader inside it,
+so that two files are all. It runs in one thread on hosts that send no special headers.
 """
 
 from __future__ import annotations

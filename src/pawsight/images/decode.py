@@ -10,7 +10,6 @@ stretching to a square and turning by quarters commute, and a small square turns
 
 from __future__ import annotations
 
-import io
 import re
 import warnings
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pawsight.errors import UnreadablePicture
-from pawsight.images.colour import to_resizable, to_rgb
+from pawsight.images.claims import MeteredFile, TooManyParts, claims_too_much, needs_too_much
+from pawsight.images.colour import to_rgb
+from pawsight.images.shrink import to_square
 from pawsight.images.signatures import is_readable_type, name_of_unsupported
 
 DECODER_VERSION = 1  # part of every cache key: raise it when the same bytes would decode to other pixels
@@ -104,9 +105,12 @@ def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
 
 
 def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
-    with Image.open(io.BytesIO(data), formats=READABLE) as image:
+    most = settings.max_megapixels * 1_000_000
+    if claims_too_much(data, most):
+        raise _unreadable(name, "too large")
+    with Image.open(MeteredFile(data), formats=READABLE) as image:
         width, height = image.size
-        if width * height > settings.max_megapixels * 1_000_000:
+        if width * height > most or needs_too_much(image, len(data)):
             raise _unreadable(name, "too large")
         kind = image.format or "unknown"
         if kind in ("JPEG", "MPO") and _has_more_scans(data, MAX_SCANNED_MEGAPIXELS * 1_000_000 // (width * height)):
@@ -115,7 +119,8 @@ def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
         image.draft("RGB", (side, side))
         image.load()
         orientation, camera = _told_by_exif(image)
-        square = to_resizable(image).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        vars(image).pop("_decoder", None)  # of a WEBP: two canvases as large as the picture, needed no more
+        square = to_square(image, side)
     upright = to_rgb(square)
     if orientation in _UPRIGHT:
         upright = upright.transpose(_UPRIGHT[orientation])
@@ -162,7 +167,7 @@ def _camera(names: list[object]) -> str:
 
 
 def _reason(data: bytes, error: Exception) -> str:
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning | TooManyParts):
         return "too large"
     if isinstance(error, UnidentifiedImageError):
         return "unreadable" if is_readable_type(data) else name_of_unsupported(data) or "not a picture"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +19,7 @@ from pawsight.progress import SILENT, Progress
 from pawsight.scale.extra import POOL, WRITING, need
 from pawsight.scale.local import parts_here
 from pawsight.scale.parts import Tally
-from pawsight.scale.pool import parts_by_pool
+from pawsight.scale.pool import parts_by_pool, ray_ready
 from pawsight.scale.remote import is_url
 from pawsight.scale.sources import paths_of
 from pawsight.scale.work import SHARD, Parts, Work, begin, held, opened, resume
@@ -97,14 +97,13 @@ def predict_to(
     else:
         begin(folder, paths, bundle=digest, classes=classes, shard=shard or SHARD, progress=progress)
     with held(folder):
-        work = (
+        work = opened(folder)
+        if begun:
             resume(folder, paths, bundle=digest, classes=classes, shard=shard, progress=progress)
-            if begun
-            else opened(folder)
-        )
         found = work.parts - len(work.missing())
         work.tally()  # of what is there: a damaged part is told before hours of work, not after
-        _finish(work, _parts(engine, bundle, work, actors, ray_address), progress)
+        with ray_ready(work, actors=actors, address=ray_address) if engine == "ray" else nullcontext():
+            _finish(work, _parts(engine, bundle, work, actors, ray_address), progress)
         tally = work.tally()
     seconds = round(perf_counter() - start, 3)
     return ScaleReport(os.fspath(out), engine, tally, work.parts, found, classes, digest, seconds)

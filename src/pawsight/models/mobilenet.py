@@ -14,6 +14,7 @@ import keras
 
 from pawsight.errors import WeightsUnavailable
 from pawsight.models.networks import scale
+from pawsight.models.weights_file import check_weights
 
 _OTHERWISE = "Give a file with --weights FILE, or use the recipe whose weights are installed: --recipe probe"
 
@@ -34,6 +35,8 @@ def build_mobilenet(*, image_px: int, weights: Path | None) -> keras.Model:
     Source: M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018; `keras.applications`.
     """
     shape = (image_px, image_px, 3)
+    if weights is not None:
+        check_weights(weights)
     try:
         given = "imagenet" if weights is None else str(weights)
         with contextlib.redirect_stdout(io.StringIO()):  # Keras tells of its download on stdout, where answers go

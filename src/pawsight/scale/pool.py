@@ -8,6 +8,8 @@ An actor that dies is replaced and its part made again; the driver writes each p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from pawsight.bundle import Bundle
@@ -37,12 +39,23 @@ def parts_by_pool(bundle: Bundle, work: Work, *, actors: int | None = None, addr
     """
     if not (missing := work.missing()):
         return
-    with ray_running(address, cores=max(usable_cores(), (actors or 0) * CORES_EACH)) as ray, nothing_said():
+    with ray_running(address, cores=_cores(actors)) as ray, nothing_said():
         quiet_data()
         try:
             yield from _run(ray, bundle, work, missing, actors)
         except ray.exceptions.RayError as error:
             raise _told(error) from error
+
+
+@contextmanager
+def ray_ready(work: Work, *, actors: int | None = None, address: str | None = None) -> Iterator[None]:
+    """Start Ray, where anything is missing, before somebody shows a bar: standard error is shut while it starts."""
+    with ray_running(address, cores=_cores(actors)) if work.missing() else nullcontext():
+        yield
+
+
+def _cores(actors: int | None) -> int:
+    return max(usable_cores(), (actors or 0) * CORES_EACH)
 
 
 def _run(ray: Any, bundle: Bundle, work: Work, missing: list[int], actors: int | None) -> Parts:

@@ -50,7 +50,8 @@ def ray_running(address: str | None, *, cores: int) -> Iterator[Any]:
             return
         place = None if address else tempfile.mkdtemp(prefix="pawsight-ray-")
         try:
-            _start(ray, address, cores, place)
+            with _hushed():
+                _start(ray, address, cores, place)
             yield ray
         finally:
             ray.shutdown()
@@ -77,6 +78,20 @@ def _start(ray: Any, address: str | None, cores: int, place: str | None) -> None
         what = f"There is no Ray at {address}." if address else "Ray could not be started on this machine."
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise PawsightError(what, f"It says: {first[:300]}", "Leave --engine out to work without it.") from error
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep standard error shut while Ray starts: its library in C++ says there that it has been told to be quiet."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager

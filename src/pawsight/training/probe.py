@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.progress import SILENT, Progress
+from pawsight.training.logistic import fit_logistic
 
 # Inverse strengths of the L2 penalty on standardised features, from strong to weak.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -110,11 +111,7 @@ def _sample(labels: Labels, *, most: int, seed: int) -> Labels:
 
 def _folds(labels: Labels, groups: Labels | None, folds: int, seed: int) -> list[tuple[Labels, Labels]]:
     """Return rows to fit and rows held out for each fold; a group follows its first member where classes allow it."""
-    from sklearn.model_selection import StratifiedKFold
-
-    number = np.empty(len(labels), np.int64)
-    for fold, (_, held_out) in enumerate(StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)):
-        number[held_out] = fold
+    number = _dealt(labels, folds, seed)
     if groups is not None:
         _, firsts, which = np.unique(groups, return_index=True, return_inverse=True)
         together = number[firsts[which]]
@@ -123,6 +120,19 @@ def _folds(labels: Labels, groups: Labels | None, folds: int, seed: int) -> list
         if (counts.sum(axis=0) > counts).all() and counts.sum(axis=1).all():
             number = together
     return [(np.flatnonzero(number != fold), np.flatnonzero(number == fold)) for fold in range(folds)]
+
+
+def _dealt(labels: Labels, folds: int, seed: int) -> Labels:
+    """Deal rows into folds, class by class: the folds of scikit-learn's StratifiedKFold, shuffled by the same seed."""
+    draws = np.random.RandomState(seed)
+    number, before = np.empty(len(labels), np.int64), 0
+    present, firsts = np.unique(labels, return_index=True)
+    for label in present[np.argsort(firsts)]:
+        rows = np.flatnonzero(labels == label)
+        own = np.sort((before + np.arange(len(rows))) % folds)
+        draws.shuffle(own)
+        number[rows], before = own, before + len(rows)
+    return number
 
 
 def _out_of_fold(
@@ -158,13 +168,7 @@ def _log_loss(logits: Floats, labels: Labels) -> float:
 
 
 def _fit(scaled: Floats, labels: Labels, strength: float, start: tuple[Floats, Floats] | None) -> tuple[Floats, Floats]:
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=strength, tol=_TOLERANCE, max_iter=_MOST_STEPS, warm_start=start is not None)
-    if start is not None:
-        model.coef_, model.intercept_ = start[0].copy(), start[1].copy()
-    model.fit(scaled, labels)
-    return model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
+    return fit_logistic(scaled, labels, strength=strength, tolerance=_TOLERANCE, most_steps=_MOST_STEPS, start=start)
 
 
 def _softmax_form(coefficients: Floats, intercept: Floats) -> tuple[Floats, Floats]:

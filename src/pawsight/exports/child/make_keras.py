@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import keras
 import onnx
 
 from pawsight.exports.child.onnx_to_keras import to_keras

@@ -8,18 +8,15 @@ rather than approximated; whether the whole is right is for the exam to say.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 from keras import layers, ops
 
-from pawsight.exports.child.onnx_to_keras import Constant, Held, Shape, Untranslatable, Value
-
-Given = Sequence[Any]
-Attributes = Mapping[str, Any]
+from pawsight.exports.child.onnx_maps import conv, global_average, max_pool, pad, with_weights
+from pawsight.exports.child.onnx_shapes import axes_of, concat, cut, flatten, gather, reshape, shape, squeeze
+from pawsight.exports.child.onnx_to_keras import Attributes, Constant, Given, Held, Untranslatable, Value
 
 
 def _cast(given: Given, attributes: Attributes) -> Value:
@@ -36,70 +33,6 @@ def _transpose(given: Given, attributes: Attributes) -> Value:
     if held.is_turned == (order == [0, 2, 3, 1]) and order in ([0, 2, 3, 1], [0, 3, 1, 2]):
         return Held(held.tensor, not held.is_turned)
     raise Untranslatable(f"Transpose by {order}")
-
-
-def _conv(given: Given, attributes: Attributes) -> Value:
-    held, kernel, bias = given[0], given[1], given[2] if len(given) > 2 else None
-    channels, group, size = held.onnx_shape[1], attributes.get("group", 1), kernel.shape[2:]
-    strides = tuple(attributes.get("strides", (1, 1)))
-    if set(attributes.get("dilations", (1,))) != {1} or group not in (1, channels) or len(set(strides)) > 1:
-        raise Untranslatable(f"Conv with the attributes {dict(attributes)}")
-    x, padding = _padded(held, size, strides, attributes, 0.0)
-    common = {"strides": strides, "padding": padding, "use_bias": bias is not None}
-    if group == 1:
-        layer = layers.Conv2D(kernel.shape[0], size, **common)
-        weights = kernel.transpose(2, 3, 1, 0)
-    else:
-        layer = layers.DepthwiseConv2D(size, depth_multiplier=kernel.shape[0] // group, **common)
-        # ONNX counts the outputs of one input channel together; Keras wants (h, w, channels in, multiplier).
-        weights = kernel.reshape(group, -1, *size).transpose(2, 3, 0, 1)
-    return Held(_with_weights(layer, x, weights, bias), is_turned=True)
-
-
-def _padded(held: Held, size: Sequence[int], strides: Sequence[int], attributes: Attributes, fill: float) -> Any:
-    """Return the tensor, padded where no layer's own padding does it, and the padding that the layer shall use."""
-    automatic, pads = attributes.get("auto_pad", "NOTSET"), list(attributes.get("pads", (0, 0, 0, 0)))
-    same = _same_pads(held.onnx_shape[2:], size, strides)
-    if automatic == "SAME_UPPER" or (automatic == "NOTSET" and pads == same and any(pads)):
-        return held.tensor, "same"
-    if automatic not in ("NOTSET", "VALID"):
-        raise Untranslatable(f"padding {automatic}")
-    if automatic == "VALID" or not any(pads):
-        return held.tensor, "valid"
-    if fill:
-        raise Untranslatable(f"a pool with the padding {pads}")
-    return layers.ZeroPadding2D(((pads[0], pads[2]), (pads[1], pads[3])))(held.tensor), "valid"
-
-
-def _same_pads(sides: Sequence[int | None], size: Sequence[int], strides: Sequence[int]) -> list[int]:
-    """Return ONNX pads (top, left, bottom, right) of TensorFlow's padding `same`; the odd one is last."""
-    whole = [
-        max((math.ceil((side or 1) / stride) - 1) * stride + kernel - (side or 1), 0)
-        for side, kernel, stride in zip(sides, size, strides, strict=True)
-    ]
-    return [*(one // 2 for one in whole), *(one - one // 2 for one in whole)]
-
-
-def _with_weights(layer: Any, x: Any, weights: Constant, bias: Constant | None) -> Any:
-    answer = layer(x)
-    layer.set_weights([weights] if bias is None else [weights, bias])
-    return answer
-
-
-def _max_pool(given: Given, attributes: Attributes) -> Value:
-    size, strides = tuple(attributes["kernel_shape"]), tuple(attributes.get("strides", (1, 1)))
-    if attributes.get("ceil_mode") or set(attributes.get("dilations", (1,))) != {1}:
-        raise Untranslatable(f"MaxPool with the attributes {dict(attributes)}")
-    x, padding = _padded(given[0], size, strides, attributes, -math.inf)
-    return Held(layers.MaxPooling2D(size, strides, padding)(x), is_turned=True)
-
-
-def _pad(given: Given, attributes: Attributes) -> Value:
-    held, pads = given[0], [int(one) for one in given[1]]
-    fill = float(given[2].item()) if len(given) > 2 and given[2].size else 0.0
-    if attributes.get("mode", "constant") != "constant" or fill or not held.is_turned or any(pads[:2] + pads[4:6]):
-        raise Untranslatable(f"Pad by {pads}")
-    return Held(layers.ZeroPadding2D(((pads[2], pads[6]), (pads[3], pads[7])))(held.tensor), is_turned=True)
 
 
 def _relu(given: Given, _attributes: Attributes) -> Value:
@@ -181,7 +114,7 @@ def _mat_mul(given: Given, _attributes: Attributes) -> Value:
 
 def _dense(held: Held, weights: Constant, bias: Constant | None) -> Held:
     layer = layers.Dense(weights.shape[1], use_bias=bias is not None)
-    return Held(_with_weights(layer, held.tensor, weights, bias))
+    return Held(with_weights(layer, held.tensor, weights, bias))
 
 
 def _softmax(given: Given, attributes: Attributes) -> Value:
@@ -194,19 +127,8 @@ def _sqrt(given: Given, _attributes: Attributes) -> Value:
     return Held(ops.sqrt(given[0].tensor), given[0].is_turned)
 
 
-def _global_average(given: Given, _attributes: Attributes) -> Value:
-    return Held(layers.GlobalAveragePooling2D(keepdims=True)(given[0].tensor), is_turned=True)
-
-
-def _squeeze(given: Given, attributes: Attributes) -> Value:
-    held, axes = given[0], sorted(_axes(given, attributes))
-    if not held.is_turned or axes != [2, 3]:
-        raise Untranslatable(f"Squeeze of the axes {axes}")
-    return Held(layers.Reshape((held.tensor.shape[-1],))(held.tensor))
-
-
 def _reduce_mean(given: Given, attributes: Attributes) -> Value:
-    held, axes = given[0], sorted(_axes(given, attributes))
+    held, axes = given[0], sorted(axes_of(given, attributes))
     if axes != ([2, 3] if held.is_turned else [1, 2]) or len(held.tensor.shape) != 4:
         raise Untranslatable(f"ReduceMean over the axes {axes}")
     keeps = bool(attributes.get("keepdims", 1))
@@ -216,73 +138,34 @@ def _reduce_mean(given: Given, attributes: Attributes) -> Value:
 def _reduce_sum(given: Given, attributes: Attributes) -> Value:
     if given[0].is_turned:
         raise Untranslatable("ReduceSum of a picture")
-    return Held(ops.sum(given[0].tensor, axis=tuple(_axes(given, attributes)), keepdims=bool(attributes["keepdims"])))
-
-
-def _axes(given: Given, attributes: Attributes) -> list[int]:
-    return [int(one) for one in (given[1] if len(given) > 1 else attributes["axes"])]
-
-
-def _shape(given: Given, _attributes: Attributes) -> Value:
-    return list(given[0].onnx_shape)
-
-
-def _gather(given: Given, _attributes: Attributes) -> Value:
-    shape, indices = given
-    picked: Shape = [shape[int(one)] for one in np.atleast_1d(indices)]
-    return picked
-
-
-def _slice(given: Given, _attributes: Attributes) -> Value:
-    shape, start, end = given[0], int(np.ravel(given[1])[0]), int(np.ravel(given[2])[0])
-    cut: Shape = shape[start:end]
-    return cut
-
-
-def _concat(given: Given, _attributes: Attributes) -> Value:
-    joined: Shape = [None if one is None else int(one) for part in given for one in part]
-    return joined
-
-
-def _reshape(given: Given, _attributes: Attributes) -> Value:
-    held, target = given[0], [None if one in (None, -1) else int(one) for one in given[1]]
-    if held.is_turned or target[0] not in (None, 0):
-        raise Untranslatable(f"Reshape to {target}")
-    return Held(layers.Reshape(tuple(-1 if one is None else one for one in target[1:]))(held.tensor))
-
-
-def _flatten(given: Given, attributes: Attributes) -> Value:
-    held = given[0]
-    if attributes.get("axis", 1) != 1 or (held.is_turned and tuple(held.tensor.shape[1:3]) != (1, 1)):
-        raise Untranslatable("Flatten of maps with channels first")
-    return Held(keras.layers.Flatten()(held.tensor))
+    return Held(ops.sum(given[0].tensor, axis=tuple(axes_of(given, attributes)), keepdims=bool(attributes["keepdims"])))
 
 
 OPERATORS: Mapping[str, Callable[[Given, Attributes], Value]] = {
     "Add": _arithmetic("Add"),
     "Cast": _cast,
     "Clip": _clip,
-    "Concat": _concat,
-    "Conv": _conv,
+    "Concat": concat,
+    "Conv": conv,
     "Div": _arithmetic("Div"),
-    "Flatten": _flatten,
-    "Gather": _gather,
+    "Flatten": flatten,
+    "Gather": gather,
     "Gemm": _gemm,
-    "GlobalAveragePool": _global_average,
+    "GlobalAveragePool": global_average,
     "MatMul": _mat_mul,
     "Max": _arithmetic("Max"),
-    "MaxPool": _max_pool,
+    "MaxPool": max_pool,
     "Mul": _arithmetic("Mul"),
-    "Pad": _pad,
+    "Pad": pad,
     "ReduceMean": _reduce_mean,
     "ReduceSum": _reduce_sum,
     "Relu": _relu,
-    "Reshape": _reshape,
-    "Shape": _shape,
-    "Slice": _slice,
+    "Reshape": reshape,
+    "Shape": shape,
+    "Slice": cut,
     "Softmax": _softmax,
     "Sqrt": _sqrt,
-    "Squeeze": _squeeze,
+    "Squeeze": squeeze,
     "Sub": _arithmetic("Sub"),
     "Transpose": _transpose,
 }

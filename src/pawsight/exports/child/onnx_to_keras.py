@@ -9,6 +9,7 @@ ONNX computes with channels first, Keras here with channels last. So every value
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,8 @@ class Held:
 Constant = np.ndarray[Any, Any]
 Shape = list[int | None]  # a shape under computation: a batch of unknown size is None
 Value = Held | Constant | Shape
+Given = Sequence[Any]
+Attributes = Mapping[str, Any]
 
 
 class Untranslatable(ValueError):

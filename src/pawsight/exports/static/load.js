@@ -5,16 +5,21 @@
 import { Closed, Refused } from "./backend.js";
 
 const SEALED = "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
-  + "img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'none'; base-uri 'none'; form-action 'none'";
+  + "img-src blob: data:; media-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'";
 
 // [{address, bytes, integrity}] -> Promise of [ArrayBuffer]; `told` hears how many bytes of all are here.
-export function all(parts, told) {
+export async function all(parts, told) {
   const here = parts.map(() => 0);
+  const stop = new AbortController();
   const heard = (place) => (bytes) => {
     here[place] = bytes;
-    told(here.reduce((sum, one) => sum + one, 0), parts.reduce((sum, { bytes: one }) => sum + one, 0));
+    if (!stop.signal.aborted) told(here.reduce((sum, one) => sum + one, 0), parts.reduce((sum, { bytes: one }) => sum + one, 0));
   };
-  return Promise.all(parts.map((part, place) => one(part, heard(place))));
+  try {
+    return await Promise.all(parts.map((part, place) => one(part, heard(place), stop.signal)));
+  } finally {
+    stop.abort(); // what is still under way where one of them failed
+  }
 }
 
 export async function json(address) {
@@ -29,16 +34,16 @@ export function seal() {
   document.head.append(meta);
 }
 
-async function one({ address, bytes, integrity }, heard) {
-  const response = await answer(address, integrity);
+async function one({ address, bytes, integrity }, heard, signal) {
+  const response = await answer(address, { integrity, signal });
   const content = integrity ? await response.arrayBuffer() : await streamed(response, bytes, heard);
   heard(bytes);
   return content;
 }
 
 // The browser hands over what has an integrity only once it has all of it, so there is no progress to tell.
-async function answer(address, integrity) {
-  const options = integrity ? { integrity, mode: "cors", credentials: "omit", referrerPolicy: "no-referrer" } : {};
+async function answer(address, { integrity = null, signal = null } = {}) {
+  const options = integrity ? { signal, integrity, mode: "cors", credentials: "omit", referrerPolicy: "no-referrer" } : { signal };
   let response;
   try {
     response = await fetch(address, options);

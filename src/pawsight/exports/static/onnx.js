@@ -60,7 +60,7 @@ export function inBrowser() {
     return prediction(file.name, outputs, facts);
   }
 
-  const privacy = "Pictures never leave this device: they are looked at in this browser, and nobody else gets to see them.";
+  const privacy = "Pictures never leave this device. Once it is loaded, this page asks nothing of the network.";
   return { privacy, links: [], model, classify, explain: none, openReport: none };
 }
 

@@ -3,7 +3,7 @@
 // Enters: a raster {width, height, data}, three bytes a pixel, red first. Leaves: a smaller one. Does not know: files.
 //
 // In the terms of Pillow's Image.resize(size, BILINEAR, reducing_gap=2): means of whole blocks first (Reduce.c), then a
-// triangle as wide as what one new pixel stands for, across and then down, in fixed point with 22 bits (Resample.c).
+// triangle as wide as what one new pixel stands for, across and down, in fixed point with 22 bits (Resample.c).
 
 const BITS = 22;
 const HALF = 1 << (BITS - 1);
@@ -12,8 +12,17 @@ const GAP = 2; // the blocks leave at least twice the pixels that are wanted
 export function square(raster, side) {
   const [across, down] = [raster.width, raster.height].map((length) => Math.trunc(length / side / GAP) || 1);
   const small = reduced(raster, across, down);
-  const wide = small.width === side && across === 1 ? small : stretchedAcross(small, side, raster.width / across);
-  return wide.height === side && down === 1 ? wide : stretchedDown(wide, side, raster.height / down);
+  const passes = [
+    (one) => (one.width === side && across === 1 ? one : stretchedAcross(one, side, Math.fround(raster.width / across))),
+    (one) => (one.height === side && down === 1 ? one : stretchedDown(one, side, Math.fround(raster.height / down))),
+  ];
+  if (isTall(small, side)) passes.reverse();
+  return passes.reduce((one, pass) => pass(one), small);
+}
+
+// Pillow 13 goes down first where that leaves much less for the other pass. Found by trying; it decides who rounds first.
+function isTall({ width, height }, side) {
+  return height - side > Math.max(0, 2 * (width - side));
 }
 
 // Means of blocks of across x down pixels; those at the right and lower edge may be of fewer.

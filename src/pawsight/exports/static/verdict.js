@@ -4,6 +4,7 @@ import { UNLIKE, UNSURE } from "./words.js";
 
 export function verdict(probability, unlikeness, facts) {
   const { answer_from_probability: from, unlike_anything_seen_above: above } = facts;
-  if (above !== null && !(unlikeness <= above)) return UNLIKE; // also where it is missing or no number
+  const isLike = typeof unlikeness === "number" && unlikeness <= above; // what is missing, or no number, is not
+  if (above !== null && !isLike) return UNLIKE;
   return from === null || probability >= from ? "answered" : UNSURE;
 }

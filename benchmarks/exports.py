@@ -1,0 +1,81 @@
+"""Every export of a run in one table: size, seconds to load, pictures a second, differences, labels flipped.
+
+usage: python benchmarks/exports.py RUN [--pictures 1000] [--json]
+    RUN is a finished run whose pictures are still where they were, e.g. of the exercise's photographs.
+
+The pictures are the run's held-out ones first and training ones after, in a fixed order; each format answers the same
+squares in batches of 8, through its own runtime, in a process that has nothing of Pawsight in it. The reference is the
+bundle's own graph in float32 by OpenVINO. Seconds to load leave the import of the runtime out. int8 is written even
+where it may lose accuracy (--allow-loss): this is to show what it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from pawsight.bundle import read_bundle
+from pawsight.engine import Engine
+from pawsight.evaluation.report import aligned
+from pawsight.exports.exam import answers_of, flips_of
+from pawsight.exports.targets import TARGETS
+from pawsight.images.loader import load
+from pawsight.jobs.export import export
+from pawsight.jobs.sealed import held_out
+from pawsight.machine import this_machine
+
+FORMATS = ("onnx", "openvino", "litert", "keras", "saved-model")
+
+
+def squares_of(run: Path, count: int) -> np.ndarray:
+    """Return (N, H, W, 3) uint8 of the run's own pictures; the test part is looked at by no label here."""
+    settings = read_bundle(run).card.decode
+    candidates = [one for part in ("validation", "train") for one in held_out(run, part).candidates][:count]
+    found = load([one.path for one in candidates], settings, threads=this_machine().feeders)
+    return np.stack([one.decoded.pixels for one in found if one.decoded is not None])
+
+
+def main() -> None:
+    """Export, let every runtime answer, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    squares = squares_of(options.run, options.pictures)
+    bundle = read_bundle(options.run)
+    engine = Engine(bundle.model, image_px=squares.shape[1], precision="f32", streams=this_machine().cores)
+    expected = engine.run_all(squares)["probabilities"]
+    with tempfile.TemporaryDirectory(prefix="pawsight-") as folder:
+        report = export(options.run, FORMATS, out=Path(folder) / "out", int8=True, allow_loss=True)
+        rows = [row_of(one, squares, expected) for one in report.exports]
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return
+    print(
+        f"{len(squares):,} pictures of {squares.shape[1]} px, {bundle.card.recipe['name']}, {this_machine().cores} cores"
+    )
+    print("\n".join(aligned([list(rows[0]), *[[str(cell) for cell in row.values()] for row in rows]])))
+
+
+def row_of(one, squares: np.ndarray, expected: np.ndarray) -> dict[str, str | float | int]:
+    """Return one export's figures."""
+    answers = answers_of(TARGETS[one.target].runtime, one.folder / TARGETS[one.target].file, squares)
+    found = answers.outputs["probabilities"]
+    return {
+        "export": f"{one.target} {one.precision}",
+        "runtime": answers.runtime,
+        "MB": round(one.size / 1e6, 1),
+        "s to load": round(answers.load_seconds, 3),
+        "pictures/s": round(answers.pictures_per_second, 1),
+        "largest difference": float(f"{np.abs(found - expected).max():.2g}"),
+        "labels flipped": flips_of(expected, found),
+    }
+
+
+if __name__ == "__main__":
+    main()

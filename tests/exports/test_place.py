@@ -1,0 +1,86 @@
+"""Where exports lie: ours are replaced, and nothing else ever is."""
+
+from __future__ import annotations
+
+import pytest
+
+from pawsight.errors import StorageError, WrongUsage
+from pawsight.exports.place import check_free, put, seal, workbench
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """A folder that an export wrote."""
+    folder = tmp_path / "onnx"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(b"model")
+    (folder / "deep" / "more").write_bytes(b"more")
+    assert seal(folder, {"target": "onnx"}).keys() == {"model.onnx", "deep/more", "pawsight.json"}
+    return folder
+
+
+def refusal(folder):
+    with pytest.raises(WrongUsage) as told:
+        check_free(folder)
+    assert told.value.what == f"{folder} is not overwritten."
+    assert told.value.fix == "Give another folder with --out, or move that one away."
+    return told.value.why
+
+
+def test_an_export_that_nobody_touched_may_be_replaced(mine):
+    check_free(mine)
+
+
+def test_a_free_name_and_an_empty_folder_may_be_taken(tmp_path):
+    check_free(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    check_free(tmp_path / "empty")
+
+
+def test_a_folder_of_others_is_refused(tmp_path):
+    (tmp_path / "holiday.jpg").write_bytes(b"picture")
+    assert refusal(tmp_path) == "It holds files and no pawsight.json that lists them."
+    (tmp_path / "pawsight.json").write_text("[]")
+    assert refusal(tmp_path) == "It holds files and no pawsight.json that lists them."
+
+
+def test_a_file_that_was_added_or_changed_is_not_lost(mine):
+    (mine / "notes.txt").write_text("mine")
+    assert refusal(mine) == "notes.txt was not written by an export, or was changed since."
+    (mine / "notes.txt").unlink()
+    (mine / "deep" / "more").write_text("changed")
+    assert refusal(mine) == "deep/more was not written by an export, or was changed since."
+
+
+def test_a_link_or_a_file_in_the_place_of_a_folder_is_refused(mine, tmp_path):
+    (tmp_path / "link").symlink_to(mine)
+    assert refusal(tmp_path / "link") == "It is no folder."
+    (tmp_path / "file").write_text("text")
+    assert refusal(tmp_path / "file") == "It is no folder."
+
+
+def test_a_workbench_goes_whatever_happens(tmp_path):
+    def interrupted():
+        with workbench(tmp_path / "out") as bench:
+            (bench / "half").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_folder_takes_the_place_of_an_earlier_one(mine, tmp_path):
+    with workbench(tmp_path) as bench:
+        (bench / "onnx").mkdir()
+        (bench / "onnx" / "new").write_text("new")
+        put(bench / "onnx", mine)
+    assert [path.name for path in mine.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["onnx"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(StorageError) as told, workbench(tmp_path / "file" / "out"):
+        pass
+    assert told.value.what == f"Could not write the export {tmp_path / 'file' / 'out'}."

@@ -1,0 +1,201 @@
+"""Fuzzing of everything that reads bytes of others: nothing comes out but a value or a PawsightError.
+
+Short by default; PAWSIGHT_FUZZ_SECONDS=120 gives each of the five readers two minutes, as `make faults` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from functools import cache
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from pawsight.bundle import read_bundle
+from pawsight.bundle_checks import seal_of
+from pawsight.data.archive import ArchiveLimits, extract
+from pawsight.data.csv_list import read_list
+from pawsight.data.patch import read_patch
+from pawsight.data.split_file import read_split_file
+from pawsight.errors import PawsightError
+from pawsight.graph_checks import fault_in_graph
+from pawsight.images.decode import DecodeSettings, decode
+from pawsight.models.recipe import Recipe, recipe_from_toml
+
+SECONDS = float(os.environ.get("PAWSIGHT_FUZZ_SECONDS", "0"))
+LONG = SECONDS > 0
+QUIET = settings(
+    max_examples=1_000_000 if LONG else 60,
+    deadline=None,
+    database=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "error::PIL.Image.DecompressionBombWarning")
+
+
+class _Clock:
+    """Lets examples pass unlooked at once the time is over: Hypothesis has no limit of time."""
+
+    def __init__(self):
+        self.end = time.monotonic() + SECONDS
+
+    @property
+    def over(self):
+        return LONG and time.monotonic() > self.end
+
+
+@pytest.fixture
+def clock():
+    return _Clock()
+
+
+@cache
+def seeds():
+    from hostile_pictures import all_pictures
+
+    return [one.data for one in all_pictures() if not one.heavy and len(one.content()) < 20_000]
+
+
+@st.composite
+def spoiled(draw, wholes):
+    """One of some files, with bytes changed, cut out, doubled or put in, or with the end of another."""
+    whole = bytearray(draw(st.sampled_from(wholes)))
+    for _ in range(draw(st.integers(1, 8))):
+        at, much = draw(st.integers(0, max(len(whole) - 1, 0))), draw(st.integers(0, 64))
+        deed = draw(st.integers(0, 4))
+        if deed == 0:
+            whole[at : at + 1] = bytes([draw(st.integers(0, 255))])
+        elif deed == 1:
+            del whole[at : at + much]
+        elif deed == 2:
+            whole[at:at] = whole[at : at + much] * draw(st.integers(1, 4))
+        elif deed == 3:
+            whole[at:at] = draw(
+                st.sampled_from([b"\0" * 8, b"\xff" * 8, b"\x7f\xff\xff\xff", b"'=\"\n,;", b"9" * 5000])
+            )
+        else:
+            whole[at:] = draw(st.sampled_from(wholes))[at:]
+    return bytes(whole)
+
+
+def allowed(function, *arguments, **options):
+    """Call it; anything raised but a PawsightError is the test's failure."""
+    try:
+        return function(*arguments, **options)
+    except PawsightError as error:
+        assert error.what
+        return None
+
+
+def test_decode(clock):
+    @QUIET
+    @given(spoiled(seeds()))
+    def fuzz(data):
+        if not clock.over:
+            began = time.process_time()
+            allowed(decode, data, DecodeSettings(image_px=16), name="x")
+            assert time.process_time() - began < 5
+
+    fuzz()
+
+
+def test_archives(clock, tmp_path):
+    from test_archives import HOSTILE, tarred, zipped
+
+    wholes = [make() for how, make in HOSTILE.items() if "bomb" not in how and "megabytes" not in how]
+    wholes = [one for one in wholes if len(one) < 50_000]
+    wholes += [zipped(("a/b.jpg", b"x" * 999), ("c", b"")), tarred(("a/b.jpg", b"x" * 999, {}), ("c", b"", {}))]
+    archive, target = tmp_path / "in" / "x.bin", tmp_path / "in" / "target"
+    archive.parent.mkdir()
+
+    @QUIET
+    @given(spoiled(wholes))
+    def fuzz(data):
+        if not clock.over:
+            archive.write_bytes(data)
+            allowed(extract, archive, target, limits=ArchiveLimits(max_bytes=10**7))
+            shutil.rmtree(target, ignore_errors=True)
+            assert [one.name for one in archive.parent.iterdir()] == ["x.bin"]
+            assert [one.name for one in tmp_path.iterdir()] == ["in"]
+
+    fuzz()
+
+
+def test_recipes(clock):
+    wholes = [
+        Recipe().to_toml().encode(),
+        b"name = 0x" + b"f" * 6000,
+        b"epochs = " + b"9" * 5000,
+        b"a = " + b"[" * 5000,
+    ]
+    wholes += [b'seed = 1e400\nepochs = "\\uD800"', b"[x]\n[x]", b"learning_rate = nan", b"name.a.b.c = 1"]
+
+    @QUIET
+    @given(st.one_of(spoiled(wholes), st.sampled_from(wholes)))
+    def fuzz(data):
+        if not clock.over:
+            allowed(recipe_from_toml, data.decode("utf-8", "replace"))
+
+    fuzz()
+
+
+def test_bundles(clock, colour_bundle, colour_model, tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(colour_bundle, folder)
+    honest = json.loads((folder / "bundle.json").read_text())
+    values = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=8,
+    )
+    keys = st.sampled_from(sorted(honest))
+    exam = (folder / "exam.npz").read_bytes()
+
+    @QUIET
+    @given(st.dictionaries(keys, values, max_size=2), spoiled([exam]), st.booleans(), spoiled([colour_model]))
+    def fuzz(changes, spoilt, inner, model):
+        if clock.over:
+            return
+        card = honest | changes
+        if inner and not changes:
+            (folder / "exam.npz").write_bytes(spoilt)
+            card = card | {"files": card["files"] | {"exam.npz": hashlib.sha256(spoilt).hexdigest()}}
+        try:
+            text = json.dumps(card | {"seal": seal_of(card)})
+        except ValueError:
+            return
+        (folder / "bundle.json").write_text(text)
+        allowed(read_bundle, folder)
+        (folder / "exam.npz").write_bytes(exam)
+        assert isinstance(fault_in_graph(model), str)
+
+    fuzz()
+
+
+def test_tables(clock, tmp_path):
+    table = tmp_path / "t.csv"
+    sha = "a" * 64
+    wholes = [
+        b"path,label,part\ncats/1.jpg,cat,train\n'=x,dog,test\n",
+        f"path,sha256,action,label,when\na,{sha},relabel,dogs,now\n'=b,{sha},keep,,\n".encode(),
+        f'path,sha256,label,part\na,{sha},cats,train\n"\'\tb",,dogs,validation\n'.encode(),
+        b"\xef\xbb\xbfpath;part\na;train\n",
+        b"path\tpart\n" + b"x" * 140_000 + b"\ttrain\n",
+        b'path,part\r\n"a\r\nb",train\r\n\0,test\r\n\xff\xfe,val\n',
+    ]
+
+    @QUIET
+    @given(st.one_of(spoiled(wholes), st.sampled_from(wholes), st.binary(max_size=200)))
+    def fuzz(data):
+        if not clock.over:
+            table.write_bytes(data)
+            for reader in (read_list, read_split_file, read_patch):
+                allowed(reader, table)
+
+    fuzz()

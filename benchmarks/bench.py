@@ -95,7 +95,7 @@ def measure(asked: argparse.Namespace, place: Place, known: list[Figure]) -> lis
         for number, figures in enumerate(rows[name](place, asked.runs), 1):
             told = {"drawn": place.drawn, "date": _now(), "load": round(os.getloadavg()[0], 1)}
             fresh = [replace(one, **told) for one in figures]
-            known = bench_figures.merged(known, fresh)
+            known = sorted(bench_figures.merged(known, fresh), key=_place_of)
             bench_figures.write(asked.results, known, about())
             print(f"  {number} of {asked.runs}: " + ", ".join(f"{one.name} {_told(one)}" for one in fresh), flush=True)
     return known
@@ -138,6 +138,11 @@ def _weights(text: str) -> Path:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _place_of(one: Figure) -> int:
+    row = one.name.partition("/")[0]
+    return ROWS.index(row) if row in ROWS else len(ROWS)
 
 
 def _told(one: Figure) -> str:

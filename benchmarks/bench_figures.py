@@ -61,7 +61,9 @@ class Figure:
     @property
     def is_met(self) -> bool:
         """Whether the aim is reached."""
-        return self.value >= self.aim if self.kind in (FASTER, MORE) else self.value <= self.aim
+        if self.kind in (FASTER, MORE):
+            return self.value > self.aim if self.kind == MORE else self.value >= self.aim
+        return self.value < self.aim if self.kind == UNDER else self.value <= self.aim
 
     @property
     def cost(self) -> float | None:

@@ -7,8 +7,8 @@ A graph is no program as long as it only flows forwards: loops and branches can 
 makes an array out of a number fills any memory from a file of a hundred bytes. So only operators that are known to be
 neither are let in. How large the arrays between them are is checked where the graph is compiled (engine.py).
 
-Wire format: protobuf's own documentation; fields: onnx.proto3 (ModelProto 7 graph, 25 functions; GraphProto 1 node;
-NodeProto 4 op_type, 7 domain, 5 attribute; AttributeProto 6 g, 11 graphs).
+Wire format: protobuf's own documentation; fields: onnx.proto3 (ModelProto 7 graph, 25 functions; GraphProto 1 node, 5
+initializer, 11 input; NodeProto 1 input, 2 output, 4 op_type, 7 domain, 5 attribute; AttributeProto 6 g, 11 graphs).
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _FORWARD = """
 """
 _GRAPH, _FUNCTIONS, _NODE, _OP_TYPE, _ATTRIBUTE, _DOMAIN = 7, 25, 1, 4, 5, 7
 _SUBGRAPHS = (6, 11)
+_INPUT, _OUTPUT = 1, 2
+_NAMED = {5: 8, 11: 1}  # where an initializer and an input of the graph say their names
 
 
 def fault_in_graph(model: bytes) -> str:
@@ -37,16 +39,29 @@ def fault_in_graph(model: bytes) -> str:
 
 
 def _fault(model: memoryview) -> str:
-    nodes = 0
-    for field, graph in _fields(model):
-        if field == _FUNCTIONS:
-            return "defines operators of its own"
-        for inner, node in _fields(graph) if field == _GRAPH and isinstance(graph, memoryview) else ():
-            if inner == _NODE and isinstance(node, memoryview):
-                nodes += 1
-                fault = _fault_in_node(node)
-                if fault or nodes > MAX_NODES:
-                    return fault or f"has more than {MAX_NODES:,} operators"
+    graphs = [content for field, content in _fields(model) if field == _GRAPH]
+    if any(field == _FUNCTIONS for field, _ in _fields(model)):
+        return "defines operators of its own"
+    return _fault_in_nodes(graphs[0]) if len(graphs) == 1 else "is no ONNX model"
+
+
+def _fault_in_nodes(graph: memoryview) -> str:
+    """Look at every node; they must stand in the order in which they compute, so that none waits for itself."""
+    known, nodes = {b""}, []
+    for field, content in _fields(graph):
+        if field == _NODE:
+            nodes.append(content)
+        elif field in _NAMED:
+            known.update(bytes(name) for inner, name in _fields(content) if inner == _NAMED[field])
+    if len(nodes) > MAX_NODES:
+        return f"has more than {MAX_NODES:,} operators"
+    for node in nodes:
+        given = [bytes(name) for field, name in _fields(node) if field == _INPUT]
+        if missing := [name for name in given if name not in known]:
+            return f"has an operator that needs {_shown(missing[0][:80])} before it is there"
+        known.update(bytes(name) for field, name in _fields(node) if field == _OUTPUT)
+        if fault := _fault_in_node(node):
+            return fault
     return "" if nodes else "is no ONNX model"
 
 

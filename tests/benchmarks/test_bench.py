@@ -53,6 +53,7 @@ def figure(figures, kind, ours, peer=(), aim=1.0, name="predict/keras", **more):
         ("flat", (100, 104), (), 0.05, 0.04, True),
         ("flat", (100, 94), (), 0.05, 100 / 94 - 1, False),
         ("more", (0.99, 0.99), (0.97,), 0.0, 0.02, True),
+        ("more", (0.97, 0.97), (0.97,), 0.0, 0.0, False),
     ],
 )
 def test_values_come_from_medians_and_are_held_against_the_aim(figures, kind, ours, peer, aim, value, is_met):

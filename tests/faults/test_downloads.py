@@ -35,7 +35,7 @@ def body():
 def site():
     place = Path(__file__).parents[1] / "data" / "http_server.py"
     spec = importlib.util.spec_from_file_location("pawsight_tests_http_server_of_faults", place)
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look themselves up
     spec.loader.exec_module(module)
     with module.running_site() as running:
         yield running

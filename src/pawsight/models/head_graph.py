@@ -47,8 +47,8 @@ def append_head(
     del graph.output[:]
     graph.output.extend(outputs)
     helper.set_model_props(model, {"classes": json.dumps(list(classes), ensure_ascii=False)})
-    onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
+    onnx.checker.check_model(content)
     return content
 
 
@@ -74,6 +74,6 @@ def mean_colour_graph(image_px: int) -> bytes:
         [axes],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
+    onnx.checker.check_model(content)
     return content

@@ -70,7 +70,7 @@ def recipe_from_toml(text: str) -> Recipe:
     """
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one, and so is a number of 5,000 digits
         raise WrongUsage("The recipe is not TOML.", f"The reader says: {error}.") from error
     return recipe_from_mapping(values)
 
@@ -80,7 +80,7 @@ def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
     known = {field.name: str(field.type) for field in fields(Recipe)}
     problems = [f"unknown key {key!r}; known are {', '.join(known)}" for key in values if key not in known]
     problems += [
-        f"{key} must be {_WORDS[known[key]]}, not {value!r}"
+        f"{key} must be {_WORDS[known[key]]}, not {_shown(value)}"
         for key, value in values.items()
         if key in known and not _fits(value, known[key])
     ]
@@ -88,6 +88,15 @@ def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
         raise WrongUsage("The recipe cannot be used.", "\n".join(problems))
     exact: dict[str, Any] = {key: float(value) if known[key] == "float" else value for key, value in values.items()}
     return Recipe(**exact)
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message; Python writes no number of more than 4,300 digits."""
+    try:
+        told = repr(value)
+    except (ValueError, RecursionError):
+        return "a number of thousands of digits"
+    return told if len(told) <= 200 else f"{told[:180]}..."
 
 
 def _fits(value: object, kind: str) -> bool:
@@ -118,12 +127,12 @@ _CHOICES: Mapping[str, Sequence[str]] = {
 
 def _problems(values: Mapping[str, Any]) -> list[str]:
     outside = [
-        f"{key} must be from {low} to {high}, not {values[key]}"
+        f"{key} must be from {low} to {high}, not {_shown(values[key])}"
         for key, (low, high) in _RANGES.items()
         if not low <= values[key] <= high
     ]
     unknown = [
-        f"{key} must be one of {', '.join(choices)}, not {values[key]!r}"
+        f"{key} must be one of {', '.join(choices)}, not {_shown(values[key])}"
         for key, choices in _CHOICES.items()
         if values[key] not in choices
     ]

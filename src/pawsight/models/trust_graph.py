@@ -113,6 +113,6 @@ def _softmax_of(graph: Any) -> Any:
 def _checked(model: Any) -> bytes:
     import onnx
 
-    onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
+    onnx.checker.check_model(content)
     return content

@@ -68,7 +68,7 @@ def _models(canary: Path, model: bytes) -> Iterator[tuple[str, bytes, str]]:
     yield "cut", model[: len(model) // 2], "model.onnx"
     yield "external-data", _external(), "keeps weights in another file"
     for name, nodes, values in _graphs():
-        yield name, _model(nodes, values), "model"
+        yield name, _model(nodes, values), ""  # whoever finds it first
     functions = onnx.load_from_string(model)
     functions.functions.append(
         helper.make_function(
@@ -80,7 +80,7 @@ def _models(canary: Path, model: bytes) -> Iterator[tuple[str, bytes, str]]:
     for _ in range(20):
         node = helper.make_node("If", ["c"], ["o"], then_branch=nested, else_branch=nested if _ == 0 else _empty())
         nested = helper.make_graph([node], "g", [], [])
-    yield "branches-nested-20-deep", _wrapped(nested), "graph inside its graph"
+    yield "branches-nested-20-deep", _wrapped(nested), "model.onnx"
 
 
 def _empty() -> onnx.GraphProto:

@@ -137,7 +137,7 @@ def test_bundles_sent_to_do_harm_are_refused_before_anything_runs(colour_bundle,
         name: told.get(name)
         for name, why in due.items()
         if not told[name]["outcome"].startswith("BundleRefused: ")
-        or why not in told[name]["outcome"].replace("operator", "model operator")
+        or why not in told[name]["outcome"]
         or told[name]["seconds"] >= 10
         or told[name]["mib"] >= 2048
     }

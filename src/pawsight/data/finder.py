@@ -97,8 +97,9 @@ def expand(paths: list[Path]) -> Iterator[Path]:
     """Yield files as they are and, for folders, the visible files below them, sorted."""
     for path in paths:
         if is_folder(path):
-            below = sorted(_walk(path, path, set()), key=lambda entry: entry.name)
-            yield from (entry.path for entry in below if not entry.reason and not entry.is_empty_folder)
+            entries = _walk(path, path, set())  # of which only names are kept: there may be a hundred thousand
+            names = sorted(one.name for one in entries if not one.reason and not one.is_empty_folder)
+            yield from (path / name for name in names)
         else:
             yield path
 

@@ -1,0 +1,86 @@
+"""What a file may claim: each limit at its edge."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+from PIL import Image
+
+from pawsight.images import claims
+from pawsight.images.claims import MeteredFile, TooManyParts, claims_too_much, needs_too_much
+
+MEGA = 1_000_000
+
+
+def encoded(kind: str, mode: str = "RGB", **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (40, 30)).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF"])
+def test_an_honest_file_claims_nothing_too_much(kind: str) -> None:
+    data = encoded(kind)
+    assert not claims_too_much(data, 50 * MEGA)
+    with Image.open(io.BytesIO(data)) as image:
+        assert not needs_too_much(image, len(data))
+    for end in range(0, len(data), 7):
+        claims_too_much(data[:end], 50 * MEGA)  # cut anywhere it says something
+
+
+@pytest.mark.parametrize(("segments", "too_much"), [(claims.MAX_SEGMENTS - 10, False), (claims.MAX_SEGMENTS, True)])
+def test_segments_of_a_jpeg_are_counted(segments: int, too_much: bool) -> None:
+    data = encoded("JPEG")
+    assert claims_too_much(data[:2] + b"\xff\xfe\0\2" * segments + data[2:], 50 * MEGA) is too_much
+
+
+def test_exif_of_a_jpeg_is_weighed() -> None:
+    data, block = encoded("JPEG"), b"\xff\xe1\xff\xff" + bytes(65_533)
+    fits = claims.MAX_EXIF_BYTES // 65_535
+    assert not claims_too_much(data[:2] + block * fits + data[2:], 50 * MEGA)
+    assert claims_too_much(data[:2] + block * (fits + 1) + data[2:], 50 * MEGA)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(("strips", "too_much"), [(claims.MAX_STRIPS, False), (claims.MAX_STRIPS + 1, True)])
+def test_strips_of_a_tiff_are_counted(order: str, wide: bool, strips: int, too_much: bool) -> None:
+    mark = b"II" if order == "<" else b"MM"
+    if wide:
+        head = mark + struct.pack(order + "HHHQ", 43, 8, 0, 16)
+        data = head + struct.pack(order + "QHHQQ", 1, 273, 4, strips, 0)
+    else:
+        data = mark + struct.pack(order + "HI", 42, 8) + struct.pack(order + "HHHII", 1, 273, 4, strips, 0)
+    assert claims_too_much(data, 50 * MEGA) is too_much
+
+
+@pytest.mark.parametrize(("width", "too_much"), [(8000, False), (8001, True)])
+@pytest.mark.parametrize("packing", [1, 2])
+def test_a_bmp_in_runs_is_small(width: int, packing: int, too_much: bool) -> None:
+    head = b"BM" + bytes(12) + struct.pack("<IiiHHI", 40, width, -1000, 1, 8, packing)
+    assert claims_too_much(head, 50 * MEGA) is too_much
+
+
+def test_a_file_is_read_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MeteredFile, "_left", 3)
+    file = MeteredFile(b"abcdef")
+    assert [file.read(1), file.read(2), file.read()] == [b"a", b"bc", b"def"]
+    with pytest.raises(TooManyParts):
+        file.read(0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "side", "too_much"),
+    [
+        ("PNG", "RGB", 7071, False),
+        ("PNG", "RGBA", 7071, False),
+        ("WEBP", "RGB", 5500, False),
+        ("WEBP", "RGB", 5600, True),
+    ],
+)
+def test_memory_is_reckoned_before_it_is_taken(kind: str, mode: str, side: int, too_much: bool) -> None:
+    image = Image.new(mode, (1, 1))
+    image.format, image._size = kind, (side, side)
+    assert needs_too_much(image, 1000) is too_much

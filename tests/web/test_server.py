@@ -118,6 +118,98 @@ def test_a_head_that_is_too_large_is_refused(process):
     assert talk(process.port, b"GET /livez HTTP/1.1\r\nX: " + b"y" * 60_000).startswith(b"HTTP/1.1 400 ")
 
 
+def test_a_head_that_is_too_large_is_refused_also_when_it_comes_in_one_piece(process):
+    def fill(count):
+        return talk(
+            process.port,
+            b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX: %s\r\n\r\n" % (b"y" * count),
+        )
+
+    assert fill(32_000).startswith(b"HTTP/1.1 200 ")
+    for count in (32_768, 60_000, 100_000):
+        assert fill(count).startswith((b"HTTP/1.1 400 ", b"")), count
+        assert b" 200 " not in fill(count)
+    assert b"The head of a request may have 32,768 bytes." in fill(32_768)
+
+
+def test_a_long_address_is_not_repeated_in_full(process):
+    status, told, _ = process.ask("GET", "/" + "a" * 30_000)
+    assert (status, told["instance"]) == (404, "/" + "a" * 199)
+
+
+def test_two_lengths_are_refused_and_nothing_behind_them_is_read(process):
+    smuggled = b"0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    answer = talk(process.port, head(4, "Transfer-Encoding: chunked") + smuggled, wait=2)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in answer.lower()
+    assert b"not both (RFC 9112, 6.1)" in answer
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_a_body_in_crumbs_is_refused_and_one_in_small_chunks_is_not(process, serving):
+    answer = talk(process.port, head() + b"1\r\na\r\n" * 300)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"The chunks of the body are too small" in answer
+    body = serving.picture("red")
+    crumbs = b"".join(b"1\r\n%c\r\n" % byte for byte in body[:50]) + b"%x\r\n%s\r\n0\r\n\r\n" % (
+        len(body) - 50,
+        body[50:],
+    )
+    with socket.create_connection(("127.0.0.1", process.port), timeout=10) as line:
+        line.sendall(head() + crumbs)
+        assert line.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/predict", "/nothing"], ids=["read", "refused at once"])
+def test_endless_crumbs_keep_nobody_waiting(process, path):
+    start = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+    done = threading.Event()
+
+    def flood():
+        while not done.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", process.port), timeout=5) as line:
+                    line.sendall(start.encode())
+                    time.sleep(0.01)  # a refusal at once is under way before the crumbs
+                    while not done.is_set():
+                        line.sendall(b"1\r\na\r\n" * 10_000)
+            except OSError:
+                continue
+
+    threads = [threading.Thread(target=flood) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    times, last = [], time.monotonic() + 1.5
+    try:
+        while time.monotonic() < last:
+            begun = time.monotonic()
+            assert process.ask("GET", "/livez")[0] == 200
+            times.append(time.monotonic() - begun)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert max(times) < 1.0  # it was 8 s
+
+
+def test_connections_without_a_request_make_room_for_new_ones(serve, serving):
+    one = serve("--connections", 16, "--head-seconds", 30)
+    lines = []
+    try:
+        for number in range(40):
+            line = socket.create_connection(("127.0.0.1", one.port), timeout=5)
+            lines.append(line)
+            whole = number % 2  # idle after an answer, or in the middle of a head
+            line.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1" + b"\r\n\r\n" * whole)
+        begun = time.monotonic()
+        for _ in range(5):
+            assert one.ask("POST", "/api/v1/predict", serving.picture("red"), **KINDS)[0] == 200
+        assert time.monotonic() - begun < 3
+    finally:
+        for line in lines:
+            line.close()
+
+
 def test_what_is_no_http_is_refused(process):
     assert talk(process.port, b"\x16\x03\x01\x02\x00\x01\xfc").startswith((b"HTTP/1.1 400 ", b""))
     assert process.ask("GET", "/livez")[0] == 200

@@ -35,7 +35,12 @@ class Limits:
         5, "ms", "Longest that a picture waits for others while the engine computes.", least=0
     )
     requests: int = _limit(128, "requests", "Most requests with pictures at once; beyond it 503.", most=100_000)
-    connections: int = _limit(512, "connections", "Most connections at once; one more is closed.", most=100_000)
+    connections: int = _limit(
+        512,
+        "connections",
+        "Most connections at once; one more takes the place of an idle one, or is closed.",
+        most=100_000,
+    )
     buffer_mib: float = _limit(128, "MiB", "Most bytes of bodies held at once, all requests together; beyond it 503.")
     head_kib: float = _limit(32, "KiB", "Largest head of a request; beyond it 400.", least=1)
     head_seconds: float = _limit(10, "s", "Longest for the head of a request to arrive; then the connection is closed.")

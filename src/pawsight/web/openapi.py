@@ -184,7 +184,11 @@ def _prediction() -> Json:
     return _object(
         file=_TEXT,
         label={"type": ["string", "null"], "description": "A class, or the verdict where it is no answer."},
-        probability={**_PROBABILITY, "type": ["number", "null"], "description": "Of the likeliest class."},
+        probability={
+            **_PROBABILITY,
+            "type": ["number", "null"],
+            "description": "Of the label; null where it is a verdict.",
+        },
         probabilities={
             "type": ["object", "null"],
             "additionalProperties": _PROBABILITY,

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
+_LONGEST_INSTANCE = 200  # characters of the address that are repeated
 
 # type -> (status, title). The type is a name, not an address: nothing needs to be looked up to understand an answer.
 KINDS: Mapping[str, tuple[int, str]] = {
@@ -63,7 +64,7 @@ class Problem(Exception):
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
-            "instance": instance,
+            "instance": instance[:_LONGEST_INSTANCE],
             "file": self.file,
             "reason": self.reason,
             "request_id": request_id,

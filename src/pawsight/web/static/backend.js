@@ -17,6 +17,7 @@
 //   largest      bytes of one file
 //
 // Prediction: {file, label, probability, probabilities, verdict, error, nearest}
+//   probability  of the label, null where that is a verdict
 //   verdict      "answered", "unsure", "unlike anything seen", or null
 //   nearest      maybe [{label, image}] of training pictures most like it; image is a data: or same-origin address
 

@@ -84,6 +84,8 @@ function showTabs() {
     const left = section.items.filter((item) => !store.decided.has(item.picture)).length;
     tab.setAttribute("aria-selected", String(isOpen));
     tab.tabIndex = isOpen ? 0 : -1;
+    const against = section.items.filter((item) => item.suspect).length;
+    if (section.key === "labels") tab.title = `${section.items.length} to look at; ${against} with more against the label than for it`;
     tab.lastChild.textContent = left ? left.toLocaleString("en") : "\u2713";
     if (isOpen) byId("main").setAttribute("aria-labelledby", tab.id);
   });

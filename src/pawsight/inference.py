@@ -34,7 +34,7 @@ class Prediction:
 
     path: str
     label: str | None  # a class, or "unsure" or "unlike anything seen" where the picture is not answered
-    probability: float | None  # of the best class
+    probability: float | None  # of the label; None where the picture is not answered
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
     verdict: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
@@ -102,7 +102,8 @@ class Predictor:
         named = {label: float(value) for label, value in zip(self.classes, values, strict=True)}
         verdict = self.verdict(outputs)
         label = self.classes[best] if verdict == ANSWERED else verdict
-        return Prediction(name, label, float(values[best]), named, None, verdict)
+        probability = float(values[best]) if verdict == ANSWERED else None  # of a verdict there is none
+        return Prediction(name, label, probability, named, None, verdict)
 
     def verdict(self, outputs: Outputs) -> str:
         """Say of one picture's outputs whether they are an answer, in the words of `Prediction.verdict`."""

@@ -7,6 +7,7 @@ or nothing. Does not know: pictures, models or runs.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,6 +45,20 @@ def sha256_of_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _refusal("read", path, error) from error
+
+
+def regular_file(path: str, flags: int) -> int:
+    """Open a file that a user named, as the `opener` of `open`, without ever waiting on a pipe or a device.
+
+    Raises:
+        OSError: it cannot be opened, or it is neither a regular file nor a folder, which `open` itself refuses.
+    """
+    opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(opened).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return opened
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight.data.association import SIGNIFICANT, _p_value, _strength, associations
+from pawsight.data.association import FEWEST_OF_CLASS, SIGNIFICANT, _p_value, _strength, associations
 
 
 def labels(*counts):
@@ -71,3 +71,10 @@ def test_strength_is_cramers_v_without_its_bias():
 def test_the_same_data_give_the_same_answer():
     features = {"format": ["JPEG"] * 12 + ["PNG"] * 28}
     assert associations(labels(20, 20), features) == associations(labels(20, 20), features)
+
+
+def test_a_class_of_a_few_pictures_hides_nothing_and_is_not_called_a_shortcut_itself():
+    values = ["upright"] * 40 + ["turned"] * 20 + ["upright"] * 20
+    alone = associations(labels(40, 40), {"rotation": values})
+    assert associations(labels(40, 40, FEWEST_OF_CLASS - 1), {"rotation": values + ["upright"] * 9}) == alone != {}
+    assert associations(labels(9, 9), {"format": ["JPEG"] * 9 + ["PNG"] * 9}) == {}

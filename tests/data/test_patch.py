@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawsight.data import patch as module
+from pawsight.data.csv_list import read_list
 from pawsight.data.patch import ACTIONS, Decision, newest, read_patch, write_patch
+from pawsight.data.split_file import read_split_file
 from pawsight.errors import DataError, StorageError
 
 HEADER = "path,sha256,action,label,when\n"
@@ -124,3 +126,10 @@ def test_bytes_of_any_kind_are_read_or_refused_and_nothing_else(tmp_path_factory
             read_patch(file)
 
     any_bytes()
+
+
+@pytest.mark.parametrize("reader", [read_patch, read_split_file, read_list])
+def test_a_pipe_is_refused_at_once(tmp_path, reader):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(StorageError, match=r"pipe\.csv\.\nThe system says: not a regular file\."):
+        reader(tmp_path / "pipe.csv")

@@ -87,7 +87,8 @@ def test_pictures_that_are_not_there_are_counted(data):
     catalog, split = data
     _, cut, outcome = apply(catalog, split, Patch(FILE, "f" * 64, (Decision("cats/1.png", "9" * 64, "drop"),)))
     assert (cut, outcome.unknown, outcome.dropped) == (split, 1, 0)
-    assert outcome.sentence().endswith("0 kept as they are; 1 are about pictures that are not here")
+    assert outcome.sentence().endswith("0 kept as they are; 1 is about a picture whose content has changed")
+    assert (outcome.changed, outcome.fits_nothing) == (1, True)
 
 
 def test_changes_to_the_test_part_are_made_and_told(data):
@@ -96,7 +97,7 @@ def test_changes_to_the_test_part_are_made_and_told(data):
     other = "dogs" if one.label == "cats" else "cats"
     _, _, outcome = apply(catalog, split, patch_of(catalog, (one.name, "relabel", other)))
     assert outcome.in_test == 1
-    assert "1 of the test part were changed" in outcome.sentence()
+    assert "1 of the test part was changed" in outcome.sentence()
 
 
 def test_a_label_that_is_no_class_is_told_with_its_line(data):

@@ -346,3 +346,16 @@ def test_thousands_of_equal_looking_pictures_are_one_group_and_take_no_time() ->
         )
         == 1
     )
+
+
+def test_pictures_of_one_colour_are_alike_only_where_their_bytes_are() -> None:
+    """The hash of a flat picture is rounding: a black and a green page share it."""
+    rows = [picture(f"{label}/{number}.png", label, None, number, phash=0) for label in "ab" for number in (1, 2)]
+    rows.append(picture("a/3.png", "a", None, 3, phash=0))
+    flat = [replace(one, facts=replace(one.facts, looks=replace(LOOKS, contrast=0.0, chroma=0.0))) for one in rows]
+    varied = picture("b/9.jpg", "b", None, 9, phash=0)
+    split = make_split(catalog([*flat, varied]))
+    assert {tuple(one.name for one in group) for group in split.alike} == {
+        ("a/1.png", "b/1.png"),
+        ("a/2.png", "b/2.png"),
+    }

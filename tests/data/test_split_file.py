@@ -233,6 +233,7 @@ def test_an_empty_validation_part_is_refused_and_an_empty_test_part_is_not(writt
         ("path,part\n,train\n", "Line 2: the path is empty."),
         ("path,part,sha256\na.jpg,train,xyz\n", "Line 2: the sha256 of 'a.jpg' is none."),
         ('path,part\n"a.jpg,train\n', "the quotes do not match"),
+        (f"path,part\n{'a' * 200_000}.jpg,train\n", "Line 2: it is too long."),
         ("path,part\na.jpg,train\n.\\a.jpg,test\n", "Line 3: '.\\\\a.jpg' is in test here and in train in line 2."),
     ],
 )

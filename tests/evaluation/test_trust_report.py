@@ -162,7 +162,7 @@ def test_every_part_of_trust_is_told(whole: Path, tmp_path: Path) -> None:
         "at most 1 % of pictures like those are turned away by mistake",
         "A temperature of 1.40, fitted on 90 out-of-fold answers of the training part",
         "It flattens them: they were surer than they were right",
-        "14 of 46 labels of train and validation are more likely wrong than right",
+        "14 of 46 labels of train and validation have more against them than for them",
         "Of 40 pictures of validation it is worse beyond chance on: dark",
         "Twice the data (200 training pictures) would buy",
         "It stands in for the run’s own recipe",

@@ -13,13 +13,14 @@ import pickle
 import shutil
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
+
 from pawsight.bundle_checks import seal_of
 
 Refusal = tuple[str, dict[str, bytes], dict[str, Any], str]  # name, files, changes to the card, why (part of it)

@@ -1,4 +1,4 @@
-"""More than 400 hostile pictures, the same at every call, each with what must come of it where that is certain.
+"""More than 700 hostile pictures, the same at every call, each with what must come of it where that is certain.
 
 Enters: nothing; on the command line a folder. Leaves: `Hostile` pictures; in the folder, files. Does not know: Pawsight.
 

@@ -11,8 +11,22 @@ import zlib
 from functools import partial
 
 import numpy as np
-from hostile_tools import QUARTERS, WHITE, Hostile, Pictures, chunk, cuts, directory, encoded, flips, noise, png
-from hostile_tools import quarters, short, tiff_head
+from hostile_tools import (
+    QUARTERS,
+    WHITE,
+    Hostile,
+    Pictures,
+    chunk,
+    cuts,
+    directory,
+    encoded,
+    flips,
+    noise,
+    png,
+    quarters,
+    short,
+    tiff_head,
+)
 from PIL import Image
 
 GREY = (120, 120, 120)

@@ -10,8 +10,22 @@ import struct
 from functools import partial
 
 import numpy as np
-from hostile_tools import QUARTERS, Hostile, Pictures, Tag, cuts, directory, encoded, flips, long, noise, quarters
-from hostile_tools import short, tiff, tiff_head
+from hostile_tools import (
+    QUARTERS,
+    Hostile,
+    Pictures,
+    Tag,
+    cuts,
+    directory,
+    encoded,
+    flips,
+    long,
+    noise,
+    quarters,
+    short,
+    tiff,
+    tiff_head,
+)
 from PIL import Image
 
 BMP = encoded(quarters(), "BMP")

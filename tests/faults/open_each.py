@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import decode_each
+
 from pawsight.errors import PawsightError
 from pawsight.inference import load_predictor
 

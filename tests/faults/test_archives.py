@@ -176,20 +176,38 @@ def test_limits_hold_within_a_mebibyte(tmp_path, monkeypatch, kind):
     assert 4 * MIB < seen[0] <= 6 * MIB
 
 
-def test_a_million_members_are_refused_in_time(tmp_path):
-    """Half a million is the limit; a tar of empty files is the cheapest way to more of them."""
-    block = raw_tar(name=b"%07d.jpg")[:512]
-    start = block.index(b"%")
-    count = 20_001
+def crowd(count):
+    """A tar of empty files, the cheapest way to many members."""
+    block = bytearray(raw_tar(name=b"00000000.jpg")[:512])
     parts = bytearray()
     for number in range(count):
-        one = bytearray(block)
-        one[start : start + 8] = b"%08d" % number
-        one[148:156] = b" " * 8
-        one[148:156] = b"%06o\0 " % sum(one)
-        parts += one
-    error = refused(tmp_path, bytes(parts) + bytes(1024), max_members=count - 1)
-    assert "more than 20,000 files and folders" in error.why
+        block[:8] = b"%08d" % number
+        block[148:156] = b" " * 8
+        block[148:156] = b"%06o\0 " % sum(block)
+        parts += block
+    return bytes(parts) + bytes(1024)
+
+
+def test_one_member_too_many_is_refused(tmp_path):
+    assert "more than 2,000 files and folders" in refused(tmp_path, crowd(2001), max_members=2000).why
+
+
+@pytest.mark.slow
+def test_a_crowd_beyond_the_default_limit_is_refused_within_ten_seconds(tmp_path):
+    """What lies behind the first member too many is never read, be it one more or a million."""
+    assert "more than 100,000 files and folders" in refused(tmp_path, crowd(100_100)).why
+
+
+def test_a_zip_of_a_million_members_is_refused_before_one_is_written(tmp_path):
+    entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    listing, start = entry * 1_000_000, 30
+    wide = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 10**6, 10**6, len(listing), start)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, start + len(listing), 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    began = time.monotonic()
+    error = refused(tmp_path, b"PK\3\4".ljust(start, b"\0") + listing + wide + locator + end)
+    assert "more than 100,000 files and folders" in error.why
+    assert time.monotonic() - began < 2
 
 
 def test_an_archive_in_an_archive_stays_a_file(tmp_path):

@@ -11,9 +11,10 @@ import os
 import shutil
 import time
 from functools import cache
+from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from pawsight.bundle import read_bundle
@@ -28,9 +29,8 @@ from pawsight.images.decode import DecodeSettings, decode
 from pawsight.models.recipe import Recipe, recipe_from_toml
 
 SECONDS = float(os.environ.get("PAWSIGHT_FUZZ_SECONDS", "0"))
-LONG = SECONDS > 0
 QUIET = settings(
-    max_examples=1_000_000 if LONG else 60,
+    max_examples=500 if SECONDS else 60,
     deadline=None,
     database=None,
     phases=(Phase.generate,),
@@ -39,20 +39,13 @@ QUIET = settings(
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "error::PIL.Image.DecompressionBombWarning")
 
 
-class _Clock:
-    """Lets examples pass unlooked at once the time is over: Hypothesis has no limit of time."""
-
-    def __init__(self):
-        self.end = time.monotonic() + SECONDS
-
-    @property
-    def over(self):
-        return LONG and time.monotonic() > self.end
-
-
-@pytest.fixture
-def clock():
-    return _Clock()
+def repeat(fuzz):
+    """Run it with one seed after the other until the time is over: Hypothesis itself knows no limit of time."""
+    end = time.monotonic() + SECONDS
+    for number in count():
+        seed(number)(fuzz)()
+        if time.monotonic() >= end:
+            return
 
 
 @cache
@@ -88,24 +81,22 @@ def allowed(function, *arguments, **options):
     """Call it; anything raised but a PawsightError is the test's failure."""
     try:
         return function(*arguments, **options)
-    except PawsightError as error:
-        assert error.what
+    except PawsightError:
         return None
 
 
-def test_decode(clock):
+def test_decode():
     @QUIET
     @given(spoiled(seeds()))
     def fuzz(data):
-        if not clock.over:
-            began = time.process_time()
-            allowed(decode, data, DecodeSettings(image_px=16), name="x")
-            assert time.process_time() - began < 5
+        began = time.process_time()
+        allowed(decode, data, DecodeSettings(image_px=16), name="x")
+        assert time.process_time() - began < 5
 
-    fuzz()
+    repeat(fuzz)
 
 
-def test_archives(clock, tmp_path):
+def test_archives(tmp_path):
     from test_archives import HOSTILE, tarred, zipped
 
     wholes = [make() for how, make in HOSTILE.items() if "bomb" not in how and "megabytes" not in how]
@@ -117,17 +108,16 @@ def test_archives(clock, tmp_path):
     @QUIET
     @given(spoiled(wholes))
     def fuzz(data):
-        if not clock.over:
-            archive.write_bytes(data)
-            allowed(extract, archive, target, limits=ArchiveLimits(max_bytes=10**7))
-            shutil.rmtree(target, ignore_errors=True)
-            assert [one.name for one in archive.parent.iterdir()] == ["x.bin"]
-            assert [one.name for one in tmp_path.iterdir()] == ["in"]
+        archive.write_bytes(data)
+        allowed(extract, archive, target, limits=ArchiveLimits(max_bytes=10**7))
+        shutil.rmtree(target, ignore_errors=True)
+        assert [one.name for one in archive.parent.iterdir()] == ["x.bin"]
+        assert [one.name for one in tmp_path.iterdir()] == ["in"]
 
-    fuzz()
+    repeat(fuzz)
 
 
-def test_recipes(clock):
+def test_recipes():
     wholes = [
         Recipe().to_toml().encode(),
         b"name = 0x" + b"f" * 6000,
@@ -139,13 +129,12 @@ def test_recipes(clock):
     @QUIET
     @given(st.one_of(spoiled(wholes), st.sampled_from(wholes)))
     def fuzz(data):
-        if not clock.over:
-            allowed(recipe_from_toml, data.decode("utf-8", "replace"))
+        allowed(recipe_from_toml, data.decode("utf-8", "replace"))
 
-    fuzz()
+    repeat(fuzz)
 
 
-def test_bundles(clock, colour_bundle, colour_model, tmp_path):
+def test_bundles(colour_bundle, colour_model, tmp_path):
     folder = tmp_path / "bundle"
     shutil.copytree(colour_bundle, folder)
     honest = json.loads((folder / "bundle.json").read_text())
@@ -160,8 +149,6 @@ def test_bundles(clock, colour_bundle, colour_model, tmp_path):
     @QUIET
     @given(st.dictionaries(keys, values, max_size=2), spoiled([exam]), st.booleans(), spoiled([colour_model]))
     def fuzz(changes, spoilt, inner, model):
-        if clock.over:
-            return
         card = honest | changes
         if inner and not changes:
             (folder / "exam.npz").write_bytes(spoilt)
@@ -175,10 +162,10 @@ def test_bundles(clock, colour_bundle, colour_model, tmp_path):
         (folder / "exam.npz").write_bytes(exam)
         assert isinstance(fault_in_graph(model), str)
 
-    fuzz()
+    repeat(fuzz)
 
 
-def test_tables(clock, tmp_path):
+def test_tables(tmp_path):
     table = tmp_path / "t.csv"
     sha = "a" * 64
     wholes = [
@@ -193,9 +180,8 @@ def test_tables(clock, tmp_path):
     @QUIET
     @given(st.one_of(spoiled(wholes), st.sampled_from(wholes), st.binary(max_size=200)))
     def fuzz(data):
-        if not clock.over:
-            table.write_bytes(data)
-            for reader in (read_list, read_split_file, read_patch):
-                allowed(reader, table)
+        table.write_bytes(data)
+        for reader in (read_list, read_split_file, read_patch):
+            allowed(reader, table)
 
-    fuzz()
+    repeat(fuzz)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,20 @@ def test_people_are_told_each_rung_the_choice_and_the_place(runs: list[Path]) ->
 def test_without_runs_nothing_is_reported() -> None:
     with pytest.raises(WrongUsage, match="no run to report on"):
         report([])
+
+
+def test_a_gain_on_a_few_shared_pictures_says_on_how_many(runs: list[Path]) -> None:
+    answers = runs[0] / "predictions.csv"
+    answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:8]))
+    assert summary(report(runs, quick=True))[1].endswith(", on the 7 pictures both validated on")
+
+
+def test_runs_of_one_recipe_and_number_are_called_by_their_paths(runs: list[Path], tmp_path: Path) -> None:
+    twin = shutil.copytree(runs[0], tmp_path / "other" / "001")
+    first, second, chosen, *_ = summary(report([runs[0], twin], quick=True, target=tmp_path / "out"))
+    assert first.startswith(f"cnn, run {runs[0]} ")
+    assert second.startswith(f"cnn, run {twin} ")
+    assert chosen == f"Chosen on validation: cnn, run {runs[0]}"
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert f"cnn, seed 0, run {runs[0]}" in page
+    assert f"cnn, seed 0, run {twin}" in page

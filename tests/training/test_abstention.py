@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pawsight.training.abstention import binomial_tail, choose, clopper_pearson, least_pictures
+from pawsight.training.abstention import binomial_tail, choose, clopper_pearson, least_pictures, least_promise
 
 
 def simulated(count, rng, *, floor):
@@ -110,3 +110,13 @@ def test_many_pictures_are_quick():
     begun = perf_counter()
     assert choose(*simulated(100_000, rng, floor=0.004), max_error=0.02) is not None
     assert perf_counter() - begun < 5
+
+
+@pytest.mark.parametrize("pictures", [16, 50, 230, 500])
+def test_the_least_promise_can_be_kept_with_two_errors(pictures):
+    share = least_promise(pictures, pictures)
+    right = np.arange(pictures) < pictures - 2
+    kept = choose(np.linspace(0.99, 0.6, pictures), right, max_error=share)
+    assert kept is not None
+    assert kept.answered == pictures
+    assert least_promise(3, 3) is None

@@ -158,7 +158,7 @@ def check_nothing_is_left(run):
     names = [path.relative_to(run.parent).as_posix() for path in run.parent.rglob("*")]
     assert not [name for name in names if name.endswith(".part") or FILE in name or "views" in name]
     assert {path.name for path in run.iterdir()} == {
-        *("bundle", "catalog.csv", "history.csv", "history.png", "history.svg", "log.txt", "tensorboard"),
+        *("audit.csv", "bundle", "catalog.csv", "history.csv", "history.png", "history.svg", "log.txt", "tensorboard"),
         *("metrics.json", "predictions.csv", "recipe.toml", "source.json", "splits.csv"),
     }
 

@@ -52,7 +52,7 @@ def test_where_fine_tuning_is_no_better_the_probe_is_kept_and_it_says_so(pair):
 def test_fine_tuning_starts_where_the_probe_ended(pair):
     """With steps of next to nothing its answers after one epoch are the probe's, but for bfloat16 in the probe's eyes."""
     probe, tuned = pair
-    shares = probe.fitted.probabilities["validation"]
+    shares = probe.settled.before["validation"]
     given = shares[np.arange(len(shares)), probe.truths["validation"]]
     assert tuned.fitted.history[0].val_loss == pytest.approx(-np.log(given).mean(), abs=0.05)
 

@@ -104,9 +104,9 @@ def test_a_promise_that_validation_is_too_small_for_is_refused_before_training(w
     with pytest.raises(TrainingFailed) as told:
         warm.again(warm.data, tmp_path / "runs", max_error=0.01)
     assert str(told.value) == (
-        "An error of at most 1 % cannot be promised on 16 validation pictures: 232 are needed at least.\n"
+        "An error of at most 1 % cannot be promised on about 16 validation pictures: 232 are needed at least.\n"
         "Even if every answer were right, fewer could be so by luck more often than once in ten.\n"
-        "Type --max-error 13.5%, if that will do. Or add pictures to validation."
+        "Type --max-error 34.4%, if that will do. Or add pictures to validation."
     )
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 

@@ -28,7 +28,9 @@ def inspect(data: str, as_json: bool, progress: Terminal, report: bool, target: 
     from pawsight.jobs.inspect import summary
 
     looked = job(data, target=target or (Path("audit") if report else None), progress=progress, **options)
-    print_answer(looked.to_json() if as_json else [*summary(looked), f"Next: pawsight train {shlex.quote(data)}"])
+    given = {f"--{name.replace('_', '-')}": str(value) for name, value in options.items() if value}
+    following = shlex.join(["pawsight", "train", data, *(word for pair in given.items() for word in pair)])
+    print_answer(looked.to_json() if as_json else [*summary(looked), f"Next: {following}"])
 
 
 @click.command()

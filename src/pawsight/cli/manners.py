@@ -67,7 +67,7 @@ PERCENT = _Percent()
 def polite(command: Command) -> Command:
     """Give a command --json and --quiet, and turn expected failures into a message and an exit status."""
 
-    @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
+    @click.option("--json", "as_json", is_flag=True, help="JSON on stdout, one object a line; nothing else there.")
     @click.option("--quiet", is_flag=True, help="No progress and no remarks; errors are still told.")
     @functools.wraps(command)
     def mannered(*arguments: Any, quiet: bool, **options: Any) -> None:

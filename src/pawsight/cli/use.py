@@ -39,7 +39,7 @@ def predict(
 ) -> None:
     """Classify PICTURES (files, or folders of them) with a RUN, e.g. runs/latest.
 
-    With --out there may be millions: docs/scale.md tells how.
+    With --out there may be millions: the page Scale of the documentation tells how.
     """
     if out is not None:
         options = {"shard": shard, "actors": actors, "ray_address": ray_address}

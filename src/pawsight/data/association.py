@@ -11,6 +11,7 @@ Analysis", 1988, w with one degree of freedom).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ _SHUFFLED_UP_TO = 2_000  # pictures; beyond, the approximation is good and shuff
 _SHUFFLES = 1_999
 _SEED = 20_261_122  # of the shuffles: the same data always give the same findings
 _FEWEST = 5  # pictures in a category of its own
+# Pictures in a class that is looked at: below, a category would need half of the class to be expected five times, and
+# the few rows stretch Cramér's V over one class more, which hides what tells the large ones apart.
+FEWEST_OF_CLASS = 10
 
 Table = NDArray[np.int64]
 
@@ -42,11 +46,16 @@ class Association:
 def associations(labels: Sequence[str], features: Mapping[str, Sequence[str]]) -> dict[str, Association]:
     """Return, by name of the feature, those that go with the labels beyond chance, however weakly.
 
+    Classes with fewer than `FEWEST_OF_CLASS` pictures are left out.
+
     Args:
         labels: of N pictures.
         features: for each name N categories.
     """
-    tables = {name: _table(labels, _pooled(values)) for name, values in features.items()}
+    sizes = Counter(labels)
+    kept = [index for index, label in enumerate(labels) if sizes[label] >= FEWEST_OF_CLASS]
+    told_of = [labels[index] for index in kept]
+    tables = {name: _table(told_of, _pooled([values[index] for index in kept])) for name, values in features.items()}
     told = {name: table for name, table in tables.items() if min(table[2].shape) > 1}
     p_values = _holm({name: _p_value(counts) for name, (_, _, counts) in told.items()})
     return {name: _strongest(*told[name], p_values[name]) for name in told if p_values[name] < SIGNIFICANT}

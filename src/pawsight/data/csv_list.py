@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pawsight.errors import BadCatalog, NoPictures, StorageError
+from pawsight.storage import regular_file
 
 PARTS = ("train", "validation", "test")
 _EXAMPLE = "The file should look like this:\npath,label\ncats/1.jpg,cat\ndogs/1.jpg,dog"
@@ -50,7 +51,7 @@ def read_list(path: Path, *, limits: ListLimits = ListLimits()) -> tuple[Listed,
         StorageError: it cannot be read.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="", opener=regular_file) as file:
             listed = _Reading(path, limits).read(file)
     except UnicodeDecodeError as error:
         raise BadCatalog(f"{path} is not UTF-8 text.", f"{error}.", "Save it as 'CSV UTF-8'.") from error

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawsight.errors import DataError, StorageError
-from pawsight.storage import plain_cell, sha256_of, table_text, write_bytes
+from pawsight.storage import plain_cell, regular_file, sha256_of, table_text, write_bytes
 
 KEEP, RELABEL, DROP = "keep", "relabel", "drop"
 ACTIONS = (KEEP, RELABEL, DROP)
@@ -59,7 +59,7 @@ def read_patch(path: Path) -> Patch:
         DataError: with everything that is wrong in the file, by line. StorageError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular_file) as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         why = f"The system says: {getattr(error, 'strerror', None) or error}."

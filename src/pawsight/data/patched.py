@@ -32,24 +32,35 @@ class PatchOutcome:
     relabelled: int  # pictures
     dropped: int
     kept: int  # decisions that leave a picture as it is
-    unknown: int  # decisions about pictures that are not in the data
+    unknown: int  # decisions about contents that are not in the data
+    changed: int = 0  # of these, decisions whose path is there with other content
     in_test: int  # pictures of the test part that were relabelled or dropped
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        names = ("file", "sha256", "relabelled", "dropped", "kept", "unknown", "in_test")
+        names = ("file", "sha256", "relabelled", "dropped", "kept", "unknown", "changed", "in_test")
         return {name: getattr(self, name) for name in names}
 
     def sentence(self) -> str:
         """Return the line for people."""
         told = f"{self.relabelled:,} relabelled, {self.dropped:,} dropped, {self.kept:,} kept as they are"
-        if self.unknown:
-            told += f"; {self.unknown:,} are about pictures that are not here"
+        for count, one, several in (
+            (self.changed, "a picture whose content has changed", "pictures whose content has changed"),
+            (self.unknown - self.changed, "a picture that is not here", "pictures that are not here"),
+        ):
+            if count:
+                told += f"; {count:,} {f'is about {one}' if count == 1 else f'are about {several}'}"
         if self.in_test:
+            were = "was" if self.in_test == 1 else "were"
             told += (
-                f"; {self.in_test:,} of the test part were changed, so its score is no longer that of the run before"
+                f"; {self.in_test:,} of the test part {were} changed, so its score is no longer that of the run before"
             )
         return told
+
+    @property
+    def fits_nothing(self) -> bool:
+        """Whether no decision is about a picture that is there."""
+        return not (self.relabelled or self.dropped or self.kept)
 
 
 def apply(catalog: Catalog, split: Split, patch: Patch) -> tuple[Catalog, Split, PatchOutcome]:
@@ -79,24 +90,26 @@ def apply(catalog: Catalog, split: Split, patch: Patch) -> tuple[Catalog, Split,
         relabelled=len(relabelled),
         dropped=len(dropped),
         kept=len(chosen) - len(relabelled) - len(dropped),
-        unknown=unknown,
+        unknown=len(unknown),
+        changed=sum(one.path in labels for one in unknown),
         in_test=sum(parts[name] == "test" for name in (*relabelled, *dropped)),
     )
     return patched, _patched_split(split, relabelled, dropped), outcome
 
 
-def _by_name(catalog: Catalog, patch: Patch) -> tuple[dict[str, Decision], int]:
-    """Return the decision about each picture, and how many are about none.
+def _by_name(catalog: Catalog, patch: Patch) -> tuple[dict[str, Decision], list[Decision]]:
+    """Return the decision about each picture, and those about none.
 
     Where copies of one content are there, a decision is about the one whose path it names, else about all of them.
     """
     names: dict[str, list[str]] = defaultdict(list)
     for one in catalog.pictures:
         names[one.sha256].append(one.name)
-    chosen, unknown = {}, 0
+    chosen: dict[str, Decision] = {}
+    unknown = []
     for decision in patch.decisions:
         copies = names.get(decision.sha256, [])
-        unknown += not copies
+        unknown += [] if copies else [decision]
         for name in [decision.path] if decision.path in copies else copies:
             chosen[name] = decision
     return chosen, unknown

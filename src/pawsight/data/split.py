@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.deal import deal, quotas
+from pawsight.data.traits import is_plain
 from pawsight.images.fingerprint import groups_of, near_pairs
 
 PARTS = ("train", "validation", "test")
@@ -139,14 +140,16 @@ def _rank(seed: int, sha256: str) -> str:
 
 def _duplicate_groups(pictures: Sequence[Picture]) -> NDArray[np.int64]:
     """Number the groups of pictures with equal bytes or near-equal looks."""
-    hashes = np.array([picture.facts.phash for picture in pictures], dtype=np.uint64)
-    # Equal hashes first: a thousand white pages would be half a million pairs, and are a thousand links to the first.
+    # The signs of a flat picture's frequencies are rounding: black and green would share a hash.
+    varied = np.array([index for index, one in enumerate(pictures) if not is_plain(one.facts)], dtype=np.int64)
+    hashes = np.array([pictures[index].facts.phash for index in varied], dtype=np.uint64)
+    # Equal hashes first: a thousand alike would be half a million pairs, and are a thousand links to the first.
     distinct, firsts, which = np.unique(hashes, return_index=True, return_inverse=True)
     first = {picture.sha256: index for index, picture in reversed(list(enumerate(pictures)))}
     same = [(first[picture.sha256], index) for index, picture in enumerate(pictures)]
-    alike = np.stack([firsts[which], np.arange(len(pictures))], axis=1)
-    pairs = np.concatenate([firsts[near_pairs(distinct)], alike, np.array(same, dtype=np.int64).reshape(-1, 2)])
-    return groups_of(len(pictures), pairs)
+    alike = np.stack([varied[firsts[which]], varied], axis=1)
+    near = varied[firsts[near_pairs(distinct)]]
+    return groups_of(len(pictures), np.concatenate([near, alike, np.array(same, dtype=np.int64).reshape(-1, 2)]))
 
 
 def _together(assigned: Sequence[Assigned], groups: NDArray[np.int64]) -> tuple[tuple[Assigned, ...], ...]:

@@ -20,10 +20,11 @@ from typing import TextIO
 
 from pawsight.data.finder import PART_NAMES
 from pawsight.errors import BadCatalog, StorageError
-from pawsight.storage import plain_cell
+from pawsight.storage import plain_cell, regular_file
 
 _EXAMPLE = "The file should look like this:\npath,part\ncats/1.jpg,train\ndogs/7.jpg,validation"
 _MOST_TOLD = 10
+_MOST_CHARS = 16_384  # in a line, as in a list of pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def read_split_file(path: Path) -> SplitFile:
         StorageError: it cannot be read.
     """
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="", opener=regular_file) as file:
             placings, problems = _read(file)
     except OSError as error:
         why = f"The system says: {error.strerror or error}."
@@ -75,11 +76,14 @@ def path_key(path: str) -> str:
 def told(lines: Sequence[str]) -> list[str]:
     """Return the first lines, and how many more there are."""
     more = len(lines) - _MOST_TOLD
-    return [*lines[:_MOST_TOLD], *([f"And {more:,} more."] if more > 0 else [])]
+    shown = [line.replace("\n", "\\n").replace("\r", "\\r") for line in lines[:_MOST_TOLD]]  # names may hold them
+    return [*shown, *([f"And {more:,} more."] if more > 0 else [])]
 
 
 def _read(file: TextIO) -> tuple[list[Placing], list[str]]:
-    header = file.readline()
+    header = file.readline(_MOST_CHARS + 1)
+    if len(header) > _MOST_CHARS:
+        return [], [_too_long(1)]
     delimiter = max(",;\t", key=header.count)
     names = [name.strip().casefold() for name in next(csv.reader([header], delimiter=delimiter), [])]
     problems = [
@@ -98,8 +102,16 @@ def _read(file: TextIO) -> tuple[list[Placing], list[str]]:
             if any(cell.strip() for cell in row):
                 _take(rows.line_num + 1, row, columns, placings, problems)
     except csv.Error as error:
-        problems.append(f"Line {rows.line_num + 1}: the quotes do not match ({error}).")
+        problems.append(
+            _too_long(rows.line_num + 1)
+            if "field limit" in str(error)
+            else f"Line {rows.line_num + 1}: the quotes do not match ({error})."
+        )
     return placings, problems + _contradictions(placings)
+
+
+def _too_long(line: int) -> str:
+    return f"Line {line}: it is too long."
 
 
 def _take(

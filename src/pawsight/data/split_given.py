@@ -106,10 +106,11 @@ def _check_complete(catalog: Catalog, given: SplitFile, lines: Mapping[str, Plac
         else f"{name}: no line."
         for name in missing
     ]
+    example = missing[0] if missing[0].isprintable() else repr(missing[0])
     raise BadCatalog(
         f"{given.path} has no part for {len(missing):,} of {_pictures(len(catalog.pictures))} in {catalog.root}.",
         "\n".join(told(why)),
-        f"Add a line for each, e.g. {missing[0]},train; or move the pictures out of the data.",
+        f"Add a line for each, e.g. {example},train; or move the pictures out of the data.",
     )
 
 

@@ -33,6 +33,11 @@ class TraitLimits:
 USUAL = TraitLimits()
 
 
+def is_plain(facts: Facts, limits: TraitLimits = USUAL) -> bool:
+    """Return whether a picture is of one colour: its perceptual hash then says nothing."""
+    return facts.looks.contrast < limits.single_colour
+
+
 def traits_of(facts: Facts, limits: TraitLimits = USUAL) -> tuple[str, ...]:
     """Return the traits of a picture, in the order of `TRAITS`.
 
@@ -40,7 +45,7 @@ def traits_of(facts: Facts, limits: TraitLimits = USUAL) -> tuple[str, ...]:
     dark or bright one called grey: its colours are lost with its light.
     """
     looks, short, long = facts.looks, *sorted((facts.width, facts.height))
-    plain = looks.contrast < limits.single_colour
+    plain = is_plain(facts, limits)
     well_lit = limits.dark <= looks.brightness <= limits.bright
     holds = (
         short < limits.tiny_px,

@@ -27,6 +27,7 @@ from pawsight.evaluation.compare import Gain, compare, corrected, pictures_to_se
 from pawsight.evaluation.ladder_outcome import Ladder
 from pawsight.evaluation.ladder_page import Page, make_page
 from pawsight.evaluation.ladder_words import certainty, visible
+from pawsight.evaluation.one_data import check_one_data
 from pawsight.evaluation.run_folder import Rung, mapping, read_rung
 from pawsight.evaluation.trust_page import make_trust, trust_json
 from pawsight.storage import write_json, write_text
@@ -105,12 +106,13 @@ def build_report(
         what the report says.
 
     Raises:
-        WrongUsage: no run is given, or a folder is no finished run. StorageError: the disk refused.
+        WrongUsage: no run is given, a folder is no finished run, or two lie on different data. StorageError: the disk
+            refused.
     """
     if not runs:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
     folders = list(dict.fromkeys(run.expanduser().resolve() for run in runs))
-    ladder = climbed([read_rung(folder) for folder in folders])
+    ladder = _read(folders)
     place = target.expanduser().absolute()
     again = shlex.join(["pawsight", "report", *(str(folder) for folder in folders), "--target", str(place)])
     subject = _subject(ladder)
@@ -127,10 +129,16 @@ def told_about(runs: Sequence[Path]) -> Path | None:
     """Return the run whose trust a report tells about: the chosen one, else the only one; None where there is none.
 
     Raises:
-        WrongUsage: a folder is no finished run.
+        WrongUsage: a folder is no finished run, or two lie on different data.
     """
-    subject = _subject(climbed([read_rung(run) for run in dict.fromkeys(run.expanduser().resolve() for run in runs)]))
+    subject = _subject(_read(list(dict.fromkeys(run.expanduser().resolve() for run in runs))))
     return subject.folder if subject is not None else None
+
+
+def _read(folders: Sequence[Path]) -> Ladder:
+    rungs = [read_rung(folder) for folder in folders]
+    check_one_data(rungs)
+    return climbed(rungs)
 
 
 def climbed(rungs: Sequence[Rung]) -> Ladder:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -78,11 +79,18 @@ def rung_views(
 
 
 def unique_names(rungs: Iterable[Rung]) -> list[str]:
-    """Return the recipes' names, with seed and run beside those that stand there more than once."""
+    """Return the recipes' names, with seed and run beside those that stand there more than once.
+
+    Runs of one number in two folders are told apart by their paths.
+    """
     every = list(rungs)
-    recipes = [rung.recipe for rung in every]
+    recipes = Counter(rung.recipe for rung in every)
+    folders = Counter((rung.recipe, rung.folder.name) for rung in every)
     return [
-        rung.recipe if recipes.count(rung.recipe) == 1 else f"{rung.recipe}, seed {_seed(rung)}, run {rung.folder.name}"
+        rung.recipe
+        if recipes[rung.recipe] == 1
+        else f"{rung.recipe}, seed {_seed(rung)}, run "
+        f"{rung.folder.name if folders[rung.recipe, rung.folder.name] == 1 else rung.folder}"
         for rung in every
     ]
 

@@ -119,7 +119,11 @@ def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[Problem]:
         own = list(group)
         exhibits = [] if name in _SIDES or pictured == _PICTURED else _exhibits(own, gallery)
         pictured += bool(exhibits)
-        told = [f"{words.visible(one.path)}: {figure(one)}" for one in own if one.path not in gallery.placed]
+        told = [
+            ": ".join(filter(None, (words.visible(one.path), figure(one))))
+            for one in own
+            if one.path not in gallery.placed
+        ]
         rows.append(Problem(EXPLAINED[name], own[0].severity, len(own), tuple(told[:_EACH]), tuple(exhibits)))
     return rows
 

@@ -88,7 +88,7 @@ class CurveView:
 
 def suspects_view(rung: Rung, kept: KeptSuspects, gallery: Gallery) -> SuspectsView:
     """Tell which labels are likely wrong."""
-    told = f"{kept.flagged:,} of {kept.pictures:,} labels of train and validation are more likely wrong than right"
+    told = f"{kept.flagged:,} of {kept.pictures:,} labels of train and validation have more against them than for them"
     told = f"{told}, by a model that has not learnt them and by the most similar pictures."
     if kept.left_out:
         told += f" {words.pictures(kept.left_out).capitalize()} could not be looked at again."
@@ -109,8 +109,9 @@ def patch_sentence(rung: Rung) -> str:
         return "" if not mapping(rung.plain.get("patch")) else "What its patch of labels gained is not recorded."
     verdict = "no more than chance" if told.verdict == TIE else told.verdict
     return (
-        f"It was trained with a patch of labels: {words.signed(told.points)} points of accuracy against the run the "
-        f"patch lies in (95{words.NBSP}% interval {words.points_between(told.interval)}, {words.chance(told.p_value)}: "
+        f"It was trained with a patch of labels: {words.signed(told.points)} points of accuracy against the run it "
+        f"was decided on (95{words.NBSP}% interval {words.points_between(told.interval)},"
+        f" {words.chance(told.p_value)}: "
         f"{verdict}), both judged by the corrected labels of {words.pictures(told.pictures)} of validation."
     )
 

@@ -91,7 +91,7 @@ def _from_wide(image: Image.Image, span: tuple[float, float]) -> Image.Image:
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Yield rows of a wide picture as finite numbers, with the number of the first: all in float64 would be too much."""
+    """Yield rows of a wide picture as finite numbers, with the number of the first: float64 for all is too much."""
     rows = max(1, _BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(top + rows, image.height)))

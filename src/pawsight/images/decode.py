@@ -24,7 +24,7 @@ from pawsight.images.colour import to_rgb
 from pawsight.images.shrink import to_square
 from pawsight.images.signatures import is_readable_type, name_of_unsupported
 
-DECODER_VERSION = 1  # part of every cache key: raise it when the same bytes would decode to other pixels
+DECODER_VERSION = 2  # part of every cache key: raise it when the same bytes would decode to other pixels
 READABLE = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")  # Pillow opens MPO as JPEG, then calls it MPO
 READABLE_NAMES = "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP"
 

@@ -98,7 +98,7 @@ def compare(
     if len(folders) < 2:
         raise WrongUsage(
             "There is nothing to compare with.",
-            f"{len(folders)} run was named." if folders else "No run was named.",
+            _why_not(folders, runs),
             "Name two runs or more, e.g. pawsight compare runs/001 runs/002",
         )
     part, names = "test" if test else "validation", [named[folder] for folder in folders]
@@ -123,11 +123,19 @@ def compare(
     )
 
 
+def _why_not(folders: Sequence[Path], runs: Sequence[str | os.PathLike[str]]) -> str:
+    if not folders:
+        return "No run was named."
+    times = "twice" if len(runs) == 2 else f"{len(runs):,} times"
+    return "1 run was named." if len(runs) == 1 else f"The same run was named {times}: {os.fspath(runs[0])}"
+
+
 def summary(report: CompareReport) -> list[str]:
     """Return the lines that tell a person how runs compare."""
     lines = [f"On the {report.pictures:,} {report.part} pictures that all {len(report.runs)} runs share:"]
     if any(report.left_aside):
-        lines.append(f"Left aside, since not all runs have them: {', '.join(map(str, report.left_aside))}.")
+        aside = [f"{count:,} of {one.name}" for one, count in zip(report.runs, report.left_aside, strict=True) if count]
+        lines.append(f"Left aside, as not all runs have them under the same label: {', '.join(aside)}.")
     header = ("run", "recipe", "right", "95 %", "log loss", "95 %", "ROC AUC", "95 %", "macro F1", "ECE")
     lines += aligned([header, *map(_row, report.runs)], left=2)
     if len(report.runs) > MOST_PAIRED:

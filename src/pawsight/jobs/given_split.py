@@ -32,7 +32,7 @@ def given_split(split: str | os.PathLike[str] | None, split_seed: int = 0) -> Sp
     file = path / SPLITS if path.is_dir() else path
     if not file.is_file():
         raise WrongUsage(
-            f"There is no file {file}.",
+            f"{file} is not a regular file." if file.exists() else f"There is no file {file}.",
             "--split wants a CSV with the columns path,part, or a run with one.",
             "Check the path, e.g. --split runs/001/splits.csv",
         )

@@ -108,15 +108,15 @@ def summary(report: InspectReport) -> list[str]:
     widths = sorted(one.facts.width for one in catalog.pictures)
     heights = sorted(one.facts.height for one in catalog.pictures)
     formats = Counter(one.facts.format for one in catalog.pictures).most_common()
-    middle = len(widths) // 2
+    named, middle = ", ".join(f"{n:,} {name}" for name, n in formats), len(widths) // 2
     to_train, has_parts = training_counts(catalog), any(one.part for one in catalog.pictures)
     lines = [
         f"{report.data}: {len(catalog.pictures):,} pictures of {len(catalog.classes):,} classes in {catalog.root}"
         f"{f', {sum(to_train.values()):,} of them in the training part' if has_parts else ''}.",
         count_sentence(to_train),
         f"Always answering the commonest class would be right {100 * catalog.baseline:.1f} % of the time.",
-        f"Sizes from {widths[0]} x {heights[0]} to {widths[-1]} x {heights[-1]} pixels, half of them below "
-        f"{widths[middle]} x {heights[middle]}; formats: {', '.join(f'{n:,} {name}' for name, n in formats)}.",
+        f"Widths from {widths[0]} to {widths[-1]} pixels, half of them below {widths[middle]}; heights from "
+        f"{heights[0]} to {heights[-1]}, half of them below {heights[middle]}; formats: {named}.",
         f"train would use {sizes['train']:,} train, {sizes['validation']:,} validation and {sizes['test']:,} test "
         f"pictures: {report.split.how} (digest {report.split.digest[:12]}).",
     ]

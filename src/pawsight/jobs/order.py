@@ -63,5 +63,6 @@ def existing(weights: str | os.PathLike[str] | None) -> Path | None:
     """
     path = Path(weights).expanduser() if weights is not None else None
     if path is not None and not path.is_file():
-        raise WrongUsage(f"There is no file {path}.", "--weights wants MobileNetV2's weights (.h5).", "Check the path.")
+        what = f"{path} is not a regular file." if path.exists() else f"There is no file {path}."
+        raise WrongUsage(what, "--weights wants MobileNetV2's weights (.h5).", "Check the path.")
     return path

@@ -39,10 +39,10 @@ class Answer:
     def line(self) -> str:
         """Return the line for people."""
         one = self.prediction
-        if one.probabilities is None or one.label is None or one.probability is None:
+        if one.probabilities is None or one.label is None:
             return f"{one.path}: not classified, {one.error}"
         ranked = sorted(one.probabilities.items(), key=lambda pair: -pair[1])[: 1 + _RUNNERS_UP]
-        if one.verdict not in (None, ANSWERED):
+        if one.verdict not in (None, ANSWERED) or one.probability is None:
             return f"{one.path}: {one.label} ({_shares(ranked)})"
         told = _shares(ranked[1:])
         return f"{one.path}: {one.label} {100 * one.probability:.1f} %" + (f" ({told})" if told else "")

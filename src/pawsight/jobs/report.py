@@ -6,6 +6,7 @@ Enters: names of run folders. Leaves: a `LadderReport` and three files. Does not
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def report(
         progress: who is told how far it is.
 
     Raises:
-        PawsightError: a folder is no finished run, or the disk refused.
+        PawsightError: a folder is no finished run, two lie on different data, or the disk refused.
     """
     folders = [Path(run).expanduser().resolve() for run in runs]
     if not folders:
@@ -67,23 +68,36 @@ def default_target(folders: Sequence[Path]) -> Path:
 
 def summary(made: LadderReport) -> list[str]:
     """Return the lines that tell a person what the report says."""
-    width = max(len(rung.recipe) for rung in made.rungs)
-    lines = [_line(rung, width) for rung in made.rungs]
+    names: Mapping[Path | None, str] = _names(made.rungs)
+    width = max(map(len, names.values()))
+    lines = [_line(rung, f"{names[rung.run]:<{width}}") for rung in made.rungs]
     if made.chosen is not None:
-        lines.append(f"Chosen on validation: {made.chosen}")
+        lines.append(f"Chosen on validation: {names.get(made.chosen_run, made.chosen)}")
         test = f"right on {_score(made.test)}" if made.test else "the run holds no score"
         lines.append(f"Test: {test}")
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in [*lines, f"Report: {made.report}"]]
 
 
-def _line(rung: RungResult, width: int) -> str:
+def _names(rungs: Sequence[RungResult]) -> dict[Path | None, str]:
+    """Return by run what it is called: its recipe, with the folder where recipes recur, whole where its name does."""
+    recipes = Counter(rung.recipe for rung in rungs)
+    folders = Counter((rung.recipe, rung.run.name) for rung in rungs)
+    told = {one.run: one.run.name if folders[one.recipe, one.run.name] == 1 else str(one.run) for one in rungs}
+    return {one.run: one.recipe if recipes[one.recipe] == 1 else f"{one.recipe}, run {told[one.run]}" for one in rungs}
+
+
+def _line(rung: RungResult, name: str) -> str:
     if rung.validation is None:
-        return f"{rung.recipe:<{width}}  not measured on validation"
-    told = f"{rung.recipe:<{width}}  {_score(rung.validation):>24}"
+        return f"{name}  not measured on validation"
+    told = f"{name}  {_score(rung.validation):>24}"
     if rung.gain is None:
         return told
     gain = f"{signed(rung.gain.points)} points ({points_between(rung.gain.interval)})"
-    return f"{told}  {gain}, {'a tie' if rung.gain.verdict == TIE else rung.gain.verdict}"
+    verdict = "a tie" if rung.gain.verdict == TIE else rung.gain.verdict
+    # Runs that were cut differently share a part of what they were measured on, maybe a small one.
+    is_part = rung.gain.pictures < rung.validation["pictures"]
+    shared = f", on the {rung.gain.pictures:,} {'picture' if rung.gain.pictures == 1 else 'pictures'} both validated on"
+    return f"{told}  {gain}, {verdict}{shared if is_part else ''}"
 
 
 def _score(measured: Mapping[str, Any]) -> str:

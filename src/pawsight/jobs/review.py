@@ -17,7 +17,7 @@ from typing import Any
 from pawsight.data.patch import DROP, KEEP, RELABEL, Decision, read_patch
 from pawsight.errors import MissingExtra, WrongUsage
 from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, rank
-from pawsight.jobs.review_board import board_of
+from pawsight.jobs.review_board import board_of, most_shown
 from pawsight.jobs.review_material import ReviewMaterial, review_material
 from pawsight.progress import SILENT, Progress
 from pawsight.runs import APPLIED_PATCH, PATCH
@@ -82,7 +82,11 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
 def summary(report: ReviewReport) -> list[str]:
     """Return the lines that tell a person what was found."""
     count, pictures = report.suspects, report.material.pictures
-    lines = [f"{count:,} of {len(pictures):,} labels are more likely wrong than right."]
+    verb, them = ("has", "it") if count == 1 else ("have", "them")
+    lines = [
+        f"{count:,} of {len(pictures):,} labels {verb} more against {them} than for {them};"
+        f" {most_shown(report.ranking):,} are to look at, the most doubtful first."
+    ]
     if report.material.left_out:
         first = report.material.left_out[0]
         told = f"{len(report.material.left_out):,} pictures are left out, the first: {first.name} ({first.reason})"

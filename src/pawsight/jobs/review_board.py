@@ -79,8 +79,13 @@ def _command(run: Path) -> str:
     return shlex.join([*words, "--patch", str(run / PATCH)])
 
 
-def _labels(ranking: Sequence[Suspect]) -> list[Item]:
+def most_shown(ranking: Sequence[Suspect]) -> int:
+    """Return how many labels are to look at: the suspects and some more."""
     suspects = sum(one.is_suspect for one in ranking)
+    return min(suspects + _AFTER_SUSPECTS, _MOST_SUSPECTS, len(ranking))
+
+
+def _labels(ranking: Sequence[Suspect]) -> list[Item]:
     return [
         {
             "picture": one.row,
@@ -93,7 +98,7 @@ def _labels(ranking: Sequence[Suspect]) -> list[Item]:
                 for row, likeness in zip(one.neighbours[:_NEIGHBOURS], one.similarities, strict=False)
             ],
         }
-        for one in ranking[: min(suspects + _AFTER_SUSPECTS, _MOST_SUSPECTS)]
+        for one in ranking[: most_shown(ranking)]
     ]
 
 

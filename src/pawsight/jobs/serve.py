@@ -19,6 +19,7 @@ from typing import Any
 from pawsight.bundle import find_bundle
 from pawsight.errors import MissingExtra, PawsightError, WrongUsage
 from pawsight.progress import SILENT, Progress
+from pawsight.storage import regular_file
 from pawsight.web.limits import Limits
 
 _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
@@ -121,7 +122,8 @@ def _check_installed() -> None:
 
 def _read_token(path: Path, progress: Progress) -> str:
     try:
-        token = path.expanduser().read_text("ascii").strip()
+        with open(path.expanduser(), encoding="ascii", opener=regular_file) as file:
+            token = file.read().strip()
         readable = path.expanduser().stat().st_mode & stat.S_IROTH
     except (OSError, ValueError) as error:
         raise PawsightError(

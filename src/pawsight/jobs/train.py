@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pawsight.data.audit import audit
 from pawsight.data.patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
+from pawsight.data.split_file import SplitFile
 from pawsight.engine import SPOKEN, best_precision
 from pawsight.evaluation.audit_page import COLUMNS
 from pawsight.evaluation.compare import Gain
@@ -177,16 +178,16 @@ def _report(outcome: Outcome, order: Order, machine: str, stopwatch: Stopwatch) 
         notes=fitted.notes,
         trust=trust_report(outcome),
         patch=outcome.patched,
-        gain_from_patch=_gain(outcome, order.patch) if order.patch else None,
+        gain_from_patch=_gain(outcome, order.patch, order.given) if order.patch else None,
     )
 
 
-def _gain(outcome: Outcome, patch: Patch) -> Gain | None:
+def _gain(outcome: Outcome, patch: Patch, given: SplitFile | None) -> Gain | None:
     table = outcome.fitted.probabilities.get("validation")
     if table is None or not len(table):
         return None
     predicted = [outcome.catalog.classes[index] for index in table.argmax(axis=1)]
-    return gain_from_patch(patch, outcome.split.part("validation"), predicted)
+    return gain_from_patch(patch, outcome.split.part("validation"), predicted, split=given)
 
 
 def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) -> None:

@@ -105,13 +105,15 @@ def summary(report: TrainReport) -> list[str]:
     ]
     lines += _warnings(report)
     lines += [f"Patch       {report.patch.sentence()}"] if report.patch else []
+    if report.patch is not None and report.patch.fits_nothing:
+        lines.append(f"WARNING     nothing was changed by {report.patch.file}: it is about none of these pictures")
     lines += [f"Note        {note}" for note in report.notes]
     lines += report.trust.lines() if report.trust else []
     lines.append(f"Validation  {sentence(report.validation)}")
     if report.test is not None:
         lines.append(f"Test        {sentence(report.test)}")
-    if report.gain_from_patch is not None:
-        lines.append(f"Patch       {spoken(report.gain_from_patch)}")
+    if report.patch is not None and not report.patch.fits_nothing:
+        lines.append(f"Patch       {spoken(report.gain_from_patch, report.patch.file)}")
     return [*lines, f"Run         {report.run} in {report.seconds['total']:.1f} s"]
 
 

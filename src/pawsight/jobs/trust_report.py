@@ -32,6 +32,7 @@ class TrustReport:
     parts: Mapping[str, Mapping[str, Mapping[str, float]]]  # part -> measure -> "before" and "after"
     asked: float | None = None  # share of errors that was to be promised
     broken: str = ""  # why it could not be
+    classes: int = 2
 
     def calibration(self) -> dict[str, Any]:
         """Return plain JSON values about the temperature."""
@@ -65,6 +66,7 @@ def trust_report(outcome: Outcome) -> TrustReport:
         parts={part: _before_and_after(*tables) for part, tables in pairs.items()},
         asked=settled.caution.max_error if settled.caution else None,
         broken=settled.broken,
+        classes=len(outcome.catalog.classes),
     )
 
 
@@ -94,9 +96,11 @@ def _promise_lines(report: TrustReport) -> list[str]:
     if promise is None:
         return [f"WARNING     no promise: {report.broken}"]
     low, high = promise.coverage_interval
+    is_no_bar = promise.threshold * report.classes <= 1  # the best of C probabilities is at least 1 / C
+    bar = "no picture is unsure" if is_no_bar else f"answered from {100 * promise.threshold:.2f} % on"
     return [
         f"Promise     at most {100 * promise.max_error:.4g} % of the answered pictures wrong, with"
-        f" {100 * promise.confidence:.0f} % confidence: answered from {100 * promise.threshold:.2f} % on,"
+        f" {100 * promise.confidence:.0f} % confidence: {bar},"
         f" {promise.answered:,} of {promise.pictures:,} on validation ({100 * promise.coverage:.1f} %,"
         f" {100 * low:.1f}-{100 * high:.1f} %), {promise.errors:,} of them wrong"
     ]

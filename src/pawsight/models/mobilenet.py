@@ -14,9 +14,7 @@ import keras
 
 from pawsight.errors import WeightsUnavailable
 from pawsight.models.networks import scale
-from pawsight.models.weights_file import check_weights
-
-_OTHERWISE = "Give a file with --weights FILE, or use the recipe whose weights are installed: --recipe probe"
+from pawsight.models.weights_file import OTHERWISE, check_weights
 
 
 def build_mobilenet(*, image_px: int, weights: Path | None) -> keras.Model:
@@ -51,5 +49,5 @@ def build_mobilenet(*, image_px: int, weights: Path | None) -> keras.Model:
 def _unavailable(weights: Path | None, error: Exception) -> WeightsUnavailable:
     why = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if weights is None:
-        return WeightsUnavailable("MobileNetV2's weights could not be downloaded.", f"Keras says: {why}", _OTHERWISE)
-    return WeightsUnavailable(f"{weights} does not hold MobileNetV2's weights.", f"Keras says: {why}", _OTHERWISE)
+        return WeightsUnavailable("MobileNetV2's weights could not be downloaded.", f"Keras says: {why}", OTHERWISE)
+    return WeightsUnavailable(f"{weights} does not hold MobileNetV2's weights.", f"Keras says: {why}", OTHERWISE)

@@ -16,7 +16,7 @@ from pawsight.errors import WeightsUnavailable
 
 MAX_BYTES = 512 * 2**20  # of all arrays; MobileNetV2 has 9 million
 MAX_OBJECTS = 20_000  # groups and arrays
-_FIX = "Give a Keras weights file (.h5) for MobileNetV2 without its top."
+OTHERWISE = "Give a file with --weights FILE, or use the recipe whose weights are installed: --recipe probe"
 
 
 def check_weights(path: Path) -> None:
@@ -33,7 +33,7 @@ def check_weights(path: Path) -> None:
     except Exception as error:  # h5py raises OSError, RuntimeError and KeyError for files that are not what they say
         fault = f"It cannot be read as HDF5: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}."
     if fault:
-        raise WeightsUnavailable(f"{path} cannot be used as weights.", fault, _FIX)
+        raise WeightsUnavailable(f"{path} does not hold MobileNetV2's weights.", fault, OTHERWISE)
 
 
 def _fault(file: Any, h5py: Any) -> str:

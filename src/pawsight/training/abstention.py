@@ -68,6 +68,21 @@ def least_pictures(max_error: float, confidence: float = CONFIDENCE) -> int:
     return math.ceil(math.log(1 - confidence) / math.log1p(-max_error))
 
 
+def least_promise(answered: int, pictures: int, *, errors: int = 2, confidence: float = CONFIDENCE) -> float | None:
+    """Return the least share of errors, in tenths of a per cent, that can be promised with a few errors.
+
+    Args:
+        answered: pictures that may be answered, of `pictures`.
+        errors: among them.
+
+    Returns:
+        the share, None where it would be half of the answers or more.
+    """
+    luck = (1 - confidence) / 2  # a walk from either of two beginnings has half
+    shares = (tenths / 1000 for tenths in range(1, 500))
+    return next((share for share in shares if _passes(errors, answered, pictures, share, luck)), None)
+
+
 def binomial_tail(errors: int, pictures: int, rate: float) -> float:
     """Return the probability of at most `errors` errors in `pictures` answers at an error rate."""
     if errors < 0 or (rate >= 1 and errors < pictures):

@@ -36,7 +36,7 @@ from pawsight.training.features import FeatureSink
 from pawsight.training.folder import BUNDLE, kept_or_cleared, open_folder
 from pawsight.training.material import Fitted, Floats, Labels, Material, Workplace
 from pawsight.training.simple import fit_majority, fit_probe
-from pawsight.training.trusted import Settled, check_promise, settle, try_out
+from pawsight.training.trusted import Settled, check_promise, check_promise_by_names, settle, try_out
 from pawsight.trust import Caution, Trust
 
 HELD_OUT = ("validation", "test")
@@ -88,6 +88,7 @@ def train(
     check_names(found.folders)
     if caution is not None:
         check_verdicts(found.folders)
+        check_promise_by_names(found, given, caution, guarded=recipe.method != "majority")
     with Cache(place.cache / "cache") as cache:
         sink = feature_sink(recipe, place, cache) if recipe.method in _USES_FEATURES else None
         with place.stopwatch.stage("reading"):

@@ -17,7 +17,7 @@ from pawsight.history import Epoch, best_epoch
 from pawsight.models.quiet import import_keras
 from pawsight.training.batches import class_weights, order_of
 from pawsight.training.fit import Job, fit
-from pawsight.training.material import Fitted, Labels, Layer, Material
+from pawsight.training.material import Fitted, Labels, Layer, Material, OutOfFold
 from pawsight.training.network import fresh_session, kept, layers_of, trainable_parameters, weighted
 from pawsight.training.probe import Head
 from pawsight.training.simple import probe_head, probe_parameters
@@ -91,6 +91,7 @@ def fit_finetune(material: Material) -> Fitted:
         notes=(verdict, kept(history), _seen(), *weighted(recipe.class_weights), *watch.remarks),
         precision=material.precision,
         computed=material.sink.computed if material.sink else 0,
+        out_of_fold=OutOfFold(*head.out_of_fold) if graph is plain and head.out_of_fold else None,
     )
 
 

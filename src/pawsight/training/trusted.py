@@ -7,12 +7,16 @@ Enters: `Material`, `Fitted`, and what the user asks. Leaves: `Settled`: the sam
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
+from pawsight.data.finder import Found
 from pawsight.data.split import Split
+from pawsight.data.split_file import SplitFile
 from pawsight.engine import Engine
 from pawsight.errors import TrainingFailed
 from pawsight.models.trust_graph import UNLIKENESS, unlikeness_of, with_guard
@@ -21,7 +25,7 @@ from pawsight.temperature import fit_temperature, log_probabilities, with_temper
 from pawsight.training import abstention, guard
 from pawsight.training.material import Fitted, Floats, Material
 from pawsight.training.strangers import strangers
-from pawsight.trust import CONFIDENCE, Caught, Caution, Guard, Trust
+from pawsight.trust import Caught, Caution, Guard, Trust
 
 OUT_OF_FOLD, VALIDATION = "out-of-fold answers of the training part", "the validation part"
 _WITHOUT_FEATURES = ("majority",)
@@ -46,16 +50,48 @@ def check_promise(split: Split, caution: Caution, *, guarded: bool) -> None:
         TrainingFailed: even without a single wrong answer nothing could be promised.
     """
     pictures, wanted = split.sizes["validation"], abstention.least_pictures(caution.max_error)
-    kept = _kept(pictures, caution, guarded)
-    if kept >= wanted:
-        return
-    needed = next(n for n in range(wanted, 3 * wanted + 1000) if _kept(n, caution, guarded) >= wanted)
-    raise TrainingFailed(
-        f"An error of at most {percent(caution.max_error)} cannot be promised on {pictures:,} validation pictures: "
-        f"{needed:,} are needed at least.",
+    if _kept(pictures, caution, guarded) < wanted:
+        raise _too_few(pictures, f"{pictures:,}", caution, guarded)
+
+
+def check_promise_by_names(found: Found, given: SplitFile | None, caution: Caution, *, guarded: bool) -> None:
+    """Refuse such a promise before any picture is read, where the names of files show it.
+
+    Raises:
+        TrainingFailed: validation will be too small, however the pictures turn out.
+    """
+    likely, most = _validation_by_names(found, given)
+    if most < _needed(caution, guarded):
+        raise _too_few(likely, f"about {likely:,}", caution, guarded)
+
+
+def _validation_by_names(found: Found, given: SplitFile | None) -> tuple[int, int]:
+    """Return how many pictures validation will likely have, and how many at most."""
+    if given is not None:
+        lines = sum(one.part == "validation" for one in given.placings)
+        return lines, lines
+    counts = Counter(one.part for one in found.candidates)
+    if counts["train"] and counts["validation"]:
+        held_out = counts["validation"]
+        return held_out if counts["test"] else round(0.8 * held_out), held_out
+    cut = counts["train"] if counts["train"] and counts["test"] else len(found.candidates)
+    return round(0.15 * cut), math.ceil(0.17 * cut) + len(found.folders)  # rounded class by class
+
+
+def _too_few(pictures: int, told: str, caution: Caution, guarded: bool) -> TrainingFailed:
+    noun = "picture" if pictures == 1 else "pictures"
+    return TrainingFailed(
+        f"An error of at most {percent(caution.max_error)} cannot be promised on {told} validation {noun}: "
+        f"{_needed(caution, guarded):,} are needed at least.",
         "Even if every answer were right, fewer could be so by luck more often than once in ten.",
-        _smaller_wish(kept) + " Or add pictures to validation.",
+        _smaller_wish(_kept(pictures, caution, guarded), pictures) + " Or add pictures to validation.",
     )
+
+
+def _needed(caution: Caution, guarded: bool) -> int:
+    """Return the fewest validation pictures with which a promise is possible at all."""
+    wanted = abstention.least_pictures(caution.max_error)
+    return next(n for n in count(wanted) if _kept(n, caution, guarded) >= wanted)
 
 
 def settle(material: Material, fitted: Fitted, caution: Caution | None = None) -> Settled:
@@ -96,11 +132,10 @@ def _kept(pictures: int, caution: Caution, guarded: bool) -> int:
     return math.ceil((pictures + 1) * (1 - caution.false_alarms) - 1e-9) - 1
 
 
-def _smaller_wish(pictures: int) -> str:
-    """Say what could be promised, rounded up to a tenth of a per cent."""
-    share = 1 - (1 - CONFIDENCE) ** (1 / pictures) if pictures else 1.0
-    tenths = math.ceil(1000 * share)
-    return f"Type --max-error {tenths / 10:g}%, if that will do." if tenths < 500 else "No promise can be made on them."
+def _smaller_wish(kept: int, pictures: int) -> str:
+    """Say what could be promised with room for two errors."""
+    share = abstention.least_promise(kept, pictures)
+    return f"Type --max-error {100 * share:g}%, if that will do." if share else "No promise can be made on them."
 
 
 def _temperature(material: Material, fitted: Fitted) -> tuple[float, str, int]:
@@ -174,7 +209,8 @@ def _why_broken(sureness: Floats, right: abstention.Flags, caution: Caution) -> 
     """Say what stands in the way: the errors among the surest half of the answers."""
     surest = np.argsort(-sureness, kind="stable")[: max(abstention.least_pictures(caution.max_error), len(right) // 2)]
     wrong = int((~right[surest]).sum())
+    verb = "is" if wrong == 1 else "are"
     return (
-        f"{wrong:,} of the {len(surest):,} surest answers on validation are wrong, so no threshold keeps an error of "
-        f"{percent(caution.max_error)}; nothing is unsure, every picture gets an answer"
+        f"{wrong:,} of the {len(surest):,} surest answers on validation {verb} wrong, so no threshold keeps an error "
+        f"of {percent(caution.max_error)}; nothing is unsure, every picture gets an answer"
     )

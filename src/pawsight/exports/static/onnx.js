@@ -68,7 +68,8 @@ function prediction(file, { probabilities, unlikeness }, facts) {
   const named = Object.fromEntries(facts.classes.map((name, place) => [name, probabilities[place]]));
   const best = probabilities.indexOf(Math.max(...probabilities));
   const said = verdict(probabilities[best], unlikeness, facts);
-  return { file, label: said === "answered" ? facts.classes[best] : said, probability: probabilities[best], probabilities: named, verdict: said, error: null };
+  const answered = said === "answered"; // of a verdict there is no probability
+  return { file, label: answered ? facts.classes[best] : said, probability: answered ? probabilities[best] : null, probabilities: named, verdict: said, error: null };
 }
 
 function modelFrom(facts) {

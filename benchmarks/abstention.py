@@ -28,11 +28,11 @@ from pawsight.images.decode import DecodeSettings
 from pawsight.machine import cache_folder, this_machine
 from pawsight.models.recipe import Recipe
 from pawsight.progress import SILENT, Stopwatch
+from pawsight.temperature import fit_temperature, with_temperature
 from pawsight.training.abstention import choose
 from pawsight.training.material import Workplace
 from pawsight.training.probe import fit_head
 from pawsight.training.run import feature_sink
-from pawsight.temperature import fit_temperature, with_temperature
 
 ERRORS = (0.005, 0.01, 0.02)
 NOISES = (0.0, 0.01, 0.02)

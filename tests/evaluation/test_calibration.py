@@ -68,9 +68,7 @@ def test_the_temperature_is_the_one_scipy_finds(sharpness):
 
     true, logits = drawn(5, sharpness=sharpness)
     probabilities = softmax(logits)
-    best = minimize_scalar(
-        lambda t: log_loss(true, softmax(logits / t)), bounds=(0.05, 20), method="bounded"
-    ).x
+    best = minimize_scalar(lambda t: log_loss(true, softmax(logits / t)), bounds=(0.05, 20), method="bounded").x
     assert fit_temperature(true, logits) == pytest.approx(best, rel=1e-3)
     assert fit_temperature(true, np.log(probabilities)) == pytest.approx(fit_temperature(true, logits), rel=1e-6)
 

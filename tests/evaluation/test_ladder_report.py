@@ -419,3 +419,29 @@ def test_a_verdict_is_a_sentence_with_its_counts() -> None:
 
 def test_markdown_is_escaped() -> None:
     assert as_markdown("a|b<c>\n[d]") == "a\\|b\\<c\\>\\\\u000a\\[d\\]"
+
+
+def test_markup_in_any_string_of_a_run_is_escaped_in_markdown(make: Make, tmp_path: Path) -> None:
+    """Code spans too: no reader of Markdown is handed a tag."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: replaced(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [replaced(one) for one in value]
+        return "<script>alert(1)</script>" if isinstance(value, str) else value
+
+    more = {"notes": ["a"], "adds": "a", "command": "a", "left_out": [{"path": "a", "reason": "b"}]}
+    more |= {"straddling": [["a", "b"]], "layers": [{"name": "n", "type": "t", "output": "o", "parameters": 3}]}
+    run = make(0.7, more=more, epochs=2, test=True)
+    slices = [
+        {"name": "dark", "kind": "trait", "pictures": 9, "right": 5, "accuracy": 0.5, "interval": [0.3, 0.7]}
+        | {"rest_accuracy": 0.9, "difference": -1.0, "p_value": 0.01, "p_holm": 0.01, "verdict": "worse", "worst": []}
+    ]
+    (run / "slices.json").write_text(json.dumps(replaced({"part": "v", "pictures": 40, "slices": slices})))
+    metrics = run / "metrics.json"
+    metrics.write_text(json.dumps(replaced(json.loads(metrics.read_text()))))
+    build_report([run], tmp_path / "out")
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    assert markdown.count("\\<script") > 10
+    assert "<script" not in markdown.replace("\\<script", "")

@@ -72,9 +72,31 @@ def test_a_flat_curve_promises_nothing_in_almost_all_draws():
 
 @pytest.mark.parametrize("wrong", [0.0, 1.0])
 def test_a_classifier_that_is_always_right_or_wrong_has_a_curve_too(wrong):
-    curve = trace_curve(exact(lambda n: wrong, pictures=50), resamplings=20)
-    assert curve.twice.interval == pytest.approx((0, 0), abs=1e-9)
+    curve = trace_curve(exact(lambda n: wrong, pictures=500), resamplings=20)
+    assert (curve.twice.interval is None) == (wrong == 0)
+    assert curve.twice.interval is None or curve.twice.interval == pytest.approx((0, 0), abs=1e-9)
     assert not curve.twice.is_measurable
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pictures", "told"),
+    [
+        (1, 31, "there is 1 wrong answer among 31 validation pictures"),
+        (4, 1_000, "there are 4 wrong answers among 1,000 validation pictures"),
+        (60, 199, "there are 60 wrong answers among 199 validation pictures"),
+    ],
+)
+def test_where_too_little_was_seen_no_interval_pretends(wrong, pictures, told):
+    some = [Trial(share, size, (np.arange(pictures) < wrong * (1 + (share < 0.5)))[None]) for share, size in SIZES]
+    curve = trace_curve(some, resamplings=20)
+    assert curve.twice.interval is None
+    assert not curve.twice.is_measurable
+    assert curve.to_json()["twice"]["interval"] is None
+    assert sentence(curve) == (
+        f"Twice the data (4,000 training pictures) would buy nothing that can be measured: {told}, and to tell a gain"
+        " from chance takes at least 5 among 200."
+    )
+    ET.fromstring(curve_svg(curve))
 
 
 def test_the_same_seed_gives_the_same_interval():

@@ -53,7 +53,8 @@ def test_the_figures_are_those_of_the_run(run_card):
     assert "## To fill in" in text
 
 
-def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(trained, tmp_path):
+@pytest.mark.parametrize("measured_on", [20, 200])
+def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(trained, tmp_path, measured_on):
     import shutil
 
     run = shutil.copytree(trained.report.run, tmp_path / "run")
@@ -76,7 +77,7 @@ def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(trained, tm
         "is_stand_in": False,
         "left_out": 0,
         "points": [point, {**point, "share": 1.0, "pictures": 16}],
-        "measured_on": 20,
+        "measured_on": measured_on,
         "fit": {"floor": 0.0, "scale": 1.0, "exponent": 0.5},
         "twice": {"pictures": 32, "error": 0.15, "gain": 1.5, "interval": [-1.0, 4.0], "is_measurable": False},
     }
@@ -84,7 +85,9 @@ def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(trained, tm
     make_card(order, {"card": tmp_path / "README.md"})
     text = (tmp_path / "README.md").read_text("utf-8")
     assert "| dark \\| x | 4 | 75.0 % | 30.0-95.0 % | too few |" in text
-    assert "a gain of 1.5 points (95 % interval -1.0 to 4.0)" in text
+    told = "a gain of 1.5 points (95 % interval -1.0 to 4.0)"
+    assert (told in text) == (measured_on == 200)
+    assert ("nothing that can be measured" in text) == (measured_on == 20)
 
 
 def test_hostile_names_stay_text(exported):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from pawsight.errors import NoPictures, WrongUsage
+from pawsight.evaluation.ladder_report import build_report
 from pawsight.jobs.train import train
 from pawsight.jobs.train_report import summary
 
@@ -101,3 +103,25 @@ def test_data_without_pictures_leaves_no_run_behind(tmp_path):
     with pytest.raises(NoPictures, match="No pictures found"):
         train(tmp_path / "data", runs=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_class_without_validation_pictures_and_grave_findings_are_warned_of(warm, tmp_path):
+    data = tmp_path / "data"
+    for part in ("train", "validation"):
+        shutil.copytree(warm.data / part, data / part)
+    (data / "train" / "one").mkdir()
+    for number, path in enumerate(sorted((data / "train" / "cats").iterdir())[:2]):
+        twin = data / "train" / "one" / f"{number}{path.suffix}"
+        shutil.copy(path, twin)
+        twin.write_bytes(twin.read_bytes() + b"more")
+    report = warm.again(data, tmp_path / "runs")
+    warnings = [line for line in summary(report) if line.startswith("WARNING")]
+    assert "WARNING     class 'one' has no validation picture, so it is never measured" in warnings
+    grave = sum(one.severity == "high" for one in report.findings)
+    assert grave
+    told = f"the audit has {grave} findings of high severity; see: pawsight inspect {shlex.quote(str(data))}"
+    assert f"WARNING     {told}" in warnings
+    assert not any("single picture" in note for note in report.notes)
+    build_report([report.run], tmp_path / "out")
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "Warning: class 'one' has no validation picture, so it is never measured." in page

@@ -58,8 +58,9 @@ def _expected(axes: Axes, curve: LearningCurve) -> None:
     now, twice = curve.points[-1].pictures, curve.twice
     beyond = np.geomspace(now, twice.pictures, _STEPS)
     axes.plot(beyond, [curve.fit.error(size) for size in beyond], color=SECOND, linewidth=1.6, linestyle=(0, (4, 2)))
-    low, high = (curve.fit.error(now) - gain / 100 for gain in reversed(twice.interval))
-    axes.vlines(twice.pictures, max(0.0, low), max(0.0, high), color=SECOND, linewidth=4.5, alpha=0.35)
+    if twice.interval is not None:
+        low, high = (curve.fit.error(now) - gain / 100 for gain in reversed(twice.interval))
+        axes.vlines(twice.pictures, max(0.0, low), max(0.0, high), color=SECOND, linewidth=4.5, alpha=0.35)
     axes.plot(
         twice.pictures, twice.error, linestyle="none", marker="D", markersize=7, markerfacecolor=PAPER,
         markeredgecolor=SECOND, markeredgewidth=1.6, label="twice the data",

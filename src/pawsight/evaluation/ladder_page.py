@@ -103,7 +103,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         grid=tuple(row for row in grid if row.pictures),
         grid_note=_grid_note(grid, len(first.classes)),
         split_rows=tuple(_split_rows(split, first)),
-        split_notes=tuple(_split_notes(ladder)),
+        split_notes=tuple(_split_notes(ladder, split)),
         digest=first.digest,
         rungs=tuple(rung_views(ladder.rungs, names, ladder.gains, ladder.chosen)),
         is_corrected=any(gain is not None and gain.p_holm is not None for gain in ladder.gains),
@@ -176,13 +176,16 @@ def _split_rows(split: Sequence[Placed], rung: Rung) -> list[tuple[str, ...]]:
     return rows
 
 
-def _split_notes(ladder: Ladder) -> list[str]:
+def _split_notes(ladder: Ladder, split: Sequence[Placed]) -> list[str]:
+    held_out = [one.label for one in split if one.part == "validation"]
+    unmeasured = words.unmeasured_sentence(ladder.rungs[0].classes, held_out)
+    notes = [f"Warning: {unmeasured}."] if unmeasured else []
     if len({rung.digest for rung in ladder.rungs}) > 1:
-        return [
+        notes.append(
             "These runs did not use one and the same split. Gains are taken from shared validation pictures only, and "
             "the choice of the best rung compares scores on different pictures."
-        ]
-    return []
+        )
+    return notes
 
 
 def _ladder_svg(ladder: Ladder, names: Sequence[str]) -> str:

@@ -188,8 +188,13 @@ def _environment() -> Environment:
 
 
 def _as_code(text: object) -> str:
-    """Return text as a Markdown code span, whatever ticks are in it."""
+    """Return text as a Markdown code span, whatever ticks are in it; with angle brackets as text that is escaped.
+
+    Within a span nothing can be escaped, and not every reader of Markdown keeps tags in one from being tags.
+    """
     shown = visible(text)
+    if "<" in shown or ">" in shown:
+        return as_markdown(text)
     fence = "`" * (max((len(run) for run in "".join(c if c == "`" else " " for c in shown).split()), default=0) + 1)
     return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
 

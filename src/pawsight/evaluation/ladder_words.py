@@ -105,6 +105,16 @@ def title(classes: Sequence[str]) -> str:
     return f"Telling {len(classes):,} classes apart" if classes else "A ladder of classifiers"
 
 
+def unmeasured_sentence(classes: Sequence[str], held_out: Sequence[str]) -> str:
+    """Return which classes no validation picture shows; empty where none, and where there is no validation at all."""
+    absent = [name for name in classes if name not in set(held_out)] if held_out else []
+    if len(absent) < 2:
+        return f"class '{visible(absent[0])}' has no validation picture, so it is never measured" if absent else ""
+    named = [f"'{visible(name)}'" for name in absent[:_NAMED_CLASSES]]
+    more = [f"{len(absent) - len(named):,} more"] if len(absent) > len(named) else []
+    return f"classes {joined([*named, *more])} have no validation picture, so they are never measured"
+
+
 def verdict_sentence(gain: Gain, upper: str, lower: str, *, comparisons: int = 1) -> str:
     """Return what a paired comparison of two rungs says, how sure it is, and what would settle a tie.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,10 @@ from pawsight.evaluation.intervals import Interval, wilson
 
 EXPONENTS = np.geomspace(0.05, 2.0, 60)
 RESAMPLINGS = 1_000
+# Below either, no interval is told. Drawing pictures again never draws an error that was not seen: with 1 wrong of 31
+# the percentiles span what that picture did, while Wilson's interval of the error itself spans 16 points. Five is the
+# usual least count for figures from counts (W. G. Cochran 1954); 200 puts five at 2.5 % wrong, a good classifier's.
+LEAST_VALIDATED, LEAST_WRONG = 200, 5
 _NOTHING = 1e-9  # percentage points: rounding, where no error changes with the size
 Floats = NDArray[np.float64]
 
@@ -66,8 +70,8 @@ class Twice:
     pictures: int  # twice as many as there are
     error: float  # that the fit expects
     gain: float  # of accuracy, in percentage points
-    interval: tuple[float, float]  # of the gain, 95 %, in percentage points
-    is_measurable: bool  # the interval lies above 0
+    interval: tuple[float, float] | None  # of the gain, 95 %, in percentage points; None where too little was seen
+    is_measurable: bool  # the interval is known and lies above 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,11 @@ class LearningCurve:
     measured_on: int  # validation pictures
     fit: Fit
     twice: Twice
+
+    @property
+    def wrong(self) -> int:
+        """Validation pictures answered wrong after training on everything, rounded from the mean over trainings."""
+        return round(self.points[-1].error * self.measured_on)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -99,7 +108,7 @@ class LearningCurve:
                 "pictures": twice.pictures,
                 "error": twice.error,
                 "gain": twice.gain,
-                "interval": list(twice.interval),
+                "interval": list(twice.interval) if twice.interval is not None else None,
                 "is_measurable": twice.is_measurable,
                 "sentence": sentence(self),
             },
@@ -119,7 +128,8 @@ def trace_curve(trials: Sequence[Trial], *, seed: int = 0, resamplings: int = RE
 
     Source of the form: J. Hestness and others, "Deep learning scaling is predictable, empirically", 2017; T. Viering
     and M. Loog, "The shape of learning curves: a review", IEEE TPAMI 45, 2023, section 3.1. The interval: percentiles
-    of the bootstrap (B. Efron and R. Tibshirani, 1993, chapter 13) over validation pictures and trainings.
+    of the bootstrap (B. Efron and R. Tibshirani, 1993, chapter 13) over validation pictures and trainings; none is told
+    below `LEAST_VALIDATED` validation pictures or `LEAST_WRONG` wrong answers.
     """
     held_out = {trial.wrong.shape[1] for trial in trials}
     if len(trials) < 3 or len(held_out) != 1 or not min(held_out):
@@ -133,15 +143,29 @@ def trace_curve(trials: Sequence[Trial], *, seed: int = 0, resamplings: int = RE
     low, high = np.percentile(100 * _gains(*drawn, full), [2.5, 97.5]).tolist()
     gain = 100 * (fit.error(full) - fit.error(2 * full))
     twice = Twice(2 * full, fit.error(2 * full), gain, (low, high), low > _NOTHING)
-    return LearningCurve(tuple(_point(trial) for trial in trials), held_out.pop(), fit, twice)
+    return honest(LearningCurve(tuple(_point(trial) for trial in trials), held_out.pop(), fit, twice))
+
+
+def honest(curve: LearningCurve) -> LearningCurve:
+    """Take back the interval of what twice the data would buy where too little was seen to have one."""
+    if curve.measured_on >= LEAST_VALIDATED and curve.wrong >= LEAST_WRONG:
+        return curve
+    return replace(curve, twice=replace(curve.twice, interval=None, is_measurable=False))
 
 
 def sentence(curve: LearningCurve) -> str:
     """Return the answer to the question, for people."""
     twice = curve.twice
+    told = f"Twice the data ({twice.pictures:,} training pictures) would buy"
+    if twice.interval is None:
+        seen = f"{curve.wrong:,} wrong {'answer' if curve.wrong == 1 else 'answers'} among {curve.measured_on:,}"
+        return (
+            f"{told} nothing that can be measured: there {'is' if curve.wrong == 1 else 'are'} {seen} validation"
+            f" {'picture' if curve.measured_on == 1 else 'pictures'}, and to tell a gain from chance takes at least"
+            f" {LEAST_WRONG} among {LEAST_VALIDATED}."
+        )
     low, high = (round(end, 2) for end in twice.interval)
     between = f"95 % interval {low + 0.0:.2f} to {high + 0.0:.2f}"
-    told = f"Twice the data ({twice.pictures:,} training pictures) would buy"
     if not twice.is_measurable:
         return (
             f"{told} nothing that can be measured on {curve.measured_on:,} validation pictures:"

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
 from pawsight.evaluation.audit_words import pairs_up
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.learning_curve import CurvePoint, Fit, LearningCurve, Twice
+from pawsight.evaluation.learning_curve import CurvePoint, Fit, LearningCurve, Twice, honest
 from pawsight.evaluation.run_folder import mapping, read_json, read_rows
 from pawsight.evaluation.slices import Judged, Slice
 from pawsight.runs import AUDIT, LEARNING_CURVE, SLICES, SUSPECTS
@@ -168,15 +168,17 @@ def _curve(plain: Mapping[str, Any]) -> KeptCurve:
         max(1, int(told["pictures"])),
         _number(told["error"]),
         _number(told["gain"]),
-        _pair(told["interval"]),
+        None if told["interval"] is None else _pair(told["interval"]),
         bool(told["is_measurable"]),
     )
+    # Earlier runs keep intervals where there was too little for one.
+    curve = honest(LearningCurve(points, int(plain["measured_on"]), fit, twice))
     return KeptCurve(
         trained=str(plain["trained"]),
         is_stand_in=bool(plain["is_stand_in"]),
         left_out=int(plain["left_out"]),
-        curve=LearningCurve(points, int(plain["measured_on"]), fit, twice),
-        plain=plain,
+        curve=curve,
+        plain={**plain, "twice": curve.to_json()["twice"]},
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.ladder_words import visible
+from pawsight.evaluation.learning_curve import sentence
 from pawsight.evaluation.run_folder import finite, listing, mapping, read_json
 from pawsight.evaluation.trust_stored import KeptCurve, KeptSlices, read_curve, read_slices
 from pawsight.exports.facts import DECODING, facts_of
@@ -150,12 +151,13 @@ def _curve(kept: KeptCurve | None) -> dict[str, Any] | None:
     if kept is None:
         return None
     twice = kept.curve.twice
-    low, high = twice.interval
+    ends = twice.interval
     return {
         "points": kept.curve.points,
         "twice": twice.pictures,
         "error": percent(twice.error),
-        "gain": f"{twice.gain:.1f} points (95 % interval {low:.1f} to {high:.1f})",
+        "gain": f"{twice.gain:.1f} points (95 % interval {ends[0]:.1f} to {ends[1]:.1f})" if ends else "",
+        "sentence": sentence(kept.curve),
         "is_stand_in": kept.is_stand_in,
         "trained": kept.trained,
     }

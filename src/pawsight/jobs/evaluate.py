@@ -238,8 +238,8 @@ def _asked_for(report: EvaluateReport) -> list[str]:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align a table: names to the left, numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    """Align a table: names to the left, numbers to the right; a table without rows is no line."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return [
         "  ".join(
             cell.ljust(width) if not column else cell.rjust(width)

@@ -93,7 +93,14 @@ def ladder(
             continue
         wishes = Wishes(epochs=epochs if RUNGS[name].recipe.epochs else None, seed=seed, split_seed=split_seed)
         command = command_for(os.fspath(data), name, wishes, weights if name == "mobilenet" else None, split=split)
-        order = Order(runs=Path(runs).absolute(), command=command, weights=file, parts=("validation",), given=given)
+        order = Order(
+            runs=Path(runs).absolute(),
+            command=command,
+            weights=file,
+            parts=("validation",),
+            given=given,
+            data=os.fspath(data),
+        )
         _climb(source, name, wishes, order, reports, left_out, log)
     return LadderOutcome(report=_tell(reports, left_out, Path(runs).absolute(), log), left_out=left_out)
 

@@ -33,6 +33,7 @@ class Order:
     given: SplitFile | None = None  # the split, where it is not to be cut by a seed
     patch: Patch | None = None  # decisions about labels
     caution: Caution | None = None  # what is asked of the answers
+    data: str = ""  # as the user named it
 
 
 def command_for(

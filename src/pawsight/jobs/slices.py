@@ -48,7 +48,9 @@ def store_slices(run: Path, slices: Sequence[Slice], *, part: str, pictures: int
 
 
 def slice_lines(slices: Sequence[Slice]) -> list[list[str]]:
-    """Return the table, a header and the worst first, as cells."""
+    """Return the table, a header and the worst first, as cells; nothing without slices."""
+    if not slices:
+        return []
     rows = [["slice", "pictures", "right", "95 % interval", "the rest", "p (Holm)", "verdict"]]
     for one in slices[:_ROWS]:
         rest = "-" if one.rest_accuracy is None else f"{100 * one.rest_accuracy:.1f} %"
@@ -66,7 +68,9 @@ def slice_remarks(slices: Sequence[Slice]) -> list[str]:
     lines = [f"and {more:,} more slices (all with --json)"] if more > 0 else []
     worse = [one for one in slices if one.verdict == WORSE]
     tested = sum(one.p_holm is not None for one in slices)
-    if not worse:
+    if not tested:
+        lines.append("No slice is large enough to test.")
+    elif not worse:
         lines.append(
             f"No slice is worse than the rest beyond chance (Fisher's exact test, Holm's correction over {tested:,})."
         )

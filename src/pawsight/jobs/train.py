@@ -123,6 +123,7 @@ def train(
         given=given,
         patch=decided,
         caution=caution,
+        data=os.fspath(data),
     )
     report = train_on(source, chosen, order, log, stopwatch)
     set_latest(report.run)
@@ -179,6 +180,8 @@ def _report(outcome: Outcome, order: Order, machine: str, stopwatch: Stopwatch) 
         trust=trust_report(outcome),
         patch=outcome.patched,
         gain_from_patch=_gain(outcome, order.patch, order.given) if order.patch else None,
+        findings=tuple(audit(outcome.catalog, outcome.split)),
+        data=order.data or str(outcome.catalog.root),
     )
 
 
@@ -200,8 +203,8 @@ def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) -
     ]
     header = ("path", "sha256", "part", "label", "predicted", *(f"p({name})" for name in classes))
     write_table(report.run / PREDICTIONS, header, rows)
-    findings = audit(report.catalog, report.split)
-    write_table(report.run / AUDIT, COLUMNS, [(one.path, one.problem, one.value, one.severity) for one in findings])
+    found = [(one.path, one.problem, one.value, one.severity) for one in report.findings]
+    write_table(report.run / AUDIT, COLUMNS, found)
     if report.history:
         _write_curves(report)
     for line in summary(report):

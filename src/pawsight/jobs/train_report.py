@@ -5,6 +5,7 @@ Enters: the fields of a finished run. Leaves: JSON values and lines of text. Doe
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.data.catalog import Catalog
+from pawsight.data.findings import Finding
 from pawsight.data.patched import PatchOutcome
 from pawsight.data.split import Split
 from pawsight.evaluation.compare import Gain
+from pawsight.evaluation.ladder_words import unmeasured_sentence
 from pawsight.evaluation.metrics import Metrics
 from pawsight.evaluation.report import sentence, to_jsonable
 from pawsight.history import Epoch
@@ -49,6 +52,8 @@ class TrainReport:
     patch: PatchOutcome | None = None  # what decisions about labels changed
     trust: TrustReport | None = None  # how far the answers hold
     gain_from_patch: Gain | None = None  # over the run that the patch lies in
+    findings: tuple[Finding, ...] = ()  # of the audit
+    data: str = "DATA"  # as it is to be named to `pawsight inspect`
 
     @property
     def seconds_per_epoch(self) -> float | None:
@@ -129,4 +134,14 @@ def _warnings(report: TrainReport) -> list[str]:
             f"WARNING     {len(report.split.straddling):,} pictures look the same in two parts, so the numbers below"
             f" flatter; the first: {first}. All are listed by: pawsight inspect"
         )
+    unmeasured = unmeasured_sentence(report.catalog.classes, [one.label for one in report.split.part("validation")])
+    lines += [f"WARNING     {unmeasured}"] if unmeasured else []
+    grave = sum(one.severity == "high" for one in report.findings)
+    if grave:
+        noun = "finding" if grave == 1 else "findings"
+        lines.append(f"WARNING     the audit has {grave:,} {noun} of high severity; see: {_inspect(report)}")
     return lines
+
+
+def _inspect(report: TrainReport) -> str:
+    return shlex.join(["pawsight", "inspect", report.data])

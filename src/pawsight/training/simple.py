@@ -40,7 +40,7 @@ def fit_probe(material: Material) -> Fitted:
         probabilities={part: head.probabilities(material.features(part)) for part in material.parts},
         parameters=probe_parameters(recipe.backbone, len(material.classes)),
         layers=probe_layers(recipe.backbone, len(material.classes)),
-        notes=(_chosen(head),),
+        notes=(_chosen(head, material),),
         precision=material.precision,
         computed=material.sink.computed if material.sink else 0,
         out_of_fold=OutOfFold(*head.out_of_fold) if head.out_of_fold else None,
@@ -72,9 +72,14 @@ def _groups(material: Material) -> Labels:
     return groups
 
 
-def _chosen(head: Head) -> str:
-    how = f"chosen by {head.folds} folds in training" if head.folds else "taken unchosen: a class has a single picture"
-    return f"strength of the regularisation C = {head.strength:g}, {how}"
+def _chosen(head: Head, material: Material) -> str:
+    strength = f"strength of the regularisation C = {head.strength:g}"
+    if head.folds:
+        return f"{strength}, chosen by {head.folds} folds in training"
+    # Pictures that look the same share a fold, so they count as one.
+    truths, groups = material.truths("train"), _groups(material)
+    least = min(range(len(material.classes)), key=lambda label: len(np.unique(groups[truths == label])))
+    return f"{strength}, taken unchosen: class '{material.classes[least]}' has too few pictures in training"
 
 
 def probe_parameters(backbone: str, classes: int) -> tuple[int, int]:

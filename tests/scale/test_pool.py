@@ -126,6 +126,9 @@ def test_a_ray_of_our_own_listens_on_loopback_alone_and_leaves_nothing_behind(
 
 
 def test_a_cluster_that_is_not_there_is_said(colour_bundle, pictures, tmp_path, monkeypatch):
+    # Ray remembers for good how its first import in a process was told to sign in; the others here use tokens.
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
     import ray
 
     def absent(*_, **__):

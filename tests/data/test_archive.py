@@ -66,11 +66,11 @@ def write(folder: Path, content: bytes) -> Path:
     return archive
 
 
-def refused(place: Path, content: bytes, why: str, error: type[DataError] = UnsafeArchive, **limits: object) -> str:
+def refused(place: Path, content: bytes, error: type[DataError] = UnsafeArchive, **limits: object) -> str:
     """Try to unpack and return the message; nothing may be left."""
     archive = write(place, content)
     began = time.monotonic()
-    with pytest.raises(error, match=why) as caught:
+    with pytest.raises(error) as caught:
         extract(archive, place / "target", limits=ArchiveLimits(**limits))
     assert time.monotonic() - began < 10
     assert [file.name for file in place.iterdir()] == ["pets.bin"]
@@ -115,7 +115,7 @@ def test_an_archive_cut_short_is_refused_wherever_it_is_cut(place, kind):
     whole = packed({name: os.urandom(3000) for name in FILES}, kind)
     last_block = len(whole.rstrip(b"\0")) // 512 * 512 + 512  # a tar goes on with zeros, which mark its end
     for end in (600, len(whole) // 3 + 1, last_block if kind == "tar" else len(whole) - 20):
-        refused(place, whole[:end], "cannot be unpacked", DataError)
+        assert "cannot be unpacked" in refused(place, whole[:end], DataError)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,7 +136,7 @@ def test_a_broken_header_in_the_middle_of_a_tar_is_not_taken_for_its_end(place):
     whole = bytearray(tarred(FILES))
     at = whole.index(b"pets/dogs/1.jpg")
     whole[at : at + 4] = b"PETS"
-    refused(place, bytes(whole), "it stops before the mark that ends a tar", DataError)
+    assert "it stops before the mark that ends a tar" in refused(place, bytes(whole), DataError)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,8 @@ def test_a_broken_header_in_the_middle_of_a_tar_is_not_taken_for_its_end(place):
     ],
 )
 def test_what_is_no_archive_is_said_to_be_none(place, content, why):
-    message = refused(place, content, "is not an archive that can be unpacked", DataError)
+    message = refused(place, content, DataError)
+    assert "is not an archive that can be unpacked" in message
     assert message.splitlines() == [
         "pets.bin is not an archive that can be unpacked.",
         why,
@@ -166,7 +167,7 @@ def test_a_zip_without_its_end_fails_the_check_before_it_is_unpacked(place):
 
 
 def test_a_compressed_file_that_is_no_tar_is_refused(place):
-    refused(place, gzip.compress(b"just some text" * 100), "cannot be unpacked", DataError)
+    assert "cannot be unpacked" in refused(place, gzip.compress(b"just some text" * 100), DataError)
 
 
 def test_what_stands_already_is_not_touched(place):
@@ -186,9 +187,9 @@ def test_a_missing_archive_is_a_storage_error(place):
 @pytest.mark.parametrize(
     ("names", "why"),
     [
-        (["../evil.jpg"], r"'\.\./evil.jpg' has '\.\.' in its path"),
-        (["cats/../../evil.jpg"], r"has '\.\.' in its path"),
-        (["cats/.. /evil.jpg"], r"has '\.\.' in its path"),
+        (["../evil.jpg"], "'../evil.jpg' has '..' in its path"),
+        (["cats/../../evil.jpg"], "has '..' in its path"),
+        (["cats/.. /evil.jpg"], "has '..' in its path"),
         (["/tmp/evil.jpg"], "has an absolute path"),
         (["C:/evil.jpg"], "has an absolute path"),
         (["cats/c:evil.jpg"], "has an absolute path"),
@@ -209,7 +210,8 @@ def test_a_missing_archive_is_a_storage_error(place):
 )
 def test_a_name_that_leads_astray_is_refused(place, kind, names, why):
     files = dict.fromkeys(names, b"x")
-    message = refused(place, packed(files, kind), why)
+    message = refused(place, packed(files, kind))
+    assert why in message
     assert message.startswith("pets.bin was not unpacked: it is not safe to.\nIts member '")
     assert message.endswith("and give the folder instead: pawsight train FOLDER")
 
@@ -250,7 +252,7 @@ def test_any_list_of_names_is_unpacked_inside_the_target_or_refused(tmp_path_fac
     rest=st.binary(max_size=300),
 )
 def test_random_bytes_are_refused(tmp_path_factory, start, rest):
-    refused(tmp_path_factory.mktemp("random"), start + rest, "cannot be unpacked", DataError)
+    assert "cannot be unpacked" in refused(tmp_path_factory.mktemp("random"), start + rest, DataError)
 
 
 @pytest.mark.parametrize(
@@ -265,37 +267,37 @@ def test_random_bytes_are_refused(tmp_path_factory, start, rest):
 )
 def test_a_tar_member_that_is_no_file_is_refused(place, kind, why):
     content = tarred({"cats/1.jpg": b""}, type=kind, linkname="/etc/passwd")
-    refused(place, content, f"Its member 'cats/1.jpg' {why}")
+    assert f"Its member 'cats/1.jpg' {why}" in refused(place, content)
 
 
 def test_a_sparse_file_is_refused(place):
     sparse = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,1", "GNU.sparse.size": "9999999"}
-    refused(place, tarred({"cats/1.jpg": b"x"}, pax_headers=sparse), "has holes")
+    assert "has holes" in refused(place, tarred({"cats/1.jpg": b"x"}, pax_headers=sparse))
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz"])
 def test_a_tar_that_swells_is_refused_while_it_swells(place, kind):
     content = tarred({"cats/1.jpg": bytes(16 * 2**20)}, kind)
-    refused(place, content, "more than 200 times its own size")
+    assert "more than 200 times its own size" in refused(place, content)
 
 
 def test_bytes_after_the_end_of_a_tar_are_counted_too(place):
-    refused(place, gzip.compress(tarred(FILES) + bytes(16 * 2**20)), "more than 200 times its own size")
+    assert "more than 200 times its own size" in refused(place, gzip.compress(tarred(FILES) + bytes(16 * 2**20)))
 
 
 def test_a_tar_with_too_many_members_is_refused(place):
     files = {f"{number}.jpg": b"" for number in range(30)}
-    refused(place, tarred(files), "more than 29 files and folders", max_members=29)
+    assert "more than 29 files and folders" in refused(place, tarred(files), max_members=29)
 
 
 def test_a_tar_beyond_the_limit_of_bytes_is_refused(place):
-    refused(place, tarred(FILES), "more than 2,000 bytes: the limit", max_bytes=2000)
+    assert "more than 2,000 bytes: the limit" in refused(place, tarred(FILES), max_bytes=2000)
 
 
 def test_an_endless_tar_header_is_refused_before_it_is_read(place):
     for header in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
         content = tarred({"cats/1.jpg": bytes(9 * 2**20)}, "tar.gz", type=header)
-        refused(place, content, "A header in it is longer than 1,048,576 bytes")
+        assert "A header in it is longer than 1,048,576 bytes" in refused(place, content)
 
 
 @pytest.mark.parametrize(
@@ -313,15 +315,17 @@ def test_a_header_made_to_keep_the_reader_busy_is_over_soon(place, payload):
 
 def test_headers_upon_headers_are_refused(place):
     content = b"".join(tarred({"x": b"11 a=bcdefg\n"[:12]}, type=tarfile.XHDTYPE)[:1024] for _ in range(1500))
-    refused(place, gzip.compress(content), "cannot be unpacked", DataError)
+    assert "cannot be unpacked" in refused(place, gzip.compress(content), DataError)
 
 
 def test_a_tar_that_leads_back_into_itself_is_refused(place):
     for size in ("-512", "-1024", "-99999999"):
-        refused(place, tarred(FILES, pax_headers={"size": size}), "was not unpacked|cannot be unpacked", DataError)
+        message = refused(place, tarred(FILES, pax_headers={"size": size}), DataError)
+        assert "was not unpacked" in message or "cannot be unpacked" in message
 
 
 def test_a_terminal_is_not_written_to_by_a_name(place):
-    message = refused(place, tarred({"../\x1b[31m\n\r.jpg": b"x"}), "was not unpacked")
+    message = refused(place, tarred({"../\x1b[31m\n\r.jpg": b"x"}))
+    assert "was not unpacked" in message
     assert "\x1b" not in message
     assert "\r" not in message

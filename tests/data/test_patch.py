@@ -122,8 +122,11 @@ def test_bytes_of_any_kind_are_read_or_refused_and_nothing_else(tmp_path_factory
     def any_bytes(data):
         file = tmp_path_factory.mktemp("bytes") / "p.csv"
         file.write_bytes(HEADER.encode() + data)
+        actions = set()
         with suppress(DataError):
-            read_patch(file)
+            actions = {one.action for one in read_patch(file).decisions}
+        assert actions <= {"keep", "relabel", "drop"}
+        assert file.read_bytes() == HEADER.encode() + data
 
     any_bytes()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -96,8 +97,9 @@ def test_it_trains_on_a_drawn_sample_from_top_to_bottom(build, drawings, own_jup
     assert any(cell.source == 'curves("cnn-normalised")' for cell in shown)
 
 
-def test_it_reads_finished_runs_instead_of_training(build, trained, warm, own_jupyter):
-    settings = {"WALKTHROUGH_DATA": str(trained.data), "WALKTHROUGH_RUNS": str(trained.report.run.parent)}
+def test_it_reads_finished_runs_instead_of_training(build, trained, warm, own_jupyter, tmp_path):
+    runs = shutil.copytree(trained.report.run.parent, tmp_path / "runs")  # the report keeps what it computes in them
+    settings = {"WALKTHROUGH_DATA": str(trained.data), "WALKTHROUGH_RUNS": str(runs)}
     said = everything_told(build.executed(settings | {"WALKTHROUGH_PICTURES": "no"}, seconds=120))
     assert "Trained and measured: probe\n" in said
     assert "All on the same split: True" in said

@@ -57,8 +57,7 @@ def test_the_figures_are_those_of_the_run(run_card):
 def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(trained, tmp_path, measured_on):
     import shutil
 
-    kept = shutil.ignore_patterns("slices.json", "suspects.json", "learning_curve.json")  # by other tests
-    run = shutil.copytree(trained.report.run, tmp_path / "run", ignore=kept)
+    run = shutil.copytree(trained.report.run, tmp_path / "run")
     order = Order(bundle=read_bundle(run), run=run)
     assert view(order)["slices"] is None
     one = {"name": "dark | x", "kind": "trait", "pictures": 4, "right": 3, "accuracy": 0.75, "interval": [0.3, 0.95]}

@@ -331,7 +331,7 @@ def test_a_copy_that_is_not_whole_says_what_is_wrong(chromium, colours, tmp_path
     place = altered(colours, tmp_path / "web")
     deed(place)
     with browser.Host(place) as host:
-        browser.Page(chromium, host.address).ready(told)
+        assert told in browser.Page(chromium, host.address).ready(told).facts()
 
 
 def test_once_loaded_neither_the_page_nor_its_worker_can_ask_for_anything(chromium, colours):

@@ -21,7 +21,7 @@ from pawsight.bundle import read_bundle
 from pawsight.bundle_checks import seal_of
 from pawsight.data.archive import ArchiveLimits, extract
 from pawsight.data.csv_list import read_list
-from pawsight.data.patch import read_patch
+from pawsight.data.patch import read_patch, write_patch
 from pawsight.data.split_file import read_split_file
 from pawsight.errors import PawsightError
 from pawsight.graph_checks import fault_in_graph
@@ -129,7 +129,8 @@ def test_recipes():
     @QUIET
     @given(st.one_of(spoiled(wholes), st.sampled_from(wholes)))
     def fuzz(data):
-        allowed(recipe_from_toml, data.decode("utf-8", "replace"))
+        made = allowed(recipe_from_toml, data.decode("utf-8", "replace"))
+        assert made is None or recipe_from_toml(made.to_toml()) == made
 
     repeat(fuzz)
 
@@ -166,7 +167,7 @@ def test_bundles(colour_bundle, colour_model, tmp_path):
 
 
 def test_tables(tmp_path):
-    table = tmp_path / "t.csv"
+    table, again = tmp_path / "t.csv", tmp_path / "again.csv"
     sha = "a" * 64
     wholes = [
         b"path,label,part\ncats/1.jpg,cat,train\n'=x,dog,test\n",
@@ -181,7 +182,12 @@ def test_tables(tmp_path):
     @given(st.one_of(spoiled(wholes), st.sampled_from(wholes), st.binary(max_size=200)))
     def fuzz(data):
         table.write_bytes(data)
-        for reader in (read_list, read_split_file, read_patch):
+        for reader in (read_list, read_split_file):
             allowed(reader, table)
+        patch = allowed(read_patch, table)
+        if patch is not None:
+            write_patch(again, patch.decisions)
+            assert read_patch(again).decisions == patch.decisions
+        assert table.read_bytes() == data
 
     repeat(fuzz)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pawsight.evaluation.report import aligned
 from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
-from pawsight.jobs.evaluate import _columns
 from pawsight.jobs.slices import slice_lines, slice_remarks
 
 
@@ -19,4 +19,4 @@ def test_without_a_slice_that_is_large_enough_that_is_said_and_no_test_is_claime
 
 
 def test_without_a_slice_there_is_no_table() -> None:
-    assert _columns(slice_lines(())) == []
+    assert aligned(slice_lines(())) == []

@@ -121,6 +121,7 @@ def test_undo_brings_back_what_was_decided_before(browser, tmp_path):
         soon(lambda: kept(tmp_path) == [("train/cats/0.png", "drop", "")])
         press(browser, "u")
         soon(lambda: kept(tmp_path) == [])
+        assert text(browser, "count").endswith(" 0 decided")
 
 
 def test_the_page_goes_on_where_it_was_left(browser, tmp_path):

@@ -96,7 +96,9 @@ class PixelSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
+    """What became of one file: its facts, or the problem that keeps it out."""
+
     candidate: Candidate
     sha256: str
     facts: Facts | None
@@ -129,7 +131,7 @@ def read_catalog(
     check_found(found)
     pictures, left_out, taken = [], list(found.left_out), set()
     with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
-        for seen in _stored(_see_all(found.candidates, settings, cache, threads, sink), cache):
+        for seen in see_files(found.candidates, settings, cache=cache, threads=threads, sink=sink):
             step.advance()
             if seen.facts is None:
                 left_out.append(LeftOut(seen.candidate.name, seen.problem))
@@ -145,14 +147,26 @@ def read_catalog(
     return catalog
 
 
+def see_files(
+    candidates: Sequence[Candidate],
+    settings: DecodeSettings,
+    *,
+    cache: Cache,
+    threads: int,
+    sink: PixelSink | None = None,
+) -> Iterator[Seen]:
+    """Look at files in threads, yielding one `Seen` for each in order; facts that are new are kept in the cache."""
+    return _stored(_see_all(candidates, settings, cache, threads, sink), cache)
+
+
 def _see_all(
     candidates: Sequence[Candidate],
     settings: DecodeSettings,
     cache: Cache,
     threads: int,
     sink: PixelSink | None,
-) -> Iterator[_Seen]:
-    def see(candidate: Candidate) -> _Seen:
+) -> Iterator[Seen]:
+    def see(candidate: Candidate) -> Seen:
         sha256 = ""
         try:
             data = read_regular_file(candidate.path)
@@ -161,9 +175,9 @@ def _see_all(
             wanted = sink is not None and sink.wants(sha256)
             decoded = decode(data, settings, name=candidate.name) if wanted else None
             facts = known or _facts_of(data, settings, decoded, candidate.name)
-            return _Seen(candidate, sha256, facts, known is None, decoded.pixels if decoded else None, "")
+            return Seen(candidate, sha256, facts, known is None, decoded.pixels if decoded else None, "")
         except UnreadablePicture as error:
-            return _Seen(candidate, sha256, None, False, None, error.why)
+            return Seen(candidate, sha256, None, False, None, error.why)
 
     return ordered_map(see, candidates, threads=threads)
 
@@ -192,7 +206,7 @@ def _written(facts: Facts) -> bytes:
     return json.dumps(values).encode()
 
 
-def _stored(seen: Iterator[_Seen], cache: Cache) -> Iterator[_Seen]:
+def _stored(seen: Iterator[Seen], cache: Cache) -> Iterator[Seen]:
     """Pass everything on, storing fresh facts as they come."""
     fresh: dict[str, bytes] = {}
     for one in seen:

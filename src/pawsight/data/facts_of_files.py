@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pawsight.cache import Cache
-from pawsight.data.catalog import Facts, _see_all, _stored
+from pawsight.data.catalog import Facts, see_files
 from pawsight.data.finder import Candidate
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.fingerprint import HASHED_PX
@@ -30,7 +30,7 @@ def facts_of_files(
     with progress.stage("Looking at the pictures", len(candidates), "pictures") as step:
         facts = {}
         settings = DecodeSettings(image_px=HASHED_PX)
-        for seen in _stored(_see_all(candidates, settings, cache, threads, None), cache):
+        for seen in see_files(candidates, settings, cache=cache, threads=threads):
             step.advance()
             if seen.facts is not None:
                 facts[seen.candidate.name] = seen.facts

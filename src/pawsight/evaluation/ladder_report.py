@@ -28,6 +28,7 @@ from pawsight.evaluation.ladder_outcome import Ladder
 from pawsight.evaluation.ladder_page import Page, make_page
 from pawsight.evaluation.ladder_words import certainty, visible
 from pawsight.evaluation.one_data import check_one_data
+from pawsight.evaluation.pages import environment
 from pawsight.evaluation.run_folder import Rung, mapping, read_rung
 from pawsight.evaluation.trust_page import make_trust, trust_json
 from pawsight.storage import write_json, write_text
@@ -173,18 +174,9 @@ def as_markdown(text: object) -> str:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("pawsight", "evaluation/templates"),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True, default=False),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"visible": visible, "certainty": certainty, "md": as_markdown, "code": _as_code}
-    return environment
+    made = environment()
+    made.filters |= {"certainty": certainty, "md": as_markdown, "code": _as_code}
+    return made
 
 
 def _as_code(text: object) -> str:

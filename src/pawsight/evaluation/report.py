@@ -37,7 +37,7 @@ def _ends(metrics: Metrics) -> str:
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
     """Return the lines of a table whose first `left` columns stand to the left and the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return [
         "  ".join(
             cell.ljust(width) if column < left else cell.rjust(width)

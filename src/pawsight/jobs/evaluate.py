@@ -21,7 +21,7 @@ from pawsight.data.sources import resolve
 from pawsight.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.evaluation.abstention import Abstention, measure_abstention
 from pawsight.evaluation.metrics import Metrics, measure
-from pawsight.evaluation.report import confusions, sentence, table_rows, to_jsonable
+from pawsight.evaluation.report import aligned, confusions, sentence, table_rows, to_jsonable
 from pawsight.evaluation.slices import Judged, Slice
 from pawsight.inference import Predictor, load_predictor
 from pawsight.jobs.learning_curve import CurveReport, curve_lines
@@ -215,8 +215,10 @@ def summary(report: EvaluateReport) -> list[str]:
     if report.metrics is None:
         return lines
     if report.metrics.roc_auc is not None:
-        lines.append(f"Area under the ROC curve {report.metrics.roc_auc:.4f}")
-    lines += _columns([("class", "pictures", "precision", "recall", "F1"), *table_rows(report.metrics)])
+        ends = report.metrics.intervals.roc_auc
+        told = f" (95 % interval {ends.low:.4f}-{ends.high:.4f})" if ends is not None else ""
+        lines.append(f"Area under the ROC curve {report.metrics.roc_auc:.4f}{told}")
+    lines += aligned([("class", "pictures", "precision", "recall", "F1"), *table_rows(report.metrics)])
     mistakes = confusions(report.metrics)
     if mistakes:
         lines.append("Commonest mistakes: " + "; ".join(f"{n} {a} taken for {b}" for a, b, n in mistakes))
@@ -231,22 +233,10 @@ def _asked_for(report: EvaluateReport) -> list[str]:
     """Return the lines about what was asked for beyond the figures."""
     lines = [] if report.looks_at_test is None else [told_looks(report.looks_at_test)]
     if report.slices is not None:
-        lines += [*_columns(slice_lines(report.slices)), *slice_remarks(report.slices)]
+        lines += [*aligned(slice_lines(report.slices)), *slice_remarks(report.slices)]
     if report.learning_curve is not None:
         lines += curve_lines(report.learning_curve)
     return lines
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align a table: names to the left, numbers to the right; a table without rows is no line."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
-    return [
-        "  ".join(
-            cell.ljust(width) if not column else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
 
 
 def _told(left_out: Sequence[LeftOut]) -> str:

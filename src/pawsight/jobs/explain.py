@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pawsight.data.finder import expand, is_folder
-from pawsight.errors import NoPictures, UnreadablePicture, WrongUsage
+from pawsight.errors import UnreadablePicture
 from pawsight.explanation.explainer import Asked, Explainer
 from pawsight.explanation.heat import Box, HeatMap
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import Decoded, decode
 from pawsight.images.loader import read_regular_file
 from pawsight.inference import load_predictor
+from pawsight.jobs.named import answered, named
 from pawsight.progress import SILENT, Progress
 from pawsight.storage import write_bytes
 
@@ -85,13 +85,11 @@ def explain(
         NoPictures: folders were named and none holds a file.
         StorageError: the disk refused.
     """
-    paths = _checked(pictures)
+    paths = named(pictures)
     predictor = load_predictor(run)
     explainer = Explainer(predictor)
     explainer.check(label, method)
     settings = predictor.bundle.card.decode
-    total = len(paths) if not any(is_folder(path) for path in paths) else None
-    answered = False
 
     def one(path: Path) -> Explained:
         try:
@@ -103,28 +101,7 @@ def explain(
         heat, probability = explainer.answer(square.pixels, size=_size(square), label=label, method=method)
         return _explained(path, heat, probability, _write_beside(Path(out), path, overlay(large.pixels, heat)))
 
-    with progress.stage("Explaining", total, "pictures") as step:
-        for path in expand(paths):
-            answered = True
-            explained = one(path)
-            step.advance()
-            yield explained
-    if paths and not answered:
-        raise NoPictures(
-            f"No files found under {', '.join(map(str, paths[:5]))}.",
-            "There is nothing there, or hidden files alone.",
-            "Name pictures, or folders that hold some.",
-        )
-
-
-def _checked(pictures: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    if not all(os.fspath(picture) for picture in pictures):
-        raise WrongUsage(
-            "One of the pictures has an empty name.",
-            "An empty name would mean every file of this folder.",
-            "Type . if that is what you want.",
-        )
-    return [Path(picture) for picture in pictures]
+    yield from answered(paths, lambda files: map(one, files), "Explaining", progress)
 
 
 def _size(decoded: Decoded) -> tuple[int, int]:

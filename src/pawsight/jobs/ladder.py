@@ -78,13 +78,8 @@ def ladder(
     names = _known(list(recipes) if recipes is not None else list(RUNGS))
     given = given_split(split, split_seed)
     log, start = Logged(progress), monotonic()
-    log.say(f"Machine  {this_machine()}")
-    log.say(f"Data     {os.fspath(data)}")
-    log.say(f"Recipes  {', '.join(names)}, seed {seed}")
-    source = resolve(data, cache=cache_folder(), progress=log)
-    if source.note:
-        log.say(f"Note     {source.note}")
-    file = existing(weights)
+    source = _announced(data, names, seed, log)
+    file, place, told = existing(weights), Path(runs).absolute(), os.fspath(data)
     reports: list[TrainReport] = []
     left_out: dict[str, str] = {}
     for name in names:
@@ -92,17 +87,23 @@ def ladder(
             left_out[name] = f"the time limit of {time_limit:.0f} s was over"
             continue
         wishes = Wishes(epochs=epochs if RUNGS[name].recipe.epochs else None, seed=seed, split_seed=split_seed)
-        command = command_for(os.fspath(data), name, wishes, weights if name == "mobilenet" else None, split=split)
+        command = command_for(told, name, wishes, weights if name == "mobilenet" else None, split=split)
         order = Order(
-            runs=Path(runs).absolute(),
-            command=command,
-            weights=file,
-            parts=("validation",),
-            given=given,
-            data=os.fspath(data),
+            runs=place, command=command, weights=file, parts=("validation",), given=given, data=os.fspath(data)
         )
         _climb(source, name, wishes, order, reports, left_out, log)
-    return LadderOutcome(report=_tell(reports, left_out, Path(runs).absolute(), log), left_out=left_out)
+    return LadderOutcome(report=_tell(reports, left_out, place, log), left_out=left_out)
+
+
+def _announced(data: str | os.PathLike[str], names: Sequence[str], seed: int, log: Logged) -> Source:
+    """Say what is going to happen, and return the source."""
+    log.say(f"Machine  {this_machine()}")
+    log.say(f"Data     {os.fspath(data)}")
+    log.say(f"Recipes  {', '.join(names)}, seed {seed}")
+    source = resolve(data, cache=cache_folder(), progress=log)
+    if source.note:
+        log.say(f"Note     {source.note}")
+    return source
 
 
 def _climb(

@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from pawsight.data.finder import expand, is_folder
-from pawsight.errors import NoPictures, WrongUsage
 from pawsight.inference import Prediction, load_predictor
+from pawsight.jobs.named import answered, named
 from pawsight.progress import SILENT, Progress
 from pawsight.trust import ANSWERED
 
@@ -61,24 +59,6 @@ def predict(
         BundleRefused: the run has no bundle that can be trusted.
         NoPictures: folders were named and none holds a file.
     """
-    if not all(os.fspath(picture) for picture in pictures):
-        raise WrongUsage(
-            "One of the pictures has an empty name.",
-            "An empty name would mean every file of this folder.",
-            "Type . if that is what you want.",
-        )
+    paths = named(pictures)
     predictor = load_predictor(run)
-    paths = [Path(picture) for picture in pictures]
-    total = len(paths) if not any(is_folder(path) for path in paths) else None
-    answered = False
-    with progress.stage("Classifying", total, "pictures") as step:
-        for prediction in predictor.stream(expand(paths)):
-            answered = True
-            step.advance()
-            yield Answer(prediction)
-    if paths and not answered:
-        raise NoPictures(
-            f"No files found under {', '.join(map(str, paths[:5]))}.",
-            "There is nothing there, or hidden files alone.",
-            "Name pictures, or folders that hold some.",
-        )
+    yield from map(Answer, answered(paths, predictor.stream, "Classifying", progress))

@@ -102,30 +102,32 @@ def train(
         seed=seed,
         split_seed=split_seed,
     )
-    chosen = make_recipe(recipe, wishes)
     caution = Caution(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
-    given = given_split(split, split_seed)
-    decided = read_patch(Path(patch).expanduser()) if patch is not None else None
-    log, stopwatch = Logged(progress), Stopwatch()
-    machine = this_machine()
-    log.say(f"Machine  {machine}")
-    log.say(f"Data     {os.fspath(data)}")
-    log.say(f"Recipe   {chosen}, pictures seen in {SPOKEN[best_precision(machine)]}")
-    with stopwatch.stage("fetching"):
-        source = resolve(data, cache=cache_folder(), progress=log)
-    if source.note:
-        log.say(f"Note     {source.note}")
     order = Order(
         runs=Path(runs).absolute(),
         command=command_for(os.fspath(data), recipe, wishes, weights, split=split, patch=patch, caution=caution),
         weights=existing(weights),
         resume=resume,
-        given=given,
-        patch=decided,
+        given=given_split(split, split_seed),
+        patch=read_patch(Path(patch).expanduser()) if patch is not None else None,
         caution=caution,
         data=os.fspath(data),
     )
-    report = train_on(source, chosen, order, log, stopwatch)
+    return _announce_and_train(data, make_recipe(recipe, wishes), order, progress)
+
+
+def _announce_and_train(data: str | os.PathLike[str], recipe: Recipe, order: Order, progress: Progress) -> TrainReport:
+    """Say what is going to happen, fetch the data, train, and point `latest` at the run."""
+    log, stopwatch = Logged(progress), Stopwatch()
+    machine = this_machine()
+    log.say(f"Machine  {machine}")
+    log.say(f"Data     {os.fspath(data)}")
+    log.say(f"Recipe   {recipe}, pictures seen in {SPOKEN[best_precision(machine)]}")
+    with stopwatch.stage("fetching"):
+        source = resolve(data, cache=cache_folder(), progress=log)
+    if source.note:
+        log.say(f"Note     {source.note}")
+    report = train_on(source, recipe, order, log, stopwatch)
     set_latest(report.run)
     return report
 

@@ -82,23 +82,23 @@ class Truths:
 
 
 def better(val_accuracy, answers, truths):
-    from pawsight.training.transfer import _better
+    from pawsight.training.transfer import _compared
 
     epoch = Epoch(1, 0.1, 1.0, 0.1, val_accuracy, 1e-4, 1.0)
-    return _better(b"tuned", b"plain", epoch, np.eye(2)[answers], Truths(truths))
+    return _compared(epoch, np.eye(2)[answers], Truths(truths))
 
 
 def test_the_fine_tuned_network_is_kept_where_it_is_better():
     assert better(1.0, [0, 1, 1, 1], [0, 1, 1, 0]) == (
-        b"tuned",
+        True,
         "right more often than the probe, so it is kept: fine-tuned 100.00 %, probe 75.00 % on validation",
     )
 
 
 @pytest.mark.parametrize("accuracy", [0.75, 0.5])
 def test_a_tie_goes_to_the_probe_which_is_simpler(accuracy):
-    graph, told = better(accuracy, [0, 1, 1, 1], [0, 1, 1, 0])
-    assert graph == b"plain"
+    is_better, told = better(accuracy, [0, 1, 1, 1], [0, 1, 1, 0])
+    assert not is_better
     assert told.startswith("right no more often than the probe, so the probe is kept: ")
 
 

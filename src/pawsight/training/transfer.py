@@ -74,10 +74,12 @@ def fit_finetune(material: Material) -> Fitted:
     top = _with_head(keras.Model(middle, backbone.output), head)
     frozen = keras.Model(backbone.input, middle)
     history = _fit_top(top, features_onnx(frozen, image_px=recipe.image_px), material, watch)
-    weights, bias = top.get_layer("logits").get_weights()
-    tuned = append_head(features_onnx(backbone, image_px=recipe.image_px), weights, bias, classes=material.classes)
-    plain = append_head(_probe_graph(material), head.weights, head.bias, classes=material.classes)
-    graph, verdict = _better(tuned, plain, best_epoch(history), probe, material)
+    is_better, verdict = _compared(best_epoch(history), probe, material)
+    if is_better:
+        weights, bias = top.get_layer("logits").get_weights()
+        graph = append_head(features_onnx(backbone, image_px=recipe.image_px), weights, bias, classes=material.classes)
+    else:
+        graph = append_head(_probe_graph(material), head.weights, head.bias, classes=material.classes)
     total, _ = probe_parameters(recipe.backbone, len(material.classes))
     return Fitted(
         model=graph,
@@ -91,7 +93,7 @@ def fit_finetune(material: Material) -> Fitted:
         notes=(verdict, kept(history), _seen(), *weighted(recipe.class_weights), *watch.remarks),
         precision=material.precision,
         computed=material.sink.computed if material.sink else 0,
-        out_of_fold=OutOfFold(*head.out_of_fold) if graph is plain and head.out_of_fold else None,
+        out_of_fold=OutOfFold(*head.out_of_fold) if head.out_of_fold and not is_better else None,
     )
 
 
@@ -105,14 +107,14 @@ def _with_head(upper: Any, head: Head) -> Any:
     return top
 
 
-def _better(tuned: bytes, plain: bytes, best: Epoch, probe: Any, material: Material) -> tuple[bytes, str]:
-    """Return the graph that is right more often on validation, and what to say of it; ties go to the simpler one."""
+def _compared(best: Epoch, probe: Any, material: Material) -> tuple[bool, str]:
+    """Say whether fine-tuning is right more often than the probe on validation; ties go to the probe."""
     truths = material.truths("validation")
     accuracy = float((probe.argmax(axis=1) == truths).mean()) if len(truths) else 0.0
     told = f"fine-tuned {100 * best.val_accuracy:.2f} %, probe {100 * accuracy:.2f} % on validation"
     if best.val_accuracy > accuracy:
-        return tuned, f"right more often than the probe, so it is kept: {told}"
-    return plain, f"right no more often than the probe, so the probe is kept: {told}"
+        return True, f"right more often than the probe, so it is kept: {told}"
+    return False, f"right no more often than the probe, so the probe is kept: {told}"
 
 
 def _probe_graph(material: Material) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -147,7 +148,7 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(drawings: Path, backbone_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(drawings: Path, backbone_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     """A probe trained on the drawings, once for the session. Read, never write."""
     from pawsight.jobs.train import train
     from pawsight.progress import Silent
@@ -165,7 +166,14 @@ def trained(drawings: Path, backbone_cache: Path, tmp_path_factory: pytest.TempP
         report = train(
             drawings, backbone=BACKBONE, image_px=BACKBONE_PX, runs=place / "runs", progress=(listener := Listener())
         )
-    return Trained(report, drawings, place / "cache", tuple(listener.lines))
+    made = written_in(report.run)
+    yield Trained(report, drawings, place / "cache", tuple(listener.lines))
+    assert written_in(report.run) == made, "a test wrote into the run that all share: let it copy the run first"
+
+
+def written_in(folder: Path) -> dict[str, int]:
+    """Return every file below a folder with when it was written."""
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from keras import layers
 
 from pawsight.models.recipe import Recipe
 
+_BLOCKS = ((32, 0.2), (32, 0.2), (64, 0.0))  # filters and dropout of the exercise's three convolutions
 SCALED = "scaled"  # name of the layer whose output is what the first trainable layer is fed
 EMBEDDING = "embedding"  # name of the last hidden layer; its output is the bundle's features
 
@@ -29,14 +30,31 @@ def build_network(recipe: Recipe, *, classes: int, precision: str) -> keras.Mode
     Returns:
         uint8 (N, image_px, image_px, 3) -> logits float32 (N, C).
     """
-    policy = "mixed_bfloat16" if precision == "bf16" else "float32"
+    policy = _policy(precision)
     pictures = keras.Input((recipe.image_px, recipe.image_px, 3), dtype="uint8", name="pictures")
     x = scale(pictures, recipe.scaling)
-    for filters, dropout in ((32, 0.2), (32, 0.2), (64, 0.0)):
+    for filters, dropout in _BLOCKS:
         x = layers.Conv2D(filters, 3, activation="relu", dtype=policy)(x)
         x = layers.MaxPooling2D(2, dtype=policy)(x)
         if dropout:
             x = layers.Dropout(dropout, dtype=policy)(x)
+    return keras.Model(pictures, answer(x, classes=classes, policy=policy), name=recipe.name.replace("-", "_"))
+
+
+def build_trained(recipe: Recipe, *, classes: int, precision: str) -> keras.Model:
+    """Build the same network for training: the same weights in the same order, computed in a cheaper order.
+
+    Its `get_weights()` are what `build_network(...).set_weights()` takes, and it gives the same logits.
+
+    Args, Returns: as `build_network`.
+    """
+    from pawsight.models.conv_block import ConvBlock
+
+    policy = _policy(precision)
+    pictures = keras.Input((recipe.image_px, recipe.image_px, 3), dtype="uint8", name="pictures")
+    x = scale(pictures, recipe.scaling)
+    for filters, dropout in _BLOCKS:
+        x = ConvBlock(filters, dropout, policy=policy)(x)
     return keras.Model(pictures, answer(x, classes=classes, policy=policy), name=recipe.name.replace("-", "_"))
 
 
@@ -64,3 +82,7 @@ def answer(x: keras.KerasTensor, *, classes: int, policy: str) -> keras.KerasTen
     x = layers.Flatten(dtype=policy)(x)
     x = layers.Dense(64, activation="relu", dtype=policy, name=EMBEDDING)(x)
     return layers.Dense(classes, dtype="float32", name="logits")(x)
+
+
+def _policy(precision: str) -> str:
+    return "mixed_bfloat16" if precision == "bf16" else "float32"

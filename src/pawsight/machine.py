@@ -6,6 +6,7 @@ pictures, models, runs.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import sys
@@ -71,6 +72,17 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("pawsight", appauthor=False)
+
+
+def give_back_memory() -> None:
+    """Return free memory to the system, where the C library keeps it otherwise (glibc).
+
+    Once it has freed large blocks it keeps such room for the next ones: a process that classified the same thousand
+    files again and again, pictures of 49 megapixels among them, swung between 100 and 287 MiB.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def versions() -> dict[str, str]:

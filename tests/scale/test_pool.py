@@ -18,7 +18,8 @@ from pawsight.errors import BundleRefused, PawsightError
 from pawsight.jobs.scale import predict_to
 from pawsight.progress import SILENT
 from pawsight.scale.local import parts_here
-from pawsight.scale.pool import parts_by_pool
+from pawsight.scale.pool import Pool
+from pawsight.scale.pooled import parts_by_pool
 from pawsight.scale.sources import paths_of
 from pawsight.scale.work import begin, opened
 
@@ -48,14 +49,14 @@ def test_two_actors_make_what_is_missing_with_the_same_bits_as_none(ray_of_two, 
     missing = set(range(40)) - set(range(3, 31))
     for index in range(3, 31):
         work.place(index).touch()
-    by_pool = list(parts_by_pool(bundle, work, actors=2))
+    by_pool = list(parts_by_pool(bundle, work, Pool(actors=2)))
     assert sorted(index for index, _ in by_pool) == sorted(missing)
     assert dict(by_pool) == dict(parts_here(bundle, work))
 
 
 def test_a_worker_killed_mid_way_is_replaced_and_nothing_is_lost_or_doubled(ray_of_two, colour_bundle, work, capsys):
     bundle = read_bundle(colour_bundle)
-    parts = parts_by_pool(bundle, work, actors=2)
+    parts = parts_by_pool(bundle, work, Pool(actors=2))
     made = [next(parts)]
     before = {process.pid for process in actors()}
     assert len(before) == 2
@@ -67,7 +68,7 @@ def test_a_worker_killed_mid_way_is_replaced_and_nothing_is_lost_or_doubled(ray_
 
 
 def test_a_pool_left_early_ends_its_actors(ray_of_two, colour_bundle, work):
-    parts = parts_by_pool(read_bundle(colour_bundle), work, actors=1)
+    parts = parts_by_pool(read_bundle(colour_bundle), work, Pool(actors=1))
     next(parts)
     parts.close()
     deadline = time.monotonic() + 20
@@ -82,7 +83,7 @@ def test_what_an_actor_refuses_is_told_in_its_own_words(ray_of_two, colour_bundl
     with pytest.raises(BundleRefused):
         next(parts_here(lying, work))
     with pytest.raises(PawsightError) as refusal:
-        list(parts_by_pool(lying, work, actors=1))
+        list(parts_by_pool(lying, work, Pool(actors=1)))
     assert "It fails its exam" in str(refusal.value)
 
 

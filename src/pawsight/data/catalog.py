@@ -74,6 +74,11 @@ class Catalog:
         return {label: counted[label] for label in self.classes}
 
     @property
+    def taught(self) -> set[str]:
+        """Classes with a picture that training may see."""
+        return {picture.label for picture in self.pictures if picture.part in (None, "train")}
+
+    @property
     def baseline(self) -> float:
         """Share of the commonest class: the accuracy of always answering it."""
         return max(self.counts.values()) / len(self.pictures)
@@ -107,6 +112,21 @@ class Seen:
     problem: str
 
 
+class See(Protocol):
+    """Somebody who looks at files, as `see_files` does; what it has to prepare it prepares when it is called."""
+
+    def __call__(
+        self,
+        candidates: Sequence[Candidate],
+        settings: DecodeSettings,
+        *,
+        cache: Cache,
+        threads: int,
+        sink: PixelSink | None,
+    ) -> Iterator[Seen]:
+        """Return one `Seen` for each file, in order; one without pixels has handed to the sink what it wants."""
+
+
 def read_catalog(
     found: Found,
     settings: DecodeSettings,
@@ -115,6 +135,7 @@ def read_catalog(
     threads: int,
     sink: PixelSink | None = None,
     progress: Progress = SILENT,
+    see: See | None = None,
 ) -> Catalog:
     """Read every file that was found, once.
 
@@ -124,14 +145,17 @@ def read_catalog(
         cache: where facts about known contents lie.
         threads: files worked on at once.
         sink: who wants the pixels; gets those of equal files once.
+        progress: who is told how far it is.
+        see: who looks at the files; None is this process, by `see_files`.
 
     Raises:
         NoPictures, BadCatalog: there is nothing that can be trained on.
     """
     check_found(found)
     pictures, left_out, taken = [], list(found.left_out), set()
+    looks = (see or see_files)(found.candidates, settings, cache=cache, threads=threads, sink=sink)
     with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
-        for seen in see_files(found.candidates, settings, cache=cache, threads=threads, sink=sink):
+        for seen in looks:
             step.advance()
             if seen.facts is None:
                 left_out.append(LeftOut(seen.candidate.name, seen.problem))
@@ -142,8 +166,7 @@ def read_catalog(
             one = seen.candidate
             pictures.append(Picture(one.path, one.name, one.label, one.part, seen.sha256, seen.facts))
     catalog = Catalog(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda one: one.name)))
-    taught = {picture.label for picture in pictures if picture.part in (None, "train")}
-    check_classes(found, catalog.counts, catalog.left_out, taught)
+    check_classes(found, catalog.counts, catalog.left_out, catalog.taught)
     return catalog
 
 
@@ -156,7 +179,7 @@ def see_files(
     sink: PixelSink | None = None,
 ) -> Iterator[Seen]:
     """Look at files in threads, yielding one `Seen` for each in order; facts that are new are kept in the cache."""
-    return _stored(_see_all(candidates, settings, cache, threads, sink), cache)
+    return stored(_see_all(candidates, settings, cache, threads, sink), cache)
 
 
 def _see_all(
@@ -171,10 +194,10 @@ def _see_all(
         try:
             data = read_regular_file(candidate.path)
             sha256 = sha256_of(data)
-            known = _cached_facts(cache, sha256)
+            known = known_facts(cache, sha256)
             wanted = sink is not None and sink.wants(sha256)
             decoded = decode(data, settings, name=candidate.name) if wanted else None
-            facts = known or _facts_of(data, settings, decoded, candidate.name)
+            facts = known or facts_of(data, settings, decoded, candidate.name)
             return Seen(candidate, sha256, facts, known is None, decoded.pixels if decoded else None, "")
         except UnreadablePicture as error:
             return Seen(candidate, sha256, None, False, None, error.why)
@@ -182,8 +205,12 @@ def _see_all(
     return ordered_map(see, candidates, threads=threads)
 
 
-def _facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, name: str) -> Facts:
-    """Return the facts, decoding anew where the square at hand is not of the side at which all hashes are taken."""
+def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, name: str) -> Facts:
+    """Return the facts, decoding anew where the square at hand is not of the side at which all hashes are taken.
+
+    Raises:
+        UnreadablePicture: it cannot be decoded.
+    """
     if decoded is None or settings.image_px != HASHED_PX:
         decoded = decode(data, replace(settings, image_px=HASHED_PX), name=name)
     looks = measure_looks(decoded.pixels, camera=decoded.camera, file_bytes=len(data))
@@ -191,27 +218,32 @@ def _facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, na
     return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, looks)
 
 
-def _cached_facts(cache: Cache, sha256: str) -> Facts | None:
-    stored = cache.get_many(_FACTS_SPACE, [sha256]).get(sha256)
-    if stored is None:
-        return None
-    width, height, kind, orientation, phash, looks = json.loads(stored)
+def known_facts(cache: Cache, sha256: str) -> Facts | None:
+    """Return the facts that the cache has of a content."""
+    kept = cache.get_many(_FACTS_SPACE, [sha256]).get(sha256)
+    return None if kept is None else facts_from(kept)
+
+
+def facts_from(kept: bytes) -> Facts:
+    """Return facts that `as_bytes` made bytes of."""
+    width, height, kind, orientation, phash, looks = json.loads(kept)
     return Facts(width, height, kind, orientation, phash, Looks(*looks))
 
 
-def _written(facts: Facts) -> bytes:
+def as_bytes(facts: Facts) -> bytes:
+    """Return facts as they lie in the cache."""
     looks = facts.looks
     figures = [looks.brightness, looks.contrast, looks.sharpness, looks.chroma, looks.camera, looks.file_bytes]
     values = [facts.width, facts.height, facts.format, facts.orientation, facts.phash, figures]
     return json.dumps(values).encode()
 
 
-def _stored(seen: Iterator[Seen], cache: Cache) -> Iterator[Seen]:
+def stored(seen: Iterator[Seen], cache: Cache) -> Iterator[Seen]:
     """Pass everything on, storing fresh facts as they come."""
     fresh: dict[str, bytes] = {}
     for one in seen:
         if one.fresh and one.facts is not None:
-            fresh[one.sha256] = _written(one.facts)
+            fresh[one.sha256] = as_bytes(one.facts)
         if len(fresh) >= _WRITE_EVERY:
             cache.put_many(_FACTS_SPACE, fresh)
             fresh = {}

@@ -30,6 +30,7 @@ from pawsight.jobs.train_report import TrainReport
 from pawsight.jobs.trust_parts import complete
 from pawsight.machine import cache_folder, this_machine
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
+from pawsight.models.recipe import SEES
 from pawsight.progress import SILENT, Progress, Stopwatch
 from pawsight.runs import METRICS, new_group, set_latest
 from pawsight.storage import write_json
@@ -146,7 +147,7 @@ def _tell(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs: Pat
 
 def _has_features(chosen: Path, reports: Sequence[TrainReport]) -> bool:
     """Say whether a rung has seen all pictures with the backbone that the chosen run's figures need."""
-    from pawsight.training.again import SEES, seeing_recipe
+    from pawsight.training.again import seeing_recipe
 
     seen = {(one.recipe.backbone, one.recipe.image_px) for one in reports if one.recipe.method in SEES}
     wanted = seeing_recipe(next(one.recipe for one in reports if one.run == chosen))

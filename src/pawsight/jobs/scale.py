@@ -13,13 +13,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
-from pawsight.bundle import CARD, Bundle, read_bundle
+from pawsight.bundle import CARD, read_bundle
 from pawsight.errors import WrongUsage
 from pawsight.progress import SILENT, Progress
 from pawsight.scale.extra import POOL, WRITING, need
 from pawsight.scale.local import parts_here
 from pawsight.scale.parts import Tally
-from pawsight.scale.pool import parts_by_pool, ray_ready
+from pawsight.scale.pool import Pool
+from pawsight.scale.pooled import parts_by_pool
 from pawsight.scale.remote import is_url
 from pawsight.scale.sources import paths_of
 from pawsight.scale.work import SHARD, Parts, Work, begin, held, opened, resume
@@ -88,6 +89,7 @@ def predict_to(
     """
     start = perf_counter()
     folder = _checked(out, engine, actors, ray_address)
+    pool = Pool(actors=actors, address=ray_address) if engine == "ray" else None
     bundle = read_bundle(Path(run).expanduser())
     paths = paths_of([os.fspath(picture) for picture in pictures], without=folder)
     digest, classes = sha256_of_file(bundle.folder / CARD), bundle.card.classes
@@ -102,17 +104,11 @@ def predict_to(
             resume(folder, paths, bundle=digest, classes=classes, shard=shard, progress=progress)
         found = work.parts - len(work.missing())
         work.tally()  # of what is there: a damaged part is told before hours of work, not after
-        with ray_ready(work, actors=actors, address=ray_address) if engine == "ray" else nullcontext():
-            _finish(work, _parts(engine, bundle, work, actors, ray_address), progress)
+        with pool.running() if pool and work.missing() else nullcontext():  # before a bar: it shuts standard error
+            _finish(work, parts_by_pool(bundle, work, pool) if pool else parts_here(bundle, work), progress)
         tally = work.tally()
     seconds = round(perf_counter() - start, 3)
     return ScaleReport(os.fspath(out), engine, tally, work.parts, found, classes, digest, seconds)
-
-
-def _parts(engine: EngineName, bundle: Bundle, work: Work, actors: int | None, address: str | None) -> Parts:
-    if engine == "ray":
-        return parts_by_pool(bundle, work, actors=actors, address=address)
-    return parts_here(bundle, work)
 
 
 def _finish(work: Work, parts: Parts, progress: Progress) -> None:

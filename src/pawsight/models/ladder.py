@@ -15,7 +15,7 @@ from typing import Any
 
 from pawsight.errors import WrongUsage
 from pawsight.models.backbones import check_image_px, find_backbone
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipe import SEES, Recipe
 
 MOBILENET = "mobilenet-v2"
 _EXERCISE = Recipe(method="network", backbone="", image_px=160, epochs=20)
@@ -205,7 +205,7 @@ def _option(key: str) -> str:
 
 
 def _check_has_backbone(recipe: Recipe) -> None:
-    if recipe.method not in ("probe", "finetune"):
+    if recipe.method not in SEES:
         raise WrongUsage(
             f"The recipe {recipe.name} has no backbone to choose.",
             "Only probe and finetune have.",

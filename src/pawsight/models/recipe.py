@@ -14,6 +14,7 @@ from typing import Any
 from pawsight.errors import WrongUsage
 
 METHODS = ("majority", "probe", "network", "transfer", "finetune")
+SEES = ("probe", "finetune")  # of them, those that see each picture once, through a frozen backbone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,19 +6,15 @@ workers, where parts go. Both engines run this very code, so that their answers 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from pawsight.bundle import Bundle
-from pawsight.engine import best_precision
-from pawsight.errors import UnreadablePicture
-from pawsight.images.decode import DecodeSettings, decode
-from pawsight.images.loader import Loaded, load_one, ordered_map
+from pawsight.engine import Outputs, best_precision
+from pawsight.images.loader import Loaded, ordered_map
 from pawsight.inference import Prediction, Predictor, unanswered
 from pawsight.machine import this_machine
-from pawsight.scale import remote
+from pawsight.scale.fetching import decoded, fetch, fetched_ahead
 from pawsight.scale.parts import Stamp, part_of
 
 Row = tuple[str, Prediction]
@@ -36,7 +32,7 @@ class Clerk:
     def __init__(self, bundle: Bundle, stamp: Stamp, *, cores: int | None = None) -> None:
         machine = this_machine()
         machine = replace(machine, cores=min(cores or machine.cores, machine.cores))
-        self._stamp, self._feeders = stamp, machine.feeders
+        self._stamp, self._feeders, self._in_turn = stamp, machine.feeders, machine.cores == 1
         self._precision = best_precision(machine)
         self._predictor = Predictor(bundle, machine=machine)
 
@@ -45,27 +41,29 @@ class Clerk:
         return part_of(self.rows(paths), self._stamp, index=index, precision=self._precision)
 
     def rows(self, paths: Sequence[str]) -> Iterator[Row]:
-        """Yield hash and answer of each picture, in order; what cannot be read has its error."""
-        settings, lane = self._predictor.bundle.card.decode, self._predictor.lane()
-        answer = self._predictor.answer
-        for name, loaded in ordered_map(lambda path: (path, _load(path, settings)), paths, threads=self._feeders):
+        """Yield hash and answer of each picture, in order; what cannot be read has its error.
+
+        On one core decoder and network take turns: with a thread each they would take a second core from another
+        worker.
+        """
+        lane = self._predictor.lane()
+        for name, loaded in self._loaded(paths):
             if loaded.decoded is None:
-                yield from ((sha256, answer(path, outputs)) for (path, sha256), outputs in lane.drain())
+                yield from self._answers(lane.drain())
                 yield loaded.sha256, unanswered(name, loaded.problem)
             else:
-                under_way = lane.push((name, loaded.sha256), loaded.decoded.pixels)
-                yield from ((sha256, answer(path, outputs)) for (path, sha256), outputs in under_way)
-        yield from ((sha256, answer(path, outputs)) for (path, sha256), outputs in lane.drain())
+                yield from self._answers(lane.push((name, loaded.sha256), loaded.decoded.pixels))
+            if self._in_turn:
+                yield from self._answers(lane.drain())
+        yield from self._answers(lane.drain())
 
+    def _loaded(self, paths: Sequence[str]) -> Iterator[tuple[str, Loaded]]:
+        settings = self._predictor.bundle.card.decode
+        if self._in_turn:
+            for fetched in fetched_ahead(paths):
+                yield fetched.name, decoded(fetched, settings)
+        else:
+            yield from ordered_map(lambda path: (path, decoded(fetch(path), settings)), paths, threads=self._feeders)
 
-def _load(name: str, settings: DecodeSettings) -> Loaded:
-    """Read and decode a file of this disk or behind an address; problems are told in the result."""
-    if not remote.is_url(name):
-        return load_one(Path(name), settings)
-    sha256 = ""
-    try:
-        data = remote.read(name)
-        sha256 = hashlib.sha256(data).hexdigest()
-        return Loaded(Path(name), sha256, decode(data, settings, name=name), "")
-    except UnreadablePicture as error:
-        return Loaded(Path(name), sha256, None, error.why)
+    def _answers(self, outputs: Iterator[tuple[tuple[str, str], Outputs]]) -> Iterator[Row]:
+        return ((sha256, self._predictor.answer(name, one)) for (name, sha256), one in outputs)

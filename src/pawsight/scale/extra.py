@@ -13,12 +13,12 @@ WRITING, POOL = ("pyarrow", "fsspec"), ("ray",)
 _FIX = "Type: pip install 'pawsight[ray]'"
 
 
-def need(*packages: str) -> None:
-    """Make sure that packages can be imported.
+def need(*packages: str, by: str = "--out") -> None:
+    """Make sure that packages can be imported, which an option needs.
 
     Raises:
         MissingExtra: with the names of those that cannot.
     """
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"--out needs {' and '.join(missing)}, which is not installed.", "", _FIX)
+        raise MissingExtra(f"{by} needs {' and '.join(missing)}, which is not installed.", "", _FIX)

@@ -1,112 +1,118 @@
-"""The engine with a cluster: Ray Data hands the missing parts to a pool of actors, each with a bundle of its own.
+"""A pool of Ray's actors: each makes one worker, and turns numbers of parts into the bytes of parts.
 
-Enters: a `Bundle`, a `Work`, how many actors. Leaves: finished parts with their numbers, as they come. Does not know:
-where parts are written: the driver does that, so that workers need no disk in common with it, only the pictures.
+Enters: a `Crew` (which worker, what it needs, whom it asks), numbers, a `Pool`. Leaves: finished parts with their
+numbers, as they come. Does not know: what parts are, where they go.
 
-An actor that dies is replaced and its part made again; the driver writes each part once, so nothing is doubled.
+The large thing that all workers need (a bundle, a backbone) travels once through Ray's store; what differs from part to
+part is asked of a desk, an actor on the driver's machine that takes no core, so that nothing as long as the list is in
+Ray's hands. An actor that dies is replaced and its part made again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from pawsight.bundle import Bundle
 from pawsight.errors import PawsightError
 from pawsight.machine import usable_cores
-from pawsight.scale.clerk import Clerk
 from pawsight.scale.ray_here import nothing_said, quiet_data, ray_running
-from pawsight.scale.work import PATHS, Parts, Work, read_shard
 
 CORES_EACH = 1  # of an actor: with as many actors as cores, none waits for another
 _IN_FLIGHT = 2  # parts handed to an actor: the next one waits beside the one that is computed
-
 _OURS = f"{PawsightError.__module__}."  # how a traceback names an error of ours
 
+Ask = Callable[..., Any]  # ask(question, *details): calls that method of the desk, wherever that is
 
-def parts_by_pool(bundle: Bundle, work: Work, *, actors: int | None = None, address: str | None = None) -> Parts:
-    """Yield the missing parts in the order in which they are finished.
 
-    Args:
-        bundle: travels to the actors.
-        work: its list is read by the driver's machine alone.
-        actors: None is one for each core of the cluster.
-        address: of a cluster that runs already; None starts one here.
+class Worker(Protocol):
+    """What an actor has one of."""
+
+    def part(self, index: int, ask: Ask) -> bytes:
+        """Make one part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Which actors to have."""
+
+    actors: int | None = None  # None is one for each core of the cluster
+    address: str | None = None  # of a cluster that runs already; None starts one here
+
+    def running(self) -> AbstractContextManager[Any]:
+        """Return Ray, started or joined for the length of a `with` block.
+
+        Raises:
+            PawsightError: it cannot be had.
+        """
+        return ray_running(self.address, cores=max(usable_cores(), (self.actors or 0) * CORES_EACH))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Who works, and with what: callables of modules, so that every machine of a cluster has them."""
+
+    worker: Callable[..., Worker]  # worker(large, *terms)
+    large: Any
+    terms: tuple[Any, ...] = ()
+    desk: Callable[..., Any]  # desk(*place), on the driver's machine
+    place: tuple[Any, ...] = ()
+
+
+def made_by(pool: Pool, crew: Crew, parts: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield parts in the order in which they are finished.
 
     Raises:
-        PawsightError: Ray cannot be had, or the pool could not go on.
+        PawsightError: Ray cannot be had, a worker refused, or the pool could not go on.
     """
-    if not (missing := work.missing()):
-        return
-    with ray_running(address, cores=_cores(actors)) as ray, nothing_said():
+    with pool.running() as ray, nothing_said():
         quiet_data()
         try:
-            yield from _run(ray, bundle, work, missing, actors)
+            yield from _run(ray, pool, crew, list(parts))
         except ray.exceptions.RayError as error:
             raise _told(error) from error
 
 
-@contextmanager
-def ray_ready(work: Work, *, actors: int | None = None, address: str | None = None) -> Iterator[None]:
-    """Start Ray, where anything is missing, before somebody shows a bar: standard error is shut while it starts."""
-    with ray_running(address, cores=_cores(actors)) if work.missing() else nullcontext():
-        yield
-
-
-def _cores(actors: int | None) -> int:
-    return max(usable_cores(), (actors or 0) * CORES_EACH)
-
-
-def _run(ray: Any, bundle: Bundle, work: Work, missing: list[int], actors: int | None) -> Parts:
-    size = min(actors or max(1, int(ray.cluster_resources().get("CPU", 1)) // CORES_EACH), len(missing))
-    desk, shipped = _desk(ray, work), ray.put(bundle)  # held here as long as an actor may have to begin anew
-    parts = ray.data.from_items(missing, override_num_blocks=len(missing)).map_batches(
+def _run(ray: Any, pool: Pool, crew: Crew, parts: list[int]) -> Iterator[tuple[int, bytes]]:
+    size = min(pool.actors or max(1, int(ray.cluster_resources().get("CPU", 1)) // CORES_EACH), len(parts))
+    desk, shipped = _desk(ray, crew), ray.put(crew.large)  # held here as long as an actor may have to begin anew
+    made = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
         _Seat,
-        fn_constructor_args=([shipped], desk, work.stamp),
+        fn_constructor_args=(crew.worker, [shipped], crew.terms, desk),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=_IN_FLIGHT),
         num_cpus=CORES_EACH,
     )
-    for row in parts.iter_rows():
+    for row in made.iter_rows():
         yield int(row["part"]), row["file"]
 
 
 class _Seat:
-    """A clerk in an actor; asks the desk for the paths of each part."""
+    """A worker in an actor, and its line to the desk."""
 
-    def __init__(self, shipped: list[Any], desk: Any, stamp: Any) -> None:
+    def __init__(self, worker: Callable[..., Worker], shipped: list[Any], terms: tuple[Any, ...], desk: Any) -> None:
         import ray
 
-        self._desk, self._clerk = desk, Clerk(ray.get(shipped[0]), stamp, cores=CORES_EACH)
+        self._desk, self._worker = desk, worker(ray.get(shipped[0]), *terms)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        numbers = [int(number) for number in batch["item"]]
+        return {"part": numbers, "file": [self._worker.part(number, self._ask) for number in numbers]}
+
+    def _ask(self, question: str, *details: Any) -> Any:
         import ray
 
-        numbers = [int(number) for number in batch["item"]]
-        files = [self._clerk.part(number, ray.get(self._desk.paths.remote(number))) for number in numbers]
-        return {"part": numbers, "file": files}
+        return ray.get(getattr(self._desk, question).remote(*details))
 
 
-class _Desk:
-    """Reads the list where it lies, so that nobody holds all of it."""
-
-    def __init__(self, place: str) -> None:
-        import pyarrow.parquet as pq
-
-        self._listing = pq.ParquetFile(place)
-
-    def paths(self, index: int) -> list[str]:
-        return read_shard(self._listing, index)
-
-
-def _desk(ray: Any, work: Work) -> Any:
+def _desk(ray: Any, crew: Crew) -> Any:
     """Start a desk on the driver's own machine; it costs no core."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
-    return ray.remote(_Desk).options(**options).remote(str((work.folder / PATHS).resolve()))
+    return ray.remote(crew.desk).options(**options).remote(*crew.place)
 
 
 def _told(error: Exception) -> PawsightError:

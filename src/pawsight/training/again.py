@@ -22,13 +22,11 @@ from pawsight.errors import StorageError, WrongUsage
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
 from pawsight.models.ladder import RUNGS
-from pawsight.models.recipe import Recipe, recipe_from_mapping
+from pawsight.models.recipe import SEES, Recipe, recipe_from_mapping
 from pawsight.runs import RECIPE
 from pawsight.training.features import Features, FeatureSink
 from pawsight.training.material import Labels, Workplace
 from pawsight.training.run import feature_sink
-
-SEES = ("probe", "finetune")  # methods whose frozen backbone has features
 
 
 @dataclass(frozen=True, slots=True)

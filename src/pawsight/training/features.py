@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.cache import Cache
-from pawsight.engine import Engine, Lane, Outputs
+from pawsight.engine import Engine, Lane
 from pawsight.images.decode import Pixels
 
 Features = NDArray[np.float32]
@@ -29,7 +29,7 @@ class FeatureSink:
     """
 
     def __init__(self, make_engine: Callable[[], Engine], *, cache: Cache, space: str, width: int) -> None:
-        self._make_engine, self._cache, self._space, self._width = make_engine, cache, space, width
+        self._make_engine, self._cache, self.space, self.width = make_engine, cache, space, width
         self._lane: Lane | None = None
         self._known: dict[str, Features] = {}
         self._fresh: dict[str, bytes] = {}
@@ -39,8 +39,8 @@ class FeatureSink:
         """Say whether a picture's features are neither in memory nor in the cache."""
         if sha256 in self._known:
             return False
-        stored = self._cache.get_many(self._space, [sha256]).get(sha256)
-        if stored is None or len(stored) != 4 * self._width:
+        stored = self._cache.get_many(self.space, [sha256]).get(sha256)
+        if stored is None or len(stored) != 4 * self.width:
             return True
         self._known[sha256] = np.frombuffer(stored, dtype="<f4")
         return False
@@ -50,20 +50,27 @@ class FeatureSink:
         if self._lane is None:
             self._lane = Lane(self._make_engine())
         for key, outputs in self._lane.push(sha256, pixels):
-            self._keep(key, outputs)
+            self._keep(key, outputs["features"])
+
+    def receive(self, sha256: str, features: bytes) -> None:
+        """Keep features that somebody else computed as this sink would have: its width in little-endian float32."""
+        if len(features) != 4 * self.width:
+            raise ValueError(f"{len(features)} bytes are not {self.width} features")
+        if sha256 not in self._known:
+            self._keep(sha256, np.frombuffer(features, dtype="<f4"))
 
     def features_of(self, hashes: Sequence[str]) -> Features:
         """Wait for all features and return those of the given contents (N, width)."""
         if self._lane is not None:
             for key, outputs in self._lane.drain():
-                self._keep(key, outputs)
+                self._keep(key, outputs["features"])
         self._store()
         if not hashes:
-            return np.empty((0, self._width), np.float32)
+            return np.empty((0, self.width), np.float32)
         return np.stack([self._known[sha256] for sha256 in hashes])
 
-    def _keep(self, sha256: str, outputs: Outputs) -> None:
-        features = np.ascontiguousarray(outputs["features"], dtype="<f4")
+    def _keep(self, sha256: str, computed: Features) -> None:
+        features = np.ascontiguousarray(computed, dtype="<f4")
         self._known[sha256] = features
         self._fresh[sha256] = features.tobytes()
         self.computed += 1
@@ -72,5 +79,5 @@ class FeatureSink:
 
     def _store(self) -> None:
         if self._fresh:
-            self._cache.put_many(self._space, self._fresh)
+            self._cache.put_many(self.space, self._fresh)
             self._fresh = {}

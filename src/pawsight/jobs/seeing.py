@@ -1,0 +1,116 @@
+"""Who looks at the pictures of a training run: this process, or a pool of Ray's actors.
+
+Enters: what the user typed, a recipe, a workplace. Leaves: a `Pool` that may be had, and a `See` that uses it. Does not
+know: what is trained. Neither `training` nor `scale` knows the other: they meet here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from os.path import abspath
+from typing import TYPE_CHECKING, Literal
+
+from pawsight.cache import Cache
+from pawsight.data.catalog import PixelSink, Seen, facts_from, known_facts, see_files, stored
+from pawsight.data.finder import Candidate
+from pawsight.engine import best_precision
+from pawsight.errors import WrongUsage
+from pawsight.images.decode import DecodeSettings
+from pawsight.models.export_backbone import backbone_onnx
+from pawsight.models.recipe import SEES, Recipe
+from pawsight.scale.extra import POOL, WRITING, need
+from pawsight.scale.pool import Pool
+from pawsight.scale.seeing import Kept, Look, Sight, looks_by_pool
+from pawsight.training.features import FeatureSink
+
+if TYPE_CHECKING:
+    from pawsight.training.material import Workplace
+
+EngineName = Literal["local", "ray"]
+ENGINES = ("local", "ray")
+
+
+def pool_for(recipe: Recipe, engine: str, actors: int | None, address: str | None) -> Pool | None:
+    """Return the pool that is asked for, None for this process.
+
+    Raises:
+        WrongUsage: what was typed does not fit together, or the recipe has no features to compute.
+        MissingExtra: Ray is not installed.
+    """
+    if engine not in ENGINES:
+        raise WrongUsage(f"There is no engine {engine!r}.", "", "Type --engine local or --engine ray")
+    if engine == "local":
+        if actors or address:
+            raise WrongUsage("--actors and --ray-address are for Ray.", "This is --engine local.", "Add --engine ray")
+        return None
+    if recipe.method not in SEES:
+        raise WrongUsage(
+            f"The recipe {recipe.name} is not for --engine ray.",
+            "Ray's actors compute the features of a frozen backbone, and it has none.",
+            f"Leave --engine out, or type one of: {', '.join(f'--recipe {name}' for name in SEES)}",
+        )
+    need(*WRITING, *POOL, by="--engine ray")
+    return Pool(actors=actors, address=address)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenByPool:
+    """A `See` whose workers are Ray's; what they compute goes into the run's `FeatureSink` and the cache.
+
+    Ray is started when it is called, before a bar is shown, and ended with the last picture, or by `until`.
+    """
+
+    recipe: Recipe
+    place: Workplace
+    pool: Pool
+    until: ExitStack
+
+    def __call__(
+        self,
+        candidates: Sequence[Candidate],
+        settings: DecodeSettings,
+        *,
+        cache: Cache,
+        threads: int,
+        sink: PixelSink | None,
+    ) -> Iterator[Seen]:
+        """Return one `Seen` for each file, in order.
+
+        Raises:
+            ValueError: the sink takes no features.
+            PawsightError: the backbone or Ray cannot be had.
+        """
+        if not isinstance(sink, FeatureSink):
+            raise ValueError("a pool computes features, and nobody takes them")
+        place, recipe = self.place, self.recipe
+        with place.stopwatch.stage("backbone"):
+            file = backbone_onnx(recipe.backbone, recipe.image_px, place.cache, progress=place.progress)
+            sight = Sight(file.read_bytes(), settings, best_precision(place.machine))
+        self.until.enter_context(self.pool.running())
+        return stored(self._seen(candidates, sight, cache, sink), cache)
+
+    def _seen(self, candidates: Sequence[Candidate], sight: Sight, cache: Cache, sink: FeatureSink) -> Iterator[Seen]:
+        paths = [abspath(one.path) for one in candidates]
+        looks = looks_by_pool(sight, paths, Kept(cache.folder, sink.space, sink.width), self.pool)
+        for candidate, look in zip(candidates, looks, strict=True):
+            seen = _taken(candidate, look, cache, sink)
+            if seen is None:  # the cache has lost what it had when the worker asked
+                (seen,) = see_files([candidate], sight.settings, cache=cache, threads=1, sink=sink)
+            yield seen
+        self.until.close()
+
+
+def _taken(candidate: Candidate, look: Look, cache: Cache, sink: FeatureSink) -> Seen | None:
+    """Hand the features on and return the rest; None where something that was known is not there any more."""
+    if look.problem:
+        return Seen(candidate, look.sha256, None, False, None, look.problem)
+    if look.features is not None:
+        sink.receive(look.sha256, look.features)
+    elif sink.wants(look.sha256):
+        return None
+    facts = known_facts(cache, look.sha256) if look.facts is None else facts_from(look.facts)
+    if facts is None:
+        return None
+    return Seen(candidate, look.sha256, facts, look.facts is not None, None, "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import shutil
 import subprocess
 import sys
 import traceback
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 
 from pawsight import cache as cache_module
 from pawsight.cache import Cache
-from pawsight.errors import StorageError
+from pawsight.errors import DiskFull, StorageError
 
 FIX = "Set PAWSIGHT_CACHE to a folder that is writable, or delete this one: everything in it can be made again."
 PAGE = 4096
@@ -376,17 +378,41 @@ def test_a_file_where_the_folder_should_be_is_refused_and_kept(tmp_path: Path) -
     assert (tmp_path / "cache").read_bytes() == b"mine"
 
 
-def test_a_full_disk_is_named(cache: Cache, folder: Path) -> None:
-    class Full:
+def refusing(cache: Cache, code: int) -> None:
+    """Let LMDB fail at every transaction, with an error number of the system."""
+
+    class Refusing:
         def begin(self, **_: object) -> None:
-            raise lmdb.Error("mdb_txn_commit: No space left on device")
+            error = lmdb.Error(f"mdb_txn_commit: {os.strerror(code)}")
+            error.code = code
+            raise error
 
-        def close(self) -> None:
-            real.close()
+        close = cache._env.close
 
-    real, cache._env = cache._env, Full()
+    cache._env = Refusing()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])  # EIO: LMDB's word for a disk that took only a part
+def test_a_full_disk_is_named(code: int, cache: Cache, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing(cache, code)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**6, 10**6 - 5, 5))
+    with pytest.raises(DiskFull) as caught:
+        cache.put_many("facts", {"key": b"value"})
+    assert str(caught.value) == (
+        f"Could not write 13 bytes to the cache in {folder}: no space left on device. 5 bytes are free there. "
+        "Make room, then type the same command again."
+    )
+
+
+def test_an_input_output_error_where_there_is_room_is_the_disk_s_own(cache: Cache, folder: Path) -> None:
+    refusing(cache, errno.EIO)
     with pytest.raises(StorageError) as caught:
         cache.put_many("facts", {"key": b"value"})
     assert str(caught.value) == (
-        f"The cache in {folder} cannot be used.\nThe system says: mdb_txn_commit: No space left on device.\n{FIX}"
+        f"The cache in {folder} cannot be used.\nThe system says: mdb_txn_commit: Input/output error.\n{FIX}"
     )
+
+
+def test_the_table_of_readers_has_its_room_before_it_is_mapped(cache: Cache, folder: Path) -> None:
+    status = (folder / "lock.mdb").stat()
+    assert status.st_blocks * 512 >= status.st_size

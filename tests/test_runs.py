@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight.errors import StorageError
+from pawsight.errors import DiskFull, StorageError
 from pawsight.runs import new_run, read_table, set_latest, write_table
 from pawsight.storage import safe_cell
 
@@ -60,7 +60,7 @@ def test_a_place_that_is_no_folder_is_told(tmp_path):
     with pytest.raises(StorageError) as told:
         new_run(tmp_path / "runs")
     assert str(told.value) == (
-        f"No run folder can be made in {tmp_path / 'runs'}.\nThe system says: File exists.\nGive another with --runs."
+        f"Could not make a run folder in {tmp_path / 'runs'}.\nThe system says: File exists.\nGive another with --runs."
     )
 
 
@@ -85,6 +85,24 @@ def test_something_of_the_user_s_called_latest_is_left_alone(tmp_path):
     set_latest(new_run(tmp_path))
     assert (tmp_path / "latest" / "mine").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["001", "latest"]
+
+
+def test_what_a_process_killed_while_it_set_latest_left_goes_with_the_next_try(tmp_path):
+    run = new_run(tmp_path)
+    (tmp_path / ".latest.001").symlink_to("001")
+    set_latest(run)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["001", "latest"]
+
+
+def test_latest_on_a_full_disk_says_so(tmp_path, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    set_latest(new_run(tmp_path))
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    with pytest.raises(DiskFull, match=r"Could not write the link .*/latest: no space left on device\. [\d,]+ bytes "):
+        set_latest(new_run(tmp_path))
+    assert (tmp_path / "latest").resolve().name == "001"
 
 
 def test_where_links_cannot_be_made_nothing_breaks(tmp_path, monkeypatch):

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight.errors import StorageError
-from pawsight.storage import new_folder, sha256_of, sha256_of_file, write_bytes, write_json, write_text
+from pawsight.errors import DiskFull, StorageError
+from pawsight.storage import (
+    new_file,
+    new_folder,
+    scratch_folder,
+    sha256_of,
+    sha256_of_file,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 FIX = "Check that the place exists, is writable and has room, then type the same command again."
 
@@ -22,6 +33,18 @@ def refuse(*args: object, **kwargs: object) -> None:
 
 def interrupt(*args: object, **kwargs: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every disk have 1,234 bytes left."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**6, 10**6 - 1234, 1234))
+
+
+def full(deed: str) -> str:
+    """One line, with what could not be done to which path, and the bytes that are left."""
+    fix = "Make room, then type the same command again."
+    return f"Could not {deed}: no space left on device. 1,234 bytes are free there. {fix}"
 
 
 def names(folder: Path) -> list[str]:
@@ -68,9 +91,8 @@ def test_a_write_that_the_disk_refuses_leaves_the_old_content_and_nothing_else(
     monkeypatch.setattr(os, step, refuse)
     with pytest.raises(StorageError) as caught:
         write_bytes(tmp_path / "file", b"new!" * 256)
-    assert str(caught.value) == (
-        f"Could not write 1,024 bytes to {tmp_path / 'file'}.\nThe system says: No space left on device.\n{FIX}"
-    )
+    assert isinstance(caught.value, DiskFull)
+    assert str(caught.value) == full(f"write 1,024 bytes to {tmp_path / 'file'}")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert names(tmp_path) == ["file"]
 
@@ -149,9 +171,7 @@ def test_a_new_folder_that_fails_half_way_is_gone(error: BaseException, tmp_path
 def test_a_new_folder_on_a_full_disk_says_so(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught, new_folder(tmp_path / "run"):
         refuse()
-    assert str(caught.value) == (
-        f"Could not write the folder {tmp_path / 'run'}.\nThe system says: No space left on device.\n{FIX}"
-    )
+    assert str(caught.value) == full(f"write the folder {tmp_path / 'run'}")
     assert names(tmp_path) == []
 
 
@@ -170,3 +190,48 @@ def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
         pass
     assert (tmp_path / "run").read_bytes() == b"mine"
     assert names(tmp_path) == ["run"]
+
+
+def test_a_new_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    with new_file(tmp_path / "a" / "view.npy") as part:
+        part.write_bytes(b"half")
+        assert names(tmp_path / "a") == [part.name]
+        part.write_bytes(b"whole")
+    assert (tmp_path / "a" / "view.npy").read_bytes() == b"whole"
+    assert names(tmp_path / "a") == ["view.npy"]
+
+
+def test_a_new_file_on_a_full_disk_says_so_and_is_gone(tmp_path: Path) -> None:
+    def fill(part: Path) -> None:
+        part.write_bytes(b"half")
+        refuse()
+
+    with pytest.raises(DiskFull) as caught, new_file(tmp_path / "view.npy") as part:
+        fill(part)
+    assert str(caught.value) == full(f"write {tmp_path / 'view.npy'}")
+    assert names(tmp_path) == []
+
+
+def test_a_scratch_folder_is_lent_among_the_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with scratch_folder() as folder:
+        assert folder.parent == tmp_path
+    assert names(tmp_path) == []
+    with pytest.raises(DiskFull) as caught, scratch_folder():
+        refuse()
+    assert str(caught.value) == full(f"write temporary files to {tmp_path}")
+    assert names(tmp_path) == []
+
+
+def test_where_there_is_no_place_for_temporary_files_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    with pytest.raises(StorageError) as caught, scratch_folder():
+        pass
+    assert str(caught.value) == (
+        "There is no place for temporary files.\n"
+        "The system says: No usable temporary directory found in ['/tmp'].\n"
+        "Make room, or set TMPDIR to a folder that is writable and has room."
+    )

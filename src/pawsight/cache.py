@@ -6,10 +6,12 @@ damaged. Does not know: what the bytes mean.
 LMDB (Symas) is transactional and maps one file into every process that opens it. Each value carries a digest of its
 key and content, so a flipped bit or a swapped entry reads as missing and is made again. A file that LMDB itself finds
 broken, or that was cut, is set aside under the folder's name with `.damaged` behind it, and a fresh one is begun.
+A disk without room ends the work, in one line: what was stored before stands, and what was to be stored is not there.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -20,10 +22,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pawsight.errors import StorageError
+from pawsight.storage import refusal
 
 _START_BYTES = 1 << 30  # of address space, not of disk; doubled whenever it is full
 _MOST_BYTES = 1 << 42  # a file that claims to need more has a broken count of pages
 _DIGEST_BYTES = 8
+_READERS = 1024
+_READERS_BYTES = 1 << 17  # of lock.mdb, where LMDB keeps its table of readers: more than it wants for 1,024
 Result = TypeVar("Result")
 
 
@@ -89,9 +94,9 @@ class Cache:
                 for key, content in values.items():
                     transaction.put(places[key], _digest(places[key], content) + content)
 
-        self._run(write)
+        self._run(write, size=sum(_DIGEST_BYTES + len(content) for content in values.values()))
 
-    def _run(self, work: Callable[[], Result]) -> Result:
+    def _run(self, work: Callable[[], Result], *, size: int = _READERS_BYTES) -> Result:
         """Do something with the file, again after whatever could be put right."""
         forked = os.getpid() != self._process
         if forked:  # another thread of the parent may hold the lock, and LMDB wants each process to open for itself
@@ -106,6 +111,9 @@ class Cache:
                     except self._lmdb.Error as error:
                         self._put_right(error)
             except (OSError, self._lmdb.Error) as error:
+                if _is_full(error, self.folder, size):
+                    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    raise refusal(f"write {size:,} bytes to the cache in", self.folder, full) from error
                 raise _unusable(self.folder, f"The system says: {str(error).rstrip('.')}.") from error
 
     def _put_right(self, error: Exception) -> None:
@@ -133,7 +141,8 @@ class Cache:
         file = self.folder / "data.mdb"
         size = max(_START_BYTES, 2 * file.stat().st_size if file.exists() else 0)
         self._found = self._identity()
-        self._env = self._lmdb.open(str(self.folder), map_size=size, max_readers=1024, metasync=False)
+        _reserve(self.folder / "lock.mdb")
+        self._env = self._lmdb.open(str(self.folder), map_size=size, max_readers=_READERS, metasync=False)
         self._env.reader_check()
         needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
         self._found = self._identity()
@@ -157,6 +166,22 @@ class Cache:
         file = self.folder / "data.mdb"
         status = file.stat() if file.exists() else None
         return (status.st_dev, status.st_ino) if status else (0, 0)
+
+
+def _reserve(table: Path) -> None:
+    """Take the room of the table of readers: LMDB maps it, and writing into a map without room ends the process."""
+    missing = _READERS_BYTES - (table.stat().st_size if table.exists() else 0)
+    if missing > 0:
+        with table.open("ab") as file:
+            file.write(bytes(missing))
+
+
+def _is_full(error: Exception, folder: Path, size: int) -> bool:
+    """Say whether there was no room; LMDB calls a write of which the disk took only a part an input/output error."""
+    code = error.errno if isinstance(error, OSError) else getattr(error, "code", 0)
+    if code == errno.EIO and folder.is_dir():
+        return shutil.disk_usage(folder).free < 2 * size + _START_BYTES // 1024
+    return code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def _place(space: str, key: str) -> bytes:

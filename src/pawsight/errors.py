@@ -17,6 +17,7 @@ Enters: nothing. Leaves: exception classes. Does not know: who raises them or ho
     │   └── TrainingFailed        training cannot start or was stopped for a named cause
     ├── MissingExtra              a part of Pawsight that is not installed
     └── StorageError              the disk refused to read or write
+        └── DiskFull              there is no room left; told in one line
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ class PawsightError(Exception):
     """
 
     exit_status = 1
+    between = "\n"  # the three parts
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
         self.what, self.why, self.fix = what, why, fix
-        super().__init__("\n".join(line for line in (what, why, fix) if line))
+        super().__init__(self.between.join(line for line in (what, why, fix) if line))
 
     def __reduce__(self) -> tuple[type[PawsightError], tuple[str, str, str]]:
         return type(self), (self.what, self.why, self.fix)
@@ -101,3 +103,9 @@ class MissingExtra(PawsightError):
 
 class StorageError(PawsightError):
     """The disk refused to read or write."""
+
+
+class DiskFull(StorageError):
+    """There is no room left, or no more of it is allowed; told in one line, which scripts and logs keep whole."""
+
+    between = " "

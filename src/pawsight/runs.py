@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import csv
 import os
-import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pawsight.errors import StorageError
-from pawsight.storage import plain_cell, table_text, write_bytes
+from pawsight.errors import DiskFull, StorageError
+from pawsight.storage import plain_cell, refusal, table_text, write_bytes
+from pawsight.temporary import remove
 
 LATEST = "latest"
 PATCH = "labels.patch.csv"  # decisions made while reviewing the run
@@ -46,20 +46,27 @@ def new_run(runs: Path) -> Path:
                 folder.mkdir()
                 return folder.absolute()
     except OSError as error:
-        raise StorageError(
-            f"No run folder can be made in {runs}.", f"The system says: {error.strerror}.", "Give another with --runs."
-        ) from error
+        raise refusal("make a run folder in", runs, error, fix="Give another with --runs.") from error
     raise StorageError(f"No run folder can be made in {runs}.", "All numbers are taken.", "Give another with --runs.")
 
 
 def set_latest(folder: Path) -> None:
-    """Point `latest`, beside the run, at it; where links cannot be made the name is left as it is."""
-    link = folder.parent / f".{LATEST}.{secrets.token_hex(4)}"
-    with suppress(OSError):
+    """Point `latest`, beside the run, at it; where links cannot be made the name is left as it is.
+
+    Raises:
+        StorageError: there is no room for it.
+    """
+    link = folder.parent / f".{LATEST}.{folder.name}"  # of one name, so that what a killed process left goes as well
+    try:
+        link.unlink(missing_ok=True)
         link.symlink_to(folder.name, target_is_directory=True)
         os.replace(link, folder.parent / LATEST)
-    with suppress(OSError):
-        link.unlink(missing_ok=True)
+    except OSError as error:
+        refused = refusal("write the link", folder.parent / LATEST, error)
+        if isinstance(refused, DiskFull):
+            raise refused from error
+    finally:
+        remove(link)
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

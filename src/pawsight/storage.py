@@ -13,19 +13,23 @@ import io
 import json
 import os
 import re
-import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import StorageError
+from pawsight.errors import DiskFull, StorageError
+from pawsight.temporary import owner, part_of, remove, sweep_parts, sweep_scratch
 
 # A spreadsheet takes text that begins like this for a formula, and file names come from anybody. An apostrophe before
 # it makes it text again; one that stood there already is doubled, so that whoever reads the table gets the same back.
 _FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20']")
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_SCRATCH = "pawsight-"
+FIX = "Check that the place exists, is writable and has room, then type the same command again."
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf|nan)")
 
 
@@ -44,7 +48,7 @@ def sha256_of_file(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise _refusal("read", path, error) from error
+        raise refusal("read", path, error) from error
 
 
 def regular_file(path: str, flags: int) -> int:
@@ -67,7 +71,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         StorageError: the disk refused; the old content stands.
     """
-    part = _part_of(path)
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("xb") as file:
@@ -76,10 +80,9 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        raise _refusal(f"write {len(data):,} bytes to", path, error) from error
+        raise refusal(f"write {len(data):,} bytes to", path, error) from error
     finally:
-        with suppress(OSError):  # gone already where all went well; there after a refusal or Ctrl-C
-            part.unlink()
+        remove(part)  # gone already where all went well; there after a refusal or Ctrl-C
 
 
 def write_text(path: Path, text: str) -> None:
@@ -122,29 +125,90 @@ def plain_cell(text: str) -> str:
 def new_folder(path: Path) -> Iterator[Path]:
     """Fill a temporary folder beside `path`; on success it takes that name, on failure it goes.
 
+    What a killed process had begun for the same path goes as well.
+
     Raises:
         StorageError: the disk refused, or `path` holds something already.
     """
-    part = _part_of(path)
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_parts(path)
         part.mkdir()
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise _refusal("write the folder", path, error) from error
+        raise refusal("write the folder", path, error) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        remove(part)
 
 
-def _part_of(path: Path) -> Path:
-    # 40 characters are 160 bytes at most, so that a long name does not become one that the disk refuses.
-    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Fill a temporary file beside `path`; on success it takes that name, on failure it goes.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    part = part_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise refusal("write", path, error) from error
+    finally:
+        remove(part)
 
 
-def _refusal(deed: str, path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"Could not {deed} {path}.",
-        f"The system says: {error.strerror or error}.",
-        "Check that the place exists, is writable and has room, then type the same command again.",
-    )
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Lend a folder among the system's temporary files for as long as the block lasts.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    place = _place_for_scratch()
+    sweep_scratch(place, _SCRATCH)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{owner()}-", dir=place) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise refusal("write temporary files to", place, error) from error
+
+
+def refusal(deed: str, path: Path, error: OSError, *, fix: str = FIX) -> StorageError:
+    """Return the error for what the disk refused to do.
+
+    Args:
+        deed: what was to be done, with the bytes where they are known, e.g. "write 1,024 bytes to".
+        path: to what.
+        error: how the system said no; a disk without room is told in one line, with what is left of it.
+        fix: what to do, where there is room.
+    """
+    said = error.strerror or str(error)
+    if error.errno in _FULL:
+        what = f"Could not {deed} {path}: {said[:1].lower()}{said[1:]}."
+        return DiskFull(
+            what, f"{_free_bytes(path):,} bytes are free there.", "Make room, then type the same command again."
+        )
+    return StorageError(f"Could not {deed} {path}.", f"The system says: {said}.", fix)
+
+
+def _place_for_scratch() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise StorageError(
+            "There is no place for temporary files.",
+            f"The system says: {error.strerror}.",
+            "Make room, or set TMPDIR to a folder that is writable and has room.",
+        ) from error
+
+
+def _free_bytes(path: Path) -> int:
+    """Return the room where `path` is, or would be."""
+    for place in (path, *path.absolute().parents):
+        with suppress(OSError):
+            return shutil.disk_usage(place).free
+    return 0

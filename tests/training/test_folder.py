@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
+from pawsight.errors import DiskFull, StorageError
 from pawsight.models.recipe import Recipe, recipe_from_toml
 from pawsight.progress import Silent
 from pawsight.runs import METRICS, SOURCE, read_table
 from pawsight.training.checkpoint import FILE
+from pawsight.training.claim import LOCK, claim
 from pawsight.training.folder import BUNDLE, clear_scaffolding, kept_or_cleared, open_folder
 
 RECIPE = Recipe(name="cnn", method="network", backbone="", image_px=32, epochs=3)
@@ -31,12 +35,18 @@ def material(material_of):
     return made
 
 
+def opened(material, *, resume):
+    """What the folder of a run is once its process has ended, however it did."""
+    with material.place.held:
+        return open_folder(material, resume=resume)
+
+
 def said(material):
     return material.place.progress.lines
 
 
 def test_a_new_run_gets_its_tables_and_its_identity(material):
-    folder = open_folder(material, resume=False)
+    folder = opened(material, resume=False)
     assert {path.name for path in folder.iterdir()} == {"recipe.toml", "splits.csv", "catalog.csv", "source.json"}
     assert recipe_from_toml((folder / "recipe.toml").read_text()) == RECIPE
     assert len(read_table(folder / "splits.csv")) == len(material.catalog.pictures)
@@ -46,19 +56,19 @@ def test_a_new_run_gets_its_tables_and_its_identity(material):
 
 
 def test_without_resume_every_run_is_a_new_one(material):
-    assert [open_folder(material, resume=False).name for _ in range(2)] == ["001", "002"]
+    assert [opened(material, resume=False).name for _ in range(2)] == ["001", "002"]
 
 
 def test_the_newest_unfinished_run_is_taken_up(material):
-    first, second = (open_folder(material, resume=False) for _ in range(2))
-    assert open_folder(material, resume=True) == second
+    first, second = (opened(material, resume=False) for _ in range(2))
+    assert opened(material, resume=True) == second
     assert said(material) == [f"Resume   {second}"]
     (second / METRICS).write_text("{}")
-    assert open_folder(material, resume=True) == first
+    assert opened(material, resume=True) == first
 
 
 def test_where_there_is_nothing_to_take_up_it_says_so_and_starts(material):
-    folder = open_folder(material, resume=True)
+    folder = opened(material, resume=True)
     assert folder.name == "001"
     assert said(material) == [
         "Resume   there is no unfinished run of this recipe on this data; starting a new one",
@@ -66,24 +76,24 @@ def test_where_there_is_nothing_to_take_up_it_says_so_and_starts(material):
 
 
 def test_a_finished_run_is_left_alone(material):
-    done = open_folder(material, resume=False)
+    done = opened(material, resume=False)
     (done / METRICS).write_text("{}")
-    assert open_folder(material, resume=True).name == "002"
+    assert opened(material, resume=True).name == "002"
 
 
 def test_a_run_killed_after_its_metrics_but_before_it_was_cleared_is_taken_up(material):
-    killed = open_folder(material, resume=False)
+    killed = opened(material, resume=False)
     (killed / METRICS).write_text("{}")
     (killed / FILE).write_bytes(b"whatever")
-    assert open_folder(material, resume=True) == killed
+    assert opened(material, resume=True) == killed
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 4}, {"learning_rate": 2e-3}, {"image_px": 48}])
 def test_another_recipe_is_another_run(material, material_of, change):
-    open_folder(material, resume=False)
+    opened(material, resume=False)
     other = material_of(replace(RECIPE, **change), progress=Ear())
     assert other.identity != material.identity
-    assert open_folder(other, resume=True).name == "002"
+    assert opened(other, resume=True).name == "002"
 
 
 def test_other_weights_are_another_run(material, tmp_path):
@@ -95,31 +105,31 @@ def test_other_weights_are_another_run(material, tmp_path):
 
 
 def test_a_run_killed_before_its_tables_were_whole_gets_them_now(material):
-    folder = open_folder(material, resume=False)
+    folder = opened(material, resume=False)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     for name in ("recipe.toml", "splits.csv", "catalog.csv"):
         (folder / name).unlink()
-    assert open_folder(material, resume=True) == folder
+    assert opened(material, resume=True) == folder
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"root": "/"}', "null", '{"identity": 3}'])
 def test_a_folder_whose_source_cannot_be_read_is_nobody_s(material, content):
-    folder = open_folder(material, resume=False)
+    folder = opened(material, resume=False)
     (folder / SOURCE).write_text(content)
-    assert open_folder(material, resume=True).name == "002"
+    assert opened(material, resume=True).name == "002"
     assert (folder / SOURCE).read_text() == content
 
 
 def test_what_a_killed_process_left_half_done_is_cleared_and_the_rest_kept(material):
-    folder = open_folder(material, resume=False)
+    folder = opened(material, resume=False)
     (folder / FILE).write_bytes(b"checkpoint")
     (folder / f".{FILE}.0a1b2c3d.part").write_bytes(b"half")
     (folder / ".bundle.0a1b2c3d.part").mkdir()
     (folder / ".bundle.0a1b2c3d.part" / "model.onnx").write_bytes(b"half")
     (folder / BUNDLE).mkdir()
     (folder / BUNDLE / "model.onnx").write_bytes(b"not measured")
-    assert open_folder(material, resume=True) == folder
+    assert opened(material, resume=True) == folder
     names = {path.name for path in folder.iterdir()}
     assert names == {"recipe.toml", "splits.csv", "catalog.csv", "source.json", FILE}
 
@@ -143,9 +153,61 @@ def test_success_leaves_the_folder_and_clearing_takes_the_checkpoint(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+PINNED = """Another process is training in {folder}.
+Two that write into one run would spoil it.
+Wait for it to end, or stop it; without --resume a run of its own begins."""
+
+
+def test_a_run_that_another_process_is_making_is_not_taken_up(material):
+    folder = open_folder(material, resume=False)
+    assert (folder / LOCK).is_file()
+    elsewhere = replace(material, place=replace(material.place, held=ExitStack()))
+    with pytest.raises(StorageError) as told:
+        open_folder(elsewhere, resume=True)
+    assert str(told.value) == PINNED.format(folder=folder)
+    assert opened(elsewhere, resume=False).name == "002"
+    material.place.held.close()
+    assert not (folder / LOCK).exists()
+
+
+def test_a_finished_run_with_its_lock_was_killed_before_latest_led_to_it(material):
+    folder = opened(material, resume=False)
+    (folder / METRICS).write_text("{}")
+    (folder / LOCK).touch()
+    assert opened(material, resume=True) == folder
+
+
+@pytest.mark.parametrize("left", [(), (LOCK,), (LOCK, ".source.json.0a1b2c3d.part")])
+def test_a_run_killed_before_it_wrote_anything_is_taken_up(material, left):
+    folder = material.place.runs / "001"
+    folder.mkdir(parents=True)
+    for name in left:
+        (folder / name).touch()
+    assert opened(material, resume=True) == folder
+    assert {path.name for path in folder.iterdir()} == {"recipe.toml", "splits.csv", "catalog.csv", "source.json"}
+
+
+def test_a_folder_in_which_somebody_is_about_to_write_is_passed_over(material):
+    folder = material.place.runs / "001"
+    folder.mkdir(parents=True)
+    with ExitStack() as held:
+        assert claim(folder, held)
+        assert opened(material, resume=True).name == "002"
+
+
+def test_a_disk_that_refuses_the_tables_leaves_no_folder(material, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFull):
+        opened(material, resume=False)
+    assert list(material.place.runs.iterdir()) == []
+
+
 def test_names_in_the_folder_of_runs_that_are_no_numbers_are_passed_over(material):
     runs = material.place.runs
     (runs / "ladder-001").mkdir(parents=True)
     (runs / "notes.txt").write_text("mine")
-    assert open_folder(material, resume=True).name == "001"
+    assert opened(material, resume=True).name == "001"
     assert (runs / "notes.txt").read_text() == "mine"

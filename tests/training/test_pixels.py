@@ -14,7 +14,7 @@ from pawsight.data.finder import find
 from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.progress import SILENT, Silent
-from pawsight.training.pixels import stacked_pixels
+from pawsight.training.pixels import mapped_array, stacked_pixels
 
 SETTINGS = DecodeSettings(image_px=32)
 
@@ -49,6 +49,17 @@ def test_the_array_has_the_pictures_in_their_order(pictures, tmp_path):
     assert (pixels.shape, pixels.dtype) == ((4, 32, 32, 3), np.uint8)
     for one, row in zip(order, pixels, strict=True):
         assert np.array_equal(row, decode(one.path.read_bytes(), SETTINGS, name=one.name).pixels)
+
+
+def test_a_mapped_array_has_all_its_room_before_anything_is_written_to_it(tmp_path):
+    array = mapped_array(tmp_path / "a.npy", np.float16, (300, 70, 31))
+    assert (array.shape, array.dtype, array.flags.writeable) == ((300, 70, 31), np.float16, True)
+    assert not array.any()
+    status = (tmp_path / "a.npy").stat()
+    assert status.st_blocks * 512 >= status.st_size > array.nbytes
+    array[299, 69, 30] = 1
+    array.flush()
+    assert np.load(tmp_path / "a.npy")[299, 69, 30] == 1
 
 
 def test_the_array_is_a_map_of_a_file_that_nobody_writes_to(pictures, tmp_path):

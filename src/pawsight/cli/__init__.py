@@ -1,7 +1,7 @@
 """The front door: parse, call one job, print, exit.
 
 Enters: what was typed. Leaves: text on stdout, manners on stderr, an exit status: 0 done, 1 something could not be
-done, 2 wrong usage. Does not know: how anything is done.
+done, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. Does not know: how anything is done.
 
     make.py   train, ladder, recipes     look.py      inspect, preview, doctor
     use.py    predict                    measure.py   evaluate, compare, report
@@ -19,6 +19,7 @@ from pawsight.cli.decide import review
 from pawsight.cli.export import export
 from pawsight.cli.look import doctor, inspect, preview
 from pawsight.cli.make import ladder, recipes, train
+from pawsight.cli.manners import heed_termination
 from pawsight.cli.measure import compare, evaluate, report
 from pawsight.cli.serve import serve
 from pawsight.cli.show import explain
@@ -38,4 +39,5 @@ for _verb in (*_TO_MAKE, *_TO_USE, evaluate, compare, inspect, report, review, p
 
 def main() -> None:
     """Run the command line."""
+    heed_termination()
     cli(prog_name="pawsight")

@@ -9,6 +9,7 @@ import functools
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,19 @@ class _Percent(click.ParamType[float]):
 PERCENT = _Percent()
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: everything is put in order as after Ctrl-C."""
+
+
+def heed_termination() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, so that nothing half-written stays; verbs that serve set their own."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
 def polite(command: Command) -> Command:
     """Give a command --json and --quiet, and turn expected failures into a message and an exit status."""
 
@@ -76,9 +90,10 @@ def polite(command: Command) -> Command:
         except PawsightError as error:
             click.echo(f"pawsight: {shown(str(error))}", err=True)
             sys.exit(error.exit_status)
-        except KeyboardInterrupt:
-            click.echo("pawsight: stopped by you; what was finished is kept, and nothing half-written is.", err=True)
-            sys.exit(130)
+        except KeyboardInterrupt as stop:
+            by, status = ("the system", 143) if isinstance(stop, Terminated) else ("you", 130)
+            click.echo(f"pawsight: stopped by {by}; what was finished is kept, and nothing half-written is.", err=True)
+            sys.exit(status)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from pawsight.data.fetch import Answer, FetchFailed, fetch
 from pawsight.data.part_file import PartFile, lock_of
-from pawsight.errors import DownloadFailed, PawsightError, StorageError
+from pawsight.errors import DownloadFailed, PawsightError
 from pawsight.progress import SILENT, Progress, Step
-from pawsight.storage import sha256_of_file
+from pawsight.storage import refusal, sha256_of_file
 
 ALTERNATIVES = "Give a folder instead: pawsight train FOLDER, or use the built-in drawings: pawsight train sample"
 _CARRY_ON = "Type the same command again to go on from where it stopped. "
@@ -67,11 +67,7 @@ def download(
     except TimeoutError as error:
         raise job.failed(f"Another process has been at it for {limits.lock_seconds:g} seconds.") from error
     except OSError as error:
-        raise StorageError(
-            f"Could not write {target}.",
-            f"The system says: {error.strerror or error}.",
-            "Check that the place exists, is writable and has room, then type the same command again.",
-        ) from error
+        raise refusal("write", target, error) from error
     return target
 
 

@@ -11,7 +11,6 @@ answered where that accuracy was measured: runtimes round 8 bits differently, by
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from pawsight.exports.target import EXACT, Sitting, Target
 from pawsight.images.decode import Pixels
 from pawsight.inference import sit_exam
 from pawsight.models.trust_graph import UNLIKENESS
+from pawsight.storage import scratch_folder
 
 ALLOWED = 1e-3  # in float32, of a probability and of the unlikeness
 ALLOWED_REDUCED = 0.1  # in 8 bits, of a probability, between two runtimes
@@ -75,8 +75,8 @@ def answers_of(runtime: str, model: Path, pictures: Pixels) -> Answers:
     Raises:
         ExportRefused: it cannot load the model or run it.
     """
-    with tempfile.TemporaryDirectory(prefix="pawsight-") as folder:
-        questions, target = Path(folder) / "pictures.npy", Path(folder) / "answers.npz"
+    with scratch_folder() as folder:
+        questions, target = folder / "pictures.npy", folder / "answers.npz"
         np.save(questions, pictures, allow_pickle=False)
         if complaint := run_alone("answers", runtime, model, questions, target):
             raise ExportRefused(

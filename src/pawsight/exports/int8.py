@@ -9,10 +9,8 @@ OpenVINO alike.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -30,6 +28,7 @@ from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.trust_graph import UNLIKENESS
 from pawsight.progress import SILENT, Progress, Step
+from pawsight.storage import scratch_folder
 
 CALIBRATION_PICTURES = 300
 MOST_LOST = 1.0  # percentage points of accuracy that the interval's lower end may lose
@@ -71,8 +70,8 @@ def quantise(model: bytes, squares: Pixels) -> bytes:
     Raises:
         ExportRefused: the tool failed.
     """
-    with tempfile.TemporaryDirectory(prefix="pawsight-") as folder:
-        source, pictures, target = (Path(folder) / name for name in ("f32.onnx", "squares.npy", "int8.onnx"))
+    with scratch_folder() as folder:
+        source, pictures, target = (folder / name for name in ("f32.onnx", "squares.npy", "int8.onnx"))
         source.write_bytes(model)
         np.save(pictures, squares, allow_pickle=False)
         if complaint := run_maker("make_int8", source, pictures, target):

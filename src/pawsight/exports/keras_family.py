@@ -10,7 +10,6 @@ labels.txt lie there.
 from __future__ import annotations
 
 import json
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from pawsight.evaluation.ladder_words import visible
 from pawsight.exports.children import run_maker
 from pawsight.exports.facts import FACTS, facts_of
 from pawsight.exports.target import Order
-from pawsight.storage import write_json
+from pawsight.storage import scratch_folder, write_json
 
 LABELS = "labels.txt"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)  # so that equal models are equal files
@@ -34,8 +33,8 @@ def make_keras_family(order: Order, places: Mapping[str, Path]) -> None:
         ExportRefused: the graph has something that no stock layer is known for.
     """
     facts = facts_of(order)
-    with tempfile.TemporaryDirectory(prefix="pawsight-") as folder:
-        source = Path(folder) / "model.onnx"
+    with scratch_folder() as folder:
+        source = folder / "model.onnx"
         source.write_bytes(order.onnx)
         words = [word for name, place in places.items() for word in (name, place)]
         if complaint := run_maker("make_keras", source, *words):

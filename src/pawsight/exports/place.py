@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import StorageError, WrongUsage
+from pawsight.errors import WrongUsage
 from pawsight.exports.facts import FACTS
-from pawsight.storage import sha256_of_file, write_json
+from pawsight.storage import refusal, sha256_of_file, write_json
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def workbench(out: Path) -> Iterator[Path]:
         bench.mkdir(parents=True)
         yield bench
     except OSError as error:
-        raise _refusal(out, error) from error
+        raise refusal("write the export", out, error) from error
     finally:
         shutil.rmtree(bench, ignore_errors=True)
         if not existed and out.is_dir() and not any(out.iterdir()):
@@ -82,7 +82,7 @@ def put(made: Path, folder: Path) -> None:
     except OSError as error:
         if earlier.is_dir() and not folder.exists():
             os.replace(earlier, folder)
-        raise _refusal(folder, error) from error
+        raise refusal("write the export", folder, error) from error
 
 
 def _files(folder: Path) -> list[Path]:
@@ -99,11 +99,3 @@ def _listed(path: Path) -> Mapping[str, str] | None:
 
 def _not_ours(folder: Path, why: str) -> WrongUsage:
     return WrongUsage(f"{folder} is not overwritten.", why, "Give another folder with --out, or move that one away.")
-
-
-def _refusal(folder: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"Could not write the export {folder}.",
-        f"The system says: {error.strerror or error}.",
-        "Check that the place exists, is writable and has room, then type the same command again.",
-    )

@@ -34,6 +34,7 @@ class Order:
     patch: Patch | None = None  # decisions about labels
     caution: Caution | None = None  # what is asked of the answers
     data: str = ""  # as the user named it
+    latest: bool = False  # whether the name `latest` is to lead to the run
 
 
 def command_for(

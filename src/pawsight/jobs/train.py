@@ -34,6 +34,7 @@ from pawsight.storage import write_json, write_text
 from pawsight.trust import Caution
 
 if TYPE_CHECKING:
+    from pawsight.training.material import Workplace
     from pawsight.training.run import Outcome
 
 
@@ -112,12 +113,13 @@ def train(
         patch=read_patch(Path(patch).expanduser()) if patch is not None else None,
         caution=caution,
         data=os.fspath(data),
+        latest=True,
     )
     return _announce_and_train(data, make_recipe(recipe, wishes), order, progress)
 
 
 def _announce_and_train(data: str | os.PathLike[str], recipe: Recipe, order: Order, progress: Progress) -> TrainReport:
-    """Say what is going to happen, fetch the data, train, and point `latest` at the run."""
+    """Say what is going to happen, fetch the data, and train."""
     log, stopwatch = Logged(progress), Stopwatch()
     machine = this_machine()
     log.say(f"Machine  {machine}")
@@ -127,35 +129,44 @@ def _announce_and_train(data: str | os.PathLike[str], recipe: Recipe, order: Ord
         source = resolve(data, cache=cache_folder(), progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
-    report = train_on(source, recipe, order, log, stopwatch)
-    set_latest(report.run)
-    return report
+    return train_on(source, recipe, order, log, stopwatch)
 
 
 def train_on(source: Source, recipe: Recipe, order: Order, log: Logged, stopwatch: Stopwatch) -> TrainReport:
     """Train a recipe on a source that is already there, measure it and write the run's tables."""
-    from pawsight.training.folder import clear_scaffolding, kept_or_cleared
+    from pawsight.training.folder import clear_scaffolding
     from pawsight.training.material import Workplace
     from pawsight.training.run import train as run_training
 
     place = Workplace(order.runs, cache_folder(), this_machine(), log, stopwatch, order.weights)
-    outcome = run_training(
-        source,
-        recipe,
-        place,
-        parts=order.parts,
-        resume=order.resume,
-        given=order.given,
-        patch=order.patch,
-        caution=order.caution,
-    )
+    with place.held:
+        outcome = run_training(
+            source,
+            recipe,
+            place,
+            parts=order.parts,
+            resume=order.resume,
+            given=order.given,
+            patch=order.patch,
+            caution=order.caution,
+        )
+        report = _measured(outcome, order, place, log)
+    clear_scaffolding(outcome.folder)  # last of all: while it is there, the run can be gone on with
+    return report
+
+
+def _measured(outcome: Outcome, order: Order, place: Workplace, log: Logged) -> TrainReport:
+    """Measure a run, write its tables, and let `latest` lead to it where that is wanted."""
+    from pawsight.training.folder import kept_or_cleared
+
     with kept_or_cleared(outcome.folder):
         if order.patch is not None:
             write_patch(outcome.folder / APPLIED_PATCH, order.patch.decisions)
-        with stopwatch.stage("measuring"):
-            report = _report(outcome, order, str(place.machine), stopwatch)
+        with place.stopwatch.stage("measuring"):
+            report = _report(outcome, order, str(place.machine), place.stopwatch)
         _write(report, outcome.fitted.probabilities, log)
-    clear_scaffolding(outcome.folder)
+    if order.latest:
+        set_latest(outcome.folder)
     return report
 
 

@@ -9,13 +9,13 @@ their notes stay out of the user's terminal and their gigabyte of memory is give
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib.util
 import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,8 @@ from pawsight.models.backbones import check_image_px, find_backbone
 from pawsight.models.quiet import QUIET_SETTINGS, import_keras, needs_training_extra
 from pawsight.models.weights import installed_checkpoint, read_published
 from pawsight.progress import SILENT, Progress
-from pawsight.storage import sha256_of, sha256_of_file, write_bytes, write_text
+from pawsight.storage import scratch_folder, sha256_of, sha256_of_file, write_bytes, write_text
+from pawsight.temporary import sweep_parts
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -35,6 +36,7 @@ EXPORT_VERSION = 1  # raise it whenever the same weights would give another grap
 
 _NEEDED = ("tensorflow", "keras", "tf2onnx", "onnx")
 _TIMEOUT_SECONDS = 600.0
+_NO_ROOM = 74  # exit status of the converter where the disk is full; EX_IOERR of sysexits.h
 
 
 def backbone_onnx(name: str, image_px: int, cache: Path, progress: Progress = SILENT) -> Path:
@@ -59,6 +61,7 @@ def backbone_onnx(name: str, image_px: int, cache: Path, progress: Progress = SI
     """
     path = _place(name, image_px, cache)
     if not _is_whole(path):
+        sweep_parts(path)
         with progress.stage(f"preparing {name} for {image_px} px, once", None) as step:
             _store(path, _converted(name, image_px))
             step.advance()
@@ -92,8 +95,8 @@ def _converted(name: str, image_px: int) -> bytes:
         if importlib.util.find_spec(module) is None:
             raise needs_training_extra(module)
     read_published(installed_checkpoint(name), sha256=find_backbone(name).sha256)
-    with tempfile.TemporaryDirectory(prefix="pawsight-") as folder:
-        target = Path(folder) / "backbone.onnx"
+    with scratch_folder() as folder:
+        target = folder / "backbone.onnx"
         _run_converter(name, image_px, target)
         return target.read_bytes()
 
@@ -110,7 +113,11 @@ def _run_converter(name: str, image_px: int, target: Path) -> None:
 
 
 def _complaint_of(command: list[str]) -> str:
-    """Run a command quietly; return the last line of what went wrong, or nothing."""
+    """Run a command quietly; return the last line of what went wrong, or nothing.
+
+    Raises:
+        OSError: it found the disk full.
+    """
     roots = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     settings = os.environ | QUIET_SETTINGS | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": os.pathsep.join(roots)}
     try:
@@ -119,6 +126,8 @@ def _complaint_of(command: list[str]) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"nothing for {_TIMEOUT_SECONDS:.0f} seconds."
+    if done.returncode == _NO_ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if done.returncode == 0:
         return ""
     return (done.stderr.strip().splitlines() or [f"only exit status {done.returncode}."])[-1]
@@ -197,5 +206,16 @@ def _end(graph: GraphProto, side: str) -> list[tuple[str, int, list[int | str]]]
     ]
 
 
+def main(name: str, image_px: str, target: str) -> int:
+    """Convert in a process of its own, and say by the exit status whether the disk was full."""
+    try:
+        convert(name, int(image_px), Path(target))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _NO_ROOM
+    return 0
+
+
 if __name__ == "__main__":
-    convert(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    sys.exit(main(*sys.argv[1:]))

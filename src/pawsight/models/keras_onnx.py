@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from pawsight.models.export_backbone import INPUT, OPSET, tidied
 from pawsight.models.head_graph import append_head
 from pawsight.models.networks import EMBEDDING
+from pawsight.storage import scratch_folder
 
 
 def features_onnx(model: Any, *, image_px: int) -> bytes:
@@ -24,13 +23,16 @@ def features_onnx(model: Any, *, image_px: int) -> bytes:
 
     Returns:
         ONNX bytes, opset 17: `pictures` uint8 (N, image_px, image_px, 3) -> `features` float32 (N, ...).
+
+    Raises:
+        StorageError: the disk refused.
     """
     import keras
     import onnx
 
     pictures = keras.InputSpec(dtype="uint8", shape=(None, image_px, image_px, 3), name=INPUT)
-    with tempfile.TemporaryDirectory(prefix="pawsight-") as folder, _silence():
-        target = Path(folder) / "model.onnx"
+    with scratch_folder() as folder, _silence():
+        target = folder / "model.onnx"
         model.export(target, format="onnx", verbose=False, input_signature=[pictures], opset_version=OPSET)
         graph = tidied(onnx.load(target))
     onnx.checker.check_model(graph, full_check=True)

@@ -34,7 +34,7 @@ Parts = Generator[tuple[int, bytes], None, None]  # numbers of parts with their 
 FORMAT = 1
 SHARD = 2_048  # paths in a part, unless somebody says otherwise
 MANIFEST, PATHS, LOCK = "_manifest.json", "_paths.parquet", "_lock"
-_HALF_WRITTEN = re.compile(r"\.part-\d+-of-\d+\.parquet\.[0-9a-f]{8}\.part")
+_HALF_WRITTEN = re.compile(r"\.part-\d+-of-\d+\.parquet\.[0-9a-f-]{8,}\.part")
 _ANOTHER = "Choose another folder, or remove this one first."
 
 

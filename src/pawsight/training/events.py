@@ -7,9 +7,12 @@ TensorFlow must be there, as it is in every run that has epochs. Open them with:
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pawsight.history import Epoch
@@ -27,7 +30,8 @@ def write_events(folder: Path, history: Sequence[Epoch]) -> None:
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
     with new_folder(folder / FOLDER) as place:
         for part, figures in _parts(history).items():
-            _write(place / part, figures)
+            with _as_the_system_says_it():
+                _write(place / part, figures)
 
 
 def _parts(history: Sequence[Epoch]) -> dict[str, dict[str, list[float]]]:
@@ -42,6 +46,19 @@ def _parts(history: Sequence[Epoch]) -> dict[str, dict[str, list[float]]]:
             "accuracy": [epoch.val_accuracy for epoch in history],
         },
     }
+
+
+@contextmanager
+def _as_the_system_says_it() -> Iterator[None]:
+    """Turn what TensorFlow says of a disk that refuses into what the system said."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+    except tf.errors.OpError as error:
+        raise OSError(errno.EIO, error.message) from error
 
 
 def _write(place: Path, figures: dict[str, list[float]]) -> None:

@@ -3,8 +3,9 @@
 Enters: `Material` without its folder. Leaves: a folder with recipe, split and catalog in it. Does not know: what is
 trained.
 
-A run is finished when it has its metrics and its checkpoint is gone. An unfinished one can be gone on with; its
-`source.json` carries the identity of everything its numbers depend on, and only an equal run may take it up.
+A run is finished when it has its metrics, and its lock and its checkpoint are gone. An unfinished one can be gone on
+with; its `source.json` carries the identity of everything its numbers depend on, and only an equal run may take it up.
+A folder with nothing in it, whose process was killed before it wrote that, is anybody's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pawsight.data.catalog import Catalog
@@ -20,31 +21,61 @@ from pawsight.data.split import Split
 from pawsight.errors import TrainingFailed
 from pawsight.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
 from pawsight.storage import write_json, write_text
+from pawsight.temporary import remove
 from pawsight.training.checkpoint import FILE as CHECKPOINT
+from pawsight.training.claim import LOCK, claim, taken
 from pawsight.training.material import Material
 
 BUNDLE = "bundle"
 
 
 def open_folder(material: Material, *, resume: bool) -> Path:
-    """Return the folder of a run, with its tables written.
+    """Return the folder of a run, with its tables written, held until `material.place.held` closes.
 
     Args:
         material: of the run; its own folder is not looked at.
         resume: take up the newest unfinished run with the same identity, where there is one.
+
+    Raises:
+        StorageError: another process is making the run that is to be taken up, or the disk refused.
     """
-    folder = _unfinished(material.place.runs, material.identity) if resume else None
-    if folder is not None:
-        material.place.progress.say(f"Resume   {folder}")
-        _clear_parts(folder)
-    else:
+    folder = _taken_up(material) if resume else None
+    if folder is None:
         if resume:
             material.place.progress.say(
                 "Resume   there is no unfinished run of this recipe on this data; starting a new one"
             )
-        folder = new_run(material.place.runs)
-    _write_tables(folder, material)
+        folder = _begun(material)
+    with kept_or_cleared(folder):
+        _write_tables(folder, material)
     return folder
+
+
+def _taken_up(material: Material) -> Path | None:
+    """Claim the newest run that can be gone on with, and clear what is half done in it."""
+    place, identity = material.place, material.identity
+    for folder in _numbered(place.runs):
+        if not _is_unfinished(folder, identity):
+            continue
+        with ExitStack() as held:
+            is_ours = claim(folder, held)
+            if not is_ours and not _is_bare(folder):
+                raise taken(folder)
+            if is_ours and _is_unfinished(folder, identity):  # nobody finished it in between
+                place.held.push(held.pop_all())
+                place.progress.say(f"Resume   {folder}")
+                _clear_parts(folder)
+                return folder
+    return None
+
+
+def _begun(material: Material) -> Path:
+    """Make a run folder of our own; one that somebody takes up at once, having found it empty, is left to them."""
+    while True:
+        folder = new_run(material.place.runs)
+        with kept_or_cleared(folder):
+            if claim(folder, material.place.held):
+                return folder
 
 
 def _write_tables(folder: Path, material: Material) -> None:
@@ -78,14 +109,21 @@ def clear_scaffolding(folder: Path) -> None:
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _unfinished(runs: Path, identity: str) -> Path | None:
-    """Return the newest run with this identity that has no metrics, or was killed before it was cleared."""
+def _numbered(runs: Path) -> list[Path]:
+    """Return the run folders, the newest first."""
     numbered = [path for path in runs.glob("*") if path.name.isdecimal()] if runs.is_dir() else []
-    for folder in sorted(numbered, key=lambda path: -int(path.name)):
-        is_finished = (folder / METRICS).exists() and not (folder / CHECKPOINT).exists()
-        if not is_finished and _identity_of(folder) == identity:
-            return folder.absolute()
-    return None
+    return [path.absolute() for path in sorted(numbered, key=lambda path: -int(path.name))]
+
+
+def _is_unfinished(folder: Path, identity: str) -> bool:
+    """Say whether a run with this identity can go on here."""
+    is_finished = (folder / METRICS).exists() and not any((folder / name).exists() for name in (CHECKPOINT, LOCK))
+    return not is_finished and (_identity_of(folder) == identity or _is_bare(folder))
+
+
+def _is_bare(folder: Path) -> bool:
+    """Say whether nothing has been written here yet."""
+    return folder.is_dir() and not any(path.name != LOCK and not path.match(".*.part") for path in folder.iterdir())
 
 
 def _identity_of(folder: Path) -> str:
@@ -97,12 +135,8 @@ def _identity_of(folder: Path) -> str:
 
 def _clear_parts(folder: Path) -> None:
     """Remove what a killed process left under temporary names, and a bundle that was not measured."""
-    shutil.rmtree(folder / BUNDLE, ignore_errors=True)
-    for path in folder.glob(".*.part"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    for path in (folder / BUNDLE, *folder.rglob(".*.part")):
+        remove(path)
 
 
 def write_split(path: Path, split: Split) -> None:

@@ -7,6 +7,7 @@ method.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class Workplace:
     progress: Progress
     stopwatch: Stopwatch
     weights: Path | None = None  # file with MobileNetV2's weights, where Keras cannot download them
+    held: ExitStack = field(default_factory=ExitStack, compare=False)  # closed when the run is finished or given up
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Enters: files with their content hashes. Leaves: an array on disk (N, px, px, 3)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pawsight.progress import Progress
 from pawsight.storage import new_folder, sha256_of
 
 _FILE = "pixels.npy"
+_PIECE_BYTES = 1 << 20
 
 
 def stacked_pixels(
@@ -36,6 +38,7 @@ def stacked_pixels(
 
     Raises:
         UnreadablePicture: a file has changed since it was catalogued.
+        StorageError: the disk refused.
     """
     names = "\n".join([repr(settings), *(one.sha256 for one in pictures)])
     folder = cache / "pixels" / sha256_of(names.encode())[:20]
@@ -47,8 +50,7 @@ def stacked_pixels(
 
 
 def _fill(path: Path, pictures: Sequence[Picture], settings: DecodeSettings, threads: int, progress: Progress) -> None:
-    shape = (len(pictures), settings.image_px, settings.image_px, 3)
-    array: Any = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    array = mapped_array(path, np.uint8, (len(pictures), settings.image_px, settings.image_px, 3))
     with progress.stage("Decoding pictures", len(pictures), "pictures") as step:
         files = load((one.path for one in pictures), settings, threads=threads)
         for row, (one, loaded) in enumerate(zip(pictures, files, strict=True)):
@@ -61,3 +63,20 @@ def _fill(path: Path, pictures: Sequence[Picture], settings: DecodeSettings, thr
             array[row] = loaded.decoded.pixels
             step.advance()
     array.flush()
+
+
+def mapped_array(path: Path, kind: type[np.generic], shape: tuple[int, ...]) -> Any:
+    """Return a new array of zeros on disk, mapped to be written to.
+
+    Its room is taken before it is mapped, by writing: a write into a map that finds the disk full ends the process.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    head = {"descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": shape}
+    left = math.prod(shape) * np.dtype(kind).itemsize
+    with path.open("xb") as file:
+        np.lib.format.write_array_header_1_0(file, head)
+        while left > 0:
+            left -= file.write(bytes(min(left, _PIECE_BYTES)))
+    return np.load(path, mmap_mode="r+")

@@ -18,9 +18,10 @@ import numpy as np
 from pawsight.engine import Engine
 from pawsight.images.decode import Pixels
 from pawsight.images.loader import ordered_map
-from pawsight.storage import write_bytes
+from pawsight.storage import new_file
 from pawsight.training.batches import augmentation_of, view
 from pawsight.training.material import Floats, Material
+from pawsight.training.pixels import mapped_array
 
 VIEWS = 5  # augmented versions of each training picture; see docs/experiments.md for what more of them gain
 FOLDER = "views"
@@ -43,10 +44,9 @@ class Views:
         """Return the maps (N, ...) float16 of the training part as the epoch sees it, on disk."""
         number = epoch % VIEWS
         path = self._material.folder / FOLDER / f"{number}.npy"
-        done = path.with_suffix(".done")
-        if not done.is_file():
-            self._make(path, number)
-            write_bytes(done, b"")
+        if not path.is_file():
+            with new_file(path) as part:
+                self._make(part, number)
         return np.load(path, mmap_mode="r")
 
     def of_held_out(self, pixels: Pixels) -> Floats:
@@ -56,15 +56,13 @@ class Views:
 
     def _make(self, path: Path, number: int) -> None:
         """See all training pictures once; half precision halves the disk and is finer than the network's noise."""
-        path.parent.mkdir(exist_ok=True)
         count, array = len(self._pixels), None
         name = f"Seeing view {number + 1} of {VIEWS}"
         with self._material.place.progress.stage(name, count, "pictures") as step:
             for row, outputs in self._engine.run(self._augmented(number)):
                 maps = outputs["features"]
                 if array is None:
-                    shape = (count, *maps.shape)
-                    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+                    array = mapped_array(path, np.float16, (count, *maps.shape))
                 array[row] = maps
                 step.advance()
         if array is not None:

@@ -6,6 +6,7 @@ Enters: nothing. Leaves: exception classes. Does not know: who raises them or ho
     ├── WrongUsage                the command or call cannot be meant that way (exit status 2)
     ├── DataError                 something about the user's pictures
     │   ├── UnreadablePicture     one file is no picture that can be read
+    │   ├── PicturesChanged       files are no longer what was catalogued
     │   ├── NoPictures            nothing to train on was found
     │   ├── BadCatalog            classes or folders that cannot be trained on as they are
     │   ├── UnsafeArchive         an archive that would write outside its place or beyond its limits
@@ -21,6 +22,10 @@ Enters: nothing. Leaves: exception classes. Does not know: who raises them or ho
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 
 class PawsightError(Exception):
@@ -39,8 +44,8 @@ class PawsightError(Exception):
         self.what, self.why, self.fix = what, why, fix
         super().__init__(self.between.join(line for line in (what, why, fix) if line))
 
-    def __reduce__(self) -> tuple[type[PawsightError], tuple[str, str, str]]:
-        return type(self), (self.what, self.why, self.fix)
+    def __reduce__(self) -> tuple[type[PawsightError], tuple[str, str, str], dict[str, Any]]:
+        return type(self), (self.what, self.why, self.fix), self.__dict__
 
 
 class WrongUsage(PawsightError):
@@ -59,6 +64,16 @@ class UnreadablePicture(DataError):
     `why` is one of a small set of reasons that catalogs and answers repeat: `empty`, `not a picture`,
     `too large`, `truncated`, `unreadable`, or a sentence that names an unsupported type.
     """
+
+
+class PicturesChanged(DataError):
+    """Files are no longer what was catalogued; `changed` says why, by name, for all of them."""
+
+    def __init__(
+        self, what: str, why: str = "", fix: str = "", *, changed: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        super().__init__(what, why, fix)
+        self.changed = dict(changed)
 
 
 class NoPictures(DataError):

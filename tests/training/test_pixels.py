@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +13,10 @@ from PIL import Image
 from pawsight.cache import Cache
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
-from pawsight.errors import UnreadablePicture
+from pawsight.errors import PicturesChanged
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.progress import SILENT, Silent
+from pawsight.training import pixels as pixels_module
 from pawsight.training.pixels import mapped_array, stacked_pixels
 
 SETTINGS = DecodeSettings(image_px=32)
@@ -28,6 +31,29 @@ def pictures(tmp_path):
         Image.effect_noise((40 + number, 50), 90).convert("RGB").save(folder / f"{number}.png")
     with Cache(tmp_path / "facts") as cache:
         return read_catalog(find(tmp_path / "data"), SETTINGS, cache=cache, threads=2).pictures
+
+
+def flipped(folder, _):
+    data = bytearray((folder / "pixels.npy").read_bytes())
+    data[-5000] ^= 4
+    (folder / "pixels.npy").write_bytes(data)
+
+
+def cut(folder, _):
+    os.truncate(folder / "pixels.npy", 3000)
+
+
+def swapped(folder, other):
+    aside = folder.rename(folder.with_name("aside"))
+    other.rename(folder)
+    aside.rename(other)
+
+
+def unsealed(folder, _):
+    (folder / "seal.txt").unlink()
+
+
+SPOILT = {one.__name__: one for one in (flipped, cut, swapped, unsealed)}
 
 
 def stacked(pictures, cache, *, settings=SETTINGS, progress=SILENT):
@@ -102,15 +128,53 @@ def test_a_picture_that_changed_is_told_by_its_name_and_nothing_is_left(pictures
         victim.path.write_bytes(b"\x89PNG nonsense")
     else:
         victim.path.unlink()
-    with pytest.raises(UnreadablePicture) as told:
+    with pytest.raises(PicturesChanged) as told:
         stacked(pictures, tmp_path / "cache")
-    assert told.value.what == f"{victim.name} changed while it was being used."
-    assert told.value.why
+    assert told.value.what == "1 picture changed while being used."
+    assert told.value.why == f"{victim.name}: {told.value.changed[victim.name]}."
+    assert told.value.changed.keys() == {victim.name}
     assert told.value.fix == "Type the same command again."
     assert list((tmp_path / "cache" / "pixels").iterdir()) == []
 
 
 def test_a_wrong_hash_is_noticed_though_the_picture_can_be_read(pictures, tmp_path):
     changed = [replace(pictures[0], sha256="0" * 64), *pictures[1:]]
-    with pytest.raises(UnreadablePicture, match="its content is no longer what was catalogued"):
+    with pytest.raises(PicturesChanged, match="its content is no longer what was catalogued"):
         stacked(changed, tmp_path / "cache")
+
+
+def test_all_pictures_that_changed_are_told_at_once(pictures, tmp_path):
+    for one in pictures[1:]:
+        one.path.unlink()
+    with pytest.raises(PicturesChanged) as told:
+        stacked(pictures, tmp_path / "cache")
+    assert told.value.changed == {one.name: "no such file or directory" for one in pictures[1:]}
+    assert told.value.what == "4 pictures changed while being used."
+    sent = pickle.loads(pickle.dumps(told.value))
+    assert (str(sent), sent.changed) == (str(told.value), told.value.changed)
+
+
+@pytest.mark.parametrize("spoil", [*SPOILT])
+def test_an_array_that_is_not_what_was_written_is_made_again(pictures, tmp_path, spoil):
+    cache, progress = tmp_path / "cache", Counting()
+    before = np.array(stacked(pictures, cache))
+    (folder,) = (cache / "pixels").iterdir()
+    stacked(pictures[::-1], cache)
+    (other,) = set((cache / "pixels").iterdir()) - {folder}
+    SPOILT[spoil](folder, other)
+    for _ in range(2):
+        assert np.array_equal(stacked(pictures, cache, progress=progress), before)
+    assert [name for name, _, _ in progress.stages] == ["Decoding pictures"]
+
+
+def test_of_two_that_make_the_same_array_the_slower_takes_the_quicker_s(pictures, tmp_path, monkeypatch):
+    plain = pixels_module._fill
+
+    def overtaken(*arguments):
+        plain(*arguments)
+        monkeypatch.setattr(pixels_module, "_fill", plain)
+        stacked(pictures, tmp_path / "cache")
+
+    monkeypatch.setattr(pixels_module, "_fill", overtaken)
+    assert len(stacked(pictures, tmp_path / "cache")) == len(pictures)
+    assert len(list((tmp_path / "cache" / "pixels").iterdir())) == 1

@@ -1,14 +1,17 @@
 """What stops a data set from becoming a classifier, though it is a fine data set otherwise.
 
-Enters: names of classes before anything is read, later a split. Leaves: nothing, or an error. Does not know: pixels,
-features.
+Enters: names of classes before anything is read, later a split, or what changed meanwhile. Leaves: nothing or what is
+left of a catalog, else an error. Does not know: pixels, features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pawsight.bundle_checks import problem_with_name
+from pawsight.data.catalog import Catalog
+from pawsight.data.checks import check_classes
+from pawsight.data.finder import Found, LeftOut
 from pawsight.data.split import Split
 from pawsight.errors import BadCatalog
 from pawsight.trust import UNLIKE, UNSURE
@@ -70,3 +73,22 @@ def check_taught(split: Split, *, compares_epochs: bool) -> None:
             f"Classes are learnt from the training part, which has {', '.join(map(repr, sorted(taught)[:5]))}.",
             "Put pictures of every class into train/, or take the others out of validation/ and test/.",
         )
+
+
+def without(catalog: Catalog, changed: Mapping[str, str], found: Found) -> Catalog:
+    """Return a catalog without pictures that are no longer what was catalogued, with them among those left out.
+
+    Args:
+        catalog: as `read_catalog` returned it.
+        changed: why, by name.
+        found: what the catalog was read from.
+
+    Raises:
+        NoPictures, BadCatalog: the others cannot be trained on.
+    """
+    gone = [LeftOut(name, f"changed while being used: {reason}") for name, reason in changed.items()]
+    left_out = tuple(sorted([*catalog.left_out, *gone], key=lambda one: one.name))
+    kept = tuple(picture for picture in catalog.pictures if picture.name not in changed)
+    rest = Catalog(catalog.root, kept, left_out)
+    check_classes(found, rest.counts, rest.left_out, rest.taught)
+    return rest

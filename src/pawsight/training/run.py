@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pawsight.bundle import Card, Exam, write_bundle
 from pawsight.cache import Cache
-from pawsight.data.catalog import Catalog, read_catalog
+from pawsight.data.catalog import Catalog, See, read_catalog
 from pawsight.data.finder import find, find_listed
 from pawsight.data.patch import Patch
 from pawsight.data.patched import PatchOutcome, apply
@@ -24,12 +24,13 @@ from pawsight.data.split import PARTS, Split
 from pawsight.data.split_file import SplitFile
 from pawsight.data.split_given import cut, found_for
 from pawsight.engine import Engine, best_precision
+from pawsight.errors import PicturesChanged
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
 from pawsight.machine import versions
 from pawsight.models.backbones import find_backbone
 from pawsight.models.export_backbone import backbone_onnx
-from pawsight.models.recipe import Recipe
-from pawsight.training.checks import check_names, check_taught, check_verdicts
+from pawsight.models.recipe import SEES, Recipe
+from pawsight.training.checks import check_names, check_taught, check_verdicts, without
 from pawsight.training.events import write_events
 from pawsight.training.exam import exam_pictures
 from pawsight.training.features import FeatureSink
@@ -40,7 +41,7 @@ from pawsight.training.trusted import Settled, check_promise, check_promise_by_n
 from pawsight.trust import Caution, Trust
 
 HELD_OUT = ("validation", "test")
-_USES_FEATURES = ("probe", "finetune")
+_DECODES = ("network", "transfer", "finetune")  # methods that look at the same pictures again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def train(
     given: SplitFile | None = None,
     patch: Patch | None = None,
     caution: Caution | None = None,
+    see: See | None = None,
 ) -> Outcome:
     """Train a recipe on a source and write the run folder.
 
@@ -79,6 +81,7 @@ def train(
         given: the split, where it is not to be cut here.
         patch: decisions about labels, applied after the split is cut so that every picture stays in its part.
         caution: what is asked of the answers; None: every picture is answered.
+        see: who looks at the pictures; None is this process.
 
     Raises:
         DataError: the data cannot be trained on. ModelError: weights are missing, or validation is too small for the
@@ -90,36 +93,77 @@ def train(
         check_verdicts(found.folders)
         check_promise_by_names(found, given, caution, guarded=recipe.method != "majority")
     with Cache(place.cache / "cache") as cache:
-        sink = feature_sink(recipe, place, cache) if recipe.method in _USES_FEATURES else None
+        sink = feature_sink(recipe, place, cache) if recipe.method in SEES else None
         with place.stopwatch.stage("reading"):
             settings = DecodeSettings(image_px=recipe.image_px)
             threads = place.machine.cores if sink is None else place.machine.feeders
-            catalog = read_catalog(found, settings, cache=cache, threads=threads, sink=sink, progress=place.progress)
-        with place.stopwatch.stage("splitting"):
-            split = cut(catalog, seed=recipe.split_seed, given=given, progress=place.progress)
-            patched = None
-            if patch is not None:
-                catalog, split, patched = apply(catalog, split, patch)
-            check_taught(split, compares_epochs=recipe.epochs > 0)
-            if caution is not None:
-                check_promise(split, caution, guarded=recipe.method != "majority")
-        return replace(_fit(catalog, split, recipe, place, sink, parts, resume, caution), patched=patched)
+            catalog = read_catalog(
+                found, settings, cache=cache, threads=threads, sink=sink, progress=place.progress, see=see
+            )
+        while True:
+            divided = _divided(catalog, recipe, place, given, patch, caution)
+            draft = _draft(divided, recipe, place, parts, sink)
+            changed = _changed_since(draft)
+            if not changed:
+                return replace(_fit(draft, resume, caution), patched=divided.patched)
+            place.progress.say(f"Note     left out, since changed while being used: {', '.join(sorted(changed))}")
+            catalog = without(catalog, changed, found)
 
 
-def _fit(
+@dataclass(frozen=True, slots=True)
+class _Divided:
+    """A catalog and its parts, with decisions about labels applied."""
+
+    catalog: Catalog
+    split: Split
+    patched: PatchOutcome | None
+
+
+def _divided(
     catalog: Catalog,
-    split: Split,
     recipe: Recipe,
     place: Workplace,
-    sink: FeatureSink | None,
-    parts: tuple[str, ...],
-    resume: bool,
+    given: SplitFile | None,
+    patch: Patch | None,
     caution: Caution | None,
-) -> Outcome:
-    by_name = {picture.name: picture for picture in catalog.pictures}
-    draft = Material(catalog, split, recipe, place, place.runs, parts, sink, by_name)
-    folder = open_folder(draft, resume=resume)
-    material = Material(catalog, split, recipe, place, folder, parts, sink, by_name)
+) -> _Divided:
+    with place.stopwatch.stage("splitting"):
+        split = cut(catalog, seed=recipe.split_seed, given=given, progress=place.progress)
+        patched = None
+        if patch is not None:
+            catalog, split, patched = apply(catalog, split, patch)
+        check_taught(split, compares_epochs=recipe.epochs > 0)
+        if caution is not None:
+            check_promise(split, caution, guarded=recipe.method != "majority")
+    return _Divided(catalog, split, patched)
+
+
+def _draft(
+    divided: _Divided, recipe: Recipe, place: Workplace, parts: tuple[str, ...], sink: FeatureSink | None
+) -> Material:
+    """Return the material of a run that has no folder yet."""
+    by_name = {picture.name: picture for picture in divided.catalog.pictures}
+    return Material(divided.catalog, divided.split, recipe, place, place.runs, parts, sink, by_name)
+
+
+def _changed_since(material: Material) -> dict[str, str]:
+    """Decode what will be needed, and return why, by name, for files that are no longer what was catalogued.
+
+    From here on nothing is read where the user's pictures lie, so nothing that happens to them can matter.
+    """
+    changed: dict[str, str] = {}
+    if material.recipe.method in _DECODES:
+        for part in dict.fromkeys(("train", "validation", *material.parts)):
+            try:
+                material.pixels(part)
+            except PicturesChanged as error:
+                changed |= error.changed
+    return changed
+
+
+def _fit(material: Material, resume: bool, caution: Caution | None) -> Outcome:
+    recipe, place, folder = material.recipe, material.place, open_folder(material, resume=resume)
+    material = replace(material, folder=folder)
     with kept_or_cleared(folder):
         fitted = _method(recipe)(material)
         with place.stopwatch.stage("trusting"):
@@ -129,7 +173,7 @@ def _fit(
             if fitted.history:
                 write_events(folder, fitted.history)
     truths = {part: material.truths(part) for part in PARTS}
-    return Outcome(folder, recipe, catalog, split, truths, settled.fitted, settled)
+    return Outcome(folder, recipe, material.catalog, material.split, truths, settled.fitted, settled)
 
 
 def _method(recipe: Recipe) -> Callable[[Material], Fitted]:

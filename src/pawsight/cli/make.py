@@ -43,6 +43,15 @@ from pawsight.terminal import Terminal
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random.")
 @click.option("--runs", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True)
 @click.option("--patch", type=click.Path(path_type=Path), help="Decisions about labels that pawsight review wrote.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who computes the probe's features: this process, or a pool of Ray's actors.",
+)
+@click.option("--actors", type=click.IntRange(1, 100_000), help="With --engine ray: how many; one a core by default.")
+@click.option("--ray-address", metavar="ADDRESS", help="With --engine ray: a cluster that runs already, e.g. auto.")
 @splitting
 @polite
 def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:

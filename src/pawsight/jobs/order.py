@@ -16,6 +16,7 @@ from pawsight.data.patch import Patch
 from pawsight.data.split_file import SplitFile
 from pawsight.errors import WrongUsage
 from pawsight.models.ladder import Wishes
+from pawsight.scale.pool import Pool
 from pawsight.trust import Caution
 
 _BOTH = ("validation", "test")
@@ -35,6 +36,7 @@ class Order:
     caution: Caution | None = None  # what is asked of the answers
     data: str = ""  # as the user named it
     latest: bool = False  # whether the name `latest` is to lead to the run
+    pool: Pool | None = None  # who computes features; None is this process
 
 
 def command_for(

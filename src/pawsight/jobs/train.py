@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from pawsight.jobs.given_split import given_split
 from pawsight.jobs.log import Logged
 from pawsight.jobs.order import Order, command_for, existing
 from pawsight.jobs.patch_gain import gain_from_patch
+from pawsight.jobs.seeing import EngineName, SeenByPool, pool_for
 from pawsight.jobs.train_report import TrainReport, summary
 from pawsight.jobs.trust_report import trust_report
 from pawsight.machine import cache_folder, this_machine
@@ -59,6 +61,9 @@ def train(
     runs: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    engine: EngineName = "local",
+    actors: int | None = None,
+    ray_address: str | None = None,
     progress: Progress = SILENT,
 ) -> TrainReport:
     """Train a classifier on labelled pictures.
@@ -81,6 +86,9 @@ def train(
         runs: folder in which the numbered run folder is made.
         weights: file with MobileNetV2's weights, for the recipe `mobilenet` where Keras cannot download them.
         resume: go on with the newest unfinished run of the same recipe on the same data, where there is one.
+        engine: who computes features: `local` is this process, `ray` a pool of actors; the classifier is the same.
+        actors: for `ray`; None is one for each core.
+        ray_address: of a cluster that runs already.
         progress: who is told how far it is.
 
     Raises:
@@ -103,6 +111,7 @@ def train(
         seed=seed,
         split_seed=split_seed,
     )
+    made = make_recipe(recipe, wishes)
     caution = Caution(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
     order = Order(
         runs=Path(runs).absolute(),
@@ -113,9 +122,10 @@ def train(
         patch=read_patch(Path(patch).expanduser()) if patch is not None else None,
         caution=caution,
         data=os.fspath(data),
+        pool=pool_for(made, engine, actors, ray_address),
         latest=True,
     )
-    return _announce_and_train(data, make_recipe(recipe, wishes), order, progress)
+    return _announce_and_train(data, made, order, progress)
 
 
 def _announce_and_train(data: str | os.PathLike[str], recipe: Recipe, order: Order, progress: Progress) -> TrainReport:
@@ -139,7 +149,7 @@ def train_on(source: Source, recipe: Recipe, order: Order, log: Logged, stopwatc
     from pawsight.training.run import train as run_training
 
     place = Workplace(order.runs, cache_folder(), this_machine(), log, stopwatch, order.weights)
-    with place.held:
+    with place.held, ExitStack() as stack:
         outcome = run_training(
             source,
             recipe,
@@ -149,6 +159,7 @@ def train_on(source: Source, recipe: Recipe, order: Order, log: Logged, stopwatc
             given=order.given,
             patch=order.patch,
             caution=order.caution,
+            see=SeenByPool(recipe, place, order.pool, stack) if order.pool else None,
         )
         report = _measured(outcome, order, place, log)
     clear_scaffolding(outcome.folder)  # last of all: while it is there, the run can be gone on with

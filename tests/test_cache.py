@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
-import lmdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ from pawsight.cache import Cache
 from pawsight.errors import DiskFull, StorageError
 
 FIX = "Set PAWSIGHT_CACHE to a folder that is writable, or delete this one: everything in it can be made again."
-PAGE = 4096
+FILE, PAGE = "entries-1.sqlite", 8192
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
 
@@ -50,7 +50,7 @@ def closed(folder: Path) -> Path:
     """The file of a cache that holds VALUES and that nobody has open."""
     with Cache(folder) as cache:
         cache.put_many("facts", VALUES)
-    return folder / "data.mdb"
+    return folder / FILE
 
 
 def in_a_process(code: str, *arguments: object) -> str:
@@ -132,15 +132,14 @@ def test_a_cache_behaves_like_a_dictionary(
             assert found == {key: content for (where, key), content in expected.items() if where == space}
 
 
-def stored(folder: Path) -> dict[bytes, bytes]:
-    with lmdb.open(str(folder), readonly=True) as environment, environment.begin() as transaction:
-        return dict(transaction.cursor())
+def stored(folder: Path) -> dict[int, bytes]:
+    with closing(sqlite3.connect(folder / FILE)) as file:
+        return dict(file.execute("SELECT place, content FROM entries"))
 
 
-def store(folder: Path, entries: dict[bytes, bytes]) -> None:
-    with lmdb.open(str(folder)) as environment, environment.begin(write=True) as transaction:
-        for key, content in entries.items():
-            transaction.put(key, content)
+def store(folder: Path, entries: dict[int, bytes]) -> None:
+    with closing(sqlite3.connect(folder / FILE)) as file, file:
+        file.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?)", entries.items())
 
 
 def test_a_flipped_bit_reads_as_missing_wherever_it_is(closed: Path) -> None:
@@ -187,23 +186,24 @@ SPOILT: dict[str, Callable[[bytes], bytes]] = {
     "two pages": lambda data: data[: 2 * PAGE],
     "half": lambda data: data[: len(data) // 2],
     "last page gone": lambda data: data[:-PAGE],
-    "noise behind the head": lambda data: data[: 2 * PAGE] + random.Random(0).randbytes(len(data) - 2 * PAGE),
-    "zeros behind the head": lambda data: data[: 2 * PAGE] + bytes(len(data) - 2 * PAGE),
+    "noise behind the head": lambda data: data[:PAGE] + random.Random(0).randbytes(len(data) - PAGE),
+    "zeros behind the head": lambda data: data[:PAGE] + bytes(len(data) - PAGE),
 }
 
 
 @pytest.mark.parametrize("how", SPOILT)
-def test_a_broken_file_is_set_aside_and_a_fresh_one_begun(how: str, closed: Path) -> None:
+def test_a_broken_file_is_left_and_a_fresh_one_begun(how: str, closed: Path) -> None:
     spoilt = SPOILT[how](closed.read_bytes())
     closed.write_bytes(spoilt)
     with Cache(closed.parent) as cache:
-        assert cache.get_many("facts", VALUES) == {}
+        assert cache.get_many("facts", VALUES).items() <= VALUES.items()
         cache.put_many("facts", VALUES)
         assert cache.get_many("facts", VALUES) == VALUES
-    aside = closed.parent.with_name("cache.damaged")
-    assert (aside / "data.mdb").read_bytes() == spoilt
     with Cache(closed.parent) as cache:
         assert cache.get_many("facts", VALUES) == VALUES
+    names = {path.name for path in closed.parent.iterdir()}
+    assert names in ({FILE}, {FILE, "entries-2.sqlite"})
+    assert names == {FILE} or closed.read_bytes() == spoilt
 
 
 def test_an_empty_file_is_a_cache_with_nothing_in_it(closed: Path) -> None:
@@ -216,18 +216,33 @@ def test_an_empty_file_is_a_cache_with_nothing_in_it(closed: Path) -> None:
 
 def test_damage_that_shows_when_writing_is_mended_too(closed: Path) -> None:
     data = closed.read_bytes()
-    closed.write_bytes(data[: 2 * PAGE] + bytes(len(data) - 2 * PAGE))
+    closed.write_bytes(data[:PAGE] + bytes(len(data) - PAGE))
     with Cache(closed.parent) as cache:
         cache.put_many("facts", {"new": b"value"})
         assert cache.get_many("facts", ["new"]) == {"new": b"value"}
 
 
 def test_only_the_last_damaged_file_is_kept(closed: Path) -> None:
-    for text in (b"first", b"second"):
-        closed.write_bytes(text)
+    for number in (1, 2, 3):
+        (closed.parent / f"entries-{number}.sqlite").write_bytes(b"no cache at all" * 100)
         Cache(closed.parent).close()
-    assert (closed.parent.with_name("cache.damaged") / "data.mdb").read_bytes() == b"second"
-    assert sorted(entry.name for entry in closed.parent.parent.iterdir()) == ["cache", "cache.damaged", "cache.lock"]
+    assert sorted(path.name for path in closed.parent.iterdir()) == ["entries-3.sqlite", "entries-4.sqlite"]
+
+
+def test_those_who_find_the_same_damage_go_on_in_the_same_file(closed: Path) -> None:
+    closed.write_bytes(b"no cache at all" * 1000)
+    with Cache(closed.parent) as first, Cache(closed.parent) as second:
+        first.put_many("facts", {"one": b"1"})
+        second.put_many("facts", {"two": b"2"})
+        assert first.get_many("facts", ["one", "two"]) == {"one": b"1", "two": b"2"}
+    assert sorted(path.name for path in closed.parent.iterdir()) == [FILE, "entries-2.sqlite"]
+
+
+def test_a_file_that_does_not_give_back_what_it_takes_is_left(cache: Cache, folder: Path) -> None:
+    with closing(sqlite3.connect(folder / FILE)) as file, file:
+        file.execute("CREATE TRIGGER lose AFTER INSERT ON entries BEGIN DELETE FROM entries; END")
+    cache.put_many("facts", VALUES)
+    assert cache.get_many("facts", VALUES) == VALUES
 
 
 @forks
@@ -237,9 +252,9 @@ def test_a_spoilt_page_never_gives_a_wrong_value(tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("cache")
     with Cache(folder) as cache:
         cache.put_many("facts", VALUES)
-    file = folder / "data.mdb"
+    file = folder / FILE
     content = bytearray(file.read_bytes())
-    page = data.draw(st.integers(2, len(content) // PAGE - 1))
+    page = data.draw(st.integers(0, len(content) // PAGE - 1))
     content[page * PAGE : (page + 1) * PAGE] = random.Random(data.draw(st.integers(0, 999))).randbytes(PAGE)
     file.write_bytes(content)
 
@@ -250,42 +265,14 @@ def test_a_spoilt_page_never_gives_a_wrong_value(tmp_path_factory: pytest.TempPa
     assert in_a_fork(nothing_wrong_is_read)
 
 
-def test_growing_beyond_the_map_loses_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_module, "_START_BYTES", 64 * 1024)
-    with Cache(folder) as cache:
-        for start in range(0, 400, 100):
-            cache.put_many("facts", {f"{number}": value(number, 2000) for number in range(start, start + 100)})
-        expected = {f"{number}": value(number, 2000) for number in range(400)}
-        assert cache.get_many("facts", expected) == expected
-    with Cache(folder) as cache:
-        assert cache.get_many("facts", expected) == expected
-
-
-def test_threads_read_while_another_makes_the_cache_grow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_module, "_START_BYTES", 64 * 1024)
+def test_threads_read_while_another_stores(cache: Cache) -> None:
     known = {f"known {number}": value(number) for number in range(20)}
-    with Cache(folder) as cache, ThreadPoolExecutor(4) as pool:
-        cache.put_many("facts", known)
+    cache.put_many("facts", known)
+    with ThreadPoolExecutor(4) as pool:
         reads = [pool.submit(cache.get_many, "facts", known) for _ in range(400)]
         for number in range(40):
             cache.put_many("features", {f"{number}": value(number, 20_000)})
         assert all(read.result() == known for read in reads)
-
-
-def test_a_cache_that_another_process_made_grow_can_be_read_and_written(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache_module, "_START_BYTES", 64 * 1024)
-    grow = "with Cache(folder) as cache: cache.put_many('far', {str(n): bytes([n]) * 5000 for n in range(200)})"
-    with Cache(folder) as cache:
-        cache.put_many("near", {"mine": b"1"})
-        in_a_process(grow, folder)
-        assert cache.get_many("far", ["199"]) == {"199": bytes([199]) * 5000}
-        assert cache.get_many("near", ["mine"]) == {"mine": b"1"}
-    with Cache(folder.with_name("other")) as cache:
-        in_a_process(grow, folder.with_name("other"))
-        cache.put_many("near", {"mine": b"1"})
-        assert cache.get_many("near", ["mine"]) == {"mine": b"1"}
 
 
 def test_two_processes_see_what_the_other_stores(cache: Cache, folder: Path) -> None:
@@ -379,20 +366,23 @@ def test_a_file_where_the_folder_should_be_is_refused_and_kept(tmp_path: Path) -
 
 
 def refusing(cache: Cache, code: int) -> None:
-    """Let LMDB fail at every transaction, with an error number of the system."""
+    """Let SQLite fail at every transaction, with one of its codes."""
 
     class Refusing:
-        def begin(self, **_: object) -> None:
-            error = lmdb.Error(f"mdb_txn_commit: {os.strerror(code)}")
-            error.code = code
+        def __enter__(self) -> None:
+            error = sqlite3.OperationalError("it does not work")
+            error.sqlite_errorcode = code
             raise error
 
-        close = cache._env.close
+        def __exit__(self, *_: object) -> None:
+            return None
 
-    cache._env = Refusing()
+        close = cache._store.close
+
+    cache._store = Refusing()
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])  # EIO: LMDB's word for a disk that took only a part
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE])
 def test_a_full_disk_is_named(code: int, cache: Cache, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refusing(cache, code)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**6, 10**6 - 5, 5))
@@ -405,14 +395,7 @@ def test_a_full_disk_is_named(code: int, cache: Cache, folder: Path, monkeypatch
 
 
 def test_an_input_output_error_where_there_is_room_is_the_disk_s_own(cache: Cache, folder: Path) -> None:
-    refusing(cache, errno.EIO)
+    refusing(cache, sqlite3.SQLITE_IOERR_WRITE)
     with pytest.raises(StorageError) as caught:
         cache.put_many("facts", {"key": b"value"})
-    assert str(caught.value) == (
-        f"The cache in {folder} cannot be used.\nThe system says: mdb_txn_commit: Input/output error.\n{FIX}"
-    )
-
-
-def test_the_table_of_readers_has_its_room_before_it_is_mapped(cache: Cache, folder: Path) -> None:
-    status = (folder / "lock.mdb").stat()
-    assert status.st_blocks * 512 >= status.st_size
+    assert str(caught.value) == f"The cache in {folder} cannot be used.\nThe system says: it does not work.\n{FIX}"

@@ -9,7 +9,7 @@ import sys
 import pytest
 from PIL import Image
 
-HEAVY = {"numpy", "PIL", "openvino", "tensorflow", "keras", "sklearn", "scipy", "rich", "onnx", "matplotlib", "lmdb"}
+HEAVY = {"numpy", "PIL", "openvino", "tensorflow", "keras", "sklearn", "scipy", "rich", "onnx", "matplotlib", "sqlite3"}
 TRAINING = {"tensorflow", "keras", "tf2onnx", "onnx", "torch", "jax"}
 ASK = """
 import json, sys
@@ -42,7 +42,7 @@ def test_predicting_loads_neither_tensorflow_nor_anything_else_it_does_not_need(
     Image.new("RGB", (20, 20), (250, 5, 5)).save(tmp_path / "red.png")
     loaded = loaded_by("predict", colour_bundle, tmp_path / "red.png")
     assert {"openvino", "numpy", "PIL"} <= loaded
-    assert loaded & (TRAINING | {"sklearn", "scipy", "matplotlib", "imagehash", "rich", "lmdb"}) == set()
+    assert loaded & (TRAINING | {"sklearn", "scipy", "matplotlib", "imagehash", "rich", "sqlite3"}) == set()
 
 
 def test_evaluating_never_loads_what_trains(trained):

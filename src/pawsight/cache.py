@@ -3,9 +3,10 @@
 Enters: a space (what kind of value), keys and bytes. Leaves: the same bytes, or nothing when they are missing or
 damaged. Does not know: what the bytes mean.
 
-LMDB (Symas) is transactional and maps one file into every process that opens it. Each value carries a digest of its
-key and content, so a flipped bit or a swapped entry reads as missing and is made again. A file that LMDB itself finds
-broken, or that was cut, is set aside under the folder's name with `.damaged` behind it, and a fresh one is begun.
+SQLite is transactional, lets processes share one file, frees the locks of those that die, and survives reading a file
+that is broken. Each value carries a digest of its key and content, so a flipped bit or a swapped entry reads as missing
+and is made again. Where the file itself is broken, a fresh one with the next number is begun; the last broken one stays
+beside it. A file that others may have open is never renamed: SQLite finds its journals by name.
 A disk without room ends the work, in one line: what was stored before stands, and what was to be stored is not there.
 """
 
@@ -14,21 +15,47 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from pawsight.errors import StorageError
 from pawsight.storage import refusal
 
-_START_BYTES = 1 << 30  # of address space, not of disk; doubled whenever it is full
-_MOST_BYTES = 1 << 42  # a file that claims to need more has a broken count of pages
 _DIGEST_BYTES = 8
-_READERS = 1024
-_READERS_BYTES = 1 << 17  # of lock.mdb, where LMDB keeps its table of readers: more than it wants for 1,024
+_PAGE_BYTES = 8192  # a picture's features are 5 KB: one entry a page
+_PATIENCE_S = 60.0  # for another process that stores something
+_FILE = re.compile(r"entries-(\d{1,9})\.sqlite")
+_SETTINGS = (
+    f"PRAGMA page_size = {_PAGE_BYTES}",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA journal_mode = DELETE",  # also where a flipped bit says otherwise
+    "PRAGMA synchronous = NORMAL",
+)
+_HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'entries'"
+_TABLE = "CREATE TABLE IF NOT EXISTS entries (place INTEGER PRIMARY KEY, content BLOB NOT NULL)"
+# What SQLite says of a broken file. Statements here are always the same, so an error in one is the file's too.
+_DAMAGE = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_INTERNAL,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+_BEGIN = "BEGIN IMMEDIATE"
 Result = TypeVar("Result")
 
 
@@ -36,21 +63,18 @@ class Cache:
     """Values by space and key, for any number of threads; a forked child may go on using it.
 
     Args:
-        folder: where the cache lies, and nothing else does; made when missing. One process opens it once at a time.
+        folder: where the cache lies, and nothing else does; made when missing.
 
     Raises:
         StorageError: the folder cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
-        import lmdb
-
-        self._lmdb: Any = lmdb
-        self._damage = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.PageFullError)
         self.folder = folder
-        self._env: Any = None
-        self._found, self._renewed = (0, 0), False
+        self._store: sqlite3.Connection | None = None
+        self._number, self._renewed = 0, False
         self._lock, self._process = Lock(), os.getpid()
+        self._inherited: list[sqlite3.Connection | None] = []
         self._run(self._reopen)
 
     def __enter__(self) -> Self:
@@ -63,9 +87,9 @@ class Cache:
 
     def close(self) -> None:
         """Let go of the file; nothing can be read or stored afterwards."""
-        if self._env is not None:
-            self._env.close()
-        self._env = None
+        if self._store is not None and self._process == os.getpid():
+            self._store.close()
+        self._store = None
 
     def get_many(self, space: str, keys: Iterable[str]) -> dict[str, bytes]:
         """Return what is there and whole; missing and damaged keys are left out.
@@ -76,8 +100,8 @@ class Cache:
         places = {key: _place(space, key) for key in keys}
 
         def read() -> dict[str, bytes | None]:
-            with self._opened().begin() as transaction:
-                return {key: _checked(place, transaction.get(place)) for key, place in places.items()}
+            store = self._opened()
+            return {key: _checked(place, _stored(store, place)) for key, place in places.items()}
 
         return {key: content for key, content in self._run(read).items() if content is not None}
 
@@ -90,98 +114,108 @@ class Cache:
         places = {key: _place(space, key) for key in values}
 
         def write() -> None:
-            with self._opened().begin(write=True) as transaction:
-                for key, content in values.items():
-                    transaction.put(places[key], _digest(places[key], content) + content)
+            store = self._opened()
+            with store:
+                store.execute(_BEGIN)
+                entries = [(places[key], _digest(places[key], content) + content) for key, content in values.items()]
+                rows = [(_number_of(place), entry) for place, entry in entries]
+                store.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?)", rows)
+                if any(_stored(store, place) != entry for place, entry in dict(entries).items()):
+                    raise _BrokenTree("what was stored cannot be found again")
 
         self._run(write, size=sum(_DIGEST_BYTES + len(content) for content in values.values()))
 
-    def _run(self, work: Callable[[], Result], *, size: int = _READERS_BYTES) -> Result:
-        """Do something with the file, again after whatever could be put right."""
+    def _run(self, work: Callable[[], Result], *, size: int = _PAGE_BYTES) -> Result:
+        """Do something with the file, again where it was broken and a fresh one could be begun."""
         forked = os.getpid() != self._process
-        if forked:  # another thread of the parent may hold the lock, and LMDB wants each process to open for itself
+        if forked:  # another thread of the parent may hold the lock, and SQLite wants each process to open for itself
+            self._inherited.append(self._store)  # never closed: that would end what the parent is in the middle of
             self._lock, self._process = Lock(), os.getpid()
-        with self._lock:  # LMDB moves its map when it grows, and must not while another thread reads
+        with self._lock:
             try:
-                if forked and self._env is not None:
+                if forked and self._store is not None:
+                    self._store = None
                     self._reopen()
                 while True:
                     try:
                         return work()
-                    except self._lmdb.Error as error:
-                        self._put_right(error)
-            except (OSError, self._lmdb.Error) as error:
+                    except (sqlite3.Error, MemoryError) as error:
+                        self._begin_afresh(error)
+            except (OSError, sqlite3.Error) as error:
                 if _is_full(error, self.folder, size):
                     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     raise refusal(f"write {size:,} bytes to the cache in", self.folder, full) from error
                 raise _unusable(self.folder, f"The system says: {str(error).rstrip('.')}.") from error
 
-    def _put_right(self, error: Exception) -> None:
-        """Make another attempt worth while, or raise."""
-        full = isinstance(error, self._lmdb.MapFullError)
-        size = self._env.info()["map_size"] if full else 0
-        if isinstance(error, self._lmdb.MapResizedError):  # another process needed more room
-            self._env.set_mapsize(0)
-        elif full and size < _MOST_BYTES:
-            self._env.set_mapsize(2 * size)
-        elif (full or isinstance(error, self._damage)) and not self._renewed:
-            self._renewed = True  # a fresh file that is broken as well is the disk's fault
-            self._set_aside()
-        else:
+    def _begin_afresh(self, error: sqlite3.Error | MemoryError) -> None:
+        """Leave a broken file for one with the next number, or raise."""
+        if self._renewed or not _is_damage(error) or not os.access(self.folder, os.W_OK):
             raise error
+        self._renewed = True  # a fresh file that is broken as well is the disk's fault
+        self.close()
+        broken, numbers = self._number, self._numbers()
+        self._reopen(max(broken + 1, *numbers))
+        for number in numbers:
+            if number < broken:
+                self._path(number).unlink(missing_ok=True)
 
-    def _opened(self) -> Any:
-        if self._env is None:
+    def _opened(self) -> sqlite3.Connection:
+        if self._store is None:
             raise _unusable(self.folder, "It was closed.")
-        return self._env
+        return self._store
 
-    def _reopen(self) -> None:
+    def _reopen(self, number: int = 0) -> None:
+        """Open the file with a number, or else the newest there is."""
         self.close()
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / "data.mdb"
-        size = max(_START_BYTES, 2 * file.stat().st_size if file.exists() else 0)
-        self._found = self._identity()
-        _reserve(self.folder / "lock.mdb")
-        self._env = self._lmdb.open(str(self.folder), map_size=size, max_readers=_READERS, metasync=False)
-        self._env.reader_check()
-        needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-        self._found = self._identity()
-        if file.stat().st_size < needed:  # reading a page beyond the end would end the process
-            raise self._lmdb.CorruptedError(f"{file} was cut short")
+        self._number = number or max(self._numbers())
+        self._store = sqlite3.connect(
+            self._path(self._number), timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
+        )
+        self._store.text_factory = bytes
+        for setting in _SETTINGS:
+            self._store.execute(setting)
+        if not self._store.execute(_HAS_TABLE).fetchone():
+            with self._store:
+                self._store.execute(_BEGIN)  # waits for others, which a plain CREATE may not
+                self._store.execute(_TABLE)
 
-    def _set_aside(self) -> None:
-        """Move the damaged file out of the way, once however many processes find it, and begin a fresh one."""
-        from filelock import FileLock
+    def _numbers(self) -> list[int]:
+        found = [_FILE.fullmatch(name) for name in os.listdir(self.folder)]
+        return [1, *(int(one[1]) for one in found if one)]
 
-        self.close()
-        with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):
-            if self._identity() == self._found:
-                aside = self.folder.with_name(f"{self.folder.name}.damaged")
-                shutil.rmtree(aside, ignore_errors=True)
-                os.replace(self.folder, aside)
-            self._reopen()
-
-    def _identity(self) -> tuple[int, int]:
-        """Return what tells this file from another one under the same name; zeros while there is none."""
-        file = self.folder / "data.mdb"
-        status = file.stat() if file.exists() else None
-        return (status.st_dev, status.st_ino) if status else (0, 0)
+    def _path(self, number: int) -> Path:
+        return self.folder / f"entries-{number}.sqlite"
 
 
-def _reserve(table: Path) -> None:
-    """Take the room of the table of readers: LMDB maps it, and writing into a map without room ends the process."""
-    missing = _READERS_BYTES - (table.stat().st_size if table.exists() else 0)
-    if missing > 0:
-        with table.open("ab") as file:
-            file.write(bytes(missing))
+class _BrokenTree(sqlite3.DatabaseError):
+    """The file takes entries and does not give them back."""
+
+
+def _stored(store: sqlite3.Connection, place: bytes) -> object:
+    row = store.execute("SELECT content FROM entries WHERE place = ?", (_number_of(place),)).fetchone()
+    return row[0] if row else None
+
+
+def _number_of(place: bytes) -> int:
+    """Return a place as SQLite's 64-bit key; of two that share one, the later entry stands."""
+    return int.from_bytes(place[:8], "big", signed=True)
+
+
+def _is_damage(error: sqlite3.Error | MemoryError) -> bool:
+    if isinstance(error, MemoryError | _BrokenTree):
+        return True
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def _is_full(error: Exception, folder: Path, size: int) -> bool:
-    """Say whether there was no room; LMDB calls a write of which the disk took only a part an input/output error."""
-    code = error.errno if isinstance(error, OSError) else getattr(error, "code", 0)
-    if code == errno.EIO and folder.is_dir():
-        return shutil.disk_usage(folder).free < 2 * size + _START_BYTES // 1024
-    return code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    """Say whether there was no room; SQLite calls some writes for which there was none an input/output error."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and folder.is_dir():
+        return shutil.disk_usage(folder).free < 2 * size + (1 << 20)
+    return code == sqlite3.SQLITE_FULL
 
 
 def _place(space: str, key: str) -> bytes:
@@ -192,8 +226,8 @@ def _digest(place: bytes, content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES, key=place).digest()
 
 
-def _checked(place: bytes, stored: bytes | None) -> bytes | None:
-    if stored is None or stored[:_DIGEST_BYTES] != _digest(place, stored[_DIGEST_BYTES:]):
+def _checked(place: bytes, stored: object) -> bytes | None:
+    if not isinstance(stored, bytes) or stored[:_DIGEST_BYTES] != _digest(place, stored[_DIGEST_BYTES:]):
         return None
     return stored[_DIGEST_BYTES:]
 

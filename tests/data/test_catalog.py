@@ -273,7 +273,7 @@ def test_facts_do_not_depend_on_the_side_of_the_square(drawings: Path, tmp_path:
 def test_damaged_facts_are_found_out_again(root: Path, tmp_path: Path) -> None:
     with Cache(tmp_path / "cache") as cache:
         first = read(root, cache)
-    file = tmp_path / "cache" / "data.mdb"
+    file = tmp_path / "cache" / "entries-1.sqlite"
     file.write_bytes(bytes(byte ^ 1 if place > 8192 else byte for place, byte in enumerate(file.read_bytes())))
     with Cache(tmp_path / "cache") as cache:
         assert read(root, cache) == first

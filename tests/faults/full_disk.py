@@ -4,7 +4,7 @@ Enters: lines of JSON with what to type, the environment, the folder that is ful
 each a line with the exit status, what was printed, and which write failed. Does not know: what should come of it.
 
 A write is whatever takes room: a file or folder made, bytes written (half of them arrive), synced, a rename, a link, a
-transaction of LMDB. Everything slow is imported before the forks, so that each takes a fraction of a second.
+transaction of SQLite. Everything slow is imported before the forks, so that each takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def install(disk: Disk) -> None:
     _install_files(disk)
     _install_descriptors(disk)
     _install_names(disk)
-    _install_lmdb(disk)
+    _install_sqlite(disk)
 
 
 def _install_files(disk: Disk) -> None:
@@ -105,37 +105,30 @@ def _install_names(disk: Disk) -> None:
     os.mkdir, os.replace, os.symlink = made, replaced, linked
 
 
-def _install_lmdb(disk: Disk) -> None:
-    import lmdb
+def _install_sqlite(disk: Disk) -> None:
+    import sqlite3
 
-    plain = lmdb.open
+    plain = sqlite3.connect
 
-    def refusal(what: str, error: OSError) -> Exception:
-        told: Any = lmdb.DiskError(f"{what}: {error.strerror}")
-        told.code = error.errno
-        return told  # type: ignore[no-any-return]
+    class Connection(sqlite3.Connection):
+        path = ""
 
-    class Environment:
-        def __init__(self, path: str, **options: Any) -> None:
-            self._path = path
-            self._do("open")
-            self._real = plain(path, **options)
+        def execute(self, words: str, *rest: Any) -> sqlite3.Cursor:
+            if words.startswith(("BEGIN", "CREATE")):
+                try:
+                    disk.ask("transaction", self.path)
+                except OSError as error:
+                    told = sqlite3.OperationalError("database or disk is full")
+                    told.sqlite_errorcode = sqlite3.SQLITE_FULL
+                    raise told from error
+            return super().execute(words, *rest)
 
-        def begin(self, *, write: bool = False) -> Any:
-            if write:
-                self._do("mdb_txn_commit")
-            return self._real.begin(write=write)
+    def connected(path: Any, **options: Any) -> Connection:
+        made = plain(path, factory=Connection, **options)
+        made.path = path
+        return made
 
-        def _do(self, what: str) -> None:
-            try:
-                disk.ask(what, self._path)
-            except OSError as error:
-                raise refusal(what, error) from error
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._real, name)
-
-    lmdb.open = Environment
+    sqlite3.connect = connected  # type: ignore[assignment]
 
 
 def run(job: dict[str, Any]) -> None:

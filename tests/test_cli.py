@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -264,40 +262,6 @@ def test_a_process_ends_with_the_same_status_and_no_traceback(words, status, tmp
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith({0: "", 1: "pawsight: There is no nowhere.", 2: "Usage: pawsight "}[status])
     assert (done.stdout == f"pawsight, version {pawsight.__version__}\n") == (status == 0)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals and pipes as POSIX has them")
-def test_ctrl_c_during_training_ends_with_one_line_no_traceback_and_nothing_half_done(trained, tmp_path):
-    """The cache is cold, so that the backbone is being made, in another process, when the signal comes."""
-    code = (  # who started the tests in the background may have set the signal to be ignored
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from pawsight.cli import main; main()"
-    )
-    running = subprocess.Popen(
-        [sys.executable, "-c", code, *trained.typed(trained.data, tmp_path / "runs")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(TMPDIR=str(tmp_path)),
-    )
-    said = [running.stderr.readline() for _ in range(3)]
-    assert said[2].startswith("Recipe ")
-    _wait_for(lambda: list(tmp_path.glob("pawsight-*")))
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=60)
-    last = err.splitlines()[-1:]
-    assert len(last) == 1
-    assert last[0].startswith("pawsight: stopped by you")
-    assert [line for line in err.splitlines()[:-1] if not line.startswith("preparing ")] == []
-    assert (running.returncode, out) == (130, "")
-    assert list(tmp_path.glob("pawsight-*")) == []
-    assert not list((tmp_path / "runs").glob("*")) if (tmp_path / "runs").exists() else True
-
-
-def _wait_for(there, *, seconds=30):
-    end = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals and pipes as POSIX has them")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pawsight.errors import MissingExtra, TrainingFailed, WeightsUnavailable, WrongUsage
+from pawsight.errors import DiskFull, MissingExtra, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.models import export_backbone
 from pawsight.models.export_backbone import EXPORT_VERSION, backbone_onnx
 from pawsight.storage import sha256_of
@@ -140,8 +140,7 @@ def test_whatever_decides_the_graph_decides_its_name(
 
 
 def test_a_converter_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = subprocess.CompletedProcess([], 1, "", "Traceback ...\nRuntimeError: no room\n")
-    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
+    monkeypatch.setattr(export_backbone, "run_quietly", lambda *args, **kwargs: (1, "RuntimeError: no room"))
     with pytest.raises(TrainingFailed) as refusal:
         backbone_onnx("efficientnet-lite0", 64, tmp_path)
     assert str(refusal.value).splitlines() == [
@@ -150,6 +149,19 @@ def test_a_converter_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.Mo
         'Type: pip install --upgrade "pawsight[train]"',
     ]
     assert not (tmp_path / "backbones").exists()
+
+
+def test_a_converter_that_finds_the_disk_full_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export_backbone, "convert", full)
+    status = export_backbone.main("efficientnet-lite0", "64", str(tmp_path / "graph.onnx"))
+    monkeypatch.setattr(export_backbone, "run_quietly", lambda *args, **kwargs: (status, "whatever"))
+    with pytest.raises(
+        DiskFull, match=r"Could not write temporary files to /\S+: no space left on device\. [\d,]+ bytes"
+    ):
+        backbone_onnx("efficientnet-lite0", 64, tmp_path)
 
 
 def test_a_converter_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +188,7 @@ def test_altered_weights_are_refused_before_tensorflow_is_started(
     altered = tmp_path / "weights.pth"
     altered.write_bytes(b"altered")
     monkeypatch.setattr(export_backbone, "installed_checkpoint", lambda name: altered)
-    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: pytest.fail("started"))
+    monkeypatch.setattr(export_backbone, "run_quietly", lambda *args, **kwargs: pytest.fail("started"))
     with pytest.raises(WeightsUnavailable, match="is not the file that was published"):
         backbone_onnx("efficientnet-lite0", 64, tmp_path)
 

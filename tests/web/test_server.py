@@ -242,30 +242,6 @@ def test_a_full_queue_says_when_to_ask_again(serve, serving):
     assert one.ask("POST", "/api/v1/predict", body, **KINDS)[0] == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_under_way_is_answered_before_it_stops(serve, serving, number):
-    one = serve()
-    body = serving.picture("green")
-    with socket.create_connection(("127.0.0.1", one.port), timeout=20) as line:
-        line.sendall(head(len(body)) + body[:20])
-        time.sleep(0.3)
-        decoders = serving.children(one.process.pid)
-        one.process.send_signal(number)
-        one.until(lambda: one.events("stopping"))
-        time.sleep(0.3)
-        line.sendall(body[20:])
-        answer = b""
-        while data := line.recv(65536):
-            answer += data
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert b'"label": "green"' in answer
-    assert one.process.wait(30) == 0
-    assert len(decoders) >= 1
-    assert not [pid for pid in decoders if serving.is_running(pid)]
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", one.port), timeout=2)
-
-
 def test_decoders_do_not_outlive_a_server_that_was_killed(serve, serving):
     one = serve()
     decoders = serving.children(one.process.pid)

@@ -7,11 +7,9 @@ know: what the scripts do.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
-from pawsight.models.quiet import QUIET_SETTINGS
+from pawsight.models.process import run_quietly
 
 _TIMEOUT_SECONDS = 1800.0
 _PACKAGE = "pawsight.exports.child"
@@ -29,19 +27,4 @@ def run_alone(script: str, *words: str | Path) -> str:
 
 
 def _complaint(words: list[str], more: dict[str, str]) -> str:
-    settings = os.environ | QUIET_SETTINGS | {"CUDA_VISIBLE_DEVICES": "-1"} | more
-    try:
-        done = subprocess.run(
-            [sys.executable, *words],
-            check=False,
-            env=settings,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return f"nothing for {_TIMEOUT_SECONDS:.0f} seconds."
-    if done.returncode == 0:
-        return ""
-    return (done.stderr.strip().splitlines() or [f"only exit status {done.returncode}."])[-1]
+    return run_quietly(words, more=more, seconds=_TIMEOUT_SECONDS)[1]

@@ -14,14 +14,14 @@ import gc
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawsight.errors import TrainingFailed
 from pawsight.models.backbones import check_image_px, find_backbone
-from pawsight.models.quiet import QUIET_SETTINGS, import_keras, needs_training_extra
+from pawsight.models.process import run_quietly
+from pawsight.models.quiet import import_keras, needs_training_extra
 from pawsight.models.weights import installed_checkpoint, read_published
 from pawsight.progress import SILENT, Progress
 from pawsight.storage import scratch_folder, sha256_of, sha256_of_file, write_bytes, write_text
@@ -102,35 +102,24 @@ def _converted(name: str, image_px: int) -> bytes:
 
 
 def _run_converter(name: str, image_px: int, target: Path) -> None:
-    command = [sys.executable, "-P", "-m", __name__, name, str(image_px), str(target)]
-    complaint = _complaint_of(command)
+    """Convert quietly, elsewhere.
+
+    Raises:
+        TrainingFailed: the converter failed.
+        OSError: it found the disk full.
+    """
+    roots = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    words = ["-P", "-m", __name__, name, str(image_px), str(target)]
+    more = {"PYTHONPATH": os.pathsep.join(roots)}
+    status, complaint = run_quietly(words, more=more, seconds=_TIMEOUT_SECONDS)
+    if status == _NO_ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if complaint:
         raise TrainingFailed(
             f"The backbone {name} could not be converted to ONNX for pictures of {image_px} px.",
             f"The converter says: {complaint}",
             'Type: pip install --upgrade "pawsight[train]"',
         )
-
-
-def _complaint_of(command: list[str]) -> str:
-    """Run a command quietly; return the last line of what went wrong, or nothing.
-
-    Raises:
-        OSError: it found the disk full.
-    """
-    roots = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    settings = os.environ | QUIET_SETTINGS | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": os.pathsep.join(roots)}
-    try:
-        done = subprocess.run(
-            command, check=False, env=settings, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return f"nothing for {_TIMEOUT_SECONDS:.0f} seconds."
-    if done.returncode == _NO_ROOM:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if done.returncode == 0:
-        return ""
-    return (done.stderr.strip().splitlines() or [f"only exit status {done.returncode}."])[-1]
 
 
 def convert(name: str, image_px: int, target: Path) -> None:

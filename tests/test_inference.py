@@ -148,7 +148,7 @@ def spoilt(colour_bundle, change):
 
 @pytest.mark.parametrize(
     ("change", "off"),
-    [(lambda one: one[::-1].copy(), "1.0"), (lambda one: one + np.float32(0.05), "0.05"), (np.log, "")],
+    [(lambda one: one[::-1].copy(), "1.0"), (lambda one: one + np.float32(0.2), "0.2"), (np.log, "")],
 )
 def test_a_bundle_that_answers_otherwise_than_it_did_is_refused(colour_bundle, change, off):
     with pytest.raises(BundleRefused) as told:

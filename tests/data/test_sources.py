@@ -54,7 +54,7 @@ def drawn(monkeypatch):
         return target
 
     module = types.ModuleType("pawsight.data.sample")
-    module.write_sample = write_sample
+    module.write_sample, module.drawing_digest = write_sample, lambda: "0123456789abcdef" * 4
     monkeypatch.setitem(sys.modules, "pawsight.data.sample", module)
     return calls
 

@@ -20,7 +20,7 @@ from pawsight.data.checks import check_classes, check_found
 from pawsight.data.finder import Candidate, Found, LeftOut
 from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, Pixels, decode
-from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
+from pawsight.images.fingerprint import HASHED_PX, grey_of, perceptual_hash
 from pawsight.images.loader import ordered_map, read_regular_file
 from pawsight.images.quality import Looks, measure_looks
 from pawsight.progress import SILENT, Progress
@@ -213,8 +213,9 @@ def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, nam
     """
     if decoded is None or settings.image_px != HASHED_PX:
         decoded = decode(data, replace(settings, image_px=HASHED_PX), name=name)
-    looks = measure_looks(decoded.pixels, camera=decoded.camera, file_bytes=len(data))
-    phash = perceptual_hash(decoded.pixels)
+    grey = grey_of(decoded.pixels)
+    looks = measure_looks(decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data))
+    phash = perceptual_hash(decoded.pixels, grey=grey)
     return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, looks)
 
 

@@ -11,7 +11,6 @@ its name only when it is whole, so whatever is found there is used again.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 import re
 import urllib.parse
@@ -158,9 +157,9 @@ def _from_name(desk: _Desk, name: str) -> Source:
 
 
 def _from_sample(desk: _Desk) -> Source:
-    from pawsight.data.sample import write_sample
+    from pawsight.data.sample import drawing_digest, write_sample
 
-    target = desk.cache / "sample" / _drawing_digest()
+    target = desk.cache / "sample" / drawing_digest()[:_DIGITS]
     if not target.is_dir():
         try:
             write_sample(target, seed=0, progress=desk.progress)
@@ -170,14 +169,6 @@ def _from_sample(desk: _Desk) -> Source:
     return Source(
         "sample", target, SAMPLE, "These are drawings of cats and dogs, made on this machine; no photographs."
     )
-
-
-def _drawing_digest() -> str:
-    """Name the sample after the code that draws it, so that a newer Pawsight does not use older drawings."""
-    code = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("sample/**/*.py")):
-        code.update(file.read_bytes())
-    return code.hexdigest()[:_DIGITS]
 
 
 def _expanded(text: str) -> Path:

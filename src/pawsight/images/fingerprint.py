@@ -20,11 +20,16 @@ _REDUCED_PX = 64  # twice the side at which the hash is taken
 _COMPARED = 1 << 23  # hashes compared at once: 64 MB of differences
 
 
-def perceptual_hash(pixels: Pixels) -> int:
-    """Return the 64-bit perceptual hash of a decoded picture (H, W, 3) uint8."""
+def grey_of(pixels: Pixels) -> Image.Image:
+    """Return the luma (ITU-R BT.601) of a decoded picture (H, W, 3) uint8, for all who measure it."""
+    return Image.fromarray(pixels).convert("L")
+
+
+def perceptual_hash(pixels: Pixels, *, grey: Image.Image | None = None) -> int:
+    """Return the 64-bit perceptual hash of a decoded picture (H, W, 3) uint8, from its grey where that is at hand."""
     import imagehash
 
-    grey = Image.fromarray(pixels).convert("L")
+    grey = grey or grey_of(pixels)
     # A box average first: the hash itself shrinks with a slow filter, and at twice its size the two hardly differ.
     small = grey.reduce(max(1, min(grey.size) // _REDUCED_PX))
     bits = imagehash.phash(small).hash

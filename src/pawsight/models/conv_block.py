@@ -5,7 +5,7 @@ which network it is part of, training; no saved model holds one, since `networks
 
 What is the same, and why it is cheaper on a processor:
 
-- Bias and relu are monotone, so they commute with taking the greatest of four; after the pool there is a quarter as much.
+- Bias and relu are monotone, so they commute with taking the greatest of four; after the pool a quarter is left.
 - Dropout divides what it keeps by the share that it keeps. That factor is positive, so it goes through relu, pool and
   bias into the kernel, where it is multiplied a few thousand times and not a few million.
 - A bfloat16 random number costs more than its convolution and has seven bits, so that a rate of 0.2 becomes 0.203. Here
@@ -47,7 +47,8 @@ class ConvBlock(keras.layers.Layer):
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make the two weights of a Conv2D, initialised as Keras does."""
-        self.kernel = self.add_weight(shape=(3, 3, shape[-1], self.filters), initializer="glorot_uniform", name="kernel")
+        kernel = (3, 3, shape[-1], self.filters)
+        self.kernel = self.add_weight(shape=kernel, initializer="glorot_uniform", name="kernel")
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
     def call(self, maps: Any, training: bool = False) -> Any:

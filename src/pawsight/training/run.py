@@ -206,7 +206,9 @@ def feature_sink(recipe: Recipe, place: Workplace, cache: Cache) -> FeatureSink:
 
 def _write_bundle(material: Material, settled: Settled) -> Trust:
     """Write the bundle and return its trust, now with what the guard catches."""
-    pictures, model = exam_pictures(material.recipe.image_px), settled.fitted.model
+    with Cache(material.place.cache / "cache") as cache:
+        pictures = exam_pictures(material.recipe.image_px, cache)
+    model = settled.fitted.model
     engine = material.engine(model)
     answers: Floats = engine.run_all(pictures)["probabilities"]
     trust = try_out(settled.trust, engine)

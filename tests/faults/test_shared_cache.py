@@ -1,0 +1,116 @@
+"""Row 4: processes that share a cold cache, and holders of its locks that are killed: nothing raised, the same bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from cold_workers import Worker, draw, same
+
+import pawsight
+
+ROUNDS, BY_DEFAULT = 20, 3
+FREE = 30  # seconds within which a dead holder's lock must be free
+# Opens the cache sys.argv[1], stores in a transaction without an end, and says so. With few pages in memory it has
+# written half of it into the file by then, and only its journal knows what was there before.
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pawsight.cache import Cache
+cache = Cache(Path(sys.argv[1]))
+cache.put_many("before", {str(n): bytes(5000) for n in range(200)})
+store = cache._store
+store.execute("PRAGMA cache_size = 5")
+store.execute("BEGIN IMMEDIATE" if sys.argv[2] == "reserved" else "BEGIN EXCLUSIVE")
+store.execute("UPDATE entries SET content = randomblob(5000)")
+print("held", flush=True)
+time.sleep(600)
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are killed by SIGKILL")
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory, colour_backbone):
+    """Eight processes, started once."""
+    place = tmp_path_factory.mktemp("shared")
+    (place / "graph.onnx").write_bytes(colour_backbone)
+    draw(place / "data", 48)
+    with ExitStack() as stack:
+        started = [Worker(place / "data", place / "graph.onnx") for _ in range(8)]
+        yield [stack.enter_context(one) for one in started]
+
+
+@pytest.fixture(scope="module")
+def alone(workers, tmp_path_factory):
+    """What one process sees that has a cache for itself."""
+    return workers[0].seen(tmp_path_factory.mktemp("alone"))
+
+
+def rounds(count):
+    return [pytest.param(number, marks=[pytest.mark.slow] if number >= BY_DEFAULT else []) for number in range(count)]
+
+
+@pytest.mark.parametrize("number", rounds(ROUNDS))
+@pytest.mark.parametrize("processes", [2, 8])
+def test_processes_that_share_a_cold_cache_see_what_one_sees(workers, alone, tmp_path, processes, number):
+    chosen = random.Random(number).sample(workers, processes)
+    for one in chosen:
+        one.ask(tmp_path)
+    assert all(same(one.answer(), alone) for one in chosen)
+    assert workers[0].seen(tmp_path) == alone | {"computed": 0}
+    assert not [path for path in tmp_path.rglob("*") if path.match("*.part") or path.match("*-journal")]
+
+
+@pytest.mark.parametrize("lock", ["reserved", "exclusive"])
+def test_a_dead_holder_s_lock_is_free_and_what_it_left_half_done_is_undone(workers, alone, tmp_path, lock):
+    environment = os.environ | {"PYTHONPATH": str(Path(pawsight.__file__).parents[1])}
+    command = [sys.executable, "-c", HOLDER, tmp_path / "cache", lock]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as holder:
+        assert holder.stdout.readline() == "held\n"
+        for one in workers[:2]:
+            one.ask(tmp_path)
+        time.sleep(0.5)
+        holder.send_signal(signal.SIGKILL)
+    assert all(same(one.answer(FREE), alone) for one in workers[:2])
+    assert workers[2].seen(tmp_path) == alone | {"computed": 0}
+    from pawsight.cache import Cache
+
+    with Cache(tmp_path / "cache") as cache:
+        assert cache.get_many("before", map(str, range(200))) == {str(n): bytes(5000) for n in range(200)}
+
+
+@pytest.mark.parametrize("number", rounds(ROUNDS))
+def test_of_four_one_is_killed_and_the_others_see_what_one_sees(workers, alone, tmp_path, number):
+    moment = random.Random(number).uniform(0.0, 0.3)
+    victim = Worker(workers[0].data, workers[0].data.with_name("graph.onnx"))
+    with victim:
+        for one in (victim, *workers[:3]):
+            one.ask(tmp_path)
+        time.sleep(moment)
+    assert all(same(one.answer(FREE), alone) for one in workers[:3])
+    assert workers[3].seen(tmp_path) == alone | {"computed": 0}
+
+
+@pytest.mark.slow
+def test_two_processes_that_make_the_same_backbone_have_the_same_file(backbone_cache, tmp_path):
+    from pawsight.models.export_backbone import backbone_onnx
+
+    code = (
+        "import sys; from pathlib import Path; from pawsight.models.export_backbone import backbone_onnx\n"
+        "print(backbone_onnx('efficientnet-lite0', 96, Path(sys.argv[1])))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(pawsight.__file__).parents[1])}
+    command = [sys.executable, "-c", code, tmp_path]
+    made = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
+    assert len({one.communicate(timeout=200)[0] for one in made}) == 1
+    assert [one.returncode for one in made] == [0, 0]
+    expected = backbone_onnx("efficientnet-lite0", 96, backbone_cache).read_bytes()
+    assert backbone_onnx("efficientnet-lite0", 96, tmp_path).read_bytes() == expected

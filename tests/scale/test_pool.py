@@ -18,7 +18,7 @@ from pawsight.errors import BundleRefused, PawsightError
 from pawsight.jobs.scale import predict_to
 from pawsight.progress import SILENT
 from pawsight.scale.local import parts_here
-from pawsight.scale.pool import Pool
+from pawsight.scale.pool import Pool, _told
 from pawsight.scale.pooled import parts_by_pool
 from pawsight.scale.sources import paths_of
 from pawsight.scale.work import begin, opened
@@ -144,3 +144,20 @@ def test_a_cluster_that_is_not_there_is_said(colour_bundle, pictures, tmp_path, 
         "There is no Ray at 127.0.0.1:1.\nIt says: Failed to connect to 127.0.0.1:1.\n"
         "Leave --engine out to work without it."
     )
+
+
+def test_a_pool_that_cannot_go_on_is_told_with_what_to_do():
+    told = _told(RuntimeError("Traceback (most recent call last):\n  pages of it\nMemoryError: no room\n"), "Do that.")
+    assert str(told) == "Ray's workers could not go on.\nIt says: MemoryError: no room\nDo that."
+
+
+@pytest.mark.parametrize(
+    ("pool", "told"),
+    [
+        (Pool(), "Ray, an actor a core"),
+        (Pool(actors=1), "Ray, 1 actor"),
+        (Pool(actors=1200, address="auto"), "Ray, 1,200 actors, at auto"),
+    ],
+)
+def test_a_pool_says_what_it_is(pool, told):
+    assert str(pool) == told

@@ -135,6 +135,8 @@ def _announce_and_train(data: str | os.PathLike[str], recipe: Recipe, order: Ord
     log.say(f"Machine  {machine}")
     log.say(f"Data     {os.fspath(data)}")
     log.say(f"Recipe   {recipe}, pictures seen in {SPOKEN[best_precision(machine)]}")
+    if order.pool is not None:
+        log.say(f"Engine   {order.pool}")
     with stopwatch.stage("fetching"):
         source = resolve(data, cache=cache_folder(), progress=log)
     if source.note:

@@ -40,6 +40,10 @@ class Pool:
     actors: int | None = None  # None is one for each core of the cluster
     address: str | None = None  # of a cluster that runs already; None starts one here
 
+    def __str__(self) -> str:
+        how_many = f"{self.actors:,} actor{'s' if self.actors != 1 else ''}" if self.actors else "an actor a core"
+        return f"Ray, {how_many}, at {self.address}" if self.address else f"Ray, {how_many}"
+
     def running(self) -> AbstractContextManager[Any]:
         """Return Ray, started or joined for the length of a `with` block.
 
@@ -58,6 +62,7 @@ class Crew:
     terms: tuple[Any, ...] = ()
     desk: Callable[..., Any]  # desk(*place), on the driver's machine
     place: tuple[Any, ...] = ()
+    remedy: str  # what to do where the pool could not go on
 
 
 def made_by(pool: Pool, crew: Crew, parts: Sequence[int]) -> Iterator[tuple[int, bytes]]:
@@ -71,7 +76,7 @@ def made_by(pool: Pool, crew: Crew, parts: Sequence[int]) -> Iterator[tuple[int,
         try:
             yield from _run(ray, pool, crew, list(parts))
         except ray.exceptions.RayError as error:
-            raise _told(error) from error
+            raise _told(error, crew.remedy) from error
 
 
 def _run(ray: Any, pool: Pool, crew: Crew, parts: list[int]) -> Iterator[tuple[int, bytes]]:
@@ -115,7 +120,7 @@ def _desk(ray: Any, crew: Crew) -> Any:
     return ray.remote(crew.desk).options(**options).remote(*crew.place)
 
 
-def _told(error: Exception) -> PawsightError:
+def _told(error: Exception, remedy: str) -> PawsightError:
     """Return what an actor refused with, in its own words where they are ours: Ray hands them on as text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     ours = [number for number, line in enumerate(lines) if line.startswith(_OURS)]
@@ -123,4 +128,4 @@ def _told(error: Exception) -> PawsightError:
         own = [lines[ours[-1]].partition(": ")[2], *lines[ours[-1] + 1 :]]
         return PawsightError(own[0], own[1] if len(own) > 1 else "", own[2] if len(own) > 2 else "")
     why = f"It says: {lines[-1][:300]}"
-    return PawsightError("Ray's workers could not go on.", why, "Finished parts are kept; --resume makes the others.")
+    return PawsightError("Ray's workers could not go on.", why, remedy)

@@ -13,6 +13,8 @@ from pawsight.scale.parts import Stamp
 from pawsight.scale.pool import CORES_EACH, Ask, Crew, Pool, made_by
 from pawsight.scale.work import PATHS, Parts, Work, read_shard
 
+_REMEDY = "Finished parts are kept; --resume makes the others."
+
 
 def parts_by_pool(bundle: Bundle, work: Work, pool: Pool) -> Parts:
     """Yield the missing parts in the order in which they are finished.
@@ -28,7 +30,7 @@ def parts_by_pool(bundle: Bundle, work: Work, pool: Pool) -> Parts:
     if not (missing := work.missing()):
         return
     place = str((work.folder / PATHS).resolve())
-    crew = Crew(worker=_Seated, large=bundle, terms=(work.stamp,), desk=_Desk, place=(place,))
+    crew = Crew(worker=_Seated, large=bundle, terms=(work.stamp,), desk=_Desk, place=(place,), remedy=_REMEDY)
     yield from made_by(pool, crew, missing)
 
 

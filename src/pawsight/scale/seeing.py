@@ -26,6 +26,7 @@ from pawsight.scale.pool import CORES_EACH, Ask, Crew, Pool, made_by
 
 _CHUNK = 64  # files in a part: a third of a second of work, beside which handing it out is little
 _ASKED_AT_ONCE = 8  # of them in memory while the desk is asked
+_REMEDY = "Leave --engine out to go on without Ray; most of what was computed is kept."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def looks_by_pool(sight: Sight, paths: Sequence[str], kept: Kept, pool: Pool) ->
     Raises:
         PawsightError: Ray cannot be had, or the pool could not go on.
     """
-    crew = Crew(worker=_Seer, large=sight, desk=_Desk, place=(list(paths), kept))
+    crew = Crew(worker=_Seer, large=sight, desk=_Desk, place=(list(paths), kept), remedy=_REMEDY)
     waiting: dict[int, list[Look]] = {}
     following = 0
     for index, part in made_by(pool, crew, range(-(-len(paths) // _CHUNK))):

@@ -337,6 +337,22 @@ def test_an_exam_of_the_wrong_shape_is_refused(bundle, refusal, pictures, probab
     assert refusal() == "exam.npz has arrays of the wrong shape or kind, or no pictures."
 
 
+@pytest.mark.parametrize("reduced", [answers(2), answers(classes=2), answers().astype(np.float64), np.float32(1)])
+def test_answers_in_bfloat16_of_the_wrong_shape_are_refused(bundle, refusal, reduced):
+    replace_file(bundle, "exam.npz", npz(pictures=questions(), probabilities=answers(), reduced=reduced))
+    assert refusal() == "exam.npz has arrays of the wrong shape or kind, or no pictures."
+
+
+def test_answers_in_bfloat16_come_back_where_there_are_some(colour_bundle, tmp_path):
+    first = read_bundle(colour_bundle)
+    exam = replace(first.exam, reduced=first.exam.probabilities[::-1].copy())
+    again = read_bundle(
+        write_bundle(tmp_path / "again", first.card, model=first.model, exam=exam, trained=first.trained)
+    )
+    assert first.exam.reduced is None
+    assert np.array_equal(again.exam.reduced, exam.reduced)
+
+
 def claiming(shape, *, content=b"", kind="|u1", version=(1, 0)):
     """A .npy whose header says what one likes."""
     header = repr({"descr": kind, "fortran_order": False, "shape": shape}).encode() + b"\n"
@@ -419,11 +435,13 @@ def test_an_exam_whose_directory_claims_more_than_is_packed_is_refused(bundle, r
         [*EXAM, ("more.npy", npy(answers()))],
         [*EXAM, EXAM[1]],
         [EXAM[0], EXAM[0]],
+        [*EXAM, ("reduced.npy", npy(answers())), ("reduced.npy", npy(answers()))],
+        [EXAM[0], ("reduced.npy", npy(answers()))],
         [("pictures", EXAM[0][1]), EXAM[1]],
         [("deep/pictures.npy", EXAM[0][1]), EXAM[1]],
     ],
 )
-def test_an_exam_holds_exactly_two_arrays(bundle, refusal, members):
+def test_an_exam_holds_two_arrays_and_at_most_one_known_other(bundle, refusal, members):
     replace_file(bundle, "exam.npz", zipped(members))
     assert refusal() == "exam.npz cannot be read: it holds something else than pictures and probabilities."
 

@@ -15,7 +15,7 @@ from PIL import Image
 from pawsight.bundle import Exam, read_bundle
 from pawsight.bundle_checks import seal_of
 from pawsight.errors import BundleRefused
-from pawsight.inference import TOLERANCE, Predictor, load_predictor
+from pawsight.inference import Predictor, load_predictor
 from pawsight.machine import this_machine
 from pawsight.models.trust_graph import with_guard
 from pawsight.trust import Guard, Promise, Trust
@@ -148,15 +148,14 @@ def spoilt(colour_bundle, change):
 
 @pytest.mark.parametrize(
     ("change", "off"),
-    [(lambda one: one[::-1].copy(), "1.0"), (lambda one: one + np.float32(0.2), "0.2"), (np.log, "")],
+    [(lambda one: one[::-1].copy(), "1.0"), (lambda one: one + np.float32(0.05), "0.05"), (np.log, "")],
 )
 def test_a_bundle_that_answers_otherwise_than_it_did_is_refused(colour_bundle, change, off):
     with pytest.raises(BundleRefused) as told:
         Predictor(spoilt(colour_bundle, change))
     assert told.value.what == f"{colour_bundle} is not a usable bundle."
-    allowed = TOLERANCE["bf16" if this_machine().bfloat16 == "AMX" else "f32"]
     assert told.value.why.startswith(f"It fails its exam: a probability is off by {off}")
-    assert told.value.why.endswith(f", {allowed:g} is allowed.")
+    assert told.value.why.endswith(", 0.001 is allowed.")
     assert told.value.fix == "Train again, or copy the whole bundle folder once more."
 
 
@@ -170,11 +169,25 @@ def test_rounding_between_processors_is_forgiven(colour_bundle):
     assert Predictor(bundle).classes == bundle.card.classes
 
 
-def test_an_exam_sat_in_bfloat16_allows_for_its_rounding(colour_bundle):
-    rough = spoilt(colour_bundle, lambda one: one + np.float32(0.02))
-    with pytest.raises(BundleRefused, match="It fails its exam"):
-        Predictor(rough, machine=replace(this_machine(), bfloat16=""))
-    Predictor(replace(rough, card=replace(rough.card, precision="bf16")))
+def with_bfloat16(bundle, off):
+    return replace(bundle, exam=replace(bundle.exam, reduced=bundle.exam.probabilities + np.float32(off)))
+
+
+def test_each_arithmetic_is_held_to_its_own_answers(colour_bundle):
+    here, rough = this_machine(), with_bfloat16(read_bundle(colour_bundle), 0.02)
+    for machine in (replace(here, bfloat16=""), replace(here, bfloat16="AMX")):
+        assert Predictor(rough, machine=machine).classes == rough.card.classes
+    broken = with_bfloat16(read_bundle(colour_bundle), 0.5)
+    Predictor(broken, machine=replace(here, bfloat16=""))
+    with pytest.raises(BundleRefused, match=r"a probability is off by 0\.5\d*, 0\.03 is allowed"):
+        Predictor(broken, machine=replace(here, bfloat16="AMX"))
+
+
+def test_what_has_no_answers_in_bfloat16_sits_its_exam_in_float32(colour_bundle):
+    amx = replace(this_machine(), bfloat16="AMX")
+    assert Predictor(read_bundle(colour_bundle), machine=amx).classes == ("red", "green", "blue")
+    with pytest.raises(BundleRefused, match=r"0\.0200, 0\.001 is allowed"):
+        Predictor(spoilt(colour_bundle, lambda one: one + np.float32(0.02)), machine=amx)
 
 
 def test_a_model_whose_outputs_do_not_fit_the_exam_is_refused(colour_bundle, colour_backbone):

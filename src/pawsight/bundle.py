@@ -50,7 +50,8 @@ class Exam:
     """Questions with the answers that were right when the bundle was made."""
 
     pictures: Pixels  # (K, image_px, image_px, 3) uint8
-    probabilities: NDArray[np.float32]  # (K, C)
+    probabilities: NDArray[np.float32]  # (K, C), in float32 wherever the bundle was made
+    reduced: NDArray[np.float32] | None = None  # (K, C), in bfloat16, where the machine that made it computes so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Card:
     classes: tuple[str, ...]  # in the order of the model's outputs
     decode: DecodeSettings
     recipe: Mapping[str, Any]
-    precision: str  # in which the exam was sat, "f32" or "bf16"
+    precision: str  # in which the pictures were seen, "f32" or "bf16"
     split_digest: str
     data_fingerprint: str
     created: str  # ISO 8601, UTC
@@ -86,7 +87,10 @@ def write_bundle(folder: Path, card: Card, *, model: bytes, exam: Exam, trained:
         StorageError: the disk refused, or the folder is there already.
     """
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, pictures=exam.pictures, probabilities=exam.probabilities)
+    arrays: dict[str, Any] = {"pictures": exam.pictures, "probabilities": exam.probabilities}
+    if exam.reduced is not None:
+        arrays["reduced"] = exam.reduced
+    np.savez_compressed(buffer, **arrays)
     files = {MODEL: model, EXAM: buffer.getvalue(), TRAINED: "\n".join(sorted(trained)).encode()}
     with new_folder(folder) as part:
         for name, content in files.items():
@@ -171,14 +175,17 @@ def _text(values: Mapping[str, Any], key: str) -> str:
 
 
 def _exam_from(content: bytes, card: Card, folder: Path) -> Exam:
-    arrays = checked_arrays(folder / EXAM, content, ("pictures", "probabilities"))
-    exam = Exam(arrays["pictures"], arrays["probabilities"])
+    arrays = checked_arrays(folder / EXAM, content, ("pictures", "probabilities"), optional="reduced")
+    exam = Exam(arrays["pictures"], arrays["probabilities"], arrays.get("reduced"))
     questions, side = exam.pictures.shape[:1], card.decode.image_px
     fits = (
         exam.pictures.dtype == np.uint8
         and exam.pictures.shape == (*questions, side, side, 3)
-        and exam.probabilities.dtype == np.float32
-        and exam.probabilities.shape == (*questions, len(card.classes))
+        and all(
+            answers.dtype == np.float32 and answers.shape == (*questions, len(card.classes))
+            for answers in (exam.probabilities, exam.reduced)
+            if answers is not None
+        )
     )
     if not fits or questions == (0,):
         raise refused(folder, f"{EXAM} has arrays of the wrong shape or kind, or no pictures.")

@@ -106,8 +106,14 @@ def check_graph(path: Path, model: bytes) -> None:
         raise refused(path.parent, f"{path.name} {fault}.")
 
 
-def checked_arrays(path: Path, content: bytes, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Read the content of an npz that holds exactly the named arrays, without trusting the sizes that it claims.
+def checked_arrays(path: Path, content: bytes, names: Sequence[str], *, optional: str = "") -> dict[str, NDArray[Any]]:
+    """Read the content of an npz that holds the named arrays and no others, without trusting the sizes that it claims.
+
+    Args:
+        path: what to call it.
+        content: its bytes.
+        names: arrays that must be there.
+        optional: one that may be.
 
     Raises:
         BundleRefused: it holds something else, Python objects, or more than `MAX_ARRAY_BYTES`.
@@ -115,11 +121,12 @@ def checked_arrays(path: Path, content: bytes, names: Sequence[str]) -> dict[str
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {member.filename: member for member in archive.infolist()}
-            if len(archive.infolist()) != len(names) or set(members) != {f"{name}.npy" for name in names}:
+            found = [*names, optional] if f"{optional}.npy" in members else names
+            if len(archive.infolist()) != len(found) or set(members) != {f"{name}.npy" for name in found}:
                 raise ValueError(f"it holds something else than {' and '.join(names)}")
             if sum(member.file_size for member in members.values()) > MAX_ARRAY_BYTES:
                 raise ValueError(f"it unpacks to more than {MAX_ARRAY_BYTES:,} bytes")
-            return {name: _array(archive, members[f"{name}.npy"]) for name in names}
+            return {name: _array(archive, members[f"{name}.npy"]) for name in found}
     except Exception as error:  # numpy and zipfile raise many kinds for a file that is not what it says
         raise refused(path.parent, f"{path.name} cannot be read: {error}.") from error
 

@@ -21,7 +21,7 @@ from pawsight.bundle import Bundle
 from pawsight.engine import Engine
 from pawsight.errors import ExportRefused
 from pawsight.exports.children import run_alone
-from pawsight.exports.target import EXACT, Sitting, Target
+from pawsight.exports.target import Sitting, Target
 from pawsight.images.decode import Pixels
 from pawsight.inference import sit_exam
 from pawsight.models.trust_graph import UNLIKENESS
@@ -56,17 +56,13 @@ class Answers:
 def expected_of(bundle: Bundle) -> Expected:
     """Return what exports of a bundle are held to.
 
-    A bundle examined in bfloat16 is first held to its own exam, within what bfloat16 allows, and then answers in
-    float32: exports compute in float32, and rounding to 8 bits of fraction must not be held against them.
-
     Raises:
         BundleRefused: it fails its own exam.
     """
     engine = Engine(bundle.model, image_px=bundle.card.decode.image_px, precision="f32", streams=ENGINE_STREAMS)
     sit_exam(bundle, engine)
-    outputs = engine.run_all(bundle.exam.pictures)
-    probabilities = bundle.exam.probabilities if bundle.card.precision == EXACT else outputs["probabilities"]
-    return Expected(bundle.exam.pictures, probabilities, outputs.get(UNLIKENESS))
+    strange = engine.run_all(bundle.exam.pictures).get(UNLIKENESS)
+    return Expected(bundle.exam.pictures, bundle.exam.probabilities, strange)
 
 
 def answers_of(runtime: str, model: Path, pictures: Pixels) -> Answers:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pawsight.bundle import EXAM
-from pawsight.exports.target import Order
+from pawsight.exports.target import EXACT, Order
 from pawsight.models.trust_graph import UNLIKENESS
 from pawsight.storage import sha256_of_file
 
@@ -50,7 +50,7 @@ def facts_of(order: Order) -> dict[str, Any]:
         "exam": {
             "sha256": sha256_of_file(order.bundle.folder / EXAM),
             "pictures": len(order.bundle.exam.pictures),
-            "precision": card.precision,
+            "precision": EXACT,
         },
         "created": card.created,
         "versions": dict(card.versions),

@@ -43,7 +43,7 @@ class ConvBlock(keras.layers.Layer):
         if filters % 2:
             raise ValueError(f"filters must be even: {filters}")
         self.filters, self.rate = filters, rate
-        self.seeds = keras.random.SeedGenerator() if rate else None
+        self.seeds: Any = keras.random.SeedGenerator() if rate else None
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make the two weights of a Conv2D, initialised as Keras does."""
@@ -73,11 +73,10 @@ def _dropped(values: Any, rate: float, seed: Any) -> Any:
     keep = tf.reshape(tf.bitcast(words, tf.uint16), tf.shape(values)) >= round(rate * _HALF_WORDS)
     mask = -tf.cast(keep, _AS_BITS[values.dtype.size])  # all bits set where a value is kept
 
-    @tf.custom_gradient
     def masked(given: Any) -> tuple[Any, Any]:
         return _and(given, mask), lambda upstream: _and(upstream, mask)
 
-    return masked(values)
+    return tf.custom_gradient(masked)(values)
 
 
 def _and(values: Any, mask: Any) -> Any:

@@ -206,11 +206,8 @@ def feature_sink(recipe: Recipe, place: Workplace, cache: Cache) -> FeatureSink:
 
 def _write_bundle(material: Material, settled: Settled) -> Trust:
     """Write the bundle and return its trust, now with what the guard catches."""
-    with Cache(material.place.cache / "cache") as cache:
-        pictures = exam_pictures(material.recipe.image_px, cache)
     model = settled.fitted.model
-    engine = material.engine(model)
-    answers: Floats = engine.run_all(pictures)["probabilities"]
+    exam, engine = _examined(material, model)
     trust = try_out(settled.trust, engine)
     card = Card(
         classes=material.classes,
@@ -224,5 +221,17 @@ def _write_bundle(material: Material, settled: Settled) -> Trust:
         trust=trust,
     )
     trained = frozenset(one.sha256 for one in material.split.part("train"))
-    write_bundle(material.folder / BUNDLE, card, model=model, exam=Exam(pictures, answers), trained=trained)
+    write_bundle(material.folder / BUNDLE, card, model=model, exam=exam, trained=trained)
     return trust
+
+
+def _examined(material: Material, model: bytes) -> tuple[Exam, Engine]:
+    """Return the exam with the graph's answers, and the graph compiled for this machine."""
+    with Cache(material.place.cache / "cache") as cache:
+        pictures = exam_pictures(material.recipe.image_px, cache)
+    engine = material.engine(model)
+    answers: Floats = engine.run_all(pictures)["probabilities"]
+    if engine.precision == "f32":
+        return Exam(pictures, answers), engine
+    exact = Engine(model, image_px=engine.image_px, precision="f32", streams=material.place.machine.cores)
+    return Exam(pictures, exact.run_all(pictures)["probabilities"], reduced=answers), engine

@@ -186,13 +186,13 @@ def refusal(deed: str, path: Path, error: OSError, *, fix: str = FIX) -> Storage
         error: how the system said no; a disk without room is told in one line, with what is left of it.
         fix: what to do, where there is room.
     """
-    said = error.strerror or str(error)
     if error.errno in _FULL:
+        said = os.strerror(error.errno)  # libraries have words of their own for it
         what = f"Could not {deed} {path}: {said[:1].lower()}{said[1:]}."
         return DiskFull(
             what, f"{_free_bytes(path):,} bytes are free there.", "Make room, then type the same command again."
         )
-    return StorageError(f"Could not {deed} {path}.", f"The system says: {said}.", fix)
+    return StorageError(f"Could not {deed} {path}.", f"The system says: {error.strerror or error}.", fix)
 
 
 def _place_for_scratch() -> Path:

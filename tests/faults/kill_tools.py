@@ -60,7 +60,7 @@ class Place:
     def left_over(self) -> list[str]:
         """Temporary files and folders that somebody should have removed."""
         names = [path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*")]
-        suspects = (".part", ".lock", ".damaged", "checkpoint.npz")
+        suspects = (".part", ".lock", "-journal", "checkpoint.npz")
         return [
             name
             for name in names

@@ -15,6 +15,8 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ from pawsight.models.process import run_quietly
 from pawsight.models.quiet import import_keras, needs_training_extra
 from pawsight.models.weights import installed_checkpoint, read_published
 from pawsight.progress import SILENT, Progress
-from pawsight.storage import scratch_folder, sha256_of, sha256_of_file, write_bytes, write_text
+from pawsight.storage import refusal, scratch_folder, sha256_of, sha256_of_file, write_bytes, write_text
 from pawsight.temporary import sweep_parts
 
 if TYPE_CHECKING:
@@ -61,11 +63,33 @@ def backbone_onnx(name: str, image_px: int, cache: Path, progress: Progress = SI
     """
     path = _place(name, image_px, cache)
     if not _is_whole(path):
-        sweep_parts(path)
-        with progress.stage(f"preparing {name} for {image_px} px, once", None) as step:
-            _store(path, _converted(name, image_px))
+        with progress.stage(f"preparing {name} for {image_px} px, once", None) as step, _alone(cache):
+            if not _is_whole(path):  # else another process was quicker
+                sweep_parts(path)
+                _store(path, _converted(name, image_px))
             step.advance()
     return path
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Let one process at a time convert: two would name things differently in one file, and take twice the memory.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(cache / "backbones.lock")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise refusal("write", cache / "backbones.lock", error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _place(name: str, image_px: int, cache: Path) -> Path:

@@ -141,6 +141,12 @@ def test_an_empty_folder_is_a_class_without_candidates(tmp_path: Path) -> None:
     assert [one.label for one in found.candidates] == ["cats"]
 
 
+def test_an_empty_folder_that_is_called_like_a_picture_is_no_class(tmp_path: Path) -> None:
+    found = find(make(tmp_path, "cats/1.jpg", "cats/2.JPG/", "dogs/1.jpg", "dogs/2.png/1.jpg"))
+    assert left_out(found) == {"cats/2.JPG": "an empty folder"}
+    assert found.folders == ("cats", "dogs", "dogs/2.png")
+
+
 def test_an_empty_root_has_nothing(tmp_path: Path) -> None:
     found = find(tmp_path)
     assert (found.candidates, found.left_out, found.loose, found.folders) == ((), (), (), ())

@@ -23,6 +23,7 @@ PART_NAMES = {
     "test": "test",
     "testing": "test",
 }
+_PICTURE_ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of no class's name
 HIDDEN_NAMES = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")  # beside those that begin with a dot
 
 
@@ -59,7 +60,8 @@ def find(root: Path) -> Found:
     """List the files below a folder; each one's folder, in full, is its label.
 
     Folders named train, validation (or val, valid) and test are parts, when train and another one are there.
-    Links to folders are followed, but no folder is listed twice; hidden files and folders are left out.
+    Links to folders are followed, but no folder is listed twice; hidden files and folders are left out, and so are
+    empty folders that are called like a picture.
     """
     root = _enter(root)
     parts = _parts_below(root)
@@ -67,8 +69,8 @@ def find(root: Path) -> Found:
     candidates, left_out, loose, folders = [], [], [], []
     for entry in walked:
         part, label = _part_and_label(entry.folder, parts)
-        if entry.reason:
-            left_out.append(LeftOut(entry.name, entry.reason))
+        if entry.reason or (entry.is_empty_folder and entry.path.suffix.lower() in _PICTURE_ENDINGS):
+            left_out.append(LeftOut(entry.name, entry.reason or "an empty folder"))
         elif entry.is_empty_folder:
             folders.append(label)
         elif parts and part is None:

@@ -53,6 +53,13 @@ def test_the_best_bfloat16_instructions_are_named(flags: str, name: str, monkeyp
     assert (found.bfloat16, found.processor) == (name, "Abacus 9")
 
 
+@pytest.mark.parametrize(
+    ("cores", "bfloat16", "feeders"), [(1, "", 1), (2, "AVX-512", 1), (8, "", 4), (2, "AMX", 2), (1, "AMX", 1)]
+)
+def test_a_quick_network_is_fed_by_more_threads(cores: int, bfloat16: str, feeders: int) -> None:
+    assert replace(this_machine(), cores=cores, bfloat16=bfloat16).feeders == feeders
+
+
 def test_a_machine_that_says_nothing_of_itself_still_has_a_description(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_cpuinfo", list)
     monkeypatch.setattr(machine, "_memory_bytes", lambda: 0)

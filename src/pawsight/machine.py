@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 
 _BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_LARGE_BLOCK = 1 << 20  # bytes
 _PACKAGES = ("pawsight", "numpy", "pillow", "openvino", "onnx", "scikit-learn", "keras", "tensorflow", "tensorflow-cpu")
 
 
@@ -75,15 +77,16 @@ def cache_folder() -> Path:
     return user_cache_path("pawsight", appauthor=False)
 
 
-def give_back_memory() -> None:
-    """Return free memory to the system, where the C library keeps it otherwise (glibc).
+def return_large_blocks() -> None:
+    """Let this process return large blocks of memory to the system when they are freed, where the C library is glibc.
 
-    Once it has freed large blocks it keeps such room for the next ones: a process that classified the same thousand
-    files again and again, pictures of 49 megapixels among them, swung between 100 and 287 MiB.
+    By default it returns only the first ones, and learns from each to keep room for the next: a process that classified
+    the same thousand files again and again, pictures of 49 megapixels among them, swung between 100 and 287 MiB.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
+    settle = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if settle is not None:
+        settle(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
+        settle(_M_TRIM_THRESHOLD, 2 * _LARGE_BLOCK)
 
 
 def versions() -> dict[str, str]:

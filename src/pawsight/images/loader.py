@@ -21,14 +21,12 @@ from typing import TypeVar
 
 from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import Decoded, DecodeSettings, decode
-from pawsight.machine import give_back_memory
 
 MAX_FILE_BYTES = 512 * 2**20  # a picture of 50 Mpx at 16 bits a channel is 300 MB; beyond that nothing is a photograph
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _AHEAD = 8  # files under way for each thread: enough to even out large and small ones
-_LARGE_PIXELS = 4_000_000  # 16 MB while it is decoded, as much as Pillow asks for at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +67,6 @@ def load(
 
 def load_one(path: Path, settings: DecodeSettings, *, wanted: Callable[[str], bool] = lambda sha256: True) -> Loaded:
     """Read, hash and decode one file; problems are told in the result."""
-    loaded = _loaded(path, settings, wanted)
-    seen = loaded.decoded
-    if loaded.problem or (seen is not None and seen.width * seen.height >= _LARGE_PIXELS):
-        give_back_memory()
-    return loaded
-
-
-def _loaded(path: Path, settings: DecodeSettings, wanted: Callable[[str], bool]) -> Loaded:
     sha256 = ""
     try:
         data = read_regular_file(path)

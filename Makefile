@@ -11,7 +11,7 @@ AXE := axe-playwright-python==0.1.8
 ORT_WEB := onnxruntime-web@1.30.0
 PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 
-.PHONY: help demo test test-slow faults check format bench bench-check clean
+.PHONY: help demo test test-slow coverage faults check format bench bench-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests
 
 test-slow: $(VENV)/dev.stamp ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+coverage: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests, and which branches of src they take (a quarter of an hour)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
 faults: $(VENV)/dev.stamp ## everything that is done to it on purpose, ten minutes of fuzzing included
 	PAWSIGHT_FUZZ_SECONDS=$${PAWSIGHT_FUZZ_SECONDS:-120} $(BIN)/python -m pytest tests/faults -m "slow or not slow"

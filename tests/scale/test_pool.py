@@ -126,6 +126,22 @@ def test_a_ray_of_our_own_listens_on_loopback_alone_and_leaves_nothing_behind(
     assert list((tmp_path / "home").iterdir()) == []
 
 
+TWICE = """
+from pawsight.scale.ray_here import ray_running
+for _ in range(2):
+    with ray_running(None, cores=1) as ray:
+        print(int(ray.cluster_resources()["CPU"]))
+"""
+
+
+@pytest.mark.slow
+def test_a_process_may_start_ray_again_after_it_ended(environment_of_its_own):
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE], env=environment_of_its_own, stdout=subprocess.PIPE, text=True, timeout=120
+    )
+    assert done.stdout.split() == ["1", "1"]
+
+
 def test_a_cluster_that_is_not_there_is_said(colour_bundle, pictures, tmp_path, monkeypatch):
     # Ray remembers for good how its first import in a process was told to sign in; the others here use tokens.
     monkeypatch.setenv("RAY_AUTH_MODE", "token")

@@ -26,6 +26,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a remark about GPUs
 }
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # so called because there loopback is Ray's own choice
+_TOKEN = secrets.token_hex(32)  # one for each process: Ray reads it once, and a second start with another one fails
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def ray_running(address: str | None, *, cores: int) -> Iterator[Any]:
         PawsightError: there is no cluster at that address, or none can be started.
     """
     # A token of our own: otherwise Ray writes one into the home folder.
-    own = {} if address else _LOOPBACK | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    own = {} if address else _LOOPBACK | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN}
     with _environment(_QUIET | own):
         import ray
 

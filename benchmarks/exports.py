@@ -75,7 +75,9 @@ def main() -> None:
     print("\n".join(aligned([list(rows[0]), *[[str(cell) for cell in row.values()] for row in rows]])))
 
 
-def row_of(target, precision: str, folder: Path, squares: np.ndarray, expected: np.ndarray) -> dict[str, str | float | int]:
+def row_of(
+    target, precision: str, folder: Path, squares: np.ndarray, expected: np.ndarray
+) -> dict[str, str | float | int]:
     """Return one export's figures."""
     answers = answers_of(target.runtime, folder / (target.model or target.file), squares)
     found = answers.outputs["probabilities"]

@@ -186,7 +186,7 @@ def refusal(deed: str, path: Path, error: OSError, *, fix: str = FIX) -> Storage
         error: how the system said no; a disk without room is told in one line, with what is left of it.
         fix: what to do, where there is room.
     """
-    if error.errno in _FULL:
+    if error.errno is not None and error.errno in _FULL:
         said = os.strerror(error.errno)  # libraries have words of their own for it
         what = f"Could not {deed} {path}: {said[:1].lower()}{said[1:]}."
         return DiskFull(

@@ -137,9 +137,7 @@ for _ in range(2):
 @pytest.mark.slow
 def test_a_process_may_start_ray_again_after_it_ended(environment_of_its_own):
     words = [sys.executable, "-c", TWICE]
-    done = subprocess.run(
-        words, env=environment_of_its_own, stdout=subprocess.PIPE, text=True, timeout=120, check=True
-    )
+    done = subprocess.run(words, env=environment_of_its_own, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
     assert done.stdout.split() == ["1", "1"]
 
 

@@ -70,7 +70,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def heed_termination() -> None:
-    """Let SIGTERM end this process as Ctrl-C does, so that nothing half-written stays; verbs that serve set their own."""
+    """Let SIGTERM end this process as Ctrl-C does: nothing half-written stays. Verbs that serve set their own."""
     signal.signal(signal.SIGTERM, _terminate)
 
 

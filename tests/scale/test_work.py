@@ -110,6 +110,29 @@ def test_a_driver_killed_half_way_leaves_what_a_resumed_one_completes(
     assert left.items() <= files_of(whole).items()
 
 
+@pytest.mark.slow
+def test_ray_told_to_end_ends_in_order_and_can_be_resumed(colour_bundle, long_list, tmp_path, environment_of_its_own):
+    words = [sys.executable, "-m", "pawsight", "predict", colour_bundle, long_list, "--out", tmp_path / "out"]
+    process = subprocess.Popen(
+        [*map(str, words), "--shard", "100", "--engine", "ray", "--quiet"],
+        env=environment_of_its_own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 90
+    while not files_of(tmp_path / "out"):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    out, said = process.communicate(timeout=60)
+    assert (process.returncode, out) == (143, "")
+    assert said.startswith("pawsight: stopped by the system;")
+    assert said.count("\n") == 1
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert predict_to(colour_bundle, [long_list], tmp_path / "out", resumed=True).tally.pictures == 4000
+
+
 def test_another_bundle_list_or_shard_is_refused_and_nothing_changes(colour_bundle, pictures, tmp_path):
     out, fresh = tmp_path / "out", lambda: iter([str(path) for path in pictures])
     begin(out, fresh(), shard=5, **TERMS)

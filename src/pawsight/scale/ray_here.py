@@ -9,8 +9,10 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -44,18 +46,20 @@ def ray_running(address: str | None, *, cores: int) -> Iterator[Any]:
     # A token of our own: otherwise Ray writes one into the home folder.
     own = {} if address else _LOOPBACK | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN}
     with _environment(_QUIET | own):
-        import ray
+        with _told_to_end_as_before():
+            import ray
 
         if ray.is_initialized():
             yield ray
             return
         place = None if address else tempfile.mkdtemp(prefix="pawsight-ray-")
         try:
-            with _hushed():
+            with _hushed(), _told_to_end_as_before():
                 _start(ray, address, cores, place)
             yield ray
         finally:
-            ray.shutdown()
+            with nothing_said():
+                ray.shutdown()
             if place is not None:
                 shutil.rmtree(place, ignore_errors=True)
 
@@ -79,6 +83,20 @@ def _start(ray: Any, address: str | None, cores: int, place: str | None) -> None
         what = f"There is no Ray at {address}." if address else "Ray could not be started on this machine."
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise PawsightError(what, f"It says: {first[:300]}", "Leave --engine out to work without it.") from error
+
+
+@contextmanager
+def _told_to_end_as_before() -> Iterator[None]:
+    """Set back who hears SIGTERM: Ray puts handlers of its own there when it is imported and when it starts.
+
+    They end the process on the spot, with pages on standard error and without what stands in `finally`.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -23,6 +25,16 @@ def write_pictures(folder: Path, count: int = 12) -> list[Path]:
         Image.new("RGB", (20 + index, 30), tuple(min(255, value + index) for value in COLOURS[name])).save(path)
         paths.append(path)
     return paths
+
+
+def actors() -> list[int]:
+    """The process numbers of this process's pool, in order; one that ends while it is looked at is none of them."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "MapBatches" in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return sorted(found)
 
 
 @pytest.fixture

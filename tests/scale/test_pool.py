@@ -10,7 +10,6 @@ import sys
 import time
 from dataclasses import replace
 
-import psutil
 import pytest
 
 from pawsight.bundle import Exam, read_bundle
@@ -22,6 +21,8 @@ from pawsight.scale.pool import Pool, _told
 from pawsight.scale.pooled import parts_by_pool
 from pawsight.scale.sources import paths_of
 from pawsight.scale.work import begin, opened
+
+from .conftest import actors
 
 
 @pytest.fixture
@@ -38,12 +39,6 @@ def work(colour_bundle, long_list, tmp_path):
     return opened(tmp_path / "out")
 
 
-def actors():
-    """The processes of this test's pool."""
-    below = psutil.Process().children(recursive=True)
-    return [process for process in below if "MapBatches" in " ".join(process.cmdline())]
-
-
 def test_two_actors_make_what_is_missing_with_the_same_bits_as_none(ray_of_two, colour_bundle, work):
     bundle = read_bundle(colour_bundle)
     missing = set(range(40)) - set(range(3, 31))
@@ -58,9 +53,9 @@ def test_a_worker_killed_mid_way_is_replaced_and_nothing_is_lost_or_doubled(ray_
     bundle = read_bundle(colour_bundle)
     parts = parts_by_pool(bundle, work, Pool(actors=2))
     made = [next(parts)]
-    before = {process.pid for process in actors()}
+    before = actors()
     assert len(before) == 2
-    os.kill(min(before), signal.SIGKILL)
+    os.kill(before[0], signal.SIGKILL)
     made += list(parts)
     assert sorted(index for index, _ in made) == list(range(40))
     assert dict(made) == dict(parts_here(bundle, work))

@@ -10,7 +10,6 @@ from pathlib import Path
 from shutil import copyfile
 
 import numpy as np
-import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -28,7 +27,7 @@ from pawsight.scale.pool import Pool
 from pawsight.scale.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.training.features import FeatureSink
 
-from .conftest import write_pictures
+from .conftest import actors, write_pictures
 
 SETTINGS, SPACE, WIDTH = DecodeSettings(image_px=8), "features/colours", 3
 
@@ -91,10 +90,6 @@ def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
 
 @pytest.mark.slow
 def test_a_worker_killed_mid_way_is_replaced_and_nothing_is_lost(ray_of_two, candidates, colour_backbone, tmp_path):
-    def actors():
-        below = psutil.Process().children(recursive=True)
-        return sorted(one.pid for one in below if "MapBatches" in " ".join(one.cmdline()))
-
     with Cache(tmp_path / "one") as cache:
         undisturbed = list(looks(4 * candidates, colour_backbone, cache))
         disturbed = looks(4 * candidates, colour_backbone, cache)

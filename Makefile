@@ -7,11 +7,13 @@ BIN := $(VENV)/bin
 INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 # A package that carries axe.min.js 4.12.1; what it depends on is left where it is.
 AXE := axe-playwright-python==0.1.8
+# What changes sources to see whether tests notice; apart from the rest, so that no test depends on it.
+MUTMUT := mutmut==3.8.1
 # What the browser export copies; the version is that of src/pawsight/exports/web_runtime.py.
 ORT_WEB := onnxruntime-web@1.30.0
 PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 
-.PHONY: help demo test test-slow coverage faults check format bench bench-check clean
+.PHONY: help demo test test-slow coverage faults mutants check format bench bench-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +32,9 @@ coverage: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests
 
 faults: $(VENV)/dev.stamp ## everything that is done to it on purpose, ten minutes of fuzzing included
 	PAWSIGHT_FUZZ_SECONDS=$${PAWSIGHT_FUZZ_SECONDS:-120} $(BIN)/python -m pytest tests/faults -m "slow or not slow"
+
+mutants: $(VENV)/dev.stamp $(VENV)/mutmut.stamp ## change the sources of the figures, see which tests notice (ten minutes a module at most; MUTANTS="evaluation/ranks --show")
+	PYTHONPATH=$(VENV)/mutmut $(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
 check: $(VENV)/dev.stamp ## lint, format, types, walls
 	$(BIN)/ruff check .
@@ -59,6 +64,11 @@ $(VENV)/made.stamp:
 $(VENV)/axe.stamp: $(VENV)/dev.stamp
 	@echo "Fetching axe-core, which examines the page for accessibility"
 	@$(INSTALL) --no-deps --target $(VENV)/axe "$(AXE)"
+	@touch $@
+
+$(VENV)/mutmut.stamp: $(VENV)/dev.stamp
+	@echo "Fetching mutmut, beside the environment and not into it"
+	@$(INSTALL) --constraint constraints.txt --target $(VENV)/mutmut "$(MUTMUT)"
 	@touch $@
 
 $(VENV)/ort-web.stamp: $(VENV)/dev.stamp

@@ -70,7 +70,8 @@ use_git_change_detection = false
 
 def mutmut(folder: Path, *typed: str, seconds: float | None = None) -> str:
     """Run mutmut in the copy and return what it says; whatever is still running when time is up is ended."""
-    path = os.pathsep.join([str(folder / "src"), os.environ.get("PYTHONPATH", "")])
+    given = [str(Path(one).resolve()) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
+    path = os.pathsep.join([str(folder / "src"), *given])
     command = [sys.executable, "-m", "mutmut", *typed]
     with tempfile.TemporaryFile() as said:
         try:

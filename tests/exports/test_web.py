@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,16 +15,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.engine import best_precision
+from pawsight.bundle import read_bundle
 from pawsight.errors import WrongUsage
 from pawsight.exports import web, web_runtime
-from pawsight.inference import TOLERANCE, load_predictor
+from pawsight.inference import Predictor
 from pawsight.jobs.export import export
 from pawsight.machine import this_machine
 from pawsight.trust import Guard, Promise, Trust
 
 DRAWINGS, PHOTOGRAPHS = 20, 20
-AGREES = 0.02  # of a probability: what decoders differ by; the command line may add its bfloat16
+AGREES = 0.02  # of a probability: what decoders differ by
 
 
 def _beside(name: str, folder: Path):
@@ -153,12 +154,23 @@ def test_one_version_is_pinned_everywhere():
 # ---- What it answers ----
 
 
+def exactly(place: Path) -> Predictor:
+    """The command line's predictor in float32, as a browser computes."""
+    return Predictor(read_bundle(place), machine=replace(this_machine(), bfloat16=""))
+
+
 def compared(page: object, place: Path, pictures: list[Path]) -> float:
-    """Largest difference of a probability from the command line's; the labels are equal."""
-    expected = list(load_predictor(place).stream(pictures))
+    """Largest difference of a probability from the command line's.
+
+    The labels are equal, but where this classifier, which has seen 32 drawings, is so undecided that a decoder may turn it.
+    """
+    expected = list(exactly(place).stream(pictures))
     found = page.choose(*pictures).answers(len(pictures))
     assert [one["file"] for one in found] == [Path(one.path).name for one in expected]
-    assert [one["label"] for one in found] == [one.label for one in expected]
+    decided = [one for one in expected if max(one.probabilities.values()) > 0.5 + AGREES]
+    assert len(decided) >= 0.9 * len(expected)
+    told = {one["file"]: one["label"] for one in found}
+    assert [told[Path(one.path).name] for one in decided] == [one.label for one in decided]
     return max(
         abs(one["probabilities"][name] - value)
         for one, other in zip(found, expected, strict=True)
@@ -175,7 +187,7 @@ def test_twenty_drawings_get_the_command_lines_labels_with_no_network_at_all(chr
         assert asked
         assert all(url.startswith(f"{host.address}web/") for url in asked)
     difference = compared(page, trained.report.run, pictures)  # the host is gone
-    assert difference <= AGREES + TOLERANCE[best_precision(this_machine())]
+    assert difference <= AGREES
     assert page.requests() == []
     assert page.complaints() == []
 
@@ -190,7 +202,7 @@ def test_photographs_get_the_command_lines_labels(chromium, drawn, trained, phot
     with browser.Host(drawn) as host:
         page = browser.Page(chromium, host.address).ready()
         difference = compared(page, trained.report.run, found)
-    assert difference <= 2 * AGREES + TOLERANCE[best_precision(this_machine())]
+    assert difference <= 2 * AGREES
 
 
 def test_what_is_not_sure_enough_and_what_is_unlike_anything_is_not_answered(chromium, colours, tmp_path):
@@ -240,7 +252,7 @@ def test_the_example_of_the_documentation_gives_the_command_lines_answer(chromiu
     place = shutil.copytree(drawn, tmp_path / "web")
     (place / "mine.html").write_text(text.partition("```html\n")[2].partition("```")[0])
     one = sorted(trained.data.glob("validation/*/*"))[3]
-    (expected,) = load_predictor(trained.report.run).predict(one)
+    (expected,) = exactly(trained.report.run).predict(one)
     best = max(expected.probabilities, key=expected.probabilities.get)
     with browser.Host(place) as host:
         chromium.get(f"{host.address}mine.html")
@@ -249,9 +261,7 @@ def test_the_example_of_the_documentation_gives_the_command_lines_answer(chromiu
         browser.until(lambda: chromium.execute_script(said), lambda: chromium.get_log("browser"))
         label, _, probability = chromium.execute_script(said).rpartition(" ")
     assert label == best
-    assert float(probability) == pytest.approx(
-        expected.probabilities[best], abs=AGREES + TOLERANCE[best_precision(this_machine())]
-    )
+    assert float(probability) == pytest.approx(expected.probabilities[best], abs=AGREES)
 
 
 # ---- What goes wrong ----

@@ -89,7 +89,8 @@ def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious
     told = report.to_json()["abstention"]
     promise = read_bundle(cautious.run).card.trust.promise
     assert (told["errors"], told["pictures"]) == (promise.errors, 96)
-    assert told["answered"] - promise.answered in (0, 1)  # the picture that is the guard's threshold may be answered
+    # The picture that is the guard's threshold may be answered; in bfloat16 its neighbour's rounding goes either way.
+    assert told["answered"] - promise.answered in ((-1, 0, 1) if cautious.precision == "bf16" else (0, 1))
     assert told["promise"]["max_error"] == 0.1
     assert any(line.startswith(f"Abstention: answered {told['answered']} of 96") for line in evaluated(report))
 

@@ -159,26 +159,39 @@ def exactly(place: Path) -> Predictor:
     return Predictor(read_bundle(place), machine=replace(this_machine(), bfloat16=""))
 
 
-def compared(page: object, place: Path, pictures: list[Path]) -> float:
-    """Largest difference of a probability from the command line's.
+def compared(page: object, place: Path, pictures: list[Path], folder: Path) -> float:
+    """Largest difference of a probability from the command line's; the labels are equal.
 
-    The labels are equal, but where this classifier, which has seen 32 drawings, is so undecided that a decoder may turn it.
+    This classifier has seen 32 drawings, and to some photographs the command line itself answers otherwise when the same
+    pixels come as PNG, which is not shrunk while it is decoded. A browser cannot be held to what hangs on that.
     """
-    expected = list(exactly(place).stream(pictures))
+    predictor = exactly(place)
+    expected = list(predictor.stream(pictures))
+    whole = list(predictor.stream([as_png(one, folder) for one in pictures]))
     found = page.choose(*pictures).answers(len(pictures))
     assert [one["file"] for one in found] == [Path(one.path).name for one in expected]
-    decided = [one for one in expected if max(one.probabilities.values()) > 0.5 + AGREES]
-    assert len(decided) >= 0.9 * len(expected)
-    told = {one["file"]: one["label"] for one in found}
-    assert [told[Path(one.path).name] for one in decided] == [one.label for one in decided]
-    return max(
-        abs(one["probabilities"][name] - value)
-        for one, other in zip(found, expected, strict=True)
-        for name, value in other.probabilities.items()
-    )
+    steady = [
+        (one, other)
+        for one, other, same in zip(found, expected, whole, strict=True)
+        if apart(other.probabilities, same.probabilities) <= AGREES
+    ]
+    assert len(steady) >= 0.8 * len(pictures)
+    assert [one["label"] for one, _ in steady] == [other.label for _, other in steady]
+    return max(apart(one["probabilities"], other.probabilities) for one, other in steady)
 
 
-def test_twenty_drawings_get_the_command_lines_labels_with_no_network_at_all(chromium, drawn, trained):
+def as_png(picture: Path, folder: Path) -> Path:
+    """The pixels of a picture in a file that is decoded whole."""
+    target = folder / f"{picture.stem}.png"
+    Image.open(picture).convert("RGB").save(target)
+    return target
+
+
+def apart(one: dict[str, float], other: dict[str, float]) -> float:
+    return max(abs(one[name] - value) for name, value in other.items())
+
+
+def test_twenty_drawings_get_the_command_lines_labels_with_no_network_at_all(chromium, drawn, trained, tmp_path):
     pictures = sorted(trained.data.glob("validation/*/*"))[:DRAWINGS]
     assert len(pictures) == DRAWINGS
     with browser.Host(drawn.parent) as host:
@@ -186,7 +199,7 @@ def test_twenty_drawings_get_the_command_lines_labels_with_no_network_at_all(chr
         asked = page.requests()
         assert asked
         assert all(url.startswith(f"{host.address}web/") for url in asked)
-    difference = compared(page, trained.report.run, pictures)  # the host is gone
+    difference = compared(page, trained.report.run, pictures, tmp_path)  # the host is gone
     assert difference <= AGREES
     assert page.requests() == []
     assert page.complaints() == []
@@ -201,7 +214,7 @@ def test_photographs_get_the_command_lines_labels(chromium, drawn, trained, phot
             found = [Path(archive.extract(name, tmp_path)) for name in names[:PHOTOGRAPHS]]
     with browser.Host(drawn) as host:
         page = browser.Page(chromium, host.address).ready()
-        difference = compared(page, trained.report.run, found)
+        difference = compared(page, trained.report.run, found, tmp_path)
     assert difference <= 2 * AGREES
 
 

@@ -7,13 +7,17 @@ Does not know: what the command does.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 from pawsight.models.quiet import QUIET_SETTINGS
 
 TIMED_OUT = -1
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_quietly(words: Sequence[str], *, more: Mapping[str, str], seconds: float) -> tuple[int, str]:
@@ -28,23 +32,45 @@ def run_quietly(words: Sequence[str], *, more: Mapping[str, str], seconds: float
         its exit status and "", or the last line of its complaint; `TIMED_OUT` where it took too long.
     """
     settings = {**os.environ, **QUIET_SETTINGS, "CUDA_VISIBLE_DEVICES": "-1", **more}
-    with subprocess.Popen(
-        [sys.executable, *words],
-        env=settings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    ) as process:
-        try:
-            _, said = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return TIMED_OUT, f"nothing for {seconds:.0f} seconds."
-        except BaseException:  # Ctrl-C: leaving the block would not wait until it is gone
-            process.kill()
-            process.wait()
-            raise
+    with ExitStack() as held:
+        held.enter_context(_signals_held_back())
+        with _started([sys.executable, *words], settings) as process:
+            try:
+                held.close()
+                _, said = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return TIMED_OUT, f"nothing for {seconds:.0f} seconds."
+            except BaseException:  # Ctrl-C: leaving the block would not wait until it is gone
+                process.kill()
+                process.wait()
+                raise
     if process.returncode == 0:
         return 0, ""
     return process.returncode, (said.strip().splitlines() or [f"only exit status {process.returncode}."])[-1]
+
+
+def _started(command: Sequence[str], settings: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let no signal end the start of a process between its fork and the moment when somebody can kill it.
+
+    Handlers can be set, and are called, in the main thread alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda seen, _: came.append(seen)) for number in _STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    if came:
+        signal.raise_signal(came[0])

@@ -35,6 +35,7 @@ def test_answered_wrong_and_strange_are_counted():
     assert (told.coverage_interval, told.error_interval) == (wilson(3, 5), wilson(1, 3))
     plain = json.loads(json.dumps(told.to_json(), allow_nan=False))
     assert plain["coverage_interval"] == wilson(3, 5).as_list()
+    assert plain["error_interval"] == wilson(1, 3).as_list()
     assert plain["promise"]["max_error"] == 0.05
     assert told.sentence() == (
         "answered 3 of 5 (60.0 %, 23.1-88.2 %); of these 1 wrong (33.33 %, 6.1-79.2 %), promised at most 5 %; "
@@ -45,6 +46,7 @@ def test_answered_wrong_and_strange_are_counted():
 def test_nothing_answered_has_no_error():
     told = measure_abstention(TRUE, TABLE, ["unsure"] * 5, Trust(promise=PROMISE))
     assert (told.answered, told.error, told.error_interval) == (0, None, None)
+    assert told.to_json()["error_interval"] is None
     assert told.sentence().startswith("answered 0 of 5 (0.0 %, 0.0-43.4 %), promised")
 
 

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.evaluation.calibration import (
+    Bin,
+    bins_of,
     brier_score,
     expected_calibration_error,
     reliability,
@@ -36,6 +38,26 @@ def test_the_calibration_error_is_the_mean_gap_of_the_bins():
     true = np.array([0, 1, 0, 0])
     # 0.9 is in the 14th bin, half right: gap 0.4 twice; 0.6 in the 9th, right: 0.4; 0.65 in the 10th, wrong: 0.65
     assert expected_calibration_error(true, probabilities) == pytest.approx((0.8 + 0.4 + 0.65) / 4)
+
+
+def test_a_bin_reaches_from_its_lower_end_to_the_next_and_the_outermost_hold_the_ends():
+    sure = np.array([[0.9, 0.1], [0.9, 0.1], [1.0, 0.0], [0.0, 1.0]])
+    found = reliability(np.array([0, 1, 0, 1]), sure, bins=4)
+    assert found == (Bin(0.75, 1.0, 4, pytest.approx(0.95), 0.75, wilson(3, 4)),)
+    (one,) = reliability(np.array([0]), np.array([[0.3, 0.3, 0.2, 0.2]]), bins=4)
+    assert (one.low, one.high) == (0.25, 0.5)
+    outermost = np.array([[0.0], [1e-9], [1.0], [1.0 + 1e-6]])  # float32 sums to a little more than 1
+    assert bins_of(outermost, 4).tolist() == [0, 0, 3, 3]
+
+
+def test_float32_is_counted_as_exactly_as_float64():
+    rough = np.tile(np.array([[0.7, 0.3]], np.float32), (4_001, 1))
+    exact, true = rough.astype(np.float64), np.zeros(4_001, np.int64)
+    assert expected_calibration_error(true, rough) == expected_calibration_error(true, exact)
+    assert brier_score(true, rough) == brier_score(true, exact)
+    assert reliability(true, rough) == reliability(true, exact)
+    edge = np.array([[0.6, 0.4]], np.float32)  # 0.6 in float32 lies above 9 / 15, which rounding would hide
+    assert bins_of(edge).tolist() == bins_of(edge.astype(np.float64)).tolist() == [9]
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40))

@@ -13,6 +13,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,9 +35,9 @@ TESTS = {
     "evaluation/intervals": ["evaluation/test_intervals.py"],
     "evaluation/metrics": ["evaluation/test_metrics.py"],
     "evaluation/calibration": ["evaluation/test_calibration.py"],
-    "evaluation/ranks": ["evaluation/test_metrics.py", "evaluation/test_bootstrap.py"],
+    "evaluation/ranks": ["evaluation/test_ranks.py", "evaluation/test_metrics.py"],
     "evaluation/bootstrap": ["evaluation/test_bootstrap.py"],
-    "evaluation/ece_interval": ["evaluation/test_bootstrap.py", "evaluation/test_calibration.py"],
+    "evaluation/ece_interval": ["evaluation/test_ece_interval.py"],
     "evaluation/abstention": ["evaluation/test_abstention.py"],
     "evaluation/compare": ["evaluation/test_compare.py"],
     "evaluation/slices": ["evaluation/test_slices.py"],
@@ -74,18 +75,22 @@ def mutmut(folder: Path, *typed: str, seconds: float | None = None) -> str:
     path = os.pathsep.join([str(folder / "src"), *given])
     command = [sys.executable, "-m", "mutmut", *typed]
     with tempfile.TemporaryFile() as said:
+        running = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": path},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
-            subprocess.run(
-                command,
-                cwd=folder,
-                env=os.environ | {"PYTHONPATH": path},
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                timeout=seconds,
-                check=False,
-            )
+            running.wait(seconds)
         except subprocess.TimeoutExpired:
             print(f"time was up in {folder}", file=sys.stderr)
+        finally:
+            if running.poll() is None:
+                os.killpg(running.pid, signal.SIGKILL)  # the tests of a mutant run in a process of their own
+                running.wait()
         said.seek(0)
         return said.read().decode("utf-8", "replace")
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.data.catalog import Catalog, Facts, Picture
-from pawsight.data.split import PARTS, Assigned, Split, make_split
+from pawsight.data.split import PARTS, Assigned, Split, make_split, split_into
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.images.quality import Looks
 
@@ -359,3 +359,37 @@ def test_pictures_of_one_colour_are_alike_only_where_their_bytes_are() -> None:
         ("a/1.png", "b/1.png"),
         ("a/2.png", "b/2.png"),
     }
+
+
+def test_parts_that_somebody_else_chose_stand_and_what_is_alike_is_still_reported() -> None:
+    rows = of_rows([("a", None, 1), ("a", None, 1), ("b", "train", 2), ("b", None, 3)])
+    split = split_into(rows, ["train", "test", "validation", "test"], how="as another run cut them")
+    assert [one.part for one in split.assigned] == ["train", "test", "validation", "test"]
+    assert [one.sha256 for one in split.assigned] == [one.sha256 for one in rows.pictures]
+    assert (split.how, split.straddling) == ("as another run cut them", (("00000.jpg", "00001.jpg"),))
+    with pytest.raises(ValueError, match="shorter"):
+        split_into(rows, ["train"], how="too few")
+
+
+def test_a_started_batch_counts_as_one_and_five_are_enough_for_the_fifth_of_the_exercise() -> None:
+    rows = equal_parts({"a": 20, "b": 20}, "train") + equal_parts({"a": 75, "b": 75}, "validation", 1_000)
+    assert make_split(of_rows(rows)).sizes == {"train": 40, "validation": 118, "test": 32}
+
+
+@pytest.mark.parametrize("given_part", ["validation", "test"])
+def test_the_seed_decides_who_moves_out_of_a_given_part(given_part: str) -> None:
+    rows = of_rows(equal_parts({"a": 40, "b": 40}, "train") + equal_parts({"a": 40, "b": 40}, given_part, 1_000))
+    assert len({make_split(rows, seed=seed).digest for seed in range(3)}) == 3
+    assert make_split(rows) == make_split(rows, seed=0)
+
+
+def test_pictures_outside_the_given_folders_are_trained_on() -> None:
+    rows = [*(("a", part, number) for number, part in enumerate(PARTS)), ("a", None, 9)]
+    assert [one.part for one in make_split(of_rows(rows)).assigned] == [*PARTS, "train"]
+
+
+def test_a_folder_of_flat_pictures_alone_can_be_split() -> None:
+    plain = replace(LOOKS, contrast=0.0, chroma=0.0)
+    rows = of_rows(equal_parts({"a": 10, "b": 10})).pictures
+    split = make_split(catalog(replace(one, facts=replace(one.facts, looks=plain)) for one in rows))
+    assert (sum(split.sizes.values()), split.alike) == (20, ())

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from pawsight.evaluation.bootstrap import intervals
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.metrics import confusion_matrix, log_loss, measure, roc_auc
 
@@ -150,3 +151,17 @@ def test_measuring_never_loads_scikit_learn_or_scipy():
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert told.stdout.strip() == "[]"
+
+
+def test_the_seed_reaches_the_resampling_and_is_nought_if_none_is_given():
+    chance = np.random.default_rng(2)
+    true, probabilities = chance.integers(0, 2, 60), chance.dirichlet([1, 1], 60)
+    for seed in (0, 5):
+        measured = measure(true, probabilities, ("a", "b"), seed=seed)
+        assert measured.intervals == intervals(true, probabilities, seed=seed)
+    assert measure(true, probabilities, ("a", "b")).intervals == intervals(true, probabilities, seed=0)
+    assert intervals(true, probabilities, seed=0) != measured.intervals
+
+
+def test_a_probability_that_rounding_puts_above_one_costs_nothing():
+    assert log_loss(np.array([0]), np.array([[1.0000001, 0.0]])) == 0

@@ -37,3 +37,12 @@ def test_answers_that_are_wholly_sure_have_none_when_right_and_all_when_wrong():
     sure = np.tile([[1.0, 0.0]], (20, 1))
     assert ece_interval(np.zeros(20, np.int64), sure) is None
     assert ece_interval(np.ones(20, np.int64), sure).high == 1.0
+
+
+@pytest.mark.parametrize("pictures", [12, 40])
+def test_a_gap_that_chance_explains_may_be_none_at_all(pictures):
+    sure = np.tile([[0.75, 0.25]], (pictures, 1))
+    true = (np.arange(pictures) % 4 == 0).astype(np.int64)
+    true[0] = 0  # one more is right than three in four
+    found = ece_interval(true, sure)
+    assert found.low == 0 < 1 / pictures < found.high

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -191,3 +193,37 @@ def test_more_comparisons_never_need_fewer_pictures(table: tuple[int, int, int, 
     if alone is not None and together is not None:
         assert 0 <= alone <= together
         assert (alone == 0) == (one.verdict != "tie")
+
+
+def test_each_picture_is_counted_in_the_cell_of_who_was_right() -> None:
+    cells = [(True, True)] * 5 + [(True, False)] * 3 + [(False, True)] * 2 + [(False, False)]
+    first, second = (
+        [Answered(str(number), "cat", "cat" if cell[side] else "dog") for number, cell in enumerate(cells)]
+        for side in (0, 1)
+    )
+    assert compare(first, second) == gain(5, 3, 2, 1)
+
+
+def test_every_field_of_a_gain_has_its_own_name_in_json() -> None:
+    one = gain(5, 3, 2, 1)
+    assert one.to_json() == asdict(one) | {"interval": list(one.interval)}
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_no_count_may_be_negative(place: int) -> None:
+    counts = [5, 5, 5, 5]
+    counts[place] = -1
+    with pytest.raises(ValueError, match="are no counts of pictures"):
+        gain(*counts)
+
+
+def test_what_is_not_chance_has_a_verdict_however_small() -> None:
+    assert [gain(9900, 5, 50, 45).verdict, gain(9900, 50, 5, 45).verdict] == ["better", "worse"]
+    assert gain(890, 0, 10, 100).verdict == "better"  # by one point exactly
+
+
+def test_two_comparisons_are_corrected_already() -> None:
+    one, other = gain(50, 2, 10, 38), gain(50, 1, 12, 37)
+    expected = holm([one.p_value, other.p_value])
+    assert [found.p_holm for found in corrected([one, other]) if found] == expected
+    assert expected[1] == 2 * other.p_value

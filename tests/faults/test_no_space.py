@@ -284,6 +284,7 @@ def test_a_small_disk_is_told_in_one_line_until_it_is_large_enough(driver, drawi
     while not on_a_small_disk(*options, kib, goes_on=kib % 16 == 0):
         kib += 4 if recipe == "majority" else 256
     print(f"{recipe}: {kib} KiB were enough")
+    assert kib > 0  # every smaller disk was refused as `on_a_small_disk` checks
 
 
 # What else writes: the words after the verb, where RUN, DATA, PETS and DISK stand for what there is.

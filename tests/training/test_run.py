@@ -17,7 +17,7 @@ from pawsight.bundle import read_bundle
 from pawsight.engine import Engine
 from pawsight.errors import BadCatalog
 from pawsight.images.decode import DECODER_VERSION
-from pawsight.inference import sit_exam
+from pawsight.inference import TOLERANCE, sit_exam
 from pawsight.models.recipe import recipe_from_toml
 from pawsight.runs import read_table
 
@@ -134,7 +134,8 @@ def test_the_bundle_knows_how_it_was_made_and_what_it_has_learnt_from(trained):
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_a_bundle_passes_its_exam_in_either_arithmetic(trained, precision):
     bundle = read_bundle(trained.report.run)
-    sit_exam(bundle, Engine(bundle.model, image_px=96, precision=precision, streams=1))
+    off = sit_exam(bundle, Engine(bundle.model, image_px=96, precision=precision, streams=1))
+    assert 0 <= off <= TOLERANCE[precision]
 
 
 def test_the_head_is_fitted_to_exactly_the_training_rows(warm, tmp_path, monkeypatch):

@@ -115,9 +115,11 @@ def many(tmp_path_factory):
 @both
 def test_prediction_that_is_stopped_has_printed_whole_lines(colour_bundle, many, tmp_path, number):
     process = started(Place(tmp_path), ["predict", str(colour_bundle), str(many)])
-    first = process.stdout.readline()
+    first = os.read(
+        process.stdout.fileno(), 1
+    )  # readline would keep lines to itself that communicate then does not see
     process.send_signal(number)
-    lines = (first + check_the_end(process, number)).splitlines()
+    lines = (first.decode() + check_the_end(process, number)).splitlines()
     assert 1 <= len(lines) < 2000
     assert lines == [f"{many / f'{index:04d}.png'}: red 100.0 %" for index in range(len(lines))]
     assert Place(tmp_path).left_over() == []

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
-import time
-from pathlib import Path
+import sys
 
 import pytest
 
@@ -39,41 +37,59 @@ def test_what_takes_too_long_is_ended():
     assert run("import time; time.sleep(60)", seconds=0.2) == (TIMED_OUT, "nothing for 0 seconds.")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+# What is typed at a test run is for that alone: processes of their own are interrupted, not the one that runs the tests.
+WAITING = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from pawsight.models.process import run_quietly
+
+def interrupt():
+    while not (pid.exists() and pid.read_text()):
+        time.sleep(0.01)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+pid = Path(sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)
+threading.Thread(target=interrupt, daemon=True).start()
+stubborn = f"import os, signal, time; signal.signal(2, signal.SIG_IGN); open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+try:
+    run_quietly(["-c", stubborn], more={}, seconds=60)
+except KeyboardInterrupt:
+    print("interrupted", Path(f"/proc/{pid.read_text()}").exists())
+"""
+STARTING = """
+import signal, subprocess
+from pawsight.models.process import run_quietly
+
+class Interrupted(subprocess.Popen):
+    def __init__(self, *words, **more):
+        super().__init__(*words, **more)
+        begun.append(self)
+        signal.raise_signal(signal.SIGINT)
+
+begun, subprocess.Popen = [], Interrupted
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    run_quietly(["-c", "import time; time.sleep(60)"], more={}, seconds=60)
+except KeyboardInterrupt:
+    restored = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    print("interrupted", [process.returncode for process in begun], restored)
+"""
+
+
+def told(code: str, *words: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *words], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_ctrl_c_ends_it_before_it_goes_on(tmp_path):
-    code = f"import os, signal, time; signal.signal(2, signal.SIG_IGN); open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-
-    def interrupt() -> None:
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            time.sleep(0.01)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=interrupt, daemon=True).start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run(code)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
+    assert told(WAITING, str(tmp_path / "pid")) == "interrupted False\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-def test_ctrl_c_while_it_starts_leaves_nothing_running(monkeypatch):
-    begun = []
-
-    class Interrupted(subprocess.Popen):
-        def __init__(self, *words, **more):
-            super().__init__(*words, **more)
-            begun.append(self)
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(subprocess, "Popen", Interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run("import time; time.sleep(60)")
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert [process.returncode for process in begun] == [-signal.SIGKILL]
+def test_ctrl_c_while_it_starts_leaves_nothing_running():
+    assert told(STARTING) == f"interrupted [-{int(signal.SIGKILL)}] True\n"

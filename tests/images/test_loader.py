@@ -18,7 +18,7 @@ from PIL import Image
 from pawsight.errors import UnreadablePicture
 from pawsight.images import loader
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.images.loader import load, load_one, ordered_map, read_regular_file
+from pawsight.images.loader import load, load_one, read_regular_file
 
 SMALL = DecodeSettings(image_px=16)
 linux_only = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
@@ -114,47 +114,6 @@ def test_nothing_is_drawn_before_the_first_is_asked_for() -> None:
 
     load(noted(), SMALL, threads=2)
     assert drawn == []
-
-
-def test_stopping_early_ends_the_threads_and_the_work() -> None:
-    done = []
-
-    def slow(number: int) -> int:
-        time.sleep(0.02)
-        done.append(number)
-        return number
-
-    before = working_threads()
-    results = ordered_map(slow, range(1000), threads=2)
-    assert [next(results), next(results)] == [0, 1]
-    results.close()  # type: ignore[attr-defined]
-    assert working_threads() == before
-    assert len(done) < 20
-
-
-def test_an_error_in_the_function_comes_out_in_its_place_and_ends_the_threads() -> None:
-    before = working_threads()
-    results = ordered_map(lambda number: 1 // (3 - number), range(100), threads=2)
-    assert [next(results) for _ in range(3)] == [0, 0, 1]
-    with pytest.raises(ZeroDivisionError):
-        next(results)
-    assert working_threads() == before
-
-
-def test_an_error_in_the_items_comes_out_and_ends_the_threads() -> None:
-    def items() -> Iterator[int]:
-        yield from range(30)
-        raise OSError("the list broke off")
-
-    before = working_threads()
-    with pytest.raises(OSError, match="broke off"):
-        list(ordered_map(str, items(), threads=2))
-    assert working_threads() == before
-
-
-def test_work_is_done_by_several_threads_at_once() -> None:
-    meeting = threading.Barrier(3, timeout=10)
-    assert list(ordered_map(lambda _: meeting.wait() >= 0, range(9), threads=3)) == [True] * 9
 
 
 def reason_of(path: Path) -> str:

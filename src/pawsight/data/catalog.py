@@ -21,7 +21,8 @@ from pawsight.data.finder import Candidate, Found, LeftOut
 from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, grey_of, perceptual_hash
-from pawsight.images.loader import ordered_map, read_regular_file
+from pawsight.images.loader import read_regular_file
+from pawsight.images.ordered import ordered_map
 from pawsight.images.quality import Looks, measure_looks
 from pawsight.progress import SILENT, Progress
 from pawsight.storage import sha256_of

@@ -11,22 +11,15 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import Decoded, DecodeSettings, decode
+from pawsight.images.ordered import ordered_map
 
 MAX_FILE_BYTES = 512 * 2**20  # a picture of 50 Mpx at 16 bits a channel is 300 MB; beyond that nothing is a photograph
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-_AHEAD = 8  # files under way for each thread: enough to even out large and small ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +90,6 @@ def read_regular_file(path: Path) -> bytes:
 
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int = _AHEAD
-) -> Iterator[Result]:
-    """Apply `function` in threads and yield results in the order of the items, `ahead x threads` ahead at most."""
-    remaining = iter(items)
-    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="decode") as pool:
-        under_way: deque[Future[Result]] = deque(
-            pool.submit(function, item) for item in islice(remaining, ahead * threads)
-        )
-        try:
-            while under_way:
-                result = under_way.popleft().result()
-                under_way.extend(pool.submit(function, item) for item in islice(remaining, 1))
-                yield result
-        finally:
-            for future in under_way:
-                future.cancel()
 
 
 def _unreadable(path: Path, reason: str) -> UnreadablePicture:

@@ -7,17 +7,15 @@ Does not know: what the command does.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
+from pawsight.interrupts import held_back
 from pawsight.models.quiet import QUIET_SETTINGS
 
 TIMED_OUT = -1
-_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_quietly(words: Sequence[str], *, more: Mapping[str, str], seconds: float) -> tuple[int, str]:
@@ -33,7 +31,7 @@ def run_quietly(words: Sequence[str], *, more: Mapping[str, str], seconds: float
     """
     settings = {**os.environ, **QUIET_SETTINGS, "CUDA_VISIBLE_DEVICES": "-1", **more}
     with ExitStack() as held:
-        held.enter_context(_signals_held_back())
+        held.enter_context(held_back())  # between its fork and the moment when somebody can kill it
         with _started([sys.executable, *words], settings) as process:
             try:
                 held.close()
@@ -54,23 +52,3 @@ def _started(command: Sequence[str], settings: Mapping[str, str]) -> subprocess.
     return subprocess.Popen(
         command, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
     )
-
-
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Let no signal end the start of a process between its fork and the moment when somebody can kill it.
-
-    Handlers can be set, and are called, in the main thread alone.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda seen, _: came.append(seen)) for number in _STOPS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    if came:
-        signal.raise_signal(came[0])

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from pawsight.bundle import Bundle
 from pawsight.engine import Outputs, best_precision
-from pawsight.images.loader import Loaded, ordered_map
+from pawsight.images.loader import Loaded
+from pawsight.images.ordered import ordered_map
 from pawsight.inference import Prediction, Predictor, unanswered
 from pawsight.machine import this_machine
 from pawsight.scale.fetching import decoded, fetch, fetched_ahead

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.images.loader import Loaded, ordered_map, read_regular_file
+from pawsight.images.loader import Loaded, read_regular_file
+from pawsight.images.ordered import ordered_map
 from pawsight.scale import remote
 from pawsight.storage import sha256_of
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pawsight.images.augment import Augmentation, augment, generator_for
 from pawsight.images.decode import Pixels
-from pawsight.images.loader import ordered_map
+from pawsight.images.ordered import ordered_map
 from pawsight.models.recipe import Recipe
 
 Labels = NDArray[np.int64]

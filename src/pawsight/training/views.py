@@ -17,7 +17,7 @@ import numpy as np
 
 from pawsight.engine import Engine
 from pawsight.images.decode import Pixels
-from pawsight.images.loader import ordered_map
+from pawsight.images.ordered import ordered_map
 from pawsight.storage import new_file
 from pawsight.training.batches import augmentation_of, view
 from pawsight.training.material import Floats, Material

@@ -305,6 +305,23 @@ def test_an_engine_that_fails_fails_the_pictures_under_way_and_not_the_next(make
         assert post(client, serving.picture("red")).status_code == 200
 
 
+def test_one_picture_or_request_too_many_is_told_when_to_come_again(make_client, serving):
+    with make_client() as client:
+        service = client.app.user_middleware[0].kwargs["service"]
+        service.inside = service.limits.queue
+        for path in ("predict", "explain"):
+            answer = client.post(
+                f"/api/v1/{path}", content=serving.picture("red"), headers={"content-type": "image/png"}
+            )
+            assert problem(answer, 503)["detail"] == "100 pictures are waiting already. Ask again in 1 s."
+            assert answer.headers["retry-after"] == "1"
+        service.inside, service.requests = 0, service.limits.requests
+        told = problem(post(client, serving.picture("red")), 503)
+        assert told["detail"] == "128 requests are under way. Ask again in 1 s."
+        service.requests = 0
+        assert post(client, serving.picture("red")).status_code == 200
+
+
 def test_a_bundle_that_is_refused_at_the_start_ends_it(make_client):
     def refuse():
         raise BundleRefused("It is broken.")

@@ -39,6 +39,7 @@ def test_the_figures_of_validation_are_read_from_the_run(run):
         json.dumps(FIGURES | {"validation": FIGURES["validation"] | {"accuracy": 99}}),
         json.dumps(FIGURES | {"validation": FIGURES["validation"] | {"interval": [0.1]}}),
         json.dumps(FIGURES | {"validation": FIGURES["validation"] | {"accuracy": float("nan")}}),
+        json.dumps(FIGURES) + " " * 2**22,  # right, and too long to be read for every visitor
     ],
 )
 def test_figures_that_are_none_or_anothers_are_left_out(run, text):

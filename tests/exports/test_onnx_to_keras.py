@@ -86,6 +86,7 @@ LOOKS = {
     "a pool": ("MaxPool", [], {}, {"kernel_shape": [2, 2], "strides": [2, 2]}),
     "scaled by channel": ("Mul", ["k"], {"k": (1, 3, 1, 1)}, {}),
     "moved by channel": ("Sub", ["k"], {"k": (3, 1, 1)}, {}),
+    "a point in one axis": ("GlobalAveragePool", [], {}, {}),
 }
 
 
@@ -98,12 +99,57 @@ def test_one_way_of_looking_is_what_onnx_says_it_is(to_keras, name):
     np.testing.assert_allclose(found, by_onnx_runtime(model.SerializeToString(), pictures)["y"], rtol=1e-4, atol=1e-3)
 
 
+POINTS = {
+    "flattened": lambda: small([node("Flatten", ["x"], "y", axis=1)]),
+    "flattened from one position": lambda: small(
+        [
+            node("Transpose", ["x"], "first", perm=[0, 3, 1, 2]),
+            node("GlobalAveragePool", ["first"], "mean"),
+            node("Flatten", ["mean"], "y", axis=1),
+        ]
+    ),
+    "added to a constant that comes first": lambda: small([node("Add", ["k", "x"], "y")], {"k": kernel(3)}),
+    "taken from a constant that comes first": lambda: small([node("Sub", ["k", "x"], "y")], {"k": np.float32(9)}),
+    "the larger of it and a constant": lambda: small([node("Max", ["k", "x"], "y")], {"k": np.float32(99)}),
+    "divided by its own sum": lambda: small(
+        [node("ReduceSum", ["x", "axes"], "sum", keepdims=1), node("Div", ["x", "sum"], "y")], {"axes": np.array([3])}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_one_way_of_reckoning_is_what_onnx_says_it_is(to_keras, name):
+    model = POINTS[name]()
+    pictures = np.random.default_rng(1).integers(1, 256, (2, 6, 6, 3), dtype=np.uint8)
+    found = to_keras(model).predict_on_batch(pictures)["y"]
+    expected = by_onnx_runtime(model.SerializeToString(), pictures)["y"]
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+
+
 REFUSED = {
     "no Keras layer is known for the operator Sin": lambda: small([node("Sin", ["x"], "y")]),
     "Transpose by [0, 2, 1, 3]": lambda: small([node("Transpose", ["x"], "y", perm=[0, 2, 1, 3])]),
     "Conv with the attributes": lambda: looking("Conv", "k", constants={"k": kernel(4, 3, 3, 3)}, dilations=[2, 2]),
     "padding SAME_LOWER": lambda: looking("Conv", "k", constants={"k": kernel(4, 3, 3, 3)}, auto_pad="SAME_LOWER"),
     "Clip from -1.0": lambda: small([node("Clip", ["x", "l", "h"], "y")], {"l": np.float32(-1), "h": np.float32(1)}),
+    "Add of tensors with different axes": lambda: small(
+        [node("Transpose", ["x"], "first", perm=[0, 3, 1, 2]), node("Add", ["first", "x"], "y")], shape=("N", 3, 3, 3)
+    ),
+    "Div with a constant": lambda: small([node("Div", ["x", "k"], "y")], {"k": np.float32(2)}),
+    "Gemm with the attributes {'alpha': 2.0}": lambda: small(
+        [node("Flatten", ["x"], "flat"), node("Gemm", ["flat", "k"], "y", alpha=2.0)], {"k": kernel(108, 2)}
+    ),
+    "MatMul of two tensors": lambda: small([node("MatMul", ["x", "x"], "y")], shape=("N", 3, 3, 3)),
+    "ReduceSum of a picture": lambda: looking("ReduceSum", "a", constants={"a": np.array([1])}, keepdims=1),
+    "Reshape to [3, 36]": lambda: small([node("Reshape", ["x", "s"], "y")], {"s": np.array([3, 36])}),
+    "Flatten of maps with channels first": lambda: looking("Flatten", axis=1),
+    "Squeeze of the axes [3]": lambda: looking("Squeeze", "a", constants={"a": np.array([3])}),
+    "a pool with the padding [1, 1, 1, 1]": lambda: looking("MaxPool", kernel_shape=[2, 2], pads=[1, 1, 1, 1]),
+    "MaxPool with the attributes": lambda: looking("MaxPool", kernel_shape=[2, 2], ceil_mode=1),
+    "Pad by [0, 0, 1, 1, 0, 0, 1, 1]": lambda: looking(
+        "Pad", "p", constants={"p": np.array([0, 0, 1, 1, 0, 0, 1, 1])}, mode="reflect"
+    ),
     "a constant divided by a tensor": lambda: small([node("Div", ["k", "x"], "y")], {"k": np.float32(1)}),
     "arithmetic with a constant of the shape (6, 1)": lambda: small(
         [node("Add", ["x", "k"], "y")], {"k": kernel(6, 1)}
@@ -122,3 +168,25 @@ def test_what_no_stock_layer_expresses_is_refused_by_name(to_keras, text):
     with pytest.raises(Untranslatable) as told:
         to_keras(REFUSED[text]())
     assert text in str(told.value)
+
+
+def test_attributes_are_plain_values(to_keras):
+    from onnx import helper, numpy_helper
+
+    from pawsight.exports.child.onnx_to_keras import attributes
+
+    told = attributes(helper.make_node("Any", [], ["y"], mode="edge", value=numpy_helper.from_array(kernel(2)), axis=1))
+    assert (told["mode"], told["axis"]) == ("edge", 1)
+    np.testing.assert_array_equal(told["value"], kernel(2))
+
+
+def test_what_is_named_is_made_and_nothing_else(to_keras, tmp_path):
+    import onnx
+
+    from pawsight.exports.child.make_keras import main
+
+    onnx.save(small([node("Relu", ["x"], "y")]), tmp_path / "small.onnx")
+    main([str(tmp_path / "small.onnx"), "keras", str(tmp_path / "model.keras")])
+    main([str(tmp_path / "small.onnx"), "saved-model", str(tmp_path / "saved")])
+    assert {one.name for one in tmp_path.iterdir()} == {"small.onnx", "model.keras", "saved"}
+    assert (tmp_path / "saved" / "saved_model.pb").is_file()

@@ -235,5 +235,5 @@ def _failure(error: Exception, silence: float) -> FetchFailed:
     if isinstance(reason, http.client.InvalidURL | UnicodeError):
         return FetchFailed(f"It is not a URL that can be asked for: {reason}.", again=False)
     if isinstance(reason, OSError | http.client.HTTPException):
-        return FetchFailed(f"The connection failed: {reason or type(reason).__name__}.", again=True)
+        return FetchFailed(f"The connection failed: {str(reason) or type(reason).__name__}.", again=True)
     raise error

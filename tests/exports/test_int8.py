@@ -8,11 +8,14 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pawsight.bundle import read_bundle
+from pawsight.data.finder import Candidate
 from pawsight.errors import ExportRefused
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.intervals import wilson
+from pawsight.exports import int8
 from pawsight.exports.int8 import Cost, Side, check_cost
 from pawsight.jobs import export as job
 from pawsight.jobs.export import export, summary
@@ -68,6 +71,43 @@ def test_so_few_pictures_prove_nothing_and_nothing_is_written(run, monkeypatch):
     assert told.value.what.startswith("int8 is refused: it may lose ")
     assert "On 16 validation pictures it gains +0.0 points over float32" in told.value.why
     assert not (run / "export").exists()
+
+
+def test_what_the_tool_complains_of_is_told(monkeypatch):
+    monkeypatch.setattr(int8, "run_maker", lambda script, *words: f"{script}: no such operator")
+    with pytest.raises(ExportRefused) as told:
+        int8.quantise(b"model", np.zeros((1, 8, 8, 3), np.uint8))
+    assert told.value.what == "The model could not be brought to int8."
+    assert told.value.why == "NNCF says: make_int8: no such operator"
+    assert told.value.fix == "Leave --int8 out."
+
+
+def candidates_in(folder, count):
+    """Drawn pictures of two classes, every third of which is none."""
+    made = []
+    for number in range(count):
+        path = folder / f"{number}.png"
+        Image.new("RGB", (9, 9), (number, 0, 0)).save(path)
+        if number % 3 == 2:
+            path.write_bytes(b"no picture")
+        made.append(Candidate(path, path.name, ("red", "green")[number % 2], "validation"))
+    return made
+
+
+def test_it_is_measured_on_the_pictures_that_can_be_read_some_at_a_time(colour_bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(int8, "_CHUNK", 2)
+    bundle = read_bundle(colour_bundle)
+    told = int8.measure_cost(bundle, bundle.model, candidates_in(tmp_path, 9), calibrated_on=5, threads=1, cores=1)
+    assert (told.pictures, told.calibrated_on, told.flips, told.difference) == (6, 5, 0, 0.0)
+    assert told.exact.right == told.reduced.right == 3  # all are taken for red; 0, 4 and 6 are
+    assert told.exact.unlike is None
+
+
+def test_where_no_picture_can_be_read_nothing_is_measured(colour_bundle, tmp_path):
+    bundle = read_bundle(colour_bundle)
+    with pytest.raises(ExportRefused) as told:
+        int8.measure_cost(bundle, bundle.model, candidates_in(tmp_path, 3)[2:], calibrated_on=5, threads=1, cores=1)
+    assert told.value.why == "No validation picture could be read."
 
 
 def test_it_is_calibrated_on_training_pictures_alone(run, monkeypatch):

@@ -84,3 +84,18 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(StorageError) as told, workbench(tmp_path / "file" / "out"):
         pass
     assert told.value.what == f"Could not write the export {tmp_path / 'file' / 'out'}."
+
+
+def test_an_earlier_export_stands_again_where_the_new_one_could_not_take_its_place(mine, tmp_path):
+    before = sorted(path.name for path in mine.iterdir())
+    with workbench(tmp_path) as bench, pytest.raises(StorageError) as told:
+        put(bench / "never made", mine)
+    assert told.value.what == f"Could not write the export {mine}."
+    assert sorted(path.name for path in mine.iterdir()) == before
+    check_free(mine)
+
+
+def test_where_nothing_stood_a_refusal_leaves_nothing(tmp_path):
+    with workbench(tmp_path / "out") as bench, pytest.raises(StorageError):
+        put(bench / "never made", tmp_path / "out" / "onnx")
+    assert not (tmp_path / "out" / "onnx").exists()

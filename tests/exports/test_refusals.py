@@ -66,6 +66,16 @@ def test_an_export_whose_unlikeness_is_another_is_refused(bundle, tmp_path):
     assert told.value.why.endswith(f"the output unlikeness is off by inf, {ALLOWED:g} is allowed.")
 
 
+def test_an_export_with_outputs_of_another_shape_is_refused(bundle, tmp_path):
+    made = tmp_path / "model.onnx"
+    made.write_bytes(bundle.model)
+    whole = expected_of(bundle)
+    with pytest.raises(ExportRefused) as told:
+        sit(TARGETS["onnx"], made, replace(whole, probabilities=whole.probabilities[:, :2]))
+    assert told.value.what == "The export to onnx is refused: its outputs do not fit the bundle's exam."
+    assert "probabilities" in told.value.why
+
+
 def test_in_8_bits_an_export_is_held_to_what_was_measured(bundle, tmp_path):
     made = tmp_path / "model.onnx"
     made.write_bytes(bundle.model)

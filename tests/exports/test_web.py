@@ -102,6 +102,13 @@ def test_without_a_runtime_its_address_is_pinned_and_its_hash_is_checked(colour_
     assert not (tmp_path / "web" / "runtime").exists()
 
 
+@pytest.mark.parametrize("page", ["no place", "here and here"])
+def test_a_page_that_is_not_the_one_it_was_written_for_is_not_filled_in(page):
+    with pytest.raises(ValueError, match="has no one place 'here'"):
+        web._with(page, "here", "there")
+    assert web._with("it is here", "here", "there") == "it is there"
+
+
 def test_with_a_runtime_the_policy_allows_no_address_elsewhere(colours):
     page = (colours / "index.html").read_text()
     policy = page.partition('Content-Security-Policy" content="')[2].partition('"')[0]

@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 
@@ -16,7 +17,8 @@ from PIL import Image
 
 from pawsight.errors import PawsightError, UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.web.decode_worker import REPLY
+from pawsight.web import decoding
+from pawsight.web.decode_worker import REPLY, _receive
 from pawsight.web.decoding import Decoders
 
 SETTINGS = DecodeSettings(image_px=32)
@@ -203,6 +205,38 @@ def test_a_decoder_ends_when_its_server_is_gone():
     with ours:
         assert ours.recv(REPLY.size, socket.MSG_WAITALL)
     assert worker.wait(10) == 0
+
+
+def test_a_request_that_comes_in_pieces_is_whole_and_half_a_one_is_none():
+    import socket
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sent = threading.Thread(target=lambda: [ours.sendall(piece) for piece in (b"on", b"etw", b"o", b"thr")])
+        sent.start()
+        assert _receive(theirs, 3) == b"one"
+        assert _receive(theirs, 3) == b"two"
+        sent.join()
+        ours.shutdown(socket.SHUT_WR)
+        assert _receive(theirs, 9) == b""
+
+
+def test_a_decoder_that_cannot_be_started_in_the_place_of_another_is_tried_again(tmp_path, monkeypatch):
+    """The first of its kind starts, the second does not, all others do."""
+    monkeypatch.setattr(decoding, "_SECOND_CHANCE", 0.01)
+    program, lines = tmp_path / "moody.py", []
+    program.write_text(
+        f"import pathlib\nplace = pathlib.Path({str(tmp_path)!r})\nturn = len(list(place.glob('turn*')))\n"
+        f"(place / f'turn{{turn}}').touch()\nif turn == 1:\n    raise SystemExit(1)\n{SLEEPS}"
+    )
+
+    async def work(decoders):
+        assert await reason(decoders, b"x") == "takes longer than 0.3 s to decode"
+        assert await reason(decoders, b"x") == "takes longer than 0.3 s to decode"
+
+    with_decoders(work, seconds=0.3, command=(sys.executable, str(program)), told=lines.append)
+    assert lines[1] == "A decoder could not be started; it is tried again."
+    assert lines.count(lines[1]) == 1
 
 
 def test_a_decoder_starts_light():

@@ -53,3 +53,9 @@ def test_nothing_answered_has_no_error():
 def test_who_answers_everything_and_who_was_asked_nothing_has_none():
     assert measure_abstention(TRUE, TABLE, ["answered"] * 5, Trust(temperature=2.0)) is None
     assert measure_abstention(np.empty(0, np.int64), np.empty((0, 2)), [], Trust(promise=PROMISE)) is None
+
+
+def test_a_guard_alone_promises_nothing():
+    told = measure_abstention(TRUE, TABLE, VERDICTS, Trust(guard=GUARD))
+    assert told.promise is None
+    assert told.sentence().endswith("(33.33 %, 6.1-79.2 %); unlike anything seen: 1")

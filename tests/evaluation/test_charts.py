@@ -101,6 +101,20 @@ def test_one_epoch_without_validation_is_drawn() -> None:
     assert "validation was not measured" in describe(history)
 
 
+def test_where_the_commonest_class_is_not_known_no_line_is_drawn_for_it() -> None:
+    assert "knowing nothing" in words(accuracy_svg(epochs(3), TWO, name="x"))
+    assert "knowing nothing" not in words(accuracy_svg(epochs(3), Guessing(2, None), name="x"))
+    scores = [Score("cnn", 0.6, wilson(60, 100))]
+    assert "always the commonest class" in words(ladder_svg(scores, baseline=0.5))
+    assert "always the commonest class" not in words(ladder_svg(scores, baseline=None))
+
+
+def test_a_best_epoch_without_a_loss_is_marked_on_the_accuracy_alone() -> None:
+    history = epochs(2, val_loss=math.nan)
+    assert "best: epoch 1" in words(accuracy_svg(history, TWO, name="x"))
+    assert "best" not in words(loss_svg(history, TWO, name="x"))
+
+
 def test_a_history_without_epochs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="without epochs"):
         draw_history([], tmp_path / "h.png", tmp_path / "h.svg", guessing=TWO)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -14,8 +15,12 @@ import pytest
 from pawsight.errors import WrongUsage
 from pawsight.evaluation import ladder_words as words
 from pawsight.evaluation.compare import gain
-from pawsight.evaluation.ladder_report import as_markdown, build_report
+from pawsight.evaluation.ladder_outcome import Ladder, summary
+from pawsight.evaluation.ladder_outcome import test_sentences as sentences_about_test
+from pawsight.evaluation.ladder_report import as_markdown, build_report, told_about
+from pawsight.evaluation.ladder_views import RungView, command_of, rung_views, unique_names
 from pawsight.evaluation.run_folder import read_rung
+from pawsight.runs import write_table
 
 CATS_AND_DOGS = ("cats", "dogs")
 VOID = {"meta", "img", "br"}
@@ -325,6 +330,81 @@ def test_an_older_run_gets_a_command_put_together_from_its_records(make: Make, t
     text = page_of(build_report([make(0.8, recipe="probe", seed=3)], tmp_path / "out")).text
     assert ", put together from what the run records" in text
     assert f"pawsight train {tmp_path / 'pictures'} --recipe probe --seed 3 --image-px 160" in text
+
+
+def test_a_command_put_together_names_all_that_decides_a_run(make: Make, tmp_path: Path) -> None:
+    run = make(0.8, recipe="probe", seed=3)
+    (run / "recipe.toml").write_text('name = "probe"\nbackbone = "lite0"\nimage_px = 96\nseed = 3\nsplit_seed = 5\n')
+    assert command_of(read_rung(run)) == (
+        f"pawsight train {tmp_path / 'pictures'} --recipe probe --seed 3 --backbone lite0 --image-px 96 --split-seed 5",
+        True,
+    )
+    (run / "recipe.toml").write_text('name = "probe"\n')
+    assert "--image-px" not in command_of(read_rung(run))[0]
+
+
+def views_of(*runs: Path) -> list[RungView]:
+    rungs = [read_rung(run) for run in runs]
+    return rung_views(rungs, unique_names(rungs), [None] * len(rungs), None)
+
+
+def test_a_log_loss_that_is_not_known_is_not_told(make: Make) -> None:
+    run = make(0.8)
+    assert "with a log loss of" in views_of(run)[0].score
+    plain = json.loads((run / "metrics.json").read_text())["validation"]
+    change(run, validation=plain | {"log_loss": None})
+    assert views_of(run)[0].score.endswith(" %).".replace(" ", "\N{NO-BREAK SPACE}"))
+
+
+def test_of_two_equal_rungs_the_one_whose_log_loss_is_known_is_chosen(make: Make) -> None:
+    known, unknown, unmeasured = make(0.8, seed=1), make(0.8, seed=1), make(0.9)
+    plain = json.loads((unknown / "metrics.json").read_text())["validation"]
+    change(unknown, validation=plain | {"log_loss": None})
+    change(unmeasured, validation=None)
+    assert told_about([unknown, unmeasured, known]) == known
+
+
+def test_epochs_that_were_not_validated_are_not_summed_up(make: Make) -> None:
+    best = {"number": 1, "loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.75}
+    best |= {"learning_rate": 0.001, "seconds": 2.5}
+
+    def told(*epochs: dict[str, float]) -> str:
+        run = make(0.8)
+        write_table(run / "history.csv", tuple(best), [tuple(one.values()) for one in epochs])
+        return views_of(run)[0].curve.replace("\N{NO-BREAK SPACE}", " ")
+
+    summed = "it is right on 80.0 % of the training part and 75.0 % of validation."
+    assert told(best | {"val_accuracy": math.nan}) == ""
+    assert told(best) == f"At its best epoch, 1 of 1, {summed}"
+    assert told(best, best | {"number": 2, "accuracy": 0.9, "val_accuracy": 0.7}) == (
+        f"At its best epoch, 1 of 2, {summed} At the last, on 90.0 % and 70.0 %."
+    )
+
+
+def test_parameters_whose_training_is_not_recorded_are_counted_alone(make: Make) -> None:
+    def told(parameters: dict[str, int]) -> str:
+        return dict(views_of(make(0.8, more={"parameters": parameters}))[0].facts)["Parameters"]
+
+    assert told({"total": 1234567, "trainable": 1000}) == "1,234,567 (1,000 trained)"
+    assert told({"total": 1234567, "trainable": 1234567}) == "1,234,567 (all trained)"
+    assert told({"total": 1234567}) == "1,234,567"
+
+
+def test_scores_without_a_baseline_are_not_compared_with_one(make: Make) -> None:
+    run = make(0.8, test=True)
+
+    def told() -> list[str]:
+        rung = read_rung(run)
+        ladder = Ladder(rungs=(rung,), gains=(None,), chosen=rung)
+        return [*summary(ladder, "cnn"), *sentences_about_test(ladder)]
+
+    assert sum("Always giving the commonest answer would score" in one for one in told()) == 2
+    plain = json.loads((run / "metrics.json").read_text())
+    change(run, **{part: plain[part] | {"baseline": None} for part in ("validation", "test")})
+    first, second, *_ = told()[:2]
+    assert first.startswith("cnn was measured on validation: right on ")
+    assert second.startswith("On the test part it is right on ")
+    assert not any("would score" in one for one in told())
 
 
 def test_runs_of_one_recipe_are_told_apart_by_seed(make: Make, tmp_path: Path) -> None:

@@ -14,13 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.data.findings import Finding, found
+from pawsight.evaluation.answer_table import AnswerTable
+from pawsight.evaluation.compare import Answered
+from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.ladder_outcome import class_rows
 from pawsight.evaluation.ladder_report import build_report, told_about
 from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.run_folder import read_rung
-from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
+from pawsight.evaluation.slices import Judged, Slice, SliceKey, measure_slices
 from pawsight.evaluation.trust_answers import answers_view
 from pawsight.evaluation.trust_page import make_trust, trust_json
+from pawsight.evaluation.trust_promise import promise_sentences, seen_rows
 from pawsight.evaluation.trust_stored import read_curve, read_findings, read_slices, read_suspects
 from pawsight.runs import write_table
 from pawsight.storage import sha256_of, write_json
@@ -126,6 +130,13 @@ def curve() -> Any:
 def plain_curve() -> dict[str, Any]:
     told = {"recipe": "cnn", "trained": "probe on a backbone at 96 px", "is_stand_in": True, "left_out": 3}
     return told | json.loads(json.dumps(curve().to_json()))
+
+
+def without_pictures(run: Path, place: Path) -> Path:
+    """A copy of a run that knows of no pictures: decoding them takes the time."""
+    copy = shutil.copytree(run, place / "001")
+    (copy / "source.json").write_text("{}")
+    return copy
 
 
 def page_of(run: Path, target: Path) -> Page:
@@ -258,6 +269,169 @@ def test_a_promise_that_could_not_be_kept_says_why(tmp_path: Path, fake_runs: An
     assert told.replace("\N{NO-BREAK SPACE}", " ") == (
         "A promise of at most 0.1 % of wrong answers was asked for and could not be made. 40 pictures are too few."
     )
+
+
+def told_of_promise(rung: Any, abstention: dict[str, Any], test: AnswerTable | None = None) -> list[str]:
+    said = promise_sentences(rung, abstention, test)
+    return [one.replace("\N{NO-BREAK SPACE}", " ") for one in said]
+
+
+def answered_to_test() -> AnswerTable:
+    """Answers to five pictures: three are surer than 0.7, one of these is wrong."""
+    table = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.6, 0.4], [0.45, 0.55]])
+    said = [CLASSES[one] for one in table.argmax(axis=1)]
+    true = ["cats", "dogs", "dogs", "cats", "cats"]
+    answers = tuple(Answered(str(row), *pair) for row, pair in enumerate(zip(true, said, strict=True)))
+    return AnswerTable(CLASSES, answers, table)
+
+
+def test_the_test_part_bears_a_promise_out_or_does_not(whole: Path) -> None:
+    *_, told = told_of_promise(read_rung(whole), {"max_error": 0.05, "promise": PROMISE}, answered_to_test())
+    assert told == (
+        "On the test part, the guard aside, it would answer 3 of 5 and be wrong on 1 of those"
+        " (33.3 %, 95 % interval 6.1 to 79.2 %)."
+    )
+
+
+def test_the_test_part_says_nothing_of_a_promise_under_which_none_of_it_is_answered(whole: Path) -> None:
+    for promise in (PROMISE | {"threshold": 0.95}, {k: v for k, v in PROMISE.items() if k != "threshold"}):
+        told = told_of_promise(read_rung(whole), {"max_error": 0.05, "promise": promise}, answered_to_test())
+        assert len(told) == 2
+        assert "test part" not in " ".join(told)
+
+
+def test_a_promise_that_needs_no_silence_says_so(whole: Path) -> None:
+    free = PROMISE | {"threshold": 0.0, "answered": 40, "coverage": 1.0, "coverage_interval": None}
+    _, told = told_of_promise(read_rung(whole), {"max_error": 0.05, "promise": free})
+    assert told == (
+        "For that it need not leave any picture unanswered: on validation it answers 40 of 40 (100.0 %)"
+        " and is wrong on 1 of them."
+    )
+
+
+def test_a_kind_of_strange_picture_whose_counts_cannot_be_is_left_out() -> None:
+    caught = [{"pictures": 15, "caught": 16}, {"pictures": 0, "caught": 0}, {"pictures": 4}, *GUARD["caught"]]
+    (seen,) = seen_rows({"caught": caught})
+    assert (seen.kind, seen.pictures, seen.caught) == ("noise", "15", "14")
+
+
+@pytest.mark.parametrize(
+    ("findings", "told"),
+    [
+        ([], "The audit found nothing wrong."),
+        ([found("a.jpg", "dark", 12.5)], "The audit has one finding, of low severity."),
+        (
+            [found("a.jpg", "dark", 12.5), found("b.jpg", "dark", 12.5)],
+            "The audit has 2 findings, all of low severity.",
+        ),
+    ],
+)
+def test_few_findings_are_told_in_few_words(tmp_path: Path, fake_runs: Any, findings: list[Finding], told: str) -> None:
+    run = fake_runs.write_run(tmp_path / "001", [("a.jpg", "0" * 64, "cats", "validation")] * 2, CLASSES, root=tmp_path,
+                              accuracy=1.0)  # fmt: skip
+    write_findings(run, findings)
+    assert make_trust(read_rung(run), {}).audit.summary == told
+
+
+def test_of_many_pictures_with_one_fault_the_first_are_shown(whole: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(whole, tmp_path / "001")
+    there = [f"train/{number}/{number}.{index}.jpg" for number in (0, 1) for index in (0, 1, 2)]
+    write_findings(run, [found(path, "dark", 12.5) for path in there])
+    (problem,) = make_trust(read_rung(run), {}).audit.problems
+    assert problem.count == 6
+    assert [one.sides[0].path for one in problem.exhibits] == there[:4]
+
+
+def test_a_run_that_does_not_say_what_straddles_is_not_called_clean(whole: Path, tmp_path: Path) -> None:
+    run = without_pictures(whole, tmp_path)
+    metrics = json.loads((run / "metrics.json").read_text())
+    del metrics["straddling"]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    audit = make_trust(read_rung(run), {}).audit
+    assert audit.straddling == "Whether pictures of two parts look the same is not recorded."
+
+
+def test_labels_that_nobody_doubts_are_called_the_least_certain(whole: Path, tmp_path: Path) -> None:
+    run = without_pictures(whole, tmp_path)
+    write_json(run / "suspects.json", plain_suspects(whole) | {"flagged": 0, "left_out": 2})
+    view = make_trust(read_rung(run), {}).suspects
+    assert view is not None
+    assert view.sentence.replace("\N{NO-BREAK SPACE}", " ").endswith(
+        "by the most similar pictures. 2 pictures could not be looked at again. These are the least certain ones."
+    )
+
+
+def one_slice(**changes: Any) -> Slice:
+    values = {
+        "name": "dark", "kind": "trait", "pictures": 9, "right": 9, "accuracy": 1.0, "interval": Interval(0.7, 1.0),
+        "rest_accuracy": 0.9, "difference": 10.0, "p_value": 1.0, "p_holm": 1.0, "verdict": "tie", "worst": (),
+    }  # fmt: skip
+    return Slice(**(values | changes))
+
+
+def test_kinds_of_pictures_that_are_as_good_as_the_rest_are_told_so(whole: Path, tmp_path: Path) -> None:
+    run = without_pictures(whole, tmp_path)
+
+    def told(*slices: Slice) -> Any:
+        kept = {"part": "validation", "pictures": 40, "slices": [one.to_json() for one in slices]}
+        write_json(run / "slices.json", kept)
+        view = make_trust(read_rung(run), {}).slices
+        assert view is not None
+        return view
+
+    assert told(one_slice(p_holm=None)).sentence == (
+        "No kind of picture among 40 pictures of validation has enough of them to be tested."
+    )
+    assert "The lowest" not in told(one_slice()).sentence
+    assert (
+        told(one_slice(), one_slice(name="bright", accuracy=0.5))
+        .sentence.replace("\N{NO-BREAK SPACE}", " ")
+        .endswith("The lowest: bright, 50.0 %.")
+    )
+
+
+def test_a_worst_slice_with_no_rest_is_told_without_a_difference(whole: Path, tmp_path: Path) -> None:
+    run = without_pictures(whole, tmp_path)
+    wrong = Judged("validation/0/0.0.jpg", "cats", "dogs", 0.9)
+    alone = one_slice(right=8, accuracy=8 / 9, rest_accuracy=None, difference=None, worst=(wrong,))
+    write_json(run / "slices.json", {"part": "validation", "pictures": 9, "slices": [alone.to_json()]})
+    view = make_trust(read_rung(run), {}).slices
+    assert view is not None
+    (spot,) = view.spots
+    assert spot.sentence == "Dark: right on 8 of 9 pictures."
+    assert len(spot.exhibits) == 1
+
+
+def test_a_figure_that_is_none_stays_text_and_a_curve_of_one_point_is_none(whole: Path, tmp_path: Path) -> None:
+    write_table(
+        tmp_path / "audit.csv", COLUMNS, [("a", "dark", value, "low") for value in ("nan", "inf", "3.5", "3", "grey")]
+    )
+    read = read_findings(tmp_path)
+    assert read is not None
+    assert [one.value for one in read] == ["nan", "inf", 3.5, 3, "grey"]
+    write_json(tmp_path / "learning_curve.json", plain_curve() | {"points": plain_curve()["points"][:1]})
+    assert read_curve(tmp_path) is None
+    plain = plain_suspects(whole)
+    plain["suspects"] = [plain["suspects"][0] | {"score": "inf"}]
+    write_json(tmp_path / "suspects.json", plain)
+    assert read_suspects(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("calibration", "told"),
+    [
+        ({"temperature": 1.0, "pictures": 90, "fitted_on": "x"}, "The temperature is 1, from 90 x: "),
+        ({"temperature": 0.5, "pictures": 90}, "It sharpens them: they were less sure than they were right."),
+        ({"temperature": 0.5, "pictures": 0}, "There are no answers that were not fitted to, "),
+    ],
+)
+def test_every_temperature_is_told_for_what_it_does(
+    whole: Path, tmp_path: Path, calibration: dict[str, Any], told: str
+) -> None:
+    run = without_pictures(whole, tmp_path)
+    metrics = json.loads((run / "metrics.json").read_text()) | {"calibration": calibration}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    assert told in answers_view(read_rung(run)).calibration.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_what_a_patch_gained_is_told_with_its_interval(whole: Path, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from threading import Thread
 
@@ -129,3 +132,31 @@ def test_bfloat16_answers_lie_near_those_of_float32(colour_model, engine):
     rough = Engine(colour_model, image_px=8, precision="bf16", streams=1).run_all(squares(20))
     exact = engine.run_all(squares(20))
     assert np.abs(rough["probabilities"] - exact["probabilities"]).max() < 0.1
+
+
+OUTLIVED = """
+import gc, signal, sys
+from pathlib import Path
+from pawsight.engine import Engine
+
+model = Path(sys.argv[1]).read_bytes()
+first, second = (Engine(model, image_px=8, precision="f32", streams=1) for _ in range(2))
+del first
+gc.collect()
+del second
+gc.collect()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_a_signal_is_heard_after_engines_have_gone_in_any_order(colour_model, tmp_path):
+    """With a core for each of them it was a segmentation fault, on machines with AMX."""
+    (tmp_path / "model.onnx").write_bytes(colour_model)
+    words = [sys.executable, "-c", OUTLIVED, str(tmp_path / "model.onnx")]
+    ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "interrupted\n", "")

@@ -14,6 +14,7 @@ import math
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -145,10 +146,9 @@ class Lane:
 def _compile(
     model: bytes, image_px: int, precision: Precision, streams: int, change: Callable[[Any], None] | None
 ) -> Any:
-    openvino = import_openvino()
     settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": str(streams)} | _share(streams)
     try:
-        core = openvino.Core()
+        core = openvino_core()
         graph = core.read_model(model, b"")
         graph.reshape([1, image_px, image_px, 3])
         _check_shapes(graph)
@@ -186,6 +186,17 @@ def _share(streams: int) -> dict[str, str]:
     if streams >= usable_cores():
         return {}
     return {"INFERENCE_NUM_THREADS": str(streams), "ENABLE_CPU_PINNING": "NO"}
+
+
+@cache
+def openvino_core() -> Any:
+    """Return the one `openvino.Core` of this process.
+
+    On machines with AMX each core gives the thread that uses it a stack for signals, and when it goes puts back the
+    one that was there before (https://github.com/openvinotoolkit/openvino/pull/11894). Of two, the second puts back
+    that of the first, gone long ago, and the next Ctrl-C ends the process with a segmentation fault.
+    """
+    return import_openvino().Core()
 
 
 def import_openvino() -> Any:

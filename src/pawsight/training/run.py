@@ -23,9 +23,10 @@ from pawsight.data.sources import Source
 from pawsight.data.split import PARTS, Split
 from pawsight.data.split_file import SplitFile
 from pawsight.data.split_given import cut, found_for
-from pawsight.engine import Engine, best_precision
+from pawsight.engine import Engine, Precision, best_precision, openvino_core
 from pawsight.errors import PicturesChanged
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
+from pawsight.images.ordered import ordered_map
 from pawsight.machine import versions
 from pawsight.models.backbones import find_backbone
 from pawsight.models.export_backbone import backbone_onnx
@@ -229,9 +230,13 @@ def _examined(material: Material, model: bytes) -> tuple[Exam, Engine]:
     """Return the exam with the graph's answers, and the graph compiled for this machine."""
     with Cache(material.place.cache / "cache") as cache:
         pictures = exam_pictures(material.recipe.image_px, cache)
-    engine = material.engine(model)
-    answers: Floats = engine.run_all(pictures)["probabilities"]
-    if engine.precision == "f32":
-        return Exam(pictures, answers), engine
-    exact = Engine(model, image_px=engine.image_px, precision="f32", streams=material.place.machine.cores)
-    return Exam(pictures, exact.run_all(pictures)["probabilities"], reduced=answers), engine
+
+    def sat(precision: Precision) -> tuple[Engine, Floats]:
+        cores = material.place.machine.cores
+        engine = Engine(model, image_px=material.recipe.image_px, precision=precision, streams=cores)
+        return engine, engine.run_all(pictures)["probabilities"]
+
+    openvino_core()  # once, and not by two threads at the same time
+    # Compiling is work for one core, so two arithmetics take hardly longer than one.
+    (engine, answers), *exact = ordered_map(sat, dict.fromkeys((material.precision, "f32")), threads=2)
+    return (Exam(pictures, exact[0][1], reduced=answers) if exact else Exam(pictures, answers)), engine

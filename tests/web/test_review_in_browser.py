@@ -167,6 +167,7 @@ def test_of_two_hundred_classes_one_is_found_by_its_name(browser, tmp_path):
         press(browser, "/")
         press(browser, "137", Keys.ENTER)
         soon(lambda: kept(tmp_path) == [("train/breed 000/0.png", "relabel", "breed 137")])
+        soon(lambda: text(browser, "count") == "2 of 4, 1 decided")
         press(browser, "3")
         soon(lambda: kept(tmp_path)[-1] == ("train/breed 000/1.png", "relabel", "breed 002"))
         assert browser.get_log("browser") == []

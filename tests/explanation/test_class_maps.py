@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 from pawsight.bundle import read_bundle
 from pawsight.data.sample import draw_with_place
-from pawsight.explanation.class_maps import LinearHead
+from pawsight.explanation.class_maps import MAPS, LinearHead, reveal_maps
 from pawsight.explanation.explainer import Explainer
 from pawsight.explanation.heat import finer
 from pawsight.images.decode import decode
@@ -178,3 +178,48 @@ def test_a_bundle_of_a_majority_says_nothing_about_places(colour_bundle):
     assert (heat.label, heat.method, heat.silent, heat.box()) == ("a", "cam", True, None)
     assert heat.place() == "nowhere: nothing in the picture speaks for it"
     assert heat.bias == pytest.approx(np.log(0.6) - bias.mean(), abs=1e-5)
+
+
+def graph_with(pooled, *, kept="Constant", shape=(1, 8, 8, 3), names=("head/weights", "head/bias")):
+    """An OpenVINO graph whose features are the mean of a picture over the axes `pooled`, and a head of three classes."""
+    import openvino
+    from openvino import opset13 as ops
+
+    picture = ops.parameter(shape, np.float32)
+    axes = ops.constant(np.array(pooled))
+    if kept != "Constant":
+        axes = ops.add(axes, ops.parameter([len(pooled)], np.int64))
+    features = ops.reduce_mean(picture, axes, keep_dims=False)
+    head = [ops.constant(np.eye(3, dtype=np.float32)), ops.constant(np.zeros(3, np.float32))]
+    for node, name in zip(head, names, strict=True):
+        node.set_friendly_name(name)
+    logits = ops.add(ops.matmul(features, head[0], False, False), head[1])
+    graph = openvino.Model([ops.result(features), ops.result(logits)], [picture, *added_parameters(axes)])
+    graph.outputs[0].get_tensor().set_names({"features"})
+    return graph
+
+
+def added_parameters(axes):
+    return [one.get_node() for one in axes.input_values() if one.get_node().get_type_name() == "Parameter"]
+
+
+@pytest.mark.parametrize(
+    ("pooled", "options", "allowed"),
+    [
+        ((1, 2), {}, True),
+        ((-2, -3), {}, True),
+        ((1, 2), {"names": ("weights", "bias")}, False),  # no head of ours
+        ((1, 2), {"shape": (1, -1, 8, 3)}, False),  # of any size
+        ((2, 3), {"shape": (1, 3, 8, 8, 3)}, False),  # of five axes
+        ((1, 2), {"kept": "computed"}, False),  # over axes that are not known beforehand
+    ],
+)
+def test_maps_are_revealed_where_a_mean_of_fixed_axes_and_one_layer_follow(pooled, options, allowed):
+    graph = graph_with(pooled, **options)
+    before = len(graph.outputs)
+    head = reveal_maps(graph)
+    assert (head is not None) == allowed
+    assert len(graph.outputs) == before + allowed
+    if head is not None:
+        assert head.channel_axis == 2
+        assert graph.outputs[-1].get_names() == {MAPS}

@@ -7,12 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from pawsight.cli import cli
 from pawsight.errors import StorageError, WrongUsage
+from pawsight.evaluation.answer_table import AnswerTable
 from pawsight.evaluation.compare import holm
+from pawsight.jobs import compare as job
 from pawsight.jobs.compare import compare, summary
 from pawsight.jobs.sealed import looks_at_test
 
@@ -80,6 +83,20 @@ def test_more_than_four_runs_are_each_compared_with_the_first(make: Any) -> None
     made = compare(runs)
     assert [(pair.first, pair.second) for pair in made.pairs] == [(runs[0], other) for other in runs[1:]]
     assert any(line.startswith("Each against the first") for line in summary(made))
+
+
+def test_a_tie_says_how_many_more_pictures_would_settle_it(make: Any) -> None:
+    made = compare(make(0.95, 0.94))
+    (pair,) = made.pairs
+    assert pair.gain.verdict == "tie"
+    told = f": a tie; about {pair.more_pictures:,} more pictures would settle it if it is real"
+    assert any(line.endswith(told) for line in summary(made))
+
+
+def test_a_table_without_pictures_is_no_measurement() -> None:
+    empty = AnswerTable(("cats", "dogs"), (), np.empty((0, 2)))
+    with pytest.raises(ValueError, match="without pictures cannot be measured"):
+        job._measured(empty, seed=0)
 
 
 def test_only_shared_pictures_are_compared(make: Any) -> None:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from pawsight.data.finder import Candidate
 from pawsight.errors import BadCatalog, NoPictures, WrongUsage
-from pawsight.jobs.evaluate import evaluate, summary
+from pawsight.evaluation.abstention import measure_abstention
+from pawsight.evaluation.metrics import measure
+from pawsight.jobs import evaluate as job
+from pawsight.jobs.evaluate import EvaluateReport, evaluate, summary
+from pawsight.jobs.sealed import HeldOut
+from pawsight.progress import SILENT
+from pawsight.trust import Guard, Trust
 
 
 @pytest.fixture
@@ -164,3 +175,55 @@ def test_the_listener_hears_which_bundle_and_split_it_is(warm):
 
     evaluate(warm.report.run, progress=Listener())
     assert said == [f"Bundle   {warm.report.run / 'bundle'}, split {warm.report.split.digest[:12]}"]
+
+
+def measured(classes=("cats", "dogs"), count=6):
+    """Figures of a classifier that is wrong on one picture."""
+    true = np.arange(count) % len(classes)
+    table = np.where(np.eye(len(classes))[true] > 0, 0.9, 0.1 / max(len(classes) - 1, 1))
+    table[0] = table[0, ::-1]
+    return measure(true, table, classes)
+
+
+def report_of(**changes):
+    values = {"bundle": Path("b"), "data": "holiday", "part": None, "split_digest": "5" * 64, "left_out": ()}
+    return EvaluateReport(**({"metrics": measured()} | values | changes))
+
+
+def test_where_nothing_was_measured_one_line_says_so():
+    assert len(summary(report_of(metrics=None))) == 1
+
+
+def test_an_area_that_is_not_known_is_not_told():
+    lines = summary(report_of(metrics=replace(measured(), roc_auc=None)))
+    assert not any("ROC" in line for line in lines)
+    assert "Area under the ROC curve" in summary(report_of())[1]
+    assert "Commonest mistakes: 1 cats taken for dogs" in lines
+
+
+def test_abstention_is_told_where_there_is_any():
+    verdicts = ["answered"] * 5 + ["unlike anything seen"]
+    guard = Guard(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
+    true = np.arange(6) % 2
+    counted = measure_abstention(true, np.eye(2)[true], verdicts, Trust(guard=guard))
+    lines = summary(report_of(abstention=counted))
+    assert f"Abstention: {counted.sentence()}" in lines
+
+
+def test_a_held_out_picture_that_holds_something_else_now_is_not_measured(tmp_path):
+    """Also where it can still be read: it is not the picture that was held out."""
+    candidates = tuple(Candidate(tmp_path / name, name, "cats", None) for name in ("same", "other", "learnt", "broken"))
+    loaded = [SimpleNamespace(sha256=name, problem="truncated") for name in ("same", "new", "learnt", "broken")]
+    outputs = [{"probabilities": np.array([0.9, 0.1])}] * 3 + [None]
+    predictor = SimpleNamespace(
+        classes=("cats", "dogs"),
+        bundle=SimpleNamespace(trained={"learnt"}),
+        outputs=lambda paths: zip(loaded, outputs, strict=True),
+        verdict=lambda one: "answered",
+    )
+    held = HeldOut(candidates, {one.name: one.name for one in candidates})
+    truths, _, verdicts, left_out = job._answers(predictor, held, False, SILENT)
+    assert (truths, verdicts) == (["cats"], ["answered"])
+    assert [(one.name, one.reason) for one in left_out] == [
+        ("other", "changed since the split was made"), ("learnt", "trained on"), ("broken", "truncated"),
+    ]  # fmt: skip

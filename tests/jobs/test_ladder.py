@@ -8,9 +8,11 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pawsight.data.sources import Source
 from pawsight.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.jobs import ladder as room
 from pawsight.jobs.ladder import ladder, summary
@@ -198,6 +200,48 @@ def test_where_no_rung_can_be_trained_the_reasons_are_the_error(small, drawings,
     assert told.value.what == "No rung could be trained."
     assert told.value.why == "MobileNetV2's weights could not be downloaded. Keras says: no route."
     assert told.value.fix == "Try: --recipes probe"
+
+
+def climb(monkeypatch, tmp_path, *, validation, test_pictures):
+    """Climb one rung without training; returns what was said, and which folders were told of."""
+    made = SimpleNamespace(
+        validation=validation,
+        run=tmp_path / "001",
+        seconds={"total": 1.25},
+        split=SimpleNamespace(sizes={"test": test_pictures}),
+    )
+    told = {"latest": [], "reported": [], "completed": []}
+    monkeypatch.setattr(room, "train_on", lambda *_: made)
+    monkeypatch.setattr(room, "evaluate", lambda *_, **__: pytest.fail("the test part was looked at"))
+    monkeypatch.setattr(room, "set_latest", told["latest"].append)
+    monkeypatch.setattr(room, "complete", lambda run, **_: told["completed"].append(run) or {})
+    monkeypatch.setattr(room, "_has_features", lambda *_: True)
+    monkeypatch.setattr(room, "build_report", lambda folders, *_, **__: told["reported"].extend(folders))
+    reports, ear = [], Ear()
+    room._climb(None, "majority", room.Wishes(), None, reports, {}, room.Logged(ear))
+    room._tell(reports, {}, tmp_path, room.Logged(ear))
+    return ear.lines, told
+
+
+def test_a_rung_that_was_not_measured_is_reported_and_not_chosen(monkeypatch, tmp_path):
+    lines, told = climb(monkeypatch, tmp_path, validation=None, test_pictures=9)
+    assert [line.split(":")[0] for line in lines] == ["Rung     majority"]
+    assert told == {"latest": [tmp_path / "001"], "reported": [tmp_path / "001"], "completed": []}
+
+
+def test_without_a_test_part_the_chosen_rung_is_measured_on_none(monkeypatch, tmp_path):
+    validation = SimpleNamespace(accuracy=0.75, log_loss=0.5, interval="40.9-92.9 %")
+    lines, told = climb(monkeypatch, tmp_path, validation=validation, test_pictures=0)
+    assert lines[-1] == "         validation 75.0 % (40.9-92.9 %) in 1.2 s"
+    assert told["completed"] == told["latest"] == [tmp_path / "001"]
+
+
+def test_what_is_to_be_known_of_the_data_is_said_before_anything_is_trained(monkeypatch, tmp_path):
+    source = Source("sample", tmp_path, "sample", "These are drawings.")
+    monkeypatch.setattr(room, "resolve", lambda *_, **__: source)
+    ear = Ear()
+    assert room._announced("sample", ["majority", "probe"], 3, room.Logged(ear)) is source
+    assert ear.lines[1:] == ["Data     sample", "Recipes  majority, probe, seed 3", "Note     These are drawings."]
 
 
 def test_a_rung_that_would_begin_after_the_time_limit_is_left_out(small, drawings, tmp_path):

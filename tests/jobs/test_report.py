@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from pawsight.errors import WrongUsage
+from pawsight.evaluation.ladder_report import LadderReport, RungResult
+from pawsight.jobs import report as job
 from pawsight.jobs.report import default_target, report, summary
 
 
@@ -64,6 +67,30 @@ def test_people_are_told_each_rung_the_choice_and_the_place(runs: list[Path]) ->
 def test_without_runs_nothing_is_reported() -> None:
     with pytest.raises(WrongUsage, match="no run to report on"):
         report([])
+
+
+def test_runs_that_were_not_measured_are_listed_and_none_is_chosen(tmp_path: Path) -> None:
+    rungs = [
+        RungResult(
+            recipe=name, run=tmp_path / name, validation=None, seconds_per_epoch=None, parameters=None, gain=None
+        )
+        for name in ("cnn", "majority")
+    ]
+    made = LadderReport(rungs=tuple(rungs), chosen=None, chosen_run=None, test=None, report=tmp_path / "report.html")
+    assert summary(made) == [
+        "cnn       not measured on validation",
+        "majority  not measured on validation",
+        f"Report: {tmp_path / 'report.html'}",
+    ]
+
+
+def test_where_no_run_is_told_about_nothing_is_computed(runs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "complete", lambda *_, **__: pytest.fail("something was computed"))
+    for run in runs:
+        metrics = json.loads((run / "metrics.json").read_text()) | {"validation": None}
+        (run / "metrics.json").write_text(json.dumps(metrics))
+    made = report(runs)
+    assert (made.chosen, made.trust) == (None, None)
 
 
 def test_a_gain_on_a_few_shared_pictures_says_on_how_many(runs: list[Path]) -> None:

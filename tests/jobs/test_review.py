@@ -8,16 +8,21 @@ import shutil
 import threading
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from pawsight.cli import cli
+from pawsight.cli import cli, decide
+from pawsight.data.finder import LeftOut
 from pawsight.data.patch import Decision, read_patch, write_patch
 from pawsight.errors import BadCatalog, DataError, MissingExtra, WrongUsage
+from pawsight.evaluation.label_errors import Suspect
 from pawsight.jobs import review as module
-from pawsight.jobs.review import check_page, decisions_of, open_page, review, summary
+from pawsight.jobs import review_board
+from pawsight.jobs.review import ReviewReport, check_page, decisions_of, open_page, review, summary
 from pawsight.jobs.train_report import summary as train_summary
 
 FLIPPED = {"train/speckled/shaded-03.png", "train/shaded/speckled-05.png"}
@@ -152,6 +157,102 @@ def test_a_file_of_decisions_that_cannot_be_understood_is_not_overwritten(run):
     with pytest.raises(DataError):
         open_page(review(run), ready=lambda address: None, stop=threading.Event())
     assert (run / "labels.patch.csv").read_text() == "my notes\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("pawsight train 'my pets' --seed 3", "pawsight train 'my pets' --seed 3 --patch {patch}"),
+        ("pawsight train pets --patch old.csv --seed 3", "pawsight train pets --seed 3 --patch {patch}"),
+        (None, "pawsight train DATA --patch {patch}"),
+        ("'", "pawsight train DATA --patch {patch}"),  # not what a shell understands
+    ],
+)
+def test_what_to_type_next_is_what_made_the_run_and_one_patch(tmp_path, command, told):
+    (tmp_path / "metrics.json").write_text(json.dumps({"command": command} if command else {}))
+    assert review_board._command(tmp_path) == told.format(patch=tmp_path / "labels.patch.csv")
+
+
+def material_with(*pictures):
+    """Material of pictures that all look the same: label, part and content of each."""
+    rows = [
+        SimpleNamespace(name=f"{row}.jpg", label=label, part=part, sha256=sha256)
+        for row, (label, part, sha256) in enumerate(pictures)
+    ]
+    labels = np.array([("cats", "dogs").index(one.label) for one in rows])
+    return SimpleNamespace(pictures=rows, labels=labels, groups=np.zeros(len(rows), int), classes=("cats", "dogs"))
+
+
+def suspect(row, score=0.1):
+    return Suspect(row, 0, 1, score, 0.9, 0.1, (), (), "no reason")
+
+
+@pytest.mark.parametrize(
+    ("other", "reason", "action", "label"),
+    [
+        (("dogs", "train", "b"), "nearly the same picture as 0.jpg, which is called cats: one of the two labels is "
+         "wrong", "relabel", 0),
+        (("cats", "validation", "a"), "the same file as 0.jpg, which lies in train: what is learnt would be examined",
+         "drop", None),
+        (("cats", "train", "a"), "the same file as 0.jpg: it counts more than once", "drop", None),
+    ],
+)  # fmt: skip
+def test_of_pictures_that_look_the_same_one_stays_and_the_others_say_what_harm_they_do(other, reason, action, label):
+    material = material_with(("cats", "train", "a"), other)
+    sure = {0: suspect(0), 1: suspect(1, score=0.9)}
+    (item,) = review_board._duplicates(material, sure)
+    assert (item["picture"], item["reason"], item["action"], item["label"]) == (1, reason, action, label)
+    assert item["beside"] == [{"picture": 0, "told": "stays"}]
+
+
+def test_one_doubtful_label_is_told_in_the_singular_and_what_is_left_out_by_its_first(tmp_path):
+    material = SimpleNamespace(pictures=[1, 2, 3], left_out=())
+    ranking = (suspect(0, score=0.9), suspect(1), suspect(2))
+    report = ReviewReport(run=tmp_path, material=material, near=None, ranking=ranking)
+    assert summary(report) == [
+        "1 of 3 labels has more against it than for it; 3 are to look at, the most doubtful first."
+    ]
+    material.left_out = (LeftOut("a.jpg", "truncated"), LeftOut("b.jpg", "empty"))
+    assert summary(report)[1:] == ["2 pictures are left out, the first: a.jpg (truncated)."]
+
+
+def test_who_decides_nothing_is_told_so(tmp_path):
+    assert module._decided((), tmp_path) == ["Nothing was decided."]
+
+
+@pytest.mark.parametrize(("options", "window", "opened"), [([], True, 1), ([], False, 0), (["--no-browser"], True, 0)])
+def test_the_page_is_opened_where_there_is_a_window_and_it_is_wanted(monkeypatch, options, window, opened):
+    addresses = []
+
+    def page(report, *, port, ready):
+        ready(f"http://127.0.0.1:{port}/secret/")
+        return ["Nothing was decided."]
+
+    monkeypatch.setattr(module, "review", lambda run, progress: run)
+    monkeypatch.setattr(module, "summary", lambda report: [f"About {report}."])
+    monkeypatch.setattr(module, "open_page", page)
+    monkeypatch.setattr(decide.webbrowser, "open", addresses.append)
+    monkeypatch.setattr(decide, "_has_window", lambda: window)
+    done = CliRunner().invoke(cli, ["review", "runs/001", "--port", "8123", *options])
+    assert done.stdout.splitlines() == [
+        "About runs/001.",
+        "The page is at http://127.0.0.1:8123/secret/ (for this machine alone); Ctrl-C ends it.",
+        "Nothing was decided.",
+    ]
+    assert len(addresses) == opened
+
+
+def test_a_browser_that_would_take_over_the_terminal_is_no_window(monkeypatch):
+    def none():
+        raise decide.webbrowser.Error("could not locate runnable browser")
+
+    for get, window in (
+        (lambda: decide.webbrowser.GenericBrowser("lynx"), False),
+        (lambda: decide.webbrowser.BackgroundBrowser("firefox"), True),
+        (none, False),
+    ):
+        monkeypatch.setattr(decide.webbrowser, "get", get)
+        assert decide._has_window() is window
 
 
 def corrected(run):

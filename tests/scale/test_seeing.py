@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from pawsight.cache import Cache
 from pawsight.cli import cli
-from pawsight.data.catalog import facts_from, known_facts, see_files
+from pawsight.data.catalog import facts_from, known_facts, see_files, stored
 from pawsight.data.finder import Candidate
 from pawsight.engine import Engine
 from pawsight.errors import MissingExtra, WrongUsage
@@ -109,6 +109,35 @@ def test_what_the_cache_has_lost_since_is_seen_here(candidates, colour_backbone,
         seen = list(see._seen(candidates[:6], Sight(colour_backbone, SETTINGS, "f32"), cache, sink))
     assert [(one.sha256, one.facts, one.problem) for one in seen] == rows
     assert [one.pixels is not None for one in seen] == [not problem for _, _, problem in rows]
+
+
+def test_a_pool_has_nothing_to_do_where_nobody_takes_features(candidates, tmp_path):
+    with Cache(tmp_path / "one") as cache, pytest.raises(ValueError, match="computes features, and nobody takes them"):
+        SeenByPool(None, None, Pool(), ExitStack())(candidates, SETTINGS, cache=cache, threads=1, sink=None)
+
+
+def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candidates, tmp_path):
+    class Sink:
+        received, wanted = [], False
+
+        def receive(self, sha256, features):
+            self.received.append((sha256, features))
+
+        def wants(self, sha256):
+            return self.wanted
+
+    sink, one = Sink(), candidates[0]
+    with Cache(tmp_path / "one") as cache:
+        (seen,) = see_files([one], SETTINGS, cache=cache, threads=1)
+        list(stored([seen], cache))
+        known, strange = Look(seen.sha256, None, None, ""), Look("0" * 64, None, None, "")
+        taken = room._taken(one, known, cache, sink)
+        assert (taken.facts, taken.fresh, taken.problem) == (seen.facts, False, "")
+        assert room._taken(one, strange, cache, sink) is None  # nothing is known of it any more
+        assert room._taken(one, Look(seen.sha256, None, b"1234", ""), cache, sink).facts == seen.facts
+        sink.wanted = True
+        assert room._taken(one, known, cache, sink) is None  # its features are not there any more
+    assert sink.received == [(seen.sha256, b"1234")]
 
 
 def test_the_classifier_is_the_same_bytes_and_what_cannot_be_read_is_left_out(

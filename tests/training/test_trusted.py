@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pawsight.bundle import read_bundle
+from pawsight.data.finder import Candidate, Found
 from pawsight.data.split import Assigned, Split
+from pawsight.data.split_file import Placing, SplitFile
+from pawsight.engine import Engine
 from pawsight.errors import BadCatalog, TrainingFailed
 from pawsight.inference import load_predictor
 from pawsight.jobs.evaluate import evaluate
@@ -19,9 +24,10 @@ from pawsight.jobs.evaluate import summary as evaluated
 from pawsight.jobs.train_report import summary
 from pawsight.models.recipe import Recipe
 from pawsight.runs import PREDICTIONS, read_table
+from pawsight.training import trusted
 from pawsight.training.material import Fitted, OutOfFold
 from pawsight.training.probe import fit_head
-from pawsight.training.trusted import OUT_OF_FOLD, VALIDATION, check_promise, settle
+from pawsight.training.trusted import OUT_OF_FOLD, VALIDATION, check_promise, check_promise_by_names, settle
 from pawsight.trust import Caution, Trust
 
 
@@ -137,6 +143,59 @@ def test_errors_among_the_surest_end_in_a_warning_and_no_promise(material_of, co
     )
     assert settled.fitted.notes == ("no guard against strange pictures: this recipe has too few features for one",)
     assert count == 16
+
+
+def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_guard(material_of, colour_model):
+    material = material_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
+    sure = np.where(np.eye(2)[material.truths("validation")] > 0, 0.9, 0.1).astype(np.float32)
+    fitted = Fitted(model=colour_model, probabilities={"validation": sure}, parameters=(0, 0))
+    settled = settle(material, fitted, Caution(max_error=0.2, false_alarms=0.01))
+    assert settled.broken == ""
+    assert settled.trust.promise.answered == 16
+    assert settled.trust.guard is None
+    assert settled.fitted.notes == (
+        "no guard against strange pictures: 16 validation pictures cannot set a threshold with 1 % false alarms;"
+        " 99 can",
+        "the promise stands on validation pictures that also chose the epoch, so it may be a little rosy",
+    )
+
+
+def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colour_model):
+    squares = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    engine = Engine(colour_model, image_px=8, precision="f32", streams=1)
+    material = SimpleNamespace(pixels=lambda part: squares, features=lambda part: squares.mean(axis=(1, 2)))
+    rows = np.array([4, 1])
+    for source in (engine, None):
+        found = trusted._features(material, source, "validation", rows)
+        np.testing.assert_allclose(found, squares[rows].mean(axis=(1, 2)), atol=1e-3)
+
+
+def found_with(**counts):
+    """What folders hold by name: so many files of each part."""
+    files = [
+        Candidate(Path(f"{part}{number}.jpg"), f"{part}{number}.jpg", "cats", None if part == "none" else part)
+        for part, count in counts.items()
+        for number in range(count)
+    ]
+    return Found(Path(), tuple(files), (), (), ("cats", "dogs"))
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "told"),
+    [
+        (found_with(none=100), None, "about 15 validation pictures"),
+        (found_with(train=100, test=900), None, "about 15 validation pictures"),  # train alone is cut
+        (found_with(train=100, validation=10), None, "about 8 validation pictures"),  # a part becomes the test part
+        (found_with(train=100, validation=10, test=10), None, "about 10 validation pictures"),
+        (found_with(none=100), ("validation", "train", "validation"), "about 2 validation pictures"),
+    ],
+)
+def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, given, told):
+    lines = SplitFile(Path("s.csv"), tuple(Placing(2, "a.jpg", "", part) for part in given)) if given else None
+    with pytest.raises(TrainingFailed) as error:
+        check_promise_by_names(found, lines, Caution(max_error=0.05), guarded=False)
+    assert error.value.what.startswith(f"An error of at most 5 % cannot be promised on {told}: 45 are needed")
+    check_promise_by_names(found_with(none=1000), None, Caution(max_error=0.05), guarded=False)
 
 
 def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold(material_of, colour_model):

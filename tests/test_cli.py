@@ -311,3 +311,10 @@ def test_a_promise_on_too_few_pictures_says_how_many_are_needed(typed, warm, tmp
     result = typed(*warm.typed(warm.data, tmp_path / "runs", "--max-error", "1%"))
     assert result.exit_code == 1
     assert "validation pictures: 232 are needed at least." in result.stderr
+
+
+def test_values_that_are_numbers_already_are_taken_as_they_are():
+    from pawsight.cli.manners import DURATION, PERCENT
+
+    assert DURATION.convert(90.0, None, None) == DURATION.convert("1.5m", None, None) == 90.0
+    assert PERCENT.convert(0.01, None, None) == PERCENT.convert("1%", None, None) == 0.01

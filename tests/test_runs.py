@@ -38,6 +38,14 @@ def test_numbers_outgrow_three_digits(tmp_path):
     assert [new_run(tmp_path).name, new_run(tmp_path).name] == ["1000", "1001"]
 
 
+def test_where_all_numbers_are_taken_that_is_told(tmp_path):
+    (tmp_path / "999999999").mkdir()
+    with pytest.raises(StorageError) as told:
+        new_run(tmp_path)
+    assert told.value.why == "All numbers are taken."
+    assert told.value.fix == "Give another with --runs."
+
+
 def test_threads_that_start_at_once_get_different_numbers(tmp_path):
     with ThreadPoolExecutor(16) as pool:
         made = list(pool.map(lambda _: new_run(tmp_path / "runs"), range(64)))

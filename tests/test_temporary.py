@@ -71,3 +71,14 @@ def test_scratch_folders_of_processes_that_are_gone_are_swept(tmp_path):
         (tmp_path / name).mkdir()
     sweep_scratch(tmp_path, "pawsight-")
     assert names(tmp_path) == {f"pawsight-{owner()}-ab_12xyz", "pawsight-mine"}
+
+
+def test_where_nobody_can_be_asked_whether_he_lives_nothing_is_swept(tmp_path, monkeypatch):
+    name = f".one.{gone()}-01234567.part"
+    (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "platform", "win32")
+    sweep_parts(tmp_path / "one")
+    assert names(tmp_path) == {name}
+    monkeypatch.undo()
+    sweep_parts(tmp_path / "one")
+    assert names(tmp_path) == set()

@@ -56,6 +56,7 @@ def test_what_was_written_comes_back(trust):
         (("promise", "coverage_interval"), "ab", "trust.promise.coverage_interval, which is 'ab'"),
         (("guard", "components"), 0, "trust.guard.components, which is 0"),
         (("guard", "caught"), None, "trust.guard.caught, which is None"),
+        (("guard", "caught"), [{"kind": 3, "pictures": 1, "caught": 1}], "trust.guard.caught.kind, which is 3"),
         (("guard", "caught"), [{"kind": "x", "pictures": 1, "caught": 2}], "trust.guard.caught.caught, which is 2"),
         (("guard", "more"), 1, "trust.guard.more"),
     ],

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, extract
+from pawsight.data.archive_bytes import Counter, Unpacked
 from pawsight.errors import DataError, StorageError, UnsafeArchive
 
 FILES = {"pets/cats/1.jpg": b"cat" * 1000, "pets/dogs/1.jpg": b"dog", "pets/dogs/ä 2.jpg": b""}
@@ -102,6 +103,30 @@ def test_modes_and_times_are_not_applied_and_dots_are_tidied(place):
     status = (place / "target/cats/1.jpg").stat()
     assert status.st_mode & 0o7111 == 0
     assert status.st_mtime > 1e9
+
+
+def test_folders_in_a_tar_are_made_and_its_root_may_be_named(place):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as whole:
+        for name in (".", "pets", "pets/empty"):
+            member = tarfile.TarInfo(name)
+            member.type = tarfile.DIRTYPE
+            whole.addfile(member)
+        whole.addfile(tarfile.TarInfo("pets/cat.jpg"))
+    extract(write(place, out.getvalue()), place / "target")
+    assert sorted(one.relative_to(place / "target").as_posix() for one in (place / "target").rglob("*")) == [
+        "pets", "pets/cat.jpg", "pets/empty",
+    ]  # fmt: skip
+
+
+def test_a_tar_is_read_forwards_alone(place):
+    content = io.BytesIO(bytes(range(100)))
+    archive, limits = place / "pets.tar", ArchiveLimits()
+    stream = Unpacked(archive, content, None, Counter(archive, limits, 100), limits)
+    assert stream.read(10) == bytes(range(10))
+    assert stream.seek(20) == stream.tell() == 20
+    with pytest.raises(tarfile.ReadError, match="a member lies inside another"):
+        stream.seek(19)
 
 
 def test_archives_inside_stay_files(place):

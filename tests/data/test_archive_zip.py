@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pawsight.data.archive import ArchiveLimits, extract
+from pawsight.data.archive_zip import Listing, trusted_members
 from pawsight.errors import DataError, UnsafeArchive
 
 
@@ -253,3 +254,10 @@ def test_a_wide_zip_is_read(unpack):
 
 def test_an_empty_zip_is_an_empty_folder(unpack):
     assert unpack(zipped({})) == {}
+
+
+def test_a_table_of_contents_that_reads_otherwise_the_second_time_is_damaged(tmp_path):
+    archive = tmp_path / "pets.zip"
+    archive.write_bytes(zipped({"a.jpg": b"a", "b.jpg": b"b"}))
+    with zipfile.ZipFile(archive) as whole, pytest.raises(zipfile.BadZipFile, match="two tables of contents"):
+        trusted_members(archive, whole, Listing(0, 0, 3))

@@ -259,3 +259,27 @@ def test_a_pipe_is_not_waited_for(here, cache):
     os.mkfifo(here / "pipe")
     with pytest.raises(WrongUsage, match="neither a file nor a folder"):
         resolve("pipe", cache=cache)
+
+
+def test_drawings_that_another_process_has_made_meanwhile_are_taken(tmp_path, monkeypatch):
+    from pawsight.data import sample
+
+    def too_late(target, **_):
+        target.mkdir(parents=True)
+        raise StorageError("Could not write the sample.", "The folder is not empty.", "")
+
+    monkeypatch.setattr(sample, "write_sample", too_late)
+    source = resolve("sample", cache=tmp_path)
+    assert source.kind == "sample"
+    assert source.root.is_dir()
+
+
+def test_drawings_that_cannot_be_written_are_told(tmp_path, monkeypatch):
+    from pawsight.data import sample
+
+    def refuse(target, **_):
+        raise StorageError("Could not write the sample.", "The disk is full.", "")
+
+    monkeypatch.setattr(sample, "write_sample", refuse)
+    with pytest.raises(StorageError, match="The disk is full"):
+        resolve("sample", cache=tmp_path)

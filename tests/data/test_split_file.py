@@ -228,6 +228,7 @@ def test_an_empty_validation_part_is_refused_and_an_empty_test_part_is_not(writt
         ("path,label\na,b\n", "Line 1: there is no column 'part'; the columns are 'path', 'label'."),
         ("path,part,part\na,train,test\n", "Line 1: there are several columns called 'part'"),
         ("path,part\n", "It has a header and no line below."),
+        ("path,part" + "," * 200_000, "Line 1: it is too long."),
         ("path,part\na.jpg,trial\n", "Line 2: the part of 'a.jpg' is 'trial', not train, validation or test."),
         ("path,part\na.jpg\n", "Line 2: the part of 'a.jpg' is '', not train, validation or test."),
         ("path,part\n,train\n", "Line 2: the path is empty."),

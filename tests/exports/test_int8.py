@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,15 @@ def test_so_few_pictures_prove_nothing_and_nothing_is_written(run, monkeypatch):
     assert told.value.what.startswith("int8 is refused: it may lose ")
     assert "On 16 validation pictures it gains +0.0 points over float32" in told.value.why
     assert not (run / "export").exists()
+
+
+def test_strange_pictures_are_counted_where_there_is_a_guard():
+    plain = cost(780, 12, 2, 14)
+    exact, reduced = (replace(side, unlike=count) for side, count in ((plain.exact, 9), (plain.reduced, 1234)))
+    assert "unlike" not in " ".join(job._int8_lines(plain))
+    assert job._int8_lines(replace(plain, exact=exact, reduced=reduced))[-1] == (
+        "Called unlike anything seen: 9 in float32, 1,234 in int8."
+    )
 
 
 def test_what_the_tool_complains_of_is_told(monkeypatch):

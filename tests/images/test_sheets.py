@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import unicodedata
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -137,5 +139,19 @@ def test_without_matplotlib_pillows_own_font_is_used(monkeypatch: pytest.MonkeyP
         page = draw_sheet(sheet(Row("cats 🐈", "", (Tile(RED, "one"),))))
         assert ink(page) > 0
         assert font(15).getname()[0] != "DejaVu Sans"
+    finally:
+        font.cache_clear()
+
+
+def test_a_matplotlib_without_its_fonts_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bare = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(lettering.importlib.util, "find_spec", lambda name: bare)
+    font.cache_clear()
+    try:
+        assert font(15).getname()[0] != "DejaVu Sans"
+        font.cache_clear()
+        monkeypatch.setattr(lettering.ImageFont, "load_default", lambda size: object())
+        with pytest.raises(TypeError, match="Pillow was built without FreeType"):
+            font(15)
     finally:
         font.cache_clear()

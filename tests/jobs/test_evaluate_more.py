@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
 from pawsight.errors import WrongUsage
+from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.jobs.evaluate import evaluate, summary
+from pawsight.jobs.learning_curve import CurveReport, curve_lines
 
 
 @pytest.fixture
@@ -122,3 +126,17 @@ def test_pictures_that_are_gone_are_measured_by_their_cached_features(run, tmp_p
     shutil.rmtree(tmp_path / "data" / "train")
     report = evaluate(run, learning_curve=True)
     assert report.learning_curve.left_out == 0
+
+
+def test_pictures_that_a_curve_does_without_are_counted():
+    points = [Trial(share, int(100 * share), np.arange(400).reshape(2, 200) % 9 < 3 - share) for share in (0.2, 0.5, 1)]
+    told = CurveReport(
+        recipe="cnn", seen_with="a backbone at 96 px", is_stand_in=True, left_out=3, curve=trace_curve(points)
+    )
+    lines = curve_lines(told)
+    assert lines[0] == (
+        "Learning curve of a probe on a backbone at 96 px; the run's own recipe, cnn, may learn otherwise:"
+    )
+    assert lines[1].endswith(", mean of 2 trainings")
+    assert lines[-2] == "  3 pictures of the run were changed since or are gone; they are left out."
+    assert len(curve_lines(replace(told, left_out=0))) == len(lines) - 1

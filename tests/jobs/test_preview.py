@@ -17,7 +17,7 @@ import pawsight
 from pawsight.errors import StorageError, WrongUsage
 from pawsight.jobs.inspect import count_sentence, inspect
 from pawsight.jobs.inspect import summary as inspect_summary
-from pawsight.jobs.preview import preview, summary
+from pawsight.jobs.preview import _told_left_out, preview, summary
 
 COLOURS = ((255, 0, 0), (0, 128, 0), (0, 0, 255), (128, 128, 0))
 
@@ -188,6 +188,12 @@ def test_files_that_are_no_pictures_are_counted(tmp_path: Path) -> None:
         write_pictures(tmp_path / "data", label, 2, shade=shade)
     (tmp_path / "data" / "cats" / "notes.txt").write_text("no picture")
     assert "1 file is left out; pawsight inspect names it." in summary(preview(tmp_path / "data"))
+
+
+def test_files_that_are_left_out_are_told_in_singular_and_plural() -> None:
+    assert _told_left_out(0) == []
+    assert _told_left_out(1) == ["1 file is left out; pawsight inspect names it."]
+    assert _told_left_out(1234) == ["1,234 files are left out; pawsight inspect names them."]
 
 
 @pytest.mark.parametrize("label", ["🐈 chats", "<b>$x^2$</b> [red]{{ }}", "z" * 200, "猫"])

@@ -83,3 +83,11 @@ def test_a_count_that_cannot_be_read_is_told_and_not_forgotten(run):
     with pytest.raises(StorageError, match=r"looks\.json cannot be read"):
         held_out(run, "test")
     assert (run / "looks.json").read_text() == "nonsense"
+
+
+@pytest.mark.parametrize("table", ["path,sha256,label\na,0,cats\n", "path,sha256,label,part\na,0,cats\n"])
+def test_a_split_that_lacks_a_column_is_told(run, table):
+    (run / "splits.csv").write_text(table)
+    with pytest.raises(StorageError) as told:
+        held_out(run, "validation")
+    assert told.value.why == "It lacks one of the columns path, sha256, label, part."

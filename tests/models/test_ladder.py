@@ -100,6 +100,14 @@ def test_a_recipe_without_a_backbone_to_choose_says_so():
     assert refusal("cnn", backbone="efficientnet-lite0").what == "The recipe cnn has no backbone to choose."
 
 
+def test_what_a_recipe_without_gradients_would_not_heed_is_told():
+    told = refusal("probe", epochs=3)
+    assert told.what == "The recipe probe does not learn by gradients, so --epochs would do nothing."
+    assert told.why.startswith("Recipes that do are ")
+    assert "cnn" in told.why
+    assert "majority" not in told.why
+
+
 @pytest.mark.parametrize("image_px", [0, -5, 31, 1025, 10**9])
 def test_sizes_that_cannot_be_seen_are_told(image_px):
     told = refusal("probe", image_px=image_px)

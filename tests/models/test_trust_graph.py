@@ -35,6 +35,17 @@ def test_a_graph_without_a_softmax_at_its_end_is_refused(colour_backbone):
         with_temperature(colour_backbone, 2.0)
 
 
+def test_probabilities_that_come_from_elsewhere_are_refused(colour_model):
+    import onnx
+
+    graph = onnx.load_from_string(colour_model)
+    (last,) = [one for one in graph.graph.node if "probabilities" in one.output]
+    last.op_type = "Sigmoid"
+    del last.attribute[:]
+    with pytest.raises(ValueError, match="probabilities come from Sigmoid and not from a Softmax"):
+        with_temperature(graph.SerializeToString(), 2.0)
+
+
 def test_a_network_s_graph_takes_a_temperature_as_well(tmp_path):
     """What Keras exports ends in the same head as a probe."""
     keras = pytest.importorskip("keras")

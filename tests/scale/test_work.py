@@ -20,8 +20,9 @@ from pawsight.errors import NoPictures, PawsightError, StorageError, WrongUsage
 from pawsight.inference import load_predictor
 from pawsight.jobs.scale import predict_to
 from pawsight.progress import SILENT
-from pawsight.scale.parts import Tally
-from pawsight.scale.work import PATHS, begin, held, opened, read_shard, resume
+from pawsight.scale.parts import Stamp, Tally
+from pawsight.scale.pooled import parts_by_pool
+from pawsight.scale.work import PATHS, Work, begin, held, opened, read_shard, resume
 from pawsight.storage import sha256_of
 
 HALF = 20  # of the 40 parts that the long list makes with --shard 100
@@ -240,3 +241,15 @@ def test_shards_read_back_to_the_list(tmp_path_factory, names, shard):
     assert [path for one in shards for path in one] == paths
     assert [len(one) for one in shards] == [work.size(index) for index in range(work.parts)]
     assert replace(work.stamp, paths="") == replace(resume(out, iter(paths), shard=None, **TERMS).stamp, paths="")
+
+
+def test_a_part_that_is_there_already_stays(tmp_path):
+    stamp = Stamp(bundle="b" * 64, paths="p" * 64, shard=2, pictures=5, classes=("red", "green"))
+    work = Work(tmp_path, stamp)
+    for part in (b"first", b"second"):
+        work.keep(1, part)
+    assert work.place(1).read_bytes() == b"first"
+    assert (work.missing(), work.size(2)) == ([0, 2], 1)
+    work.keep(0, b"")
+    work.keep(2, b"")
+    assert list(parts_by_pool(None, work, pool=None)) == []  # nothing is left to make, so no pool is asked

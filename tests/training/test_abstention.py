@@ -120,3 +120,10 @@ def test_the_least_promise_can_be_kept_with_two_errors(pictures):
     assert kept is not None
     assert kept.answered == pictures
     assert least_promise(3, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("errors", "rate", "probability"), [(-1, 0.5, 0.0), (3, 1.0, 0.0), (10, 1.0, 1.0), (3, 0.0, 1.0), (11, 0.5, 1.0)]
+)
+def test_what_is_certain_needs_no_reckoning(errors, rate, probability):
+    assert binomial_tail(errors, 10, rate) == probability

@@ -112,3 +112,15 @@ def test_order_of_arrival_does_not_matter(sink_on):
     one = feed(sink_on("a"), range(40)).features_of(NAMES)
     other = feed(sink_on("b"), itertools.chain(range(20, 40), range(20))).features_of(NAMES)
     assert one.tobytes() == other.tobytes()
+
+
+def test_features_that_somebody_else_computed_are_kept_once_and_only_whole(sink_on, cache):
+    sink = sink_on()
+    with pytest.raises(ValueError, match="8 bytes are not 3 features"):
+        sink.receive(NAMES[0], bytes(8))
+    assert sink.wants(NAMES[0])
+    for row in (0, 0, 1):
+        sink.receive(NAMES[row], EXPECTED[row].astype("<f4").tobytes())
+    sink.receive(NAMES[0], bytes(12))  # what is known stays
+    assert np.allclose(sink.features_of(NAMES[:2]), EXPECTED[:2])
+    assert sink_on.made == []

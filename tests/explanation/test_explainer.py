@@ -106,6 +106,10 @@ def test_predicting_does_not_compile_the_graph_a_second_time(probe):
     assert Explainer(probe, machine=EXACT)._opened is None
 
 
+def test_a_network_without_a_mean_has_no_exact_maps(corner_predictor, speckled):
+    assert Explainer(corner_predictor).class_maps(speckled) is None
+
+
 def test_an_unknown_class_is_named_with_those_that_are_known(explainer):
     with pytest.raises(WrongUsage) as told:
         explainer.explain(np.zeros((96, 96, 3), np.uint8), size=(9, 9), label="cows")

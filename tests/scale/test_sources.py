@@ -207,10 +207,26 @@ def test_a_protocol_without_its_package_names_what_to_type(monkeypatch):
     assert str(refusal.value) == "s3:// is not spoken here.\ns3fs is missing.\nType: pip install s3fs"
 
 
-@pytest.mark.parametrize("url", ["nosuch://bucket/photos", "simplecache::memory://bucket"])
+@pytest.mark.parametrize("url", ["nosuch://bucket/photos", "simplecache::memory://bucket", "memory::s3://bucket"])
 def test_an_address_that_cannot_be_meant_is_refused(url):
     with pytest.raises((WrongUsage, NoPictures)):
         list(paths_of([url]))
+
+
+def test_an_address_is_one_address_of_one_protocol():
+    for url in ("photos", "simplecache::memory://bucket"):
+        with pytest.raises(WrongUsage) as told:
+            remote.filesystem(url)
+        assert told.value.what == f"{url} is no address of pictures."
+        assert told.value.fix == "Type for example s3://bucket/photos"
+
+
+def test_folders_behind_an_address_are_walked_in_order_and_what_is_hidden_is_not(memory):
+    for name in ("b/2.png", "b/1.png", "a.png", "b.png", ".hidden/3.png", "b/.hidden.png"):
+        memory.pipe(f"/walked/{name}", b"x")
+    assert list(remote.below("memory://walked")) == [
+        f"memory:///walked/{name}" for name in ("a.png", "b.png", "b/1.png", "b/2.png")
+    ]
 
 
 def test_a_picture_behind_an_address_that_cannot_be_had_is_a_row_with_the_reason(clerk, memory, monkeypatch):

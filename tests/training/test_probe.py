@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.training.probe import STRENGTHS, fit_head
+from pawsight.training.probe import STRENGTHS, _sample, fit_head
 
 
 def clouds(counts, *, apart=4.0, width=20, seed=0):
@@ -152,6 +152,16 @@ def test_duplicates_and_features_in_lockstep_do_no_harm_and_warn_of_nothing():
         warnings.simplefilter("error")
         head = fit(doubled, np.tile(labels, 2))
     assert accuracy(head, doubled, np.tile(labels, 2)) == 1.0
+
+
+def test_of_many_pictures_a_share_of_each_class_chooses_the_strength_and_two_at_least():
+    labels = np.repeat([0, 1, 2], [900, 99, 3])
+    assert np.array_equal(_sample(labels, most=1002, seed=0), np.arange(1002))
+    rows = _sample(labels, most=100, seed=0)
+    assert np.bincount(labels[rows]).tolist() == [90, 10, 2]
+    assert np.array_equal(rows, np.unique(rows))
+    assert np.array_equal(rows, _sample(labels, most=100, seed=0))
+    assert not np.array_equal(rows, _sample(labels, most=100, seed=1))
 
 
 def test_progress_is_told_of_every_fold():

@@ -45,4 +45,4 @@ def main() -> None:
     try:
         cli(prog_name="pawsight")
     finally:
-        gc.freeze()  # Python would look through everything that was loaded once more before it ends: a tenth of a second
+        gc.freeze()  # Python would look for garbage in all that was loaded before it ends: a tenth of a second

@@ -13,6 +13,7 @@ from pawsight.errors import DiskFull, StorageError
 from pawsight.models.recipe import Recipe, recipe_from_toml
 from pawsight.progress import Silent
 from pawsight.runs import METRICS, SOURCE, read_table
+from pawsight.training import folder as room
 from pawsight.training.checkpoint import FILE
 from pawsight.training.claim import LOCK, claim
 from pawsight.training.folder import BUNDLE, clear_scaffolding, kept_or_cleared, open_folder
@@ -193,6 +194,19 @@ def test_a_folder_in_which_somebody_is_about_to_write_is_passed_over(material):
     with ExitStack() as held:
         assert claim(folder, held)
         assert opened(material, resume=True).name == "002"
+
+
+def test_a_new_folder_that_somebody_takes_up_at_once_is_left_to_them(material, monkeypatch):
+    plain, turns = room.claim, []
+
+    def second_try(folder, held):
+        turns.append(folder.name)
+        return len(turns) > 1 and plain(folder, held)
+
+    monkeypatch.setattr(room, "claim", second_try)
+    folder = opened(material, resume=False)
+    assert turns == ["001", folder.name]
+    assert (folder / "splits.csv").is_file()
 
 
 def test_a_disk_that_refuses_the_tables_leaves_no_folder(material, monkeypatch):

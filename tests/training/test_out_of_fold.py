@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight.training.out_of_fold import MOST_DOUBTED, doubted, margins_of, out_of_fold
+from pawsight.training.out_of_fold import MOST_DOUBTED, _answers, doubted, margins_of, out_of_fold
 
 
 @pytest.fixture
@@ -90,3 +90,13 @@ def test_of_each_class_a_part_is_doubted_at_most():
     assert found[9]  # the most doubtful of its class
     assert not doubted(1 - answers, labels, classes=2).any()
     assert not doubted(np.full_like(answers, np.nan), labels, classes=2).any()
+
+
+def test_where_nothing_was_taught_nothing_is_known():
+    nobody, everybody = np.zeros(4, bool), np.ones(4, bool)
+    features, labels = np.eye(4, dtype=np.float32), np.array([0, 0, 1, 1])
+    assert np.isnan(_answers(features, labels, nobody, everybody, 2)).all()
+    assert _answers(features, labels, everybody, nobody, 2).shape == (0, 2)
+    one_class = _answers(features, labels, labels == 0, everybody, 2)
+    assert one_class[:2].tolist() == [[1, 0], [1, 0]]
+    assert np.isnan(one_class[2:]).all()

@@ -16,7 +16,9 @@ from PIL import Image
 
 from pawsight.cache import Cache
 from pawsight.data import catalog as catalog_module
-from pawsight.data.catalog import Catalog, Facts, Picture, PixelSink, read_catalog
+from pawsight.data import facts as facts_module
+from pawsight.data.catalog import Catalog, Picture, PixelSink, read_catalog
+from pawsight.data.facts import Facts
 from pawsight.data.finder import LeftOut, find
 from pawsight.errors import BadCatalog, NoPictures
 from pawsight.images.decode import DecodeSettings, Pixels, decode
@@ -91,6 +93,7 @@ def decoded_sides(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return decode(data, settings, name=name)
 
     monkeypatch.setattr(catalog_module, "decode", counting)
+    monkeypatch.setattr(facts_module, "decode", counting)
     return sides
 
 

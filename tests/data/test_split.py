@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.data.catalog import Catalog, Facts, Picture
+from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.facts import Facts
 from pawsight.data.split import PARTS, Assigned, Split, make_split, split_into
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.images.quality import Looks

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.data.catalog import Catalog, Facts, Picture
+from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.facts import Facts
 from pawsight.data.finder import Candidate, Found
 from pawsight.data.split import PARTS, make_split
 from pawsight.data.split_file import Placing, SplitFile, path_key, read_split_file

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from pawsight.data.catalog import Facts
+from pawsight.data.facts import Facts
 from pawsight.data.traits import TRAITS, USUAL, TraitLimits, traits_of
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX

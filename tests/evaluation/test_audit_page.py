@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pawsight.data.catalog import Catalog, Facts, Picture
+from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.facts import Facts
 from pawsight.data.findings import PROBLEMS, Finding, found
 from pawsight.evaluation.audit_page import SHOWN, make_page, render_csv, render_html
 from pawsight.evaluation.audit_words import EXPLAINED, figure, pairs_up

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.data.catalog import Facts
+from pawsight.data.facts import Facts
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.slice_members import slice_members
 from pawsight.evaluation.slices import Judged, SliceKey, fisher, measure_slices

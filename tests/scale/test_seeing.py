@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from pawsight.cache import Cache
 from pawsight.cli import cli
-from pawsight.data.catalog import facts_from, known_facts, see_files, stored
+from pawsight.data.catalog import see_files, stored
+from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
 from pawsight.engine import Engine
 from pawsight.errors import MissingExtra, WrongUsage

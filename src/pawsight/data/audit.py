@@ -15,7 +15,8 @@ from pathlib import PurePosixPath
 
 from pawsight.data.audit_alike import alike_findings
 from pawsight.data.audit_classes import class_findings
-from pawsight.data.catalog import Catalog, Facts, Picture
+from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.facts import Facts
 from pawsight.data.findings import SEVERITIES, Finding, found
 from pawsight.data.split import Split
 from pawsight.data.traits import USUAL, TraitLimits, traits_of

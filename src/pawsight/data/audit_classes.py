@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from pawsight.data.association import Association, associations
-from pawsight.data.catalog import Catalog, Facts
+from pawsight.data.catalog import Catalog
+from pawsight.data.facts import Facts
 from pawsight.data.findings import Finding, found
 from pawsight.data.traits import TraitLimits, traits_of
 

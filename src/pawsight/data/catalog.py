@@ -8,7 +8,6 @@ One pass over the files does all that needs their bytes: hash, decode, fingerpri
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,30 +16,16 @@ from typing import Protocol
 
 from pawsight.cache import Cache
 from pawsight.data.checks import check_classes, check_found
+from pawsight.data.facts import FACTS_SPACE, Facts, as_bytes, facts_of, known_facts
 from pawsight.data.finder import Candidate, Found, LeftOut
 from pawsight.errors import UnreadablePicture
-from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, Pixels, decode
-from pawsight.images.fingerprint import HASHED_PX, grey_of, perceptual_hash
+from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.loader import read_regular_file
 from pawsight.images.ordered import ordered_map
-from pawsight.images.quality import Looks, measure_looks
 from pawsight.progress import SILENT, Progress
 from pawsight.storage import sha256_of
 
-_FACTS_SPACE = f"facts/4/{DECODER_VERSION}/{HASHED_PX}"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the bytes of a picture say, whoever owns it."""
-
-    width: int  # as shown upright, in pixels
-    height: int
-    format: str  # by content, e.g. "JPEG"
-    orientation: int  # EXIF, 1 when none
-    phash: int  # 64-bit perceptual hash
-    looks: Looks  # light, sharpness and colour of the square of HASHED_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,40 +191,6 @@ def _see_all(
     return ordered_map(see, candidates, threads=threads)
 
 
-def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, name: str) -> Facts:
-    """Return the facts, decoding anew where the square at hand is not of the side at which all hashes are taken.
-
-    Raises:
-        UnreadablePicture: it cannot be decoded.
-    """
-    if decoded is None or settings.image_px != HASHED_PX:
-        decoded = decode(data, replace(settings, image_px=HASHED_PX), name=name)
-    grey = grey_of(decoded.pixels)
-    looks = measure_looks(decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data))
-    phash = perceptual_hash(decoded.pixels, grey=grey)
-    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, looks)
-
-
-def known_facts(cache: Cache, sha256: str) -> Facts | None:
-    """Return the facts that the cache has of a content."""
-    kept = cache.get_many(_FACTS_SPACE, [sha256]).get(sha256)
-    return None if kept is None else facts_from(kept)
-
-
-def facts_from(kept: bytes) -> Facts:
-    """Return facts that `as_bytes` made bytes of."""
-    width, height, kind, orientation, phash, looks = json.loads(kept)
-    return Facts(width, height, kind, orientation, phash, Looks(*looks))
-
-
-def as_bytes(facts: Facts) -> bytes:
-    """Return facts as they lie in the cache."""
-    looks = facts.looks
-    figures = [looks.brightness, looks.contrast, looks.sharpness, looks.chroma, looks.camera, looks.file_bytes]
-    values = [facts.width, facts.height, facts.format, facts.orientation, facts.phash, figures]
-    return json.dumps(values).encode()
-
-
 def stored(seen: Iterator[Seen], cache: Cache) -> Iterator[Seen]:
     """Pass everything on, storing fresh facts as they come."""
     fresh: dict[str, bytes] = {}
@@ -247,7 +198,7 @@ def stored(seen: Iterator[Seen], cache: Cache) -> Iterator[Seen]:
         if one.fresh and one.facts is not None:
             fresh[one.sha256] = as_bytes(one.facts)
         if len(fresh) >= _WRITE_EVERY:
-            cache.put_many(_FACTS_SPACE, fresh)
+            cache.put_many(FACTS_SPACE, fresh)
             fresh = {}
         yield replace(one, fresh=False)
-    cache.put_many(_FACTS_SPACE, fresh)
+    cache.put_many(FACTS_SPACE, fresh)

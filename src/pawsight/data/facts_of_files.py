@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pawsight.cache import Cache
-from pawsight.data.catalog import Facts, see_files
+from pawsight.data.catalog import see_files
+from pawsight.data.facts import Facts
 from pawsight.data.finder import Candidate
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.fingerprint import HASHED_PX

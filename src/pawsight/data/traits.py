@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pawsight.data.catalog import Facts
+from pawsight.data.facts import Facts
 from pawsight.images.fingerprint import HASHED_PX
 
 TRAITS = ("tiny", "huge", "odd-aspect", "dark", "bright", "blurry", "single-colour", "grey", "rotated")

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.data.catalog import Facts
+from pawsight.data.facts import Facts
 from pawsight.data.traits import TRAITS, traits_of
 from pawsight.evaluation.slices import LEAST_TESTED, Mask, SliceKey
 

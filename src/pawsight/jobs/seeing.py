@@ -13,7 +13,8 @@ from os.path import abspath
 from typing import TYPE_CHECKING, Literal
 
 from pawsight.cache import Cache
-from pawsight.data.catalog import PixelSink, Seen, facts_from, known_facts, see_files, stored
+from pawsight.data.catalog import PixelSink, Seen, see_files, stored
+from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
 from pawsight.engine import best_precision
 from pawsight.errors import WrongUsage

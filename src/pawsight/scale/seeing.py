@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.cache import Cache
-from pawsight.data.catalog import as_bytes, facts_of, known_facts
+from pawsight.data.facts import as_bytes, facts_of, known_facts
 from pawsight.engine import Engine, Lane, Precision
 from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, Pixels, decode

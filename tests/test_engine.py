@@ -155,7 +155,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_a_signal_is_heard_after_engines_have_gone_in_any_order(colour_model, tmp_path):
-    """With a core for each of them it was a segmentation fault, on machines with AMX."""
+    """With a core for each of them it was a segmentation fault, seen on a machine with AMX."""
     (tmp_path / "model.onnx").write_bytes(colour_model)
     words = [sys.executable, "-c", OUTLIVED, str(tmp_path / "model.onnx")]
     ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)

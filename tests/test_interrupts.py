@@ -62,3 +62,24 @@ def test_other_threads_hold_nothing_back(number):
     thread.start()
     thread.join()
     assert handlers == [signal.getsignal(number)]
+
+
+def test_what_comes_is_heard_though_the_block_fails(number):
+    def fail():
+        with held_back():
+            signal.raise_signal(number)
+            raise ZeroDivisionError
+
+    with pytest.raises(Came):
+        fail()
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN], ids=["the system's", "ignored"])
+def test_what_no_python_code_handles_is_left_as_it_is(handler):
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with held_back():
+            assert signal.getsignal(signal.SIGINT) is handler
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)

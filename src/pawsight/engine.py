@@ -15,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from threading import Lock
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -30,6 +31,7 @@ Outputs = Mapping[str, NDArray[np.float32]]
 Key = TypeVar("Key")
 _CONVERTER = "openvino.tools.ovc"
 MAX_ARRAY = 2**25  # numbers in one array of a graph; the exercise's CNN has so many at 1,024 px, and no recipe more
+_MAKING_CORE = Lock()  # of two threads that ask at once, one makes it
 _REQUESTS_A_STREAM = 2  # one runs while the next one's picture is copied in
 
 
@@ -188,14 +190,19 @@ def _share(streams: int) -> dict[str, str]:
     return {"INFERENCE_NUM_THREADS": str(streams), "ENABLE_CPU_PINNING": "NO"}
 
 
-@cache
 def openvino_core() -> Any:
     """Return the one `openvino.Core` of this process.
 
-    On machines with AMX each core gives the thread that uses it a stack for signals, and when it goes puts back the
-    one that was there before (https://github.com/openvinotoolkit/openvino/pull/11894). Of two, the second puts back
+    On Linux the CPU plugin of each core gives the thread that loads it a stack for signals, and puts back the one that
+    was there before when it goes (https://github.com/openvinotoolkit/openvino/pull/11894). Of two, the second puts back
     that of the first, gone long ago, and the next Ctrl-C ends the process with a segmentation fault.
     """
+    with _MAKING_CORE:
+        return _core()
+
+
+@cache
+def _core() -> Any:
     return import_openvino().Core()
 
 

@@ -3,7 +3,7 @@
 Enters: nothing. Leaves: a block in which they wait. Does not know: what is done in it.
 
 Python raises KeyboardInterrupt between any two steps of the main thread's code, inside libraries too. Where that would
-leave a process without anybody to end it, or a lock that is never given back, they have to wait.
+leave a process without anybody to end it, or a lock that is never given back, it has to wait.
 """
 
 from __future__ import annotations
@@ -11,26 +11,35 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import FrameType
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait until the block is left; what came is then heard as if it came there.
+    """Let SIGINT and SIGTERM wait until the block is left; whatever came is then heard, as if it came there.
 
-    Handlers can be set, and are called, in the main thread alone: in others there is nothing to hold back.
+    Only what Python code handles can be held back, and it is called in the main thread alone: elsewhere, and where the
+    system itself ends or spares the process, nothing is changed.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     came: list[int] = []
-    before = {number: signal.signal(number, lambda seen, _: came.append(seen)) for number in _STOPS}
-    try:
+
+    def hear(number: int, _: FrameType | None) -> None:
+        came.append(number)
+
+    heard = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in _STOPS if heard}
+    with ExitStack() as after:
+        after.callback(_raise_all, came)
+        for number, handler in handlers.items():
+            if callable(handler):
+                after.callback(signal.signal, number, handler)  # before it is set: what comes between is heard as ever
+                signal.signal(number, hear)
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    if came:
-        signal.raise_signal(came[0])
+
+
+def _raise_all(came: list[int]) -> None:
+    for number in came:
+        signal.raise_signal(number)

@@ -19,6 +19,7 @@ from pawsight.errors import UnreadablePicture
 from pawsight.images import loader
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import load, load_one, read_regular_file
+from pawsight.images.ordered import THREAD_NAME
 
 SMALL = DecodeSettings(image_px=16)
 linux_only = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
@@ -41,7 +42,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def working_threads() -> int:
-    return sum(thread.name.startswith("decode") for thread in threading.enumerate())
+    return sum(thread.name == THREAD_NAME for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])

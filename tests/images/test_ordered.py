@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from pawsight.images.ordered import ordered_map
+from pawsight.images.ordered import THREAD_NAME, ordered_map
 
 INTERRUPTED = """
 import random, signal, threading
-from pawsight.images.ordered import ordered_map
+from pawsight.images.ordered import THREAD_NAME, ordered_map
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 chance, stopped = random.Random(5), 0
 for _ in range(500):
@@ -26,13 +27,23 @@ for _ in range(500):
             pass
     except KeyboardInterrupt:
         stopped += 1
-assert stopped > 250, stopped
+assert stopped == 500, stopped
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 assert threading.active_count() == 1, threading.enumerate()
 """
 
 
+LEFT_HALFWAY = """
+from pawsight.images.ordered import ordered_map
+
+results = ordered_map(str, range(1000), threads=2)
+print(next(results))
+"""
+
+
 def working_threads() -> int:
-    return sum(thread.name.startswith("decode") for thread in threading.enumerate())
+    return sum(thread.name == THREAD_NAME for thread in threading.enumerate())
 
 
 def test_stopping_early_ends_the_threads_and_the_work() -> None:
@@ -95,3 +106,28 @@ def test_an_interruption_at_any_instant_ends_it() -> None:
     """With `ThreadPoolExecutor` in its place this stands still for ever after some hundred interruptions."""
     ended = subprocess.run([sys.executable, "-c", INTERRUPTED], check=False, timeout=60, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_results_left_halfway_do_not_hold_up_the_end_of_the_process() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LEFT_HALFWAY], check=False, timeout=60, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "0\n", "")
+
+
+def test_without_a_thread_nothing_is_begun() -> None:
+    with pytest.raises(ValueError, match="0 threads do nothing"):
+        next(ordered_map(str, range(9), threads=0))
+
+
+def test_an_error_is_not_kept_waiting_by_the_next_item() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(9):
+            taken.append(number)
+            yield number
+
+    with pytest.raises(ZeroDivisionError):
+        next(ordered_map(lambda number: 1 // number, items(), threads=1, ahead=2))
+    assert taken == [0, 1]

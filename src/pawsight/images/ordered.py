@@ -1,26 +1,30 @@
 """One function over many things, in threads, in order and in constant memory.
 
-Enters: a function and things for it. Leaves: its results, in the order of the things. Does not know: pictures.
+Enters: a function and things for it. Leaves: its results, in the order of the things. Does not know: what they are.
 
 Not `concurrent.futures`: its locks are taken in Python code, where Ctrl-C can come between the taking and whoever would
-give them back. One of some hundred interrupted predictions then waited for its threads for ever. A `SimpleQueue` and a
-thread's own lock are taken and given back in C (https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put).
+give them back. One of some hundred interrupted predictions then waited for its threads for ever. A `SimpleQueue` takes
+and gives back its lock in C (https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put), and waiting for a
+thread's end can be interrupted without harm.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from pawsight.interrupts import held_back
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+THREAD_NAME = "ordered"
 _AHEAD = 8  # things under way for each thread: enough to even out large and small ones
 
 
@@ -31,16 +35,21 @@ def ordered_map(
 
     What the function raises comes out in the place of its result. Left early, it waits for what is being worked on and
     for nothing else.
+
+    Raises:
+        ValueError: there would be no thread.
     """
+    if threads < 1:
+        raise ValueError(f"{threads} threads do nothing")
     remaining = iter(items)
     crew: _Crew[Item, Result] = _Crew(function, threads)
     try:
         under_way = deque(crew.begin(item) for item in islice(remaining, ahead * threads))
         while under_way:
             result = under_way.popleft().get()
-            under_way.extend(crew.begin(item) for item in islice(remaining, 1))
             if isinstance(result, _Raised):
-                raise result.error
+                result.come_out()
+            under_way.extend(crew.begin(item) for item in islice(remaining, 1))
             yield result
     finally:
         crew.dismiss()
@@ -50,7 +59,14 @@ class _Raised:
     """What the function raised, on its way to whoever waits for its result."""
 
     def __init__(self, error: BaseException) -> None:
-        self.error = error
+        self._error = error
+
+    def come_out(self) -> NoReturn:
+        """Raise it; afterwards nothing here holds it, nor through it the frames that it passes."""
+        try:
+            raise self._error
+        finally:
+            del self._error
 
 
 class _Crew(Generic[Item, Result]):
@@ -67,19 +83,21 @@ class _Crew(Generic[Item, Result]):
         self._things.put((item, place))
         if len(self._threads) < self._most:
             with held_back():  # to start a thread takes locks in Python code
-                self._threads.append(threading.Thread(target=self._work, name="decode", daemon=True))
-                self._threads[-1].start()
+                thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
+                thread.start()
+                self._threads.append(thread)
         return place
 
     def dismiss(self) -> None:
         """Forget what nobody has begun, and wait until every thread is gone."""
-        try:
-            while True:
-                self._things.get_nowait()
-        except Empty:
-            pass
-        for _ in self._threads:
-            self._things.put(None)
+        with held_back():
+            with suppress(Empty):
+                while True:
+                    self._things.get_nowait()
+            for _ in self._threads:
+                self._things.put(None)
+        if sys.is_finalizing():  # Python itself is ending: threads stand still, and nobody may wait for them
+            return
         for thread in self._threads:
             thread.join()
 
@@ -90,4 +108,4 @@ class _Crew(Generic[Item, Result]):
                 place.put(self._function(item))
             except BaseException as error:  # whoever waits for the result is told, not this thread's stderr
                 place.put(_Raised(error))
-            del thing, item, place  # what was made of a picture is not held while waiting for the next
+            del thing, item, place  # nothing is held while waiting for the next

@@ -131,10 +131,10 @@ class Material:
                 progress=self.place.progress,
             )
 
-    def engine(self, model: bytes) -> Engine:
-        """Compile a graph for this machine."""
+    def engine(self, model: bytes, precision: Precision | None = None) -> Engine:
+        """Compile a graph for this machine, in its own arithmetic where none is named."""
         cores = self.place.machine.cores
-        return Engine(model, image_px=self.recipe.image_px, precision=self.precision, streams=cores)
+        return Engine(model, image_px=self.recipe.image_px, precision=precision or self.precision, streams=cores)
 
     def answers(self, model: bytes) -> dict[str, Floats]:
         """Let a finished graph classify the held-out parts that are wanted."""

@@ -23,7 +23,7 @@ from pawsight.data.sources import Source
 from pawsight.data.split import PARTS, Split
 from pawsight.data.split_file import SplitFile
 from pawsight.data.split_given import cut, found_for
-from pawsight.engine import Engine, Precision, best_precision, openvino_core
+from pawsight.engine import Engine, Precision, best_precision
 from pawsight.errors import PicturesChanged
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
 from pawsight.images.ordered import ordered_map
@@ -232,11 +232,9 @@ def _examined(material: Material, model: bytes) -> tuple[Exam, Engine]:
         pictures = exam_pictures(material.recipe.image_px, cache)
 
     def sat(precision: Precision) -> tuple[Engine, Floats]:
-        cores = material.place.machine.cores
-        engine = Engine(model, image_px=material.recipe.image_px, precision=precision, streams=cores)
+        engine = material.engine(model, precision)
         return engine, engine.run_all(pictures)["probabilities"]
 
-    openvino_core()  # once, and not by two threads at the same time
-    # Compiling is work for one core, so two arithmetics take hardly longer than one.
+    # Compiling is work for one core, so two arithmetics are compiled side by side.
     (engine, answers), *exact = ordered_map(sat, dict.fromkeys((material.precision, "f32")), threads=2)
     return (Exam(pictures, exact[0][1], reduced=answers) if exact else Exam(pictures, answers)), engine

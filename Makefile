@@ -25,15 +25,15 @@ demo: $(VENV)/train.stamp ## from nothing to a trained classifier on drawn cats 
 	@BIN=$(BIN) sh demo/run.sh
 
 test: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore $(WITH_RAY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(WITH_RAY)
+	$(BIN)/python -m pytest -n 2 --ignore $(WITH_RAY)
+	$(BIN)/python -m pytest -n 2 $(WITH_RAY)
 
 test-slow: $(VENV)/dev.stamp ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 coverage: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests, and which branches of src they take (a quarter of an hour)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore $(WITH_RAY) --cov --cov-report=
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(WITH_RAY) --cov --cov-append --cov-report=term
+	$(BIN)/python -m pytest -n 2 --ignore $(WITH_RAY) --cov --cov-report=
+	$(BIN)/python -m pytest -n 2 $(WITH_RAY) --cov --cov-append --cov-report=term
 
 faults: $(VENV)/dev.stamp ## everything that is done to it on purpose, ten minutes of fuzzing included
 	PAWSIGHT_FUZZ_SECONDS=$${PAWSIGHT_FUZZ_SECONDS:-120} $(BIN)/python -m pytest tests/faults -m "slow or not slow"

@@ -15,18 +15,7 @@ if TYPE_CHECKING:
     from pawsight.jobs.train import TrainReport
 
 BACKBONE, BACKBONE_PX = "efficientnet-lite0", 96
-# Fixtures that take half a minute and more: tests that ask for one run in one process, so that it is made once.
-MADE_ONCE = ("exported", "trials", "outcome")
 PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "cats_and_dogs_filtered.zip"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group tests for `--dist loadgroup`."""
-    for item in items:
-        for name in MADE_ONCE:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(autouse=True)

@@ -84,7 +84,8 @@ class Process:
         raise AssertionError(self.log.read_text())
 
     def events(self, name: str) -> list[dict]:
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        whole = self.log.read_text().rpartition("\n")[0]  # the last line may be half-written yet
+        lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == name]
 
     def stop(self, number: int = signal.SIGTERM) -> int:

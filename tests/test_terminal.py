@@ -176,6 +176,9 @@ def test_a_picture_is_shown_on_a_terminal_alone(tmp_path, capsys, monkeypatch, q
     assert (out, err) == ("<a picture>\n" * shows, "")
 
 
-def test_a_bar_that_was_never_shown_has_nothing_to_take_away(monkeypatch):
-    monkeypatch.setattr(terminal, "_rich_bar", lambda unit: pytest.fail("a bar was made"))
-    terminal._Bar("Reading pictures", 3, "pictures").end(0.1)
+def test_a_bar_that_was_never_shown_has_nothing_to_take_away(monkeypatch, capsys):
+    made = []
+    monkeypatch.setattr(terminal, "_rich_bar", made.append)
+    terminal._Bar("Reading pictures", 3, "pictures").close()
+    assert made == []
+    assert capsys.readouterr() == ("", "")

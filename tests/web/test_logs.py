@@ -27,6 +27,18 @@ def test_a_name_cannot_begin_a_line_of_its_own():
 
 
 def test_what_cannot_be_written_harms_nobody():
-    out = io.StringIO()
-    out.close()
-    Log(out).write("request")
+    class FullDisk(io.StringIO):
+        full = True
+
+        def write(self, text):
+            if self.full:
+                raise OSError("no space left on device")
+            return super().write(text)
+
+    out = FullDisk()
+    log = Log(out)
+    log.write("request")
+    assert out.getvalue() == ""
+    out.full = False
+    log.write("serving")
+    assert json.loads(out.getvalue())["event"] == "serving"

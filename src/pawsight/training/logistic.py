@@ -3,7 +3,7 @@
 Enters: features, class indices, the inverse strength of the penalty. Leaves: one row of weights a class, or a single
 row for two classes. Does not know: folds, which strength is best, pictures.
 
-Minimised is mean(log loss) + |weights|^2 / (2 C N), the intercepts unpunished, by SciPy's L-BFGS with the settings of
+Minimised is mean(log loss) + |weights|^2 / (2 C N), the intercepts unpunished, by L-BFGS with the settings of
 scikit-learn's LogisticRegression. Where the steps end matters: at a tolerance of 1e-3 they end well before the minimum,
 which holds the weights back a little more; another minimiser, as good by that tolerance, gave other probabilities.
 """
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pawsight.training.lbfgs import minimise
 
 Floats = NDArray[np.float32]
 Exact = NDArray[np.float64]
@@ -43,8 +45,6 @@ def fit_logistic(
     Returns:
         weights (K, D) and intercepts (K,), where K is C, or 1 for two classes: the second against the first.
     """
-    from scipy.optimize import minimize
-
     classes = int(labels.max()) + 1
     rows, width = (1 if classes == 2 else classes), features.shape[1]
     penalty = 1.0 / (strength * len(labels))
@@ -61,8 +61,14 @@ def fit_logistic(
         return value + 0.5 * penalty * float((weights**2).sum()), gradient.ravel()
 
     first = np.zeros((width + 1, rows)) if start is None else np.column_stack(start).T
-    options = {"maxiter": most_steps, "maxls": _MOST_TRIES, "gtol": tolerance, "ftol": _LEAST_GAIN}
-    found = minimize(slope, first.ravel(), method="L-BFGS-B", jac=True, options=options).x
+    found = minimise(
+        slope,
+        first.ravel(),
+        tolerance=tolerance,
+        least_gain=_LEAST_GAIN,
+        most_steps=most_steps,
+        most_tries=_MOST_TRIES,
+    )
     table = found.reshape(width + 1, rows).T.astype(np.float32)
     return table[:, :-1].copy(), table[:, -1].copy()
 

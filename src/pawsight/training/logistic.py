@@ -60,7 +60,7 @@ def fit_logistic(
         gradient[-1] = pointwise.sum(axis=0)
         return value + 0.5 * penalty * float((weights**2).sum()), gradient.ravel()
 
-    first = np.zeros((width + 1, rows)) if start is None else np.column_stack(start).T
+    first: Exact = np.zeros((width + 1, rows)) if start is None else np.column_stack(start).T.astype(np.float64)
     found = minimise(
         slope,
         first.ravel(),

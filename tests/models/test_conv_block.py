@@ -74,7 +74,7 @@ def test_it_drops_a_fifth_and_divides_the_rest_by_what_is_kept(policy):
     layer.set_weights([layer.get_weights()[0], np.full(32, 5.0, np.float32)])  # so that relu leaves no zero
     whole, thinned = (np.asarray(layer(maps(), training=training), np.float32) for training in (False, True))
     kept = thinned != 0
-    error = 4 * np.sqrt(0.2 * 0.8 / kept.size)
+    error = 4 * np.sqrt(0.2 * 0.8 / kept.size) + 1 / 256  # the limit of one step is a whole number of 256ths
     assert abs(1 - kept.mean() - 0.2) < error
     assert np.allclose(thinned[kept], whole[kept] / 0.8, rtol=1e-5 if policy == "float32" else 0.03)
 
@@ -114,9 +114,31 @@ def test_its_random_state_is_among_the_variables_that_a_checkpoint_keeps():
     assert all(not np.array_equal(old, state.value) for old, state in zip(before, states, strict=True))
 
 
-def test_an_odd_number_of_filters_is_refused():
+def test_filters_that_are_no_multiple_of_four_are_refused():
     import_keras()
     from pawsight.models.conv_block import ConvBlock
 
-    with pytest.raises(ValueError, match="filters must be even: 33"):
-        ConvBlock(33, 0.2, policy="float32")
+    with pytest.raises(ValueError, match="filters must be a multiple of 4: 34"):
+        ConvBlock(34, 0.2, policy="float32")
+
+
+@pytest.mark.parametrize("rate", [-0.1, 0.999])
+def test_a_rate_that_eight_bits_cannot_tell_is_refused(rate):
+    import_keras()
+    from pawsight.models.conv_block import ConvBlock
+
+    with pytest.raises(ValueError, match=r"rate must be from 0 to 0\.99609375"):
+        ConvBlock(32, rate, policy="float32")
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.99])
+def test_a_limit_drops_what_was_asked_for_on_average(rate):
+    """Over all words that can be drawn, the mean of a limit is the rate, and it is one of two neighbours."""
+    import_keras()
+    import tensorflow as tf
+
+    from pawsight.models.conv_block import _limit
+
+    limits = np.array([int(_limit(rate, tf.constant(word, tf.uint32))) for word in range(0, 65536, 257)])
+    assert limits.max() - limits.min() <= 1
+    assert limits.mean() / 256 == pytest.approx(rate, abs=0.005 / 256)

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from pawsight.engine import Engine
-from pawsight.models.head_graph import append_head
+from pawsight.models.head_graph import append_embedding, append_head
 from pawsight.training.probe import Head
 
 
@@ -78,3 +78,31 @@ def test_equal_heads_give_equal_bytes_and_the_backbone_is_left_alone(colour_back
     one, other = (append_head(colour_backbone, head.weights, head.bias, classes=names(3)) for _ in range(2))
     assert one == other
     assert colour_backbone == before
+
+
+def as_they_are(side):
+    """Return a backbone whose features are the pictures, (N, side, side, 3)."""
+    shape = ["N", side, side, 3]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Cast", ["pictures"], ["features"], to=onnx.TensorProto.FLOAT)],
+        "as_they_are",
+        [onnx.helper.make_tensor_value_info("pictures", onnx.TensorProto.UINT8, shape)],
+        [onnx.helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, shape)],
+    )
+    opset = onnx.helper.make_opsetid("", 17)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+
+
+def test_an_embedding_in_the_graph_equals_that_in_numpy():
+    rng = np.random.default_rng(2)
+    weights, bias = rng.normal(size=(192, 5)).astype(np.float32) / 100, rng.normal(size=5).astype(np.float32)
+    pictures = rng.integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    seen = append_embedding(as_they_are(8), weights, bias)
+    expected = np.maximum(0, pictures.reshape(6, -1) @ weights + bias)
+    assert np.allclose(
+        Engine(seen, image_px=8, precision="f32", streams=1).run_all(pictures)["features"], expected, atol=1e-3
+    )
+    whole = append_head(seen, np.eye(5, dtype=np.float32), np.zeros(5, np.float32), classes=names(5))
+    answers = Engine(whole, image_px=8, precision="f32", streams=1).run_all(pictures)
+    assert np.allclose(answers["features"], expected, atol=1e-3)
+    assert (answers["probabilities"].argmax(axis=1) == expected.argmax(axis=1)).all()

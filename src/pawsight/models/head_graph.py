@@ -52,6 +52,42 @@ def append_head(
     return content
 
 
+def append_embedding(backbone: bytes, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> bytes:
+    """Append relu(flatten(features) @ weights + bias) to a backbone, as its new features.
+
+    Args:
+        backbone: ONNX with the output `features` float32 (N, ...), whose other sizes are known.
+        weights, bias: of the layer, (D, E) and (E,), D being the product of those sizes.
+
+    Returns:
+        ONNX bytes with the output `features` float32 (N, E), weights inside.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load_from_string(backbone)
+    graph = model.graph
+    for node in graph.node:
+        for ends in (node.input, node.output):
+            ends[:] = ["embedding/maps" if end == FEATURES else end for end in ends]
+    graph.initializer.extend(
+        [numpy_helper.from_array(weights, "embedding/weights"), numpy_helper.from_array(bias, "embedding/bias")]
+    )
+    names = ["embedding/flat", "embedding/weights", "embedding/bias"]
+    graph.node.extend(
+        [
+            helper.make_node("Flatten", ["embedding/maps"], ["embedding/flat"], "embedding/flatten", axis=1),
+            helper.make_node("Gemm", names, ["embedding/sum"], "embedding/gemm"),
+            helper.make_node("Relu", ["embedding/sum"], [FEATURES], "embedding/relu"),
+        ]
+    )
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["N", len(bias)]))
+    content: bytes = model.SerializeToString()
+    onnx.checker.check_model(content)
+    return content
+
+
 def mean_colour_graph(image_px: int) -> bytes:
     """Return the smallest of backbones: a picture's mean colour, for heads that do not look.
 

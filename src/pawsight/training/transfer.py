@@ -28,22 +28,20 @@ from pawsight.training.views import FOLDER, VIEWS, Views
 def fit_transfer(material: Material) -> Fitted:
     """Train the exercise's fourth model: two dense layers on a frozen MobileNetV2."""
     import_keras()
-    import keras
-
-    from pawsight.models.head_graph import append_head
+    from pawsight.models.head_graph import append_embedding, append_head
     from pawsight.models.keras_onnx import features_onnx
     from pawsight.models.mobilenet import build_mobilenet
-    from pawsight.models.networks import build_top
+    from pawsight.models.networks import EMBEDDING, build_top
 
     recipe, watch = material.recipe, Watch()
     fresh_session(recipe.seed)
     with material.place.progress.stage("Fetching MobileNetV2's weights", None):
         frozen = build_mobilenet(image_px=recipe.image_px, weights=material.place.weights)
     top = build_top(frozen.output.shape[1:], classes=len(material.classes), seed=recipe.seed)
-    history = _fit_top(top, features_onnx(frozen, image_px=recipe.image_px), material, watch)
-    seen = keras.Model(frozen.input, _embedding(top, frozen.output), name="mobilenet")
-    weights, bias = top.get_layer("logits").get_weights()
-    graph = append_head(features_onnx(seen, image_px=recipe.image_px), weights, bias, classes=material.classes)
+    frozen_graph = features_onnx(frozen, image_px=recipe.image_px)
+    history = _fit_top(top, frozen_graph, material, watch)
+    seen = append_embedding(frozen_graph, *top.get_layer(EMBEDDING).get_weights())
+    graph = append_head(seen, *top.get_layer("logits").get_weights(), classes=material.classes)
     trainable = trainable_parameters(top)
     return Fitted(
         model=graph,
@@ -155,18 +153,6 @@ def _job(views: Views, material: Material) -> Job:
         folder=material.folder,
         identity=material.identity,
     )
-
-
-def _embedding(top: Any, maps: Any) -> Any:
-    """Apply a model's layers up to the embedding, so that they follow a frozen network in one graph."""
-    from pawsight.models.networks import EMBEDDING
-
-    x = maps
-    for layer in top.layers[1:]:
-        x = layer(x)
-        if layer.name == EMBEDDING:
-            break
-    return x
 
 
 def _shape(model: Any) -> str:

@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance
 
 from pawsight.images import fingerprint
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.images.fingerprint import HASHED_PX, NEAR_BITS, groups_of, near_pairs, perceptual_hash
+from pawsight.images.fingerprint import HASHED_PX, NEAR_BITS, grey_of, groups_of, near_pairs, perceptual_hash
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=12)
 
@@ -39,6 +39,20 @@ def test_a_hash_is_64_bits_and_the_same_every_time(pictures: list[Image.Image]) 
     assert hashes == [hash_of(picture) for picture in pictures[:5]]
     assert all(0 <= one < 2**64 for one in hashes)
     assert max(hashes) >= 2**56
+
+
+def test_the_bits_are_those_of_the_library_that_everyone_uses(pictures: list[Image.Image]) -> None:
+    import imagehash
+
+    for picture in pictures:
+        grey = grey_of(np.asarray(picture.resize((256, 256))))
+        theirs = imagehash.phash(grey.reduce(4)).hash
+        assert perceptual_hash(np.asarray(picture.resize((256, 256)))) == int.from_bytes(np.packbits(theirs).tobytes())
+
+
+@pytest.mark.parametrize("grey", [1, 77, 255])
+def test_a_plain_picture_has_no_frequency_but_the_lowest(grey: int) -> None:
+    assert perceptual_hash(np.full((HASHED_PX, HASHED_PX, 3), grey, np.uint8)) == 1 << 63
 
 
 @pytest.mark.parametrize("px", [32, 64, 96, 224, HASHED_PX, 299])

@@ -14,7 +14,7 @@ from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, dec
 from pawsight.images.fingerprint import HASHED_PX, grey_of, perceptual_hash
 from pawsight.images.quality import Looks, measure_looks
 
-FACTS_SPACE = f"facts/4/{DECODER_VERSION}/{HASHED_PX}"  # of the cache
+FACTS_SPACE = f"facts/5/{DECODER_VERSION}/{HASHED_PX}"  # of the cache
 
 
 @dataclass(frozen=True, slots=True)

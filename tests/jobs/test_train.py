@@ -59,7 +59,7 @@ def test_files_left_out_are_named_with_their_reason(warm, tmp_path):
     (data / "train" / "cats" / "note.txt").write_text("hello")
     report = warm.again(data, tmp_path / "runs")
     assert strict(report.to_json())["left_out"] == [{"path": "train/cats/note.txt", "reason": "not a picture"}]
-    assert "Left out    1 files: 1 not a picture; each is named in catalog.csv" in summary(report)
+    assert "Left out    1 file: 1 not a picture; each is named in catalog.csv" in summary(report)
 
 
 def test_a_picture_in_two_parts_is_warned_of_loudly_and_not_moved(warm, tmp_path):

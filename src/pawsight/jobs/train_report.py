@@ -125,9 +125,9 @@ def summary(report: TrainReport) -> list[str]:
 def _warnings(report: TrainReport) -> list[str]:
     lines = []
     if report.catalog.left_out:
-        reasons = Counter(one.reason for one in report.catalog.left_out)
+        reasons, total = Counter(one.reason for one in report.catalog.left_out), len(report.catalog.left_out)
         told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
-        lines.append(f"Left out    {len(report.catalog.left_out):,} files: {told}; each is named in catalog.csv")
+        lines.append(f"Left out    {total:,} file{'s' if total != 1 else ''}: {told}; each is named in catalog.csv")
     if report.split.straddling:
         first = " = ".join(report.split.straddling[0][:2])
         lines.append(

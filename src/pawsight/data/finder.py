@@ -139,14 +139,15 @@ def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[_Ent
         return
     if all(_is_hidden(entry.name) for entry in inside):
         yield _Entry(folder, _name_below(root, folder), between, is_empty_folder=True)
+    above = "".join(f"{name}/" for name in between)  # not asked of each path again, which takes longer than listing them
     for entry in inside:
         path = folder / entry.name
         if _is_hidden(entry.name):
-            yield _Entry(path, _name_below(root, path), between, "hidden")
+            yield _Entry(path, above + entry.name, between, "hidden")
         elif _is_folder(entry):
             yield from _walk(root, path, seen)
         else:
-            yield _Entry(path, _name_below(root, path), between)
+            yield _Entry(path, above + entry.name, between)
 
 
 def _is_hidden(name: str) -> bool:

@@ -139,7 +139,7 @@ def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[_Ent
         return
     if all(_is_hidden(entry.name) for entry in inside):
         yield _Entry(folder, _name_below(root, folder), between, is_empty_folder=True)
-    above = "".join(f"{name}/" for name in between)  # not asked of each path again, which takes longer than listing them
+    above = "".join(f"{name}/" for name in between)  # to ask each path for its name takes longer than listing them
     for entry in inside:
         path = folder / entry.name
         if _is_hidden(entry.name):

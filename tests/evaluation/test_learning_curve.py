@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 
 from pawsight.evaluation.chart_curve import curve_svg, describe
-from pawsight.evaluation.learning_curve import Fit, Trial, sentence, trace_curve
+from pawsight.evaluation.intervals import Interval
+from pawsight.evaluation.learning_curve import (
+    CurvePoint,
+    Fit,
+    LearningCurve,
+    Trial,
+    Twice,
+    _fit_all,
+    _gains,
+    _line,
+    _resampled,
+    honest,
+    sentence,
+    trace_curve,
+)
 
 SIZES = ((0.1, 200), (0.2, 400), (0.4, 800), (0.8, 1600), (1.0, 2000))
 
@@ -140,3 +154,87 @@ def test_the_chart_is_one_svg_element_that_says_in_words_what_it_shows(error):
     told = " ".join("".join(one.itertext()) for one in root.iter() if one.tag.endswith("text"))
     for words in ("training pictures", "validation error", "twice the data", "measured", "4,000"):
         assert words in told
+
+
+def curve_of(*, error=0.05, pictures=400, gain=1.234, interval=(0.5, 2.0), is_measurable=True):
+    point = CurvePoint(share=1.0, pictures=2000, seeds=1, error=error, interval=Interval(0.04, 0.07))
+    twice = Twice(pictures=4000, error=0.038, gain=gain, interval=interval, is_measurable=is_measurable)
+    return LearningCurve((point,), pictures, Fit(floor=0.01, scale=2.0, exponent=0.5), twice)
+
+
+def test_json_names_every_figure():
+    plain = curve_of().to_json()
+    point = {"share": 1.0, "pictures": 2000, "seeds": 1, "error": 0.05, "interval": [0.04, 0.07]}
+    twice = {"pictures": 4000, "error": 0.038, "gain": 1.234, "interval": [0.5, 2.0], "is_measurable": True}
+    assert plain == {
+        "points": [point],
+        "measured_on": 400,
+        "fit": {"floor": 0.01, "scale": 2.0, "exponent": 0.5},
+        "twice": twice | {"sentence": sentence(curve_of())},
+    }
+
+
+def test_sentences_round_to_hundredths_and_know_one_picture_from_two():
+    start = "Twice the data (4,000 training pictures) would buy"
+    assert sentence(curve_of()) == f"{start} about 1.23 points of accuracy (95 % interval 0.50 to 2.00)."
+    nothing = curve_of(gain=-0.0016, interval=(-0.0016, 0.126), is_measurable=False)
+    assert sentence(nothing) == (
+        f"{start} nothing that can be measured on 400 validation pictures: 0.00 points (95 % interval 0.00 to 0.13)."
+    )
+    below = curve_of(gain=0.456, interval=(-0.3, -0.0016), is_measurable=False)
+    assert "0.46 points (95 % interval -0.30 to 0.00)" in sentence(below)
+    for pictures, noun in ((1, "picture"), (2, "pictures")):
+        seen = f"there are 0 wrong answers among {pictures} validation {noun}, and"
+        assert seen in sentence(curve_of(error=0.0, pictures=pictures, interval=None, is_measurable=False))
+
+
+def test_an_interval_is_told_from_five_wrong_of_two_hundred_on():
+    assert honest(curve_of(error=0.025, pictures=200)).twice.interval == (0.5, 2.0)
+    for error, pictures in ((0.02, 200), (0.03, 199)):
+        taken_back = honest(curve_of(error=error, pictures=pictures)).twice
+        assert taken_back.interval is None
+        assert taken_back.is_measurable is False
+
+
+def test_three_sizes_are_enough_and_all_must_be_of_the_same_pictures():
+    some = exact(lambda n: n**-0.5, pictures=300)
+    assert len(trace_curve(some[:3], resamplings=5).points) == 3
+    with pytest.raises(ValueError, match=r"5 sizes on \[200, 300\] pictures make no curve"):
+        trace_curve([*exact(lambda n: 0.1, pictures=200)[:1], *some[1:]])
+    with pytest.raises(ValueError, match=r"5 sizes on \[0\] pictures make no curve"):
+        trace_curve([Trial(1.0, size, np.zeros((1, 0), bool)) for _, size in SIZES])
+
+
+def test_the_gain_is_the_fits_and_its_interval_the_middle_of_all_resamplings():
+    some = trials(lambda n: 0.02 + n**-0.5, pictures=300)
+    curve, sizes = trace_curve(some, resamplings=80), np.array([size for _, size in SIZES], float)
+    assert curve.twice.gain == 100 * (curve.fit.error(2000) - curve.fit.error(4000))
+    gains = 100 * _gains(*_fit_all(sizes, _resampled(some, 0, 80)), 2000)
+    assert curve.twice.interval == pytest.approx(tuple(np.percentile(gains, [2.5, 97.5])))
+    assert trace_curve(some).twice == trace_curve(some, seed=0, resamplings=1000).twice
+
+
+def test_gains_are_of_possible_errors_only():
+    floors, scales, exponents = np.array([[0.0, 0.5, -1.0, 0.9], [8.0, 8.0, 8.0, 40.0], [1.0, 1.0, 1.0, 1.0]])
+    assert _gains(floors, scales, exponents, 10) == pytest.approx([0.4, 1.0 - 0.9, 0.0, 0.0])
+    assert _gains(np.array([-0.5]), np.array([8.0]), np.array([1.0]), 10) == pytest.approx([0.3])
+
+
+def test_a_line_holds_its_floor_and_then_fits_the_rest():
+    basis = np.array([4.0, 2.0, 1.0])
+    errors = np.stack([0.1 + 0.05 * basis, -0.1 + 0.2 * basis, 1.3 - 0.1 * basis])
+    floors, scales = _line(basis, errors)
+    assert floors == pytest.approx([0.1, 0.0, 1.0])
+    through = [(errors[1] @ basis) / (basis @ basis), ((errors[2] - 1) @ basis) / (basis @ basis)]
+    assert scales == pytest.approx([0.05, *through])
+
+
+def test_resamplings_draw_pictures_for_all_sizes_at_once_and_trainings_of_each_size():
+    wrong = np.zeros((3, 40), bool)
+    wrong[0] = True  # one training of three got everything wrong
+    half = np.tile(np.arange(40) < 20, (1, 1))
+    errors = _resampled([Trial(0.5, 10, wrong), Trial(0.8, 16, half), Trial(1.0, 20, ~half)], 3, 200)
+    assert set(np.round(3 * errors[:, 0]).astype(int)) == {0, 1, 2, 3}
+    assert errors[:, 0].mean() == pytest.approx(1 / 3, abs=0.06)
+    assert errors[:, 1] + errors[:, 2] == pytest.approx(np.ones(200))
+    assert errors[:, 1].std() == pytest.approx((0.25 / 40) ** 0.5, rel=0.2)

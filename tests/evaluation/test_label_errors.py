@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawsight.evaluation import label_errors
-from pawsight.evaluation.label_errors import NEIGHBOURS, Neighbours, nearest, oddness, rank
+from pawsight.evaluation.label_errors import NEIGHBOURS, VOTE, Neighbours, nearest, oddness, rank
 
 NAMES = ("cats", "dogs", "geese")
 
@@ -115,3 +115,85 @@ def test_the_picture_unlike_all_others_is_the_oddest():
 
 def test_one_picture_alone_has_no_neighbours():
     assert nearest(np.ones((1, 3), np.float32), np.zeros(1, np.int64)).rows.shape == (1, 0)
+
+
+def test_scores_are_the_margin_and_a_quarter_of_the_votes_brought_to_0_and_1():
+    answers = np.array([[0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8], [0.3, 0.3, 0.4]], np.float32)
+    labels = np.array([0, 0, 2, 1])
+    near = Neighbours(
+        np.array([[3, 1, 2], [0, 2, -1], [0, -1, -1], [-1, -1, -1]]),
+        np.array([[0.9, 0.5, 0.1], [0.8, 0.2, -1], [0.7, -1, -1], [-1, -1, -1]], np.float32),
+    )
+    found = {one.row: one for one in rank(answers, labels, near, NAMES)}
+    margins, votes = [0.5, -0.3, -0.7, 0.1], [(1 - 1) / 3, (0 - 1) / 2, 1 / 1, 0.0]
+    for row, (margin, vote) in enumerate(zip(margins, votes, strict=True)):
+        assert found[row].score == pytest.approx((margin + VOTE * vote + 1 + VOTE) / (2 + 2 * VOTE), abs=1e-6)
+    assert [found[row].neighbours for row in range(4)] == [(3, 1, 2), (0, 2), (0,), ()]
+    assert found[0].similarities == pytest.approx((0.9, 0.5, 0.1))
+    assert found[1].similarities == pytest.approx((0.8, 0.2))
+    assert found[3].similarities == ()
+    assert [found[row].suggested for row in range(4)] == [1, 1, 0, 2]
+    assert found[3].reason == "a model that has not learnt it says geese 40.0 % and dogs 30.0 %"
+
+
+def test_equal_scores_keep_the_order_of_the_rows():
+    answers = np.full((9, 2), 0.5, np.float32)
+    found = rank(answers, np.arange(9) % 2, near_of(*[[-1]] * 9), ("cats", "dogs"))
+    assert [one.row for one in found] == list(range(9))
+    assert all(one.score == 0.5 and one.is_suspect for one in found)
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([1, 1, 1], "of the 3 most similar pictures, all are called dogs"),
+        ([2, 2], "of the 2 most similar pictures, all are called geese"),
+        ([1, 0, 0], "of the 3 most similar pictures, 1 is called dogs and 2 cats"),
+        ([0, 0, 2], "of the 3 most similar pictures, 2 are called cats and 1 something else"),
+        ([1, 1, 0, 2, 2], "of the 5 most similar pictures, 2 are called dogs and 1 cats and 2 something else"),
+    ],
+)
+def test_neighbours_are_counted_by_what_they_are_called(others, told):
+    answers = np.array([[0.001, 0.99, 0.009], *[[0.4, 0.3, 0.3]] * len(others)], np.float32)
+    near = near_of([*range(1, len(others) + 1)], *[[0] * len(others)] * len(others))
+    first = rank(answers, np.array([0, *others]), near, NAMES)[0]
+    assert first.row == 0
+    assert first.reason == f"a model that has not learnt it says dogs 99.0 % and cats 0.1 %; {told}"
+
+
+@given(st.integers(2, 30), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_neighbours_are_those_of_a_search_through_all(pictures, count, seed):
+    random = np.random.default_rng(seed)
+    features = random.integers(-2, 3, (pictures, 3)).astype(np.float32)  # with ties, and pictures of no length
+    groups = random.integers(0, pictures, pictures)
+    found = nearest(features, groups, count=count)
+    units = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-30)
+    count = min(count, pictures - 1)
+    assert found.rows.shape == found.similarities.shape == (pictures, count)
+    assert found.rows.dtype == np.int64
+    assert found.similarities.dtype == np.float32
+    for row in range(pictures):
+        there = found.rows[row][found.rows[row] >= 0]
+        allowed = np.flatnonzero(groups != groups[row])
+        cosines = np.sort((units[allowed] @ units[row]).clip(-1, 1))[::-1][:count]
+        assert set(there) <= set(allowed)
+        assert len(set(there)) == len(there) == len(cosines)
+        assert found.similarities[row][: len(there)] == pytest.approx(cosines, abs=1e-6)
+        assert found.similarities[row][: len(there)] == pytest.approx((units[there] @ units[row]).clip(-1, 1), abs=1e-6)
+        assert (found.rows[row][len(there) :] == -1).all()
+        assert (found.similarities[row][len(there) :] == -1).all()
+
+
+def test_of_equal_neighbours_the_first_rows_are_taken():
+    features = np.array([[1, 0], *[[1, 1]] * 6], np.float32)
+    assert nearest(features, np.arange(7), count=3).rows[0].tolist() == [1, 2, 3]
+    opposite = nearest(np.array([[1, 0], [-1, 0], [1, 0]], np.float32), np.arange(3), count=2)
+    assert opposite.rows.tolist() == [[2, 1], [0, 2], [0, 1]]
+    assert opposite.similarities.tolist() == [[1, -1], [-1, -1], [1, -1]]
+
+
+def test_oddness_is_one_minus_the_mean_cosine_of_the_neighbours_there_are():
+    rows = np.array([[1, 2], [0, -1], [-1, -1]])
+    found = oddness(Neighbours(rows, np.array([[0.5, 0.25], [0.5, -1], [-1, -1]], np.float32)))
+    assert found == pytest.approx([0.625, 0.5, 1.0])
+    assert found.dtype == np.float32

@@ -25,18 +25,18 @@ demo: $(VENV)/train.stamp ## from nothing to a trained classifier on drawn cats 
 	@BIN=$(BIN) sh demo/run.sh
 
 test: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests
-	$(BIN)/python -m pytest -n 2 --ignore $(WITH_RAY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore $(WITH_RAY)
 	$(BIN)/python -m pytest -n 2 $(WITH_RAY)
 
 test-slow: $(VENV)/dev.stamp ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 coverage: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests, and which branches of src they take (a quarter of an hour)
-	$(BIN)/python -m pytest -n 2 --ignore $(WITH_RAY) --cov --cov-report=
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore $(WITH_RAY) --cov --cov-report=
 	$(BIN)/python -m pytest -n 2 $(WITH_RAY) --cov --cov-append --cov-report=term
 
 faults: $(VENV)/dev.stamp ## everything that is done to it on purpose, ten minutes of fuzzing included
-	PAWSIGHT_FUZZ_SECONDS=$${PAWSIGHT_FUZZ_SECONDS:-120} $(BIN)/python -m pytest tests/faults -m "slow or not slow"
+	PAWSIGHT_FUZZ_SECONDS=$${PAWSIGHT_FUZZ_SECONDS:-120} $(BIN)/python -m pytest -n 2 tests/faults -m "slow or not slow"
 
 mutants: $(VENV)/dev.stamp $(VENV)/mutmut.stamp ## change the sources of the figures, see which tests notice (ten minutes a module at most; MUTANTS="evaluation/ranks --show")
 	PYTHONPATH=$(VENV)/mutmut $(BIN)/python benchmarks/mutants.py $(MUTANTS)

@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.evaluation import bootstrap
-from pawsight.evaluation.bootstrap import LEAST, MOST, _bca, _studentised, _weights, intervals, macro_f1, resamples
+from pawsight.evaluation.bootstrap import (
+    LEAST,
+    MOST,
+    _bca,
+    _f1_pulls,
+    _macro_f1s,
+    _studentised,
+    _weights,
+    intervals,
+    macro_f1,
+    resamples,
+)
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.ece_interval import ece_interval
 from pawsight.evaluation.intervals import wilson
@@ -111,6 +122,44 @@ def test_the_interval_of_the_area_is_of_resamples_that_are_ranked_anew(monkeypat
 
 def whole_of(pictures):
     return np.concatenate(list(_weights(pictures, resamples(pictures), seed=0)))
+
+
+def test_of_more_classes_the_area_is_the_mean_of_each_against_the_rest_and_of_those_that_were_drawn():
+    true, probabilities = world(np.random.default_rng(17), 60, 3)
+    true[:] = np.where(np.arange(60) < 2, 2, true % 2)  # a class of two, absent from every eighth resample
+    per_class = [(true == index, probabilities[:, index]) for index in range(3)]
+    told = [influence(own, scores) for own, scores in per_class]
+    each = np.stack([areas(ranked(own, scores), whole_of(60)) for own, scores in per_class])
+    assert 50 < np.isnan(each[2]).sum() < 250
+    figure, pulls = sum(one for one, _ in told) / 3, sum(pull for _, pull in told) / 3
+    found = intervals(true, probabilities).roc_auc.as_list()
+    assert found == pytest.approx(efrons(figure, pulls, np.nanmean(each, axis=0)), abs=1e-6)
+
+
+def test_a_picture_pulls_macro_f1_as_a_little_more_of_it_would():
+    """Also where a class was never answered, was answered once, and never occurs at all."""
+    true, predicted = np.array([0, 0, 0, 1, 1, 2, 2, 0]), np.array([0, 0, 1, 1, 0, 2, 0, 4])
+    little, alone = 1e-5, np.ones((1, 8))
+    before = _macro_f1s(alone, true, predicted, 6)[0]
+    after = _macro_f1s(alone + little * np.eye(8), true, predicted, 6)
+    assert _f1_pulls(true, predicted, 6) == pytest.approx(8 * (after - before) / little, abs=1e-3)
+    assert len(_f1_pulls(true, np.zeros(8, np.int64), 3)) == 8
+
+
+def test_classes_without_a_picture_or_an_answer_are_no_part_of_macro_f1():
+    from sklearn.metrics import f1_score
+
+    true, predicted = np.array([0, 0, 1, 1, 1]), np.array([0, 2, 1, 1, 0])
+    expected = f1_score(true, predicted, average="macro", zero_division=0)
+    assert macro_f1(true, predicted, 3) == macro_f1(true, predicted, 7) == pytest.approx(expected)
+    twice = _macro_f1s(np.array([[1, 1, 0, 0, 0], [1, 0, 1, 1, 1]], np.float32), true, predicted, 3)
+    assert twice[0] == pytest.approx(f1_score(true[:2], predicted[:2], average="macro", zero_division=0))
+
+
+def test_the_seed_reaches_the_calibration_error():
+    true, probabilities = world(np.random.default_rng(18), 150)
+    assert intervals(true, probabilities, seed=5).ece == ece_interval(true, probabilities, seed=5)
+    assert intervals(true, probabilities).log_loss == intervals(true, probabilities, seed=0).log_loss
 
 
 def test_only_as_many_resamples_are_ranked_anew_as_can_be_afforded(monkeypatch):

@@ -156,8 +156,9 @@ def test_equal_scores_keep_the_order_of_the_rows():
 def test_neighbours_are_counted_by_what_they_are_called(others, told):
     answers = np.array([[0.001, 0.99, 0.009], *[[0.4, 0.3, 0.3]] * len(others)], np.float32)
     near = near_of([*range(1, len(others) + 1)], *[[0] * len(others)] * len(others))
-    first = rank(answers, np.array([0, *others]), near, NAMES)[0]
+    first, *rest = rank(answers, np.array([0, *others]), near, NAMES)
     assert first.row == 0
+    assert all(one.reason.endswith("all are called cats") for one in rest)  # the neighbour of all others is row 0
     assert first.reason == f"a model that has not learnt it says dogs 99.0 % and cats 0.1 %; {told}"
 
 

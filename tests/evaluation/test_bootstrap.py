@@ -138,12 +138,12 @@ def test_of_more_classes_the_area_is_the_mean_of_each_against_the_rest_and_of_th
 
 def test_a_picture_pulls_macro_f1_as_a_little_more_of_it_would():
     """Also where a class was never answered, was answered once, and never occurs at all."""
-    true, predicted = np.array([0, 0, 0, 1, 1, 2, 2, 0]), np.array([0, 0, 1, 1, 0, 2, 0, 4])
-    little, alone = 1e-5, np.ones((1, 8))
+    true, predicted = np.array([0, 0, 0, 1, 1, 2, 2, 0, 0]), np.array([0, 0, 1, 1, 0, 2, 0, 4, 0])
+    little, alone = 1e-5, np.ones((1, 9))
     before = _macro_f1s(alone, true, predicted, 6)[0]
-    after = _macro_f1s(alone + little * np.eye(8), true, predicted, 6)
-    assert _f1_pulls(true, predicted, 6) == pytest.approx(8 * (after - before) / little, abs=1e-3)
-    assert len(_f1_pulls(true, np.zeros(8, np.int64), 3)) == 8
+    after = _macro_f1s(alone + little * np.eye(9), true, predicted, 6)
+    assert _f1_pulls(true, predicted, 6) == pytest.approx(9 * (after - before) / little, abs=1e-3)
+    assert len(_f1_pulls(true, np.zeros(9, np.int64), 3)) == 9
 
 
 def test_classes_without_a_picture_or_an_answer_are_no_part_of_macro_f1():

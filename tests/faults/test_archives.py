@@ -129,6 +129,7 @@ HOSTILE = {
     "long name": lambda: zipped(("n" * 300, b"x")),
     "name of a dot": lambda: tarred((".", b"x", {})),
     "name of nothing": lambda: raw_tar(name=b""),
+    "name of nothing in a zip": lambda: zipped(("Aabc.jpg", b"x")).replace(b"Aabc.jpg", b"\0abc.jpg"),
 }
 
 
@@ -136,10 +137,10 @@ def refused(folder, content, **limits):
     """Unpack, be refused within ten seconds, find nothing left; return the most that lay there meanwhile."""
     archive = folder / "pets.bin"
     archive.write_bytes(content)
-    began = time.monotonic()
+    began = time.process_time()  # not by the clock, which others on the machine slow down
     with pytest.raises(DataError) as told:
         extract(archive, folder / "target", limits=ArchiveLimits(**limits))
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert [one.name for one in folder.iterdir()] == ["pets.bin"]
     return told.value
 

@@ -130,7 +130,7 @@ class _Unpacking:
         with zipfile.ZipFile(file) as whole:
             members = trusted_members(self._archive, whole, listing)
             for member, parts in [(member, self._admitted(member)) for member in members]:
-                if member.is_dir():
+                if _is_folder(member):
                     self._make_folder(parts)
                 else:
                     self._write_zipped(whole, member, parts)
@@ -153,8 +153,8 @@ class _Unpacking:
     def _admitted(self, member: zipfile.ZipInfo) -> tuple[str, ...]:
         """Admit a zip's member by the name zipfile uses and, where that was tidied, by the one in the file too."""
         if member.orig_filename != member.filename:
-            MemberNames(self._archive, self._limits).admit(member.orig_filename, folder=member.is_dir())
-        return self._names.admit(member.filename, folder=member.is_dir())
+            MemberNames(self._archive, self._limits).admit(member.orig_filename, folder=_is_folder(member))
+        return self._names.admit(member.filename, folder=_is_folder(member))
 
     def _write_zipped(self, whole: zipfile.ZipFile, member: zipfile.ZipInfo, parts: tuple[str, ...]) -> None:
         with whole.open(member) as content:
@@ -233,3 +233,8 @@ def _no_archive(path: Path) -> DataError:
 def _damaged(path: Path, error: Exception) -> DataError:
     why = f"It is damaged or cut short: {error}."
     return DataError(f"{path.name} cannot be unpacked.", why, "Get it again, or give a folder: pawsight train FOLDER")
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    """As `ZipInfo.is_dir`, which trips over a member without a name, such as one that begins with a zero byte."""
+    return member.filename.endswith("/")

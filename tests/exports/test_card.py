@@ -9,6 +9,7 @@ import pytest
 from pawsight.bundle import read_bundle
 from pawsight.exports.card import make_card, markdown, view
 from pawsight.exports.target import Order
+from pawsight.jobs.export import export
 
 from .conftest import HOSTILE
 
@@ -90,9 +91,9 @@ def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(trained, tm
     assert ("nothing that can be measured" in text) == (measured_on == 20)
 
 
-def test_hostile_names_stay_text(exported):
-    folder = next(one.folder for one in exported.exports if one.target == "card")
-    text = (folder / "README.md").read_text("utf-8")
+def test_hostile_names_stay_text(bundle_of, tmp_path):
+    (card,) = export(bundle_of("probe"), ["card"], out=tmp_path / "out", licence="CC0-1.0").exports
+    text = (card.folder / "README.md").read_text("utf-8")
     assert front_of(text)["license"] == "CC0-1.0"
     assert "<b>" not in text
     assert "](javascript" not in text

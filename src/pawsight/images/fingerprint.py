@@ -5,8 +5,8 @@ Enters: decoded pixels. Leaves: 64-bit hashes, and groups of pictures whose hash
 The hash is the one known as pHash: the cosine transform of a 32 x 32 grey picture, its 8 x 8 lowest frequencies against
 their median, after C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010. Cosines are
 whole numbers here, so that sums are exact and a bit is the same on any machine; in floating point the bits of a plain
-picture, all of whose frequencies are nothing, are noise. Otherwise it is that of the library imagehash, in a fifth of
-its time (tests/images/test_fingerprint.py).
+picture, all of whose frequencies are nothing, are noise. Otherwise it is that of the library imagehash, without loading
+SciPy for it (tests/images/test_fingerprint.py).
 """
 
 from __future__ import annotations

@@ -45,7 +45,12 @@ class _Interval:
 
     @property
     def ends(self) -> tuple[float, float]:
-        return tuple(sorted((self.best.length, self.other.length)))  # type: ignore[return-value]
+        one, two = self.best.length, self.other.length
+        return min(one, two), max(one, two)
+
+    def is_closed_to(self, length: float, low: float, high: float) -> bool:
+        """Say whether a length lies outside of what holds the minimum, or that is too narrow to be divided."""
+        return self.holds_minimum and (not low < length < high or high - low <= _NARROW * high)
 
 
 def search(function: Callable[[float], Trial], start: Trial, first: float, *, most: int) -> Trial | None:
@@ -77,14 +82,14 @@ def search(function: Callable[[float], Trial], start: Trial, first: float, *, mo
             gone = length - interval.best.length
             low, high = length + _LEAST_GROWTH * gone, length + _MOST_GROWTH * gone
         length = min(max(length, 0.0), _LONGEST)
-        if interval.holds_minimum and (not low < length < high or high - low <= _NARROW * high):
+        if interval.is_closed_to(length, low, high):
             length = interval.best.length
     return None
 
 
 def _is_spent(interval: _Interval, trial: Trial, low: float, high: float, falls_on: bool) -> bool:
     """Say whether no better length can be told: rounding, a narrow interval, or an end of all lengths."""
-    within = interval.holds_minimum and (not low < trial.length < high or high - low <= _NARROW * high)
+    within = interval.is_closed_to(trial.length, low, high)
     return within or (trial.length == _LONGEST and falls_on) or (trial.length == 0.0 and not falls_on)
 
 

@@ -85,11 +85,11 @@ $(VENV)/ort-web.stamp: $(VENV)/dev.stamp
 	else echo "No npm here: the tests of the browser export that need $(ORT_WEB) are skipped"; fi
 
 $(VENV)/train.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
-	@echo "Installing pawsight[train] (about a minute)"
+	@echo "Installing pawsight[train]"
 	@$(INSTALL) --constraint constraints.txt --editable ".[train]"
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
-	@echo "Installing pawsight[train,dev] (about a minute)"
-	@$(INSTALL) --constraint constraints.txt --editable ".[train,dev]"
+	@echo "Installing pawsight[dev] (two minutes)"
+	@$(INSTALL) --constraint constraints.txt --editable ".[dev]"
 	@touch $@

@@ -1,5 +1,4 @@
-"""Enters: drawn patterns and photographs. Leaves: that the Keras networks answer like the published PyTorch ones.
-Does not know: ONNX.
+"""EfficientNet-Lite in ONNX answers like the published PyTorch network, and Keras like ONNX.
 
 The pinned numbers come from benchmarks/pin_backbone.py; docs/decisions/0003-backbone-weights.md says how.
 """
@@ -7,27 +6,34 @@ The pinned numbers come from benchmarks/pin_backbone.py; docs/decisions/0003-bac
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
-import os
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.errors import WrongUsage
+from pawsight.engine import Engine
+from pawsight.errors import MissingExtra, WeightsUnavailable, WrongUsage
+from pawsight.models import efficientnet_lite
 from pawsight.models.backbones import BACKBONES, find_backbone
+from pawsight.models.efficientnet_lite import (
+    NORM_EPSILON,
+    convolutions,
+    folded_weights,
+    published_weights,
+    upper_start,
+)
+from pawsight.models.efficientnet_onnx import backbone_onnx, write_graph
 from pawsight.models.quiet import import_keras
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
 
-if TYPE_CHECKING:
-    import keras
-
+onnx = pytest.importorskip("onnx", reason="needs pawsight[train]")
 CATS, DOGS = range(281, 294), range(151, 269)  # ImageNet's cats, wild ones included, and its dogs
 
 
@@ -54,19 +60,19 @@ PINS = (
 
 
 @functools.cache
-def lite() -> ModuleType:
-    """Import the module under test, and with it Keras, only where a test runs that needs it."""
-    import_keras()
-    from pawsight.models import efficientnet_lite
-
-    return efficientnet_lite
+def tensors(name: str) -> dict[str, np.ndarray]:
+    """Read the checkpoint of a backbone once for all tests."""
+    return read_checkpoint(installed_checkpoint(name), sha256=find_backbone(name).sha256)
 
 
-@functools.cache
-def network(name: str, px: int) -> keras.Model:
-    """Load a classifier once for all tests; answers (features, logits)."""
-    model = lite().load(name, image_px=px, classifier=True)
-    return lite().keras.Model(model.input, [model.get_layer("features").output, model.output])
+def features_of(model: bytes, pictures: np.ndarray) -> np.ndarray:
+    """Return the features of pictures (N, px, px, 3), computed in float32."""
+    return Engine(model, image_px=pictures.shape[1], precision="f32", streams=2).run_all(pictures)["features"]
+
+
+def logits_of(name: str, features: np.ndarray) -> np.ndarray:
+    """Return ImageNet logits (N, 1000) of features (N, 1280)."""
+    return features @ tensors(name)["_fc.weight"].T + tensors(name)["_fc.bias"]
 
 
 def pattern(px: int) -> np.ndarray:
@@ -77,32 +83,30 @@ def pattern(px: int) -> np.ndarray:
 
 @pytest.mark.parametrize("pin", PINS, ids=lambda pin: f"{pin.name}-{pin.px}")
 def test_features_and_logits_are_those_of_the_published_network(pin: Pin) -> None:
-    features, logits = map(np.asarray, network(pin.name, pin.px)(pattern(pin.px)))
+    features = features_of(backbone_onnx(pin.name, pin.px), pattern(pin.px))
     assert (features.shape, features.dtype) == ((2, 1280), np.float32)
     assert float(features.mean()) == pytest.approx(pin.mean, rel=1e-4)
     assert float(np.linalg.norm(features)) == pytest.approx(pin.norm, rel=1e-4)
     assert {index: float(features[1, index]) for index in pin.features} == pytest.approx(pin.features, rel=1e-3)
-    assert list(np.argsort(-logits[0])[:5]) == list(pin.top5)
-    assert {index: float(logits[0, index]) for index in pin.top5} == pytest.approx(pin.top5, rel=1e-3)
+    logits = logits_of(pin.name, features)[0]
+    assert list(np.argsort(-logits)[:5]) == list(pin.top5)
+    assert {index: float(logits[index]) for index in pin.top5} == pytest.approx(pin.top5, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_photographs_of_cats_and_dogs_land_in_imagenets_cats_and_dogs(name: str) -> None:
+def test_photographs_of_cats_and_dogs_land_in_imagenets_cats_and_dogs(name: str, photographs: Path) -> None:
     px = find_backbone(name).native_px
+    graph = backbone_onnx(name, px)
     for kind, classes in (("cat", CATS), ("dog", DOGS)):
-        _, logits = network(name, px)(photographs(kind, px))
-        answers = np.asarray(logits).argmax(axis=1)
+        answers = logits_of(name, features_of(graph, first_twenty(photographs, kind, px))).argmax(axis=1)
         assert sum(answer in classes for answer in answers) >= 18, f"{kind}s were taken for {answers}"
 
 
-def photographs(kind: str, px: int) -> np.ndarray:
+def first_twenty(photographs: Path, kind: str, px: int) -> np.ndarray:
     """Return the first twenty validation photographs (20, px, px, 3) uint8 of cats or dogs, cropped as for ImageNet."""
-    named = os.environ.get("PAWSIGHT_PHOTOGRAPHS")
-    beside = Path(__file__).parents[3] / "shared" / "data" / "cats_and_dogs_filtered.zip"
-    place = Path(named) if named else beside
-    if not place.is_file():
-        pytest.skip(f"no photographs: {place} is not there; set PAWSIGHT_PHOTOGRAPHS to the exercise's zip")
-    with zipfile.ZipFile(place) as archive:
+    if not photographs.is_file():
+        pytest.skip("the photographs are a folder; this test reads the zip")
+    with zipfile.ZipFile(photographs) as archive:
         names = [f"cats_and_dogs_filtered/validation/{kind}s/{kind}.{number}.jpg" for number in range(2000, 2020)]
         return np.stack([cropped(Image.open(io.BytesIO(archive.read(name))), px) for name in names])
 
@@ -117,68 +121,118 @@ def cropped(photograph: Image.Image, px: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_tensor_of_a_checkpoint_has_its_one_place(name: str) -> None:
-    backbone = find_backbone(name)
-    tensors = Counted(read_checkpoint(installed_checkpoint(name), sha256=backbone.sha256))
-    placed = lite().layer_weights(backbone, tensors)
-    unused = set(tensors) - set(tensors.asked)
-    assert len(tensors.asked) == len(set(tensors.asked))
-    assert {key.rpartition(".")[2] for key in unused} == {"num_batches_tracked"}
-    wanted = {
-        layer.name: [tuple(weight.shape) for weight in layer.weights]
-        for layer in network(name, backbone.native_px).layers
-        if layer.weights
+    asked: list[str] = []
+
+    class Recorded(dict[str, np.ndarray]):
+        def __getitem__(self, key: str) -> np.ndarray:
+            asked.append(key)
+            return super().__getitem__(key)
+
+    placed = folded_weights(find_backbone(name), Recorded(tensors(name)))
+    assert len(asked) == len(set(asked))
+    unused = {key for key in tensors(name) if key not in asked}
+    assert {key.rpartition(".")[2] for key in unused - {"_fc.weight", "_fc.bias"}} == {"num_batches_tracked"}
+    assert sum(array.size for pair in placed.values() for array in pair) == find_backbone(name).parameters
+
+
+def test_a_folded_convolution_does_what_it_and_its_batch_norm_do() -> None:
+    backbone, checkpoint = find_backbone("efficientnet-lite0"), tensors("efficientnet-lite0")
+    kernel, bias = published_weights(backbone)["top"]  # 1 x 1, so a convolution is a product of matrices
+    maps = np.random.default_rng(0).normal(size=(5, kernel.shape[1])).astype(np.float32)
+    gamma, beta, mean, variance = (
+        checkpoint[f"_bn1.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    plain = maps @ checkpoint["_conv_head.weight"][:, :, 0, 0].T
+    wanted = (plain - mean) / np.sqrt(variance + NORM_EPSILON) * gamma + beta
+    np.testing.assert_allclose(maps @ kernel[:, :, 0, 0].T + bias, wanted, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "px"), [("efficientnet-lite0", 96), ("efficientnet-lite2", 75)])
+def test_the_graph_is_of_the_promised_form(name: str, px: int) -> None:
+    content = backbone_onnx(name, px)
+    assert content == backbone_onnx(name, px)
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model, full_check=True)
+    ends = {
+        end.name: [dim.dim_param or dim.dim_value for dim in end.type.tensor_type.shape.dim]
+        for end in (*model.graph.input, *model.graph.output)
     }
-    assert {layer: [array.shape for array in arrays] for layer, arrays in placed.items()} == wanted
+    assert ends == {"pictures": ["N", px, px, 3], "features": ["N", 1280]}
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
+    kinds = [node.op_type for node in model.graph.node]
+    assert kinds.count("Conv") == len(convolutions(find_backbone(name)))
+    assert {kind: kinds.count(kind) for kind in ("Transpose", "Cast", "Mul", "ReduceMean")} == dict.fromkeys(
+        ("Transpose", "Cast", "Mul", "ReduceMean"), 1
+    )
 
 
-@pytest.mark.parametrize("name", BACKBONES)
-def test_the_table_counts_the_parameters_of_the_network_that_runs(name: str) -> None:
+def test_the_lower_part_ends_in_maps_with_channels_last() -> None:
+    backbone = find_backbone("efficientnet-lite0")
+    graph = write_graph(backbone, 96, published_weights(backbone), last=upper_start(backbone))
+    assert features_of(graph, pattern(96)).shape == (2, 6, 6, 112)
+
+
+def test_names_sizes_and_weights_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(WrongUsage, match="'lite0'"):
+        backbone_onnx("lite0", 64)
+    with pytest.raises(WrongUsage, match="8 x 8"):
+        backbone_onnx("efficientnet-lite0", 8)
+    (tmp_path / "weights.pth").write_bytes(b"altered")
+    monkeypatch.setattr(efficientnet_lite, "installed_checkpoint", lambda _name: tmp_path / "weights.pth")
+    with pytest.raises(WeightsUnavailable, match=r"weights\.pth"):
+        backbone_onnx("efficientnet-lite0", 64)
+
+
+def test_a_plain_install_is_told_what_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtra, match="onnx") as refusal:
+        backbone_onnx("efficientnet-lite0", 64)
+    assert "pawsight[train]" in refusal.value.fix
+
+
+needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
+
+
+@needs_keras
+@pytest.mark.parametrize(("name", "px"), [("efficientnet-lite0", 96), ("efficientnet-lite2", 75)])  # odd sides too
+def test_keras_and_onnx_give_equal_features(name: str, px: int) -> None:
+    import_keras()
+    from pawsight.models.efficientnet_keras import build
+
     backbone = find_backbone(name)
-    tensors = read_checkpoint(installed_checkpoint(name), sha256=backbone.sha256)
-    placed = lite().layer_weights(backbone, tensors, folded=True)
-    counted = sum(array.size for layer, arrays in placed.items() if layer != "logits" for array in arrays)
-    assert counted == backbone.parameters
+    weights = published_weights(backbone)
+    answers = np.asarray(build(backbone, px, weights)(pattern(px)))
+    assert np.linalg.norm(answers) > 1
+    np.testing.assert_allclose(
+        features_of(write_graph(backbone, px, weights), pattern(px)), answers, rtol=1e-4, atol=1e-4
+    )
 
 
-class Counted(dict[str, np.ndarray]):
-    """A dictionary that remembers what it was asked for."""
+@needs_keras
+def test_the_lower_part_in_onnx_and_the_upper_in_keras_make_the_whole() -> None:
+    import_keras()
+    from pawsight.models.efficientnet_keras import build, weights_of
 
-    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
-        super().__init__(tensors)
-        self.asked: list[str] = []
+    backbone, px = find_backbone("efficientnet-lite0"), 64
+    weights, middle = published_weights(backbone), upper_start(backbone)
+    upper = build(backbone, px, weights, after=middle)
+    maps = features_of(write_graph(backbone, px, weights, last=middle), pattern(px))
+    whole = features_of(write_graph(backbone, px, weights), pattern(px))
+    np.testing.assert_allclose(np.asarray(upper(maps)), whole, rtol=1e-4, atol=1e-4)
 
-    def __getitem__(self, key: str) -> np.ndarray:
-        self.asked.append(key)
-        return super().__getitem__(key)
-
-
-def test_folding_the_batch_norms_changes_no_answer() -> None:
-    folded = lite().load("efficientnet-lite0", image_px=160, folded=True)
-    features, _ = network("efficientnet-lite0", 160)(pattern(160))
-    np.testing.assert_allclose(np.asarray(folded(pattern(160))), np.asarray(features), rtol=1e-4, atol=1e-4)
-    assert not [layer for layer in folded.layers if isinstance(layer, lite().keras.layers.BatchNormalization)]
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own, while it saves
-def test_a_saved_network_loads_in_safe_mode_and_answers_the_same(tmp_path: Path) -> None:
-    model = lite().build("efficientnet-lite0", image_px=64)
-    model.save(tmp_path / "lite0.keras")
-    again = lite().keras.saving.load_model(tmp_path / "lite0.keras", safe_mode=True)
-    np.testing.assert_array_equal(np.asarray(again(pattern(64))), np.asarray(model(pattern(64))))
+    names = [row.name for row in convolutions(backbone)]
+    given = weights_of(backbone, upper)
+    assert list(given) == names[names.index(middle) + 1 :]
+    for name, (kernel, bias) in given.items():
+        np.testing.assert_array_equal(kernel, weights[name][0])
+        np.testing.assert_array_equal(bias, weights[name][1])
 
 
-def test_the_upper_blocks_can_be_freed_by_name() -> None:
-    model = lite().build("efficientnet-lite0", image_px=64)
-    for layer in model.layers:
-        layer.trainable = layer.name.startswith(("block15_", "head_"))
-    freed = {weight.path.partition("/")[0] for weight in model.trainable_weights}
-    assert freed == {f"block15_{role}" for role in (
-        "expand_conv", "expand_norm", "depthwise_conv", "depthwise_norm", "project_conv", "project_norm"
-    )} | {"head_conv", "head_norm"}  # fmt: skip
+@needs_keras
+def test_sizes_that_no_backbone_sees_are_refused() -> None:
+    import_keras()
+    from pawsight.models.efficientnet_keras import build
 
-
-def test_what_cannot_be_built_is_refused() -> None:
-    with pytest.raises(WrongUsage, match="no backbone called 'efficientnet-lite9'"):
-        lite().build("efficientnet-lite9", image_px=224)
-    with pytest.raises(WrongUsage, match="pictures of 16 x 16 pixels"):
-        lite().build("efficientnet-lite0", image_px=16)
+    with pytest.raises(WrongUsage, match="16 x 16"):
+        build(find_backbone("efficientnet-lite0"), 16, {})

@@ -60,7 +60,11 @@ def doctor(as_json: bool, progress: Terminal) -> None:
     from pawsight.jobs.doctor import doctor as job
 
     findings = job()
-    lines = [f"{'ok ' if one.good else 'FIX'} {one.name:<11} {one.found}" for one in findings]
-    remedies = [f"    {one.name}: {one.fix}" for one in findings if not one.good]
-    print_answer({"findings": [asdict(one) for one in findings]} if as_json else [*lines, *remedies])
+    lines = []
+    for finding in findings:
+        state = "FIX" if not finding.good else "-- " if finding.fix else "ok "
+        lines.append(f"{state} {finding.name:<11} {finding.found}")
+        if finding.fix:
+            lines.append(f"    {'':<11} {finding.fix}")
+    print_answer({"findings": [asdict(finding) for finding in findings]} if as_json else lines)
     sys.exit(0 if all(one.good for one in findings) else 1)

@@ -17,7 +17,6 @@ from pawsight.exports.target import REDUCED, Target
 from pawsight.exports.web import MODEL, PAGE, make_web
 
 _TENSORFLOW = ("onnx", "keras", "tensorflow")
-INSTALL = 'Type: pip install "pawsight[train,export]"'
 
 TARGETS = {
     one.name: one
@@ -108,8 +107,9 @@ def _check_needs(targets: Sequence[Target], *, int8: bool) -> None:
     needs |= {"onnx": REDUCED, "nncf": REDUCED} if int8 else {}
     for module, wanted in needs.items():
         if importlib.util.find_spec(module) is None:
+            extras = "keras,export" if module in _TENSORFLOW[1:] else "train,export"
             raise MissingExtra(
                 f"The export to {wanted} needs {module}, which is not installed.",
                 "The plain install predicts; writing other formats takes what reads them.",
-                INSTALL,
+                f'Type: pip install "pawsight[{extras}]"',
             )

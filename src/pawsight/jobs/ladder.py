@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from pawsight.data.sources import Source, resolve
-from pawsight.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
+from pawsight.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.evaluation.ladder_report import LadderReport, build_report
 from pawsight.evaluation.report import to_jsonable
 from pawsight.jobs.evaluate import evaluate
@@ -116,12 +116,12 @@ def _climb(
     left_out: dict[str, str],
     log: Logged,
 ) -> None:
-    """Train one rung; one whose weights cannot be had, or whose training fails, is left out with the reason."""
+    """Train one rung; it is left out, with the reason, where something is missing or its training fails."""
     log.say(f"Rung     {make_recipe(name, wishes)}")
     try:
         report = train_on(source, make_recipe(name, wishes), order, log, Stopwatch())
-    except (WeightsUnavailable, TrainingFailed) as error:
-        left_out[name] = f"{error.what} {error.why}".strip()
+    except (MissingExtra, WeightsUnavailable, TrainingFailed) as error:
+        left_out[name] = f"{error.what} {error.fix if isinstance(error, MissingExtra) else error.why}".strip()
         log.say(f"         left out: {left_out[name]}")
         return
     reports.append(report)

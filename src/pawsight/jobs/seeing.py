@@ -19,7 +19,7 @@ from pawsight.data.finder import Candidate
 from pawsight.engine import best_precision
 from pawsight.errors import WrongUsage
 from pawsight.images.decode import DecodeSettings
-from pawsight.models.export_backbone import backbone_onnx
+from pawsight.models.efficientnet_onnx import backbone_onnx
 from pawsight.models.recipe import SEES, Recipe
 from pawsight.scale.extra import POOL, WRITING, need
 from pawsight.scale.pool import Pool
@@ -87,8 +87,8 @@ class SeenByPool:
             raise ValueError("a pool computes features, and nobody takes them")
         place, recipe = self.place, self.recipe
         with place.stopwatch.stage("backbone"):
-            file = backbone_onnx(recipe.backbone, recipe.image_px, place.cache, progress=place.progress)
-            sight = Sight(file.read_bytes(), settings, best_precision(place.machine))
+            graph = backbone_onnx(recipe.backbone, recipe.image_px)
+            sight = Sight(graph, settings, best_precision(place.machine))
         self.until.enter_context(self.pool.running())
         return stored(self._seen(candidates, sight, cache, sink), cache)
 

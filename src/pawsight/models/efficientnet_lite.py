@@ -1,163 +1,141 @@
-"""EfficientNet-Lite in Keras, with its ImageNet weights.
+"""EfficientNet-Lite as a table: the convolutions of the network in their order, and their published weights.
 
-Enters: the name of a backbone and the side of the pictures. Leaves: a `keras.Model` from uint8 pictures to features or
-ImageNet logits. Does not know: the user's classes, training, or ONNX. Imports Keras, so nothing light imports it.
+What writes the table as an ONNX graph is in efficientnet_onnx.py, what builds it in Keras in efficientnet_keras.py.
 
 The network is EfficientNet (Tan and Le 2019, arXiv:1905.11946) without squeeze-and-excitation, with ReLU6, and with a
-stem and a head that do not grow, as Google published it in 2020. Layers are called stem_conv, stem_norm, stem_relu,
-block0_depthwise_conv ... block15_project_norm, head_conv, features, logits, so a recipe can free the upper ones.
+stem and a head that do not grow, as Google published it in 2020.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from pawsight.models.backbones import Backbone, check_image_px, find_backbone
+from pawsight.models.backbones import Backbone
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
 
-IMAGENET_CLASSES = 1000
+Floats = NDArray[np.float32]
+Weights = Mapping[str, tuple[Floats, Floats]]  # convolution -> kernel (out, in / groups, height, width), bias (out,)
+
+PIXEL_MEAN, PIXEL_SPAN = 127, 128  # the network is fed (x - 127) / 128
+RELU_LIMIT = 6.0
 NORM_EPSILON = 1e-3
 
-_PIXEL_MIDDLE, _PIXEL_SPAN = 127, 128  # the network sees (x - 127) / 128
 _STEM_CHANNELS = 32
 _CHANNEL_STEP = 8  # widths are rounded to multiples of this
-_BLOCK_NORMS = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}  # convolution -> its norm in the checkpoint
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """One inverted residual block: widen, look around, narrow."""
-
-    kernel: int  # side of the window it looks through
-    stride: int
-    expansion: int  # how many times wider it is inside
-    channels_in: int
-    channels_out: int
-
-    @property
-    def has_shortcut(self) -> bool:
-        return self.stride == 1 and self.channels_in == self.channels_out
-
-    @property
-    def convolutions(self) -> tuple[str, ...]:
-        return tuple(_BLOCK_NORMS)[self.expansion == 1 :]
-
-
-# blocks in each stage and the first of them, for width and depth 1; the others have stride 1 and keep the channels
+# (blocks, kernel, stride of the first block, expansion, channels out) of each stage, for width and depth 1
 _STAGES = (
-    (1, _Block(3, 1, 1, _STEM_CHANNELS, 16)),
-    (2, _Block(3, 2, 6, 16, 24)),
-    (2, _Block(5, 2, 6, 24, 40)),
-    (3, _Block(3, 2, 6, 40, 80)),
-    (3, _Block(5, 1, 6, 80, 112)),
-    (4, _Block(5, 2, 6, 112, 192)),
-    (1, _Block(3, 1, 6, 192, 320)),
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
 )
 
 
-def load(name: str, *, image_px: int, classifier: bool = False, folded: bool = False) -> keras.Model:
-    """Build a backbone and give it its published weights.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convolution:
+    """One convolution with its batch norm folded in, and what follows it: ReLU6, or the addition of a shortcut."""
 
-    Arguments and result are those of `build`.
-
-    Raises:
-        WrongUsage: there is no backbone of that name, or it cannot see pictures of that size.
-        WeightsUnavailable: the weights are not installed or are not the published ones.
-    """
-    backbone = find_backbone(name)
-    checkpoint = read_checkpoint(installed_checkpoint(name), sha256=backbone.sha256)
-    model = build(name, image_px=image_px, classifier=classifier, folded=folded)
-    for layer, arrays in layer_weights(backbone, checkpoint, folded=folded).items():
-        if classifier or layer != "logits":
-            model.get_layer(layer).set_weights(arrays)
-    return model
+    name: str  # stem, block0_depthwise ... block15_project, top
+    weights: str  # the convolution in the PyTorch checkpoint
+    norm: str  # its batch norm there
+    channels: int  # that leave
+    kernel: int = 1  # side of the window
+    stride: int = 1
+    depthwise: bool = False  # each channel alone
+    relu: bool = True
+    shortcut: str = ""  # the convolution whose output is added to this one's
 
 
-def build(name: str, *, image_px: int, classifier: bool = False, folded: bool = False) -> keras.Model:
-    """Build a backbone with random weights.
+def convolutions(backbone: Backbone) -> tuple[Convolution, ...]:
+    """List the convolutions of a backbone; each is fed what leaves the one before it."""
+    rows = [Convolution(name="stem", weights="_conv_stem", norm="_bn0", channels=_STEM_CHANNELS, kernel=3, stride=2)]
+    number, channels_in = 0, _STEM_CHANNELS
+    for stage, (repeats, kernel, first_stride, expansion, channels) in enumerate(_STAGES):
+        grows = 0 < stage < len(_STAGES) - 1
+        channels_out = _widened(channels, backbone.width)
+        for repeat in range(math.ceil(repeats * backbone.depth) if grows else repeats):
+            stride = 1 if repeat else first_stride
+            block, there, wide = f"block{number}", f"_blocks.{number}", channels_in * expansion
+            before = rows[-1].name
+            if expansion > 1:
+                rows.append(
+                    Convolution(
+                        name=f"{block}_expand", weights=f"{there}._expand_conv", norm=f"{there}._bn0", channels=wide
+                    )
+                )
+            rows.append(
+                Convolution(
+                    name=f"{block}_depthwise",
+                    weights=f"{there}._depthwise_conv",
+                    norm=f"{there}._bn1",
+                    channels=wide,
+                    kernel=kernel,
+                    stride=stride,
+                    depthwise=True,
+                )
+            )
+            rows.append(
+                Convolution(
+                    name=f"{block}_project",
+                    weights=f"{there}._project_conv",
+                    norm=f"{there}._bn2",
+                    channels=channels_out,
+                    relu=False,
+                    shortcut=before if stride == 1 and channels_in == channels_out else "",
+                )
+            )
+            number, channels_in = number + 1, channels_out
+    top = Convolution(name="top", weights="_conv_head", norm="_bn1", channels=backbone.feature_dim)
+    return (*rows, top)
 
-    Args:
-        name: one of `pawsight.models.backbones.BACKBONES`.
-        image_px: side of the square pictures, 32 to 1024; the published weights learnt at the backbone's `native_px`.
-        classifier: end in the 1,000 ImageNet classes instead of the features.
-        folded: merge each batch norm into the convolution before it: the same answers in fewer steps; not for training.
 
-    Returns:
-        A functional model from RGB pictures (N, image_px, image_px, 3) uint8 to features (N, 1280) float32, or with
-        `classifier` to logits (N, 1000) float32.
-
-    Raises:
-        WrongUsage: there is no backbone of that name, or it cannot see pictures of that size.
-    """
-    backbone = find_backbone(name)
-    check_image_px(image_px)
-    pictures = keras.Input((image_px, image_px, 3), dtype="uint8", name="pictures")
-    x = keras.layers.Rescaling(1 / _PIXEL_SPAN, -_PIXEL_MIDDLE / _PIXEL_SPAN, name="scale")(pictures)
-    x = _convolve(x, "stem", keras.layers.Conv2D(_STEM_CHANNELS, 3, 2, "same", use_bias=folded, name="stem_conv"))
-    for index, block in enumerate(_blocks(backbone)):
-        x = _apply_block(x, block, f"block{index}", folded)
-    x = _convolve(x, "head", keras.layers.Conv2D(backbone.feature_dim, 1, use_bias=folded, name="head_conv"))
-    x = keras.layers.GlobalAveragePooling2D(name="features", dtype="float32")(x)
-    if classifier:
-        x = keras.layers.Dense(IMAGENET_CLASSES, name="logits", dtype="float32")(x)
-    return keras.Model(pictures, x, name=name)
-
-
-def upper_start(name: str) -> str:
-    """Return the layer after which the upper part begins: the blocks from the last halving of the picture on.
+def upper_start(backbone: Backbone) -> str:
+    """Return the convolution after which the upper part begins: the blocks from the last halving of the picture on.
 
     That part holds two thirds of the weights and does a third of the work, and it is the least about pictures in
     general and the most about ImageNet's classes.
     """
-    blocks = list(_blocks(find_backbone(name)))
-    last = max(index for index, block in enumerate(blocks) if block.stride == 2)
-    return f"block{last - 1}_add" if blocks[last - 1].has_shortcut else f"block{last - 1}_project_conv"
+    rows = convolutions(backbone)
+    last = max(index for index, row in enumerate(rows) if row.stride == 2)
+    return rows[last - 2].name  # the block's depthwise convolution follows its expansion
 
 
-def layer_weights(
-    backbone: Backbone, checkpoint: Mapping[str, np.ndarray], *, folded: bool = False
-) -> dict[str, list[np.ndarray]]:
-    """Sort the tensors of a PyTorch checkpoint by Keras layer.
+def published_weights(backbone: Backbone) -> Weights:
+    """Read the installed ImageNet weights and fold each batch norm into its convolution.
+
+    Raises:
+        WeightsUnavailable: the weights are not installed or are not the published ones.
+    """
+    return folded_weights(backbone, read_checkpoint(installed_checkpoint(backbone.name), sha256=backbone.sha256))
+
+
+def folded_weights(backbone: Backbone, checkpoint: Mapping[str, Floats]) -> Weights:
+    """Return the kernel and bias of each convolution that do what it and the batch norm after it do.
 
     Args:
         backbone: whose checkpoint it is.
-        checkpoint: tensors by PyTorch's names; kernels (out, in, height, width).
-        folded: for a model built with `folded`.
-
-    Returns:
-        For each layer with weights, `logits` included, the arrays that its `set_weights` takes. Of the checkpoint only
-        the batch norms' `num_batches_tracked` counters are left over.
+        checkpoint: tensors by PyTorch's names; kernels (out, in / groups, height, width).
 
     Raises:
         KeyError: the checkpoint lacks a tensor.
     """
-    found = {}
-    for layer, convolution, norm in _convolutions(backbone):
-        kernel = checkpoint[f"{convolution}.weight"]
-        kernel = kernel.transpose((2, 3, 0, 1) if layer.endswith("depthwise") else (2, 3, 1, 0))
+    weights = {}
+    for row in convolutions(backbone):
         gamma, beta, mean, variance = (
-            checkpoint[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+            checkpoint[f"{row.norm}.{tensor}"] for tensor in ("weight", "bias", "running_mean", "running_var")
         )
-        if folded:
-            found[f"{layer}_conv"] = _fold(kernel, gamma, beta, mean, variance)
-        else:
-            found |= {f"{layer}_conv": [kernel], f"{layer}_norm": [gamma, beta, mean, variance]}
-    return found | {"logits": [checkpoint["_fc.weight"].T, checkpoint["_fc.bias"]]}
-
-
-def _blocks(backbone: Backbone) -> Iterator[_Block]:
-    for stage, (repeats, first) in enumerate(_STAGES):
-        grows = 0 < stage < len(_STAGES) - 1
-        channels_in = _widened(first.channels_in, backbone.width) if stage else first.channels_in
-        block = replace(first, channels_in=channels_in, channels_out=_widened(first.channels_out, backbone.width))
-        yield block
-        for _ in range(1, math.ceil(repeats * backbone.depth) if grows else repeats):
-            yield replace(block, stride=1, channels_in=block.channels_out)
+        scale = gamma / np.sqrt(variance.astype(np.float64) + NORM_EPSILON)
+        kernel = checkpoint[f"{row.weights}.weight"] * scale[:, None, None, None]
+        weights[row.name] = kernel.astype(np.float32), (beta - mean * scale).astype(np.float32)
+    return weights
 
 
 def _widened(channels: int, width: float) -> int:
@@ -165,45 +143,3 @@ def _widened(channels: int, width: float) -> int:
     wanted = channels * width
     rounded = max(_CHANNEL_STEP, int(wanted + _CHANNEL_STEP / 2) // _CHANNEL_STEP * _CHANNEL_STEP)
     return rounded + _CHANNEL_STEP if rounded < 0.9 * wanted else rounded
-
-
-def _apply_block(x: keras.KerasTensor, block: _Block, name: str, folded: bool) -> keras.KerasTensor:
-    before = x
-    wide = block.channels_in * block.expansion
-    if "expand" in block.convolutions:
-        x = _convolve(x, f"{name}_expand", keras.layers.Conv2D(wide, 1, use_bias=folded, name=f"{name}_expand_conv"))
-    look = keras.layers.DepthwiseConv2D(
-        block.kernel, block.stride, "same", use_bias=folded, name=f"{name}_depthwise_conv"
-    )
-    x = _convolve(x, f"{name}_depthwise", look)
-    narrow = keras.layers.Conv2D(block.channels_out, 1, use_bias=folded, name=f"{name}_project_conv")
-    x = _convolve(x, f"{name}_project", narrow, relu=False)
-    return keras.layers.Add(name=f"{name}_add")([before, x]) if block.has_shortcut else x
-
-
-def _convolve(x: keras.KerasTensor, name: str, layer: keras.Layer, *, relu: bool = True) -> keras.KerasTensor:
-    """Apply a convolution, its batch norm unless that is folded into a bias, and the activation."""
-    x = layer(x)
-    if not layer.use_bias:
-        x = keras.layers.BatchNormalization(epsilon=NORM_EPSILON, name=f"{name}_norm")(x)
-    return keras.layers.ReLU(6.0, name=f"{name}_relu")(x) if relu else x
-
-
-def _convolutions(backbone: Backbone) -> Iterator[tuple[str, str, str]]:
-    """Name every convolution here, in the checkpoint, and its batch norm in the checkpoint."""
-    yield "stem", "_conv_stem", "_bn0"
-    for index, block in enumerate(_blocks(backbone)):
-        for role in block.convolutions:
-            there = f"_blocks.{index}"
-            yield f"block{index}_{role}", f"{there}._{role}_conv", f"{there}.{_BLOCK_NORMS[role]}"
-    yield "head", "_conv_head", "_bn1"
-
-
-def _fold(
-    kernel: np.ndarray, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: np.ndarray
-) -> list[np.ndarray]:
-    """Return the kernel and bias that do what the kernel (h, w, in, out) and the batch norm after it do."""
-    scale = gamma / np.sqrt(variance.astype(np.float64) + NORM_EPSILON)
-    is_depthwise = kernel.shape[3] != len(scale)
-    folded = kernel * (scale[:, np.newaxis] if is_depthwise else scale)
-    return [folded.astype(np.float32), (beta - mean * scale).astype(np.float32)]

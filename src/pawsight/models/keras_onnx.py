@@ -1,7 +1,6 @@
-"""Keras -> ONNX, in the form that the rest of the house relies on.
+"""Converts the exercise's Keras networks to ONNX with tf2onnx, and gives the ends of the graph their names.
 
-Enters: a `keras.Model` from uint8 pictures. Leaves: ONNX bytes with `pictures` and `features` at their ends. Does not
-know: what the model is for, files.
+EfficientNet-Lite is not converted: its graph is written in efficientnet_onnx.py.
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pawsight.models.export_backbone import INPUT, OPSET, tidied
-from pawsight.models.head_graph import append_head
+from pawsight.models.head_graph import FEATURES, PICTURES, append_head
 from pawsight.models.networks import EMBEDDING
 from pawsight.storage import scratch_folder
+
+OPSET = 17
 
 
 def features_onnx(model: Any, *, image_px: int) -> bytes:
@@ -30,21 +30,36 @@ def features_onnx(model: Any, *, image_px: int) -> bytes:
     import keras
     import onnx
 
-    pictures = keras.InputSpec(dtype="uint8", shape=(None, image_px, image_px, 3), name=INPUT)
+    pictures = keras.InputSpec(dtype="uint8", shape=(None, image_px, image_px, 3), name=PICTURES)
     with scratch_folder() as folder, _silence():
         target = folder / "model.onnx"
         model.export(target, format="onnx", verbose=False, input_signature=[pictures], opset_version=OPSET)
-        graph = tidied(onnx.load(target))
+        graph = onnx.load(target)
+    _tidy(graph)
     onnx.checker.check_model(graph, full_check=True)
     content: bytes = graph.SerializeToString()
     return content
 
 
+def _tidy(model: Any) -> None:
+    """Give the ends of a converted graph their names, and drop what the converter declares and never uses."""
+    graph = model.graph
+    for node in graph.node:
+        node.output[:] = [FEATURES if output == graph.output[0].name else output for output in node.output]
+    graph.output[0].name = FEATURES
+    for end in (graph.input[0], graph.output[0]):
+        end.type.tensor_type.shape.dim[0].dim_param = "N"
+    del graph.value_info[:]
+    used = {node.domain for node in graph.node}
+    kept = [entry for entry in model.opset_import if entry.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+
+
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Keep what the converter prints, and its warnings about NumPy's future, from the user's terminal."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
         yield
 
 

@@ -40,15 +40,15 @@ def import_keras() -> None:
             importlib.import_module("keras")
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
     except ModuleNotFoundError as error:
-        raise needs_training_extra(str(error.name)) from error
+        raise needs_keras_extra(str(error.name)) from error
 
 
-def needs_training_extra(module: str) -> MissingExtra:
-    """Say that a part of `pawsight[train]` is missing."""
+def needs_keras_extra(module: str) -> MissingExtra:
+    """Say that a part of `pawsight[keras]` is missing."""
     return MissingExtra(
-        f"This needs {module}, which is not installed.",
-        "The plain install predicts and evaluates; training and preparing a backbone take more.",
-        'Type: pip install "pawsight[train]"',
+        f"This recipe needs {module}, which is not installed.",
+        "The recipes probe and majority need neither Keras nor TensorFlow; the others do.",
+        'Type: pip install "pawsight[keras]"',
     )
 
 

@@ -29,7 +29,7 @@ from pawsight.images.decode import DECODER_VERSION, DecodeSettings
 from pawsight.images.ordered import ordered_map
 from pawsight.machine import versions
 from pawsight.models.backbones import find_backbone
-from pawsight.models.export_backbone import backbone_onnx
+from pawsight.models.efficientnet_onnx import backbone_onnx
 from pawsight.models.recipe import SEES, Recipe
 from pawsight.training.checks import check_names, check_taught, check_verdicts, without
 from pawsight.training.events import write_events
@@ -199,7 +199,7 @@ def feature_sink(recipe: Recipe, place: Workplace, cache: Cache) -> FeatureSink:
 
     def make_engine() -> Engine:
         with place.stopwatch.stage("backbone"):
-            model = backbone_onnx(recipe.backbone, recipe.image_px, place.cache, progress=place.progress).read_bytes()
+            model = backbone_onnx(recipe.backbone, recipe.image_px)
             return Engine(model, image_px=recipe.image_px, precision=precision, streams=place.machine.cores)
 
     return FeatureSink(make_engine, cache=cache, space=space, width=backbone.feature_dim)

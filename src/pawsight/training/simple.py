@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from pawsight.models.backbones import find_backbone
-from pawsight.models.export_backbone import backbone_onnx
+from pawsight.models.efficientnet_onnx import backbone_onnx
 from pawsight.models.head_graph import append_head, mean_colour_graph
 from pawsight.training.material import Fitted, Labels, Layer, Material, OutOfFold
 from pawsight.training.probe import Head, fit_head
@@ -33,7 +33,7 @@ def fit_probe(material: Material) -> Fitted:
     head = probe_head(material)
     recipe, place = material.recipe, material.place
     with place.stopwatch.stage("writing"):
-        graph = backbone_onnx(recipe.backbone, recipe.image_px, place.cache, progress=place.progress).read_bytes()
+        graph = backbone_onnx(recipe.backbone, recipe.image_px)
         model = append_head(graph, head.weights, head.bias, classes=material.classes)
     return Fitted(
         model=model,

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from pawsight.history import Epoch, best_epoch
+from pawsight.models.backbones import find_backbone
+from pawsight.models.efficientnet_lite import published_weights, upper_start
 from pawsight.models.quiet import import_keras
 from pawsight.training.batches import class_weights, order_of
 from pawsight.training.fit import Job, fit
@@ -47,7 +49,10 @@ def fit_transfer(material: Material) -> Fitted:
         model=graph,
         probabilities=material.answers(graph),
         parameters=(frozen.count_params() + trainable, trainable),
-        layers=(Layer("mobilenet-v2", "frozen backbone", _shape(frozen), frozen.count_params()), *layers_of(top)[1:]),
+        layers=(
+            Layer("mobilenet-v2", "frozen backbone", _shape(frozen.output), frozen.count_params()),
+            *layers_of(top)[1:],
+        ),
         history=history,
         notes=(kept(history), _seen(), *weighted(recipe.class_weights), *watch.remarks),
         precision=material.precision,
@@ -57,34 +62,34 @@ def fit_transfer(material: Material) -> Fitted:
 def fit_finetune(material: Material) -> Fitted:
     """Train the upper part of the probe's backbone on with small steps; keep the better of the two."""
     import_keras()
-    import keras
-
-    from pawsight.models.efficientnet_lite import load, upper_start
+    from pawsight.models.efficientnet_keras import build, weights_of
+    from pawsight.models.efficientnet_onnx import write_graph
     from pawsight.models.head_graph import append_head
-    from pawsight.models.keras_onnx import features_onnx
 
     recipe, watch = material.recipe, Watch()
     head = probe_head(material)
     probe = head.probabilities(material.features("validation"))
     fresh_session(recipe.seed)
-    backbone = load(recipe.backbone, image_px=recipe.image_px, folded=True)
-    middle = backbone.get_layer(upper_start(recipe.backbone)).output
-    top = _with_head(keras.Model(middle, backbone.output), head)
-    frozen = keras.Model(backbone.input, middle)
-    history = _fit_top(top, features_onnx(frozen, image_px=recipe.image_px), material, watch)
+    backbone = find_backbone(recipe.backbone)
+    weights, middle = published_weights(backbone), upper_start(backbone)
+    top = _with_head(build(backbone, recipe.image_px, weights, after=middle), head)
+    history = _fit_top(top, write_graph(backbone, recipe.image_px, weights, last=middle), material, watch)
     is_better, verdict = _compared(best_epoch(history), probe, material)
     if is_better:
-        weights, bias = top.get_layer("logits").get_weights()
-        graph = append_head(features_onnx(backbone, image_px=recipe.image_px), weights, bias, classes=material.classes)
+        weights = {**weights, **weights_of(backbone, top)}
+        head_weights, head_bias = top.get_layer("logits").get_weights()
     else:
-        graph = append_head(_probe_graph(material), head.weights, head.bias, classes=material.classes)
+        head_weights, head_bias = head.weights, head.bias
+    graph = write_graph(backbone, recipe.image_px, weights)
+    graph = append_head(graph, head_weights, head_bias, classes=material.classes)
     total, _ = probe_parameters(recipe.backbone, len(material.classes))
+    trainable = trainable_parameters(top)
     return Fitted(
         model=graph,
         probabilities=material.answers(graph),
-        parameters=(total, trainable_parameters(top)),
+        parameters=(total, trainable),
         layers=(
-            Layer(recipe.backbone, "frozen lower part", _shape(frozen), frozen.count_params()),
+            Layer(recipe.backbone, "frozen lower part", _shape(top.input), total - trainable),
             *layers_of(top)[1:],
         ),
         history=history,
@@ -113,13 +118,6 @@ def _compared(best: Epoch, probe: Any, material: Material) -> tuple[bool, str]:
     if best.val_accuracy > accuracy:
         return True, f"right more often than the probe, so it is kept: {told}"
     return False, f"right no more often than the probe, so the probe is kept: {told}"
-
-
-def _probe_graph(material: Material) -> bytes:
-    from pawsight.models.export_backbone import backbone_onnx
-
-    recipe, place = material.recipe, material.place
-    return backbone_onnx(recipe.backbone, recipe.image_px, place.cache, progress=place.progress).read_bytes()
 
 
 def _fit_top(top: Any, frozen: bytes, material: Material, watch: Watch) -> tuple[Epoch, ...]:
@@ -155,8 +153,8 @@ def _job(views: Views, material: Material) -> Job:
     )
 
 
-def _shape(model: Any) -> str:
-    return " x ".join(str(size) for size in model.output.shape[1:])
+def _shape(tensor: Any) -> str:
+    return " x ".join(str(size) for size in tensor.shape[1:])
 
 
 def _seen() -> str:

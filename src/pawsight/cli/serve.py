@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -57,7 +55,9 @@ def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **ty
     options |= {name: value for name, value in typed.items() if value not in (None, ())}
     limits = Limits(**{limit.name: options.pop(limit.name) for limit in fields(Limits) if limit.name in options})
     check_installed()
-    _log_on_stderr(logging.WARNING if progress.quiet else logging.INFO)
+    from pawsight.web.logs import log_json_lines
+
+    log_json_lines(logging.WARNING if progress.quiet else logging.INFO)
     job(
         run,
         **options,
@@ -65,24 +65,3 @@ def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **ty
         progress=progress,
         told=lambda serving: print_answer(serving.to_json()) if as_json else None,
     )
-
-
-def _log_on_stderr(level: int) -> None:
-    """Write the service's events from `level` on, and warnings of all libraries, as one ASCII JSON object a line."""
-    from pythonjsonlogger.json import JsonFormatter
-
-    class Lines(JsonFormatter):
-        converter = staticmethod(time.gmtime)
-        default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03d+00:00"
-
-        def formatException(self, ei: Any) -> str:  # noqa: N802
-            """Name an exception's type alone: its text may be a client's."""
-            return str(ei[0].__name__)
-
-    handler = logging.StreamHandler(sys.stderr)
-    names = {"asctime": "time", "levelname": "level", "message": "event", "exc_info": "error"}
-    handler.setFormatter(Lines(("asctime", "levelname", "name", "message"), rename_fields=names))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-    logging.getLogger("pawsight.serve").setLevel(level)
-    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # what a client sends wrong it is told itself
-    logging.raiseExceptions = False  # a line that cannot be written is dropped: nobody would read of it

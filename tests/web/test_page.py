@@ -485,7 +485,26 @@ def test_a_heat_map_comes_on_hover_on_a_tap_and_by_key_where_the_model_has_any(c
         chromium.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
-@pytest.mark.parametrize(("size", "dark"), [(PHONE, False), (PHONE, True), (DESK, False), (DESK, True)])
+def test_the_description_is_shown_to_people_with_every_answer_and_limit(page, process):
+    told = process.ask("GET", "/openapi.json")[1]
+    page.driver.get(f"http://127.0.0.1:{process.port}/docs")
+    page.until(lambda: page.all("#limits tr"))
+    content = "return document.querySelector(arguments[0]).textContent"
+    shown = page.driver.execute_script(content, "#operations")
+    paths = [element.get_attribute("textContent") for element in page.all("#operations summary code")]
+    assert paths == list(told["paths"])
+    assert all(answer["description"] in shown for answer in told["components"]["responses"].values())
+    assert page.texts("#limits td:first-child") == list(process.ask("GET", "/api/v1/model")[1]["limits"])
+
+
+@pytest.mark.parametrize(
+    ("size", "dark"),
+    [
+        (PHONE, True),
+        (DESK, False),
+        *(pytest.param(*how, marks=pytest.mark.slow) for how in ((PHONE, False), (DESK, True))),
+    ],
+)
 def test_nothing_is_out_of_place_or_out_of_reach(chromium, fifty, serving, axe, size, dark):
     page = Page(chromium, fifty.port, size=size, dark=dark).ready()
     page.one("#classes summary").click()

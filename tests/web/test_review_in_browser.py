@@ -198,8 +198,7 @@ def test_a_decision_that_was_not_kept_is_taken_back_and_told(browser, tmp_path):
     assert browser.find_elements("css selector", "#film .decided") == []
 
 
-@pytest.mark.parametrize("size", [(320, 640), PHONE, DESK], ids=["small phone", "phone", "desk"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("size", "dark"), [((320, 640), True), (PHONE, False), (DESK, True)])
 def test_nothing_is_beyond_the_edge_and_all_has_a_name(browser, tmp_path, size, dark):
     with served(make_desk(tmp_path, classes=("cats " * 20, "dogs"))) as address:
         opened(browser, address, size, dark=dark)

@@ -435,21 +435,6 @@ def test_names_are_made_harmless_and_shortened_in_their_middle(page):
     ]
 
 
-def test_training_pictures_most_like_it_are_shown_and_no_address_elsewhere_is_followed(page):
-    told = page.run("""
-      import("/static/card.js").then(({fill}) => {
-        const images = ["data:image/png;base64,AA", "https://elsewhere.example/a.png", "//elsewhere.example/b.png", "/static/logo.svg"];
-        const nearest = images.map((image) => ({image, label: image.slice(-5)}));
-        const prediction = {label: "red", probability: 1, probabilities: {red: 1}, verdict: "answered", nearest};
-        const item = {id: 1, name: "a", state: "done", reason: null, thumbnail: null, prediction};
-        const card = document.createElement("li");
-        fill(card, item, {heatMaps: false, maxError: null}, {});
-        done([...card.querySelectorAll(".nearest img")].map((image) => image.getAttribute("src")));
-      });
-    """)
-    assert told == ["data:image/png;base64,AA", "/static/logo.svg"]
-
-
 def test_a_heat_map_comes_on_hover_on_a_tap_and_by_key_where_the_model_has_any(chromium, process, serving, colours):
     map_ = base64.b64encode(serving.picture("green")).decode()
     fake = """

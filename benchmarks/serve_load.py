@@ -302,20 +302,8 @@ def prepared(folder, count):
     return [path.read_bytes() for path in chosen], out.getvalue()
 
 
-def start_service(run, workers):
-    words = [
-        sys.executable,
-        "-m",
-        "pawsight",
-        "serve",
-        run,
-        "--port",
-        "0",
-        "--json",
-        "--quiet",
-        "--workers",
-        str(workers),
-    ]
+def start_service(run):
+    words = [sys.executable, "-m", "pawsight", "serve", run, "--port", "0", "--json", "--quiet"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     return process, json.loads(process.stdout.readline())["port"]
 
@@ -351,11 +339,10 @@ def main():
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--good-seconds", type=int, default=20)
     parser.add_argument("--predictions", type=int, default=10_000)
-    parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     pictures, picture = prepared(arguments.photographs, 64)
     bare = Bare(arguments.run, pictures)
-    process, port = start_service(arguments.run, arguments.workers)
+    process, port = start_service(arguments.run)
     try:
         good = list(zip(pictures, bare.labels, strict=True))
         met = asyncio.run(measure(process, port, good, picture, bare, arguments))

@@ -180,8 +180,8 @@ def test_a_download_that_is_stopped_is_gone_on_with(site, drawings, tmp_path, nu
 @pytest.fixture
 def serve(serving, colour_bundle, tmp_path):
     """A service of one's own; it is gone after the test."""
-    options = ("--receive-seconds", 2, "--decoders", 2, "--decode-seconds", 2)
-    with serving.Process(colour_bundle, *options, log=tmp_path / "log") as one:
+    limits = {"receive_seconds": 2, "decoders": 2, "decode_seconds": 2}
+    with serving.Process(colour_bundle, log=tmp_path / "log", limits=limits) as one:
         yield one
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 from pathlib import Path
 
 import pytest
@@ -26,22 +25,17 @@ def make_client(colour_bundle):
     from pawsight.inference import load_predictor
     from pawsight.web.app import create_app
     from pawsight.web.limits import Limits
-    from pawsight.web.logs import Log
     from pawsight.web.service import Service
 
     def make(*, token="", hosts=(), opener=lambda: load_predictor(colour_bundle), start=True, **limits):
-        log = io.StringIO()
-
         def build():  # inside the loop that will serve it
-            return Service(opener, limits=Limits(decoders=1, **limits), log=Log(log))
+            return Service(opener, limits=Limits(decoders=1, **limits))
 
-        client = TestClient(
+        return TestClient(
             create_app(build(), token=token, hosts=hosts, start=start),
             base_url="http://127.0.0.1",
             raise_server_exceptions=False,
         )
-        client.log = log
-        return client
 
     return make
 
@@ -50,7 +44,7 @@ def make_client(colour_bundle):
 def process(serving, colour_bundle, tmp_path_factory):
     """A running service with small limits. Ask it what you like; start one of your own to stop it."""
     log = tmp_path_factory.mktemp("process") / "log"
-    options = ("--receive-seconds", 1, "--body-mib", 1, "--head-seconds", 1, "--files", 4, "--decode-seconds", 3)
-    with serving.Process(colour_bundle, *options, log=log) as one:
+    limits = {"receive_seconds": 1, "body_mib": 1, "head_seconds": 1, "files": 4, "decode_seconds": 3, "decoders": 2}
+    with serving.Process(colour_bundle, log=log, limits=limits) as one:
         yield one
         assert one.process.poll() is None, "it died under the tests"

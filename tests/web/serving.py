@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -33,11 +34,26 @@ def form(*files: tuple[str, bytes]) -> tuple[bytes, str]:
     return b"".join(parts) + b"--edge--\r\n", "multipart/form-data; boundary=edge"
 
 
-class Process:
-    """`pawsight serve` as people start it, on a free port, waited for until it is ready."""
+def figure(text: str, name: str, **labels: str) -> float:
+    """One figure of what /metrics says."""
+    from prometheus_client.parser import text_string_to_metric_families
 
-    def __init__(self, run: Path, *options: object, ready: bool = True, log: Path) -> None:
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    (value,) = [sample.value for sample in samples if (sample.name, sample.labels) == (name, labels)]
+    return value
+
+
+class Process:
+    """`pawsight serve` as people start it, on a free port, waited for until it is ready; `limits` go into a --config."""
+
+    def __init__(
+        self, run: Path, *options: object, ready: bool = True, log: Path, limits: Mapping[str, float] | None = None
+    ) -> None:
         self.log = log
+        if limits:
+            config = log.with_suffix(".toml")
+            config.write_text("".join(f"{name} = {value}\n" for name, value in limits.items()))
+            options = (*options, "--config", config)
         words = [sys.executable, "-m", "pawsight", "serve", str(run), "--port", "0", "--json", *map(str, options)]
         with log.open("w") as err:
             self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=err, text=True)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+import logging
 import re
 
 import pytest
@@ -25,6 +25,11 @@ def problem(answer, status):
     assert told["status"] == status
     assert told["request_id"] == answer.headers["x-request-id"]
     return told
+
+
+def events(caplog, name):
+    """What the service told the standard logging of one kind."""
+    return [vars(record) for record in caplog.records if (record.name, record.msg) == ("pawsight.serve", name)]
 
 
 def post(client, data, kind="image/png", **headers):
@@ -63,7 +68,7 @@ def test_the_same_file_twice_is_answered_twice(client, serving):
 def test_a_request_whose_only_picture_cannot_be_read_is_refused_with_file_and_reason(client, serving):
     body, kind = serving.form(("holiday.jpg", serving.picture("red", "JPEG", 200)[:400]))
     told = problem(post(client, body, kind), 422)
-    assert told["detail"] == "holiday.jpg could not be read: truncated."
+    assert "holiday.jpg" in told["detail"]
     assert (told["file"], told["reason"]) == ("holiday.jpg", "truncated")
     assert told["type"] == "urn:pawsight:problem:unreadable-picture"
     assert told["instance"] == "/api/v1/predict"
@@ -73,11 +78,12 @@ def test_an_empty_body_is_an_empty_picture(client):
     assert problem(post(client, b""), 422)["reason"] == "empty"
 
 
-def test_control_characters_in_a_name_are_replaced_in_answer_and_log(client, serving):
+def test_control_characters_in_a_name_are_replaced_and_no_name_is_logged(client, serving, caplog):
+    caplog.set_level(logging.DEBUG)
     body, kind = serving.form(("a\x1b[31m\u202e.png", b"x"))
     assert problem(post(client, body, kind), 422)["file"] == "a\ufffd[31m\ufffd.png"
-    assert "\x1b" not in client.log.getvalue()
-    assert "31m" not in client.log.getvalue()
+    (told,) = events(caplog, "request")
+    assert "31m" not in repr(told)
 
 
 @pytest.mark.parametrize(
@@ -117,14 +123,15 @@ def test_a_form_that_is_none_is_refused(client, body, kind, told):
 def test_more_files_than_allowed_are_refused(make_client, serving):
     with make_client(files=2) as client:
         body, kind = serving.form(*[("a.png", serving.picture("red"))] * 3)
-        detail = problem(post(client, body, kind), 413)["detail"]
-        assert detail == "A request may have 2 files. Send the others in another request."
+        told = problem(post(client, body, kind), 413)
+        assert told["type"].endswith(":too-large")
+        assert "2 files" in told["detail"]
 
 
 def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(make_client):
     with make_client(body_mib=0.01) as client:
         told = problem(post(client, bytes(20_000)), 413)
-        assert told["detail"] == "A body may have 0.01 MiB. Send fewer pictures at once, or smaller ones."
+        assert "0.01 MiB" in told["detail"]
         chunked = client.post("/api/v1/predict", content=iter([bytes(6000)] * 2), headers={"content-type": "image/png"})
         problem(chunked, 413)
 
@@ -135,7 +142,8 @@ def test_the_bytes_of_all_requests_together_are_bounded(make_client):
         service.budget.take(service.limits.buffer_bytes)
         answer = post(client, b"x")
         told = problem(answer, 503)
-        assert told["detail"] == "Too many bytes are being received at once. Ask again in 1 s."
+        assert told["type"].endswith(":busy")
+        assert "bytes" in told["detail"]
         assert answer.headers["retry-after"] == "1"
         service.budget.give(service.limits.buffer_bytes)
         assert service.budget.held == 0
@@ -143,7 +151,7 @@ def test_the_bytes_of_all_requests_together_are_bounded(make_client):
 
 def test_a_kind_of_body_that_holds_no_picture_is_refused(client):
     told = problem(post(client, b"{}", "application/json"), 415)
-    assert told["detail"].startswith("Send one picture as image/* or application/octet-stream, or several files as")
+    assert all(kind in told["detail"] for kind in ("image/*", "application/octet-stream", "multipart/form-data"))
 
 
 def test_an_address_without_meaning_and_a_wrong_method_are_problems(client):
@@ -188,11 +196,12 @@ def test_metrics_count_what_was_asked(make_client, serving):
         post(client, serving.picture("red"))
         post(client, b"x")
         text = client.get("/metrics").text
-    assert 'pawsight_requests_total{route="/api/v1/predict",status="200"} 1.0' in text
-    assert 'pawsight_requests_total{route="/api/v1/predict",status="422"} 1.0' in text
-    assert 'pawsight_pictures_total{outcome="answered"} 1.0' in text
-    assert "pawsight_batch_pictures_count 1.0" in text
-    assert "pawsight_ready 1.0" in text
+    for status in ("200", "422"):
+        assert serving.figure(text, "pawsight_requests_total", route="/api/v1/predict", status=status) == 1
+    for outcome in ("answered", "refused"):
+        assert serving.figure(text, "pawsight_pictures_total", outcome=outcome) == 1
+    assert serving.figure(text, "pawsight_batch_pictures_count") == 1
+    assert serving.figure(text, "pawsight_ready") == 1
 
 
 def test_a_harmless_request_id_is_kept_and_any_other_replaced(client):
@@ -203,18 +212,23 @@ def test_a_harmless_request_id_is_kept_and_any_other_replaced(client):
         )
 
 
-def test_the_log_has_one_line_of_json_for_a_request_and_no_path_of_the_client(make_client, serving):
-    with make_client() as client:
-        post(client, serving.picture("red"), **{"x-request-id": "one"})
-        client.get("/secret-path")
-        lines = [json.loads(line) for line in client.log.getvalue().splitlines()]
-    first, second = [line for line in lines if line["event"] == "request"]
-    assert {**first, "time": 0, "ms": 0} == {
-        "time": 0, "ms": 0, "event": "request", "id": "one", "method": "POST", "route": "/api/v1/predict",
-        "status": 200, "pictures": 1,
-    }  # fmt: skip
+def test_the_log_has_one_event_for_a_request_and_no_path_of_the_client(client, serving, caplog):
+    caplog.set_level(logging.INFO, "pawsight.serve")
+    post(client, serving.picture("red"), **{"x-request-id": "one"})
+    client.get("/secret-path")
+    first, second = events(caplog, "request")
+    wanted = {"id": "one", "method": "POST", "route": "/api/v1/predict", "status": 200, "pictures": 1}
+    assert {name: first[name] for name in wanted} == wanted
+    assert first["ms"] > 0
     assert (second["route"], second["status"]) == ("other", 404)
-    assert "secret-path" not in client.log.getvalue()
+    assert "secret-path" not in repr(second)
+
+
+def test_where_only_warnings_are_wanted_what_goes_as_it_should_is_not_logged(make_client, caplog):
+    caplog.set_level(logging.WARNING, "pawsight.serve")
+    with make_client() as client:
+        client.get("/livez")
+    assert events(caplog, "request") + events(caplog, "serving") == []
 
 
 def test_a_token_guards_the_classifier_and_not_the_pulse(make_client, serving):
@@ -224,7 +238,7 @@ def test_a_token_guards_the_classifier_and_not_the_pulse(make_client, serving):
         for shown in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic correct-horse-battery"}):
             answer = client.get("/api/v1/model", headers=shown)
             told = problem(answer, 401)
-            assert told["detail"].startswith("Send the header Authorization: Bearer TOKEN")
+            assert "Authorization: Bearer" in told["detail"]
             assert answer.headers["www-authenticate"] == "Bearer"
             problem(client.get("/metrics", headers=shown), 401)
         good = {"authorization": "Bearer correct-horse-battery"}
@@ -238,7 +252,7 @@ def test_a_name_that_points_here_from_elsewhere_is_not_answered(make_client):
             assert client.get("/api/v1/model", headers={"host": host}).status_code == 200
         for host in ("evil.example", "localhost.evil.example", "", "[", "127.0.0.1@evil.example"):
             told = problem(client.get("/api/v1/model", headers={"host": host}), 421)
-            assert told["detail"].startswith("This service answers to 127.0.0.1, ::1, localhost.")
+            assert all(name in told["detail"] for name in ("127.0.0.1", "::1", "localhost", "--allow-host"))
         assert client.get("/livez", headers={"host": "10.0.0.7"}).status_code == 200
 
 
@@ -269,12 +283,12 @@ def test_an_answer_that_takes_too_long_is_given_up(make_client, serving, monkeyp
     monkeypatch.setattr(EngineRoom, "compute", never)
     with make_client(request_seconds=0.4, receive_seconds=0.4) as client:
         told = problem(post(client, serving.picture("red")), 504)
-        assert told["detail"] == "There was no answer within 0.4 s. Send fewer pictures at once."
+        assert "0.4 s" in told["detail"]
         service = client.app.user_middleware[0].kwargs["service"]
         assert (service.inside, service.requests, service.budget.held) == (0, 0, 0)
 
 
-def test_what_nobody_thought_of_is_a_problem_without_a_traceback(make_client, serving, monkeypatch):
+def test_what_nobody_thought_of_is_a_problem_without_a_traceback(make_client, serving, monkeypatch, caplog):
     from pawsight.inference import Predictor
 
     def broken(self, name, outputs):
@@ -283,9 +297,11 @@ def test_what_nobody_thought_of_is_a_problem_without_a_traceback(make_client, se
     monkeypatch.setattr(Predictor, "answer", broken)
     with make_client() as client:
         answer = post(client, serving.picture("red"))
-        assert problem(answer, 500)["detail"] == "It is in the log under this request's id."
+        told = problem(answer, 500)
         assert "secret" not in answer.text
-        assert "the secret of the house" in client.log.getvalue()
+    (event,) = events(caplog, "failed")
+    assert (event["id"], event["error"]) == (told["request_id"], "RuntimeError")
+    assert event["said"] == "the secret of the house"
 
 
 def test_an_engine_that_fails_fails_the_pictures_under_way_and_not_the_next(make_client, serving, monkeypatch):
@@ -313,11 +329,11 @@ def test_one_picture_or_request_too_many_is_told_when_to_come_again(make_client,
             answer = client.post(
                 f"/api/v1/{path}", content=serving.picture("red"), headers={"content-type": "image/png"}
             )
-            assert problem(answer, 503)["detail"] == "100 pictures are waiting already. Ask again in 1 s."
+            assert re.match(r"100 pictures .* 1 s", problem(answer, 503)["detail"])
             assert answer.headers["retry-after"] == "1"
         service.inside, service.requests = 0, service.limits.requests
         told = problem(post(client, serving.picture("red")), 503)
-        assert told["detail"] == "128 requests are under way. Ask again in 1 s."
+        assert re.match(r"128 requests .* 1 s", told["detail"])
         service.requests = 0
         assert post(client, serving.picture("red")).status_code == 200
 

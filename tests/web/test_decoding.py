@@ -18,7 +18,7 @@ from PIL import Image
 from pawsight.errors import PawsightError, UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.web import decoding
-from pawsight.web.decode_worker import REPLY, _receive
+from pawsight.web.decode_worker import NO_MEMORY, REPLY, _receive
 from pawsight.web.decoding import Decoders
 
 SETTINGS = DecodeSettings(image_px=32)
@@ -129,7 +129,8 @@ def test_a_decoder_that_hangs_is_killed_and_replaced():
         assert decoders.lost == 2
 
     with_decoders(work, seconds=0.3, command=(sys.executable, "-c", SLEEPS), told=lines.append)
-    assert lines[0] == "A decoder was replaced: takes longer than 0.3 s to decode."
+    assert len(lines) == 2
+    assert all("0.3 s" in line for line in lines)
 
 
 def test_a_decoder_that_is_killed_while_idle_costs_nobody_anything():
@@ -167,7 +168,7 @@ def test_a_picture_that_wants_too_much_memory_is_refused_and_says_so():
     Image.new("RGBA", (7000, 7000)).save(out, "PNG", compress_level=1)
 
     async def work(decoders):
-        assert await reason(decoders, out.getvalue()) == "needs more memory than a picture may take"
+        assert await reason(decoders, out.getvalue()) == NO_MEMORY
         return await decoders.decode(photograph(), SETTINGS)
 
     assert with_decoders(work, memory_bytes=64 * 2**20).shape == (32, 32, 3)
@@ -192,8 +193,9 @@ def test_a_request_that_is_given_up_takes_its_decoder_with_it():
 
 
 def test_decoders_that_do_not_start_are_told_of():
-    with pytest.raises(PawsightError, match=r"The processes that decode pictures do not start\."):
+    with pytest.raises(PawsightError, match="decode") as told:
         with_decoders(None, command=(sys.executable, "-c", "raise SystemExit(1)"))
+    assert "pawsight doctor" in told.value.fix
 
 
 def test_a_decoder_ends_when_its_server_is_gone():
@@ -235,8 +237,8 @@ def test_a_decoder_that_cannot_be_started_in_the_place_of_another_is_tried_again
         assert await reason(decoders, b"x") == "takes longer than 0.3 s to decode"
 
     with_decoders(work, seconds=0.3, command=(sys.executable, str(program)), told=lines.append)
-    assert lines[1] == "A decoder could not be started; it is tried again."
-    assert lines.count(lines[1]) == 1
+    assert ["0.3 s" in line for line in lines].count(False) == 1, lines
+    assert "tried again" in lines[1]
 
 
 def test_a_decoder_starts_light():

@@ -68,13 +68,14 @@ def test_two_pictures_at_once_are_refused(client, serving, corner):
     body, kind = serving.form(("a.png", corner), ("b.png", corner))
     answer = post(client, body, kind=kind)
     assert answer.status_code == 400
-    assert answer.json()["detail"] == "Send one picture: a heat map is drawn for one at a time."
+    assert answer.json()["type"].endswith(":bad-request")
+    assert "one picture" in answer.json()["detail"]
 
 
 def test_an_unknown_class_is_refused_with_those_that_are_known(client, corner):
     answer = post(client, corner, "?class=cow")
     assert answer.status_code == 400
-    assert answer.json()["detail"] == "The classifier has no class 'cow'. It has red, green, blue."
+    assert all(name in answer.json()["detail"] for name in ("cow", "red", "green", "blue"))
 
 
 @pytest.mark.parametrize(("end", "reason"), [(0, "empty"), (100, "truncated")])

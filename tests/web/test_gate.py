@@ -4,12 +4,11 @@ import asyncio
 
 from pawsight.web.gate import Gate
 from pawsight.web.limits import Limits
-from pawsight.web.logs import Log
 from pawsight.web.problems import Problem
 from pawsight.web.service import Service
 
 
-def heard(scope, application, log):
+def heard(scope, application):
     """What an application behind the gate makes a client hear."""
     sent = []
 
@@ -17,7 +16,7 @@ def heard(scope, application, log):
         sent.append(dict(message))
 
     async def ask():
-        service = Service(lambda: None, limits=Limits(), log=Log(log))
+        service = Service(lambda: None, limits=Limits())
         await Gate(application, service=service, token="", hosts=())(scope, None, send)
 
     asyncio.run(ask())
@@ -28,11 +27,11 @@ def request():
     return {"type": "http", "method": "GET", "path": "/api/v1/model", "headers": [(b"host", b"here")]}
 
 
-def test_a_web_socket_is_let_in_by_nobody(tmp_path):
+def test_a_web_socket_is_let_in_by_nobody():
     def never(*_):
         raise AssertionError("it was let in")
 
-    assert heard({"type": "websocket", "path": "/", "headers": []}, never, None) == []
+    assert heard({"type": "websocket", "path": "/", "headers": []}, never) == []
 
 
 def test_a_problem_that_is_found_when_the_answer_has_begun_adds_no_second_answer():
@@ -40,7 +39,7 @@ def test_a_problem_that_is_found_when_the_answer_has_begun_adds_no_second_answer
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise Problem("failed", "too late to say so")
 
-    sent = heard(request(), half_done, None)
+    sent = heard(request(), half_done)
     assert [message["type"] for message in sent] == ["http.response.start"]
     assert sent[0]["status"] == 200
 
@@ -49,6 +48,6 @@ def test_a_problem_before_the_answer_is_the_answer():
     async def refuse(scope, receive, send):
         raise Problem("not-ready", "Not yet.")
 
-    start, body = heard(request(), refuse, None)
+    start, body = heard(request(), refuse)
     assert start["status"] == 503
     assert b'"detail": "Not yet."' in body["body"]

@@ -2,43 +2,85 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pawsight.web.logs import Log
+from pawsight.web.logs import log_json_lines
 
 
-@pytest.mark.parametrize("quiet", [False, True])
-def test_what_goes_as_it_should_is_left_out_where_quiet_is_wanted(quiet):
+@pytest.fixture(autouse=True)
+def logging_as_before(monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    monkeypatch.setattr(logging.root, "handlers", [])
+    loggers = [logging.getLogger(name) for name in ("pawsight.serve", "python_multipart")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+def lines(out):
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_what_goes_as_it_should_is_left_out_where_warnings_alone_are_wanted():
+    for level, wanted in ((logging.INFO, ["request", "decoder"]), (logging.WARNING, ["decoder"])):
+        logging.root.handlers, out = [], io.StringIO()
+        log_json_lines(level, out)
+        logging.getLogger("pawsight.serve").info("request", extra={"status": 200})
+        logging.getLogger("pawsight.serve").warning("decoder")
+        assert [line["event"] for line in lines(out)] == wanted
+
+
+def test_a_line_says_when_who_what_and_what_the_event_adds():
     out = io.StringIO()
-    log = Log(out, quiet=quiet)
-    for event in ("serving", "request", "failed", "stopping", "decoder"):
-        log.write(event)
-    written = [json.loads(line)["event"] for line in out.getvalue().splitlines()]
-    assert written == (["failed", "decoder"] if quiet else ["serving", "request", "failed", "stopping", "decoder"])
+    log_json_lines(logging.INFO, out)
+    logging.getLogger("pawsight.serve").info("request", extra={"status": 200, "ms": 1.5})
+    (line,) = lines(out)
+    assert abs(datetime.fromisoformat(line.pop("time")) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert line == {"level": "INFO", "name": "pawsight.serve", "event": "request", "status": 200, "ms": 1.5}
 
 
-def test_a_name_cannot_begin_a_line_of_its_own():
+def test_a_text_cannot_begin_a_line_of_its_own():
     out = io.StringIO()
-    Log(out).write("request", name="a\n\u2028\x1b[2Jb")
+    log_json_lines(logging.INFO, out)
+    logging.getLogger("pawsight.serve").info("request", extra={"said": "a\n\u2028\x1b[2Jb"})
     assert out.getvalue().count("\n") == 1
     assert out.getvalue().isascii()
-    assert json.loads(out.getvalue())["name"] == "a\n\u2028\x1b[2Jb"
+    assert "\x1b" not in out.getvalue()
+    assert lines(out)[0]["said"] == "a\n\u2028\x1b[2Jb"
 
 
-def test_what_cannot_be_written_harms_nobody():
-    class FullDisk(io.StringIO):
-        full = True
+def test_libraries_are_heard_from_warnings_on_and_an_exception_by_its_type_alone():
+    out = io.StringIO()
+    log_json_lines(logging.INFO, out)
+    logging.getLogger("uvicorn.error").info("Started")
+    logging.getLogger("python_multipart").warning("the name of a picture")
+    try:
+        raise ValueError("the name of a picture")
+    except ValueError:
+        logging.getLogger("asyncio").exception("Task exception was never retrieved")
+    (line,) = lines(out)
+    assert (line["name"], line["level"], line["error"]) == ("asyncio", "ERROR", "ValueError")
+    assert "picture" not in out.getvalue()
+
+
+@pytest.mark.parametrize("trouble", [OSError("no space left on device"), ValueError("I/O operation on closed file")])
+def test_what_cannot_be_written_harms_nobody(trouble, capsys):
+    class Broken(io.StringIO):
+        broken = True
 
         def write(self, text):
-            if self.full:
-                raise OSError("no space left on device")
+            if self.broken:
+                raise trouble
             return super().write(text)
 
-    out = FullDisk()
-    log = Log(out)
-    log.write("request")
-    assert out.getvalue() == ""
-    out.full = False
-    log.write("serving")
-    assert json.loads(out.getvalue())["event"] == "serving"
+    out = Broken()
+    log_json_lines(logging.INFO, out)
+    logging.getLogger("pawsight.serve").info("request")
+    out.broken = False
+    logging.getLogger("pawsight.serve").info("serving")
+    assert [line["event"] for line in lines(out)] == ["serving"]
+    assert capsys.readouterr() == ("", "")

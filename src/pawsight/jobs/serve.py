@@ -22,7 +22,7 @@ from pawsight.progress import SILENT, Progress
 from pawsight.storage import regular_file
 from pawsight.web.limits import Limits
 
-_NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
+_NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client", "pythonjsonlogger")
 _LEAST_TOKEN = 16  # characters; less can be guessed
 _BACKLOG = 256  # connections that the system keeps while the process is busy
 
@@ -35,7 +35,6 @@ class Serving:
     url: str
     host: str
     port: int
-    workers: int
     pid: int
     token: bool  # whether one is demanded
 
@@ -49,62 +48,53 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
-    workers: int = 1,
     token_file: Path | None = None,
     allow_host: Sequence[str] = (),
     limits: Limits | None = None,
-    quiet: bool = False,
     progress: Progress = SILENT,
     told: Callable[[Serving], None] = lambda serving: None,
 ) -> None:
     """Serve a run over HTTP until SIGTERM or SIGINT; call it from the main thread.
 
+    Handlers of SIGTERM, SIGINT and SIGHUP are put back at the end. Events go to the logger `pawsight.serve`.
+
     Args:
         run: run or bundle folder; resolved anew on SIGHUP.
         host, port: where to listen; port 0 takes a free one.
-        workers: processes behind the socket.
         token_file: a file whose text every request to /api/ and /metrics must show.
         allow_host: more names that the service answers to.
         limits: what it takes upon itself.
-        quiet: log what goes wrong alone.
         progress: hears where it listens and what to think of.
         told: called once the socket listens; the classifier is opened then.
 
     Raises:
         PawsightError: the run has no bundle that can be trusted, or the address cannot be had.
     """
-    _check_installed()
+    check_installed()
     find_bundle(Path(run).expanduser())
     token = _read_token(token_file, progress) if token_file is not None else ""
     listener = _listen(host, port)
-    from pawsight.web.server import Settings
+    from pawsight.web.server import Settings, serve_here
 
     settings = Settings(
         run=os.fspath(run),
         limits=limits or Limits(),
         token=token,
         hosts=_hosts(host, allow_host),
-        processes=workers,
-        quiet=quiet,
     )
-    serving = _serving(run, listener, host, workers, token=bool(token))
+    serving = _serving(run, listener, host, token=bool(token))
     _introduce(serving, progress)
     told(serving)
-    _run(listener, settings)
+    serve_here(listener, settings)
 
 
-def _run(listener: socket.socket, settings: Any) -> None:
-    if settings.processes > 1:
-        from pawsight.web.supervisor import serve_many
+def check_installed() -> None:
+    """Raise where `serve` cannot run.
 
-        serve_many(listener, settings)
-    else:
-        from pawsight.web.server import serve_here
-
-        serve_here(listener, settings)
-
-
-def _check_installed() -> None:
+    Raises:
+        MissingExtra: packages are missing.
+        PawsightError: this is Windows.
+    """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise MissingExtra(
@@ -165,10 +155,10 @@ def _hosts(host: str, allowed: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({host, *LOOPBACK_NAMES, *named} if _is_loopback(host) else named))
 
 
-def _serving(run: str | os.PathLike[str], listener: socket.socket, host: str, workers: int, *, token: bool) -> Serving:
+def _serving(run: str | os.PathLike[str], listener: socket.socket, host: str, *, token: bool) -> Serving:
     port = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    return Serving(os.fspath(run), f"http://{shown}:{port}/", host, port, workers, os.getpid(), token)
+    return Serving(os.fspath(run), f"http://{shown}:{port}/", host, port, os.getpid(), token)
 
 
 def _introduce(serving: Serving, progress: Progress) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,13 @@ from pawsight.web import metrics
 from pawsight.web.facts import report_of, validation_of
 from pawsight.web.gate import Gate, Visit
 from pawsight.web.headers import REPORT_HEADERS
-from pawsight.web.limits import flags
-from pawsight.web.openapi import document
+from pawsight.web.limits import Limits
 from pawsight.web.problems import Problem, busy, of_status, unreadable
 from pawsight.web.receive import Body, Upload
 from pawsight.web.service import Served, Service
 
 STATIC = Path(__file__).parent / "static"
+OPENAPI = Path(__file__).parent / "templates" / "openapi.json"
 
 
 def create_app(service: Service, *, token: str = "", hosts: Collection[str] = (), start: bool = True) -> Starlette:
@@ -74,7 +75,7 @@ class _Routes:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._openapi = json.dumps(document(service.limits)).encode()
+        self._openapi = json.dumps(openapi(service.limits)).encode()
 
     def table(self) -> list[Route | Mount]:
         return [
@@ -123,7 +124,6 @@ class _Routes:
         _visit(request, "/api/v1/model")
         with self._service.served() as served:
             card = served.predictor.bundle.card
-            limits = {one.name: getattr(self._service.limits, one.name) for one in flags()}
             return _json(
                 {
                     "classes": list(card.classes),
@@ -133,7 +133,7 @@ class _Routes:
                     "split_digest": card.split_digest,
                     "trained_pictures": len(served.predictor.bundle.trained),
                     "pawsight": versions().get("pawsight", "unknown"),
-                    "limits": {**limits, "megapixels": served.settings.max_megapixels},
+                    "limits": {**asdict(self._service.limits), "megapixels": served.settings.max_megapixels},
                     "validation": validation_of(served.predictor.bundle),
                     "max_error": card.trust.promise.max_error if card.trust.promise is not None else None,
                     "heat_maps": True,
@@ -172,6 +172,20 @@ class _Routes:
             return FileResponse(STATIC / name)
 
         return give
+
+
+def openapi(limits: Limits) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of a service with these limits."""
+    document: dict[str, Any] = json.loads(OPENAPI.read_text("utf-8"))
+    rows = [
+        f"- {limit.name} {getattr(limits, limit.name):g} {limit.metadata['unit']}: {limit.metadata['told']}"
+        for limit in fields(limits)
+    ]
+    document["info"]["version"] = versions().get("pawsight", "unknown")
+    document["info"]["description"] += "\n\n" + "\n".join(rows)
+    forms = document["paths"]["/api/v1/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    forms["schema"]["properties"]["files"]["maxItems"] = limits.files
+    return document
 
 
 def _visit(request: Request, route: str) -> Visit:

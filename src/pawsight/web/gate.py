@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import re
 import secrets
 import time
@@ -23,6 +24,7 @@ from pawsight.web.headers import SECURITY, foreign_origin, wrong_host
 from pawsight.web.problems import Problem
 from pawsight.web.service import Service
 
+_log = logging.getLogger("pawsight.serve")
 _HARMLESS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _GUARDED = ("/api/", "/metrics")  # what a token guards; all else is the same for everybody who has Pawsight
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 16 * 2**20
@@ -51,7 +53,7 @@ class Gate:
 
     Args:
         app: what is behind the gate.
-        service: whose limits, log and metrics are used.
+        service: whose limits and metrics are used.
         token: that /api/ and /metrics demand; empty when there is none.
         hosts: names that the service answers to; empty allows all.
     """
@@ -85,7 +87,10 @@ class Gate:
         except Problem as problem:
             await passage.refuse(problem, scope)
         except Exception as error:  # nobody else is left to answer
-            self._service.log.write("failed", id=passage.visit.id, error=type(error).__name__, said=str(error)[:500])
+            _log.error(
+                "failed",
+                extra={"id": passage.visit.id, "error": type(error).__name__, "said": str(error)[:500]},
+            )
             await passage.refuse(Problem("failed", "It is in the log under this request's id."), scope)
 
     def _check(self, path: str, headers: Mapping[str, str]) -> None:
@@ -118,14 +123,16 @@ class Gate:
         metrics = self._service.metrics
         metrics.requests.labels(visit.route, visit.status).inc()
         metrics.seconds.labels(visit.route).observe(seconds)
-        self._service.log.write(
+        _log.info(
             "request",
-            id=visit.id,
-            method=scope["method"][:16],
-            route=visit.route,
-            status=visit.status,
-            pictures=visit.pictures,
-            ms=round(1000 * seconds, 1),
+            extra={
+                "id": visit.id,
+                "method": scope["method"][:16],
+                "route": visit.route,
+                "status": visit.status,
+                "pictures": visit.pictures,
+                "ms": round(1000 * seconds, 1),
+            },
         )
 
 

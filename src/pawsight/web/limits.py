@@ -1,6 +1,6 @@
-"""Every limit of the service in one frozen value, each with its unit, its reason and its flag.
+"""Every limit of the service in one frozen value: default, unit, reason and range.
 
-Enters: numbers, from flags or from nowhere. Leaves: `Limits` that fit each other. Does not know: who keeps them.
+Those that people turn at the prompt have a flag; config.py reads all of them from a file.
 """
 
 from __future__ import annotations
@@ -13,28 +13,38 @@ from pawsight.errors import WrongUsage
 _MIB = 2**20
 
 
-def _limit(default: float, unit: str, told: str, *, least: float = 1, most: float = 10**9) -> Any:
-    return field(default=default, metadata={"unit": unit, "told": told, "least": least, "most": most})
+def _limit(
+    default: float, unit: str, told: str, *, least: float = 1, most: float = 10**9, is_flag: bool = False
+) -> Any:
+    return field(
+        default=default, metadata={"unit": unit, "told": told, "least": least, "most": most, "is_flag": is_flag}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one process of the service takes upon itself.
+    """What one service takes upon itself.
 
     Raises:
-        WrongUsage: a limit lies outside its range, or one makes another impossible.
+        WrongUsage: limits lie outside their ranges, or one makes another impossible.
     """
 
-    body_mib: float = _limit(10, "MiB", "Largest request body, counted as it streams; beyond it 413.", least=0.001)
+    body_mib: float = _limit(
+        10, "MiB", "Largest request body, counted as it streams; beyond it 413.", least=0.001, is_flag=True
+    )
     megapixels: int = _limit(50, "Mpx", "Largest picture, width x height; a bundle may allow less.", most=50)
-    files: int = _limit(64, "files", "Most pictures in one request; beyond it 413.", most=10_000)
+    files: int = _limit(64, "files", "Most pictures in one request; beyond it 413.", most=10_000, is_flag=True)
     part_header_bytes: int = _limit(4096, "bytes", "Largest header of one part of a form; beyond it 400.", least=256)
-    queue: int = _limit(100, "pictures", "Most pictures taken in and not yet answered; beyond it 503.", most=100_000)
+    queue: int = _limit(
+        100, "pictures", "Most pictures taken in and not yet answered; beyond it 503.", most=100_000, is_flag=True
+    )
     batch: int = _limit(8, "pictures", "Most pictures handed to the engine at once.", most=1024)
     batch_wait_ms: float = _limit(
         5, "ms", "Longest that a picture waits for others while the engine computes.", least=0
     )
-    requests: int = _limit(128, "requests", "Most requests with pictures at once; beyond it 503.", most=100_000)
+    requests: int = _limit(
+        128, "requests", "Most requests with pictures at once; beyond it 503.", most=100_000, is_flag=True
+    )
     connections: int = _limit(
         512,
         "connections",
@@ -46,34 +56,27 @@ class Limits:
     head_seconds: float = _limit(10, "s", "Longest for the head of a request to arrive; then the connection is closed.")
     receive_seconds: float = _limit(15, "s", "Longest for a body to arrive; then 408.", least=0.1)
     request_seconds: float = _limit(
-        30, "s", "Longest from the head to the last byte of the answer; then 504.", least=0.1
+        30, "s", "Longest from the head to the last byte of the answer; then 504.", least=0.1, is_flag=True
     )
     idle_seconds: float = _limit(15, "s", "Longest that a connection is kept between two requests.")
-    decoders: int = _limit(0, "processes", "Processes that decode; 0 is one for each core.", least=0, most=256)
+    decoders: int = _limit(
+        0, "processes", "Processes that decode; 0 is one for each core.", least=0, most=256, is_flag=True
+    )
     decode_seconds: float = _limit(5, "s", "Longest for one picture to decode; then its decoder is killed.", least=0.1)
     decode_mib: float = _limit(1024, "MiB", "Memory of one decoder above what it starts with.", least=64)
     drain_seconds: float = _limit(30, "s", "Longest from the signal to stop to the end of the process.", least=4)
     retry_seconds: int = _limit(1, "s", "What Retry-After says with 503.", least=1)
 
     def __post_init__(self) -> None:
-        for one in flags():
-            value = getattr(self, one.name)
-            if not one.metadata["least"] <= value <= one.metadata["most"]:
-                raise WrongUsage(
-                    f"--{flag_of(one)} cannot be {value:g}.",
-                    f"It is counted in {one.metadata['unit']} "
-                    f"and goes from {one.metadata['least']:g} to {one.metadata['most']:,.0f}.",
-                )
-        self._check_together()
-
-    def _check_together(self) -> None:
+        said = [wrong for limit in fields(self) if (wrong := what_is_wrong(limit, getattr(self, limit.name)))]
+        if said:
+            raise WrongUsage("The service cannot keep these limits.", "\n".join(said))
         for small, large in (("files", "queue"), ("body_mib", "buffer_mib"), ("receive_seconds", "request_seconds")):
             if getattr(self, small) > getattr(self, large):
-                first, second = small.replace("_", "-"), large.replace("_", "-")
                 raise WrongUsage(
-                    f"--{first} {getattr(self, small):g} does not fit into --{second} {getattr(self, large):g}.",
+                    f"{small} {getattr(self, small):g} does not fit into {large} {getattr(self, large):g}.",
                     "A request that uses the first to the full could never be answered.",
-                    f"Lower --{first} or raise --{second}.",
+                    f"Lower {small} or raise {large}; --config takes a file with every limit.",
                 )
 
     @property
@@ -97,11 +100,11 @@ class Limits:
         return int(self.decode_mib * _MIB)
 
 
-def flags() -> tuple[Field[Any], ...]:
-    """Return the fields of `Limits`, each with unit, told, least and most in its metadata."""
-    return fields(Limits)
-
-
-def flag_of(limit: Field[Any]) -> str:
-    """Return the flag of a limit without its dashes."""
-    return limit.name.replace("_", "-")
+def what_is_wrong(limit: Field[Any], value: object) -> str | None:
+    """Say why a limit cannot have a value, with its range and unit; None where it can."""
+    kinds = (int,) if limit.type == "int" else (int, float)
+    least, most, unit = (limit.metadata[name] for name in ("least", "most", "unit"))
+    if isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most:
+        return None
+    number = "whole number" if limit.type == "int" else "number"
+    return f"{limit.name} cannot be {value!r}: it is a {number} ({unit}) from {least:g} to {most:,}."

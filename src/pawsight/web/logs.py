@@ -1,59 +1,32 @@
-"""One JSON object a line on stderr: what happened, never what was in a picture or what it was called.
-
-Enters: events with plain values. Leaves: lines. Does not know: requests, terminals.
-"""
+"""The log of `pawsight serve`: one JSON object a line on stderr. Used from Python, the host's configuration applies."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
-from contextlib import suppress
-from datetime import UTC, datetime
-from typing import IO
+import time
+from typing import Any, TextIO
 
-_ORDINARY = ("request", "serving", "stopping")
+from pythonjsonlogger.json import JsonFormatter
 
 
-class Log:
-    """Writes events as JSON lines; what cannot be written is dropped, since nobody would read of it.
+def log_json_lines(level: int, out: TextIO | None = None) -> None:
+    """Write the service's events from `level` on, and warnings of all libraries; for a process that is the service's.
 
-    Args:
-        out: where to; stderr when nothing is said.
-        quiet: leave out what went as it should.
+    ASCII alone, so that no text can move a cursor or begin a line. A line that cannot be written is dropped.
     """
-
-    def __init__(self, out: IO[str] | None = None, *, quiet: bool = False) -> None:
-        self._out, self._left_out = out or sys.stderr, _ORDINARY if quiet else ()
-
-    def write(self, event: str, **values: object) -> None:
-        """Write one event. ASCII alone, so that no name can move a cursor or begin a line."""
-        if event in self._left_out:
-            return
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **values}
-        with suppress(OSError, ValueError):
-            self._out.write(json.dumps(line) + "\n")
-            self._out.flush()
-
-
-class LibraryLines(logging.Handler):
-    """Takes up what the libraries below say by Python's own logging."""
-
-    def __init__(self, log: Log) -> None:
-        super().__init__(logging.WARNING)
-        self._log = log
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a library's warning as an event."""
-        said = record.getMessage()
-        trouble = f"{record.exc_info[0].__name__}" if record.exc_info and record.exc_info[0] else None
-        self._log.write("library", level=record.levelname.lower(), name=record.name, said=said, error=trouble)
-
-
-def take_up_library_lines(log: Log) -> None:
-    """Let uvicorn and asyncio log through `log`, in this process, from warnings upwards."""
-    for name in ("uvicorn", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [LibraryLines(log)], False
-        logger.setLevel(logging.WARNING)
+    handler = logging.StreamHandler(out)
+    names = {"asctime": "time", "levelname": "level", "message": "event", "exc_info": "error"}
+    handler.setFormatter(_Lines(("asctime", "levelname", "name", "message"), rename_fields=names))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("pawsight.serve").setLevel(level)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # what a client sends wrong it is told itself
+    logging.raiseExceptions = False
+
+
+class _Lines(JsonFormatter):
+    converter = staticmethod(time.gmtime)
+    default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03d+00:00"
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Name an exception's type alone: its text may be a client's."""
+        return str(ei[0].__name__)

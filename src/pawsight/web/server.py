@@ -1,7 +1,7 @@
 """One serving process: a listening socket in, requests answered until a signal says stop.
 
-Enters: a socket that listens already and `Settings`. Leaves: nothing; it returns when all is answered. Does not know:
-how the socket was bound, whether there are other processes.
+Enters: a socket that listens already and `Settings`. Leaves: nothing; it returns when all is answered, and the signal
+handlers are those from before. Does not know: how the socket was bound, where the log goes.
 
     SIGTERM, SIGINT   not ready at once, what is under way is answered, then the end
     SIGHUP            the run is opened again beside the old one and takes over if it passes its exam
@@ -10,11 +10,12 @@ how the socket was bound, whether there are other processes.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -22,26 +23,24 @@ import uvicorn
 from pawsight.bundle import read_bundle
 from pawsight.errors import PawsightError
 from pawsight.inference import Predictor
-from pawsight.machine import this_machine
 from pawsight.web.app import create_app
 from pawsight.web.limits import Limits
-from pawsight.web.logs import Log, take_up_library_lines
 from pawsight.web.protocol import guarded
 from pawsight.web.service import Service
 
+_log = logging.getLogger("pawsight.serve")
+_STOP, _SWAP = (signal.SIGTERM, signal.SIGINT), signal.SIGHUP
 _TIDYING_SECONDS = 3  # of the time to stop, for what comes after the last answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a serving process is told; may be sent to another process."""
+    """What a service is told."""
 
     run: str  # run or bundle folder, resolved anew at every opening
     limits: Limits
     token: str = ""  # empty: none is demanded
     hosts: tuple[str, ...] = ()  # names it answers to; empty: all
-    processes: int = 1  # that share the machine's cores
-    quiet: bool = False  # log what goes wrong alone
 
 
 def open_run(settings: Settings) -> Predictor:
@@ -50,36 +49,34 @@ def open_run(settings: Settings) -> Predictor:
     Raises:
         BundleRefused: it is broken, altered or answers otherwise than when it was made.
     """
-    machine = this_machine()
-    share = max(1, machine.cores // settings.processes)
     place = Path(settings.run).expanduser().resolve()  # once: `latest` may move while its files are read
-    return Predictor(read_bundle(place), machine=replace(machine, cores=share))
+    return Predictor(read_bundle(place))
 
 
-def serve_here(
-    listener: socket.socket, settings: Settings, *, opened: Callable[[], None] = lambda: None, parent: int | None = None
-) -> None:
+def serve_here(listener: socket.socket, settings: Settings) -> None:
     """Serve in this process, from its main thread, until a signal says stop.
 
     Args:
         listener: bound and listening; closed at the end.
         settings: what to serve, and within which limits.
-        opened: called when the classifier has passed its exam.
-        parent: a file descriptor that becomes readable when the process that started this one is gone.
 
     Raises:
         PawsightError: the classifier or its decoders cannot be had.
     """
-    asyncio.run(_serve(listener, settings, opened, parent))
+    before = {number: signal.getsignal(number) for number in (*_STOP, _SWAP)}
+    try:
+        asyncio.run(_serve(listener, settings))
+    finally:  # asyncio leaves the system's own handlers
+        for number, handler in before.items():
+            if handler is not None:  # None was not set by Python, which cannot set it again
+                signal.signal(number, handler)
 
 
-async def _serve(listener: socket.socket, settings: Settings, opened: Callable[[], None], parent: int | None) -> None:
-    log = Log(quiet=settings.quiet)
-    take_up_library_lines(log)
-    service = Service(lambda: open_run(settings), limits=settings.limits, log=log)
+async def _serve(listener: socket.socket, settings: Settings) -> None:
+    service = Service(lambda: open_run(settings), limits=settings.limits)
     server = _Server(_config(service, settings))
-    opening = asyncio.create_task(_open(service, server, opened))
-    _listen_to_signals(service, server, parent)
+    opening = asyncio.create_task(_open(service, server))
+    _listen_to_signals(service, server)
     await server.serve(sockets=[listener])
     await opening
     await service.stop()  # again, for what was opened when the end had begun
@@ -87,16 +84,14 @@ async def _serve(listener: socket.socket, settings: Settings, opened: Callable[[
         raise service.failure
 
 
-async def _open(service: Service, server: uvicorn.Server, opened: Callable[[], None]) -> None:
+async def _open(service: Service, server: uvicorn.Server) -> None:
     try:
         await service.start()
     except PawsightError:
         server.should_exit = True
-    else:
-        opened()
 
 
-def _listen_to_signals(service: Service, server: uvicorn.Server, parent: int | None) -> None:
+def _listen_to_signals(service: Service, server: uvicorn.Server) -> None:
     loop = asyncio.get_running_loop()
     swaps: set[asyncio.Task[bool]] = set()
 
@@ -105,7 +100,7 @@ def _listen_to_signals(service: Service, server: uvicorn.Server, parent: int | N
             server.force_exit = cause == "SIGINT"
             return
         service.drain()
-        service.log.write("stopping", cause=cause, pictures=service.inside)
+        _log.info("stopping", extra={"cause": cause, "pictures": service.inside})
         server.should_exit = True
 
     def swap() -> None:
@@ -113,19 +108,9 @@ def _listen_to_signals(service: Service, server: uvicorn.Server, parent: int | N
         swaps.add(task)
         task.add_done_callback(swaps.discard)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOP:
         loop.add_signal_handler(number, stop, number.name)
-    loop.add_signal_handler(signal.SIGHUP, swap)
-    if parent is not None:
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # typed at a terminal, it reaches all; the parent says what to do
-        watched = parent
-
-        def orphaned() -> None:
-            loop.remove_reader(watched)
-            stop("parent gone")
-
-        loop.add_reader(watched, orphaned)
+    loop.add_signal_handler(_SWAP, swap)
 
 
 def _config(service: Service, settings: Settings) -> uvicorn.Config:

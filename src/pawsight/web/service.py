@@ -6,6 +6,7 @@ Enters: uploads. Leaves: one `Prediction` each, in order. Does not know: HTTP, w
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,11 +19,12 @@ from pawsight.inference import Prediction, Predictor, unanswered
 from pawsight.machine import usable_cores
 from pawsight.web.decoding import Decoders
 from pawsight.web.limits import Limits
-from pawsight.web.logs import Log
 from pawsight.web.metrics import Metrics
 from pawsight.web.problems import Problem, busy, unreadable
 from pawsight.web.receive import Budget, Upload
 from pawsight.web.room import EngineRoom
+
+_log = logging.getLogger("pawsight.serve")
 
 
 @dataclass(slots=True)
@@ -43,11 +45,10 @@ class Service:
     Args:
         opener: opens the bundle and lets it sit its exam; called in a thread, again at every swap.
         limits: what it takes upon itself.
-        log: where events are told.
     """
 
-    def __init__(self, opener: Callable[[], Predictor], *, limits: Limits, log: Log) -> None:
-        self.limits, self.log, self.metrics = limits, log, Metrics()
+    def __init__(self, opener: Callable[[], Predictor], *, limits: Limits) -> None:
+        self.limits, self.metrics = limits, Metrics()
         self.budget = Budget(limits.buffer_bytes)
         self.draining = False
         self.inside = self.requests = 0  # pictures taken in, requests with pictures under way
@@ -61,7 +62,7 @@ class Service:
             limits.decoders or usable_cores(),
             seconds=limits.decode_seconds,
             memory_bytes=limits.decode_bytes,
-            told=lambda line: log.write("decoder", said=line),
+            told=lambda line: _log.warning("decoder", extra={"said": line}),
         )
         self.metrics.watch("pawsight_queue_pictures", "Pictures taken in and not yet answered.", lambda: self.inside)
         self.metrics.watch("pawsight_held_bytes", "Bytes of bodies held.", lambda: self.budget.held)
@@ -88,7 +89,8 @@ class Service:
                 predictor = await asyncio.to_thread(self._opener)
             except Exception as error:  # a bundle may be broken in ways nobody thought of: the old one serves on
                 self.metrics.swaps.labels("refused").inc()
-                self.log.write("swap-refused", said=str(error) if isinstance(error, PawsightError) else repr(error))
+                said = str(error) if isinstance(error, PawsightError) else repr(error)
+                _log.warning("swap-refused", extra={"said": said})
                 return False
             self._serve(predictor)
             self.metrics.swaps.labels("done").inc()
@@ -199,7 +201,8 @@ class Service:
         if old is not None:
             self._retire(old)
         self.metrics.ready.set(1)
-        self.log.write("serving", split=predictor.bundle.card.split_digest[:12], made=predictor.bundle.card.created)
+        card = predictor.bundle.card
+        _log.info("serving", extra={"split": card.split_digest[:12], "made": card.created})
 
     def _retire(self, served: Served) -> None:
         served.retired = True

@@ -16,10 +16,9 @@
 //   group        {files, bytes} that one call of classify may hold
 //   largest      bytes of one file
 //
-// Prediction: {file, label, probability, probabilities, verdict, error, nearest}
+// Prediction: {file, label, probability, probabilities, verdict, error}
 //   probability  of the label, null where that is a verdict
 //   verdict      "answered", "unsure", "unlike anything seen", or null
-//   nearest      maybe [{label, image}] of training pictures most like it; image is a data: or same-origin address
 
 export class Busy extends Error {
   constructor(seconds, told = "The classifier is busy.") {

@@ -75,8 +75,7 @@ function sign(kind) {
 function details(item, kind, model) {
   if (kind === "waiting") return [element("div", { class: "wait", "aria-hidden": "true" })];
   if (kind === "error") return [element("p", { class: "why" }, `${capital(printable(item.reason))}.`)];
-  const nearest = strip(item.prediction.nearest);
-  return [why(item, kind, model), ...bars(item.prediction.probabilities), nearest];
+  return [why(item, kind, model), ...bars(item.prediction.probabilities)];
 }
 
 function why(item, kind, model) {
@@ -86,14 +85,6 @@ function why(item, kind, model) {
   const likeliest = ["Likeliest is ", named(best, { most: 26 }), ` at ${percent(probability)}, which is not sure enough`];
   const promised = model.maxError === null ? "." : `: of what is answered, at most ${percent(model.maxError)} should be wrong.`;
   return element("p", { class: "why" }, likeliest, promised);
-}
-
-// Training pictures most like it, where the model carries any. Addresses elsewhere are not followed.
-function strip(nearest) {
-  const safe = (nearest ?? []).filter(({ image }) => /^(data:image\/|\/(?!\/))/.test(image));
-  if (!safe.length) return null;
-  const shown = safe.slice(0, 5).map(({ image, label }) => element("figure", {}, element("img", { src: image, alt: "" }), element("figcaption", {}, named(label, { most: 14 }))));
-  return element("div", { class: "nearest" }, element("p", {}, "Most like it in training"), element("div", {}, shown));
 }
 
 function controls(item, kind, model, actions) {

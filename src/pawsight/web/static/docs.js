@@ -16,14 +16,15 @@ function rows(pairs) {
   return wide;
 }
 
-function operation(path, method, told) {
+function operation(path, method, told, shared) {
   const verb = make("span", method.toUpperCase());
   verb.className = "method";
   const head = make("summary", "", verb, make("code", path), " " + told.summary);
   const body = make("div", "", ...(told.description ? [make("p", told.description)] : []));
   if (told.security) body.append(make("p", "Where a token is demanded: Authorization: Bearer TOKEN."));
   if (told.requestBody) body.append(make("h3", "Takes"), rows(Object.keys(told.requestBody.content).map((kind) => [kind])));
-  const answers = Object.entries(told.responses).map(([status, one]) => {
+  const answers = Object.entries(told.responses).map(([status, said]) => {
+    const one = said.$ref ? shared[said.$ref.split("/").pop()] : said;
     const kind = Object.keys(one.content || {}).filter((name) => name !== "application/problem+json").join(", ");
     return [status, one.description + (kind ? " (" + kind + ")" : "")];
   });
@@ -40,8 +41,8 @@ function schema(name, told) {
 
 function limits(description) {
   const table = document.getElementById("limits");
-  for (const [, flag, value, told] of description.matchAll(/^- (--\S+) (.+?): (.+)$/gm)) {
-    table.append(make("tr", "", make("td", flag), make("td", value), make("td", told)));
+  for (const [, name, value, told] of description.matchAll(/^- (\S+) (.+?): (.+)$/gm)) {
+    table.append(make("tr", "", make("td", name), make("td", value), make("td", told)));
   }
 }
 
@@ -51,7 +52,7 @@ async function show() {
     const told = await (await fetch("/openapi.json")).json();
     document.querySelector("pre code").textContent = document.querySelector("pre code").textContent.replace("ADDRESS", location.origin);
     document.getElementById("about").textContent = told.info.title + " " + told.info.version + ". " + told.info.description.split("Limits of")[0];
-    const all = Object.entries(told.paths).flatMap(([path, item]) => Object.entries(item).map(([method, one]) => operation(path, method, one)));
+    const all = Object.entries(told.paths).flatMap(([path, item]) => Object.entries(item).map(([method, one]) => operation(path, method, one, told.components.responses)));
     place.replaceChildren(make("h2", "Addresses"), ...all);
     const shapes = Object.entries(told.components.schemas).map(([name, one]) => schema(name, one));
     document.getElementById("schemas").replaceChildren(make("h2", "What is sent back"), ...shapes);

@@ -16,7 +16,10 @@ ORT_WEB := onnxruntime-web@1.30.0
 WITH_RAY := tests/scale
 PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 
-.PHONY: help demo test test-slow coverage faults mutants check format bench bench-check clean
+# What computes with networks, and so depends on the processor.
+NUMERIC := tests/models tests/training tests/exports tests/explanation tests/test_engine.py tests/test_bundle.py tests/test_inference.py
+
+.PHONY: help demo test test-avx2 test-slow coverage faults mutants check format bench bench-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +30,9 @@ demo: $(VENV)/train.stamp ## from nothing to a trained classifier on drawn cats 
 test: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore $(WITH_RAY)
 	$(BIN)/python -m pytest -n 2 $(WITH_RAY)
+
+test-avx2: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the numerical tests, computed as on a processor without AVX-512
+	ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -n 2 --dist worksteal $(NUMERIC)
 
 test-slow: $(VENV)/dev.stamp ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -12,8 +12,8 @@ Floats = NDArray[np.float32]
 Exact = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-# The settings of scikit-learn's LogisticRegression(solver="lbfgs"). At a tolerance of 1e-3 the steps end well before the
-# minimum, which holds the weights back a little more: another solver would end elsewhere and be another head.
+# The settings of scikit-learn's LogisticRegression(solver="lbfgs"). At a tolerance of 1e-3 the steps end well before
+# the minimum, which holds the weights back a little more: another solver would end elsewhere and be another head.
 _LEAST_GAIN = 64 * np.finfo(float).eps  # of a step, as a share of the value
 _LINE_SEARCH_STEPS = 50
 

@@ -12,7 +12,7 @@ from pawsight.errors import WeightsUnavailable
 from pawsight.models.quiet import import_keras
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
-OTHERWISE = "Give a file with --weights FILE, or use the recipe whose weights are installed: --recipe probe"
+WAYS_OUT = ("--weights FILE", "--recipe probe")
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +79,9 @@ def test_a_download_that_fails_is_told_with_the_two_ways_out(tmp_path, monkeypat
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))
         monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path), raising=False)
         told = refusal(weights=None)
-    assert told.what == "MobileNetV2's weights could not be downloaded."
-    assert told.why.startswith("Keras says: ")
+    assert "could not be downloaded" in told.what
     assert "refused" in told.why
-    assert told.fix == OTHERWISE
+    assert all(way in told.fix for way in WAYS_OUT)
     assert capfd.readouterr().out == ""  # where answers go
 
 
@@ -96,10 +95,10 @@ def test_whatever_keras_raises_in_its_download_is_told_in_one_line(monkeypatch):
 
     monkeypatch.setattr(file_utils, "get_file", fail)
     told = refusal(weights=None)
-    assert str(told) == (
-        "MobileNetV2's weights could not be downloaded.\n"
-        f"Keras says: URL fetch failure on there: None -- timed out\n{OTHERWISE}"
-    )
+    assert "could not be downloaded" in told.what
+    assert "timed out" in told.why
+    assert "second line" not in told.why
+    assert all(way in told.fix for way in WAYS_OUT)
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")  # Keras, on its way to refusing the file
@@ -123,7 +122,6 @@ def test_a_file_that_holds_other_weights_is_told_by_its_name(tmp_path, content, 
     else:
         path.touch()
     told = refusal(weights=path)
-    assert told.what == f"{path} does not hold MobileNetV2's weights."
-    assert told.why.startswith(("Keras says: ", "It cannot be read as HDF5: "))
+    assert told.what.startswith(f"{path} ")
     assert len(told.why.splitlines()) == 1
-    assert told.fix == OTHERWISE
+    assert all(way in told.fix for way in WAYS_OUT)

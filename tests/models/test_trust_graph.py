@@ -42,7 +42,7 @@ def test_probabilities_that_come_from_elsewhere_are_refused(colour_model):
     (last,) = [one for one in graph.graph.node if "probabilities" in one.output]
     last.op_type = "Sigmoid"
     del last.attribute[:]
-    with pytest.raises(ValueError, match="probabilities come from Sigmoid and not from a Softmax"):
+    with pytest.raises(ValueError, match="Sigmoid and not from a Softmax"):
         with_temperature(graph.SerializeToString(), 2.0)
 
 

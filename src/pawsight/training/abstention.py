@@ -122,8 +122,10 @@ def _passes(wrong: Any, answered: Any, pictures: int, max_error: Any, luck: floa
     """Say of each count of errors among so many answers, or of each share, whether the promise would hold."""
     from scipy.stats import binom
 
-    rare: Flags = binom.cdf(wrong, answered, max_error) <= luck * _ROUNDING
-    return rare & ((wrong + 1) / (pictures + 1) <= max_error)  # the second is conformal risk control
+    has_few_errors = binom.cdf(wrong, answered, max_error) <= luck * _ROUNDING
+    is_bounded = (wrong + 1) / (pictures + 1) <= max_error  # conformal risk control
+    passes: Flags = has_few_errors & is_bounded
+    return passes
 
 
 def _between(sure: Floats, answered: int) -> float:

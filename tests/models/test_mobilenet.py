@@ -16,22 +16,11 @@ WAYS_OUT = ("--weights FILE", "--recipe probe")
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A file like Keras's download, with random weights in it."""
+def frozen(mobilenet_weights):
     import_keras()
-    import keras
-
-    keras.utils.set_random_seed(5)
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
-    keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def frozen(weights):
     from pawsight.models.mobilenet import build_mobilenet
 
-    return build_mobilenet(image_px=64, weights=weights)
+    return build_mobilenet(image_px=64, weights=mobilenet_weights)
 
 
 def refusal(**options):
@@ -50,11 +39,11 @@ def test_it_takes_bytes_and_gives_maps_and_learns_nothing(frozen):
     assert frozen.trainable_variables == []
 
 
-def test_the_weights_are_those_of_the_file(frozen, weights):
+def test_the_weights_are_those_of_the_file(frozen, mobilenet_weights):
     import keras
 
     plain = keras.applications.MobileNetV2(input_shape=(64, 64, 3), include_top=False, weights=None)
-    plain.load_weights(weights)
+    plain.load_weights(mobilenet_weights)
     pictures = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     scaled = keras.applications.mobilenet_v2.preprocess_input(pictures.astype(np.float32))
     assert np.allclose(frozen.predict_on_batch(pictures), plain.predict_on_batch(scaled), atol=1e-4)
@@ -103,7 +92,7 @@ def test_whatever_keras_raises_in_its_download_is_told_in_one_line(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")  # Keras, on its way to refusing the file
 @pytest.mark.parametrize("content", ["nothing", "text", "other", "one layer missing"])
-def test_a_file_that_holds_other_weights_is_told_by_its_name(tmp_path, content, weights):
+def test_a_file_that_holds_other_weights_is_told_by_its_name(tmp_path, content, mobilenet_weights):
     import_keras()
     import keras
 
@@ -116,7 +105,7 @@ def test_a_file_that_holds_other_weights_is_told_by_its_name(tmp_path, content, 
     elif content == "one layer missing":
         import h5py
 
-        path.write_bytes(weights.read_bytes())
+        path.write_bytes(mobilenet_weights.read_bytes())
         with h5py.File(path, "r+") as file:
             del file["layers/conv2d_7"]
     else:

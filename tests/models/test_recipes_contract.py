@@ -35,20 +35,6 @@ class Trial:
     model: bytes
 
 
-@pytest.fixture(scope="module")
-def mobilenet_weights(tmp_path_factory):
-    """A file like Keras's download, with random weights in it."""
-    from pawsight.models.quiet import import_keras
-
-    import_keras()
-    import keras
-
-    keras.utils.set_random_seed(5)
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
-    keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
-    return path
-
-
 def small(name):
     """The rung at a size at which it takes no time."""
     recipe = make_recipe(name, Wishes(epochs=EPOCHS if RUNGS[name].recipe.epochs else None))

@@ -31,9 +31,9 @@ def fitted(material):
     return fit_network(material)
 
 
-@pytest.fixture
-def once(material_of):
-    return fitted(material_of(SMALL))
+@pytest.fixture(scope="module")
+def once(material_at, shared_workplace):
+    return fitted(material_at(shared_workplace, SMALL))
 
 
 def test_it_gives_back_a_graph_its_answers_its_layers_and_its_history(once, material_of):
@@ -54,9 +54,7 @@ def test_the_same_recipe_gives_the_same_numbers_after_other_networks_were_built(
 
     keras.layers.Dense(3)(keras.Input((2,)))
     np.random.default_rng().random(3)
-    material = material_of(SMALL)
-    (material.folder / "checkpoint.npz").unlink()
-    again = fitted(material)
+    again = fitted(material_of(SMALL))
     assert [replace(epoch, seconds=0) for epoch in again.history] == [replace(one, seconds=0) for one in once.history]
     assert numbers_in(again.model) == numbers_in(once.model)
 

@@ -100,17 +100,10 @@ def test_a_tie_goes_to_the_probe_which_is_simpler(accuracy):
 
 
 @pytest.fixture
-def on_mobilenet(material_of, tmp_path):
+def on_mobilenet(material_of, mobilenet_weights):
     """A frozen MobileNetV2 of random weights, one epoch, classes weighted."""
-    from pawsight.models.quiet import import_keras
-
-    import_keras()
-    import keras
-
-    path = tmp_path / "mobilenet.weights.h5"
-    keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
     recipe = replace(RUNGS["mobilenet"].recipe, image_px=32, epochs=1, class_weights=True)
-    return material_of(recipe, weights=path)
+    return material_of(recipe, weights=mobilenet_weights)
 
 
 def test_the_frozen_network_stays_and_two_dense_layers_learn(on_mobilenet):

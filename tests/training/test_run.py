@@ -131,7 +131,7 @@ def test_the_bundle_knows_how_it_was_made_and_what_it_has_learnt_from(trained):
     assert bundle.card.created.endswith("+00:00")
 
 
-@pytest.mark.parametrize("precision", ["f32", "bf16"])
+@pytest.mark.parametrize("precision", ["f32", pytest.param("bf16", marks=pytest.mark.bfloat16)])
 def test_a_bundle_passes_its_exam_in_either_arithmetic(trained, precision):
     bundle = read_bundle(trained.report.run)
     off = sit_exam(bundle, Engine(bundle.model, image_px=96, precision=precision, streams=1))

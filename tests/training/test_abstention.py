@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 
@@ -88,13 +91,24 @@ def test_nothing_at_all_promises_nothing():
     assert choose(np.empty(0), np.empty(0, bool), max_error=0.99) is None
 
 
-def test_many_pictures_are_quick():
-    from time import perf_counter
+@pytest.mark.parametrize("seed", range(6))
+def test_thresholds_are_walked_from_sure_to_less_sure_until_one_does_not_pass(seed):
+    """One by one, with the tail of the binomial distribution added up from its terms."""
+    sure, right = simulated(800, np.random.default_rng(seed), floor=0.004)
+    wrong = np.cumsum(~right[np.argsort(-sure)]).tolist()
 
-    rng = np.random.default_rng(0)
-    begun = perf_counter()
-    assert choose(*simulated(100_000, rng, floor=0.004), max_error=0.02) is not None
-    assert perf_counter() - begun < 5
+    def passes(count, luck):
+        errors = wrong[count - 1]
+        tail = math.fsum(math.comb(count, k) * 0.02**k * 0.98 ** (count - k) for k in range(errors + 1))
+        return tail <= luck and (errors + 1) / 801 <= 0.02
+
+    def last_passed(start, luck):
+        counts = list(itertools.takewhile(lambda count: passes(count, luck), range(start, 801)))
+        return counts[-1] if counts else 0
+
+    expected = max(last_passed(start, 0.05) for start in (149, 600))
+    promise = choose(sure, right, max_error=0.02)
+    assert (promise.answered if promise else 0) == expected
 
 
 @pytest.mark.parametrize("pictures", [16, 50, 230, 500])

@@ -27,9 +27,8 @@ class Expected:
     """What a recipe did where it was measured."""
 
     seconds: float  # of a whole training run, median of three without AMX
-    accuracy: tuple[
-        float, float
-    ]  # lowest and highest on validation: three seeds in float32, of six runs also in bfloat16
+    # Lowest and highest on validation: three seeds in float32, and where there are six runs three more in bfloat16.
+    accuracy: tuple[float, float]
     machine: str = _MACHINE
     runs: int
 

@@ -14,8 +14,27 @@ import pytest
 if TYPE_CHECKING:
     from pawsight.jobs.train import TrainReport
 
+# oneDNN then computes as an older processor does, without bfloat16, while TensorFlow and OpenVINO ask the processor
+# itself and give it bfloat16 all the same. On a processor that is older both take kernels of their own.
+PLAYS_OLDER = os.environ.get("ONEDNN_MAX_CPU_ISA", "").startswith(("SSE", "AVX2"))
+if PLAYS_OLDER:
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
 BACKBONE, BACKBONE_PX = "efficientnet-lite0", 96
 PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "cats_and_dogs_filtered.zip"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark of tests in which OpenVINO computes in bfloat16."""
+    config.addinivalue_line(
+        "markers", "bfloat16: OpenVINO computes in bfloat16; not where oneDNN plays an older processor"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave such tests out where OpenVINO would be refused bfloat16."""
+    if PLAYS_OLDER and item.get_closest_marker("bfloat16"):
+        pytest.skip("OpenVINO is refused bfloat16 where ONEDNN_MAX_CPU_ISA names an older processor")
 
 
 @pytest.fixture(autouse=True)
@@ -181,3 +200,22 @@ def warm(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Trained:
     """`trained`, with its cache as the cache of this test."""
     monkeypatch.setenv("PAWSIGHT_CACHE", str(trained.cache))
     return trained
+
+
+@pytest.fixture(scope="session")
+def mobilenet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file like Keras's download of MobileNetV2, with random weights, made once for all workers. Read, never write."""
+    from filelock import FileLock
+
+    from pawsight.models.quiet import import_keras
+
+    own = tmp_path_factory.getbasetemp()
+    path = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "mobilenet.weights.h5"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            import_keras()
+            import keras
+
+            keras.utils.set_random_seed(5)
+            keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
+    return path

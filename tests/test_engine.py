@@ -128,6 +128,7 @@ def test_bfloat16_is_taken_only_where_amx_makes_it_fast():
     assert set(SPOKEN) == {"f32", "bf16"}
 
 
+@pytest.mark.bfloat16
 def test_bfloat16_answers_lie_near_those_of_float32(colour_model, engine):
     rough = Engine(colour_model, image_px=8, precision="bf16", streams=1).run_all(squares(20))
     exact = engine.run_all(squares(20))

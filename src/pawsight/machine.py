@@ -17,7 +17,7 @@ from pathlib import Path
 _BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _LARGE_BLOCK = 1 << 20  # bytes
-_PACKAGES = ("pawsight", "numpy", "pillow", "openvino", "onnx", "scikit-learn", "keras", "tensorflow", "tensorflow-cpu")
+_PACKAGES = ("pawsight", "numpy", "pillow", "openvino", "onnx", "scipy", "keras", "tensorflow", "tensorflow-cpu")
 
 
 @dataclass(frozen=True, slots=True)

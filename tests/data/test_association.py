@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pawsight.data.association import FEWEST_OF_CLASS, SIGNIFICANT, _beyond, _p_value, _strength, associations
+from pawsight.data.association import FEWEST_OF_CLASS, SIGNIFICANT, _p_value, _strength, associations
 
 
 def labels(*counts):
@@ -80,10 +78,3 @@ def test_a_class_of_a_few_pictures_hides_nothing_and_is_not_called_a_shortcut_it
     alone = associations(labels(40, 40), {"rotation": values})
     assert associations(labels(40, 40, FEWEST_OF_CLASS - 1), {"rotation": values + ["upright"] * 9}) == alone != {}
     assert associations(labels(9, 9), {"format": ["JPEG"] * 9 + ["PNG"] * 9}) == {}
-
-
-@given(st.floats(0, 5_000), st.integers(1, 3_000))
-def test_chances_of_a_chi_square_are_those_of_scipy(value, freedom):
-    from scipy.special import chdtrc
-
-    assert _beyond(value, freedom) == pytest.approx(float(chdtrc(freedom, value)), rel=1e-9, abs=1e-300)

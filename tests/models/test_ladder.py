@@ -85,25 +85,28 @@ def test_the_table_cannot_be_changed():
 
 
 def test_an_unknown_recipe_is_told_with_those_there_are():
-    assert str(refusal("prob")) == (
-        f"There is no recipe called 'prob'.\nThe recipes are {', '.join(RUNGS)}.\nType one of them, e.g. --recipe probe"
-    )
+    told = refusal("prob")
+    assert "'prob'" in told.what
+    assert ", ".join(RUNGS) in told.why
+    assert "--recipe probe" in told.fix
 
 
 def test_an_unknown_backbone_is_told_with_those_there_are():
     told = refusal("probe", backbone="lite0")
-    assert told.what == "There is no backbone called 'lite0'."
-    assert told.why == f"The backbones are {', '.join(BACKBONES)}."
+    assert "'lite0'" in told.what
+    assert ", ".join(BACKBONES) in told.why
 
 
 def test_a_recipe_without_a_backbone_to_choose_says_so():
-    assert refusal("cnn", backbone="efficientnet-lite0").what == "The recipe cnn has no backbone to choose."
+    told = refusal("cnn", backbone="efficientnet-lite0")
+    assert "recipe cnn has no backbone" in told.what
+    assert "probe and finetune" in told.why
 
 
 def test_what_a_recipe_without_gradients_would_not_heed_is_told():
     told = refusal("probe", epochs=3)
-    assert told.what == "The recipe probe does not learn by gradients, so --epochs would do nothing."
-    assert told.why.startswith("Recipes that do are ")
+    assert "recipe probe " in told.what
+    assert "--epochs" in told.what
     assert "cnn" in told.why
     assert "majority" not in told.why
 
@@ -112,7 +115,7 @@ def test_what_a_recipe_without_gradients_would_not_heed_is_told():
 def test_sizes_that_cannot_be_seen_are_told(image_px):
     told = refusal("probe", image_px=image_px)
     assert told.what.endswith(f"pictures of {image_px} x {image_px} pixels.")
-    assert told.why == "The side must be a whole number from 32 to 1024."
+    assert "from 32 to 1024" in told.why
 
 
 @pytest.mark.parametrize(

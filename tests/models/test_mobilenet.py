@@ -12,26 +12,15 @@ from pawsight.errors import WeightsUnavailable
 from pawsight.models.quiet import import_keras
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
-OTHERWISE = "Give a file with --weights FILE, or use the recipe whose weights are installed: --recipe probe"
+WAYS_OUT = ("--weights FILE", "--recipe probe")
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A file like Keras's download, with random weights in it."""
+def frozen(mobilenet_weights):
     import_keras()
-    import keras
-
-    keras.utils.set_random_seed(5)
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
-    keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def frozen(weights):
     from pawsight.models.mobilenet import build_mobilenet
 
-    return build_mobilenet(image_px=64, weights=weights)
+    return build_mobilenet(image_px=64, weights=mobilenet_weights)
 
 
 def refusal(**options):
@@ -50,11 +39,11 @@ def test_it_takes_bytes_and_gives_maps_and_learns_nothing(frozen):
     assert frozen.trainable_variables == []
 
 
-def test_the_weights_are_those_of_the_file(frozen, weights):
+def test_the_weights_are_those_of_the_file(frozen, mobilenet_weights):
     import keras
 
     plain = keras.applications.MobileNetV2(input_shape=(64, 64, 3), include_top=False, weights=None)
-    plain.load_weights(weights)
+    plain.load_weights(mobilenet_weights)
     pictures = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     scaled = keras.applications.mobilenet_v2.preprocess_input(pictures.astype(np.float32))
     assert np.allclose(frozen.predict_on_batch(pictures), plain.predict_on_batch(scaled), atol=1e-4)
@@ -79,10 +68,9 @@ def test_a_download_that_fails_is_told_with_the_two_ways_out(tmp_path, monkeypat
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))
         monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path), raising=False)
         told = refusal(weights=None)
-    assert told.what == "MobileNetV2's weights could not be downloaded."
-    assert told.why.startswith("Keras says: ")
+    assert "could not be downloaded" in told.what
     assert "refused" in told.why
-    assert told.fix == OTHERWISE
+    assert all(way in told.fix for way in WAYS_OUT)
     assert capfd.readouterr().out == ""  # where answers go
 
 
@@ -96,15 +84,15 @@ def test_whatever_keras_raises_in_its_download_is_told_in_one_line(monkeypatch):
 
     monkeypatch.setattr(file_utils, "get_file", fail)
     told = refusal(weights=None)
-    assert str(told) == (
-        "MobileNetV2's weights could not be downloaded.\n"
-        f"Keras says: URL fetch failure on there: None -- timed out\n{OTHERWISE}"
-    )
+    assert "could not be downloaded" in told.what
+    assert "timed out" in told.why
+    assert "second line" not in told.why
+    assert all(way in told.fix for way in WAYS_OUT)
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")  # Keras, on its way to refusing the file
 @pytest.mark.parametrize("content", ["nothing", "text", "other", "one layer missing"])
-def test_a_file_that_holds_other_weights_is_told_by_its_name(tmp_path, content, weights):
+def test_a_file_that_holds_other_weights_is_told_by_its_name(tmp_path, content, mobilenet_weights):
     import_keras()
     import keras
 
@@ -117,13 +105,12 @@ def test_a_file_that_holds_other_weights_is_told_by_its_name(tmp_path, content, 
     elif content == "one layer missing":
         import h5py
 
-        path.write_bytes(weights.read_bytes())
+        path.write_bytes(mobilenet_weights.read_bytes())
         with h5py.File(path, "r+") as file:
             del file["layers/conv2d_7"]
     else:
         path.touch()
     told = refusal(weights=path)
-    assert told.what == f"{path} does not hold MobileNetV2's weights."
-    assert told.why.startswith(("Keras says: ", "It cannot be read as HDF5: "))
+    assert told.what.startswith(f"{path} ")
     assert len(told.why.splitlines()) == 1
-    assert told.fix == OTHERWISE
+    assert all(way in told.fix for way in WAYS_OUT)

@@ -91,6 +91,15 @@ def test_the_same_seed_builds_the_same_weights():
     assert built[0] == built[1] != built[2]
 
 
+def test_each_dropout_has_a_seed_and_a_state_that_is_among_the_variables_of_a_checkpoint():
+    def states(seed):
+        variables = network(replace(CNN, image_px=32, seed=seed)).variables
+        return [tuple(variable.numpy()) for variable in variables if "seed" in variable.path]
+
+    assert len(set(states(0))) == 2
+    assert states(0) == states(0) != states(1)
+
+
 def test_what_goes_on_top_is_dropout_flatten_dense_64_and_the_logits():
     import_keras()
     from pawsight.models.networks import EMBEDDING, build_top

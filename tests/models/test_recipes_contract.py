@@ -21,26 +21,18 @@ RANDOM = ("random", "bernoulli", "dropout", "multinomial", "shuffle")
 EPOCHS = 1
 
 
+@pytest.fixture(scope="module", params=RUNGS)
+def name(request):
+    """Each rung's name, with its tests kept together: so two workers of pytest-xdist seldom train the same one."""
+    return request.param
+
+
 @dataclass(frozen=True)
 class Trial:
     """A rung trained small."""
 
     outcome: object
     model: bytes
-
-
-@pytest.fixture(scope="module")
-def mobilenet_weights(tmp_path_factory):
-    """A file like Keras's download, with random weights in it."""
-    from pawsight.models.quiet import import_keras
-
-    import_keras()
-    import keras
-
-    keras.utils.set_random_seed(5)
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
-    keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
-    return path
 
 
 def small(name):
@@ -93,14 +85,12 @@ def trials(data, backbone_cache, mobilenet_weights, tmp_path_factory):
     return trial
 
 
-@pytest.mark.parametrize("name", RUNGS)
 def test_a_rung_s_recipe_survives_toml(name):
     recipe = RUNGS[name].recipe
     assert recipe_from_toml(recipe.to_toml()) == recipe
     assert recipe_from_toml(small(name).to_toml()) == small(name)
 
 
-@pytest.mark.parametrize("name", RUNGS)
 def test_a_rung_says_what_to_expect_where_it_was_measured_and_how_often(name):
     plain = json.loads(json.dumps(RUNGS[name].to_json(), allow_nan=False))
     expected = plain["expected"]
@@ -113,7 +103,6 @@ def test_a_rung_says_what_to_expect_where_it_was_measured_and_how_often(name):
     assert plain["name"] == name
 
 
-@pytest.mark.parametrize("name", RUNGS)
 def test_a_rung_s_parameters_are_those_that_keras_counts_for_two_classes(name, mobilenet_weights):
     assert RUNGS[name].parameters == counted(RUNGS[name].recipe, mobilenet_weights)
 
@@ -157,7 +146,6 @@ def test_the_exercise_s_two_networks_have_the_parameters_that_it_prints():
     assert (total, trainable, total - trainable) == (4_306_178, 2_048_194, 2_257_984)
 
 
-@pytest.mark.parametrize("name", RUNGS)
 def test_a_rung_trains_and_tells_what_it_did(name, trials):
     fitted = trials(name).outcome.fitted
     assert len(fitted.history) == (EPOCHS if small(name).epochs else 0)
@@ -171,7 +159,6 @@ def test_a_rung_trains_and_tells_what_it_did(name, trials):
         assert sum(layer.parameters for layer in fitted.layers) == total
 
 
-@pytest.mark.parametrize("name", RUNGS)
 def test_a_rung_writes_a_bundle_that_passes_its_exam_and_predicts(name, trials, drawings):
     from pawsight.inference import load_predictor
 
@@ -186,7 +173,6 @@ def test_a_rung_writes_a_bundle_that_passes_its_exam_and_predicts(name, trials, 
     assert read_bundle(outcome.folder).card.recipe == small(name).to_dict()
 
 
-@pytest.mark.parametrize("name", RUNGS)
 def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
     from pawsight.inference import load_predictor
 
@@ -199,7 +185,6 @@ def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
     assert np.allclose(given, outcome.fitted.probabilities["validation"], atol=allowed)
 
 
-@pytest.mark.parametrize("name", RUNGS)
 def test_the_saved_graph_takes_bytes_and_gives_probabilities_and_features(name, trials):
     import onnx
 
@@ -219,7 +204,6 @@ def test_the_saved_graph_takes_bytes_and_gives_probabilities_and_features(name, 
     assert np.isfinite(outputs["features"]).all()
 
 
-@pytest.mark.parametrize("name", RUNGS)
 def test_nothing_random_and_no_augmentation_is_in_the_saved_graph(name, trials):
     import onnx
 
@@ -242,7 +226,7 @@ def every_node(model):
                 waiting.extend(attribute.g.node)
 
 
-@pytest.mark.parametrize("name", ["majority", "cnn", "mobilenet", "probe"])
+@pytest.mark.parametrize("name", ["majority", "cnn", "mobilenet", "probe"], indirect=True)
 def test_labels_of_validation_never_fit_a_weight(name, trials, data):
     """One rung a method. One epoch leaves no choice between epochs; so exchanged labels must leave all weights as they are.
 
@@ -260,7 +244,6 @@ def numbers_in(model):
     return sorted((array.dtype.str, array.shape, array.tobytes()) for array in arrays)
 
 
-@pytest.mark.parametrize("name", RUNGS)
 def test_a_finished_rung_leaves_no_views_and_nothing_half_written(name, trials):
     names = [path.name for path in trials(name).outcome.folder.rglob("*")]
     assert not [one for one in names if one.endswith(".part") or one == "views"]

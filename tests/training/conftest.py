@@ -18,21 +18,41 @@ from pawsight.progress import SILENT, Stopwatch
 from pawsight.training.material import Material, Workplace
 
 
+def place_in(folder: Path, cache: Path) -> Workplace:
+    return Workplace(folder / "runs", cache, this_machine(), SILENT, Stopwatch())
+
+
 @pytest.fixture
 def workplace(cache_folder, tmp_path):
     """A place to train at that belongs to this test."""
-    return Workplace(tmp_path / "runs", cache_folder, this_machine(), SILENT, Stopwatch())
+    return place_in(tmp_path, cache_folder)
+
+
+@pytest.fixture(scope="module")
+def shared_workplace(tmp_path_factory):
+    """A place to train at that belongs to the tests of one file."""
+    folder = tmp_path_factory.mktemp("shared")
+    return place_in(folder, folder / "cache")
 
 
 @pytest.fixture
-def material_of(drawings, workplace):
+def material_of(material_at, workplace):
     """Make material of the drawings, or of other data, for a recipe; its run folder is there and empty."""
 
-    def make(recipe: Recipe, data: Path = drawings, **changes) -> Material:
-        place = replace(workplace, **changes)
+    def make(recipe: Recipe, data: Path | None = None, **changes) -> Material:
+        return material_at(replace(workplace, **changes), recipe, data)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def material_at(drawings):
+    """The same, at a place."""
+
+    def make(place: Workplace, recipe: Recipe, data: Path | None = None) -> Material:
         settings = DecodeSettings(image_px=recipe.image_px)
         with Cache(place.cache / "cache") as cache:
-            catalog = read_catalog(find(data), settings, cache=cache, threads=2)
+            catalog = read_catalog(find(data or drawings), settings, cache=cache, threads=2)
         folder = place.runs / "001"
         folder.mkdir(parents=True, exist_ok=True)
         by_name = {one.name: one for one in catalog.pictures}

@@ -31,11 +31,9 @@ def test_ordinary_names_pass(names):
 def test_names_that_no_bundle_could_carry_are_refused(name, why):
     with pytest.raises(BadCatalog) as told:
         check_names(["dogs", name])
-    assert str(told.value) == (
-        f"The name {name!r} cannot be the name of a class.\n"
-        f"It {why}, so it could not be shown or sent everywhere.\n"
-        "Rename the folder, or change the label in the CSV, and type the same command again."
-    )
+    assert repr(name) in told.value.what
+    assert why in told.value.why
+    assert told.value.fix
 
 
 def test_every_class_has_something_to_learn_from():
@@ -45,11 +43,9 @@ def test_every_class_has_something_to_learn_from():
             split_of(("cats", "train"), ("dogs", "train"), ("foxes", "test"), ("asses", "validation")),
             compares_epochs=True,
         )
-    assert str(told.value) == (
-        "No training picture shows 'asses', 'foxes'.\n"
-        "Classes are learnt from the training part, which has 'cats', 'dogs'.\n"
-        "Put pictures of every class into train/, or take the others out of validation/ and test/."
-    )
+    assert "'asses', 'foxes'" in told.value.what
+    assert "'cats', 'dogs'" in told.value.why
+    assert "train/" in told.value.fix
 
 
 def test_many_classes_without_pictures_are_counted_not_listed():
@@ -63,8 +59,5 @@ def test_a_recipe_that_compares_epochs_needs_validation():
     split = split_of(("cats", "train"), ("dogs", "train"), ("dogs", "test"))
     with pytest.raises(BadCatalog) as caught:
         check_taught(split, compares_epochs=True)
-    assert str(caught.value) == (
-        "The validation part has no pictures.\n"
-        "This recipe keeps its best epoch, and only validation can say which that is.\n"
-        "Add pictures, or train without epochs: --recipe probe"
-    )
+    assert "validation" in caught.value.what
+    assert "--recipe probe" in caught.value.fix

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from pawsight.errors import TrainingFailed
 from pawsight.models.quiet import import_keras
 from pawsight.models.recipe import Recipe
 from pawsight.progress import SILENT, Silent
 from pawsight.training.checkpoint import FILE, load_checkpoint, save_checkpoint
-from pawsight.training.fit import Job, fit, learning_rate, predict, softmax, without_seconds
+from pawsight.training.fit import Job, fit, learning_rate, predict, without_seconds
 from pawsight.training.tripwires import Watch
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
@@ -77,11 +78,12 @@ def all_bits(model):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run of five epochs that nobody stopped: its weights, its history, its last checkpoint."""
+    """A run of five epochs that nobody stopped: its weights, its history, its last checkpoint, its variables' names."""
     folder = tmp_path_factory.mktemp("whole")
     model = built()
     history = fit(model, job(folder), Watch(), SILENT)
-    return bits(model), history, load_checkpoint(folder, identity="1" * 64)
+    names = [variable.path for variable in model.variables], [one.path for one in model.optimizer.variables]
+    return bits(model), history, load_checkpoint(folder, identity="1" * 64), names
 
 
 def same_checkpoint(one, other):
@@ -109,9 +111,8 @@ def test_the_same_seed_gives_the_same_bits(whole, tmp_path):
 
 
 def test_another_seed_gives_other_bits(whole, tmp_path):
-    model = built(4)
-    fit(model, job(tmp_path), Watch(), SILENT)
-    assert bits(model) != whole[0]
+    (first,) = fit(built(4), job(tmp_path, replace(RECIPE, epochs=1)), Watch(), SILENT)
+    assert first.loss != whole[1][0].loss
 
 
 class Stopped(Exception):
@@ -160,17 +161,12 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(whole, tmp_path, epoch,
     assert same_checkpoint(load_checkpoint(tmp_path, identity="1" * 64), whole[2])
 
 
-def test_the_checkpoint_holds_dropout_states_and_the_optimizer(tmp_path):
-    model = built()
-    fit(model, job(tmp_path, replace(RECIPE, epochs=1)), Watch(), SILENT)
-    found = load_checkpoint(tmp_path, identity="1" * 64)
-    assert len(found.state) == len(model.variables) + len(model.optimizer.variables)
-    assert len(found.best) == len(model.variables)
-    names = [variable.path for variable in model.variables]
-    states = [found.state[index] for index, name in enumerate(names) if "seed_generator" in name]
-    assert len(states) == 2
-    steps = int(found.state[len(model.variables)])
-    assert steps == 5  # Adam's own count, one a batch
+def test_the_checkpoint_holds_dropout_states_and_the_optimizer(whole):
+    _, _, found, (names, of_optimizer) = whole
+    assert len(found.state) == len(names) + len(of_optimizer)
+    assert len(found.best) == len(names)
+    assert len([name for name in names if "seed_generator" in name]) == 2
+    assert int(found.state[len(names)]) == 25  # Adam's own count, one a batch
 
 
 def test_a_finished_run_is_not_trained_on(whole, tmp_path):
@@ -194,8 +190,12 @@ def test_a_checkpoint_of_another_run_is_not_taken_up(whole, tmp_path):
     assert load_checkpoint(tmp_path, identity="2" * 64) is not None
 
 
-def test_the_model_is_left_at_its_best_epoch(tmp_path):
-    recipe = replace(RECIPE, epochs=6, learning_rate=0.05)
+FAST = replace(RECIPE, epochs=6, learning_rate=0.05)  # best before its last epoch
+
+
+@pytest.fixture(scope="module")
+def past_its_best(tmp_path_factory):
+    """A run of FAST: its weights at the end, its history, its weights as each epoch begins, which answers are right."""
     seen = []
 
     class Spy(Silent):
@@ -204,30 +204,32 @@ def test_the_model_is_left_at_its_best_epoch(tmp_path):
             return super().stage(name, total, unit)
 
     model = built()
-    work = job(tmp_path, recipe)
+    work = job(tmp_path_factory.mktemp("best"), FAST)
     history = fit(model, work, Watch(), Spy())
+    return bits(model), history, seen, predict(model, work.held_out, 8).argmax(axis=1) == work.truths
+
+
+def test_the_model_is_left_at_its_best_epoch(past_its_best):
+    left, history, seen, right = past_its_best
     best = min(history, key=lambda epoch: (-epoch.val_accuracy, epoch.val_loss))
     assert best.number < 6  # otherwise this test shows nothing
-    answers = predict(model, work.held_out, 8)
-    assert float((answers.argmax(axis=1) == work.truths).mean()) == best.val_accuracy
-    assert bits(model)[:2] == seen[best.number][:2]
+    assert float(right.mean()) == best.val_accuracy
+    assert left[:2] == seen[best.number][:2]
 
 
-def test_the_best_weights_survive_a_stop_after_the_best_epoch(tmp_path):
-    recipe = replace(RECIPE, epochs=6, learning_rate=0.05)
-    one, other = built(), built()
-    fit(one, job(tmp_path / "one", recipe), Watch(), SILENT)
+def test_the_best_weights_survive_a_stop_after_the_best_epoch(past_its_best, tmp_path):
     with pytest.raises(Stopped):
-        fit(built(), job(tmp_path / "other", recipe), Watch(), StopIn(6, 2))
-    fit(other, job(tmp_path / "other", recipe), Watch(), SILENT)
-    assert bits(one) == bits(other)
+        fit(built(), job(tmp_path, FAST), Watch(), StopIn(6, 2))
+    model = built()
+    fit(model, job(tmp_path, FAST), Watch(), SILENT)
+    assert bits(model) == past_its_best[0]
 
 
 def test_an_epoch_s_figures_are_means_over_its_pictures_and_of_validation_afterwards(tmp_path):
     model = built()
     work = job(tmp_path, replace(RECIPE, epochs=1))
     (epoch,) = fit(model, work, Watch(), SILENT)
-    shares = softmax(predict(model, work.held_out, 7))
+    shares = softmax(predict(model, work.held_out, 7), axis=1)
     given = shares[np.arange(len(work.truths)), work.truths]
     assert epoch.val_loss == pytest.approx(-np.log(given).mean(), rel=1e-5)
     assert epoch.val_accuracy == (shares.argmax(axis=1) == work.truths).mean()
@@ -286,8 +288,9 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_cause(tmp_path):
 
     with pytest.raises(TrainingFailed) as told:
         fit(built(), job(tmp_path, feed=poisoned), Watch(), SILENT)
-    assert told.value.what == "The training loss is nan at step 1."
-    assert told.value.fix == "Type the same command with --learning-rate 0.001, without --resume."
+    assert "nan at step 1." in told.value.what
+    assert "--learning-rate 0.001," in told.value.fix
+    assert "without --resume" in told.value.fix
 
 
 def test_remarks_told_before_a_stop_are_told_once_and_not_forgotten(tmp_path):
@@ -300,26 +303,23 @@ def test_remarks_told_before_a_stop_are_told_once_and_not_forgotten(tmp_path):
             self.lines.append(line)
 
     def useless(epoch):
-        for _ in range(5):
+        for _ in range(2):
             yield np.zeros((8, 6), np.float32), np.arange(8) % 2, np.ones(8, np.float32)
 
-    recipe = replace(RECIPE, epochs=6, learning_rate=1e-6)
-    first, second, watch = Ear(5, 1), Ear(0, 0), Watch()
+    recipe = replace(RECIPE, epochs=4, learning_rate=1e-6)  # told after the third
+    first, second, watch = Ear(4, 1), Ear(0, 0), Watch()
     with pytest.raises(Stopped):
         fit(built(), job(tmp_path, recipe, feed=useless), Watch(), first)
     fit(built(), job(tmp_path, recipe, feed=useless), watch, second)
-    assert any(line.startswith("The training loss has been 0.6931") for line in first.lines)
-    assert not any(line.startswith("The training loss has been 0.6931") for line in second.lines)
+    assert [line for line in first.lines if "0.6931" in line]
+    assert not [line for line in second.lines if "0.6931" in line]
     assert "stuck" in watch.told
 
 
-def test_predict_takes_any_length_and_softmax_any_logit():
+def test_predict_takes_any_length():
     model = built()
     inputs, _ = data(count=21)
     logits = predict(model, inputs, 4)
     assert logits.shape == (21, 2)
     assert logits.dtype == np.float32
     assert np.allclose(logits, predict(model, inputs, 21), atol=1e-5)
-    shares = softmax(np.array([[1e30, 0.0], [-1e30, -1e30], [3.0, 3.0]], np.float32))
-    assert np.array_equal(shares, [[1, 0], [0.5, 0.5], [0.5, 0.5]])
-    assert softmax(logits).sum(axis=1) == pytest.approx(1, abs=1e-6)

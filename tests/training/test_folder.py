@@ -71,9 +71,9 @@ def test_the_newest_unfinished_run_is_taken_up(material):
 def test_where_there_is_nothing_to_take_up_it_says_so_and_starts(material):
     folder = opened(material, resume=True)
     assert folder.name == "001"
-    assert said(material) == [
-        "Resume   there is no unfinished run of this recipe on this data; starting a new one",
-    ]
+    (line,) = said(material)
+    assert line.startswith("Resume   ")
+    assert "no unfinished run" in line
 
 
 def test_a_finished_run_is_left_alone(material):
@@ -154,18 +154,14 @@ def test_success_leaves_the_folder_and_clearing_takes_the_checkpoint(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-PINNED = """Another process is training in {folder}.
-Two that write into one run would spoil it.
-Wait for it to end, or stop it; without --resume a run of its own begins."""
-
-
 def test_a_run_that_another_process_is_making_is_not_taken_up(material):
     folder = open_folder(material, resume=False)
     assert (folder / LOCK).is_file()
     elsewhere = replace(material, place=replace(material.place, held=ExitStack()))
     with pytest.raises(StorageError) as told:
         open_folder(elsewhere, resume=True)
-    assert str(told.value) == PINNED.format(folder=folder)
+    assert str(folder) in told.value.what
+    assert "--resume" in told.value.fix
     assert opened(elsewhere, resume=False).name == "002"
     material.place.held.close()
     assert not (folder / LOCK).exists()

@@ -116,7 +116,7 @@ def test_the_first_three_lines_say_machine_data_and_recipe(trained):
     machine, data, recipe = trained.lines[:3]
     assert machine.startswith("Machine  ")
     assert data == f"Data     {trained.data}"
-    assert recipe.startswith("Recipe   probe: efficientnet-lite0 at 96 px, seed 0, ")
+    assert recipe.startswith(f"Recipe   {trained.report.recipe}, ")
     assert recipe.endswith({"f32": "float32", "bf16": "bfloat16"}[trained.report.precision])
 
 
@@ -127,11 +127,11 @@ def test_the_bundle_knows_how_it_was_made_and_what_it_has_learnt_from(trained):
     assert (bundle.card.decode.image_px, bundle.card.decode.version) == (96, DECODER_VERSION)
     assert bundle.card.recipe == trained.report.recipe.to_dict()
     assert bundle.card.data_fingerprint == trained.report.catalog.fingerprint
-    assert {"python", "numpy", "openvino", "scikit-learn"} <= set(bundle.card.versions)
+    assert {"python", "numpy", "openvino", "scipy"} <= set(bundle.card.versions)
     assert bundle.card.created.endswith("+00:00")
 
 
-@pytest.mark.parametrize("precision", ["f32", "bf16"])
+@pytest.mark.parametrize("precision", ["f32", pytest.param("bf16", marks=pytest.mark.bfloat16)])
 def test_a_bundle_passes_its_exam_in_either_arithmetic(trained, precision):
     bundle = read_bundle(trained.report.run)
     off = sit_exam(bundle, Engine(bundle.model, image_px=96, precision=precision, streams=1))
@@ -281,11 +281,8 @@ def test_class_names_that_no_bundle_could_carry_are_refused_before_anything_slow
         (data / part / "cats").rename(data / part / os.fsdecode(name))
     with pytest.raises(BadCatalog) as told:
         warm.again(data, tmp_path / "runs")
-    assert str(told.value) == (
-        f"The name {os.fsdecode(name)!r} cannot be the name of a class.\n"
-        f"It {why}, so it could not be shown or sent everywhere.\n"
-        "Rename the folder, or change the label in the CSV, and type the same command again."
-    )
+    assert repr(os.fsdecode(name)) in told.value.what
+    assert why in told.value.why
     assert not (tmp_path / "runs").exists()
 
 

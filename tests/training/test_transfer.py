@@ -41,10 +41,8 @@ def test_where_fine_tuning_is_no_better_the_probe_is_kept_and_it_says_so(pair):
     verdict = tuned.fitted.notes[0]
     right = (probe.fitted.probabilities["validation"].argmax(axis=1) == probe.truths["validation"]).mean()
     best = tuned.fitted.history[0].val_accuracy
-    assert verdict == (
-        f"right no more often than the probe, so the probe is kept: fine-tuned {100 * best:.2f} %, probe {100 * right:.2f} %"
-        " on validation"
-    )
+    assert "the probe is kept" in verdict
+    assert f"fine-tuned {100 * best:.2f} %, probe {100 * right:.2f} %" in verdict
     one, other = ((run.folder / "bundle" / "model.onnx").read_bytes() for run in pair)
     assert one == other
 
@@ -62,7 +60,7 @@ def test_fine_tuning_tells_how_much_learns_and_that_views_were_seen(pair):
     total, trainable = fitted.parameters
     assert total == pair[0].fitted.parameters[0]
     assert 0.5 * total < trainable < total
-    assert any("augmented views of each training picture" in note for note in fitted.notes)
+    assert any("augmented views" in note for note in fitted.notes)
     assert any(note.startswith("kept epoch 1 of 1") for note in fitted.notes)
 
 
@@ -89,31 +87,23 @@ def better(val_accuracy, answers, truths):
 
 
 def test_the_fine_tuned_network_is_kept_where_it_is_better():
-    assert better(1.0, [0, 1, 1, 1], [0, 1, 1, 0]) == (
-        True,
-        "right more often than the probe, so it is kept: fine-tuned 100.00 %, probe 75.00 % on validation",
-    )
+    is_better, told = better(1.0, [0, 1, 1, 1], [0, 1, 1, 0])
+    assert is_better
+    assert "fine-tuned 100.00 %, probe 75.00 %" in told
 
 
 @pytest.mark.parametrize("accuracy", [0.75, 0.5])
 def test_a_tie_goes_to_the_probe_which_is_simpler(accuracy):
     is_better, told = better(accuracy, [0, 1, 1, 1], [0, 1, 1, 0])
     assert not is_better
-    assert told.startswith("right no more often than the probe, so the probe is kept: ")
+    assert "the probe is kept" in told
 
 
 @pytest.fixture
-def on_mobilenet(material_of, tmp_path):
+def on_mobilenet(material_of, mobilenet_weights):
     """A frozen MobileNetV2 of random weights, one epoch, classes weighted."""
-    from pawsight.models.quiet import import_keras
-
-    import_keras()
-    import keras
-
-    path = tmp_path / "mobilenet.weights.h5"
-    keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
     recipe = replace(RUNGS["mobilenet"].recipe, image_px=32, epochs=1, class_weights=True)
-    return material_of(recipe, weights=path)
+    return material_of(recipe, weights=mobilenet_weights)
 
 
 def test_the_frozen_network_stays_and_two_dense_layers_learn(on_mobilenet):
@@ -124,6 +114,6 @@ def test_the_frozen_network_stays_and_two_dense_layers_learn(on_mobilenet):
     assert fitted.parameters == (2_257_984 + learns, learns)
     assert [layer.type for layer in fitted.layers] == ["frozen backbone", "Dropout", "Flatten", "Dense", "Dense"]
     assert fitted.layers[0].parameters == 2_257_984
-    assert fitted.notes[0] == "kept epoch 1 of 1, the best on validation"
+    assert fitted.notes[0].startswith("kept epoch 1 of 1")
     assert not (on_mobilenet.folder / FOLDER).exists()
     assert fitted.probabilities["validation"].sum(axis=1) == pytest.approx(1, abs=1e-4)

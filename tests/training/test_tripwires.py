@@ -1,4 +1,4 @@
-"""Every tripwire, provoked through its real cause where NumPy alone can have one, and its words pinned."""
+"""Every tripwire, provoked through its real cause where NumPy alone can have one, and the numbers it gives."""
 
 from __future__ import annotations
 
@@ -189,28 +189,30 @@ def test_few_pictures_and_many_weights_are_called_overfitting() -> None:
     assert course(learner, (signed(held), answer), rate=0.5, epochs=10, steps=20) == ["overfitting"]
 
 
-def stopped(learner: Learner, rate: float) -> str:
+def stopped(learner: Learner, rate: float) -> TrainingFailed:
     with pytest.raises(TrainingFailed) as caught, np.errstate(all="ignore"):
         course(learner, (learner.inputs, learner.truths), rate, epochs=8, steps=4)
-    return str(caught.value)
+    return caught.value
+
+
+def lacking(text: str, *words: str) -> list[str]:
+    """Return the words that a text does not have."""
+    return [word for word in words if word not in text]
 
 
 def test_a_learning_rate_far_too_large_stops_the_run() -> None:
     values, truths = pictures(400, seed=1)
-    message = stopped(Learner(signed(values), truths), rate=100)
-    assert message.splitlines()[1:] == [
-        "A learning rate of 100 overshoots: guessing alone would cost 0.6931.",
-        "Type the same command with --learning-rate 10, without --resume.",
-    ]
+    error = stopped(Learner(signed(values), truths), rate=100)
+    assert lacking(error.why, "learning rate of 100 ", "0.6931") == []
+    assert lacking(error.fix, "--learning-rate 10,", "without --resume") == []
 
 
 def test_weights_that_overflow_stop_the_run_at_that_step() -> None:
     values, truths = pictures(400, seed=1)
-    assert stopped(Learner(signed(values), truths), rate=1e200) == (
-        "The training loss is nan at step 2.\n"
-        "The numbers overflowed: at a learning rate of 1e+200 a step threw the weights too far.\n"
-        "Type the same command with --learning-rate 1e+199, without --resume."
-    )
+    error = stopped(Learner(signed(values), truths), rate=1e200)
+    assert "nan at step 2." in error.what
+    assert lacking(error.why, "overflowed", "1e+200") == []
+    assert lacking(error.fix, "--learning-rate 1e+199,", "without --resume") == []
 
 
 def names_of(losses: list[float], classes: tuple[str, ...] = CLASSES) -> list[str]:
@@ -242,15 +244,12 @@ def alarm_of(history: list[Epoch], probabilities: Array, baseline: float = 0.5) 
 
 def test_stuck_names_dead_units_where_the_loss_began_high_and_the_steps_where_it_did_not() -> None:
     dead = alarm_of([epoch(n, loss=loss) for n, loss in enumerate([14.6296, 0.6932, 0.6932, 0.6931], 1)], answers(0.6))
-    assert str(dead) == (
-        "The training loss has been 0.6931, that of guessing (ln 2), for 3 epochs.\n"
-        "Its first steps, from a loss of 14.63, left units that no picture wakes.\n"
-        "Type `pawsight train DATA --recipe cnn-normalised`, whose inputs are -1 to 1, or another --seed."
-    )
+    assert lacking(dead.what, "0.6931", "ln 2", "3 epochs") == []
+    assert lacking(dead.cause, "14.63", "units") == []
+    assert lacking(dead.fix, "--recipe cnn-normalised", "--seed") == []
     idle = alarm_of([epoch(n, loss=0.6931) for n in (1, 2, 3)], answers(0.6))
-    assert idle.cause == (
-        "The network learns nothing: its steps are too large or too small, or its inputs all look alike to it."
-    )
+    assert lacking(idle.cause, "steps", "inputs") == []
+    assert "units" not in idle.cause
     assert not dead.fatal
 
 
@@ -259,11 +258,9 @@ def test_one_answer_for_all_pictures_is_constant_from_the_third_epoch_on() -> No
     varied = np.linspace(0.6, 0.9, 100)
     one_class = np.stack([varied, 1 - varied], axis=1)
     alarm = alarm_of(history, one_class)
-    assert str(alarm) == (
-        "All 100 validation pictures get the answer 'cats' after epoch 3.\n"
-        "What the network says does not depend on the picture; the commonest class is 50.0% of them.\n"
-        "Type `pawsight train DATA --recipe cnn-normalised`, whose inputs are -1 to 1, or another --seed."
-    )
+    assert lacking(alarm.what, "100 validation pictures", "answer 'cats'", "epoch 3") == []
+    assert "50.0%" in alarm.cause
+    assert lacking(alarm.fix, "--recipe cnn-normalised", "--seed") == []
     assert not alarm.fatal
     assert check_epoch(history[:2], one_class, CLASSES, 0.5, 1e-3) == []
     assert check_epoch(history, one_class[:9], CLASSES, 0.5, 1e-3) == []
@@ -275,26 +272,24 @@ def test_equal_probabilities_are_constant_even_where_classes_are_lopsided_or_the
     wavering = 0.5 + 2e-4 * (-1.0) ** np.arange(100)
     history = [epoch(number, loss=0.6) for number in (1, 2, 3)]
     alarm = alarm_of(history, np.stack([wavering, 1 - wavering], axis=1), baseline=0.9)
-    assert alarm.what == "All 100 validation pictures get the same probabilities after epoch 3."
+    assert lacking(alarm.what, "100 validation pictures", "same probabilities", "epoch 3") == []
 
 
 def test_overfitting_names_both_scores_and_the_epoch_to_stop_at() -> None:
     history = printed("cnn")[:11]
-    assert str(alarm_of(history, answers(0.6))) == (
-        "Training is at 79.0% but validation at 59.8% after epoch 11.\n"
-        "The network learns its training pictures by heart: the validation loss rose from 0.6455 after epoch 6 to 0.9254.\n"
-        "Type `pawsight train DATA --recipe cnn-normalised`, which turns and mirrors them (`pawsight preview DATA` shows "
-        "how), or --recipe probe, or stop with --epochs 6."
-    )
+    alarm = alarm_of(history, answers(0.6))
+    assert lacking(alarm.what, "79.0%", "59.8%", "epoch 11") == []
+    assert lacking(alarm.cause, "0.6455 after epoch 6", "0.9254") == []
+    assert lacking(alarm.fix, "--recipe cnn-normalised", "--recipe probe", "--epochs 6") == []
 
 
 @pytest.mark.parametrize("broken", ["loss", "val_loss", "probabilities"])
 def test_a_figure_that_is_not_finite_stops_the_run(broken: str) -> None:
     history = [epoch(1, **{"loss": 0.6, broken: math.nan})] if broken != "probabilities" else [epoch(1, loss=0.6)]
     probabilities = answers(0.6) * (math.nan if broken == "probabilities" else 1)
-    with pytest.raises(TrainingFailed, match="Not all figures of epoch 1 are finite: losses ") as caught:
+    with pytest.raises(TrainingFailed, match="epoch 1 are finite") as caught:
         Watch().after_epoch(history, probabilities, CLASSES, 0.5, 1e-3)
-    assert caught.value.fix == "Type the same command with --learning-rate 0.0001, without --resume."
+    assert lacking(caught.value.fix, "--learning-rate 0.0001,", "without --resume") == []
     assert check_step(0.7, 1) == []
 
 
@@ -314,8 +309,7 @@ def cause_of(values: Array, scaling: str) -> str:
 
 
 BYTES, _ = pictures(32, seed=3, width=300)
-TWICE = "Scaling to -1..1 was applied twice: to what is -1..1 already, it leaves next to nothing."
-OTHER = "The pictures were scaled by another rule."
+TWICE, OTHER = "applied twice", "another rule"
 
 
 def test_inputs_scaled_as_the_recipe_means_raise_nothing() -> None:
@@ -326,36 +320,33 @@ def test_inputs_scaled_as_the_recipe_means_raise_nothing() -> None:
 
 @pytest.mark.parametrize("values", [BYTES, np.maximum(BYTES, 110), np.maximum(BYTES, 140)], ids=["all", "grey", "pale"])
 def test_double_scaling_is_named_however_light_the_pictures(values: Array) -> None:
-    assert cause_of(signed(signed(values)), "signed") == TWICE
+    assert TWICE in cause_of(signed(signed(values)), "signed")
 
 
 @pytest.mark.parametrize(
     ("values", "scaling", "cause"),
     [
-        (BYTES, "signed", "The scaling is missing: the pictures arrive as they were decoded."),
-        (BYTES / 255, "signed", "The pictures were divided by 255, which is another scaling."),
+        (BYTES, "signed", "scaling is missing"),
+        (BYTES / 255, "signed", "divided by 255"),
         ((BYTES - 124) / 58, "signed", OTHER),
-        (signed(BYTES), "raw", "The pictures were scaled to -1..1 before they came here."),
-        (signed(signed(BYTES)), "raw", "The pictures were scaled to -1..1 before they came here."),
-        (BYTES / 255, "raw", "The pictures were divided by 255 before they came here."),
+        (signed(BYTES), "raw", "scaled to -1..1 before"),
+        (signed(signed(BYTES)), "raw", "scaled to -1..1 before"),
+        (BYTES / 255, "raw", "divided by 255 before"),
         (BYTES - 124, "raw", OTHER),
         (BYTES * 255, "raw", OTHER),
-        (BYTES * math.nan, "raw", "Some values are not finite: something before the network divides by nothing."),
+        (BYTES * math.nan, "raw", "not finite"),
     ],
 )
 def test_other_and_missing_scaling_are_named(values: Array, scaling: str, cause: str) -> None:
-    assert cause_of(values, scaling) == cause
+    assert cause in cause_of(values, scaling)
 
 
 def test_wrong_scaling_says_what_arrived_and_what_to_type() -> None:
     with pytest.raises(TrainingFailed) as caught:
         Watch().heed(check_inputs(-1.0078, -0.9922, -1.0004, "signed"))
-    assert str(caught.value) == (
-        "The network is fed -1.008 to -0.9922 (mean -1) where -1 to 1 is meant.\n"
-        f"{TWICE}\n"
-        "Scale once, inside the network: type `pawsight train DATA --recipe cnn-normalised` for -1 to 1, or --recipe "
-        "cnn for 0 to 255, and take out any other scaling."
-    )
+    assert lacking(caught.value.what, "-1.008 to -0.9922", "mean -1", "-1 to 1 is meant") == []
+    assert TWICE in caught.value.why
+    assert lacking(caught.value.fix, "--recipe cnn-normalised", "--recipe cnn ") == []
 
 
 FOLDERS = ["cats"] * 50 + ["dogs"] * 30 + ["owls"] * 20
@@ -371,12 +362,10 @@ def test_shuffled_labels_stop_the_run_and_name_a_picture() -> None:
     row = next(row for row in range(100) if shuffled[row] != FOLDERS[row])
     with pytest.raises(TrainingFailed) as caught:
         Watch().heed(check_labels([str(label) for label in shuffled], FOLDERS, [f"cats/{n}.jpg" for n in range(100)]))
-    assert str(caught.value) == (
-        f"{wrong} of 100 training pictures have a label that is not their folder's: cats/{row}.jpg is in 'cats' and "
-        f"would be taught as '{shuffled[row]}'.\n"
-        "Pictures and labels were shuffled apart: each must be reordered together with the other.\n"
-        "Type `pawsight train DATA` again, without --resume if it was there; `pawsight inspect DATA` shows the folders."
-    )
+    assert caught.value.what.startswith(f"{wrong} of 100 ")
+    assert lacking(caught.value.what, f"cats/{row}.jpg is in 'cats'", f"'{shuffled[row]}'") == []
+    assert "shuffled apart" in caught.value.why
+    assert lacking(caught.value.fix, "without --resume", "pawsight inspect DATA") == []
 
 
 @pytest.mark.parametrize("step", [1, -1, 7, -64])
@@ -386,23 +375,18 @@ def test_labels_shifted_against_their_pictures_are_named(step: int) -> None:
     (alarm,) = check_labels([mixed[(row - step) % 100] for row in range(100)], mixed)
     distance = min(abs(step), 100 - abs(step))
     rows = "1 row" if distance == 1 else f"{distance} rows"
-    assert alarm.cause == f"The labels are shifted against the pictures by {rows}."
+    assert alarm.cause.endswith(f" shifted against the pictures by {rows}.")
 
 
 def test_class_names_in_another_order_are_named() -> None:
     order = {"cats": "dogs", "dogs": "cats", "owls": "owls"}
     (alarm,) = check_labels([order[folder] for folder in FOLDERS], FOLDERS)
     assert alarm.what.startswith("80 of 100 training pictures")
-    assert "row 1 is in 'cats' and would be taught as 'dogs'" in alarm.what
-    assert alarm.cause == (
-        "The class names are in another order than the class numbers: 'cats' is called 'dogs', 'dogs' is called 'cats'."
-    )
+    assert lacking(alarm.what, "row 1 is in 'cats'", "taught as 'dogs'") == []
+    assert lacking(alarm.cause, "another order", "'cats' is called 'dogs'", "'dogs' is called 'cats'") == []
 
 
 def test_more_pictures_than_labels_stop_the_run() -> None:
     (alarm,) = check_labels(FOLDERS[1:], FOLDERS)
-    assert (alarm.what, alarm.cause, alarm.fatal) == (
-        "There are 99 labels for 100 training pictures.",
-        "Rows were lost or added between reading and training.",
-        True,
-    )
+    assert lacking(alarm.what, "99 labels", "100 training pictures") == []
+    assert alarm.fatal

@@ -110,11 +110,8 @@ def test_without_caution_nothing_is_abstained_from(trained, warm):
 def test_a_promise_that_validation_is_too_small_for_is_refused_before_training(warm, tmp_path):
     with pytest.raises(TrainingFailed) as told:
         warm.again(warm.data, tmp_path / "runs", max_error=0.01)
-    assert str(told.value) == (
-        "An error of at most 1 % cannot be promised on about 16 validation pictures: 232 are needed at least.\n"
-        "Even if every answer were right, fewer could be so by luck more often than once in ten.\n"
-        "Type --max-error 34.4%, if that will do. Or add pictures to validation."
-    )
+    assert all(number in told.value.what for number in (" 1 % ", " 16 validation pictures", " 232 "))
+    assert "--max-error 34.4%" in told.value.fix
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
@@ -123,8 +120,10 @@ def test_a_class_called_like_a_verdict_is_refused_with_caution_alone(warm, tmp_p
     data = shutil.copytree(warm.data, tmp_path / "data")
     for part in ("train", "validation"):
         (data / part / "dogs").rename(data / part / name)
-    with pytest.raises(BadCatalog, match=f"The name '{name}' cannot be the name of a class with --max-error"):
+    with pytest.raises(BadCatalog) as told:
         warm.again(data, tmp_path / "runs", max_error=0.2)
+    assert repr(name) in told.value.what
+    assert "--max-error" in told.value.what
 
 
 def test_errors_among_the_surest_end_in_a_warning_and_no_promise(material_of, colour_model):
@@ -137,11 +136,11 @@ def test_errors_among_the_surest_end_in_a_warning_and_no_promise(material_of, co
         Caution(max_error=0.2, false_alarms=0.1),
     )
     assert settled.trust == Trust()
-    assert settled.broken == (
-        "11 of the 11 surest answers on validation are wrong, so no threshold keeps an error of 20 %; "
-        "nothing is unsure, every picture gets an answer"
-    )
-    assert settled.fitted.notes == ("no guard against strange pictures: this recipe has too few features for one",)
+    assert settled.broken.startswith("11 of the 11 ")
+    assert " 20 %" in settled.broken
+    (note,) = settled.fitted.notes
+    assert "no guard" in note
+    assert "too few features" in note
     assert count == 16
 
 
@@ -153,11 +152,9 @@ def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_g
     assert settled.broken == ""
     assert settled.trust.promise.answered == 16
     assert settled.trust.guard is None
-    assert settled.fitted.notes == (
-        "no guard against strange pictures: 16 validation pictures cannot set a threshold with 1 % false alarms;"
-        " 99 can",
-        "the promise stands on validation pictures that also chose the epoch, so it may be a little rosy",
-    )
+    guard, chosen = settled.fitted.notes
+    assert all(word in guard for word in ("no guard", "16 validation pictures", "1 % false alarms", "99"))
+    assert "chose the epoch" in chosen
 
 
 def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colour_model):
@@ -194,7 +191,7 @@ def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, 
     lines = SplitFile(Path("s.csv"), tuple(Placing(2, "a.jpg", "", part) for part in given)) if given else None
     with pytest.raises(TrainingFailed) as error:
         check_promise_by_names(found, lines, Caution(max_error=0.05), guarded=False)
-    assert error.value.what.startswith(f"An error of at most 5 % cannot be promised on {told}: 45 are needed")
+    assert all(word in error.value.what for word in ("at most 5 % ", told, " 45 "))
     check_promise_by_names(found_with(none=1000), None, Caution(max_error=0.05), guarded=False)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pawsight.evaluation.calibration import TINY, squared_distances
 from pawsight.evaluation.ece_interval import ece_interval
-from pawsight.evaluation.intervals import Z_95, Interval
+from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.ranks import Ranked, areas, influence, ranked
 
 MOST, LEAST = 1000, 200  # resamples
@@ -148,7 +148,7 @@ def _bca(measured: float, pulls: Doubles, drawn: Doubles) -> Interval | None:
     below = float((known < measured - 1e-12).mean() + (np.abs(known - measured) <= 1e-12).mean() / 2)
     shift = normal.inv_cdf(min(max(below, edge), 1 - edge))
     skew = float((pulls**3).sum()) / (6 * power**1.5)
-    ends = [normal.cdf(shift + (shift + z) / (1 - skew * (shift + z))) for z in (-Z_95, Z_95)]
+    ends = [normal.cdf(shift + (shift + z) / (1 - skew * (shift + z))) for z in map(normal.inv_cdf, _ENDS)]
     low, high = np.quantile(known, ends)
     return _holding(measured, max(0.0, float(low)), min(1.0, float(high)))
 

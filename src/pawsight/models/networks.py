@@ -23,7 +23,7 @@ def build_network(recipe: Recipe, *, classes: int, precision: str) -> keras.Mode
     """Build the exercise's convolutional network, layer for layer.
 
     Args:
-        recipe: its size and scaling.
+        recipe: its size and scaling, and the seed of the dropout.
         classes: outputs C.
         precision: "f32" or "bf16", of the arithmetic; weights and logits are float32 either way.
 
@@ -33,28 +33,11 @@ def build_network(recipe: Recipe, *, classes: int, precision: str) -> keras.Mode
     policy = _policy(precision)
     pictures = keras.Input((recipe.image_px, recipe.image_px, 3), dtype="uint8", name="pictures")
     x = scale(pictures, recipe.scaling)
-    for filters, dropout in _BLOCKS:
+    for number, (filters, dropout) in enumerate(_BLOCKS):
         x = layers.Conv2D(filters, 3, activation="relu", dtype=policy)(x)
         x = layers.MaxPooling2D(2, dtype=policy)(x)
         if dropout:
-            x = layers.Dropout(dropout, dtype=policy)(x)
-    return keras.Model(pictures, answer(x, classes=classes, policy=policy), name=recipe.name.replace("-", "_"))
-
-
-def build_trained(recipe: Recipe, *, classes: int, precision: str) -> keras.Model:
-    """Build the same network for training: the same weights in the same order, computed in a cheaper order.
-
-    Its `get_weights()` are what `build_network(...).set_weights()` takes, and it gives the same logits.
-
-    Args, Returns: as `build_network`.
-    """
-    from pawsight.models.conv_block import ConvBlock
-
-    policy = _policy(precision)
-    pictures = keras.Input((recipe.image_px, recipe.image_px, 3), dtype="uint8", name="pictures")
-    x = scale(pictures, recipe.scaling)
-    for filters, dropout in _BLOCKS:
-        x = ConvBlock(filters, dropout, policy=policy)(x)
+            x = layers.Dropout(dropout, seed=recipe.seed + number, dtype=policy)(x)
     return keras.Model(pictures, answer(x, classes=classes, policy=policy), name=recipe.name.replace("-", "_"))
 
 

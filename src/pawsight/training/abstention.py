@@ -16,6 +16,7 @@ expected share of pictures answered and wrong is bounded too (A. Angelopoulos, S
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,6 @@ from pawsight.trust import CONFIDENCE, Promise
 
 Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
-_HALVINGS = 60
 _ROUNDING = 1 + 1e-9
 
 
@@ -40,6 +40,8 @@ def choose(
         pictures: how many there were, those included that are never answered; K where it is left out.
         confidence: that the promise holds, over the choice of the held-out pictures.
     """
+    from scipy.stats import binomtest
+
     pictures = len(sureness) if pictures is None else pictures
     order = np.argsort(-sureness, kind="stable")
     sure, errors = sureness[order], np.cumsum(~right[order], dtype=np.int64)
@@ -50,6 +52,7 @@ def choose(
     if not answered:
         return None
     wrong = int(errors[answered - 1])
+    ends = binomtest(answered, pictures).proportion_ci(0.95, method="exact")  # Clopper and Pearson, Biometrika 26, 1934
     return Promise(
         max_error=max_error,
         confidence=confidence,
@@ -58,7 +61,7 @@ def choose(
         answered=answered,
         errors=wrong,
         coverage=answered / pictures,
-        coverage_interval=clopper_pearson(answered, pictures),
+        coverage_interval=(float(ends.low), float(ends.high)),
         expected_risk=(wrong + 1) / (pictures + 1),
     )
 
@@ -79,42 +82,9 @@ def least_promise(answered: int, pictures: int, *, errors: int = 2, confidence: 
         the share, None where it would be half of the answers or more.
     """
     luck = (1 - confidence) / 2  # a walk from either of two beginnings has half
-    shares = (tenths / 1000 for tenths in range(1, 500))
-    return next((share for share in shares if _passes(errors, answered, pictures, share, luck)), None)
-
-
-def binomial_tail(errors: int, pictures: int, rate: float) -> float:
-    """Return the probability of at most `errors` errors in `pictures` answers at an error rate."""
-    if errors < 0 or (rate >= 1 and errors < pictures):
-        return 0.0
-    if errors >= pictures or rate <= 0:
-        return 1.0
-    if 2 * errors > pictures:  # the other tail is shorter
-        return 1 - binomial_tail(pictures - errors - 1, pictures, 1 - rate)
-    counts = np.arange(1, errors + 1)
-    steps = np.log((pictures - counts + 1) / counts) + math.log(rate) - math.log1p(-rate)
-    logs = pictures * math.log1p(-rate) + np.concatenate([[0.0], np.cumsum(steps)])
-    top = float(logs.max())
-    return min(1.0, math.exp(top) * float(np.exp(logs - top).sum()))
-
-
-def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of a proportion, by halving on the binomial tail.
-
-    Source: C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits", Biometrika 26, 1934.
-    """
-    side = (1 - level) / 2
-    low = 0.0 if successes == 0 else 1 - _limit(trials - successes, trials, side)
-    return low, 1.0 if successes == trials else _limit(successes, trials, side)
-
-
-def _limit(successes: int, trials: int, side: float) -> float:
-    """Return the rate at which no more than so many successes have the probability `side`."""
-    low, high = successes / trials, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if binomial_tail(successes, trials, middle) > side else (low, middle)
-    return (low + high) / 2
+    shares = np.arange(1, 500) / 1000
+    possible = shares[_passes(errors, answered, pictures, shares, luck)]
+    return float(possible[0]) if len(possible) else None
 
 
 def _starts(count: int, max_error: float, confidence: float) -> list[tuple[int, float]]:
@@ -141,21 +111,21 @@ def _last_passed(
         errors: wrong among the surest 1, 2, ... K.
         luck: probability that a threshold may pass at an error rate of `max_error`.
     """
-    passed = 0
-    distinct = np.append(sure[:-1] > sure[1:], True)[start - 1 :] if len(sure) >= start else np.empty(0, bool)
-    for count in (np.flatnonzero(distinct) + start).tolist():
-        wrong = int(errors[count - 1])
-        no_more = passed and wrong == errors[passed - 1]  # more pictures, and not one error more
-        if not no_more and not _passes(wrong, count, pictures, max_error, luck):
-            break
-        passed = count
-    return passed
+    counts = np.flatnonzero(np.append(sure[:-1] > sure[1:], True)[: len(sure)]) + 1
+    counts = counts[counts >= start]
+    failed = np.flatnonzero(~_passes(errors[counts - 1], counts, pictures, max_error, luck))
+    passed = counts[: failed[0]] if len(failed) else counts
+    return int(passed[-1]) if len(passed) else 0
 
 
-def _passes(wrong: int, answered: int, pictures: int, max_error: float, luck: float) -> bool:
-    if (wrong + 1) / (pictures + 1) > max_error:  # conformal risk control
-        return False
-    return binomial_tail(wrong, answered, max_error) <= luck * _ROUNDING
+def _passes(wrong: Any, answered: Any, pictures: int, max_error: Any, luck: float) -> Flags:
+    """Say of each count of errors among so many answers, or of each share, whether the promise would hold."""
+    from scipy.stats import binom
+
+    has_few_errors = binom.cdf(wrong, answered, max_error) <= luck * _ROUNDING
+    is_bounded = (wrong + 1) / (pictures + 1) <= max_error  # conformal risk control
+    passes: Flags = has_few_errors & is_bounded
+    return passes
 
 
 def _between(sure: Floats, answered: int) -> float:

@@ -79,13 +79,15 @@ def fit(model: Any, job: Job, watch: Watch, progress: Progress) -> tuple[Epoch, 
 def _one_epoch(
     model: Any, job: Job, before: tuple[Epoch, ...], watch: Watch, progress: Progress
 ) -> tuple[Epoch, Floats]:
+    from scipy.special import softmax
+
     start, number = perf_counter(), len(before)
     name = f"Epoch {number + 1} of {job.recipe.epochs}"
     if before:
         name += f", validation {100 * before[-1].val_accuracy:.1f} %, loss {before[-1].val_loss:.3f}"
     with progress.stage(name, job.steps, "batches") as step:
         loss, accuracy, rate = _train(model, job, number, watch, step)
-    probabilities = softmax(predict(model, job.held_out, job.recipe.batch_size))
+    probabilities = softmax(predict(model, job.held_out, job.recipe.batch_size), axis=1)
     given = probabilities[np.arange(len(job.truths)), job.truths]
     epoch = Epoch(
         number=number + 1,
@@ -134,13 +136,6 @@ def predict(model: Any, inputs: Any, batch_size: int) -> Floats:
         for start in range(0, len(inputs), batch_size)
     ]
     return np.concatenate(pieces).astype(np.float32)
-
-
-def softmax(logits: Floats) -> Floats:
-    """Return probabilities (N, C) for logits (N, C)."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Floats = powers / powers.sum(axis=1, keepdims=True)
-    return shares
 
 
 def _compile(model: Any, recipe: Recipe) -> None:

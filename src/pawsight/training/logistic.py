@@ -1,11 +1,6 @@
-"""Logistic regression with an L2 penalty, as scikit-learn fits it, without the second that its import takes.
+"""Logistic regression with an L2 penalty: scikit-learn's objective and stopping rules, solved by SciPy.
 
-Enters: features, class indices, the inverse strength of the penalty. Leaves: one row of weights a class, or a single
-row for two classes. Does not know: folds, which strength is best, pictures.
-
-Minimised is mean(log loss) + |weights|^2 / (2 C N), the intercepts unpunished, by L-BFGS with the settings of
-scikit-learn's LogisticRegression. Where the steps end matters: at a tolerance of 1e-3 they end well before the minimum,
-which holds the weights back a little more; another minimiser, as good by that tolerance, gave other probabilities.
+Folds and the choice of the strength are in `probe.py`.
 """
 
 from __future__ import annotations
@@ -13,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.training.lbfgs import minimise
-
 Floats = NDArray[np.float32]
 Exact = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
+# The settings of scikit-learn's LogisticRegression(solver="lbfgs"). At a tolerance of 1e-3 the steps end well before
+# the minimum, which holds the weights back a little more: another solver would end elsewhere and be another head.
 _LEAST_GAIN = 64 * np.finfo(float).eps  # of a step, as a share of the value
-_MOST_TRIES = 50  # lengths of one step
+_LINE_SEARCH_STEPS = 50
 
 
 def fit_logistic(
@@ -28,11 +23,13 @@ def fit_logistic(
     labels: Labels,
     *,
     strength: float,
-    tolerance: float,
-    most_steps: int,
+    tolerance: float = 1e-3,
+    most_steps: int = 200,
     start: tuple[Floats, Floats] | None = None,
 ) -> tuple[Floats, Floats]:
     """Fit weights and intercepts.
+
+    Minimised is mean(log loss) + |weights|^2 / (2 C N); the intercepts are not penalised.
 
     Args:
         features: (N, D), standardised.
@@ -40,37 +37,36 @@ def fit_logistic(
         strength: C of the penalty, its inverse strength.
         tolerance: steps end when no part of the gradient is larger.
         most_steps: or after so many.
-        start: weights and intercepts to begin at.
+        start: weights and biases to begin at.
 
     Returns:
-        weights (K, D) and intercepts (K,), where K is C, or 1 for two classes: the second against the first.
-    """
-    classes = int(labels.max()) + 1
-    rows, width = (1 if classes == 2 else classes), features.shape[1]
-    penalty = 1.0 / (strength * len(labels))
-    loss = _two_classes if rows == 1 else _more_classes
-    truths = labels[:, None].astype(np.float32) if rows == 1 else np.eye(classes, dtype=np.float32)[labels]
+        weights (D, C) and biases (C,) of a softmax. Two classes are fitted as one logit, the second against the first,
+        which is then halved to either side.
 
-    def slope(flat: Exact) -> tuple[float, Exact]:
-        table = flat.reshape(width + 1, rows).T
-        weights, bias = table[:, :-1], table[:, -1]
-        value, pointwise = loss(features @ weights.astype(np.float32).T + bias.astype(np.float32), truths)
-        gradient = np.empty((width + 1, rows))
-        gradient[:-1] = (pointwise.T @ features + penalty * weights).T
-        gradient[-1] = pointwise.sum(axis=0)
+    Source: scikit-learn's LogisticRegression.
+    """
+    from scipy.optimize import minimize
+
+    classes, width = int(labels.max()) + 1, features.shape[1]
+    binary = classes == 2
+    columns, loss = (1, _two_classes) if binary else (classes, _more_classes)
+    truths = labels[:, None].astype(np.float32) if binary else np.eye(classes, dtype=np.float32)[labels]
+    penalty = 1.0 / (strength * len(labels))
+
+    def value_and_gradient(flat: Exact) -> tuple[float, Exact]:
+        weights, bias = np.split(flat.reshape(width + 1, columns), [width])
+        value, slopes = loss(features @ weights.astype(np.float32) + bias.astype(np.float32), truths)
+        gradient = np.concatenate([features.T @ slopes + penalty * weights, slopes.sum(axis=0, keepdims=True)])
         return value + 0.5 * penalty * float((weights**2).sum()), gradient.ravel()
 
-    first: Exact = np.zeros((width + 1, rows)) if start is None else np.column_stack(start).T.astype(np.float64)
-    found = minimise(
-        slope,
-        first.ravel(),
-        tolerance=tolerance,
-        least_gain=_LEAST_GAIN,
-        most_steps=most_steps,
-        most_tries=_MOST_TRIES,
-    )
-    table = found.reshape(width + 1, rows).T.astype(np.float32)
-    return table[:, :-1].copy(), table[:, -1].copy()
+    table = np.zeros((width + 1, classes)) if start is None else np.vstack(start).astype(np.float64)
+    first = table[:, 1:] - table[:, :1] if binary else table
+    options = {"gtol": tolerance, "ftol": _LEAST_GAIN, "maxiter": most_steps, "maxls": _LINE_SEARCH_STEPS}
+    found: Exact = minimize(value_and_gradient, first.ravel(), method="L-BFGS-B", jac=True, options=options).x
+    table = found.reshape(width + 1, columns)
+    if binary:
+        table = np.hstack([-table, table]) / 2
+    return table[:-1].astype(np.float32), table[-1].astype(np.float32)
 
 
 def _two_classes(logits: Floats, truths: Floats) -> tuple[float, Floats]:

@@ -24,12 +24,12 @@ def fit_network(material: Material) -> Fitted:
     """Train the recipe's network and return it at its best epoch."""
     import_keras()
     from pawsight.models.keras_onnx import network_onnx
-    from pawsight.models.networks import build_network, build_trained
+    from pawsight.models.networks import build_network
 
     recipe, classes, watch = material.recipe, len(material.classes), Watch()
     fresh_session(recipe.seed)
     precision = training_precision(recipe.precision, material.place.machine)
-    model = build_trained(recipe, classes=classes, precision=precision)
+    model = build_network(recipe, classes=classes, precision=precision)
     job = _job(material)
     _check(model, material, watch)
     with material.place.stopwatch.stage("training"):

@@ -9,13 +9,12 @@ without the labels that the first one doubts most, so that wrong labels teach le
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.data.deal import deal, quotas
 from pawsight.progress import SILENT, Progress
+from pawsight.training.logistic import fit_logistic
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -27,8 +26,6 @@ STRENGTH = 1e-3  # inverse strength of the L2 penalty on standardised features; 
 MOST_DOUBTED = 0.3  # share of a class that the second round may leave out at most
 _ALONE = 100_000  # pictures x classes below which OpenBLAS is quicker on its own, as for the probe
 _TINY_SPREAD = 1e-6
-_TOLERANCE = 1e-3
-_MOST_STEPS = 200
 
 
 def out_of_fold(
@@ -117,22 +114,15 @@ def _answers(
     scaled: Floats, labels: Labels, taught: NDArray[np.bool_], asked: NDArray[np.bool_], classes: int
 ) -> Floats:
     """Return probabilities (asked, C) of a head fitted to the taught pictures."""
+    from scipy.special import softmax
+
     answers = np.zeros((int(asked.sum()), classes), np.float32)
     known = np.unique(labels[taught])
     if len(known) > 1 and len(answers):
-        answers[:, known] = _fit_and_ask(scaled[taught], labels[taught], scaled[asked])
+        numbers = np.searchsorted(known, labels[taught])  # without gaps
+        weights, bias = fit_logistic(scaled[taught], numbers, strength=STRENGTH)
+        answers[:, known] = softmax(scaled[asked] @ weights + bias, axis=1)
     elif len(known) == 1:
         answers[:, known] = 1.0
     answers[~np.isin(labels[asked], known)] = np.nan
-    return answers
-
-
-def _fit_and_ask(features: Floats, labels: Labels, asked: Floats) -> Floats:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=STRENGTH, tol=_TOLERANCE, max_iter=_MOST_STEPS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a ranking does not need the last digit
-        answers: Floats = model.fit(features, labels).predict_proba(asked).astype(np.float32)
     return answers

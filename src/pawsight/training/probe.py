@@ -5,7 +5,7 @@ Enters: features and labels of the training part alone. Leaves: a `Head`. Does n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,6 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # 0.02 s on its own. Large ones: the strength is chosen on a stratified sample, so that it costs no more than the fit.
 _ALONE = 100_000
 _MOST_CHOSEN_ON = 400_000
-_TOLERANCE = 1e-3
-_MOST_STEPS = 200
 _TINY_SPREAD = 1e-6  # a feature that never changes is left as it is instead of being divided by nothing
 
 Floats = NDArray[np.float32]
@@ -41,9 +39,9 @@ class Head:
 
     def probabilities(self, features: Floats) -> Floats:
         """Return softmax probabilities (N, C) for features (N, D)."""
-        logits = features @ self.weights + self.bias
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: Floats = powers / powers.sum(axis=1, keepdims=True)
+        from scipy.special import softmax
+
+        shares: Floats = softmax(features @ self.weights + self.bias, axis=1)
         return shares
 
 
@@ -84,7 +82,7 @@ def fit_head(
         held_out = _out_of_fold(scaled[rows], labels[rows], parts, progress)
         losses = {one: _log_loss(logits, labels[rows]) for one, logits in held_out.items()}
         strength = min(losses, key=lambda one: losses[one]) if losses else STRENGTHS[len(STRENGTHS) // 2]
-        weights, bias = _softmax_form(*_fit(scaled, labels, strength, None))
+        weights, bias = fit_logistic(scaled, labels, strength=strength)
     weights = weights / spread[:, None]
     bias = bias - centre @ weights
     return Head(
@@ -144,36 +142,16 @@ def _out_of_fold(
         return logits
     with progress.stage("Choosing the regularisation", len(parts), "folds") as step:
         for fitted, held_out in parts:
-            for strength, answers in _path(scaled, labels, fitted, held_out):
-                table = logits.setdefault(strength, np.empty((len(labels), answers.shape[1]), np.float32))
-                table[held_out] = answers
+            inside, outside, start = scaled[fitted], scaled[held_out], None
+            for strength in STRENGTHS:  # each fit starts where the one before ended
+                start = weights, bias = fit_logistic(inside, labels[fitted], strength=strength, start=start)
+                table = logits.setdefault(strength, np.empty((len(labels), len(bias)), np.float32))
+                table[held_out] = outside @ weights + bias
             step.advance()
     return logits
 
 
-def _path(scaled: Floats, labels: Labels, fitted: Labels, held_out: Labels) -> Iterator[tuple[float, Floats]]:
-    """Fit every strength on one fold, each starting from the one before, and yield the logits of the rest."""
-    start = None
-    inside, outside = scaled[fitted], scaled[held_out]
-    for strength in STRENGTHS:
-        start = _fit(inside, labels[fitted], strength, start)
-        weights, bias = _softmax_form(*start)
-        yield strength, outside @ weights + bias
-
-
 def _log_loss(logits: Floats, labels: Labels) -> float:
-    top = logits.max(axis=1)
-    log_sum = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    return float((log_sum - logits[np.arange(len(labels)), labels]).mean())
+    from scipy.special import log_softmax
 
-
-def _fit(scaled: Floats, labels: Labels, strength: float, start: tuple[Floats, Floats] | None) -> tuple[Floats, Floats]:
-    return fit_logistic(scaled, labels, strength=strength, tolerance=_TOLERANCE, most_steps=_MOST_STEPS, start=start)
-
-
-def _softmax_form(coefficients: Floats, intercept: Floats) -> tuple[Floats, Floats]:
-    """Return weights (D, C) and bias (C,) for a softmax; two classes come as one row, halved to either side."""
-    if len(coefficients) == 1:
-        half = np.float32(0.5)
-        return np.concatenate([-coefficients, coefficients]).T * half, np.concatenate([-intercept, intercept]) * half
-    return coefficients.T, intercept
+    return float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())

@@ -123,7 +123,7 @@ def test_a_confusion_of_unequal_rows_is_refused(predicted):
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 2), (2,)])
 def test_probabilities_of_another_shape_are_refused(shape):
-    with pytest.raises(ValueError, match=r"probabilities have shape .*, not \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"\(2, 2\)"):
         measure(np.array([0, 1]), np.ones(shape), ("cats", "dogs"))
 
 

@@ -22,36 +22,29 @@ from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.ladder_outcome import class_rows
 from pawsight.evaluation.ladder_report import as_markdown, build_report, told_about
 from pawsight.evaluation.ladder_views import unique_names
-from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.run_folder import read_rung
-from pawsight.evaluation.slices import Judged, Slice, SliceKey, measure_slices
+from pawsight.evaluation.slices import Judged, Slice
 from pawsight.evaluation.trust_answers import answers_view
 from pawsight.evaluation.trust_page import make_trust, trust_json
 from pawsight.evaluation.trust_promise import promise_sentences, seen_rows
 from pawsight.evaluation.trust_stored import read_curve, read_findings, read_slices, read_suspects
 from pawsight.runs import write_table
-from pawsight.storage import sha256_of, write_json
+from pawsight.storage import write_json
 
-CLASSES = ("cats", "dogs")
-EVIL = '"><script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}'
-COLUMNS = ("path", "problem", "value", "severity")
-PROMISE = {
-    "max_error": 0.05, "confidence": 0.9, "threshold": 0.7, "pictures": 40, "answered": 35, "errors": 1,
-    "coverage": 0.875, "coverage_interval": [0.73, 0.96], "expected_risk": 0.05,
-}  # fmt: skip
-GUARD = {
-    "threshold": 0.6, "false_alarms": 0.01, "pictures": 40, "components": 8,
-    "caught": [{"kind": "noise", "pictures": 15, "caught": 14}],
-}  # fmt: skip
-PAIR = {"before": 0.04, "after": 0.02}
-TRUST = {
-    "calibration": {
-        "temperature": 1.4, "fitted_on": "out-of-fold answers of the training part", "pictures": 90,
-        "validation": {"ece": PAIR, "brier": PAIR, "log_loss": PAIR},
-    },
-    "abstention": {"max_error": 0.05, "promise": PROMISE, "guard": GUARD, "broken": None},
-}  # fmt: skip
+from .conftest import (
+    CLASSES,
+    COLUMNS,
+    EVIL,
+    GUARD,
+    PROMISE,
+    curve,
+    one_run,
+    plain_curve,
+    plain_suspects,
+    slices_of,
+    write_findings,
+)  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -76,68 +69,6 @@ class Page(HTMLParser):
 
 def plain(text: str) -> str:
     return text.replace("\N{NO-BREAK SPACE}", " ")
-
-
-def one_run(place: Path, fake_runs: Any, **more: Any) -> Path:
-    rows = fake_runs.draw_pictures(place / "pictures", CLASSES)
-    run: Path = fake_runs.write_run(place / "001", rows, CLASSES, root=place / "pictures", accuracy=0.8, more=more)
-    return run
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, fake_runs: Any) -> Path:
-    """A run that keeps everything. Read, never write: copy it."""
-    groups = [["train/0/0.0.jpg", "validation/0/0.1.jpg"], ["train/1/1.2.jpg", "validation/1/1.0.jpg", "gone.jpg"]]
-    place = tmp_path_factory.mktemp("whole")
-    run = one_run(place, fake_runs, straddling=groups, **TRUST)
-    findings = [
-        found("train/0/0.0.jpg", "two-labels", "train/1/1.0.jpg"),
-        found("train/1/1.0.jpg", "two-labels", "train/0/0.0.jpg"),
-        found("train/0", "shortcut-size", f"size {EVIL}"),
-        found("train/0/0.1.jpg", "dark", 12.5),
-    ]
-    write_findings(run, findings)
-    write_json(run / "slices.json", plain_slices(run))
-    write_json(run / "suspects.json", plain_suspects(run))
-    write_json(run / "learning_curve.json", plain_curve())
-    return run
-
-
-def write_findings(run: Path, findings: list[Finding]) -> None:
-    write_table(run / "audit.csv", COLUMNS, [(one.path, one.problem, one.value, one.severity) for one in findings])
-
-
-def slices_of(run: Path) -> Any:
-    answers = read_rung(run).answers
-    judged = [Judged(one.path, one.answered.label, one.answered.predicted, one.probability) for one in answers]
-    dark = np.array([not one.is_right for one in judged]) | (np.arange(len(judged)) < 6)
-    return measure_slices(judged, {SliceKey("trait", "dark"): dark, SliceKey("folder", EVIL): ~dark})
-
-
-def plain_slices(run: Path) -> dict[str, Any]:
-    return {"part": "validation", "pictures": 40, "slices": [one.to_json() for one in slices_of(run)]}
-
-
-def plain_suspects(run: Path) -> dict[str, Any]:
-    digest = sha256_of((run.parent / "pictures" / "train/0/0.0.jpg").read_bytes())
-    row = {"given": "cats", "suggested": EVIL, "score": 0.9, "suspect": True, "reason": f"all say {EVIL}"}
-    rows = [{"path": "train/0/0.0.jpg", "sha256": digest, "part": "train"} | row] * 14
-    return {
-        "pictures": 46, "flagged": 14, "left_out": 0, "suspects": rows,
-        "alike_across": [{"path": "train/0/0.0.jpg", "other": "validation/0/0.0.jpg", "similarity": 0.91}],
-    }  # fmt: skip
-
-
-def curve() -> Any:
-    chance = np.random.default_rng(0)
-    return trace_curve(
-        [Trial(share, int(100 * share), chance.random((2, 50)) < 0.3 - share / 5) for share in (0.2, 0.5, 1)]
-    )
-
-
-def plain_curve() -> dict[str, Any]:
-    told = {"recipe": "cnn", "trained": "probe on a backbone at 96 px", "is_stand_in": True, "left_out": 3}
-    return told | json.loads(json.dumps(curve().to_json()))
 
 
 def without_pictures(run: Path, place: Path) -> Path:
@@ -441,12 +372,22 @@ def test_pictures_that_are_gone_are_only_named(whole: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["slices.json", "suspects.json", "learning_curve.json", "audit.csv"])
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"slices": 3, "points": [1], "suspects": [{}]}', "\x00,\n\n"])
-def test_files_that_were_cut_short_are_as_good_as_none(whole: Path, tmp_path: Path, name: str, content: str) -> None:
-    run = shutil.copytree(whole, tmp_path / "001")
+def test_files_that_were_cut_short_are_as_good_as_none(
+    whole: Path, few_resamples: None, tmp_path: Path, name: str, content: str
+) -> None:
+    run = without_pictures(whole, tmp_path)
     (run / name).write_text(content)
     make_trust(read_rung(run), {})
     kept = {"slices.json": read_slices, "suspects.json": read_suspects, "learning_curve.json": read_curve}
     assert name not in kept or kept[name](run) is None
+
+
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals of 20 resamples instead of 1,000, where what they say does not matter."""
+    monkeypatch.setattr("pawsight.evaluation.bootstrap.MOST", 20)
+    monkeypatch.setattr("pawsight.evaluation.bootstrap.LEAST", 20)
+    monkeypatch.setattr("pawsight.evaluation.ece_interval._DRAWS", 20)
 
 
 json_values = st.recursive(
@@ -461,7 +402,9 @@ json_values = st.recursive(
     st.sampled_from(["slices.json", "suspects.json", "learning_curve.json", "metrics.json"]),
     st.data(),
 )
-def test_whatever_a_field_holds_the_report_is_made(whole: Path, tmp_path: Path, name: str, data: Any) -> None:
+def test_whatever_a_field_holds_the_report_is_made(
+    whole: Path, few_resamples: None, tmp_path: Path, name: str, data: Any
+) -> None:
     run = tmp_path / "001"
     if not run.is_dir():
         shutil.copytree(whole, run)

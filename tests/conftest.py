@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -219,3 +221,23 @@ def mobilenet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
             keras.utils.set_random_seed(5)
             keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
     return path
+
+
+@pytest.fixture
+def own_run(warm: Trained, tmp_path: Path) -> Path:
+    """A copy of the trained run, over a copy of its data at `tmp_path / "data"`: both may be written in and spoilt."""
+    data = shutil.copytree(warm.data, tmp_path / "data")
+    run = shutil.copytree(warm.report.run, tmp_path / "runs" / "001")
+    source = json.loads((run / "source.json").read_text(encoding="utf-8"))
+    (run / "source.json").write_text(json.dumps(source | {"root": str(data)}), encoding="utf-8")
+    return run
+
+
+@pytest.fixture(scope="session")
+def fake_runs() -> Any:
+    """The module `evaluation/fake_runs.py`, which writes made-up run folders."""
+    place = Path(__file__).with_name("evaluation") / "fake_runs.py"
+    spec: Any = importlib.util.spec_from_file_location("pawsight_tests_fake_runs", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

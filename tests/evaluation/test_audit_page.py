@@ -7,6 +7,7 @@ import importlib.util
 import io
 import re
 import shutil
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,6 @@ def section(text, problem):
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_every_problem_has_a_section_that_says_why_it_matters_and_what_to_do(full, problem):
-    from html import unescape
-
     told, words = unescape(section(full, problem)), EXPLAINED[problem]
     assert words.title in told
     assert words.why in told
@@ -88,13 +87,20 @@ def test_every_problem_has_a_section_that_says_why_it_matters_and_what_to_do(ful
 def test_at_most_24_are_shown_and_the_others_are_counted(full):
     told = section(full, "tiny")
     assert told.count("<figure>") == SHOWN == 24
-    assert "And 6 more in <code>audit.csv</code>." in told
-    assert "30 findings" in told
+    assert "audit.csv" in told
+    assert {"6", "30"} <= set(re.findall(r"\d+", re.sub("<[^>]*>", " ", told)))  # more than are shown, and in all
 
 
 def test_of_each_problem_it_is_counted_how_many_there_are_of_each_class(full):
-    assert re.search(r"By class: \d+ of 40 cats, none of 4 dogs", section(full, "tiny"))
-    assert "By class" not in section(full, "unreadable")
+    assert re.search(r"\d+ of 40 cats, \w+ of 4 dogs", section(full, "tiny"))
+    assert " of 40 cats" not in section(full, "unreadable")
+
+
+def test_the_page_says_all_there_is_to_say(full, catalog, snapshot):
+    """The whole text."""
+    body = re.sub(r"<(style|head)\b.*?</\1>", "", full.replace(str(catalog.root), "PHOTOS"), flags=re.DOTALL)
+    pieces = (" ".join(unescape(piece).split()) for piece in re.split(r"<[^>]*>", body))
+    assert "\n".join(piece for piece in pieces if piece) == snapshot
 
 
 def test_pairs_stand_side_by_side_and_once(catalog):
@@ -102,8 +108,8 @@ def test_pairs_stand_side_by_side_and_once(catalog):
     told = section(render_html(make_page("photos", catalog, findings, again="")), "two-labels")
     assert told.count("<figure>") == 1
     assert told.count("<img ") == 2
-    assert "2 findings" in told
-    assert "more in" not in told
+    assert re.search(r"\b2\b", re.sub("<[^>]*>", " ", told))
+    assert "audit.csv" not in told
 
 
 def test_files_that_are_no_pictures_are_listed_with_their_reason(catalog):
@@ -141,23 +147,22 @@ def test_names_are_escaped_and_cannot_turn_a_line_round(full):
 
 def test_where_nothing_was_found_the_page_says_what_was_looked_for(catalog):
     told = render_html(make_page("photos", catalog, [], again="pawsight inspect photos"))
-    assert "Nothing found wrong with photos" in told
     assert told.count("<dt>") == len(PROBLEMS)
-    assert "At a glance" not in told
+    assert not any(f'<section id="{problem}"' in told for problem in PROBLEMS)
 
 
 @pytest.mark.parametrize(
     ("finding", "told"),
     [
-        (found("a", "tiny", 41), "shorter side 41 px"),
-        (found("a", "huge", 48.1), "48.1 megapixels"),
-        (found("a", "dark", 12.5), "brightness 12.5\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}255"),
-        (found("a", "near-duplicate", "cats/{0}.jpg"), "like cats/{0}.jpg"),
+        (found("a", "tiny", 41), r".*\b41 px"),
+        (found("a", "huge", 48.1), r"48\.1 \w+"),
+        (found("a", "dark", 12.5), "\\w+ 12\\.5\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}255"),
+        (found("a", "near-duplicate", "cats/{0}.jpg"), r"\w+ cats/\{0\}\.jpg"),
         (found("a", "truncated", ""), ""),
     ],
 )
 def test_figures_are_told_with_their_unit(finding, told):
-    assert figure(finding) == told
+    assert re.fullmatch(told, figure(finding))
 
 
 def test_the_table_reads_back_whole_whatever_the_names_are():

@@ -36,33 +36,28 @@ def test_neighbours_decide_where_probabilities_do_not():
     assert not found[1].is_suspect
 
 
-def test_the_reason_says_what_speaks_against_the_label():
+def test_the_reason_says_what_speaks_against_the_label(snapshot):
     answers = np.array([[0.04, 0.95, 0.01], *[[0, 1, 0]] * 3], np.float32)
     labels = np.array([0, 1, 1, 2])
     found = rank(answers, labels, near_of([1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]), NAMES)
     assert found[1].row == 0
-    assert found[1].reason == (
-        "a model that has not learnt it says dogs 95.0 % and cats 4.0 %; of the 3 most similar pictures, 2 are called "
-        "dogs and 1 something else"
-    )
+    assert found[1].reason == snapshot
 
 
-def test_neighbours_that_agree_are_told_in_one_word():
+def test_neighbours_that_agree_are_told_in_one_word(snapshot):
     answers = np.array([[0.0001, 0.9999], [0, 1]], np.float32)
     (first, _) = rank(answers, np.array([0, 1]), near_of([1, -1], [0, -1]), ("cats", "dogs"))
-    assert first.reason.endswith(
-        "says dogs 100.0 % and cats under 0.1 %; of the 1 most similar pictures, all are called dogs"
-    )
+    assert first.reason == snapshot
     assert first.neighbours == (1,)
 
 
-def test_what_cannot_be_judged_comes_last_and_says_why():
+def test_what_cannot_be_judged_comes_last_and_says_why(snapshot):
     answers = np.array([[np.nan, np.nan], [0.9, 0.1]], np.float32)
     found = rank(answers, np.array([1, 0]), near_of([1], [0]), ("cats", "dogs"))
     assert found[-1].row == 0
     assert found[-1].score == 0
     assert not found[-1].is_suspect
-    assert found[-1].reason == "there are too few other pictures of dogs to say anything"
+    assert found[-1].reason == snapshot
 
 
 @given(st.integers(2, 40), st.integers(2, 5), st.integers(0, 2**32 - 1))
@@ -117,7 +112,7 @@ def test_one_picture_alone_has_no_neighbours():
     assert nearest(np.ones((1, 3), np.float32), np.zeros(1, np.int64)).rows.shape == (1, 0)
 
 
-def test_scores_are_the_margin_and_a_quarter_of_the_votes_brought_to_0_and_1():
+def test_scores_are_the_margin_and_a_quarter_of_the_votes_brought_to_0_and_1(snapshot):
     answers = np.array([[0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8], [0.3, 0.3, 0.4]], np.float32)
     labels = np.array([0, 0, 2, 1])
     near = Neighbours(
@@ -133,7 +128,7 @@ def test_scores_are_the_margin_and_a_quarter_of_the_votes_brought_to_0_and_1():
     assert found[1].similarities == pytest.approx((0.8, 0.2))
     assert found[3].similarities == ()
     assert [found[row].suggested for row in range(4)] == [1, 1, 0, 2]
-    assert found[3].reason == "a model that has not learnt it says geese 40.0 % and dogs 30.0 %"
+    assert found[3].reason == snapshot
 
 
 def test_equal_scores_keep_the_order_of_the_rows():
@@ -144,22 +139,15 @@ def test_equal_scores_keep_the_order_of_the_rows():
 
 
 @pytest.mark.parametrize(
-    ("others", "told"),
-    [
-        ([1, 1, 1], "of the 3 most similar pictures, all are called dogs"),
-        ([2, 2], "of the 2 most similar pictures, all are called geese"),
-        ([1, 0, 0], "of the 3 most similar pictures, 1 is called dogs and 2 cats"),
-        ([0, 0, 2], "of the 3 most similar pictures, 2 are called cats and 1 something else"),
-        ([1, 1, 0, 2, 2], "of the 5 most similar pictures, 2 are called dogs and 1 cats and 2 something else"),
-    ],
+    "others", [[1, 1, 1], [2, 2], [1, 0, 0], [0, 0, 2], [1, 1, 0, 2, 2]], ids=lambda others: "".join(map(str, others))
 )
-def test_neighbours_are_counted_by_what_they_are_called(others, told):
+def test_neighbours_are_counted_by_what_they_are_called(others, snapshot):
     answers = np.array([[0.001, 0.99, 0.009], *[[0.4, 0.3, 0.3]] * len(others)], np.float32)
     near = near_of([*range(1, len(others) + 1)], *[[0] * len(others)] * len(others))
     first, *rest = rank(answers, np.array([0, *others]), near, NAMES)
     assert first.row == 0
-    assert all(one.reason.endswith("all are called cats") for one in rest)  # the neighbour of all others is row 0
-    assert first.reason == f"a model that has not learnt it says dogs 99.0 % and cats 0.1 %; {told}"
+    assert all(one.reason.endswith(" cats") for one in rest)  # the neighbour of all others is row 0
+    assert first.reason == snapshot
 
 
 @given(st.integers(2, 30), st.integers(1, 12), st.integers(0, 2**32 - 1))

@@ -70,18 +70,13 @@ def test_a_falling_curve_is_measurable_and_the_interval_holds_the_truth():
     low, high = curve.twice.interval
     assert curve.twice.is_measurable
     assert low < 100 * (2000**-0.5 - 4000**-0.5) < high
-    assert sentence(curve) == (
-        f"Twice the data (4,000 training pictures) would buy about {curve.twice.gain:.2f} points of accuracy"
-        f" (95 % interval {low:.2f} to {high:.2f})."
-    )
+    assert all(f"{figure:.2f}" in sentence(curve) for figure in (curve.twice.gain, low, high))
 
 
 def test_a_flat_curve_promises_nothing_in_almost_all_draws():
     curves = [trace_curve(trials(lambda n: 0.03, seed=seed, pictures=400), resamplings=200) for seed in range(40)]
     assert sum(one.twice.is_measurable for one in curves) <= 3
-    told = sentence(curves[0])
-    assert "would buy nothing that can be measured on 400 validation pictures" in told
-    assert "-0.00 points" not in told
+    assert "-0.00" not in sentence(curves[0])
 
 
 @pytest.mark.parametrize("wrong", [0.0, 1.0])
@@ -93,23 +88,16 @@ def test_a_classifier_that_is_always_right_or_wrong_has_a_curve_too(wrong):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "pictures", "told"),
-    [
-        (1, 31, "there is 1 wrong answer among 31 validation pictures"),
-        (4, 1_000, "there are 4 wrong answers among 1,000 validation pictures"),
-        (60, 199, "there are 60 wrong answers among 199 validation pictures"),
-    ],
+    ("wrong", "pictures"),
+    [(1, 31), (4, 1_000), (60, 199)],
 )
-def test_where_too_little_was_seen_no_interval_pretends(wrong, pictures, told):
+def test_where_too_little_was_seen_no_interval_pretends(wrong, pictures, snapshot):
     some = [Trial(share, size, (np.arange(pictures) < wrong * (1 + (share < 0.5)))[None]) for share, size in SIZES]
     curve = trace_curve(some, resamplings=20)
     assert curve.twice.interval is None
     assert not curve.twice.is_measurable
     assert curve.to_json()["twice"]["interval"] is None
-    assert sentence(curve) == (
-        f"Twice the data (4,000 training pictures) would buy nothing that can be measured: {told}, and to tell a gain"
-        " from chance takes at least 5 among 200."
-    )
+    assert sentence(curve) == snapshot
     ET.fromstring(curve_svg(curve))
 
 
@@ -127,7 +115,7 @@ def test_points_hold_the_mean_over_trainings_and_wilson_s_interval():
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_two_sizes_make_no_curve(count):
-    with pytest.raises(ValueError, match="make no curve"):
+    with pytest.raises(ValueError, match=rf"^{count} "):
         trace_curve(exact(lambda n: 0.1, pictures=10)[:count])
 
 
@@ -145,15 +133,15 @@ def test_json_is_plain_and_holds_the_answer():
 
 
 @pytest.mark.parametrize("error", [lambda n: 0.02 + n**-0.5, lambda n: 0.01, lambda n: 0.0])
-def test_the_chart_is_one_svg_element_that_says_in_words_what_it_shows(error):
+def test_the_chart_is_one_svg_element_that_says_in_words_what_it_shows(error, snapshot):
     curve = trace_curve(trials(error, pictures=300), resamplings=50)
     root = ET.fromstring(curve_svg(curve))
     assert root.tag.endswith("svg")
     assert root.get("role") == "img"
     assert root.get("aria-label") == describe(curve)
-    told = " ".join("".join(one.itertext()) for one in root.iter() if one.tag.endswith("text"))
-    for words in ("training pictures", "validation error", "twice the data", "measured", "4,000"):
-        assert words in told
+    told = ["".join(one.itertext()).strip() for one in root.iter() if one.tag.endswith("text")]
+    assert "4,000" in " ".join(told)
+    assert [text for text in told if any(letter.isalpha() for letter in text)] == snapshot
 
 
 def curve_of(*, error=0.05, pictures=400, gain=1.234, interval=(0.5, 2.0), is_measurable=True):
@@ -174,18 +162,14 @@ def test_json_names_every_figure():
     }
 
 
-def test_sentences_round_to_hundredths_and_know_one_picture_from_two():
-    start = "Twice the data (4,000 training pictures) would buy"
-    assert sentence(curve_of()) == f"{start} about 1.23 points of accuracy (95 % interval 0.50 to 2.00)."
-    nothing = curve_of(gain=-0.0016, interval=(-0.0016, 0.126), is_measurable=False)
-    assert sentence(nothing) == (
-        f"{start} nothing that can be measured on 400 validation pictures: 0.00 points (95 % interval 0.00 to 0.13)."
-    )
-    below = curve_of(gain=0.456, interval=(-0.3, -0.0016), is_measurable=False)
-    assert "0.46 points (95 % interval -0.30 to 0.00)" in sentence(below)
-    for pictures, noun in ((1, "picture"), (2, "pictures")):
-        seen = f"there are 0 wrong answers among {pictures} validation {noun}, and"
-        assert seen in sentence(curve_of(error=0.0, pictures=pictures, interval=None, is_measurable=False))
+def test_sentences_round_to_hundredths_and_know_one_picture_from_two(snapshot):
+    curves = [
+        curve_of(),
+        curve_of(gain=-0.0016, interval=(-0.0016, 0.126), is_measurable=False),
+        curve_of(gain=0.456, interval=(-0.3, -0.0016), is_measurable=False),
+        *(curve_of(error=0.0, pictures=pictures, interval=None, is_measurable=False) for pictures in (1, 2)),
+    ]
+    assert [sentence(curve) for curve in curves] == snapshot
 
 
 def test_an_interval_is_told_from_five_wrong_of_two_hundred_on():
@@ -199,9 +183,9 @@ def test_an_interval_is_told_from_five_wrong_of_two_hundred_on():
 def test_three_sizes_are_enough_and_all_must_be_of_the_same_pictures():
     some = exact(lambda n: n**-0.5, pictures=300)
     assert len(trace_curve(some[:3], resamplings=5).points) == 3
-    with pytest.raises(ValueError, match=r"5 sizes on \[200, 300\] pictures make no curve"):
+    with pytest.raises(ValueError, match=r"^5 .*\[200, 300\]"):
         trace_curve([*exact(lambda n: 0.1, pictures=200)[:1], *some[1:]])
-    with pytest.raises(ValueError, match=r"5 sizes on \[0\] pictures make no curve"):
+    with pytest.raises(ValueError, match=r"^5 .*\[0\]"):
         trace_curve([Trial(1.0, size, np.zeros((1, 0), bool)) for _, size in SIZES])
 
 

@@ -81,7 +81,7 @@ def test_a_slice_can_be_better_and_one_of_all_pictures_has_no_rest():
 
 def test_empty_slices_are_left_out_and_masks_of_another_length_refused():
     assert measure_slices(judged([True] * 5), {key("none"): np.zeros(5, dtype=bool)}) == ()
-    with pytest.raises(ValueError, match="not one of 5 pictures"):
+    with pytest.raises(ValueError, match=r"\b5\b"):
         measure_slices(judged([True] * 5), {key("long"): np.zeros(6, dtype=bool)})
 
 
@@ -165,6 +165,7 @@ def test_of_very_many_folders_those_above_them_are_slices():
     assert [name for name in found if name.startswith("folder")] == ["folder: a", "folder: b"]
 
 
-def test_lists_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match="do not belong together"):
+def test_lists_of_different_lengths_are_refused(snapshot):
+    with pytest.raises(ValueError) as told:
         slice_members(["a"], ["cats"], [])
+    assert str(told.value) == snapshot

@@ -92,14 +92,13 @@ def test_the_same_picture_gives_the_same_map(explainer, probe, method):
     assert first.method == again.method == method
 
 
-def test_threads_may_share_an_explainer(probe):
-    shared = Explainer(probe, machine=EXACT)
+def test_threads_may_share_an_explainer(explainer, probe):
+    shared = Explainer(probe, machine=EXACT)  # not opened yet, so that they open it together
     side = probe.bundle.card.decode.image_px
     squares = np.random.default_rng(2).integers(0, 256, (6, side, side, 3), np.uint8)
-    alone = [Explainer(probe, machine=EXACT).explain(squares[0], size=(9, 9)).values]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda one: shared.explain(one, size=(9, 9)).values, squares))
-    assert alone[0].tobytes() == together[0].tobytes()
+        together = list(pool.map(lambda square: shared.explain(square, size=(9, 9)).values.tobytes(), squares))
+    assert together == [explainer.explain(square, size=(9, 9)).values.tobytes() for square in squares]
 
 
 def test_predicting_does_not_compile_the_graph_a_second_time(probe):
@@ -113,19 +112,20 @@ def test_a_network_without_a_mean_has_no_exact_maps(corner_predictor, speckled):
 def test_an_unknown_class_is_named_with_those_that_are_known(explainer):
     with pytest.raises(WrongUsage) as told:
         explainer.explain(np.zeros((96, 96, 3), np.uint8), size=(9, 9), label="cows")
-    assert str(told.value) == "The classifier has no class 'cows'.\nIt has cats, dogs.\nName one of them, or none."
+    assert "'cows'" in told.value.what
+    assert "cats, dogs" in told.value.why
 
 
 def test_an_unknown_method_is_named_with_those_that_are_known(explainer):
-    with pytest.raises(WrongUsage, match=r"There is no method 'magic'\.\nThere are auto, cam, occlusion\."):
+    with pytest.raises(WrongUsage, match="'magic'") as told:
         explainer.check("", "magic")
+    assert "auto, cam, occlusion" in told.value.why
 
 
 def test_a_network_without_a_mean_is_told_to_be_covered_instead(corner_predictor):
     with pytest.raises(WrongUsage) as told:
         Explainer(corner_predictor, machine=EXACT).check("", "cam")
-    assert told.value.what == "This network has no exact class activation maps."
-    assert told.value.fix == "Type --method occlusion, or leave it out."
+    assert "--method occlusion" in told.value.fix
 
 
 @pytest.mark.parametrize(

@@ -73,42 +73,39 @@ def test_without_a_target_nothing_is_written(data, tmp_path, monkeypatch):
 def test_a_target_among_the_pictures_is_refused_before_anything_is_read(data):
     with pytest.raises(WrongUsage) as refused:
         inspect(data, target=data / "audit")
-    assert refused.value.what == f"{data / 'audit'} lies in the folder of the pictures, {data}."
-    assert refused.value.fix == f"Give another folder, e.g. --target {data.parent / 'audit'}"
+    assert str(data / "audit") in refused.value.what
+    assert f"--target {data.parent / 'audit'}" in refused.value.fix
     assert not (data / "audit").exists()
 
 
 def test_a_target_that_is_a_file_is_refused(data, tmp_path):
     (tmp_path / "audit").write_text("mine")
-    with pytest.raises(WrongUsage, match="is no folder"):
+    with pytest.raises(WrongUsage, match="--target audit-2") as refused:
         inspect(data, target=tmp_path / "audit")
+    assert str(tmp_path / "audit") in refused.value.what
+    assert (tmp_path / "audit").read_text() == "mine"
 
 
 def test_people_get_the_counts_worst_first_and_where_the_files_are(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = summary(inspect(data, target="audit"))
-    text = "\n".join(lines)
-    assert "the same picture under two labels" in text
     order = [
         line.split()[0] for line in lines if line.startswith("  ") and line.split()[0] in ("high", "medium", "low")
     ]
     assert order == sorted(order, key=("high", "medium", "low").index)
-    assert "1 file is left out:" in lines
-    assert lines[-1] == "Written: audit/audit.html (to look at), audit/audit.csv (a table)."
+    assert "high" in order
+    assert any("train/dogs/note.txt" in line for line in lines)
+    assert "audit/audit.html" in lines[-1]
+    assert "audit/audit.csv" in lines[-1]
 
 
-def test_counts_of_problems_are_told_and_shortcuts_explained():
+def test_counts_of_problems_are_told_and_shortcuts_explained(snapshot):
     findings = [
         found("dogs", "shortcut-format", "PNG: 100 % of dogs, 0 % of the rest (Cramér's V 1.00)"),
         *(found(f"cats/{number}.jpg", "dark", 12.0) for number in range(1_200)),
     ]
-    assert told(findings) == [
-        "1,201 findings, the gravest first:",
-        "  high        1  the file format gives the class away",
-        "  low     1,200  very dark pictures",
-        "          dogs: PNG: 100 % of dogs, 0 % of the rest (Cramér's V 1.00)",
-    ]
-    assert told([]) == ["The audit found nothing wrong."]
+    assert "\n".join(told(findings)) == snapshot
+    assert told([]) == snapshot
 
 
 @pytest.mark.parametrize("words", [["--report"], ["--report", "--target", "elsewhere"], ["--target", "elsewhere"]])
@@ -117,7 +114,7 @@ def test_typed_it_says_where_the_files_are(data, tmp_path, monkeypatch, words):
     result = CliRunner().invoke(cli, ["inspect", str(data), "--quiet", *words])
     assert result.exit_code == 0, result.output
     folder = "elsewhere" if "--target" in words else "audit"
-    assert f"Written: {folder}/audit.html" in result.stdout
+    assert f" {folder}/audit.html" in result.stdout
     assert (tmp_path / folder / "audit.csv").is_file()
 
 

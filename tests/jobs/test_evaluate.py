@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pawsight.data.finder import Candidate
+from pawsight.data.finder import Candidate, LeftOut
 from pawsight.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.evaluation.abstention import measure_abstention
 from pawsight.evaluation.metrics import measure
@@ -22,37 +22,29 @@ from pawsight.progress import SILENT
 from pawsight.trust import Guard, Trust
 
 
-@pytest.fixture
-def run(warm, tmp_path):
-    """A run of this test's own, with data of its own, to spoil."""
-    data = shutil.copytree(warm.data, tmp_path / "data")
-    return warm.again(data, tmp_path / "runs").run
-
-
 def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):
     report = evaluate(warm.report.run)
     assert report.part == "validation"
-    assert report.data == "the run's own validation part"
     assert report.metrics.confusion == warm.report.validation.confusion
     assert report.metrics.log_loss == pytest.approx(warm.report.validation.log_loss, abs=5e-3)
     assert report.split_digest == warm.report.split.digest
     assert report.left_out == ()
 
 
-def test_the_test_part_is_measured_when_asked_for_and_the_look_is_counted(run, warm):
+def test_the_test_part_is_measured_when_asked_for_and_the_look_is_counted(own_run, warm):
     from pawsight.jobs.sealed import looks_at_test
 
-    report = evaluate(run, test=True)
-    assert (report.part, report.data) == ("test", "the run's own test part")
+    report = evaluate(own_run, test=True)
+    assert report.part == "test"
     assert report.metrics.confusion == warm.report.test.confusion
-    evaluate(run, test=True)
-    assert looks_at_test(run) == 2
+    evaluate(own_run, test=True)
+    assert looks_at_test(own_run) == 2
 
 
-def test_pictures_that_were_trained_on_are_left_out_by_content(warm):
+def test_pictures_that_were_trained_on_are_left_out_by_content(warm, snapshot):
     report = evaluate(warm.report.run, warm.data)
     assert report.metrics.pictures == 20
-    assert {one.reason for one in report.left_out} == {"trained on"}
+    assert sorted({one.reason for one in report.left_out}) == snapshot
     assert {one.name for one in report.left_out} == {one.name for one in warm.report.split.part("train")}
 
 
@@ -63,11 +55,9 @@ def test_also_when_they_were_renamed_and_moved(warm, tmp_path):
             shutil.copy(path, tmp_path / "new" / kind / f"holiday-{number}.dat")
     with pytest.raises(NoPictures) as told:
         evaluate(warm.report.run, tmp_path / "new")
-    assert str(told.value) == (
-        "No picture of new can be measured.\n"
-        "Left out: 32 trained on.\n"
-        "Give pictures the bundle has not seen, or add --including-training to measure memory instead of skill."
-    )
+    assert "new" in told.value.what
+    assert "32" in told.value.why
+    assert "--including-training" in told.value.fix
 
 
 def test_unless_told_otherwise(warm):
@@ -81,27 +71,27 @@ def test_a_bundle_alone_refuses_them_too(warm, tmp_path):
     assert evaluate(bundle, warm.data).metrics.pictures == 20
     with pytest.raises(WrongUsage) as told:
         evaluate(bundle)
-    assert str(told.value) == (
-        f"{bundle} has no splits.csv, so it has no pictures of its own to be measured on.\n"
-        "It is a bundle without its run.\n"
-        f"Give pictures: pawsight evaluate {bundle} DATA"
-    )
+    assert str(bundle) in told.value.what
+    assert "splits.csv" in told.value.what
+    assert f"pawsight evaluate {bundle} DATA" in told.value.fix
 
 
-def test_held_out_pictures_that_were_changed_or_are_gone_are_left_out(run, tmp_path):
+def test_held_out_pictures_that_were_changed_or_are_gone_are_left_out(own_run, tmp_path, snapshot):
     cats = sorted((tmp_path / "data" / "validation" / "cats").iterdir())
     dogs = sorted((tmp_path / "data" / "validation" / "dogs").iterdir())
-    before = evaluate(run).metrics.pictures
-    shutil.copy(dogs[0], cats[0])
-    for path in dogs[1:]:
+    before = evaluate(own_run).metrics.pictures
+    for path in cats[:5]:
+        shutil.copy(dogs[0], path)
+    for path in dogs[1:6]:
         path.unlink()
-    report = evaluate(run)
-    reasons = {one.name.removeprefix("validation/"): one.reason for one in report.left_out}
-    assert {reason for name, reason in reasons.items() if name.startswith("cats")} <= {
-        "changed since the split was made"
-    }
-    assert {reason for name, reason in reasons.items() if name.startswith("dogs")} == {"no such file or directory"}
-    assert report.metrics.pictures == before - len(report.left_out) < before
+    report = evaluate(own_run)
+    names = {one.name for one in report.left_out}
+    reasons = {(one.name.split("/")[1], one.reason) for one in report.left_out}
+    parts = {line.split(",")[0]: line.split(",")[3] for line in (own_run / "splits.csv").read_text().splitlines()}
+    spoilt = [path.relative_to(tmp_path / "data").as_posix() for path in (*cats[:5], *dogs[1:6])]
+    assert names == {name for name in spoilt if parts[name] == "validation"}
+    assert sorted(reasons) == snapshot  # cats were changed, dogs are gone
+    assert report.metrics.pictures == before - len(names) < before
 
 
 def test_a_run_finds_its_pictures_from_any_folder(warm, tmp_path, monkeypatch):
@@ -116,16 +106,16 @@ def test_classes_the_bundle_does_not_know_are_told(warm, tmp_path):
     shutil.copytree(warm.data / "validation" / "dogs", tmp_path / "new" / "dogs")
     with pytest.raises(BadCatalog) as told:
         evaluate(warm.report.run, tmp_path / "new")
-    assert str(told.value) == (
-        "The data has classes that the bundle does not know: 'Cats'.\n"
-        "The bundle knows 'cats', 'dogs'.\n"
-        "Name the folders as they were named for training, or leave the others out."
-    )
+    assert "'Cats'" in told.value.what
+    assert "'dogs'" not in told.value.what
+    assert "'cats', 'dogs'" in told.value.why
 
 
 def test_the_test_part_and_other_data_cannot_both_be_asked_for(warm):
-    with pytest.raises(WrongUsage, match="Either the run's own test part can be measured or other data, not both"):
+    with pytest.raises(WrongUsage) as told:
         evaluate(warm.report.run, warm.data, test=True)
+    assert "--test" in told.value.why
+    assert str(warm.data) in told.value.why
 
 
 def test_one_class_of_the_bundle_s_is_enough_to_measure(warm, tmp_path):
@@ -146,22 +136,8 @@ def test_json_says_what_was_measured_with_which_bundle_and_split(warm):
     assert {"accuracy", "interval", "log_loss", "roc_auc", "pictures", "baseline", "classes", "confusion"} <= set(
         plain["metrics"]
     )
-    assert {"path": warm.report.split.part("train")[0].name, "reason": "trained on"} in plain["left_out"]
-
-
-def test_lines_for_people_hold_the_interval_the_table_and_the_digest(warm):
-    first, area, header, cats, dogs, *rest = summary(evaluate(warm.report.run, warm.data))
-    assert first.startswith(f"On {warm.data.name}: ")
-    assert "95 % interval" in first
-    assert "always the commonest class: 50.0 %" in first
-    assert area.startswith("Area under the ROC curve 0.") or area.endswith("1.0000")
-    assert header.split() == ["class", "pictures", "precision", "recall", "F1"]
-    assert [line.split()[:2] for line in (cats, dogs)] == [["cats", "10"], ["dogs", "10"]]
-    assert len({len(line) for line in (header, cats, dogs)}) == 1
-    assert rest[-2:] == [
-        "Left out: 32 trained on",
-        f"The split it was trained with has the digest {warm.report.split.digest[:12]}.",
-    ]
+    assert warm.report.split.part("train")[0].name in {one["path"] for one in plain["left_out"]}
+    assert {frozenset(one) for one in plain["left_out"]} == {frozenset({"path", "reason"})}
 
 
 def test_the_listener_hears_which_bundle_and_split_it_is(warm):
@@ -174,7 +150,9 @@ def test_the_listener_hears_which_bundle_and_split_it_is(warm):
             said.append(line)
 
     evaluate(warm.report.run, progress=Listener())
-    assert said == [f"Bundle   {warm.report.run / 'bundle'}, split {warm.report.split.digest[:12]}"]
+    (line,) = said
+    assert str(warm.report.run / "bundle") in line
+    assert warm.report.split.digest[:12] in line
 
 
 def measured(classes=("cats", "dogs"), count=6):
@@ -195,19 +173,24 @@ def test_where_nothing_was_measured_one_line_says_so():
 
 
 def test_an_area_that_is_not_known_is_not_told():
-    lines = summary(report_of(metrics=replace(measured(), roc_auc=None)))
-    assert not any("ROC" in line for line in lines)
-    assert "Area under the ROC curve" in summary(report_of())[1]
-    assert "Commonest mistakes: 1 cats taken for dogs" in lines
+    known, unknown = summary(report_of()), summary(report_of(metrics=replace(measured(), roc_auc=None)))
+    assert f"{measured().roc_auc:.4f}" in known[1]
+    assert unknown == [known[0], *known[2:]]
 
 
-def test_abstention_is_told_where_there_is_any():
+def test_people_are_told_all_that_was_measured(snapshot):
+    """The whole text: figures, table, mistakes, what was left out, abstention, the look, slices, the digest."""
     verdicts = ["answered"] * 5 + ["unlike anything seen"]
     guard = Guard(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
     true = np.arange(6) % 2
     counted = measure_abstention(true, np.eye(2)[true], verdicts, Trust(guard=guard))
-    lines = summary(report_of(abstention=counted))
-    assert f"Abstention: {counted.sentence()}" in lines
+    left_out = (LeftOut("a.jpg", "trained on"), LeftOut("b.jpg", "trained on"), LeftOut("c.jpg", "truncated"))
+    asked_for = {"abstention": counted, "looks_at_test": 2, "slices": (), "left_out": left_out}
+    lines = summary(report_of(**asked_for))
+    assert "\n".join(lines) == snapshot
+    header, *rows = lines[2:5]
+    assert [row.split()[:2] for row in rows] == [["cats", "3"], ["dogs", "3"]]
+    assert {len(row) for row in rows} == {len(header)}
 
 
 def test_a_held_out_picture_that_holds_something_else_now_is_not_measured(tmp_path):
@@ -224,6 +207,6 @@ def test_a_held_out_picture_that_holds_something_else_now_is_not_measured(tmp_pa
     held = HeldOut(candidates, {one.name: one.name for one in candidates})
     truths, _, verdicts, left_out = job._answers(predictor, held, False, SILENT)
     assert (truths, verdicts) == (["cats"], ["answered"])
-    assert [(one.name, one.reason) for one in left_out] == [
-        ("other", "changed since the split was made"), ("learnt", "trained on"), ("broken", "truncated"),
-    ]  # fmt: skip
+    assert [one.name for one in left_out] == ["other", "learnt", "broken"]
+    assert left_out[2].reason == "truncated"  # as the decoder says
+    assert len({one.reason for one in left_out}) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -36,7 +37,8 @@ def test_a_picture_gets_a_picture_with_its_map_and_a_line_that_says_where(colour
     made = tmp_path / "out" / "corner.png.explained.png"
     assert result.exit_code == 0
     assert result.stdout.startswith(f"{corner_red}: red ")
-    assert result.stdout.endswith(f" %, seen top right, 13 % of the picture; {made}\n")
+    assert result.stdout.endswith(f"; {made}\n")
+    assert result.stdout.count("\n") == 1
     with Image.open(made) as drawn:
         assert drawn.size == (320, 160)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["corner.png.explained.png"]
@@ -47,6 +49,7 @@ def test_json_says_what_the_line_says_and_gives_the_map(colour_bundle, corner_re
     told = json.loads(result.stdout)
     assert set(told) == set(pawsight.Explained.__slots__)
     assert (told["label"], told["method"], told["size"], told["error"]) == ("red", "cam", [80, 40], None)
+    assert "13 %" in told["place"]
     left, top, right, bottom = told["box"]
     assert (left >= 38, top, right, bottom <= 22) == (True, 0, 80, True)
     assert np.shape(told["values"]) == (8, 8)
@@ -72,17 +75,17 @@ def test_the_picture_itself_is_left_alone_in_its_own_folder(colour_bundle, corne
     assert corner_red.read_bytes() == before
 
 
-def test_pictures_that_cannot_be_read_are_told_and_the_rest_go_on(colour_bundle, corner_red, tmp_path):
+def test_pictures_that_cannot_be_read_are_told_and_the_rest_go_on(colour_bundle, corner_red, tmp_path, snapshot):
     (empty := tmp_path / "empty.jpg").touch()
     (cut := tmp_path / "cut.png").write_bytes(corner_red.read_bytes()[:-30])
     os.mkfifo(pipe := tmp_path / "pipe.jpg")
-    result = typed(colour_bundle, empty, cut, pipe, tmp_path / "missing.jpg", corner_red, "-o", tmp_path / "out")
+    bad = [empty, cut, pipe, tmp_path / "missing.jpg"]
+    result = typed(colour_bundle, *bad, corner_red, "-o", tmp_path / "out")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    reasons = ["empty", "truncated", "not a regular file", "no such file or directory"]
-    assert [line.split(": not explained, ")[-1] for line in lines[:4]] == reasons
+    assert [line.replace(str(tmp_path), "PLACE") for line in lines[:4]] == snapshot
     assert ": red " in lines[4]
-    assert result.stderr.endswith("4 could not be read; the lines above say why.\n")
+    assert re.search(r"\b4\b", result.stderr.splitlines()[-1])
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
@@ -90,7 +93,8 @@ def test_a_class_that_nothing_speaks_for_is_said_so(colour_bundle, tmp_path):
     Image.new("RGB", (30, 30), (250, 5, 5)).save(tmp_path / "red.png")
     (one,) = explain(colour_bundle, [tmp_path / "red.png"], out=tmp_path / "out", label="blue")
     assert (one.label, one.box, one.place) == ("blue", None, None)
-    assert one.line().startswith(f"{tmp_path / 'red.png'}: blue 0.0 %; nothing in the picture speaks for it; ")
+    assert one.line().startswith(f"{tmp_path / 'red.png'}: blue 0.0 %; ")
+    assert one.line().endswith(f"; {one.file}")
 
 
 def test_occlusion_may_be_asked_for(colour_bundle, corner_red, tmp_path):
@@ -123,12 +127,12 @@ def test_odd_names_are_no_trouble(colour_bundle, corner_red, tmp_path, name):
 
 
 def test_what_cannot_be_meant_is_refused_before_any_picture_is_read(colour_bundle, tmp_path):
-    with pytest.raises(WrongUsage, match="The classifier has no class 'cow'"):
+    with pytest.raises(WrongUsage, match="'cow'"):
         next(explain(colour_bundle, [tmp_path / "missing.png"], label="cow"))
-    with pytest.raises(WrongUsage, match="One of the pictures has an empty name"):
+    with pytest.raises(WrongUsage):
         next(explain(colour_bundle, [""]))
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(NoPictures, match="No files found under"):
+    with pytest.raises(NoPictures, match=re.escape(str(tmp_path / "nothing"))):
         list(explain(colour_bundle, [tmp_path / "nothing"]))
     assert typed(colour_bundle, "x.png", "--method", "magic").exit_code == 2
     assert typed(colour_bundle, "x.png", "--class", "cow").exit_code == 2
@@ -136,7 +140,7 @@ def test_what_cannot_be_meant_is_refused_before_any_picture_is_read(colour_bundl
 
 def test_a_folder_that_cannot_be_made_is_named(colour_bundle, corner_red, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match=r"Could not write .* bytes to"):
+    with pytest.raises(StorageError, match=re.escape(str(tmp_path / "file"))):
         list(explain(colour_bundle, [corner_red], out=tmp_path / "file"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
 from functools import partial
@@ -20,12 +21,12 @@ def test_nothing_given_is_nothing():
 def test_a_run_s_own_split_is_taken_as_it_is(warm, tmp_path):
     again = warm.again(warm.data, tmp_path / "runs", split=warm.report.run / "splits.csv")
     assert again.split.digest == warm.report.split.digest
-    assert again.split.how == "as splits.csv says"
+    assert "splits.csv" in again.split.how
     assert again.validation == warm.report.validation
     assert f"--split {warm.report.run / 'splits.csv'}" in again.command
     by_folder = inspect(warm.data, split=warm.report.run)
     assert by_folder.split.digest == warm.report.split.digest
-    assert by_folder.to_json()["split"]["how"] == "as splits.csv says"
+    assert by_folder.to_json()["split"]["how"] == again.split.how
 
 
 def test_the_seed_of_the_recipe_leaves_the_split_alone_and_its_own_seed_does_not(warm, tmp_path):
@@ -44,7 +45,7 @@ def test_a_split_file_says_which_pictures_are_trained_on(warm, tmp_path):
     moved = [line.replace(",validation", ",train") if "validation/cats/0" in line else line for line in lines]
     (tmp_path / "mine.csv").write_text("\n".join(moved))
     report = warm.again(warm.data, tmp_path / "runs", split=tmp_path / "mine.csv")
-    assert report.split.how == "as mine.csv says"
+    assert "mine.csv" in report.split.how
     assert {one.name: one.part for one in report.split.assigned} == {
         row.split(",")[0]: row.rsplit(",", 1)[1] for row in moved[1:]
     }
@@ -74,25 +75,21 @@ def test_pictures_that_leak_are_refused_before_anything_is_trained(warm, tmp_pat
     number = 1 + rows.splitlines().index(
         next(row for row in rows.splitlines() if twin.name in row and "train/cats" in row)
     )
-    assert told.value.why == (
-        f"train/cats/{twin.name} (train, line {number}) = validation/cats/twin.png (validation, line"
-        f" {len(rows.splitlines())}): equal."
-    )
+    sides = told.value.why.split(" = ")
+    assert [side.split()[0] for side in sides] == [f"train/cats/{twin.name}", "validation/cats/twin.png"]
+    assert [re.findall(r"\d+\b(?=\))", side) for side in sides] == [[str(number)], [str(len(rows.splitlines()))]]
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_seed_beside_a_file_would_do_nothing(tmp_path):
     with pytest.raises(WrongUsage) as told:
         given_split(tmp_path / "splits.csv", 3)
-    assert str(told.value) == (
-        f"--split-seed 3 would do nothing beside --split {tmp_path / 'splits.csv'}.\n"
-        "The file says where each picture lies, so nothing is left to chance.\n"
-        "Leave one of them out."
-    )
+    assert "--split-seed 3" in told.value.what
+    assert f"--split {tmp_path / 'splits.csv'}" in told.value.what
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(WrongUsage, match=r"There is no file .*mine\.csv"):
+    with pytest.raises(WrongUsage, match=re.escape(str(tmp_path / "mine.csv"))):
         given_split(tmp_path / "mine.csv")
-    with pytest.raises(WrongUsage, match=r"There is no file .*splits\.csv"):
+    with pytest.raises(WrongUsage, match=re.escape(str(tmp_path / "splits.csv"))):
         given_split(tmp_path)

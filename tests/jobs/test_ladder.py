@@ -143,63 +143,67 @@ def climbed_data(outcome):
 
 def test_the_way_up_is_told_rung_by_rung(climbed):
     lines = climbed[2]
-    assert [line.split()[0] for line in lines[:3]] == ["Machine", "Data", "Recipes"]
-    assert lines[2] == "Recipes  majority, probe, cnn, seed 0"
-    assert [line for line in lines if line.startswith("Rung")] == [
-        "Rung     majority: 32 px, seed 0",
-        "Rung     probe: efficientnet-lite0 at 96 px, seed 0",
-        "Rung     cnn: 32 px, 1 epochs, seed 0",
-    ]
+    assert all(word in lines[2] for word in (*CLIMBED, "seed 0"))
+    rungs = [line for line in lines[3:] if "seed 0" in line]
+    assert [name for line in rungs for name in CLIMBED if f" {name}:" in line] == list(CLIMBED)
+    assert "efficientnet-lite0 at 96 px" in rungs[1]
+    assert "32 px" in rungs[2]
 
 
 def test_people_are_told_each_rung_the_choice_the_test_and_the_place(climbed):
+    """What this text says is pinned in test_report.py, with figures that are the same everywhere."""
     outcome = climbed[0]
     *rungs, chosen, test, place = summary(outcome)
     assert [line.split()[0] for line in rungs] == list(CLIMBED)
-    assert chosen == f"Chosen on validation: {outcome.report.chosen}"
-    assert test.startswith("Test: right on ")
-    assert place == f"Report: {outcome.report.report}"
+    assert chosen.endswith(f": {outcome.report.chosen}")
+    assert f"{100 * outcome.report.test['accuracy']:.1f} %" in test
+    assert place.endswith(f": {outcome.report.report}")
 
 
 def refuse_weights(*_arguments, **_options):
     raise WeightsUnavailable("MobileNetV2's weights could not be downloaded.", "Keras says: no route.", "--weights")
 
 
-@pytest.mark.parametrize("error", [refuse_weights, None])
-def test_a_rung_that_cannot_be_trained_is_left_out_with_the_reason(small, drawings, tmp_path, monkeypatch, error):
+def test_a_rung_that_cannot_be_trained_is_left_out_with_the_reason(small, drawings, tmp_path, monkeypatch):
     train_on = room.train_on
+    reasons = {
+        "mobilenet": "MobileNetV2's weights could not be downloaded. Keras says: no route.",
+        "cnn": "The training loss is nan at step 1. The numbers overflowed.",
+    }
 
     def train_or_fail(source, recipe, *rest):
         if recipe.name == "mobilenet":
-            if error:
-                error()
+            refuse_weights()
+        if recipe.name == "cnn":
             raise TrainingFailed("The training loss is nan at step 1.", "The numbers overflowed.", "Smaller steps.")
         return train_on(source, recipe, *rest)
 
     monkeypatch.setattr(room, "train_on", train_or_fail)
     ear = Ear()
-    outcome = ladder(drawings, recipes=("majority", "mobilenet"), epochs=1, runs=tmp_path / "runs", progress=ear)
-    reason = {
-        True: "MobileNetV2's weights could not be downloaded. Keras says: no route.",
-        False: "The training loss is nan at step 1. The numbers overflowed.",
-    }[error is not None]
-    assert outcome.left_out == {"mobilenet": reason}
+    asked = ("majority", "mobilenet", "cnn")
+    outcome = ladder(drawings, recipes=asked, epochs=1, runs=tmp_path / "runs", progress=ear)
+    assert outcome.left_out == reasons
     told = outcome.report.report.with_suffix(".md").read_text(encoding="utf-8")
-    assert "Asked for and not trained:" in told
-    assert "- mobilenet: " in told
-    assert strict(outcome.to_json())["left_out"] == {"mobilenet": reason}
+    assert all(f"- {name}: " in told for name in reasons)
+    assert strict(outcome.to_json())["left_out"] == reasons
     assert [rung.recipe for rung in outcome.report.rungs] == ["majority"]
-    assert f"Left out: mobilenet, {reason}" in summary(outcome)
-    assert f"         left out: {reason}" in ear.lines
+    for name, reason in reasons.items():
+        assert sum(reason in line and name in line for line in summary(outcome)) == 1
+        assert sum(reason in line for line in ear.lines) == 1
 
 
 def test_where_no_rung_can_be_trained_the_reasons_are_the_error(small, drawings, tmp_path, monkeypatch):
     monkeypatch.setattr(room, "train_on", refuse_weights)
     with pytest.raises(PawsightError) as told:
         ladder(drawings, recipes=["mobilenet"], epochs=1, runs=tmp_path / "runs")
-    assert told.value.what == "No rung could be trained."
-    assert told.value.why == "MobileNetV2's weights could not be downloaded. Keras says: no route."
-    assert told.value.fix == "Try: --recipes probe"
+    assert told.value.why == " ".join(raised_by(refuse_weights))
+    assert "--recipes probe" in told.value.fix
+
+
+def raised_by(function):
+    with pytest.raises(PawsightError) as told:
+        function()
+    return told.value.what, told.value.why
 
 
 def climb(monkeypatch, tmp_path, *, validation, test_pictures):
@@ -225,14 +229,15 @@ def climb(monkeypatch, tmp_path, *, validation, test_pictures):
 
 def test_a_rung_that_was_not_measured_is_reported_and_not_chosen(monkeypatch, tmp_path):
     lines, told = climb(monkeypatch, tmp_path, validation=None, test_pictures=9)
-    assert [line.split(":")[0] for line in lines] == ["Rung     majority"]
+    (line,) = lines
+    assert " majority:" in line
     assert told == {"latest": [tmp_path / "001"], "reported": [tmp_path / "001"], "completed": []}
 
 
 def test_without_a_test_part_the_chosen_rung_is_measured_on_none(monkeypatch, tmp_path):
     validation = SimpleNamespace(accuracy=0.75, log_loss=0.5, interval="40.9-92.9 %")
     lines, told = climb(monkeypatch, tmp_path, validation=validation, test_pictures=0)
-    assert lines[-1] == "         validation 75.0 % (40.9-92.9 %) in 1.2 s"
+    assert all(figure in lines[-1] for figure in ("75.0 %", "(40.9-92.9 %)", "1.2 s"))
     assert told["completed"] == told["latest"] == [tmp_path / "001"]
 
 
@@ -241,50 +246,47 @@ def test_what_is_to_be_known_of_the_data_is_said_before_anything_is_trained(monk
     monkeypatch.setattr(room, "resolve", lambda *_, **__: source)
     ear = Ear()
     assert room._announced("sample", ["majority", "probe"], 3, room.Logged(ear)) is source
-    assert ear.lines[1:] == ["Data     sample", "Recipes  majority, probe, seed 3", "Note     These are drawings."]
+    for line, words in zip(
+        ear.lines[1:], (["sample"], ["majority", "probe", "seed 3"], ["These are drawings."]), strict=True
+    ):
+        assert all(word in line for word in words)
 
 
-def test_a_rung_that_would_begin_after_the_time_limit_is_left_out(small, drawings, tmp_path):
+def test_a_rung_that_would_begin_after_the_time_limit_is_left_out(small, drawings, tmp_path, snapshot):
     outcome = ladder(drawings, recipes=("majority", "cnn", "probe"), time_limit=0.0, runs=tmp_path / "runs")
-    assert outcome.left_out == dict.fromkeys(("cnn", "probe"), "the time limit of 0 s was over")
+    assert list(outcome.left_out) == ["cnn", "probe"]
+    assert sorted(set(outcome.left_out.values())) == snapshot
     assert [rung.recipe for rung in outcome.report.rungs] == ["majority"]
 
 
-def test_a_time_limit_that_is_long_enough_leaves_nothing_out(small, drawings, tmp_path):
-    outcome = ladder(drawings, recipes=["majority"], time_limit=math.inf, runs=tmp_path / "runs")
-    assert outcome.left_out == {}
-
-
-def test_a_ladder_of_one_rung_has_no_gain_and_is_chosen(small, drawings, tmp_path):
-    outcome = ladder(drawings, recipes=["majority"], runs=tmp_path / "runs")
-    (rung,) = outcome.report.rungs
-    assert rung.gain is None
-    assert outcome.report.chosen == "majority"
-    assert outcome.report.test["accuracy"] == 0.5
-
-
-def test_ladders_stand_beside_each_other(small, drawings, tmp_path):
-    for number in (1, 2):
-        outcome = ladder(drawings, recipes=["majority"], runs=tmp_path / "runs")
+def test_a_ladder_of_one_rung_has_no_gain_and_is_chosen_and_the_next_stands_beside_it(small, drawings, tmp_path):
+    for number, limit in ((1, None), (2, math.inf)):
+        outcome = ladder(drawings, recipes=["majority"], time_limit=limit, runs=tmp_path / "runs")
         assert outcome.report.report.parent.name == f"ladder-00{number}"
+        assert outcome.left_out == {}
+        (rung,) = outcome.report.rungs
+        assert rung.gain is None
+        assert outcome.report.chosen == "majority"
+        assert outcome.report.test["accuracy"] == 0.5
 
 
 @pytest.mark.parametrize("names", [["cnn", "cnm"], ["cnm"]])
 def test_an_unknown_recipe_is_told_with_those_there_are(tmp_path, names):
     with pytest.raises(WrongUsage) as told:
         ladder(tmp_path / "nowhere", recipes=names, runs=tmp_path / "runs")
-    assert str(told.value) == (
-        f"There is no recipe called 'cnm'.\nThe recipes are {', '.join(RUNGS)}.\nType for example --recipes cnn,probe"
-    )
+    assert "'cnm'" in told.value.what
+    assert "'cnn'" not in told.value.what
+    assert ", ".join(RUNGS) in told.value.why
+    assert "--recipes cnn,probe" in told.value.fix
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_recipe_at_all_is_told_too(tmp_path):
-    with pytest.raises(WrongUsage, match="There is no recipe called ''"):
+    with pytest.raises(WrongUsage, match="''"):
         ladder(tmp_path / "nowhere", recipes=[], runs=tmp_path / "runs")
 
 
 def test_a_weights_file_that_is_not_there_is_told_before_anything_is_trained(drawings, tmp_path):
-    with pytest.raises(WrongUsage, match=r"There is no file .*nothing\.h5"):
+    with pytest.raises(WrongUsage, match=r"nothing\.h5"):
         ladder(drawings, weights=tmp_path / "nothing.h5", runs=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

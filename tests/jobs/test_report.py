@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -10,23 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from pawsight.errors import WrongUsage
 from pawsight.evaluation.ladder_report import LadderReport, RungResult
+from pawsight.evaluation.ladder_views import unique_names
+from pawsight.evaluation.run_folder import read_rung
 from pawsight.jobs import report as job
 from pawsight.jobs.report import default_target, report, summary
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> list[Path]:
+def runs(tmp_path: Path, fake_runs: Any) -> list[Path]:
     """Two made-up runs, the second better."""
-    place = Path(__file__).parents[1] / "evaluation" / "fake_runs.py"
-    spec = importlib.util.spec_from_file_location("pawsight_tests_fake_runs", place)
-    fake: Any = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    spec.loader.exec_module(fake)  # type: ignore[union-attr]
-    rows = fake.draw_pictures(tmp_path / "data", ("cats", "dogs"))
+    rows = fake_runs.draw_pictures(tmp_path / "data", ("cats", "dogs"))
     return [
-        fake.write_run(tmp_path / "runs" / name, rows, ("cats", "dogs"), root=tmp_path / "data", **options)
+        fake_runs.write_run(tmp_path / "runs" / name, rows, ("cats", "dogs"), root=tmp_path / "data", **options)
         for name, options in {
             "001": {"accuracy": 0.5},
             "002": {"accuracy": 0.95, "recipe": "probe", "test": True, "seed": 1},
@@ -52,24 +50,19 @@ def test_many_runs_get_a_short_name() -> None:
     assert default_target([Path(f"/r/{number:03d}") for number in range(1, 10)]) == Path("/r/report-001-to-009")
 
 
-def test_people_are_told_each_rung_the_choice_and_the_place(runs: list[Path]) -> None:
-    made = report(runs)
-    first, second, chosen, test, place = summary(made)
-    assert re.fullmatch(r"cnn +[\d.]+ % \([\d.]+-[\d.]+ %\)", first)
-    assert second.startswith("probe")
-    assert " points (" in second
-    assert second.endswith(", better")
-    assert chosen == "Chosen on validation: probe"
-    assert test.startswith("Test: right on ")
-    assert place == f"Report: {made.report}"
+def test_people_are_told_each_rung_the_choice_and_the_place(
+    runs: list[Path], tmp_path: Path, snapshot: SnapshotAssertion
+) -> None:
+    text = "\n".join(summary(report(runs, quick=True)))
+    assert text.replace(str(tmp_path), "PLACE") == snapshot
 
 
 def test_without_runs_nothing_is_reported() -> None:
-    with pytest.raises(WrongUsage, match="no run to report on"):
+    with pytest.raises(WrongUsage, match="pawsight report runs/001"):
         report([])
 
 
-def test_runs_that_were_not_measured_are_listed_and_none_is_chosen(tmp_path: Path) -> None:
+def test_runs_that_were_not_measured_are_listed_and_none_is_chosen(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     rungs = [
         RungResult(
             recipe=name, run=tmp_path / name, validation=None, seconds_per_epoch=None, parameters=None, gain=None
@@ -77,11 +70,7 @@ def test_runs_that_were_not_measured_are_listed_and_none_is_chosen(tmp_path: Pat
         for name in ("cnn", "majority")
     ]
     made = LadderReport(rungs=tuple(rungs), chosen=None, chosen_run=None, test=None, report=tmp_path / "report.html")
-    assert summary(made) == [
-        "cnn       not measured on validation",
-        "majority  not measured on validation",
-        f"Report: {tmp_path / 'report.html'}",
-    ]
+    assert "\n".join(summary(made)).replace(str(tmp_path), "PLACE") == snapshot
 
 
 def test_where_no_run_is_told_about_nothing_is_computed(runs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +85,7 @@ def test_where_no_run_is_told_about_nothing_is_computed(runs: list[Path], monkey
 def test_a_gain_on_a_few_shared_pictures_says_on_how_many(runs: list[Path]) -> None:
     answers = runs[0] / "predictions.csv"
     answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:8]))
-    assert summary(report(runs, quick=True))[1].endswith(", on the 7 pictures both validated on")
+    assert re.search(r"\b7\b[^\d]*$", summary(report(runs, quick=True))[1])
 
 
 def test_runs_of_one_recipe_and_number_are_called_by_their_paths(runs: list[Path], tmp_path: Path) -> None:
@@ -104,7 +93,7 @@ def test_runs_of_one_recipe_and_number_are_called_by_their_paths(runs: list[Path
     first, second, chosen, *_ = summary(report([runs[0], twin], quick=True, target=tmp_path / "out"))
     assert first.startswith(f"cnn, run {runs[0]} ")
     assert second.startswith(f"cnn, run {twin} ")
-    assert chosen == f"Chosen on validation: cnn, run {runs[0]}"
+    assert chosen.endswith(f": cnn, run {runs[0]}")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert f"cnn, seed 0, run {runs[0]}" in page
-    assert f"cnn, seed 0, run {twin}" in page
+    for name in unique_names([read_rung(runs[0]), read_rung(twin)]):
+        assert name in page

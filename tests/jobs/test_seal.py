@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import pytest
 
 from pawsight.jobs.evaluate import evaluate, summary
-from pawsight.jobs.sealed import looks_at_test
+from pawsight.jobs.sealed import looks_at_test, told_looks
 
 _OPENED: list[str] | None = None
 
@@ -43,10 +43,9 @@ def recording() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def run(warm, tmp_path):
+def run(own_run):
     """A run of this test's own, since looks are counted in it."""
-    data = shutil.copytree(warm.data, tmp_path / "data")
-    return warm.again(data, tmp_path / "runs").run
+    return own_run
 
 
 @pytest.fixture
@@ -68,25 +67,23 @@ def jobs(run):
     twin = shutil.copytree(run, run.parent / "twin")
     picture = next((run.parent.parent / "data" / "train" / "cats").iterdir())
     return {
+        "report": lambda: report([run]),  # first, so that it has to compute what the run does not keep
         "evaluate": lambda: evaluate(run),
         "evaluate --slices": lambda: evaluate(run, slices=True),
         "evaluate --learning-curve": lambda: evaluate(run, learning_curve=True),
-        "report": lambda: report([run]),
         "compare": lambda: compare([run, twin]),
         "review": lambda: review(run),
         "predict": lambda: list(predict(run, [str(picture)])),
     }
 
 
-@pytest.mark.parametrize(
-    "verb", ["evaluate", "evaluate --slices", "evaluate --learning-curve", "report", "compare", "review", "predict"]
-)
-def test_verbs_on_a_finished_run_open_no_test_picture(run, sealed, verb):
-    with recording() as opened:
-        jobs(run)[verb]()
-    assert opened, "something was opened"
-    assert sealed.isdisjoint(opened)
-    assert looks_at_test(run) == 0
+def test_verbs_on_a_finished_run_open_no_test_picture(run, sealed):
+    for verb, work in jobs(run).items():
+        with recording() as opened:
+            work()
+        assert opened, f"{verb}: something was opened"
+        assert sealed.isdisjoint(opened), verb
+        assert looks_at_test(run) == 0, verb
 
 
 def test_evaluate_test_opens_them_and_counts_and_shows_each_look(run, sealed):
@@ -94,20 +91,26 @@ def test_evaluate_test_opens_them_and_counts_and_shows_each_look(run, sealed):
         first = evaluate(run, test=True)
     assert sealed <= set(opened)
     assert first.to_json()["looks_at_test"] == 1
-    assert "This is the first look at the test part since training, and it is counted." in summary(first)
+    assert told_looks(1) in summary(first)
     second = evaluate(run, test=True)
     assert second.to_json()["looks_at_test"] == looks_at_test(run) == 2
-    assert any(line.startswith("This is look 2 at the test part since training") for line in summary(second))
+    assert told_looks(2) in summary(second)
     assert evaluate(run).to_json()["looks_at_test"] is None
+
+
+def test_a_look_is_told_with_its_number(snapshot):
+    assert [told_looks(number) for number in (1, 2, 1_000)] == snapshot
 
 
 def test_the_report_shows_the_looks(run):
     from pawsight.jobs.report import report
 
-    evaluate(run, test=True)
-    evaluate(run, test=True)
-    page = report([run]).report.read_text("utf-8")
-    assert "looked at 2 times by pawsight evaluate or compare" in page
+    pages = {}
+    for looks in (2, 3):
+        (run / "looks.json").write_text(json.dumps({"looks_at_test": looks}))
+        pages[looks] = report([run], quick=True).report.with_suffix(".md").read_text("utf-8").splitlines()
+    (two,), (three,) = (set(pages[looks]) - set(pages[5 - looks]) for looks in (2, 3))
+    assert two.replace(" 2 ", " 3 ") == three
 
 
 def test_comparing_on_the_test_part_is_a_look_at_both_and_is_shown(run):
@@ -117,7 +120,7 @@ def test_comparing_on_the_test_part_is_a_look_at_both_and_is_shown(run):
     twin = shutil.copytree(run, run.parent / "twin")
     made = compare([run, twin], test=True)
     assert made.to_json()["looks_at_test"] == [looks_at_test(run), looks_at_test(twin)] == [1, 1]
-    assert "This is the first look at the test part since training, and it is counted." in lines_of(made)
+    assert told_looks(1) in lines_of(made)
     assert compare([run, twin]).to_json()["looks_at_test"] == []
 
 

@@ -62,7 +62,7 @@ def test_a_real_run_s_parts_are_those_of_its_split(trained, tmp_path):
 
 
 def test_a_bundle_without_its_run_is_told(tmp_path):
-    with pytest.raises(WrongUsage, match=r"has no splits\.csv"):
+    with pytest.raises(WrongUsage, match=r"splits\.csv"):
         held_out(tmp_path, "validation")
 
 
@@ -73,14 +73,14 @@ def test_a_run_whose_source_cannot_be_read_is_told(run, content):
         (run / "source.json").write_text(content)
     with pytest.raises(StorageError) as told:
         held_out(run, "test")
-    assert told.value.what == f"{run / 'source.json'} cannot be read."
-    assert told.value.fix == "Name a finished run, e.g. runs/latest."
+    assert str(run / "source.json") in told.value.what
+    assert "runs/latest" in told.value.fix
     assert looks_at_test(run) == 0
 
 
 def test_a_count_that_cannot_be_read_is_told_and_not_forgotten(run):
     (run / "looks.json").write_text("nonsense")
-    with pytest.raises(StorageError, match=r"looks\.json cannot be read"):
+    with pytest.raises(StorageError, match=r"looks\.json"):
         held_out(run, "test")
     assert (run / "looks.json").read_text() == "nonsense"
 
@@ -90,4 +90,4 @@ def test_a_split_that_lacks_a_column_is_told(run, table):
     (run / "splits.csv").write_text(table)
     with pytest.raises(StorageError) as told:
         held_out(run, "validation")
-    assert told.value.why == "It lacks one of the columns path, sha256, label, part."
+    assert "path, sha256, label, part" in told.value.why

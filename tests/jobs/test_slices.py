@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from syrupy.assertion import SnapshotAssertion
 
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.report import aligned
@@ -12,12 +13,13 @@ from pawsight.evaluation.slices import Judged, Slice, SliceKey, measure_slices
 from pawsight.jobs.slices import slice_lines, slice_remarks
 
 
-def test_without_a_slice_that_is_large_enough_that_is_said_and_no_test_is_claimed() -> None:
+def test_without_a_slice_that_is_large_enough_that_is_said_and_no_test_is_claimed(
+    snapshot: SnapshotAssertion,
+) -> None:
     judged = [Judged(f"{number}.jpg", "cats", "cats", 0.9) for number in range(4)]
     few = measure_slices(judged, {SliceKey("trait", "dark"): np.array([True, False, False, False])})
     assert few[0].p_holm is None
-    for slices in ((), few):
-        assert slice_remarks(slices) == ["No slice is large enough to test."]
+    assert slice_remarks(()) == slice_remarks(few) == snapshot
     assert len(slice_lines(few)) == 2
 
 
@@ -34,15 +36,11 @@ def one_slice(**changes: Any) -> Slice:
     return Slice(**(values | changes))
 
 
-def test_slices_that_are_worse_are_named_with_their_surest_mistakes() -> None:
+def test_slices_that_are_worse_are_named_with_their_surest_mistakes(snapshot: SnapshotAssertion) -> None:
     as_good = one_slice(name="bright", verdict="tie", worst=())
-    assert slice_remarks([as_good, one_slice()]) == [
-        "Worse on dark pictures, by 34.4 points; wrong, the surest first:",
-        "  a.jpg: cats taken for dogs",
-    ]
+    assert slice_remarks([as_good, one_slice()]) == snapshot
+    assert aligned(slice_lines([as_good, one_slice()])) == snapshot
 
 
-def test_where_none_is_worse_it_is_said_how_that_was_tested() -> None:
-    assert slice_remarks([one_slice(verdict="tie", p_holm=1.0)] * 2) == [
-        "No slice is worse than the rest beyond chance (Fisher's exact test, Holm's correction over 2)."
-    ]
+def test_where_none_is_worse_it_is_said_how_that_was_tested(snapshot: SnapshotAssertion) -> None:
+    assert slice_remarks([one_slice(verdict="tie", p_holm=1.0)] * 2) == snapshot

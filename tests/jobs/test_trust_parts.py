@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -65,12 +66,11 @@ def test_quick_leaves_out_what_is_not_kept(run):
 def test_where_the_pictures_are_gone_the_report_says_so_and_stands(run, tmp_path):
     (run / "source.json").write_text(json.dumps({"root": str(tmp_path / "nowhere")}))
     absent = complete(run)
-    assert absent["slices"] == "The validation pictures of the run are no longer where they were."
-    assert "suspects" in absent
+    assert {"slices", "suspects"} <= set(absent)
     report([run])
-    text = (run / "report.html").read_text()
-    assert "no longer where they were" in text
-    assert "pawsight evaluate" in text
+    text = html.unescape((run / "report.html").read_text())
+    assert absent["slices"] in text
+    assert f"pawsight evaluate {run}" in text
 
 
 def test_a_run_without_its_bundle_is_told_as_far_as_it_goes(run):

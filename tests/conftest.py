@@ -68,33 +68,6 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def backbone_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder with efficientnet-lite0 at 96 px in it, exported once for all workers. Read, never write."""
-    from filelock import FileLock
-
-    from pawsight.errors import MissingExtra
-    from pawsight.models.export_backbone import backbone_onnx
-
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    folder = shared / "backbone-cache"
-    folder.mkdir(exist_ok=True)
-    with FileLock(shared / "backbone-cache.lock"):
-        try:
-            backbone_onnx(BACKBONE, BACKBONE_PX, folder)
-        except MissingExtra as error:
-            pytest.skip(f"no backbone to test with: {error}")
-    return folder
-
-
-@pytest.fixture
-def warm_cache_folder(cache_folder: Path, backbone_cache: Path) -> Path:
-    """This test's cache folder, with the backbone of `backbone_cache` in it."""
-    shutil.copytree(backbone_cache / "backbones", cache_folder / "backbones")
-    return cache_folder
-
-
-@pytest.fixture(scope="session")
 def colour_backbone() -> bytes:
     """ONNX: `pictures` (N, 8, 8, 3) uint8 in, their mean colour out, as `features` (N, 3) in 0..255."""
     from onnx import TensorProto, helper
@@ -153,7 +126,7 @@ class Trained:
 
     report: TrainReport
     data: Path
-    cache: Path  # with the backbone and all features in it
+    cache: Path  # with all features in it
     lines: tuple[str, ...]  # said on the way
 
     def again(self, data: Path, runs: Path, **options: Any) -> TrainReport:
@@ -169,7 +142,7 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(drawings: Path, backbone_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+def trained(drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     """A probe trained on the drawings, once for the session. Read, never write."""
     from pawsight.jobs.train import train
     from pawsight.progress import Silent
@@ -181,7 +154,6 @@ def trained(drawings: Path, backbone_cache: Path, tmp_path_factory: pytest.TempP
             self.lines.append(line)
 
     place = tmp_path_factory.mktemp("trained")
-    shutil.copytree(backbone_cache / "backbones", place / "cache" / "backbones")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
         report = train(

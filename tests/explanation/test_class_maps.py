@@ -99,25 +99,25 @@ def share_inside(explainer, cases, method):
 
 
 @pytest.fixture(scope="module")
-def finer_probe(probe, backbone_cache):
+def finer_probe(probe):
     """A probe at 192 px, so with maps of 6 x 6, on 60 drawings.
 
     At 96 px the maps are 3 x 3 and every cell of theirs sees nearly all of the picture, so they tell no place: 53 % of the
-    heat lay in boxes that take 58 % of the pictures. The backbone of 96 px can be had at 192 without another export,
-    since all its sides halve evenly at both.
+    heat lay in boxes that take 58 % of the pictures.
     """
     from pawsight.engine import Engine
+    from pawsight.models.efficientnet_onnx import backbone_onnx
     from pawsight.models.head_graph import append_head
     from pawsight.training.probe import fit_head
 
-    (backbone,) = (backbone_cache / "backbones").glob("*.onnx")
+    backbone = backbone_onnx("efficientnet-lite0", 192)
     decode_at = replace(probe.bundle.card.decode, image_px=192)
     learnt = [drawn(index, decode_at, part="train") for index in range(60)]
-    engine = Engine(backbone.read_bytes(), image_px=192, precision="f32", streams=EXACT.cores)
+    engine = Engine(backbone, image_px=192, precision="f32", streams=EXACT.cores)
     features = engine.run_all(np.stack([square for _, square, *_ in learnt]))["features"]
     labels = np.array([probe.classes.index(label) for label, *_ in learnt])
     head = fit_head(features, labels, classes=2, folds=3, seed=0)
-    model = append_head(backbone.read_bytes(), head.weights, head.bias, classes=probe.classes)
+    model = append_head(backbone, head.weights, head.bias, classes=probe.classes)
     return predictor_of(model, probe.bundle, classes=probe.classes, image_px=192)
 
 

@@ -60,7 +60,7 @@ def data(drawings, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trials(data, backbone_cache, mobilenet_weights, tmp_path_factory):
+def trials(data, mobilenet_weights, tmp_path_factory):
     """Every rung, trained when it is first asked for."""
     from pawsight.data.sources import resolve
     from pawsight.machine import this_machine
@@ -68,7 +68,6 @@ def trials(data, backbone_cache, mobilenet_weights, tmp_path_factory):
     from pawsight.training.run import train
 
     place = tmp_path_factory.mktemp("trials")
-    shutil.copytree(backbone_cache / "backbones", place / "cache" / "backbones")
     made = {}
 
     def run(name, folder):
@@ -126,13 +125,17 @@ def counted(recipe, weights):
         frozen = build_mobilenet(image_px=recipe.image_px, weights=weights)
         top = build_top(frozen.output.shape[1:], classes=2, seed=0)
         return totals(keras.Model(frozen.input, top(frozen.output)))
-    from pawsight.models.efficientnet_lite import build, upper_start
+    from pawsight.models.backbones import find_backbone
+    from pawsight.models.efficientnet_keras import build
+    from pawsight.models.efficientnet_lite import published_weights, upper_start
 
-    backbone = build(recipe.backbone, image_px=recipe.image_px, folded=True)
-    backbone.trainable = recipe.method == "finetune"
-    if recipe.method == "finetune":
-        keras.Model(backbone.input, backbone.get_layer(upper_start(recipe.backbone)).output).trainable = False
-    return totals(keras.Model(backbone.input, keras.layers.Dense(2)(backbone.output)))
+    backbone = find_backbone(recipe.backbone)
+    weights, head = published_weights(backbone), 2 * (backbone.feature_dim + 1)
+    frozen = build(backbone, recipe.image_px, weights).count_params()
+    if recipe.method == "probe":
+        return frozen + head, head
+    learned = build(backbone, recipe.image_px, weights, after=upper_start(backbone)).count_params()
+    return frozen + head, learned + head
 
 
 def totals(model):

@@ -142,7 +142,7 @@ def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candida
 
 
 def test_the_classifier_is_the_same_bytes_and_what_cannot_be_read_is_left_out(
-    ray_of_two, trained, warm_cache_folder, tmp_path
+    ray_of_two, trained, cache_folder, tmp_path
 ):
     data = tmp_path / "data"
     for path in sorted(trained.data.rglob("*.*")):

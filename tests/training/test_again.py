@@ -49,13 +49,11 @@ def test_known_features_need_no_file(trained, run, tmp_path):
     assert again.left_out == 0
 
 
-def test_without_the_cache_they_are_computed_again_and_changed_files_left_out(
-    trained, run, tmp_path, warm_cache_folder
-):
+def test_without_the_cache_they_are_computed_again_and_changed_files_left_out(trained, run, tmp_path, cache_folder):
     few = owned(run, "validation")[:3]
     wrong = replace(few[0], sha256="0" * 64)
     missing = replace(few[1], sha256="1" * 64, candidate=replace(few[1].candidate, path=tmp_path / "gone.jpg"))
-    place = place_of(warm_cache_folder, tmp_path)
+    place = place_of(cache_folder, tmp_path)
     again = features_again([*few, wrong, missing], ("cats", "dogs"), recipe_of(run), place)
     known = features_again(few, ("cats", "dogs"), recipe_of(run), place_of(trained.cache, tmp_path))
     assert again.left_out == 2

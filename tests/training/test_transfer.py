@@ -24,13 +24,12 @@ TIMID = replace(
 
 
 @pytest.fixture(scope="module")
-def pair(drawings, backbone_cache, tmp_path_factory):
+def pair(drawings, tmp_path_factory):
     """A probe, and a fine-tuning whose steps are too small to change an answer."""
     from pawsight.data.sources import resolve
     from pawsight.training.run import train
 
     place = tmp_path_factory.mktemp("transfer")
-    shutil.copytree(backbone_cache / "backbones", place / "cache" / "backbones")
     work = Workplace(place / "runs", place / "cache", this_machine(), SILENT, Stopwatch())
     source = resolve(drawings, cache=place / "cache")
     return [train(source, recipe, work, parts=("validation",)) for recipe in (PROBE, TIMID)]

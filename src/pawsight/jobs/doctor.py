@@ -65,7 +65,7 @@ def _memory() -> Finding:
 
 
 def _inference() -> Finding:
-    return _packages("Predicting", ("numpy", "pillow", "openvino", "scipy"), "pip install pawsight")
+    return _packages("Predicting", ("numpy", "pillow", "openvino", "scikit-learn"), "pip install pawsight")
 
 
 def _training() -> Finding:

@@ -9,12 +9,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from pawsight import machine
-from pawsight.machine import Machine, cache_folder, return_large_blocks, this_machine, usable_cores, versions
+from pawsight.machine import Machine, cache_folder, this_machine, usable_cores, versions
 
 MADE_UP = Machine(
     system="Linux x86_64", processor="Abacus 9", cores=2, memory_gib=15.6, bfloat16="AMX", python="3.11.7"
@@ -84,18 +83,6 @@ def test_where_a_process_may_run_on_any_core_all_are_counted(monkeypatch: pytest
     for count, cores in ((6, 6), (None, 1)):
         monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
         assert usable_cores() == cores
-
-
-@pytest.mark.parametrize("system", ["linux", "darwin"])
-def test_the_c_library_is_told_where_it_listens(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[int] = []
-    library = SimpleNamespace(mallopt=lambda option, _: told.append(option))
-    monkeypatch.setattr(machine.ctypes, "CDLL", lambda _: library)
-    monkeypatch.setattr(sys, "platform", system)
-    return_large_blocks()
-    assert len(told) == (2 if system == "linux" else 0)
-    monkeypatch.setattr(machine.ctypes, "CDLL", lambda _: SimpleNamespace())  # a C library of another kind
-    return_large_blocks()
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -164,18 +164,6 @@ def _everything_on(terminal_end, *, seconds):
     return seen.decode(errors="replace")
 
 
-@pytest.mark.parametrize(("quiet", "is_terminal", "shows"), [(False, True, 1), (True, True, 0), (False, False, 0)])
-def test_a_picture_is_shown_on_a_terminal_alone(tmp_path, capsys, monkeypatch, quiet, is_terminal, shows):
-    from pawsight.images import inline
-
-    (tmp_path / "page.png").write_bytes(b"a picture")
-    monkeypatch.setattr(inline, "inline", lambda content, environment, columns: f"<{content.decode()}>")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal, raising=False)
-    Terminal(quiet=quiet).show_picture(tmp_path / "page.png")
-    out, err = capsys.readouterr()
-    assert (out, err) == ("<a picture>\n" * shows, "")
-
-
 def test_a_bar_that_was_never_shown_has_nothing_to_take_away(monkeypatch, capsys):
     made = []
     monkeypatch.setattr(terminal, "_rich_bar", made.append)

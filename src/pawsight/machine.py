@@ -6,7 +6,6 @@ pictures, models, runs.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import sys
@@ -15,8 +14,6 @@ from importlib import metadata
 from pathlib import Path
 
 _BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-_LARGE_BLOCK = 1 << 20  # bytes
 _PACKAGES = ("pawsight", "numpy", "pillow", "openvino", "onnx", "scikit-learn", "keras", "tensorflow", "tensorflow-cpu")
 
 
@@ -75,18 +72,6 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("pawsight", appauthor=False)
-
-
-def return_large_blocks() -> None:
-    """Let this process return large blocks of memory to the system when they are freed, where the C library is glibc.
-
-    By default it returns only the first ones, and learns from each to keep room for the next: a process that classified
-    the same thousand files again and again, pictures of 49 megapixels among them, swung between 100 and 287 MiB.
-    """
-    settle = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if settle is not None:
-        settle(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
-        settle(_M_TRIM_THRESHOLD, 2 * _LARGE_BLOCK)
 
 
 def versions() -> dict[str, str]:

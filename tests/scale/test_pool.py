@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from pawsight.bundle import Exam, read_bundle
+from pawsight.cli.process import quiet_libraries
 from pawsight.errors import BundleRefused, PawsightError
 from pawsight.jobs.scale import predict_to
 from pawsight.progress import SILENT
@@ -58,7 +59,8 @@ def test_a_worker_killed_mid_way_is_replaced_and_nothing_is_lost_or_doubled(ray_
         time.sleep(0.05)
     assert len(before) == 2
     os.kill(before[0], signal.SIGKILL)
-    made += list(parts)
+    with quiet_libraries():
+        made += list(parts)
     assert sorted(index for index, _ in made) == list(range(40))
     assert dict(made) == dict(parts_here(bundle, work))
     assert capsys.readouterr().out == ""
@@ -86,6 +88,7 @@ def test_what_an_actor_refuses_is_told_in_its_own_words(ray_of_two, colour_bundl
 
 WATCH = """
 import json, os, psutil, sys
+from pawsight.cli.process import quiet_libraries
 from pawsight.jobs.scale import predict_to
 bundle, pictures, out = sys.argv[1:]
 class Listener:
@@ -101,7 +104,8 @@ class Listener:
                 if one.status == "LISTEN": seen.add(one.laddr.ip.removeprefix("::ffff:"))
         stats.append(os.environ["RAY_USAGE_STATS_ENABLED"])
 seen, stats = set(), []
-report = predict_to(bundle, [pictures], out, engine="ray", actors=1, shard=4, progress=Listener())
+with quiet_libraries():
+    report = predict_to(bundle, [pictures], out, engine="ray", actors=1, shard=4, progress=Listener())
 print(json.dumps([sorted(seen), stats[:1], "RAY_AUTH_TOKEN" in os.environ, report.tally.answered]))
 """
 

@@ -173,6 +173,11 @@ def trained(drawings: Path, backbone_cache: Path, tmp_path_factory: pytest.TempP
     assert written_in(report.run) == made, "a test wrote into the run that all share: let it copy the run first"
 
 
+def says(message: object, *words: object) -> bool:
+    """Whether a message names all of these: files, numbers, kinds, what to type."""
+    return all(str(word) in str(message) for word in words)
+
+
 def written_in(folder: Path) -> dict[str, int]:
     """Return every file below a folder with when it was written."""
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}

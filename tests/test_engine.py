@@ -16,6 +16,8 @@ from pawsight.errors import BundleRefused
 from pawsight.machine import this_machine
 
 STREAMS = 2
+# OpenVINO asks for bfloat16 all the same where oneDNN is held back, and then cannot have it.
+in_bfloat16 = pytest.mark.skipif("ONEDNN_MAX_CPU_ISA" in os.environ, reason="ONEDNN_MAX_CPU_ISA is set")
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +130,7 @@ def test_bfloat16_is_taken_only_where_amx_makes_it_fast():
     assert set(SPOKEN) == {"f32", "bf16"}
 
 
+@in_bfloat16
 def test_bfloat16_answers_lie_near_those_of_float32(colour_model, engine):
     rough = Engine(colour_model, image_px=8, precision="bf16", streams=1).run_all(squares(20))
     exact = engine.run_all(squares(20))

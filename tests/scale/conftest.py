@@ -27,6 +27,11 @@ def write_pictures(folder: Path, count: int = 12) -> list[Path]:
     return paths
 
 
+def says(message: object, *words: object) -> bool:
+    """Whether a message names all of these: files, numbers, kinds, what to type."""
+    return all(str(word) in str(message) for word in words)
+
+
 def actors() -> list[int]:
     """The process numbers of this process's pool, in order; one that ends while it is looked at is none of them."""
     found = []

@@ -23,7 +23,7 @@ from pawsight.scale.pooled import parts_by_pool
 from pawsight.scale.sources import paths_of
 from pawsight.scale.work import begin, opened
 
-from .conftest import actors
+from .conftest import actors, says
 
 
 @pytest.fixture
@@ -156,15 +156,16 @@ def test_a_cluster_that_is_not_there_is_said(colour_bundle, pictures, tmp_path, 
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     with pytest.raises(PawsightError) as refusal:
         predict_to(colour_bundle, [pictures[0]], tmp_path / "out", engine="ray", ray_address="127.0.0.1:1")
-    assert str(refusal.value) == (
-        "There is no Ray at 127.0.0.1:1.\nIt says: Failed to connect to 127.0.0.1:1.\n"
-        "Leave --engine out to work without it."
-    )
+    assert says(refusal.value.what, "127.0.0.1:1")
+    assert says(refusal.value.why, "Failed to connect")
+    assert "pages more" not in str(refusal.value)
+    assert says(refusal.value.fix, "--engine")
 
 
 def test_a_pool_that_cannot_go_on_is_told_with_what_to_do():
     told = _told(RuntimeError("Traceback (most recent call last):\n  pages of it\nMemoryError: no room\n"), "Do that.")
-    assert str(told) == "Ray's workers could not go on.\nIt says: MemoryError: no room\nDo that."
+    assert told.why.endswith("MemoryError: no room")
+    assert told.fix == "Do that."
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_resuming_where_there_is_nothing_begins(colour_bundle, pictures, tmp_pat
     assert predict_to(colour_bundle, [pictures[0]], tmp_path / "out", resumed=True).found == 0
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_driver_killed_half_way_leaves_what_a_resumed_one_completes(
     engine, colour_bundle, long_list, tmp_path, environment_of_its_own
 ):

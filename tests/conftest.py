@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -164,6 +166,11 @@ def trained(drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert written_in(report.run) == made, "a test wrote into the run that all share: let it copy the run first"
 
 
+def says(message: object, *words: object) -> bool:
+    """Whether a message names all of these: files, numbers, kinds, what to type."""
+    return all(str(word) in str(message) for word in words)
+
+
 def written_in(folder: Path) -> dict[str, int]:
     """Return every file below a folder with when it was written."""
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
@@ -213,3 +220,32 @@ def fake_runs() -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+# What a test may lack, as its reason for being left out names it, and what to do about it.
+REMEDIES = {
+    "photographs": f"put the exercise's archive at {PHOTOGRAPHS}, or set PAWSIGHT_PHOTOGRAPHS to where it is",
+    "Chromium": "apt-get install chromium chromium-driver",
+    "onnxruntime-web": "install npm and type make test, which fetches it",
+    "axe": "install npm and type make test, which fetches it",
+}
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # so that these are the last lines
+def pytest_terminal_summary(terminalreporter: Any) -> Generator[None, None, None]:
+    """Say at the end, in one line for each thing that is missing, how many tests were left out and what to install."""
+    yield
+    counts: Counter[tuple[str, str]] = Counter()
+    for report in terminalreporter.getreports("skipped"):
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+        lacks = next((word for word in REMEDIES if word in reason), "")
+        if lacks:
+            remedy = REMEDIES[lacks]
+        elif extra := re.search(r"pawsight\[[a-z,]+\]", reason):
+            lacks, remedy = extra[0], f'pip install "{extra[0]}"'
+        else:
+            lacks, remedy = reason, 'pip install "pawsight[dev]"' if reason.startswith("could not import") else ""
+        counts[lacks, remedy] += 1
+    for (lacks, remedy), count in sorted(counts.items()):
+        tests = "test or file of tests" if count == 1 else "tests or files of tests"
+        terminalreporter.write_line(f"Left out: {count} {tests}, {lacks}{remedy and ': '}{remedy}")

@@ -19,6 +19,8 @@ from pawsight.bundle import card_summary, find_bundle, read_bundle, to_jsonable,
 from pawsight.bundle_checks import seal_of
 from pawsight.errors import BundleRefused, StorageError
 
+from .conftest import says
+
 FIX = "Train again, or copy the whole bundle folder once more."
 
 
@@ -109,7 +111,9 @@ def test_a_bundle_that_cannot_be_written_whole_is_not_there(colour_bundle, tmp_p
 
 
 def test_a_bundle_sums_itself_up_in_a_line(colour_bundle):
-    assert card_summary(read_bundle(colour_bundle)) == "probe at 8 px, 3 classes, split 555555555555, made 2026-11-22"
+    summary = card_summary(read_bundle(colour_bundle))
+    assert says(summary, "probe", "8 px", "3 classes", "5" * 12, "2026-11-22")
+    assert "\n" not in summary
 
 
 def test_the_card_as_json_is_what_lies_in_the_file(colour_bundle):
@@ -122,9 +126,9 @@ def test_the_card_as_json_is_what_lies_in_the_file(colour_bundle):
 def test_a_place_without_a_bundle_is_refused(tmp_path):
     with pytest.raises(BundleRefused) as told:
         read_bundle(tmp_path)
-    assert str(told.value) == (
-        f"{tmp_path} is not a usable bundle.\nThere is no bundle.json in it, nor in a folder bundle/ below it.\n{FIX}"
-    )
+    assert says(told.value.what, tmp_path)
+    assert says(told.value.why, "bundle.json", "bundle/")
+    assert told.value.fix == FIX
 
 
 def test_a_place_whose_name_the_system_refuses_is_refused(tmp_path):
@@ -143,13 +147,13 @@ def test_one_altered_byte_is_noticed(bundle, refusal, name):
     content = bytearray((bundle / name).read_bytes())
     content[len(content) // 2] ^= 1
     (bundle / name).write_bytes(content)
-    assert refusal() == f"{name} is not the file that was written: its SHA-256 differs."
+    assert says(refusal(), name, "SHA-256")
 
 
 def test_a_cut_file_is_noticed(bundle, refusal):
     content = (bundle / "model.onnx").read_bytes()
     (bundle / "model.onnx").write_bytes(content[:-1])
-    assert refusal() == "model.onnx is not the file that was written: its SHA-256 differs."
+    assert says(refusal(), "model.onnx", "SHA-256")
 
 
 @pytest.mark.parametrize("name", ["model.onnx.data", "run_me.py", "__pycache__"])
@@ -210,13 +214,13 @@ def test_the_seal_covers_all_else_that_the_card_says(colour_bundle):
 def test_a_card_altered_after_it_was_written_is_refused(bundle, refusal, change):
     path = bundle / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    assert refusal() == "bundle.json was altered after it was written."
+    assert says(refusal(), "bundle.json", "altered")
 
 
 @pytest.mark.parametrize("content", ["{}", '{"files": []}'])
 def test_a_card_without_a_seal_is_refused(bundle, refusal, content):
     (bundle / "bundle.json").write_text(content)
-    assert refusal() == "bundle.json was altered after it was written."
+    assert says(refusal(), "bundle.json", "altered")
 
 
 def test_the_layout_of_the_card_is_nobody_s_concern(bundle):
@@ -307,7 +311,7 @@ def test_an_exam_with_python_objects_in_it_is_refused_unopened(bundle, refusal):
 
     trap = np.array([Trap()], dtype=object)
     replace_file(bundle, "exam.npz", npz(pictures=trap, probabilities=answers()))
-    assert refusal() == "exam.npz cannot be read: pictures.npy holds Python objects."
+    assert says(refusal(), "exam.npz", "pictures.npy", "Python objects")
     assert not (bundle / "sprung").exists()
 
 
@@ -334,13 +338,13 @@ def test_an_exam_that_is_none_is_refused(bundle, refusal, content):
 )
 def test_an_exam_of_the_wrong_shape_is_refused(bundle, refusal, pictures, probabilities):
     replace_file(bundle, "exam.npz", npz(pictures=pictures, probabilities=probabilities))
-    assert refusal() == "exam.npz has arrays of the wrong shape or kind, or no pictures."
+    assert says(refusal(), "exam.npz", "wrong shape or kind")
 
 
 @pytest.mark.parametrize("reduced", [answers(2), answers(classes=2), answers().astype(np.float64), np.float32(1)])
 def test_answers_in_bfloat16_of_the_wrong_shape_are_refused(bundle, refusal, reduced):
     replace_file(bundle, "exam.npz", npz(pictures=questions(), probabilities=answers(), reduced=reduced))
-    assert refusal() == "exam.npz has arrays of the wrong shape or kind, or no pictures."
+    assert says(refusal(), "exam.npz", "wrong shape or kind")
 
 
 def test_answers_in_bfloat16_come_back_where_there_are_some(colour_bundle, tmp_path):
@@ -399,7 +403,7 @@ def test_an_exam_that_claims_more_than_it_holds_is_refused_before_room_is_made(b
     replace_file(bundle, "exam.npz", zipped([("pictures.npy", claiming(shape, content=content)), EXAM[1]]))
     for name in ("empty", "ndarray", "frombuffer"):
         monkeypatch.delattr(f"numpy.{name}")
-    assert refusal() == "exam.npz cannot be read: pictures.npy is not as long as its header says."
+    assert says(refusal(), "exam.npz", "pictures.npy", "header")
 
 
 def test_an_exam_that_would_fill_the_memory_is_refused_unpacked(bundle, refusal, monkeypatch):
@@ -407,7 +411,7 @@ def test_an_exam_that_would_fill_the_memory_is_refused_unpacked(bundle, refusal,
     assert len(content) < 2**20
     replace_file(bundle, "exam.npz", content)
     monkeypatch.delattr("zipfile.ZipFile.open")
-    assert refusal() == "exam.npz cannot be read: it unpacks to more than 268,435,456 bytes."
+    assert says(refusal(), "exam.npz", "268,435,456 bytes")
 
 
 def test_two_arrays_count_together(bundle, refusal, monkeypatch):
@@ -424,7 +428,7 @@ def test_an_exam_whose_directory_claims_more_than_is_packed_is_refused(bundle, r
     directory = content.index(b"PK\x01\x02")
     content[directory + 24 : directory + 28] = struct.pack("<I", len(lie) + 200 * 2**20)
     replace_file(bundle, "exam.npz", bytes(content))
-    assert refusal() == "exam.npz cannot be read: pictures.npy ends early."
+    assert says(refusal(), "exam.npz", "pictures.npy", "ends early")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -443,18 +447,18 @@ def test_an_exam_whose_directory_claims_more_than_is_packed_is_refused(bundle, r
 )
 def test_an_exam_holds_two_arrays_and_at_most_one_known_other(bundle, refusal, members):
     replace_file(bundle, "exam.npz", zipped(members))
-    assert refusal() == "exam.npz cannot be read: it holds something else than pictures and probabilities."
+    assert says(refusal(), "exam.npz", "something else")
 
 
 @pytest.mark.parametrize("how", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_exam_packed_in_another_way_is_refused(bundle, refusal, how):
     replace_file(bundle, "exam.npz", zipped(EXAM, how))
-    assert refusal() == "exam.npz cannot be read: pictures.npy is packed in another way than Pawsight packs."
+    assert says(refusal(), "exam.npz", "pictures.npy", "packed")
 
 
 def test_an_exam_of_another_version_of_npy_is_refused(bundle, refusal):
     replace_file(bundle, "exam.npz", zipped([("pictures.npy", claiming((0,), version=(3, 0))), EXAM[1]]))
-    assert refusal() == "exam.npz cannot be read: pictures.npy is of another version than Pawsight writes."
+    assert says(refusal(), "exam.npz", "pictures.npy", "version")
 
 
 @pytest.fixture

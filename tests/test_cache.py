@@ -22,6 +22,8 @@ from pawsight import cache as cache_module
 from pawsight.cache import Cache
 from pawsight.errors import DiskFull, StorageError
 
+from .conftest import says
+
 FIX = "Set PAWSIGHT_CACHE to a folder that is writable, or delete this one: everything in it can be made again."
 FILE, PAGE = "entries-1.sqlite", 8192
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -388,14 +390,14 @@ def test_a_full_disk_is_named(code: int, cache: Cache, folder: Path, monkeypatch
     monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**6, 10**6 - 5, 5))
     with pytest.raises(DiskFull) as caught:
         cache.put_many("facts", {"key": b"value"})
-    assert str(caught.value) == (
-        f"Could not write 13 bytes to the cache in {folder}: no space left on device. 5 bytes are free there. "
-        "Make room, then type the same command again."
-    )
+    assert says(caught.value, folder, "13 bytes", "no space left on device", "5 bytes are free")
+    assert "\n" not in str(caught.value)
 
 
 def test_an_input_output_error_where_there_is_room_is_the_disk_s_own(cache: Cache, folder: Path) -> None:
     refusing(cache, sqlite3.SQLITE_IOERR_WRITE)
     with pytest.raises(StorageError) as caught:
         cache.put_many("facts", {"key": b"value"})
-    assert str(caught.value) == f"The cache in {folder} cannot be used.\nThe system says: it does not work.\n{FIX}"
+    assert says(caught.value.what, folder)
+    assert says(caught.value.why, "it does not work")
+    assert caught.value.fix == FIX

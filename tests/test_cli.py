@@ -16,6 +16,8 @@ from PIL import Image
 import pawsight
 from pawsight.cli import cli
 
+from .conftest import says
+
 COMMANDS = sorted(cli.commands)
 
 
@@ -133,10 +135,11 @@ def test_what_it_says_to_type_next_can_be_typed(typed, warm, tmp_path, monkeypat
 
 def test_predict_prints_a_line_a_picture_and_counts_failures_at_the_end(typed, colour_bundle, red, tmp_path):
     result = typed("predict", colour_bundle, red, tmp_path / "missing.png")
-    assert result.stdout == (
-        f"{red}: red 100.0 %\n{tmp_path / 'missing.png'}: not classified, no such file or directory\n"
-    )
-    assert result.stderr == "1 could not be read; the lines above say why.\n"
+    first, second = result.stdout.splitlines()
+    assert first == f"{red}: red 100.0 %"
+    assert second.startswith(f"{tmp_path / 'missing.png'}: not classified")
+    assert result.stderr.startswith("1 could not be read")
+    assert result.stderr.count("\n") == 1
     assert result.exit_code == 1
 
 
@@ -144,7 +147,7 @@ def test_a_file_name_cannot_forge_a_line_or_move_the_cursor(typed, colour_bundle
     evil = red.rename(tmp_path / "cat.png\nall.png: red 100.0 %\x1b[2J.png")
     lines = typed("predict", colour_bundle, evil).stdout.splitlines()
     assert len(lines) == 1
-    assert "cat.png\\nall.png: red 100.0 %\\x1b[2J.png: red" in lines[0]
+    assert says(lines[0], r"cat.png\nall.png", r"\x1b[2J.png: red")
 
 
 def test_evaluate_and_inspect_tell_people_what_they_want_to_know(typed, warm):
@@ -233,11 +236,10 @@ def test_what_cannot_be_done_ends_with_1_and_says_what_why_and_what_to_do(typed,
     result = typed("predict", tmp_path, "x.jpg", *json_too)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr == (
-        f"pawsight: {tmp_path} is not a usable bundle.\n"
-        "There is no bundle.json in it, nor in a folder bundle/ below it.\n"
-        "Train again, or copy the whole bundle folder once more.\n"
-    )
+    what, why, fix = result.stderr.splitlines()
+    assert what.startswith(f"pawsight: {tmp_path}")
+    assert "bundle.json" in why
+    assert "Train again" in fix
 
 
 def test_a_name_too_long_for_the_system_is_told_like_any_other(typed, colour_bundle):
@@ -297,7 +299,7 @@ def test_a_copied_bundle_predicts_in_a_process_of_its_own_from_any_folder(traine
 def test_a_share_that_makes_no_sense_is_wrong_usage(typed, share):
     result = typed("train", "sample", "--max-error", share)
     assert result.exit_code == 2
-    assert f"{share!r} is no share above nothing and below 50 %; type for example 1% or 0.01" in result.stderr
+    assert says(result.stderr, "--max-error", repr(share), "50 %", "1% or 0.01")
 
 
 @pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("1 %", 0.01), ("0.5%", 0.005), ("0.02", 0.02)])
@@ -310,7 +312,7 @@ def test_a_share_may_be_typed_as_per_cent_or_as_a_number(text, share):
 def test_a_promise_on_too_few_pictures_says_how_many_are_needed(typed, warm, tmp_path):
     result = typed(*warm.typed(warm.data, tmp_path / "runs", "--max-error", "1%"))
     assert result.exit_code == 1
-    assert "validation pictures: 232 are needed at least." in result.stderr
+    assert says(result.stderr, "validation pictures: 232 are needed")
 
 
 def test_values_that_are_numbers_already_are_taken_as_they_are():

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from pawsight.cli import cli
 
+from .conftest import says
+
 
 @pytest.fixture
 def typed(colour_bundle, tmp_path):
@@ -28,7 +30,7 @@ def test_it_prints_a_table_and_where_everything_is(typed, tmp_path):
     assert openvino.startswith("openvino f32  openvino/model.xml")
     assert "0 of 4" in openvino
     assert card.split() == ["card", "card/README.md", "0.0", "-", "-", "-"]
-    assert last == f"All in {tmp_path / 'out'}; pawsight.json in each folder says how to use it."
+    assert says(last, tmp_path / "out", "pawsight.json")
 
 
 def test_as_json_it_is_one_object(typed, tmp_path):

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from pawsight.cli import cli
 from pawsight.models.ladder import RUNGS
 
+from .conftest import says
+
 needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
 
 
@@ -67,11 +69,7 @@ def test_ladder_with_an_unknown_recipe_is_wrong_usage_and_says_which_there_are(d
     result = typed("ladder", drawings, "--recipes", "probe,resnet", "--runs", tmp_path / "runs")
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr == (
-        "pawsight: There is no recipe called 'resnet'.\n"
-        f"The recipes are {', '.join(RUNGS)}.\n"
-        "Type for example --recipes cnn,probe\n"
-    )
+    assert says(result.stderr, "pawsight: ", "'resnet'", ", ".join(RUNGS), "--recipes cnn,probe")
     assert not (tmp_path / "runs").exists()
 
 
@@ -86,7 +84,7 @@ def test_the_time_limit_is_a_length_of_time(drawings, tmp_path, limit, rungs):
 def test_a_time_limit_that_is_none_is_told_with_examples(drawings, limit):
     result = typed("ladder", drawings, "--time-limit", limit)
     assert result.exit_code == 2
-    assert f"{limit!r} is no length of time; type for example 90s, 10m or 2h" in result.stderr
+    assert says(result.stderr, repr(limit), "90s, 10m or 2h")
 
 
 @pytest.mark.parametrize("limit", ["-5s", "nans", "1e999h"])
@@ -155,8 +153,7 @@ def test_preview_json_names_three_sheets_that_are_there(drawings, tmp_path):
 def test_preview_says_the_count_sentence_the_baseline_and_what_to_type_next(drawings, tmp_path):
     result = typed("preview", drawings, "--out", tmp_path / "sheets")
     assert result.exit_code == 0
-    assert "There are 16 images of cats and 16 images of dogs." in result.stdout
-    assert "50" in result.stdout
+    assert says(result.stdout, "16 images of cats", "16 images of dogs", "50.0 %")
     assert result.stdout.splitlines()[-1] == f"Next: pawsight train {drawings}"
 
 
@@ -167,7 +164,7 @@ def test_resume_without_a_stopped_run_says_so_and_starts(drawings, tmp_path):
     words = ("train", drawings, "--recipe", "majority", "--runs", tmp_path / "runs", "--resume")
     result = typed(*words)
     assert result.exit_code == 0
-    assert "Resume   there is no unfinished run of this recipe on this data; starting a new one" in result.stderr
+    assert says(result.stderr, "Resume   there is no unfinished run")
     assert typed(*words).exit_code == 0
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["001", "002", "latest"]
 
@@ -204,4 +201,4 @@ def test_a_recipe_that_cannot_be_used_is_wrong_usage(drawings, tmp_path):
         "train", drawings, "--recipe", "cnn", "--backbone", "efficientnet-lite0", "--runs", tmp_path / "runs"
     )
     assert result.exit_code == 2
-    assert "The recipe cnn has no backbone to choose." in result.stderr
+    assert says(result.stderr, "recipe cnn", "backbone")

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from pawsight.cli import cli
 
+from .conftest import says
+
 
 def typed(*words):
     return CliRunner().invoke(cli, [str(word) for word in words])
@@ -44,7 +46,7 @@ def test_a_wrong_file_is_told_in_plain_words_with_exit_status_1(warm, tmp_path):
     (tmp_path / "mine.csv").write_text("path,part\nx.jpg,nowhere\n")
     result = typed("inspect", warm.data, "--split", tmp_path / "mine.csv")
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"pawsight: {tmp_path / 'mine.csv'} has 1 problem; no picture was split by it.")
+    assert result.stderr.startswith(f"pawsight: {tmp_path / 'mine.csv'} has 1 problem")
     assert "Traceback" not in result.stderr
 
 
@@ -59,8 +61,7 @@ def test_evaluate_prints_slices_and_the_curve(warm, tmp_path):
     result = typed("evaluate", run, "--slices", "--learning-curve")
     assert result.exit_code == 0, result.stderr
     assert "p (Holm)" in result.stdout or "No slice is large enough to test." in result.stdout
-    assert "Learning curve of a probe on efficientnet-lite0 at 96 px:" in result.stdout
-    assert "Twice the data (64 training pictures)" in result.stdout
+    assert says(result.stdout, "Learning curve", "efficientnet-lite0 at 96 px:", "64 training pictures")
     plain = json.loads(typed("evaluate", run, "--slices", "--learning-curve", "--json").stdout)
     assert isinstance(plain["slices"], list)
     assert plain["learning_curve"]["twice"]["pictures"] == 64

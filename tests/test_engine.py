@@ -16,6 +16,7 @@ from pawsight.errors import BundleRefused
 from pawsight.machine import this_machine
 
 STREAMS = 2
+# OpenVINO asks for bfloat16 all the same where oneDNN is held back, and then cannot have it.
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,10 @@ ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubc
 
 
 def test_a_message_is_what_why_and_fix_each_on_a_line() -> None:
-    error = PawsightError("No cats.", "They are asleep.", "Type: wake cats")
-    assert (error.what, error.why, error.fix) == ("No cats.", "They are asleep.", "Type: wake cats")
-    assert str(error) == "No cats.\nThey are asleep.\nType: wake cats"
+    parts = ("No cats.", "They are asleep.", "Type: wake cats")
+    error = PawsightError(*parts)
+    assert (error.what, error.why, error.fix) == parts
+    assert str(error).splitlines() == list(parts)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ from pawsight.machine import this_machine
 from pawsight.models.trust_graph import with_guard
 from pawsight.trust import Guard, Promise, Trust
 
+from .conftest import says
+
+# OpenVINO asks for bfloat16 all the same where oneDNN is held back, and then cannot have it.
+
 COLOURS = {"red": (250, 10, 10), "green": (10, 250, 10), "blue": (10, 10, 250)}
 
 
@@ -154,13 +158,12 @@ def test_a_bundle_that_answers_otherwise_than_it_did_is_refused(colour_bundle, c
     with pytest.raises(BundleRefused) as told:
         Predictor(spoilt(colour_bundle, change))
     assert told.value.what == f"{colour_bundle} is not a usable bundle."
-    assert told.value.why.startswith(f"It fails its exam: a probability is off by {off}")
-    assert told.value.why.endswith(", 0.001 is allowed.")
-    assert told.value.fix == "Train again, or copy the whole bundle folder once more."
+    assert says(told.value.why, f"off by {off}", "0.001 is allowed")
+    assert says(told.value.fix, "Train again")
 
 
 def test_an_exam_whose_answers_are_no_numbers_is_failed(colour_bundle):
-    with pytest.raises(BundleRefused, match="It fails its exam: a probability is off by nan"):
+    with pytest.raises(BundleRefused, match="off by nan"):
         Predictor(spoilt(colour_bundle, lambda one: one * np.float32("nan")))
 
 
@@ -173,16 +176,18 @@ def with_bfloat16(bundle, off):
     return replace(bundle, exam=replace(bundle.exam, reduced=bundle.exam.probabilities + np.float32(off)))
 
 
+@pytest.mark.bfloat16
 def test_each_arithmetic_is_held_to_its_own_answers(colour_bundle):
     here, rough = this_machine(), with_bfloat16(read_bundle(colour_bundle), 0.02)
     for machine in (replace(here, bfloat16=""), replace(here, bfloat16="AMX")):
         assert Predictor(rough, machine=machine).classes == rough.card.classes
     broken = with_bfloat16(read_bundle(colour_bundle), 0.5)
     Predictor(broken, machine=replace(here, bfloat16=""))
-    with pytest.raises(BundleRefused, match=r"a probability is off by 0\.5\d*, 0\.03 is allowed"):
+    with pytest.raises(BundleRefused, match=r"off by 0\.5\d*, 0\.03 is allowed"):
         Predictor(broken, machine=replace(here, bfloat16="AMX"))
 
 
+@pytest.mark.bfloat16
 def test_what_has_no_answers_in_bfloat16_sits_its_exam_in_float32(colour_bundle):
     amx = replace(this_machine(), bfloat16="AMX")
     assert Predictor(read_bundle(colour_bundle), machine=amx).classes == ("red", "green", "blue")
@@ -191,7 +196,7 @@ def test_what_has_no_answers_in_bfloat16_sits_its_exam_in_float32(colour_bundle)
 
 
 def test_a_model_whose_outputs_do_not_fit_the_exam_is_refused(colour_bundle, colour_backbone):
-    with pytest.raises(BundleRefused, match=r"The model's outputs do not fit its exam\."):
+    with pytest.raises(BundleRefused, match="outputs do not fit its exam"):
         Predictor(replace(read_bundle(colour_bundle), model=colour_backbone))
 
 
@@ -255,4 +260,4 @@ def test_a_guard_whose_graph_does_not_say_how_unlike_a_picture_is_is_refused(col
     bundle = read_bundle(colour_bundle)
     with pytest.raises(BundleRefused) as told:
         Predictor(replace(bundle, card=replace(bundle.card, trust=Trust(guard=GUARD))))
-    assert told.value.why == "Its card has a guard, and the model has no output unlikeness to go with it."
+    assert says(told.value.why, "guard", "output unlikeness")

@@ -9,12 +9,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from pawsight import machine
-from pawsight.machine import Machine, cache_folder, return_large_blocks, this_machine, usable_cores, versions
+from pawsight.machine import Machine, cache_folder, this_machine, usable_cores, versions
 
 MADE_UP = Machine(
     system="Linux x86_64", processor="Abacus 9", cores=2, memory_gib=15.6, bfloat16="AMX", python="3.11.7"
@@ -22,11 +21,12 @@ MADE_UP = Machine(
 
 
 def test_a_machine_reads_as_one_line() -> None:
-    assert str(MADE_UP) == "Abacus 9, 2 cores, 16 GiB, Linux x86_64, Python 3.11.7"
+    assert str(MADE_UP).split(", ") == ["Abacus 9", "2 cores", "16 GiB", "Linux x86_64", "Python 3.11.7"]
 
 
 def test_one_core_is_singular_and_unknown_memory_is_left_out() -> None:
-    assert str(replace(MADE_UP, cores=1, memory_gib=0.0)) == "Abacus 9, 1 core, Linux x86_64, Python 3.11.7"
+    told = str(replace(MADE_UP, cores=1, memory_gib=0.0))
+    assert told.split(", ") == ["Abacus 9", "1 core", "Linux x86_64", "Python 3.11.7"]
 
 
 def test_this_machine_is_described() -> None:
@@ -50,8 +50,12 @@ def test_memory_is_that_of_the_machine() -> None:
 )
 def test_the_best_bfloat16_instructions_are_named(flags: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_cpuinfo", lambda: ["model name\t: Abacus 9", f"flags\t\t: {flags}"])
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     found = this_machine()
     assert (found.bfloat16, found.processor) == (name, "Abacus 9")
+    for limit, best in (("AVX2", ""), ("SSE41", ""), ("ALL", name), ("AVX512_CORE_AMX", name)):
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+        assert this_machine().bfloat16 == best
 
 
 @pytest.mark.parametrize(
@@ -84,18 +88,6 @@ def test_where_a_process_may_run_on_any_core_all_are_counted(monkeypatch: pytest
     for count, cores in ((6, 6), (None, 1)):
         monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
         assert usable_cores() == cores
-
-
-@pytest.mark.parametrize("system", ["linux", "darwin"])
-def test_the_c_library_is_told_where_it_listens(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[int] = []
-    library = SimpleNamespace(mallopt=lambda option, _: told.append(option))
-    monkeypatch.setattr(machine.ctypes, "CDLL", lambda _: library)
-    monkeypatch.setattr(sys, "platform", system)
-    return_large_blocks()
-    assert len(told) == (2 if system == "linux" else 0)
-    monkeypatch.setattr(machine.ctypes, "CDLL", lambda _: SimpleNamespace())  # a C library of another kind
-    return_large_blocks()
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_without_guard_and_promise_everything_is_answered():
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0, -0.01, float("nan")])
 def test_a_share_that_cannot_be_promised_is_wrong_usage(share):
-    with pytest.raises(WrongUsage, match=r"--max-error cannot be .*\nIt is a share of pictures"):
+    with pytest.raises(WrongUsage, match="--max-error cannot be"):
         Caution(max_error=share)
     with pytest.raises(WrongUsage, match="--false-alarms cannot be"):
         Caution(max_error=0.01, false_alarms=share)

@@ -20,7 +20,7 @@ from pawsight.bundle_checks import refused
 from pawsight.data.finder import expand
 from pawsight.engine import Engine, Lane, Outputs, Precision, best_precision
 from pawsight.images.loader import Loaded, load
-from pawsight.machine import Machine, return_large_blocks, this_machine
+from pawsight.machine import Machine, this_machine
 from pawsight.models.trust_graph import UNLIKENESS
 from pawsight.trust import ANSWERED
 
@@ -53,7 +53,6 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, *, machine: Machine | None = None) -> None:
         machine = machine or this_machine()
-        return_large_blocks()
         self.bundle, self.classes = bundle, bundle.card.classes
         self._threads = machine.feeders
         self._engine = Engine(

@@ -6,7 +6,6 @@ pictures, models, runs.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import sys
@@ -15,8 +14,6 @@ from importlib import metadata
 from pathlib import Path
 
 _BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-_LARGE_BLOCK = 1 << 20  # bytes
 _PACKAGES = ("pawsight", "numpy", "pillow", "openvino", "onnx", "scipy", "keras", "tensorflow", "tensorflow-cpu")
 
 
@@ -49,7 +46,8 @@ class Machine:
 
 def this_machine() -> Machine:
     """Describe the machine this process runs on."""
-    flags = _cpu_flags()
+    held_back = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()  # by whoever wants an older processor's answers
+    flags = _cpu_flags() if any(name in held_back for name in ("ALL", "DEFAULT", "BF16", "FP16", "AMX")) else ()
     return Machine(
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor_name(),
@@ -75,18 +73,6 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("pawsight", appauthor=False)
-
-
-def return_large_blocks() -> None:
-    """Let this process return large blocks of memory to the system when they are freed, where the C library is glibc.
-
-    By default it returns only the first ones, and learns from each to keep room for the next: a process that classified
-    the same thousand files again and again, pictures of 49 megapixels among them, swung between 100 and 287 MiB.
-    """
-    settle = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if settle is not None:
-        settle(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
-        settle(_M_TRIM_THRESHOLD, 2 * _LARGE_BLOCK)
 
 
 def versions() -> dict[str, str]:

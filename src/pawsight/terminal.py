@@ -7,13 +7,10 @@ Nothing is shown for work that ends within two seconds; Rich is loaded only afte
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
-from pathlib import Path
 from threading import Lock, Timer
 from time import monotonic
 from typing import Any
@@ -58,13 +55,6 @@ class Terminal:
         """Print one line on stderr."""
         if not self._quiet:
             print(shown(line), file=sys.stderr, flush=True)
-
-    def show_picture(self, path: Path) -> None:
-        """Show a PNG where standard output is a terminal that can show pictures."""
-        from pawsight.images.inline import inline
-
-        if not self._quiet and sys.stdout.isatty():
-            print(inline(path.read_bytes(), os.environ, columns=shutil.get_terminal_size().columns))
 
 
 class _Display:

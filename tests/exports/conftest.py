@@ -48,6 +48,7 @@ def _graph(kind, cache):
 
 def _guarded_probe(cache, rng, count):
     from pawsight.models.export_backbone import backbone_onnx
+
     from pawsight.models.head_graph import append_head
     from pawsight.models.trust_graph import with_guard, with_temperature
 

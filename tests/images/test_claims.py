@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pawsight.images import claims
-from pawsight.images.claims import MeteredFile, TooManyParts, claims_too_much, needs_too_much
+from pawsight.images.claims import MeteredFile, TooLarge, WeighedGif, claims_too_much, needs_too_much
 
 MEGA = 1_000_000
 
@@ -67,8 +67,37 @@ def test_a_file_is_read_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(MeteredFile, "_left", 3)
     file = MeteredFile(b"abcdef")
     assert [file.read(1), file.read(2), file.read()] == [b"a", b"bc", b"def"]
-    with pytest.raises(TooManyParts):
+    with pytest.raises(TooLarge):
         file.read(0)
+
+
+@pytest.mark.parametrize("side", [16_383, 7_100, 7_000])
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_webp_is_weighed_before_it_is_opened(side: int, lossless: bool) -> None:
+    data = bytearray(encoded("WEBP", lossless=lossless))
+    assert not claims_too_much(bytes(data), 40 * 30)
+    assert claims_too_much(bytes(data), 40 * 30 - 1)
+    if lossless:
+        data[21:25] = (side - 1 | side - 1 << 14).to_bytes(4, "little")
+    else:
+        data[26:30] = side.to_bytes(2, "little") * 2
+    assert claims_too_much(bytes(data), 50 * MEGA) is (side > 7_071)
+
+
+@pytest.mark.parametrize("label", [b"\xf9\x04\x08\0\0\0\0", b"\xf9\0\x04\x08\0\0\0\0"])
+def test_a_gif_gets_no_room_for_a_frame_larger_than_any_picture(label: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(side: int) -> WeighedGif:
+        frame = struct.pack("<HHHHB", 0, 0, side, side, 0) + b"\x02\x02\x4c\x01\0;"
+        head = struct.pack("<6sHHBBB", b"GIF89a", 9, 9, 0, 0, 0)
+        return WeighedGif(io.BytesIO(head + b"!\xf9\x04\x08\0\0\0\0!" + label + b"," + frame))
+
+    made = []
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    monkeypatch.setattr(Image.core, "fill", lambda mode, size, colour: made.append(size))
+    assert opened(11_000).size == (11_000, 11_000)
+    with pytest.raises(TooLarge):
+        opened(65_535)
+    assert made == [(11_000, 11_000)]
 
 
 @pytest.mark.parametrize(

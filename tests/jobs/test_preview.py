@@ -17,7 +17,13 @@ import pawsight
 from pawsight.errors import StorageError, WrongUsage
 from pawsight.jobs.inspect import count_sentence, inspect
 from pawsight.jobs.inspect import summary as inspect_summary
-from pawsight.jobs.preview import _told_left_out, preview, summary
+from pawsight.jobs.preview import FLIPS, GRID, ROTATIONS, _told_left_out, preview, summary
+
+
+def says(message: object, *words: object) -> bool:
+    """Whether a message names all of these: files, numbers, kinds, what to type."""
+    return all(str(word) in str(message) for word in words)
+
 
 COLOURS = ((255, 0, 0), (0, 128, 0), (0, 0, 255), (128, 128, 0))
 
@@ -75,19 +81,16 @@ def test_without_parts_all_pictures_count(drawings: Path) -> None:
 
 
 def test_the_lines_are_the_exercises(drawings: Path) -> None:
-    assert summary(preview(drawings)) == [
-        "There are 16 images of cats and 16 images of dogs.",
-        "Always answering cats would be right 50.0 % of the time.",
-        "preview/grid.png: pictures of each class",
-        "preview/flips.png: the four flips of one of them",
-        "preview/rotations.png: random rotations of the same",
-    ]
+    sentence, guessing, *files = summary(preview(drawings))
+    assert sentence == count_sentence({"cats": 16, "dogs": 16})
+    assert says(guessing, "cats", "50.0 %")
+    assert [line.partition(":")[0] for line in files] == [f"preview/{name}" for name in (GRID, FLIPS, ROTATIONS)]
 
 
 def test_the_report_is_plain_json(drawings: Path, here: Path) -> None:
     told = json.loads(json.dumps(preview(drawings, seed=3).to_json(), allow_nan=False))
     assert told["files"]["grid"] == str(here / "preview" / "grid.png")
-    assert told["sentence"] == "There are 16 images of cats and 16 images of dogs."
+    assert told["sentence"] == count_sentence(told["counts"])
     assert (told["classes"], told["counts"]) == (["cats", "dogs"], {"cats": 16, "dogs": 16})
     assert (told["baseline"], told["classes_not_shown"], told["left_out"], told["seed"]) == (0.5, 0, 0, 3)
 
@@ -120,11 +123,8 @@ def test_a_folder_that_holds_something_is_not_written_to(drawings: Path, here: P
     (mine / "holiday.jpg").write_bytes(b"precious")
     with pytest.raises(WrongUsage) as caught:
         preview(drawings, out=mine)
-    assert str(caught.value) == (
-        f"{mine} holds something already.\n"
-        "Nothing of yours is written over.\n"
-        "Give --out a folder that does not exist yet."
-    )
+    assert says(caught.value.what, mine)
+    assert says(caught.value.fix, "--out")
     assert (mine / "holiday.jpg").read_bytes() == b"precious"
 
 
@@ -140,11 +140,8 @@ def test_sheets_never_become_a_class_of_the_data(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(data)
     with pytest.raises(WrongUsage) as caught:
         preview(".")
-    assert str(caught.value) == (
-        f"{data / 'preview'} lies in the folder of the pictures, {data}.\n"
-        "The sheets written there would be taken for pictures of a class.\n"
-        f"Give another folder, e.g. --out {tmp_path / 'preview'}"
-    )
+    assert says(caught.value.what, data / "preview")
+    assert says(caught.value.fix, f"--out {tmp_path / 'preview'}")
     assert sorted(path.name for path in data.iterdir()) == ["cats", "dogs"]
 
 
@@ -167,19 +164,18 @@ def test_many_classes_are_cut_at_twelve_rows_and_said_to_be(tmp_path: Path) -> N
     assert list(report.shown) == [f"class {number:02d}" for number in range(12)]
     assert report.to_json()["classes_not_shown"] == 3
     lines = summary(report)
-    assert lines[0].startswith("There is 1 image of class 00, 1 image of class 01, ")
-    assert lines[0].endswith("1 image of class 11 and 3 images of 3 more classes.")
-    assert "preview/grid.png: pictures of each class, 3 more classes are not shown" in lines
+    assert all(f"1 image of {label}" in lines[0] for label in report.shown)
+    assert lines[0].endswith("and 3 images of 3 more classes.")
+    assert says(next(line for line in lines if GRID in line), "3 more classes are not shown")
 
 
 def test_unequal_classes_give_the_share_of_the_commonest(tmp_path: Path) -> None:
     for shade, (label, count) in enumerate({"cats": 1, "dogs": 3}.items()):
         write_pictures(tmp_path / "few", label, count, shade=shade)
     report = preview(tmp_path / "few")
-    assert summary(report)[:2] == [
-        "There is 1 image of cats and 3 images of dogs.",
-        "Always answering dogs would be right 75.0 % of the time.",
-    ]
+    sentence, guessing = summary(report)[:2]
+    assert says(sentence, "1 image of cats", "3 images of dogs")
+    assert says(guessing, "dogs", "75.0 %")
     assert len(report.shown["cats"]) == 1
 
 
@@ -187,13 +183,15 @@ def test_files_that_are_no_pictures_are_counted(tmp_path: Path) -> None:
     for shade, label in enumerate(("cats", "dogs")):
         write_pictures(tmp_path / "data", label, 2, shade=shade)
     (tmp_path / "data" / "cats" / "notes.txt").write_text("no picture")
-    assert "1 file is left out; pawsight inspect names it." in summary(preview(tmp_path / "data"))
+    report = preview(tmp_path / "data")
+    assert report.left_out == 1
+    assert _told_left_out(1)[0] in summary(report)
 
 
 def test_files_that_are_left_out_are_told_in_singular_and_plural() -> None:
     assert _told_left_out(0) == []
-    assert _told_left_out(1) == ["1 file is left out; pawsight inspect names it."]
-    assert _told_left_out(1234) == ["1,234 files are left out; pawsight inspect names them."]
+    assert says(*_told_left_out(1), "1 file is", "pawsight inspect")
+    assert says(*_told_left_out(1234), "1,234 files are", "pawsight inspect")
 
 
 @pytest.mark.parametrize("label", ["🐈 chats", "<b>$x^2$</b> [red]{{ }}", "z" * 200, "猫"])
@@ -220,23 +218,20 @@ def test_equal_files_are_not_shown_twice(tmp_path: Path) -> None:
 
 
 def test_preview_loads_neither_keras_nor_matplotlib(drawings: Path) -> None:
-    code = (
-        "import sys; from pawsight.jobs.preview import preview; "
-        f"preview({str(drawings)!r}); "
-        "print([name for name in ('keras', 'tensorflow', 'matplotlib', 'openvino') if name in sys.modules])"
-    )
+    code = f"import sys; from pawsight.jobs.preview import preview; preview({str(drawings)!r}); print(*sys.modules)"
     environ = os.environ | {"PYTHONPATH": str(Path(pawsight.__file__).parents[1])}
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
-    assert (ran.stdout, ran.stderr) == ("[]\n", "")
+    assert set(ran.stdout.split()) & {"keras", "tensorflow", "matplotlib", "openvino"} == set()
+    assert ran.stderr == ""
 
 
 def test_the_count_sentence_has_no_thousands_separator() -> None:
-    assert count_sentence({"cats": 1000, "dogs": 1000}) == "There are 1000 images of cats and 1000 images of dogs."
-    assert count_sentence({"a": 2, "b": 1, "c": 0}) == "There are 2 images of a, 1 image of b and 0 images of c."
+    assert says(count_sentence({"cats": 1000, "dogs": 1000}), "1000 images of cats and", "1000 images of dogs.")
+    assert says(count_sentence({"a": 2, "b": 1, "c": 0}), "2 images of a, 1 image of b", "and 0 images of c.")
 
 
 def test_inspect_counts_the_training_part_and_says_so(drawings: Path) -> None:
     lines = inspect_summary(inspect(drawings))
-    assert lines[0].endswith(f"52 pictures of 2 classes in {drawings}, 32 of them in the training part.")
-    assert lines[1] == "There are 16 images of cats and 16 images of dogs."
+    assert says(lines[0], "52 pictures of 2 classes", drawings, "32 of them")
+    assert lines[1] == count_sentence({"cats": 16, "dogs": 16})
     assert inspect(drawings).to_json()["counts"] == {"cats": 26, "dogs": 26}

@@ -27,6 +27,11 @@ def write_pictures(folder: Path, count: int = 12) -> list[Path]:
     return paths
 
 
+def says(message: object, *words: object) -> bool:
+    """Whether a message names all of these: files, numbers, kinds, what to type."""
+    return all(str(word) in str(message) for word in words)
+
+
 def actors() -> list[int]:
     """The process numbers of this process's pool, in order; one that ends while it is looked at is none of them."""
     found = []
@@ -71,9 +76,9 @@ def environment_of_its_own(tmp_path):
     short.unlink()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ray_of_two():
-    """A Ray with two cores, as the pool starts it."""
+    """A Ray with two cores, as the pool starts it, for all tests of this folder that one process runs."""
     from pawsight.scale.ray_here import ray_running
 
     with ray_running(None, cores=2) as ray:

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from pawsight.cli import cli
 
+from .conftest import says
+
 
 def typed(*words):
     result = CliRunner().invoke(cli, ["predict", *map(os.fspath, words)], prog_name="pawsight")
@@ -22,7 +24,7 @@ def test_the_summary_counts_and_says_where(colour_bundle, pictures, tmp_path):
     result = typed(colour_bundle, pictures[0].parent, "--out", out, "--shard", "5")
     assert result.exit_code == 0
     first, second = result.stdout.splitlines()
-    assert first == "Pictures    12: 12 answered, 0 could not be read"
+    assert says(first, "12 answered", "0 could not be read")
     assert second.startswith(f"Answers     {out}, 3 parts, ")
     again = typed(colour_bundle, pictures[0].parent, "--out", out, "--resume")
     assert f"Answers     {out}, 3 parts, 3 of them found finished, " in again.stdout
@@ -36,7 +38,7 @@ def test_what_could_not_be_read_makes_the_exit_status_one(colour_bundle, picture
     assert [told[name] for name in ("pictures", "answered", "unsure", "unlike", "errors")] == [2, 1, 0, 0, 1]
     assert (told["parts"], told["found"]) == (1, 0)
     assert (told["out"], told["engine"], told["classes"]) == (str(tmp_path / "out"), "local", ["red", "green", "blue"])
-    assert result.stderr.endswith("1 could not be read; the column error says why.\n")
+    assert "1 could not be read" in result.stderr
 
 
 @pytest.mark.parametrize("option", [["--engine", "ray"], ["--resume"], ["--shard", "5"], ["--actors", "2"]])

@@ -28,7 +28,7 @@ from pawsight.scale.pool import Pool
 from pawsight.scale.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.training.features import FeatureSink
 
-from .conftest import actors, write_pictures
+from .conftest import actors, says, write_pictures
 
 SETTINGS, SPACE, WIDTH = DecodeSettings(image_px=8), "features/colours", 3
 
@@ -113,7 +113,7 @@ def test_what_the_cache_has_lost_since_is_seen_here(candidates, colour_backbone,
 
 
 def test_a_pool_has_nothing_to_do_where_nobody_takes_features(candidates, tmp_path):
-    with Cache(tmp_path / "one") as cache, pytest.raises(ValueError, match="computes features, and nobody takes them"):
+    with Cache(tmp_path / "one") as cache, pytest.raises(ValueError, match="nobody takes them"):
         SeenByPool(None, None, Pool(), ExitStack())(candidates, SETTINGS, cache=cache, threads=1, sink=None)
 
 
@@ -193,11 +193,11 @@ def test_without_ray_the_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("pawsight.scale.extra.find_spec", lambda name: None if name == "ray" else name)
     with pytest.raises(MissingExtra) as refusal:
         train(tmp_path / "absent", runs=tmp_path / "runs", engine="ray")
-    assert str(refusal.value) == ("--engine ray needs ray, which is not installed.\nType: pip install 'pawsight[ray]'")
+    assert says(refusal.value, "--engine ray", "pip install 'pawsight[ray]'")
 
 
 def test_the_options_are_there_as_typed(tmp_path):
     words = ["train", str(tmp_path / "absent"), "--recipe", "majority", "--engine", "ray", "--actors", "3"]
     result = CliRunner().invoke(cli, [*words, "--ray-address", "auto"], prog_name="pawsight")
     assert result.exit_code == 2
-    assert "The recipe majority is not for --engine ray." in result.stderr
+    assert says(result.stderr, "recipe majority", "--engine ray")

@@ -12,8 +12,6 @@ done, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. Does not know: how a
 
 from __future__ import annotations
 
-import gc
-
 import click
 
 from pawsight import __version__
@@ -21,8 +19,8 @@ from pawsight.cli.decide import review
 from pawsight.cli.export import export
 from pawsight.cli.look import doctor, inspect, preview
 from pawsight.cli.make import ladder, recipes, train
-from pawsight.cli.manners import heed_termination
 from pawsight.cli.measure import compare, evaluate, report
+from pawsight.cli.process import own_process
 from pawsight.cli.serve import serve
 from pawsight.cli.show import explain
 from pawsight.cli.use import predict
@@ -41,8 +39,5 @@ for _verb in (*_TO_MAKE, *_TO_USE, evaluate, compare, inspect, report, review, p
 
 def main() -> None:
     """Run the command line."""
-    heed_termination()
-    try:
+    with own_process():
         cli(prog_name="pawsight")
-    finally:
-        gc.freeze()  # Python would look for garbage in all that was loaded before it ends: a tenth of a second

@@ -46,8 +46,6 @@ def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> Non
     from pawsight.jobs.preview import summary
 
     sheets = job(data, progress=progress, **options)
-    if not as_json:
-        progress.show_picture(sheets.grid)
     print_answer(sheets.to_json() if as_json else [*summary(sheets), f"Next: pawsight train {shlex.quote(data)}"])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from pawsight.cli.manners import DURATION, PERCENT, polite, print_answer, splitting
+from pawsight.cli.process import quiet_libraries
 from pawsight.terminal import Terminal
 
 
@@ -63,7 +64,8 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     from pawsight.jobs.train import train as job
     from pawsight.jobs.train_report import summary
 
-    report = job(data, progress=progress, **options)
+    with quiet_libraries():
+        report = job(data, progress=progress, **options)
     print_answer(report.to_json() if as_json else [*summary(report), *_next(report.run)])
 
 
@@ -83,7 +85,8 @@ def ladder(data: str, recipes: str | None, as_json: bool, progress: Terminal, **
     from pawsight.jobs.ladder import summary
 
     names = [name.strip() for name in recipes.split(",")] if recipes is not None else None
-    outcome = job(data, recipes=names, progress=progress, **options)
+    with quiet_libraries():
+        outcome = job(data, recipes=names, progress=progress, **options)
     print_answer(outcome.to_json() if as_json else summary(outcome))
 
 

@@ -9,7 +9,6 @@ import functools
 import json
 import math
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pawsight.cli.process import Terminated
 from pawsight.errors import PawsightError
 from pawsight.terminal import Terminal, shown
 
@@ -63,19 +63,6 @@ class _Percent(click.ParamType[float]):
 
 
 PERCENT = _Percent()
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: everything is put in order as after Ctrl-C."""
-
-
-def heed_termination() -> None:
-    """Let SIGTERM end this process as Ctrl-C does: nothing half-written stays. Verbs that serve set their own."""
-    signal.signal(signal.SIGTERM, _terminate)
-
-
-def _terminate(*_: object) -> None:
-    raise Terminated
 
 
 def polite(command: Command) -> Command:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import click
 
 from pawsight.cli.manners import polite, print_answer
+from pawsight.cli.process import quiet_libraries
 from pawsight.errors import WrongUsage
 from pawsight.terminal import Terminal
 
@@ -76,7 +77,8 @@ def _predict_to(
 ) -> None:
     from pawsight.jobs.scale import predict_to as job
 
-    report = job(run, pictures, out, engine=engine, resumed=resume, progress=progress, **options)
+    with quiet_libraries():
+        report = job(run, pictures, out, engine=engine, resumed=resume, progress=progress, **options)
     print_answer(report.to_json() if as_json else report.lines())
     if report.tally.errors:
         progress.say(f"{report.tally.errors:,} could not be read; the column error says why.")

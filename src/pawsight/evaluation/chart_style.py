@@ -11,7 +11,6 @@ from __future__ import annotations
 import html
 import io
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -58,12 +57,10 @@ def drawing(name: str) -> Iterator[None]:
     """Draw in the house style; `name` makes the identifiers inside an SVG the same each time."""
     import matplotlib as mpl
 
-    with mpl.rc_context(), warnings.catch_warnings():
+    with mpl.rc_context():
         mpl.rcdefaults()  # what a user's matplotlibrc says is not for reports; rc_context puts it back
         settings: Any = _SETTINGS | {"svg.hashsalt": name}
         mpl.rcParams.update(settings)
-        # The font at hand may lack a letter of a class name; the browser that shows the SVG has others.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pawsight.engine import import_openvino, openvino_core
+from pawsight.engine import openvino_core
 from pawsight.exports.facts import as_metadata, facts_of
 from pawsight.exports.target import Order
 
 
 def make_openvino(order: Order, places: Mapping[str, Path]) -> None:
     """Write graph and weights; the metadata stands under `rt_info/pawsight` in the .xml."""
+    import openvino
+
     model = openvino_core().read_model(order.onnx, b"")
     for name, value in as_metadata(facts_of(order)).items():
         model.set_rt_info(value, ["pawsight", name])
-    import_openvino().save_model(model, str(places["openvino"]), compress_to_fp16=False)
+    openvino.save_model(model, str(places["openvino"]), compress_to_fp16=False)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
+from typing import Any
 
-from PIL import Image
+from PIL import GifImagePlugin, Image
 
 MAX_READS = 500_000  # of a file while it is opened and decoded: a second's worth at most
 MAX_SEGMENTS = 5_000  # of a JPEG before its first scan
@@ -31,8 +32,8 @@ _STRIP_TAGS = (273, 324)  # offsets of strips, offsets of tiles
 _SCAN, _EXIF = 0xDA, 0xE1
 
 
-class TooManyParts(Exception):
-    """A file was read more often than any picture needs."""
+class TooLarge(Exception):
+    """A file was read more often than any picture needs, or asked for more room."""
 
 
 class MeteredFile(io.BytesIO):
@@ -44,12 +45,26 @@ class MeteredFile(io.BytesIO):
         """Return the next bytes.
 
         Raises:
-            TooManyParts: it was read too often.
+            TooLarge: it was read too often.
         """
         self._left -= 1
         if self._left < 0:
-            raise TooManyParts
+            raise TooLarge
         return super().read(size)
+
+
+class WeighedGif(GifImagePlugin.GifImageFile):
+    """A GIF that is refused if its first frame asks for more room than a picture may take.
+
+    Pillow fills the place of a frame that is to be cleared while it opens the file, as large as the frame says it is.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "dispose_extent" and value:
+            left, top, right, bottom = value
+            if 4 * (right - left) * (bottom - top) > MAX_DECODE_MIB * 2**20:
+                raise TooLarge
+        super().__setattr__(name, value)
 
 
 def claims_too_much(data: bytes, pixels: int) -> bool:
@@ -66,8 +81,8 @@ def claims_too_much(data: bytes, pixels: int) -> bool:
     if data.startswith(b"BM") and len(data) >= 34:
         width, height, _, _, packing = struct.unpack_from("<iiHHI", data, 18)
         return packing in (1, 2) and abs(width * height) > MAX_RUN_MEGAPIXELS * 1_000_000
-    if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and len(data) >= 30:  # libwebp makes room when it is opened
-        return (int.from_bytes(data[24:27], "little") + 1) * (int.from_bytes(data[27:30], "little") + 1) > pixels
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and len(data) >= 30:  # libwebp makes room when it is opened
+        return _webp_pixels(data) > pixels
     return False
 
 
@@ -110,6 +125,16 @@ def _jpeg_floods(data: bytes) -> bool:
             return True
         place += 2 + size
     return True
+
+
+def _webp_pixels(data: bytes) -> int:
+    """Return width x height of a WebP by its first chunk (RFC 9649, sections 2.5 to 2.7)."""
+    bits = int.from_bytes(data[21:25] if data[12:16] == b"VP8L" else data[24:30], "little")
+    if data[12:16] == b"VP8X":
+        return ((bits & 0xFFFFFF) + 1) * ((bits >> 24) + 1)
+    if data[12:16] == b"VP8L":
+        return ((bits & 0x3FFF) + 1) * ((bits >> 14 & 0x3FFF) + 1)
+    return (bits >> 16 & 0x3FFF) * (bits >> 32 & 0x3FFF)
 
 
 def _tags(data: bytes) -> Iterator[tuple[int, int]]:

@@ -11,15 +11,26 @@ stretching to a square and turning by quarters commute, and a small square turns
 from __future__ import annotations
 
 import re
-import warnings
+import struct
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import (  # the plugins enter their readers in Image.OPEN
+    AvifImagePlugin,  # noqa: F401
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    Image,
+    ImageFile,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 
 from pawsight.errors import UnreadablePicture
-from pawsight.images.claims import MeteredFile, TooManyParts, claims_too_much, needs_too_much
+from pawsight.images.claims import MeteredFile, TooLarge, WeighedGif, claims_too_much, needs_too_much
 from pawsight.images.colour import to_rgb
 from pawsight.images.shrink import to_square
 from pawsight.images.signatures import is_readable_type, name_of_unsupported
@@ -27,11 +38,6 @@ from pawsight.images.signatures import is_readable_type, name_of_unsupported
 DECODER_VERSION = 2  # part of every cache key: raise it when the same bytes would decode to other pixels
 READABLE = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")  # Pillow opens MPO as JPEG, then calls it MPO
 READABLE_NAMES = "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP"
-
-# Pillow warns of broken metadata, which says nothing of the pixels, and of pictures from 89 Mpx, where our own limit
-# is lower.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 # Every scan of a progressive JPEG passes over the whole picture, and one that says nothing is short: 400 of them over
 # 49 megapixels kept a core busy for 17 s. Files as cameras and programs make them have about ten, which for the largest
@@ -98,8 +104,6 @@ def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
         return _decode(data, settings, name)
     except UnreadablePicture:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _unreadable(name, _reason(data, error)) from error
     except Exception as error:  # Pillow's parsers raise whatever they trip over: hostile bytes reach most built-ins
         raise _unreadable(name, _reason(data, error)) from error
 
@@ -108,7 +112,7 @@ def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
     most = settings.max_megapixels * 1_000_000
     if claims_too_much(data, most):
         raise _unreadable(name, "too large")
-    with Image.open(MeteredFile(data), formats=READABLE) as image:
+    with _opened(data) as image:
         width, height = image.size
         if width * height > most or needs_too_much(image, len(data)):
             raise _unreadable(name, "too large")
@@ -127,6 +131,24 @@ def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
     if orientation >= 5:
         width, height = height, width
     return Decoded(np.asarray(upright, dtype=np.uint8), width, height, kind, orientation, camera)
+
+
+def _opened(data: bytes) -> ImageFile.ImageFile:
+    """Open a picture as `Image.open` does, without its look at the size.
+
+    That look warns from 89 megapixels on, through filters and a limit that belong to the whole process and so to the
+    program that uses Pawsight. `_decode` has a lower limit, and nothing is decoded before it is checked.
+    """
+    file, start = MeteredFile(data), data[:16]
+    for kind in READABLE:
+        factory, accepts = Image.OPEN[kind]
+        if accepts is not None and accepts(start) is True:
+            file.seek(0)
+            try:
+                return WeighedGif(file) if kind == "GIF" else factory(file, "")
+            except (SyntaxError, IndexError, TypeError, struct.error) as error:  # as Pillow's readers say "not mine"
+                raise UnidentifiedImageError(str(error)) from error
+    raise UnidentifiedImageError
 
 
 def _has_more_scans(data: bytes, allowed: int) -> bool:
@@ -167,7 +189,7 @@ def _camera(names: list[object]) -> str:
 
 
 def _reason(data: bytes, error: Exception) -> str:
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning | TooManyParts):
+    if isinstance(error, TooLarge | Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "too large"
     if isinstance(error, UnidentifiedImageError):
         return "unreadable" if is_readable_type(data) else name_of_unsupported(data) or "not a picture"

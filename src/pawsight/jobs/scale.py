@@ -104,7 +104,7 @@ def predict_to(
             resume(folder, paths, bundle=digest, classes=classes, shard=shard, progress=progress)
         found = work.parts - len(work.missing())
         work.tally()  # of what is there: a damaged part is told before hours of work, not after
-        with pool.running() if pool and work.missing() else nullcontext():  # before a bar: it shuts standard error
+        with pool.running() if pool and work.missing() else nullcontext():
             _finish(work, parts_by_pool(bundle, work, pool) if pool else parts_here(bundle, work), progress)
         tally = work.tally()
     seconds = round(perf_counter() - start, 3)

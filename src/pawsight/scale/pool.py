@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from pawsight.errors import PawsightError
 from pawsight.machine import usable_cores
-from pawsight.scale.ray_here import nothing_said, quiet_data, ray_running
+from pawsight.scale.ray_here import ray_running
 
 CORES_EACH = 1  # of an actor: with as many actors as cores, none waits for another
 _IN_FLIGHT = 2  # parts handed to an actor: the next one waits beside the one that is computed
@@ -71,8 +71,7 @@ def made_by(pool: Pool, crew: Crew, parts: Sequence[int]) -> Iterator[tuple[int,
     Raises:
         PawsightError: Ray cannot be had, a worker refused, or the pool could not go on.
     """
-    with pool.running() as ray, nothing_said():
-        quiet_data()
+    with pool.running() as ray:
         try:
             yield from _run(ray, pool, crew, list(parts))
         except ray.exceptions.RayError as error:

@@ -1,7 +1,4 @@
-"""A Ray of our own for as long as it is needed, or somebody else's: quiet, on loopback, with nothing left behind.
-
-Enters: an address, or how many cores. Leaves: an initialised Ray inside a `with` block. Does not know: what runs on it.
-"""
+"""A Ray of our own for as long as it is needed, or a cluster that runs already: on loopback, nothing left behind."""
 
 from __future__ import annotations
 
@@ -10,12 +7,10 @@ import os
 import secrets
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from pawsight.errors import PawsightError
@@ -25,6 +20,7 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # tells nobody
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a remark about GPUs
 }
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # so called because there loopback is Ray's own choice
@@ -54,12 +50,11 @@ def ray_running(address: str | None, *, cores: int) -> Iterator[Any]:
             return
         place = None if address else tempfile.mkdtemp(prefix="pawsight-ray-")
         try:
-            with _hushed(), _told_to_end_as_before():
+            with _told_to_end_as_before():
                 _start(ray, address, cores, place)
             yield ray
         finally:
-            with nothing_said():
-                ray.shutdown()
+            ray.shutdown()
             if place is not None:
                 shutil.rmtree(place, ignore_errors=True)
 
@@ -100,27 +95,6 @@ def _told_to_end_as_before() -> Iterator[None]:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """Keep standard error shut while Ray starts: its library in C++ says there that it has been told to be quiet."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-@contextmanager
-def nothing_said() -> Iterator[None]:
-    """Keep Ray's remarks on workers that died off standard output, where somebody may read JSON."""
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-        yield
-
-
-@contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
     """Set variables that Ray and its processes read, and set them back; what the user has set himself stays."""
     before = {name: os.environ.get(name) for name in values}
@@ -131,13 +105,3 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
-
-
-def quiet_data() -> None:
-    """Let Ray Data say errors only, without bars."""
-    from ray.data import DataContext
-
-    DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    for name in [name for name in sys.modules if name.startswith("ray.data")]:
-        logging.getLogger(name).setLevel(logging.ERROR)

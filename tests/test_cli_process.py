@@ -1,0 +1,76 @@
+"""What the command line does to its own process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from pawsight.cli import process
+from pawsight.cli.process import return_large_blocks
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+def test_the_c_library_is_told_where_it_listens(system, monkeypatch):
+    told = []
+    library = SimpleNamespace(mallopt=lambda option, _: told.append(option))
+    monkeypatch.setattr("ctypes.CDLL", lambda _: library)
+    monkeypatch.setattr(sys, "platform", system)
+    return_large_blocks()
+    assert len(told) == (2 if system == "linux" else 0)
+    monkeypatch.setattr("ctypes.CDLL", lambda _: SimpleNamespace())  # a C library of another kind
+    return_large_blocks()
+
+
+NOISY = """
+import os, sys
+from pawsight.cli.process import quiet_libraries
+try:
+    with quiet_libraries():
+        print("a worker died")
+        os.write(2, b"I0000 00:00:1795945039.447940 1 port.cc:153] oneDNN custom operations are on.\\n")
+        os.write(2, b"[2026-11-29 09:47:36,146 I 308 308] logging.cc:303: Set ray log level\\n")
+        os.write(2, b"F0000 00:00:1795945039.447940 1 cpu.cc:1] this processor is too old\\n")
+        print("progress", file=sys.stderr)
+        raise KeyError
+except KeyError:
+    print("answer")
+    os.write(2, b"I0000 00:00:1795945039.447940 later\\n")
+"""
+
+
+def test_notes_of_libraries_are_held_back_and_complaints_passed_on():
+    done = subprocess.run([sys.executable, "-c", NOISY], capture_output=True, text=True, check=True)
+    assert done.stdout == "answer\n"
+    first, second, third = done.stderr.splitlines()
+    assert first == "progress"
+    assert second.startswith("F0000")
+    assert third.endswith("later")
+
+
+def test_nothing_is_said_of_broken_metadata(colour_bundle, tmp_path):
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12\0\x03\0\0\0\x01"
+    Image.new("RGB", (20, 20), (250, 5, 5)).save(tmp_path / "red.jpg", exif=exif)
+    command = [sys.executable, "-W", "default", "-m", "pawsight", "predict", str(colour_bundle), "red.jpg"]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("red.jpg: red ")
+    assert done.stderr == ""
+
+
+def test_a_letter_that_the_charts_font_lacks_is_no_warning_there(tmp_path):
+    code = "from pawsight.cli.process import own_process\nwith own_process():\n    import warnings\n"
+    code += "    warnings.warn('Glyph 29483 missing from font')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def test_the_users_settings_of_libraries_stay(monkeypatch):
+    code = "import os\nfrom pawsight.cli.process import own_process\nwith own_process():\n"
+    code += "    print(os.environ['TF_CPP_MIN_LOG_LEVEL'], os.environ['KERAS_BACKEND'])"
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", process.QUIET_SETTINGS["KERAS_BACKEND"]]

@@ -44,19 +44,19 @@ def cost(both, only_first, only_second, neither):
 
 
 def test_8_bits_that_lose_nothing_on_many_pictures_pass():
-    check_cost(cost(2000, 2, 2, 10), allow_loss=False)
+    none = cost(2000, 2, 2, 10)
+    assert none.gain.interval[0] > -int8.MOST_LOST
+    assert check_cost(none, allow_loss=False) is None
 
 
 def test_8_bits_that_may_lose_more_than_a_point_are_refused():
     with pytest.raises(ExportRefused) as told:
         check_cost(cost(780, 12, 2, 14), allow_loss=False)
-    assert told.value.what == "int8 is refused: it may lose 2.4 points of accuracy, 1 is allowed."
-    assert told.value.why == (
-        "On 808 validation pictures it gains -1.2 points over float32, 95 % interval -2.4 to -0.3:"
-        " 12 are right in float32 alone, 2 in int8 alone."
-    )
-    assert told.value.fix.endswith("or take the loss with --allow-loss.")
-    check_cost(cost(780, 12, 2, 14), allow_loss=True)
+    assert "2.4 points of accuracy, 1 is allowed" in told.value.what
+    for figure in ("808 validation pictures", "-1.2 points", "-2.4 to -0.3", "12 are right in float32", "2 in int8"):
+        assert figure in told.value.why
+    assert "--allow-loss" in told.value.fix
+    assert check_cost(cost(780, 12, 2, 14), allow_loss=True) is None
 
 
 @pytest.fixture
@@ -69,8 +69,9 @@ def test_so_few_pictures_prove_nothing_and_nothing_is_written(run, monkeypatch):
     monkeypatch.setattr(job, "quantise", lambda model, squares: model)
     with pytest.raises(ExportRefused) as told:
         export(run, "openvino", int8=True)
-    assert told.value.what.startswith("int8 is refused: it may lose ")
-    assert "On 16 validation pictures it gains +0.0 points over float32" in told.value.why
+    assert told.value.what.startswith("int8 is refused")
+    assert "16 validation pictures" in told.value.why
+    assert "+0.0 points" in told.value.why
     assert not (run / "export").exists()
 
 
@@ -78,18 +79,17 @@ def test_strange_pictures_are_counted_where_there_is_a_guard():
     plain = cost(780, 12, 2, 14)
     exact, reduced = (replace(side, unlike=count) for side, count in ((plain.exact, 9), (plain.reduced, 1234)))
     assert "unlike" not in " ".join(job._int8_lines(plain))
-    assert job._int8_lines(replace(plain, exact=exact, reduced=reduced))[-1] == (
-        "Called unlike anything seen: 9 in float32, 1,234 in int8."
-    )
+    told = job._int8_lines(replace(plain, exact=exact, reduced=reduced))[-1]
+    assert "unlike" in told
+    assert "9 in float32, 1,234 in int8" in told
 
 
 def test_what_the_tool_complains_of_is_told(monkeypatch):
     monkeypatch.setattr(int8, "run_maker", lambda script, *words: f"{script}: no such operator")
     with pytest.raises(ExportRefused) as told:
         int8.quantise(b"model", np.zeros((1, 8, 8, 3), np.uint8))
-    assert told.value.what == "The model could not be brought to int8."
-    assert told.value.why == "NNCF says: make_int8: no such operator"
-    assert told.value.fix == "Leave --int8 out."
+    assert told.value.why.endswith("make_int8: no such operator")
+    assert "--int8" in told.value.fix
 
 
 def candidates_in(folder, count):
@@ -147,12 +147,14 @@ def test_8_bits_are_smaller_and_run_in_both_runtimes(run):
     exact, _, reduced, _ = report.exports
     assert reduced.folder == run / "export" / "onnx-int8"
     assert reduced.size < 0.5 * exact.size
-    assert report.int8.calibrated_on == 32
-    assert report.int8.pictures == 16
-    assert 0 < report.int8.difference < 0.5
+    assert (report.int8.calibrated_on, report.int8.pictures) == (32, 16)
+    low, high = report.int8.exact.interval
+    assert low <= report.int8.reduced.accuracy <= high
+    assert 0 < report.int8.difference <= 1
     assert json.loads((reduced.folder / "pawsight.json").read_text("utf-8"))["precision"] == "int8"
     told = "\n".join(summary(report))
-    assert "int8, calibrated on 32 training pictures, on the validation part:" in told
+    assert "calibrated on 32 training pictures" in told
+    assert f"{report.int8.reduced.right} of 16" in told
     assert "(paired)" in told
     assert json.dumps(report.to_json(), allow_nan=False)
     assert read_bundle(run).folder == run / "bundle"

@@ -82,19 +82,23 @@ def test_cells_are_short(script):
 # It runs
 
 
-def test_it_trains_on_a_drawn_sample_from_top_to_bottom(build, drawings, own_jupyter, monkeypatch):
+@pytest.mark.parametrize(
+    "recipes", ["majority", pytest.param("majority,cnn-normalised", marks=pytest.mark.slow)], ids=["one", "a network"]
+)
+def test_it_trains_on_a_drawn_sample_from_top_to_bottom(build, drawings, own_jupyter, monkeypatch, recipes):
     monkeypatch.delenv("WALKTHROUGH_RUNS", raising=False)
-    recipes = {"WALKTHROUGH_RECIPES": "majority,cnn-normalised", "WALKTHROUGH_EPOCHS": "2"}
-    done = build.executed({"WALKTHROUGH_DATA": str(drawings), **recipes}, seconds=120)
+    wanted = {"WALKTHROUGH_RECIPES": recipes, "WALKTHROUGH_EPOCHS": "2"}
+    done = build.executed({"WALKTHROUGH_DATA": str(drawings), **wanted}, seconds=120)
     said = everything_told(done)
     assert "16 images of cats and 16 images of dogs" in said
-    assert ": majority, cnn-normalised\n" in said
-    assert "last: 2" in said
+    assert f": {recipes.replace(',', ', ')}\n" in said
     assert re.search(r"^Test: [\d.]+ % of \d+, 95 % interval", said, re.M)
     assert "letter.jpg -> not a picture" in said
     shown = [cell for cell in done.cells if cell.cell_type == "code" and pictures(cell)]
     assert any("look_at" in cell.source for cell in shown)
-    assert any(cell.source == 'curves("cnn-normalised")' for cell in shown)
+    has_network = "cnn" in recipes
+    assert ("last: 2" in said) == has_network
+    assert any(cell.source == 'curves("cnn-normalised")' for cell in shown) == has_network
 
 
 def test_it_reads_finished_runs_instead_of_training(build, trained, warm, own_jupyter, tmp_path):

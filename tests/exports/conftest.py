@@ -1,16 +1,23 @@
-"""Bundles of every kind of graph that training makes, with random weights and at no cost; one exported to every format."""
+"""Bundles of every kind of graph that training makes, with random weights; one exported to every format.
+
+All are made once for all workers of a session: TensorFlow takes seconds to load.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 NEEDED = ("keras", "tensorflow", "onnxruntime", "ai_edge_litert")
 HOSTILE = ("cats | <b>&amp;", 'dogs" --- {{ 7*7 }} `x` [y](javascript:z)', "\u202ebirds: #1")
 KINDS = ("majority", "cnn", "cnn-normalised", "mobilenet", "probe")
+# MobileNetV2 takes seconds to build; what it is made of, the probe's EfficientNet-Lite has as well.
+EVERY_KIND = [pytest.param(kind, marks=pytest.mark.slow) if kind == "mobilenet" else kind for kind in KINDS]
 PX = 32
 
 
@@ -22,14 +29,29 @@ def everything_installed():
 
 
 @pytest.fixture(scope="session")
-def graph_of(everything_installed, backbone_cache):
-    """ONNX bytes of a kind of graph, with as many classes as `HOSTILE` has names; made when first asked for."""
-    made = {}
+def once(tmp_path_factory):
+    """`once(name, make)`: a place that all workers share; the first to ask lets `make` write it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "exports"
+
+    def place(name, make) -> Path:
+        target = shared / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.exists():
+                make(target)
+        return target
+
+    return place
+
+
+@pytest.fixture(scope="session")
+def graph_of(everything_installed, once, request):
+    """ONNX bytes of a kind of graph, with as many classes as `HOSTILE` has names."""
 
     def graph(kind):
-        if kind not in made:
-            made[kind] = _graph(kind, backbone_cache)
-        return made[kind]
+        cache = request.getfixturevalue("backbone_cache") if kind == "probe" else None
+        return once(f"{kind}.onnx", lambda target: target.write_bytes(_graph(kind, cache))).read_bytes()
 
     return graph
 
@@ -84,18 +106,14 @@ def _network(kind, count):
 
 
 @pytest.fixture(scope="session")
-def bundle_of(graph_of, tmp_path_factory):
+def bundle_of(graph_of, once):
     """The folder of a bundle of a kind of graph. Read, never write."""
     from pawsight.bundle import Card, Exam, write_bundle
     from pawsight.engine import Engine
     from pawsight.images.decode import DecodeSettings
     from pawsight.trust import Guard, Trust
 
-    made = {}
-
-    def bundle(kind) -> Path:
-        if kind in made:
-            return made[kind]
+    def write(kind, folder):
         side = 96 if kind == "probe" else PX
         model = graph_of(kind)
         squares = np.random.default_rng(5).integers(0, 256, (4, side, side, 3), dtype=np.uint8)
@@ -112,18 +130,17 @@ def bundle_of(graph_of, tmp_path_factory):
             versions={"python": "3.11"},
             trust=Trust(temperature=0.7, fitted_on="nothing", guard=guard) if kind == "probe" else Trust(),
         )
-        folder = tmp_path_factory.mktemp("bundles") / kind
-        made[kind] = write_bundle(folder, card, model=model, exam=Exam(squares, answers), trained=frozenset())
-        return made[kind]
+        write_bundle(folder, card, model=model, exam=Exam(squares, answers), trained=frozenset())
 
-    return bundle
+    return lambda kind: once(f"bundles/{kind}", lambda folder: write(kind, folder))
 
 
 @pytest.fixture(scope="session")
-def exported(bundle_of, tmp_path_factory):
-    """The guarded probe in every format: the report, for all tests of formats. Read, never write."""
+def exported(bundle_of, once):
+    """The folders of the guarded probe in every format, by format. Read, never write."""
     from pawsight.exports.targets import TARGETS
     from pawsight.jobs.export import export
 
     formats = [name for name in TARGETS if name != "web"]
-    return export(bundle_of("probe"), formats, out=tmp_path_factory.mktemp("exported") / "out", licence="CC0-1.0")
+    out = once("formats", lambda folder: export(bundle_of("probe"), formats, out=folder, licence="CC0-1.0"))
+    return {name: out / name for name in formats}

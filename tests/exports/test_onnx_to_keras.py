@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from .conftest import KINDS
+from .conftest import EVERY_KIND
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def by_onnx_runtime(model, pictures):
     return dict(zip(names, session.run(names, {"pictures": pictures}), strict=True))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY_KIND)
 def test_a_rebuilt_graph_answers_as_onnx_runtime_does(to_keras, graph_of, kind):
     import onnx
 

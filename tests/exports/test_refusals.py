@@ -94,6 +94,7 @@ def test_a_file_that_its_runtime_cannot_open_is_refused(bundle, tmp_path):
     assert "Update the runtime" in told.value.fix
 
 
+@pytest.mark.slow
 def test_a_graph_that_keras_cannot_express_is_refused(bundle, tmp_path):
     import onnx
 

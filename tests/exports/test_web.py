@@ -211,6 +211,7 @@ def test_twenty_drawings_get_the_command_lines_labels_with_no_network_at_all(chr
     assert page.complaints() == []
 
 
+@pytest.mark.slow
 def test_photographs_get_the_command_lines_labels(chromium, drawn, trained, photographs, tmp_path):
     if photographs.is_dir():
         found = sorted(path for path in photographs.rglob("*.jpg"))[:: 3000 // PHOTOGRAPHS][:PHOTOGRAPHS]

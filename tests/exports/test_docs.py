@@ -21,6 +21,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "export"
 FORMATS = [name for name in TARGETS if name != "web"]
 # Whose examples share an interpreter: to load TensorFlow takes longer than both of its examples.
 TOGETHER = [("onnx",), ("openvino",), ("litert",), ("keras", "saved-model")]
+EXAMPLES = [pytest.param(names, marks=pytest.mark.slow if "keras" in names else ()) for names in TOGETHER]
 
 
 def example_of(text):
@@ -59,7 +60,7 @@ def test_every_format_has_a_page():
     assert {path.stem for path in PAGES.glob("*.md")} >= set(FORMATS)
 
 
-@pytest.mark.parametrize("names", TOGETHER, ids="+".join)
+@pytest.mark.parametrize("names", EXAMPLES, ids="+".join)
 def test_the_example_gives_the_answer_of_the_command_line(exported, bundle_of, picture, tmp_path, names):
     for name in names:
         shutil.copytree(exported[name], tmp_path / name)

@@ -147,11 +147,13 @@ def test_training_pictures_that_are_gone_are_missed(run):
 
 
 ANSWER = """
-import sys, numpy as np
+import sys
+from pathlib import Path
+import numpy as np
 from pawsight.bundle import read_bundle
 from pawsight.engine import Engine
-exam = read_bundle(sys.argv[1]).exam.pictures
-engine = Engine(open(sys.argv[2], "rb").read(), image_px=exam.shape[1], precision="f32", streams=1)
+exam = read_bundle(Path(sys.argv[1])).exam.pictures
+engine = Engine(Path(sys.argv[2]).read_bytes(), image_px=exam.shape[1], precision="f32", streams=1)
 np.save(sys.argv[3], engine.run_all(exam)["probabilities"])
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -44,6 +44,29 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     plan = SamplePlan(train=16, validation=10, least_side=96, greatest_side=144)
     return write_sample(tmp_path_factory.mktemp("drawn") / "drawings", plan=plan, seed=7)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """`once(name, make)`: a place that all workers share; the first to ask lets `make` write it. Read, never write."""
+    from filelock import FileLock
+
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "once"
+
+    def place(name: str, make: Callable[[Path], object]) -> Path:
+        target = shared / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.exists():
+                try:
+                    make(target)
+                except BaseException:  # what is half made is nobody's
+                    shutil.rmtree(target, ignore_errors=True)
+                    raise
+        return target
+
+    return place
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,9 @@ All are made once for all workers of a session: TensorFlow takes seconds to load
 from __future__ import annotations
 
 import importlib.util
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
-from filelock import FileLock
 
 NEEDED = ("keras", "tensorflow", "onnxruntime", "ai_edge_litert")
 HOSTILE = ("cats | <b>&amp;", 'dogs" --- {{ 7*7 }} `x` [y](javascript:z)', "\u202ebirds: #1")
@@ -29,29 +26,12 @@ def everything_installed():
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory):
-    """`once(name, make)`: a place that all workers share; the first to ask lets `make` write it."""
-    own = tmp_path_factory.getbasetemp()
-    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "exports"
-
-    def place(name, make) -> Path:
-        target = shared / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
-            if not target.exists():
-                make(target)
-        return target
-
-    return place
-
-
-@pytest.fixture(scope="session")
 def graph_of(everything_installed, once, request):
     """ONNX bytes of a kind of graph, with as many classes as `HOSTILE` has names."""
 
     def graph(kind):
         cache = request.getfixturevalue("backbone_cache") if kind == "probe" else None
-        return once(f"{kind}.onnx", lambda target: target.write_bytes(_graph(kind, cache))).read_bytes()
+        return once(f"graphs/{kind}.onnx", lambda target: target.write_bytes(_graph(kind, cache))).read_bytes()
 
     return graph
 

@@ -12,6 +12,7 @@ import importlib.util
 import json
 import random
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -54,12 +55,15 @@ class Kill:
 
 
 @pytest.fixture(scope="module")
-def bench(drawings, tmp_path_factory):
-    place = Place(tmp_path_factory.mktemp("bench"))
-    process = started(place, typed(drawings, place, "cnn"))
-    _, err = process.communicate(timeout=180)
-    assert (process.returncode, err) == (0, "")
-    return Bench(drawings, place.runs / "001", place.moments())
+def bench(drawings, once):
+    def make(folder):
+        place = Place(folder)
+        process = started(place, typed(shutil.copytree(drawings, folder / "data"), place, "cnn"))
+        _, err = process.communicate(timeout=180)
+        assert (process.returncode, err) == (0, "")
+
+    place = Place(once("never killed", make))
+    return Bench(place.folder / "data", place.runs / "001", place.moments())
 
 
 def chosen(moments):

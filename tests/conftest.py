@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -67,6 +67,29 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     plan = SamplePlan(train=16, validation=10, least_side=96, greatest_side=144)
     return write_sample(tmp_path_factory.mktemp("drawn") / "drawings", plan=plan, seed=7)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """`once(name, make)`: a place that all workers share; the first to ask lets `make` write it. Read, never write."""
+    from filelock import FileLock
+
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "once"
+
+    def place(name: str, make: Callable[[Path], object]) -> Path:
+        target = shared / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.exists():
+                try:
+                    make(target)
+                except BaseException:  # what is half made is nobody's
+                    shutil.rmtree(target, ignore_errors=True)
+                    raise
+        return target
+
+    return place
 
 
 @pytest.fixture(scope="session")
@@ -184,22 +207,18 @@ def warm(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Trained:
 
 
 @pytest.fixture(scope="session")
-def mobilenet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mobilenet_weights(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A file like Keras's download of MobileNetV2, with random weights, made once for all workers. Read, never write."""
-    from filelock import FileLock
-
     from pawsight.models.quiet import import_keras
 
-    own = tmp_path_factory.getbasetemp()
-    path = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "mobilenet.weights.h5"
-    with FileLock(f"{path}.lock"):
-        if not path.exists():
-            import_keras()
-            import keras
+    def make(path: Path) -> None:
+        import_keras()
+        import keras
 
-            keras.utils.set_random_seed(5)
-            keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
-    return path
+        keras.utils.set_random_seed(5)
+        keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None).save_weights(path)
+
+    return once("mobilenet.weights.h5", make)
 
 
 @pytest.fixture

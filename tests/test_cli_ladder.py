@@ -15,7 +15,7 @@ from pawsight.models.ladder import RUNGS
 
 from .conftest import says
 
-needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 
 
 def typed(*words):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -167,7 +168,7 @@ def test_no_row_begins_when_the_budget_is_spent(scripts, tmp_path, capsys):
     asked = bench.parser().parse_args(["--rows", "import", "--results", str(tmp_path / "r")])
     asked.budget = -1.0
     assert bench.measure(asked, None, []) == []
-    assert "The budget is spent: import and what follows is left out." in capsys.readouterr().out
+    assert re.search("budget is spent: import .* left out", capsys.readouterr().out)
 
 
 def test_sizes_are_cut_at_the_largest(scripts):

@@ -161,7 +161,7 @@ def test_a_broken_header_in_the_middle_of_a_tar_is_not_taken_for_its_end(place):
     whole = bytearray(tarred(FILES))
     at = whole.index(b"pets/dogs/1.jpg")
     whole[at : at + 4] = b"PETS"
-    assert "it stops before the mark that ends a tar" in refused(place, bytes(whole), DataError)
+    assert "before the mark that ends a tar" in refused(place, bytes(whole), DataError)
 
 
 @pytest.mark.parametrize(
@@ -175,19 +175,17 @@ def test_a_broken_header_in_the_middle_of_a_tar_is_not_taken_for_its_end(place):
     ],
 )
 def test_what_is_no_archive_is_said_to_be_none(place, content, why):
-    message = refused(place, content, DataError)
-    assert "is not an archive that can be unpacked" in message
-    assert message.splitlines() == [
-        "pets.bin is not an archive that can be unpacked.",
-        why,
-        "Readable are zip, tar, tar.gz, tar.bz2, tar.xz. Or unpack it and give the folder: pawsight train FOLDER",
-    ]
+    what, reason, fix = refused(place, content, DataError).splitlines()
+    assert what.startswith("pets.bin is not an archive")
+    assert reason == why
+    assert "zip, tar, tar.gz, tar.bz2, tar.xz" in fix
+    assert "pawsight train FOLDER" in fix
     with pytest.raises(DataError):
         check_archive(place / "pets.bin")
 
 
 def test_a_zip_without_its_end_fails_the_check_before_it_is_unpacked(place):
-    with pytest.raises(DataError, match="its table of contents, which comes last, is missing"):
+    with pytest.raises(DataError, match=r"table of contents.* missing"):
         check_archive(write(place, zipped(FILES)[:-40]))
 
 
@@ -235,10 +233,11 @@ def test_a_missing_archive_is_a_storage_error(place):
 )
 def test_a_name_that_leads_astray_is_refused(place, kind, names, why):
     files = dict.fromkeys(names, b"x")
-    message = refused(place, packed(files, kind))
-    assert why in message
-    assert message.startswith("pets.bin was not unpacked: it is not safe to.\nIts member '")
-    assert message.endswith("and give the folder instead: pawsight train FOLDER")
+    what, reason, fix = refused(place, packed(files, kind)).splitlines()
+    assert what.startswith("pets.bin ")
+    assert reason.startswith("Its member '")
+    assert why in reason
+    assert fix.endswith("pawsight train FOLDER")
 
 
 NAMES = st.lists(
@@ -322,7 +321,7 @@ def test_a_tar_beyond_the_limit_of_bytes_is_refused(place):
 def test_an_endless_tar_header_is_refused_before_it_is_read(place):
     for header in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
         content = tarred({"cats/1.jpg": bytes(9 * 2**20)}, "tar.gz", type=header)
-        assert "A header in it is longer than 1,048,576 bytes" in refused(place, content)
+        assert "longer than 1,048,576 bytes" in refused(place, content)
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_a_second_name_hidden_in_an_extra_field_does_not_lead_out(unpack, tmp_pa
 
 def test_a_member_that_swells_is_refused_by_name(unpack):
     content = zipped({"cats/1.jpg": bytes(3000), "cats/2.jpg": bytes(12 * 2**20), "noise": os.urandom(300_000)})
-    with pytest.raises(UnsafeArchive, match=r"Its member 'cats/2\.jpg' is more than 200 times its packed size"):
+    with pytest.raises(UnsafeArchive, match=r"'cats/2\.jpg' is more than 200 times"):
         unpack(content)
 
 
@@ -220,7 +220,7 @@ def test_a_zip_that_says_it_has_a_million_members_is_refused_unread(unpack):
 def test_a_zip_that_hides_how_many_members_it_has_is_refused_before_they_are_held(unpack):
     listing = entry(b"1.jpg", 0, 0, 0, 0) * 300_000
     for count in (3, 0):
-        with pytest.raises(DataError, match="does not hold as many members as it says"):
+        with pytest.raises(DataError, match="not hold as many members"):
             unpack(b"PK\3\4" + listing + end(count, listing, 4))
 
 

@@ -294,7 +294,7 @@ def test_a_small_difference_in_rotation_is_told_less_gravely(tmp_path):
             folder.put(f"{label}/{number}{suffix}", content)
     (found,) = [one for one in folder.audited() if one.problem == "rotation-differs"]
     assert (found.path, found.severity) == ("dogs", "medium")
-    assert found.value.startswith("turned by EXIF: 23 % of dogs, 3 % of the rest")
+    assert "23 % of dogs, 3 % of the rest" in found.value
     assert len(folder.of("rotated")) == 16
 
 

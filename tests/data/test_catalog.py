@@ -180,20 +180,23 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
 
 def test_a_class_of_which_nothing_can_be_read_is_an_error_after_reading(root: Path, cache: Cache) -> None:
     put(root, {"foxes/1.jpg": b"", "foxes/2.jpg": b"x"})
-    with pytest.raises(BadCatalog, match=r"^Class 'foxes' in .*\nFound instead: 1 .jpg .empty., 1 .jpg .not a picture"):
+    with pytest.raises(BadCatalog) as told:
         read(root, cache)
+    assert "'foxes'" in told.value.what
+    assert "1 .jpg (empty)" in told.value.why
+    assert "1 .jpg (not a picture)" in told.value.why
 
 
 def test_folders_without_any_picture_are_an_error(tmp_path: Path, cache: Cache) -> None:
     put(tmp_path / "photos", {"a/1.txt": b"x", "b/1.txt": b"y"})
-    with pytest.raises(NoPictures, match=r"Found instead: 2 \.txt \(not a picture\)"):
+    with pytest.raises(NoPictures, match=r"2 \.txt \(not a picture\)"):
         read(tmp_path / "photos", cache)
 
 
 def test_a_class_that_lost_its_training_pictures_is_an_error(tmp_path: Path, cache: Cache) -> None:
     files = {f"{part}/{kind}/1.png": encoded(drawn(1)) for part in ("train", "val") for kind in ("cats", "dogs")}
     put(tmp_path / "photos", files | {"train/dogs/1.png": b""})
-    with pytest.raises(BadCatalog, match=r"^Class 'dogs' in .* has no readable picture in train"):
+    with pytest.raises(BadCatalog, match=r"^Class 'dogs' in .* in train\."):
         read(tmp_path / "photos", cache)
 
 

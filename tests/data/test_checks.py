@@ -1,7 +1,8 @@
-"""What stops a data set, and the whole text that is said about it."""
+"""What stops a data set, and what the message names: the place, the classes, the files found instead, what to do."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +14,6 @@ from pawsight.data.finder import Candidate, Found, LeftOut
 from pawsight.errors import BadCatalog, DataError, NoPictures
 
 ROOT = Path("/home/me/photos")
-READABLE = "Readable types are AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP."
-CONVERT = "Put one folder per class below it, e.g. photos/cats/1.jpg, or convert the files first."
-AGAIN = "Put pictures there, or move the folder out of the data and type the same command again."
-TEACH = "Put pictures of it into train, or move its folders out of the data and type the same command again."
 
 
 def found(
@@ -32,12 +29,15 @@ def found(
     return Found(ROOT, candidates, tuple(left_out), tuple(loose), labels)
 
 
-def message(kind: type[DataError], *arguments: object) -> str:
+def refusal(kind: type[DataError], *arguments: object) -> DataError:
+    """The error of the check for so many arguments; it names the folder and says what to do."""
     check = check_found if len(arguments) == 1 else check_classes
     with pytest.raises(DataError) as caught:
         check(*arguments)  # type: ignore[arg-type]
     assert type(caught.value) is kind
-    return str(caught.value)
+    assert str(ROOT) in caught.value.what
+    assert caught.value.fix
+    return caught.value
 
 
 def after_reading(one: Found, counts: dict[str, int], left_out: Sequence[LeftOut] = ()) -> tuple[object, ...]:
@@ -46,136 +46,125 @@ def after_reading(one: Found, counts: dict[str, int], left_out: Sequence[LeftOut
 
 def test_two_classes_with_files_pass() -> None:
     one = found("cats/1.jpg", "dogs/1.jpg")
-    check_found(one)
-    check_classes(one, {"cats": 1, "dogs": 1}, (), {"cats", "dogs"})
+    assert check_found(one) is None
+    assert check_classes(one, {"cats": 1, "dogs": 1}, (), {"cats", "dogs"}) is None
 
 
 def test_nothing_at_all() -> None:
-    assert message(NoPictures, found()) == (
-        f"No pictures found under /home/me/photos.\nThe folder holds no files. {READABLE}\n{CONVERT}"
-    )
+    told = refusal(NoPictures, found())
+    assert "no files" in told.why
+    assert "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP" in told.why
+    assert "photos/cats/1.jpg" in told.fix
 
 
 def test_nothing_but_hidden_files() -> None:
     hidden = [LeftOut(".DS_Store", "hidden"), LeftOut("__MACOSX", "hidden")]
-    assert message(NoPictures, found(left_out=hidden)) == (
-        f"No pictures found under /home/me/photos.\nFound instead: 2 no suffix (hidden). {READABLE}\n{CONVERT}"
-    )
+    assert "2 no suffix (hidden)" in refusal(NoPictures, found(left_out=hidden)).why
 
 
 def test_nothing_that_can_be_read() -> None:
     one = found("cats/1.heic", "dogs/1.heic")
     left_out = [LeftOut(f"cats/{n}.HEIC", "HEIC is not read") for n in range(212)]
     left_out += [LeftOut(f"dogs/{n}.txt", "not a picture") for n in range(3)]
-    assert message(NoPictures, one, {}, left_out, ()) == (
-        "No pictures found under /home/me/photos.\n"
-        f"Found instead: 212 .heic (HEIC is not read), 3 .txt (not a picture). {READABLE}\n{CONVERT}"
-    )
+    told = refusal(NoPictures, one, {}, left_out, ())
+    assert "212 .heic (HEIC is not read), " in told.why
+    assert "3 .txt (not a picture)" in told.why
+    assert "convert" in told.fix
 
 
 def test_of_many_kinds_the_commonest_are_shown() -> None:
     left_out = [LeftOut(f"a/{n}.k{kind}", "not a picture") for kind in range(8) for n in range(1000 * (9 - kind))]
-    assert "Found instead: 9,000 .k0 (not a picture), 8,000 .k1 (not a picture), " in message(
-        NoPictures, found("a/1.k0", "b/1.k0"), {}, left_out, ()
-    )
-    assert "5,000 .k4 (not a picture) and 3 other kinds. Readable" in message(
-        NoPictures, found("a/1.k0", "b/1.k0"), {}, left_out, ()
-    )
+    why = refusal(NoPictures, found("a/1.k0", "b/1.k0"), {}, left_out, ()).why
+    shown = [("9,000", "k0"), ("8,000", "k1"), ("7,000", "k2"), ("6,000", "k3"), ("5,000", "k4")]
+    assert re.findall(r"([\d,]+) \.(\w+) \(", why) == shown
+    assert "and 3 other kinds" in why
 
 
 def test_one_file_beside_the_class_folders() -> None:
-    assert message(BadCatalog, found("cats/1.jpg", "dogs/1.jpg", loose=["tom.jpg"])) == (
-        "1 file lies beside the class folders in /home/me/photos.\n"
-        "They belong to no class: tom.jpg.\n"
-        "Put each picture into the folder of its class, e.g. photos/cats/1.jpg, and other files elsewhere."
-    )
+    told = refusal(BadCatalog, found("cats/1.jpg", "dogs/1.jpg", loose=["tom.jpg"]))
+    assert told.what.startswith("1 file ")
+    assert told.why.endswith(": tom.jpg.")
+    assert "photos/cats/1.jpg" in told.fix
 
 
 def test_many_pictures_and_no_class_folders() -> None:
-    assert message(BadCatalog, found(loose=[f"{n}.jpg" for n in range(1, 1301)])) == (
-        "1,300 files lie beside the class folders in /home/me/photos.\n"
-        "They belong to no class: 1.jpg, 2.jpg, 3.jpg, 4.jpg, 5.jpg and 1,295 more.\n"
-        "Put each picture into the folder of its class, e.g. photos/cats/1.jpg, and other files elsewhere."
-    )
+    told = refusal(BadCatalog, found(loose=[f"{n}.jpg" for n in range(1, 1301)]))
+    assert told.what.startswith("1,300 files ")
+    assert re.findall(r"\d+\.jpg", told.why) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg"]
+    assert told.why.endswith(" and 1,295 more.")
 
 
 @pytest.mark.parametrize(("first", "second"), [("Cats", "cats"), ("STRASSE", "straße"), ("ﬁsh", "Fish")])
 def test_folders_that_differ_in_case_alone(first: str, second: str) -> None:
     labels = sorted([first, second])
-    assert message(BadCatalog, found(f"{first}/1.jpg", f"{second}/1.jpg", "dogs/1.jpg")) == (
-        f"The folders {labels[0]!r} and {labels[1]!r} in /home/me/photos differ in upper and lower case alone.\n"
-        "They would become two classes that nobody can tell apart by name.\n"
-        "Give them the same name, or two clearly different ones."
-    )
+    what = refusal(BadCatalog, found(f"{first}/1.jpg", f"{second}/1.jpg", "dogs/1.jpg")).what
+    assert f"{labels[0]!r} and {labels[1]!r}" in what
+    assert "upper and lower case" in what
 
 
 def test_one_class_only() -> None:
-    expected = (
-        "Only one class was found in /home/me/photos: 'cats'.\n"
-        "A classifier needs at least two to choose between.\n"
-        "Put one folder per class below it, e.g. photos/cats/1.jpg and photos/dogs/1.jpg."
-    )
-    assert message(BadCatalog, found("cats/1.jpg", "cats/2.jpg")) == expected
-    assert message(BadCatalog, found("cats/1.jpg"), {"cats": 1}, (), {"cats"}) == expected
+    before = refusal(BadCatalog, found("cats/1.jpg", "cats/2.jpg"))
+    assert before.what.endswith(": 'cats'.")
+    assert "photos/cats/1.jpg and photos/dogs/1.jpg" in before.fix
+    assert str(refusal(BadCatalog, found("cats/1.jpg"), {"cats": 1}, (), {"cats"})) == str(before)
 
 
 def test_an_empty_folder_is_told_before_anything_is_read() -> None:
-    assert message(BadCatalog, found("cats/1.jpg", folders=["birds", "cats"])) == (
-        f"Class 'birds' in /home/me/photos has no readable picture.\nThe folder is empty.\n{AGAIN}"
-    )
+    told = refusal(BadCatalog, found("cats/1.jpg", folders=["birds", "cats"]))
+    assert told.what.startswith("Class 'birds' in ")
+    assert told.why == "The folder is empty."
 
 
 def test_a_folder_with_hidden_files_alone_is_told_so() -> None:
     one = found("cats/1.jpg", folders=["birds", "cats"], left_out=[LeftOut("birds/.DS_Store", "hidden")])
-    assert message(BadCatalog, one) == (
-        f"Class 'birds' in /home/me/photos has no readable picture.\nFound instead: 1 no suffix (hidden).\n{AGAIN}"
-    )
+    told = refusal(BadCatalog, one)
+    assert told.what.startswith("Class 'birds' in ")
+    assert "1 no suffix (hidden)" in told.why
 
 
 def test_a_class_of_which_nothing_could_be_read() -> None:
     one = found("birds/1.jpg", "cats/1.jpg", "dogs/1.jpg")
     left_out = [LeftOut("birds/1.jpg", "truncated"), LeftOut("cats/2.gif", "unreadable")]
-    assert message(BadCatalog, *after_reading(one, {"cats": 1, "dogs": 1}, left_out)) == (
-        f"Class 'birds' in /home/me/photos has no readable picture.\nFound instead: 1 .jpg (truncated).\n{AGAIN}"
-    )
+    told = refusal(BadCatalog, *after_reading(one, {"cats": 1, "dogs": 1}, left_out))
+    assert told.what.startswith("Class 'birds' in ")
+    assert told.why == "Found instead: 1 .jpg (truncated)."
 
 
 def test_in_parts_the_files_of_an_unreadable_class_are_found_as_well() -> None:
     one = found("a/birds/1.jpg", "cats/1.jpg", "dogs/1.jpg")
     left_out = [LeftOut("train/a/birds/1.jpg", "empty"), LeftOut("validation/a/birds/2.jpg", "empty")]
-    assert "Found instead: 2 .jpg (empty)." in message(
-        BadCatalog, *after_reading(one, {"cats": 1, "dogs": 1}, left_out)
-    )
+    told = refusal(BadCatalog, *after_reading(one, {"cats": 1, "dogs": 1}, left_out))
+    assert told.why == "Found instead: 2 .jpg (empty)."
 
 
 def test_several_classes_of_which_nothing_could_be_read() -> None:
     one = found(*[f"c{n}/1.jpg" for n in range(9)])
     left_out = [LeftOut(f"c{n}/1.jpg", "empty") for n in range(2, 9)]
-    assert message(BadCatalog, *after_reading(one, {"c0": 1, "c1": 1}, left_out)) == (
-        "Classes 'c2', 'c3', 'c4', 'c5', 'c6' and 2 more in /home/me/photos have no readable picture.\n"
-        f"Found instead: 7 .jpg (empty).\n{AGAIN}"
-    )
+    told = refusal(BadCatalog, *after_reading(one, {"c0": 1, "c1": 1}, left_out))
+    assert re.findall(r"'(\w+)'", told.what) == ["c2", "c3", "c4", "c5", "c6"]
+    assert " and 2 more " in told.what
+    assert told.why == "Found instead: 7 .jpg (empty)."
 
 
-UNTAUGHT = (
-    "Class 'foxes' in /home/me/photos has no readable picture in train.\n"
-    f"Nothing can be learnt about a class from validation and test pictures.\n{TEACH}"
-)
+def check_untaught(told: DataError) -> None:
+    assert told.what.startswith("Class 'foxes' in ")
+    assert told.what.endswith(" in train.")
+    assert "into train" in told.fix
 
 
 def test_a_class_that_only_validation_has_is_told_before_anything_is_read() -> None:
     train, validation = found("cats/1.jpg", "dogs/1.jpg", part="train"), found("foxes/1.jpg", part="validation")
     one = Found(ROOT, train.candidates + validation.candidates, (), (), ("cats", "dogs", "foxes"))
-    assert message(BadCatalog, one) == UNTAUGHT
+    check_untaught(refusal(BadCatalog, one))
 
 
 def test_a_class_whose_training_pictures_cannot_be_read_is_told() -> None:
     one = found("cats/1.jpg", "dogs/1.jpg", "foxes/1.jpg", part="train")
     counts = Counter(cats=2, dogs=2, foxes=1)
-    assert message(BadCatalog, one, counts, (), {"cats", "dogs"}) == UNTAUGHT
+    check_untaught(refusal(BadCatalog, one, counts, (), {"cats", "dogs"}))
 
 
 def test_validation_without_any_training_is_told() -> None:
-    assert message(BadCatalog, found("cats/1.jpg", "dogs/1.jpg", part="validation")).startswith(
-        "Classes 'cats', 'dogs' in /home/me/photos have no readable picture in train.\n"
-    )
+    told = refusal(BadCatalog, found("cats/1.jpg", "dogs/1.jpg", part="validation"))
+    assert told.what.startswith("Classes 'cats', 'dogs' in ")
+    assert told.what.endswith(" in train.")

@@ -49,34 +49,28 @@ def test_parts_are_read_and_other_columns_are_not(write, tmp_path):
 
 
 def test_a_line_said_twice_counts_once(write):
-    assert len(read_list(write("path,label\n1.jpg,cat\n./1.jpg,cat\nx/../1.jpg,cat\n"))) == 1
+    path = write("path,label\n1.jpg,cat\n./1.jpg,cat\nx/../1.jpg,cat\n")
+    assert [one.label for one in read_list(path)] == ["cat"]
 
 
 def test_all_problems_are_told_together(write):
     path = write("path,label,part\n1.jpg,,train\n,cat,train\n2.jpg,cat,exam\n3.jpg\n4.jpg,cat,\n5.jpg,dog,test\n")
     with pytest.raises(BadCatalog) as caught:
         read_list(path)
-    assert str(caught.value) == (
-        f"{path} has 5 problems; nothing was read from it.\n"
-        "Line 2: the label of '1.jpg' is empty.\n"
-        "Line 3: the path is empty.\n"
-        "Line 4: the part of '2.jpg' is 'exam', not one of train, validation, test.\n"
-        "Line 5: it has too few columns, 1 of 3.\n"
-        "Line 6: the part is empty, as in 1 lines, while other lines have one.\n"
-        "The file should look like this:\n"
-        "path,label\n"
-        "cats/1.jpg,cat\n"
-        "dogs/1.jpg,dog"
-    )
+    assert f"{path} has 5 problems" in caught.value.what
+    problems = [line.split(": ", 1) for line in caught.value.why.splitlines()]
+    assert [line for line, _ in problems] == ["Line 2", "Line 3", "Line 4", "Line 5", "Line 6"]
+    facts = ("label of '1.jpg'", "path is empty", "'exam'", "1 of 3", "part is empty")
+    assert all(fact in problem for fact, (_, problem) in zip(facts, problems, strict=True))
+    assert caught.value.fix.splitlines()[1:] == ["path,label", "cats/1.jpg,cat", "dogs/1.jpg,dog"]
 
 
 def test_a_picture_with_two_labels_or_parts_is_named(write, tmp_path):
     with pytest.raises(BadCatalog) as caught:
         read_list(write("path,label\ncats/1.jpg,cat\n2.jpg,dog\ncats/../cats/1.jpg,dog\n"))
-    assert caught.value.why == (
-        f"Line 4: {str(tmp_path / 'cats/../cats/1.jpg')!r} is labelled 'dog' here and 'cat' in line 2."
-    )
-    with pytest.raises(BadCatalog, match="is in part test here and in part train in line 2"):
+    assert caught.value.why.startswith(f"Line 4: {str(tmp_path / 'cats/../cats/1.jpg')!r} ")
+    assert caught.value.why.endswith("'dog' here and 'cat' in line 2.")
+    with pytest.raises(BadCatalog, match=r"part test here .* part train in line 2"):
         read_list(write("path,label,part\n1.jpg,cat,train\n1.jpg,cat,test\n"))
 
 
@@ -102,7 +96,7 @@ def test_a_file_that_is_no_list_is_said_to_be_none(write, content, why):
 def test_only_the_first_twenty_problems_are_spelt_out(write):
     with pytest.raises(BadCatalog) as caught:
         read_list(write("path,label\n" + "1.jpg,\n" * 333))
-    assert caught.value.what.endswith("has 333 problems; nothing was read from it.")
+    assert caught.value.what.split()[1:4] == ["has", "333", "problems;"]
     assert caught.value.why.splitlines()[19:] == ["Line 21: the label of '1.jpg' is empty.", "And 313 more."]
 
 

@@ -18,6 +18,7 @@ def ints(values: object) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
+@settings(deadline=None)
 @given(counts_of, shares_of)
 def test_quotas_add_up_and_are_within_one_of_the_shares(counts: list[int], shares: tuple[float, ...]) -> None:
     dealt = quotas(ints(counts), shares)
@@ -27,6 +28,7 @@ def test_quotas_add_up_and_are_within_one_of_the_shares(counts: list[int], share
     assert np.abs(dealt - np.outer(counts, shares)).max() < 1 + 1e-6
 
 
+@settings(deadline=None)
 @given(counts_of, shares_of)
 def test_every_class_has_something_to_learn_from(counts: list[int], shares: tuple[float, ...]) -> None:
     assert (quotas(ints(counts), shares)[:, 0] >= 1).all()

@@ -48,13 +48,14 @@ def test_a_cut_download_is_resumed_where_it_was_cut(site, target, listener):
     assert site.asked[1][1]["if-range"] == '"1"'
     assert len(listener.stages) == 1, "one bar, not one for each try"
     assert sum(listener.steps) == len(BODY)
-    assert listener.lines == ["The connection ended after 4,000 of 10,240 bytes. Trying again in 0.0 s."]
+    assert len(listener.lines) == 1
+    assert "4,000 of 10,240 bytes" in listener.lines[0]
 
 
 def test_a_later_process_goes_on_from_what_an_earlier_one_left(site, target):
     cut = lambda talk: talk.serve(BODY, etag='"1"', stop_after=4000 if talk.turn == 0 else None)  # noqa: E731
     url = site.page("/pets.zip", cut)
-    with pytest.raises(DownloadFailed, match="Type the same command again to go on from where it stopped"):
+    with pytest.raises(DownloadFailed, match="the same command again to go on"):
         download(url, target, limits=ONCE)
     assert not target.exists()
     assert PartFile(target).path.read_bytes() == BODY[:4000]
@@ -172,7 +173,7 @@ def test_a_part_of_another_url_is_not_gone_on_with(site, target):
 )
 def test_a_server_that_falls_silent_is_given_up(site, target, answer):
     began = time.monotonic()
-    with pytest.raises(DownloadFailed, match=r"The server said nothing for 0\.4 seconds\."):
+    with pytest.raises(DownloadFailed, match=r"nothing for 0\.4 seconds"):
         download(site.page("/pets.zip", answer), target, limits=ONCE)
     assert time.monotonic() - began < 3
     assert not target.exists()
@@ -197,7 +198,7 @@ def test_a_server_that_is_never_silent_and_never_done_ends_at_the_deadline(site,
 
 def test_less_than_announced_is_not_taken_for_the_whole(site, target):
     short = lambda talk: (talk.start(200, content_length=1000), talk.write(b"x" * 500))  # noqa: E731
-    with pytest.raises(DownloadFailed, match=r"The connection ended after 500 of 1,000 bytes\."):
+    with pytest.raises(DownloadFailed, match=r"after 500 of 1,000 bytes"):
         download(site.page("/pets.zip", short), target, limits=QUICK)
     assert not target.exists()
     assert len(site.asked) == QUICK.tries
@@ -205,8 +206,9 @@ def test_less_than_announced_is_not_taken_for_the_whole(site, target):
 
 def test_more_than_announced_is_found_out_by_its_digest(site, target):
     long = lambda talk: (talk.start(200, content_length=500), talk.write(BODY[:1000]))  # noqa: E731
-    with pytest.raises(DownloadFailed, match=r"Its SHA-256 is [0-9a-f]{64} where [0-9a-f]{64} was expected"):
-        download(site.page("/a", long), target, limits=QUICK, sha256=hashlib.sha256(BODY[:1000]).hexdigest())
+    came, expected = (hashlib.sha256(BODY[:length]).hexdigest() for length in (500, 1000))
+    with pytest.raises(DownloadFailed, match=f"SHA-256 is {came} where {expected}"):
+        download(site.page("/a", long), target, limits=QUICK, sha256=expected)
     assert left_behind(target) == []
 
 
@@ -242,7 +244,7 @@ def test_a_redirect_to_anything_but_the_web_is_refused(site, target, place):
 
 
 def test_a_redirect_from_https_to_http_is_refused():
-    with pytest.raises(FetchFailed, match="from https to http, where anybody could change the file"):
+    with pytest.raises(FetchFailed, match="from https to http"):
         checked_url("http://pets.example/a.zip", coming_from="https://pets.example/a.zip")
     assert checked_url("https://pets.example/ä b.zip#x", coming_from="http://a.example/") == (
         "https://pets.example/%C3%A4%20b.zip"
@@ -258,11 +260,11 @@ def test_what_is_no_web_address_is_refused(target, url):
 def test_a_missing_page_is_not_asked_for_twice_and_the_message_ends_the_search(site, target):
     with pytest.raises(DownloadFailed) as caught:
         download(site.url("/nothing.zip"), target, limits=QUICK)
-    assert str(caught.value) == (
-        f"Could not download {site.url('/nothing.zip')}\n"
-        "The server answered 404 Not Found.\n"
-        "Give a folder instead: pawsight train FOLDER, or use the built-in drawings: pawsight train sample"
-    )
+    assert caught.value.what.endswith(site.url("/nothing.zip"))
+    assert "404 Not Found" in caught.value.why
+    assert caught.value.fix == ALTERNATIVES
+    assert "pawsight train FOLDER" in ALTERNATIVES
+    assert "pawsight train sample" in ALTERNATIVES
     assert len(site.asked) == 1
 
 
@@ -282,7 +284,7 @@ def test_content_that_the_caller_refuses_never_gets_the_name(site, target):
     page = site.page("/pets.zip", lambda talk: talk.send(b"<!doctype html>Log in first", content_type="text/html"))
     with pytest.raises(DownloadFailed) as caught:
         download(page, target, limits=QUICK, check=check)
-    assert caught.value.why == "What came is not what was wanted. It is no archive. It is a web page."
+    assert caught.value.why.endswith(" It is no archive. It is a web page.")
     assert caught.value.fix == ALTERNATIVES
     assert left_behind(target) == []
 
@@ -332,9 +334,11 @@ def test_waiting_for_another_process_ends_too(site, target, listener):
     first.start()
     while not site.asked:
         time.sleep(0.01)
-    with pytest.raises(DownloadFailed, match=r"Another process has been at it for 0\.2 seconds"):
+    with pytest.raises(DownloadFailed, match=r"Another process .* for 0\.2 seconds"):
         download(url, target, limits=DownloadLimits(lock_seconds=0.2), progress=listener)
-    assert listener.lines == ["Waiting for another process that downloads pets.zip."]
+    assert len(listener.lines) == 1
+    assert listener.lines[0].startswith("Waiting for another process")
+    assert "pets.zip" in listener.lines[0]
     first.join()
 
 

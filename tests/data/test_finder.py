@@ -186,7 +186,8 @@ def test_no_folder_is_listed_twice_and_its_own_name_counts(tmp_path: Path) -> No
     (tmp_path / "also cats").symlink_to("cats")
     found = find(tmp_path)
     assert [one.name for one in found.candidates] == ["cats/1.jpg", "dogs/1.jpg"]
-    assert left_out(found) == {"also cats": "a link to a folder that is listed already"}
+    assert left_out(found).keys() == {"also cats"}
+    assert left_out(found)["also cats"].startswith("a link to a folder")
 
 
 @pytest.mark.parametrize("target", [".", "..", "../..", "back"])

@@ -9,6 +9,7 @@ import tarfile
 import types
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_a_web_page_instead_of_an_archive_is_refused_and_not_kept(site, here, ca
     url = site.page("/pets.zip", lambda talk: talk.send(b"<html>Please log in</html>"))
     with pytest.raises(DownloadFailed) as caught:
         resolve(url, cache=cache)
-    assert "is not an archive that can be unpacked. It is a web page." in caught.value.why
+    assert "It is a web page." in caught.value.why
     assert "pawsight train sample" in caught.value.fix
     assert [path.suffix for path in (cache / "downloads").iterdir() if path.suffix != ".lock"] == []
 
@@ -172,7 +173,9 @@ def test_a_named_dataset_that_cannot_be_had_names_the_alternatives(site, here, c
 
 def test_the_exercise_is_among_the_names():
     dataset = NAMED["cats-and-dogs"]
-    assert dataset.url == "https://storage.googleapis.com/mledu-datasets/cats_and_dogs_filtered.zip"
+    address = urlsplit(dataset.url)
+    assert (address.scheme, address.netloc) == ("https", "storage.googleapis.com")
+    assert address.path.split("/") == ["", "mledu-datasets", "cats_and_dogs_filtered.zip"]
     assert dataset.pictures == 3000
     with pytest.raises(TypeError):
         NAMED["more"] = dataset
@@ -182,7 +185,8 @@ def test_the_sample_is_drawn_once_and_said_to_be_drawings(here, cache, drawn):
     source = resolve("sample", cache=cache)
     assert (source.kind, source.name) == ("sample", "sample")
     assert source.root.parent == cache / "sample"
-    assert source.note == "These are drawings of cats and dogs, made on this machine; no photographs."
+    assert "drawings of cats and dogs" in source.note
+    assert "no photographs" in source.note
     assert resolve("sample", cache=cache) == source
     assert drawn == [(source.root, 0)]
 
@@ -190,7 +194,7 @@ def test_the_sample_is_drawn_once_and_said_to_be_drawings(here, cache, drawn):
 def test_a_folder_called_sample_wins_only_when_written_as_a_place(here, cache, drawn):
     (here / "sample").mkdir()
     assert resolve("sample", cache=cache).kind == "sample"
-    assert resolve("sample", cache=cache).note.endswith("There is also ./sample here: to use that, write ./sample")
+    assert resolve("sample", cache=cache).note.endswith("to use that, write ./sample")
     for place in ("./sample", "sample/", Path("sample"), str(here / "sample")):
         assert resolve(place, cache=cache).kind == "folder"
 
@@ -211,17 +215,10 @@ def test_a_misspelt_name_is_answered_with_the_nearest_and_with_all_there_is(here
     with pytest.raises(WrongUsage) as caught:
         resolve("cats-and-dog", cache=cache)
     assert caught.value.exit_status == 2
-    assert str(caught.value) == (
-        "There is no 'cats-and-dog' to use as DATA.\n"
-        "The nearest there is: cats-and-dogs, cats-and-docks.\n"
-        "DATA may be:\n"
-        "  photos/        a folder with one folder per class, or with train/ and validation/ above those\n"
-        "  pets.zip       an archive of such a folder: zip, tar, tar.gz, tar.bz2, tar.xz\n"
-        "  https://...    the address of such an archive\n"
-        "  pets.csv       a list with the columns path,label\n"
-        "  sample         drawings of cats and dogs, made on this machine\n"
-        "  cats-and-dogs  3,000 photographs, half of cats and half of dogs, 2,000 for training and 1,000 for validation"
-    )
+    assert "'cats-and-dog'" in caught.value.what
+    assert "cats-and-dogs, cats-and-docks" in caught.value.why
+    kinds = [line.split()[0] for line in caught.value.fix.splitlines()[1:]]
+    assert kinds == ["photos/", "pets.zip", "https://...", "pets.csv", "sample", "cats-and-dogs"]
 
 
 @pytest.mark.parametrize("data", ["", "nothing/like/it", "a\0b", "x" * 5000, "\0/x"])
@@ -246,12 +243,10 @@ def test_one_picture_is_no_data(here, cache):
     (here / "cat.jpg").write_bytes(b"\xff\xd8\xff" + b"x" * 1000)
     with pytest.raises(WrongUsage) as caught:
         resolve("cat.jpg", cache=cache)
-    assert str(caught.value).startswith(
-        "cat.jpg cannot be used as DATA.\n"
-        "It is a file, but neither an archive nor a .csv.\n"
-        "For one picture there is: pawsight predict RUN cat.jpg\n"
-        "DATA may be:\n"
-    )
+    assert caught.value.what.startswith("cat.jpg ")
+    assert "neither an archive nor a .csv" in caught.value.why
+    assert "pawsight predict RUN cat.jpg" in caught.value.fix
+    assert "DATA may be:\n" in caught.value.fix
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes on this system")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def test_a_cut_of_our_own_comes_back_from_its_file_with_the_same_digest(tmp_path
     assert again.digest == made.digest
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.text(min_size=1), st.sampled_from(PARTS)), min_size=1, unique_by=lambda row: path_key(row[0]))
 )
@@ -155,31 +157,33 @@ def test_lines_whose_pictures_are_gone_are_told_and_do_no_harm(written):
     listener = Listener()
     split = split_as_given(SIX, written(GOOD + "cats/9.jpg,train\ndogs/9.jpg,test\n"), progress=listener)
     assert split.sizes == {"train": 2, "validation": 2, "test": 2}
-    assert listener.said == [
-        "Note     2 lines name pictures that are not in photos; the first is 'cats/9.jpg' in line 8 of splits.csv"
-    ]
+    (said,) = listener.said
+    assert said.startswith("Note     2 lines ")
+    assert "'cats/9.jpg' in line 8 of splits.csv" in said
 
 
 def test_every_picture_needs_a_line(written):
     told = refusal(split_as_given, SIX, written(GOOD, ("cats/3.jpg,test\n", ""), ("dogs/3.jpg,test\n", "")))
-    assert told.what.endswith("splits.csv has no part for 2 of 6 pictures in photos.")
-    assert told.why == "cats/3.jpg: no line.\ndogs/3.jpg: no line."
-    assert told.fix == "Add a line for each, e.g. cats/3.jpg,train; or move the pictures out of the data."
+    assert "2 of 6 pictures in photos" in told.what
+    assert told.why.splitlines() == ["cats/3.jpg: no line.", "dogs/3.jpg: no line."]
+    assert "cats/3.jpg,train" in told.fix
 
 
 def test_a_picture_that_was_changed_since_has_no_line_either(written):
     changed = GOOD.replace("path,part", "path,part,sha256").replace("cats/3.jpg,test", f"cats/3.jpg,test,{'0' * 64}")
-    assert refusal(split_as_given, SIX, written(changed)).why == (
-        "cats/3.jpg: line 4 has its path, but the sha256 of other content."
-    )
+    why = refusal(split_as_given, SIX, written(changed)).why
+    assert why.startswith("cats/3.jpg: line 4 ")
+    assert "sha256" in why
 
 
 def test_a_content_in_two_parts_without_a_line_of_its_own_is_refused(written):
     text = GOOD.replace("path,part", "path,part,sha256").replace("cats/3.jpg,test\n", "")
     both = f"a.jpg,test,{digest('cats3')}\nb.jpg,train,{digest('cats3')}\n"
     told = refusal(split_as_given, SIX, written(text + both))
-    assert told.what.endswith("splits.csv puts the content of 1 picture into different parts.")
-    assert told.why == "cats/3.jpg: line 7 says test, line 8 says train."
+    assert "splits.csv" in told.what
+    assert "1 picture into different parts" in told.what
+    assert re.findall(r"line (\d) says (\w+)", told.why) == [("7", "test"), ("8", "train")]
+    assert told.why.startswith("cats/3.jpg: ")
 
 
 def test_equal_and_nearly_equal_pictures_in_two_parts_are_listed_with_their_lines_and_refused(written):
@@ -190,15 +194,14 @@ def test_equal_and_nearly_equal_pictures_in_two_parts_are_listed_with_their_line
     )
     file = written(GOOD + "cats/1 copy.jpg,validation\ndogs/1 small.jpg,test\n")
     told = refusal(split_as_given, leaky, file)
-    assert told.what == f"{file.path} puts the same or nearly the same picture into different parts: 2 times."
-    assert told.why == (
-        "cats/1 copy.jpg (validation, line 8) = cats/1.jpg (train, line 2): equal.\n"
-        "dogs/1 small.jpg (test, line 9) = dogs/1.jpg (train, line 5): nearly equal."
-    )
-    assert told.fix == (
-        f"Give the lines of each group the same part in {file.path}, and type the same command again: what is learnt"
-        " must not be examined."
-    )
+    assert told.what.startswith(f"{file.path} ")
+    assert told.what.endswith(": 2 times.")
+    pair = re.compile(r"(.+) \((\w+), line (\d)\) = (.+) \((\w+), line (\d)\): (.+)\.")
+    assert [pair.fullmatch(line).groups() for line in told.why.splitlines()] == [
+        ("cats/1 copy.jpg", "validation", "8", "cats/1.jpg", "train", "2", "equal"),
+        ("dogs/1 small.jpg", "test", "9", "dogs/1.jpg", "train", "5", "nearly equal"),
+    ]
+    assert str(file.path) in told.fix
 
 
 def test_of_many_leaks_ten_are_listed(written):
@@ -212,13 +215,13 @@ def test_of_many_leaks_ten_are_listed(written):
 
 def test_a_class_without_training_pictures_is_refused(written):
     told = refusal(split_as_given, SIX, written(GOOD, ("dogs/1.jpg,train", "dogs/1.jpg,validation")))
-    assert told.what.endswith("splits.csv puts no picture of 'dogs' into train.")
+    assert told.what.endswith(" no picture of 'dogs' into train.")
 
 
 def test_an_empty_validation_part_is_refused_and_an_empty_test_part_is_not(written):
     told = refusal(split_as_given, SIX, written(GOOD, ("validation", "test")))
-    assert told.what.endswith("splits.csv puts no picture into validation.")
-    assert told.why == "Its parts hold 2 train, 0 validation, 4 test."
+    assert told.what.endswith(" no picture into validation.")
+    assert "2 train, 0 validation, 4 test" in told.why
     assert split_as_given(SIX, written(GOOD, (",test", ",validation"))).sizes["test"] == 0
 
 
@@ -243,7 +246,7 @@ def test_what_is_wrong_in_the_file_is_told_by_line(written, text, problem):
     told = refusal(written, text)
     assert problem in told.why
     assert "no picture was split by it" in told.what
-    assert told.fix.startswith("The file should look like this:\npath,part\n")
+    assert told.fix.splitlines()[1] == "path,part"
 
 
 def test_all_problems_are_told_at_once_the_first_ten_by_line(written):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -54,40 +55,79 @@ def test_the_figures_are_those_of_the_run(run_card):
     assert "## To fill in" in text
 
 
-@pytest.mark.parametrize("measured_on", [20, 200])
-def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(trained, tmp_path, measured_on):
-    import shutil
+SLICE = {
+    "name": "dark | x",
+    "kind": "trait",
+    "pictures": 4,
+    "right": 3,
+    "accuracy": 0.75,
+    "interval": [0.3, 0.95],
+    "rest_accuracy": None,
+    "difference": None,
+    "p_value": None,
+    "p_holm": None,
+    "verdict": "too few",
+    "worst": [],
+}
+POINT = {"share": 0.5, "pictures": 8, "seeds": 3, "error": 0.2, "interval": [0.1, 0.4]}
+CURVE = {
+    "trained": "probe",
+    "is_stand_in": False,
+    "left_out": 0,
+    "points": [POINT, {**POINT, "share": 1.0, "pictures": 16}],
+    "measured_on": 200,
+    "fit": {"floor": 0.0, "scale": 1.0, "exponent": 0.5},
+    "twice": {"pictures": 32, "error": 0.15, "gain": 1.5, "interval": [-1.0, 4.0], "is_measurable": False},
+}
+METRICS = {
+    "split": {"train": 16, "validation": 200, "test": 0, "how": "as splits.csv says"},
+    "counts": {"red": 100, "green": 100, "blue": 16},
+    "left_out": [{"path": "red/9.jpg", "reason": "truncated"}],
+    "validation": {
+        "pictures": 200,
+        "accuracy": 0.9,
+        "interval": [0.85, 0.93],
+        "baseline": 0.5,
+        "log_loss": 0.25,
+        "ece": 0.04,
+        "intervals": {"log_loss": [0.2, 0.3]},
+        "classes": [{"name": "red", "pictures": 100, "recall": 0.95}, {"name": "blue", "pictures": 0, "recall": None}],
+    },
+    "calibration": {"validation": {"ece": {"before": 0.06, "after": 0.04}}},
+}
 
-    run = shutil.copytree(trained.report.run, tmp_path / "run")
-    order = Order(bundle=read_bundle(run), run=run)
-    assert view(order)["slices"] is None
-    one = {"name": "dark | x", "kind": "trait", "pictures": 4, "right": 3, "accuracy": 0.75, "interval": [0.3, 0.95]}
-    more = {
-        "rest_accuracy": None,
-        "difference": None,
-        "p_value": None,
-        "p_holm": None,
-        "verdict": "too few",
-        "worst": [],
-    }
-    slices = {"part": "validation", "pictures": 20, "slices": [one | more]}
-    (run / "slices.json").write_text(json.dumps(slices))
-    point = {"share": 0.5, "pictures": 8, "seeds": 3, "error": 0.2, "interval": [0.1, 0.4]}
-    curve = {
-        "trained": "probe",
-        "is_stand_in": False,
-        "left_out": 0,
-        "points": [point, {**point, "share": 1.0, "pictures": 16}],
-        "measured_on": measured_on,
-        "fit": {"floor": 0.0, "scale": 1.0, "exponent": 0.5},
-        "twice": {"pictures": 32, "error": 0.15, "gain": 1.5, "interval": [-1.0, 4.0], "is_measurable": False},
-    }
-    (run / "learning_curve.json").write_text(json.dumps(curve))
-    make_card(order, {"card": tmp_path / "README.md"})
-    text = (tmp_path / "README.md").read_text("utf-8")
-    assert "| dark \\| x | 4 | 75.0 % | 30.0-95.0 % | too few |" in text
-    told = "a gain of 1.5 points (95 % interval -1.0 to 4.0)"
-    assert (told in text) == (measured_on == 200)
+
+@pytest.fixture
+def colour_run(colour_bundle, tmp_path):
+    """A folder with the colour bundle, and figures that are the same on every machine."""
+    shutil.copytree(colour_bundle, tmp_path / "run" / "bundle")
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps(METRICS))
+    return tmp_path / "run"
+
+
+def card_of(run, *, slices=None, curve=None):
+    for name, content in (("slices", slices), ("learning_curve", curve)):
+        if content is not None:
+            (run / f"{name}.json").write_text(json.dumps(content))
+    make_card(Order(bundle=read_bundle(run), run=run), {"card": run / "README.md"})
+    return (run / "README.md").read_text("utf-8")
+
+
+def test_the_whole_card(colour_run, snapshot):
+    slices = {"part": "validation", "pictures": 20, "slices": [SLICE]}
+    text = card_of(colour_run, slices=slices, curve=CURVE)
+    assert front_of(text)["model-index"][0]["results"][0]["metrics"][0]["value"] == 0.9
+    assert text == snapshot
+
+
+@pytest.mark.parametrize("measured_on", [20, 200])
+def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(colour_run, measured_on):
+    assert view(Order(bundle=read_bundle(colour_run), run=colour_run))["slices"] is None
+    slices = {"part": "validation", "pictures": 20, "slices": [SLICE]}
+    text = card_of(colour_run, slices=slices, curve=CURVE | {"measured_on": measured_on})
+    (row,) = (line for line in text.splitlines() if line.startswith("| dark \\| x |"))
+    assert row.split(" | ")[1:] == ["4", "75.0 %", "30.0-95.0 %", "too few |"]
+    assert ("1.5 points (95 % interval -1.0 to 4.0)" in text) == (measured_on == 200)
     assert ("nothing that can be measured" in text) == (measured_on == 20)
 
 
@@ -121,5 +161,6 @@ def test_markdown_shows_a_name_as_it_is(name):
 def test_a_bundle_alone_has_a_card_that_says_what_is_not_known(colour_bundle, tmp_path):
     make_card(Order(bundle=read_bundle(colour_bundle), run=None), {"card": tmp_path / "README.md"})
     text = (tmp_path / "README.md").read_text("utf-8")
-    assert "The run keeps no figures, so nothing is known." in text
     assert front_of(text)["license"] == "unknown"
+    assert "model-index" not in front_of(text)
+    assert "The run keeps no figures" in text

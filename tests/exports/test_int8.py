@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +20,7 @@ from pawsight.errors import ExportRefused
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.intervals import wilson
 from pawsight.exports import int8
+from pawsight.exports.exam import ALLOWED_REDUCED, flips_of
 from pawsight.exports.int8 import Cost, Side, check_cost
 from pawsight.jobs import export as job
 from pawsight.jobs.export import export, summary
@@ -44,19 +48,19 @@ def cost(both, only_first, only_second, neither):
 
 
 def test_8_bits_that_lose_nothing_on_many_pictures_pass():
-    check_cost(cost(2000, 2, 2, 10), allow_loss=False)
+    none = cost(2000, 2, 2, 10)
+    assert none.gain.interval[0] > -int8.MOST_LOST
+    assert check_cost(none, allow_loss=False) is None
 
 
 def test_8_bits_that_may_lose_more_than_a_point_are_refused():
     with pytest.raises(ExportRefused) as told:
         check_cost(cost(780, 12, 2, 14), allow_loss=False)
-    assert told.value.what == "int8 is refused: it may lose 2.4 points of accuracy, 1 is allowed."
-    assert told.value.why == (
-        "On 808 validation pictures it gains -1.2 points over float32, 95 % interval -2.4 to -0.3:"
-        " 12 are right in float32 alone, 2 in int8 alone."
-    )
-    assert told.value.fix.endswith("or take the loss with --allow-loss.")
-    check_cost(cost(780, 12, 2, 14), allow_loss=True)
+    assert "2.4 points of accuracy, 1 is allowed" in told.value.what
+    for figure in ("808 validation pictures", "-1.2 points", "-2.4 to -0.3", "12 are right in float32", "2 in int8"):
+        assert figure in told.value.why
+    assert "--allow-loss" in told.value.fix
+    assert check_cost(cost(780, 12, 2, 14), allow_loss=True) is None
 
 
 @pytest.fixture
@@ -69,8 +73,9 @@ def test_so_few_pictures_prove_nothing_and_nothing_is_written(run, monkeypatch):
     monkeypatch.setattr(job, "quantise", lambda model, squares: model)
     with pytest.raises(ExportRefused) as told:
         export(run, "openvino", int8=True)
-    assert told.value.what.startswith("int8 is refused: it may lose ")
-    assert "On 16 validation pictures it gains +0.0 points over float32" in told.value.why
+    assert told.value.what.startswith("int8 is refused")
+    assert "16 validation pictures" in told.value.why
+    assert "+0.0 points" in told.value.why
     assert not (run / "export").exists()
 
 
@@ -78,18 +83,17 @@ def test_strange_pictures_are_counted_where_there_is_a_guard():
     plain = cost(780, 12, 2, 14)
     exact, reduced = (replace(side, unlike=count) for side, count in ((plain.exact, 9), (plain.reduced, 1234)))
     assert "unlike" not in " ".join(job._int8_lines(plain))
-    assert job._int8_lines(replace(plain, exact=exact, reduced=reduced))[-1] == (
-        "Called unlike anything seen: 9 in float32, 1,234 in int8."
-    )
+    told = job._int8_lines(replace(plain, exact=exact, reduced=reduced))[-1]
+    assert "unlike" in told
+    assert "9 in float32, 1,234 in int8" in told
 
 
 def test_what_the_tool_complains_of_is_told(monkeypatch):
     monkeypatch.setattr(int8, "run_maker", lambda script, *words: f"{script}: no such operator")
     with pytest.raises(ExportRefused) as told:
         int8.quantise(b"model", np.zeros((1, 8, 8, 3), np.uint8))
-    assert told.value.what == "The model could not be brought to int8."
-    assert told.value.why == "NNCF says: make_int8: no such operator"
-    assert told.value.fix == "Leave --int8 out."
+    assert told.value.why.endswith("make_int8: no such operator")
+    assert "--int8" in told.value.fix
 
 
 def candidates_in(folder, count):
@@ -122,8 +126,14 @@ def test_where_no_picture_can_be_read_nothing_is_measured(colour_bundle, tmp_pat
 
 def test_it_is_calibrated_on_training_pictures_alone(run, monkeypatch):
     given = []
-    monkeypatch.setattr(job, "quantise", lambda model, squares: given.append(squares) or model)
-    export(run, "openvino", int8=True, allow_loss=True)
+
+    def refuse(model, squares):
+        given.append(squares)
+        raise ExportRefused("Seen enough.")
+
+    monkeypatch.setattr(job, "quantise", refuse)
+    with pytest.raises(ExportRefused, match="Seen enough"):
+        export(run, "openvino", int8=True)
     assert given[0].shape == (32, 96, 96, 3)
     assert given[0].dtype == np.uint8
 
@@ -136,7 +146,26 @@ def test_training_pictures_that_are_gone_are_missed(run):
     assert told.value.why == "No training picture could be read."
 
 
-def test_8_bits_are_smaller_and_run_in_both_runtimes(run):
+ANSWER = """
+import sys
+from pathlib import Path
+import numpy as np
+from pawsight.bundle import read_bundle
+from pawsight.engine import Engine
+exam = read_bundle(Path(sys.argv[1])).exam.pictures
+engine = Engine(Path(sys.argv[2]).read_bytes(), image_px=exam.shape[1], precision="f32", streams=1)
+np.save(sys.argv[3], engine.run_all(exam)["probabilities"])
+"""
+
+
+def answers_on(isa, run, model, target):
+    """What OpenVINO answers to the exam where a processor has no more than these instructions, (K, C)."""
+    environment = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
+    subprocess.run([sys.executable, "-c", ANSWER, run, model, target], check=True, env=environment, timeout=120)
+    return np.load(target)
+
+
+def test_8_bits_are_smaller_and_answer_alike_in_both_runtimes_and_on_older_processors(run, tmp_path):
     report = export(run, "onnx,openvino", int8=True, allow_loss=True)
     assert [(one.target, one.precision) for one in report.exports] == [
         ("onnx", "f32"),
@@ -147,12 +176,18 @@ def test_8_bits_are_smaller_and_run_in_both_runtimes(run):
     exact, _, reduced, _ = report.exports
     assert reduced.folder == run / "export" / "onnx-int8"
     assert reduced.size < 0.5 * exact.size
-    assert report.int8.calibrated_on == 32
-    assert report.int8.pictures == 16
-    assert 0 < report.int8.difference < 0.5
+    assert (report.int8.calibrated_on, report.int8.pictures) == (32, 16)
+    exact_interval = report.int8.exact.interval
+    assert exact_interval.low <= report.int8.reduced.accuracy <= exact_interval.high
+    assert 0 < report.int8.difference <= 1
     assert json.loads((reduced.folder / "pawsight.json").read_text("utf-8"))["precision"] == "int8"
     told = "\n".join(summary(report))
-    assert "int8, calibrated on 32 training pictures, on the validation part:" in told
+    assert "calibrated on 32 training pictures" in told
+    assert f"{report.int8.reduced.right} of 16" in told
     assert "(paired)" in told
     assert json.dumps(report.to_json(), allow_nan=False)
     assert read_bundle(run).folder == run / "bundle"
+    model, target = reduced.folder / "model.onnx", tmp_path / "answers.npy"
+    plain, older = (answers_on(isa, run, model, target) for isa in ("", "AVX2"))
+    assert np.abs(plain - older).max() < ALLOWED_REDUCED
+    assert flips_of(plain, older) == 0

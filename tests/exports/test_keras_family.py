@@ -35,5 +35,5 @@ def test_what_the_converter_complains_of_is_told(order, tmp_path, monkeypatch):
     monkeypatch.setattr(keras_family, "run_maker", lambda script, *words: "no layer for Abs")
     with pytest.raises(ExportRefused) as told:
         keras_family.make_keras_family(order, {"keras": tmp_path / "a", "litert": tmp_path / "b"})
-    assert told.value.what == "The export to keras, litert is refused: the model cannot be rebuilt in Keras."
-    assert told.value.why == "The converter says: no layer for Abs"
+    assert "keras, litert" in told.value.what
+    assert told.value.why.endswith(": no layer for Abs")

@@ -23,33 +23,33 @@ def refusal(folder):
     with pytest.raises(WrongUsage) as told:
         check_free(folder)
     assert told.value.what == f"{folder} is not overwritten."
-    assert told.value.fix == "Give another folder with --out, or move that one away."
+    assert "--out" in told.value.fix
     return told.value.why
 
 
 def test_an_export_that_nobody_touched_may_be_replaced(mine):
-    check_free(mine)
+    assert check_free(mine) is None
 
 
 def test_a_free_name_and_an_empty_folder_may_be_taken(tmp_path):
-    check_free(tmp_path / "none")
+    assert check_free(tmp_path / "none") is None
     (tmp_path / "empty").mkdir()
-    check_free(tmp_path / "empty")
+    assert check_free(tmp_path / "empty") is None
 
 
 def test_a_folder_of_others_is_refused(tmp_path):
     (tmp_path / "holiday.jpg").write_bytes(b"picture")
-    assert refusal(tmp_path) == "It holds files and no pawsight.json that lists them."
+    assert "no pawsight.json" in refusal(tmp_path)
     (tmp_path / "pawsight.json").write_text("[]")
-    assert refusal(tmp_path) == "It holds files and no pawsight.json that lists them."
+    assert "no pawsight.json" in refusal(tmp_path)
 
 
 def test_a_file_that_was_added_or_changed_is_not_lost(mine):
     (mine / "notes.txt").write_text("mine")
-    assert refusal(mine) == "notes.txt was not written by an export, or was changed since."
+    assert refusal(mine).startswith("notes.txt ")
     (mine / "notes.txt").unlink()
     (mine / "deep" / "more").write_text("changed")
-    assert refusal(mine) == "deep/more was not written by an export, or was changed since."
+    assert refusal(mine).startswith("deep/more ")
 
 
 def test_a_link_or_a_file_in_the_place_of_a_folder_is_refused(mine, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 
@@ -16,8 +17,6 @@ from pawsight.exports.target import Order
 from pawsight.exports.targets import TARGETS
 from pawsight.exports.write import write
 from pawsight.jobs.export import export
-
-NOTHING = "Nothing was written. Export to another format, or train again and export that."
 
 
 @pytest.fixture
@@ -39,21 +38,19 @@ def spoilt(model, by):
 
 
 @pytest.mark.parametrize(
-    ("by", "why"),
-    [
-        (0.05, "a probability is off by 0.0105, 0.001 is allowed, and 0 of 4 labels flip."),
-        (40.0, "a probability is off by 1.0000, 0.001 is allowed, and 2 of 4 labels flip."),
-    ],
+    ("by", "off", "flips"),
+    [(0.05, "off by 0.0105, 0.001 is allowed", "0 of 4 labels"), (40.0, "off by 1.0000, 0.001 is", "2 of 4 labels")],
 )
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
-def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(bundle, tmp_path, name, by, why):
+def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(bundle, tmp_path, name, by, off, flips):
     out = tmp_path / "out"
     with pytest.raises(ExportRefused) as told:
         write(Order(bundle=bundle, run=None, model=spoilt(bundle.model, by)), [TARGETS["card"], TARGETS[name]], out)
-    assert told.value.what == f"The export to {name} is refused: it fails the bundle's exam."
+    assert told.value.what.startswith(f"The export to {name} is refused: ")
     assert told.value.why.startswith(f"In {TARGETS[name].runtime.replace('onnx', 'onnxruntime')} ")
-    assert told.value.why.endswith(why)
-    assert told.value.fix == NOTHING
+    assert off in told.value.why
+    assert flips in told.value.why
+    assert told.value.fix.startswith("Nothing was written.")
     assert not out.exists()
 
 
@@ -63,7 +60,7 @@ def test_an_export_whose_unlikeness_is_another_is_refused(bundle, tmp_path):
     expected = replace(expected_of(bundle), unlikeness=np.zeros(4, np.float32))
     with pytest.raises(ExportRefused) as told:
         sit(TARGETS["onnx"], made, expected)
-    assert told.value.why.endswith(f"the output unlikeness is off by inf, {ALLOWED:g} is allowed.")
+    assert f"unlikeness is off by inf, {ALLOWED:g} is" in told.value.why
 
 
 def test_an_export_with_outputs_of_another_shape_is_refused(bundle, tmp_path):
@@ -72,8 +69,8 @@ def test_an_export_with_outputs_of_another_shape_is_refused(bundle, tmp_path):
     whole = expected_of(bundle)
     with pytest.raises(ExportRefused) as told:
         sit(TARGETS["onnx"], made, replace(whole, probabilities=whole.probabilities[:, :2]))
-    assert told.value.what == "The export to onnx is refused: its outputs do not fit the bundle's exam."
-    assert "probabilities" in told.value.why
+    assert told.value.what.startswith("The export to onnx is refused: ")
+    assert f"probabilities {whole.probabilities.shape}" in told.value.why
 
 
 def test_in_8_bits_an_export_is_held_to_what_was_measured(bundle, tmp_path):
@@ -83,8 +80,8 @@ def test_in_8_bits_an_export_is_held_to_what_was_measured(bundle, tmp_path):
     assert sit(TARGETS["onnx"], made, expected, twin=expected.probabilities + np.float32(0.05)).flips == 0
     with pytest.raises(ExportRefused) as told:
         sit(TARGETS["onnx"], made, expected, twin=expected.probabilities + np.float32(0.2))
-    assert told.value.what == "The export to onnx in int8 is refused: it fails the bundle's exam."
-    assert told.value.why.endswith("a probability is off by 0.2000, 0.1 is allowed.")
+    assert "onnx in int8" in told.value.what
+    assert "off by 0.2000, 0.1 is allowed" in told.value.why
 
 
 def test_a_file_that_its_runtime_cannot_open_is_refused(bundle, tmp_path):
@@ -92,10 +89,12 @@ def test_a_file_that_its_runtime_cannot_open_is_refused(bundle, tmp_path):
     made.write_bytes(bundle.model[:100])
     with pytest.raises(ExportRefused) as told:
         sit(TARGETS["onnx"], made, expected_of(bundle))
-    assert told.value.what == "The export to onnx is refused: its own runtime cannot use it."
-    assert told.value.fix == "Update the runtime, or export to another format."
+    assert told.value.what.startswith("The export to onnx is refused: ")
+    assert "model.onnx" in told.value.why
+    assert "Update the runtime" in told.value.fix
 
 
+@pytest.mark.slow
 def test_a_graph_that_keras_cannot_express_is_refused(bundle, tmp_path):
     import onnx
 
@@ -104,8 +103,8 @@ def test_a_graph_that_keras_cannot_express_is_refused(bundle, tmp_path):
     opened.graph.node.insert(1, onnx.helper.make_node("Abs", ["raw"], ["real"]))
     with pytest.raises(ExportRefused) as told:
         write(Order(bundle=bundle, run=None, model=opened.SerializeToString()), [TARGETS["keras"]], tmp_path / "out")
-    assert told.value.what == "The export to keras is refused: the model cannot be rebuilt in Keras."
-    assert "no Keras layer is known for the operator Abs" in told.value.why
+    assert told.value.what.startswith("The export to keras is refused: ")
+    assert "operator Abs" in told.value.why
 
 
 def test_a_tie_may_be_answered_either_way():
@@ -117,33 +116,34 @@ def test_a_tie_may_be_answered_either_way():
 def test_an_unknown_format_is_named(colour_bundle, tmp_path):
     with pytest.raises(WrongUsage) as told:
         export(colour_bundle, "onnx,coreml", out=tmp_path)
-    assert told.value.what == "There is no export to 'coreml'."
-    assert told.value.why.startswith("There are: onnx, openvino, litert, keras, saved-model, ")
+    assert "'coreml'" in told.value.what
+    assert told.value.why.endswith(f": {', '.join(TARGETS)}.")
 
 
 def test_int8_needs_a_format_that_holds_it(colour_bundle, tmp_path):
     with pytest.raises(WrongUsage) as told:
         export(colour_bundle, "keras", out=tmp_path, int8=True)
-    assert told.value.what == "There is no int8 for keras."
-    assert told.value.why == "8 bits go to: onnx, openvino."
+    assert "int8 for keras" in told.value.what
+    assert told.value.why.endswith(": onnx, openvino.")
 
 
 def test_int8_needs_the_run(colour_bundle, tmp_path, everything_installed):
     with pytest.raises(WrongUsage) as told:
         export(colour_bundle, "onnx", out=tmp_path, int8=True)
-    assert told.value.what == "int8 needs the run's own pictures."
+    assert told.value.what.startswith("int8 needs the run")
+    assert str(colour_bundle) in told.value.why
 
 
 def test_a_bundle_alone_needs_a_folder(colour_bundle):
     with pytest.raises(WrongUsage) as told:
         export(colour_bundle, "openvino")
-    assert told.value.fix == f"Type for example: pawsight export {colour_bundle} --to onnx --out exports"
+    assert f"pawsight export {colour_bundle} --to onnx --out " in told.value.fix
 
 
 def test_what_is_not_installed_is_said_before_anything_is_done(colour_bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(targets.importlib.util, "find_spec", lambda name: None if name == "keras" else sys)
     with pytest.raises(MissingExtra) as told:
         export(colour_bundle, "onnx,keras", out=tmp_path / "out")
-    assert told.value.what == "The export to keras needs keras, which is not installed."
-    assert told.value.fix == 'Type: pip install "pawsight[train,export]"'
+    assert "keras needs keras" in told.value.what
+    assert re.search(r'pip install "pawsight\[.+\]"', told.value.fix)
     assert not (tmp_path / "out").exists()

@@ -91,14 +91,13 @@ def test_the_page_and_its_files_are_those_of_the_service_and_nothing_is_missing(
 
 def test_without_a_runtime_its_address_is_pinned_and_its_hash_is_checked(colour_bundle, tmp_path):
     export(colour_bundle, "web", out=tmp_path)
+    public = f"https://cdn.jsdelivr.net/npm/{web_runtime.PACKAGE}@{web_runtime.VERSION}/dist/"
+    names = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
     told = json.loads((tmp_path / "web" / "web.json").read_text())
-    assert [part["address"] for part in told["runtime"]] == [
-        "https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/ort.wasm.bundle.min.mjs",
-        "https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/ort-wasm-simd-threaded.wasm",
-    ]
+    assert [part["address"] for part in told["runtime"]] == [public + name for name in names]
     assert all(part["integrity"].startswith("sha384-") for part in told["runtime"])
     page = (tmp_path / "web" / "index.html").read_text()
-    assert "connect-src 'self' https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/;" in page
+    assert f"connect-src 'self' {public};" in page
     assert not (tmp_path / "web" / "runtime").exists()
 
 
@@ -124,17 +123,17 @@ def test_with_a_runtime_the_policy_allows_no_address_elsewhere(colours):
 def test_a_folder_that_is_not_the_runtime_is_refused_in_words(colour_bundle, tmp_path):
     with pytest.raises(WrongUsage) as told:
         export(colour_bundle, "web", out=tmp_path, browser_runtime="elsewhere")
-    assert str(told.value) == (
-        "--runtime elsewhere is not the npm package onnxruntime-web in version 1.30.0.\n"
-        "dist/ort.wasm.bundle.min.mjs cannot be read: No such file or directory.\n"
-        "Type: npm install onnxruntime-web@1.30.0, then --runtime node_modules/onnxruntime-web"
-    )
+    assert told.value.what.startswith("--runtime elsewhere ")
+    assert f"onnxruntime-web in version {web_runtime.VERSION}" in told.value.what
+    assert told.value.why.startswith("dist/ort.wasm.bundle.min.mjs ")
+    assert f"npm install onnxruntime-web@{web_runtime.VERSION}" in told.value.fix
+    assert "--runtime node_modules/onnxruntime-web" in told.value.fix
 
 
 def test_a_runtime_of_another_version_is_refused(colour_bundle, tmp_path):
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist" / "ort.wasm.bundle.min.mjs").write_text("// 1.29.0")
-    with pytest.raises(WrongUsage, match=r"dist/ort.wasm.bundle.min.mjs is not that of version 1\.30\.0"):
+    with pytest.raises(WrongUsage, match=r"bundle.min.mjs .* version 1\.30\.0"):
         export(colour_bundle, "web", out=tmp_path / "out", browser_runtime=tmp_path)
     assert not (tmp_path / "out").exists()
 
@@ -212,6 +211,7 @@ def test_twenty_drawings_get_the_command_lines_labels_with_no_network_at_all(chr
     assert page.complaints() == []
 
 
+@pytest.mark.slow
 def test_photographs_get_the_command_lines_labels(chromium, drawn, trained, photographs, tmp_path):
     if photographs.is_dir():
         found = sorted(path for path in photographs.rglob("*.jpg"))[:: 3000 // PHOTOGRAPHS][:PHOTOGRAPHS]
@@ -340,9 +340,7 @@ def test_a_model_that_was_tampered_with_fails_its_exam_and_answers_nothing(chrom
     (place / "web.json").write_text(json.dumps(told))
     with browser.Host(place) as host:
         page = browser.Page(chromium, host.address).ready("fails its exam").choose(picture(tmp_path, (250, 5, 5)))
-        assert page.facts().startswith(
-            "This copy of the classifier fails its exam in this browser: a probability is off"
-        )
+        assert "a probability is off" in page.facts()
         (found,) = page.answers(1)
     assert found["label"] is None
     assert "fails its exam" in found["error"]
@@ -369,7 +367,8 @@ def test_once_loaded_neither_the_page_nor_its_worker_can_ask_for_anything(chromi
     with browser.Host(colours) as host:
         page = browser.Page(chromium, host.address).ready()
         page.requests()
-        assert page.run('return fetch("pawsight.json").then(() => "fetched")') == "failed: TypeError: Failed to fetch"
+        fetching = 'return fetch("pawsight.json").then(() => "fetched")'
+        assert page.run(fetching) == "failed: TypeError: Failed to fetch"
         worker = """const script = `fetch(${JSON.stringify(new URL("pawsight.json", location).href)})
             .then(() => postMessage("fetched"), (e) => postMessage(String(e)))`;
         const worker = new Worker(URL.createObjectURL(new Blob([script], {type: "text/javascript"})), {type: "module"});

@@ -58,17 +58,13 @@ class Place:
         return tuple(self.journal.read_text().splitlines()) if self.journal.exists() else ()
 
     def left_over(self) -> list[str]:
-        """Temporary files and folders that somebody should have removed.
-
-        The file of the backbones' lock is none: to remove it while another process waits for it would let two in.
-        """
+        """Temporary files and folders that somebody should have removed."""
         names = [path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*")]
         suspects = (".part", ".lock", "-journal", "checkpoint.npz")
         return [
             name
             for name in names
-            if name != "cache/backbones.lock"
-            and (name.endswith(suspects) or "pawsight-" in name or "views" in name or "/.latest" in name)
+            if name.endswith(suspects) or "pawsight-" in name or "views" in name or "/.latest" in name
         ]
 
 

@@ -205,10 +205,10 @@ def test_a_zip_of_a_million_members_is_refused_before_one_is_written(tmp_path):
     wide = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 10**6, 10**6, len(listing), start)
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, start + len(listing), 1)
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
-    began = time.monotonic()
+    began = time.process_time()
     error = refused(tmp_path, b"PK\3\4".ljust(start, b"\0") + listing + wide + locator + end)
     assert "more than 100,000 files and folders" in error.why
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_an_archive_in_an_archive_stays_a_file(tmp_path):

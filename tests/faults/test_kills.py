@@ -12,6 +12,7 @@ import importlib.util
 import json
 import random
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -28,11 +29,11 @@ from pawsight.history import read_history
 from pawsight.runs import read_table
 from pawsight.training.checkpoint import FILE, load_checkpoint
 
-needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the driver looks into /proc")
 
 SEED, KILLS, IN_CHECKPOINTS = 2026, 20, 5
-BY_DEFAULT = (0, 5)  # one of each kind; the rest is run by `make faults`
+BY_DEFAULT = (0,)  # inside the write of a checkpoint; the rest is run by `make faults`
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,15 @@ class Kill:
 
 
 @pytest.fixture(scope="module")
-def bench(drawings, tmp_path_factory):
-    place = Place(tmp_path_factory.mktemp("bench"))
-    process = started(place, typed(drawings, place, "cnn"))
-    _, err = process.communicate(timeout=180)
-    assert (process.returncode, err) == (0, "")
-    return Bench(drawings, place.runs / "001", place.moments())
+def bench(drawings, once):
+    def make(folder):
+        place = Place(folder)
+        process = started(place, typed(shutil.copytree(drawings, folder / "data"), place, "cnn"))
+        _, err = process.communicate(timeout=180)
+        assert (process.returncode, err) == (0, "")
+
+    place = Place(once("never killed", make))
+    return Bench(place.folder / "data", place.runs / "001", place.moments())
 
 
 def chosen(moments):
@@ -216,11 +220,10 @@ def test_a_run_that_is_being_made_is_not_taken_up_by_another_process_until_its_m
     assert (place.runs / "001" / "source.json").is_file()
     second = CliRunner().invoke(cli, [*words, "--resume"], env=place.environment(), prog_name="pawsight")
     assert (second.exit_code, second.stdout) == (1, "")
-    assert second.stderr == (
-        f"pawsight: Another process is training in {place.runs / '001'}.\n"
-        "Two that write into one run would spoil it.\n"
-        "Wait for it to end, or stop it; without --resume a run of its own begins.\n"
-    )
+    what, _, fix = second.stderr.splitlines()
+    assert what.startswith("pawsight: Another process ")
+    assert what.endswith(f" {place.runs / '001'}.")
+    assert "--resume" in fix
     third = CliRunner().invoke(cli, words, env=place.environment(), prog_name="pawsight")
     assert (third.exit_code, (place.runs / "002" / "metrics.json").is_file()) == (0, True)
     killed(process)

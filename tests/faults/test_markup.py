@@ -135,7 +135,7 @@ def test_the_answers_of_predict_are_lines_that_cannot_lie(nasty_data, colour_bun
 
 
 @pytest.mark.slow
-def test_a_run_on_such_data_is_whole_and_its_report_inert(nasty_data, warm_cache_folder, tmp_path):
+def test_a_run_on_such_data_is_whole_and_its_report_inert(nasty_data, cache_folder, tmp_path):
     from pawsight.jobs.report import report
     from pawsight.jobs.train import train
 

@@ -94,8 +94,8 @@ def typed(data, disk, recipe):
 
 
 @pytest.fixture(scope="module")
-def good(driver, drawings, request, tmp_path_factory):
-    """A disk with a good run of each recipe on it, by recipe; its cache holds the backbone, where there is one."""
+def good(driver, drawings, tmp_path_factory):
+    """A disk with a good run of each recipe on it, by recipe."""
     made = {}
 
     def make(recipe):
@@ -103,8 +103,6 @@ def good(driver, drawings, request, tmp_path_factory):
             disk = made[recipe] = tmp_path_factory.mktemp("good") / "disk"
             (disk / "tmp").mkdir(parents=True)
             (disk / "cache").mkdir()
-            if recipe == "probe":
-                shutil.copytree(request.getfixturevalue("backbone_cache") / "backbones", disk / "cache" / "backbones")
             ended = driver.type(typed(drawings, disk, recipe), disk)
             assert (ended.status, ended.err) == (0, "")
             for made_again in ("cache", "pixels"):
@@ -164,9 +162,6 @@ def check_whole(run, recipe, before):
 def check_cache(cache):
     import numpy as np
 
-    for graph in cache.glob("backbones/*.onnx"):
-        digest = graph.with_suffix(".sha256")
-        assert not digest.exists() or digest.read_text().strip() == hashlib.sha256(graph.read_bytes()).hexdigest()
     for pixels in cache.glob("pixels/*/pixels.npy"):
         assert np.load(pixels, mmap_mode="r")[-1].any()
 
@@ -324,7 +319,7 @@ def in_a_process(words, disk):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+@pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 def test_a_network_on_a_small_disk_is_told_in_one_line_until_it_is_large_enough(driver, drawings, good, small_disk):
     """Through checkpoints, the converter's temporary files, TensorBoard's events and charts."""
     kib, tried = 0, 0

@@ -15,9 +15,8 @@ import pytest
 from cold_workers import Worker, draw, same
 
 import pawsight
-from pawsight.storage import sha256_of_file
 
-ROUNDS, BY_DEFAULT = 20, 3
+ROUNDS, BY_DEFAULT = 20, 2
 FREE = 30  # seconds within which a dead holder's lock must be free
 # Opens the cache sys.argv[1], stores in a transaction without an end, and says so. With few pages in memory it has
 # written half of it into the file by then, and only its journal knows what was there before.
@@ -39,14 +38,24 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are k
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory, colour_backbone):
-    """Eight processes, started once."""
-    place = tmp_path_factory.mktemp("shared")
+def crew(tmp_path_factory, colour_backbone):
+    """`crew(count)`: so many processes, started when so many are first asked for."""
+    place, started = tmp_path_factory.mktemp("shared"), []
     (place / "graph.onnx").write_bytes(colour_backbone)
     draw(place / "data", 48)
     with ExitStack() as stack:
-        started = [Worker(place / "data", place / "graph.onnx") for _ in range(8)]
-        yield [stack.enter_context(one) for one in started]
+
+        def of(count):
+            more = [Worker(place / "data", place / "graph.onnx") for _ in range(len(started), count)]
+            started.extend(stack.enter_context(one) for one in more)
+            return started[:count]
+
+        yield of
+
+
+@pytest.fixture(scope="module")
+def workers(crew):
+    return crew(4)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +69,9 @@ def rounds(count):
 
 
 @pytest.mark.parametrize("number", rounds(ROUNDS))
-@pytest.mark.parametrize("processes", [2, 8])
-def test_processes_that_share_a_cold_cache_see_what_one_sees(workers, alone, tmp_path, processes, number):
-    chosen = random.Random(number).sample(workers, processes)
+@pytest.mark.parametrize("processes", [4, *(pytest.param(many, marks=pytest.mark.slow) for many in (2, 8))])
+def test_processes_that_share_a_cold_cache_see_what_one_sees(crew, workers, alone, tmp_path, processes, number):
+    chosen = random.Random(number).sample(crew(max(4, processes)), processes)
     for one in chosen:
         one.ask(tmp_path)
     assert all(same(one.answer(), alone) for one in chosen)
@@ -98,20 +107,3 @@ def test_of_four_one_is_killed_and_the_others_see_what_one_sees(workers, alone, 
         time.sleep(moment)
     assert all(same(one.answer(FREE), alone) for one in workers[:3])
     assert workers[3].seen(tmp_path) == alone | {"computed": 0}
-
-
-@pytest.mark.slow
-def test_of_two_processes_that_want_the_same_backbone_one_makes_it(backbone_cache, tmp_path):
-    """The converter names things otherwise in each process, so bytes tell who made them."""
-    code = (
-        "import sys; from pathlib import Path; from pawsight.models.export_backbone import backbone_onnx\n"
-        "from pawsight.storage import sha256_of_file\n"
-        "print(sha256_of_file(backbone_onnx('efficientnet-lite0', 96, Path(sys.argv[1]))))"
-    )
-    environment = os.environ | {"PYTHONPATH": str(Path(pawsight.__file__).parents[1])}
-    command = [sys.executable, "-c", code, tmp_path]
-    two = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
-    told = {one.communicate(timeout=200)[0] for one in two}
-    assert [one.returncode for one in two] == [0, 0]
-    (made,) = (tmp_path / "backbones").glob("*.onnx")
-    assert told == {made.with_suffix(".sha256").read_text()} == {f"{sha256_of_file(made)}\n"}

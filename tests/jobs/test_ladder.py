@@ -21,7 +21,7 @@ from pawsight.models.ladder import RUNGS
 from pawsight.progress import Silent
 from pawsight.runs import read_table
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 CLIMBED = ("majority", "probe", "cnn")
 
 

@@ -14,7 +14,7 @@ from pawsight.engine import Engine
 from pawsight.models.ladder import RUNGS
 from pawsight.models.quiet import import_keras
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 CLASSES = ("cats", "dogs", "猫")
 PICTURES = np.random.default_rng(4).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
 

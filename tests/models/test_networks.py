@@ -11,7 +11,7 @@ import pytest
 from pawsight.models.ladder import RUNGS
 from pawsight.models.quiet import import_keras
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 CNN = RUNGS["cnn"].recipe
 
 

@@ -15,7 +15,7 @@ from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import recipe_from_toml
 from pawsight.progress import SILENT, Stopwatch
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 
 RANDOM = ("random", "bernoulli", "dropout", "multinomial", "shuffle")
 EPOCHS = 1

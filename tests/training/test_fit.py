@@ -18,7 +18,7 @@ from pawsight.training.checkpoint import FILE, load_checkpoint, save_checkpoint
 from pawsight.training.fit import Job, fit, learning_rate, predict, without_seconds
 from pawsight.training.tripwires import Watch
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 
 RECIPE = Recipe(name="tiny", method="network", backbone="", epochs=5, batch_size=8, learning_rate=0.01, seed=3)
 

@@ -13,7 +13,7 @@ from pawsight.history import best_epoch
 from pawsight.machine import this_machine
 from pawsight.models.ladder import RUNGS
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 SMALL = replace(RUNGS["cnn-normalised"].recipe, image_px=32, epochs=2, batch_size=16, precision="f32")
 
 

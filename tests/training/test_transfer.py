@@ -15,7 +15,7 @@ from pawsight.progress import SILENT, Stopwatch
 from pawsight.training.material import Workplace
 from pawsight.training.views import FOLDER
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[train]")
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 PROBE = replace(RUNGS["probe"].recipe, backbone="efficientnet-lite0", image_px=96)
 TIMID = replace(
     RUNGS["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, epochs=1, learning_rate=1e-9, batch_size=16

@@ -34,10 +34,10 @@ def build_network(recipe: Recipe, *, classes: int, precision: str) -> keras.Mode
     pictures = keras.Input((recipe.image_px, recipe.image_px, 3), dtype="uint8", name="pictures")
     x = scale(pictures, recipe.scaling)
     for number, (filters, dropout) in enumerate(_BLOCKS):
-        x = layers.Conv2D(filters, 3, activation="relu", dtype=policy)(x)
-        x = layers.MaxPooling2D(2, dtype=policy)(x)
+        x = layers.Conv2D(filters, 3, activation="relu", dtype=policy, name=f"conv2d_{number + 1}")(x)
+        x = layers.MaxPooling2D(2, dtype=policy, name=f"max_pooling2d_{number + 1}")(x)
         if dropout:
-            x = layers.Dropout(dropout, seed=recipe.seed + number, dtype=policy)(x)
+            x = layers.Dropout(dropout, seed=recipe.seed + number, dtype=policy, name=f"dropout_{number + 1}")(x)
     return keras.Model(pictures, answer(x, classes=classes, policy=policy), name=recipe.name.replace("-", "_"))
 
 
@@ -49,7 +49,7 @@ def build_top(shape: tuple[int, ...], *, classes: int, seed: int) -> keras.Model
         seed: of the dropout.
     """
     features = keras.Input(shape, name="maps")
-    x = layers.Dropout(0.2, seed=seed)(features)
+    x = layers.Dropout(0.2, seed=seed, name="dropout")(features)
     return keras.Model(features, answer(x, classes=classes, policy="float32"), name="top")
 
 
@@ -62,7 +62,7 @@ def scale(pictures: keras.KerasTensor, scaling: str) -> keras.KerasTensor:
 
 def answer(x: keras.KerasTensor, *, classes: int, policy: str) -> keras.KerasTensor:
     """Append flatten, dense 64 and the logits."""
-    x = layers.Flatten(dtype=policy)(x)
+    x = layers.Flatten(dtype=policy, name="flatten")(x)
     x = layers.Dense(64, activation="relu", dtype=policy, name=EMBEDDING)(x)
     return layers.Dense(classes, dtype="float32", name="logits")(x)
 

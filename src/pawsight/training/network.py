@@ -5,6 +5,9 @@ Enters: `Material`. Leaves: `Fitted`. Does not know: how rungs compare.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,15 +30,16 @@ def fit_network(material: Material) -> Fitted:
     from pawsight.models.networks import build_network
 
     recipe, classes, watch = material.recipe, len(material.classes), Watch()
-    fresh_session(recipe.seed)
     precision = training_precision(recipe.precision, material.place.machine)
-    model = build_network(recipe, classes=classes, precision=precision)
+    with seeded(recipe.seed):
+        model = build_network(recipe, classes=classes, precision=precision)
     job = _job(material)
     _check(model, material, watch)
     with material.place.stopwatch.stage("training"):
         history = fit(model, job, watch, material.place.progress)
     with material.place.stopwatch.stage("converting"):
-        plain = build_network(recipe, classes=classes, precision="f32")
+        with seeded(recipe.seed):
+            plain = build_network(recipe, classes=classes, precision="f32")
         plain.set_weights(model.get_weights())
         graph = network_onnx(plain, image_px=recipe.image_px, classes=material.classes)
     return Fitted(
@@ -49,12 +53,15 @@ def fit_network(material: Material) -> Fitted:
     )
 
 
-def fresh_session(seed: int) -> None:
-    """Forget every network built before, and seed everything random: a run does not depend on those before it."""
-    import keras
-
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed what Keras draws its layers' seeds from, Python's own generator, and put that back as it was."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 def training_precision(wanted: str, machine: Machine) -> Precision:

@@ -20,7 +20,7 @@ from pawsight.models.quiet import import_keras
 from pawsight.training.batches import class_weights, order_of
 from pawsight.training.fit import Job, fit
 from pawsight.training.material import Fitted, Labels, Layer, Material, OutOfFold
-from pawsight.training.network import fresh_session, kept, layers_of, trainable_parameters, weighted
+from pawsight.training.network import kept, layers_of, seeded, trainable_parameters, weighted
 from pawsight.training.probe import Head
 from pawsight.training.simple import probe_head, probe_parameters
 from pawsight.training.tripwires import Watch
@@ -36,10 +36,10 @@ def fit_transfer(material: Material) -> Fitted:
     from pawsight.models.networks import EMBEDDING, build_top
 
     recipe, watch = material.recipe, Watch()
-    fresh_session(recipe.seed)
-    with material.place.progress.stage("Fetching MobileNetV2's weights", None):
-        frozen = build_mobilenet(image_px=recipe.image_px, weights=material.place.weights)
-    top = build_top(frozen.output.shape[1:], classes=len(material.classes), seed=recipe.seed)
+    with seeded(recipe.seed):
+        with material.place.progress.stage("Fetching MobileNetV2's weights", None):
+            frozen = build_mobilenet(image_px=recipe.image_px, weights=material.place.weights)
+        top = build_top(frozen.output.shape[1:], classes=len(material.classes), seed=recipe.seed)
     frozen_graph = features_onnx(frozen, image_px=recipe.image_px)
     history = _fit_top(top, frozen_graph, material, watch)
     seen = append_embedding(frozen_graph, *top.get_layer(EMBEDDING).get_weights())
@@ -69,10 +69,10 @@ def fit_finetune(material: Material) -> Fitted:
     recipe, watch = material.recipe, Watch()
     head = probe_head(material)
     probe = head.probabilities(material.features("validation"))
-    fresh_session(recipe.seed)
     backbone = find_backbone(recipe.backbone)
     weights, middle = published_weights(backbone), upper_start(backbone)
-    top = _with_head(build(backbone, recipe.image_px, weights, after=middle), head)
+    with seeded(recipe.seed):
+        top = _with_head(build(backbone, recipe.image_px, weights, after=middle), head)
     history = _fit_top(top, write_graph(backbone, recipe.image_px, weights, last=middle), material, watch)
     is_better, verdict = _compared(best_epoch(history), probe, material)
     if is_better:

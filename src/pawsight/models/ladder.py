@@ -27,7 +27,7 @@ class Expected:
     """What a recipe did where it was measured."""
 
     seconds: float  # of a whole training run, median of three without AMX
-    # Lowest and highest on validation. Six runs are three seeds in float32 and three in bfloat16; fewer are float32 alone.
+    # Lowest and highest on validation. Six runs are three in float32 and three in bfloat16; fewer are all in float32.
     accuracy: tuple[float, float]
     machine: str = _MACHINE
     runs: int

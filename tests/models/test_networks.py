@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -81,14 +82,15 @@ def test_the_two_arithmetics_have_the_same_weights_and_nearly_the_same_answers()
     assert np.allclose(*logits, atol=0.05 * np.abs(logits[0]).max())
 
 
-def test_the_same_seed_builds_the_same_weights():
-    from pawsight.training.network import fresh_session
+def test_the_same_seed_builds_the_same_weights_and_leaves_the_host_s_generators_alone():
+    from pawsight.training.network import seeded
 
-    built = []
+    before, built = (random.getstate(), str(np.random.get_state())), []
     for seed in (1, 1, 2):
-        fresh_session(seed)
-        built.append([array.tobytes() for array in network(replace(CNN, image_px=32)).get_weights()])
+        with seeded(seed):
+            built.append([array.tobytes() for array in network(replace(CNN, image_px=32)).get_weights()])
     assert built[0] == built[1] != built[2]
+    assert (random.getstate(), str(np.random.get_state())) == before
 
 
 def test_each_dropout_has_a_seed_and_a_state_that_is_among_the_variables_of_a_checkpoint():

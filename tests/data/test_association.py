@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.data.association import FEWEST_OF_CLASS, SIGNIFICANT, _beyond, _p_value, _strength, associations
@@ -82,6 +82,7 @@ def test_a_class_of_a_few_pictures_hides_nothing_and_is_not_called_a_shortcut_it
     assert associations(labels(9, 9), {"format": ["JPEG"] * 9 + ["PNG"] * 9}) == {}
 
 
+@settings(deadline=None)
 @given(st.floats(0, 5_000), st.integers(1, 3_000))
 def test_chances_of_a_chi_square_are_those_of_scipy(value, freedom):
     from scipy.special import chdtrc

@@ -10,7 +10,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -63,6 +63,7 @@ def test_values_come_from_medians_and_are_held_against_the_aim(figures, kind, ou
     assert one.is_met is is_met
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.1, 100), st.floats(0.1, 100)), min_size=1, max_size=9))
 def test_the_spread_is_that_of_rounds_with_the_peer_of_the_same_round(figures, pairs):
     ours, peer = zip(*pairs, strict=True)

@@ -98,18 +98,6 @@ def test_a_network_that_is_stopped_is_gone_on_with(drawings, tmp_path, monkeypat
     assert place.left_over() == []
 
 
-@needs_keras
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_run_that_is_stopped_while_another_process_makes_its_backbone_ends_that_too(drawings, tmp_path, number):
-    place = Place(tmp_path)
-    process = started(place, typed(drawings, place, "probe"))
-    until(lambda: list(place.temporary.glob("pawsight-*")) and len(session_of(process)) > 1, process)
-    process.send_signal(number)
-    assert check_the_end(process, number) == ""
-    assert place.left_over() == []
-    assert not place.runs.exists() or list(place.runs.iterdir()) == []
-
-
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     """A folder with 2,000 names of one red picture."""

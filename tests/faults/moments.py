@@ -61,10 +61,11 @@ def removed(path, **options) -> None:
 
 
 def listen_to_steps() -> None:
-    from pawsight.models.quiet import import_keras
+    from pawsight.cli.process import QUIET_SETTINGS, quiet_libraries
 
-    import_keras()
-    import keras
+    os.environ.update(QUIET_SETTINGS)
+    with quiet_libraries():
+        import keras
 
     step = keras.Model.train_on_batch
 

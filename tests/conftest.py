@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from pawsight.jobs.train import TrainReport
@@ -24,15 +25,11 @@ PLAYS_OLDER = os.environ.get("ONEDNN_MAX_CPU_ISA", "").startswith(("SSE", "AVX2"
 if PLAYS_OLDER:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+settings.register_profile("pawsight", deadline=None)  # no test asserts a time
+settings.load_profile("pawsight")
+
 BACKBONE, BACKBONE_PX = "efficientnet-lite0", 96
 PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "cats_and_dogs_filtered.zip"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Name the mark of tests in which OpenVINO computes in bfloat16."""
-    config.addinivalue_line(
-        "markers", "bfloat16: OpenVINO computes in bfloat16; not where oneDNN plays an older processor"
-    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -246,7 +243,7 @@ REMEDIES = {
     "photographs": f"put the exercise's archive at {PHOTOGRAPHS}, or set PAWSIGHT_PHOTOGRAPHS to where it is",
     "Chromium": "apt-get install chromium chromium-driver",
     "onnxruntime-web": "install npm and type make test, which fetches it",
-    "axe": "install npm and type make test, which fetches it",
+    "axe": "type make test, which fetches it",
 }
 
 

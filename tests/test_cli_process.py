@@ -52,6 +52,16 @@ def test_notes_of_libraries_are_held_back_and_complaints_passed_on():
     assert third.endswith("later")
 
 
+def test_on_a_full_disk_notes_are_shown_and_work_goes_on(monkeypatch, capfd):
+    def full():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(process.tempfile, "TemporaryFile", full)
+    with process.quiet_libraries():
+        os.write(2, b"I0000 00:00:1795945039.447940 1 port.cc:153] a note\n")
+    assert "a note" in capfd.readouterr().err
+
+
 def test_nothing_is_said_of_broken_metadata(colour_bundle, tmp_path):
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12\0\x03\0\0\0\x01"
     Image.new("RGB", (20, 20), (250, 5, 5)).save(tmp_path / "red.jpg", exif=exif)

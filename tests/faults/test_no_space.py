@@ -123,7 +123,7 @@ def sums(folder):
 
 def check_the_refusal(ended, disk):
     """One line with path and bytes, exit status 1, no answer."""
-    assert (ended.status, ended.out) == (1, ""), ended.err
+    assert (ended.status, ended.out) == (1, ""), (ended.err, ended.failed)
     told = ONE_LINE.fullmatch(ended.err)
     assert told, ended.err
     assert Path(told["path"]).is_relative_to(disk)

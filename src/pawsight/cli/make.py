@@ -6,6 +6,7 @@ Enters: what was typed. Leaves: one job called, its answer printed. Does not kno
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     from pawsight.jobs.train import train as job
     from pawsight.jobs.train_report import summary
 
-    with quiet_libraries():
+    is_noisy = options["engine"] == "ray" or options["recipe"] not in ("majority", "probe")
+    with quiet_libraries() if is_noisy else nullcontext():
         report = job(data, progress=progress, **options)
     print_answer(report.to_json() if as_json else [*summary(report), *_next(report.run)])
 

@@ -68,11 +68,16 @@ def quiet_libraries() -> Iterator[None]:
 
     Lines such as "oneDNN custom operations are on" come before any setting is read, straight from C++ to file
     descriptor 2, so that waits in a file while Python's own `sys.stderr` goes where it went. Standard output is kept
-    for the answer, where a program may read JSON: Ray prints there that a worker died.
+    for the answer, where a program may read JSON: Ray prints there that a worker died. Where the disk has no room for
+    the file, the notes are shown.
     """
     sys.stderr.flush()
     with ExitStack() as after:
-        held = after.enter_context(tempfile.TemporaryFile())
+        try:
+            held = after.enter_context(tempfile.TemporaryFile())
+        except OSError:
+            yield
+            return
         real = after.enter_context(os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
         after.enter_context(redirect_stdout(after.enter_context(Path(os.devnull).open("w", encoding="utf-8"))))
         if sys.stderr is sys.__stderr__:

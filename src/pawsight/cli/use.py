@@ -77,7 +77,7 @@ def _predict_to(
 ) -> None:
     from pawsight.jobs.scale import predict_to as job
 
-    with quiet_libraries():
+    with quiet_libraries() if engine == "ray" else nullcontext():
         report = job(run, pictures, out, engine=engine, resumed=resume, progress=progress, **options)
     print_answer(report.to_json() if as_json else report.lines())
     if report.tally.errors:

@@ -6,6 +6,7 @@ Enters: what was typed. Leaves: one job called, its answer printed. Does not kno
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import click

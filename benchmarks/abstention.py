@@ -21,13 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import SILENT, Stopwatch
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.images.decode import DecodeSettings
-from pawsight.machine import cache_folder, this_machine
 from pawsight.models.recipe import Recipe
-from pawsight.progress import SILENT, Stopwatch
 from pawsight.temperature import fit_temperature, with_temperature
 from pawsight.training.abstention import choose
 from pawsight.training.material import Workplace

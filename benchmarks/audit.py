@@ -30,7 +30,7 @@ import sys
 from pathlib import Path
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
-from pawsight.machine import usable_cores
+from pawsight.core.machine import usable_cores
 files = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.is_file())
 print(sum(one.decoded is not None for one in load(files, DecodeSettings(image_px=240), threads=usable_cores())))
 """

@@ -32,7 +32,7 @@ import rows_train
 from bench_figures import Figure
 from bench_place import Place, open_place
 
-from pawsight.machine import this_machine, versions
+from pawsight.core.machine import this_machine, versions
 
 RESULTS = Path(__file__).with_name("results.json")
 EPOCHS = {"cnn": 1, "cnn-augmented": 2, "cnn-normalised": 3, "mobilenet": 4}

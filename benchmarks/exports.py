@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from pawsight.bundle import read_bundle
+from pawsight.core.machine import this_machine
 from pawsight.engine import Engine
 from pawsight.evaluation.report import aligned
 from pawsight.exports.exam import answers_of, flips_of
@@ -30,7 +31,6 @@ from pawsight.exports.write import folder_name
 from pawsight.images.loader import load
 from pawsight.jobs.export import export
 from pawsight.jobs.sealed import held_out
-from pawsight.machine import this_machine
 
 FORMATS = ("onnx", "openvino", "litert", "keras", "saved-model", "web")
 IN_BROWSER = "see in_browser.py"

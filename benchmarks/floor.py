@@ -20,7 +20,7 @@ import numpy as np
 import openvino
 from PIL import Image
 
-from pawsight.machine import this_machine
+from pawsight.core.machine import this_machine
 
 BEGUN = time.perf_counter()
 PICTURES = (".jpg", ".jpeg", ".png")

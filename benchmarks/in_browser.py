@@ -20,9 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pawsight.bundle import read_bundle
+from pawsight.core.machine import this_machine
 from pawsight.inference import Predictor
 from pawsight.jobs.export import export
-from pawsight.machine import this_machine
 
 TESTS = Path(__file__).parents[1] / "tests" / "exports" / "browser.py"
 

@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import SILENT, Stopwatch
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.data.split import make_split
 from pawsight.evaluation.label_errors import _votes, nearest, rank
 from pawsight.images.decode import DecodeSettings
-from pawsight.machine import cache_folder, this_machine
 from pawsight.models.recipe import Recipe
-from pawsight.progress import SILENT, Stopwatch
 from pawsight.training.material import Workplace
 from pawsight.training.out_of_fold import margins_of, out_of_fold
 from pawsight.training.run import feature_sink

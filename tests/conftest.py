@@ -166,8 +166,8 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     """A probe trained on the drawings, once for the session. Read, never write."""
+    from pawsight.core.progress import Silent
     from pawsight.jobs.train import train
-    from pawsight.progress import Silent
 
     class Listener(Silent):
         lines: ClassVar[list[str]] = []
@@ -206,7 +206,7 @@ def warm(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Trained:
 @pytest.fixture(scope="session")
 def mobilenet_weights(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A file like Keras's download of MobileNetV2, with random weights, made once for all workers. Read, never write."""
-    from pawsight.models.quiet import import_keras
+    from pawsight.models.keras_import import import_keras
 
     def make(path: Path) -> None:
         import_keras()

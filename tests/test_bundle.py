@@ -17,7 +17,7 @@ import pytest
 
 from pawsight.bundle import card_summary, find_bundle, read_bundle, to_jsonable, write_bundle
 from pawsight.bundle_checks import seal_of
-from pawsight.errors import BundleRefused, StorageError
+from pawsight.core.errors import BundleRefused, StorageError
 
 from .conftest import says
 

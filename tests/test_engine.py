@@ -11,9 +11,9 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from pawsight.core.errors import BundleRefused
+from pawsight.core.machine import this_machine
 from pawsight.engine import SPOKEN, Engine, Lane, best_precision
-from pawsight.errors import BundleRefused
-from pawsight.machine import this_machine
 
 STREAMS = 2
 # OpenVINO asks for bfloat16 all the same where oneDNN is held back, and then cannot have it.

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawsight.errors import StorageError
+from pawsight.core.errors import StorageError
 from pawsight.history import HISTORY, Epoch, best_epoch, read_history, write_history
 
 from .conftest import says

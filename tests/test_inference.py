@@ -14,9 +14,9 @@ from PIL import Image
 
 from pawsight.bundle import Exam, read_bundle
 from pawsight.bundle_checks import seal_of
-from pawsight.errors import BundleRefused
+from pawsight.core.errors import BundleRefused
+from pawsight.core.machine import this_machine
 from pawsight.inference import Predictor, load_predictor
-from pawsight.machine import this_machine
 from pawsight.models.trust_graph import with_guard
 from pawsight.trust import Guard, Promise, Trust
 

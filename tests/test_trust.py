@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.trust import ANSWERED, UNLIKE, UNSURE, Caught, Caution, Guard, Promise, Trust, trust_from
 
 PROMISE = Promise(

@@ -20,7 +20,7 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-from pawsight.storage import write_text
+from pawsight.core.storage import write_text
 
 HERE = Path(__file__).parent
 SCRIPT, NOTEBOOK = HERE / "walkthrough.py", HERE / "walkthrough.ipynb"

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from pawsight.errors import PawsightError
+    from pawsight.core.errors import PawsightError
     from pawsight.evaluation.ladder_report import LadderReport
     from pawsight.inference import Prediction, Predictor
     from pawsight.inference import load_predictor as load
@@ -66,7 +66,7 @@ _HOMES = {
     "InspectReport": ("pawsight.jobs.inspect", "InspectReport"),
     "LadderOutcome": ("pawsight.jobs.ladder", "LadderOutcome"),
     "LadderReport": ("pawsight.evaluation.ladder_report", "LadderReport"),
-    "PawsightError": ("pawsight.errors", "PawsightError"),
+    "PawsightError": ("pawsight.core.errors", "PawsightError"),
     "Prediction": ("pawsight.inference", "Prediction"),
     "Predictor": ("pawsight.inference", "Predictor"),
     "PreviewReport": ("pawsight.jobs.preview", "PreviewReport"),

@@ -35,9 +35,9 @@ from pawsight.bundle_checks import (
     refused,
     seal_of,
 )
-from pawsight.errors import BundleRefused
+from pawsight.core.errors import BundleRefused
+from pawsight.core.storage import new_folder, sha256_of, write_bytes, write_json
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
-from pawsight.storage import new_folder, sha256_of, write_bytes, write_json
 from pawsight.trust import Trust, trust_from
 
 FORMAT = 2

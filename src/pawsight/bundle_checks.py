@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from pawsight.errors import BundleRefused
+from pawsight.core.errors import BundleRefused
 from pawsight.graph_checks import fault_in_graph
 
 MAX_CARD_BYTES = 16 * 2**20

@@ -20,9 +20,9 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.errors import BundleRefused
+from pawsight.core.errors import BundleRefused
+from pawsight.core.machine import Machine, usable_cores
 from pawsight.images.decode import Pixels
-from pawsight.machine import Machine, usable_cores
 
 Precision = Literal["f32", "bf16"]
 SPOKEN: Mapping[Precision, str] = {"f32": "float32", "bf16": "bfloat16"}

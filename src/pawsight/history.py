@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from pawsight.errors import StorageError
-from pawsight.runs import read_table, write_table
+from pawsight.core.errors import StorageError
+from pawsight.core.runs import read_table, write_table
 
 HISTORY = "history.csv"
 

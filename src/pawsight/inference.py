@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from pawsight.bundle import Bundle, read_bundle
 from pawsight.bundle_checks import refused
+from pawsight.core.machine import Machine, this_machine
 from pawsight.data.finder import expand
 from pawsight.engine import Engine, Lane, Outputs, Precision, best_precision
 from pawsight.images.loader import Loaded, load
-from pawsight.machine import Machine, this_machine
 from pawsight.models.trust_graph import UNLIKENESS
 from pawsight.trust import ANSWERED
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 
 ANSWERED, UNSURE, UNLIKE = "answered", "unsure", "unlike anything seen"
 MOST = 0.5  # shares that can be wished for lie between nothing and this

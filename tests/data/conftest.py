@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pawsight.progress import Step
+    from pawsight.core.progress import Step
 
 
 def _http_server() -> Any:

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pawsight.core.errors import DataError, StorageError, UnsafeArchive
 from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, extract
 from pawsight.data.archive_bytes import Counter, Unpacked
-from pawsight.errors import DataError, StorageError, UnsafeArchive
 
 FILES = {"pets/cats/1.jpg": b"cat" * 1000, "pets/dogs/1.jpg": b"dog", "pets/dogs/ä 2.jpg": b""}
 KINDS = ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from pawsight.core.errors import DataError, UnsafeArchive
 from pawsight.data.archive import ArchiveLimits, extract
 from pawsight.data.archive_zip import Listing, trusted_members
-from pawsight.errors import DataError, UnsafeArchive
 
 
 def zipped(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
 from pawsight.data.audit import audit
 from pawsight.data.audit_classes import class_folders
 from pawsight.data.catalog import read_catalog

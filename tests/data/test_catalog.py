@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.errors import BadCatalog, NoPictures
+from pawsight.core.progress import Step
+from pawsight.core.storage import sha256_of
 from pawsight.data import catalog as catalog_module
 from pawsight.data import facts as facts_module
 from pawsight.data.catalog import Catalog, Picture, PixelSink, read_catalog
 from pawsight.data.facts import Facts
 from pawsight.data.finder import LeftOut, find
-from pawsight.errors import BadCatalog, NoPictures
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
 from pawsight.images.quality import Looks, measure_looks
-from pawsight.progress import Step
-from pawsight.storage import sha256_of
 
 SMALL = DecodeSettings(image_px=32)
 

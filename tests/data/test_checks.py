@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pawsight.core.errors import BadCatalog, DataError, NoPictures
 from pawsight.data.checks import check_classes, check_found
 from pawsight.data.finder import Candidate, Found, LeftOut
-from pawsight.errors import BadCatalog, DataError, NoPictures
 
 ROOT = Path("/home/me/photos")
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pawsight.core.errors import BadCatalog, NoPictures, PawsightError, StorageError
 from pawsight.data.csv_list import Listed, ListLimits, read_list
-from pawsight.errors import BadCatalog, NoPictures, PawsightError, StorageError
 
 
 @pytest.fixture

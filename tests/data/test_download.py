@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pawsight.core.errors import DataError, DownloadFailed, StorageError
 from pawsight.data.download import ALTERNATIVES, DownloadLimits, download
 from pawsight.data.fetch import FetchFailed, checked_url
 from pawsight.data.part_file import PartFile
-from pawsight.errors import DataError, DownloadFailed, StorageError
 
 BODY = bytes(range(256)) * 40  # 10,240 bytes
 QUICK = DownloadLimits(silence_seconds=0.4, total_seconds=8, first_wait_seconds=0.01, tries=3)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.errors import UnreadablePicture
 from pawsight.data.facts import FACTS_SPACE, Facts, as_bytes, facts_from, facts_of, known_facts
-from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX
 from pawsight.images.quality import Looks

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from PIL import Image
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.progress import SILENT
 from pawsight.data.facts_of_files import facts_of_files
 from pawsight.data.finder import Candidate
-from pawsight.progress import SILENT
 
 
 def test_files_that_are_no_pictures_have_no_facts(tmp_path):

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawsight.core.errors import DataError, StorageError
 from pawsight.data import patch as module
 from pawsight.data.csv_list import read_list
 from pawsight.data.patch import ACTIONS, Decision, newest, read_patch, write_patch
 from pawsight.data.split_file import read_split_file
-from pawsight.errors import DataError, StorageError
 
 HEADER = "path,sha256,action,label,when\n"
 A, B = "a" * 64, "b" * 64

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.errors import BadCatalog, DataError
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.data.patch import Decision, Patch
 from pawsight.data.patched import apply
 from pawsight.data.split import make_split
-from pawsight.errors import BadCatalog, DataError
 from pawsight.images.decode import DecodeSettings
 
 FILE = Path("runs/001/labels.patch.csv")

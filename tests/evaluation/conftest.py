@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pawsight.core.runs import write_table
+from pawsight.core.storage import sha256_of, write_json
 from pawsight.data.findings import Finding, found
 from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.run_folder import read_rung
 from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
-from pawsight.runs import write_table
-from pawsight.storage import sha256_of, write_json
 
 CLASSES = ("cats", "dogs")
 EVIL = '"><script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}'

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pawsight.core.storage import plain_cell, sha256_of
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.facts import Facts
 from pawsight.data.findings import PROBLEMS, Finding, found
 from pawsight.evaluation.audit_page import SHOWN, make_page, render_csv, render_html
 from pawsight.evaluation.audit_words import EXPLAINED, figure, pairs_up
 from pawsight.images.quality import Looks
-from pawsight.storage import plain_cell, sha256_of
 
 CHROMIUM = next((way for name in ("chromium", "chromium-browser", "google-chrome") if (way := shutil.which(name))), "")
 DRIVER = shutil.which("chromedriver") or ""

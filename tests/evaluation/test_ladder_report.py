@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
+from pawsight.core.runs import write_table
 from pawsight.evaluation import ladder_words as words
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.ladder_outcome import Ladder, choice_sentence, mistakes_note, summary
@@ -23,7 +24,6 @@ from pawsight.evaluation.ladder_pictures import confident_mistakes
 from pawsight.evaluation.ladder_report import as_markdown, build_report, climbed, told_about
 from pawsight.evaluation.ladder_views import RungView, command_of, rung_views, unique_names
 from pawsight.evaluation.run_folder import read_rung
-from pawsight.runs import write_table
 
 CATS_AND_DOGS = ("cats", "dogs")
 VOID = {"meta", "img", "br"}

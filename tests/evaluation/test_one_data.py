@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.evaluation.ladder_report import build_report, told_about
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pawsight.core.runs import read_table
 from pawsight.evaluation.ladder_report import build_report
 from pawsight.models.ladder import RUNGS
-from pawsight.runs import read_table
 
 from .conftest import CLASSES
 

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from pawsight.core.runs import write_table
+from pawsight.core.storage import write_json
 from pawsight.data.findings import Finding, found
 from pawsight.evaluation.answer_table import AnswerTable
 from pawsight.evaluation.compare import Answered
@@ -30,8 +32,6 @@ from pawsight.evaluation.trust_answers import answers_view
 from pawsight.evaluation.trust_page import make_trust, trust_json
 from pawsight.evaluation.trust_promise import promise_sentences, seen_rows
 from pawsight.evaluation.trust_stored import read_curve, read_findings, read_slices, read_suspects
-from pawsight.runs import write_table
-from pawsight.storage import write_json
 
 from .conftest import (
     CLASSES,

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.explanation.explainer import Explainer
 from pawsight.explanation.heat import HeatMap
 from pawsight.explanation.occlusion import CELLS, occlusion_map

@@ -61,8 +61,8 @@ def _guarded_probe(rng, count):
 
 
 def _network(kind, count):
+    from pawsight.models.keras_import import import_keras
     from pawsight.models.ladder import RUNGS
-    from pawsight.models.quiet import import_keras
 
     import_keras()
     from dataclasses import replace

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from pawsight.bundle import read_bundle
+from pawsight.core.errors import ExportRefused
 from pawsight.data.finder import Candidate
-from pawsight.errors import ExportRefused
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.intervals import wilson
 from pawsight.exports import int8

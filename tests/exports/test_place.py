@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawsight.errors import StorageError, WrongUsage
+from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.exports.place import check_free, put, seal, workbench
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pawsight.bundle import read_bundle
-from pawsight.errors import ExportRefused, MissingExtra, WrongUsage
+from pawsight.core.errors import ExportRefused, MissingExtra, WrongUsage
 from pawsight.exports import targets
 from pawsight.exports.exam import ALLOWED, expected_of, flips_of, sit
 from pawsight.exports.target import Order

@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from pawsight.bundle import read_bundle
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
+from pawsight.core.machine import this_machine
 from pawsight.exports import web, web_runtime
 from pawsight.inference import Predictor
 from pawsight.jobs.export import export
-from pawsight.machine import this_machine
 from pawsight.trust import Guard, Promise, Trust
 
 DRAWINGS, PHOTOGRAPHS = 20, 20

@@ -13,13 +13,13 @@ import json
 import sys
 from pathlib import Path
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.progress import SILENT
+from pawsight.core.storage import sha256_of
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.engine import Engine
 from pawsight.images.decode import DecodeSettings
-from pawsight.progress import SILENT
-from pawsight.storage import sha256_of
 from pawsight.training.features import FeatureSink
 from pawsight.training.pixels import stacked_pixels
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pawsight.errors import UnreadablePicture
+from pawsight.core.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
 
 PX = 32

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import decode_each
 
-from pawsight.errors import PawsightError
+from pawsight.core.errors import PawsightError
 from pawsight.inference import load_predictor
 
 decode_each.MOST_MIB = 8192  # OpenVINO reserves more than it uses

@@ -12,8 +12,8 @@ import zlib
 
 import pytest
 
+from pawsight.core.errors import DataError, StorageError
 from pawsight.data.archive import ArchiveLimits, extract
-from pawsight.errors import DataError, StorageError
 
 MIB = 2**20
 
@@ -164,7 +164,7 @@ def test_limits_hold_within_a_mebibyte(tmp_path, monkeypatch, kind):
     files = [(f"{n}.jpg", os.urandom(300_000)) for n in range(40)]
     content = zipped(*files) if kind == "zip" else tarred(*((name, data, {}) for name, data in files))
     seen = []
-    import pawsight.storage as storage
+    import pawsight.core.storage as storage
 
     plain = storage.shutil.rmtree
 

@@ -87,9 +87,9 @@ def test_swapped_entries_change_nothing(worker, whole, cache):
 
 def test_entries_of_another_version_are_not_taken(worker, whole, cache):
     """Those that another space has, under the same content, with a digest that is right."""
-    from pawsight.cache import Cache
+    from pawsight.core.cache import Cache
+    from pawsight.core.storage import sha256_of
     from pawsight.data.facts import FACTS_SPACE
-    from pawsight.storage import sha256_of
 
     kind, version = FACTS_SPACE.split("/")[:2]
     pictures = [sha256_of(path.read_bytes()) for path in worker.data.rglob("*.png")]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pawsight.bundle import read_bundle
-from pawsight.errors import BundleRefused, WeightsUnavailable
+from pawsight.core.errors import BundleRefused, WeightsUnavailable
 
 FILES = ("bundle.json", "model.onnx", "exam.npz", "trained.txt")
 HERE = Path(__file__).parent

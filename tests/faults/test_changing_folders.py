@@ -22,7 +22,7 @@ from cold_workers import draw
 from PIL import Image
 
 from pawsight.cli import cli
-from pawsight.runs import read_table
+from pawsight.core.runs import read_table
 
 PICTURES, ONE_IN = 300, 100
 BY_CLASS = PICTURES // 2

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from pawsight.core.errors import DownloadFailed
 from pawsight.data.archive import check_archive
 from pawsight.data.download import DownloadLimits, download
-from pawsight.errors import DownloadFailed
 
 LIMITS = DownloadLimits(silence_seconds=0.4, total_seconds=1.5, first_wait_seconds=0.01, tries=2)
 PATIENT = DownloadLimits(first_wait_seconds=0.01)

@@ -25,8 +25,8 @@ from click.testing import CliRunner
 from kill_tools import EPOCHS, Place, killed, session_of, started, typed, until
 
 from pawsight.cli import cli
+from pawsight.core.runs import read_table
 from pawsight.history import read_history
-from pawsight.runs import read_table
 from pawsight.training.checkpoint import FILE, load_checkpoint
 
 needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 import pawsight
-from pawsight.runs import read_table
+from pawsight.core.runs import read_table
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the driver forks and looks into /proc")
 

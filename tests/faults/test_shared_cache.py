@@ -23,7 +23,7 @@ FREE = 30  # seconds within which a dead holder's lock must be free
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
 cache = Cache(Path(sys.argv[1]))
 cache.put_many("before", {str(n): bytes(5000) for n in range(200)})
 store = cache._store
@@ -91,7 +91,7 @@ def test_a_dead_holder_s_lock_is_free_and_what_it_left_half_done_is_undone(worke
         holder.send_signal(signal.SIGKILL)
     assert all(same(one.answer(FREE), alone) for one in workers[:2])
     assert workers[2].seen(tmp_path) == alone | {"computed": 0}
-    from pawsight.cache import Cache
+    from pawsight.core.cache import Cache
 
     with Cache(tmp_path / "cache") as cache:
         assert cache.get_many("before", map(str, range(200))) == {str(n): bytes(5000) for n in range(200)}

@@ -23,7 +23,7 @@ from kill_tools import EPOCHS, Place, session_of, started, typed, until
 from PIL import Image
 
 from pawsight.cli import cli
-from pawsight.runs import read_table
+from pawsight.core.runs import read_table
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tests look into /proc")
 needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")

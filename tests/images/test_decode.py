@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pawsight.errors import UnreadablePicture
+from pawsight.core.errors import UnreadablePicture
 from pawsight.images import decode as decode_module
 from pawsight.images.colour import to_resizable
 from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, decode
@@ -534,7 +534,7 @@ def test_bombs_are_refused_whatever_the_host_allows(
 @pytest.mark.parametrize("action", ["default", "error"])
 def test_great_size_is_refused_without_a_word_whatever_the_host_makes_of_warnings(action: str) -> None:
     code = (
-        "import sys\nfrom pawsight.errors import UnreadablePicture\n"
+        "import sys\nfrom pawsight.core.errors import UnreadablePicture\n"
         "from pawsight.images.decode import DecodeSettings, decode\n"
         "for line in sys.stdin:\n"
         "    try: decode(bytes.fromhex(line), DecodeSettings(image_px=32), name='x')\n"

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.errors import UnreadablePicture
+from pawsight.core.errors import UnreadablePicture
+from pawsight.core.thread_pool import THREAD_NAME
 from pawsight.images import loader
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import load, load_one, read_regular_file
-from pawsight.images.ordered import THREAD_NAME
 
 SMALL = DecodeSettings(image_px=16)
 linux_only = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")

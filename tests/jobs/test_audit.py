@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import pawsight
 from pawsight.cli import cli
+from pawsight.core.errors import WrongUsage
 from pawsight.data.findings import found
-from pawsight.errors import WrongUsage
 from pawsight.jobs.audit import told
 from pawsight.jobs.inspect import inspect, summary
 

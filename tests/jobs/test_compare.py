@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from syrupy.assertion import SnapshotAssertion
 
 from pawsight.cli import cli
-from pawsight.errors import StorageError, WrongUsage
+from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.evaluation.answer_table import AnswerTable
 from pawsight.evaluation.compare import holm
 from pawsight.jobs import compare as job

@@ -9,9 +9,9 @@ from importlib import metadata
 
 import pytest
 
+from pawsight.core.machine import this_machine
 from pawsight.jobs import doctor as room
 from pawsight.jobs.doctor import doctor
-from pawsight.machine import this_machine
 
 
 def finding(name):

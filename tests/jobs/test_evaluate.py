@@ -11,14 +11,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
+from pawsight.core.progress import SILENT
 from pawsight.data.finder import Candidate, LeftOut
-from pawsight.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.evaluation.abstention import measure_abstention
 from pawsight.evaluation.metrics import measure
 from pawsight.jobs import evaluate as job
 from pawsight.jobs.evaluate import EvaluateReport, evaluate, summary
 from pawsight.jobs.sealed import HeldOut
-from pawsight.progress import SILENT
 from pawsight.trust import Guard, Trust
 
 
@@ -141,7 +141,7 @@ def test_json_says_what_was_measured_with_which_bundle_and_split(warm):
 
 
 def test_the_listener_hears_which_bundle_and_split_it_is(warm):
-    from pawsight.progress import Silent
+    from pawsight.core.progress import Silent
 
     said = []
 

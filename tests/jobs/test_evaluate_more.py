@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.report import aligned
 from pawsight.jobs.evaluate import evaluate, summary

@@ -13,7 +13,7 @@ from PIL import Image
 
 import pawsight
 from pawsight.cli import cli
-from pawsight.errors import NoPictures, StorageError, WrongUsage
+from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.jobs.explain import explain
 
 

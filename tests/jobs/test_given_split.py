@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from pawsight.errors import BadCatalog, WrongUsage
+from pawsight.core.errors import BadCatalog, WrongUsage
 from pawsight.jobs.given_split import given_split
 from pawsight.jobs.inspect import inspect
 

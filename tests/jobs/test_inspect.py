@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pawsight.core.errors import NoPictures
 from pawsight.data.findings import found
-from pawsight.errors import NoPictures
 from pawsight.jobs.audit import AuditFiles
 from pawsight.jobs.inspect import InspectReport, count_sentence, inspect, summary
 

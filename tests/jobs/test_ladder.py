@@ -12,14 +12,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from pawsight.core.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
+from pawsight.core.progress import Silent
+from pawsight.core.runs import read_table
 from pawsight.data.sources import Source
-from pawsight.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.jobs import ladder as room
 from pawsight.jobs.ladder import ladder, summary
 from pawsight.jobs.sealed import looks_at_test
 from pawsight.models.ladder import RUNGS
-from pawsight.progress import Silent
-from pawsight.runs import read_table
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 CLIMBED = ("majority", "probe", "cnn")

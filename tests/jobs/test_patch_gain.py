@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from pawsight.core.runs import write_table
 from pawsight.data.patch import Patch
 from pawsight.data.split import Assigned
 from pawsight.data.split_file import SplitFile
 from pawsight.jobs.patch_gain import gain_from_patch, spoken
 from pawsight.jobs.train import _gain
-from pawsight.runs import write_table
 
 NAMES = [f"validation/{number}.jpg" for number in range(6)]
 

@@ -8,10 +8,10 @@ import json
 import pytest
 from PIL import Image
 
-from pawsight.errors import BundleRefused, NoPictures
+from pawsight.core.errors import BundleRefused, NoPictures
+from pawsight.core.progress import Silent
 from pawsight.inference import Prediction
 from pawsight.jobs.predict import Answer, predict
-from pawsight.progress import Silent
 
 
 @pytest.fixture

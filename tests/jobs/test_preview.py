@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import pawsight
-from pawsight.errors import StorageError, WrongUsage
+from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.jobs.inspect import count_sentence, inspect
 from pawsight.jobs.inspect import summary as inspect_summary
 from pawsight.jobs.preview import FLIPS, GRID, ROTATIONS, _told_left_out, preview, summary

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.evaluation.ladder_report import LadderReport, RungResult
 from pawsight.evaluation.ladder_views import unique_names
 from pawsight.evaluation.run_folder import read_rung

@@ -17,9 +17,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pawsight.cli import cli, decide
+from pawsight.core.errors import BadCatalog, DataError, MissingExtra, WrongUsage
 from pawsight.data.finder import LeftOut
 from pawsight.data.patch import Decision, read_patch, write_patch
-from pawsight.errors import BadCatalog, DataError, MissingExtra, WrongUsage
 from pawsight.evaluation.label_errors import Suspect
 from pawsight.jobs import review as module
 from pawsight.jobs import review_board

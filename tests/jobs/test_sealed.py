@@ -8,9 +8,9 @@ import shutil
 
 import pytest
 
-from pawsight.errors import StorageError, WrongUsage
+from pawsight.core.errors import StorageError, WrongUsage
+from pawsight.core.runs import write_table
 from pawsight.jobs.sealed import count_look, held_out, looks_at_test
-from pawsight.runs import write_table
 
 
 @pytest.fixture

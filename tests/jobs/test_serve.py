@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import pytest
 
-from pawsight.errors import MissingExtra, PawsightError, WrongUsage
+from pawsight.core.errors import MissingExtra, PawsightError, WrongUsage
 from pawsight.jobs import serve as job
 from pawsight.jobs.serve import serve
 from pawsight.web.limits import Limits

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.findings import found
 from pawsight.data.patched import PatchOutcome
-from pawsight.errors import NoPictures, WrongUsage
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.ladder_report import build_report
 from pawsight.evaluation.ladder_words import unmeasured_sentence

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pawsight.core.errors import MissingExtra, WeightsUnavailable, WrongUsage
 from pawsight.engine import Engine
-from pawsight.errors import MissingExtra, WeightsUnavailable, WrongUsage
 from pawsight.models import efficientnet_lite
 from pawsight.models.backbones import BACKBONES, find_backbone
 from pawsight.models.efficientnet_lite import (
@@ -30,7 +30,7 @@ from pawsight.models.efficientnet_lite import (
     upper_start,
 )
 from pawsight.models.efficientnet_onnx import backbone_onnx, write_graph
-from pawsight.models.quiet import import_keras
+from pawsight.models.keras_import import import_keras
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
 
 onnx = pytest.importorskip("onnx", reason="needs pawsight[train]")

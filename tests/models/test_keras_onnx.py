@@ -11,8 +11,8 @@ import pytest
 from scipy.special import softmax
 
 from pawsight.engine import Engine
+from pawsight.models.keras_import import import_keras
 from pawsight.models.ladder import RUNGS
-from pawsight.models.quiet import import_keras
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 CLASSES = ("cats", "dogs", "猫")

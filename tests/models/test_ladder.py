@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.models.backbones import BACKBONES
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import Recipe, recipe_from_toml

@@ -8,8 +8,8 @@ import socket
 import numpy as np
 import pytest
 
-from pawsight.errors import WeightsUnavailable
-from pawsight.models.quiet import import_keras
+from pawsight.core.errors import WeightsUnavailable
+from pawsight.models.keras_import import import_keras
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 WAYS_OUT = ("--weights FILE", "--recipe probe")

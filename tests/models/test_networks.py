@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pawsight.models.keras_import import import_keras
 from pawsight.models.ladder import RUNGS
-from pawsight.models.quiet import import_keras
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 CNN = RUNGS["cnn"].recipe

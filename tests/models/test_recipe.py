@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.models.recipe import METHODS, Recipe, recipe_from_mapping, recipe_from_toml
 
 VALUES = {

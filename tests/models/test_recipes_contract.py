@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from pawsight.bundle import read_bundle
+from pawsight.core.progress import SILENT, Stopwatch
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import recipe_from_toml
-from pawsight.progress import SILENT, Stopwatch
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 
@@ -62,8 +62,8 @@ def data(drawings, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trials(data, mobilenet_weights, tmp_path_factory):
     """Every rung, trained when it is first asked for."""
+    from pawsight.core.machine import this_machine
     from pawsight.data.sources import resolve
-    from pawsight.machine import this_machine
     from pawsight.training.material import Workplace
     from pawsight.training.run import train
 
@@ -107,7 +107,7 @@ def test_a_rung_s_parameters_are_those_that_keras_counts_for_two_classes(name, m
 
 
 def counted(recipe, weights):
-    from pawsight.models.quiet import import_keras
+    from pawsight.models.keras_import import import_keras
 
     import_keras()
     import keras

@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pawsight.errors import WeightsUnavailable, WrongUsage
+from pawsight.core.errors import WeightsUnavailable, WrongUsage
+from pawsight.core.storage import sha256_of
 from pawsight.models.backbones import BACKBONES, check_image_px, find_backbone
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
-from pawsight.storage import sha256_of
 
 PUBLISHED = {  # tensors, and the parameters of the published networks as PyTorch counts them
     "efficientnet-lite0": (296, 4_652_008),

@@ -14,9 +14,9 @@ import pytest
 
 from pawsight.bundle import Exam, read_bundle
 from pawsight.cli.process import quiet_libraries
-from pawsight.errors import BundleRefused, PawsightError
+from pawsight.core.errors import BundleRefused, PawsightError
+from pawsight.core.progress import SILENT
 from pawsight.jobs.scale import predict_to
-from pawsight.progress import SILENT
 from pawsight.scale.local import parts_here
 from pawsight.scale.pool import Pool, _told
 from pawsight.scale.pooled import parts_by_pool

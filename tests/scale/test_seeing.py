@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pawsight.cache import Cache
 from pawsight.cli import cli
+from pawsight.core.cache import Cache
+from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.data.catalog import see_files, stored
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
 from pawsight.engine import Engine
-from pawsight.errors import MissingExtra, WrongUsage
 from pawsight.images.decode import DecodeSettings
 from pawsight.jobs import seeing as room
 from pawsight.jobs.seeing import SeenByPool
@@ -190,7 +190,7 @@ def test_what_does_not_fit_together_is_refused_before_anything_is_read(options, 
 
 
 def test_without_ray_the_remedy_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr("pawsight.scale.extra.find_spec", lambda name: None if name == "ray" else name)
+    monkeypatch.setattr("pawsight.core.extras.find_spec", lambda name: None if name == "ray" else name)
     with pytest.raises(MissingExtra) as refusal:
         train(tmp_path / "absent", runs=tmp_path / "runs", engine="ray")
     assert says(refusal.value, "--engine ray", "pip install 'pawsight[ray]'")

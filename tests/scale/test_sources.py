@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.bundle import read_bundle
+from pawsight.core.errors import BadCatalog, DownloadFailed, MissingExtra, NoPictures, StorageError, WrongUsage
 from pawsight.data.finder import expand
-from pawsight.errors import BadCatalog, DownloadFailed, MissingExtra, NoPictures, StorageError, WrongUsage
 from pawsight.scale import remote
 from pawsight.scale.clerk import Clerk
 from pawsight.scale.parts import Stamp

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.errors import NoPictures, PawsightError, StorageError, WrongUsage
+from pawsight.core.errors import NoPictures, PawsightError, StorageError, WrongUsage
+from pawsight.core.progress import SILENT
+from pawsight.core.storage import sha256_of
 from pawsight.inference import load_predictor
 from pawsight.jobs.scale import predict_to
-from pawsight.progress import SILENT
 from pawsight.scale.parts import Stamp, Tally
 from pawsight.scale.pooled import parts_by_pool
 from pawsight.scale.work import PATHS, Work, begin, held, opened, read_shard, resume
-from pawsight.storage import sha256_of
 
 from .conftest import says
 
@@ -222,7 +222,7 @@ def test_what_does_not_fit_together_is_refused(options, told, colour_bundle, pic
 
 
 def test_without_the_extra_the_remedy_is_named(monkeypatch, colour_bundle, pictures, tmp_path):
-    monkeypatch.setattr("pawsight.scale.extra.find_spec", lambda name: None if name == "ray" else name)
+    monkeypatch.setattr("pawsight.core.extras.find_spec", lambda name: None if name == "ray" else name)
     with pytest.raises(PawsightError) as refusal:
         predict_to(colour_bundle, [pictures[0]], tmp_path / "out", engine="ray")
     assert says(refusal.value, "--out needs ray", "pip install 'pawsight[ray]'")

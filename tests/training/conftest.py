@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.machine import this_machine
+from pawsight.core.progress import SILENT, Stopwatch
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.data.split import make_split
 from pawsight.images.decode import DecodeSettings
-from pawsight.machine import this_machine
 from pawsight.models.recipe import Recipe
-from pawsight.progress import SILENT, Stopwatch
 from pawsight.training.material import Material, Workplace
 
 

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from pawsight.errors import StorageError
+from pawsight.core.errors import StorageError
 from pawsight.history import Epoch
 from pawsight.training import checkpoint as room
 from pawsight.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint

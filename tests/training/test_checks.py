@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pawsight.core.errors import BadCatalog
 from pawsight.data.split import Assigned, Split
-from pawsight.errors import BadCatalog
 from pawsight.training.checks import check_names, check_taught
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
 from pawsight.training import exam
 from pawsight.training.exam import exam_pictures
 

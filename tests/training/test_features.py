@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
 from pawsight.engine import Engine
 from pawsight.training import features as room
 from pawsight.training.features import FeatureSink

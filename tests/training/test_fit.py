@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from pawsight.errors import TrainingFailed
-from pawsight.models.quiet import import_keras
+from pawsight.core.errors import TrainingFailed
+from pawsight.core.progress import SILENT, Silent
+from pawsight.models.keras_import import import_keras
 from pawsight.models.recipe import Recipe
-from pawsight.progress import SILENT, Silent
 from pawsight.training.checkpoint import FILE, load_checkpoint, save_checkpoint
 from pawsight.training.fit import Job, fit, learning_rate, predict, without_seconds
 from pawsight.training.tripwires import Watch

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from pawsight.errors import DiskFull, StorageError
+from pawsight.core.errors import DiskFull, StorageError
+from pawsight.core.progress import Silent
+from pawsight.core.runs import METRICS, SOURCE, read_table
 from pawsight.models.recipe import Recipe, recipe_from_toml
-from pawsight.progress import Silent
-from pawsight.runs import METRICS, SOURCE, read_table
 from pawsight.training import folder as room
 from pawsight.training.checkpoint import FILE
 from pawsight.training.claim import LOCK, claim

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.errors import TrainingFailed
+from pawsight.core.errors import TrainingFailed
+from pawsight.core.machine import this_machine
 from pawsight.history import best_epoch
-from pawsight.machine import this_machine
 from pawsight.models.ladder import RUNGS
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
@@ -92,7 +92,7 @@ def test_pictures_scaled_twice_stop_it_before_the_first_step(material_of, monkey
     import keras
 
     from pawsight.models import networks
-    from pawsight.models.quiet import import_keras
+    from pawsight.models.keras_import import import_keras
 
     import_keras()
 

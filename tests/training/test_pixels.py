@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.errors import PicturesChanged
+from pawsight.core.progress import SILENT, Silent
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
-from pawsight.errors import PicturesChanged
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.progress import SILENT, Silent
 from pawsight.training import pixels as pixels_module
 from pawsight.training.pixels import mapped_array, stacked_pixels
 

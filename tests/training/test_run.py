@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from pawsight.bundle import read_bundle
+from pawsight.core.errors import BadCatalog
+from pawsight.core.runs import read_table
 from pawsight.engine import Engine
-from pawsight.errors import BadCatalog
 from pawsight.images.decode import DECODER_VERSION
 from pawsight.inference import TOLERANCE, sit_exam
 from pawsight.models.recipe import recipe_from_toml
-from pawsight.runs import read_table
 
 
 def copied(drawings, target, *, train=8, validation=10):

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pawsight.core.machine import this_machine
+from pawsight.core.progress import SILENT, Stopwatch
 from pawsight.history import Epoch
-from pawsight.machine import this_machine
 from pawsight.models.ladder import RUNGS
-from pawsight.progress import SILENT, Stopwatch
 from pawsight.training.material import Workplace
 from pawsight.training.views import FOLDER
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pawsight.errors import TrainingFailed
+from pawsight.core.errors import TrainingFailed
 from pawsight.history import Epoch
 from pawsight.training.input_checks import Alarm, check_inputs, check_labels
 from pawsight.training.tripwires import (

@@ -13,17 +13,17 @@ import pytest
 from PIL import Image
 
 from pawsight.bundle import read_bundle
+from pawsight.core.errors import BadCatalog, TrainingFailed
+from pawsight.core.runs import PREDICTIONS, read_table
 from pawsight.data.finder import Candidate, Found
 from pawsight.data.split import Assigned, Split
 from pawsight.data.split_file import Placing, SplitFile
 from pawsight.engine import Engine
-from pawsight.errors import BadCatalog, TrainingFailed
 from pawsight.inference import load_predictor
 from pawsight.jobs.evaluate import evaluate
 from pawsight.jobs.evaluate import summary as evaluated
 from pawsight.jobs.train_report import summary
 from pawsight.models.recipe import Recipe
-from pawsight.runs import PREDICTIONS, read_table
 from pawsight.training import trusted
 from pawsight.training.material import Fitted, OutOfFold
 from pawsight.training.probe import fit_head

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
+from pawsight.core.storage import sha256_of_file
 from pawsight.data.patch import read_patch
-from pawsight.storage import sha256_of_file
 from pawsight.web.review import Desk, serve_review
 
 COLOURS = ((220, 40, 40), (40, 90, 220), (40, 170, 70), (230, 190, 40), (150, 60, 190), (90, 90, 90))

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pawsight.errors import BundleRefused
+from pawsight.core.errors import BundleRefused
 
 RFC9457 = {"type", "title", "status", "detail", "instance", "request_id"}
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.errors import PawsightError, UnreadablePicture
+from pawsight.core.errors import PawsightError, UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.web import decoding
 from pawsight.web.decode_worker import NO_MEMORY, REPLY, _receive

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from pawsight.cli import cli
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.jobs.serve import serve
 from pawsight.web.limits import Limits
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.data.patch import Decision, read_patch
-from pawsight.errors import StorageError, WrongUsage
 
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))), reason="needs pawsight[serve]"

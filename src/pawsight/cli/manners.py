@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import click
 
 from pawsight.cli.process import Terminated
-from pawsight.errors import PawsightError
-from pawsight.terminal import Terminal, shown
+from pawsight.core.errors import PawsightError
+from pawsight.core.terminal import Terminal, shown
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 Command = TypeVar("Command", bound=Callable[..., Any])

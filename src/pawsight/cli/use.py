@@ -13,8 +13,8 @@ import click
 
 from pawsight.cli.manners import polite, print_answer
 from pawsight.cli.process import quiet_libraries
-from pawsight.errors import WrongUsage
-from pawsight.terminal import Terminal
+from pawsight.core.errors import WrongUsage
+from pawsight.core.terminal import Terminal
 
 
 @click.command()

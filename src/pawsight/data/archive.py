@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from pawsight.core.errors import DataError, StorageError
+from pawsight.core.progress import SILENT, Progress, Step
+from pawsight.core.storage import new_folder
 from pawsight.data.archive_bytes import PIECE_BYTES, Counter, Decompressor, Unpacked, bunzip2, gunzip, unxz
 from pawsight.data.archive_names import ArchiveLimits, MemberNames, refusal, shown
 from pawsight.data.archive_zip import count_listed, find_listing, trusted_members
-from pawsight.errors import DataError, StorageError
-from pawsight.progress import SILENT, Progress, Step
-from pawsight.storage import new_folder
 
 __all__ = ["ArchiveLimits", "Kind", "archive_kind", "check_archive", "extract"]
 Kind = Literal["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"]

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.errors import UnsafeArchive
+from pawsight.core.errors import UnsafeArchive
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _TRUST = "Unpack it with a tool you trust, look at what is in it, and give the folder instead: pawsight train FOLDER"

@@ -18,8 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+from pawsight.core.errors import UnsafeArchive
 from pawsight.data.archive_names import ArchiveLimits, refusal, shown, too_many
-from pawsight.errors import UnsafeArchive
 
 _END = struct.Struct("<4s4H2LH")  # signature, 2 disks, 2 counts, listing size and offset, comment length
 _END_64 = struct.Struct("<4sQ2H2L4Q")  # signature, size, 2 versions, 2 disks, 2 counts, listing size and offset

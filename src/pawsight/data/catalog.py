@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.errors import UnreadablePicture
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import sha256_of
+from pawsight.core.thread_pool import ordered_map
 from pawsight.data.checks import check_classes, check_found
 from pawsight.data.facts import FACTS_SPACE, Facts, as_bytes, facts_of, known_facts
 from pawsight.data.finder import Candidate, Found, LeftOut
-from pawsight.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.loader import read_regular_file
-from pawsight.images.ordered import ordered_map
-from pawsight.progress import SILENT, Progress
-from pawsight.storage import sha256_of
 
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
 

@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from pawsight.core.errors import BadCatalog, NoPictures
 from pawsight.data.finder import Found, LeftOut
-from pawsight.errors import BadCatalog, NoPictures
 from pawsight.images.decode import READABLE_NAMES
 
 _SHOWN = 5  # names listed in a message before "and N more"

@@ -14,8 +14,8 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TextIO
 
-from pawsight.errors import BadCatalog, NoPictures, StorageError
-from pawsight.storage import regular_file
+from pawsight.core.errors import BadCatalog, NoPictures, StorageError
+from pawsight.core.storage import regular_file
 
 PARTS = ("train", "validation", "test")
 _EXAMPLE = "The file should look like this:\npath,label\ncats/1.jpg,cat\ndogs/1.jpg,dog"

@@ -17,11 +17,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from pawsight.core.errors import DownloadFailed, PawsightError
+from pawsight.core.progress import SILENT, Progress, Step
+from pawsight.core.storage import refusal, sha256_of_file
 from pawsight.data.fetch import Answer, FetchFailed, fetch
 from pawsight.data.part_file import PartFile, lock_of
-from pawsight.errors import DownloadFailed, PawsightError
-from pawsight.progress import SILENT, Progress, Step
-from pawsight.storage import refusal, sha256_of_file
 
 ALTERNATIVES = "Give a folder instead: pawsight train FOLDER, or use the built-in drawings: pawsight train sample"
 _CARRY_ON = "Type the same command again to go on from where it stopped. "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
 from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX, grey_of, perceptual_hash
 from pawsight.images.quality import Looks, measure_looks

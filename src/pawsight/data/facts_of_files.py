@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.progress import SILENT, Progress
 from pawsight.data.catalog import see_files
 from pawsight.data.facts import Facts
 from pawsight.data.finder import Candidate
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.fingerprint import HASHED_PX
-from pawsight.progress import SILENT, Progress
 
 
 def facts_of_files(

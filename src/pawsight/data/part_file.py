@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.progress import Progress
-from pawsight.storage import write_json
+from pawsight.core.progress import Progress
+from pawsight.core.storage import write_json
 
 
 @dataclass(frozen=True, slots=True)

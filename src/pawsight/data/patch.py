@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.errors import DataError, StorageError
-from pawsight.storage import plain_cell, regular_file, sha256_of, table_text, write_bytes
+from pawsight.core.errors import DataError, StorageError
+from pawsight.core.storage import plain_cell, regular_file, sha256_of, table_text, write_bytes
 
 KEEP, RELABEL, DROP = "keep", "relabel", "drop"
 ACTIONS = (KEEP, RELABEL, DROP)

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pawsight.core.errors import BadCatalog, DataError
 from pawsight.data.catalog import Catalog
 from pawsight.data.finder import LeftOut
 from pawsight.data.patch import DROP, KEEP, RELABEL, Decision, Patch
 from pawsight.data.split import Assigned, Split
-from pawsight.errors import BadCatalog, DataError
 
 _MOST_TOLD = 20
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from string import hexdigits
 from typing import TextIO
 
+from pawsight.core.errors import BadCatalog, StorageError
+from pawsight.core.storage import plain_cell, regular_file
 from pawsight.data.finder import PART_NAMES
-from pawsight.errors import BadCatalog, StorageError
-from pawsight.storage import plain_cell, regular_file
 
 _EXAMPLE = "The file should look like this:\npath,part\ncats/1.jpg,train\ndogs/7.jpg,validation"
 _MOST_TOLD = 10

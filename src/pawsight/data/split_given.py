@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from pawsight.core.errors import BadCatalog
+from pawsight.core.progress import SILENT, Progress
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.finder import Found
 from pawsight.data.split import Assigned, Split, make_split, split_into
 from pawsight.data.split_file import Placing, SplitFile, path_key, told
-from pawsight.errors import BadCatalog
-from pawsight.progress import SILENT, Progress
 
 
 def cut(catalog: Catalog, *, seed: int, given: SplitFile | None = None, progress: Progress = SILENT) -> Split:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.errors import StorageError
+from pawsight.core.errors import StorageError
+from pawsight.core.runs import PREDICTIONS, read_table
 from pawsight.evaluation.compare import Answered
-from pawsight.runs import PREDICTIONS, read_table
 
 _HALF_DIGIT = 5e-7  # predictions.csv holds six digits, so that 0.000000 is anything below this
 

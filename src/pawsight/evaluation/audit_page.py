@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
 
+from pawsight.core.storage import table_text
 from pawsight.data.catalog import Catalog
 from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
 from pawsight.evaluation import ladder_words as words
@@ -19,7 +20,6 @@ from pawsight.evaluation.audit_words import EXPLAINED, SEVERITY_WORDS, Explained
 from pawsight.evaluation.chart_style import chart_variables
 from pawsight.evaluation.ladder_pictures import Shown, show
 from pawsight.evaluation.pages import environment
-from pawsight.storage import table_text
 
 SHOWN = 24  # findings of a kind on the page; audit.csv has all
 _CLASSES = 6  # whose counts are told

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pawsight.core.storage import write_bytes, write_text
 from pawsight.evaluation.chart_style import (
     GRID,
     INK,
@@ -29,7 +30,6 @@ from pawsight.evaluation.chart_style import (
 )
 from pawsight.evaluation.intervals import Interval
 from pawsight.history import Epoch, best_epoch
-from pawsight.storage import write_bytes, write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

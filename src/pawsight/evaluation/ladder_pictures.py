@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.errors import UnreadablePicture
+from pawsight.core.errors import UnreadablePicture
+from pawsight.core.storage import sha256_of
 from pawsight.evaluation.run_folder import Answer, Placed, Rung
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.storage import sha256_of
 
 ROWS, COLUMNS = 6, 3  # classes in the grid, pictures of each
 MISTAKES = 8

@@ -21,7 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
+from pawsight.core.storage import write_json, write_text
 from pawsight.evaluation.chart_style import chart_variables
 from pawsight.evaluation.compare import Gain, compare, corrected, pictures_to_settle
 from pawsight.evaluation.ladder_outcome import Ladder
@@ -31,7 +32,6 @@ from pawsight.evaluation.one_data import check_one_data
 from pawsight.evaluation.pages import environment
 from pawsight.evaluation.run_folder import Rung, mapping, read_rung
 from pawsight.evaluation.trust_page import make_trust, trust_json
-from pawsight.storage import write_json, write_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment

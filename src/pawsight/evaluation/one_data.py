@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.evaluation.run_folder import Rung, read_split
 
 SHARED = 0.5  # of the smaller data set's pictures: a data set that grew or was cleaned is still the same

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import PawsightError, WrongUsage
+from pawsight.core.errors import PawsightError, WrongUsage
+from pawsight.core.runs import LOOKS, METRICS, PREDICTIONS, RECIPE, SOURCE, SPLITS, read_table
 from pawsight.evaluation.compare import Answered
 from pawsight.history import HISTORY, Epoch, read_history
-from pawsight.runs import LOOKS, METRICS, PREDICTIONS, RECIPE, SOURCE, SPLITS, read_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pawsight.errors import PawsightError
+from pawsight.core.errors import PawsightError
 from pawsight.evaluation import ladder_words as words
 from pawsight.evaluation.answer_table import AnswerTable, read_answers
 from pawsight.evaluation.bootstrap import Intervals, intervals

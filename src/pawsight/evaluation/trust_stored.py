@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pawsight.core.runs import AUDIT, LEARNING_CURVE, SLICES, SUSPECTS
 from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
 from pawsight.evaluation.audit_words import pairs_up
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import CurvePoint, Fit, LearningCurve, Twice, honest
 from pawsight.evaluation.run_folder import mapping, read_json, read_rows
 from pawsight.evaluation.slices import Judged, Slice
-from pawsight.runs import AUDIT, LEARNING_CURVE, SLICES, SUSPECTS
 
 Kept = TypeVar("Kept")
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pawsight.core.runs import METRICS
+from pawsight.core.storage import write_text
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.ladder_words import visible
 from pawsight.evaluation.learning_curve import sentence
@@ -20,8 +22,6 @@ from pawsight.evaluation.run_folder import finite, listing, mapping, read_json
 from pawsight.evaluation.trust_stored import KeptCurve, KeptSlices, read_curve, read_slices
 from pawsight.exports.facts import DECODING, facts_of
 from pawsight.exports.target import Order
-from pawsight.runs import METRICS
-from pawsight.storage import write_text
 
 TEMPLATE = "card.md.j2"
 SLICES_SHOWN = 10

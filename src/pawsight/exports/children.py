@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pawsight.models.process import run_quietly
+from pawsight.core.subprocesses import run_quietly
 
 _TIMEOUT_SECONDS = 1800.0
 _PACKAGE = "pawsight.exports.child"

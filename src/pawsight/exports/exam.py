@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.bundle import Bundle
+from pawsight.core.errors import ExportRefused
+from pawsight.core.storage import scratch_folder
 from pawsight.engine import Engine
-from pawsight.errors import ExportRefused
 from pawsight.exports.children import run_alone
 from pawsight.exports.target import Sitting, Target
 from pawsight.images.decode import Pixels
 from pawsight.inference import sit_exam
 from pawsight.models.trust_graph import UNLIKENESS
-from pawsight.storage import scratch_folder
 
 ALLOWED = 1e-3  # in float32, of a probability and of the unlikeness
 ALLOWED_REDUCED = 0.1  # in 8 bits, of a probability, between two runtimes

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from typing import Any
 
 from pawsight.bundle import EXAM
+from pawsight.core.storage import sha256_of_file
 from pawsight.exports.target import EXACT, Order
 from pawsight.models.trust_graph import UNLIKENESS
-from pawsight.storage import sha256_of_file
 
 FACTS = "pawsight.json"
 FACTS_FORMAT = 1

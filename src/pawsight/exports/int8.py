@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.bundle import Bundle
+from pawsight.core.errors import ExportRefused
+from pawsight.core.progress import SILENT, Progress, Step
+from pawsight.core.storage import scratch_folder
 from pawsight.data.finder import Candidate
 from pawsight.engine import Engine
-from pawsight.errors import ExportRefused
 from pawsight.evaluation.compare import Gain, gain
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.exports.children import run_maker
@@ -27,8 +29,6 @@ from pawsight.exports.exam import flips_of
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.trust_graph import UNLIKENESS
-from pawsight.progress import SILENT, Progress, Step
-from pawsight.storage import scratch_folder
 
 CALIBRATION_PICTURES = 300
 MOST_LOST = 1.0  # percentage points of accuracy that the interval's lower end may lose

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pawsight.core.storage import write_bytes
 from pawsight.exports.facts import as_metadata, facts_of
 from pawsight.exports.target import Order
-from pawsight.storage import write_bytes
 
 
 def make_onnx(order: Order, places: Mapping[str, Path]) -> None:

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
+from pawsight.core.storage import refusal, sha256_of_file, write_json
 from pawsight.exports.facts import FACTS
-from pawsight.storage import refusal, sha256_of_file, write_json
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 
-from pawsight.errors import MissingExtra, WrongUsage
+from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.exports.card import make_card
 from pawsight.exports.keras_family import make_keras_family
 from pawsight.exports.onnx_file import make_onnx

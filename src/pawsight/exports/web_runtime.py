@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 PUBLIC = f"https://cdn.jsdelivr.net/npm/{PACKAGE}@{VERSION}/dist/"  # jsDelivr shows npm packages as they are

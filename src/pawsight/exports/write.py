@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.progress import SILENT, Progress
 from pawsight.exports.exam import Expected, expected_of, sit
 from pawsight.exports.facts import facts_of
 from pawsight.exports.place import check_free, put, seal, workbench
 from pawsight.exports.target import EXACT, REDUCED, Exported, Make, Order, Sitting, Target
-from pawsight.progress import SILENT, Progress
 
 
 def folder_name(target: Target, precision: str) -> str:

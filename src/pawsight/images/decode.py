@@ -29,7 +29,7 @@ from PIL import (  # the plugins enter their readers in Image.OPEN
     WebPImagePlugin,  # noqa: F401
 )
 
-from pawsight.errors import UnreadablePicture
+from pawsight.core.errors import UnreadablePicture
 from pawsight.images.claims import MeteredFile, TooLarge, WeighedGif, claims_too_much, needs_too_much
 from pawsight.images.colour import to_rgb
 from pawsight.images.shrink import to_square

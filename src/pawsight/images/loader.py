@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.errors import UnreadablePicture
+from pawsight.core.errors import UnreadablePicture
+from pawsight.core.thread_pool import ordered_map
 from pawsight.images.decode import Decoded, DecodeSettings, decode
-from pawsight.images.ordered import ordered_map
 
 MAX_FILE_BYTES = 512 * 2**20  # a picture of 50 Mpx at 16 bits a channel is 300 MB; beyond that nothing is a photograph
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from pawsight.core.errors import WrongUsage
+from pawsight.core.storage import write_text
 from pawsight.data.catalog import Catalog
 from pawsight.data.findings import Finding
-from pawsight.errors import WrongUsage
 from pawsight.evaluation.audit_words import EXPLAINED
-from pawsight.storage import write_text
 
 FOLDER, CSV, HTML = "audit", "audit.csv", "audit.html"
 

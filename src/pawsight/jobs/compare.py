@@ -14,7 +14,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
+from pawsight.core.progress import SILENT, Progress
 from pawsight.evaluation.answer_table import AnswerTable, read_answers, shared
 from pawsight.evaluation.compare import TIE, Gain, corrected, pictures_to_settle
 from pawsight.evaluation.compare import compare as gain_between
@@ -25,7 +26,6 @@ from pawsight.evaluation.metrics import Metrics, measure
 from pawsight.evaluation.report import aligned, to_jsonable
 from pawsight.evaluation.run_folder import Rung, read_rung
 from pawsight.jobs.sealed import count_look, told_looks
-from pawsight.progress import SILENT, Progress
 
 MOST_PAIRED = 4  # runs up to which each is compared with each; of more each with the first
 

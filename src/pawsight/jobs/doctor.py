@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
-from pawsight.machine import cache_folder, this_machine
+from pawsight.core.machine import cache_folder, this_machine
 
 _LEAST_DISK_GIB = 2
 _LEAST_MEMORY_GIB = 2

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
+from pawsight.core.machine import cache_folder
+from pawsight.core.progress import SILENT, Progress
 from pawsight.data.finder import Candidate, LeftOut, find, find_listed
 from pawsight.data.sources import resolve
-from pawsight.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.evaluation.abstention import Abstention, measure_abstention
 from pawsight.evaluation.metrics import Metrics, measure
 from pawsight.evaluation.report import aligned, confusions, sentence, table_rows, to_jsonable
@@ -28,8 +30,6 @@ from pawsight.jobs.learning_curve import CurveReport, curve_lines
 from pawsight.jobs.learning_curve import learning_curve as curve_of
 from pawsight.jobs.sealed import HeldOut, held_out, looks_at_test, told_looks
 from pawsight.jobs.slices import slice_lines, slice_remarks, slices_of, store_slices
-from pawsight.machine import cache_folder
-from pawsight.progress import SILENT, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

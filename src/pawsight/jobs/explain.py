@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import UnreadablePicture
+from pawsight.core.errors import UnreadablePicture
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import write_bytes
 from pawsight.explanation.explainer import Asked, Explainer
 from pawsight.explanation.heat import Box, HeatMap
 from pawsight.explanation.overlay import LARGEST_PX, overlay
@@ -20,8 +22,6 @@ from pawsight.images.decode import Decoded, decode
 from pawsight.images.loader import read_regular_file
 from pawsight.inference import load_predictor
 from pawsight.jobs.named import answered, named
-from pawsight.progress import SILENT, Progress
-from pawsight.storage import write_bytes
 
 ENDING = ".explained.png"
 _LONGEST_NAME = 120  # letters of a picture's name that are kept: with its ending it fits any disk

@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.bundle import Bundle, find_bundle, read_bundle
+from pawsight.core.errors import ExportRefused, WrongUsage
+from pawsight.core.machine import this_machine
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import METRICS, SPLITS
 from pawsight.data.finder import Candidate
-from pawsight.errors import ExportRefused, WrongUsage
 from pawsight.evaluation.report import aligned
 from pawsight.exports.int8 import CALIBRATION_PICTURES, Cost, check_cost, measure_cost, quantise, twin_of
 from pawsight.exports.target import REDUCED, Exported, Order
@@ -25,9 +28,6 @@ from pawsight.exports.write import check_places, write
 from pawsight.images.decode import Pixels
 from pawsight.images.loader import load
 from pawsight.jobs.sealed import held_out
-from pawsight.machine import this_machine
-from pawsight.progress import SILENT, Progress
-from pawsight.runs import METRICS, SPLITS
 
 FOLDER = "export"  # in the run, unless another is given
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pawsight.core.errors import WrongUsage
+from pawsight.core.runs import SPLITS
 from pawsight.data.split_file import SplitFile, read_split_file
-from pawsight.errors import WrongUsage
-from pawsight.runs import SPLITS
 
 
 def given_split(split: str | os.PathLike[str] | None, split_seed: int = 0) -> SplitFile | None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.machine import cache_folder, usable_cores
+from pawsight.core.progress import SILENT, Progress
 from pawsight.data.audit import audit
 from pawsight.data.catalog import Catalog, read_catalog
 from pawsight.data.finder import find, find_listed
@@ -24,8 +26,6 @@ from pawsight.data.split_given import cut, found_for
 from pawsight.images.decode import DecodeSettings
 from pawsight.jobs.audit import AuditFiles, checked_target, told, write_audit
 from pawsight.jobs.given_split import given_split
-from pawsight.machine import cache_folder, usable_cores
-from pawsight.progress import SILENT, Progress
 from pawsight.training.checks import check_names
 
 _NAMED = 12  # classes that the count sentence names before it sums up the others

@@ -16,8 +16,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from pawsight.core.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.runs import METRICS, new_group, set_latest
+from pawsight.core.storage import write_json
 from pawsight.data.sources import Source, resolve
-from pawsight.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.evaluation.ladder_report import LadderReport, build_report
 from pawsight.evaluation.report import to_jsonable
 from pawsight.jobs.evaluate import evaluate
@@ -28,12 +32,8 @@ from pawsight.jobs.report import summary as report_summary
 from pawsight.jobs.train import train_on
 from pawsight.jobs.train_report import TrainReport
 from pawsight.jobs.trust_parts import complete
-from pawsight.machine import cache_folder, this_machine
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import SEES
-from pawsight.progress import SILENT, Progress, Stopwatch
-from pawsight.runs import METRICS, new_group, set_latest
-from pawsight.storage import write_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

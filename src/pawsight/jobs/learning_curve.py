@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.bundle import read_bundle
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.runs import LEARNING_CURVE
+from pawsight.core.storage import write_json
 from pawsight.evaluation.learning_curve import LearningCurve, Trial, sentence, trace_curve
 from pawsight.jobs.sealed import held_out
-from pawsight.machine import cache_folder, this_machine
-from pawsight.progress import SILENT, Progress, Stopwatch
-from pawsight.runs import LEARNING_CURVE
-from pawsight.storage import write_json
 
 LEAST_PICTURES = 20  # to train on: a tenth of fewer is one of each class
 

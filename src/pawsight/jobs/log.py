@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
-from pawsight.progress import Progress, Step
+from pawsight.core.progress import Progress, Step
 
 
 class Logged:

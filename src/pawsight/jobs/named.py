@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from pawsight.core.errors import NoPictures, WrongUsage
+from pawsight.core.progress import Progress
 from pawsight.data.finder import expand, is_folder
-from pawsight.errors import NoPictures, WrongUsage
-from pawsight.progress import Progress
 
 Answer = TypeVar("Answer")
 _SHOWN = 5  # names listed in a message

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pawsight.core.errors import WrongUsage
 from pawsight.data.patch import Patch
 from pawsight.data.split_file import SplitFile
-from pawsight.errors import WrongUsage
 from pawsight.models.ladder import Wishes
 from pawsight.scale.pool import Pool
 from pawsight.trust import Caution

@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from pawsight.core.errors import PawsightError
+from pawsight.core.runs import PREDICTIONS
 from pawsight.data.patch import Patch
 from pawsight.data.split import Assigned
 from pawsight.data.split_file import SplitFile
-from pawsight.errors import PawsightError
 from pawsight.evaluation.compare import Answered, Gain, compare
 from pawsight.evaluation.run_folder import Answer, read_rung
-from pawsight.runs import PREDICTIONS
 
 
 def gain_from_patch(

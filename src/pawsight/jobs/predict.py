@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pawsight.core.progress import SILENT, Progress
 from pawsight.inference import Prediction, load_predictor
 from pawsight.jobs.named import answered, named
-from pawsight.progress import SILENT, Progress
 from pawsight.trust import ANSWERED
 
 _RUNNERS_UP = 2  # other classes named beside the answer on a line for people

@@ -14,13 +14,13 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from pawsight.core.errors import MissingExtra, WrongUsage
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import APPLIED_PATCH, PATCH
 from pawsight.data.patch import DROP, KEEP, RELABEL, Decision, read_patch
-from pawsight.errors import MissingExtra, WrongUsage
 from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, rank
 from pawsight.jobs.review_board import board_of, most_shown
 from pawsight.jobs.review_material import ReviewMaterial, review_material
-from pawsight.progress import SILENT, Progress
-from pawsight.runs import APPLIED_PATCH, PATCH
 from pawsight.training.out_of_fold import out_of_fold
 
 _SPOKEN = {RELABEL: "relabelled", DROP: "dropped", KEEP: "kept"}

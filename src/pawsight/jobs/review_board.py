@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from pawsight.core.runs import METRICS, PATCH
 from pawsight.data.catalog import Picture
 from pawsight.data.patch import DROP, KEEP, RELABEL
 from pawsight.evaluation.label_errors import Neighbours, Suspect, oddness
 from pawsight.jobs.review_material import ReviewMaterial
-from pawsight.runs import METRICS, PATCH
 
 _MOST_SUSPECTS = 2_000
 _AFTER_SUSPECTS = 24  # pictures shown beyond the last suspect: who has come that far wants to see where it ends

@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.errors import BadCatalog
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import Progress, Stopwatch
 from pawsight.data.catalog import Catalog, Picture, read_catalog
 from pawsight.data.finder import Found, LeftOut
 from pawsight.data.split import Split, split_into
-from pawsight.errors import BadCatalog
 from pawsight.images.decode import DecodeSettings
 from pawsight.jobs.sealed import held_out, root_of
-from pawsight.machine import cache_folder, this_machine
-from pawsight.progress import Progress, Stopwatch
 from pawsight.training.again import recipe_of, seeing_recipe
 from pawsight.training.material import Workplace
 from pawsight.training.run import feature_sink

@@ -14,9 +14,10 @@ from time import perf_counter
 from typing import Any, Literal
 
 from pawsight.bundle import CARD, read_bundle
-from pawsight.errors import WrongUsage
-from pawsight.progress import SILENT, Progress
-from pawsight.scale.extra import POOL, WRITING, need
+from pawsight.core.errors import WrongUsage
+from pawsight.core.extras import POOL, WRITING, need
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import sha256_of_file
 from pawsight.scale.local import parts_here
 from pawsight.scale.parts import Tally
 from pawsight.scale.pool import Pool
@@ -24,7 +25,6 @@ from pawsight.scale.pooled import parts_by_pool
 from pawsight.scale.remote import is_url
 from pawsight.scale.sources import paths_of
 from pawsight.scale.work import SHARD, Parts, Work, begin, held, opened, resume
-from pawsight.storage import sha256_of_file
 
 EngineName = Literal["local", "ray"]
 

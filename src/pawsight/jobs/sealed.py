@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pawsight.core.errors import StorageError, WrongUsage
+from pawsight.core.runs import LOOKS, SOURCE, SPLITS, read_table
+from pawsight.core.storage import write_json
 from pawsight.data.finder import Candidate
-from pawsight.errors import StorageError, WrongUsage
-from pawsight.runs import LOOKS, SOURCE, SPLITS, read_table
-from pawsight.storage import write_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.bundle import find_bundle
-from pawsight.errors import MissingExtra, PawsightError, WrongUsage
-from pawsight.progress import SILENT, Progress
-from pawsight.storage import regular_file
+from pawsight.core.errors import MissingExtra, PawsightError, WrongUsage
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import regular_file
 from pawsight.web.limits import Limits
 
 _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client", "pythonjsonlogger")

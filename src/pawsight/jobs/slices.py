@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.machine import cache_folder, usable_cores
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import SLICES
+from pawsight.core.storage import write_json
 from pawsight.data.facts_of_files import facts_of_files
 from pawsight.data.finder import Candidate
 from pawsight.evaluation.compare import WORSE
 from pawsight.evaluation.slice_members import slice_members
 from pawsight.evaluation.slices import Judged, Slice, measure_slices
-from pawsight.machine import cache_folder, usable_cores
-from pawsight.progress import SILENT, Progress
-from pawsight.runs import SLICES
-from pawsight.storage import write_json
 
 _ROWS = 20  # of the table for people; --json has all
 

@@ -11,6 +11,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.runs import APPLIED_PATCH, AUDIT, LOG, METRICS, PREDICTIONS, set_latest, write_table
+from pawsight.core.storage import write_json, write_text
 from pawsight.data.audit import audit
 from pawsight.data.patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
@@ -27,12 +31,8 @@ from pawsight.jobs.patch_gain import gain_from_patch
 from pawsight.jobs.seeing import EngineName, SeenByPool, pool_for
 from pawsight.jobs.train_report import TrainReport, summary
 from pawsight.jobs.trust_report import trust_report
-from pawsight.machine import cache_folder, this_machine
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import Recipe
-from pawsight.progress import SILENT, Progress, Stopwatch
-from pawsight.runs import APPLIED_PATCH, AUDIT, LOG, METRICS, PREDICTIONS, set_latest, write_table
-from pawsight.storage import write_json, write_text
 from pawsight.trust import Caution
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 
 SMALLEST_PX = 32  # below this the last stage sees less than one whole cell
 LARGEST_PX = 1024  # beyond this a picture costs seconds and gains nothing

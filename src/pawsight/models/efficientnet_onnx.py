@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pawsight.errors import MissingExtra
+from pawsight.core.errors import MissingExtra
 from pawsight.models.backbones import Backbone, check_image_px, find_backbone
 from pawsight.models.efficientnet_lite import (
     PIXEL_MEAN,

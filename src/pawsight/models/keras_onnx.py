@@ -11,9 +11,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pawsight.core.storage import scratch_folder
 from pawsight.models.head_graph import FEATURES, PICTURES, append_head
 from pawsight.models.networks import EMBEDDING
-from pawsight.storage import scratch_folder
 
 OPSET = 17
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 from pawsight.models.backbones import check_image_px, find_backbone
 from pawsight.models.recipe import SEES, Recipe
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-from pawsight.errors import WeightsUnavailable
+from pawsight.core.errors import WeightsUnavailable
 from pawsight.models.networks import scale
 from pawsight.models.weights_file import OTHERWISE, check_weights
 

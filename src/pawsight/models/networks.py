@@ -4,7 +4,7 @@ Enters: a `Recipe`, the number of classes. Leaves: a `keras.Model` from uint8 pi
 pictures, training.
 
 The scaling is part of the graph. Augmentation is not: it is done to the pictures before they come here, so no saved
-model holds a random layer. Keras must have been imported quietly before (`models.quiet`).
+model holds a random layer. Keras must have been imported quietly before (`models.keras_import`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 
 METHODS = ("majority", "probe", "network", "transfer", "finetune")
 SEES = ("probe", "finetune")  # of them, those that see each picture once, through a frozen backbone

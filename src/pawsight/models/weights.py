@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from pawsight.errors import WeightsUnavailable
+from pawsight.core.errors import WeightsUnavailable
+from pawsight.core.storage import sha256_of
 from pawsight.models.backbones import find_backbone
-from pawsight.storage import sha256_of
 
 INSTALL = 'Type: pip install "pawsight[train]"'
 REINSTALL = 'Type: pip install --force-reinstall "pawsight[train]"'

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import WeightsUnavailable
+from pawsight.core.errors import WeightsUnavailable
 
 MAX_BYTES = 512 * 2**20  # of all arrays; MobileNetV2 has 9 million
 MAX_OBJECTS = 20_000  # groups and arrays

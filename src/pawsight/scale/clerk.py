@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pawsight.bundle import Bundle
+from pawsight.core.machine import this_machine
+from pawsight.core.thread_pool import ordered_map
 from pawsight.engine import Outputs, best_precision
 from pawsight.images.loader import Loaded
-from pawsight.images.ordered import ordered_map
 from pawsight.inference import Prediction, Predictor, unanswered
-from pawsight.machine import this_machine
 from pawsight.scale.fetching import decoded, fetch, fetched_ahead
 from pawsight.scale.parts import Stamp, part_of
 

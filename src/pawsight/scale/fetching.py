@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.errors import UnreadablePicture
+from pawsight.core.errors import UnreadablePicture
+from pawsight.core.storage import sha256_of
+from pawsight.core.thread_pool import ordered_map
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import Loaded, read_regular_file
-from pawsight.images.ordered import ordered_map
 from pawsight.scale import remote
-from pawsight.storage import sha256_of
 
 _READERS = 4  # files read at once, each whole in memory: an object store takes some 30 ms to answer
 

@@ -13,8 +13,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from pawsight.errors import BadCatalog, StorageError
-from pawsight.scale.extra import WRITING, need
+from pawsight.core.errors import BadCatalog, StorageError
+from pawsight.core.extras import WRITING, need
 from pawsight.scale.remote import filesystem, is_url
 
 _ENDINGS = (".csv", ".parquet")

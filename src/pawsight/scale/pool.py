@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pawsight.errors import PawsightError
-from pawsight.machine import usable_cores
+from pawsight.core.errors import PawsightError
+from pawsight.core.machine import usable_cores
 from pawsight.scale.ray_here import ray_running
 
 CORES_EACH = 1  # of an actor: with as many actors as cores, none waits for another

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pawsight.errors import PawsightError
+from pawsight.core.errors import PawsightError
 
 _STORE_BYTES = 256 * 2**20  # of shared memory: the bundle and the few parts that are under way
 _QUIET = {

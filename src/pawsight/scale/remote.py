@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from pawsight.core.errors import DownloadFailed, MissingExtra, UnreadablePicture, WrongUsage
+from pawsight.core.extras import WRITING, need
 from pawsight.data.finder import HIDDEN_NAMES
-from pawsight.errors import DownloadFailed, MissingExtra, UnreadablePicture, WrongUsage
 from pawsight.images.loader import MAX_FILE_BYTES
-from pawsight.scale.extra import WRITING, need
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}

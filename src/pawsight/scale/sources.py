@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.finder import HIDDEN_NAMES, is_folder
-from pawsight.errors import NoPictures, WrongUsage
 from pawsight.scale import remote
 from pawsight.scale.listed import is_list, read_paths
 

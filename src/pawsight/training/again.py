@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.errors import StorageError, WrongUsage
+from pawsight.core.runs import RECIPE
 from pawsight.data.finder import Candidate
-from pawsight.errors import StorageError, WrongUsage
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
 from pawsight.models.ladder import RUNGS
 from pawsight.models.recipe import SEES, Recipe, recipe_from_mapping
-from pawsight.runs import RECIPE
 from pawsight.training.features import Features, FeatureSink
 from pawsight.training.material import Labels, Workplace
 from pawsight.training.run import feature_sink

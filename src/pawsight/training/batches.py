@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.thread_pool import ordered_map
 from pawsight.images.augment import Augmentation, augment, generator_for
 from pawsight.images.decode import Pixels
-from pawsight.images.ordered import ordered_map
 from pawsight.models.recipe import Recipe
 
 Labels = NDArray[np.int64]

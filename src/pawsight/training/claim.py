@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import StorageError
-from pawsight.storage import refusal
+from pawsight.core.errors import StorageError
+from pawsight.core.storage import refusal
 
 LOCK = ".lock"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
 from pawsight.data.sample import draw, drawing_digest
 from pawsight.images.decode import Pixels
 

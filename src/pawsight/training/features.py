@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
 from pawsight.engine import Engine, Lane
 from pawsight.images.decode import Pixels
 

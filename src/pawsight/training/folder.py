@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from pawsight.core.errors import TrainingFailed
+from pawsight.core.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
+from pawsight.core.storage import write_json, write_text
+from pawsight.core.temporary import remove
 from pawsight.data.catalog import Catalog
 from pawsight.data.split import Split
-from pawsight.errors import TrainingFailed
-from pawsight.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
-from pawsight.storage import write_json, write_text
-from pawsight.temporary import remove
 from pawsight.training.checkpoint import FILE as CHECKPOINT
 from pawsight.training.claim import LOCK, claim, taken
 from pawsight.training.material import Material

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.progress import SILENT, Progress
+from pawsight.core.progress import SILENT, Progress
 from pawsight.training.probe import fit_head
 
 SHARES = (0.1, 0.2, 0.4, 0.8, 1.0)

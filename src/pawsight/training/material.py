@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.machine import Machine, versions
+from pawsight.core.progress import Progress, Stopwatch
+from pawsight.core.storage import sha256_of
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.split import Split
 from pawsight.engine import Engine, Precision, best_precision
 from pawsight.history import Epoch
 from pawsight.images.decode import DecodeSettings, Pixels
-from pawsight.machine import Machine, versions
 from pawsight.models.recipe import Recipe
-from pawsight.progress import Progress, Stopwatch
-from pawsight.storage import sha256_of
 from pawsight.training.features import FeatureSink
 from pawsight.training.pixels import stacked_pixels
 

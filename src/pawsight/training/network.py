@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from pawsight.core.machine import Machine
 from pawsight.engine import SPOKEN, Precision, best_precision
 from pawsight.history import best_epoch
-from pawsight.machine import Machine
-from pawsight.models.quiet import import_keras
+from pawsight.models.keras_import import import_keras
 from pawsight.training.batches import batches, class_weights
 from pawsight.training.fit import Job, fit
 from pawsight.training.input_checks import check_inputs, check_labels

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.progress import SILENT, Progress
 from pawsight.data.deal import deal, quotas
-from pawsight.progress import SILENT, Progress
 from pawsight.training.logistic import fit_logistic
 
 Floats = NDArray[np.float32]

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from pawsight.core.errors import PicturesChanged, StorageError
+from pawsight.core.progress import Progress
+from pawsight.core.storage import new_folder, sha256_of, sha256_of_file, write_text
+from pawsight.core.temporary import remove
 from pawsight.data.catalog import Picture
-from pawsight.errors import PicturesChanged, StorageError
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
-from pawsight.progress import Progress
-from pawsight.storage import new_folder, sha256_of, sha256_of_file, write_text
-from pawsight.temporary import remove
 
 _FILE, _SEAL = "pixels.npy", "seal.txt"
 _PIECE_BYTES = 1 << 20

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.progress import SILENT, Progress
+from pawsight.core.progress import SILENT, Progress
 from pawsight.training.logistic import fit_logistic
 
 # Inverse strengths of the L2 penalty on standardised features, from strong to weak.

@@ -14,7 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pawsight.bundle import Card, Exam, write_bundle
-from pawsight.cache import Cache
+from pawsight.core.cache import Cache
+from pawsight.core.errors import PicturesChanged
+from pawsight.core.machine import versions
+from pawsight.core.thread_pool import ordered_map
 from pawsight.data.catalog import Catalog, See, read_catalog
 from pawsight.data.finder import find, find_listed
 from pawsight.data.patch import Patch
@@ -24,10 +27,7 @@ from pawsight.data.split import PARTS, Split
 from pawsight.data.split_file import SplitFile
 from pawsight.data.split_given import cut, found_for
 from pawsight.engine import Engine, Precision, best_precision
-from pawsight.errors import PicturesChanged
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
-from pawsight.images.ordered import ordered_map
-from pawsight.machine import versions
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_onnx import backbone_onnx
 from pawsight.models.recipe import SEES, Recipe

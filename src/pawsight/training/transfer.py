@@ -16,7 +16,7 @@ import numpy as np
 from pawsight.history import Epoch, best_epoch
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import published_weights, upper_start
-from pawsight.models.quiet import import_keras
+from pawsight.models.keras_import import import_keras
 from pawsight.training.batches import class_weights, order_of
 from pawsight.training.fit import Job, fit
 from pawsight.training.material import Fitted, Labels, Layer, Material, OutOfFold

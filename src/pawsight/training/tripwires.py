@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.errors import TrainingFailed
+from pawsight.core.errors import TrainingFailed
 from pawsight.history import Epoch
 from pawsight.training.input_checks import TRAIN as _TRAIN
 from pawsight.training.input_checks import Alarm

@@ -14,11 +14,11 @@ from itertools import count
 
 import numpy as np
 
+from pawsight.core.errors import TrainingFailed
 from pawsight.data.finder import Found
 from pawsight.data.split import Split
 from pawsight.data.split_file import SplitFile
 from pawsight.engine import Engine
-from pawsight.errors import TrainingFailed
 from pawsight.models.trust_graph import UNLIKENESS, unlikeness_of, with_guard
 from pawsight.models.trust_graph import with_temperature as graph_with_temperature
 from pawsight.temperature import fit_temperature, log_probabilities, with_temperature

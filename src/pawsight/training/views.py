@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from pawsight.core.storage import new_file
+from pawsight.core.thread_pool import ordered_map
 from pawsight.engine import Engine
 from pawsight.images.decode import Pixels
-from pawsight.images.ordered import ordered_map
-from pawsight.storage import new_file
 from pawsight.training.batches import augmentation_of, view
 from pawsight.training.material import Floats, Material
 from pawsight.training.pixels import mapped_array

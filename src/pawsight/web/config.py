@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import WrongUsage
-from pawsight.storage import regular_file
+from pawsight.core.errors import WrongUsage
+from pawsight.core.storage import regular_file
 from pawsight.web.limits import Limits, what_is_wrong
 
 _LIMITS = {limit.name: limit for limit in fields(Limits)}

@@ -19,7 +19,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from pawsight.errors import UnreadablePicture
+from pawsight.core.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
 
 REQUEST, REPLY = struct.Struct("!IIIQ"), struct.Struct("!BIII")

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pawsight.errors import PawsightError, UnreadablePicture
+from pawsight.core.errors import PawsightError, UnreadablePicture
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.web.decode_worker import PIXELS, REPLY, REQUEST
 

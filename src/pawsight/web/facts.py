@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.bundle import Bundle
-from pawsight.runs import METRICS
+from pawsight.core.runs import METRICS
 
 REPORT = "report.html"
 _LARGEST = 4 * 2**20  # bytes of figures; with a thousand classes they stay below

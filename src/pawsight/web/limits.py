@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from pawsight.errors import WrongUsage
+from pawsight.core.errors import WrongUsage
 
 _MIB = 2**20
 

@@ -25,11 +25,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from pawsight.core.errors import PawsightError, UnreadablePicture
+from pawsight.core.storage import sha256_of
 from pawsight.data.patch import ACTIONS, RELABEL, Decision, newest, write_patch
-from pawsight.errors import PawsightError, UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import read_regular_file
-from pawsight.storage import sha256_of
 from pawsight.web.loopback import serve_on_loopback
 from pawsight.web.review_guard import guarded
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import uvicorn
 
 from pawsight.bundle import read_bundle
-from pawsight.errors import PawsightError
+from pawsight.core.errors import PawsightError
 from pawsight.inference import Predictor
 from pawsight.web.app import create_app
 from pawsight.web.limits import Limits

@@ -11,6 +11,7 @@ from random import Random
 
 from PIL import Image
 
+from pawsight.core.errors import WrongUsage
 from pawsight.data.sample import indoor, outdoor
 from pawsight.data.sample.figure import shadow
 from pawsight.data.sample.ground import Area
@@ -20,7 +21,6 @@ from pawsight.data.sample.pen import Box, Pen
 from pawsight.data.sample.poses import EXTENT, animal
 from pawsight.data.sample.props import hiding_place, in_front
 from pawsight.data.sample.traits import Animal, any_animal
-from pawsight.errors import WrongUsage
 
 CLASSES = ("cats", "dogs")
 KINDS = (*CLASSES, "other")

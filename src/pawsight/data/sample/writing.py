@@ -10,9 +10,9 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import new_folder
 from pawsight.data.sample.picture import CLASSES, draw
-from pawsight.progress import SILENT, Progress
-from pawsight.storage import new_folder
 
 _QUALITY = 90  # of the JPEG files, 1-95
 

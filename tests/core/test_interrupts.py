@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pawsight.interrupts import held_back
+from pawsight.core.interrupts import held_back
 
 
 class Came(Exception):

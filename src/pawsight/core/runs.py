@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pawsight.errors import DiskFull, StorageError
-from pawsight.storage import plain_cell, refusal, table_text, write_bytes
-from pawsight.temporary import remove
+from pawsight.core.errors import DiskFull, StorageError
+from pawsight.core.storage import plain_cell, refusal, table_text, write_bytes
+from pawsight.core.temporary import remove
 
 LATEST = "latest"
 PATCH = "labels.patch.csv"  # decisions made while reviewing the run

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from pawsight.errors import MissingExtra
+from pawsight.core.errors import MissingExtra
 
 WRITING, POOL = ("pyarrow", "fsspec"), ("ray",)
 _FIX = "Type: pip install 'pawsight[ray]'"

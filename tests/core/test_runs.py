@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight.errors import DiskFull, StorageError
-from pawsight.runs import new_run, read_table, set_latest, write_table
-from pawsight.storage import safe_cell
+from pawsight.core.errors import DiskFull, StorageError
+from pawsight.core.runs import new_run, read_table, set_latest, write_table
+from pawsight.core.storage import safe_cell
 
-from .conftest import says
+from ..conftest import says
 
 
 def test_runs_are_numbered_from_one_and_named_in_full(tmp_path, monkeypatch):
@@ -55,7 +55,7 @@ def test_threads_that_start_at_once_get_different_numbers(tmp_path):
 
 
 def test_processes_that_start_at_once_get_different_numbers(tmp_path):
-    code = "import sys; from pathlib import Path; from pawsight.runs import new_run\nfor _ in range(20): print(new_run(Path(sys.argv[1])).name)"
+    code = "import sys; from pathlib import Path; from pawsight.core.runs import new_run\nfor _ in range(20): print(new_run(Path(sys.argv[1])).name)"
     running = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         for _ in range(3)

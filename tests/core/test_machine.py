@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pawsight import machine
-from pawsight.machine import Machine, cache_folder, this_machine, usable_cores, versions
+from pawsight.core import machine
+from pawsight.core.machine import Machine, cache_folder, this_machine, usable_cores, versions
 
 MADE_UP = Machine(
     system="Linux x86_64", processor="Abacus 9", cores=2, memory_gib=15.6, bfloat16="AMX", python="3.11.7"
@@ -77,8 +77,8 @@ def test_a_machine_that_says_nothing_of_itself_still_has_a_description(monkeypat
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no processor affinity")
 def test_cores_are_those_this_process_may_use() -> None:
     one = next(iter(os.sched_getaffinity(0)))
-    code = f"import os; os.sched_setaffinity(0, {{{one}}}); from pawsight.machine import *; print(usable_cores())"
-    environment = os.environ | {"PYTHONPATH": str(Path(machine.__file__).parents[1])}
+    code = f"import os; os.sched_setaffinity(0, {{{one}}}); from pawsight.core.machine import *; print(usable_cores())"
+    environment = os.environ | {"PYTHONPATH": str(Path(machine.__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
 

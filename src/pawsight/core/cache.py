@@ -24,8 +24,8 @@ from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 
-from pawsight.errors import StorageError
-from pawsight.storage import refusal
+from pawsight.core.errors import StorageError
+from pawsight.core.storage import refusal
 
 _DIGEST_BYTES = 8
 _PAGE_BYTES = 8192  # a picture's features are 5 KB: one entry a page

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight import cache as cache_module
-from pawsight.cache import Cache
-from pawsight.errors import DiskFull, StorageError
+from pawsight.core import cache as cache_module
+from pawsight.core.cache import Cache
+from pawsight.core.errors import DiskFull, StorageError
 
-from .conftest import says
+from ..conftest import says
 
 FIX = "Set PAWSIGHT_CACHE to a folder that is writable, or delete this one: everything in it can be made again."
 FILE, PAGE = "entries-1.sqlite", 8192
@@ -57,9 +57,9 @@ def closed(folder: Path) -> Path:
 
 def in_a_process(code: str, *arguments: object) -> str:
     """Run code in a Python of its own, which has `Cache` and `folder`, and return what it prints."""
-    start = "import sys\nfrom pathlib import Path\nfrom pawsight.cache import Cache\nfolder = Path(sys.argv[1])\n"
+    start = "import sys\nfrom pathlib import Path\nfrom pawsight.core.cache import Cache\nfolder = Path(sys.argv[1])\n"
     command = [sys.executable, "-c", start + code, *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(Path(cache_module.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(cache_module.__file__).parents[2])}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
 
 

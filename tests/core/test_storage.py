@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight.errors import DiskFull, StorageError
-from pawsight.storage import (
+from pawsight.core.errors import DiskFull, StorageError
+from pawsight.core.storage import (
     new_file,
     new_folder,
     scratch_folder,
@@ -24,7 +24,7 @@ from pawsight.storage import (
     write_text,
 )
 
-from .conftest import says
+from ..conftest import says
 
 FIX = "Check that the place exists, is writable and has room, then type the same command again."
 

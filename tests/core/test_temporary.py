@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pawsight.storage import new_folder
-from pawsight.temporary import owner, part_of, sweep_parts, sweep_scratch
+from pawsight.core.storage import new_folder
+from pawsight.core.temporary import owner, part_of, sweep_parts, sweep_scratch
 
 
 def gone() -> str:

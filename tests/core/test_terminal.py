@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight import terminal
-from pawsight.terminal import Terminal, shown
+from pawsight.core import terminal
+from pawsight.core.terminal import Terminal, shown
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_whatever_is_shown_can_be_printed_anywhere(anything):
 
 BAR = """
 import time
-from pawsight import terminal
+from pawsight.core import terminal
 terminal.PATIENCE_S = 0.2
 screen = terminal.Terminal()
 with screen.stage("Reading pictures", 40, "pictures") as step:

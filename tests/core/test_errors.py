@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from pawsight import errors
-from pawsight.errors import PawsightError, UnreadablePicture, WrongUsage
+from pawsight.core import errors
+from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
 

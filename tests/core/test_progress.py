@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pawsight.progress import SILENT, Progress, Silent, Stopwatch
+from pawsight.core.progress import SILENT, Progress, Silent, Stopwatch
 
 
 def test_silence_takes_everything_and_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:

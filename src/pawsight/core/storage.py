@@ -21,8 +21,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pawsight.errors import DiskFull, StorageError
-from pawsight.temporary import owner, part_of, remove, sweep_parts, sweep_scratch
+from pawsight.core.errors import DiskFull, StorageError
+from pawsight.core.temporary import owner, part_of, remove, sweep_parts, sweep_scratch
 
 # A spreadsheet takes text that begins like this for a formula, and file names come from anybody. An apostrophe before
 # it makes it text again; one that stood there already is doubled, so that whoever reads the table gets the same back.

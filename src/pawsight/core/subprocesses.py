@@ -12,9 +12,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from pawsight.interrupts import held_back
-from pawsight.models.quiet import QUIET_SETTINGS
+from pawsight.core.interrupts import held_back
 
+QUIET_SETTINGS = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # errors only
+    "KERAS_BACKEND": "tensorflow",
+    "CI": "true",  # OpenVINO's converter and NNCF report their use to Google Analytics otherwise
+    "NNCF_CI": "1",
+}
 TIMED_OUT = -1
 
 

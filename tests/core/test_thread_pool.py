@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from pawsight.images.ordered import THREAD_NAME, ordered_map
+from pawsight.core.thread_pool import THREAD_NAME, ordered_map
 
 INTERRUPTED = """
 import random, signal, threading
-from pawsight.images.ordered import THREAD_NAME, ordered_map
+from pawsight.core.thread_pool import THREAD_NAME, ordered_map
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -35,7 +35,7 @@ assert threading.active_count() == 1, threading.enumerate()
 
 
 LEFT_HALFWAY = """
-from pawsight.images.ordered import ordered_map
+from pawsight.core.thread_pool import ordered_map
 
 results = ordered_map(str, range(1000), threads=2)
 print(next(results))

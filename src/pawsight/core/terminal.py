@@ -15,7 +15,7 @@ from threading import Lock, Timer
 from time import monotonic
 from typing import Any
 
-from pawsight.progress import SILENT, Step
+from pawsight.core.progress import SILENT, Step
 
 PATIENCE_S = 2.0  # work shorter than this shows no bar
 PLAIN_EVERY_S = 10.0  # seconds between plain lines where there is no terminal

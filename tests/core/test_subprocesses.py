@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from pawsight.models.process import TIMED_OUT, run_quietly
+from pawsight.core.subprocesses import TIMED_OUT, run_quietly
 
 
 def run(code: str, *, seconds: float = 60, **more: str) -> tuple[int, str]:
@@ -41,7 +41,7 @@ def test_what_takes_too_long_is_ended():
 WAITING = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from pawsight.models.process import run_quietly
+from pawsight.core.subprocesses import run_quietly
 
 def interrupt():
     while not (pid.exists() and pid.read_text()):
@@ -59,7 +59,7 @@ except KeyboardInterrupt:
 """
 STARTING = """
 import signal, subprocess
-from pawsight.models.process import run_quietly
+from pawsight.core.subprocesses import run_quietly
 
 class Interrupted(subprocess.Popen):
     def __init__(self, *words, **more):

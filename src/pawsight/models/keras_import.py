@@ -1,17 +1,10 @@
-"""Importing Keras, and what the command line and our subprocesses set so that libraries are quiet."""
+"""Imports Keras for the recipes that need it; what keeps libraries quiet is in cli/process.py."""
 
 from __future__ import annotations
 
 import importlib
 
-from pawsight.errors import MissingExtra, PawsightError
-
-QUIET_SETTINGS = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",  # errors only
-    "KERAS_BACKEND": "tensorflow",
-    "CI": "true",  # OpenVINO's converter and NNCF report their use to Google Analytics otherwise
-    "NNCF_CI": "1",
-}
+from pawsight.core.errors import MissingExtra, PawsightError
 
 
 def import_keras() -> None:

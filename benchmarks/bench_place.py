@@ -108,7 +108,7 @@ def _below(folder: Path) -> Path:
 def drawings(folder: Path) -> Path:
     """Draw pictures into train/ and validation/ with class folders."""
     code = (
-        "import sys; from pathlib import Path; from pawsight.data.sample import CLASSES, draw\n"
+        "import sys; from pathlib import Path; from pawsight.sample import CLASSES, draw\n"
         "for part, count in (('train', int(sys.argv[2])), ('validation', int(sys.argv[2]) // 2)):\n"
         "    for kind in CLASSES:\n"
         "        place = Path(sys.argv[1]) / part / kind; place.mkdir(parents=True)\n"

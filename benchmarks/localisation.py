@@ -19,11 +19,11 @@ from time import perf_counter
 import numpy as np
 from PIL import Image
 
-from pawsight.data.sample import CLASSES, draw_with_place
 from pawsight.explanation.explainer import Explainer
 from pawsight.explanation.heat import HeatMap, finer
 from pawsight.images.decode import decode
 from pawsight.inference import load_predictor
+from pawsight.sample import CLASSES, draw_with_place
 
 FINE = 192
 CELLS, KEPT = 7, 0.5  # of a random mask

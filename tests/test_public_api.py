@@ -52,7 +52,7 @@ def _shaded(seed):
 
 
 def _make_the_sample_small(monkeypatch):
-    from pawsight.data import sample
+    from pawsight import sample
 
     plan = sample.SamplePlan(train=8, validation=5, least_side=96, greatest_side=120)
     monkeypatch.setattr(sample, "write_sample", partial(sample.write_sample, plan=plan))

@@ -379,7 +379,7 @@ table(("picture", "is", "called", "probability"), *told)
 # the names it knows, and may even be sure of it.
 
 # %%
-from pawsight.data.sample import draw
+from pawsight.sample import draw
 
 desk = Path(mkdtemp())
 draw("other", seed=SEED, index=0).save(desk / "neither.png")

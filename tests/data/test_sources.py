@@ -54,9 +54,9 @@ def drawn(monkeypatch):
         (target / "train" / "cats").mkdir(parents=True)
         return target
 
-    module = types.ModuleType("pawsight.data.sample")
+    module = types.ModuleType("pawsight.sample")
     module.write_sample, module.drawing_digest = write_sample, lambda: "0123456789abcdef" * 4
-    monkeypatch.setitem(sys.modules, "pawsight.data.sample", module)
+    monkeypatch.setitem(sys.modules, "pawsight.sample", module)
     return calls
 
 
@@ -257,7 +257,7 @@ def test_a_pipe_is_not_waited_for(here, cache):
 
 
 def test_drawings_that_another_process_has_made_meanwhile_are_taken(tmp_path, monkeypatch):
-    from pawsight.data import sample
+    from pawsight import sample
 
     def too_late(target, **_):
         target.mkdir(parents=True)
@@ -270,7 +270,7 @@ def test_drawings_that_another_process_has_made_meanwhile_are_taken(tmp_path, mo
 
 
 def test_drawings_that_cannot_be_written_are_told(tmp_path, monkeypatch):
-    from pawsight.data import sample
+    from pawsight import sample
 
     def refuse(target, **_):
         raise StorageError("Could not write the sample.", "The disk is full.", "")

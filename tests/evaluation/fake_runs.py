@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from pawsight.core.runs import write_table
-from pawsight.data.sample import draw
 from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.report import to_jsonable
+from pawsight.sample import draw
 
 DIGEST = "d1ce" * 16
 

@@ -13,12 +13,12 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr
 
 from pawsight.bundle import read_bundle
-from pawsight.data.sample import draw_with_place
 from pawsight.explanation.class_maps import MAPS, LinearHead, reveal_maps
 from pawsight.explanation.explainer import Explainer
 from pawsight.explanation.heat import finer
 from pawsight.images.decode import decode
 from pawsight.inference import Predictor
+from pawsight.sample import draw_with_place
 
 from .conftest import EXACT, predictor_of, with_weights
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight.data.sample import draw
 from pawsight.images.augment import Augmentation, augment, flipped, generator_for, turned
 from pawsight.images.decode import Pixels
+from pawsight.sample import draw
 
 NOTHING = Augmentation(flip_horizontal=False, flip_vertical=False, rotation=0.0, fill="nearest")
 EVERYTHING = Augmentation(flip_horizontal=True, flip_vertical=True, rotation=0.5, fill="reflect")

@@ -157,7 +157,7 @@ def _from_name(desk: _Desk, name: str) -> Source:
 
 
 def _from_sample(desk: _Desk) -> Source:
-    from pawsight.data.sample import drawing_digest, write_sample
+    from pawsight.sample import drawing_digest, write_sample
 
     target = desk.cache / "sample" / drawing_digest()[:_DIGITS]
     if not target.is_dir():

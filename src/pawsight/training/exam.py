@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from pawsight.core.cache import Cache
-from pawsight.data.sample import draw, drawing_digest
 from pawsight.images.decode import Pixels
+from pawsight.sample import draw, drawing_digest
 
 _SEED = 20261122
 _QUESTIONS = (("cats", 0), ("cats", 1), ("cats", 2), ("dogs", 0), ("dogs", 1), ("dogs", 2), ("other", 0), ("other", 1))

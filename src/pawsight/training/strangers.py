@@ -11,8 +11,8 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pawsight.data.sample import draw
 from pawsight.images.decode import Pixels
+from pawsight.sample import draw
 
 _SEED = 20261123
 _EACH = 15

@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
-from pawsight.data.sample.curves import Controls, Points, outward, smooth
-from pawsight.data.sample.palette import Colour, lighter, mix
+from pawsight.sample.curves import Controls, Points, outward, smooth
+from pawsight.sample.palette import Colour, lighter, mix
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 _SHADOW: Colour = (70, 48, 78)

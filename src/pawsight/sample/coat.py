@@ -11,9 +11,9 @@ from random import Random
 
 import numpy as np
 
-from pawsight.data.sample.curves import Points, blob, even, outward, oval, smooth, wedge
-from pawsight.data.sample.palette import Coat, Colour, lighter, mix
-from pawsight.data.sample.pen import Mark
+from pawsight.sample.curves import Points, blob, even, outward, oval, smooth, wedge
+from pawsight.sample.palette import Coat, Colour, lighter, mix
+from pawsight.sample.pen import Mark
 
 
 def body_marks(outline: Points, coat: Coat, rng: Random) -> list[Mark]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.progress import Silent
-from pawsight.data.sample import CLASSES, KINDS, SamplePlan, draw, draw_with_place, write_sample
+from pawsight.sample import CLASSES, KINDS, SamplePlan, draw, draw_with_place, write_sample
 
 SMALL = SamplePlan(train=3, validation=2, least_side=64, greatest_side=96)
 SIDES = (80, 120)

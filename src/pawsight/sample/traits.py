@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from pawsight.data.sample.palette import ACCENTS, IRISES, Coat, Colour, any_coat
+from pawsight.sample.palette import ACCENTS, IRISES, Coat, Colour, any_coat
 
 POSES = ("sit-front", "sit-side", "stand", "lie", "loaf", "curl", "portrait", "peek", "back")
 _POSE_SHARES = (20, 16, 16, 10, 9, 5, 14, 10, 6)

@@ -12,7 +12,7 @@ Colours, scenes, sizes and light are picked alike for every kind; only shape tel
 
 from __future__ import annotations
 
-from pawsight.data.sample.picture import CLASSES, KINDS, draw, draw_with_place
-from pawsight.data.sample.writing import SamplePlan, drawing_digest, write_sample
+from pawsight.sample.picture import CLASSES, KINDS, draw, draw_with_place
+from pawsight.sample.writing import SamplePlan, drawing_digest, write_sample
 
 __all__ = ["CLASSES", "KINDS", "SamplePlan", "draw", "draw_with_place", "drawing_digest", "write_sample"]

@@ -9,10 +9,10 @@ from random import Random
 
 import numpy as np
 
-from pawsight.data.sample.curves import oval, smooth, wedge
-from pawsight.data.sample.ground import Area, blades, cloud, flower, gradient, hill, sprinkled, tree
-from pawsight.data.sample.palette import ACCENTS, GREENS, SKIES, WHITE, Colour, darker, lighter, mix
-from pawsight.data.sample.pen import Pen, tube
+from pawsight.sample.curves import oval, smooth, wedge
+from pawsight.sample.ground import Area, blades, cloud, flower, gradient, hill, sprinkled, tree
+from pawsight.sample.palette import ACCENTS, GREENS, SKIES, WHITE, Colour, darker, lighter, mix
+from pawsight.sample.pen import Pen, tube
 
 
 def garden(area: Area, rng: Random) -> None:

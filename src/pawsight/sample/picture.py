@@ -12,15 +12,15 @@ from random import Random
 from PIL import Image
 
 from pawsight.core.errors import WrongUsage
-from pawsight.data.sample import indoor, outdoor
-from pawsight.data.sample.figure import shadow
-from pawsight.data.sample.ground import Area
-from pawsight.data.sample.light import lit
-from pawsight.data.sample.others import something_else
-from pawsight.data.sample.pen import Box, Pen
-from pawsight.data.sample.poses import EXTENT, animal
-from pawsight.data.sample.props import hiding_place, in_front
-from pawsight.data.sample.traits import Animal, any_animal
+from pawsight.sample import indoor, outdoor
+from pawsight.sample.figure import shadow
+from pawsight.sample.ground import Area
+from pawsight.sample.light import lit
+from pawsight.sample.others import something_else
+from pawsight.sample.pen import Box, Pen
+from pawsight.sample.poses import EXTENT, animal
+from pawsight.sample.props import hiding_place, in_front
+from pawsight.sample.traits import Animal, any_animal
 
 CLASSES = ("cats", "dogs")
 KINDS = (*CLASSES, "other")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from random import Random
 
-from pawsight.data.sample.curves import oval, smooth
-from pawsight.data.sample.ground import Area, gradient, leafy, sprinkled
-from pawsight.data.sample.palette import ACCENTS, GREENS, SKIES, WALLS, WHITE, WOODS, Colour, darker, lighter, mix
-from pawsight.data.sample.pen import Pen, tube
+from pawsight.sample.curves import oval, smooth
+from pawsight.sample.ground import Area, gradient, leafy, sprinkled
+from pawsight.sample.palette import ACCENTS, GREENS, SKIES, WALLS, WHITE, WOODS, Colour, darker, lighter, mix
+from pawsight.sample.pen import Pen, tube
 
 
 def studio(area: Area, rng: Random) -> None:

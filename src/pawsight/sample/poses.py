@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from pawsight.data.sample.coat import pale_patch
-from pawsight.data.sample.curves import mirrored, oval
-from pawsight.data.sample.figure import body, haunch, head
-from pawsight.data.sample.limbs import INK, collar, leg, paw, tail
-from pawsight.data.sample.pen import Pen, tube
-from pawsight.data.sample.traits import Animal
+from pawsight.sample.coat import pale_patch
+from pawsight.sample.curves import mirrored, oval
+from pawsight.sample.figure import body, haunch, head
+from pawsight.sample.limbs import INK, collar, leg, paw, tail
+from pawsight.sample.pen import Pen, tube
+from pawsight.sample.traits import Animal
 
 # Width and height that a pose takes, with ears and tail, in the animal's units.
 EXTENT: dict[str, tuple[float, float]] = {

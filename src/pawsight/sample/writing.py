@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_folder
-from pawsight.data.sample.picture import CLASSES, draw
+from pawsight.sample.picture import CLASSES, draw
 
 _QUALITY = 90  # of the JPEG files, 1-95
 

@@ -11,12 +11,12 @@ from random import Random
 
 import numpy as np
 
-from pawsight.data.sample.coat import face_marks, hairs, pale_patch, stripes
-from pawsight.data.sample.curves import Controls, Points, fluffy, mirrored, oval, smooth
-from pawsight.data.sample.face import cheeks, eye, mouth, small_nose, whiskers
-from pawsight.data.sample.palette import darker, lighter, mix
-from pawsight.data.sample.pen import Mark, Pen
-from pawsight.data.sample.traits import Animal
+from pawsight.sample.coat import face_marks, hairs, pale_patch, stripes
+from pawsight.sample.curves import Controls, Points, fluffy, mirrored, oval, smooth
+from pawsight.sample.face import cheeks, eye, mouth, small_nose, whiskers
+from pawsight.sample.palette import darker, lighter, mix
+from pawsight.sample.pen import Mark, Pen
+from pawsight.sample.traits import Animal
 
 # The right ear, from its inner foot over the tip to its outer foot; a point given twice is a corner.
 _EARS: dict[str, Controls] = {

@@ -10,10 +10,10 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from pawsight.data.sample.curves import oval, smooth
-from pawsight.data.sample.ground import Area, flower, tree
-from pawsight.data.sample.palette import ACCENTS, GREENS, WALLS, WHITE, WOODS, darker, lighter, mix
-from pawsight.data.sample.pen import Mark, Pen, tube
+from pawsight.sample.curves import oval, smooth
+from pawsight.sample.ground import Area, flower, tree
+from pawsight.sample.palette import ACCENTS, GREENS, WALLS, WHITE, WOODS, darker, lighter, mix
+from pawsight.sample.pen import Mark, Pen, tube
 
 
 def something_else(area: Area, x: float, y: float, size: float, rng: Random) -> None:

@@ -11,11 +11,11 @@ from random import Random
 
 import numpy as np
 
-from pawsight.data.sample.coat import sock, tail_tip
-from pawsight.data.sample.curves import Controls, Points, fluffy, oval, smooth
-from pawsight.data.sample.palette import Colour, darker, lighter, mix
-from pawsight.data.sample.pen import Mark, Pen, Tube, tube
-from pawsight.data.sample.traits import Animal
+from pawsight.sample.coat import sock, tail_tip
+from pawsight.sample.curves import Controls, Points, fluffy, oval, smooth
+from pawsight.sample.palette import Colour, darker, lighter, mix
+from pawsight.sample.pen import Mark, Pen, Tube, tube
+from pawsight.sample.traits import Animal
 
 INK = 0.011  # width of the outline round a body
 

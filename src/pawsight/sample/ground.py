@@ -13,9 +13,9 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from pawsight.data.sample.curves import Points, oval, smooth, wedge
-from pawsight.data.sample.palette import ACCENTS, GREENS, WHITE, Colour, darker, lighter, mix
-from pawsight.data.sample.pen import Pen, tube
+from pawsight.sample.curves import Points, oval, smooth, wedge
+from pawsight.sample.palette import ACCENTS, GREENS, WHITE, Colour, darker, lighter, mix
+from pawsight.sample.pen import Pen, tube
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from random import Random
 
-from pawsight.data.sample.curves import oval, smooth
-from pawsight.data.sample.ground import Area, blades, flower, leafy
-from pawsight.data.sample.palette import ACCENTS, GREENS, WOODS, Colour, darker, lighter, mix
-from pawsight.data.sample.pen import Mark, Pen
+from pawsight.sample.curves import oval, smooth
+from pawsight.sample.ground import Area, blades, flower, leafy
+from pawsight.sample.palette import ACCENTS, GREENS, WOODS, Colour, darker, lighter, mix
+from pawsight.sample.pen import Mark, Pen
 
 
 def in_front(area: Area, x: float, y: float, size: float, rng: Random) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from random import Random
 
-from pawsight.data.sample.curves import Points, oval, smooth
-from pawsight.data.sample.palette import BLUSH, NIGHT, TONGUE, WHITE, brightness, darker, lighter, mix
-from pawsight.data.sample.pen import Pen
-from pawsight.data.sample.traits import Animal
+from pawsight.sample.curves import Points, oval, smooth
+from pawsight.sample.palette import BLUSH, NIGHT, TONGUE, WHITE, brightness, darker, lighter, mix
+from pawsight.sample.pen import Pen
+from pawsight.sample.traits import Animal
 
 
 def eye(pen: Pen, a: Animal, x: float, y: float, r: float, *, side: float, almond: float) -> None:

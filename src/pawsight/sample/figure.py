@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from random import Random
 
-from pawsight.data.sample import cat, dog
-from pawsight.data.sample.coat import body_marks, stripes
-from pawsight.data.sample.curves import Controls, Points, fluffy, oval, smooth
-from pawsight.data.sample.limbs import INK
-from pawsight.data.sample.palette import Colour
-from pawsight.data.sample.pen import Mark, Pen, Shape
-from pawsight.data.sample.traits import Animal
+from pawsight.sample import cat, dog
+from pawsight.sample.coat import body_marks, stripes
+from pawsight.sample.curves import Controls, Points, fluffy, oval, smooth
+from pawsight.sample.limbs import INK
+from pawsight.sample.palette import Colour
+from pawsight.sample.pen import Mark, Pen, Shape
+from pawsight.sample.traits import Animal
 
 _SHADE: Colour = (44, 34, 60)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pawsight.classifier.temperature import fit_temperature, with_temperature
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Stopwatch
@@ -28,7 +29,6 @@ from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipe import Recipe
-from pawsight.temperature import fit_temperature, with_temperature
 from pawsight.training.abstention import choose
 from pawsight.training.material import Workplace
 from pawsight.training.probe import fit_head

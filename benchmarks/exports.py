@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.engine import Engine
 from pawsight.core.machine import this_machine
-from pawsight.engine import Engine
 from pawsight.evaluation.report import aligned
 from pawsight.exports.exam import answers_of, flips_of
 from pawsight.exports.target import EXACT, REDUCED

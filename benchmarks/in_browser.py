@@ -19,9 +19,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.predictor import Predictor
 from pawsight.core.machine import this_machine
-from pawsight.inference import Predictor
 from pawsight.jobs.export import export
 
 TESTS = Path(__file__).parents[1] / "tests" / "exports" / "browser.py"

@@ -19,10 +19,10 @@ from time import perf_counter
 import numpy as np
 from PIL import Image
 
+from pawsight.classifier.predictor import load_predictor
 from pawsight.explanation.explainer import Explainer
 from pawsight.explanation.heat import HeatMap, finer
 from pawsight.images.decode import decode
-from pawsight.inference import load_predictor
 from pawsight.sample import CLASSES, draw_with_place
 
 FINE = 192

@@ -268,8 +268,8 @@ class Bare:
     """The network alone, in this process: what the service is measured against."""
 
     def __init__(self, run, pictures):
+        from pawsight.classifier.predictor import load_predictor
         from pawsight.images.decode import decode
-        from pawsight.inference import load_predictor
 
         self.predictor = load_predictor(run)
         settings = self.predictor.bundle.card.decode

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from pawsight.inference import Predictor, load_predictor
+from pawsight.classifier.predictor import Predictor, load_predictor
 
 HOSTILE_EVERY = 10
 

@@ -122,7 +122,7 @@ def colour_bundle(colour_model: bytes, tmp_path_factory: pytest.TempPathFactory)
     """A bundle of `colour_model`, made without Keras in no time. Read, never write: copy it first."""
     import numpy as np
 
-    from pawsight.bundle import Card, Exam, write_bundle
+    from pawsight.classifier.bundle import Card, Exam, write_bundle
     from pawsight.images.decode import DecodeSettings
 
     colours = np.array([[250, 5, 5], [5, 250, 5], [5, 5, 250], [120, 100, 90]], np.uint8)

@@ -83,7 +83,9 @@ def test_the_command_line_takes_openvino_without_its_front_end_for_tensorflow(co
 
 
 def test_from_python_openvino_reports_to_nobody_and_writes_nothing(tmp_path):
-    code = "import os; from pawsight.engine import openvino_core; openvino_core(); print(os.environ.get('CI'))"
+    code = (
+        "import os; from pawsight.classifier.engine import openvino_core; openvino_core(); print(os.environ.get('CI'))"
+    )
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "TF_BUILD", "JENKINS_URL")}
     environment["HOME"] = str(tmp_path)
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

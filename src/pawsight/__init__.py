@@ -41,10 +41,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from pawsight.classifier.predictor import Prediction, Predictor
+    from pawsight.classifier.predictor import load_predictor as load
     from pawsight.core.errors import PawsightError
     from pawsight.evaluation.ladder_report import LadderReport
-    from pawsight.inference import Prediction, Predictor
-    from pawsight.inference import load_predictor as load
     from pawsight.jobs.compare import CompareReport, compare
     from pawsight.jobs.evaluate import EvaluateReport, evaluate
     from pawsight.jobs.explain import Explained, explain
@@ -67,8 +67,8 @@ _HOMES = {
     "LadderOutcome": ("pawsight.jobs.ladder", "LadderOutcome"),
     "LadderReport": ("pawsight.evaluation.ladder_report", "LadderReport"),
     "PawsightError": ("pawsight.core.errors", "PawsightError"),
-    "Prediction": ("pawsight.inference", "Prediction"),
-    "Predictor": ("pawsight.inference", "Predictor"),
+    "Prediction": ("pawsight.classifier.predictor", "Prediction"),
+    "Predictor": ("pawsight.classifier.predictor", "Predictor"),
     "PreviewReport": ("pawsight.jobs.preview", "PreviewReport"),
     "Recipe": ("pawsight.models.recipe", "Recipe"),
     "ReviewReport": ("pawsight.jobs.review", "ReviewReport"),
@@ -79,7 +79,7 @@ _HOMES = {
     "export": ("pawsight.jobs.export", "export"),
     "inspect": ("pawsight.jobs.inspect", "inspect"),
     "ladder": ("pawsight.jobs.ladder", "ladder"),
-    "load": ("pawsight.inference", "load_predictor"),
+    "load": ("pawsight.classifier.predictor", "load_predictor"),
     "preview": ("pawsight.jobs.preview", "preview"),
     "report": ("pawsight.jobs.report", "report"),
     "review": ("pawsight.jobs.review", "review"),

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from pawsight.classifier.trust import Guard, Promise, Trust
 from pawsight.evaluation.abstention import measure_abstention
 from pawsight.evaluation.intervals import wilson
-from pawsight.trust import Guard, Promise, Trust
 
 GUARD = Guard(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
 PROMISE = Promise(

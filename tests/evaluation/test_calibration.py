@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawsight.classifier.temperature import fit_temperature, with_temperature
 from pawsight.evaluation.calibration import (
     Bin,
     bins_of,
@@ -16,7 +17,6 @@ from pawsight.evaluation.calibration import (
 )
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.metrics import log_loss
-from pawsight.temperature import fit_temperature, with_temperature
 
 
 def drawn(seed: int, pictures: int = 400, classes: int = 3, sharpness: float = 1.0):

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.predictor import Predictor
 from pawsight.explanation.class_maps import MAPS, LinearHead, reveal_maps
 from pawsight.explanation.explainer import Explainer
 from pawsight.explanation.heat import finer
 from pawsight.images.decode import decode
-from pawsight.inference import Predictor
 from pawsight.sample import draw_with_place
 
 from .conftest import EXACT, predictor_of, with_weights
@@ -105,7 +105,7 @@ def finer_probe(probe):
     At 96 px the maps are 3 x 3 and every cell of theirs sees nearly all of the picture, so they tell no place: 53 % of the
     heat lay in boxes that take 58 % of the pictures.
     """
-    from pawsight.engine import Engine
+    from pawsight.classifier.engine import Engine
     from pawsight.models.efficientnet_onnx import backbone_onnx
     from pawsight.models.head_graph import append_head
     from pawsight.training.probe import fit_head

@@ -87,10 +87,10 @@ def _network(kind, count):
 @pytest.fixture(scope="session")
 def bundle_of(graph_of, once):
     """The folder of a bundle of a kind of graph. Read, never write."""
-    from pawsight.bundle import Card, Exam, write_bundle
-    from pawsight.engine import Engine
+    from pawsight.classifier.bundle import Card, Exam, write_bundle
+    from pawsight.classifier.engine import Engine
+    from pawsight.classifier.trust import Guard, Trust
     from pawsight.images.decode import DecodeSettings
-    from pawsight.trust import Guard, Trust
 
     def write(kind, folder):
         side = 96 if kind == "probe" else PX

@@ -41,7 +41,7 @@ def test_every_picture_is_answered_in_order_after_one_batch_to_get_going(asked):
 
 def test_a_runtime_that_is_not_alone_is_not_believed(asked, tmp_path):
     with pytest.raises(SystemExit, match=r"pawsight\.bundle .* beside made-up"):
-        asked({"numpy": np, "pawsight.bundle": answers, "pawsights": answers})
+        asked({"numpy": np, "pawsight.classifier.bundle": answers, "pawsights": answers})
     assert not (tmp_path / "answers.npz").exists()
 
 

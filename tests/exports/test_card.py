@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
 from pawsight.exports.card import make_card, markdown, view
 from pawsight.exports.target import Order
 from pawsight.jobs.export import export

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
 from pawsight.exports.exam import ALLOWED, answers_of
 from pawsight.exports.targets import TARGETS
 from pawsight.jobs.export import export

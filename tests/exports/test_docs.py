@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pawsight.classifier.predictor import load_predictor
 from pawsight.exports.targets import TARGETS
-from pawsight.inference import load_predictor
 
 from .conftest import HOSTILE
 

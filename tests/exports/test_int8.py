@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import ExportRefused
 from pawsight.data.finder import Candidate
 from pawsight.evaluation.compare import gain
@@ -150,8 +150,8 @@ ANSWER = """
 import sys
 from pathlib import Path
 import numpy as np
-from pawsight.bundle import read_bundle
-from pawsight.engine import Engine
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.engine import Engine
 exam = read_bundle(Path(sys.argv[1])).exam.pictures
 engine = Engine(Path(sys.argv[2]).read_bytes(), image_px=exam.shape[1], precision="f32", streams=1)
 np.save(sys.argv[3], engine.run_all(exam)["probabilities"])

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import ExportRefused
 from pawsight.exports import keras_family
 from pawsight.exports.target import Order

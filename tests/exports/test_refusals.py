@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import ExportRefused, MissingExtra, WrongUsage
 from pawsight.exports import targets
 from pawsight.exports.exam import ALLOWED, expected_of, flips_of, sit

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.predictor import Predictor
+from pawsight.classifier.trust import Guard, Promise, Trust
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.exports import web, web_runtime
-from pawsight.inference import Predictor
 from pawsight.jobs.export import export
-from pawsight.trust import Guard, Promise, Trust
 
 DRAWINGS, PHOTOGRAPHS = 20, 20
 AGREES = 0.02  # of a probability: what decoders differ by

@@ -13,12 +13,12 @@ import json
 import sys
 from pathlib import Path
 
+from pawsight.classifier.engine import Engine
 from pawsight.core.cache import Cache
 from pawsight.core.progress import SILENT
 from pawsight.core.storage import sha256_of
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
-from pawsight.engine import Engine
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.features import FeatureSink
 from pawsight.training.pixels import stacked_pixels

@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from pawsight.bundle_checks import seal_of
+from pawsight.classifier.bundle_checks import seal_of
 
 Refusal = tuple[str, dict[str, bytes], dict[str, Any], str]  # name, files, changes to the card, why (part of it)
 

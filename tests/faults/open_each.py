@@ -12,8 +12,8 @@ from pathlib import Path
 
 import decode_each
 
+from pawsight.classifier.predictor import load_predictor
 from pawsight.core.errors import PawsightError
-from pawsight.inference import load_predictor
 
 decode_each.MOST_MIB = 8192  # OpenVINO reserves more than it uses
 

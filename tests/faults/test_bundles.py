@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import BundleRefused, WeightsUnavailable
 
 FILES = ("bundle.json", "model.onnx", "exam.npz", "trained.txt")

@@ -148,7 +148,7 @@ def check_whole(run, recipe, before):
     for table in ("splits.csv", "catalog.csv", "recipe.toml"):
         assert not (run / table).exists() or hashlib.sha256((run / table).read_bytes()).hexdigest() == before[table]
     if (run / "bundle").exists():
-        from pawsight.bundle import read_bundle
+        from pawsight.classifier.bundle import read_bundle
 
         read_bundle(run)
     if (run / "checkpoint.npz").exists():

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pawsight.classifier.trust import Guard, Trust
 from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.core.progress import SILENT
 from pawsight.data.finder import Candidate, LeftOut
@@ -19,7 +20,6 @@ from pawsight.evaluation.metrics import measure
 from pawsight.jobs import evaluate as job
 from pawsight.jobs.evaluate import EvaluateReport, evaluate, summary
 from pawsight.jobs.sealed import HeldOut
-from pawsight.trust import Guard, Trust
 
 
 def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):

@@ -8,9 +8,9 @@ import json
 import pytest
 from PIL import Image
 
+from pawsight.classifier.predictor import Prediction
 from pawsight.core.errors import BundleRefused, NoPictures
 from pawsight.core.progress import Silent
-from pawsight.inference import Prediction
 from pawsight.jobs.predict import Answer, predict
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pawsight.classifier.trust import Trust
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.findings import found
 from pawsight.data.patched import PatchOutcome
@@ -23,7 +24,6 @@ from pawsight.jobs.train import train
 from pawsight.jobs.train_report import TrainReport, summary
 from pawsight.jobs.trust_report import TrustReport
 from pawsight.models.ladder import Wishes, make_recipe
-from pawsight.trust import Trust
 
 
 def strict(value):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pawsight.classifier.trust import Promise, Trust
 from pawsight.jobs.trust_report import TrustReport
-from pawsight.trust import Promise, Trust
 
 PROMISE = Promise(
     max_error=0.05,

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pawsight.classifier.engine import Engine
 from pawsight.core.errors import MissingExtra, WeightsUnavailable, WrongUsage
-from pawsight.engine import Engine
 from pawsight.models import efficientnet_lite
 from pawsight.models.backbones import BACKBONES, find_backbone
 from pawsight.models.efficientnet_lite import (

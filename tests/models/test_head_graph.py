@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from pawsight.engine import Engine
+from pawsight.classifier.engine import Engine
 from pawsight.models.head_graph import append_embedding, append_head
 from pawsight.training.probe import Head
 
@@ -37,8 +37,8 @@ def test_probabilities_in_the_graph_equal_those_in_numpy(colour_backbone, classe
 
 def test_probabilities_of_a_trained_run_are_those_its_head_gave(trained):
     """predictions.csv was written by numpy from features, the predictor runs the whole graph on the files."""
+    from pawsight.classifier.predictor import load_predictor
     from pawsight.core.runs import PREDICTIONS, read_table
-    from pawsight.inference import load_predictor
 
     rows = read_table(trained.report.run / PREDICTIONS)
     answers = load_predictor(trained.report.run).predict([trained.data / row["path"] for row in rows])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from pawsight.engine import Engine
+from pawsight.classifier.engine import Engine
 from pawsight.models.keras_import import import_keras
 from pawsight.models.ladder import RUNGS
 

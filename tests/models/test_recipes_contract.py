@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
 from pawsight.core.progress import SILENT, Stopwatch
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import recipe_from_toml
@@ -163,7 +163,7 @@ def test_a_rung_trains_and_tells_what_it_did(name, trials):
 
 
 def test_a_rung_writes_a_bundle_that_passes_its_exam_and_predicts(name, trials, drawings):
-    from pawsight.inference import load_predictor
+    from pawsight.classifier.predictor import load_predictor
 
     outcome = trials(name).outcome
     predictor = load_predictor(outcome.folder)  # sits the exam
@@ -177,7 +177,7 @@ def test_a_rung_writes_a_bundle_that_passes_its_exam_and_predicts(name, trials, 
 
 
 def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
-    from pawsight.inference import load_predictor
+    from pawsight.classifier.predictor import load_predictor
 
     outcome = trials(name).outcome
     part = outcome.split.part("validation")
@@ -191,7 +191,7 @@ def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
 def test_the_saved_graph_takes_bytes_and_gives_probabilities_and_features(name, trials):
     import onnx
 
-    from pawsight.engine import Engine
+    from pawsight.classifier.engine import Engine
 
     content, side = trials(name).model, small(name).image_px
     graph = onnx.load_from_string(content).graph

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from pawsight.engine import Engine
+from pawsight.classifier.engine import Engine
+from pawsight.classifier.temperature import with_temperature as in_numpy
 from pawsight.models.trust_graph import unlikeness_of, with_guard, with_temperature
-from pawsight.temperature import with_temperature as in_numpy
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
 MEAN = np.array([120, 110, 100], np.float32)

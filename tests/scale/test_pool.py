@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from pawsight.bundle import Exam, read_bundle
+from pawsight.classifier.bundle import Exam, read_bundle
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import BundleRefused, PawsightError
 from pawsight.core.progress import SILENT

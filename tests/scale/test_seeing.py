@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from pawsight.classifier.engine import Engine
 from pawsight.cli import cli
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.data.catalog import see_files, stored
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
-from pawsight.engine import Engine
 from pawsight.images.decode import DecodeSettings
 from pawsight.jobs import seeing as room
 from pawsight.jobs.seeing import SeenByPool

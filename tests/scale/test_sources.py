@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import BadCatalog, DownloadFailed, MissingExtra, NoPictures, StorageError, WrongUsage
 from pawsight.data.finder import expand
 from pawsight.scale import remote

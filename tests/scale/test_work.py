@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawsight.classifier.predictor import load_predictor
 from pawsight.core.errors import NoPictures, PawsightError, StorageError, WrongUsage
 from pawsight.core.progress import SILENT
 from pawsight.core.storage import sha256_of
-from pawsight.inference import load_predictor
 from pawsight.jobs.scale import predict_to
 from pawsight.scale.parts import Stamp, Tally
 from pawsight.scale.pooled import parts_by_pool

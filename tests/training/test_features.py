@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from pawsight.classifier.engine import Engine
 from pawsight.core.cache import Cache
-from pawsight.engine import Engine
 from pawsight.training import features as room
 from pawsight.training.features import FeatureSink
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.engine import Engine
+from pawsight.classifier.predictor import TOLERANCE, sit_exam
 from pawsight.core.errors import BadCatalog
 from pawsight.core.runs import read_table
-from pawsight.engine import Engine
 from pawsight.images.decode import DECODER_VERSION
-from pawsight.inference import TOLERANCE, sit_exam
 from pawsight.models.recipe import recipe_from_toml
 
 
@@ -158,7 +158,7 @@ def test_the_head_is_fitted_to_exactly_the_training_rows(warm, tmp_path, monkeyp
 
 
 def _features(report, root, pictures):
-    from pawsight.inference import load_predictor
+    from pawsight.classifier.predictor import load_predictor
 
     predictor = load_predictor(report.run)
     outputs = predictor.outputs(root / one.name for one in pictures)

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.engine import Engine
+from pawsight.classifier.predictor import load_predictor
+from pawsight.classifier.trust import Caution, Trust
 from pawsight.core.errors import BadCatalog, TrainingFailed
 from pawsight.core.runs import PREDICTIONS, read_table
 from pawsight.data.finder import Candidate, Found
 from pawsight.data.split import Assigned, Split
 from pawsight.data.split_file import Placing, SplitFile
-from pawsight.engine import Engine
-from pawsight.inference import load_predictor
 from pawsight.jobs.evaluate import evaluate
 from pawsight.jobs.evaluate import summary as evaluated
 from pawsight.jobs.train_report import summary
@@ -28,7 +29,6 @@ from pawsight.training import trusted
 from pawsight.training.material import Fitted, OutOfFold
 from pawsight.training.probe import fit_head
 from pawsight.training.trusted import OUT_OF_FOLD, VALIDATION, check_promise, check_promise_by_names, settle
-from pawsight.trust import Caution, Trust
 
 
 @pytest.fixture(scope="module")

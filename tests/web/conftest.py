@@ -22,7 +22,7 @@ def make_client(colour_bundle):
     """A client of an application in this process: limits as keywords, options by name."""
     from starlette.testclient import TestClient
 
-    from pawsight.inference import load_predictor
+    from pawsight.classifier.predictor import load_predictor
     from pawsight.web.app import create_app
     from pawsight.web.limits import Limits
     from pawsight.web.service import Service

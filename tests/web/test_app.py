@@ -289,7 +289,7 @@ def test_an_answer_that_takes_too_long_is_given_up(make_client, serving, monkeyp
 
 
 def test_what_nobody_thought_of_is_a_problem_without_a_traceback(make_client, serving, monkeypatch, caplog):
-    from pawsight.inference import Predictor
+    from pawsight.classifier.predictor import Predictor
 
     def broken(self, name, outputs):
         raise RuntimeError("the secret of the house")
@@ -305,7 +305,7 @@ def test_what_nobody_thought_of_is_a_problem_without_a_traceback(make_client, se
 
 
 def test_an_engine_that_fails_fails_the_pictures_under_way_and_not_the_next(make_client, serving, monkeypatch):
-    from pawsight.engine import Lane
+    from pawsight.classifier.engine import Lane
 
     plain, calls = Lane.finished, []
 

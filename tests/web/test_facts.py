@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from pawsight.bundle import read_bundle
-from pawsight.inference import load_predictor
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.predictor import load_predictor
 from pawsight.web.facts import report_of, validation_of
 
 FIGURES = {"split": {"digest": "5" * 64}, "validation": {"pictures": 808, "accuracy": 0.99, "interval": [0.98, 0.995]}}

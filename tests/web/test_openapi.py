@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from pawsight import __version__
-from pawsight.trust import ANSWERED, UNLIKE, UNSURE
+from pawsight.classifier.trust import ANSWERED, UNLIKE, UNSURE
 from pawsight.web.app import OPENAPI, openapi
 from pawsight.web.limits import Limits
 from pawsight.web.problems import KINDS, MEDIA_TYPE

@@ -162,10 +162,10 @@ def fifty(serving, colour_backbone, tmp_path_factory):
     """A service with fifty classes, three of them likely, that answers what is surer than 0.6 alone."""
     import numpy as np
 
-    from pawsight.bundle import Card, Exam, write_bundle
+    from pawsight.classifier.bundle import Card, Exam, write_bundle
+    from pawsight.classifier.trust import Promise, Trust
     from pawsight.images.decode import DecodeSettings
     from pawsight.models.head_graph import append_head
-    from pawsight.trust import Promise, Trust
 
     classes = ("red", "green", "blue", "a class whose name is longer than anybody has room for", "<b>bold</b>")
     classes += tuple(f"shade {number}" for number in range(45))

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from pawsight.inference import load_predictor
+from pawsight.classifier.predictor import load_predictor
 from pawsight.web.room import EngineRoom
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.trust import ANSWERED, UNLIKE, Promise, Trust
 from pawsight.evaluation.intervals import Interval, wilson
-from pawsight.trust import ANSWERED, UNLIKE, Promise, Trust
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -60,7 +60,7 @@ def measure_abstention(
     Args:
         true: class indices (N,).
         probabilities: (N, C).
-        verdicts: of each picture, in the words of `pawsight.trust`.
+        verdicts: of each picture, in the words of `pawsight.classifier.trust`.
         trust: of the bundle.
 
     Returns:

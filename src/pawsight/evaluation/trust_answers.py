@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pawsight.classifier.temperature import with_temperature
 from pawsight.core.errors import PawsightError
 from pawsight.evaluation import ladder_words as words
 from pawsight.evaluation.answer_table import AnswerTable, read_answers
@@ -17,7 +18,6 @@ from pawsight.evaluation.calibration import Bin, reliability
 from pawsight.evaluation.chart_reliability import reliability_svg
 from pawsight.evaluation.run_folder import Rung, Scored, finite, listing, mapping
 from pawsight.evaluation.trust_promise import Seen, guard_sentence, promise_sentences, seen_rows
-from pawsight.temperature import with_temperature
 
 Spoken = Callable[[float], str]  # how a figure is told
 NOT_CALIBRATED = "The run does not say how its probabilities were calibrated; it was made by an earlier Pawsight."

@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pawsight.classifier.engine import Engine, Lane, Outputs, best_precision
+from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import Machine, this_machine
-from pawsight.engine import Engine, Lane, Outputs, best_precision
 from pawsight.explanation.class_maps import MAPS, LinearHead, reveal_maps
 from pawsight.explanation.heat import Floats, HeatMap
 from pawsight.explanation.occlusion import occlusion_map
 from pawsight.images.decode import Pixels
-from pawsight.inference import Predictor
 from pawsight.models.head_graph import PROBABILITIES
 
 Asked = Literal["auto", "cam", "occlusion"]

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.bundle import Bundle
+from pawsight.classifier.bundle import Bundle
+from pawsight.classifier.engine import Engine
+from pawsight.classifier.predictor import sit_exam
 from pawsight.core.errors import ExportRefused
 from pawsight.core.storage import scratch_folder
-from pawsight.engine import Engine
 from pawsight.exports.children import run_alone
 from pawsight.exports.target import Sitting, Target
 from pawsight.images.decode import Pixels
-from pawsight.inference import sit_exam
 from pawsight.models.trust_graph import UNLIKENESS
 
 ALLOWED = 1e-3  # in float32, of a probability and of the unlikeness

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pawsight.bundle import EXAM
+from pawsight.classifier.bundle import EXAM
 from pawsight.core.storage import sha256_of_file
 from pawsight.exports.target import EXACT, Order
 from pawsight.models.trust_graph import UNLIKENESS

@@ -16,12 +16,12 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.bundle import Bundle
+from pawsight.classifier.bundle import Bundle
+from pawsight.classifier.engine import Engine
 from pawsight.core.errors import ExportRefused
 from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.core.storage import scratch_folder
 from pawsight.data.finder import Candidate
-from pawsight.engine import Engine
 from pawsight.evaluation.compare import Gain, gain
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.exports.children import run_maker

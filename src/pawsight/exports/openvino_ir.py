@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pawsight.engine import openvino_core
+from pawsight.classifier.engine import openvino_core
 from pawsight.exports.facts import as_metadata, facts_of
 from pawsight.exports.target import Order
 

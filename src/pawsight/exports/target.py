@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.bundle import Bundle
+from pawsight.classifier.bundle import Bundle
 
 EXACT, REDUCED = "f32", "int8"
 

@@ -21,7 +21,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from pawsight.bundle import Bundle
+from pawsight.classifier.bundle import Bundle
 from pawsight.core.runs import METRICS
 from pawsight.core.storage import write_bytes, write_json, write_text
 from pawsight.evaluation.run_folder import finite, listing, mapping, read_json

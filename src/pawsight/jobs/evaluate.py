@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.core.machine import cache_folder
 from pawsight.core.progress import SILENT, Progress
@@ -25,7 +26,6 @@ from pawsight.evaluation.abstention import Abstention, measure_abstention
 from pawsight.evaluation.metrics import Metrics, measure
 from pawsight.evaluation.report import aligned, confusions, sentence, table_rows, to_jsonable
 from pawsight.evaluation.slices import Judged, Slice
-from pawsight.inference import Predictor, load_predictor
 from pawsight.jobs.learning_curve import CurveReport, curve_lines
 from pawsight.jobs.learning_curve import learning_curve as curve_of
 from pawsight.jobs.sealed import HeldOut, held_out, looks_at_test, told_looks

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pawsight.classifier.predictor import load_predictor
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import write_bytes
@@ -20,7 +21,6 @@ from pawsight.explanation.heat import Box, HeatMap
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import Decoded, decode
 from pawsight.images.loader import read_regular_file
-from pawsight.inference import load_predictor
 from pawsight.jobs.named import answered, named
 
 ENDING = ".explained.png"

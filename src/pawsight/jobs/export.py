@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.bundle import Bundle, find_bundle, read_bundle
+from pawsight.classifier.bundle import Bundle, find_bundle, read_bundle
 from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Progress

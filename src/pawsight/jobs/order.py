@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pawsight.classifier.trust import Caution
 from pawsight.core.errors import WrongUsage
 from pawsight.data.patch import Patch
 from pawsight.data.split_file import SplitFile
 from pawsight.models.ladder import Wishes
 from pawsight.scale.pool import Pool
-from pawsight.trust import Caution
 
 _BOTH = ("validation", "test")
 

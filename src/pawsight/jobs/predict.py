@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pawsight.classifier.predictor import Prediction, load_predictor
+from pawsight.classifier.trust import ANSWERED
 from pawsight.core.progress import SILENT, Progress
-from pawsight.inference import Prediction, load_predictor
 from pawsight.jobs.named import answered, named
-from pawsight.trust import ANSWERED
 
 _RUNNERS_UP = 2  # other classes named beside the answer on a line for people
 _WORTH_NAMING = 0.005  # probability below which a runner-up is left unsaid

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
-from pawsight.bundle import CARD, read_bundle
+from pawsight.classifier.bundle import CARD, read_bundle
 from pawsight.core.errors import WrongUsage
 from pawsight.core.extras import POOL, WRITING, need
 from pawsight.core.progress import SILENT, Progress

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from os.path import abspath
 from typing import TYPE_CHECKING, Literal
 
+from pawsight.classifier.engine import best_precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import WrongUsage
 from pawsight.core.extras import POOL, WRITING, need
 from pawsight.data.catalog import PixelSink, Seen, see_files, stored
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
-from pawsight.engine import best_precision
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.efficientnet_onnx import backbone_onnx
 from pawsight.models.recipe import SEES, Recipe

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pawsight.bundle import find_bundle
+from pawsight.classifier.bundle import find_bundle
 from pawsight.core.errors import MissingExtra, PawsightError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import regular_file

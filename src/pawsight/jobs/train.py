@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pawsight.classifier.engine import SPOKEN, best_precision
+from pawsight.classifier.trust import Caution
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import APPLIED_PATCH, AUDIT, LOG, METRICS, PREDICTIONS, set_latest, write_table
@@ -19,7 +21,6 @@ from pawsight.data.audit import audit
 from pawsight.data.patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split_file import SplitFile
-from pawsight.engine import SPOKEN, best_precision
 from pawsight.evaluation.audit_page import COLUMNS
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import measure
@@ -33,7 +34,6 @@ from pawsight.jobs.train_report import TrainReport, summary
 from pawsight.jobs.trust_report import trust_report
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import Recipe
-from pawsight.trust import Caution
 
 if TYPE_CHECKING:
     from pawsight.training.material import Workplace

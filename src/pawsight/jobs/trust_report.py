@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.trust import Trust
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.metrics import log_loss
-from pawsight.trust import Trust
 
 if TYPE_CHECKING:
     from pawsight.training.run import Outcome

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pawsight.bundle import Bundle
+from pawsight.classifier.bundle import Bundle
+from pawsight.classifier.engine import Outputs, best_precision
+from pawsight.classifier.predictor import Prediction, Predictor, unanswered
 from pawsight.core.machine import this_machine
 from pawsight.core.thread_pool import ordered_map
-from pawsight.engine import Outputs, best_precision
 from pawsight.images.loader import Loaded
-from pawsight.inference import Prediction, Predictor, unanswered
 from pawsight.scale.fetching import decoded, fetch, fetched_ahead
 from pawsight.scale.parts import Stamp, part_of
 

@@ -5,7 +5,7 @@ Enters: a `Bundle`, a `Work`. Leaves: finished parts with their numbers. Does no
 
 from __future__ import annotations
 
-from pawsight.bundle import Bundle
+from pawsight.classifier.bundle import Bundle
 from pawsight.scale.clerk import Clerk
 from pawsight.scale.work import PATHS, Parts, Work, read_shard
 

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pawsight.inference import Prediction
-from pawsight.trust import ANSWERED, UNLIKE, UNSURE
+from pawsight.classifier.predictor import Prediction
+from pawsight.classifier.trust import ANSWERED, UNLIKE, UNSURE
 
 _FOOTER = b"pawsight"
 

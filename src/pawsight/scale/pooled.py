@@ -7,7 +7,7 @@ part is written once, whoever died.
 
 from __future__ import annotations
 
-from pawsight.bundle import Bundle
+from pawsight.classifier.bundle import Bundle
 from pawsight.scale.clerk import Clerk
 from pawsight.scale.parts import Stamp
 from pawsight.scale.pool import CORES_EACH, Ask, Crew, Pool, made_by

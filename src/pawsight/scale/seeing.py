@@ -16,10 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pawsight.classifier.engine import Engine, Lane, Precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import UnreadablePicture
 from pawsight.data.facts import as_bytes, facts_of, known_facts
-from pawsight.engine import Engine, Lane, Precision
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.scale.fetching import Fetched, fetched_ahead
 from pawsight.scale.pool import CORES_EACH, Ask, Crew, Pool, made_by

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.trust import CONFIDENCE, Promise
+from pawsight.classifier.trust import CONFIDENCE, Promise
 
 Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pawsight.bundle_checks import problem_with_name
+from pawsight.classifier.bundle_checks import problem_with_name
+from pawsight.classifier.trust import UNLIKE, UNSURE
 from pawsight.core.errors import BadCatalog
 from pawsight.data.catalog import Catalog
 from pawsight.data.checks import check_classes
 from pawsight.data.finder import Found, LeftOut
 from pawsight.data.split import Split
-from pawsight.trust import UNLIKE, UNSURE
 
 
 def check_names(classes: Sequence[str]) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.engine import Engine, Lane
 from pawsight.core.cache import Cache
-from pawsight.engine import Engine, Lane
 from pawsight.images.decode import Pixels
 
 Features = NDArray[np.float32]

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.engine import Engine, Precision, best_precision
 from pawsight.core.machine import Machine, versions
 from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.storage import sha256_of
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.split import Split
-from pawsight.engine import Engine, Precision, best_precision
 from pawsight.history import Epoch
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.models.recipe import Recipe

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pawsight.bundle import Card, Exam, write_bundle
+from pawsight.classifier.bundle import Card, Exam, write_bundle
+from pawsight.classifier.engine import Engine, Precision, best_precision
+from pawsight.classifier.trust import Caution, Trust
 from pawsight.core.cache import Cache
 from pawsight.core.errors import PicturesChanged
 from pawsight.core.machine import versions
@@ -26,7 +28,6 @@ from pawsight.data.sources import Source
 from pawsight.data.split import PARTS, Split
 from pawsight.data.split_file import SplitFile
 from pawsight.data.split_given import cut, found_for
-from pawsight.engine import Engine, Precision, best_precision
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_onnx import backbone_onnx
@@ -39,7 +40,6 @@ from pawsight.training.folder import BUNDLE, kept_or_cleared, open_folder
 from pawsight.training.material import Fitted, Floats, Labels, Material, Workplace
 from pawsight.training.simple import fit_majority, fit_probe
 from pawsight.training.trusted import Settled, check_promise, check_promise_by_names, settle, try_out
-from pawsight.trust import Caution, Trust
 
 HELD_OUT = ("validation", "test")
 _DECODES = ("network", "transfer", "finetune")  # methods that look at the same pictures again and again

@@ -14,18 +14,18 @@ from itertools import count
 
 import numpy as np
 
+from pawsight.classifier.engine import Engine
+from pawsight.classifier.temperature import fit_temperature, log_probabilities, with_temperature
+from pawsight.classifier.trust import Caught, Caution, Guard, Trust
 from pawsight.core.errors import TrainingFailed
 from pawsight.data.finder import Found
 from pawsight.data.split import Split
 from pawsight.data.split_file import SplitFile
-from pawsight.engine import Engine
 from pawsight.models.trust_graph import UNLIKENESS, unlikeness_of, with_guard
 from pawsight.models.trust_graph import with_temperature as graph_with_temperature
-from pawsight.temperature import fit_temperature, log_probabilities, with_temperature
 from pawsight.training import abstention, guard
 from pawsight.training.material import Fitted, Floats, Material
 from pawsight.training.strangers import strangers
-from pawsight.trust import Caught, Caution, Guard, Trust
 
 OUT_OF_FOLD, VALIDATION = "out-of-fold answers of the training part", "the validation part"
 _WITHOUT_FEATURES = ("majority",)

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from pawsight.classifier.engine import Engine
 from pawsight.core.storage import new_file
 from pawsight.core.thread_pool import ordered_map
-from pawsight.engine import Engine
 from pawsight.images.decode import Pixels
 from pawsight.training.batches import augmentation_of, view
 from pawsight.training.material import Floats, Material

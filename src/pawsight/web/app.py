@@ -28,8 +28,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from pawsight.classifier.predictor import Prediction
 from pawsight.core.machine import versions
-from pawsight.inference import Prediction
 from pawsight.web import metrics
 from pawsight.web.facts import report_of, validation_of
 from pawsight.web.gate import Gate, Visit

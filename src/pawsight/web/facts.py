@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pawsight.bundle import Bundle
+from pawsight.classifier.bundle import Bundle
 from pawsight.core.runs import METRICS
 
 REPORT = "report.html"

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from pawsight.engine import Lane, Outputs
+from pawsight.classifier.engine import Lane, Outputs
 from pawsight.images.decode import Pixels
 
 _Answer: TypeAlias = "asyncio.Future[Outputs]"

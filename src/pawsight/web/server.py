@@ -20,9 +20,9 @@ from pathlib import Path
 
 import uvicorn
 
-from pawsight.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import PawsightError
-from pawsight.inference import Predictor
 from pawsight.web.app import create_app
 from pawsight.web.limits import Limits
 from pawsight.web.protocol import guarded

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from pawsight.classifier.predictor import Prediction, Predictor, unanswered
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import usable_cores
 from pawsight.explanation.explainer import Explainer
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import DecodeSettings, Pixels
-from pawsight.inference import Prediction, Predictor, unanswered
 from pawsight.web.decoding import Decoders
 from pawsight.web.limits import Limits
 from pawsight.web.metrics import Metrics

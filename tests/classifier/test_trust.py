@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from pawsight.classifier.trust import ANSWERED, UNLIKE, UNSURE, Caught, Caution, Guard, Promise, Trust, trust_from
 from pawsight.core.errors import WrongUsage
-from pawsight.trust import ANSWERED, UNLIKE, UNSURE, Caught, Caution, Guard, Promise, Trust, trust_from
 
 PROMISE = Promise(
     max_error=0.01,

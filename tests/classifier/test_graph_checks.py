@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawsight.graph_checks import fault_in_graph
+from pawsight.classifier.graph_checks import fault_in_graph
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from pawsight.classifier.engine import SPOKEN, Engine, Lane, best_precision
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import this_machine
-from pawsight.engine import SPOKEN, Engine, Lane, best_precision
 
 STREAMS = 2
 # OpenVINO asks for bfloat16 all the same where oneDNN is held back, and then cannot have it.
@@ -139,7 +139,7 @@ def test_bfloat16_answers_lie_near_those_of_float32(colour_model, engine):
 OUTLIVED = """
 import gc, signal, sys
 from pathlib import Path
-from pawsight.engine import Engine
+from pawsight.classifier.engine import Engine
 
 model = Path(sys.argv[1]).read_bytes()
 first, second = (Engine(model, image_px=8, precision="f32", streams=1) for _ in range(2))

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.bundle import Exam, read_bundle
-from pawsight.bundle_checks import seal_of
+from pawsight.classifier.bundle import Exam, read_bundle
+from pawsight.classifier.bundle_checks import seal_of
+from pawsight.classifier.predictor import Predictor, load_predictor
+from pawsight.classifier.trust import Guard, Promise, Trust
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import this_machine
-from pawsight.inference import Predictor, load_predictor
 from pawsight.models.trust_graph import with_guard
-from pawsight.trust import Guard, Promise, Trust
 
-from .conftest import says
+from ..conftest import says
 
 # OpenVINO asks for bfloat16 all the same where oneDNN is held back, and then cannot have it.
 

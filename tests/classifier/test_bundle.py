@@ -15,11 +15,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.bundle import card_summary, find_bundle, read_bundle, to_jsonable, write_bundle
-from pawsight.bundle_checks import seal_of
+from pawsight.classifier.bundle import card_summary, find_bundle, read_bundle, to_jsonable, write_bundle
+from pawsight.classifier.bundle_checks import seal_of
 from pawsight.core.errors import BundleRefused, StorageError
 
-from .conftest import says
+from ..conftest import says
 
 FIX = "Train again, or copy the whole bundle folder once more."
 
@@ -238,12 +238,12 @@ def test_names_that_are_awkward_in_json_do_not_break_the_seal(colour_bundle, tmp
 
 
 def test_a_card_too_large_to_be_one_is_not_read(bundle, refusal, monkeypatch):
-    monkeypatch.setattr("pawsight.bundle_checks.MAX_CARD_BYTES", 100)
+    monkeypatch.setattr("pawsight.classifier.bundle_checks.MAX_CARD_BYTES", 100)
     assert refusal() == "bundle.json is larger than 100 bytes."
 
 
 def test_a_model_too_large_to_be_one_is_not_read(bundle, refusal, monkeypatch):
-    monkeypatch.setattr("pawsight.bundle_checks.MAX_FILE_BYTES", 100)
+    monkeypatch.setattr("pawsight.classifier.bundle_checks.MAX_FILE_BYTES", 100)
     assert refusal() == "model.onnx is larger than 100 bytes."
 
 
@@ -415,10 +415,12 @@ def test_an_exam_that_would_fill_the_memory_is_refused_unpacked(bundle, refusal,
 
 
 def test_two_arrays_count_together(bundle, refusal, monkeypatch):
-    monkeypatch.setattr("pawsight.bundle_checks.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM))
+    monkeypatch.setattr("pawsight.classifier.bundle_checks.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM))
     replace_file(bundle, "exam.npz", zipped(EXAM))
     read_bundle(bundle)
-    monkeypatch.setattr("pawsight.bundle_checks.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM) - 1)
+    monkeypatch.setattr(
+        "pawsight.classifier.bundle_checks.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM) - 1
+    )
     assert "it unpacks to more than" in refusal()
 
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from pawsight.classifier.graph_checks import fault_in_graph
 from pawsight.core.errors import BundleRefused
-from pawsight.graph_checks import fault_in_graph
 
 MAX_CARD_BYTES = 16 * 2**20
 MAX_FILE_BYTES = 2 * 2**30

@@ -15,14 +15,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.bundle import Bundle, read_bundle
-from pawsight.bundle_checks import refused
+from pawsight.classifier.bundle import Bundle, read_bundle
+from pawsight.classifier.bundle_checks import refused
+from pawsight.classifier.engine import Engine, Lane, Outputs, Precision, best_precision
+from pawsight.classifier.trust import ANSWERED
 from pawsight.core.machine import Machine, this_machine
 from pawsight.data.finder import expand
-from pawsight.engine import Engine, Lane, Outputs, Precision, best_precision
 from pawsight.images.loader import Loaded, load
 from pawsight.models.trust_graph import UNLIKENESS
-from pawsight.trust import ANSWERED
 
 # How far a probability may lie from the one in the exam, given in the same arithmetic: rounding between processors,
 # which in bfloat16, with 8 bits of fraction, goes further. Between the two arithmetics it was up to 0.091, too much to

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.bundle_checks import (
+from pawsight.classifier.bundle_checks import (
     check_graph,
     check_self_contained,
     checked_arrays,
@@ -35,10 +35,10 @@ from pawsight.bundle_checks import (
     refused,
     seal_of,
 )
+from pawsight.classifier.trust import Trust, trust_from
 from pawsight.core.errors import BundleRefused
 from pawsight.core.storage import new_folder, sha256_of, write_bytes, write_json
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
-from pawsight.trust import Trust, trust_from
 
 FORMAT = 2
 CARD, MODEL, EXAM, TRAINED = "bundle.json", "model.onnx", "exam.npz", "trained.txt"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.temperature import fit_temperature, log_probabilities, with_temperature
+from pawsight.classifier.temperature import fit_temperature, log_probabilities, with_temperature
 
 
 def answers(count, classes, *, seed=0, scale=2.0):

@@ -1,1 +1,1 @@
-"""A classifier on disk and in use: the bundle and its checks, the engine that runs it, the predictor, trust in its answers."""
+"""A classifier on disk and in use: bundle, engine, predictor, and how far its answers can be trusted."""

@@ -230,8 +230,8 @@ def own_run(warm: Trained, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def fake_runs() -> Any:
-    """The module `evaluation/fake_runs.py`, which writes made-up run folders."""
-    place = Path(__file__).with_name("evaluation") / "fake_runs.py"
+    """The module `reports/fake_runs.py`, which writes made-up run folders."""
+    place = Path(__file__).with_name("reports") / "fake_runs.py"
     spec: Any = importlib.util.spec_from_file_location("pawsight_tests_fake_runs", place)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

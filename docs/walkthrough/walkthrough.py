@@ -48,8 +48,8 @@ from IPython.display import Image, display
 
 import pawsight
 from pawsight.evaluation.intervals import wilson
-from pawsight.evaluation.run_folder import read_rung
-from pawsight.history import best_epoch
+from pawsight.reports.run_folder import read_rung
+from pawsight.training.history import best_epoch
 
 
 def percent(share):

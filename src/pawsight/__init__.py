@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from pawsight.classifier.predictor import Prediction, Predictor
     from pawsight.classifier.predictor import load_predictor as load
     from pawsight.core.errors import PawsightError
-    from pawsight.evaluation.ladder_report import LadderReport
     from pawsight.jobs.compare import CompareReport, compare
     from pawsight.jobs.evaluate import EvaluateReport, evaluate
     from pawsight.jobs.explain import Explained, explain
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
     from pawsight.jobs.train import train
     from pawsight.jobs.train_report import TrainReport
     from pawsight.models.recipe import Recipe
+    from pawsight.reports.ladder_report import LadderReport
 
 _HOMES = {
     "CompareReport": ("pawsight.jobs.compare", "CompareReport"),
@@ -65,7 +65,7 @@ _HOMES = {
     "ExportReport": ("pawsight.jobs.export", "ExportReport"),
     "InspectReport": ("pawsight.jobs.inspect", "InspectReport"),
     "LadderOutcome": ("pawsight.jobs.ladder", "LadderOutcome"),
-    "LadderReport": ("pawsight.evaluation.ladder_report", "LadderReport"),
+    "LadderReport": ("pawsight.reports.ladder_report", "LadderReport"),
     "PawsightError": ("pawsight.core.errors", "PawsightError"),
     "Prediction": ("pawsight.classifier.predictor", "Prediction"),
     "Predictor": ("pawsight.classifier.predictor", "Predictor"),

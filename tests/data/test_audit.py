@@ -17,8 +17,8 @@ from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
 from pawsight.data.split import make_split
-from pawsight.evaluation.audit_words import EXPLAINED
 from pawsight.images.decode import DecodeSettings
+from pawsight.reports.audit_words import EXPLAINED
 
 WIDTH, HEIGHT = 200, 150
 

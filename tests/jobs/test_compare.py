@@ -14,11 +14,11 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.cli import cli
 from pawsight.core.errors import StorageError, WrongUsage
-from pawsight.evaluation.answer_table import AnswerTable
 from pawsight.evaluation.compare import holm
 from pawsight.jobs import compare as job
 from pawsight.jobs.compare import compare, summary
 from pawsight.jobs.sealed import looks_at_test
+from pawsight.reports.answer_table import AnswerTable
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from pawsight.core.errors import WrongUsage
-from pawsight.evaluation.ladder_report import LadderReport, RungResult
-from pawsight.evaluation.ladder_views import unique_names
-from pawsight.evaluation.run_folder import read_rung
 from pawsight.jobs import report as job
 from pawsight.jobs.report import default_target, report, summary
+from pawsight.reports.ladder_report import LadderReport, RungResult
+from pawsight.reports.ladder_views import unique_names
+from pawsight.reports.run_folder import read_rung
 
 
 @pytest.fixture

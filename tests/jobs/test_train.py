@@ -16,14 +16,14 @@ from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.findings import found
 from pawsight.data.patched import PatchOutcome
 from pawsight.evaluation.compare import gain
-from pawsight.evaluation.ladder_report import build_report
-from pawsight.evaluation.ladder_words import unmeasured_sentence
 from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.report import sentence
 from pawsight.jobs.train import train
 from pawsight.jobs.train_report import TrainReport, summary
 from pawsight.jobs.trust_report import TrustReport
 from pawsight.models.ladder import Wishes, make_recipe
+from pawsight.reports.ladder_report import build_report
+from pawsight.reports.ladder_words import unmeasured_sentence
 
 
 def strict(value):

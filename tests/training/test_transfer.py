@@ -10,8 +10,8 @@ import pytest
 
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.history import Epoch
 from pawsight.models.ladder import RUNGS
+from pawsight.training.history import Epoch
 from pawsight.training.material import Workplace
 from pawsight.training.views import FOLDER
 

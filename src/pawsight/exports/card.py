@@ -16,12 +16,12 @@ from typing import Any
 from pawsight.core.runs import METRICS
 from pawsight.core.storage import write_text
 from pawsight.evaluation.intervals import wilson
-from pawsight.evaluation.ladder_words import visible
 from pawsight.evaluation.learning_curve import sentence
-from pawsight.evaluation.run_folder import finite, listing, mapping, read_json
-from pawsight.evaluation.trust_stored import KeptCurve, KeptSlices, read_curve, read_slices
 from pawsight.exports.facts import DECODING, facts_of
 from pawsight.exports.target import Order
+from pawsight.reports.ladder_words import visible
+from pawsight.reports.run_folder import finite, listing, mapping, read_json
+from pawsight.reports.trust_stored import KeptCurve, KeptSlices, read_curve, read_slices
 
 TEMPLATE = "card.md.j2"
 SLICES_SHOWN = 10

@@ -17,7 +17,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_text
 from pawsight.data.catalog import Catalog
 from pawsight.data.findings import Finding
-from pawsight.evaluation.audit_words import EXPLAINED
+from pawsight.reports.audit_words import EXPLAINED
 
 FOLDER, CSV, HTML = "audit", "audit.csv", "audit.html"
 
@@ -54,7 +54,7 @@ def write_audit(folder: Path, name: str, catalog: Catalog, findings: Sequence[Fi
     Raises:
         StorageError: the disk refused.
     """
-    from pawsight.evaluation.audit_page import make_page, render_csv, render_html
+    from pawsight.reports.audit_page import make_page, render_csv, render_html
 
     files = AuditFiles(folder / CSV, folder / HTML)
     again = shlex.join(["pawsight", "inspect", name, "--report", "--target", str(folder)])

@@ -16,16 +16,16 @@ from typing import Any
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
-from pawsight.evaluation.answer_table import AnswerTable, read_answers, shared
 from pawsight.evaluation.compare import TIE, Gain, corrected, pictures_to_settle
 from pawsight.evaluation.compare import compare as gain_between
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.ladder_views import command_of
-from pawsight.evaluation.ladder_words import points_between, signed
 from pawsight.evaluation.metrics import Metrics, measure
 from pawsight.evaluation.report import aligned, to_jsonable
-from pawsight.evaluation.run_folder import Rung, read_rung
 from pawsight.jobs.sealed import count_look, told_looks
+from pawsight.reports.answer_table import AnswerTable, read_answers, shared
+from pawsight.reports.ladder_views import command_of
+from pawsight.reports.ladder_words import points_between, signed
+from pawsight.reports.run_folder import Rung, read_rung
 
 MOST_PAIRED = 4  # runs up to which each is compared with each; of more each with the first
 

@@ -22,7 +22,6 @@ from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import METRICS, new_group, set_latest
 from pawsight.core.storage import write_json
 from pawsight.data.sources import Source, resolve
-from pawsight.evaluation.ladder_report import LadderReport, build_report
 from pawsight.evaluation.report import to_jsonable
 from pawsight.jobs.evaluate import evaluate
 from pawsight.jobs.given_split import given_split
@@ -34,6 +33,7 @@ from pawsight.jobs.train_report import TrainReport
 from pawsight.jobs.trust_parts import complete
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import SEES
+from pawsight.reports.ladder_report import LadderReport, build_report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from typing import Any
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.evaluation.compare import TIE
-from pawsight.evaluation.ladder_report import LadderReport, RungResult, build_report, told_about
-from pawsight.evaluation.ladder_words import percent, points_between, signed
 from pawsight.jobs.trust_parts import QUICK, complete, lacking
+from pawsight.reports.ladder_report import LadderReport, RungResult, build_report, told_about
+from pawsight.reports.ladder_words import percent, points_between, signed
 
 _NAMED_RUNS = 6  # up to which a folder's name lists every run
 

@@ -21,10 +21,8 @@ from pawsight.data.audit import audit
 from pawsight.data.patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split_file import SplitFile
-from pawsight.evaluation.audit_page import COLUMNS
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import measure
-from pawsight.history import HISTORY, write_history
 from pawsight.jobs.given_split import given_split
 from pawsight.jobs.log import Logged
 from pawsight.jobs.order import Order, command_for, existing
@@ -34,6 +32,8 @@ from pawsight.jobs.train_report import TrainReport, summary
 from pawsight.jobs.trust_report import trust_report
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import Recipe
+from pawsight.reports.audit_page import COLUMNS
+from pawsight.training.history import HISTORY, write_history
 
 if TYPE_CHECKING:
     from pawsight.training.material import Workplace
@@ -240,7 +240,7 @@ def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) -
 
 
 def _write_curves(report: TrainReport) -> None:
-    from pawsight.evaluation.charts import Guessing, draw_history
+    from pawsight.reports.charts import Guessing, draw_history
 
     write_history(report.run / HISTORY, report.history)
     baseline = report.validation.baseline if report.validation else report.catalog.baseline

@@ -17,13 +17,13 @@ from pawsight.data.findings import Finding
 from pawsight.data.patched import PatchOutcome
 from pawsight.data.split import Split
 from pawsight.evaluation.compare import Gain
-from pawsight.evaluation.ladder_words import unmeasured_sentence
 from pawsight.evaluation.metrics import Metrics
 from pawsight.evaluation.report import sentence, to_jsonable
-from pawsight.history import Epoch
 from pawsight.jobs.patch_gain import spoken
 from pawsight.jobs.trust_report import TrustReport
 from pawsight.models.recipe import Recipe
+from pawsight.reports.ladder_words import unmeasured_sentence
+from pawsight.training.history import Epoch
 
 if TYPE_CHECKING:
     from pawsight.training.material import Layer

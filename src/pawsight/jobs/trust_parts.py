@@ -17,12 +17,12 @@ from pawsight.core.errors import BadCatalog, PawsightError
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
 from pawsight.core.storage import sha256_of_file, write_json
-from pawsight.evaluation.run_folder import read_rung
 from pawsight.evaluation.slices import Judged
-from pawsight.evaluation.trust_page import LEARNING_CURVE, SLICES, SUSPECTS
-from pawsight.evaluation.trust_stored import read_curve, read_slices, read_suspects
 from pawsight.jobs.sealed import held_out
 from pawsight.jobs.slices import slices_of, store_slices
+from pawsight.reports.run_folder import read_rung
+from pawsight.reports.trust_page import LEARNING_CURVE, SLICES, SUSPECTS
+from pawsight.reports.trust_stored import read_curve, read_slices, read_suspects
 
 if TYPE_CHECKING:
     from pawsight.jobs.review import ReviewReport

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.storage import write_bytes
-from pawsight.history import Epoch
+from pawsight.training.history import Epoch
 
 FILE = "checkpoint.npz"
 _DIGEST_BYTES = 32

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pawsight.core.storage import new_folder
-from pawsight.history import Epoch
+from pawsight.training.history import Epoch
 
 FOLDER = "tensorboard"
 

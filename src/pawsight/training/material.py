@@ -20,10 +20,10 @@ from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.storage import sha256_of
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.split import Split
-from pawsight.history import Epoch
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.models.recipe import Recipe
 from pawsight.training.features import FeatureSink
+from pawsight.training.history import Epoch
 from pawsight.training.pixels import stacked_pixels
 
 Floats = NDArray[np.float32]

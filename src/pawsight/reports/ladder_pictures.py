@@ -1,0 +1,125 @@
+"""The pictures in a report: a few of each class, and those a classifier was most confidently wrong about.
+
+Enters: places in a split, answers, the root of the data. Leaves: small JPEGs as data: addresses. Does not know: pages.
+
+A picture is shown only while it is still, byte for byte, the one that was trained or measured on.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pawsight.core.errors import UnreadablePicture
+from pawsight.core.storage import sha256_of
+from pawsight.images.decode import DecodeSettings, decode
+from pawsight.reports.run_folder import Answer, Placed, Rung
+
+ROWS, COLUMNS = 6, 3  # classes in the grid, pictures of each
+MISTAKES = 8
+_SIDE = 256  # pixels of the longer side
+_QUALITY = 78  # of the JPEG, 1-95
+_TRIES = 12  # pictures looked for in a class before giving up: the data may be gone altogether
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One picture, ready for a page."""
+
+    address: str  # data:image/jpeg;base64,... or empty where the picture is no longer there
+    width: int  # pixels
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """A class with a few of its pictures."""
+
+    label: str
+    pictures: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A wrong answer with its picture."""
+
+    path: str
+    truth: str
+    predicted: str
+    probability: float
+    shown: Shown
+
+
+MISSING = Shown("", 4, 3)
+
+
+def picture_grid(split: Sequence[Placed], classes: Sequence[str], root: Path | None, *, seed: int) -> list[GridRow]:
+    """Return up to three random training pictures of each of the first six classes.
+
+    Args:
+        split: every picture's place.
+        classes: in the order in which they are shown.
+        root: folder that the paths are below; None where it is not known.
+        seed: of the choice.
+    """
+    chance = random.Random(seed)  # noqa: S311 - a choice of pictures is no secret
+    rows = []
+    for label in classes[:ROWS]:
+        own = [one for one in split if one.label == label]
+        candidates = [one for one in own if one.part == "train"] or own
+        some = chance.sample(candidates, min(_TRIES, len(candidates)))
+        rows.append(GridRow(label, _first_readable(some, root)))
+    return rows
+
+
+def confident_mistakes(rung: Rung) -> tuple[list[Mistake], int]:
+    """Return the most confident wrong answers on validation, the surest first, and how many wrong ones there are."""
+    wrong = [one for one in rung.answers if not one.answered.is_right]
+    surest = sorted(wrong, key=_rank)[:MISTAKES]
+    return [_mistake(one, rung.root) for one in surest], len(wrong)
+
+
+def _rank(one: Answer) -> tuple[float, str]:
+    return (-one.probability if math.isfinite(one.probability) else 0.0), one.path
+
+
+def _mistake(one: Answer, root: Path | None) -> Mistake:
+    shown = show(root, one.path, one.answered.sha256) or MISSING
+    return Mistake(one.path, one.answered.label, one.answered.predicted, one.probability, shown)
+
+
+def _first_readable(candidates: Sequence[Placed], root: Path | None) -> tuple[Shown, ...]:
+    found: list[Shown] = []
+    for one in candidates:
+        picture = show(root, one.path, one.sha256)
+        if picture is not None:
+            found.append(picture)
+        if len(found) == COLUMNS:
+            break
+    return tuple(found)
+
+
+def show(root: Path | None, path: str, sha256: str) -> Shown | None:
+    """Return a small JPEG of a picture in its own shape, None where it is gone, changed or unreadable."""
+    if root is None:
+        return None
+    try:
+        data = (root / path).read_bytes()
+        if sha256_of(data) != sha256:
+            return None
+        decoded = decode(data, DecodeSettings(image_px=_SIDE), name=path)
+    except (OSError, ValueError, UnreadablePicture):  # ValueError: a path that no system can have
+        return None
+    from PIL import Image
+
+    scale = _SIDE / max(decoded.width, decoded.height)
+    size = (max(1, round(decoded.width * scale)), max(1, round(decoded.height * scale)))
+    buffer = io.BytesIO()
+    Image.fromarray(decoded.pixels).resize(size).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    address = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return Shown(address, *size)

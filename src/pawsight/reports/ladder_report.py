@@ -1,0 +1,228 @@
+"""Run folders -> one report of a ladder, for people (HTML, Markdown) and for programs (JSON).
+
+Enters: folders of finished runs, lowest rung first. Leaves: report.html, report.md, report.json, and a `LadderReport`.
+Does not know: how runs are made, what is printed.
+
+    run_folder.py        a run folder -> Rung            compare.py           two rungs -> Gain
+    ladder_words.py      figures -> words                ladder_views.py      one rung as the page shows it
+    ladder_outcome.py    choice, test score, mistakes    ladder_pictures.py   pictures as small JPEGs
+    trust_page.py        how far to trust the chosen run, from trust_audit, trust_answers and trust_weak
+    ladder_page.py       all of it -> Page               templates/           Page -> HTML and Markdown
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawsight.core.errors import WrongUsage
+from pawsight.core.storage import write_json, write_text
+from pawsight.evaluation.compare import Gain, compare, corrected, pictures_to_settle
+from pawsight.reports.chart_style import chart_variables
+from pawsight.reports.ladder_outcome import Ladder
+from pawsight.reports.ladder_page import Page, make_page
+from pawsight.reports.ladder_words import certainty, visible
+from pawsight.reports.one_data import check_one_data
+from pawsight.reports.pages import environment
+from pawsight.reports.run_folder import Rung, mapping, read_rung
+from pawsight.reports.trust_page import make_trust, trust_json
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+HTML, MARKDOWN, JSON = "report.html", "report.md", "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungResult:
+    """One rung as programs read it."""
+
+    recipe: str
+    run: Path
+    validation: Mapping[str, Any] | None  # as in the run's metrics.json
+    seconds_per_epoch: float | None
+    parameters: Mapping[str, Any] | None
+    gain: Gain | None  # over the rung below; None for the first and where nothing can be compared
+    more_pictures: int | None = None  # that would settle a tie; 0 where it is settled, None where no number would
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "recipe": self.recipe,
+            "run": str(self.run),
+            "validation": dict(self.validation) if self.validation is not None else None,
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "parameters": dict(self.parameters) if self.parameters is not None else None,
+            "gain": self.gain.to_json() | {"more_pictures": self.more_pictures} if self.gain is not None else None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderReport:
+    """What a ladder came to, and where its report stands."""
+
+    rungs: tuple[RungResult, ...]  # lowest first
+    chosen: str | None  # recipe of the rung with the best validation accuracy; None where none was measured
+    chosen_run: Path | None
+    test: Mapping[str, Any] | None  # of the chosen rung, as in its metrics.json
+    report: Path  # absolute, report.html
+    trust: Mapping[str, Any] | None = None  # about the chosen run, or the only one
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `report --json` prints them."""
+        return {
+            "rungs": [rung.to_json() for rung in self.rungs],
+            "chosen": self.chosen,
+            "chosen_run": str(self.chosen_run) if self.chosen_run is not None else None,
+            "test": dict(self.test) if self.test is not None else None,
+            "trust": dict(self.trust) if self.trust is not None else None,
+            "report": str(self.report),
+        }
+
+
+def build_report(
+    runs: Sequence[Path],
+    target: Path,
+    *,
+    seed: int = 0,
+    left_out: Mapping[str, str] | None = None,
+    absent: Mapping[str, str] | None = None,
+) -> LadderReport:
+    """Write report.html, report.md and report.json about finished runs.
+
+    Args:
+        runs: run folders, the lowest rung first; a run named twice counts once.
+        target: folder for the three files, made where it is missing; reports that stand there are replaced.
+        seed: of the choice of pictures that are shown.
+        left_out: recipes that were asked for and not trained, each with the reason.
+        absent: why slices, suspects or learning_curve of the chosen run could not be computed, where somebody tried.
+
+    Returns:
+        what the report says.
+
+    Raises:
+        WrongUsage: no run is given, a folder is no finished run, or two lie on different data. StorageError: the disk
+            refused.
+    """
+    if not runs:
+        raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
+    folders = list(dict.fromkeys(run.expanduser().resolve() for run in runs))
+    ladder = _read(folders)
+    place = target.expanduser().absolute()
+    again = shlex.join(["pawsight", "report", *(str(folder) for folder in folders), "--target", str(place)])
+    subject = _subject(ladder)
+    trust = make_trust(subject, absent or {}) if subject is not None else None
+    page = make_page(ladder, again=again, seed=seed, left_out=left_out or {}, trust=trust)
+    report = _result(ladder, place / HTML, trust_json(subject) if subject is not None else None)
+    write_text(place / MARKDOWN, render_markdown(page))
+    write_json(place / JSON, report.to_json())
+    write_text(place / HTML, render_html(page))
+    return report
+
+
+def told_about(runs: Sequence[Path]) -> Path | None:
+    """Return the run whose trust a report tells about: the chosen one, else the only one; None where there is none.
+
+    Raises:
+        WrongUsage: a folder is no finished run, or two lie on different data.
+    """
+    subject = _subject(_read(list(dict.fromkeys(run.expanduser().resolve() for run in runs))))
+    return subject.folder if subject is not None else None
+
+
+def _read(folders: Sequence[Path]) -> Ladder:
+    rungs = [read_rung(folder) for folder in folders]
+    check_one_data(rungs)
+    return climbed(rungs)
+
+
+def climbed(rungs: Sequence[Rung]) -> Ladder:
+    """Compare each rung with the one below and choose the best.
+
+    The highest validation accuracy is chosen; ties go to the lower log loss, then to the lower rung.
+    """
+    answers = [[one.answered for one in rung.answers] for rung in rungs]
+    gains = [compare(lower, upper) for lower, upper in pairwise(answers)]
+    measured = [rung for rung in rungs if rung.validation is not None]
+    chosen = min(measured, key=_rank) if measured else None
+    return Ladder(rungs=tuple(rungs), gains=(None, *corrected(gains)), chosen=chosen)
+
+
+def render_html(page: Page) -> str:
+    """Return the page as one self-contained HTML file."""
+    template = _environment().get_template("ladder.html.j2")
+    return template.render(
+        page=page, light=chart_variables(dark=False), dark=chart_variables(dark=True), several=len(page.rungs) > 1
+    )
+
+
+def render_markdown(page: Page) -> str:
+    """Return the page as Markdown, without pictures."""
+    text = _environment().get_template("ladder.md.j2").render(page=page, several=len(page.rungs) > 1)
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def as_markdown(text: object) -> str:
+    """Return text that Markdown shows as it is."""
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|~$&!" else letter for letter in visible(text))
+
+
+def _environment() -> Environment:
+    made = environment()
+    made.filters |= {"certainty": certainty, "md": as_markdown, "code": _as_code}
+    return made
+
+
+def _as_code(text: object) -> str:
+    """Return text as a Markdown code span, whatever ticks are in it; with angle brackets as text that is escaped.
+
+    Within a span nothing can be escaped, and not every reader of Markdown keeps tags in one from being tags.
+    """
+    shown = visible(text)
+    if "<" in shown or ">" in shown:
+        return as_markdown(text)
+    fence = "`" * (max((len(run) for run in "".join(c if c == "`" else " " for c in shown).split()), default=0) + 1)
+    return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
+
+
+def _subject(ladder: Ladder) -> Rung | None:
+    return ladder.chosen or (ladder.rungs[0] if len(ladder.rungs) == 1 else None)
+
+
+def _rank(rung: Rung) -> tuple[float, float]:
+    score = rung.validation
+    if score is None:
+        return math.inf, math.inf
+    return -score.accuracy, math.inf if math.isnan(score.log_loss) else score.log_loss
+
+
+def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> LadderReport:
+    chosen, comparisons = ladder.chosen, sum(gain is not None for gain in ladder.gains)
+    return LadderReport(
+        rungs=tuple(
+            _rung_result(rung, gain, comparisons) for rung, gain in zip(ladder.rungs, ladder.gains, strict=True)
+        ),
+        chosen=chosen.recipe if chosen is not None else None,
+        chosen_run=chosen.folder if chosen is not None else None,
+        test=chosen.test.plain if chosen is not None and chosen.test is not None else None,
+        report=report,
+        trust=trust,
+    )
+
+
+def _rung_result(rung: Rung, gain: Gain | None, comparisons: int) -> RungResult:
+    return RungResult(
+        recipe=rung.recipe,
+        run=rung.folder,
+        validation=rung.validation.plain if rung.validation is not None else None,
+        seconds_per_epoch=rung.number("seconds_per_epoch"),
+        parameters=mapping(rung.plain.get("parameters")) or None,
+        gain=gain,
+        more_pictures=pictures_to_settle(gain, comparisons=comparisons) if gain is not None else None,
+    )

@@ -1,0 +1,248 @@
+"""One rung as a page shows it: figures as words, layers as rows, curves as drawings.
+
+Enters: a `Rung` with its gain over the one below. Leaves: a `RungView`. Does not know: how pages are laid out.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pawsight.evaluation.compare import Gain
+from pawsight.reports import ladder_words as words
+from pawsight.reports.charts import Guessing, accuracy_svg, loss_svg
+from pawsight.reports.run_folder import Rung, finite, listing, mapping
+from pawsight.training.history import best_epoch
+
+_SPOKEN = {"f32": "float32", "bf16": "bfloat16"}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One layer of a network."""
+
+    name: str
+    type: str
+    output: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungView:
+    """One rung, in words that are not yet escaped."""
+
+    number: int
+    name: str  # unique on the page
+    adds: str  # what this rung adds; may be empty
+    accuracy: str
+    interval: str
+    score: str  # the sentence about validation
+    points: str  # gain over the rung below; empty where there is none
+    points_interval: str
+    verdict: str  # better, worse, tie or empty
+    chance: str
+    gain: str  # the sentence about the gain
+    parameters: str
+    trainable: str
+    seconds_per_epoch: str
+    seconds: str
+    facts: tuple[tuple[str, str], ...]
+    layers: tuple[LayerRow, ...]
+    notes: tuple[str, ...]
+    curve: str  # the sentence about the curves; empty without epochs
+    accuracy_svg: str
+    loss_svg: str
+    run: str
+    command: str
+    is_command_rebuilt: bool
+    is_chosen: bool
+
+
+def rung_views(
+    rungs: Sequence[Rung], names: Sequence[str], gains: Sequence[Gain | None], chosen: Rung | None
+) -> list[RungView]:
+    """Return a view of every rung.
+
+    Args:
+        rungs: from the lowest up.
+        names: unique names for them.
+        gains: of each over the one below, None where nothing can be compared.
+        chosen: the one chosen on validation.
+    """
+    return [
+        _view(rungs, names, index, gains[index] if index else None, is_chosen=rungs[index] is chosen)
+        for index in range(len(rungs))
+    ]
+
+
+def unique_names(rungs: Iterable[Rung]) -> list[str]:
+    """Return the recipes' names, with seed and run beside those that stand there more than once.
+
+    Runs of one number in two folders are told apart by their paths.
+    """
+    every = list(rungs)
+    recipes = Counter(rung.recipe for rung in every)
+    folders = Counter((rung.recipe, rung.folder.name) for rung in every)
+    return [
+        rung.recipe
+        if recipes[rung.recipe] == 1
+        else f"{rung.recipe}, seed {_seed(rung)}, run "
+        f"{rung.folder.name if folders[rung.recipe, rung.folder.name] == 1 else rung.folder}"
+        for rung in every
+    ]
+
+
+def command_of(rung: Rung) -> tuple[str, bool]:
+    """Return the command that made a run, and whether it had to be put together from what the run records."""
+    told = rung.plain.get("command")
+    if isinstance(told, str) and told:
+        return told, False
+    if isinstance(told, list) and told:
+        return shlex.join(str(word) for word in told), False
+    line = ["pawsight", "train", str(rung.root or "DATA"), "--recipe", rung.recipe, "--seed", _seed(rung)]
+    if rung.settings.get("backbone"):
+        line += ["--backbone", str(rung.settings["backbone"])]
+    if rung.settings.get("image_px"):
+        line += ["--image-px", str(rung.settings["image_px"])]
+    if rung.settings.get("split_seed"):
+        line += ["--split-seed", str(rung.settings["split_seed"])]
+    return shlex.join(line), True
+
+
+def _view(rungs: Sequence[Rung], names: Sequence[str], index: int, gain: Gain | None, *, is_chosen: bool) -> RungView:
+    rung, command = rungs[index], command_of(rungs[index])
+    accuracy, loss = _curves(rung, index)
+    return RungView(
+        number=index + 1,
+        name=names[index],
+        adds=_text(rung, "adds"),
+        accuracy=words.percent(rung.validation.accuracy) if rung.validation else "not measured",
+        interval=words.between(rung.validation.interval) if rung.validation else "",
+        score=_score_sentence(rung),
+        points=words.signed(gain.points) if gain else "",
+        points_interval=words.points_between(gain.interval) if gain else "",
+        verdict=gain.verdict if gain else "",
+        chance=words.chance(gain.p_value if gain.p_holm is None else gain.p_holm) if gain else "",
+        gain=_gain_sentence(rungs, names, index, gain),
+        parameters=words.whole(rung.number("parameters", "total")),
+        trainable=words.whole(rung.number("parameters", "trainable")),
+        seconds_per_epoch=_per_epoch(rung),
+        seconds=words.duration(rung.number("seconds", "total")),
+        facts=tuple(_facts(rung)),
+        layers=tuple(_layers(rung)),
+        notes=tuple(str(note) for note in listing(rung.plain.get("notes"))),
+        curve=_curve_sentence(rung),
+        accuracy_svg=accuracy,
+        loss_svg=loss,
+        run=str(rung.folder),
+        command=command[0],
+        is_command_rebuilt=command[1],
+        is_chosen=is_chosen,
+    )
+
+
+def _score_sentence(rung: Rung) -> str:
+    score = rung.validation
+    if score is None:
+        return "It was not measured on validation, so nothing can be said about it."
+    told = (
+        f"It is right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} of the validation part "
+        f"(95{words.NBSP}% interval {words.between(score.interval)})"
+    )
+    if math.isfinite(score.log_loss):
+        ends = [finite(end) for end in listing(mapping(score.plain.get("intervals")).get("log_loss"))]
+        interval = f" ({ends[0]:.3f} to {ends[1]:.3f})" if len(ends) == 2 and None not in ends else ""
+        told += f", with a log loss of {score.log_loss:.3f}{interval}"
+    return f"{told}."
+
+
+def _gain_sentence(rungs: Sequence[Rung], names: Sequence[str], index: int, gain: Gain | None) -> str:
+    if index == 0:
+        return ""
+    lower, upper = rungs[index - 1], rungs[index]
+    if gain is None:
+        return f"It cannot be compared with {names[index - 1]}: the two answered no validation picture in common."
+    told = words.verdict_sentence(gain, names[index], names[index - 1], comparisons=len(rungs) - 1)
+    if lower.digest != upper.digest:
+        told += " The two runs cut the data differently; only the pictures that both validated on count here."
+    return told
+
+
+def _curve_sentence(rung: Rung) -> str:
+    if not rung.history:
+        return ""
+    best = best_epoch(rung.history)
+    if not math.isfinite(best.val_accuracy):
+        return ""
+    told = (
+        f"At its best epoch, {best.number} of {len(rung.history)}, it is right on {words.percent(best.accuracy)} of "
+        f"the training part and {words.percent(best.val_accuracy)} of validation."
+    )
+    last = rung.history[-1]
+    if last.number != best.number:
+        told += f" At the last, on {words.percent(last.accuracy)} and {words.percent(last.val_accuracy)}."
+    return told
+
+
+def _curves(rung: Rung, index: int) -> tuple[str, str]:
+    if not rung.history:
+        return "", ""
+    baseline = rung.validation.baseline if rung.validation else None
+    guessing = Guessing(len(rung.classes), baseline)
+    return (
+        accuracy_svg(rung.history, guessing, name=f"rung{index + 1}-accuracy"),
+        loss_svg(rung.history, guessing, name=f"rung{index + 1}-loss"),
+    )
+
+
+def _facts(rung: Rung) -> Iterable[tuple[str, str]]:
+    """Yield what a reader may want to know beside the scores, as far as the run says it."""
+    total, trainable = rung.number("parameters", "total"), rung.number("parameters", "trainable")
+    if total is not None:
+        yield "Parameters", f"{words.whole(total)}{_taught(total, trainable)}"
+    yield "Time", _time(rung)
+    if rung.number("image_px"):
+        yield "Picture size", f"{words.whole(rung.number('image_px'))} px square"
+    for term, key in (("Backbone", "backbone"), ("Weights", "weights"), ("Arithmetic", "precision")):
+        if _text(rung, key):
+            yield term, _SPOKEN.get(_text(rung, key), _text(rung, key))
+    yield "Seed", _seed(rung)
+
+
+def _taught(total: float, trainable: float | None) -> str:
+    if trainable is None or not total:
+        return ""
+    return " (all trained)" if trainable == total else f" ({words.whole(trainable)} trained)"
+
+
+def _time(rung: Rung) -> str:
+    total = words.duration(rung.number("seconds", "total"))
+    per_epoch = rung.number("seconds_per_epoch")
+    return f"{total} in all" + (f", {words.duration(per_epoch)} an epoch" if per_epoch is not None else "")
+
+
+def _per_epoch(rung: Rung) -> str:
+    per_epoch = rung.number("seconds_per_epoch")
+    return words.duration(per_epoch) if per_epoch is not None else ""
+
+
+def _layers(rung: Rung) -> Iterable[LayerRow]:
+    for layer in map(mapping, listing(rung.plain.get("layers"))):
+        output = layer.get("output", "")
+        if isinstance(output, list):
+            output = " × ".join(str(size) for size in output if size is not None)
+        count = words.whole(finite(layer.get("parameters")))
+        yield LayerRow(str(layer.get("name", "")), str(layer.get("type", "")), str(output), count)
+
+
+def _text(rung: Rung, key: str) -> str:
+    value = rung.plain.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _seed(rung: Rung) -> str:
+    seed = rung.number("seed")
+    return "unknown" if seed is None else str(int(seed))

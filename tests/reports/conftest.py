@@ -1,0 +1,99 @@
+"""A made-up run that keeps everything a report may tell, and the pieces it is made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pawsight.core.runs import write_table
+from pawsight.core.storage import sha256_of, write_json
+from pawsight.data.findings import Finding, found
+from pawsight.evaluation.learning_curve import Trial, trace_curve
+from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
+from pawsight.reports.run_folder import read_rung
+
+CLASSES = ("cats", "dogs")
+EVIL = '"><script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}'
+COLUMNS = ("path", "problem", "value", "severity")
+PROMISE = {
+    "max_error": 0.05, "confidence": 0.9, "threshold": 0.7, "pictures": 40, "answered": 35, "errors": 1,
+    "coverage": 0.875, "coverage_interval": [0.73, 0.96], "expected_risk": 0.05,
+}  # fmt: skip
+GUARD = {
+    "threshold": 0.6, "false_alarms": 0.01, "pictures": 40, "components": 8,
+    "caught": [{"kind": "noise", "pictures": 15, "caught": 14}],
+}  # fmt: skip
+PAIR = {"before": 0.04, "after": 0.02}
+TRUST = {
+    "calibration": {
+        "temperature": 1.4, "fitted_on": "out-of-fold answers of the training part", "pictures": 90,
+        "validation": {"ece": PAIR, "brier": PAIR, "log_loss": PAIR},
+    },
+    "abstention": {"max_error": 0.05, "promise": PROMISE, "guard": GUARD, "broken": None},
+}  # fmt: skip
+
+
+def one_run(place: Path, fake_runs: Any, **more: Any) -> Path:
+    rows = fake_runs.draw_pictures(place / "pictures", CLASSES)
+    run: Path = fake_runs.write_run(place / "001", rows, CLASSES, root=place / "pictures", accuracy=0.8, more=more)
+    return run
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, fake_runs: Any) -> Path:
+    """A run that keeps everything. Read, never write: copy it."""
+    groups = [["train/0/0.0.jpg", "validation/0/0.1.jpg"], ["train/1/1.2.jpg", "validation/1/1.0.jpg", "gone.jpg"]]
+    place = tmp_path_factory.mktemp("whole")
+    run = one_run(place, fake_runs, straddling=groups, **TRUST)
+    findings = [
+        found("train/0/0.0.jpg", "two-labels", "train/1/1.0.jpg"),
+        found("train/1/1.0.jpg", "two-labels", "train/0/0.0.jpg"),
+        found("train/0", "shortcut-size", f"size {EVIL}"),
+        found("train/0/0.1.jpg", "dark", 12.5),
+    ]
+    write_findings(run, findings)
+    write_json(run / "slices.json", plain_slices(run))
+    write_json(run / "suspects.json", plain_suspects(run))
+    write_json(run / "learning_curve.json", plain_curve())
+    return run
+
+
+def write_findings(run: Path, findings: list[Finding]) -> None:
+    write_table(run / "audit.csv", COLUMNS, [(one.path, one.problem, one.value, one.severity) for one in findings])
+
+
+def slices_of(run: Path) -> Any:
+    answers = read_rung(run).answers
+    judged = [Judged(one.path, one.answered.label, one.answered.predicted, one.probability) for one in answers]
+    dark = np.array([not one.is_right for one in judged]) | (np.arange(len(judged)) < 6)
+    return measure_slices(judged, {SliceKey("trait", "dark"): dark, SliceKey("folder", EVIL): ~dark})
+
+
+def plain_slices(run: Path) -> dict[str, Any]:
+    return {"part": "validation", "pictures": 40, "slices": [one.to_json() for one in slices_of(run)]}
+
+
+def plain_suspects(run: Path) -> dict[str, Any]:
+    digest = sha256_of((run.parent / "pictures" / "train/0/0.0.jpg").read_bytes())
+    row = {"given": "cats", "suggested": EVIL, "score": 0.9, "suspect": True, "reason": f"all say {EVIL}"}
+    rows = [{"path": "train/0/0.0.jpg", "sha256": digest, "part": "train"} | row] * 14
+    return {
+        "pictures": 46, "flagged": 14, "left_out": 0, "suspects": rows,
+        "alike_across": [{"path": "train/0/0.0.jpg", "other": "validation/0/0.0.jpg", "similarity": 0.91}],
+    }  # fmt: skip
+
+
+def curve() -> Any:
+    chance = np.random.default_rng(0)
+    return trace_curve(
+        [Trial(share, int(100 * share), chance.random((2, 50)) < 0.3 - share / 5) for share in (0.2, 0.5, 1)]
+    )
+
+
+def plain_curve() -> dict[str, Any]:
+    told = {"recipe": "cnn", "trained": "probe on a backbone at 96 px", "is_stand_in": True, "left_out": 3}
+    return told | json.loads(json.dumps(curve().to_json()))

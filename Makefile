@@ -13,7 +13,7 @@ MUTMUT := mutmut==3.8.1
 ORT_WEB := onnxruntime-web@1.30.0
 # Ray's tests have processes of their own: in one that had TensorFlow's, HDF5's and pyarrow's libraries as well, the import
 # of Ray Data once ended with a segmentation fault while Python collected garbage.
-WITH_RAY := tests/scale
+WITH_RAY := tests/distributed
 PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 
 # What computes with networks, and so depends on the processor.

@@ -16,8 +16,8 @@ from pawsight.classifier.trust import Caution
 from pawsight.core.errors import WrongUsage
 from pawsight.data.patch import Patch
 from pawsight.data.split_file import SplitFile
+from pawsight.distributed.pool import Pool
 from pawsight.models.ladder import Wishes
-from pawsight.scale.pool import Pool
 
 _BOTH = ("validation", "test")
 

@@ -18,13 +18,13 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.extras import POOL, WRITING, need
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of_file
-from pawsight.scale.local import parts_here
-from pawsight.scale.parts import Tally
-from pawsight.scale.pool import Pool
-from pawsight.scale.pooled import parts_by_pool
-from pawsight.scale.remote import is_url
-from pawsight.scale.sources import paths_of
-from pawsight.scale.work import SHARD, Parts, Work, begin, held, opened, resume
+from pawsight.distributed.local import parts_here
+from pawsight.distributed.parts import Tally
+from pawsight.distributed.pool import Pool
+from pawsight.distributed.pooled import parts_by_pool
+from pawsight.distributed.remote import is_url
+from pawsight.distributed.sources import paths_of
+from pawsight.distributed.work import SHARD, Parts, Work, begin, held, opened, resume
 
 EngineName = Literal["local", "ray"]
 

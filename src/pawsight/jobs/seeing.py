@@ -19,11 +19,11 @@ from pawsight.core.extras import POOL, WRITING, need
 from pawsight.data.catalog import PixelSink, Seen, see_files, stored
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
+from pawsight.distributed.pool import Pool
+from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.efficientnet_onnx import backbone_onnx
 from pawsight.models.recipe import SEES, Recipe
-from pawsight.scale.pool import Pool
-from pawsight.scale.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.training.features import FeatureSink
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import BadCatalog, DownloadFailed, MissingExtra, NoPictures, StorageError, WrongUsage
 from pawsight.data.finder import expand
-from pawsight.scale import remote
-from pawsight.scale.clerk import Clerk
-from pawsight.scale.parts import Stamp
-from pawsight.scale.sources import paths_of
+from pawsight.distributed import remote
+from pawsight.distributed.clerk import Clerk
+from pawsight.distributed.parts import Stamp
+from pawsight.distributed.sources import paths_of
 
 from .conftest import says
 

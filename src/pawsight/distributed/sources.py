@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.finder import HIDDEN_NAMES, is_folder
-from pawsight.scale import remote
-from pawsight.scale.listed import is_list, read_paths
+from pawsight.distributed import remote
+from pawsight.distributed.listed import is_list, read_paths
 
 
 def paths_of(named: Sequence[str], *, without: Path | None = None) -> Iterator[str]:

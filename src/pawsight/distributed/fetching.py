@@ -15,9 +15,9 @@ from pathlib import Path
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.storage import sha256_of
 from pawsight.core.thread_pool import ordered_map
+from pawsight.distributed import remote
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import Loaded, read_regular_file
-from pawsight.scale import remote
 
 _READERS = 4  # files read at once, each whole in memory: an object store takes some 30 ms to answer
 

@@ -6,8 +6,8 @@ Enters: a `Bundle`, a `Work`. Leaves: finished parts with their numbers. Does no
 from __future__ import annotations
 
 from pawsight.classifier.bundle import Bundle
-from pawsight.scale.clerk import Clerk
-from pawsight.scale.work import PATHS, Parts, Work, read_shard
+from pawsight.distributed.clerk import Clerk
+from pawsight.distributed.work import PATHS, Parts, Work, read_shard
 
 
 def parts_here(bundle: Bundle, work: Work) -> Parts:

@@ -20,12 +20,12 @@ from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.data.catalog import see_files, stored
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
+from pawsight.distributed.pool import Pool
+from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.images.decode import DecodeSettings
 from pawsight.jobs import seeing as room
 from pawsight.jobs.seeing import SeenByPool
 from pawsight.jobs.train import train
-from pawsight.scale.pool import Pool
-from pawsight.scale.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.training.features import FeatureSink
 
 from .conftest import actors, says, write_pictures

@@ -28,7 +28,7 @@ from typing import Any
 from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Progress
 from pawsight.core.storage import new_folder, write_bytes, write_json
-from pawsight.scale.parts import Stamp, Tally, tally_of
+from pawsight.distributed.parts import Stamp, Tally, tally_of
 
 Parts = Generator[tuple[int, bytes], None, None]  # numbers of parts with their files, as they are finished
 FORMAT = 1

@@ -14,9 +14,9 @@ from pawsight.classifier.engine import Outputs, best_precision
 from pawsight.classifier.predictor import Prediction, Predictor, unanswered
 from pawsight.core.machine import this_machine
 from pawsight.core.thread_pool import ordered_map
+from pawsight.distributed.fetching import decoded, fetch, fetched_ahead
+from pawsight.distributed.parts import Stamp, part_of
 from pawsight.images.loader import Loaded
-from pawsight.scale.fetching import decoded, fetch, fetched_ahead
-from pawsight.scale.parts import Stamp, part_of
 
 Row = tuple[str, Prediction]
 

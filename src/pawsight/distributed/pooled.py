@@ -8,10 +8,10 @@ part is written once, whoever died.
 from __future__ import annotations
 
 from pawsight.classifier.bundle import Bundle
-from pawsight.scale.clerk import Clerk
-from pawsight.scale.parts import Stamp
-from pawsight.scale.pool import CORES_EACH, Ask, Crew, Pool, made_by
-from pawsight.scale.work import PATHS, Parts, Work, read_shard
+from pawsight.distributed.clerk import Clerk
+from pawsight.distributed.parts import Stamp
+from pawsight.distributed.pool import CORES_EACH, Ask, Crew, Pool, made_by
+from pawsight.distributed.work import PATHS, Parts, Work, read_shard
 
 _REMEDY = "Finished parts are kept; --resume makes the others."
 

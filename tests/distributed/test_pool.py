@@ -16,12 +16,12 @@ from pawsight.classifier.bundle import Exam, read_bundle
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import BundleRefused, PawsightError
 from pawsight.core.progress import SILENT
+from pawsight.distributed.local import parts_here
+from pawsight.distributed.pool import Pool, _told
+from pawsight.distributed.pooled import parts_by_pool
+from pawsight.distributed.sources import paths_of
+from pawsight.distributed.work import begin, opened
 from pawsight.jobs.scale import predict_to
-from pawsight.scale.local import parts_here
-from pawsight.scale.pool import Pool, _told
-from pawsight.scale.pooled import parts_by_pool
-from pawsight.scale.sources import paths_of
-from pawsight.scale.work import begin, opened
 
 from .conftest import actors, says
 
@@ -128,7 +128,7 @@ def test_a_ray_of_our_own_listens_on_loopback_alone_and_leaves_nothing_behind(
 
 
 TWICE = """
-from pawsight.scale.ray_here import ray_running
+from pawsight.distributed.ray_here import ray_running
 for _ in range(2):
     with ray_running(None, cores=1) as ray:
         print(int(ray.cluster_resources()["CPU"]))

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from pawsight.core.errors import BadCatalog, StorageError
 from pawsight.core.extras import WRITING, need
-from pawsight.scale.remote import filesystem, is_url
+from pawsight.distributed.remote import filesystem, is_url
 
 _ENDINGS = (".csv", ".parquet")
 _MOST_CHARS = 16_384  # of a line

@@ -20,9 +20,9 @@ from pawsight.classifier.engine import Engine, Lane, Precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import UnreadablePicture
 from pawsight.data.facts import as_bytes, facts_of, known_facts
+from pawsight.distributed.fetching import Fetched, fetched_ahead
+from pawsight.distributed.pool import CORES_EACH, Ask, Crew, Pool, made_by
 from pawsight.images.decode import DecodeSettings, Pixels, decode
-from pawsight.scale.fetching import Fetched, fetched_ahead
-from pawsight.scale.pool import CORES_EACH, Ask, Crew, Pool, made_by
 
 _CHUNK = 64  # files in a part: a third of a second of work, beside which handing it out is little
 _ASKED_AT_ONCE = 8  # of them in memory while the desk is asked

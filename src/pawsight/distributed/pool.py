@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from pawsight.core.errors import PawsightError
 from pawsight.core.machine import usable_cores
-from pawsight.scale.ray_here import ray_running
+from pawsight.distributed.ray_here import ray_running
 
 CORES_EACH = 1  # of an actor: with as many actors as cores, none waits for another
 _IN_FLIGHT = 2  # parts handed to an actor: the next one waits beside the one that is computed

@@ -22,6 +22,8 @@ import numpy as np
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
+from pawsight.commands.export import export
+from pawsight.commands.sealed import held_out
 from pawsight.core.machine import this_machine
 from pawsight.evaluation.report import aligned
 from pawsight.exports.exam import answers_of, flips_of
@@ -29,8 +31,6 @@ from pawsight.exports.target import EXACT, REDUCED
 from pawsight.exports.targets import TARGETS
 from pawsight.exports.write import folder_name
 from pawsight.images.loader import load
-from pawsight.jobs.export import export
-from pawsight.jobs.sealed import held_out
 
 FORMATS = ("onnx", "openvino", "litert", "keras", "saved-model", "web")
 IN_BROWSER = "see in_browser.py"

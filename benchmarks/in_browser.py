@@ -21,8 +21,8 @@ from pathlib import Path
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor
+from pawsight.commands.export import export
 from pawsight.core.machine import this_machine
-from pawsight.jobs.export import export
 
 TESTS = Path(__file__).parents[1] / "tests" / "exports" / "browser.py"
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from pawsight.jobs.train import TrainReport
+    from pawsight.commands.train import TrainReport
 
 # oneDNN then computes as an older processor does, without bfloat16, while TensorFlow and OpenVINO ask the processor
 # itself and give it bfloat16 all the same. On a processor that is older both take kernels of their own.
@@ -153,7 +153,7 @@ class Trained:
 
     def again(self, data: Path, runs: Path, **options: Any) -> TrainReport:
         """Train the same recipe on other data, or the same."""
-        from pawsight.jobs.train import train
+        from pawsight.commands.train import train
 
         return train(data, backbone=BACKBONE, image_px=BACKBONE_PX, runs=runs, **options)
 
@@ -166,8 +166,8 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     """A probe trained on the drawings, once for the session. Read, never write."""
+    from pawsight.commands.train import train
     from pawsight.core.progress import Silent
-    from pawsight.jobs.train import train
 
     class Listener(Silent):
         lines: ClassVar[list[str]] = []

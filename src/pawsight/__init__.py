@@ -43,47 +43,47 @@ __all__ = [
 if TYPE_CHECKING:
     from pawsight.classifier.predictor import Prediction, Predictor
     from pawsight.classifier.predictor import load_predictor as load
+    from pawsight.commands.compare import CompareReport, compare
+    from pawsight.commands.evaluate import EvaluateReport, evaluate
+    from pawsight.commands.explain import Explained, explain
+    from pawsight.commands.export import ExportReport, export
+    from pawsight.commands.inspect import InspectReport, inspect
+    from pawsight.commands.ladder import LadderOutcome, ladder
+    from pawsight.commands.preview import PreviewReport, preview
+    from pawsight.commands.report import report
+    from pawsight.commands.review import ReviewReport, review
+    from pawsight.commands.train import train
+    from pawsight.commands.train_report import TrainReport
     from pawsight.core.errors import PawsightError
-    from pawsight.jobs.compare import CompareReport, compare
-    from pawsight.jobs.evaluate import EvaluateReport, evaluate
-    from pawsight.jobs.explain import Explained, explain
-    from pawsight.jobs.export import ExportReport, export
-    from pawsight.jobs.inspect import InspectReport, inspect
-    from pawsight.jobs.ladder import LadderOutcome, ladder
-    from pawsight.jobs.preview import PreviewReport, preview
-    from pawsight.jobs.report import report
-    from pawsight.jobs.review import ReviewReport, review
-    from pawsight.jobs.train import train
-    from pawsight.jobs.train_report import TrainReport
     from pawsight.models.recipe import Recipe
     from pawsight.reports.ladder_report import LadderReport
 
 _HOMES = {
-    "CompareReport": ("pawsight.jobs.compare", "CompareReport"),
-    "EvaluateReport": ("pawsight.jobs.evaluate", "EvaluateReport"),
-    "Explained": ("pawsight.jobs.explain", "Explained"),
-    "ExportReport": ("pawsight.jobs.export", "ExportReport"),
-    "InspectReport": ("pawsight.jobs.inspect", "InspectReport"),
-    "LadderOutcome": ("pawsight.jobs.ladder", "LadderOutcome"),
+    "CompareReport": ("pawsight.commands.compare", "CompareReport"),
+    "EvaluateReport": ("pawsight.commands.evaluate", "EvaluateReport"),
+    "Explained": ("pawsight.commands.explain", "Explained"),
+    "ExportReport": ("pawsight.commands.export", "ExportReport"),
+    "InspectReport": ("pawsight.commands.inspect", "InspectReport"),
+    "LadderOutcome": ("pawsight.commands.ladder", "LadderOutcome"),
     "LadderReport": ("pawsight.reports.ladder_report", "LadderReport"),
     "PawsightError": ("pawsight.core.errors", "PawsightError"),
     "Prediction": ("pawsight.classifier.predictor", "Prediction"),
     "Predictor": ("pawsight.classifier.predictor", "Predictor"),
-    "PreviewReport": ("pawsight.jobs.preview", "PreviewReport"),
+    "PreviewReport": ("pawsight.commands.preview", "PreviewReport"),
     "Recipe": ("pawsight.models.recipe", "Recipe"),
-    "ReviewReport": ("pawsight.jobs.review", "ReviewReport"),
-    "TrainReport": ("pawsight.jobs.train_report", "TrainReport"),
-    "compare": ("pawsight.jobs.compare", "compare"),
-    "evaluate": ("pawsight.jobs.evaluate", "evaluate"),
-    "explain": ("pawsight.jobs.explain", "explain"),
-    "export": ("pawsight.jobs.export", "export"),
-    "inspect": ("pawsight.jobs.inspect", "inspect"),
-    "ladder": ("pawsight.jobs.ladder", "ladder"),
+    "ReviewReport": ("pawsight.commands.review", "ReviewReport"),
+    "TrainReport": ("pawsight.commands.train_report", "TrainReport"),
+    "compare": ("pawsight.commands.compare", "compare"),
+    "evaluate": ("pawsight.commands.evaluate", "evaluate"),
+    "explain": ("pawsight.commands.explain", "explain"),
+    "export": ("pawsight.commands.export", "export"),
+    "inspect": ("pawsight.commands.inspect", "inspect"),
+    "ladder": ("pawsight.commands.ladder", "ladder"),
     "load": ("pawsight.classifier.predictor", "load_predictor"),
-    "preview": ("pawsight.jobs.preview", "preview"),
-    "report": ("pawsight.jobs.report", "report"),
-    "review": ("pawsight.jobs.review", "review"),
-    "train": ("pawsight.jobs.train", "train"),
+    "preview": ("pawsight.commands.preview", "preview"),
+    "report": ("pawsight.commands.report", "report"),
+    "review": ("pawsight.commands.review", "review"),
+    "train": ("pawsight.commands.train", "train"),
 }
 
 

@@ -15,6 +15,9 @@ from click.testing import CliRunner
 
 from pawsight.classifier.engine import Engine
 from pawsight.cli import cli
+from pawsight.commands import seeing as room
+from pawsight.commands.seeing import SeenByPool
+from pawsight.commands.train import train
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.data.catalog import see_files, stored
@@ -23,9 +26,6 @@ from pawsight.data.finder import Candidate
 from pawsight.distributed.pool import Pool
 from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.images.decode import DecodeSettings
-from pawsight.jobs import seeing as room
-from pawsight.jobs.seeing import SeenByPool
-from pawsight.jobs.train import train
 from pawsight.training.features import FeatureSink
 
 from .conftest import actors, says, write_pictures

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.classifier.predictor import load_predictor
+from pawsight.commands.scale import predict_to
 from pawsight.core.errors import NoPictures, PawsightError, StorageError, WrongUsage
 from pawsight.core.progress import SILENT
 from pawsight.core.storage import sha256_of
 from pawsight.distributed.parts import Stamp, Tally
 from pawsight.distributed.pooled import parts_by_pool
 from pawsight.distributed.work import PATHS, Work, begin, held, opened, read_shard, resume
-from pawsight.jobs.scale import predict_to
 
 from .conftest import says
 

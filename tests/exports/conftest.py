@@ -117,8 +117,8 @@ def bundle_of(graph_of, once):
 @pytest.fixture(scope="session")
 def exported(bundle_of, once):
     """The folders of the guarded probe in every format, by format. Read, never write."""
+    from pawsight.commands.export import export
     from pawsight.exports.targets import TARGETS
-    from pawsight.jobs.export import export
 
     formats = [name for name in TARGETS if name != "web"]
     out = once("formats", lambda folder: export(bundle_of("probe"), formats, out=folder, licence="CC0-1.0"))

@@ -8,9 +8,9 @@ import shutil
 import pytest
 
 from pawsight.classifier.bundle import read_bundle
+from pawsight.commands.export import export
 from pawsight.exports.card import make_card, markdown, view
 from pawsight.exports.target import Order
-from pawsight.jobs.export import export
 
 from .conftest import HOSTILE
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pawsight.classifier.bundle import read_bundle
+from pawsight.commands.export import export
 from pawsight.exports.exam import ALLOWED, answers_of
 from pawsight.exports.targets import TARGETS
-from pawsight.jobs.export import export
 
 from .conftest import EVERY_KIND, HOSTILE, KINDS
 

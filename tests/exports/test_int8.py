@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 from pawsight.classifier.bundle import read_bundle
+from pawsight.commands import export as job
+from pawsight.commands.export import export, summary
 from pawsight.core.errors import ExportRefused
 from pawsight.data.finder import Candidate
 from pawsight.evaluation.compare import gain
@@ -22,8 +24,6 @@ from pawsight.evaluation.intervals import wilson
 from pawsight.exports import int8
 from pawsight.exports.exam import ALLOWED_REDUCED, flips_of
 from pawsight.exports.int8 import Cost, Side, check_cost
-from pawsight.jobs import export as job
-from pawsight.jobs.export import export, summary
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="needs pawsight[export]")
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from pawsight.classifier.bundle import read_bundle
+from pawsight.commands.export import export
 from pawsight.core.errors import ExportRefused, MissingExtra, WrongUsage
 from pawsight.exports import targets
 from pawsight.exports.exam import ALLOWED, expected_of, flips_of, sit
 from pawsight.exports.target import Order
 from pawsight.exports.targets import TARGETS
 from pawsight.exports.write import write
-from pawsight.jobs.export import export
 
 
 @pytest.fixture

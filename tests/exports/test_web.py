@@ -18,10 +18,10 @@ from PIL import Image
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor
 from pawsight.classifier.trust import Guard, Promise, Trust
+from pawsight.commands.export import export
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.exports import web, web_runtime
-from pawsight.jobs.export import export
 
 DRAWINGS, PHOTOGRAPHS = 20, 20
 AGREES = 0.02  # of a probability: what decoders differ by

@@ -157,7 +157,7 @@ def run(job: dict[str, Any]) -> None:
 
 def preload() -> None:
     """Import what is slow; nothing here starts a thread."""
-    slow = ("openvino", "matplotlib.figure", "scipy.optimize", "scipy.stats", "pawsight.cli", "pawsight.jobs.train")
+    slow = ("openvino", "matplotlib.figure", "scipy.optimize", "scipy.stats", "pawsight.cli", "pawsight.commands.train")
     for name in (*slow, "pawsight.reports.charts", "pawsight.training.run"):
         importlib.import_module(name)
 

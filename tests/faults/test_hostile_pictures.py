@@ -126,8 +126,8 @@ def batches(paths):
 
 @pytest.mark.slow
 def test_training_leaves_them_out_by_name_and_trains_on_the_rest(light, drawings, cache_folder, tmp_path):
+    from pawsight.commands.train import train
     from pawsight.core.runs import read_table
-    from pawsight.jobs.train import train
 
     folder, pictures = light
     data = tmp_path / "data"

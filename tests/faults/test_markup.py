@@ -136,8 +136,8 @@ def test_the_answers_of_predict_are_lines_that_cannot_lie(nasty_data, colour_bun
 
 @pytest.mark.slow
 def test_a_run_on_such_data_is_whole_and_its_report_inert(nasty_data, cache_folder, tmp_path):
-    from pawsight.jobs.report import report
-    from pawsight.jobs.train import train
+    from pawsight.commands.report import report
+    from pawsight.commands.train import train
 
     run = train(nasty_data, backbone="efficientnet-lite0", image_px=96, runs=tmp_path / "runs").run
     for name in ("splits.csv", "catalog.csv", "predictions.csv", "audit.csv"):

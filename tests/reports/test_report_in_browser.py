@@ -90,7 +90,7 @@ def opened(browser, report: Path, size, *, dark=False, printed=False):
 def test_the_ladder_of_the_sample_with_all_its_epochs(browser, tmp_path):
     """`pawsight ladder` as people type it, every rung of it; MobileNetV2 with made-up weights."""
     keras = pytest.importorskip("keras", reason="needs pawsight[train]")
-    from pawsight.jobs.ladder import ladder
+    from pawsight.commands.ladder import ladder
 
     weights = tmp_path / "made-up.weights.h5"
     keras.utils.set_random_seed(0)

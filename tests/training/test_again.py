@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pawsight.commands.sealed import held_out
 from pawsight.core.errors import StorageError
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.jobs.sealed import held_out
 from pawsight.models.ladder import RUNGS
 from pawsight.training.again import Owned, features_again, recipe_of, seeing_recipe
 from pawsight.training.material import Workplace

@@ -16,14 +16,14 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import load_predictor
 from pawsight.classifier.trust import Caution, Trust
+from pawsight.commands.evaluate import evaluate
+from pawsight.commands.evaluate import summary as evaluated
+from pawsight.commands.train_report import summary
 from pawsight.core.errors import BadCatalog, TrainingFailed
 from pawsight.core.runs import PREDICTIONS, read_table
 from pawsight.data.finder import Candidate, Found
 from pawsight.data.split import Assigned, Split
 from pawsight.data.split_file import Placing, SplitFile
-from pawsight.jobs.evaluate import evaluate
-from pawsight.jobs.evaluate import summary as evaluated
-from pawsight.jobs.train_report import summary
 from pawsight.models.recipe import Recipe
 from pawsight.training import trusted
 from pawsight.training.material import Fitted, OutOfFold

@@ -4,8 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from pawsight.cli import cli
+from pawsight.commands import serve as job
 from pawsight.core.errors import WrongUsage
-from pawsight.jobs import serve as job
 from pawsight.web.config import read_config
 from pawsight.web.limits import Limits
 

@@ -52,7 +52,7 @@ def test_another_class_may_be_named(client, corner):
 
 
 def test_it_is_what_the_command_line_draws(client, corner, colour_bundle, tmp_path):
-    from pawsight.jobs.explain import explain
+    from pawsight.commands.explain import explain
 
     (tmp_path / "corner.png").write_bytes(corner)
     (one,) = explain(colour_bundle, [tmp_path / "corner.png"], out=tmp_path / "out")

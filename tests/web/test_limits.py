@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from pawsight.cli import cli
+from pawsight.commands.serve import serve
 from pawsight.core.errors import WrongUsage
-from pawsight.jobs.serve import serve
 from pawsight.web.limits import Limits
 
 PAGE = Path(__file__).parents[2] / "docs" / "serving.md"

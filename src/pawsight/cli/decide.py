@@ -28,8 +28,8 @@ def review(run: str, port: int, no_browser: bool, as_json: bool, progress: Termi
     folder as they are made; the pictures stay as they are. Ctrl-C ends it. With --json no page opens: one JSON object
     a line for each train and validation picture, the most suspicious first.
     """
-    from pawsight.jobs.review import check_page, open_page, summary
-    from pawsight.jobs.review import review as job
+    from pawsight.commands.review import check_page, open_page, summary
+    from pawsight.commands.review import review as job
 
     if as_json:
         for row in job(run, progress=progress).rows():

@@ -40,8 +40,8 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 
     An export that answers otherwise than the run is refused, and then nothing is written.
     """
-    from pawsight.jobs.export import export as job
-    from pawsight.jobs.export import summary
+    from pawsight.commands.export import export as job
+    from pawsight.commands.export import summary
 
     report = job(run, to, progress=progress, **options)
     print_answer(report.to_json() if as_json else summary(report))

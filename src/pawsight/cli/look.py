@@ -24,8 +24,8 @@ from pawsight.core.terminal import Terminal
 @polite
 def inspect(data: str, as_json: bool, progress: Terminal, report: bool, target: Path | None, **options: Any) -> None:
     """Say what is in DATA and what is wrong with it, before anything slow."""
-    from pawsight.jobs.inspect import inspect as job
-    from pawsight.jobs.inspect import summary
+    from pawsight.commands.inspect import inspect as job
+    from pawsight.commands.inspect import summary
 
     looked = job(data, target=target or (Path("audit") if report else None), progress=progress, **options)
     given = {f"--{name.replace('_', '-')}": str(value) for name, value in options.items() if value}
@@ -42,8 +42,8 @@ def inspect(data: str, as_json: bool, progress: Terminal, report: bool, target: 
 @polite
 def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Draw pictures of each class of DATA, and what flips and rotations make of one."""
-    from pawsight.jobs.preview import preview as job
-    from pawsight.jobs.preview import summary
+    from pawsight.commands.preview import preview as job
+    from pawsight.commands.preview import summary
 
     sheets = job(data, progress=progress, **options)
     print_answer(sheets.to_json() if as_json else [*summary(sheets), f"Next: pawsight train {shlex.quote(data)}"])
@@ -55,7 +55,7 @@ def doctor(as_json: bool, progress: Terminal) -> None:
     """Check the installation, one line a thing, with the fix."""
     from dataclasses import asdict
 
-    from pawsight.jobs.doctor import doctor as job
+    from pawsight.commands.doctor import doctor as job
 
     findings = job()
     lines = []

@@ -62,8 +62,8 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     DATA is a folder with one folder per class (or train/, validation/, test/ with class folders inside), an archive
     or an https:// URL of one, a CSV with the columns path,label, or a name: cats-and-dogs, sample.
     """
-    from pawsight.jobs.train import train as job
-    from pawsight.jobs.train_report import summary
+    from pawsight.commands.train import train as job
+    from pawsight.commands.train_report import summary
 
     is_noisy = options["engine"] == "ray" or options["recipe"] not in ("majority", "probe")
     with quiet_libraries() if is_noisy else nullcontext():
@@ -83,8 +83,8 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
 @polite
 def ladder(data: str, recipes: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train every recipe on DATA and tell in one report what each step up gains."""
-    from pawsight.jobs.ladder import ladder as job
-    from pawsight.jobs.ladder import summary
+    from pawsight.commands.ladder import ladder as job
+    from pawsight.commands.ladder import summary
 
     names = [name.strip() for name in recipes.split(",")] if recipes is not None else None
     with quiet_libraries():
@@ -96,7 +96,7 @@ def ladder(data: str, recipes: str | None, as_json: bool, progress: Terminal, **
 @polite
 def recipes(as_json: bool, progress: Terminal) -> None:
     """List what can be trained: what each is, how long it takes and how good it was."""
-    from pawsight.jobs import recipes as job
+    from pawsight.commands import recipes as job
 
     rungs = job.recipes()
     print_answer(job.to_json(rungs) if as_json else job.summary(rungs))

@@ -26,8 +26,8 @@ from pawsight.core.terminal import Terminal
 @polite
 def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Measure a RUN on its own validation part, or on other labelled DATA."""
-    from pawsight.jobs.evaluate import evaluate as job
-    from pawsight.jobs.evaluate import summary
+    from pawsight.commands.evaluate import evaluate as job
+    from pawsight.commands.evaluate import summary
 
     report = job(run, data, progress=progress, **options)
     print_answer(report.to_json() if as_json else summary(report))
@@ -39,8 +39,8 @@ def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **op
 @polite
 def compare(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
     """Compare RUNS by paired tests on the held-out pictures that they share; a tie is an answer."""
-    from pawsight.jobs.compare import compare as job
-    from pawsight.jobs.compare import summary
+    from pawsight.commands.compare import compare as job
+    from pawsight.commands.compare import summary
 
     made = job(runs, progress=progress, **options)
     print_answer(made.to_json() if as_json else summary(made))
@@ -59,8 +59,8 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
     How far to trust them is told of the one with the best validation accuracy. Slices, likely wrong labels and the
     learning curve are computed where it does not keep them yet; that takes some seconds and needs its pictures.
     """
-    from pawsight.jobs.report import report as job
-    from pawsight.jobs.report import summary
+    from pawsight.commands.report import report as job
+    from pawsight.commands.report import summary
 
     made = job(runs, progress=progress, **options)
     print_answer(made.to_json() if as_json else summary(made))

@@ -47,8 +47,8 @@ def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **ty
     It listens on this machine alone unless --host says otherwise. SIGHUP opens the run again without failing a request;
     SIGTERM and Ctrl-C answer what is under way and end. docs/serving.md tells the rest.
     """
-    from pawsight.jobs.serve import check_installed
-    from pawsight.jobs.serve import serve as job
+    from pawsight.commands.serve import check_installed
+    from pawsight.commands.serve import serve as job
     from pawsight.web.config import read_config
 
     options = read_config(config) if config is not None else {}

@@ -37,7 +37,7 @@ from pawsight.core.terminal import Terminal
 @polite
 def explain(run: str, pictures: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
     """Draw where in PICTURES (files, or folders of them) a RUN saw its answer, e.g. runs/latest."""
-    from pawsight.jobs.explain import explain as job
+    from pawsight.commands.explain import explain as job
 
     failed = 0
     for explained in job(run, pictures, progress=progress, **options):

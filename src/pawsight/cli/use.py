@@ -55,7 +55,7 @@ def predict(
 
 
 def _predict(run: str, pictures: tuple[str, ...], as_json: bool, progress: Terminal) -> None:
-    from pawsight.jobs.predict import predict as job
+    from pawsight.commands.predict import predict as job
 
     failed = 0
     for answer in job(run, pictures, progress=progress):
@@ -76,7 +76,7 @@ def _predict_to(
     as_json: bool,
     progress: Terminal,
 ) -> None:
-    from pawsight.jobs.scale import predict_to as job
+    from pawsight.commands.scale import predict_to as job
 
     with quiet_libraries() if engine == "ray" else nullcontext():
         report = job(run, pictures, out, engine=engine, resumed=resume, progress=progress, **options)

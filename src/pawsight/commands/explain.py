@@ -1,0 +1,146 @@
+"""The verb `explain`: pictures in, for each a picture of where the classifier looked.
+
+Enters: a run and names of files and folders. Leaves: PNG files, one `Explained` for each picture. Does not know:
+terminals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pawsight.classifier.predictor import load_predictor
+from pawsight.commands.named import answered, named
+from pawsight.core.errors import UnreadablePicture
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import write_bytes
+from pawsight.explanation.explainer import Asked, Explainer
+from pawsight.explanation.heat import Box, HeatMap
+from pawsight.explanation.overlay import LARGEST_PX, overlay
+from pawsight.images.decode import Decoded, decode
+from pawsight.images.loader import read_regular_file
+
+ENDING = ".explained.png"
+_LONGEST_NAME = 120  # letters of a picture's name that are kept: with its ending it fits any disk
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Where the classifier looked in one picture, or the reason why that cannot be said."""
+
+    path: str
+    file: str | None  # the picture with the map on it
+    label: str | None  # the class that is explained
+    probability: float | None  # of that class
+    method: str | None
+    place: str | None  # in words, of the smallest area that holds half of all that speaks for the class
+    box: Box | None  # round that area: left, top, right, bottom, in pixels of the upright picture
+    size: tuple[int, int] | None  # of the upright picture: width, height
+    values: list[list[float]] | None  # the map, rows from the top
+    bias: float | None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `explain --json` prints them."""
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+    def line(self) -> str:
+        """Return the line for people."""
+        if self.error is not None or self.probability is None:
+            return f"{self.path}: not explained, {self.error}"
+        share = f"{self.label} {100 * self.probability:.1f} %"
+        if self.box is None:
+            return f"{self.path}: {share}; nothing in the picture speaks for it; {self.file}"
+        return f"{self.path}: {share}, seen {self.place}; {self.file}"
+
+
+def explain(
+    run: str | os.PathLike[str],
+    pictures: Sequence[str | os.PathLike[str]],
+    *,
+    out: str | os.PathLike[str] = "explained",
+    label: str = "",
+    method: Asked = "auto",
+    progress: Progress = SILENT,
+) -> Iterator[Explained]:
+    """Draw where a classifier looked, as NAME.explained.png, one file for each picture; none is ever overwritten.
+
+    Args:
+        run: a run or bundle folder.
+        pictures: files, and folders of them.
+        out: folder for the files; made where it is missing.
+        label: the class to explain; empty for each picture's likeliest.
+        method: "cam", exact, for networks that end in a mean and one linear layer; "occlusion" for any; or "auto".
+
+    Yields:
+        one `Explained` for each picture, in order; one that cannot be read has an `error`.
+
+    Raises:
+        BundleRefused: the run has no bundle that can be trusted.
+        WrongUsage: there is no such class or method, or the network does not allow it.
+        NoPictures: folders were named and none holds a file.
+        StorageError: the disk refused.
+    """
+    paths = named(pictures)
+    predictor = load_predictor(run)
+    explainer = Explainer(predictor)
+    explainer.check(label, method)
+    settings = predictor.bundle.card.decode
+
+    def one(path: Path) -> Explained:
+        try:
+            data = read_regular_file(path)
+            square = decode(data, settings, name=path.name)
+            large = decode(data, replace(settings, image_px=LARGEST_PX), name=path.name)
+        except UnreadablePicture as error:
+            return _unexplained(path, error.why)
+        heat, probability = explainer.answer(square.pixels, size=_size(square), label=label, method=method)
+        return _explained(path, heat, probability, _write_beside(Path(out), path, overlay(large.pixels, heat)))
+
+    yield from answered(paths, lambda files: map(one, files), "Explaining", progress)
+
+
+def _size(decoded: Decoded) -> tuple[int, int]:
+    return decoded.width, decoded.height
+
+
+def _explained(path: Path, heat: HeatMap, probability: float, file: Path) -> Explained:
+    values = [[float(value) for value in row] for row in heat.values]
+    place = heat.place() if not heat.silent else None
+    return Explained(
+        os.fspath(path),
+        os.fspath(file),
+        heat.label,
+        probability,
+        heat.method,
+        place,
+        heat.box(),
+        heat.size,
+        values,
+        heat.bias,
+    )
+
+
+def _unexplained(path: Path, reason: str) -> Explained:
+    return Explained(os.fspath(path), None, None, None, None, None, None, None, None, None, reason)
+
+
+def _write_beside(folder: Path, picture: Path, png: bytes) -> Path:
+    """Write under the first name that is free: NAME.explained.png, NAME-2.explained.png, ..."""
+    target = free_name(folder, picture, lambda path: path.exists() or path.is_symlink())
+    write_bytes(target, png)
+    return target
+
+
+def free_name(folder: Path, picture: Path, taken: Callable[[Path], bool]) -> Path:
+    """Return a name for the explanation of a picture that nothing has yet, counting from 2 where there are several."""
+    stem = picture.name[:_LONGEST_NAME].encode("utf-8", "surrogateescape")[:_LONGEST_NAME].decode("utf-8", "replace")
+    target, number = folder / f"{stem}{ENDING}", 1
+    while taken(target):
+        number += 1
+        target = folder / f"{stem}-{number}{ENDING}"
+    return target

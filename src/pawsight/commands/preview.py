@@ -1,0 +1,185 @@
+"""The verb `preview`: look at the pictures before training on them.
+
+Enters: what the user typed. Leaves: a folder with three sheets of pictures, and a `PreviewReport`. Does not know:
+models, terminals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from pawsight.commands.inspect import catalog_of, count_sentence, training_counts
+from pawsight.core.errors import WrongUsage
+from pawsight.core.machine import cache_folder
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import new_folder, sha256_of, write_bytes
+from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.sources import Source, resolve
+from pawsight.images.decode import DecodeSettings, Pixels, decode
+from pawsight.images.loader import read_regular_file
+from pawsight.images.sheets import draw_sheet, png_of
+from pawsight.reports.preview_sheets import four_flips, grid, rotations
+
+GRID, FLIPS, ROTATIONS = "grid.png", "flips.png", "rotations.png"
+MOST_ROWS, COLUMNS = 12, 3  # of the grid
+_TILE_PX = 240
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewReport:
+    """Where the sheets lie, and what the exercise says in words."""
+
+    data: str
+    out: Path  # the folder that holds the three files below
+    grid: Path
+    flips: Path
+    rotations: Path
+    counts: dict[str, int]  # pictures to train on, by class
+    shown: dict[str, tuple[str, ...]]  # names of the pictures in the grid, by class
+    left_out: int  # files that are no readable pictures
+    seed: int
+
+    @property
+    def baseline(self) -> float:
+        """Share of the commonest class among the pictures to train on."""
+        return max(self.counts.values()) / sum(self.counts.values())
+
+    @property
+    def commonest(self) -> str:
+        """The class with the most pictures to train on, the first by name where several have as many."""
+        return max(self.counts, key=lambda label: self.counts[label])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `preview --json` prints them."""
+        return {
+            "data": self.data,
+            "out": str(self.out),
+            "files": {"grid": str(self.grid), "flips": str(self.flips), "rotations": str(self.rotations)},
+            "classes": list(self.counts),
+            "counts": self.counts,
+            "sentence": count_sentence(self.counts),
+            "baseline": self.baseline,
+            "shown": {label: list(names) for label, names in self.shown.items()},
+            "classes_not_shown": len(self.counts) - len(self.shown),
+            "left_out": self.left_out,
+            "seed": self.seed,
+        }
+
+
+def preview(
+    data: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> PreviewReport:
+    """Draw a grid of pictures of each class, and what flips and rotations make of one of them.
+
+    Args:
+        data: as for `train`.
+        out: a folder that does not exist yet or is empty; without it ./preview, or ./preview-2 and so on.
+        seed: of which pictures are shown and how far they turn.
+
+    Raises:
+        DataError: it cannot be trained on as it is, and why.
+        WrongUsage: `out` holds something, or lies where its sheets would be taken for pictures of a class.
+    """
+    folder, cache = _free_folder(out), cache_folder()
+    source = resolve(data, cache=cache, progress=progress)
+    _check_outside(folder, source)
+    catalog = catalog_of(source, cache=cache, progress=progress)
+    counts = training_counts(catalog)
+    chosen = _chosen(catalog, counts, seed)
+    _write_sheets(folder, source.name, counts, chosen, seed)
+    return PreviewReport(
+        data=source.name,
+        out=folder,
+        grid=folder / GRID,
+        flips=folder / FLIPS,
+        rotations=folder / ROTATIONS,
+        counts=counts,
+        shown={label: tuple(one.name for one in pictures) for label, pictures in chosen.items()},
+        left_out=len(catalog.left_out),
+        seed=seed,
+    )
+
+
+def summary(report: PreviewReport) -> list[str]:
+    """Return the lines that tell a person what was drawn and where it lies."""
+    hidden = len(report.counts) - len(report.shown)
+    cut = f", {hidden:,} more {'class is' if hidden == 1 else 'classes are'} not shown" if hidden else ""
+    out = report.out.relative_to(Path.cwd()) if report.out.is_relative_to(Path.cwd()) else report.out
+    return [
+        count_sentence(report.counts),
+        f"Always answering {report.commonest} would be right {100 * report.baseline:.1f} % of the time.",
+        *_told_left_out(report.left_out),
+        f"{out / GRID}: pictures of each class{cut}",
+        f"{out / FLIPS}: the four flips of one of them",
+        f"{out / ROTATIONS}: random rotations of the same",
+    ]
+
+
+def _told_left_out(files: int) -> list[str]:
+    if files < 2:
+        return ["1 file is left out; pawsight inspect names it."] * files
+    return [f"{files:,} files are left out; pawsight inspect names them."]
+
+
+def _chosen(catalog: Catalog, counts: Mapping[str, int], seed: int) -> dict[str, list[Picture]]:
+    """Pick pictures of the first classes, by their content and the seed alone."""
+    to_train = [one for one in catalog.pictures if one.part in ("train", None)]
+    by_label: dict[str, dict[str, Picture]] = {label: {} for label in counts}
+    for one in reversed(to_train):  # so that of equal pictures the first by name is kept
+        by_label[one.label][sha256_of(f"{seed}:{one.sha256}".encode())] = one
+    ranked = {label: [pictures[rank] for rank in sorted(pictures)] for label, pictures in by_label.items() if pictures}
+    return {label: pictures[:COLUMNS] for label, pictures in list(ranked.items())[:MOST_ROWS]}
+
+
+def _write_sheets(
+    folder: Path, title: str, counts: Mapping[str, int], chosen: Mapping[str, Sequence[Picture]], seed: int
+) -> None:
+    rows = {label: [_pixels(one) for one in pictures] for label, pictures in chosen.items()}
+    example = next(iter(rows.values()))[0]
+    sheets = {
+        GRID: grid(title, count_sentence(counts), counts, rows),
+        FLIPS: four_flips(example),
+        ROTATIONS: rotations(example, seed),
+    }
+    with new_folder(folder) as unfinished:
+        for name, sheet in sheets.items():
+            write_bytes(unfinished / name, png_of(draw_sheet(sheet)))
+
+
+def _pixels(picture: Picture) -> Pixels:
+    return decode(read_regular_file(picture.path), DecodeSettings(image_px=_TILE_PX), name=picture.name).pixels
+
+
+def _free_folder(out: str | os.PathLike[str] | None) -> Path:
+    """Return the folder to make: the one asked for, else ./preview or the first of ./preview-2, ... that is free."""
+    if out is None:
+        names = (Path("preview" if number == 1 else f"preview-{number}") for number in count(1))
+        return next(path for path in names if not os.path.lexists(path)).absolute()
+    folder = Path(out).expanduser().absolute()
+    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise WrongUsage(
+            f"{folder} holds something already.",
+            "Nothing of yours is written over.",
+            "Give --out a folder that does not exist yet.",
+        )
+    return folder
+
+
+def _check_outside(folder: Path, source: Source) -> None:
+    """Refuse to write where the sheets would be taken for pictures of one more class."""
+    root = source.root.resolve()
+    if source.kind == "folder" and folder.resolve().is_relative_to(root):
+        raise WrongUsage(
+            f"{folder} lies in the folder of the pictures, {root}.",
+            "The sheets written there would be taken for pictures of a class.",
+            f"Give another folder, e.g. --out {root.parent / 'preview'}",
+        )

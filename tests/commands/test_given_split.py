@@ -1,0 +1,95 @@
+"""`--split` and `--split-seed`, from what is typed to the split of a run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tomllib
+from functools import partial
+
+import pytest
+
+from pawsight.commands.given_split import given_split
+from pawsight.commands.inspect import inspect
+from pawsight.core.errors import BadCatalog, WrongUsage
+
+
+def test_nothing_given_is_nothing():
+    assert given_split(None) is None
+
+
+def test_a_run_s_own_split_is_taken_as_it_is(warm, tmp_path):
+    again = warm.again(warm.data, tmp_path / "runs", split=warm.report.run / "splits.csv")
+    assert again.split.digest == warm.report.split.digest
+    assert "splits.csv" in again.split.how
+    assert again.validation == warm.report.validation
+    assert f"--split {warm.report.run / 'splits.csv'}" in again.command
+    by_folder = inspect(warm.data, split=warm.report.run)
+    assert by_folder.split.digest == warm.report.split.digest
+    assert by_folder.to_json()["split"]["how"] == again.split.how
+
+
+def test_the_seed_of_the_recipe_leaves_the_split_alone_and_its_own_seed_does_not(warm, tmp_path):
+    other = warm.again(warm.data, tmp_path / "runs", seed=5)
+    assert other.split.digest == warm.report.split.digest
+    moved = warm.again(warm.data, tmp_path / "runs", split_seed=5)
+    assert moved.split.digest != warm.report.split.digest
+    assert moved.split.digest == inspect(warm.data, split_seed=5).split.digest
+    assert tomllib.loads((moved.run / "recipe.toml").read_text())["split_seed"] == 5
+    assert moved.to_json()["split"]["seed"] == 5
+    assert "--split-seed 5" in moved.command
+
+
+def test_a_split_file_says_which_pictures_are_trained_on(warm, tmp_path):
+    lines = (warm.report.run / "splits.csv").read_text().splitlines()
+    moved = [line.replace(",validation", ",train") if "validation/cats/0" in line else line for line in lines]
+    (tmp_path / "mine.csv").write_text("\n".join(moved))
+    report = warm.again(warm.data, tmp_path / "runs", split=tmp_path / "mine.csv")
+    assert "mine.csv" in report.split.how
+    assert {one.name: one.part for one in report.split.assigned} == {
+        row.split(",")[0]: row.rsplit(",", 1)[1] for row in moved[1:]
+    }
+
+
+def test_every_rung_of_a_ladder_lies_on_the_given_split(warm, tmp_path):
+    from pawsight.commands.ladder import ladder
+
+    (tmp_path / "mine.csv").write_text((warm.report.run / "splits.csv").read_text().replace(",test", ",validation", 1))
+    outcome = ladder(warm.data, recipes=["majority"], split=tmp_path / "mine.csv", runs=tmp_path / "runs")
+    expected = inspect(warm.data, split=tmp_path / "mine.csv").split
+    assert (tmp_path / "runs" / "001" / "metrics.json").read_text().count(expected.digest) == 1
+    assert expected.digest != warm.report.split.digest
+    assert outcome.report.rungs[0].recipe == "majority"
+
+
+@pytest.mark.parametrize("verb", ["train", "inspect"])
+def test_pictures_that_leak_are_refused_before_anything_is_trained(warm, tmp_path, verb):
+    data = shutil.copytree(warm.data, tmp_path / "data")
+    twin = sorted((data / "train" / "cats").iterdir())[0]
+    shutil.copy(twin, data / "validation" / "cats" / "twin.png")
+    rows = (warm.report.run / "splits.csv").read_text() + "validation/cats/twin.png,,cats,validation\n"
+    (tmp_path / "splits.csv").write_text(rows)
+    job = inspect if verb == "inspect" else partial(warm.again, runs=tmp_path / "runs")
+    with pytest.raises(BadCatalog) as told:
+        job(data, split=tmp_path / "splits.csv")
+    number = 1 + rows.splitlines().index(
+        next(row for row in rows.splitlines() if twin.name in row and "train/cats" in row)
+    )
+    sides = told.value.why.split(" = ")
+    assert [side.split()[0] for side in sides] == [f"train/cats/{twin.name}", "validation/cats/twin.png"]
+    assert [re.findall(r"\d+\b(?=\))", side) for side in sides] == [[str(number)], [str(len(rows.splitlines()))]]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_seed_beside_a_file_would_do_nothing(tmp_path):
+    with pytest.raises(WrongUsage) as told:
+        given_split(tmp_path / "splits.csv", 3)
+    assert "--split-seed 3" in told.value.what
+    assert f"--split {tmp_path / 'splits.csv'}" in told.value.what
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(WrongUsage, match=re.escape(str(tmp_path / "mine.csv"))):
+        given_split(tmp_path / "mine.csv")
+    with pytest.raises(WrongUsage, match=re.escape(str(tmp_path / "splits.csv"))):
+        given_split(tmp_path)

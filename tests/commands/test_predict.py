@@ -1,0 +1,109 @@
+"""The verb `predict`: lines for people and JSON for programs, as they come."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from PIL import Image
+
+from pawsight.classifier.predictor import Prediction
+from pawsight.commands.predict import Answer, predict
+from pawsight.core.errors import BundleRefused, NoPictures
+from pawsight.core.progress import Silent
+
+
+@pytest.fixture
+def red(tmp_path):
+    Image.new("RGB", (20, 20), (250, 5, 5)).save(tmp_path / "red.png")
+    return tmp_path / "red.png"
+
+
+def answered(verdict="answered", **shares):
+    label = max(shares, key=shares.get)
+    return Answer(
+        Prediction("a.jpg", label if verdict == "answered" else verdict, shares[label], shares, None, verdict)
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (answered(cats=0.99, dogs=0.01), "a.jpg: cats 99.0 % (dogs 1.0 %)"),
+        (answered(cats=0.999, dogs=0.001), "a.jpg: cats 99.9 %"),
+        (answered(cats=0.1, dogs=0.6, geese=0.3), "a.jpg: dogs 60.0 % (geese 30.0 %, cats 10.0 %)"),
+        (answered(a=0.4, b=0.3, c=0.2, d=0.1), "a.jpg: a 40.0 % (b 30.0 %, c 20.0 %)"),
+        (answered("unsure", cats=0.621, dogs=0.379), "a.jpg: unsure (cats 62.1 %, dogs 37.9 %)"),
+        (answered("unlike all", cats=0.001, dogs=0.999), "a.jpg: unlike all (dogs 99.9 %)"),
+    ],
+)
+def test_a_line_for_people_names_the_answer_and_what_came_close(answer, line):
+    assert answer.line() == line
+
+
+def test_a_line_for_people_says_why_there_is_no_answer(snapshot):
+    assert Answer(Prediction("a.jpg", None, None, None, "truncated")).line() == snapshot
+
+
+def test_json_has_path_label_probability_probabilities_error_and_verdict_and_nothing_else(colour_bundle, red, tmp_path):
+    good, bad = predict(colour_bundle, [red, tmp_path / "missing.png"])
+    plain = json.loads(json.dumps(good.to_json(), allow_nan=False))
+    assert list(plain) == ["path", "label", "probability", "probabilities", "error", "verdict"]
+    assert (plain["path"], plain["label"], plain["error"]) == (str(red), "red", None)
+    assert plain["probabilities"]["red"] == plain["probability"] > 0.99
+    assert bad.to_json() == {
+        "path": str(tmp_path / "missing.png"),
+        "label": None,
+        "probability": None,
+        "probabilities": None,
+        "error": bad.prediction.error,
+        "verdict": None,
+    }
+    assert bad.prediction.error
+
+
+def test_answers_come_while_pictures_are_still_being_given(colour_bundle, red):
+    answers = predict(colour_bundle, [red] * 1000)
+    assert [answer.prediction.label for answer in itertools.islice(answers, 3)] == ["red"] * 3
+    answers.close()
+
+
+def test_files_below_folders_are_answered_sorted_and_hidden_ones_left_alone(colour_bundle, red, tmp_path):
+    folder = tmp_path / "holiday"
+    for name in ("b.png", "a.png", ".hidden.png", "deep/c.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(red.read_bytes())
+    answers = predict(colour_bundle, [folder, red])
+    assert [answer.prediction.path for answer in answers] == [
+        str(folder / "a.png"),
+        str(folder / "b.png"),
+        str(folder / "deep" / "c.png"),
+        str(red),
+    ]
+
+
+def test_folders_without_files_are_told_instead_of_passed_over(colour_bundle, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NoPictures) as told:
+        list(predict(colour_bundle, [tmp_path / "empty"]))
+    assert str(tmp_path / "empty") in told.value.what
+
+
+def test_a_place_without_a_bundle_is_refused(red, tmp_path):
+    with pytest.raises(BundleRefused, match="nowhere"):
+        next(predict(tmp_path / "nowhere", [red]))
+
+
+@pytest.mark.parametrize(("folders", "total"), [(False, 3), (True, None)])
+def test_the_listener_knows_the_total_where_it_can_be_known(colour_bundle, red, folders, total):
+    told = []
+
+    class Listener(Silent):
+        def stage(self, name, total, unit=""):
+            told.append((name, total, unit))
+            return super().stage(name, total, unit)
+
+    list(predict(colour_bundle, [red, red, red.parent if folders else red], progress=Listener()))
+    ((_, counted, _),) = told
+    assert counted == total

@@ -1,0 +1,158 @@
+"""The seal of the test part: which verbs open its files, and which let a trained model answer to it.
+
+What is recorded is every file that Python opens, in any thread, through the interpreter's own audit events.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pawsight.commands.evaluate import evaluate, summary
+from pawsight.commands.sealed import looks_at_test, told_looks
+
+_OPENED: list[str] | None = None
+
+
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    if _OPENED is not None and event == "open" and isinstance(arguments[0], str | bytes):
+        _OPENED.append(os.fsdecode(arguments[0]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _listening() -> None:
+    sys.addaudithook(_note)  # cannot be taken away again, and does nothing outside `recording`
+
+
+@contextmanager
+def recording() -> Iterator[list[str]]:
+    global _OPENED  # noqa: PLW0603
+    opened: list[str] = []
+    _OPENED = opened
+    try:
+        yield opened
+    finally:
+        _OPENED = None
+
+
+@pytest.fixture
+def run(own_run):
+    """A run of this test's own, since looks are counted in it."""
+    return own_run
+
+
+@pytest.fixture
+def sealed(run, tmp_path):
+    """Paths of the test part's files."""
+    with (run / "splits.csv").open(newline="") as file:
+        paths = {str(tmp_path / "data" / row["path"]) for row in csv.DictReader(file) if row["part"] == "test"}
+    assert paths
+    return paths
+
+
+def jobs(run):
+    """Every verb that works on a finished run without asking for its test part."""
+    from pawsight.commands.compare import compare
+    from pawsight.commands.predict import predict
+    from pawsight.commands.report import report
+    from pawsight.commands.review import review
+
+    twin = shutil.copytree(run, run.parent / "twin")
+    picture = next((run.parent.parent / "data" / "train" / "cats").iterdir())
+    return {
+        "report": lambda: report([run]),  # first, so that it has to compute what the run does not keep
+        "evaluate": lambda: evaluate(run),
+        "evaluate --slices": lambda: evaluate(run, slices=True),
+        "evaluate --learning-curve": lambda: evaluate(run, learning_curve=True),
+        "compare": lambda: compare([run, twin]),
+        "review": lambda: review(run),
+        "predict": lambda: list(predict(run, [str(picture)])),
+    }
+
+
+def test_verbs_on_a_finished_run_open_no_test_picture(run, sealed):
+    for verb, work in jobs(run).items():
+        with recording() as opened:
+            work()
+        assert opened, f"{verb}: something was opened"
+        assert sealed.isdisjoint(opened), verb
+        assert looks_at_test(run) == 0, verb
+
+
+def test_evaluate_test_opens_them_and_counts_and_shows_each_look(run, sealed):
+    with recording() as opened:
+        first = evaluate(run, test=True)
+    assert sealed <= set(opened)
+    assert first.to_json()["looks_at_test"] == 1
+    assert told_looks(1) in summary(first)
+    second = evaluate(run, test=True)
+    assert second.to_json()["looks_at_test"] == looks_at_test(run) == 2
+    assert told_looks(2) in summary(second)
+    assert evaluate(run).to_json()["looks_at_test"] is None
+
+
+def test_a_look_is_told_with_its_number(snapshot):
+    assert [told_looks(number) for number in (1, 2, 1_000)] == snapshot
+
+
+def test_the_report_shows_the_looks(run):
+    from pawsight.commands.report import report
+
+    pages = {}
+    for looks in (2, 3):
+        (run / "looks.json").write_text(json.dumps({"looks_at_test": looks}))
+        pages[looks] = report([run], quick=True).report.with_suffix(".md").read_text("utf-8").splitlines()
+    (two,), (three,) = (set(pages[looks]) - set(pages[5 - looks]) for looks in (2, 3))
+    assert two.replace(" 2 ", " 3 ") == three
+
+
+def test_comparing_on_the_test_part_is_a_look_at_both_and_is_shown(run):
+    from pawsight.commands.compare import compare
+    from pawsight.commands.compare import summary as lines_of
+
+    twin = shutil.copytree(run, run.parent / "twin")
+    made = compare([run, twin], test=True)
+    assert made.to_json()["looks_at_test"] == [looks_at_test(run), looks_at_test(twin)] == [1, 1]
+    assert told_looks(1) in lines_of(made)
+    assert compare([run, twin]).to_json()["looks_at_test"] == []
+
+
+def test_slices_of_the_test_part_are_a_look_and_are_not_stored(run):
+    evaluate(run, test=True, slices=True)
+    assert looks_at_test(run) == 1
+    assert not (run / "slices.json").exists()
+
+
+def test_a_ladder_lets_the_chosen_rung_alone_answer_to_the_test_part(warm, tmp_path):
+    from pawsight.commands.ladder import ladder
+
+    runs = tmp_path / "runs"
+    outcome = ladder(warm.data, recipes=["majority"], runs=runs)
+    assert outcome.report.test is not None
+    with (runs / "001" / "predictions.csv").open(newline="") as file:
+        assert {row["part"] for row in csv.DictReader(file)} == {"validation"}
+    assert looks_at_test(runs / "001") == 0, "the last word on the chosen rung belongs to the end of training"
+
+
+def test_while_training_the_test_part_is_answered_to_once_at_the_end(warm):
+    """Its files are read to hash them, and its features kept; nothing is fitted to them or chosen by them."""
+    with (warm.report.run / "predictions.csv").open(newline="") as file:
+        parts = [row["part"] for row in csv.DictReader(file)]
+    assert set(parts) == {"validation", "test"}
+    assert json.loads((warm.report.run / "metrics.json").read_text())["test"]["pictures"] == parts.count("test")
+
+
+def test_a_preview_shows_training_pictures_alone(warm, tmp_path, monkeypatch):
+    from pawsight.commands.preview import preview
+
+    monkeypatch.chdir(tmp_path)
+    parts = {one.name: one.part for one in warm.report.split.assigned}
+    shown = preview(warm.data, out=tmp_path / "sheets").shown
+    assert {parts[name] for names in shown.values() for name in names} == {"train"}

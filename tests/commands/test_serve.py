@@ -1,0 +1,177 @@
+"""What `serve` checks and says before it serves; services that run are in tests/web/test_server.py."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import suppress
+
+import pytest
+
+from pawsight.commands import serve as job
+from pawsight.commands.serve import serve
+from pawsight.core.errors import MissingExtra, PawsightError, WrongUsage
+from pawsight.web.limits import Limits
+
+TOKEN = "correct-horse-battery"
+
+
+class Ear:
+    """A `Progress` that keeps what is said."""
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+@pytest.fixture
+def begun(monkeypatch, colour_bundle):
+    """Begin to serve without serving: returns what was told, the settings and what was said."""
+
+    def begin(**options):
+        told, settings, ear = [], [], Ear()
+
+        def run(listener, given):
+            listener.close()
+            settings.append(given)
+
+        monkeypatch.setattr("pawsight.web.server.serve_here", run)
+        serve(colour_bundle, port=0, told=told.append, progress=ear, **options)
+        return told[0], settings[0], ear.lines
+
+    return begin
+
+
+def token_in(path, text=TOKEN, mode=0o600):
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def test_on_this_machine_alone_it_answers_to_this_machine_s_names(begun, colour_bundle):
+    told, settings, lines = begun(allow_host=["Cats.example"])
+    assert told.url == f"http://127.0.0.1:{told.port}/"
+    assert (told.token, settings.token, told.pid) == (False, "", os.getpid())
+    assert set(settings.hosts) == {"127.0.0.1", "::1", "localhost", "cats.example"}
+    assert len(lines) == 1
+    assert lines[0].startswith(f"Serving {colour_bundle} at {told.url} (stop: Ctrl-C; ")
+
+
+def test_elsewhere_it_says_who_may_ask_and_that_there_is_no_token(begun):
+    told, settings, lines = begun(host="0.0.0.0")
+    assert len(lines) == 3
+    assert "0.0.0.0" in lines[1]
+    assert "--token-file" in lines[2]
+    assert settings.hosts == ()  # any
+    assert not told.token
+
+
+def test_elsewhere_with_a_token_it_says_who_may_ask(begun, tmp_path):
+    told, settings, lines = begun(host="0.0.0.0", token_file=token_in(tmp_path / "token", f"{TOKEN}\n"))
+    assert len(lines) == 2
+    assert "0.0.0.0" in lines[1]
+    assert "token" in lines[1]
+    assert (told.token, settings.token) == (True, TOKEN)
+
+
+def test_a_token_that_everybody_can_read_is_told_of_and_used(begun, tmp_path):
+    path = token_in(tmp_path / "token", mode=0o644)
+    _, settings, lines = begun(token_file=path)
+    assert f"chmod 600 {path}" in lines[0]
+    assert settings.token == TOKEN
+
+
+@pytest.mark.parametrize("text", ["short", "two words of enough length", "a\x00b" * 9, ""])
+def test_a_token_that_can_be_guessed_or_sent_by_nobody_is_refused(begun, tmp_path, text):
+    with pytest.raises(WrongUsage) as told:
+        begun(token_file=token_in(tmp_path / "token", text))
+    assert str(tmp_path / "token") in told.value.what
+    assert "16 characters" in told.value.why
+
+
+def test_a_token_that_cannot_be_read_is_told(begun, tmp_path):
+    with pytest.raises(PawsightError) as told:
+        begun(token_file=tmp_path / "none")
+    assert str(tmp_path / "none") in told.value.what
+    assert os.strerror(errno.ENOENT) in told.value.why
+    with pytest.raises(PawsightError) as told:
+        begun(token_file=token_in(tmp_path / "token", "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n" * 9))
+    assert "ASCII" in told.value.why
+
+
+def test_a_port_that_is_taken_is_told_with_the_next_one(colour_bundle):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PawsightError) as told:
+            serve(colour_bundle, port=port)
+    assert f"127.0.0.1, port {port}" in told.value.what
+    assert f"--port {port + 1 if port < 65535 else 8001}" in told.value.fix
+
+
+def test_what_is_not_installed_is_said_before_anything_is_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(job, "find_spec", lambda name: None if name == "uvicorn" else sys)
+    with pytest.raises(MissingExtra) as told:
+        serve(tmp_path / "no such run")
+    assert "uvicorn" in told.value.why
+    assert "pip install 'pawsight[serve]'" in told.value.fix
+
+
+def test_a_run_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(PawsightError) as told:
+        serve(tmp_path / "none")
+    assert str(tmp_path / "none") in told.value.what
+
+
+def test_a_host_keeps_its_signal_handlers_and_its_logging_and_hears_the_events(colour_bundle, caplog):
+    """Serves in this process, as a program of somebody else would, until a thread sends SIGTERM."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    heard, addresses = [], []
+    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in numbers}
+    ours = {number: signal.getsignal(number) for number in numbers}
+    root = (list(logging.root.handlers), logging.root.level, logging.raiseExceptions)
+    caplog.set_level(logging.INFO, "pawsight.serve")
+
+    def stop():
+        last = time.monotonic() + 30
+        while time.monotonic() < last:
+            with suppress(OSError), urllib.request.urlopen(f"{addresses[0]}readyz", timeout=5):
+                break
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop)
+    try:
+        serve(
+            colour_bundle,
+            port=0,
+            limits=Limits(decoders=1),
+            told=lambda serving: (addresses.append(serving.url), thread.start()),
+        )
+        thread.join()
+        assert {number: signal.getsignal(number) for number in numbers} == ours
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert heard == [signal.SIGHUP]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert (list(logging.root.handlers), logging.root.level, logging.raiseExceptions) == root
+    events = [record.msg for record in caplog.records if record.name == "pawsight.serve"]
+    assert set(events) == {"serving", "request", "stopping"}
+
+
+def test_windows_is_told_where_it_does_run(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(PawsightError) as told:
+        serve(tmp_path / "no such run")
+    assert "Windows" in told.value.what
+    assert "docs/serving.md" in told.value.fix

@@ -1,0 +1,168 @@
+"""The verb `train`: its report as JSON and as lines, and its warnings."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pawsight.classifier.trust import Trust
+from pawsight.commands.train import train
+from pawsight.commands.train_report import TrainReport, summary
+from pawsight.commands.trust_report import TrustReport
+from pawsight.core.errors import NoPictures, WrongUsage
+from pawsight.data.findings import found
+from pawsight.data.patched import PatchOutcome
+from pawsight.evaluation.compare import gain
+from pawsight.evaluation.metrics import measure
+from pawsight.evaluation.report import sentence
+from pawsight.models.ladder import Wishes, make_recipe
+from pawsight.reports.ladder_report import build_report
+from pawsight.reports.ladder_words import unmeasured_sentence
+
+
+def strict(value):
+    """Through JSON and back, refusing what JSON does not know."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def test_the_report_as_json_keeps_its_promises(trained):
+    plain = strict(trained.report.to_json())
+    assert Path(plain["run"]).is_absolute()
+    assert Path(plain["run"]).is_dir()
+    assert plain["recipe"] == "probe"
+    assert plain["image_px"] == 96
+    assert plain["classes"] == ["cats", "dogs"]
+    assert {name: plain["split"][name] for name in ("train", "validation", "test")} == {
+        "train": 32,
+        "validation": 16,
+        "test": 4,
+    }
+    assert len(plain["split"]["digest"]) == 64
+    assert plain["baseline"] == 0.5
+    assert plain["left_out"] == []
+    assert plain["machine"]
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_each_held_out_part_has_accuracy_interval_loss_and_count(trained, part):
+    measured = strict(trained.report.to_json())[part]
+    low, high = measured["interval"]
+    assert 0 <= low <= measured["accuracy"] <= high <= 1
+    assert measured["log_loss"] > 0
+    assert measured["pictures"] == trained.report.split.sizes[part]
+
+
+def test_seconds_name_the_total_and_each_stage(trained):
+    seconds = strict(trained.report.to_json())["seconds"]
+    assert set(seconds) >= {"total", "reading", "fitting", "writing"}
+    stages = sum(value for name, value in seconds.items() if name not in ("total", "backbone"))
+    assert 0 < stages <= seconds["total"] + 0.01
+
+
+def test_files_left_out_are_named_with_their_reason(warm, tmp_path):
+    data = shutil.copytree(warm.data, tmp_path / "data")
+    (data / "train" / "cats" / "note.txt").write_text("hello")
+    report = warm.again(data, tmp_path / "runs")
+    assert strict(report.to_json())["left_out"] == [{"path": "train/cats/note.txt", "reason": "not a picture"}]
+    assert sum("catalog.csv" in line for line in summary(report)) == 1
+
+
+def test_a_picture_in_two_parts_is_warned_of_loudly_and_not_moved(warm, tmp_path):
+    data = shutil.copytree(warm.data, tmp_path / "data")
+    twin = next((data / "train" / "cats").iterdir())
+    shutil.copy(twin, data / "validation" / "cats" / "twin.png")
+    report = warm.again(data, tmp_path / "runs")
+    assert ["train/cats/" + twin.name, "validation/cats/twin.png"] in strict(report.to_json())["straddling"]
+    warning = next(line for line in summary(report) if line.startswith("WARNING "))
+    assert f"train/cats/{twin.name} = validation/cats/twin.png" in warning
+    assert {one.name: one.part for one in report.split.assigned}["train/cats/" + twin.name] == "train"
+
+
+def test_the_last_lines_say_how_good_it_is_with_intervals_and_where_it_is(trained):
+    lines = summary(trained.report)
+    assert trained.report.split.digest[:12] in lines[1]
+    assert lines[-3].endswith(sentence(trained.report.validation))
+    assert lines[-2].endswith(sentence(trained.report.test))
+    assert str(trained.report.run) in lines[-1]
+
+
+def test_people_are_told_all_that_there_is_to_tell(made_up, snapshot):
+    """The whole text of a training with all that can be warned of."""
+    catalog, split = made_up
+    true = np.arange(20) % 2
+    answers = np.where(np.eye(2)[true] > 0, 0.9, 0.1)
+    answers[0] = answers[0, ::-1]
+    patch = PatchOutcome(
+        file="labels.patch.csv", sha256="0" * 64, relabelled=2, dropped=1, kept=0, unknown=1, in_test=1
+    )
+    trust = Trust(temperature=1.25, fitted_on="out-of-fold answers")
+    report = TrainReport(
+        run=Path("runs/001"),
+        recipe=make_recipe("probe", Wishes()),
+        catalog=catalog,
+        split=split,
+        validation=measure(true, answers, ("cats", "dogs")),
+        test=measure(true[:4], answers[:4], ("cats", "dogs")),
+        precision="f32",
+        computed=30,
+        seconds={"total": 12.5},
+        machine="a processor, 2 cores",
+        notes=("The loss stood still.",),
+        patch=patch,
+        trust=TrustReport(trust=trust, pictures=21, parts={}, asked=0.05, broken="20 pictures are too few"),
+        gain_from_patch=gain(10, 1, 8, 1),
+        findings=(found("train/cats/1.jpg", "two-labels", "train/dogs/1.jpg"),),
+        data="my photos",
+    )
+    text = "\n".join(summary(report))
+    assert text.replace(split.digest[:12], "DIGEST") == snapshot
+    assert "pawsight inspect 'my photos'" in text  # as a shell takes it
+
+
+def test_bad_settings_are_refused_before_any_data_is_looked_at(tmp_path):
+    with pytest.raises(WrongUsage, match="'prob'"):
+        train(tmp_path / "nowhere", recipe="prob", runs=tmp_path / "runs")
+    with pytest.raises(WrongUsage, match="'lite0'"):
+        train(tmp_path / "nowhere", backbone="lite0", runs=tmp_path / "runs")
+    with pytest.raises(WrongUsage, match=r"seed .*-1"):
+        train(tmp_path / "nowhere", seed=-1, runs=tmp_path / "runs")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_without_pictures_leaves_no_run_behind(tmp_path):
+    (tmp_path / "data" / "cats").mkdir(parents=True)
+    (tmp_path / "data" / "cats" / "note.txt").write_text("hello")
+    (tmp_path / "data" / "dogs").mkdir()
+    (tmp_path / "data" / "dogs" / "note.txt").write_text("hello")
+    with pytest.raises(NoPictures, match=re.escape(str(tmp_path / "data"))):
+        train(tmp_path / "data", runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_class_without_validation_pictures_and_grave_findings_are_warned_of(warm, tmp_path):
+    data = tmp_path / "data"
+    for part in ("train", "validation"):
+        shutil.copytree(warm.data / part, data / part)
+    (data / "train" / "one").mkdir()
+    for number, path in enumerate(sorted((data / "train" / "cats").iterdir())[:2]):
+        twin = data / "train" / "one" / f"{number}{path.suffix}"
+        shutil.copy(path, twin)
+        twin.write_bytes(twin.read_bytes() + b"more")
+    report = warm.again(data, tmp_path / "runs")
+    warnings = [line for line in summary(report) if line.startswith("WARNING ")]
+    unmeasured = unmeasured_sentence(("cats", "dogs", "one"), ("cats", "dogs"))
+    assert "'one'" in unmeasured
+    assert sum(line.endswith(unmeasured) for line in warnings) == 1
+    grave = sum(one.severity == "high" for one in report.findings)
+    assert grave
+    (line,) = [line for line in warnings if line.endswith(f"pawsight inspect {shlex.quote(str(data))}")]
+    assert f" {grave} " in line
+    assert len(report.notes) == len(warm.report.notes)  # nothing is noted of a class of two
+    build_report([report.run], tmp_path / "out")
+    assert unmeasured in (tmp_path / "out" / "report.md").read_text()

@@ -47,9 +47,9 @@ from tempfile import mkdtemp
 from IPython.display import Image, display
 
 import pawsight
+from pawsight.core.history import best_epoch
 from pawsight.evaluation.intervals import wilson
 from pawsight.reports.run_folder import read_rung
-from pawsight.training.history import best_epoch
 
 
 def percent(share):

@@ -25,9 +25,9 @@ from click.testing import CliRunner
 from kill_tools import EPOCHS, Place, killed, session_of, started, typed, until
 
 from pawsight.cli import cli
+from pawsight.core.history import read_history
 from pawsight.core.runs import read_table
 from pawsight.training.checkpoint import FILE, load_checkpoint
-from pawsight.training.history import read_history
 
 needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the driver looks into /proc")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pawsight.core.history import Epoch
 from pawsight.training.events import FOLDER, write_events
-from pawsight.training.history import Epoch
 
 HISTORY = (Epoch(1, 0.7, 0.5, 0.69, 0.51, 0.001, 2.0), Epoch(2, 0.6, 0.6, 0.66, 0.55, 0.001, 2.0))
 

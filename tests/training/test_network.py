@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pawsight.core.errors import TrainingFailed
+from pawsight.core.history import best_epoch
 from pawsight.core.machine import this_machine
 from pawsight.models.ladder import RUNGS
-from pawsight.training.history import best_epoch
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 SMALL = replace(RUNGS["cnn-normalised"].recipe, image_px=32, epochs=2, batch_size=16, precision="f32")

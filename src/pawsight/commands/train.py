@@ -20,6 +20,7 @@ from pawsight.commands.patch_gain import gain_from_patch
 from pawsight.commands.seeing import EngineName, SeenByPool, pool_for
 from pawsight.commands.train_report import TrainReport, summary
 from pawsight.commands.trust_report import trust_report
+from pawsight.core.history import HISTORY, write_history
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import APPLIED_PATCH, AUDIT, LOG, METRICS, PREDICTIONS, set_latest, write_table
@@ -33,7 +34,6 @@ from pawsight.evaluation.metrics import measure
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import Recipe
 from pawsight.reports.audit_page import COLUMNS
-from pawsight.training.history import HISTORY, write_history
 
 if TYPE_CHECKING:
     from pawsight.training.material import Workplace

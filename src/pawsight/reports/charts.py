@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pawsight.core.history import Epoch, best_epoch
 from pawsight.core.storage import write_bytes, write_text
 from pawsight.evaluation.intervals import Interval
 from pawsight.reports.chart_style import (
@@ -29,7 +30,6 @@ from pawsight.reports.chart_style import (
     to_svg,
     to_svg_file,
 )
-from pawsight.training.history import Epoch, best_epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

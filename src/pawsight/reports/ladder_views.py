@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pawsight.core.history import best_epoch
 from pawsight.evaluation.compare import Gain
 from pawsight.reports import ladder_words as words
 from pawsight.reports.charts import Guessing, accuracy_svg, loss_svg
 from pawsight.reports.run_folder import Rung, finite, listing, mapping
-from pawsight.training.history import best_epoch
 
 _SPOKEN = {"f32": "float32", "bf16": "bfloat16"}
 

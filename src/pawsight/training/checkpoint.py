@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.history import Epoch
 from pawsight.core.storage import write_bytes
-from pawsight.training.history import Epoch
 
 FILE = "checkpoint.npz"
 _DIGEST_BYTES = 32

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pawsight.core.history import Epoch
 from pawsight.core.storage import new_folder
-from pawsight.training.history import Epoch
 
 FOLDER = "tensorboard"
 

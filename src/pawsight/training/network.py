@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from pawsight.classifier.engine import SPOKEN, Precision, best_precision
+from pawsight.core.history import best_epoch
 from pawsight.core.machine import Machine
 from pawsight.models.keras_import import import_keras
 from pawsight.training.batches import batches, class_weights
 from pawsight.training.fit import Job, fit
-from pawsight.training.history import best_epoch
 from pawsight.training.input_checks import check_inputs, check_labels
 from pawsight.training.material import Fitted, Layer, Material
 from pawsight.training.tripwires import Watch

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from pawsight.core.history import Epoch, best_epoch
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import published_weights, upper_start
 from pawsight.models.keras_import import import_keras
 from pawsight.training.batches import class_weights, order_of
 from pawsight.training.fit import Job, fit
-from pawsight.training.history import Epoch, best_epoch
 from pawsight.training.material import Fitted, Labels, Layer, Material, OutOfFold
 from pawsight.training.network import kept, layers_of, seeded, trainable_parameters, weighted
 from pawsight.training.probe import Head

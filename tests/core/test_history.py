@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.core.errors import StorageError
-from pawsight.training.history import HISTORY, Epoch, best_epoch, read_history, write_history
+from pawsight.core.history import HISTORY, Epoch, best_epoch, read_history, write_history
 
 from ..conftest import says
 

@@ -23,6 +23,8 @@ from pawsight.jobs.export import export
 from pawsight.machine import this_machine
 from pawsight.trust import Guard, Promise, Trust
 
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="needs pawsight[export]")
+
 DRAWINGS, PHOTOGRAPHS = 20, 20
 AGREES = 0.02  # of a probability: what decoders differ by
 

@@ -22,7 +22,7 @@ NUMERIC := tests/models tests/training tests/exports tests/explanation tests/tes
 .PHONY: help demo test test-avx2 test-slow coverage faults mutants check format bench bench-check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/train.stamp ## install, train on drawn cats and dogs, show the answers
 	@BIN=$(BIN) sh demo/run.sh

@@ -22,49 +22,53 @@ NUMERIC := tests/models tests/training tests/exports tests/explanation tests/tes
 .PHONY: help demo test test-avx2 test-slow coverage faults mutants check format bench bench-check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/train.stamp ## from nothing to a trained classifier on drawn cats and dogs
+demo: $(VENV)/train.stamp ## install, train on drawn cats and dogs, show the answers
 	@BIN=$(BIN) sh demo/run.sh
 
-test: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests
+test: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## all tests but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore $(WITH_RAY)
 	$(BIN)/python -m pytest -n 2 $(WITH_RAY)
 
-test-avx2: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the numerical tests, computed as on a processor without AVX-512
+test-avx2: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the numerical tests, as on a processor without AVX-512
 	ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -n 2 --dist worksteal $(NUMERIC)
 
-test-slow: $(VENV)/dev.stamp ## the tests that take minutes
+test-slow: $(VENV)/dev.stamp ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow
 
-coverage: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests, and which branches of src they take (a quarter of an hour)
+coverage: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests, with the branches of src they take (15 minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore $(WITH_RAY) --cov --cov-report=
 	$(BIN)/python -m pytest -n 2 $(WITH_RAY) --cov --cov-append --cov-report=term
 
-faults: $(VENV)/dev.stamp ## everything that is done to it on purpose, ten minutes of fuzzing included
+faults: $(VENV)/dev.stamp ## hostile files, kills, full disks; ten minutes of fuzzing
 	PAWSIGHT_FUZZ_SECONDS=$${PAWSIGHT_FUZZ_SECONDS:-120} $(BIN)/python -m pytest -n 2 tests/faults -m "slow or not slow"
 
-mutants: $(VENV)/dev.stamp $(VENV)/mutmut.stamp ## change the sources of the figures, see which tests notice (ten minutes a module at most; MUTANTS="evaluation/ranks --show")
+mutants: $(VENV)/dev.stamp $(VENV)/mutmut.stamp ## change the sources of the figures and see which tests fail (up to 10 minutes a module; MUTANTS="evaluation/ranks --show")
 	PYTHONPATH=$(VENV)/mutmut $(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
-check: $(VENV)/dev.stamp ## lint, format, types, walls
+check: $(VENV)/dev.stamp ## lint, format, types and layers; .pre-commit-config.yaml has the same
+	@echo "Lint: likely bugs, unused names, docstrings, order of imports (make format repairs most)"
 	$(BIN)/ruff check .
+	@echo "Format: one layout for all code (make format writes it)"
 	$(BIN)/ruff format --check .
+	@echo "Types: arguments and results fit their annotations"
 	$(BIN)/mypy
+	@echo "Layers: a room imports only from rooms below it (docs/architecture.md)"
 	$(BIN)/lint-imports
 
-format: $(VENV)/dev.stamp ## put the code in form
+format: $(VENV)/dev.stamp ## format the code and repair what lint can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev.stamp ## time all beside its peers (PHOTOGRAPHS=folder or zip, BENCH="--rows one --budget 20m")
+bench: $(VENV)/dev.stamp ## measure times beside other libraries (PHOTOGRAPHS=folder or zip, BENCH="--rows one --budget 20m")
 	$(BIN)/python benchmarks/bench.py $(PHOTOGRAPHS) $(BENCH)
 	$(BIN)/python benchmarks/picture.py
 
-bench-check: $(VENV)/dev.stamp ## a short run beside benchmarks/results.json, by ratios
+bench-check: $(VENV)/dev.stamp ## compare a short run with benchmarks/results.json, by ratios
 	$(BIN)/python benchmarks/bench_check.py $(PHOTOGRAPHS) $(BENCH)
 
-clean: ## remove what the targets made; runs stay
+clean: ## remove .venv and the tools' caches; runs stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/made.stamp:

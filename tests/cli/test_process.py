@@ -84,3 +84,16 @@ def test_the_users_settings_of_libraries_stay(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", process.QUIET_SETTINGS["KERAS_BACKEND"]]
+
+
+def test_letters_that_a_pipe_cannot_carry_are_escaped(tmp_path):
+    """A pipe on Windows has the letters of its code page alone."""
+    for name in ("\u732b", "dog"):
+        (tmp_path / name).mkdir()
+        for shade in range(4):
+            Image.new("L", (20, 20), 60 * shade).save(tmp_path / name / f"{shade}.png")
+    command = [sys.executable, "-m", "pawsight", "inspect", str(tmp_path)]
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="cp1252", check=False)
+    assert "\\u732b" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
+import sys
 from collections import namedtuple
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
+import pawsight
 from pawsight.commands import doctor as room
 from pawsight.commands.doctor import doctor
 from pawsight.core.machine import this_machine
@@ -22,9 +26,39 @@ def test_every_thing_is_looked_at_once_and_remedies_stand_where_they_are_needed(
     findings = doctor()
     names = [one.name for one in findings]
     assert len(names) == len(set(names))
-    assert {"Python", "Processor", "Memory", "Predicting", "Training", "Weights", "Cache", "Disk"} <= set(names)
+    assert {
+        "Pawsight",
+        "Python",
+        "System",
+        "Processor",
+        "Memory",
+        "Predicting",
+        "Training",
+        "Weights",
+        "Cache",
+        "Disk",
+    } <= set(names)
     assert all(one.found for one in findings)
     assert all(one.good or one.fix for one in findings)
+
+
+def test_versions_and_the_platform_are_named():
+    assert finding("Pawsight").found == pawsight.__version__
+    assert finding("Python").found == platform.python_version()
+    assert platform.system() in finding("System").found
+    assert f"numpy {metadata.version('numpy')}" in finding("Predicting").found
+
+
+def test_nothing_private_is_told_but_the_place_of_the_cache(monkeypatch, tmp_path):
+    """People post these lines where everybody reads them."""
+    place = tmp_path / "somebody"
+    monkeypatch.setattr(platform, "node", lambda: "somebody-laptop")
+    monkeypatch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
+    for name in ("HOME", "USER", "USERNAME", "LOGNAME", "HTTPS_PROXY", "PAWSIGHT_TOKEN"):
+        monkeypatch.setenv(name, str(place))
+    told = {one.name: f"{one.found} {one.fix}" for one in doctor()}
+    assert [name for name, text in told.items() if "somebody" in text] == ["Cache"]
+    assert [name for name, text in told.items() if str(Path.cwd()) in text or sys.prefix in text] == []
 
 
 def test_nothing_is_changed_by_looking(cache_folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ from pawsight.core.errors import BadCatalog, DataError, MissingExtra, WrongUsage
 from pawsight.data.finder import LeftOut
 from pawsight.data.patch import Decision, read_patch, write_patch
 from pawsight.evaluation.label_errors import Suspect
+
+needs_serve = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs pawsight[serve]")
 
 FLIPPED = {"train/speckled/shaded-03.png", "train/shaded/speckled-05.png"}
 
@@ -134,8 +137,8 @@ def test_without_a_web_server_the_page_is_refused_and_the_ranking_named(monkeypa
     assert "pawsight review RUN --json" in told.value.why
 
 
+@needs_serve
 def test_the_page_is_served_until_it_is_stopped_and_says_what_was_decided(run):
-    pytest.importorskip("uvicorn")
     report, stop, seen = review(run), threading.Event(), []
 
     def ready(address):
@@ -156,6 +159,7 @@ def test_the_page_is_served_until_it_is_stopped_and_says_what_was_decided(run):
     assert decisions_of(run)[0].path == one.path
 
 
+@needs_serve
 def test_a_file_of_decisions_that_cannot_be_understood_is_not_overwritten(run):
     (run / "labels.patch.csv").write_text("my notes\n")
     with pytest.raises(DataError):
@@ -227,6 +231,7 @@ def test_what_was_decided_is_told_with_what_to_type_next(tmp_path, monkeypatch, 
     assert module._decided((), tmp_path) == snapshot
 
 
+@needs_serve
 @pytest.mark.parametrize(("options", "window", "opened"), [([], True, 1), ([], False, 0), (["--no-browser"], True, 0)])
 def test_the_page_is_opened_where_there_is_a_window_and_it_is_wanted(monkeypatch, options, window, opened):
     addresses = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import logging
 import os
 import signal
@@ -18,6 +19,8 @@ from pawsight.commands import serve as job
 from pawsight.commands.serve import serve
 from pawsight.core.errors import MissingExtra, PawsightError, WrongUsage
 from pawsight.web.limits import Limits
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs pawsight[serve]")
 
 TOKEN = "correct-horse-battery"
 

@@ -83,6 +83,24 @@ def test_latest_leads_to_the_run_and_moves_on(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["001", "002", "latest"]
 
 
+def test_latest_moves_on_where_the_system_replaces_no_link_to_a_folder(tmp_path, monkeypatch):
+    """Windows refuses, and a name that stays with an older run tells nobody."""
+    replace = os.replace
+
+    def refuse(source, target):
+        if os.path.lexists(target):
+            raise PermissionError(13, "Access is denied")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(sys, "platform", "win32")
+    for _ in range(2):
+        run = new_run(tmp_path)
+        set_latest(run)
+        assert (tmp_path / "latest").resolve() == run.resolve()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["001", "002", "latest"]
+
+
 def test_latest_still_leads_there_when_the_folder_of_runs_is_moved(tmp_path):
     set_latest(new_run(tmp_path / "runs"))
     (tmp_path / "runs").rename(tmp_path / "moved")

@@ -23,6 +23,8 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.exports import web, web_runtime
 
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="needs pawsight[export]")
+
 DRAWINGS, PHOTOGRAPHS = 20, 20
 AGREES = 0.02  # of a probability: what decoders differ by
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from pawsight.core.history import Epoch
 from pawsight.training.events import FOLDER, write_events
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 
 HISTORY = (Epoch(1, 0.7, 0.5, 0.69, 0.51, 0.001, 2.0), Epoch(2, 0.6, 0.6, 0.66, 0.55, 0.001, 2.0))
 

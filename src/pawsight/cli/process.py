@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import re
@@ -28,6 +29,9 @@ class Terminated(KeyboardInterrupt):
 @contextmanager
 def own_process() -> Iterator[None]:
     """Set this process up for one command, and let it end quickly after it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a pipe on Windows has no letters but those of one country
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)  # nothing half-written stays; verbs that serve set their own
     os.environ.update({name: value for name, value in QUIET_SETTINGS.items() if name not in os.environ})
     # Pillow warns of broken metadata, which says nothing of the pixels, and Matplotlib of letters of class names that

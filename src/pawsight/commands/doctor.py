@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
+from pawsight import __version__
 from pawsight.core.machine import cache_folder, this_machine
 
 _LEAST_DISK_GIB = 2
@@ -40,14 +42,31 @@ class Finding:
 
 def doctor() -> list[Finding]:
     """Look at everything that Pawsight needs, without changing anything."""
-    checks: tuple[Callable[[], Finding], ...] = (_python, _processor, _memory, _inference, _training, _weights)
+    checks: tuple[Callable[[], Finding], ...] = (
+        _pawsight,
+        _python,
+        _system,
+        _processor,
+        _memory,
+        _inference,
+        _training,
+        _weights,
+    )
     return [*(check() for check in checks), *map(_extra, _OPTIONAL), _cache(), _disk()]
+
+
+def _pawsight() -> Finding:
+    return Finding("Pawsight", True, __version__, "")
 
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= _LEAST_PYTHON
     return Finding("Python", good, version, "" if good else "Install Python 3.11 or newer.")
+
+
+def _system() -> Finding:
+    return Finding("System", True, platform.platform(), "")  # without the machine's name, for people post it
 
 
 def _processor() -> Finding:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -57,12 +58,15 @@ def set_latest(folder: Path) -> None:
         StorageError: there is no room for it.
     """
     link = folder.parent / f".{LATEST}.{folder.name}"  # of one name, so that what a killed process left goes as well
+    latest = folder.parent / LATEST
     try:
         link.unlink(missing_ok=True)
         link.symlink_to(folder.name, target_is_directory=True)
-        os.replace(link, folder.parent / LATEST)
+        if sys.platform == "win32" and latest.is_symlink():
+            latest.unlink()  # Windows replaces no link to a folder: `latest` would name the older run for ever
+        os.replace(link, latest)
     except OSError as error:
-        refused = refusal("write the link", folder.parent / LATEST, error)
+        refused = refusal("write the link", latest, error)
         if isinstance(refused, DiskFull):
             raise refused from error
     finally:

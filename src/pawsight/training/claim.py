@@ -9,7 +9,7 @@ killed.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,5 +49,6 @@ def taken(folder: Path) -> StorageError:
 
 def _let_go(lock: Any, file: Path) -> None:
     """Take the name away first, so that nobody waits at a file that is about to go."""
-    file.unlink(missing_ok=True)
+    with suppress(PermissionError):  # Windows removes no file that is open; there releasing the lock removes it
+        file.unlink(missing_ok=True)
     lock.release()

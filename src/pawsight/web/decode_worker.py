@@ -11,7 +11,6 @@ It ends when the other side is gone, and the system ends it when a picture takes
 
 from __future__ import annotations
 
-import resource
 import signal
 import socket
 import struct
@@ -68,6 +67,8 @@ def _receive(line: socket.socket, size: int) -> bytearray:
 
 def _limit_memory(allowed: int) -> None:
     """Allow `allowed` bytes of address space beyond what importing took; where the system cannot, only time counts."""
+    import resource  # Windows has none, and whoever decodes there must still be able to import the names above
+
     with suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         most = pages * resource.getpagesize() + allowed
@@ -76,6 +77,8 @@ def _limit_memory(allowed: int) -> None:
 
 def _limit_time(seconds: int) -> None:
     """Let the system end this process should the server not: by the clock and by the processor's time."""
+    import resource
+
     signal.alarm(seconds)
     used = resource.getrusage(resource.RUSAGE_SELF)
     with suppress(OSError, ValueError):

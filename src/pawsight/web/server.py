@@ -29,7 +29,7 @@ from pawsight.web.protocol import guarded
 from pawsight.web.service import Service
 
 _log = logging.getLogger("pawsight.serve")
-_STOP, _SWAP = (signal.SIGTERM, signal.SIGINT), signal.SIGHUP
+_STOP = (signal.SIGTERM, signal.SIGINT)
 _TIDYING_SECONDS = 3  # of the time to stop, for what comes after the last answer
 
 
@@ -63,7 +63,7 @@ def serve_here(listener: socket.socket, settings: Settings) -> None:
     Raises:
         PawsightError: the classifier or its decoders cannot be had.
     """
-    before = {number: signal.getsignal(number) for number in (*_STOP, _SWAP)}
+    before = {number: signal.getsignal(number) for number in (*_STOP, signal.SIGHUP)}
     try:
         asyncio.run(_serve(listener, settings))
     finally:  # asyncio leaves the system's own handlers
@@ -110,7 +110,7 @@ def _listen_to_signals(service: Service, server: uvicorn.Server) -> None:
 
     for number in _STOP:
         loop.add_signal_handler(number, stop, number.name)
-    loop.add_signal_handler(_SWAP, swap)
+    loop.add_signal_handler(signal.SIGHUP, swap)
 
 
 def _config(service: Service, settings: Settings) -> uvicorn.Config:

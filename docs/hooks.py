@@ -15,7 +15,7 @@ import click
 
 HERE = Path(__file__).parent
 NOTEBOOK = HERE / "walkthrough" / "walkthrough.ipynb"
-VERBS, STORY = "reference/verbs.md", "walkthrough/index.md"
+VERBS, STORY = "reference/verbs.md", "walkthrough/story.md"
 SHARED = ("--json", "--quiet", "--help")  # of every verb, explained once
 
 
@@ -51,9 +51,11 @@ def verbs_page() -> str:
         *(_row(option) for option in _options(cli.commands["train"]) if option.opts[-1] in SHARED),
         "| `-h`, `--help` | Show the help and exit. |",
         "",
-        "With `--json` one JSON object goes to standard output and nothing else does (`predict` and `review`: one object",
-        "a line). The exit status is 0 when the work is done, 1 when something could not be done, 2 when the command was",
-        "typed wrongly, 130 when it was stopped by Ctrl-C and 143 when it was stopped by SIGTERM.",
+        "With `--json` one JSON object goes to standard output and nothing else does; `predict` and `review` print one",
+        "object for each picture.",
+        "",
+        "The exit status is 0 when the work is done, 1 when something could not be done, 2 when the command was typed",
+        "wrongly, 130 when it was stopped by Ctrl-C and 143 when it was stopped by SIGTERM.",
         "",
     ]
     for name, verb in sorted(cli.commands.items()):
@@ -80,12 +82,14 @@ def _row(option: click.Option) -> str:
     """One row of a table: the flags with their value, and the words and the default of --help."""
     context = click.Context(click.Command("pawsight"))
     flags, words = option.get_help_record(context) or (", ".join(option.opts), "")
-    return f"| `{flags.replace('|', '&#124;') if '|' not in flags else flags.replace('|', ' or ')}` | {_escaped(words)} |"
+    return (
+        f"| `{flags.replace('|', '&#124;') if '|' not in flags else flags.replace('|', ' or ')}` | {_escaped(words)} |"
+    )
 
 
 def _first_sentence(verb: click.Command) -> str:
     first = " ".join((verb.help or "").split("\n\n")[0].split())
-    return _escaped(first.split(". ")[0].rstrip(".") + ".")
+    return _escaped(re.split(r"(?<!e\.g)\. ", first)[0].rstrip(".") + ".")
 
 
 def _escaped(words: str) -> str:
@@ -103,8 +107,8 @@ def story_page(notebook: dict[str, Any]) -> tuple[str, dict[str, bytes]]:
             lines += [source, ""]
             if len(lines) == 2:
                 lines += [
-                    "This page is [a notebook](walkthrough.ipynb), with what it printed on the exercise's photographs. To "
-                    "run it on pictures of yours: `WALKTHROUGH_DATA=photos/ jupyter lab docs/walkthrough/walkthrough.ipynb`.",
+                    "This page is [a notebook](walkthrough.ipynb), with what it printed on the exercise's photographs.",
+                    "On your pictures: `WALKTHROUGH_DATA=photos/ jupyter lab docs/walkthrough/walkthrough.ipynb`.",
                     "",
                 ]
             continue

@@ -70,7 +70,13 @@ def made_desk(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
         _table(desk / "splits.csv", ("path", "part"), parts)
         doubted = named[0]
         digest = hashlib.sha256(doubted.read_bytes()).hexdigest()
-        decision = (doubted.relative_to(desk / "photos"), digest, "keep", doubted.parent.name, "2026-11-29T12:00:00+00:00")
+        decision = (
+            doubted.relative_to(desk / "photos"),
+            digest,
+            "keep",
+            doubted.parent.name,
+            "2026-11-29T12:00:00+00:00",
+        )
         _table(desk / "labels.patch.csv", ("path", "sha256", "action", "label", "when"), [decision])
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))

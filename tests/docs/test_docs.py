@@ -53,9 +53,13 @@ def test_the_readme_is_short():
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_documents_lead_somewhere(document):
     prose = re.sub(r"^```.*?^```", "", document.read_text("utf-8"), flags=re.M | re.S)
-    targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", prose) + re.findall(r'(?:src|srcset)="(?!http)([^"]+)"', prose)
-    made = {GUIDE / "reference" / "verbs.md", GUIDE / "walkthrough" / "index.md"}
-    lost = [target for target in targets if not (place := document.parent / target).exists() and place.resolve() not in made]
+    targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", prose) + re.findall(
+        r'(?:src|srcset)="(?!http)([^"]+)"', prose
+    )
+    made = {GUIDE / "reference" / "verbs.md", GUIDE / "walkthrough" / "story.md"}
+    lost = [
+        target for target in targets if not (place := document.parent / target).exists() and place.resolve() not in made
+    ]
     assert lost == []
 
 
@@ -75,6 +79,15 @@ def test_the_newest_version_of_the_changelog_is_that_of_the_package_and_of_the_c
     assert versions[0] == pawsight.__version__
     assert versions == sorted(versions, key=lambda version: [int(part) for part in version.split(".")], reverse=True)
     assert f"version = {{{pawsight.__version__}}}" in README.read_text("utf-8")
+
+
+def test_the_guide_builds_without_a_warning(tmp_path):
+    if importlib.util.find_spec("mkdocstrings") is None:
+        pytest.skip("pawsight[docs] is not installed")
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'id="pawsight.train"' in (tmp_path / "site" / "reference" / "python.html").read_text("utf-8")
 
 
 # The reference
@@ -108,7 +121,11 @@ def test_the_story_holds_every_cell_of_the_notebook(hooks):
     notebook = {
         "cells": [
             {"cell_type": "markdown", "source": ["# A title"]},
-            {"cell_type": "code", "source": ["print(1)"], "outputs": [{"text": ["1\n"]}, {"data": {"image/png": "aGk="}}]},
+            {
+                "cell_type": "code",
+                "source": ["print(1)"],
+                "outputs": [{"text": ["1\n"]}, {"data": {"image/png": "aGk="}}],
+            },
         ]
     }
     text, pictures = hooks.story_page(notebook)
@@ -168,11 +185,19 @@ def test_the_messages_of_the_troubleshooting_page_are_messages_of_the_program():
     page = (GUIDE / "troubleshooting.md").read_text("utf-8")
     quoted = re.findall(r"^### `(.+)`$", page, re.M)
     said = " ".join(" ".join(texts(path)) for path in sorted((ROOT / "src").rglob("*.py")))
-    unknown = [message for message in quoted if any(piece.strip() not in said for piece in message.split("...") if piece.strip())]
+    unknown = [
+        message
+        for message in quoted
+        if any(piece.strip() not in said for piece in message.split("...") if piece.strip())
+    ]
     assert quoted
     assert unknown == [], "no text in src says so any more: quote what it says now"
 
 
 def texts(path):
     """Every text in a module, as it is said; what is filled in is left out."""
-    return [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [
+        node.value
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]

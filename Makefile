@@ -17,9 +17,9 @@ WITH_RAY := tests/distributed
 PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 
 # What computes with networks, and so depends on the processor.
-NUMERIC := tests/models tests/training tests/exports tests/explanation tests/test_engine.py tests/test_bundle.py tests/test_inference.py
+NUMERIC := tests/models tests/training tests/exports tests/explanation tests/classifier
 
-.PHONY: help demo test test-avx2 test-slow coverage faults mutants check format bench bench-check clean
+.PHONY: help demo test test-avx2 test-slow coverage faults mutants check format docs bench bench-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ format: $(VENV)/dev.stamp ## format the code and repair what lint can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/docs.stamp ## build the guide into site/; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Built: site/index.html"
+
 bench: $(VENV)/dev.stamp ## measure times beside other libraries (PHOTOGRAPHS=folder or zip, BENCH="--rows one --budget 20m")
 	$(BIN)/python benchmarks/bench.py $(PHOTOGRAPHS) $(BENCH)
 	$(BIN)/python benchmarks/picture.py
@@ -69,7 +73,7 @@ bench-check: $(VENV)/dev.stamp ## compare a short run with benchmarks/results.js
 	$(BIN)/python benchmarks/bench_check.py $(PHOTOGRAPHS) $(BENCH)
 
 clean: ## remove .venv and the tools' caches; runs stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/made.stamp:
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
@@ -102,4 +106,9 @@ $(VENV)/train.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
 $(VENV)/dev.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
 	@echo "Installing pawsight[dev] (two minutes)"
 	@$(INSTALL) --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
+	@echo "Installing pawsight[train,docs]"
+	@$(INSTALL) --constraint constraints.txt --editable ".[train,docs]"
 	@touch $@

@@ -45,7 +45,7 @@ class Prediction:
 class Predictor:
     """A bundle that has passed its exam on this machine.
 
-    Example:
+    Examples:
         >>> predictor = pawsight.load("runs/latest")
         >>> [answer.label for answer in predictor.predict(["cat.jpg"])]
         ['cats']

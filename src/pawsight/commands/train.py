@@ -94,7 +94,7 @@ def train(
     Raises:
         PawsightError: with what, why and what to do, for anything wrong with data, installation or disk.
 
-    Example:
+    Examples:
         >>> report = pawsight.train("photos/")
         >>> report.validation.accuracy > report.validation.baseline
         True

@@ -25,12 +25,12 @@ TAUGHT = [page for page in DOCUMENTS if "decisions" not in page.parts and comman
 # What is typed in a document and not run here, and where it is run instead.
 ELSEWHERE = {
     r"^pawsight (serve|review) ": "it goes on until it is stopped: tests/web",
-    r"(s3|gs|https)://|cats-and-dogs": "it needs a network: tests/data, tests/scale",
-    r"--engine ray|--ray-address": "it starts Ray: tests/scale",
+    r"(s3|gs|https)://|cats-and-dogs": "it needs a network: tests/data, tests/distributed",
+    r"--engine ray|--ray-address": "it starts Ray: tests/distributed",
     r"--to .*(keras|litert|saved-model|web)|--int8": "it takes long: tests/exports",
     r"^pawsight ladder |--recipe (?!majority)": "it trains networks: tests/test_cli_ladder.py",
     r"^pawsight train sample": "it draws 400 pictures: tests/test_cli.py",
-    r"--resume": "nothing here was stopped: tests/scale, tests/training",
+    r"--resume": "nothing here was stopped: tests/distributed, tests/training",
 }
 
 

@@ -32,7 +32,7 @@ pytestmark = [
 def report(whole, fake_runs, tmp_path_factory) -> Path:
     """A page with everything on it: seven made-up rungs, curves, layers, and all that is told of how far to trust one.
 
-    That a real ladder climbs all seven is the slow test below; tests/jobs/test_ladder.py climbs three of them.
+    That a real ladder climbs all seven is the slow test below; tests/commands/test_ladder.py climbs three of them.
     """
     place = tmp_path_factory.mktemp("browser")
     rows = [

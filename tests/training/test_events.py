@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.training.events import FOLDER, write_events
 
 HISTORY = (Epoch(1, 0.7, 0.5, 0.69, 0.51, 0.001, 2.0), Epoch(2, 0.6, 0.6, 0.66, 0.55, 0.001, 2.0))

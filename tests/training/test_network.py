@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pawsight.core.errors import TrainingFailed
-from pawsight.core.history import best_epoch
 from pawsight.core.machine import this_machine
+from pawsight.core.runs import best_epoch
 from pawsight.models.ladder import RUNGS
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.core.history import Epoch
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Stopwatch
+from pawsight.core.runs import Epoch
 from pawsight.models.ladder import RUNGS
 from pawsight.training.material import Workplace
 from pawsight.training.views import FOLDER

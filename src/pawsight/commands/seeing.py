@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pawsight.classifier.engine import best_precision
 from pawsight.core.cache import Cache
-from pawsight.core.errors import WrongUsage
-from pawsight.core.extras import POOL, WRITING, need
+from pawsight.core.errors import WrongUsage, require_extra
 from pawsight.data.catalog import PixelSink, Seen, see_files, stored
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
@@ -52,7 +51,7 @@ def pool_for(recipe: Recipe, engine: str, actors: int | None, address: str | Non
             "Ray's actors compute the features of a frozen backbone, and it has none.",
             f"Leave --engine out, or type one of: {', '.join(f'--recipe {name}' for name in SEES)}",
         )
-    need(*WRITING, *POOL, by="--engine ray")
+    require_extra("ray", "pyarrow", "fsspec", "ray", needed_by="--engine ray")
     return Pool(actors=actors, address=address)
 
 

@@ -20,10 +20,19 @@ from pawsight.commands.patch_gain import gain_from_patch
 from pawsight.commands.seeing import EngineName, SeenByPool, pool_for
 from pawsight.commands.train_report import TrainReport, summary
 from pawsight.commands.trust_report import trust_report
-from pawsight.core.history import HISTORY, write_history
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
-from pawsight.core.runs import APPLIED_PATCH, AUDIT, LOG, METRICS, PREDICTIONS, set_latest, write_table
+from pawsight.core.runs import (
+    APPLIED_PATCH,
+    AUDIT,
+    HISTORY,
+    LOG,
+    METRICS,
+    PREDICTIONS,
+    set_latest,
+    write_history,
+    write_table,
+)
 from pawsight.core.storage import write_json, write_text
 from pawsight.data.audit import audit
 from pawsight.data.patch import Patch, read_patch, write_patch

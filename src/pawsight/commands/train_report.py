@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pawsight.commands.patch_gain import spoken
 from pawsight.commands.trust_report import TrustReport
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.data.catalog import Catalog
 from pawsight.data.findings import Finding
 from pawsight.data.patched import PatchOutcome

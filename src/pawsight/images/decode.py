@@ -30,6 +30,7 @@ from PIL import (  # the plugins enter their readers in Image.OPEN
 )
 
 from pawsight.core.errors import UnreadablePicture
+from pawsight.core.text import printable
 from pawsight.images.claims import MeteredFile, TooLarge, WeighedGif, claims_too_much, needs_too_much
 from pawsight.images.colour import to_rgb
 from pawsight.images.shrink import to_square
@@ -178,12 +179,7 @@ def _told_by_exif(image: Image.Image) -> tuple[int, str]:
 
 def _camera(names: list[object]) -> str:
     """Return maker and model on one line, the maker once: many models repeat it."""
-    make, model = (
-        " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
-        if isinstance(name, str)
-        else ""
-        for name in names
-    )
+    make, model = (" ".join(printable(name, instead=" ").split()) if isinstance(name, str) else "" for name in names)
     told = model if model.casefold().startswith(make.casefold()) and model else f"{make} {model}"
     return told.strip()[:_CAMERA_LETTERS]
 

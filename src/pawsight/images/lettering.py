@@ -11,6 +11,8 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+from pawsight.core.text import printable
+
 Font = ImageFont.FreeTypeFont
 _FONTS_OF_MATPLOTLIB = "mpl-data/fonts/ttf"
 
@@ -31,8 +33,7 @@ def font(size: int, *, bold: bool = False) -> Font:
 
 def legible(text: str) -> str:
     """Return the text on one line; what moves or hides letters shows as a replacement character."""
-    line = " ".join(text.split())
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
+    return printable(" ".join(text.split()))
 
 
 def fitted(text: str, letters: Font, width: float) -> str:

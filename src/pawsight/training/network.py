@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from pawsight.classifier.engine import SPOKEN, Precision, best_precision
-from pawsight.core.history import best_epoch
 from pawsight.core.machine import Machine
+from pawsight.core.runs import best_epoch
 from pawsight.models.keras_import import import_keras
 from pawsight.training.batches import batches, class_weights
 from pawsight.training.fit import Job, fit

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pawsight.core.history import Epoch, best_epoch
+from pawsight.core.runs import Epoch, best_epoch
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import published_weights, upper_start
 from pawsight.models.keras_import import import_keras

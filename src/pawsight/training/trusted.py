@@ -17,6 +17,7 @@ import numpy as np
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.temperature import fit_temperature, log_probabilities, with_temperature
 from pawsight.classifier.trust import Caught, Caution, Guard, Trust
+from pawsight.core import text
 from pawsight.core.errors import TrainingFailed
 from pawsight.data.finder import Found
 from pawsight.data.split import Split
@@ -122,7 +123,7 @@ def try_out(trust: Trust, engine: Engine) -> Trust:
 
 def percent(share: float) -> str:
     """Return a share as people write it, e.g. 1 % or 0.5 %."""
-    return f"{100 * share:.4g} %"
+    return text.percent(share, ".4g")
 
 
 def _kept(pictures: int, caution: Caution, guarded: bool) -> int:

@@ -22,7 +22,7 @@ from pawsight.distributed.pool import Pool
 from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.efficientnet_onnx import backbone_onnx
-from pawsight.models.recipe import SEES, Recipe
+from pawsight.models.recipes import FEATURE_METHODS, Recipe
 from pawsight.training.features import FeatureSink
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def pool_for(recipe: Recipe, engine: str, actors: int | None, address: str | Non
         if actors or address:
             raise WrongUsage("--actors and --ray-address are for Ray.", "This is --engine local.", "Add --engine ray")
         return None
-    if recipe.method not in SEES:
+    if recipe.method not in FEATURE_METHODS:
         raise WrongUsage(
             f"The recipe {recipe.name} is not for --engine ray.",
             "Ray's actors compute the features of a frozen backbone, and it has none.",
-            f"Leave --engine out, or type one of: {', '.join(f'--recipe {name}' for name in SEES)}",
+            f"Leave --engine out, or type one of: {', '.join(f'--recipe {name}' for name in FEATURE_METHODS)}",
         )
     require_extra("ray", "pyarrow", "fsspec", "ray", needed_by="--engine ray")
     return Pool(actors=actors, address=address)

@@ -40,8 +40,7 @@ from pawsight.data.sources import Source, resolve
 from pawsight.data.split_file import SplitFile
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import measure
-from pawsight.models.ladder import RUNGS, Wishes, make_recipe
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def train(
         >>> report.validation.accuracy > report.validation.baseline
         True
     """
-    wishes = Wishes(
+    wishes = RecipeOptions(
         backbone=backbone,
         image_px=image_px,
         epochs=epochs,
@@ -206,7 +205,7 @@ def _report(outcome: Outcome, order: Order, machine: str, stopwatch: Stopwatch) 
         computed=fitted.computed,
         seconds=stopwatch.seconds(),
         machine=machine,
-        adds=RUNGS[outcome.recipe.name].adds,
+        adds=RECIPES[outcome.recipe.name].adds,
         command=order.command,
         parameters=fitted.parameters,
         layers=fitted.layers,

@@ -22,7 +22,7 @@ from pawsight.data.split import Split
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import Metrics
 from pawsight.evaluation.report import sentence, to_jsonable
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 from pawsight.reports.ladder_words import unmeasured_sentence
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pawsight.models.efficientnet_lite import (
     convolutions,
     published_weights,
 )
-from pawsight.models.head_graph import FEATURES, PICTURES
+from pawsight.models.graph import FEATURES, PICTURES
 
 OPSET = 17
 IR_VERSION = 8

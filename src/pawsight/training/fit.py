@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pawsight.core.progress import Progress, Step
 from pawsight.core.runs import Epoch, best_epoch
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 from pawsight.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from pawsight.training.tripwires import Watch, check_step
 

@@ -22,7 +22,7 @@ from pawsight.core.storage import sha256_of
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings, Pixels
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 from pawsight.training.features import FeatureSink
 from pawsight.training.pixels import stacked_pixels
 

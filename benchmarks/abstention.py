@@ -28,7 +28,7 @@ from pawsight.core.progress import SILENT, Stopwatch
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.images.decode import DecodeSettings
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 from pawsight.training.abstention import choose
 from pawsight.training.material import Workplace
 from pawsight.training.probe import fit_head

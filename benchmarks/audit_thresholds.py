@@ -20,7 +20,7 @@ from pawsight.data.facts import Facts
 from pawsight.data.traits import USUAL, traits_of
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX
-from pawsight.images.quality import measure_looks
+from pawsight.images.quality import image_statistics
 
 PERCENTILES = (0, 0.1, 0.5, 1, 5, 50, 95, 99, 99.5, 99.9, 100)
 CHANGES = {
@@ -40,7 +40,9 @@ def blurred(image: Image.Image, share: float) -> Image.Image:
 
 def facts(data: bytes) -> Facts:
     decoded = decode(data, DecodeSettings(image_px=HASHED_PX), name="a photograph")
-    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, 0, measure_looks(decoded.pixels))
+    return Facts(
+        decoded.width, decoded.height, decoded.format, decoded.orientation, 0, image_statistics(decoded.pixels)
+    )
 
 
 def saved(image: Image.Image) -> bytes:

@@ -27,7 +27,7 @@ from pawsight.data.finder import find
 from pawsight.data.split import make_split
 from pawsight.evaluation.label_errors import _votes, nearest, rank
 from pawsight.images.decode import DecodeSettings
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 from pawsight.training.material import Workplace
 from pawsight.training.out_of_fold import margins_of, out_of_fold
 from pawsight.training.run import feature_sink

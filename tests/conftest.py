@@ -111,7 +111,7 @@ def colour_model(colour_backbone: bytes) -> bytes:
     """ONNX that tells mostly red, green and blue pictures of 8 x 8 apart."""
     import numpy as np
 
-    from pawsight.models.head_graph import append_head
+    from pawsight.models.graph import append_head
 
     head = np.eye(3, dtype=np.float32) / 16
     return append_head(colour_backbone, head, np.zeros(3, np.float32), classes=("red", "green", "blue"))
@@ -206,7 +206,7 @@ def warm(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Trained:
 @pytest.fixture(scope="session")
 def mobilenet_weights(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A file like Keras's download of MobileNetV2, with random weights, made once for all workers. Read, never write."""
-    from pawsight.models.keras_import import import_keras
+    from pawsight.models.keras_networks import import_keras
 
     def make(path: Path) -> None:
         import_keras()

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import pawsight
-from pawsight.models import ladder
+from pawsight.models import recipes as ladder
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.S | re.M) if README.exists() else []
@@ -35,8 +35,8 @@ def desk(warm, tmp_path, monkeypatch):
             picture.save(tmp_path / "photos" / kind / f"{number}.png")
     _speckled(100).save(tmp_path / "cat.jpg")
     chosen = warm.report.recipe
-    quick = replace(ladder.RUNGS["probe"].recipe, backbone=chosen.backbone, image_px=chosen.image_px)
-    monkeypatch.setattr(ladder, "RUNGS", {**ladder.RUNGS, "probe": replace(ladder.RUNGS["probe"], recipe=quick)})
+    quick = replace(ladder.RECIPES["probe"].recipe, backbone=chosen.backbone, image_px=chosen.image_px)
+    monkeypatch.setattr(ladder, "RECIPES", {**ladder.RECIPES, "probe": replace(ladder.RECIPES["probe"], recipe=quick)})
     _make_the_sample_small(monkeypatch)
     monkeypatch.chdir(tmp_path)
     pawsight.train("photos/")

@@ -47,7 +47,7 @@ from tempfile import mkdtemp
 from IPython.display import Image, display
 
 import pawsight
-from pawsight.core.history import best_epoch
+from pawsight.core.runs import best_epoch
 from pawsight.evaluation.intervals import wilson
 from pawsight.reports.run_folder import read_rung
 

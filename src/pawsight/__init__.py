@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from pawsight.commands.train import train
     from pawsight.commands.train_report import TrainReport
     from pawsight.core.errors import PawsightError
-    from pawsight.models.recipe import Recipe
+    from pawsight.models.recipes import Recipe
     from pawsight.reports.ladder_report import LadderReport
 
 _HOMES = {
@@ -70,7 +70,7 @@ _HOMES = {
     "Prediction": ("pawsight.classifier.predictor", "Prediction"),
     "Predictor": ("pawsight.classifier.predictor", "Predictor"),
     "PreviewReport": ("pawsight.commands.preview", "PreviewReport"),
-    "Recipe": ("pawsight.models.recipe", "Recipe"),
+    "Recipe": ("pawsight.models.recipes", "Recipe"),
     "ReviewReport": ("pawsight.commands.review", "ReviewReport"),
     "TrainReport": ("pawsight.commands.train_report", "TrainReport"),
     "compare": ("pawsight.commands.compare", "compare"),

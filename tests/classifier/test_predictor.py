@@ -18,7 +18,7 @@ from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.classifier.trust import Guard, Promise, Trust
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import this_machine
-from pawsight.models.trust_graph import with_guard
+from pawsight.models.graph import with_ood_score
 
 from ..conftest import says
 
@@ -236,7 +236,7 @@ GUARD = Guard(threshold=0.95, false_alarms=0.01, pictures=800, components=1, cau
 def cautious(colour_bundle):
     """A predictor that wants 90 %, and pictures that differ from grey only in red."""
     bundle = read_bundle(colour_bundle)
-    model = with_guard(bundle.model, np.full(3, 128, np.float32), np.array([[1], [0], [0]], np.float32))
+    model = with_ood_score(bundle.model, np.full(3, 128, np.float32), np.array([[1], [0], [0]], np.float32))
     return Predictor(replace(bundle, model=model, card=replace(bundle.card, trust=Trust(promise=PROMISE, guard=GUARD))))
 
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pawsight.cli import cli
-from pawsight.models.ladder import RUNGS
+from pawsight.models.recipes import RECIPES
 
 from ..conftest import says
 
@@ -69,7 +69,7 @@ def test_ladder_with_an_unknown_recipe_is_wrong_usage_and_says_which_there_are(d
     result = typed("ladder", drawings, "--recipes", "probe,resnet", "--runs", tmp_path / "runs")
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert says(result.stderr, "pawsight: ", "'resnet'", ", ".join(RUNGS), "--recipes cnn,probe")
+    assert says(result.stderr, "pawsight: ", "'resnet'", ", ".join(RECIPES), "--recipes cnn,probe")
     assert not (tmp_path / "runs").exists()
 
 
@@ -99,7 +99,7 @@ def test_a_time_limit_without_sense_does_not_end_in_a_traceback(drawings, tmp_pa
 
 def test_recipes_json_is_one_object():
     plain = the_object(typed("recipes", "--json"))
-    assert [one["name"] for one in plain["recipes"]] == list(RUNGS)
+    assert [one["name"] for one in plain["recipes"]] == list(RECIPES)
     mobilenet = next(one for one in plain["recipes"] if one["name"] == "mobilenet")
     assert mobilenet["parameters"] == {"total": 4_306_178, "trainable": 2_048_194}
 
@@ -109,7 +109,7 @@ def test_recipes_tells_people_a_table_and_what_to_type_next():
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout.splitlines()[-1].startswith("Next: pawsight train DATA --recipe NAME")
-    assert all(re.search(rf"^{name} ", result.stdout, re.MULTILINE) for name in RUNGS)
+    assert all(re.search(rf"^{name} ", result.stdout, re.MULTILINE) for name in RECIPES)
 
 
 # report

@@ -10,13 +10,13 @@ from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.facts import Facts
 from pawsight.data.finder import LeftOut
 from pawsight.data.split import Assigned, Split
-from pawsight.images.quality import Looks
+from pawsight.images.quality import ImageStatistics
 
 
 @pytest.fixture(scope="session")
 def made_up() -> tuple[Catalog, Split]:
     """Twenty cats and ten dogs in train and validation: a twin in two parts, one in two classes, two files left out."""
-    looks, root = Looks(120.0, 60.0, 0.2, 40.0, "", 1_000), Path("/photos")
+    looks, root = ImageStatistics(120.0, 60.0, 0.2, 40.0, "", 1_000), Path("/photos")
     rows = [
         (f"{part}/{label}/{number}.jpg", label, part)
         for label, counts in (("cats", (14, 6)), ("dogs", (7, 3)))

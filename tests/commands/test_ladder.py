@@ -19,7 +19,7 @@ from pawsight.core.errors import PawsightError, TrainingFailed, WeightsUnavailab
 from pawsight.core.progress import Silent
 from pawsight.core.runs import read_table
 from pawsight.data.sources import Source
-from pawsight.models.ladder import RUNGS
+from pawsight.models.recipes import RECIPES
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 CLIMBED = ("majority", "probe", "cnn")
@@ -222,7 +222,7 @@ def climb(monkeypatch, tmp_path, *, validation, test_pictures):
     monkeypatch.setattr(room, "_has_features", lambda *_: True)
     monkeypatch.setattr(room, "build_report", lambda folders, *_, **__: told["reported"].extend(folders))
     reports, ear = [], Ear()
-    room._climb(None, "majority", room.Wishes(), None, reports, {}, room.Logged(ear))
+    room._climb(None, "majority", room.RecipeOptions(), None, reports, {}, room.Logged(ear))
     room._tell(reports, {}, tmp_path, room.Logged(ear))
     return ear.lines, told
 
@@ -276,7 +276,7 @@ def test_an_unknown_recipe_is_told_with_those_there_are(tmp_path, names):
         ladder(tmp_path / "nowhere", recipes=names, runs=tmp_path / "runs")
     assert "'cnm'" in told.value.what
     assert "'cnn'" not in told.value.what
-    assert ", ".join(RUNGS) in told.value.why
+    assert ", ".join(RECIPES) in told.value.why
     assert "--recipes cnn,probe" in told.value.fix
     assert list(tmp_path.iterdir()) == []
 

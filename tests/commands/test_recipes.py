@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from pawsight.commands.recipes import recipes, summary, to_json
-from pawsight.models.ladder import RUNGS
+from pawsight.models.recipes import RECIPES
 
 
 def test_all_rungs_are_listed_from_the_lowest_to_the_highest():
-    assert [rung.recipe.name for rung in recipes()] == list(RUNGS)
+    assert [rung.recipe.name for rung in recipes()] == list(RECIPES)
 
 
 def test_the_json_has_what_was_promised():
@@ -26,7 +26,7 @@ def test_the_json_has_what_was_promised():
 def test_people_get_a_line_and_a_description_for_each(snapshot):
     """The whole text; its figures are those of the table."""
     lines = summary(recipes())
-    for name, rung in RUNGS.items():
+    for name, rung in RECIPES.items():
         row = next(line for line in lines if line.split()[0] == name)
         assert f" {rung.expected.seconds:,.0f} s " in row
         assert row.split()[-2:] == [f"{count:,}" for count in rung.parameters]

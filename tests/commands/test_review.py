@@ -130,7 +130,7 @@ def test_a_place_without_a_run_is_told(tmp_path):
 
 
 def test_without_a_web_server_the_page_is_refused_and_the_ranking_named(monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtra) as told:
         check_page()
     assert 'pip install "pawsight[serve]"' in told.value.fix

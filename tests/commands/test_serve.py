@@ -15,7 +15,6 @@ from contextlib import suppress
 
 import pytest
 
-from pawsight.commands import serve as job
 from pawsight.commands.serve import serve
 from pawsight.core.errors import MissingExtra, PawsightError, WrongUsage
 from pawsight.web.limits import Limits
@@ -122,11 +121,11 @@ def test_a_port_that_is_taken_is_told_with_the_next_one(colour_bundle):
 
 
 def test_what_is_not_installed_is_said_before_anything_is_read(monkeypatch, tmp_path):
-    monkeypatch.setattr(job, "find_spec", lambda name: None if name == "uvicorn" else sys)
+    monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None if name == "uvicorn" else sys)
     with pytest.raises(MissingExtra) as told:
         serve(tmp_path / "no such run")
-    assert "uvicorn" in told.value.why
-    assert "pip install 'pawsight[serve]'" in told.value.fix
+    assert "uvicorn" in told.value.what
+    assert 'pip install "pawsight[serve]"' in told.value.fix
 
 
 def test_a_run_that_is_not_there_is_told(tmp_path):

@@ -21,7 +21,7 @@ from pawsight.data.patched import PatchOutcome
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.report import sentence
-from pawsight.models.ladder import Wishes, make_recipe
+from pawsight.models.recipes import RecipeOptions, make_recipe
 from pawsight.reports.ladder_report import build_report
 from pawsight.reports.ladder_words import unmeasured_sentence
 
@@ -104,7 +104,7 @@ def test_people_are_told_all_that_there_is_to_tell(made_up, snapshot):
     trust = Trust(temperature=1.25, fitted_on="out-of-fold answers")
     report = TrainReport(
         run=Path("runs/001"),
-        recipe=make_recipe("probe", Wishes()),
+        recipe=make_recipe("probe", RecipeOptions()),
         catalog=catalog,
         split=split,
         validation=measure(true, answers, ("cats", "dogs")),

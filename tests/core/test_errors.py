@@ -9,7 +9,7 @@ import re
 import pytest
 
 from pawsight.core import errors
-from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
+from pawsight.core.errors import MissingExtra, PawsightError, UnreadablePicture, WrongUsage, require_extra
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
 
@@ -30,7 +30,7 @@ def test_parts_that_are_missing_leave_no_empty_line(parts: tuple[str, ...], text
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
-def test_doors_can_catch_every_error_by_its_root(kind: type[Exception]) -> None:
+def test_every_error_can_be_caught_by_its_root(kind: type[Exception]) -> None:
     assert issubclass(kind, PawsightError)
 
 
@@ -59,3 +59,19 @@ def test_the_tree_drawn_on_top_is_the_tree() -> None:
 def test_an_unreadable_picture_is_a_problem_of_data() -> None:
     with pytest.raises(errors.DataError):
         raise UnreadablePicture("Could not read x.", "empty")
+
+
+def test_packages_that_are_installed_are_enough() -> None:
+    require_extra("train", "numpy", "PIL", needed_by="Training")
+
+
+@pytest.mark.parametrize(
+    ("packages", "missing"),
+    [(("no_such_cat",), "no_such_cat, which is"), (("no_cat", "numpy", "no_dog"), "no_cat and no_dog, which are")],
+)
+def test_packages_that_are_missing_are_named_with_what_to_install(packages: tuple[str, ...], missing: str) -> None:
+    with pytest.raises(MissingExtra) as refusal:
+        require_extra("train", *packages, needed_by="Training", why="The rest works.")
+    assert missing in refusal.value.what
+    assert refusal.value.why == "The rest works."
+    assert 'pip install "pawsight[train]"' in refusal.value.fix

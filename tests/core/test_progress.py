@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
+import select
+import subprocess
+import sys
 import time
 
 import pytest
 
-from pawsight.core.progress import SILENT, Progress, Silent, Stopwatch
+from pawsight.core import progress as terminal
+from pawsight.core.progress import SILENT, Progress, Silent, Stopwatch, Terminal
 
 
 def test_silence_takes_everything_and_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
@@ -67,3 +73,135 @@ def test_seconds_are_rounded_to_milliseconds() -> None:
     with watch.stage("reading"):
         time.sleep(0.003)
     assert all(value == round(value, 3) for value in watch.seconds().values())
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Patience for 0.05 s and a plain line every 0.05 s, instead of 2 and 10."""
+    monkeypatch.setattr(terminal, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(terminal._Lines, "every", 0.05)
+
+
+def lines_of(capsys):
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err.splitlines()
+
+
+def test_fast_work_is_silent(capsys):
+    with Terminal().stage("Reading pictures", 3, "pictures") as step:
+        for _ in range(3):
+            step.advance()
+    assert lines_of(capsys) == []
+
+
+def test_slow_work_without_a_terminal_tells_share_time_left_and_note_in_plain_lines(capsys, hasty):
+    with Terminal().stage("Reading pictures", 4_000, "pictures") as step:
+        step.note("cats first")
+        time.sleep(0.15)
+        step.advance(1_000)
+    *under_way, last = lines_of(capsys)
+    told = [line.removeprefix("Reading pictures: ").split(", ") for line in under_way]
+    assert any(
+        parts[0] == "1,000 of 4,000 (25 %) pictures" and parts[1].endswith(" s left") and parts[2] == "cats first"
+        for parts in told
+        if len(parts) == 3
+    )
+    assert last.startswith("Reading pictures: 1,000 pictures in 0.")
+
+
+def test_plain_lines_come_now_and_then_not_at_every_step(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "PATIENCE_S", 0.01)
+    with Terminal().stage("Reading pictures", 1_000, "pictures") as step:
+        time.sleep(0.02)
+        for _ in range(1_000):
+            step.advance()
+    assert len(lines_of(capsys)) == 2
+
+
+def test_work_that_takes_one_long_step_is_shown_too(capsys, hasty):
+    with Terminal().stage("preparing the backbone, once", None) as step:
+        time.sleep(0.15)
+        step.advance()
+    lines = lines_of(capsys)
+    assert lines[0] == "preparing the backbone, once: under way"
+    assert re.fullmatch(r"preparing the backbone, once: 0\.\d s", lines[-1])
+
+
+def test_quiet_means_nothing_at_all(capsys, hasty):
+    listener = Terminal(quiet=True)
+    listener.say("Machine  a fast one")
+    with listener.stage("Reading pictures", 2, "pictures") as step:
+        time.sleep(0.1)
+        step.advance()
+        step.note("half")
+    assert lines_of(capsys) == []
+
+
+def test_a_stage_that_fails_is_taken_away_and_the_failure_goes_on(capsys, hasty):
+    with pytest.raises(ValueError, match="cats"), Terminal().stage("Reading", 2, "pictures"):
+        raise ValueError("cats")
+    time.sleep(0.1)
+    assert lines_of(capsys) == []
+
+
+def test_lines_are_said_on_stderr_with_controls_escaped(capsys):
+    Terminal().say("Data     \x1b[2Jphotos")
+    assert lines_of(capsys) == ["Data     \\x1b[2Jphotos"]
+
+
+BAR = """
+import time
+from pawsight.core import progress as terminal
+terminal.PATIENCE_S = 0.2
+screen = terminal.Terminal()
+with screen.stage("Reading pictures", 40, "pictures") as step:
+    for _ in range(40):
+        step.advance()
+        step.note("cats first")
+        time.sleep(0.02)
+screen.say("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty")
+def test_on_a_terminal_there_is_a_bar_with_time_left_that_goes_away():
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", BAR], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    screen = _everything_on(ours, seconds=30)
+    assert process.wait(10) == 0
+    assert process.stdout.read() == b""
+    process.stdout.close()
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
+    assert re.search(r"━ +\d+/40 pictures 0:00:0\d cats first", plain)
+    assert "Reading pictures ━" in plain
+    assert "\x1b[2K" in screen  # erases the line it stood on
+    assert plain.rstrip().endswith("done")
+
+
+def _everything_on(terminal_end, *, seconds):
+    seen = b""
+    while select.select([terminal_end], [], [], seconds)[0]:
+        try:
+            read = os.read(terminal_end, 65536)
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if not read:
+            break
+        seen += read
+    os.close(terminal_end)
+    return seen.decode(errors="replace")
+
+
+def test_a_bar_that_was_never_shown_has_nothing_to_take_away(monkeypatch, capsys):
+    made = []
+    monkeypatch.setattr(terminal, "_rich_bar", made.append)
+    terminal._Bar("Reading pictures", 3, "pictures").close()
+    assert made == []
+    assert capsys.readouterr() == ("", "")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,11 +17,16 @@ from hypothesis import strategies as st
 
 from pawsight.core.errors import DiskFull, StorageError
 from pawsight.core.storage import (
+    file_lock,
     new_file,
     new_folder,
+    owner,
+    part_of,
     scratch_folder,
     sha256_of,
     sha256_of_file,
+    sweep_parts,
+    sweep_scratch,
     write_bytes,
     write_json,
     write_text,
@@ -235,3 +243,107 @@ def test_where_there_is_no_place_for_temporary_files_it_is_told(monkeypatch: pyt
         pass
     assert says(caught.value.why, "temporary directory", "/tmp")
     assert says(caught.value.fix, "TMPDIR")
+
+
+def gone() -> str:
+    """Machine and process, as names have them, of a process that has ended."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return f"{owner().split('-')[0]}-{ended.pid:x}"
+
+
+def test_a_name_says_what_it_is_of_and_whose(tmp_path):
+    one, other = part_of(tmp_path / "model.onnx"), part_of(tmp_path / "model.onnx")
+    assert one.parent == tmp_path
+    assert one != other
+    assert re.fullmatch(rf"\.model\.onnx\.[0-9a-f]{{6}}-{os.getpid():x}-[0-9a-f]{{8}}\.part", one.name)
+
+
+def test_only_what_a_process_that_is_gone_began_for_the_same_path_is_swept(tmp_path):
+    dead, host = gone(), owner().split("-")[0]
+    (tmp_path / f".one.{dead}-01234567.part").mkdir()
+    (tmp_path / f".one.{dead}-01234567.part" / "half").touch()
+    (tmp_path / f".one.{dead}-89abcdef.part").touch()
+    kept = {
+        part_of(tmp_path / "one").name,  # ours
+        f".one.{host}-1-01234567.part",  # of the first process, which lives
+        f".one.{'0' * 6 if host != '0' * 6 else 'f' * 6}-{dead.split('-')[1]}-01234567.part",  # another machine's
+        f".other.{dead}-01234567.part",
+        ".one.part",
+        "one",
+    }
+    for name in kept:
+        (tmp_path / name).touch()
+    sweep_parts(tmp_path / "one")
+    assert names(tmp_path) == sorted(kept)
+    sweep_parts(tmp_path / "nowhere" / "one")
+
+
+def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    (tmp_path / f".one.{gone()}-01234567.part").symlink_to("mine")
+    sweep_parts(tmp_path / "one")
+    assert names(tmp_path) == ["mine"]
+    assert names(tmp_path / "mine") == ["file"]
+
+
+def test_a_new_folder_clears_away_what_was_begun_for_it(tmp_path):
+    (tmp_path / f".run.{gone()}-01234567.part").mkdir()
+    with new_folder(tmp_path / "run"):
+        pass
+    assert names(tmp_path) == ["run"]
+
+
+def test_scratch_folders_of_processes_that_are_gone_are_swept(tmp_path):
+    for name in (f"pawsight-{gone()}-ab_12xyz", f"pawsight-{owner()}-ab_12xyz", "pawsight-mine"):
+        (tmp_path / name).mkdir()
+    sweep_scratch(tmp_path, "pawsight-")
+    assert names(tmp_path) == sorted([f"pawsight-{owner()}-ab_12xyz", "pawsight-mine"])
+
+
+def test_where_nobody_can_be_asked_whether_he_lives_nothing_is_swept(tmp_path, monkeypatch):
+    name = f".one.{gone()}-01234567.part"
+    (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "platform", "win32")
+    sweep_parts(tmp_path / "one")
+    assert names(tmp_path) == [name]
+    monkeypatch.undo()
+    sweep_parts(tmp_path / "one")
+    assert names(tmp_path) == []
+
+
+@pytest.fixture
+def held_by_another(tmp_path):
+    """A lock file that another process holds until it is told to end."""
+    code = "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); print(flush=True); input()"
+    lock = tmp_path / "lock"
+    command = [sys.executable, "-c", code, str(lock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield lock, process
+        process.communicate(b"\n")
+
+
+def test_a_lock_that_another_process_holds_is_refused_or_waited_for(held_by_another):
+    lock, process = held_by_another
+    calls = []
+    with pytest.raises(TimeoutError), file_lock(lock):
+        pass
+    with pytest.raises(TimeoutError), file_lock(lock, wait=0.01, waiting=lambda: calls.append(1)):
+        pass
+    with file_lock(lock, wait=60, waiting=process.kill):
+        pass
+    assert calls == [1]
+
+
+def test_a_lock_file_may_go_with_the_block(tmp_path):
+    with file_lock(tmp_path / "lock", remove_after=True):
+        assert names(tmp_path) == ["lock"]
+    assert names(tmp_path) == []
+
+
+def test_a_lock_that_the_disk_refuses_is_a_storage_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError), file_lock(tmp_path / "file" / "lock"):
+        pass

@@ -25,7 +25,7 @@ from pawsight.data.facts import Facts
 from pawsight.data.finder import LeftOut, find
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
-from pawsight.images.quality import Looks, measure_looks
+from pawsight.images.quality import ImageStatistics, image_statistics
 
 SMALL = DecodeSettings(image_px=32)
 
@@ -116,7 +116,7 @@ def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
             format="JPEG",
             orientation=6,
             phash=perceptual_hash(pixels),
-            looks=measure_looks(pixels, camera="LEICA M3", file_bytes=len(jpeg)),
+            looks=image_statistics(pixels, camera="LEICA M3", file_bytes=len(jpeg)),
         ),
     )
     assert (dog.facts.width, dog.facts.height, dog.facts.format, dog.facts.orientation) == (40, 30, "GIF", 1)
@@ -343,7 +343,7 @@ def test_nothing_in_the_users_folder_is_touched(root: Path, cache: Cache) -> Non
 
 
 def pictures(*rows: tuple[str, str, str]) -> tuple[Picture, ...]:
-    facts = Facts(1, 1, "PNG", 1, 0, Looks(0.0, 0.0, 0.0, 0.0, "", 1))
+    facts = Facts(1, 1, "PNG", 1, 0, ImageStatistics(0.0, 0.0, 0.0, 0.0, "", 1))
     return tuple(Picture(Path(name), name, label, None, sha256, facts) for name, sha256, label in rows)
 
 

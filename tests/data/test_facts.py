@@ -14,10 +14,10 @@ from pawsight.core.errors import UnreadablePicture
 from pawsight.data.facts import FACTS_SPACE, Facts, as_bytes, facts_from, facts_of, known_facts
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX
-from pawsight.images.quality import Looks
+from pawsight.images.quality import ImageStatistics
 
 FIGURES = st.floats(0, 1e6)
-LOOKS = st.builds(Looks, FIGURES, FIGURES, FIGURES, FIGURES, st.text(), st.integers(0, 2**40))
+LOOKS = st.builds(ImageStatistics, FIGURES, FIGURES, FIGURES, FIGURES, st.text(), st.integers(0, 2**40))
 FACTS = st.builds(Facts, st.integers(1), st.integers(1), st.text(), st.integers(1, 8), st.integers(0, 2**64 - 1), LOOKS)
 
 

@@ -17,9 +17,9 @@ from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.facts import Facts
 from pawsight.data.split import PARTS, Assigned, Split, make_split, split_into
 from pawsight.images.fingerprint import NEAR_BITS
-from pawsight.images.quality import Looks
+from pawsight.images.quality import ImageStatistics
 
-LOOKS = Looks(brightness=120.0, contrast=60.0, sharpness=0.3, chroma=40.0, camera="", file_bytes=1_000)
+LOOKS = ImageStatistics(brightness=120.0, contrast=60.0, sharpness=0.3, chroma=40.0, camera="", file_bytes=1_000)
 Row = tuple[str, str | None, int]  # label, part, content
 
 

@@ -20,9 +20,9 @@ from pawsight.data.finder import Candidate, Found
 from pawsight.data.split import PARTS, make_split
 from pawsight.data.split_file import Placing, SplitFile, path_key, read_split_file
 from pawsight.data.split_given import cut, found_for, split_as_given
-from pawsight.images.quality import Looks
+from pawsight.images.quality import ImageStatistics
 
-LOOKS = Looks(brightness=120.0, contrast=60.0, sharpness=0.3, chroma=40.0, camera="", file_bytes=1_000)
+LOOKS = ImageStatistics(brightness=120.0, contrast=60.0, sharpness=0.3, chroma=40.0, camera="", file_bytes=1_000)
 
 
 def digest(content: object) -> str:

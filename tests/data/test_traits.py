@@ -14,9 +14,9 @@ from pawsight.data.facts import Facts
 from pawsight.data.traits import TRAITS, USUAL, TraitLimits, traits_of
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX
-from pawsight.images.quality import Looks, measure_looks
+from pawsight.images.quality import ImageStatistics, image_statistics
 
-LOOKS = Looks(brightness=120.0, contrast=60.0, sharpness=0.2, chroma=40.0, camera="", file_bytes=20_000)
+LOOKS = ImageStatistics(brightness=120.0, contrast=60.0, sharpness=0.2, chroma=40.0, camera="", file_bytes=20_000)
 FACTS = Facts(500, 375, "JPEG", 1, 0, LOOKS)
 
 
@@ -114,7 +114,7 @@ def share(images, trait, change):
         file = io.BytesIO()
         change(image).save(file, "JPEG", quality=85)
         pixels = decode(file.getvalue(), DecodeSettings(image_px=HASHED_PX), name="x").pixels
-        found += trait in traits_of(Facts(*image.size, "JPEG", 1, 0, measure_looks(pixels)))
+        found += trait in traits_of(Facts(*image.size, "JPEG", 1, 0, image_statistics(pixels)))
     return found / len(images)
 
 

@@ -222,10 +222,10 @@ def test_what_does_not_fit_together_is_refused(options, told, colour_bundle, pic
 
 
 def test_without_the_extra_the_remedy_is_named(monkeypatch, colour_bundle, pictures, tmp_path):
-    monkeypatch.setattr("pawsight.core.extras.find_spec", lambda name: None if name == "ray" else name)
+    monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None if name == "ray" else name)
     with pytest.raises(PawsightError) as refusal:
         predict_to(colour_bundle, [pictures[0]], tmp_path / "out", engine="ray")
-    assert says(refusal.value, "--out needs ray", "pip install 'pawsight[ray]'")
+    assert says(refusal.value, "--out needs ray", 'pip install "pawsight[ray]"')
 
 
 NAMES = st.lists(st.binary(min_size=1, max_size=12).filter(lambda name: b"\0" not in name), min_size=1, max_size=40)

@@ -13,7 +13,7 @@ from pawsight.data.facts import Facts
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.slice_members import slice_members
 from pawsight.evaluation.slices import Judged, SliceKey, fisher, measure_slices
-from pawsight.images.quality import Looks
+from pawsight.images.quality import ImageStatistics
 
 
 def judged(right, *, start=0.5):
@@ -108,7 +108,9 @@ def test_whatever_is_asked_the_figures_fit_together(rows):
 
 def facts(**changes):
     looks = {"brightness": 120.0, "contrast": 60.0, "sharpness": 0.3, "chroma": 40.0}
-    look = Looks(**looks | {name: changes[name] for name in changes if name in looks}, camera="", file_bytes=1_000)
+    look = ImageStatistics(
+        **looks | {name: changes[name] for name in changes if name in looks}, camera="", file_bytes=1_000
+    )
     plain = {"width": 200, "height": 150, "format": "JPEG", "orientation": 1} | {
         name: value for name, value in changes.items() if name not in looks
     }

@@ -37,7 +37,7 @@ def corner_predictor(colour_bundle):
 def corner_model():
     from onnx import TensorProto, helper, numpy_helper
 
-    from pawsight.models.head_graph import append_head
+    from pawsight.models.graph import append_head
 
     half = CORNER_PX // 2
     constants = {

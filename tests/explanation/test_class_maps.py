@@ -107,7 +107,7 @@ def finer_probe(probe):
     """
     from pawsight.classifier.engine import Engine
     from pawsight.models.efficientnet_onnx import backbone_onnx
-    from pawsight.models.head_graph import append_head
+    from pawsight.models.graph import append_head
     from pawsight.training.probe import fit_head
 
     backbone = backbone_onnx("efficientnet-lite0", 192)
@@ -171,7 +171,7 @@ def test_with_the_same_weights_the_map_is_the_same(probe, explainer, drawings_wi
 
 
 def test_a_bundle_of_a_majority_says_nothing_about_places(colour_bundle, snapshot):
-    from pawsight.models.head_graph import append_head, mean_colour_graph
+    from pawsight.models.graph import append_head, mean_colour_graph
 
     bias = np.log(np.array([0.6, 0.3, 0.1], np.float32))
     model = append_head(mean_colour_graph(8), np.zeros((3, 3), np.float32), bias, classes=("a", "b", "c"))

@@ -36,7 +36,7 @@ def graph_of(everything_installed, once):
 
 
 def _graph(kind):
-    from pawsight.models.head_graph import append_head, mean_colour_graph
+    from pawsight.models.graph import append_head, mean_colour_graph
 
     rng, count = np.random.default_rng(3), len(HOSTILE)
     if kind == "majority":
@@ -49,28 +49,26 @@ def _graph(kind):
 
 def _guarded_probe(rng, count):
     from pawsight.models.efficientnet_onnx import backbone_onnx
-    from pawsight.models.head_graph import append_head
-    from pawsight.models.trust_graph import with_guard, with_temperature
+    from pawsight.models.graph import append_head, with_ood_score, with_temperature
 
     backbone = backbone_onnx("efficientnet-lite0", 96)
     weights, bias = rng.normal(0, 0.2, (1280, count)), rng.normal(0, 1, count)
     model = append_head(backbone, weights.astype(np.float32), bias.astype(np.float32), classes=HOSTILE)
     directions, _ = np.linalg.qr(rng.normal(size=(1280, 16)))
     mean = rng.uniform(0, 1, 1280)
-    return with_guard(with_temperature(model, 0.7), mean.astype(np.float32), directions.astype(np.float32))
+    return with_ood_score(with_temperature(model, 0.7), mean.astype(np.float32), directions.astype(np.float32))
 
 
 def _network(kind, count):
-    from pawsight.models.keras_import import import_keras
-    from pawsight.models.ladder import RUNGS
+    from pawsight.models.keras_networks import import_keras
+    from pawsight.models.recipes import RECIPES
 
     import_keras()
     from dataclasses import replace
 
     import keras
 
-    from pawsight.models.keras_onnx import network_onnx
-    from pawsight.models.networks import answer, build_network, scale
+    from pawsight.models.keras_networks import answer, build_network, network_onnx, scale
 
     keras.utils.set_random_seed(4)
     if kind == "mobilenet":
@@ -79,7 +77,7 @@ def _network(kind, count):
         seen = base(scale(pictures, "signed"), training=False)
         model = keras.Model(pictures, answer(seen, classes=count, policy="float32"))
     else:
-        recipe = replace(RUNGS[kind].recipe, image_px=PX)
+        recipe = replace(RECIPES[kind].recipe, image_px=PX)
         model = build_network(recipe, classes=count, precision="f32")
     return network_onnx(model, image_px=PX, classes=HOSTILE)
 

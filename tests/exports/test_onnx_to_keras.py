@@ -10,7 +10,7 @@ from .conftest import EVERY_KIND
 
 @pytest.fixture(scope="module")
 def to_keras(everything_installed):
-    from pawsight.models.keras_import import import_keras
+    from pawsight.models.keras_networks import import_keras
 
     import_keras()
     from pawsight.exports.child.onnx_to_keras import to_keras

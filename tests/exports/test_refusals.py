@@ -12,7 +12,6 @@ import pytest
 from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.export import export
 from pawsight.core.errors import ExportRefused, MissingExtra, WrongUsage
-from pawsight.exports import targets
 from pawsight.exports.exam import ALLOWED, expected_of, flips_of, sit
 from pawsight.exports.target import Order
 from pawsight.exports.targets import TARGETS
@@ -141,7 +140,7 @@ def test_a_bundle_alone_needs_a_folder(colour_bundle):
 
 
 def test_what_is_not_installed_is_said_before_anything_is_done(colour_bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr(targets.importlib.util, "find_spec", lambda name: None if name == "keras" else sys)
+    monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None if name == "keras" else sys)
     with pytest.raises(MissingExtra) as told:
         export(colour_bundle, "onnx,keras", out=tmp_path / "out")
     assert "keras needs keras" in told.value.what

@@ -1,4 +1,4 @@
-"""Looks at a folder of pictures through a cache, once for each line it is sent, and says by digests what it saw.
+"""Reads a folder of pictures through a cache, once for each line it is sent, and says by digests what it saw.
 
 Enters: on the command line a folder of pictures and an ONNX graph of 8 px with three features; on stdin lines of JSON with
 the folder of a cache, and on request what to do to its file first. Leaves: for each line one of JSON: digests of catalog,

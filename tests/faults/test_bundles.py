@@ -175,7 +175,7 @@ def h5_files(folder):
 
 def test_weights_sent_to_do_harm_are_refused_before_keras_sees_them(tmp_path):
     pytest.importorskip("h5py")
-    from pawsight.models.weights_file import check_weights
+    from pawsight.models.weights import check_weights
 
     for path in h5_files(tmp_path):
         began = time.process_time()

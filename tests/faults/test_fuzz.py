@@ -26,7 +26,7 @@ from pawsight.data.csv_list import read_list
 from pawsight.data.patch import read_patch, write_patch
 from pawsight.data.split_file import read_split_file
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.models.recipe import Recipe, recipe_from_toml
+from pawsight.models.recipes import Recipe, recipe_from_toml
 
 SECONDS = float(os.environ.get("PAWSIGHT_FUZZ_SECONDS", "0"))
 QUIET = settings(

@@ -25,8 +25,7 @@ from click.testing import CliRunner
 from kill_tools import EPOCHS, Place, killed, session_of, started, typed, until
 
 from pawsight.cli import cli
-from pawsight.core.history import read_history
-from pawsight.core.runs import read_table
+from pawsight.core.runs import read_history, read_table
 from pawsight.training.checkpoint import FILE, load_checkpoint
 
 needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pawsight.core.runs import read_table, write_table
-from pawsight.core.terminal import shown
+from pawsight.core.text import terminal_text
 from pawsight.data.csv_list import read_list
 from pawsight.data.patch import RELABEL, Decision, read_patch, write_patch
 from pawsight.data.split_file import read_split_file
@@ -78,7 +78,7 @@ def test_a_list_of_the_user_is_taken_at_its_word(tmp_path):
 
 @pytest.mark.parametrize("name", ESCAPES)
 def test_the_terminal_is_shown_nothing_that_moves_its_cursor(name):
-    assert shown(name, one_line=True).replace("\t", " ").isprintable()
+    assert terminal_text(name, one_line=True).replace("\t", " ").isprintable()
 
 
 @pytest.fixture(scope="module")

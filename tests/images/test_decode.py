@@ -17,13 +17,23 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from PIL import Image
 
 from pawsight.core.errors import UnreadablePicture
 from pawsight.images import decode as decode_module
-from pawsight.images.colour import to_resizable
-from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, decode
+from pawsight.images.decode import (
+    DECODER_VERSION,
+    Decoded,
+    DecodeSettings,
+    decode,
+    is_readable_type,
+    name_of_unsupported,
+    to_resizable,
+    to_rgb,
+    to_square,
+)
 
 # Pillow warns of broken metadata, and the decoder leaves it to its host whether that is shown.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "error::PIL.Image.DecompressionBombWarning")
@@ -460,7 +470,7 @@ def test_a_large_jpeg_is_never_decoded_whole(monkeypatch: pytest.MonkeyPatch) ->
         seen.append(image.size)
         return to_resizable(image, span)
 
-    monkeypatch.setattr("pawsight.images.shrink.to_resizable", watching)
+    monkeypatch.setattr("pawsight.images.decode.to_resizable", watching)
     decode(encoded(photograph_like(1600, 1200), "JPEG"), DecodeSettings(image_px=96), name="x")
     assert seen == [(200, 150)]
 
@@ -551,3 +561,215 @@ def test_great_size_is_refused_without_a_word_whatever_the_host_makes_of_warning
         check=True,
     )
     assert (done.stdout.split("\n"), done.stderr) == ([*["too large"] * len(bombs()), "truncated", ""], "")
+
+
+def picture(mode: str, width: int, height: int) -> Image.Image:
+    random = np.random.default_rng(width * height)
+    if mode == "I;16":
+        return Image.fromarray(random.integers(0, 65536, (height, width), np.uint16))
+    if mode == "I":
+        return Image.fromarray(random.integers(-9000, 90_000, (height, width), np.int32))
+    if mode == "F":
+        return Image.fromarray(random.random((height, width), np.float32) * 300)
+    return Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8)).convert(mode)
+
+
+@pytest.mark.parametrize("size", [(301, 257), (64, 999), (999, 64), (40, 40), (65, 400)])
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "1", "CMYK", "LAB", "YCbCr", "HSV", "I;16", "I", "F", "RGBA", "LA"])
+def test_a_picture_in_bands_is_what_pillow_makes_of_the_whole(mode: str, size: tuple[int, int], monkeypatch) -> None:
+    image = picture(mode if mode != "LAB" else "RGB", *size)
+    if mode == "LAB":
+        image = Image.merge("LAB", image.split())
+    whole = to_resizable(image).resize((16, 16), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    monkeypatch.setattr(decode_module, "BAND_PIXELS", 2000)
+    bands = to_square(image, 16)
+    assert bands.mode == whole.mode
+    assert np.array_equal(np.asarray(bands), np.asarray(whole))
+
+
+MODES = [
+    "1",
+    "L",
+    "P",
+    "RGB",
+    "RGBA",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+    "I",
+    "F",
+    "LA",
+    "PA",
+    "RGBX",
+    "La",
+    "RGBa",
+    "I;16",
+]
+
+
+def rgb(image: Image.Image) -> np.ndarray:
+    return np.asarray(to_rgb(to_resizable(image)))
+
+
+def greys(values: object, dtype: str) -> Image.Image:
+    return Image.fromarray(np.atleast_2d(np.array(values, dtype=dtype)))
+
+
+def first(image: Image.Image) -> tuple[int, ...]:
+    return tuple(rgb(image)[0, 0].tolist())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_becomes_one_that_resizes_well_and_then_rgb(mode: str) -> None:
+    image = Image.new(mode, (8, 6))
+    resizable = to_resizable(image)
+    assert resizable.mode in ("L", "RGB", "RGBA")
+    assert to_rgb(resizable).mode == "RGB"
+    assert to_rgb(resizable).size == (8, 6)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_what_needs_no_change_is_not_copied(mode: str) -> None:
+    image = Image.new(mode, (4, 4))
+    assert to_resizable(image) is image
+
+
+def test_rgb_needs_no_change_at_the_end_either() -> None:
+    image = Image.new("RGB", (4, 4))
+    assert to_rgb(image) is image
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("1", 1, (255, 255, 255)),
+        ("1", 0, (0, 0, 0)),
+        ("L", 77, (77, 77, 77)),
+        ("RGB", (1, 2, 3), (1, 2, 3)),
+        ("RGBX", (1, 2, 3, 9), (1, 2, 3)),
+        ("CMYK", (0, 0, 0, 255), (0, 0, 0)),
+        ("CMYK", (0, 0, 0, 0), (255, 255, 255)),
+        ("YCbCr", (76, 85, 255), (254, 0, 0)),
+        ("RGBA", (9, 9, 9, 0), (255, 255, 255)),
+        ("RGBA", (9, 9, 9, 255), (9, 9, 9)),
+        ("LA", (9, 0), (255, 255, 255)),
+        ("LA", (9, 255), (9, 9, 9)),
+    ],
+)
+def test_colours_are_what_they_look_like(mode: str, colour: object, expected: tuple[int, ...]) -> None:
+    assert first(Image.new(mode, (4, 4), colour)) == expected  # type: ignore[arg-type]
+
+
+def test_premultiplied_colour_is_shown_on_white() -> None:
+    image = Image.new("RGBA", (2, 2), (200, 100, 0, 128)).convert("RGBa")
+    assert first(image) == pytest.approx((227, 177, 127), abs=2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays.arrays(np.uint8, (4, 4, 4)))
+def test_any_transparent_picture_is_itself_over_white(pixels: np.ndarray) -> None:
+    alpha = pixels[..., 3:].astype(float) / 255
+    expected = pixels[..., :3] * alpha + 255 * (1 - alpha)
+    assert np.abs(rgb(Image.fromarray(pixels)) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", ["<u2", ">u2"])
+def test_16_bit_greys_have_the_range_0_to_65535(dtype: str) -> None:
+    shown = rgb(greys([0, 257, 32768, 65535], dtype))[0, :, 0]
+    assert shown.tolist() == [0, 1, 128, 255]
+
+
+def test_a_dark_16_bit_grey_stays_dark() -> None:
+    assert first(greys([100, 200], "<u2")) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        ([0, 128, 255], "<i4", [0, 128, 255]),  # a customary range of 8 bits
+        ([0, 40], "<i4", [0, 40]),
+        ([0, 32768, 65535], "<i4", [0, 128, 255]),  # of 16
+        ([0, 500_000, 1_000_000], "<i4", [0, 128, 255]),  # the picture's own
+        ([-100, 0, 100], "<i4", [0, 128, 255]),
+        ([0.0, 0.5, 1.0], "<f4", [0, 128, 255]),  # fractions
+        ([0.0, 0.25], "<f4", [0, 64]),
+        ([0.0, 128.0, 255.0], "<f4", [0, 128, 255]),
+        ([0.0, 1e30], "<f4", [0, 255]),
+        ([7.0, 7.0], "<f4", [7, 7]),
+        ([0.0, 0.0], "<f4", [0, 0]),
+        ([-5.0, -5.0], "<f4", [0, 0]),
+    ],
+)
+def test_wide_greys_take_the_smallest_customary_range(values: list[float], dtype: str, expected: list[int]) -> None:
+    assert rgb(greys(values, dtype))[0, :, 0].tolist() == pytest.approx(expected, abs=1)
+
+
+def test_what_is_no_number_is_black() -> None:
+    assert rgb(greys([np.nan, np.inf, -np.inf, 1.0], "<f4"))[0, :, 0].tolist() == [0, 0, 0, 255]
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays.arrays(np.float32, (3, 3), elements=st.floats(width=32)))
+def test_any_floating_point_picture_can_be_shown_and_keeps_its_order(values: np.ndarray) -> None:
+    shown = rgb(Image.fromarray(values))[..., 0].astype(int)
+    known = np.nan_to_num(values.astype(float), nan=0.0, posinf=0.0, neginf=0.0)
+    order = np.argsort(known, axis=None, kind="stable")
+    assert (np.diff(shown.flatten()[order]) >= 0).all()
+
+
+def test_lab_is_colour_managed() -> None:
+    red = Image.new("LAB", (2, 2), (138, 209, 198))  # L 54.3, a 80.8, b 69.9 under D50: the red of sRGB
+    assert first(red) == pytest.approx((255, 0, 0), abs=10)
+
+
+NAMED = {
+    b"\0\0\0\x24ftypheic\0\0\0\0": "HEIC is not read",
+    b"\0\0\0\x24ftypheix\0\0\0\0": "HEIC is not read",
+    b"\0\0\0\x24ftypmif1\0\0\0\0": "HEIC is not read",
+    b"\0\0\0\x24ftypcrx \0\0\0\1": "Canon raw (CR3) is not read",
+    b"\0\0\0\x24ftypisom\0\0\2\0": "a video (MP4) is not read",
+    b"\0\0\0\x14ftypqt  \0\0\2\0": "a video (MP4) is not read",
+    b"%PDF-1.4": "PDF is not read",
+    b"8BPS\0\1": "Photoshop (PSD) is not read",
+    b"PK\3\4": "a zip archive is not read",
+    b"\x1f\x8b\x08": "a gzip archive is not read",
+    b"Rar!\x1a\7": "a rar archive is not read",
+    b"\xff\x0a\xfa": "JPEG XL is not read",
+    b"\0\0\0\x0cJXL \r\n\x87\n": "JPEG XL is not read",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000 is not read",
+    b"\0\0\1\0\1\0": "an icon (ICO) is not read",
+    b"\x1a\x45\xdf\xa3": "a video (Matroska) is not read",
+    b"FUJIFILMCCD-RAW 0201": "Fujifilm raw (RAF) is not read",
+    b"<svg width='1'/>": "SVG is not read",
+    b"<?xml version='1.0'?>\n<!-- made --><svg/>": "SVG is not read",
+    b"  \r\n<!DOCTYPE HTML>": "a web page is not read",
+    b"\xef\xbb\xbf<html>": "a web page is not read",
+}
+
+
+@pytest.mark.parametrize("data", NAMED, ids=NAMED.values())
+def test_well_known_types_are_named(data: bytes) -> None:
+    assert name_of_unsupported(data) == NAMED[data]
+    assert not is_readable_type(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"ftyp", b"My cat.", b"<?xml version='1.0'?><feed/>", bytes(100)])
+def test_what_nobody_knows_has_no_name(data: bytes) -> None:
+    assert name_of_unsupported(data) is None
+    assert not is_readable_type(data)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "GIF", "JPEG", "PNG", "TIFF", "WEBP"])
+def test_a_readable_type_is_known_by_its_first_bytes(kind: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, kind)
+    assert is_readable_type(file.getvalue())
+    assert is_readable_type(file.getvalue()[:16])
+
+
+@given(st.binary(max_size=64))
+def test_no_bytes_break_the_guess(data: bytes) -> None:
+    name = name_of_unsupported(data)
+    assert name is None or name.endswith(" is not read")
+    assert is_readable_type(data) in (True, False)

@@ -92,7 +92,7 @@ def test_a_mirrored_drawing_is_another_picture(pictures: list[Image.Image]) -> N
 
 def test_the_default_recipe_decodes_at_the_side_that_is_hashed() -> None:
     """Else every picture of a first run would be decoded twice."""
-    from pawsight.models.recipe import Recipe
+    from pawsight.models.recipes import Recipe
 
     assert Recipe().image_px == HASHED_PX
 

@@ -19,7 +19,7 @@ from pawsight.core.errors import UnreadablePicture
 from pawsight.core.thread_pool import THREAD_NAME
 from pawsight.images import loader
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.images.loader import load, load_one, read_regular_file
+from pawsight.images.loader import load, load_file, read_regular_file
 
 SMALL = DecodeSettings(image_px=16)
 linux_only = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
@@ -54,7 +54,7 @@ def test_files_come_in_the_order_given(files: list[Path], threads: int) -> None:
 
 
 def test_what_is_loaded_is_the_hash_and_what_decode_says(files: list[Path]) -> None:
-    one = load_one(files[7], SMALL)
+    one = load_file(files[7], SMALL)
     data = files[7].read_bytes()
     assert (one.path, one.problem, one.sha256) == (files[7], "", hashlib.sha256(data).hexdigest())
     assert one.decoded is not None
@@ -140,7 +140,7 @@ def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "cat.jpg")
     start = time.perf_counter()
     assert reason_of(tmp_path / "cat.jpg") == "not a regular file"
-    assert load_one(tmp_path / "cat.jpg", SMALL).problem == "not a regular file"
+    assert load_file(tmp_path / "cat.jpg", SMALL).problem == "not a regular file"
     assert time.perf_counter() - start < 1
 
 
@@ -185,5 +185,5 @@ def test_no_file_stays_open_whatever_was_met(tmp_path: Path) -> None:
     gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     for path in [tmp_path, tmp_path / "pipe", tmp_path / "gone", tmp_path / "good"] * 3:
-        load_one(path, SMALL)
+        load_file(path, SMALL)
     assert len(os.listdir("/proc/self/fd")) == before

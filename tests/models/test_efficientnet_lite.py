@@ -30,7 +30,7 @@ from pawsight.models.efficientnet_lite import (
     upper_start,
 )
 from pawsight.models.efficientnet_onnx import backbone_onnx, write_graph
-from pawsight.models.keras_import import import_keras
+from pawsight.models.keras_networks import import_keras
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
 
 onnx = pytest.importorskip("onnx", reason="needs pawsight[train]")

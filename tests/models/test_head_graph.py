@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from pawsight.classifier.engine import Engine
-from pawsight.models.head_graph import append_embedding, append_head
+from pawsight.models.graph import append_embedding, append_head
 from pawsight.training.probe import Head
 
 

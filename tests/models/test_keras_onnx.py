@@ -11,8 +11,8 @@ import pytest
 from scipy.special import softmax
 
 from pawsight.classifier.engine import Engine
-from pawsight.models.keras_import import import_keras
-from pawsight.models.ladder import RUNGS
+from pawsight.models.keras_networks import import_keras
+from pawsight.models.recipes import RECIPES
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 CLASSES = ("cats", "dogs", "猫")
@@ -24,15 +24,15 @@ def network():
     import_keras()
     import keras
 
-    from pawsight.models.networks import build_network
+    from pawsight.models.keras_networks import build_network
 
     keras.utils.set_random_seed(2)
-    return build_network(replace(RUNGS["cnn-normalised"].recipe, image_px=32), classes=3, precision="f32")
+    return build_network(replace(RECIPES["cnn-normalised"].recipe, image_px=32), classes=3, precision="f32")
 
 
 @pytest.fixture(scope="module")
 def graph(network):
-    from pawsight.models.keras_onnx import network_onnx
+    from pawsight.models.keras_networks import network_onnx
 
     return network_onnx(network, image_px=32, classes=CLASSES)
 
@@ -45,7 +45,7 @@ def test_the_graph_answers_as_keras_does(network, graph):
 def test_the_features_are_the_last_hidden_layer(network, graph):
     import keras
 
-    from pawsight.models.networks import EMBEDDING
+    from pawsight.models.keras_networks import EMBEDDING
 
     seen = keras.Model(network.input, network.get_layer(EMBEDDING).output)
     outputs = Engine(graph, image_px=32, precision="f32", streams=1).run_all(PICTURES)
@@ -71,7 +71,7 @@ def test_features_may_be_maps_of_any_shape(network):
     import keras
     import onnx
 
-    from pawsight.models.keras_onnx import features_onnx
+    from pawsight.models.keras_networks import features_onnx
 
     maps = keras.Model(network.input, network.layers[3].output)
     content = features_onnx(maps, image_px=32)
@@ -84,7 +84,7 @@ def test_features_may_be_maps_of_any_shape(network):
 def test_converting_says_nothing_and_leaves_no_file(network, capfd, tmp_path, monkeypatch):
     import tempfile
 
-    from pawsight.models.keras_onnx import network_onnx
+    from pawsight.models.keras_networks import network_onnx
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     network_onnx(network, image_px=32, classes=CLASSES)

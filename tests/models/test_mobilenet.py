@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pawsight.core.errors import WeightsUnavailable
-from pawsight.models.keras_import import import_keras
+from pawsight.models.keras_networks import import_keras
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 WAYS_OUT = ("--weights FILE", "--recipe probe")
@@ -18,14 +18,14 @@ WAYS_OUT = ("--weights FILE", "--recipe probe")
 @pytest.fixture(scope="module")
 def frozen(mobilenet_weights):
     import_keras()
-    from pawsight.models.mobilenet import build_mobilenet
+    from pawsight.models.keras_networks import build_mobilenet
 
     return build_mobilenet(image_px=64, weights=mobilenet_weights)
 
 
 def refusal(**options):
     import_keras()
-    from pawsight.models.mobilenet import build_mobilenet
+    from pawsight.models.keras_networks import build_mobilenet
 
     with pytest.raises(WeightsUnavailable) as told:
         build_mobilenet(image_px=32, **options)

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.models.keras_import import import_keras
-from pawsight.models.ladder import RUNGS
+from pawsight.models.keras_networks import import_keras
+from pawsight.models.recipes import RECIPES
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
-CNN = RUNGS["cnn"].recipe
+CNN = RECIPES["cnn"].recipe
 
 
 def network(recipe=CNN, *, classes=2, precision="f32"):
     import_keras()
-    from pawsight.models.networks import build_network
+    from pawsight.models.keras_networks import build_network
 
     return build_network(recipe, classes=classes, precision=precision)
 
@@ -50,9 +50,9 @@ def test_pictures_are_bytes_and_answers_one_logit_a_class():
 def test_the_first_layer_is_fed_what_the_recipe_says(name):
     import keras
 
-    from pawsight.models.networks import SCALED
+    from pawsight.models.keras_networks import SCALED
 
-    recipe = replace(RUNGS[name].recipe, image_px=32)
+    recipe = replace(RECIPES[name].recipe, image_px=32)
     model = network(recipe)
     fed = keras.Model(model.input, model.get_layer(SCALED).output)
     ramp = np.broadcast_to(np.array([0, 127, 255], np.uint8)[:, None, None, None], (3, 32, 32, 3))
@@ -62,7 +62,7 @@ def test_the_first_layer_is_fed_what_the_recipe_says(name):
 
 
 def test_no_layer_augments():
-    assert not [layer for layer in network(RUNGS["cnn-augmented"].recipe).layers if "Random" in type(layer).__name__]
+    assert not [layer for layer in network(RECIPES["cnn-augmented"].recipe).layers if "Random" in type(layer).__name__]
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
@@ -104,7 +104,7 @@ def test_each_dropout_has_a_seed_and_a_state_that_is_among_the_variables_of_a_ch
 
 def test_what_goes_on_top_is_dropout_flatten_dense_64_and_the_logits():
     import_keras()
-    from pawsight.models.networks import EMBEDDING, build_top
+    from pawsight.models.keras_networks import EMBEDDING, build_top
 
     top = build_top((5, 5, 1280), classes=2, seed=3)
     assert [type(layer).__name__ for layer in top.layers] == ["InputLayer", "Dropout", "Flatten", "Dense", "Dense"]

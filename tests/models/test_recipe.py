@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawsight.core.errors import WrongUsage
-from pawsight.models.recipe import METHODS, Recipe, recipe_from_mapping, recipe_from_toml
+from pawsight.models.recipes import METHODS, Recipe, recipe_from_mapping, recipe_from_toml
 
 VALUES = {
     "name": st.text(max_size=20),

@@ -12,8 +12,7 @@ import pytest
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.models.ladder import RUNGS, Wishes, make_recipe
-from pawsight.models.recipe import recipe_from_toml
+from pawsight.models.recipes import RECIPES, RecipeOptions, make_recipe, recipe_from_toml
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 
@@ -21,7 +20,7 @@ RANDOM = ("random", "bernoulli", "dropout", "multinomial", "shuffle")
 EPOCHS = 1
 
 
-@pytest.fixture(scope="module", params=RUNGS)
+@pytest.fixture(scope="module", params=RECIPES)
 def name(request):
     """Each rung's name, with its tests kept together: so two workers of pytest-xdist seldom train the same one."""
     return request.param
@@ -37,7 +36,7 @@ class Trial:
 
 def small(name):
     """The rung at a size at which it takes no time."""
-    recipe = make_recipe(name, Wishes(epochs=EPOCHS if RUNGS[name].recipe.epochs else None))
+    recipe = make_recipe(name, RecipeOptions(epochs=EPOCHS if RECIPES[name].recipe.epochs else None))
     if recipe.method in ("probe", "finetune"):
         return replace(recipe, backbone="efficientnet-lite0", image_px=96, batch_size=16)
     return replace(recipe, image_px=32, batch_size=8)
@@ -85,13 +84,13 @@ def trials(data, mobilenet_weights, tmp_path_factory):
 
 
 def test_a_rung_s_recipe_survives_toml(name):
-    recipe = RUNGS[name].recipe
+    recipe = RECIPES[name].recipe
     assert recipe_from_toml(recipe.to_toml()) == recipe
     assert recipe_from_toml(small(name).to_toml()) == small(name)
 
 
 def test_a_rung_says_what_to_expect_where_it_was_measured_and_how_often(name):
-    plain = json.loads(json.dumps(RUNGS[name].to_json(), allow_nan=False))
+    plain = json.loads(json.dumps(RECIPES[name].to_json(), allow_nan=False))
     expected = plain["expected"]
     low, high = expected["accuracy"]
     assert set(expected) == {"seconds", "accuracy", "machine", "runs"}
@@ -103,11 +102,11 @@ def test_a_rung_says_what_to_expect_where_it_was_measured_and_how_often(name):
 
 
 def test_a_rung_s_parameters_are_those_that_keras_counts_for_two_classes(name, mobilenet_weights):
-    assert RUNGS[name].parameters == counted(RUNGS[name].recipe, mobilenet_weights)
+    assert RECIPES[name].parameters == counted(RECIPES[name].recipe, mobilenet_weights)
 
 
 def counted(recipe, weights):
-    from pawsight.models.keras_import import import_keras
+    from pawsight.models.keras_networks import import_keras
 
     import_keras()
     import keras
@@ -115,12 +114,11 @@ def counted(recipe, weights):
     if recipe.method == "majority":
         return 2, 0  # a share for each class, counted and not learnt
     if recipe.method == "network":
-        from pawsight.models.networks import build_network
+        from pawsight.models.keras_networks import build_network
 
         return totals(build_network(recipe, classes=2, precision="f32"))
     if recipe.method == "transfer":
-        from pawsight.models.mobilenet import build_mobilenet
-        from pawsight.models.networks import build_top
+        from pawsight.models.keras_networks import build_mobilenet, build_top
 
         frozen = build_mobilenet(image_px=recipe.image_px, weights=weights)
         top = build_top(frozen.output.shape[1:], classes=2, seed=0)
@@ -144,8 +142,8 @@ def totals(model):
 
 
 def test_the_exercise_s_two_networks_have_the_parameters_that_it_prints():
-    assert RUNGS["cnn"].parameters == (1_355_938, 1_355_938)
-    total, trainable = RUNGS["mobilenet"].parameters
+    assert RECIPES["cnn"].parameters == (1_355_938, 1_355_938)
+    total, trainable = RECIPES["mobilenet"].parameters
     assert (total, trainable, total - trainable) == (4_306_178, 2_048_194, 2_257_984)
 
 

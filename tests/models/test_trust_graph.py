@@ -8,7 +8,7 @@ import pytest
 
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.temperature import with_temperature as in_numpy
-from pawsight.models.trust_graph import unlikeness_of, with_guard, with_temperature
+from pawsight.models.graph import ood_score, with_ood_score, with_temperature
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
 MEAN = np.array([120, 110, 100], np.float32)
@@ -49,8 +49,7 @@ def test_probabilities_that_come_from_elsewhere_are_refused(colour_model):
 def test_a_network_s_graph_takes_a_temperature_as_well(tmp_path):
     """What Keras exports ends in the same head as a probe."""
     keras = pytest.importorskip("keras")
-    from pawsight.models.keras_onnx import network_onnx
-    from pawsight.models.networks import EMBEDDING
+    from pawsight.models.keras_networks import EMBEDDING, network_onnx
 
     x = inputs = keras.Input((8, 8, 3), dtype="uint8")
     x = keras.layers.Lambda(lambda y: keras.ops.cast(y, "float32") / 64, output_shape=(8, 8, 3))(x)
@@ -67,20 +66,20 @@ def test_a_network_s_graph_takes_a_temperature_as_well(tmp_path):
 )
 def test_unlikeness_is_what_numpy_says(colour_model, precision, allowed):
     wide = np.random.default_rng(1).integers(0, 256, (40, 1, 1, 3)).repeat(8, 1).repeat(8, 2).astype(np.uint8)
-    told = answers(with_guard(colour_model, MEAN, DIRECTIONS), precision=precision, pictures=wide)
-    expected = unlikeness_of(wide.mean(axis=(1, 2)).astype(np.float32), MEAN, DIRECTIONS)
+    told = answers(with_ood_score(colour_model, MEAN, DIRECTIONS), precision=precision, pictures=wide)
+    expected = ood_score(wide.mean(axis=(1, 2)).astype(np.float32), MEAN, DIRECTIONS)
     assert told["unlikeness"].shape == (40,)
     assert np.allclose(told["unlikeness"], expected, atol=allowed)
 
 
 def test_unlikeness_is_nothing_along_the_directions_and_one_across_them():
     along, across = MEAN + np.array([30, 0, 0]), MEAN + np.array([0, 0, 5])
-    told = unlikeness_of(np.array([along, across, MEAN], np.float32), MEAN, DIRECTIONS)
+    told = ood_score(np.array([along, across, MEAN], np.float32), MEAN, DIRECTIONS)
     assert told == pytest.approx([0, 1, 1])
 
 
 def test_both_can_be_put_into_one_graph_whose_other_outputs_stay(colour_model):
-    model = with_guard(with_temperature(colour_model, 2.0), MEAN, DIRECTIONS)
+    model = with_ood_score(with_temperature(colour_model, 2.0), MEAN, DIRECTIONS)
     onnx.checker.check_model(onnx.load_from_string(model), full_check=True)
     assert set(answers(model)) == {"probabilities", "features", "unlikeness"}
     assert np.array_equal(answers(model)["features"], answers(colour_model)["features"])

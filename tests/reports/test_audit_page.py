@@ -17,13 +17,13 @@ from pawsight.core.storage import plain_cell, sha256_of
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.facts import Facts
 from pawsight.data.findings import PROBLEMS, Finding, found
-from pawsight.images.quality import Looks
+from pawsight.images.quality import ImageStatistics
 from pawsight.reports.audit_page import SHOWN, make_page, render_csv, render_html
 from pawsight.reports.audit_words import EXPLAINED, figure, pairs_up
 
 CHROMIUM = next((way for name in ("chromium", "chromium-browser", "google-chrome") if (way := shutil.which(name))), "")
 DRIVER = shutil.which("chromedriver") or ""
-LOOKS = Looks(120.0, 60.0, 0.2, 40.0, "", 1_000)
+LOOKS = ImageStatistics(120.0, 60.0, 0.2, 40.0, "", 1_000)
 NASTY = 'cats/<img src=x onerror="alert(1)">\u202e.png'
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from syrupy.assertion import SnapshotAssertion
 
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.evaluation.intervals import wilson
 from pawsight.reports.chart_matrix import confusion_svg
 from pawsight.reports.chart_style import chart_variables, shortened
@@ -155,7 +155,7 @@ def test_drawing_leaves_matplotlib_as_it_was_and_loads_no_pyplot() -> None:
         "import sys, matplotlib as mpl; mpl.rcParams['font.size'] = 31.0\n"
         "settings = lambda: {name: mpl.rcParams[name] for name in mpl.rcParams if name != 'backend'}\n"
         "before = settings()\n"
-        "from pawsight.reports.charts import *; from pawsight.core.history import Epoch\n"
+        "from pawsight.reports.charts import *; from pawsight.core.runs import Epoch\n"
         "accuracy_svg([Epoch(number=1, loss=1, accuracy=1, val_loss=1, val_accuracy=1)], Guessing(2, .5), name='x')\n"
         "assert settings() == before; assert 'matplotlib.pyplot' not in sys.modules"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pawsight.core.runs import read_table
-from pawsight.models.ladder import RUNGS
+from pawsight.models.recipes import RECIPES
 from pawsight.reports.ladder_report import build_report
 
 from .conftest import CLASSES
@@ -45,7 +45,7 @@ def report(whole, fake_runs, tmp_path_factory) -> Path:
         fake_runs.write_run(
             place / f"{number:03d}", rows, CLASSES, accuracy=0.3, seed=number, recipe=recipe, epochs=number, **options
         )
-        for number, recipe in enumerate(RUNGS)
+        for number, recipe in enumerate(RECIPES)
         if recipe != "probe"
     ]
     chosen = shutil.copytree(whole, place / "chosen")
@@ -97,9 +97,9 @@ def test_the_ladder_of_the_sample_with_all_its_epochs(browser, tmp_path):
     keras.applications.MobileNetV2(input_shape=(160, 160, 3), include_top=False, weights=None).save_weights(weights)
     outcome = ladder("sample", runs=tmp_path / "runs", weights=weights)
     plain = outcome.to_json()
-    assert [rung["recipe"] for rung in plain["rungs"]] == list(RUNGS)
+    assert [rung["recipe"] for rung in plain["rungs"]] == list(RECIPES)
     assert plain["left_out"] == {}
-    assert plain["chosen"] in RUNGS
+    assert plain["chosen"] in RECIPES
     assert plain["test"]["pictures"] > 0
     for size in (PHONE, DESK):
         opened(browser, outcome.report.report, size)
@@ -134,8 +134,8 @@ def test_title_and_headings_tell_the_story_in_order(browser, report, snapshot):
     assert title
     assert browser.title == title
     assert texts(browser, "h2") == snapshot
-    rungs = [name for text in texts(browser, "h3") for name in text.split() if name in RUNGS]
-    assert list(dict.fromkeys(rungs)) == list(RUNGS)
+    rungs = [name for text in texts(browser, "h3") for name in text.split() if name in RECIPES]
+    assert list(dict.fromkeys(rungs)) == list(RECIPES)
 
 
 def texts(browser, tag):

@@ -14,7 +14,7 @@ from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.data.split import make_split
 from pawsight.images.decode import DecodeSettings
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 from pawsight.training.material import Material, Workplace
 
 

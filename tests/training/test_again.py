@@ -12,7 +12,7 @@ from pawsight.commands.sealed import held_out
 from pawsight.core.errors import StorageError
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.models.ladder import RUNGS
+from pawsight.models.recipes import RECIPES
 from pawsight.training.again import Owned, features_again, recipe_of, seeing_recipe
 from pawsight.training.material import Workplace
 
@@ -67,12 +67,12 @@ def test_the_test_part_is_sealed(run, trained, tmp_path):
 
 
 def test_a_recipe_without_a_frozen_backbone_is_stood_in_for_by_the_default_probe():
-    own = replace(RUNGS["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, seed=3)
+    own = replace(RECIPES["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, seed=3)
     assert (seeing_recipe(own).backbone, seeing_recipe(own).image_px, seeing_recipe(own).seed) == (
         "efficientnet-lite0", 96, 3,
     )  # fmt: skip
-    assert seeing_recipe(RUNGS["cnn"].recipe) == RUNGS["probe"].recipe
-    assert seeing_recipe(RUNGS["mobilenet"].recipe) == RUNGS["probe"].recipe
+    assert seeing_recipe(RECIPES["cnn"].recipe) == RECIPES["probe"].recipe
+    assert seeing_recipe(RECIPES["mobilenet"].recipe) == RECIPES["probe"].recipe
 
 
 def test_a_run_whose_recipe_cannot_be_read_is_told(run, tmp_path):

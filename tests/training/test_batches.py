@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawsight.images.augment import augment, generator_for
-from pawsight.models.ladder import RUNGS
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import RECIPES, Recipe
 from pawsight.training.batches import augmentation_of, batches, class_weights, order_of, view
 
 PLAIN = Recipe(method="network", backbone="", image_px=32, batch_size=4)
@@ -101,14 +100,14 @@ def test_the_order_is_pinned():
 
 @pytest.mark.parametrize("name", ["cnn-augmented", "cnn-normalised", "mobilenet", "cnn", "finetune"])
 def test_a_recipe_s_augmentation_is_what_the_recipe_says(name):
-    recipe = RUNGS[name].recipe
+    recipe = RECIPES[name].recipe
     how = augmentation_of(recipe)
     assert (how.flip_horizontal, how.flip_vertical) == (recipe.flip_horizontal, recipe.flip_vertical)
     assert (how.rotation, how.fill) == (recipe.rotation, recipe.fill)
 
 
 def test_the_exercise_s_two_augmentations_are_those_of_the_exercise():
-    strong, mild = (augmentation_of(RUNGS[name].recipe) for name in ("cnn-augmented", "cnn-normalised"))
+    strong, mild = (augmentation_of(RECIPES[name].recipe) for name in ("cnn-augmented", "cnn-normalised"))
     assert (strong.rotation, strong.fill) == (0.5, "nearest")
     assert (mild.rotation, mild.fill) == (0.2, "reflect")
     for how in (strong, mild):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pawsight.core.errors import StorageError
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.training import checkpoint as room
 from pawsight.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint
 

@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.training.events import FOLDER, write_events
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")

@@ -12,8 +12,8 @@ from scipy.special import softmax
 
 from pawsight.core.errors import TrainingFailed
 from pawsight.core.progress import SILENT, Silent
-from pawsight.models.keras_import import import_keras
-from pawsight.models.recipe import Recipe
+from pawsight.models.keras_networks import import_keras
+from pawsight.models.recipes import Recipe
 from pawsight.training.checkpoint import FILE, load_checkpoint, save_checkpoint
 from pawsight.training.fit import Job, fit, learning_rate, predict, without_seconds
 from pawsight.training.tripwires import Watch

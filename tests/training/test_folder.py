@@ -13,7 +13,7 @@ import pytest
 from pawsight.core.errors import DiskFull, StorageError
 from pawsight.core.progress import Silent
 from pawsight.core.runs import METRICS, SOURCE, read_table
-from pawsight.models.recipe import Recipe, recipe_from_toml
+from pawsight.models.recipes import Recipe, recipe_from_toml
 from pawsight.training import folder as room
 from pawsight.training.checkpoint import FILE
 from pawsight.training.claim import LOCK, claim

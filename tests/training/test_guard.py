@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight.models.trust_graph import unlikeness_of
+from pawsight.models.graph import ood_score
 from pawsight.training.guard import fit_subspace, least_pictures, some_rows, threshold_for
 from pawsight.training.strangers import strangers
 
@@ -27,10 +27,10 @@ def test_directions_are_orthonormal_and_those_of_the_features():
 
 def test_strange_features_are_noticed_and_usual_ones_seldom_are():
     space = fit_subspace(usual(400))
-    threshold = threshold_for(unlikeness_of(usual(500, seed=1), space.mean, space.directions), 0.01)
+    threshold = threshold_for(ood_score(usual(500, seed=1), space.mean, space.directions), 0.01)
     strange = (5 + np.random.default_rng(2).normal(size=(200, 60)) * 2).astype(np.float32)
-    assert (unlikeness_of(strange, space.mean, space.directions) > threshold).mean() > 0.95
-    assert (unlikeness_of(usual(2000, seed=3), space.mean, space.directions) > threshold).mean() < 0.03
+    assert (ood_score(strange, space.mean, space.directions) > threshold).mean() > 0.95
+    assert (ood_score(usual(2000, seed=3), space.mean, space.directions) > threshold).mean() < 0.03
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05])

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from pawsight.core.errors import TrainingFailed
-from pawsight.core.history import best_epoch
 from pawsight.core.machine import this_machine
-from pawsight.models.ladder import RUNGS
+from pawsight.core.runs import best_epoch
+from pawsight.models.recipes import RECIPES
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
-SMALL = replace(RUNGS["cnn-normalised"].recipe, image_px=32, epochs=2, batch_size=16, precision="f32")
+SMALL = replace(RECIPES["cnn-normalised"].recipe, image_px=32, epochs=2, batch_size=16, precision="f32")
 
 
 def numbers_in(graph):
@@ -91,8 +91,8 @@ def test_labels_that_are_not_the_folders_stop_it_before_the_first_step(material_
 def test_pictures_scaled_twice_stop_it_before_the_first_step(material_of, monkeypatch):
     import keras
 
-    from pawsight.models import networks
-    from pawsight.models.keras_import import import_keras
+    from pawsight.models import keras_networks as networks
+    from pawsight.models.keras_networks import import_keras
 
     import_keras()
 

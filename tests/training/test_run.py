@@ -19,7 +19,7 @@ from pawsight.classifier.predictor import TOLERANCE, sit_exam
 from pawsight.core.errors import BadCatalog
 from pawsight.core.runs import read_table
 from pawsight.images.decode import DECODER_VERSION
-from pawsight.models.recipe import recipe_from_toml
+from pawsight.models.recipes import recipe_from_toml
 
 
 def copied(drawings, target, *, train=8, validation=10):

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.core.history import Epoch
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.models.ladder import RUNGS
+from pawsight.core.runs import Epoch
+from pawsight.models.recipes import RECIPES
 from pawsight.training.material import Workplace
 from pawsight.training.views import FOLDER
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
-PROBE = replace(RUNGS["probe"].recipe, backbone="efficientnet-lite0", image_px=96)
+PROBE = replace(RECIPES["probe"].recipe, backbone="efficientnet-lite0", image_px=96)
 TIMID = replace(
-    RUNGS["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, epochs=1, learning_rate=1e-9, batch_size=16
+    RECIPES["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, epochs=1, learning_rate=1e-9, batch_size=16
 )
 
 
@@ -100,7 +100,7 @@ def test_a_tie_goes_to_the_probe_which_is_simpler(accuracy):
 @pytest.fixture
 def on_mobilenet(material_of, mobilenet_weights):
     """A frozen MobileNetV2 of random weights, one epoch, classes weighted."""
-    recipe = replace(RUNGS["mobilenet"].recipe, image_px=32, epochs=1, class_weights=True)
+    recipe = replace(RECIPES["mobilenet"].recipe, image_px=32, epochs=1, class_weights=True)
     return material_of(recipe, weights=mobilenet_weights)
 
 

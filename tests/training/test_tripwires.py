@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pawsight.core.errors import TrainingFailed
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.training.input_checks import Alarm, check_inputs, check_labels
 from pawsight.training.tripwires import (
     DIVERGED_LOSS,

@@ -24,7 +24,7 @@ from pawsight.core.runs import PREDICTIONS, read_table
 from pawsight.data.finder import Candidate, Found
 from pawsight.data.split import Assigned, Split
 from pawsight.data.split_file import Placing, SplitFile
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 from pawsight.training import trusted
 from pawsight.training.material import Fitted, OutOfFold
 from pawsight.training.probe import fit_head

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pawsight.core.progress import Silent
-from pawsight.models.head_graph import mean_colour_graph
-from pawsight.models.recipe import Recipe
+from pawsight.models.graph import mean_colour_graph
+from pawsight.models.recipes import Recipe
 from pawsight.training.batches import augmentation_of, view
 from pawsight.training.views import FOLDER, VIEWS, Views
 

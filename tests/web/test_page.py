@@ -165,7 +165,7 @@ def fifty(serving, colour_backbone, tmp_path_factory):
     from pawsight.classifier.bundle import Card, Exam, write_bundle
     from pawsight.classifier.trust import Promise, Trust
     from pawsight.images.decode import DecodeSettings
-    from pawsight.models.head_graph import append_head
+    from pawsight.models.graph import append_head
 
     classes = ("red", "green", "blue", "a class whose name is longer than anybody has room for", "<b>bold</b>")
     classes += tuple(f"shade {number}" for number in range(45))

@@ -22,7 +22,7 @@ from pawsight.classifier.trust import ANSWERED
 from pawsight.core.machine import Machine, this_machine
 from pawsight.data.finder import expand
 from pawsight.images.loader import Loaded, load
-from pawsight.models.trust_graph import UNLIKENESS
+from pawsight.models.graph import OOD_SCORE
 
 # How far a probability may lie from the one in the exam, given in the same arithmetic: rounding between processors,
 # which in bfloat16, with 8 bits of fraction, goes further. Between the two arithmetics it was up to 0.091, too much to
@@ -109,7 +109,7 @@ class Predictor:
 
     def verdict(self, outputs: Outputs) -> str:
         """Say of one picture's outputs whether they are an answer, in the words of `Prediction.verdict`."""
-        unlikeness = outputs.get(UNLIKENESS)
+        unlikeness = outputs.get(OOD_SCORE)
         strange = None if unlikeness is None else float(unlikeness)
         return self.bundle.card.trust.verdict(float(outputs["probabilities"].max()), strange)
 
@@ -147,9 +147,9 @@ def sit_exam(bundle: Bundle, engine: Engine) -> float:
         engine = Engine(bundle.model, image_px=engine.image_px, precision="f32", streams=1)
     expected = reduced if engine.precision == "bf16" and reduced is not None else exam.probabilities
     outputs = engine.run_all(exam.pictures)
-    answers, strange = outputs.get("probabilities"), outputs.get(UNLIKENESS)
+    answers, strange = outputs.get("probabilities"), outputs.get(OOD_SCORE)
     if bundle.card.trust.guard is not None and (strange is None or strange.shape != exam.pictures.shape[:1]):
-        raise refused(bundle.folder, f"Its card has a guard, and the model has no output {UNLIKENESS} to go with it.")
+        raise refused(bundle.folder, f"Its card has a guard, and the model has no output {OOD_SCORE} to go with it.")
     if answers is None or answers.shape != expected.shape:
         raise refused(bundle.folder, "The model's outputs do not fit its exam.")
     allowed, difference = TOLERANCE[engine.precision], _largest_difference(answers, expected)

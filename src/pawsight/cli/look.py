@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from pawsight.cli.manners import polite, print_answer, splitting
-from pawsight.core.terminal import Terminal
+from pawsight.core.progress import Terminal
 
 
 @click.command()

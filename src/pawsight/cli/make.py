@@ -14,7 +14,7 @@ import click
 
 from pawsight.cli.manners import DURATION, PERCENT, polite, print_answer, splitting
 from pawsight.cli.process import quiet_libraries
-from pawsight.core.terminal import Terminal
+from pawsight.core.progress import Terminal
 
 
 @click.command()

@@ -18,7 +18,8 @@ import click
 
 from pawsight.cli.process import Terminated
 from pawsight.core.errors import PawsightError
-from pawsight.core.terminal import Terminal, shown
+from pawsight.core.progress import Terminal
+from pawsight.core.text import terminal_text
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -75,7 +76,7 @@ def polite(command: Command) -> Command:
         try:
             command(*arguments, progress=Terminal(quiet=quiet), **options)
         except PawsightError as error:
-            click.echo(f"pawsight: {shown(str(error))}", err=True)
+            click.echo(f"pawsight: {terminal_text(str(error))}", err=True)
             sys.exit(error.exit_status)
         except KeyboardInterrupt as stop:
             by, status = ("the system", 143) if isinstance(stop, Terminated) else ("you", 130)
@@ -107,4 +108,4 @@ def print_answer(answer: dict[str, Any] | list[str]) -> None:
         click.echo(json.dumps(answer, ensure_ascii=True, allow_nan=False))
     else:
         for line in answer:
-            click.echo(shown(line, one_line=True))
+            click.echo(terminal_text(line, one_line=True))

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from pawsight.cli.manners import polite, print_answer
-from pawsight.core.terminal import Terminal
+from pawsight.core.progress import Terminal
 
 
 @click.command()

@@ -14,7 +14,7 @@ import click
 from pawsight.cli.manners import polite, print_answer
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
-from pawsight.core.terminal import Terminal
+from pawsight.core.progress import Terminal
 
 
 @click.command()

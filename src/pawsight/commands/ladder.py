@@ -31,8 +31,7 @@ from pawsight.core.runs import METRICS, new_group, set_latest
 from pawsight.core.storage import write_json
 from pawsight.data.sources import Source, resolve
 from pawsight.evaluation.report import to_jsonable
-from pawsight.models.ladder import RUNGS, Wishes, make_recipe
-from pawsight.models.recipe import SEES
+from pawsight.models.recipes import FEATURE_METHODS, RECIPES, RecipeOptions, make_recipe
 from pawsight.reports.ladder_report import LadderReport, build_report
 
 
@@ -76,7 +75,7 @@ def ladder(
     Raises:
         PawsightError: no rung could be trained.
     """
-    names = _known(list(recipes) if recipes is not None else list(RUNGS))
+    names = _known(list(recipes) if recipes is not None else list(RECIPES))
     given = given_split(split, split_seed)
     log, start = Logged(progress), monotonic()
     source = _announced(data, names, seed, log)
@@ -87,7 +86,7 @@ def ladder(
         if time_limit is not None and reports and monotonic() - start > time_limit:
             left_out[name] = f"the time limit of {time_limit:.0f} s was over"
             continue
-        wishes = Wishes(epochs=epochs if RUNGS[name].recipe.epochs else None, seed=seed, split_seed=split_seed)
+        wishes = RecipeOptions(epochs=epochs if RECIPES[name].recipe.epochs else None, seed=seed, split_seed=split_seed)
         command = command_for(told, name, wishes, weights if name == "mobilenet" else None, split=split)
         order = Order(
             runs=place, command=command, weights=file, parts=("validation",), given=given, data=os.fspath(data)
@@ -110,7 +109,7 @@ def _announced(data: str | os.PathLike[str], names: Sequence[str], seed: int, lo
 def _climb(
     source: Source,
     name: str,
-    wishes: Wishes,
+    wishes: RecipeOptions,
     order: Order,
     reports: list[TrainReport],
     left_out: dict[str, str],
@@ -149,7 +148,7 @@ def _has_features(chosen: Path, reports: Sequence[TrainReport]) -> bool:
     """Say whether a rung has seen all pictures with the backbone that the chosen run's figures need."""
     from pawsight.training.again import seeing_recipe
 
-    seen = {(one.recipe.backbone, one.recipe.image_px) for one in reports if one.recipe.method in SEES}
+    seen = {(one.recipe.backbone, one.recipe.image_px) for one in reports if one.recipe.method in FEATURE_METHODS}
     wanted = seeing_recipe(next(one.recipe for one in reports if one.run == chosen))
     return (wanted.backbone, wanted.image_px) in seen
 
@@ -163,11 +162,11 @@ def _best(reports: Sequence[TrainReport]) -> Path | None:
 
 
 def _known(names: Sequence[str]) -> Sequence[str]:
-    unknown = [name for name in names if name not in RUNGS]
+    unknown = [name for name in names if name not in RECIPES]
     if unknown or not names:
         raise WrongUsage(
             f"There is no recipe called {', '.join(map(repr, unknown)) or repr('')}.",
-            f"The recipes are {', '.join(RUNGS)}.",
+            f"The recipes are {', '.join(RECIPES)}.",
             "Type for example --recipes cnn,probe",
         )
     return names

@@ -17,7 +17,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.data.patch import Patch
 from pawsight.data.split_file import SplitFile
 from pawsight.distributed.pool import Pool
-from pawsight.models.ladder import Wishes
+from pawsight.models.recipes import RecipeOptions
 
 _BOTH = ("validation", "test")
 
@@ -42,7 +42,7 @@ class Order:
 def command_for(
     data: str,
     recipe: str,
-    wishes: Wishes,
+    wishes: RecipeOptions,
     weights: str | os.PathLike[str] | None,
     *,
     split: str | os.PathLike[str] | None = None,

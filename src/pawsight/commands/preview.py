@@ -20,9 +20,9 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.sources import Source, resolve
+from pawsight.images.contact_sheet import draw_sheet, png_of
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.loader import read_regular_file
-from pawsight.images.sheets import draw_sheet, png_of
 from pawsight.reports.preview_sheets import four_flips, grid, rotations
 
 GRID, FLIPS, ROTATIONS = "grid.png", "flips.png", "rotations.png"

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from pawsight.models.ladder import RUNGS, Rung
+from pawsight.models.recipes import RECIPES, NamedRecipe
 
 
-def recipes() -> list[Rung]:
+def recipes() -> list[NamedRecipe]:
     """Return the rungs of the ladder, from the lowest to the highest."""
-    return list(RUNGS.values())
+    return list(RECIPES.values())
 
 
-def to_json(rungs: list[Rung]) -> dict[str, Any]:
+def to_json(rungs: list[NamedRecipe]) -> dict[str, Any]:
     """Return plain JSON values, as `recipes --json` prints them."""
     return {"recipes": [rung.to_json() for rung in rungs]}
 
 
-def summary(rungs: list[Rung]) -> list[str]:
+def summary(rungs: list[NamedRecipe]) -> list[str]:
     """Return the table for people, and what its figures were measured on."""
     lines = [f"{'recipe':<15} {'expected':>13} {'validation':>13} {'parameters':>11} {'trainable':>10}"]
     for rung in rungs:

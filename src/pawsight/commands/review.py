@@ -9,14 +9,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from pawsight.commands.review_board import board_of, most_shown
 from pawsight.commands.review_material import ReviewMaterial, review_material
-from pawsight.core.errors import MissingExtra, WrongUsage
+from pawsight.core.errors import WrongUsage, require_extra
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import APPLIED_PATCH, PATCH
 from pawsight.data.patch import DROP, KEEP, RELABEL, Decision, read_patch
@@ -112,13 +111,13 @@ def check_page() -> None:
     Raises:
         MissingExtra: pawsight[serve] is not installed.
     """
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise MissingExtra(
-            f"The review page needs {missing[0]}, which is not installed.",
-            "The plain install has no web server; the ranking alone needs none: pawsight review RUN --json",
-            'Type: pip install "pawsight[serve]"',
-        )
+    require_extra(
+        "serve",
+        "starlette",
+        "uvicorn",
+        needed_by="The review page",
+        why="The ranking alone needs no web server: pawsight review RUN --json",
+    )
 
 
 def open_page(

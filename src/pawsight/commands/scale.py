@@ -14,8 +14,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 from pawsight.classifier.bundle import CARD, read_bundle
-from pawsight.core.errors import WrongUsage
-from pawsight.core.extras import POOL, WRITING, need
+from pawsight.core.errors import WrongUsage, require_extra
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of_file
 from pawsight.distributed.local import parts_here
@@ -128,7 +127,7 @@ def _checked(out: str | os.PathLike[str], engine: str, actors: int | None, addre
         raise WrongUsage(f"There is no engine {engine!r}.", "", "Type --engine local or --engine ray")
     if engine != "ray" and (actors or address):
         raise WrongUsage("--actors and --ray-address are for Ray.", "This is --engine local.", "Add --engine ray")
-    need(*WRITING, *(POOL if engine == "ray" else ()))
+    require_extra("ray", "pyarrow", "fsspec", *(["ray"] if engine == "ray" else []), needed_by="--out")
     if not os.fspath(out) or is_url(os.fspath(out)):
         raise WrongUsage(f"--out cannot be {os.fspath(out)!r}.", "Answers are written to a folder of this machine.", "")
     return Path(out).expanduser()

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pawsight.classifier.engine import best_precision
 from pawsight.core.cache import Cache
-from pawsight.core.errors import WrongUsage
-from pawsight.core.extras import POOL, WRITING, need
+from pawsight.core.errors import WrongUsage, require_extra
 from pawsight.data.catalog import PixelSink, Seen, see_files, stored
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
@@ -23,7 +22,7 @@ from pawsight.distributed.pool import Pool
 from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.efficientnet_onnx import backbone_onnx
-from pawsight.models.recipe import SEES, Recipe
+from pawsight.models.recipes import FEATURE_METHODS, Recipe
 from pawsight.training.features import FeatureSink
 
 if TYPE_CHECKING:
@@ -46,13 +45,13 @@ def pool_for(recipe: Recipe, engine: str, actors: int | None, address: str | Non
         if actors or address:
             raise WrongUsage("--actors and --ray-address are for Ray.", "This is --engine local.", "Add --engine ray")
         return None
-    if recipe.method not in SEES:
+    if recipe.method not in FEATURE_METHODS:
         raise WrongUsage(
             f"The recipe {recipe.name} is not for --engine ray.",
             "Ray's actors compute the features of a frozen backbone, and it has none.",
-            f"Leave --engine out, or type one of: {', '.join(f'--recipe {name}' for name in SEES)}",
+            f"Leave --engine out, or type one of: {', '.join(f'--recipe {name}' for name in FEATURE_METHODS)}",
         )
-    need(*WRITING, *POOL, by="--engine ray")
+    require_extra("ray", "pyarrow", "fsspec", "ray", needed_by="--engine ray")
     return Pool(actors=actors, address=address)
 
 

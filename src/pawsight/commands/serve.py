@@ -12,12 +12,11 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import find_bundle
-from pawsight.core.errors import MissingExtra, PawsightError, WrongUsage
+from pawsight.core.errors import PawsightError, WrongUsage, require_extra
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import regular_file
 from pawsight.web.limits import Limits
@@ -95,13 +94,7 @@ def check_installed() -> None:
         MissingExtra: packages are missing.
         PawsightError: this is Windows.
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise MissingExtra(
-            "pawsight serve needs parts that are not installed.",
-            f"Missing: {', '.join(missing)}.",
-            "Type: pip install 'pawsight[serve]'",
-        )
+    require_extra("serve", *_NEEDED, needed_by="pawsight serve")
     if sys.platform == "win32":
         raise PawsightError(
             "pawsight serve does not run on Windows.",

@@ -20,10 +20,19 @@ from pawsight.commands.patch_gain import gain_from_patch
 from pawsight.commands.seeing import EngineName, SeenByPool, pool_for
 from pawsight.commands.train_report import TrainReport, summary
 from pawsight.commands.trust_report import trust_report
-from pawsight.core.history import HISTORY, write_history
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
-from pawsight.core.runs import APPLIED_PATCH, AUDIT, LOG, METRICS, PREDICTIONS, set_latest, write_table
+from pawsight.core.runs import (
+    APPLIED_PATCH,
+    AUDIT,
+    HISTORY,
+    LOG,
+    METRICS,
+    PREDICTIONS,
+    set_latest,
+    write_history,
+    write_table,
+)
 from pawsight.core.storage import write_json, write_text
 from pawsight.data.audit import audit
 from pawsight.data.patch import Patch, read_patch, write_patch
@@ -31,8 +40,7 @@ from pawsight.data.sources import Source, resolve
 from pawsight.data.split_file import SplitFile
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import measure
-from pawsight.models.ladder import RUNGS, Wishes, make_recipe
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 
 if TYPE_CHECKING:
@@ -99,7 +107,7 @@ def train(
         >>> report.validation.accuracy > report.validation.baseline
         True
     """
-    wishes = Wishes(
+    wishes = RecipeOptions(
         backbone=backbone,
         image_px=image_px,
         epochs=epochs,
@@ -197,7 +205,7 @@ def _report(outcome: Outcome, order: Order, machine: str, stopwatch: Stopwatch) 
         computed=fitted.computed,
         seconds=stopwatch.seconds(),
         machine=machine,
-        adds=RUNGS[outcome.recipe.name].adds,
+        adds=RECIPES[outcome.recipe.name].adds,
         command=order.command,
         parameters=fitted.parameters,
         layers=fitted.layers,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pawsight.commands.patch_gain import spoken
 from pawsight.commands.trust_report import TrustReport
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.data.catalog import Catalog
 from pawsight.data.findings import Finding
 from pawsight.data.patched import PatchOutcome
@@ -22,7 +22,7 @@ from pawsight.data.split import Split
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import Metrics
 from pawsight.evaluation.report import sentence, to_jsonable
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 from pawsight.reports.ladder_words import unmeasured_sentence
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
-"""Every error Pawsight raises on purpose.
+"""Every error that Pawsight raises on purpose, and the check for packages of an extra.
 
-Enters: nothing. Leaves: exception classes. Does not know: who raises them or how they are shown.
+Entry points catch `PawsightError` and nothing else:
 
-    PawsightError                 doors catch this, and only this
-    ├── WrongUsage                the command or call cannot be meant that way (exit status 2)
+    PawsightError                 every error below
+    ├── WrongUsage                the command or call is wrong (exit status 2)
     ├── DataError                 something about the user's pictures
     │   ├── UnreadablePicture     one file is no picture that can be read
     │   ├── PicturesChanged       files are no longer what was catalogued
@@ -13,23 +13,24 @@ Enters: nothing. Leaves: exception classes. Does not know: who raises them or ho
     │   └── DownloadFailed        a download that cannot be had
     ├── ModelError                something about the classifier
     │   ├── WeightsUnavailable    pretrained weights are missing or are not what was published
-    │   ├── BundleRefused         a bundle on disk that is broken, altered or fails its exam
+    │   ├── BundleRefused         a bundle on disk that is broken, altered or fails its self-test
     │   ├── ExportRefused         a bundle in another format that does not answer as it should
     │   └── TrainingFailed        training cannot start or was stopped for a named cause
     ├── MissingExtra              a part of Pawsight that is not installed
     └── StorageError              the disk refused to read or write
-        └── DiskFull              there is no room left; told in one line
+        └── DiskFull              there is no room left; the message is one line
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
 
 class PawsightError(Exception):
-    """An expected failure, told in three parts: what happened, why, and what to type.
+    """An expected failure in three parts: what happened, why, and what to type.
 
     Args:
         what: one sentence that names the file or value.
@@ -38,18 +39,18 @@ class PawsightError(Exception):
     """
 
     exit_status = 1
-    between = "\n"  # the three parts
+    separator = "\n"  # between the three parts
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
         self.what, self.why, self.fix = what, why, fix
-        super().__init__(self.between.join(line for line in (what, why, fix) if line))
+        super().__init__(self.separator.join(line for line in (what, why, fix) if line))
 
     def __reduce__(self) -> tuple[type[PawsightError], tuple[str, str, str], dict[str, Any]]:
         return type(self), (self.what, self.why, self.fix), self.__dict__
 
 
 class WrongUsage(PawsightError):
-    """The command or call cannot be meant that way."""
+    """The command or call is wrong."""
 
     exit_status = 2
 
@@ -61,7 +62,7 @@ class DataError(PawsightError):
 class UnreadablePicture(DataError):
     """One file is no picture that can be read.
 
-    `why` is one of a small set of reasons that catalogs and answers repeat: `empty`, `not a picture`,
+    `why` is one of a small set of reasons that datasets and predictions repeat: `empty`, `not a picture`,
     `too large`, `truncated`, `unreadable`, or a sentence that names an unsupported type.
     """
 
@@ -101,7 +102,7 @@ class WeightsUnavailable(ModelError):
 
 
 class BundleRefused(ModelError):
-    """A bundle on disk that is broken, altered or fails its exam."""
+    """A bundle on disk that is broken, altered or fails its self-test."""
 
 
 class ExportRefused(ModelError):
@@ -121,6 +122,28 @@ class StorageError(PawsightError):
 
 
 class DiskFull(StorageError):
-    """There is no room left, or no more of it is allowed; told in one line, which scripts and logs keep whole."""
+    """There is no room left, or a quota is used up; the message is one line, which scripts and logs keep whole."""
 
-    between = " "
+    separator = " "
+
+
+def require_extra(extra: str, *packages: str, needed_by: str, why: str = "") -> None:
+    """Make sure that packages of an extra are installed, without importing them.
+
+    Args:
+        extra: what to install, as `pip install "pawsight[extra]"` names it.
+        packages: importable names.
+        needed_by: what needs them, at the beginning of the message: "Training", "The review page".
+        why: what works without them; may be empty.
+
+    Raises:
+        MissingExtra: packages are missing; the message names all of them.
+    """
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        are = "is" if len(missing) == 1 else "are"
+        raise MissingExtra(
+            f"{needed_by} needs {' and '.join(missing)}, which {are} not installed.",
+            why,
+            f'Type: pip install "pawsight[{extra}]"',
+        )

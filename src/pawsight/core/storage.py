@@ -1,7 +1,8 @@
-"""Safe writing, content hashes, and tables that a spreadsheet takes for text.
+"""Safe writing, content hashes, locks, tables that no spreadsheet calculates, and temporary names.
 
-Enters: bytes, text and JSON-able values with the place they belong. Leaves: whole files under their final names,
-or nothing. Does not know: pictures, models or runs.
+A temporary name is `.NAME.HOST-PROCESS-RANDOM.part`, so that what killed processes left can be removed: six hexadecimal
+digits for the machine, by its network name, the process's number, and eight random digits. Names of another machine and
+of processes that live are left alone.
 """
 
 from __future__ import annotations
@@ -12,24 +13,27 @@ import hashlib
 import io
 import json
 import os
+import platform
 import re
+import secrets
 import shutil
 import stat
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import DiskFull, StorageError
-from pawsight.core.temporary import owner, part_of, remove, sweep_parts, sweep_scratch
 
-# A spreadsheet takes text that begins like this for a formula, and file names come from anybody. An apostrophe before
-# it makes it text again; one that stood there already is doubled, so that whoever reads the table gets the same back.
-_FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20']")
+FIX = "Check that the place exists, is writable and has room, then type the same command again."
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _SCRATCH = "pawsight-"
-FIX = "Check that the place exists, is writable and has room, then type the same command again."
+_OWNED = re.compile(r"(?P<host>[0-9a-f]{6})-(?P<process>[0-9a-f]+)-[0-9a-z_]{8}")
+# A spreadsheet takes text that begins like this for a formula, and file names come from anybody. An apostrophe before
+# it makes it text again. One that stood there already is doubled, so that a reader of the table gets the same back.
+_FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20']")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf|nan)")
 
 
@@ -86,39 +90,17 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with the promise of `write_bytes`."""
+    """Write UTF-8 text, all or nothing as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON-able value, indented, with the promise of `write_bytes`.
+    """Write a JSON-able value, indented, all or nothing as `write_bytes` does.
 
     Bytes of file names that are no UTF-8 are written as the escapes by which JSON readers get back Python's text.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
-
-
-def table_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a CSV (RFC 4180) in which no text is a formula; `plain_cell` undoes what that takes."""
-    buffer = io.StringIO(newline="")
-    plain = csv.writer(buffer, lineterminator="\n")
-    careful = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for row in (header, *rows):
-        cells = [safe_cell(cell) if isinstance(cell, str) else cell for cell in row]
-        # The module leaves a lone carriage return unquoted, and readers take it for a line's end.
-        (careful if any("\r" in str(cell) for cell in cells) else plain).writerow(cells)
-    return buffer.getvalue()
-
-
-def safe_cell(text: str) -> str:
-    """Return text that no spreadsheet calculates: with an apostrophe before it where it looks like a formula."""
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
-
-
-def plain_cell(text: str) -> str:
-    """Undo `safe_cell`."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text, 1) else text
 
 
 @contextmanager
@@ -163,7 +145,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Lend a folder among the system's temporary files for as long as the block lasts.
+    """Make a folder among the system's temporary files, and remove it when the block is left.
 
     Raises:
         StorageError: the disk refused.
@@ -177,38 +159,159 @@ def scratch_folder() -> Iterator[Path]:
         raise refusal("write temporary files to", place, error) from error
 
 
+def _place_for_scratch() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise StorageError(
+            "There is no folder for temporary files.",
+            f"The system says: {error.strerror}.",
+            "Make room, or set TMPDIR to a folder that is writable and has room.",
+        ) from error
+
+
+@contextmanager
+def file_lock(
+    path: Path, *, wait: float = 0.0, waiting: Callable[[], None] = lambda: None, remove_after: bool = False
+) -> Iterator[None]:
+    """Hold a lock file, which is free again when its holder ends, however it ends.
+
+    Args:
+        path: the lock file; its folder exists.
+        wait: seconds to wait for another process that holds it.
+        waiting: called once before the waiting begins.
+        remove_after: remove the file when the block is left. Where the holder is killed the file stays.
+
+    Raises:
+        TimeoutError: another process held it for `wait` seconds.
+        StorageError: the disk refused.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            raise
+        waiting()
+        lock.acquire(timeout=wait)
+    except OSError as error:
+        raise refusal("write", path, error) from error
+    try:
+        yield
+    finally:
+        if remove_after:  # before the release: otherwise another process could wait for a file that is about to go
+            with suppress(PermissionError):  # Windows removes no file that is open; there releasing the lock removes it
+                path.unlink(missing_ok=True)
+        lock.release()
+
+
 def refusal(deed: str, path: Path, error: OSError, *, fix: str = FIX) -> StorageError:
     """Return the error for what the disk refused to do.
 
     Args:
         deed: what was to be done, with the bytes where they are known, e.g. "write 1,024 bytes to".
         path: to what.
-        error: how the system said no; a disk without room is told in one line, with what is left of it.
-        fix: what to do, where there is room.
+        error: the system's error; for a full disk the message is one line, with the free space.
+        fix: what to do where the disk is not full.
     """
     if error.errno is not None and error.errno in _FULL:
-        said = os.strerror(error.errno)  # libraries have words of their own for it
-        what = f"Could not {deed} {path}: {said[:1].lower()}{said[1:]}."
+        reason = os.strerror(error.errno)  # libraries have words of their own for it
+        what = f"Could not {deed} {path}: {reason[:1].lower()}{reason[1:]}."
         return DiskFull(
             what, f"{_free_bytes(path):,} bytes are free there.", "Make room, then type the same command again."
         )
     return StorageError(f"Could not {deed} {path}.", f"The system says: {error.strerror or error}.", fix)
 
 
-def _place_for_scratch() -> Path:
-    try:
-        return Path(tempfile.gettempdir())
-    except FileNotFoundError as error:
-        raise StorageError(
-            "There is no place for temporary files.",
-            f"The system says: {error.strerror}.",
-            "Make room, or set TMPDIR to a folder that is writable and has room.",
-        ) from error
-
-
 def _free_bytes(path: Path) -> int:
-    """Return the room where `path` is, or would be."""
+    """Return the free space where `path` is, or would be."""
     for place in (path, *path.absolute().parents):
         with suppress(OSError):
             return shutil.disk_usage(place).free
     return 0
+
+
+def table_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a CSV (RFC 4180) in which no text is a formula; `plain_cell` undoes what that takes."""
+    buffer = io.StringIO(newline="")
+    plain = csv.writer(buffer, lineterminator="\n")
+    careful = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in (header, *rows):
+        cells = [safe_cell(cell) if isinstance(cell, str) else cell for cell in row]
+        # The module leaves a lone carriage return unquoted, and readers take it for a line's end.
+        (careful if any("\r" in str(cell) for cell in cells) else plain).writerow(cells)
+    return buffer.getvalue()
+
+
+def safe_cell(text: str) -> str:
+    """Return text that no spreadsheet calculates: with an apostrophe before it where it looks like a formula."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def plain_cell(text: str) -> str:
+    """Undo `safe_cell`."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text, 1) else text
+
+
+def part_of(path: Path) -> Path:
+    """Return a temporary name beside `path` that nothing has."""
+    # 40 characters are 160 bytes at most, so that a long name does not become one that the disk refuses.
+    return path.with_name(f".{path.name[:40]}.{owner()}-{secrets.token_hex(4)}.part")
+
+
+def sweep_parts(path: Path) -> None:
+    """Remove what processes that are gone had begun to write for `path`; what cannot be removed stays."""
+    _sweep(path.parent, f".{path.name[:40]}.", ".part")
+
+
+def sweep_scratch(folder: Path, prefix: str) -> None:
+    """Remove what processes that are gone left in a folder of temporary files, under names that begin with `prefix`."""
+    _sweep(folder, prefix, "")
+
+
+def owner() -> str:
+    """Return machine and process as temporary names have them."""
+    return f"{_host()}-{os.getpid():x}"
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all in it, where it is there and can be."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _sweep(folder: Path, before: str, after: str) -> None:
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if (
+                name.startswith(before)
+                and name.endswith(after)
+                and _is_orphan(name[len(before) : len(name) - len(after)])
+            ):
+                remove(folder / name)
+
+
+def _is_orphan(owner: str) -> bool:
+    owned = _OWNED.fullmatch(owner)
+    return owned is not None and owned["host"] == _host() and not _is_alive(int(owned["process"], 16))
+
+
+def _is_alive(process: int) -> bool:
+    if sys.platform == "win32":  # no signal asks there without harm
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it belongs to another user
+        return True
+    return True
+
+
+def _host() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]

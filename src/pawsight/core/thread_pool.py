@@ -19,7 +19,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Generic, NoReturn, TypeVar
 
-from pawsight.core.interrupts import held_back
+from pawsight.core.subprocesses import held_back
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

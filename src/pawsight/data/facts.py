@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pawsight.core.cache import Cache
 from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX, grey_of, perceptual_hash
-from pawsight.images.quality import Looks, measure_looks
+from pawsight.images.quality import ImageStatistics, image_statistics
 
 FACTS_SPACE = f"facts/5/{DECODER_VERSION}/{HASHED_PX}"  # of the cache
 
@@ -26,7 +26,7 @@ class Facts:
     format: str  # by content, e.g. "JPEG"
     orientation: int  # EXIF, 1 when none
     phash: int  # 64-bit perceptual hash
-    looks: Looks  # light, sharpness and colour of the square of HASHED_PX
+    looks: ImageStatistics  # light, sharpness and colour of the square of HASHED_PX
 
 
 def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, name: str) -> Facts:
@@ -38,7 +38,7 @@ def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, nam
     if decoded is None or settings.image_px != HASHED_PX:
         decoded = decode(data, replace(settings, image_px=HASHED_PX), name=name)
     grey = grey_of(decoded.pixels)
-    looks = measure_looks(decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data))
+    looks = image_statistics(decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data))
     phash = perceptual_hash(decoded.pixels, grey=grey)
     return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, looks)
 
@@ -52,7 +52,7 @@ def known_facts(cache: Cache, sha256: str) -> Facts | None:
 def facts_from(kept: bytes) -> Facts:
     """Return facts that `as_bytes` made bytes of."""
     width, height, kind, orientation, phash, looks = json.loads(kept)
-    return Facts(width, height, kind, orientation, phash, Looks(*looks))
+    return Facts(width, height, kind, orientation, phash, ImageStatistics(*looks))
 
 
 def as_bytes(facts: Facts) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawsight.core.progress import Progress
-from pawsight.core.storage import write_json
+from pawsight.core.storage import file_lock, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,10 @@ def lock_of(target: Path, *, wait: float, progress: Progress) -> Iterator[None]:
     Raises:
         TimeoutError: another process held it for `wait` seconds.
     """
-    from filelock import FileLock, Timeout
+
+    def announce() -> None:
+        progress.say(f"Waiting for another process that downloads {target.name}.")
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(target.with_name(f".{target.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        progress.say(f"Waiting for another process that downloads {target.name}.")
-        lock.acquire(timeout=wait)
-    try:
+    with file_lock(target.with_name(f".{target.name}.lock"), wait=wait, waiting=announce):
         yield
-    finally:
-        lock.release()

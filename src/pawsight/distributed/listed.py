@@ -13,8 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from pawsight.core.errors import BadCatalog, StorageError
-from pawsight.core.extras import WRITING, need
+from pawsight.core.errors import BadCatalog, StorageError, require_extra
 from pawsight.distributed.remote import filesystem, is_url
 
 _ENDINGS = (".csv", ".parquet")
@@ -78,7 +77,7 @@ def _from_csv(file: IO[bytes], name: str) -> Generator[tuple[int, str], None, No
 
 
 def _from_parquet(file: IO[bytes], name: str) -> Generator[tuple[int, str], None, None]:
-    need(*WRITING)
+    require_extra("ray", "pyarrow", "fsspec", needed_by="--out")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

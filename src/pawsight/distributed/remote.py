@@ -10,8 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from pawsight.core.errors import DownloadFailed, MissingExtra, UnreadablePicture, WrongUsage
-from pawsight.core.extras import WRITING, need
+from pawsight.core.errors import DownloadFailed, MissingExtra, UnreadablePicture, WrongUsage, require_extra
 from pawsight.data.finder import HIDDEN_NAMES
 from pawsight.images.loader import MAX_FILE_BYTES
 
@@ -34,7 +33,7 @@ def filesystem(url: str) -> Any:
         WrongUsage: nothing speaks it, or the URL chains several.
         DownloadFailed: it is spoken, but not with this configuration.
     """
-    need(*WRITING)
+    require_extra("ray", "pyarrow", "fsspec", needed_by="--out")
     import fsspec
 
     found = _URL.match(url)

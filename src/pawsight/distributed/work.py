@@ -19,7 +19,7 @@ import json
 import os
 import re
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,7 @@ from typing import Any
 
 from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Progress
-from pawsight.core.storage import new_folder, write_bytes, write_json
+from pawsight.core.storage import file_lock, new_folder, write_bytes, write_json
 from pawsight.distributed.parts import Stamp, Tally, tally_of
 
 Parts = Generator[tuple[int, bytes], None, None]  # numbers of parts with their files, as they are finished
@@ -160,19 +160,14 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         StorageError: one is writing.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise StorageError(
-            f"Another process is writing into {folder}.", "", "Wait for it to end, or stop it."
-        ) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(folder / LOCK))
+        except TimeoutError as error:
+            raise StorageError(
+                f"Another process is writing into {folder}.", "", "Wait for it to end, or stop it."
+            ) from error
         yield
-    finally:
-        lock.release()
 
 
 class _Listing:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.text import percent
+
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
@@ -187,4 +189,4 @@ def _counted(called: Counter[int], given: int, suggested: int, names: Sequence[s
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share >= 0.001 else "under 0.1 %"
+    return percent(share) if share >= 0.001 else "under 0.1 %"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pawsight.explanation.heat import Floats
-from pawsight.models.head_graph import FEATURES
+from pawsight.models.graph import FEATURES
 
 MAPS = "maps"
 _WEIGHTS, _BIAS = "head/weights", "head/bias"

@@ -22,7 +22,7 @@ from pawsight.explanation.class_maps import MAPS, LinearHead, reveal_maps
 from pawsight.explanation.heat import Floats, HeatMap
 from pawsight.explanation.occlusion import occlusion_map
 from pawsight.images.decode import Pixels
-from pawsight.models.head_graph import PROBABILITIES
+from pawsight.models.graph import PROBABILITIES
 
 Asked = Literal["auto", "cam", "occlusion"]
 METHODS: tuple[Asked, ...] = ("auto", "cam", "occlusion")

@@ -15,11 +15,11 @@ from typing import Any
 
 from pawsight.core.runs import METRICS
 from pawsight.core.storage import write_text
+from pawsight.core.text import percent, visible
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.exports.facts import DECODING, facts_of
 from pawsight.exports.target import Order
-from pawsight.reports.ladder_words import visible
 from pawsight.reports.run_folder import finite, listing, mapping, read_json
 from pawsight.reports.trust_stored import KeptCurve, KeptSlices, read_curve, read_slices
 
@@ -54,11 +54,6 @@ def markdown(text: object) -> str:
 def yaml(value: object) -> str:
     """Return a value as YAML: JSON is YAML, and in ASCII no reader takes a name for anything else."""
     return json.dumps(value)
-
-
-def percent(share: float) -> str:
-    """Return a share with one digit."""
-    return f"{100 * share:.1f} %"
 
 
 def view(order: Order) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from pawsight.core.storage import scratch_folder
 from pawsight.exports.children import run_alone
 from pawsight.exports.target import Sitting, Target
 from pawsight.images.decode import Pixels
-from pawsight.models.trust_graph import UNLIKENESS
+from pawsight.models.graph import OOD_SCORE
 
 ALLOWED = 1e-3  # in float32, of a probability and of the unlikeness
 ALLOWED_REDUCED = 0.1  # in 8 bits, of a probability, between two runtimes
@@ -61,7 +61,7 @@ def expected_of(bundle: Bundle) -> Expected:
     """
     engine = Engine(bundle.model, image_px=bundle.card.decode.image_px, precision="f32", streams=ENGINE_STREAMS)
     sit_exam(bundle, engine)
-    strange = engine.run_all(bundle.exam.pictures).get(UNLIKENESS)
+    strange = engine.run_all(bundle.exam.pictures).get(OOD_SCORE)
     return Expected(bundle.exam.pictures, bundle.exam.probabilities, strange)
 
 
@@ -144,9 +144,9 @@ def _check_exact(name: str, sitting: Sitting, answers: Answers, expected: Expect
             _OTHERWISE,
         )
     if expected.unlikeness is not None:
-        found = answers.outputs.get(UNLIKENESS)
+        found = answers.outputs.get(OOD_SCORE)
         off = np.inf if found is None else float(np.abs(found.reshape(-1) - expected.unlikeness).max())
-        _check(off, ALLOWED, name, f"In {sitting.runtime} the output {UNLIKENESS}")
+        _check(off, ALLOWED, name, f"In {sitting.runtime} the output {OOD_SCORE}")
 
 
 def _check(off: float, allowed: float, name: str, what: str) -> None:

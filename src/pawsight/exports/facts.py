@@ -13,7 +13,7 @@ from typing import Any
 from pawsight.classifier.bundle import EXAM
 from pawsight.core.storage import sha256_of_file
 from pawsight.exports.target import EXACT, Order
-from pawsight.models.trust_graph import UNLIKENESS
+from pawsight.models.graph import OOD_SCORE
 
 FACTS = "pawsight.json"
 FACTS_FORMAT = 1
@@ -37,7 +37,7 @@ def facts_of(order: Order) -> dict[str, Any]:
         "outputs": {
             "probabilities": ["N", len(card.classes)],
             "features": ["N", "D"],
-            **({} if trust.guard is None else {UNLIKENESS: ["N"]}),
+            **({} if trust.guard is None else {OOD_SCORE: ["N"]}),
         },
         "decode": {**asdict(card.decode), "steps": list(DECODING)},
         "temperature": {"value": trust.temperature, "where": "in the model already"},

@@ -28,7 +28,7 @@ from pawsight.exports.children import run_maker
 from pawsight.exports.exam import flips_of
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
-from pawsight.models.trust_graph import UNLIKENESS
+from pawsight.models.graph import OOD_SCORE
 
 CALIBRATION_PICTURES = 300
 MOST_LOST = 1.0  # percentage points of accuracy that the interval's lower end may lose
@@ -146,7 +146,7 @@ class _Measured:
             right=right,
             accuracy=right / len(true),
             interval=wilson(right, len(true)),
-            unlike=None if guard is None else int((self.output(UNLIKENESS) > guard.threshold).sum()),
+            unlike=None if guard is None else int((self.output(OOD_SCORE) > guard.threshold).sum()),
         )
 
 

@@ -17,10 +17,10 @@ from typing import Any
 
 from pawsight.core.errors import ExportRefused
 from pawsight.core.storage import scratch_folder, write_json
+from pawsight.core.text import visible
 from pawsight.exports.children import run_maker
 from pawsight.exports.facts import FACTS, facts_of
 from pawsight.exports.target import Order
-from pawsight.reports.ladder_words import visible
 
 LABELS = "labels.txt"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)  # so that equal models are equal files

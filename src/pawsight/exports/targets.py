@@ -5,10 +5,9 @@ Enters: names. Leaves: `Target`s. Does not know: bundles.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 
-from pawsight.core.errors import MissingExtra, WrongUsage
+from pawsight.core.errors import WrongUsage, require_extra
 from pawsight.exports.card import make_card
 from pawsight.exports.keras_family import make_keras_family
 from pawsight.exports.onnx_file import make_onnx
@@ -106,10 +105,9 @@ def _check_needs(targets: Sequence[Target], *, int8: bool) -> None:
     needs = {module: target.name for target in targets for module in target.needs}
     needs |= {"onnx": REDUCED, "nncf": REDUCED} if int8 else {}
     for module, wanted in needs.items():
-        if importlib.util.find_spec(module) is None:
-            extras = "keras,export" if module in _TENSORFLOW[1:] else "train,export"
-            raise MissingExtra(
-                f"The export to {wanted} needs {module}, which is not installed.",
-                "The plain install predicts; writing other formats takes what reads them.",
-                f'Type: pip install "pawsight[{extras}]"',
-            )
+        require_extra(
+            "keras,export" if module in _TENSORFLOW[1:] else "train,export",
+            module,
+            needed_by=f"The export to {wanted}",
+            why="Without it Pawsight predicts, measures and explains.",
+        )

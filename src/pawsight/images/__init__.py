@@ -1,4 +1,1 @@
-"""Bytes in, uint8 arrays out: the one decoder, the loader that runs it in threads, fingerprints of what was seen.
-
-Knows nothing of labels, models or Keras.
-"""
+"""From the bytes of a file to uint8 arrays: the one decoder, the loader, augmentation, statistics and fingerprints."""

@@ -1,13 +1,9 @@
-"""Random flips and rotations, for training only.
+"""Random flips and rotations, for training only; no saved model holds them.
 
-Enters: decoded pixels, an `Augmentation` and a random generator. Leaves: pixels of the same shape. Does not know:
-labels, models, Keras; nothing of this is ever part of a saved model.
-
-What comes out is what Keras's RandomFlip and RandomRotation make of the same coins and the same angle: the turn is
-about the middle of the picture, counter-clockwise where it is positive, with bilinear interpolation, and what turns in
-from outside is the nearest edge pixel or the picture mirrored there. The one difference: Pillow rounds down where Keras
-keeps fractions, which darkens a turned picture by half a grey level of 255. Pillow works without the interpreter lock,
-so threads help.
+The result is that of Keras's RandomFlip and RandomRotation with the same random numbers: rotation about the middle of
+the picture, counter-clockwise where positive, bilinear interpolation, and outside the picture the nearest edge pixel or
+the mirrored picture. The one difference: Pillow rounds down where Keras keeps fractions, which darkens a picture by
+half a grey level of 255. Pillow works without the interpreter lock, so threads help.
 """
 
 from __future__ import annotations
@@ -29,12 +25,12 @@ _PAD_MODES: dict[Fill, Literal["edge", "symmetric"]] = {"nearest": "edge", "refl
 class Augmentation:
     """What may happen to a picture each time it is trained on."""
 
-    flip_horizontal: bool  # left to right, every other time
-    flip_vertical: bool  # upside down, every other time
+    flip_horizontal: bool  # left to right, with probability 1/2
+    flip_vertical: bool  # upside down, with probability 1/2
     rotation: float  # largest turn either way, as a fraction of a full turn: 0.2 is 72 degrees
     fill: Fill  # what shows where the turned picture does not reach
-    # One coin for both flips: Keras 3's RandomFlip turns a picture upside down and mirrors it, or leaves it alone.
-    # Keras 2, with which the exercise was written, threw a coin for each, so that all four flips came.
+    # One random number for both flips: Keras 3's RandomFlip mirrors a picture both ways or leaves it alone. Keras 2,
+    # with which the exercise was written, drew a number for each, so that all four combinations occurred.
     flips_together: bool = True
 
 
@@ -44,7 +40,7 @@ def augment(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixe
     Args:
         pixels: (H, W, 3) uint8; never changed.
         how: what may happen.
-        rng: three numbers are drawn from it whatever `how` says, so that one setting does not change another's luck.
+        rng: three numbers are drawn from it whatever `how` says, so that no setting changes the numbers of another.
 
     Returns:
         (H, W, 3) uint8, possibly a view of `pixels`.

@@ -1,17 +1,15 @@
 """The decoder: training, evaluation, command line and server all call `decode`, and nothing else opens a picture.
 
-Enters: the bytes of one file and `DecodeSettings`. Leaves: a `Decoded` square of uint8 RGB, or `UnreadablePicture`.
-Does not know: where the bytes came from, labels, models.
-
-The steps, in order: recognise by content, refuse what is too large or has too many scans, decode (JPEG reduced while
-decoding when the target is small), resize to a square, bring to RGB on white, set upright. Turning comes last because
-stretching to a square and turning by quarters commute, and a small square turns faster.
+The steps, in order: recognise by content, refuse what is too large (header_limits.py) or has too many scans, decode
+(JPEG reduced while decoding when the target is small), resize to a square, bring to RGB on white, set upright. Turning
+comes last because stretching to a square and turning by quarters commute, and a small square turns faster.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,25 +28,28 @@ from PIL import (  # the plugins enter their readers in Image.OPEN
 )
 
 from pawsight.core.errors import UnreadablePicture
-from pawsight.images.claims import MeteredFile, TooLarge, WeighedGif, claims_too_much, needs_too_much
-from pawsight.images.colour import to_rgb
-from pawsight.images.shrink import to_square
-from pawsight.images.signatures import is_readable_type, name_of_unsupported
+from pawsight.core.text import printable
+from pawsight.images.header_limits import (
+    FrameLimitedGif,
+    ReadLimitedFile,
+    TooLarge,
+    exceeds_header_limits,
+    exceeds_memory_limit,
+)
 
 DECODER_VERSION = 2  # part of every cache key: raise it when the same bytes would decode to other pixels
 READABLE = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")  # Pillow opens MPO as JPEG, then calls it MPO
 READABLE_NAMES = "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP"
 
-# Every scan of a progressive JPEG passes over the whole picture, and one that says nothing is short: 400 of them over
+# Every scan of a progressive JPEG passes over the whole picture, and an empty one is short: 400 of them over
 # 49 megapixels kept a core busy for 17 s. Files as cameras and programs make them have about ten, which for the largest
 # picture allowed is half of this limit; libjpeg-turbo, too, advises programs to set one.
 MAX_SCANNED_MEGAPIXELS = 1_000  # width x height x scans, in millions
 _SCAN, _END = 0xDA, 0xD9
 # The markers at which libjpeg stops to read. What it passes by in a scan is left out: FF 00, restarts, all below C0.
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
-
 _EXIF_MAKE, _EXIF_MODEL, _EXIF_ORIENTATION = 0x010F, 0x0110, 0x0112
-_CAMERA_LETTERS = 80  # of a name; what is longer names no camera
+_CAMERA_LETTERS = 80  # of a name; longer text is cut
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -61,13 +62,46 @@ _UPRIGHT = {
 
 Pixels = NDArray[np.uint8]
 
+BAND_PIXELS = 4_000_000  # converted and reduced at a time
+_REDUCING_GAP = 2.0  # how much larger than the square a picture may remain before the antialiasing filter
+_WHITE = (255, 255, 255)
+_FLOAT_BAND_PIXELS = 250_000  # as many as stay in a processor's cache in float64
+_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+
+# Signatures: ISO/IEC 14496-12 (`ftyp` brands), and the magic numbers of the formats' own specifications.
+_READ_BRANDS = (b"avif", b"avis")
+_READ_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_OTHER_BRANDS = {
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"heim": "HEIC",
+    b"heis": "HEIC",
+    b"hevc": "HEIC",
+    b"mif1": "HEIC",
+    b"msf1": "HEIC",
+    b"crx ": "Canon raw (CR3)",
+}
+_OTHER_STARTS = (
+    (b"%PDF", "PDF"),
+    (b"8BPS", "Photoshop (PSD)"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"Rar!", "a rar archive"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (b"\x00\x00\x01\x00", "an icon (ICO)"),
+    (b"\x1a\x45\xdf\xa3", "a video (Matroska)"),
+    (b"FUJIFILMCCD-RAW", "Fujifilm raw (RAF)"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeSettings:
-    """All that decides which pixels a file becomes; stored in every bundle."""
+    """Everything that decides which pixels a file becomes; stored in every bundle."""
 
     image_px: int = 224  # side of the square the network sees
-    max_megapixels: int = 50  # width x height of the file, in millions; more is refused unread
+    max_megapixels: int = 50  # width x height of the file, in millions; more is refused before decoding
     version: int = DECODER_VERSION
 
 
@@ -110,11 +144,11 @@ def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
 
 def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
     most = settings.max_megapixels * 1_000_000
-    if claims_too_much(data, most):
+    if exceeds_header_limits(data, most):
         raise _unreadable(name, "too large")
     with _opened(data) as image:
         width, height = image.size
-        if width * height > most or needs_too_much(image, len(data)):
+        if width * height > most or exceeds_memory_limit(image, len(data)):
             raise _unreadable(name, "too large")
         kind = image.format or "unknown"
         if kind in ("JPEG", "MPO") and _has_more_scans(data, MAX_SCANNED_MEGAPIXELS * 1_000_000 // (width * height)):
@@ -122,7 +156,7 @@ def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
         side = settings.image_px
         image.draft("RGB", (side, side))
         image.load()
-        orientation, camera = _told_by_exif(image)
+        orientation, camera = _read_exif(image)
         vars(image).pop("_decoder", None)  # of a WEBP: two canvases as large as the picture, needed no more
         square = to_square(image, side)
     upright = to_rgb(square)
@@ -139,13 +173,13 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     That look warns from 89 megapixels on, through filters and a limit that belong to the whole process and so to the
     program that uses Pawsight. `_decode` has a lower limit, and nothing is decoded before it is checked.
     """
-    file, start = MeteredFile(data), data[:16]
+    file, start = ReadLimitedFile(data), data[:16]
     for kind in READABLE:
         factory, accepts = Image.OPEN[kind]
         if accepts is not None and accepts(start) is True:
             file.seek(0)
             try:
-                return WeighedGif(file) if kind == "GIF" else factory(file, "")
+                return FrameLimitedGif(file) if kind == "GIF" else factory(file, "")
             except (SyntaxError, IndexError, TypeError, struct.error) as error:  # as Pillow's readers say "not mine"
                 raise UnidentifiedImageError(str(error)) from error
     raise UnidentifiedImageError
@@ -166,26 +200,21 @@ def _has_more_scans(data: bytes, allowed: int) -> bool:
     return scans > allowed
 
 
-def _told_by_exif(image: Image.Image) -> tuple[int, str]:
+def _read_exif(image: Image.Image) -> tuple[int, str]:
     """Return orientation and camera; 1 and nothing where there are none or the EXIF block is broken."""
     try:
         exif = image.getexif()
         value, names = exif.get(_EXIF_ORIENTATION, 1), [exif.get(_EXIF_MAKE), exif.get(_EXIF_MODEL)]
-    except Exception:  # a broken EXIF block says nothing of the pixels, which did decode
+    except Exception:  # the EXIF block is broken, but the pixels did decode
         return 1, ""
     return value if isinstance(value, int) and value in _UPRIGHT else 1, _camera(names)
 
 
 def _camera(names: list[object]) -> str:
     """Return maker and model on one line, the maker once: many models repeat it."""
-    make, model = (
-        " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
-        if isinstance(name, str)
-        else ""
-        for name in names
-    )
-    told = model if model.casefold().startswith(make.casefold()) and model else f"{make} {model}"
-    return told.strip()[:_CAMERA_LETTERS]
+    make, model = (" ".join(printable(name, instead=" ").split()) if isinstance(name, str) else "" for name in names)
+    camera = model if model.casefold().startswith(make.casefold()) and model else f"{make} {model}"
+    return camera.strip()[:_CAMERA_LETTERS]
 
 
 def _reason(data: bytes, error: Exception) -> str:
@@ -199,3 +228,151 @@ def _reason(data: bytes, error: Exception) -> str:
 
 def _unreadable(name: str, reason: str) -> UnreadablePicture:
     return UnreadablePicture(f"Could not read {name} as a picture.", reason, f"Readable types are {READABLE_NAMES}.")
+
+
+def to_square(image: Image.Image, side: int) -> Image.Image:
+    """Stretch to (side, side) with an antialiasing bilinear filter, in little more memory than the picture itself.
+
+    Pillow would convert the whole picture before it shrinks it, which at 50 megapixels is 200 MB more, and gigabytes
+    where numbers are scaled in floating point. So a large picture is converted and reduced a band of rows at a time.
+    Reducing by whole factors averages blocks of pixels, and each band is a whole number of blocks: the result is
+    Pillow's to the bit.
+    """
+    width, height = image.size
+    factors = (int(width / side / _REDUCING_GAP) or 1, int(height / side / _REDUCING_GAP) or 1)
+    span = wide_span(image)
+    if width * height <= BAND_PIXELS or factors == (1, 1) or is_see_through(image) or image.mode in ("L", "RGB"):
+        return to_resizable(image, span).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+    box = (0, 0, width / factors[0], height / factors[1])
+    return _reduced(image, factors, span).resize((side, side), Image.Resampling.BILINEAR, box=box)
+
+
+def _reduced(image: Image.Image, factors: tuple[int, int], span: tuple[float, float]) -> Image.Image:
+    """Convert and reduce by whole factors, band by band; a remainder at the right or below makes a block too."""
+    width, height = image.size
+    across, down = factors
+    rows = max(1, BAND_PIXELS // width // down) * down
+    size = (-(-width // across), -(-height // down))
+    whole: Image.Image | None = None
+    for top in range(0, height, rows):
+        band = to_resizable(image.crop((0, top, width, min(top + rows, height))), span).reduce(factors)
+        whole = whole or Image.new(band.mode, size)
+        whole.paste(band, (0, top // down))
+    return whole or image
+
+
+def is_see_through(image: Image.Image) -> bool:
+    """Say whether a picture has transparency of any kind."""
+    return image.has_transparency_data or image.mode in _PREMULTIPLIED or "transparency" in image.info
+
+
+def to_resizable(image: Image.Image, span: tuple[float, float] | None = None) -> Image.Image:
+    """Return the image in a mode that Pillow resizes with antialiasing: L, RGB or RGBA.
+
+    Transparent pictures stay RGBA: Pillow premultiplies while it resizes, so the colour hidden under full
+    transparency does not bleed into the edges.
+
+    Args:
+        image: a picture, or a band of one.
+        span: what `wide_span` says of the whole picture, where this is a band.
+    """
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode.startswith(("I", "F")):
+        return _from_wide(image, span or wide_span(image))
+    if image.has_transparency_data or image.mode in _PREMULTIPLIED:
+        plain = image.convert(_PREMULTIPLIED[image.mode]) if image.mode in _PREMULTIPLIED else image
+        return plain if plain.mode == "RGBA" else plain.convert("RGBA")
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode == "LAB":
+        return _from_lab(image)
+    return image.convert("RGB")
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return the image in RGB, transparency shown on white."""
+    if image.mode == "RGB":
+        return image
+    if image.mode == "RGBA":
+        page = Image.new("RGB", image.size, _WHITE)
+        page.paste(image, mask=image.getchannel("A"))
+        return page
+    return image.convert("RGB")
+
+
+def wide_span(image: Image.Image) -> tuple[float, float]:
+    """Return the values that become black and white in a 16-bit, 32-bit or floating-point picture; else zeros.
+
+    A `I;16` picture has the range 0..65535 by definition. `I` and `F` do not say their range: the smallest customary
+    range that holds the values is taken (1 for fractions, then 255, 65535), and beyond that the picture's own.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return 0.0, 0.0
+    if image.mode.startswith("I;16"):
+        return 0.0, 65535.0
+    ends = [(float(values.min()), float(values.max())) for _, values in _bands(image)]
+    low, high = min(0.0, *(least for least, _ in ends)), max(most for _, most in ends)
+    if low == 0.0:
+        ranges = [1.0, 255.0, 65535.0] if image.mode == "F" else [255.0, 65535.0]
+        high = next((top for top in ranges if high <= top), high)
+    return low, high
+
+
+def _from_wide(image: Image.Image, span: tuple[float, float]) -> Image.Image:
+    """Scale 16-bit, 32-bit and floating-point greys to 8 bits instead of clipping them to white."""
+    low, high = span
+    grey = np.empty((image.height, image.width), np.uint8)
+    for top, values in _bands(image):
+        scaled = (values - low) * (255.0 / ((high - low) or 1.0))
+        grey[top : top + len(values)] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    plain = Image.fromarray(grey)
+    key = image.info.get("transparency")
+    if isinstance(key, int):  # one grey, in the numbers of the file, stands for nothing
+        for top, values in _bands(image):
+            grey[top : top + len(values)] = np.where(values == key, 0, 255)
+        plain = Image.merge("LA", (plain, Image.fromarray(grey))).convert("RGBA")
+    return plain
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield rows of a wide picture as finite numbers, with the number of the first: float64 for all is too much."""
+    rows = max(1, _FLOAT_BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        yield top, np.nan_to_num(np.asarray(band, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms  # rare, and slow to load
+
+    to_srgb = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+    converted = ImageCms.applyTransform(image, to_srgb)
+    if converted is None:
+        raise ValueError("LAB colour could not be converted")
+    return converted
+
+
+def is_readable_type(data: bytes) -> bool:
+    """Say whether the bytes start like a JPEG, PNG, GIF, WEBP, TIFF or AVIF, whatever follows."""
+    if data[4:8] == b"ftyp":
+        return data[8:12] in _READ_BRANDS
+    return data.startswith(_READ_STARTS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+
+
+def name_of_unsupported(data: bytes) -> str | None:
+    """Return `"<type> is not read"` for a well-known type, None for unknown bytes."""
+    name = _type_of(data)
+    return f"{name} is not read" if name else None
+
+
+def _type_of(data: bytes) -> str | None:
+    if data[4:8] == b"ftyp":
+        return _OTHER_BRANDS.get(data[8:12], "a video (MP4)")
+    for start, name in _OTHER_STARTS:
+        if data.startswith(start):
+            return name
+    head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
+        return "SVG"
+    return "a web page" if head.startswith((b"<!doctype html", b"<html")) else None

@@ -1,11 +1,9 @@
-"""Perceptual hashes: which pictures look the same though their bytes differ.
-
-Enters: decoded pixels. Leaves: 64-bit hashes, and groups of pictures whose hashes are near. Does not know: files.
+"""Perceptual hashes and the groups of near-duplicates that they find.
 
 The hash is the one known as pHash: the cosine transform of a 32 x 32 grey picture, its 8 x 8 lowest frequencies against
 their median, after C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010. Cosines are
 whole numbers here, so that sums are exact and a bit is the same on any machine; in floating point the bits of a plain
-picture, all of whose frequencies are nothing, are noise. Otherwise it is that of the library imagehash, without loading
+picture, whose frequencies are all zero, are noise. Otherwise it is that of the library imagehash, without loading
 SciPy for it (tests/images/test_fingerprint.py).
 """
 
@@ -29,7 +27,7 @@ _COMPARED = 1 << 23  # hashes compared at once: 64 MB of differences
 
 
 def grey_of(pixels: Pixels) -> Image.Image:
-    """Return the luma (ITU-R BT.601) of a decoded picture (H, W, 3) uint8, for all who measure it."""
+    """Return the luma (ITU-R BT.601) of a decoded picture (H, W, 3) uint8 once for all measurements."""
     return Image.fromarray(pixels).convert("L")
 
 

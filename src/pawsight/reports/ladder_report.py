@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_json, write_text
+from pawsight.core.text import visible
 from pawsight.evaluation.compare import Gain, compare, corrected, pictures_to_settle
 from pawsight.reports.chart_style import chart_variables
 from pawsight.reports.ladder_outcome import Ladder
 from pawsight.reports.ladder_page import Page, make_page
-from pawsight.reports.ladder_words import certainty, visible
+from pawsight.reports.ladder_words import certainty
 from pawsight.reports.one_data import check_one_data
 from pawsight.reports.pages import environment
 from pawsight.reports.run_folder import Rung, mapping, read_rung

@@ -8,22 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from pawsight.core import text
 from pawsight.evaluation.compare import BETTER, TIE, WORSE, Gain, pictures_to_settle
 
-NBSP = "\N{NO-BREAK SPACE}"
+NBSP, visible = text.NBSP, text.visible
 MINUS = "\N{MINUS SIGN}"
 _NAMED_CLASSES = 6  # up to which a sentence names each
 
 
-def visible(text: object) -> str:
-    """Return text that cannot reverse a line or break one, and that can be written as UTF-8."""
-    decoded = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(letter if letter.isprintable() or letter == NBSP else f"\\u{ord(letter):04x}" for letter in decoded)
-
-
 def percent(share: float | None) -> str:
     """Return a share as text with one digit: 0.984 is 98.4 %."""
-    return "unknown" if share is None or not math.isfinite(share) else f"{100 * share:.1f}{NBSP}%"
+    return text.percent(share, space=NBSP)
 
 
 def certainty(probability: float) -> str:
@@ -79,7 +74,7 @@ def joined(parts: Sequence[str]) -> str:
 
 def pictures(count: int) -> str:
     """Return a count of pictures."""
-    return f"{count:,} picture{'' if count == 1 else 's'}"
+    return text.plural(count, "picture")
 
 
 def count_sentence(counts: Mapping[str, int]) -> str:

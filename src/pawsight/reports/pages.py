@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pawsight.reports.ladder_words import visible
+from pawsight.core.text import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pawsight.images.augment import Fill, flipped, generator_for, turned
+from pawsight.images.contact_sheet import Row, Sheet, Tile
 from pawsight.images.decode import Pixels
-from pawsight.images.sheets import Row, Sheet, Tile
 
 _TURNS = 4  # random rotations shown of each kind
 _KINDS: tuple[tuple[float, Fill, str, str], ...] = (

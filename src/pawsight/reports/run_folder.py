@@ -19,8 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import PawsightError, WrongUsage
-from pawsight.core.history import HISTORY, Epoch, read_history
-from pawsight.core.runs import LOOKS, METRICS, PREDICTIONS, RECIPE, SOURCE, SPLITS, read_table
+from pawsight.core.runs import (
+    HISTORY,
+    LOOKS,
+    METRICS,
+    PREDICTIONS,
+    RECIPE,
+    SOURCE,
+    SPLITS,
+    Epoch,
+    read_history,
+    read_table,
+)
 from pawsight.evaluation.compare import Answered
 
 

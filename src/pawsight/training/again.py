@@ -22,8 +22,7 @@ from pawsight.core.runs import RECIPE
 from pawsight.data.finder import Candidate
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
-from pawsight.models.ladder import RUNGS
-from pawsight.models.recipe import SEES, Recipe, recipe_from_mapping
+from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, recipe_from_mapping
 from pawsight.training.features import Features, FeatureSink
 from pawsight.training.material import Labels, Workplace
 from pawsight.training.run import feature_sink
@@ -63,8 +62,8 @@ def recipe_of(run: Path) -> Recipe:
 
 def seeing_recipe(recipe: Recipe) -> Recipe:
     """Return the probe that stands in for a recipe: on its backbone where it has a frozen one, else on the default."""
-    probe = replace(RUNGS["probe"].recipe, seed=recipe.seed, split_seed=recipe.split_seed, folds=recipe.folds)
-    if recipe.method not in SEES:
+    probe = replace(RECIPES["probe"].recipe, seed=recipe.seed, split_seed=recipe.split_seed, folds=recipe.folds)
+    if recipe.method not in FEATURE_METHODS:
         return probe
     return replace(probe, backbone=recipe.backbone, image_px=recipe.image_px)
 

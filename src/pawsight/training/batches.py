@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pawsight.core.thread_pool import ordered_map
 from pawsight.images.augment import Augmentation, augment, generator_for
 from pawsight.images.decode import Pixels
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 
 Labels = NDArray[np.int64]
 Weights = NDArray[np.float32]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.core.storage import write_bytes
 
 FILE = "checkpoint.npz"

@@ -9,12 +9,11 @@ killed.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from pawsight.core.errors import StorageError
-from pawsight.core.storage import refusal
+from pawsight.core.storage import file_lock
 
 LOCK = ".lock"
 
@@ -25,16 +24,10 @@ def claim(folder: Path, until: ExitStack) -> bool:
     Raises:
         StorageError: the disk refused.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        until.enter_context(file_lock(folder / LOCK, remove_after=True))
+    except TimeoutError:
         return False
-    except OSError as error:
-        raise refusal("write", folder / LOCK, error) from error
-    until.callback(_let_go, lock, folder / LOCK)
     return True
 
 
@@ -45,10 +38,3 @@ def taken(folder: Path) -> StorageError:
         "Two that write into one run would spoil it.",
         "Wait for it to end, or stop it; without --resume a run of its own begins.",
     )
-
-
-def _let_go(lock: Any, file: Path) -> None:
-    """Take the name away first, so that nobody waits at a file that is about to go."""
-    with suppress(PermissionError):  # Windows removes no file that is open; there releasing the lock removes it
-        file.unlink(missing_ok=True)
-    lock.release()

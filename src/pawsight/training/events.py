@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.core.storage import new_folder
 
 FOLDER = "tensorboard"

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.core.history import Epoch, best_epoch
 from pawsight.core.progress import Progress, Step
-from pawsight.models.recipe import Recipe
+from pawsight.core.runs import Epoch, best_epoch
+from pawsight.models.recipes import Recipe
 from pawsight.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from pawsight.training.tripwires import Watch, check_step
 

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.classifier.engine import Engine, Precision, best_precision
-from pawsight.core.history import Epoch
 from pawsight.core.machine import Machine, versions
 from pawsight.core.progress import Progress, Stopwatch
+from pawsight.core.runs import Epoch
 from pawsight.core.storage import sha256_of
 from pawsight.data.catalog import Catalog, Picture
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings, Pixels
-from pawsight.models.recipe import Recipe
+from pawsight.models.recipes import Recipe
 from pawsight.training.features import FeatureSink
 from pawsight.training.pixels import stacked_pixels
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from pawsight.classifier.engine import SPOKEN, Precision, best_precision
-from pawsight.core.history import best_epoch
 from pawsight.core.machine import Machine
-from pawsight.models.keras_import import import_keras
+from pawsight.core.runs import best_epoch
+from pawsight.models.keras_networks import import_keras
 from pawsight.training.batches import batches, class_weights
 from pawsight.training.fit import Job, fit
 from pawsight.training.input_checks import check_inputs, check_labels
@@ -26,8 +26,7 @@ from pawsight.training.tripwires import Watch
 def fit_network(material: Material) -> Fitted:
     """Train the recipe's network and return it at its best epoch."""
     import_keras()
-    from pawsight.models.keras_onnx import network_onnx
-    from pawsight.models.networks import build_network
+    from pawsight.models.keras_networks import build_network, network_onnx
 
     recipe, classes, watch = material.recipe, len(material.classes), Watch()
     precision = training_precision(recipe.precision, material.place.machine)
@@ -129,7 +128,7 @@ def _check(model: Any, material: Material, watch: Watch) -> None:
     """Let the tripwires look at what the first trainable layer is fed, and at the labels."""
     import keras
 
-    from pawsight.models.networks import SCALED
+    from pawsight.models.keras_networks import SCALED
 
     fed = keras.Model(model.input, model.get_layer(SCALED).output)
     values = np.asarray(fed.predict_on_batch(np.asarray(material.pixels("train")[:32])))

@@ -31,7 +31,7 @@ from pawsight.data.split_given import cut, found_for
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_onnx import backbone_onnx
-from pawsight.models.recipe import SEES, Recipe
+from pawsight.models.recipes import FEATURE_METHODS, Recipe
 from pawsight.training.checks import check_names, check_taught, check_verdicts, without
 from pawsight.training.events import write_events
 from pawsight.training.exam import exam_pictures
@@ -94,7 +94,7 @@ def train(
         check_verdicts(found.folders)
         check_promise_by_names(found, given, caution, guarded=recipe.method != "majority")
     with Cache(place.cache / "cache") as cache:
-        sink = feature_sink(recipe, place, cache) if recipe.method in SEES else None
+        sink = feature_sink(recipe, place, cache) if recipe.method in FEATURE_METHODS else None
         with place.stopwatch.stage("reading"):
             settings = DecodeSettings(image_px=recipe.image_px)
             threads = place.machine.cores if sink is None else place.machine.feeders

@@ -9,7 +9,7 @@ import numpy as np
 
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_onnx import backbone_onnx
-from pawsight.models.head_graph import append_head, mean_colour_graph
+from pawsight.models.graph import append_head, mean_colour_graph
 from pawsight.training.material import Fitted, Labels, Layer, Material, OutOfFold
 from pawsight.training.probe import Head, fit_head
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from pawsight.core.history import Epoch, best_epoch
+from pawsight.core.runs import Epoch, best_epoch
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import published_weights, upper_start
-from pawsight.models.keras_import import import_keras
+from pawsight.models.keras_networks import import_keras
 from pawsight.training.batches import class_weights, order_of
 from pawsight.training.fit import Job, fit
 from pawsight.training.material import Fitted, Labels, Layer, Material, OutOfFold
@@ -30,10 +30,8 @@ from pawsight.training.views import FOLDER, VIEWS, Views
 def fit_transfer(material: Material) -> Fitted:
     """Train the exercise's fourth model: two dense layers on a frozen MobileNetV2."""
     import_keras()
-    from pawsight.models.head_graph import append_embedding, append_head
-    from pawsight.models.keras_onnx import features_onnx
-    from pawsight.models.mobilenet import build_mobilenet
-    from pawsight.models.networks import EMBEDDING, build_top
+    from pawsight.models.graph import append_embedding, append_head
+    from pawsight.models.keras_networks import EMBEDDING, build_mobilenet, build_top, features_onnx
 
     recipe, watch = material.recipe, Watch()
     with seeded(recipe.seed):
@@ -64,7 +62,7 @@ def fit_finetune(material: Material) -> Fitted:
     import_keras()
     from pawsight.models.efficientnet_keras import build, weights_of
     from pawsight.models.efficientnet_onnx import write_graph
-    from pawsight.models.head_graph import append_head
+    from pawsight.models.graph import append_head
 
     recipe, watch = material.recipe, Watch()
     head = probe_head(material)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.errors import TrainingFailed
-from pawsight.core.history import Epoch
+from pawsight.core.runs import Epoch
 from pawsight.training.input_checks import TRAIN as _TRAIN
 from pawsight.training.input_checks import Alarm
 

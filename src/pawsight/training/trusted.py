@@ -17,12 +17,13 @@ import numpy as np
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.temperature import fit_temperature, log_probabilities, with_temperature
 from pawsight.classifier.trust import Caught, Caution, Guard, Trust
+from pawsight.core import text
 from pawsight.core.errors import TrainingFailed
 from pawsight.data.finder import Found
 from pawsight.data.split import Split
 from pawsight.data.split_file import SplitFile
-from pawsight.models.trust_graph import UNLIKENESS, unlikeness_of, with_guard
-from pawsight.models.trust_graph import with_temperature as graph_with_temperature
+from pawsight.models.graph import OOD_SCORE, ood_score, with_ood_score
+from pawsight.models.graph import with_temperature as graph_with_temperature
 from pawsight.training import abstention, guard
 from pawsight.training.material import Fitted, Floats, Material
 from pawsight.training.strangers import strangers
@@ -114,7 +115,7 @@ def try_out(trust: Trust, engine: Engine) -> Trust:
         return trust
     limit = trust.guard.threshold
     caught = tuple(
-        Caught(kind=kind, pictures=len(squares), caught=int((engine.run_all(squares)[UNLIKENESS] > limit).sum()))
+        Caught(kind=kind, pictures=len(squares), caught=int((engine.run_all(squares)[OOD_SCORE] > limit).sum()))
         for kind, squares in strangers(engine.image_px).items()
     )
     return replace(trust, guard=replace(trust.guard, caught=caught))
@@ -122,7 +123,7 @@ def try_out(trust: Trust, engine: Engine) -> Trust:
 
 def percent(share: float) -> str:
     """Return a share as people write it, e.g. 1 % or 0.5 %."""
-    return f"{100 * share:.4g} %"
+    return text.percent(share, ".4g")
 
 
 def _kept(pictures: int, caution: Caution, guarded: bool) -> int:
@@ -186,7 +187,7 @@ def _guarded(material: Material, model: bytes, caution: Caution) -> tuple[bytes,
     if space is None:
         return model, None, nothing, ("no guard against strange pictures: this recipe has too few features for one",)
     held_out = _features(material, engine, "validation", np.arange(pictures))
-    unlikeness = unlikeness_of(held_out, space.mean, space.directions)
+    unlikeness = ood_score(held_out, space.mean, space.directions)
     threshold = guard.threshold_for(unlikeness, caution.false_alarms)
     assured = Guard(
         threshold=1.0 if threshold is None else threshold,
@@ -195,7 +196,7 @@ def _guarded(material: Material, model: bytes, caution: Caution) -> tuple[bytes,
         components=space.directions.shape[1],
         caught=(),
     )
-    return with_guard(model, space.mean, space.directions), assured, unlikeness, ()
+    return with_ood_score(model, space.mean, space.directions), assured, unlikeness, ()
 
 
 def _features(material: Material, engine: Engine | None, part: str, rows: guard.Rows) -> Floats:

@@ -17,6 +17,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from pawsight.core.text import printable
 from pawsight.web.limits import Limits
 from pawsight.web.problems import Problem, busy
 
@@ -193,7 +194,7 @@ class _Form:
 def plain_name(name: bytes) -> str:
     """Return a file's name as harmless text: what cannot be printed is replaced, what is long is cut."""
     text = name.decode("utf-8", "replace")[:_LONGEST_NAME]
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text) or "picture"
+    return printable(text) or "picture"
 
 
 def _malformed(detail: str) -> Problem:

@@ -1,24 +1,29 @@
 """Contact sheets: rows of pictures with a heading over each row and a caption under each picture.
 
-Enters: decoded pixels and words. Leaves: a Pillow image, or the bytes of a PNG. Does not know: labels, files, what the
-pictures are of.
+Letters are DejaVu Sans, which comes with matplotlib, or else Pillow's own font. A character that a font lacks is drawn
+as its box.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
+from pawsight.core.text import printable
 from pawsight.images.decode import Pixels
-from pawsight.images.lettering import Font, fitted, font
 
 MARGIN, GAP = 32, 14  # pixels round the sheet, and between pictures
 _TITLE, _HEADING, _SMALL = 26, 20, 15  # sizes of letters, in pixels
 _BETWEEN_ROWS = 24
 _PAPER, _INK, _FAINT, _EDGE = "#ffffff", "#1c1c1c", "#66666b", "#d4d4d8"
+Font = ImageFont.FreeTypeFont
+_FONTS_OF_MATPLOTLIB = "mpl-data/fonts/ttf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,13 @@ class Row:
     """Pictures side by side."""
 
     heading: str
-    remark: str  # said faintly at the right end of the heading
+    remark: str  # in grey at the right end of the heading
     tiles: tuple[Tile, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """All that is drawn."""
+    """A title, rows of pictures, and a footnote."""
 
     title: str
     subtitle: str
@@ -124,3 +129,40 @@ def _heading_of(row: Row) -> int:
 
 def _line(size: int) -> int:
     return round(1.6 * size)
+
+
+@lru_cache(maxsize=16)
+def font(size: int, *, bold: bool = False) -> Font:
+    """Return DejaVu Sans of that size in pixels, or Pillow's own font where it is not installed."""
+    spec = importlib.util.find_spec("matplotlib")  # found, not imported: that would take longer than the drawing
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        file = Path(place) / _FONTS_OF_MATPLOTLIB / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
+        if file.is_file():
+            return ImageFont.truetype(file, size)
+    own = ImageFont.load_default(size)
+    if not isinstance(own, Font):
+        raise TypeError("Pillow was built without FreeType")
+    return own
+
+
+def legible(text: str) -> str:
+    """Return the text on one line; characters that are not printable are replaced."""
+    return printable(" ".join(text.split()))
+
+
+def fitted(text: str, letters: Font, width: float) -> str:
+    """Return legible text no wider than `width` pixels, cut in the middle: both ends of a name tell it apart."""
+    text = legible(text)
+    if letters.getlength(text) <= width:
+        return text
+    fewest, most = 0, len(text) - 1
+    while fewest < most:
+        kept = (fewest + most + 1) // 2
+        fewest, most = (kept, most) if letters.getlength(_cut(text, kept)) <= width else (fewest, kept - 1)
+    return _cut(text, fewest)
+
+
+def _cut(text: str, kept: int) -> str:
+    """Keep that many characters, two thirds of them at the front."""
+    tail = kept // 3
+    return text[: kept - tail].rstrip() + "…" + text[len(text) - tail :].lstrip()

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pawsight.images import lettering
-from pawsight.images.lettering import fitted, font, legible
-from pawsight.images.sheets import GAP, MARGIN, Row, Sheet, Tile, draw_sheet, png_of
+from pawsight.images import contact_sheet as lettering
+from pawsight.images.contact_sheet import GAP, MARGIN, Row, Sheet, Tile, draw_sheet, fitted, font, legible, png_of
 
 RED, BLUE = (np.full((40, 60, 3), colour, dtype=np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
 LETTERS = font(15)

@@ -1,11 +1,8 @@
-"""What a file may claim before it is opened: how many parts, how many pixels, how much memory.
+"""Refuses decompression bombs by what a file's header says: how many parts, how many pixels, how much memory.
 
-Enters: the bytes of a file, or a picture that was opened and not yet decoded. Leaves: yes or no, and a file that counts
-how often it is read. Does not know: pixels, names.
-
-Pillow reads headers in Python, a part at a time, and what a file may hold of these parts nobody limits: ten megabytes
-of empty chunks, comments or strips keep it busy for seconds, half a gigabyte for minutes. Ordinary files have some
-dozens; a PNG of 50 megapixels in chunks of 8 KiB, the largest that libpng writes, has 20,000.
+Pillow reads headers in Python, a part at a time, and limits no number of parts: ten megabytes of empty chunks, comments
+or strips keep it busy for seconds, half a gigabyte for minutes. Ordinary files have some dozens; a PNG of 50 megapixels
+in chunks of 8 KiB, the largest that libpng writes, has 20,000.
 """
 
 from __future__ import annotations
@@ -36,7 +33,7 @@ class TooLarge(Exception):
     """A file was read more often than any picture needs, or asked for more room."""
 
 
-class MeteredFile(io.BytesIO):
+class ReadLimitedFile(io.BytesIO):
     """Bytes as a file that may be read `MAX_READS` times."""
 
     _left = MAX_READS
@@ -53,7 +50,7 @@ class MeteredFile(io.BytesIO):
         return super().read(size)
 
 
-class WeighedGif(GifImagePlugin.GifImageFile):
+class FrameLimitedGif(GifImagePlugin.GifImageFile):
     """A GIF that is refused if its first frame asks for more room than a picture may take.
 
     Pillow fills the place of a frame that is to be cleared while it opens the file, as large as the frame says it is.
@@ -67,7 +64,7 @@ class WeighedGif(GifImagePlugin.GifImageFile):
         super().__setattr__(name, value)
 
 
-def claims_too_much(data: bytes, pixels: int) -> bool:
+def exceeds_header_limits(data: bytes, pixels: int) -> bool:
     """Say whether a file, by its header alone, has more parts or pixels than any picture.
 
     Args:
@@ -75,7 +72,7 @@ def claims_too_much(data: bytes, pixels: int) -> bool:
         pixels: most that are allowed, width x height.
     """
     if data.startswith(b"\xff\xd8"):
-        return _jpeg_floods(data)
+        return _jpeg_exceeds_limits(data)
     if data.startswith((b"II", b"MM")):
         return any(count > MAX_STRIPS for tag, count in _tags(data) if tag in _STRIP_TAGS)
     if data.startswith(b"BM") and len(data) >= 34:
@@ -86,7 +83,7 @@ def claims_too_much(data: bytes, pixels: int) -> bool:
     return False
 
 
-def needs_too_much(image: Image.Image, size: int) -> bool:
+def exceeds_memory_limit(image: Image.Image, size: int) -> bool:
     """Say whether decoding an opened picture out of a file of `size` bytes would take more than `MAX_DECODE_MIB`."""
     per_pixel = float(_PEAK_BYTES.get(image.mode, 4))
     if image.format == "WEBP":
@@ -108,8 +105,8 @@ def _strip_bytes(image: Image.Image) -> float:
     return share * sum(bits if isinstance(bits, tuple) else (8,)) / 8
 
 
-def _jpeg_floods(data: bytes) -> bool:
-    """Walk the segments before the first scan; what is no segment is left to libjpeg."""
+def _jpeg_exceeds_limits(data: bytes) -> bool:
+    """Walk the segments before the first scan; libjpeg handles what is no segment."""
     place, exif = 2, 0
     for _ in range(MAX_SEGMENTS):
         place = data.find(b"\xff", place)

@@ -8,8 +8,14 @@ import struct
 import pytest
 from PIL import Image
 
-from pawsight.images import claims
-from pawsight.images.claims import MeteredFile, TooLarge, WeighedGif, claims_too_much, needs_too_much
+from pawsight.images import header_limits as claims
+from pawsight.images.header_limits import (
+    FrameLimitedGif,
+    ReadLimitedFile,
+    TooLarge,
+    exceeds_header_limits,
+    exceeds_memory_limit,
+)
 
 MEGA = 1_000_000
 
@@ -23,24 +29,24 @@ def encoded(kind: str, mode: str = "RGB", **options: object) -> bytes:
 @pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF"])
 def test_an_honest_file_claims_nothing_too_much(kind: str) -> None:
     data = encoded(kind)
-    assert not claims_too_much(data, 50 * MEGA)
+    assert not exceeds_header_limits(data, 50 * MEGA)
     with Image.open(io.BytesIO(data)) as image:
-        assert not needs_too_much(image, len(data))
+        assert not exceeds_memory_limit(image, len(data))
     for end in range(0, len(data), 7):
-        claims_too_much(data[:end], 50 * MEGA)  # cut anywhere it says something
+        exceeds_header_limits(data[:end], 50 * MEGA)  # cut anywhere it says something
 
 
 @pytest.mark.parametrize(("segments", "too_much"), [(claims.MAX_SEGMENTS - 10, False), (claims.MAX_SEGMENTS, True)])
 def test_segments_of_a_jpeg_are_counted(segments: int, too_much: bool) -> None:
     data = encoded("JPEG")
-    assert claims_too_much(data[:2] + b"\xff\xfe\0\2" * segments + data[2:], 50 * MEGA) is too_much
+    assert exceeds_header_limits(data[:2] + b"\xff\xfe\0\2" * segments + data[2:], 50 * MEGA) is too_much
 
 
 def test_exif_of_a_jpeg_is_weighed() -> None:
     data, block = encoded("JPEG"), b"\xff\xe1\xff\xff" + bytes(65_533)
     fits = claims.MAX_EXIF_BYTES // 65_535
-    assert not claims_too_much(data[:2] + block * fits + data[2:], 50 * MEGA)
-    assert claims_too_much(data[:2] + block * (fits + 1) + data[2:], 50 * MEGA)
+    assert not exceeds_header_limits(data[:2] + block * fits + data[2:], 50 * MEGA)
+    assert exceeds_header_limits(data[:2] + block * (fits + 1) + data[2:], 50 * MEGA)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -53,19 +59,19 @@ def test_strips_of_a_tiff_are_counted(order: str, wide: bool, strips: int, too_m
         data = head + struct.pack(order + "QHHQQ", 1, 273, 4, strips, 0)
     else:
         data = mark + struct.pack(order + "HI", 42, 8) + struct.pack(order + "HHHII", 1, 273, 4, strips, 0)
-    assert claims_too_much(data, 50 * MEGA) is too_much
+    assert exceeds_header_limits(data, 50 * MEGA) is too_much
 
 
 @pytest.mark.parametrize(("width", "too_much"), [(8000, False), (8001, True)])
 @pytest.mark.parametrize("packing", [1, 2])
 def test_a_bmp_in_runs_is_small(width: int, packing: int, too_much: bool) -> None:
     head = b"BM" + bytes(12) + struct.pack("<IiiHHI", 40, width, -1000, 1, 8, packing)
-    assert claims_too_much(head, 50 * MEGA) is too_much
+    assert exceeds_header_limits(head, 50 * MEGA) is too_much
 
 
 def test_a_file_is_read_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MeteredFile, "_left", 3)
-    file = MeteredFile(b"abcdef")
+    monkeypatch.setattr(ReadLimitedFile, "_left", 3)
+    file = ReadLimitedFile(b"abcdef")
     assert [file.read(1), file.read(2), file.read()] == [b"a", b"bc", b"def"]
     with pytest.raises(TooLarge):
         file.read(0)
@@ -75,21 +81,21 @@ def test_a_file_is_read_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("lossless", [True, False])
 def test_a_webp_is_weighed_before_it_is_opened(side: int, lossless: bool) -> None:
     data = bytearray(encoded("WEBP", lossless=lossless))
-    assert not claims_too_much(bytes(data), 40 * 30)
-    assert claims_too_much(bytes(data), 40 * 30 - 1)
+    assert not exceeds_header_limits(bytes(data), 40 * 30)
+    assert exceeds_header_limits(bytes(data), 40 * 30 - 1)
     if lossless:
         data[21:25] = (side - 1 | side - 1 << 14).to_bytes(4, "little")
     else:
         data[26:30] = side.to_bytes(2, "little") * 2
-    assert claims_too_much(bytes(data), 50 * MEGA) is (side > 7_071)
+    assert exceeds_header_limits(bytes(data), 50 * MEGA) is (side > 7_071)
 
 
 @pytest.mark.parametrize("label", [b"\xf9\x04\x08\0\0\0\0", b"\xf9\0\x04\x08\0\0\0\0"])
 def test_a_gif_gets_no_room_for_a_frame_larger_than_any_picture(label: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    def opened(side: int) -> WeighedGif:
+    def opened(side: int) -> FrameLimitedGif:
         frame = struct.pack("<HHHHB", 0, 0, side, side, 0) + b"\x02\x02\x4c\x01\0;"
         head = struct.pack("<6sHHBBB", b"GIF89a", 9, 9, 0, 0, 0)
-        return WeighedGif(io.BytesIO(head + b"!\xf9\x04\x08\0\0\0\0!" + label + b"," + frame))
+        return FrameLimitedGif(io.BytesIO(head + b"!\xf9\x04\x08\0\0\0\0!" + label + b"," + frame))
 
     made = []
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
@@ -112,4 +118,4 @@ def test_a_gif_gets_no_room_for_a_frame_larger_than_any_picture(label: bytes, mo
 def test_memory_is_reckoned_before_it_is_taken(kind: str, mode: str, side: int, too_much: bool) -> None:
     image = Image.new(mode, (1, 1))
     image.format, image._size = kind, (side, side)
-    assert needs_too_much(image, 1000) is too_much
+    assert exceeds_memory_limit(image, 1000) is too_much

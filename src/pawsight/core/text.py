@@ -1,0 +1,62 @@
+"""Text for people: counts, shares, and names that others chose made safe to show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def plural(count: int, noun: str, several: str = "") -> str:
+    """Return a count with its noun: 1 picture, 1,234 pictures, 0 classes.
+
+    Args:
+        count: 0 or more.
+        noun: of one.
+        several: of any other number, where that is not the noun and an s.
+    """
+    return f"{count:,} {noun if count == 1 else several or f'{noun}s'}"
+
+
+def percent(share: float | None, digits: str = ".1f", *, space: str = " ") -> str:
+    """Return a share as a percentage: 0.984 is 98.4 %.
+
+    Args:
+        share: usually 0 to 1; what is missing or not finite is "unknown".
+        digits: a format of the number, ".1f" or ".4g".
+        space: between the number and the sign.
+    """
+    return "unknown" if share is None or not math.isfinite(share) else f"{100 * share:{digits}}{space}%"
+
+
+def printable(text: str, *, instead: str = REPLACEMENT) -> str:
+    """Replace every character that is not printable: controls, line breaks, marks that reverse the line."""
+    return _without_controls(text, lambda character: instead)
+
+
+def terminal_text(text: str, *, one_line: bool = False) -> str:
+    """Escape what would move the cursor, change colours or reverse the line in a terminal.
+
+    Args:
+        text: anything.
+        one_line: escape line breaks too, so that a file name cannot look like a line of ours.
+    """
+
+    def escape(character: str) -> str:
+        return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+    return _without_controls(text, escape, keep=" \t" if one_line else " \t\n")
+
+
+def visible(value: object) -> str:
+    """Return text for a page: it cannot break or reverse a line, and it can be written as UTF-8."""
+    text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _without_controls(text, lambda character: f"\\u{ord(character):04x}", keep=NBSP)
+
+
+def _without_controls(text: str, instead: Callable[[str], str], *, keep: str = "") -> str:
+    return "".join(
+        character if character.isprintable() or character in keep else instead(character) for character in text
+    )

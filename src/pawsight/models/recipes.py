@@ -1,0 +1,335 @@
+"""Recipes: everything that decides a training run, and the table of named ones from the majority vote to fine-tuning.
+
+Expected figures are of the exercise's photographs (2,000 to train on, 808 to validate on) on two x86 cores with
+AVX-512 and without a GPU; docs/experiments.md has the runs behind them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from pawsight.core.errors import WrongUsage
+from pawsight.models.backbones import check_image_px, find_backbone
+
+METHODS = ("majority", "probe", "network", "transfer", "finetune")
+FEATURE_METHODS = ("probe", "finetune")  # those that compute features of each picture once, with a frozen backbone
+MOBILENET = "mobilenet-v2"
+_MACHINE = "2 x86 cores with AVX-512, no GPU"
+
+_WORDS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "image_px": (32, 1024),
+    "rotation": (0.0, 0.5),
+    "batch_size": (1, 4096),
+    "epochs": (0, 10_000),
+    "learning_rate": (1e-9, 10.0),
+    "warmup_epochs": (0, 1000),
+    "patience": (0, 10_000),
+    "folds": (2, 20),
+    "seed": (0, 2**31 - 1),
+    "split_seed": (0, 2**31 - 1),
+}
+_CHOICES: Mapping[str, Sequence[str]] = {
+    "method": METHODS,
+    "scaling": ("raw", "signed"),
+    "fill": ("reflect", "nearest"),
+    "precision": ("auto", "f32", "bf16"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides a training run: equal recipes on equal data give equal runs."""
+
+    name: str = "probe"
+    method: str = "probe"  # how it is trained; one of METHODS
+    backbone: str = "efficientnet-lite1"  # pretrained network, where the method has one; "" otherwise
+    image_px: int = 240  # side of the square the network sees
+    scaling: str = "raw"  # what a network without a backbone is fed: "raw" 0..255 or "signed" -1..1
+    flip_horizontal: bool = False  # training pictures are mirrored left to right, at random
+    flip_vertical: bool = False
+    rotation: float = 0.0  # largest rotation either way at random, as a fraction of a full turn
+    fill: str = "reflect"  # what fills the corners of a rotated picture: "reflect" or "nearest"
+    batch_size: int = 32
+    epochs: int = 0  # passes over the training part; 0 for methods without gradients
+    learning_rate: float = 1e-3
+    warmup_epochs: int = 0  # of a learning rate that then follows a cosine to nothing; 0: constant
+    patience: int = 0  # epochs without a better validation loss before training stops; 0: never
+    class_weights: bool = False  # pictures of rare classes count more
+    precision: str = "auto"  # of the gradients' arithmetic: "f32", "bf16", or what the processor is best at
+    folds: int = 5  # of the cross-validation that chooses the strength of the probe's regularisation
+    seed: int = 0
+    split_seed: int = 0  # of the cut into parts, apart from `seed` so that runs of several seeds have equal splits
+
+    def __post_init__(self) -> None:
+        problems = _problems(asdict(self))
+        if problems:
+            raise WrongUsage(f"The recipe {self.name!r} cannot be used.", "\n".join(problems))
+
+    def __str__(self) -> str:
+        sees = f"{self.backbone} at {self.image_px} px" if self.backbone else f"{self.image_px} px"
+        epochs = f", {self.epochs} epochs" if self.epochs else ""
+        cut = f", split seed {self.split_seed}" if self.split_seed else ""
+        return f"{self.name}: {sees}{epochs}, seed {self.seed}{cut}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain values."""
+        return asdict(self)
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML, one key a line."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+
+def recipe_from_toml(text: str) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        WrongUsage: the text is no TOML, or has keys or values that no recipe has; all problems are listed.
+    """
+    try:
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one, and so is a number of 5,000 digits
+        raise WrongUsage("The recipe is not TOML.", f"The reader says: {error}.") from error
+    return recipe_from_mapping(values)
+
+
+def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
+    """Make a recipe from plain values, refusing unknown keys and wrong types."""
+    known = {field.name: str(field.type) for field in fields(Recipe)}
+    problems = [f"unknown key {key!r}; known are {', '.join(known)}" for key in values if key not in known]
+    problems += [
+        f"{key} must be {_WORDS[known[key]]}, not {_quoted(value)}"
+        for key, value in values.items()
+        if key in known and not _fits(value, known[key])
+    ]
+    if problems:
+        raise WrongUsage("The recipe cannot be used.", "\n".join(problems))
+    exact: dict[str, Any] = {key: float(value) if known[key] == "float" else value for key, value in values.items()}
+    return Recipe(**exact)
+
+
+def _problems(values: Mapping[str, Any]) -> list[str]:
+    outside = [
+        f"{key} must be from {low} to {high}, not {_quoted(values[key])}"
+        for key, (low, high) in _RANGES.items()
+        if not low <= values[key] <= high
+    ]
+    unknown = [
+        f"{key} must be one of {', '.join(choices)}, not {_quoted(values[key])}"
+        for key, choices in _CHOICES.items()
+        if values[key] not in choices
+    ]
+    return outside + unknown
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Say whether a value is of a kind; the int 1 is a float too."""
+    return type(value).__name__ == kind or (kind == "float" and type(value) is int and abs(value) < 2**53)
+
+
+def _quoted(value: object) -> str:
+    """Return a value for a message; Python writes no number of more than 4,300 digits."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return "a number of thousands of digits"
+    return text if len(text) <= 200 else f"{text[:180]}..."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """Time and accuracy of a recipe, as measured."""
+
+    seconds: float  # of a whole training run, median of three without AMX
+    # Lowest and highest on validation. Six runs are three in float32 and three in bfloat16; fewer are all in float32.
+    accuracy: tuple[float, float]
+    machine: str = _MACHINE
+    runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedRecipe:
+    """A recipe of the table, with what a user wants to know before choosing it."""
+
+    recipe: Recipe
+    description: str
+    adds: str  # to the recipe above it in the table
+    expected: Expected
+    parameters: tuple[int, int]  # total and trainable, for two classes; a contract test compares them with Keras
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `recipes --json` prints them."""
+        total, trainable = self.parameters
+        return {
+            "name": self.recipe.name,
+            "description": self.description,
+            "adds": self.adds,
+            "expected": {**asdict(self.expected), "accuracy": list(self.expected.accuracy)},
+            "parameters": {"total": total, "trainable": trainable},
+        }
+
+
+def _named(recipe: Recipe, description: str, adds: str, expected: Expected, parameters: tuple[int, int]) -> NamedRecipe:
+    return NamedRecipe(recipe=recipe, description=description, adds=adds, expected=expected, parameters=parameters)
+
+
+_EXERCISE = Recipe(method="network", backbone="", image_px=160, epochs=20)
+_TABLE = (
+    _named(
+        Recipe(name="majority", method="majority", backbone="", image_px=32),
+        "always answers the commonest class",
+        "nothing is learnt; whatever follows must beat this",
+        Expected(seconds=5, accuracy=(0.5, 0.5), runs=3),
+        (2, 0),
+    ),
+    _named(
+        replace(_EXERCISE, name="cnn"),
+        "the exercise's first model: three convolutions and two dense layers on raw 0-255 pixels",
+        "a convolutional network that starts from nothing",
+        Expected(seconds=260, accuracy=(0.564, 0.614), runs=3),
+        (1_355_938, 1_355_938),
+    ),
+    _named(
+        replace(
+            _EXERCISE,
+            name="cnn-augmented",
+            flip_horizontal=True,
+            flip_vertical=True,
+            rotation=0.5,
+            fill="nearest",
+        ),
+        "the exercise's second model: the same, and every picture flipped and turned at random",
+        "flips both ways and turns by up to half a circle, so that no picture is seen twice",
+        Expected(seconds=260, accuracy=(0.531, 0.610), runs=3),
+        (1_355_938, 1_355_938),
+    ),
+    _named(
+        replace(
+            _EXERCISE,
+            name="cnn-normalised",
+            scaling="signed",
+            flip_horizontal=True,
+            flip_vertical=True,
+            rotation=0.2,
+        ),
+        "the exercise's third model: the same, pixels scaled to -1..1 and turned less",
+        "pixels scaled to -1..1, so that training spends its steps on the pictures",
+        Expected(seconds=260, accuracy=(0.725, 0.754), runs=4),
+        (1_355_938, 1_355_938),
+    ),
+    _named(
+        replace(
+            _EXERCISE,
+            name="mobilenet",
+            method="transfer",
+            backbone=MOBILENET,
+            scaling="signed",
+            flip_horizontal=True,
+            flip_vertical=True,
+            rotation=0.2,
+        ),
+        "the exercise's fourth model: a frozen MobileNetV2 (ImageNet) and two dense layers",
+        "a network that has seen a million other photographs and stays as it is",
+        Expected(seconds=90, accuracy=(0.959, 0.968), runs=6),
+        (4_306_178, 2_048_194),
+    ),
+    _named(
+        Recipe(),
+        "a frozen EfficientNet-Lite1 (ImageNet) that looks once, and a logistic regression (the default)",
+        "a stronger frozen network that sees each picture once, and a linear model on top",
+        Expected(seconds=25, accuracy=(0.991, 0.994), runs=6),
+        (4_111_410, 2_562),
+    ),
+    _named(
+        Recipe(
+            name="finetune",
+            method="finetune",
+            flip_horizontal=True,
+            rotation=0.05,
+            epochs=5,
+            learning_rate=1e-4,
+            warmup_epochs=1,
+        ),
+        "the probe, then the upper part of its backbone trained on with small steps; the better of the two is kept",
+        "the upper part of the backbone learns too",
+        Expected(seconds=240, accuracy=(0.991, 0.994), runs=6),
+        (4_111_410, 3_133_538),
+    ),
+)
+RECIPES: Mapping[str, NamedRecipe] = MappingProxyType({entry.recipe.name: entry for entry in _TABLE})
+
+_OF_GRADIENTS = ("epochs", "batch_size", "learning_rate", "patience", "precision", "class_weights")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeOptions:
+    """What differs from the table; None keeps the table's value."""
+
+    backbone: str | None = None
+    image_px: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    patience: int | None = None
+    precision: str | None = None
+    class_weights: bool | None = None
+    seed: int = 0
+    split_seed: int = 0
+
+
+def make_recipe(name: str, options: RecipeOptions = RecipeOptions()) -> Recipe:
+    """Look a recipe up and apply options.
+
+    Args:
+        name: from the table.
+        options: with another backbone, pictures have its native size unless `image_px` is given too.
+
+    Raises:
+        WrongUsage: there is no such recipe or backbone, or a value cannot be used.
+    """
+    if name not in RECIPES:
+        raise WrongUsage(
+            f"There is no recipe called {name!r}.",
+            f"The recipes are {', '.join(RECIPES)}.",
+            "Type one of them, e.g. --recipe probe",
+        )
+    recipe = RECIPES[name].recipe
+    changes = {key: value for key, value in asdict(options).items() if value is not None}
+    if options.backbone is not None:
+        _check_has_backbone(recipe)
+        changes = {"image_px": find_backbone(options.backbone).native_px} | changes
+    if "image_px" in changes:
+        check_image_px(changes["image_px"])
+    if not recipe.epochs:
+        _check_without_epochs(recipe, changes)
+    return replace(recipe, **changes)
+
+
+def _check_without_epochs(recipe: Recipe, changes: Mapping[str, Any]) -> None:
+    idle = [key for key in _OF_GRADIENTS if key in changes]
+    if idle:
+        raise WrongUsage(
+            f"The recipe {recipe.name} does not learn by gradients, so {_option(idle[0])} would do nothing.",
+            f"Recipes that do are {', '.join(name for name, entry in RECIPES.items() if entry.recipe.epochs)}.",
+            f"Leave it out: pawsight train DATA --recipe {recipe.name}",
+        )
+
+
+def _option(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def _check_has_backbone(recipe: Recipe) -> None:
+    if recipe.method not in FEATURE_METHODS:
+        raise WrongUsage(
+            f"The recipe {recipe.name} has no backbone to choose.",
+            "Only probe and finetune have.",
+            f"Leave --backbone out: pawsight train DATA --recipe {recipe.name}",
+        )

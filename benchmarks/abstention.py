@@ -25,8 +25,8 @@ from pawsight.classifier.temperature import fit_temperature, with_temperature
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_catalog
+from pawsight.data.folders import find
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipe import Recipe
 from pawsight.training.abstention import choose

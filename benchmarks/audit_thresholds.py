@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from pawsight.data.facts import Facts
-from pawsight.data.traits import USUAL, traits_of
+from pawsight.data.facts import USUAL, Facts, traits_of
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX
 from pawsight.images.quality import measure_looks

@@ -22,8 +22,8 @@ import numpy as np
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_catalog
+from pawsight.data.folders import find
 from pawsight.data.split import make_split
 from pawsight.evaluation.label_errors import _votes, nearest, rank
 from pawsight.images.decode import DecodeSettings

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.dataset import Catalog, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.finder import LeftOut
+from pawsight.data.folders import LeftOut
 from pawsight.data.split import Assigned, Split
 from pawsight.images.quality import Looks
 

@@ -14,7 +14,7 @@ from pawsight.cli import cli
 from pawsight.commands.audit import told
 from pawsight.commands.inspect import inspect, summary
 from pawsight.core.errors import WrongUsage
-from pawsight.data.findings import found
+from pawsight.data.audit import found
 
 
 @pytest.fixture

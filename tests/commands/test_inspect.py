@@ -12,7 +12,7 @@ import pytest
 from pawsight.commands.audit import AuditFiles
 from pawsight.commands.inspect import InspectReport, count_sentence, inspect, summary
 from pawsight.core.errors import NoPictures
-from pawsight.data.findings import found
+from pawsight.data.audit import found
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from pawsight.commands.train import train
 from pawsight.commands.train_report import TrainReport, summary
 from pawsight.commands.trust_report import TrustReport
 from pawsight.core.errors import NoPictures, WrongUsage
-from pawsight.data.findings import found
-from pawsight.data.patched import PatchOutcome
+from pawsight.data.audit import found
+from pawsight.data.label_patch import PatchOutcome
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.report import sentence

@@ -20,9 +20,9 @@ from pawsight.commands.seeing import SeenByPool
 from pawsight.commands.train import train
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
-from pawsight.data.catalog import see_files, stored
+from pawsight.data.dataset import see_files, stored
 from pawsight.data.facts import facts_from, known_facts
-from pawsight.data.finder import Candidate
+from pawsight.data.folders import Candidate
 from pawsight.distributed.pool import Pool
 from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.images.decode import DecodeSettings

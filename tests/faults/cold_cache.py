@@ -17,8 +17,8 @@ from pawsight.classifier.engine import Engine
 from pawsight.core.cache import Cache
 from pawsight.core.progress import SILENT
 from pawsight.core.storage import sha256_of
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_catalog
+from pawsight.data.folders import find
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.features import FeatureSink
 from pawsight.training.pixels import stacked_pixels

@@ -11,7 +11,7 @@ import pytest
 
 from pawsight.core.runs import write_table
 from pawsight.core.storage import sha256_of, write_json
-from pawsight.data.findings import Finding, found
+from pawsight.data.audit import Finding, found
 from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
 from pawsight.reports.run_folder import read_rung

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from pawsight.core.storage import plain_cell, sha256_of
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.audit import PROBLEMS, Finding, found
+from pawsight.data.dataset import Catalog, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.findings import PROBLEMS, Finding, found
 from pawsight.images.quality import Looks
 from pawsight.reports.audit_page import SHOWN, make_page, render_csv, render_html
 from pawsight.reports.audit_words import EXPLAINED, figure, pairs_up

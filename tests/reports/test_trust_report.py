@@ -17,7 +17,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.core.runs import write_table
 from pawsight.core.storage import write_json
-from pawsight.data.findings import Finding, found
+from pawsight.data.audit import Finding, found
 from pawsight.evaluation.compare import Answered
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import sentence as curve_sentence

@@ -10,8 +10,8 @@ import pytest
 from pawsight.core.cache import Cache
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_catalog
+from pawsight.data.folders import find
 from pawsight.data.split import make_split
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipe import Recipe

@@ -13,8 +13,8 @@ from PIL import Image
 from pawsight.core.cache import Cache
 from pawsight.core.errors import PicturesChanged
 from pawsight.core.progress import SILENT, Silent
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_catalog
+from pawsight.data.folders import find
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.training import pixels as pixels_module
 from pawsight.training.pixels import mapped_array, stacked_pixels

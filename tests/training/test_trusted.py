@@ -21,9 +21,9 @@ from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
 from pawsight.core.errors import BadCatalog, TrainingFailed
 from pawsight.core.runs import PREDICTIONS, read_table
-from pawsight.data.finder import Candidate, Found
+from pawsight.data.folders import Candidate, Found
+from pawsight.data.given_split import Placing, SplitFile
 from pawsight.data.split import Assigned, Split
-from pawsight.data.split_file import Placing, SplitFile
 from pawsight.models.recipe import Recipe
 from pawsight.training import trusted
 from pawsight.training.material import Fitted, OutOfFold

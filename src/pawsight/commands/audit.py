@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_text
-from pawsight.data.catalog import Catalog
-from pawsight.data.findings import Finding
+from pawsight.data.audit import Finding
+from pawsight.data.dataset import Catalog
 from pawsight.reports.audit_words import EXPLAINED
 
 FOLDER, CSV, HTML = "audit", "audit.csv", "audit.html"

@@ -17,14 +17,12 @@ from pawsight.commands.given_split import given_split
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
-from pawsight.data.audit import audit
-from pawsight.data.catalog import Catalog, read_catalog
-from pawsight.data.finder import find, find_listed
-from pawsight.data.findings import Finding
+from pawsight.data.audit import Finding, audit
+from pawsight.data.dataset import Catalog, read_catalog
+from pawsight.data.folders import find, find_listed
+from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split import Split
-from pawsight.data.split_file import SplitFile
-from pawsight.data.split_given import cut, found_for
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.checks import check_names
 

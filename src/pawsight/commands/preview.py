@@ -18,7 +18,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.dataset import Catalog, Picture
 from pawsight.data.sources import Source, resolve
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.loader import read_regular_file

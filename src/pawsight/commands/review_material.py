@@ -20,8 +20,8 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadCatalog
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Progress, Stopwatch
-from pawsight.data.catalog import Catalog, Picture, read_catalog
-from pawsight.data.finder import Found, LeftOut
+from pawsight.data.dataset import Catalog, Picture, read_catalog
+from pawsight.data.folders import Found, LeftOut
 from pawsight.data.split import Split, split_into
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.again import recipe_of, seeing_recipe

@@ -16,9 +16,9 @@ from pawsight.classifier.engine import best_precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import WrongUsage
 from pawsight.core.extras import POOL, WRITING, need
-from pawsight.data.catalog import PixelSink, Seen, see_files, stored
+from pawsight.data.dataset import PixelSink, Seen, see_files, stored
 from pawsight.data.facts import facts_from, known_facts
-from pawsight.data.finder import Candidate
+from pawsight.data.folders import Candidate
 from pawsight.distributed.pool import Pool
 from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.images.decode import DecodeSettings

@@ -13,8 +13,8 @@ from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import SLICES
 from pawsight.core.storage import write_json
-from pawsight.data.facts_of_files import facts_of_files
-from pawsight.data.finder import Candidate
+from pawsight.data.dataset import facts_of_files
+from pawsight.data.folders import Candidate
 from pawsight.evaluation.compare import WORSE
 from pawsight.evaluation.slice_members import slice_members
 from pawsight.evaluation.slices import Judged, Slice, measure_slices

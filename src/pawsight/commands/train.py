@@ -26,9 +26,9 @@ from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import APPLIED_PATCH, AUDIT, LOG, METRICS, PREDICTIONS, set_latest, write_table
 from pawsight.core.storage import write_json, write_text
 from pawsight.data.audit import audit
-from pawsight.data.patch import Patch, read_patch, write_patch
+from pawsight.data.given_split import SplitFile
+from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
-from pawsight.data.split_file import SplitFile
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import measure
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe

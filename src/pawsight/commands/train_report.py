@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from pawsight.commands.patch_gain import spoken
 from pawsight.commands.trust_report import TrustReport
 from pawsight.core.history import Epoch
-from pawsight.data.catalog import Catalog
-from pawsight.data.findings import Finding
-from pawsight.data.patched import PatchOutcome
+from pawsight.data.audit import Finding
+from pawsight.data.dataset import Catalog
+from pawsight.data.label_patch import PatchOutcome
 from pawsight.data.split import Split
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import Metrics

@@ -12,7 +12,7 @@ from typing import Any
 
 from pawsight.core.errors import DownloadFailed, MissingExtra, UnreadablePicture, WrongUsage
 from pawsight.core.extras import WRITING, need
-from pawsight.data.finder import HIDDEN_NAMES
+from pawsight.data.folders import HIDDEN_NAMES
 from pawsight.images.loader import MAX_FILE_BYTES
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

@@ -12,8 +12,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.data.facts import Facts
-from pawsight.data.traits import TRAITS, traits_of
+from pawsight.data.facts import TRAITS, Facts, traits_of
 from pawsight.evaluation.slices import LEAST_TESTED, Mask, SliceKey
 
 _FOLDERS = (2, 50)  # fewest and most folders that make slices: one says nothing, hundreds say too little each

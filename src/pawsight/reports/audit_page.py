@@ -13,8 +13,8 @@ from itertools import groupby
 from pathlib import PurePosixPath
 
 from pawsight.core.storage import table_text
-from pawsight.data.catalog import Catalog
-from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
+from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
+from pawsight.data.dataset import Catalog
 from pawsight.reports import ladder_words as words
 from pawsight.reports.audit_words import EXPLAINED, SEVERITY_WORDS, Explained, figure, pairs_up
 from pawsight.reports.chart_style import chart_variables

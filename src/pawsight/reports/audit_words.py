@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pawsight.data.audit_classes import GIVES_AWAY, LOPSIDED, ROTATION_DIFFERS
-from pawsight.data.findings import Finding
-from pawsight.data.traits import USUAL
+from pawsight.data.audit import GIVES_AWAY, LOPSIDED, ROTATION_DIFFERS, Finding
+from pawsight.data.facts import USUAL
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports.ladder_words import NBSP, visible
 

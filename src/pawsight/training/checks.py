@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from pawsight.classifier.bundle_checks import problem_with_name
 from pawsight.classifier.trust import UNLIKE, UNSURE
 from pawsight.core.errors import BadCatalog
-from pawsight.data.catalog import Catalog
-from pawsight.data.checks import check_classes
-from pawsight.data.finder import Found, LeftOut
+from pawsight.data.dataset import Catalog, check_classes
+from pawsight.data.folders import Found, LeftOut
 from pawsight.data.split import Split
 
 

@@ -20,7 +20,7 @@ from pawsight.core.errors import TrainingFailed
 from pawsight.core.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
 from pawsight.core.storage import write_json, write_text
 from pawsight.core.temporary import remove
-from pawsight.data.catalog import Catalog
+from pawsight.data.dataset import Catalog
 from pawsight.data.split import Split
 from pawsight.training.checkpoint import FILE as CHECKPOINT
 from pawsight.training.claim import LOCK, claim, taken

@@ -19,7 +19,7 @@ from pawsight.core.history import Epoch
 from pawsight.core.machine import Machine, versions
 from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.storage import sha256_of
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.dataset import Catalog, Picture
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.models.recipe import Recipe

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
-from pawsight.data.deal import deal, quotas
+from pawsight.data.split import deal, quotas
 from pawsight.training.logistic import fit_logistic
 
 Floats = NDArray[np.float32]

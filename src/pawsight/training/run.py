@@ -20,14 +20,12 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import PicturesChanged
 from pawsight.core.machine import versions
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.catalog import Catalog, See, read_catalog
-from pawsight.data.finder import find, find_listed
-from pawsight.data.patch import Patch
-from pawsight.data.patched import PatchOutcome, apply
+from pawsight.data.dataset import Catalog, See, read_catalog
+from pawsight.data.folders import find, find_listed
+from pawsight.data.given_split import SplitFile, cut, found_for
+from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
 from pawsight.data.split import PARTS, Split
-from pawsight.data.split_file import SplitFile
-from pawsight.data.split_given import cut, found_for
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_onnx import backbone_onnx

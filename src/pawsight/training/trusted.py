@@ -18,9 +18,9 @@ from pawsight.classifier.engine import Engine
 from pawsight.classifier.temperature import fit_temperature, log_probabilities, with_temperature
 from pawsight.classifier.trust import Caught, Caution, Guard, Trust
 from pawsight.core.errors import TrainingFailed
-from pawsight.data.finder import Found
+from pawsight.data.folders import Found
+from pawsight.data.given_split import SplitFile
 from pawsight.data.split import Split
-from pawsight.data.split_file import SplitFile
 from pawsight.models.trust_graph import UNLIKENESS, unlikeness_of, with_guard
 from pawsight.models.trust_graph import with_temperature as graph_with_temperature
 from pawsight.training import abstention, guard

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.data.csv_list import Listed
+from pawsight.data.tables import Listed
 
 PART_NAMES = {
     "train": "train",

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from pawsight.core.errors import BadCatalog, StorageError
 from pawsight.core.progress import Silent
 from pawsight.core.runs import write_table
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.dataset import Catalog, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.finder import Candidate, Found
+from pawsight.data.folders import Candidate, Found
+from pawsight.data.given_split import Placing, SplitFile, cut, found_for, path_key, read_split_file, split_as_given
 from pawsight.data.split import PARTS, make_split
-from pawsight.data.split_file import Placing, SplitFile, path_key, read_split_file
-from pawsight.data.split_given import cut, found_for, split_as_given
 from pawsight.images.quality import Looks
 
 LOOKS = Looks(brightness=120.0, contrast=60.0, sharpness=0.3, chroma=40.0, camera="", file_bytes=1_000)

@@ -17,7 +17,7 @@ from pawsight.core.runs import write_table
 from pawsight.data.dataset import Catalog, Picture
 from pawsight.data.facts import Facts
 from pawsight.data.folders import Candidate, Found
-from pawsight.data.given_split import Placing, SplitFile, cut, found_for, path_key, read_split_file, split_as_given
+from pawsight.data.given_split import SplitFile, SplitRow, cut, found_for, path_key, read_split_file, split_as_given
 from pawsight.data.split import PARTS, make_split
 from pawsight.images.quality import Looks
 
@@ -114,7 +114,7 @@ def test_any_path_comes_back_from_a_file_as_it_went(tmp_path_factory, rows):
         write_table(path, ("path", "part"), rows)
     except UnicodeEncodeError:  # half a surrogate pair: no file system has such a name
         return
-    kept = [(one.path, one.part) for one in read_split_file(path).placings] if rows else []
+    kept = [(one.path, one.part) for one in read_split_file(path).rows] if rows else []
     assert kept == rows
 
 
@@ -231,13 +231,13 @@ def test_an_empty_validation_part_is_refused_and_an_empty_test_part_is_not(writt
         ("path,label\na,b\n", "Line 1: there is no column 'part'; the columns are 'path', 'label'."),
         ("path,part,part\na,train,test\n", "Line 1: there are several columns called 'part'"),
         ("path,part\n", "It has a header and no line below."),
-        ("path,part" + "," * 200_000, "Line 1: it is too long."),
+        ("path,part" + "," * 200_000, "Line 1: it is longer than 16,384 characters."),
         ("path,part\na.jpg,trial\n", "Line 2: the part of 'a.jpg' is 'trial', not train, validation or test."),
         ("path,part\na.jpg\n", "Line 2: the part of 'a.jpg' is '', not train, validation or test."),
         ("path,part\n,train\n", "Line 2: the path is empty."),
         ("path,part,sha256\na.jpg,train,xyz\n", "Line 2: the sha256 of 'a.jpg' is none."),
         ('path,part\n"a.jpg,train\n', "the quotes do not match"),
-        (f"path,part\n{'a' * 200_000}.jpg,train\n", "Line 2: it is too long."),
+        (f"path,part\n{'a' * 200_000}.jpg,train\n", "Line 2: it is longer than 16,384 characters."),
         ("path,part\na.jpg,train\n.\\a.jpg,test\n", "Line 3: '.\\\\a.jpg' is in test here and in train in line 2."),
     ],
 )
@@ -277,11 +277,11 @@ def test_parts_that_folders_say_give_way_to_the_file():
     one = Candidate(Path("photos/train/cats/1.jpg"), "train/cats/1.jpg", "cats", "train")
     found = Found(Path("photos"), (one,), (), (), ("cats",))
     assert found_for(found, None) is found
-    (without,) = found_for(found, SplitFile(Path("s.csv"), (Placing(2, "x", "", "train"),))).candidates
+    (without,) = found_for(found, SplitFile(Path("s.csv"), (SplitRow(2, "x", "", "train"),))).candidates
     assert without.part is None
     assert without.name == one.name
 
 
 def test_lines_are_counted_from_the_header(written: Callable[[str], SplitFile]) -> None:
-    lines: Sequence[Placing] = written(GOOD).placings
+    lines: Sequence[SplitRow] = written(GOOD).rows
     assert [one.line for one in lines] == [2, 3, 4, 5, 6, 7]

@@ -68,7 +68,7 @@ def test_a_split_that_we_wrote_is_accepted_by_split(tmp_path):
         ("path", "sha256", "label", "part"),
         [(name, f"{at:064x}", "cats", "train") for at, name in enumerate(names)],
     )
-    assert [one.path for one in read_split_file(tmp_path / "s.csv").placings] == names
+    assert [one.path for one in read_split_file(tmp_path / "s.csv").rows] == names
 
 
 def test_a_list_of_the_user_is_taken_at_its_word(tmp_path):

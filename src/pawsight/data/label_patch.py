@@ -1,15 +1,11 @@
-"""Decisions about labels, in a file beside the data: keep, relabel or drop, picture by picture.
+"""Label patches: decisions to keep, relabel or drop pictures, in a CSV beside the data, and their application.
 
-Enters: a CSV with the columns path, sha256, action, label, when; or decisions as they are made. Leaves: a `Patch`, or
-the file. Does not know: catalogs, splits, who decides.
-
-The file is a list of rows, and of several about one picture the last counts. A picture is known by its content; the
-path only tells exact copies of it apart.
+A picture is known by its content; the path only tells exact copies of it apart. The split is cut before a patch is
+applied: a relabelled picture stays in its part, so that runs before and after are compared on the same pictures.
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections import Counter, defaultdict
@@ -23,13 +19,14 @@ from pawsight.core.storage import plain_cell, regular_file, sha256_of, table_tex
 from pawsight.data.dataset import Catalog
 from pawsight.data.folders import LeftOut
 from pawsight.data.split import Assigned, Split
+from pawsight.data.tables import ENCODING, Problems, Table, TableError, first_lines
 
 KEEP, RELABEL, DROP = "keep", "relabel", "drop"
 ACTIONS = (KEEP, RELABEL, DROP)
 COLUMNS = ("path", "sha256", "action", "label", "when")
 _NEEDED = COLUMNS[:-1]
 MAX_BYTES = 256 * 2**20  # a million decisions with paths of 200 letters
-_MOST_TOLD = 20
+_SHOWN = 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EXAMPLE = (
     f"It should look like this:\n{','.join(COLUMNS)}\ntrain/cats/1.jpg,{'a' * 8}...,relabel,dogs,2026-11-22T18:00:00Z"
@@ -71,12 +68,53 @@ def read_patch(path: Path) -> Patch:
         raise StorageError(f"Could not read {path}.", why, "Name a file that pawsight review RUN wrote.") from error
     if len(data) > MAX_BYTES:
         raise DataError(f"{path} is too large for a patch.", f"The limit is {MAX_BYTES // 2**20} MiB.", _EXAMPLE)
-    rows, problems = _rows(data.decode("utf-8-sig", "surrogateescape"))
+    problems = Problems(_SHOWN)
+    decisions: list[Decision] = []
+    text = data.decode(ENCODING, "surrogateescape")
+    if "\0" in text:
+        problems.add_text("There is a NUL character in it.")
+    else:
+        try:
+            table = Table(io.StringIO(text, newline=""))
+            columns = _columns(table, problems)
+            for line, row in table if columns else ():
+                if row:
+                    _add_decision(line, row, columns, decisions, problems)
+        except TableError as error:
+            problems.add(error.line, error.fault)
     if problems:
-        told = problems[:_MOST_TOLD] + [f"And {len(problems) - _MOST_TOLD:,} more."] * (len(problems) > _MOST_TOLD)
-        what = f"{path} has {len(problems):,} problem{'s' * (len(problems) > 1)}; nothing was read from it."
-        raise DataError(what, "\n".join(told), _EXAMPLE)
-    return Patch(path, sha256_of(data), newest(rows))
+        raise DataError(problems.what(path, "nothing was read from it"), problems.why(), _EXAMPLE)
+    return Patch(path, sha256_of(data), newest(decisions))
+
+
+def _columns(table: Table, problems: Problems) -> dict[str, int]:
+    """Return the position of each column; nothing when a required one is missing or one occurs twice."""
+    for name in COLUMNS:
+        if name not in table.columns and name in _NEEDED:
+            problems.add(1, f"there is no column {name!r}")
+        elif table.columns.count(name) > 1:
+            problems.add(1, f"there are {table.columns.count(name)} columns {name!r}")
+    return {} if problems else {name: table.columns.index(name) for name in COLUMNS if name in table.columns}
+
+
+def _add_decision(
+    line: int, row: Sequence[str], columns: Mapping[str, int], decisions: list[Decision], problems: Problems
+) -> None:
+    if len(row) <= max(columns[name] for name in _NEEDED):
+        problems.add(line, f"it has too few columns, {len(row)} of {len(columns)}")
+        return
+    cells = {name: plain_cell(row[column]) if column < len(row) else "" for name, column in columns.items()}
+    action, label = cells["action"], cells["label"]
+    checks = [
+        (not _SHA256.fullmatch(cells["sha256"]), f"{cells['sha256']!r} is no SHA-256"),
+        (action not in ACTIONS, f"the action is {action!r}, not one of {', '.join(ACTIONS)}"),
+        (action == RELABEL and not label, "the action is 'relabel' and the label is empty"),
+    ]
+    faults = [fault for is_wrong, fault in checks if is_wrong]
+    for fault in faults:
+        problems.add(line, fault)
+    if not faults:
+        decisions.append(Decision(**cells, line=line))
 
 
 def write_patch(path: Path, decisions: Iterable[Decision]) -> None:
@@ -96,58 +134,6 @@ def newest(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
         last.pop((one.sha256, one.path), None)
         last[one.sha256, one.path] = one
     return tuple(last.values())
-
-
-def _rows(text: str) -> tuple[list[Decision], list[str]]:
-    """Return all rows that can be understood, and what is wrong with the others."""
-    if "\0" in text:
-        return [], ["There is a NUL character in it."]
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    decisions: list[Decision] = []
-    problems: list[str] = []
-    try:
-        places, problems = _columns(next(reader, []))
-        for row in reader:
-            if not problems or places:
-                line, cells = reader.line_num, _cells(row, places)
-                faults = _faults(row, cells, places)
-                problems += [f"Line {line}: {fault}." for fault in faults]
-                if row and not faults:
-                    decisions.append(Decision(**cells, line=line))
-    except csv.Error as error:
-        problems.append(f"Line {reader.line_num}: the quotes do not match, or a cell is too long ({error}).")
-    return decisions, problems
-
-
-def _columns(header: Sequence[str]) -> tuple[Mapping[str, int], list[str]]:
-    """Return where each column stands, or what is wrong with the header."""
-    names = [name.strip().casefold() for name in header]
-    problems = [f"Line 1: there is no column {name!r}." for name in _NEEDED if name not in names]
-    problems += [
-        f"Line 1: there are {names.count(name)} columns {name!r}." for name in COLUMNS if names.count(name) > 1
-    ]
-    return ({} if problems else {name: names.index(name) for name in COLUMNS if name in names}), problems
-
-
-def _cells(row: Sequence[str], places: Mapping[str, int]) -> dict[str, str]:
-    return {name: plain_cell(row[places[name]]) if places.get(name, len(row)) < len(row) else "" for name in COLUMNS}
-
-
-def _faults(row: Sequence[str], cells: Mapping[str, str], places: Mapping[str, int]) -> list[str]:
-    if not row:  # a blank line
-        return []
-    if len(row) <= max((places[name] for name in _NEEDED), default=0):
-        return [f"it has too few columns, {len(row)} of {len(places)}"]
-    action, label = cells["action"], cells["label"]
-    return [
-        told
-        for found, told in (
-            (not _SHA256.fullmatch(cells["sha256"]), f"{cells['sha256']!r} is no SHA-256"),
-            (action not in ACTIONS, f"the action is {action!r}, not one of {', '.join(ACTIONS)}"),
-            (action == RELABEL and not label, "the action is 'relabel' and the label is empty"),
-        )
-        if found
-    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,11 +240,12 @@ def _check_labels(catalog: Catalog, patch: Patch) -> None:
     classes = catalog.classes
     wrong = [one for one in patch.decisions if one.action == RELABEL and one.label not in classes]
     if wrong:
-        lines = [f"Line {one.line}: there is no class {one.label!r}." for one in wrong[:_MOST_TOLD]]
-        lines += [f"And {len(wrong) - _MOST_TOLD:,} more."] * (len(wrong) > _MOST_TOLD)
-        told = ", ".join(map(repr, classes[:_MOST_TOLD])) + (" and more" if len(classes) > _MOST_TOLD else "")
+        lines = [f"Line {one.line}: there is no class {one.label!r}." for one in wrong]
+        known = ", ".join(map(repr, classes[:_SHOWN])) + (" and more" if len(classes) > _SHOWN else "")
         raise DataError(
-            f"{patch.file} does not fit this data.", "\n".join(lines), f"The classes are {told}: correct the lines."
+            f"{patch.file} does not fit this data.",
+            first_lines(lines, shown=_SHOWN),
+            f"The classes are {known}: correct the lines.",
         )
 
 

@@ -68,7 +68,7 @@ def check_promise_by_names(found: Found, given: SplitFile | None, caution: Cauti
 def _validation_by_names(found: Found, given: SplitFile | None) -> tuple[int, int]:
     """Return how many pictures validation will likely have, and how many at most."""
     if given is not None:
-        lines = sum(one.part == "validation" for one in given.placings)
+        lines = sum(one.part == "validation" for one in given.rows)
         return lines, lines
     counts = Counter(one.part for one in found.candidates)
     if counts["train"] and counts["validation"]:

@@ -23,7 +23,7 @@ from pawsight.data.audit import (
     audit,
     class_folders,
 )
-from pawsight.data.dataset import read_catalog
+from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
 from pawsight.data.split import make_split
 from pawsight.images.decode import DecodeSettings
@@ -72,8 +72,8 @@ class Folder:
 
     def audited(self):
         with Cache(self.root.with_name("cache")) as cache:
-            catalog = read_catalog(find(self.root), DecodeSettings(image_px=32), cache=cache, threads=2)
-        return audit(catalog, make_split(catalog))
+            dataset = read_dataset(find(self.root), DecodeSettings(image_px=32), cache=cache, threads=2)
+        return audit(dataset, make_split(dataset))
 
     def of(self, problem):
         return {one.path: one.value for one in self.audited() if one.problem == problem}
@@ -310,8 +310,8 @@ def test_a_small_difference_in_rotation_is_told_less_gravely(tmp_path):
 def test_the_folder_of_a_class_in_several_parts_is_its_name(parted):
     for folder, wanted in ((parted, {"cats": "cats", "dogs": "dogs"}),):
         with Cache(folder.root.with_name("cache")) as cache:
-            catalog = read_catalog(find(folder.root), DecodeSettings(image_px=32), cache=cache, threads=1)
-        assert class_folders(catalog) == wanted
+            dataset = read_dataset(find(folder.root), DecodeSettings(image_px=32), cache=cache, threads=1)
+        assert class_folders(dataset) == wanted
 
 
 # Order

@@ -20,9 +20,9 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadCatalog, DataError, NoPictures
 from pawsight.core.progress import Step
 from pawsight.core.storage import sha256_of
-from pawsight.data import dataset as catalog_module
+from pawsight.data import dataset as dataset_module
 from pawsight.data import facts as facts_module
-from pawsight.data.dataset import Catalog, Picture, PixelSink, check_classes, check_found, read_catalog
+from pawsight.data.dataset import Dataset, Picture, PixelSink, check_classes, check_found, read_dataset
 from pawsight.data.facts import Facts
 from pawsight.data.folders import Candidate, Found, LeftOut, find
 from pawsight.images.decode import DecodeSettings, Pixels, decode
@@ -81,8 +81,8 @@ class Sink:
         self.taken.append((sha256, pixels))
 
 
-def read(root: Path, cache: Cache, sink: PixelSink | None = None, settings: DecodeSettings = SMALL) -> Catalog:
-    return read_catalog(find(root), settings, cache=cache, threads=2, sink=sink)
+def read(root: Path, cache: Cache, sink: PixelSink | None = None, settings: DecodeSettings = SMALL) -> Dataset:
+    return read_dataset(find(root), settings, cache=cache, threads=2, sink=sink)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def decoded_sides(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sides.append(settings.image_px)
         return decode(data, settings, name=name)
 
-    monkeypatch.setattr(catalog_module, "decode", counting)
+    monkeypatch.setattr(dataset_module, "decode", counting)
     monkeypatch.setattr(facts_module, "decode", counting)
     return sides
 
@@ -126,21 +126,21 @@ def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
 
 def test_pictures_are_sorted_by_name_and_classes_counted(root: Path, cache: Cache) -> None:
     put(root, {"dogs/9.png": encoded(drawn(9)), "Ants/1.png": encoded(drawn(10))})
-    catalog = read(root, cache)
-    names = [one.name for one in catalog.pictures]
+    dataset = read(root, cache)
+    names = [one.name for one in dataset.pictures]
     assert names == sorted(names)
-    assert catalog.classes == ("Ants", "cats", "dogs")
-    assert catalog.counts == {"Ants": 1, "cats": 3, "dogs": 4}
-    assert catalog.baseline == 0.5
-    assert (catalog.root, catalog.left_out) == (root, ())
+    assert dataset.classes == ("Ants", "cats", "dogs")
+    assert dataset.counts == {"Ants": 1, "cats": 3, "dogs": 4}
+    assert dataset.baseline == 0.5
+    assert (dataset.root, dataset.left_out) == (root, ())
 
 
 def test_parts_come_from_the_folders(drawings: Path, cache: Cache) -> None:
-    catalog = read(drawings, cache)
-    assert catalog.counts == {"cats": 26, "dogs": 26}
-    assert {one.part for one in catalog.pictures} == {"train", "validation"}
-    assert all(one.name.startswith(f"{one.part}/{one.label}/") for one in catalog.pictures)
-    assert {one.facts.format for one in catalog.pictures} == {"JPEG"}
+    dataset = read(drawings, cache)
+    assert dataset.counts == {"cats": 26, "dogs": 26}
+    assert {one.part for one in dataset.pictures} == {"train", "validation"}
+    assert all(one.name.startswith(f"{one.part}/{one.label}/") for one in dataset.pictures)
+    assert {one.facts.format for one in dataset.pictures} == {"JPEG"}
 
 
 def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache) -> None:
@@ -163,8 +163,8 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         os.mkfifo(root / "dogs" / "pipe")
     else:
         (root / "dogs" / "pipe").write_bytes(b"")
-    catalog = read(root, cache, settings=DecodeSettings(image_px=32, max_megapixels=1))
-    reasons = {one.name: one.reason for one in catalog.left_out}
+    dataset = read(root, cache, settings=DecodeSettings(image_px=32, max_megapixels=1))
+    reasons = {one.name: one.reason for one in dataset.left_out}
     assert reasons.pop("dogs/pipe") in ("not a regular file", "empty")
     assert reasons == {
         "cats/.DS_Store": "hidden",
@@ -176,8 +176,8 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         "dogs/link.jpg": "no such file or directory",
         "dogs/page.jpg": "a web page is not read",
     }
-    assert [one.name for one in catalog.left_out] == sorted(one.name for one in catalog.left_out)
-    assert len(catalog.pictures) == 6
+    assert [one.name for one in dataset.left_out] == sorted(one.name for one in dataset.left_out)
+    assert len(dataset.pictures) == 6
 
 
 def test_a_class_of_which_nothing_can_be_read_is_an_error_after_reading(root: Path, cache: Cache) -> None:
@@ -206,7 +206,7 @@ def test_what_names_show_to_be_wrong_is_told_before_anything_is_read(
     root: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(root, {"loose.jpg": b""})
-    monkeypatch.setattr(catalog_module, "read_regular_file", None)
+    monkeypatch.setattr(dataset_module, "read_regular_file", None)
     with pytest.raises(BadCatalog, match="beside the class folders"):
         read(root, cache)
 
@@ -215,11 +215,11 @@ def test_the_sink_gets_the_pixels_of_each_content_once_in_order(root: Path, cach
     shutil.copy(root / "cats" / "0.png", root / "cats" / "copy.png")
     shutil.copy(root / "cats" / "0.png", root / "dogs" / "copy.png")
     sink = Sink()
-    catalog = read(root, cache, sink)
-    assert len(catalog.pictures) == 8
-    assert [sha256 for sha256, _ in sink.taken] == list(dict.fromkeys(one.sha256 for one in catalog.pictures))
+    dataset = read(root, cache, sink)
+    assert len(dataset.pictures) == 8
+    assert [sha256 for sha256, _ in sink.taken] == list(dict.fromkeys(one.sha256 for one in dataset.pictures))
     assert sink.threads == {threading.get_ident()}
-    for picture in catalog.pictures:
+    for picture in dataset.pictures:
         pixels = dict(sink.taken)[picture.sha256]
         assert np.array_equal(pixels, decode(picture.path.read_bytes(), SMALL, name="x").pixels)
 
@@ -227,9 +227,9 @@ def test_the_sink_gets_the_pixels_of_each_content_once_in_order(root: Path, cach
 def test_the_sink_is_asked_for_every_file_and_gets_only_what_it_wants(root: Path, cache: Cache) -> None:
     wanted = sha256_of((root / "cats" / "1.png").read_bytes())
     sink = Sink(lambda sha256: sha256 == wanted)
-    catalog = read(root, cache, sink)
+    dataset = read(root, cache, sink)
     assert [sha256 for sha256, _ in sink.taken] == [wanted]
-    assert sorted(sink.asked) == sorted(one.sha256 for one in catalog.pictures)
+    assert sorted(sink.asked) == sorted(one.sha256 for one in dataset.pictures)
 
 
 def test_unreadable_files_never_reach_the_sink(root: Path, cache: Cache) -> None:
@@ -290,7 +290,7 @@ def test_damaged_facts_are_found_out_again(root: Path, tmp_path: Path) -> None:
 def test_facts_are_stored_in_portions(
     root: Path, cache: Cache, decoded_sides: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_module, "_WRITE_EVERY", 2)
+    monkeypatch.setattr(dataset_module, "_WRITE_EVERY", 2)
     first = read(root, cache)
     decoded_sides.clear()
     assert read(root, cache) == first
@@ -327,7 +327,7 @@ class Listener:
 def test_progress_is_told_of_every_file(root: Path, cache: Cache) -> None:
     put(root, {"cats/bad.jpg": b""})
     listener = Listener()
-    read_catalog(find(root), SMALL, cache=cache, threads=2, progress=listener)
+    read_dataset(find(root), SMALL, cache=cache, threads=2, progress=listener)
     assert listener.stages == [("Reading pictures", 7, "pictures")]
     assert listener.done == 7
 
@@ -351,21 +351,21 @@ def pictures(*rows: tuple[str, str, str]) -> tuple[Picture, ...]:
 
 def test_the_fingerprint_is_of_contents_and_labels_alone() -> None:
     rows = [("a.jpg", "11", "cat"), ("b.jpg", "22", "dog")]
-    one = Catalog(Path("x"), pictures(*rows), ()).fingerprint
+    one = Dataset(Path("x"), pictures(*rows), ()).fingerprint
     assert len(one) == 64
     renamed = [("z.jpg", "22", "dog"), ("y.jpg", "11", "cat")]
-    assert Catalog(Path("y"), pictures(*renamed), (LeftOut("n", "empty"),)).fingerprint == one
+    assert Dataset(Path("y"), pictures(*renamed), (LeftOut("n", "empty"),)).fingerprint == one
     for changed in ([("a.jpg", "11", "cat")], [*rows, rows[0]], [("a.jpg", "12", "cat"), rows[1]],
                     [("a.jpg", "11", "dog"), rows[1]]):  # fmt: skip
-        assert Catalog(Path("x"), pictures(*changed), ()).fingerprint != one
+        assert Dataset(Path("x"), pictures(*changed), ()).fingerprint != one
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8 are a Linux matter")
 def test_names_that_are_not_utf_8_are_read_like_others(root: Path, cache: Cache) -> None:
     put(root, {os.fsdecode(b"caf\xe9/\xff.png"): encoded(drawn(5))})
-    catalog = read(root, cache)
-    assert os.fsencode(catalog.classes[0]) == b"caf\xe9"
-    assert len(catalog.fingerprint) == 64
+    dataset = read(root, cache)
+    assert os.fsencode(dataset.classes[0]) == b"caf\xe9"
+    assert len(dataset.fingerprint) == 64
 
 
 ROOT = Path("/home/me/photos")

@@ -15,18 +15,18 @@ from PIL import Image, ImageEnhance, ImageFilter
 from pawsight.core.cache import Cache
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT
-from pawsight.data.dataset import facts_of_files
+from pawsight.data.dataset import facts_by_name
 from pawsight.data.facts import (
     FACTS_SPACE,
-    TRAITS,
+    QUALITY_FLAGS,
     USUAL,
     Facts,
-    TraitLimits,
+    QualityLimits,
     as_bytes,
     facts_from,
     facts_of,
     known_facts,
-    traits_of,
+    quality_flags,
 )
 from pawsight.data.folders import Candidate
 from pawsight.images.decode import DecodeSettings, decode
@@ -79,7 +79,7 @@ def test_files_that_are_no_pictures_have_no_facts(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     files = [Candidate(tmp_path / name, name, "cats", None) for name in ("text.png", "white.png", "gone.png")]
     with Cache(tmp_path / "cache") as cache:
-        facts = facts_of_files(files, cache=cache, threads=2, progress=SILENT)
+        facts = facts_by_name(files, cache=cache, threads=2, progress=SILENT)
     assert list(facts) == ["white.png"]
     assert (facts["white.png"].width, facts["white.png"].height) == (30, 20)
 
@@ -93,7 +93,7 @@ def looking(**figures):
 
 
 def test_a_usual_photograph_has_no_traits():
-    assert traits_of(FACTS) == ()
+    assert quality_flags(FACTS) == ()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_usual_photograph_has_no_traits():
     ],
 )
 def test_each_trait_is_found_alone(trait, facts):
-    assert traits_of(facts) == (trait,)
+    assert quality_flags(facts) == (trait,)
 
 
 @pytest.mark.parametrize(
@@ -129,34 +129,34 @@ def test_each_trait_is_found_alone(trait, facts):
     ],
 )
 def test_what_stands_at_its_limit_is_usual(facts):
-    assert traits_of(facts) == ()
+    assert quality_flags(facts) == ()
 
 
 def test_small_pictures_are_soft_because_they_are_magnified_and_not_called_blurry():
-    assert traits_of(replace(looking(sharpness=0.001), width=119, height=119)) == ()
-    assert traits_of(replace(looking(sharpness=0.001), width=120, height=120)) == ("blurry",)
+    assert quality_flags(replace(looking(sharpness=0.001), width=119, height=119)) == ()
+    assert quality_flags(replace(looking(sharpness=0.001), width=120, height=120)) == ("blurry",)
 
 
 def test_dark_and_bright_pictures_are_not_called_grey():
-    assert traits_of(looking(brightness=10.0, chroma=0.5)) == ("dark",)
-    assert traits_of(looking(brightness=250.0, chroma=0.5)) == ("bright",)
+    assert quality_flags(looking(brightness=10.0, chroma=0.5)) == ("dark",)
+    assert quality_flags(looking(brightness=250.0, chroma=0.5)) == ("bright",)
 
 
 def test_several_traits_come_in_the_order_of_the_list():
     all_of_them = replace(looking(brightness=10.0), width=150, height=20, orientation=3)
-    found = traits_of(all_of_them)
+    found = quality_flags(all_of_them)
     assert found == ("tiny", "odd-aspect", "dark", "rotated")
-    assert sorted(found, key=TRAITS.index) == list(found)
+    assert sorted(found, key=QUALITY_FLAGS.index) == list(found)
 
 
 def test_limits_can_be_given():
-    assert traits_of(FACTS, TraitLimits(tiny_px=400)) == ("tiny",)
+    assert quality_flags(FACTS, QualityLimits(tiny_px=400)) == ("tiny",)
 
 
 def test_every_limit_says_its_unit():
     source = Path(__file__).parents[2] / "src" / "pawsight" / "data" / "facts.py"
     lines = source.read_text().splitlines()
-    for one in fields(TraitLimits):
+    for one in fields(QualityLimits):
         assert any(line.strip().startswith(f"{one.name}:") and "  # " in line for line in lines)
 
 
@@ -182,7 +182,7 @@ def share(images, trait, change):
         file = io.BytesIO()
         change(image).save(file, "JPEG", quality=85)
         pixels = decode(file.getvalue(), DecodeSettings(image_px=HASHED_PX), name="x").pixels
-        found += trait in traits_of(Facts(*image.size, "JPEG", 1, 0, measure_looks(pixels)))
+        found += trait in quality_flags(Facts(*image.size, "JPEG", 1, 0, measure_looks(pixels)))
     return found / len(images)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pawsight.core.errors import BadCatalog, StorageError
 from pawsight.core.progress import Silent
 from pawsight.core.runs import write_table
-from pawsight.data.dataset import Catalog, Picture
+from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
 from pawsight.data.folders import Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow, cut, found_for, path_key, read_split_file, split_as_given
@@ -34,11 +34,11 @@ def picture(name: str, label: str, content: object, *, phash: int | None = None)
     return Picture(Path("photos") / name, name, label, None, digest(content), facts)
 
 
-def catalog(*pictures: Picture) -> Catalog:
-    return Catalog(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
+def dataset(*pictures: Picture) -> Dataset:
+    return Dataset(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
 
 
-SIX = catalog(*(picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in ("cats", "dogs") for n in (1, 2, 3)))
+SIX = dataset(*(picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in ("cats", "dogs") for n in (1, 2, 3)))
 GOOD = """path,part
 cats/1.jpg,train
 cats/2.jpg,validation
@@ -90,7 +90,7 @@ def test_every_picture_gets_the_part_of_its_line(written):
 @given(st.integers(0, 2**31 - 1), st.integers(3, 12))
 def test_a_cut_of_our_own_comes_back_from_its_file_with_the_same_digest(tmp_path_factory, seed, each):
     pictures = [picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in ("a, b", 'c "d"') for n in range(each)]
-    whole = catalog(*pictures)
+    whole = dataset(*pictures)
     made = make_split(whole, seed=seed)
     path = tmp_path_factory.mktemp("split") / "splits.csv"
     rows = [(one.name, one.sha256, one.label, one.part) for one in made.assigned]
@@ -138,7 +138,7 @@ def test_a_line_with_a_hash_finds_its_picture_under_any_name(written):
 
 
 def test_copies_have_a_line_each_and_the_one_with_the_own_path_is_meant(written):
-    twins = catalog(*SIX.pictures, picture("cats/4.jpg", "cats", "cats3"))
+    twins = dataset(*SIX.pictures, picture("cats/4.jpg", "cats", "cats3"))
     lines = GOOD.replace("path,part", "path,part,sha256").replace(
         "cats/3.jpg,test", f"cats/3.jpg,test,{digest('cats3')}"
     )
@@ -186,7 +186,7 @@ def test_a_content_in_two_parts_without_a_line_of_its_own_is_refused(written):
 
 
 def test_equal_and_nearly_equal_pictures_in_two_parts_are_listed_with_their_lines_and_refused(written):
-    leaky = catalog(
+    leaky = dataset(
         *SIX.pictures,
         picture("cats/1 copy.jpg", "cats", "cats1"),
         picture("dogs/1 small.jpg", "dogs", "small", phash=SIX.pictures[3].facts.phash ^ 0b11),
@@ -207,7 +207,7 @@ def test_of_many_leaks_ten_are_listed(written):
     copies = [picture(f"cats/copy {n:02}.jpg", "cats", f"pair{n}") for n in range(13)]
     others = [picture(f"cats/orig {n:02}.jpg", "cats", f"pair{n}") for n in range(13)]
     lines = "".join(f"cats/copy {n:02}.jpg,train\ncats/orig {n:02}.jpg,test\n" for n in range(13))
-    told = refusal(split_as_given, catalog(*SIX.pictures, *copies, *others), written(GOOD + lines))
+    told = refusal(split_as_given, dataset(*SIX.pictures, *copies, *others), written(GOOD + lines))
     assert len(told.why.splitlines()) == 11
     assert told.why.endswith("And 3 more.")
 
@@ -265,7 +265,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
 
 def test_names_that_are_no_text_are_found(written):
     odd = b"cats/\xe9.jpg".decode("utf-8", "surrogateescape")
-    split = split_as_given(catalog(*SIX.pictures, picture(odd, "cats", "odd")), written(GOOD + f"{odd},train\n"))
+    split = split_as_given(dataset(*SIX.pictures, picture(odd, "cats", "odd")), written(GOOD + f"{odd},train\n"))
     assert sides(split)[odd] == "train"
 
 

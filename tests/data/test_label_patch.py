@@ -14,7 +14,7 @@ from PIL import Image
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadCatalog, DataError, StorageError
 from pawsight.data import label_patch as module
-from pawsight.data.dataset import read_catalog
+from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
 from pawsight.data.given_split import read_split_file
 from pawsight.data.label_patch import ACTIONS, Decision, Patch, apply, newest, read_patch, write_patch
@@ -162,20 +162,20 @@ def data(tmp_path, cache_folder):
             )
     (tmp_path / "data/dogs/copy.png").write_bytes((tmp_path / "data/cats/0.png").read_bytes())
     with Cache(cache_folder) as cache:
-        catalog = read_catalog(find(tmp_path / "data"), DecodeSettings(), cache=cache, threads=2)
-    return catalog, make_split(catalog)
+        dataset = read_dataset(find(tmp_path / "data"), DecodeSettings(), cache=cache, threads=2)
+    return dataset, make_split(dataset)
 
 
-def patch_of(catalog, *some):
-    contents = {one.name: one.sha256 for one in catalog.pictures}
+def patch_of(dataset, *some):
+    contents = {one.name: one.sha256 for one in dataset.pictures}
     rows = [Decision(path, contents[path], action, label, line=2 + at) for at, (path, action, label) in enumerate(some)]
     return Patch(FILE, "f" * 64, tuple(rows))
 
 
 def test_relabelled_pictures_change_their_label_and_keep_their_part(data):
-    catalog, split = data
-    patch = patch_of(catalog, ("cats/1.png", "relabel", "dogs"), ("cats/2.png", "keep", ""), ("dogs/3.png", "drop", ""))
-    patched, cut, outcome = apply(catalog, split, patch)
+    dataset, split = data
+    patch = patch_of(dataset, ("cats/1.png", "relabel", "dogs"), ("cats/2.png", "keep", ""), ("dogs/3.png", "drop", ""))
+    patched, cut, outcome = apply(dataset, split, patch)
     before = {one.name: one for one in split.assigned}
     after = {one.name: one for one in cut.assigned}
     assert {name: one.part for name, one in after.items()} == {
@@ -189,61 +189,61 @@ def test_relabelled_pictures_change_their_label_and_keep_their_part(data):
 
 
 def test_a_patch_that_keeps_everything_changes_nothing(data):
-    catalog, split = data
+    dataset, split = data
     patched, cut, outcome = apply(
-        catalog, split, patch_of(catalog, *[(one.name, "keep", "") for one in catalog.pictures])
+        dataset, split, patch_of(dataset, *[(one.name, "keep", "") for one in dataset.pictures])
     )
-    assert (patched, cut) == (catalog, split)
+    assert (patched, cut) == (dataset, split)
     assert outcome.kept == 13
 
 
 def test_of_copies_the_one_that_is_named_is_meant(data):
-    catalog, split = data
-    patched, cut, outcome = apply(catalog, split, patch_of(catalog, ("dogs/copy.png", "drop", "")))
+    dataset, split = data
+    patched, cut, outcome = apply(dataset, split, patch_of(dataset, ("dogs/copy.png", "drop", "")))
     assert outcome.dropped == 1
-    assert {one.name for one in catalog.pictures} - {one.name for one in patched.pictures} == {"dogs/copy.png"}
+    assert {one.name for one in dataset.pictures} - {one.name for one in patched.pictures} == {"dogs/copy.png"}
     assert all("dogs/copy.png" not in [one.name for one in group] for group in cut.alike)
 
 
 def test_pictures_that_were_moved_are_known_by_their_content(data):
-    catalog, split = data
-    content = next(one.sha256 for one in catalog.pictures if one.name == "cats/4.png")
+    dataset, split = data
+    content = next(one.sha256 for one in dataset.pictures if one.name == "cats/4.png")
     moved = Patch(FILE, "f" * 64, (Decision("elsewhere/old.png", content, "relabel", "dogs"),))
-    patched, _, outcome = apply(catalog, split, moved)
+    patched, _, outcome = apply(dataset, split, moved)
     assert outcome.relabelled == 1
     assert next(one.label for one in patched.pictures if one.name == "cats/4.png") == "dogs"
 
 
 def test_pictures_that_are_not_there_are_counted(data):
-    catalog, split = data
-    _, cut, outcome = apply(catalog, split, Patch(FILE, "f" * 64, (Decision("cats/1.png", "9" * 64, "drop"),)))
+    dataset, split = data
+    _, cut, outcome = apply(dataset, split, Patch(FILE, "f" * 64, (Decision("cats/1.png", "9" * 64, "drop"),)))
     assert (cut, outcome.unknown, outcome.dropped) == (split, 1, 0)
     assert "; 1 is about a picture whose content " in outcome.sentence()
     assert (outcome.changed, outcome.fits_nothing) == (1, True)
 
 
 def test_changes_to_the_test_part_are_made_and_told(data):
-    catalog, split = data
+    dataset, split = data
     one = split.part("test")[0]
     other = "dogs" if one.label == "cats" else "cats"
-    _, _, outcome = apply(catalog, split, patch_of(catalog, (one.name, "relabel", other)))
+    _, _, outcome = apply(dataset, split, patch_of(dataset, (one.name, "relabel", other)))
     assert outcome.in_test == 1
     assert "1 of the test part was changed" in outcome.sentence()
 
 
 def test_a_label_that_is_no_class_is_told_with_its_line(data):
-    catalog, split = data
+    dataset, split = data
     with pytest.raises(DataError) as told:
-        apply(catalog, split, patch_of(catalog, ("cats/1.png", "keep", ""), ("cats/2.png", "relabel", "geese")))
+        apply(dataset, split, patch_of(dataset, ("cats/1.png", "keep", ""), ("cats/2.png", "relabel", "geese")))
     assert told.value.what == f"{FILE} does not fit this data."
     assert told.value.why == "Line 3: there is no class 'geese'."
     assert "'cats', 'dogs'" in told.value.fix
 
 
 def test_a_patch_that_leaves_nothing_of_a_class_is_refused(data):
-    catalog, split = data
-    every = [(one.name, "drop", "") for one in catalog.pictures if one.label == "cats"]
+    dataset, split = data
+    every = [(one.name, "drop", "") for one in dataset.pictures if one.label == "cats"]
     with pytest.raises(BadCatalog) as told:
-        apply(catalog, split, patch_of(catalog, *every))
+        apply(dataset, split, patch_of(dataset, *every))
     assert told.value.what == f"{FILE} leaves no picture of 'cats'."
     assert told.value.why == "It relabels 0 and drops 6."

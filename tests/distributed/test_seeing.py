@@ -20,7 +20,7 @@ from pawsight.commands.seeing import SeenByPool
 from pawsight.commands.train import train
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
-from pawsight.data.dataset import see_files, stored
+from pawsight.data.dataset import read_files, store_facts
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.folders import Candidate
 from pawsight.distributed.pool import Pool
@@ -58,7 +58,7 @@ def sink_on(colour_backbone):
 def seen_here(candidates, cache, sink):
     """Hash, facts and problem of each file, as this process sees them; features go to the sink."""
     rows = []
-    for seen in see_files(candidates, SETTINGS, cache=cache, threads=2, sink=sink):
+    for seen in read_files(candidates, SETTINGS, cache=cache, threads=2, sink=sink):
         if seen.pixels is not None:
             sink.take(seen.sha256, seen.pixels)
         rows.append((seen.sha256, seen.facts, seen.problem))
@@ -129,8 +129,8 @@ def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candida
 
     sink, one = Sink(), candidates[0]
     with Cache(tmp_path / "one") as cache:
-        (seen,) = see_files([one], SETTINGS, cache=cache, threads=1)
-        list(stored([seen], cache))
+        (seen,) = read_files([one], SETTINGS, cache=cache, threads=1)
+        list(store_facts([seen], cache))
         known, strange = Look(seen.sha256, None, None, ""), Look("0" * 64, None, None, "")
         taken = room._taken(one, known, cache, sink)
         assert (taken.facts, taken.fresh, taken.problem) == (seen.facts, False, "")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pawsight.core.storage import plain_cell, sha256_of
 from pawsight.data.audit import PROBLEMS, Finding, found
-from pawsight.data.dataset import Catalog, Picture
+from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
 from pawsight.images.quality import Looks
 from pawsight.reports.audit_page import SHOWN, make_page, render_csv, render_html
@@ -43,7 +43,7 @@ def catalog(tmp_path_factory):
     pictures = [picture(root, f"cats/{number}.png", (5 * number, 90, 30)) for number in range(39)]
     pictures += [picture(root, f"dogs/{number}.png", (30, 90, 5 * number)) for number in range(4)]
     pictures.append(picture(root, NASTY.replace("/>", ">"), (9, 9, 9)))
-    return Catalog(root, tuple(sorted(pictures, key=lambda one: one.name)), ())
+    return Dataset(root, tuple(sorted(pictures, key=lambda one: one.name)), ())
 
 
 def one_of_each(catalog):
@@ -123,7 +123,7 @@ def test_files_that_are_no_pictures_are_listed_with_their_reason(catalog):
 
 
 def test_pictures_that_are_gone_or_changed_are_named_and_not_shown(catalog):
-    elsewhere = Catalog(catalog.root / "nowhere", catalog.pictures, ())
+    elsewhere = Dataset(catalog.root / "nowhere", catalog.pictures, ())
     told = section(render_html(make_page("x", elsewhere, [found("cats/1.png", "dark", 3.0)], again="")), "dark")
     assert "cats/1.png" in told
     assert "brightness 3.0" in told

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.data.dataset import Catalog, Picture
-from pawsight.data.facts import USUAL, Facts, TraitLimits, traits_of
+from pawsight.data.dataset import Dataset, Picture
+from pawsight.data.facts import USUAL, Facts, QualityLimits, quality_flags
 from pawsight.data.split import PARTS, Assigned, Split
 
 SEVERITIES = ("high", "medium", "low")
@@ -86,22 +86,22 @@ _NOT_MISSED = ("hidden", "a link to a folder that is listed already")  # reasons
 _COMMON = 0.5  # share of grey pictures from which they are the rule
 
 
-def audit(catalog: Catalog, split: Split, *, limits: TraitLimits = USUAL) -> tuple[Finding, ...]:
+def audit(dataset: Dataset, split: Split, *, limits: QualityLimits = USUAL) -> tuple[Finding, ...]:
     """List what is wrong.
 
     Args:
-        catalog: all pictures with their facts.
-        split: of the same catalog; its groups of pictures that look alike are judged.
+        dataset: all pictures with their facts.
+        split: of the same dataset; its groups of pictures that look alike are judged.
         limits: what is called dark, tiny and so on.
 
     Returns:
         findings ordered by severity, problem, path; the same data give the same findings.
     """
     findings = [
-        *_left_out(catalog),
-        *_unusual(catalog, limits),
-        *alike_findings(catalog, split),
-        *class_findings(catalog, limits),
+        *_left_out(dataset),
+        *_unusual(dataset, limits),
+        *alike_findings(dataset, split),
+        *class_findings(dataset, limits),
     ]
     return tuple(sorted(findings, key=_rank))
 
@@ -110,8 +110,8 @@ def _rank(one: Finding) -> tuple[int, str, str, str]:
     return SEVERITIES.index(one.severity), one.problem, one.path, str(one.value)
 
 
-def _left_out(catalog: Catalog) -> Iterator[Finding]:
-    for one in catalog.left_out:
+def _left_out(dataset: Dataset) -> Iterator[Finding]:
+    for one in dataset.left_out:
         if one.reason.startswith("outside "):
             yield found(one.name, "outside-parts", one.reason)
         elif one.reason == "truncated":
@@ -120,12 +120,12 @@ def _left_out(catalog: Catalog) -> Iterator[Finding]:
             yield found(one.name, "unreadable", one.reason)
 
 
-def _unusual(catalog: Catalog, limits: TraitLimits) -> Iterator[Finding]:
+def _unusual(dataset: Dataset, limits: QualityLimits) -> Iterator[Finding]:
     """List pictures that are unlike photographs in general; grey ones only among colour."""
-    traits = {one.name: traits_of(one.facts, limits) for one in catalog.pictures}
+    traits = {one.name: quality_flags(one.facts, limits) for one in dataset.pictures}
     counted = Counter(trait for own in traits.values() for trait in own)
-    grey_is_usual = counted["grey"] > _COMMON * len(catalog.pictures)
-    for one in catalog.pictures:
+    grey_is_usual = counted["grey"] > _COMMON * len(dataset.pictures)
+    for one in dataset.pictures:
         for trait in traits[one.name]:
             if not (trait == "grey" and grey_is_usual):
                 yield found(one.name, trait, _figure(trait, one.facts))
@@ -158,9 +158,9 @@ def _has_wrong_suffix(picture: Picture) -> bool:
 _COMPARED = 20  # pictures of a class and part among which the nearest is looked for; a thousand white pages are alike
 
 
-def alike_findings(catalog: Catalog, split: Split) -> Iterator[Finding]:
+def alike_findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
     """List pictures that equal or nearly equal another one."""
-    hashes = {one.name: one.facts.phash for one in catalog.pictures}
+    hashes = {one.name: one.facts.phash for one in dataset.pictures}
     for group in split.alike:
         yield from _of_group(group, hashes)
 
@@ -221,14 +221,14 @@ _OWN_SIZE = 0.02  # share of all pictures from which an exact size is a category
 _RANGES = 8
 
 
-def class_findings(catalog: Catalog, limits: TraitLimits) -> Iterator[Finding]:
+def class_findings(dataset: Dataset, limits: QualityLimits) -> Iterator[Finding]:
     """List classes with too few pictures, and whatever beside the picture tells the class."""
-    folders = class_folders(catalog)
-    most = max(catalog.counts.values(), default=0)
-    for label, count in catalog.counts.items():
+    folders = class_folders(dataset)
+    most = max(dataset.counts.values(), default=0)
+    for label, count in dataset.counts.items():
         if most > LOPSIDED * count:
             yield found(folders[label], "lopsided", round(most / count, 1))
-    for name, one in _told_beside(catalog, limits).items():
+    for name, one in _told_beside(dataset, limits).items():
         told = _words(name, one)
         if one.strength >= GIVES_AWAY:
             yield found(folders[one.label], f"shortcut-{name}", told)
@@ -236,24 +236,24 @@ def class_findings(catalog: Catalog, limits: TraitLimits) -> Iterator[Finding]:
             yield found(folders[one.label], "rotation-differs", told)
 
 
-def class_folders(catalog: Catalog) -> dict[str, str]:
+def class_folders(dataset: Dataset) -> dict[str, str]:
     """Return the folder of each class, the bare name where its pictures lie in several."""
     folders = defaultdict(set)
-    for one in catalog.pictures:
+    for one in dataset.pictures:
         folders[one.label].add(str(PurePosixPath(one.name).parent))
     return {label: next(iter(own)) if len(own) == 1 else label for label, own in folders.items()}
 
 
-def _told_beside(catalog: Catalog, limits: TraitLimits) -> dict[str, Association]:
-    facts = [one.facts for one in catalog.pictures]
+def _told_beside(dataset: Dataset, limits: QualityLimits) -> dict[str, Association]:
+    facts = [one.facts for one in dataset.pictures]
     features = {
         "size": _sizes(facts),
         "camera": [one.looks.camera or "no camera" for one in facts],
         "format": [one.format for one in facts],
-        "colour": ["grey" if "grey" in traits_of(one, limits) else "colour" for one in facts],
+        "colour": ["grey" if "grey" in quality_flags(one, limits) else "colour" for one in facts],
         "rotation": ["turned by EXIF" if one.orientation > 1 else "upright" for one in facts],
     }
-    return associations([one.label for one in catalog.pictures], features)
+    return associations([one.label for one in dataset.pictures], features)
 
 
 def _sizes(facts: list[Facts]) -> list[str]:

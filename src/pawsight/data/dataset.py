@@ -1,9 +1,7 @@
-"""What is in the user's folders: pictures with their class, and what was left out and why.
+"""The dataset: labelled pictures, what was left out and why, and the checks that it can be trained on.
 
-Enters: a `Source`. Leaves: a `Catalog`. Does not know: models, where parts are cut, what the pixels are used for.
-
-One pass over the files does all that needs their bytes: hash, decode, fingerprint, and hand the pixels to a
-`PixelSink` (training computes features in it) so that no picture is decoded twice.
+Which files are pictures of which class is read in folders.py. Here each file is read once: hashed, decoded, measured
+(facts.py) and handed to a `PixelSink`, in which training computes features, so that no picture is decoded twice.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -26,6 +25,7 @@ from pawsight.images.decode import READABLE_NAMES, DecodeSettings, Pixels, decod
 from pawsight.images.fingerprint import HASHED_PX
 from pawsight.images.loader import read_regular_file
 
+_SHOWN = 5  # names listed in a message before "and N more"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
 
 
@@ -41,36 +41,35 @@ class Picture:
     facts: Facts
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+@dataclass(frozen=True)  # without slots, for the cached properties
+class Dataset:
     """All pictures of a data set, sorted by name."""
 
     root: Path
     pictures: tuple[Picture, ...]
     left_out: tuple[LeftOut, ...]
 
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of pictures in each class, by sorted class name."""
+        return dict(sorted(Counter(picture.label for picture in self.pictures).items()))
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, sorted."""
-        return tuple(sorted({picture.label for picture in self.pictures}))
+        return tuple(self.counts)
 
     @property
-    def counts(self) -> dict[str, int]:
-        """Pictures in each class, by sorted class name."""
-        counted = Counter(picture.label for picture in self.pictures)
-        return {label: counted[label] for label in self.classes}
-
-    @property
-    def taught(self) -> set[str]:
-        """Classes with a picture that training may see."""
+    def trainable(self) -> set[str]:
+        """Classes with a picture that may be used for training."""
         return {picture.label for picture in self.pictures if picture.part in (None, "train")}
 
     @property
     def baseline(self) -> float:
-        """Share of the commonest class: the accuracy of always answering it."""
+        """Share of the largest class: the accuracy of always answering it."""
         return max(self.counts.values()) / len(self.pictures)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the contents and labels, whatever the files are called."""
         lines = sorted(f"{picture.sha256},{picture.label}" for picture in self.pictures)
@@ -78,18 +77,18 @@ class Catalog:
 
 
 class PixelSink(Protocol):
-    """Somebody who wants the pixels while they are in memory."""
+    """A consumer of the pixels while they are in memory."""
 
     def wants(self, sha256: str) -> bool:
-        """Say whether the pixels of this content are needed; called from several threads, for every file."""
+        """Return whether the pixels of this content are needed; called from several threads, for every file."""
 
     def take(self, sha256: str, pixels: Pixels) -> None:
-        """Receive pixels (image_px, image_px, 3) uint8; called from one thread, in the order of the catalog."""
+        """Receive pixels (image_px, image_px, 3) uint8; called from one thread, in the order of the dataset."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What became of one file: its facts, or the problem that keeps it out."""
+class FileRead:
+    """The result of reading one file: its facts, or the problem that keeps it out."""
 
     candidate: Candidate
     sha256: str
@@ -99,8 +98,8 @@ class Seen:
     problem: str
 
 
-class See(Protocol):
-    """Somebody who looks at files, as `see_files` does; what it has to prepare it prepares when it is called."""
+class FileReader(Protocol):
+    """A function that reads files as `read_files` does; it prepares what it needs when it is called."""
 
     def __call__(
         self,
@@ -110,11 +109,11 @@ class See(Protocol):
         cache: Cache,
         threads: int,
         sink: PixelSink | None,
-    ) -> Iterator[Seen]:
-        """Return one `Seen` for each file, in order; one without pixels has handed to the sink what it wants."""
+    ) -> Iterator[FileRead]:
+        """Return one `FileRead` for each file, in order; one without pixels has handed to the sink what it wants."""
 
 
-def read_catalog(
+def read_dataset(
     found: Found,
     settings: DecodeSettings,
     *,
@@ -122,61 +121,54 @@ def read_catalog(
     threads: int,
     sink: PixelSink | None = None,
     progress: Progress = SILENT,
-    see: See | None = None,
-) -> Catalog:
+    see: FileReader | None = None,
+) -> Dataset:
     """Read every file that was found, once.
 
     Args:
-        found: files with their labels, from `finder.find`.
+        found: files with their labels, from `folders.find`.
         settings: how to decode; the pixels go to `sink`.
-        cache: where facts about known contents lie.
+        cache: where facts about known contents are stored.
         threads: files worked on at once.
-        sink: who wants the pixels; gets those of equal files once.
-        progress: who is told how far it is.
-        see: who looks at the files; None is this process, by `see_files`.
+        sink: receives the pixels, those of equal files once.
+        progress: shows how far it is.
+        see: reads the files; None is `read_files`, in this process.
 
     Raises:
         NoPictures, BadCatalog: there is nothing that can be trained on.
     """
     check_found(found)
     pictures, left_out, taken = [], list(found.left_out), set()
-    looks = (see or see_files)(found.candidates, settings, cache=cache, threads=threads, sink=sink)
+    files = (see or read_files)(found.candidates, settings, cache=cache, threads=threads, sink=sink)
     with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
-        for seen in looks:
+        for file in files:
             step.advance()
-            if seen.facts is None:
-                left_out.append(LeftOut(seen.candidate.name, seen.problem))
+            candidate = file.candidate
+            if file.facts is None:
+                left_out.append(LeftOut(candidate.name, file.problem))
                 continue
-            if sink is not None and seen.pixels is not None and seen.sha256 not in taken:
-                taken.add(seen.sha256)
-                sink.take(seen.sha256, seen.pixels)
-            one = seen.candidate
-            pictures.append(Picture(one.path, one.name, one.label, one.part, seen.sha256, seen.facts))
-    catalog = Catalog(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda one: one.name)))
-    check_classes(found, catalog.counts, catalog.left_out, catalog.taught)
-    return catalog
+            if sink is not None and file.pixels is not None and file.sha256 not in taken:
+                taken.add(file.sha256)
+                sink.take(file.sha256, file.pixels)
+            pictures.append(
+                Picture(candidate.path, candidate.name, candidate.label, candidate.part, file.sha256, file.facts)
+            )
+    dataset = Dataset(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)))
+    check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
+    return dataset
 
 
-def see_files(
+def read_files(
     candidates: Sequence[Candidate],
     settings: DecodeSettings,
     *,
     cache: Cache,
     threads: int,
     sink: PixelSink | None = None,
-) -> Iterator[Seen]:
-    """Look at files in threads, yielding one `Seen` for each in order; facts that are new are kept in the cache."""
-    return stored(_see_all(candidates, settings, cache, threads, sink), cache)
+) -> Iterator[FileRead]:
+    """Read files in threads, yielding one `FileRead` for each in order; new facts are stored in the cache."""
 
-
-def _see_all(
-    candidates: Sequence[Candidate],
-    settings: DecodeSettings,
-    cache: Cache,
-    threads: int,
-    sink: PixelSink | None,
-) -> Iterator[Seen]:
-    def see(candidate: Candidate) -> Seen:
+    def read(candidate: Candidate) -> FileRead:
         sha256 = ""
         try:
             data = read_regular_file(candidate.path)
@@ -185,48 +177,45 @@ def _see_all(
             wanted = sink is not None and sink.wants(sha256)
             decoded = decode(data, settings, name=candidate.name) if wanted else None
             facts = known or facts_of(data, settings, decoded, candidate.name)
-            return Seen(candidate, sha256, facts, known is None, decoded.pixels if decoded else None, "")
+            return FileRead(candidate, sha256, facts, known is None, decoded.pixels if decoded else None, "")
         except UnreadablePicture as error:
-            return Seen(candidate, sha256, None, False, None, error.why)
+            return FileRead(candidate, sha256, None, False, None, error.why)
 
-    return ordered_map(see, candidates, threads=threads)
+    return store_facts(ordered_map(read, candidates, threads=threads), cache)
 
 
-def stored(seen: Iterator[Seen], cache: Cache) -> Iterator[Seen]:
-    """Pass everything on, storing fresh facts as they come."""
+def store_facts(files: Iterator[FileRead], cache: Cache) -> Iterator[FileRead]:
+    """Yield all files, storing fresh facts as they come."""
     fresh: dict[str, bytes] = {}
-    for one in seen:
-        if one.fresh and one.facts is not None:
-            fresh[one.sha256] = as_bytes(one.facts)
+    for file in files:
+        if file.fresh and file.facts is not None:
+            fresh[file.sha256] = as_bytes(file.facts)
         if len(fresh) >= _WRITE_EVERY:
             cache.put_many(FACTS_SPACE, fresh)
             fresh = {}
-        yield replace(one, fresh=False)
+        yield replace(file, fresh=False)
     cache.put_many(FACTS_SPACE, fresh)
 
 
-def facts_of_files(
+def facts_by_name(
     candidates: Sequence[Candidate], *, cache: Cache, threads: int, progress: Progress = SILENT
 ) -> dict[str, Facts]:
-    """Return candidate name -> facts; files that cannot be read are not there.
+    """Return candidate name -> facts of files that need not form a dataset; unreadable ones are not there.
 
     Args:
         candidates: the files.
-        cache: where facts about known contents lie, and new ones go.
+        cache: where facts about known contents are stored, and new ones go.
         threads: files worked on at once.
-        progress: who is told how far it is.
+        progress: shows how far it is.
     """
     with progress.stage("Looking at the pictures", len(candidates), "pictures") as step:
         facts = {}
         settings = DecodeSettings(image_px=HASHED_PX)
-        for seen in see_files(candidates, settings, cache=cache, threads=threads):
+        for file in read_files(candidates, settings, cache=cache, threads=threads):
             step.advance()
-            if seen.facts is not None:
-                facts[seen.candidate.name] = seen.facts
+            if file.facts is not None:
+                facts[file.candidate.name] = file.facts
     return facts
-
-
-_SHOWN = 5  # names listed in a message before "and N more"
 
 
 def check_found(found: Found) -> None:
@@ -244,12 +233,12 @@ def check_found(found: Found) -> None:
     _check_lookalikes(found)
     if len(found.folders) == 1:
         raise _one_class(found, found.folders[0])
-    _check_filled(found, Counter(one.label for one in found.candidates), found.left_out)
-    _check_taught(found, {one.label for one in found.candidates if one.part in (None, "train")})
+    _check_filled(found, Counter(candidate.label for candidate in found.candidates), found.left_out)
+    _check_trainable(found, {candidate.label for candidate in found.candidates if candidate.part in (None, "train")})
 
 
 def check_classes(
-    found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut], taught: Collection[str]
+    found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut], trainable: Collection[str]
 ) -> None:
     """Refuse classes that turned out to hold nothing readable.
 
@@ -257,7 +246,7 @@ def check_classes(
         found: as `check_found` let it pass.
         counts: readable pictures of each class.
         left_out: all files that are not used.
-        taught: classes with a readable picture that training may see.
+        trainable: classes with a readable picture that may be used for training.
 
     Raises:
         NoPictures: no file was a readable picture.
@@ -268,7 +257,7 @@ def check_classes(
     _check_filled(found, counts, left_out)
     if len(counts) == 1:
         raise _one_class(found, next(iter(counts)))
-    _check_taught(found, taught)
+    _check_trainable(found, trainable)
 
 
 def _check_filled(found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut]) -> None:
@@ -276,17 +265,17 @@ def _check_filled(found: Found, counts: Mapping[str, int], left_out: Sequence[Le
     if empty:
         raise BadCatalog(
             f"{_classes(empty)} in {found.root} {_has(empty)} no readable picture.",
-            _why_left_out([one for one in left_out if _in_any(one.name, empty)]),
+            _why_left_out([file for file in left_out if _in_any(file.name, empty)]),
             "Put pictures there, or move the folder out of the data and type the same command again.",
         )
 
 
-def _check_taught(found: Found, taught: Collection[str]) -> None:
-    untaught = [label for label in found.folders if label not in taught]
-    if untaught:
+def _check_trainable(found: Found, trainable: Collection[str]) -> None:
+    missing = [label for label in found.folders if label not in trainable]
+    if missing:
         raise BadCatalog(
-            f"{_classes(untaught)} in {found.root} {_has(untaught)} no readable picture in train.",
-            "Nothing can be learnt about a class from validation and test pictures.",
+            f"{_classes(missing)} in {found.root} {_has(missing)} no readable picture in train.",
+            "A class is learnt from training pictures alone, not from validation and test pictures.",
             "Put pictures of it into train, or move its folders out of the data and type the same command again.",
         )
 
@@ -300,7 +289,7 @@ def _check_lookalikes(found: Found) -> None:
             names = " and ".join(repr(label) for label in sorted(labels))
             raise BadCatalog(
                 f"The folders {names} in {found.root} differ in upper and lower case alone.",
-                "They would become two classes that nobody can tell apart by name.",
+                "They would become two classes whose names look the same.",
                 "Give them the same name, or two clearly different ones.",
             )
 
@@ -334,7 +323,7 @@ def _nothing_found(found: Found, left_out: Sequence[LeftOut]) -> NoPictures:
 def _why_left_out(left_out: Sequence[LeftOut]) -> str:
     if not left_out:
         return "The folder is empty."
-    kinds = Counter((PurePosixPath(one.name).suffix.lower() or "no suffix", one.reason) for one in left_out)
+    kinds = Counter((PurePosixPath(file.name).suffix.lower() or "no suffix", file.reason) for file in left_out)
     shown = [f"{count:,} {suffix} ({reason})" for (suffix, reason), count in kinds.most_common(_SHOWN)]
     more = f" and {len(kinds) - _SHOWN} other kinds" if len(kinds) > _SHOWN else ""
     return f"Found instead: {', '.join(shown)}{more}."

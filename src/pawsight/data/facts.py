@@ -63,11 +63,11 @@ def as_bytes(facts: Facts) -> bytes:
     return json.dumps(values).encode()
 
 
-TRAITS = ("tiny", "huge", "odd-aspect", "dark", "bright", "blurry", "single-colour", "grey", "rotated")
+QUALITY_FLAGS = ("tiny", "huge", "odd-aspect", "dark", "bright", "blurry", "single-colour", "grey", "rotated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TraitLimits:
+class QualityLimits:
     """Where usual ends; measured means on the exercise's 3,000 photographs: docs/experiments.md, Audit thresholds."""
 
     tiny_px: int = 64  # of the shorter side: magnified fourfold for the network; measured: 5 photographs are smaller
@@ -81,16 +81,16 @@ class TraitLimits:
     grey: float = 2.5  # mean chroma, 0-255; measured: one photograph is grey and has 0, the next has 3.2
 
 
-USUAL = TraitLimits()
+USUAL = QualityLimits()
 
 
-def is_plain(facts: Facts, limits: TraitLimits = USUAL) -> bool:
+def is_plain(facts: Facts, limits: QualityLimits = USUAL) -> bool:
     """Return whether a picture is of one colour: its perceptual hash then says nothing."""
     return facts.looks.contrast < limits.single_colour
 
 
-def traits_of(facts: Facts, limits: TraitLimits = USUAL) -> tuple[str, ...]:
-    """Return the traits of a picture, in the order of `TRAITS`.
+def quality_flags(facts: Facts, limits: QualityLimits = USUAL) -> tuple[str, ...]:
+    """Return the traits of a picture, in the order of `QUALITY_FLAGS`.
 
     A picture of one colour is not called blurry or grey as well: there is nothing in it that could be sharp. Nor is a
     dark or bright one called grey: its colours are lost with its light.
@@ -109,4 +109,4 @@ def traits_of(facts: Facts, limits: TraitLimits = USUAL) -> tuple[str, ...]:
         looks.chroma < limits.grey and well_lit and not plain,
         facts.orientation > 1,
     )
-    return tuple(trait for trait, is_so in zip(TRAITS, holds, strict=True) if is_so)
+    return tuple(trait for trait, is_so in zip(QUALITY_FLAGS, holds, strict=True) if is_so)

@@ -16,7 +16,7 @@ from string import hexdigits
 from pawsight.core.errors import BadCatalog
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import plain_cell
-from pawsight.data.dataset import Catalog, Picture
+from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.folders import PART_NAMES, Found
 from pawsight.data.split import Assigned, Split, make_split, split_into
 from pawsight.data.tables import MAX_LINE_CHARS, Problems, Table, TableError, first_lines, open_table
@@ -110,11 +110,11 @@ def path_key(path: str) -> str:
     return unicodedata.normalize("NFC", path.strip().replace("\\", "/")).removeprefix("./")
 
 
-def cut(catalog: Catalog, *, seed: int, given: SplitFile | None = None, progress: Progress = SILENT) -> Split:
-    """Return the split of a catalog: as a file says, or else a cut of our own.
+def cut(dataset: Dataset, *, seed: int, given: SplitFile | None = None, progress: Progress = SILENT) -> Split:
+    """Return the split of a dataset: as a file says, or else a cut of our own.
 
     Args:
-        catalog: all pictures.
+        dataset: all pictures.
         seed: of our own cut; a given one has none.
         given: the lines of a split file.
         progress: is told about lines whose pictures are not there.
@@ -122,7 +122,7 @@ def cut(catalog: Catalog, *, seed: int, given: SplitFile | None = None, progress
     Raises:
         BadCatalog: the file does not fit the pictures, or pictures leak from part to part; with the lines to change.
     """
-    return make_split(catalog, seed=seed) if given is None else split_as_given(catalog, given, progress=progress)
+    return make_split(dataset, seed=seed) if given is None else split_as_given(dataset, given, progress=progress)
 
 
 def found_for(found: Found, given: SplitFile | None) -> Found:
@@ -132,20 +132,20 @@ def found_for(found: Found, given: SplitFile | None) -> Found:
     return replace(found, candidates=tuple(replace(candidate, part=None) for candidate in found.candidates))
 
 
-def split_as_given(catalog: Catalog, given: SplitFile, *, progress: Progress = SILENT) -> Split:
+def split_as_given(dataset: Dataset, given: SplitFile, *, progress: Progress = SILENT) -> Split:
     """Give each picture the part of its line: matched by sha256 where the line has one, else by path below the root.
 
     Raises:
         BadCatalog: a picture has no line or two that disagree, a class has nothing to learn from, validation is
             empty, or equal or nearly equal pictures lie in different parts.
     """
-    lines = _lines_of(catalog.pictures, given)
-    _check_complete(catalog, given, lines)
-    parts = [lines[picture.name].part for picture in catalog.pictures]
-    split = split_into(catalog, parts, how=f"as {given.path.name} says")
+    lines = _lines_of(dataset.pictures, given)
+    _check_complete(dataset, given, lines)
+    parts = [lines[picture.name].part for picture in dataset.pictures]
+    split = split_into(dataset, parts, how=f"as {given.path.name} says")
     _check_filled(split, given)
     _check_leaks(split, given, lines)
-    _note_unused(given, catalog, progress)
+    _note_unused(given, dataset, progress)
     return split
 
 
@@ -185,8 +185,8 @@ def _lines_of(pictures: Sequence[Picture], given: SplitFile) -> dict[str, SplitR
     return lines
 
 
-def _check_complete(catalog: Catalog, given: SplitFile, lines: Mapping[str, SplitRow]) -> None:
-    missing = [picture.name for picture in catalog.pictures if picture.name not in lines]
+def _check_complete(dataset: Dataset, given: SplitFile, lines: Mapping[str, SplitRow]) -> None:
+    missing = [picture.name for picture in dataset.pictures if picture.name not in lines]
     if not missing:
         return
     known = {path_key(row.path): row.line for row in given.rows}
@@ -198,7 +198,7 @@ def _check_complete(catalog: Catalog, given: SplitFile, lines: Mapping[str, Spli
     ]
     example = missing[0] if missing[0].isprintable() else repr(missing[0])
     raise BadCatalog(
-        f"{given.path} has no part for {len(missing):,} of {_pictures(len(catalog.pictures))} in {catalog.root}.",
+        f"{given.path} has no part for {len(missing):,} of {_pictures(len(dataset.pictures))} in {dataset.root}.",
         first_lines(why, shown=_SHOWN),
         f"Add a line for each, e.g. {example},train; or move the pictures out of the data.",
     )
@@ -247,16 +247,16 @@ def _leak(group: Sequence[Assigned], lines: Mapping[str, SplitRow]) -> str:
     return f"{names}: {kind}{f', and {more:,} more like them' if more else ''}."
 
 
-def _note_unused(given: SplitFile, catalog: Catalog, progress: Progress) -> None:
-    contents = {picture.sha256 for picture in catalog.pictures}
-    paths = {path_key(picture.name) for picture in catalog.pictures}
+def _note_unused(given: SplitFile, dataset: Dataset, progress: Progress) -> None:
+    contents = {picture.sha256 for picture in dataset.pictures}
+    paths = {path_key(picture.name) for picture in dataset.pictures}
     unused = [
         row for row in given.rows if (row.sha256 not in contents if row.sha256 else path_key(row.path) not in paths)
     ]
     if unused:
         lines = "1 line names a picture" if len(unused) == 1 else f"{len(unused):,} lines name pictures"
         progress.say(
-            f"Note     {lines} that {'is' if len(unused) == 1 else 'are'} not in {catalog.root}; the first is"
+            f"Note     {lines} that {'is' if len(unused) == 1 else 'are'} not in {dataset.root}; the first is"
             f" {unused[0].path!r} in line {unused[0].line} of {given.path.name}"
         )
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from pawsight.core.errors import BadCatalog, DataError, StorageError
 from pawsight.core.storage import plain_cell, regular_file, sha256_of, table_text, write_bytes
-from pawsight.data.dataset import Catalog
+from pawsight.data.dataset import Dataset
 from pawsight.data.folders import LeftOut
 from pawsight.data.split import Assigned, Split
 from pawsight.data.tables import ENCODING, Problems, Table, TableError, first_lines
@@ -176,27 +176,27 @@ class PatchOutcome:
         return not (self.relabelled or self.dropped or self.kept)
 
 
-def apply(catalog: Catalog, split: Split, patch: Patch) -> tuple[Catalog, Split, PatchOutcome]:
-    """Apply decisions to a catalog and to the split that was cut from it.
+def apply(dataset: Dataset, split: Split, patch: Patch) -> tuple[Dataset, Split, PatchOutcome]:
+    """Apply decisions to a dataset and to the split that was cut from it.
 
     Raises:
         DataError: a label is not that of a class. BadCatalog: nothing would be left of a class.
     """
-    _check_labels(catalog, patch)
-    chosen, unknown = _by_name(catalog, patch)
+    _check_labels(dataset, patch)
+    chosen, unknown = _by_name(dataset, patch)
     parts = {one.name: one.part for one in split.assigned}
-    labels = {one.name: one.label for one in catalog.pictures}
+    labels = {one.name: one.label for one in dataset.pictures}
     dropped = {name for name, one in chosen.items() if one.action == DROP}
     relabelled = {
         name: one.label for name, one in chosen.items() if one.action == RELABEL and one.label != labels[name]
     }
     pictures = tuple(
-        replace(one, label=relabelled.get(one.name, one.label)) for one in catalog.pictures if one.name not in dropped
+        replace(one, label=relabelled.get(one.name, one.label)) for one in dataset.pictures if one.name not in dropped
     )
     gone = [LeftOut(name, f"dropped by {patch.file.name}") for name in dropped]
-    left_out = tuple(sorted([*catalog.left_out, *gone], key=lambda one: one.name))
-    patched = replace(catalog, pictures=pictures, left_out=left_out)
-    _check_left(catalog, patched, patch)
+    left_out = tuple(sorted([*dataset.left_out, *gone], key=lambda one: one.name))
+    patched = replace(dataset, pictures=pictures, left_out=left_out)
+    _check_left(dataset, patched, patch)
     outcome = PatchOutcome(
         file=str(patch.file),
         sha256=patch.sha256,
@@ -210,13 +210,13 @@ def apply(catalog: Catalog, split: Split, patch: Patch) -> tuple[Catalog, Split,
     return patched, _patched_split(split, relabelled, dropped), outcome
 
 
-def _by_name(catalog: Catalog, patch: Patch) -> tuple[dict[str, Decision], list[Decision]]:
+def _by_name(dataset: Dataset, patch: Patch) -> tuple[dict[str, Decision], list[Decision]]:
     """Return the decision about each picture, and those about none.
 
     Where copies of one content are there, a decision is about the one whose path it names, else about all of them.
     """
     names: dict[str, list[str]] = defaultdict(list)
-    for one in catalog.pictures:
+    for one in dataset.pictures:
         names[one.sha256].append(one.name)
     chosen: dict[str, Decision] = {}
     unknown = []
@@ -236,8 +236,8 @@ def _patched_split(split: Split, relabelled: Mapping[str, str], dropped: set[str
     return replace(split, assigned=patched(split.assigned), alike=tuple(group for group in groups if len(group) > 1))
 
 
-def _check_labels(catalog: Catalog, patch: Patch) -> None:
-    classes = catalog.classes
+def _check_labels(dataset: Dataset, patch: Patch) -> None:
+    classes = dataset.classes
     wrong = [one for one in patch.decisions if one.action == RELABEL and one.label not in classes]
     if wrong:
         lines = [f"Line {one.line}: there is no class {one.label!r}." for one in wrong]
@@ -249,7 +249,7 @@ def _check_labels(catalog: Catalog, patch: Patch) -> None:
         )
 
 
-def _check_left(before: Catalog, after: Catalog, patch: Patch) -> None:
+def _check_left(before: Dataset, after: Dataset, patch: Patch) -> None:
     gone = sorted(set(before.classes) - set(after.classes))
     if gone:
         counted = Counter(one.action for one in patch.decisions if one.action != KEEP)

@@ -1,7 +1,7 @@
 """What DATA may be, and where it is then.
 
 Enters: DATA as a person types it and the cache folder. Leaves: a `Source`: a folder on this disk, or a CSV's list.
-Does not know: classes, pictures; what is inside is the catalog's business.
+Does not know: classes, pictures; what is inside is the dataset's business.
 
 Nothing is written outside the cache. Downloads lie in `downloads/`, named after their URL; unpacked archives in
 `extracted/`, named after their content; drawings in `sample/`, named after the code that draws them. Each appears under

@@ -3,7 +3,7 @@
 Enters: a `Sight`, paths, a cache that knows some contents, a `Pool`. Leaves: a `Look` for each file, in order. Does not
 know: labels, what is trained.
 
-A worker decodes as `data.catalog.see_files` does and computes as one stream of `Engine`, so that facts and features are
+A worker decodes as `data.dataset.read_files` and computes as one stream of `Engine`, so that facts and features are
 the same bits as without a pool. What is known already it asks a desk, a few contents at once.
 """
 

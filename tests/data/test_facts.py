@@ -22,9 +22,9 @@ from pawsight.data.facts import (
     USUAL,
     Facts,
     QualityLimits,
-    as_bytes,
-    facts_from,
+    facts_from_bytes,
     facts_of,
+    facts_to_bytes,
     known_facts,
     quality_flags,
 )
@@ -49,7 +49,7 @@ def picture(tmp_path: Path) -> bytes:
 
 @given(any_facts)
 def test_facts_come_back_from_the_cache_as_they_were(facts: Facts) -> None:
-    assert facts_from(as_bytes(facts)) == facts
+    assert facts_from_bytes(facts_to_bytes(facts)) == facts
 
 
 def test_a_square_of_another_size_gives_the_same_facts(picture: bytes) -> None:
@@ -70,7 +70,7 @@ def test_facts_are_known_by_content_alone(tmp_path: Path, picture: bytes) -> Non
     facts = facts_of(picture, DecodeSettings(image_px=32), None, "p")
     with Cache(tmp_path / "cache") as cache:
         assert known_facts(cache, "one") is None
-        cache.put_many(FACTS_SPACE, {"one": as_bytes(facts)})
+        cache.put_many(FACTS_SPACE, {"one": facts_to_bytes(facts)})
         assert (known_facts(cache, "one"), known_facts(cache, "two")) == (facts, None)
 
 

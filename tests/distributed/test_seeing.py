@@ -21,7 +21,7 @@ from pawsight.commands.train import train
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.data.dataset import read_files, store_facts
-from pawsight.data.facts import facts_from, known_facts
+from pawsight.data.facts import facts_from_bytes, known_facts
 from pawsight.data.folders import Candidate
 from pawsight.distributed.pool import Pool
 from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
@@ -80,7 +80,7 @@ def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
         expected = seen_here(candidates, here, sink)
         assert {problem for _, _, problem in expected} == {"", "empty", "not a picture", "no such file or directory"}
         found = list(looks(candidates, colour_backbone, there))
-        facts = [facts_from(one.facts) if one.facts else known_facts(there, one.sha256) for one in found]
+        facts = [facts_from_bytes(one.facts) if one.facts else known_facts(there, one.sha256) for one in found]
         assert [(one.sha256, had, one.problem) for one, had in zip(found, facts, strict=True)] == expected
         for one in found:
             assert (one.facts is None) == (one.features is None) == (bool(one.problem) or one.sha256 in known)

@@ -17,7 +17,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import WrongUsage
 from pawsight.core.extras import POOL, WRITING, need
 from pawsight.data.dataset import FileRead, PixelSink, read_files, store_facts
-from pawsight.data.facts import facts_from, known_facts
+from pawsight.data.facts import facts_from_bytes, known_facts
 from pawsight.data.folders import Candidate
 from pawsight.distributed.pool import Pool
 from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
@@ -113,7 +113,7 @@ def _taken(candidate: Candidate, look: Look, cache: Cache, sink: FeatureSink) ->
         sink.receive(look.sha256, look.features)
     elif sink.wants(look.sha256):
         return None
-    facts = known_facts(cache, look.sha256) if look.facts is None else facts_from(look.facts)
+    facts = known_facts(cache, look.sha256) if look.facts is None else facts_from_bytes(look.facts)
     if facts is None:
         return None
     return FileRead(candidate, look.sha256, facts, look.facts is not None, None, "")

@@ -19,7 +19,7 @@ from pawsight.core.errors import BadCatalog, NoPictures, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.facts import FACTS_SPACE, Facts, as_bytes, facts_of, known_facts
+from pawsight.data.facts import FACTS_SPACE, Facts, facts_of, facts_to_bytes, known_facts
 from pawsight.data.folders import Candidate, Found, LeftOut
 from pawsight.images.decode import READABLE_NAMES, DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX
@@ -189,7 +189,7 @@ def store_facts(files: Iterator[FileRead], cache: Cache) -> Iterator[FileRead]:
     fresh: dict[str, bytes] = {}
     for file in files:
         if file.fresh and file.facts is not None:
-            fresh[file.sha256] = as_bytes(file.facts)
+            fresh[file.sha256] = facts_to_bytes(file.facts)
         if len(fresh) >= _WRITE_EVERY:
             cache.put_many(FACTS_SPACE, fresh)
             fresh = {}

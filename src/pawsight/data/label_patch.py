@@ -26,7 +26,7 @@ ACTIONS = (KEEP, RELABEL, DROP)
 COLUMNS = ("path", "sha256", "action", "label", "when")
 _NEEDED = COLUMNS[:-1]
 MAX_BYTES = 256 * 2**20  # a million decisions with paths of 200 letters
-_SHOWN = 20
+_SHOWN = 20  # lines and classes that a message spells out
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EXAMPLE = (
     f"It should look like this:\n{','.join(COLUMNS)}\ntrain/cats/1.jpg,{'a' * 8}...,relabel,dogs,2026-11-22T18:00:00Z"
@@ -35,7 +35,7 @@ _EXAMPLE = (
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What somebody decided about one picture."""
+    """The decision about one picture."""
 
     path: str  # below the root of the data, with forward slashes
     sha256: str
@@ -123,16 +123,16 @@ def write_patch(path: Path, decisions: Iterable[Decision]) -> None:
     Raises:
         StorageError: the disk refused; the old content stands.
     """
-    rows = ((one.path, one.sha256, one.action, one.label, one.when) for one in decisions)
+    rows = ((decision.path, decision.sha256, decision.action, decision.label, decision.when) for decision in decisions)
     write_bytes(path, table_text(COLUMNS, rows).encode("utf-8", "surrogateescape"))
 
 
 def newest(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
     """Return the last decision about each picture, in the order in which those were made."""
     last: dict[tuple[str, str], Decision] = {}
-    for one in decisions:
-        last.pop((one.sha256, one.path), None)
-        last[one.sha256, one.path] = one
+    for decision in decisions:
+        last.pop((decision.sha256, decision.path), None)
+        last[decision.sha256, decision.path] = decision
     return tuple(last.values())
 
 
@@ -155,20 +155,20 @@ class PatchOutcome:
         return {name: getattr(self, name) for name in names}
 
     def sentence(self) -> str:
-        """Return the line for people."""
-        told = f"{self.relabelled:,} relabelled, {self.dropped:,} dropped, {self.kept:,} kept as they are"
-        for count, one, several in (
+        """Return the line for the user."""
+        text = f"{self.relabelled:,} relabelled, {self.dropped:,} dropped, {self.kept:,} kept as they are"
+        for count, singular, plural in (
             (self.changed, "a picture whose content has changed", "pictures whose content has changed"),
             (self.unknown - self.changed, "a picture that is not here", "pictures that are not here"),
         ):
             if count:
-                told += f"; {count:,} {f'is about {one}' if count == 1 else f'are about {several}'}"
+                text += f"; {count:,} {f'is about {singular}' if count == 1 else f'are about {plural}'}"
         if self.in_test:
             were = "was" if self.in_test == 1 else "were"
-            told += (
-                f"; {self.in_test:,} of the test part {were} changed, so its score is no longer that of the run before"
+            text += (
+                f"; {self.in_test:,} of the test part {were} changed, so its score cannot be compared with earlier ones"
             )
-        return told
+        return text
 
     @property
     def fits_nothing(self) -> bool:
@@ -184,17 +184,21 @@ def apply(dataset: Dataset, split: Split, patch: Patch) -> tuple[Dataset, Split,
     """
     _check_labels(dataset, patch)
     chosen, unknown = _by_name(dataset, patch)
-    parts = {one.name: one.part for one in split.assigned}
-    labels = {one.name: one.label for one in dataset.pictures}
-    dropped = {name for name, one in chosen.items() if one.action == DROP}
+    parts = {picture.name: picture.part for picture in split.assigned}
+    labels = {picture.name: picture.label for picture in dataset.pictures}
+    dropped = {name for name, decision in chosen.items() if decision.action == DROP}
     relabelled = {
-        name: one.label for name, one in chosen.items() if one.action == RELABEL and one.label != labels[name]
+        name: decision.label
+        for name, decision in chosen.items()
+        if decision.action == RELABEL and decision.label != labels[name]
     }
     pictures = tuple(
-        replace(one, label=relabelled.get(one.name, one.label)) for one in dataset.pictures if one.name not in dropped
+        replace(picture, label=relabelled.get(picture.name, picture.label))
+        for picture in dataset.pictures
+        if picture.name not in dropped
     )
     gone = [LeftOut(name, f"dropped by {patch.file.name}") for name in dropped]
-    left_out = tuple(sorted([*dataset.left_out, *gone], key=lambda one: one.name))
+    left_out = tuple(sorted([*dataset.left_out, *gone], key=lambda file: file.name))
     patched = replace(dataset, pictures=pictures, left_out=left_out)
     _check_left(dataset, patched, patch)
     outcome = PatchOutcome(
@@ -204,7 +208,7 @@ def apply(dataset: Dataset, split: Split, patch: Patch) -> tuple[Dataset, Split,
         dropped=len(dropped),
         kept=len(chosen) - len(relabelled) - len(dropped),
         unknown=len(unknown),
-        changed=sum(one.path in labels for one in unknown),
+        changed=sum(decision.path in labels for decision in unknown),
         in_test=sum(parts[name] == "test" for name in (*relabelled, *dropped)),
     )
     return patched, _patched_split(split, relabelled, dropped), outcome
@@ -216,8 +220,8 @@ def _by_name(dataset: Dataset, patch: Patch) -> tuple[dict[str, Decision], list[
     Where copies of one content are there, a decision is about the one whose path it names, else about all of them.
     """
     names: dict[str, list[str]] = defaultdict(list)
-    for one in dataset.pictures:
-        names[one.sha256].append(one.name)
+    for picture in dataset.pictures:
+        names[picture.sha256].append(picture.name)
     chosen: dict[str, Decision] = {}
     unknown = []
     for decision in patch.decisions:
@@ -229,8 +233,12 @@ def _by_name(dataset: Dataset, patch: Patch) -> tuple[dict[str, Decision], list[
 
 
 def _patched_split(split: Split, relabelled: Mapping[str, str], dropped: set[str]) -> Split:
-    def patched(some: tuple[Assigned, ...]) -> tuple[Assigned, ...]:
-        return tuple(replace(one, label=relabelled.get(one.name, one.label)) for one in some if one.name not in dropped)
+    def patched(pictures: tuple[Assigned, ...]) -> tuple[Assigned, ...]:
+        return tuple(
+            replace(picture, label=relabelled.get(picture.name, picture.label))
+            for picture in pictures
+            if picture.name not in dropped
+        )
 
     groups = (patched(group) for group in split.alike)
     return replace(split, assigned=patched(split.assigned), alike=tuple(group for group in groups if len(group) > 1))
@@ -238,9 +246,9 @@ def _patched_split(split: Split, relabelled: Mapping[str, str], dropped: set[str
 
 def _check_labels(dataset: Dataset, patch: Patch) -> None:
     classes = dataset.classes
-    wrong = [one for one in patch.decisions if one.action == RELABEL and one.label not in classes]
+    wrong = [decision for decision in patch.decisions if decision.action == RELABEL and decision.label not in classes]
     if wrong:
-        lines = [f"Line {one.line}: there is no class {one.label!r}." for one in wrong]
+        lines = [f"Line {decision.line}: there is no class {decision.label!r}." for decision in wrong]
         known = ", ".join(map(repr, classes[:_SHOWN])) + (" and more" if len(classes) > _SHOWN else "")
         raise DataError(
             f"{patch.file} does not fit this data.",
@@ -252,7 +260,7 @@ def _check_labels(dataset: Dataset, patch: Patch) -> None:
 def _check_left(before: Dataset, after: Dataset, patch: Patch) -> None:
     gone = sorted(set(before.classes) - set(after.classes))
     if gone:
-        counted = Counter(one.action for one in patch.decisions if one.action != KEEP)
+        counted = Counter(decision.action for decision in patch.decisions if decision.action != KEEP)
         raise BadCatalog(
             f"{patch.file} leaves no picture of {', '.join(map(repr, gone[:5]))}.",
             f"It relabels {counted[RELABEL]:,} and drops {counted[DROP]:,}.",

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from pawsight.core.errors import DataError, StorageError, UnsafeArchive
 from pawsight.data.archive import (
     ArchiveLimits,
-    Counter,
+    ByteCounter,
     Listing,
-    Unpacked,
+    TarStream,
     archive_kind,
     check_archive,
     extract,
@@ -134,7 +134,7 @@ def test_folders_in_a_tar_are_made_and_its_root_may_be_named(place):
 def test_a_tar_is_read_forwards_alone(place):
     content = io.BytesIO(bytes(range(100)))
     archive, limits = place / "pets.tar", ArchiveLimits()
-    stream = Unpacked(archive, content, None, Counter(archive, limits, 100), limits)
+    stream = TarStream(archive, content, None, ByteCounter(archive, limits, 100), limits)
     assert stream.read(10) == bytes(range(10))
     assert stream.seek(20) == stream.tell() == 20
     with pytest.raises(tarfile.ReadError, match="a member lies inside another"):

@@ -1,12 +1,8 @@
-"""Safe extraction.
+"""Safe extraction of zip and tar archives (plain, gzip, bzip2, xz) into a folder that appears whole or not at all.
 
-Enters: a zip or tar (plain, gzip, bzip2, xz), recognised by content. Leaves: a folder of plain files under its final
-name, or nothing. Does not know: where the archive came from, pictures.
-
-What a member may be called is decided in `archive_names`, how much may come out in `archive_bytes`, what a zip's table
-of contents may say in `archive_zip`. Modes, owners and times are not applied; archives inside the archive stay files.
-Of zip's methods only the two that everybody writes, stored and deflated, are opened: Python unpacks the others in one
-go, however large they are.
+A member's name is checked by `MemberNames`, the number of unpacked bytes by `ByteCounter`, a zip's table of contents by
+`trusted_members`. Modes, owners and times are not applied; archives inside the archive stay files. Of zip's methods
+only the usual two, stored and deflated, are opened: Python unpacks the others in one go, however large they are.
 """
 
 from __future__ import annotations
@@ -91,7 +87,7 @@ class ArchiveLimits:
 
 
 def archive_kind(path: Path) -> Kind | None:
-    """Say what kind of archive a file is by its first bytes; None when it is none that can be unpacked.
+    """Return the kind of archive by the first bytes of a file; None when it cannot be unpacked.
 
     Raises:
         StorageError: the file cannot be read.
@@ -151,7 +147,7 @@ def extract(
 
 
 class _Unpacking:
-    """One archive on its way into one folder."""
+    """Writes the members of one archive into one folder."""
 
     def __init__(self, archive: Path, folder: Path, limits: ArchiveLimits, step: Step) -> None:
         self._archive = archive
@@ -159,7 +155,7 @@ class _Unpacking:
         self._limits = limits
         self._step = step
         self._names = MemberNames(archive, limits)
-        self._counter = Counter(archive, limits, archive.stat().st_size)
+        self._counter = ByteCounter(archive, limits, archive.stat().st_size)
         self._made: set[tuple[str, ...]] = {()}
 
     def unzip(self, file: BinaryIO) -> None:
@@ -175,15 +171,15 @@ class _Unpacking:
                 self._step.advance(member.compress_size)
 
     def untar(self, file: BinaryIO, fresh: Callable[[], Decompressor] | None) -> None:
-        """Write the members of a tar as they come by."""
-        stream = Unpacked(self._archive, file, fresh, self._counter, self._limits)
+        """Write the members of a tar in their order."""
+        stream = TarStream(self._archive, file, fresh, self._counter, self._limits)
         with tarfile.TarFile(fileobj=stream, encoding="utf-8", errors="surrogateescape") as whole:
-            told = 0
+            reported = 0
             while (member := whole.next()) is not None:
                 whole.members.clear()  # type: ignore[attr-defined]  # else it keeps half a million of them
                 self._write_tarred(stream, member)
-                self._step.advance(file.tell() - told)
-                told = file.tell()
+                self._step.advance(file.tell() - reported)
+                reported = file.tell()
         if stream.last_read != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("it stops before the mark that ends a tar")
         stream.drain()
@@ -200,7 +196,7 @@ class _Unpacking:
         if written != member.file_size:
             raise zipfile.BadZipFile(f"its member {shown(member.filename)} is not as long as it says")
 
-    def _write_tarred(self, stream: Unpacked, member: tarfile.TarInfo) -> None:
+    def _write_tarred(self, stream: TarStream, member: tarfile.TarInfo) -> None:
         if fault := _fault_in_tar(member):
             raise refusal(self._archive, f"Its member {shown(member.name)} {fault}.")
         parts = self._names.admit(member.name, folder=member.isdir())
@@ -274,7 +270,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
 
 
 def _is_folder(member: zipfile.ZipInfo) -> bool:
-    """As `ZipInfo.is_dir`, which trips over a member without a name, such as one that begins with a zero byte."""
+    """Return what `ZipInfo.is_dir` does, which fails on a member without a name, such as one that begins with a NUL."""
     return member.filename.endswith("/")
 
 
@@ -288,7 +284,7 @@ class Listing:
 
 
 def find_listing(file: BinaryIO) -> Listing:
-    """Find the table of contents from the end of the file, as zipfile does.
+    """Find the table of contents from the end of the file, as zipfile does (PKWARE APPNOTE 6.3.10, 4.3.12 to 4.3.16).
 
     Raises:
         zipfile.BadZipFile: there is none, so the file is cut short or no zip.
@@ -384,20 +380,18 @@ def _fault(member: zipfile.ZipInfo) -> str:
 
 
 def _refuse_overlaps(archive: Path, members: list[zipfile.ZipInfo], end: int) -> None:
-    """Refuse members whose packed bytes reach into the next member or into the table of contents."""
+    """Refuse members whose packed bytes reach into the next member or into the table of contents.
+
+    Members that share bytes are how a small zip unpacks to terabytes (D. Fifield, "A better zip bomb", WOOT 2019).
+    """
     spans = sorted((member.header_offset, member.compress_size, member.orig_filename) for member in members)
     if spans and spans[0][0] < 0:
         raise zipfile.BadZipFile("a member of it lies before its beginning")
     spans.append((end, 0, "the table of contents"))
     for (start, size, name), (next_start, _, next_name) in pairwise(spans):
         if start + _LOCAL_HEADER_BYTES + size > next_start:
-            raise _overlap(archive, name, next_name)
-
-
-def _overlap(archive: Path, name: str, other: str) -> UnsafeArchive:
-    return refusal(
-        archive, f"Its members {shown(name)} and {shown(other)} share bytes, as in archives made to fill a disk."
-    )
+            both = f"{shown(name)} and {shown(next_name)}"
+            raise refusal(archive, f"Its members {both} share bytes, as in archives made to fill a disk.")
 
 
 def refusal(archive: Path, why: str) -> UnsafeArchive:
@@ -412,7 +406,7 @@ def shown(name: str) -> str:
 
 
 class MemberNames:
-    """The names admitted so far from one archive, compared as the least careful disk would: without regard to case."""
+    """Checks the names of an archive's members; they are compared as some disks do, without regard to case."""
 
     def __init__(self, archive: Path, limits: ArchiveLimits) -> None:
         self._archive = archive
@@ -442,7 +436,7 @@ class MemberNames:
         return parts
 
     def _fault(self, name: str, parts: tuple[str, ...]) -> str:
-        """Say what is wrong with one name by itself, in words that follow it; "" when nothing is."""
+        """Return what is wrong with one name by itself, in words that follow it; "" when nothing is."""
         limits = self._limits
         if "\0" in name:
             return "has a NUL character in its name"
@@ -500,7 +494,7 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
-class Counter:
+class ByteCounter:
     """Counts what comes out of one archive.
 
     Args:
@@ -546,15 +540,15 @@ class Counter:
 
 
 class Decompressor(Protocol):
-    """What bz2 and lzma offer, and `_Gunzip` after them."""
+    """The interface of bz2's and lzma's decompressors, and of `_Gunzip`."""
 
     @property
     def eof(self) -> bool:
-        """Say whether the stream has ended."""
+        """Return whether the stream has ended."""
 
     @property
     def needs_input(self) -> bool:
-        """Say whether more can come out only when more goes in."""
+        """Return whether more can come out only when more goes in."""
 
     @property
     def unused_data(self) -> bytes:
@@ -565,19 +559,19 @@ class Decompressor(Protocol):
 
 
 class _Gunzip:
-    """zlib behind the interface of its two sisters."""
+    """zlib with the interface of bz2 and lzma."""
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=31)
 
     @property
     def eof(self) -> bool:
-        """Say whether the stream has ended."""
+        """Return whether the stream has ended."""
         return self._zlib.eof
 
     @property
     def needs_input(self) -> bool:
-        """Say whether more can come out only when more goes in."""
+        """Return whether more can come out only when more goes in."""
         return not self._zlib.unconsumed_tail
 
     @property
@@ -597,8 +591,8 @@ _STREAMS: dict[Kind, Callable[[], Decompressor]] = {
 }
 
 
-class Unpacked:
-    """A tar as tarfile wants to read it: a file that goes forwards only, every byte of it counted.
+class TarStream:
+    """The content of a tar as a file for tarfile, read forwards only, every byte of it counted.
 
     Going backwards is refused, so a tar that lies about its sizes cannot be read in circles.
     """
@@ -608,7 +602,7 @@ class Unpacked:
         archive: Path,
         file: BinaryIO,
         fresh: Callable[[], Decompressor] | None,
-        counter: Counter,
+        counter: ByteCounter,
         limits: ArchiveLimits,
     ) -> None:
         self._archive = archive
@@ -658,11 +652,11 @@ class Unpacked:
             raise tarfile.ReadError("it ends in the middle of a file")
 
     def write(self, data: bytes) -> int:
-        """Refuse: the interface asks for it, but an archive is only read."""
+        """Refuse; the interface asks for the method, but an archive is only read."""
         raise tarfile.ReadError("it is open for reading only")
 
     def close(self) -> None:
-        """Leave the file to whoever opened it."""
+        """Leave the file open: the caller closes it."""
 
     def drain(self) -> None:
         """Read to the end, where the checksums of compressed files are."""

@@ -165,9 +165,8 @@ class PatchOutcome:
                 text += f"; {count:,} {f'is about {singular}' if count == 1 else f'are about {plural}'}"
         if self.in_test:
             were = "was" if self.in_test == 1 else "were"
-            text += (
-                f"; {self.in_test:,} of the test part {were} changed, so its score cannot be compared with earlier ones"
-            )
+            text += f"; {self.in_test:,} of the test part {were} changed"
+            text += ", so its score is no longer that of the run before"
         return text
 
     @property

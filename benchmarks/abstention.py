@@ -25,8 +25,8 @@ from pawsight.classifier.temperature import fit_temperature, with_temperature
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_dataset
+from pawsight.data.folders import find
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import Recipe
 from pawsight.training.abstention import choose
@@ -60,7 +60,7 @@ def held_out(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     with Cache(place.cache / "cache") as cache:
         sink = feature_sink(recipe, place, cache)
         settings = DecodeSettings(image_px=recipe.image_px)
-        catalog = read_catalog(find(folder), settings, cache=cache, threads=place.machine.cores, sink=sink)
+        catalog = read_dataset(find(folder), settings, cache=cache, threads=place.machine.cores, sink=sink)
         parts = {part: [one for one in catalog.pictures if one.part == part] for part in ("train", "validation")}
         features = {part: sink.features_of([one.sha256 for one in those]) for part, those in parts.items()}
     labels = {part: np.array([catalog.classes.index(one.label) for one in those]) for part, those in parts.items()}

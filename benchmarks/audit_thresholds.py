@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from pawsight.data.facts import Facts
-from pawsight.data.traits import USUAL, traits_of
+from pawsight.data.facts import USUAL, Facts, quality_flags
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX
 from pawsight.images.quality import image_statistics
@@ -65,13 +64,13 @@ def main() -> None:
     sides = np.array([sorted((one.width, one.height)) for one in every])
     print(f"  {'shorter':<10}", *(f"{value:9.4g}" for value in np.percentile(sides[:, 0], PERCENTILES)))
     print(f"  {'aspect':<10}", *(f"{value:9.4g}" for value in np.percentile(sides[:, 1] / sides[:, 0], PERCENTILES)))
-    print("traits:", dict(Counter(trait for one in every for trait in traits_of(one)).most_common()))
+    print("traits:", dict(Counter(trait for one in every for trait in quality_flags(one)).most_common()))
     images = [
         Image.open(path).convert("RGB") for path in random.Random(1).sample(files, min(asked.changed, len(files)))
     ]
     images = [image for image in images if min(image.size) >= USUAL.unblurred_px]
     for name, change in CHANGES.items():
-        found = Counter(trait for image in images for trait in traits_of(facts(saved(change(image)))))
+        found = Counter(trait for image in images for trait in quality_flags(facts(saved(change(image)))))
         print(f"{name} ({len(images)}):", {trait: f"{100 * n / len(images):.1f} %" for trait, n in found.most_common()})
 
 

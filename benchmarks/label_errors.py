@@ -22,8 +22,8 @@ import numpy as np
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_dataset
+from pawsight.data.folders import find
 from pawsight.data.split import make_split
 from pawsight.evaluation.label_errors import _votes, nearest, rank
 from pawsight.images.decode import DecodeSettings
@@ -42,7 +42,7 @@ def photographs(folder: Path) -> tuple[np.ndarray, ...]:
     with Cache(place.cache / "cache") as cache:
         sink = feature_sink(recipe, place, cache)
         settings = DecodeSettings(image_px=recipe.image_px)
-        catalog = read_catalog(find(folder), settings, cache=cache, threads=2, sink=sink)
+        catalog = read_dataset(find(folder), settings, cache=cache, threads=2, sink=sink)
         features = sink.features_of([one.sha256 for one in catalog.pictures])
     split = make_split(catalog)
     row = {one.name: number for number, one in enumerate(split.assigned)}

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.finder import LeftOut
+from pawsight.data.folders import LeftOut
 from pawsight.data.split import Assigned, Split
 from pawsight.images.quality import ImageStatistics
 
 
 @pytest.fixture(scope="session")
-def made_up() -> tuple[Catalog, Split]:
+def made_up() -> tuple[Dataset, Split]:
     """Twenty cats and ten dogs in train and validation: a twin in two parts, one in two classes, two files left out."""
     looks, root = ImageStatistics(120.0, 60.0, 0.2, 40.0, "", 1_000), Path("/photos")
     rows = [
@@ -36,4 +36,4 @@ def made_up() -> tuple[Catalog, Split]:
         (assigned["train/cats/0.jpg"], assigned["validation/cats/1.jpg"]),
         (assigned["train/cats/1.jpg"], assigned["train/dogs/1.jpg"]),
     )
-    return Catalog(root, pictures, left_out), Split(tuple(assigned.values()), "as made up", alike)
+    return Dataset(root, pictures, left_out), Split(tuple(assigned.values()), "as made up", alike)

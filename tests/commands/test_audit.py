@@ -14,7 +14,7 @@ from pawsight.cli import cli
 from pawsight.commands.audit import told
 from pawsight.commands.inspect import inspect, summary
 from pawsight.core.errors import WrongUsage
-from pawsight.data.findings import found
+from pawsight.data.audit import Finding
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ def test_people_get_the_counts_worst_first_and_where_the_files_are(data, tmp_pat
 
 def test_counts_of_problems_are_told_and_shortcuts_explained(snapshot):
     findings = [
-        found("dogs", "shortcut-format", "PNG: 100 % of dogs, 0 % of the rest (Cramér's V 1.00)"),
-        *(found(f"cats/{number}.jpg", "dark", 12.0) for number in range(1_200)),
+        Finding.of("dogs", "shortcut-format", "PNG: 100 % of dogs, 0 % of the rest (Cramér's V 1.00)"),
+        *(Finding.of(f"cats/{number}.jpg", "dark", 12.0) for number in range(1_200)),
     ]
     assert "\n".join(told(findings)) == snapshot
     assert told([]) == snapshot

@@ -17,7 +17,7 @@ from pawsight.commands.evaluate import EvaluateReport, evaluate, summary
 from pawsight.commands.sealed import HeldOut
 from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.core.progress import SILENT
-from pawsight.data.finder import Candidate, LeftOut
+from pawsight.data.folders import Candidate, LeftOut
 from pawsight.evaluation.abstention import measure_abstention
 from pawsight.evaluation.metrics import measure
 

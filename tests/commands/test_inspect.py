@@ -12,7 +12,7 @@ import pytest
 from pawsight.commands.audit import AuditFiles
 from pawsight.commands.inspect import InspectReport, count_sentence, inspect, summary
 from pawsight.core.errors import NoPictures
-from pawsight.data.findings import found
+from pawsight.data.audit import Finding
 
 
 @pytest.fixture
@@ -50,7 +50,10 @@ def test_the_split_is_the_one_that_train_would_make(trained):
 def test_lines_for_people_hold_counts_baseline_split_twins_and_files_left_out(made_up, snapshot):
     """The whole text."""
     catalog, split = made_up
-    findings = (found("train/cats/1.jpg", "two-labels", "train/dogs/1.jpg"), found("train/dogs/0.jpg", "dark", 12.5))
+    findings = (
+        Finding.of("train/cats/1.jpg", "two-labels", "train/dogs/1.jpg"),
+        Finding.of("train/dogs/0.jpg", "dark", 12.5),
+    )
     files = AuditFiles(Path("/audit/audit.csv"), Path("/audit/audit.html"))
     report = InspectReport(data="photos", catalog=catalog, split=split, findings=findings, files=files)
     assert "\n".join(summary(report)).replace(split.digest[:12], "DIGEST") == snapshot

@@ -9,9 +9,9 @@ import pytest
 from pawsight.commands.patch_gain import gain_from_patch, spoken
 from pawsight.commands.train import _gain
 from pawsight.core.runs import write_table
-from pawsight.data.patch import Patch
+from pawsight.data.given_split import SplitFile
+from pawsight.data.label_patch import Patch
 from pawsight.data.split import Assigned
-from pawsight.data.split_file import SplitFile
 
 NAMES = [f"validation/{number}.jpg" for number in range(6)]
 

@@ -24,8 +24,8 @@ from pawsight.commands.patch_gain import spoken
 from pawsight.commands.review import ReviewReport, check_page, decisions_of, open_page, review, summary
 from pawsight.commands.train_report import summary as train_summary
 from pawsight.core.errors import BadCatalog, DataError, MissingExtra, WrongUsage
-from pawsight.data.finder import LeftOut
-from pawsight.data.patch import Decision, read_patch, write_patch
+from pawsight.data.folders import LeftOut
+from pawsight.data.label_patch import Decision, read_patch, write_patch
 from pawsight.evaluation.label_errors import Suspect
 
 needs_serve = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs pawsight[serve]")

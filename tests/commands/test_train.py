@@ -16,8 +16,8 @@ from pawsight.commands.train import train
 from pawsight.commands.train_report import TrainReport, summary
 from pawsight.commands.trust_report import TrustReport
 from pawsight.core.errors import NoPictures, WrongUsage
-from pawsight.data.findings import found
-from pawsight.data.patched import PatchOutcome
+from pawsight.data.audit import Finding
+from pawsight.data.label_patch import PatchOutcome
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.report import sentence
@@ -117,7 +117,7 @@ def test_people_are_told_all_that_there_is_to_tell(made_up, snapshot):
         patch=patch,
         trust=TrustReport(trust=trust, pictures=21, parts={}, asked=0.05, broken="20 pictures are too few"),
         gain_from_patch=gain(10, 1, 8, 1),
-        findings=(found("train/cats/1.jpg", "two-labels", "train/dogs/1.jpg"),),
+        findings=(Finding.of("train/cats/1.jpg", "two-labels", "train/dogs/1.jpg"),),
         data="my photos",
     )
     text = "\n".join(summary(report))

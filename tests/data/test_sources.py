@@ -15,9 +15,9 @@ import pytest
 
 from pawsight.core.errors import BadCatalog, DataError, DownloadFailed, StorageError, UnsafeArchive, WrongUsage
 from pawsight.data.archive import ArchiveLimits
-from pawsight.data.csv_list import Listed
 from pawsight.data.download import DownloadLimits
 from pawsight.data.sources import NAMED, NamedDataset, resolve
+from pawsight.data.tables import Listed
 
 FILES = ["pets/cats/1.jpg", "pets/dogs/1.jpg"]
 

@@ -9,13 +9,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.split import PARTS, Assigned, Split, make_split, split_into
+from pawsight.data.split import (
+    PARTS,
+    Assigned,
+    Ints,
+    Split,
+    make_split,
+    split_into,
+    stratified_counts,
+    stratified_group_split,
+)
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.images.quality import ImageStatistics
 
@@ -33,12 +43,12 @@ def picture(name: str, label: str, part: str | None, content: int, phash: int | 
     return Picture(Path(name), name, label, part, hashlib.sha256(str(content).encode()).hexdigest(), facts)
 
 
-def catalog(pictures: Iterable[Picture]) -> Catalog:
-    return Catalog(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
+def dataset(pictures: Iterable[Picture]) -> Dataset:
+    return Dataset(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
 
 
-def of_rows(rows: Sequence[Row]) -> Catalog:
-    return catalog(picture(f"{number:05}.jpg", *row) for number, row in enumerate(rows))
+def of_rows(rows: Sequence[Row]) -> Dataset:
+    return dataset(picture(f"{number:05}.jpg", *row) for number, row in enumerate(rows))
 
 
 def equal_parts(counts: dict[str, int], part: str | None = None, start: int = 0) -> list[Row]:
@@ -71,7 +81,7 @@ def test_the_exercise_is_2000_and_808_and_192_as_in_its_own_count() -> None:
     }
     assert split.how.startswith("train and validation as ")
     assert split.how.endswith("fifth of validation became test")
-    assert split.straddling == ()
+    assert split.duplicates_across_parts == ()
 
 
 def test_in_the_exercise_train_stays_train_and_test_comes_from_validation() -> None:
@@ -116,11 +126,11 @@ def given_three(seed: int = 0) -> list[Picture]:
 
 
 def test_three_given_parts_stand() -> None:
-    split = make_split(catalog(given_three()))
+    split = make_split(dataset(given_three()))
     assert all(one.part == one.name.split("/")[0] for one in split.assigned)
     assert split.how.startswith("train, validation and test as ")
     assert "became" not in split.how
-    assert split.straddling == ()
+    assert split.duplicates_across_parts == ()
 
 
 def test_equal_and_near_equal_pictures_across_given_parts_are_reported_and_not_moved() -> None:
@@ -129,23 +139,23 @@ def test_equal_and_near_equal_pictures_across_given_parts_are_reported_and_not_m
     same = replace(validation, sha256=train.sha256, facts=train.facts)
     near = replace(test, facts=replace(test.facts, phash=train.facts.phash ^ 0b11))
     swapped = {validation.name: same, test.name: near}
-    split = make_split(catalog(swapped.get(one.name, one) for one in pictures))
+    split = make_split(dataset(swapped.get(one.name, one) for one in pictures))
     assert all(one.part == one.name.split("/")[0] for one in split.assigned)
-    assert split.straddling == (tuple(sorted([train.name, same.name, near.name])),)
+    assert split.duplicates_across_parts == (tuple(sorted([train.name, same.name, near.name])),)
 
 
 def test_duplicates_inside_one_given_part_are_nothing_to_report() -> None:
     pictures = given_three()
     first, second = [one for one in pictures if one.part == "train"][:2]
     twin = replace(second, sha256=first.sha256, facts=first.facts)
-    assert make_split(catalog(twin if one is second else one for one in pictures)).straddling == ()
+    assert make_split(dataset(twin if one is second else one for one in pictures)).duplicates_across_parts == ()
 
 
 def test_a_duplicate_between_given_train_and_the_cut_validation_is_reported() -> None:
     rows: list[Row] = equal_parts({"a": 20, "b": 20}, "train") + equal_parts({"a": 20, "b": 20}, "validation", 15)
     split = make_split(of_rows(rows))
-    assert len(split.straddling) == 25
-    assert all(len(names) == 2 for names in split.straddling)
+    assert len(split.duplicates_across_parts) == 25
+    assert all(len(names) == 2 for names in split.duplicates_across_parts)
     assert split.sizes == {"train": 40, "validation": 32, "test": 8}
 
 
@@ -204,7 +214,7 @@ def is_ours(pictures: Sequence[Picture], first: int, second: int) -> bool:
 @settings(max_examples=60, deadline=None)
 @given(data_sets(), st.integers(0, 5))
 def test_a_split_is_a_partition_in_the_order_of_the_catalog(pictures: list[Picture], seed: int) -> None:
-    whole = catalog(pictures)
+    whole = dataset(pictures)
     split = make_split(whole, seed=seed)
     assert [(one.name, one.sha256, one.label) for one in split.assigned] == [
         (one.name, one.sha256, one.label) for one in whole.pictures
@@ -218,7 +228,7 @@ def test_a_split_is_a_partition_in_the_order_of_the_catalog(pictures: list[Pictu
 @settings(max_examples=100, deadline=None)
 @given(data_sets(), st.integers(0, 5))
 def test_what_looks_alike_stays_on_one_side_where_the_cut_is_ours(pictures: list[Picture], seed: int) -> None:
-    part = sides(make_split(catalog(pictures), seed=seed))
+    part = sides(make_split(dataset(pictures), seed=seed))
     for first, second in alike(pictures):
         if is_ours(pictures, first, second):
             assert part[pictures[first].name] == part[pictures[second].name]
@@ -227,9 +237,9 @@ def test_what_looks_alike_stays_on_one_side_where_the_cut_is_ours(pictures: list
 @settings(max_examples=60, deadline=None)
 @given(data_sets(), st.integers(0, 5))
 def test_what_looks_alike_in_two_parts_is_always_reported(pictures: list[Picture], seed: int) -> None:
-    split = make_split(catalog(pictures), seed=seed)
+    split = make_split(dataset(pictures), seed=seed)
     part, reported = sides(split), defaultdict(set)
-    for number, names in enumerate(split.straddling):
+    for number, names in enumerate(split.duplicates_across_parts):
         assert len({part[name] for name in names}) > 1
         for name in names:
             reported[name].add(number)
@@ -244,7 +254,7 @@ def test_what_looks_alike_in_two_parts_is_always_reported(pictures: list[Picture
 @given(data_sets(), st.integers(0, 5))
 def test_given_parts_are_respected(pictures: list[Picture], seed: int) -> None:
     given_parts = {one.part for one in pictures}
-    part = sides(make_split(catalog(pictures), seed=seed))
+    part = sides(make_split(dataset(pictures), seed=seed))
     cut = {"validation": "test"} if given_parts == {"train", "validation"} else {}
     cut = {"train": "validation"} if given_parts == {"train", "test"} else cut
     if given_parts >= {"train", "test"} or given_parts >= {"train", "validation"}:
@@ -255,7 +265,7 @@ def test_given_parts_are_respected(pictures: list[Picture], seed: int) -> None:
 @given(data_sets(duplicates=False), st.integers(0, 5))
 def test_without_duplicates_every_class_is_shared_out_within_one_picture(pictures: list[Picture], seed: int) -> None:
     given_parts = {one.part for one in pictures}
-    split = make_split(catalog(pictures), seed=seed)
+    split = make_split(dataset(pictures), seed=seed)
     after = table(split)
     if given_parts == {None} or given_parts == {"train"}:
         source, shares = {None, "train"}, {"train": 0.7, "validation": 0.15, "test": 0.15}
@@ -276,12 +286,12 @@ def test_without_duplicates_every_class_is_shared_out_within_one_picture(picture
 def test_the_same_pictures_and_seed_give_the_same_split_whatever_they_are_called(
     pictures: list[Picture], seed: int, chance: random.Random
 ) -> None:
-    first = make_split(catalog(pictures), seed=seed)
-    assert make_split(catalog(pictures), seed=seed) == first
+    first = make_split(dataset(pictures), seed=seed)
+    assert make_split(dataset(pictures), seed=seed) == first
     names = [f"other {number}" for number in range(len(pictures))]
     chance.shuffle(names)
     renamed = [replace(one, name=name, path=Path(name)) for one, name in zip(pictures, names, strict=True)]
-    second = make_split(catalog(renamed), seed=seed)
+    second = make_split(dataset(renamed), seed=seed)
     before, after = sides(first), sides(second)
     assert [after[name] for name in names] == [before[one.name] for one in pictures]
     assert second.digest == first.digest
@@ -339,12 +349,12 @@ def test_labels_of_any_script_can_be_split_and_sealed() -> None:
 
 def test_thousands_of_equal_looking_pictures_are_one_group_and_take_no_time() -> None:
     rows = [picture(f"{n}.png", "ab"[n % 2], None, n, 0 if n < 4000 else None) for n in range(5000)]
-    split = make_split(catalog(rows))
+    split = make_split(dataset(rows))
     assert (
         len(
             {
                 one.part
-                for one, before in zip(split.assigned, catalog(rows).pictures, strict=True)
+                for one, before in zip(split.assigned, dataset(rows).pictures, strict=True)
                 if not before.facts.phash
             }
         )
@@ -358,7 +368,7 @@ def test_pictures_of_one_colour_are_alike_only_where_their_bytes_are() -> None:
     rows.append(picture("a/3.png", "a", None, 3, phash=0))
     flat = [replace(one, facts=replace(one.facts, looks=replace(LOOKS, contrast=0.0, chroma=0.0))) for one in rows]
     varied = picture("b/9.jpg", "b", None, 9, phash=0)
-    split = make_split(catalog([*flat, varied]))
+    split = make_split(dataset([*flat, varied]))
     assert {tuple(one.name for one in group) for group in split.alike} == {
         ("a/1.png", "b/1.png"),
         ("a/2.png", "b/2.png"),
@@ -370,7 +380,7 @@ def test_parts_that_somebody_else_chose_stand_and_what_is_alike_is_still_reporte
     split = split_into(rows, ["train", "test", "validation", "test"], how="as another run cut them")
     assert [one.part for one in split.assigned] == ["train", "test", "validation", "test"]
     assert [one.sha256 for one in split.assigned] == [one.sha256 for one in rows.pictures]
-    assert (split.how, split.straddling) == ("as another run cut them", (("00000.jpg", "00001.jpg"),))
+    assert (split.how, split.duplicates_across_parts) == ("as another run cut them", (("00000.jpg", "00001.jpg"),))
     with pytest.raises(ValueError, match="shorter"):
         split_into(rows, ["train"], how="too few")
 
@@ -395,5 +405,138 @@ def test_pictures_outside_the_given_folders_are_trained_on() -> None:
 def test_a_folder_of_flat_pictures_alone_can_be_split() -> None:
     plain = replace(LOOKS, contrast=0.0, chroma=0.0)
     rows = of_rows(equal_parts({"a": 10, "b": 10})).pictures
-    split = make_split(catalog(replace(one, facts=replace(one.facts, looks=plain)) for one in rows))
+    split = make_split(dataset(replace(one, facts=replace(one.facts, looks=plain)) for one in rows))
     assert (sum(split.sizes.values()), split.alike) == (20, ())
+
+
+SHARES = [(0.7, 0.15, 0.15), (0.8, 0.2), (0.85, 0.15), (0.808, 0.192), (0.5, 0.5), (0.1, 0.9), (0.4, 0.3, 0.2, 0.1)]
+shares_of = st.sampled_from(SHARES)
+counts_of = st.lists(st.integers(1, 200), min_size=1, max_size=30)
+
+
+def ints(values: object) -> Ints:
+    return np.array(values, dtype=np.int64)
+
+
+@settings(deadline=None)
+@given(counts_of, shares_of)
+def test_quotas_add_up_and_are_within_one_of_the_shares(counts: list[int], shares: tuple[float, ...]) -> None:
+    dealt = stratified_counts(ints(counts), shares)
+    assert dealt.shape == (len(counts), len(shares))
+    assert (dealt >= 0).all()
+    assert dealt.sum(axis=1).tolist() == counts
+    assert np.abs(dealt - np.outer(counts, shares)).max() < 1 + 1e-6
+
+
+@settings(deadline=None)
+@given(counts_of, shares_of)
+def test_every_class_has_something_to_learn_from(counts: list[int], shares: tuple[float, ...]) -> None:
+    assert (stratified_counts(ints(counts), shares)[:, 0] >= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, [1, 0, 0]),
+        (2, [2, 0, 0]),
+        (3, [2, 1, 0]),
+        (4, [3, 1, 0]),
+        (7, [5, 1, 1]),
+        (20, [14, 3, 3]),
+        (100, [70, 15, 15]),
+    ],
+)
+def test_a_single_class_is_cut_as_one_would_by_hand(count: int, expected: list[int]) -> None:
+    dealt = stratified_counts(ints([count]), (0.7, 0.15, 0.15))[0]
+    assert dealt.tolist() == expected
+
+
+def test_many_small_classes_do_not_starve_the_smaller_parts() -> None:
+    for size in (2, 3, 5):
+        total = stratified_counts(ints([size] * 200), (0.7, 0.15, 0.15)).sum(axis=0)
+        assert np.abs(total - np.array([0.7, 0.15, 0.15]) * size * 200).max() <= 2
+
+
+def test_classes_of_one_all_go_to_the_first_part() -> None:
+    assert stratified_counts(ints([1] * 50), (0.7, 0.15, 0.15)).sum(axis=0).tolist() == [50, 0, 0]
+
+
+def test_the_shares_of_the_exercise_are_met_exactly() -> None:
+    assert stratified_counts(ints([500, 500]), (0.808, 0.192)).tolist() == [[404, 96], [404, 96]]
+    assert stratified_counts(ints([1000, 1000]), (0.7, 0.15, 0.15)).tolist() == [[700, 150, 150]] * 2
+
+
+def counted(labels: Ints, parts: Ints, shape: tuple[int, int]) -> Ints:
+    table = np.zeros(shape, dtype=np.int64)
+    np.add.at(table, (labels, parts), 1)
+    return table
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=80), shares_of)
+def test_without_groups_the_quotas_are_met_exactly(labels: list[int], shares: tuple[float, ...]) -> None:
+    known = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    wanted = stratified_counts(np.bincount(known), shares)
+    parts = stratified_group_split(known, np.arange(len(known)), wanted)
+    assert np.array_equal(counted(known, parts, wanted.shape), wanted)
+
+
+@st.composite
+def grouped(draw: st.DrawFn) -> tuple[Ints, Ints, tuple[float, ...]]:
+    count = draw(st.integers(1, 60))
+    labels = draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
+    groups = draw(st.lists(st.integers(0, count), min_size=count, max_size=count))
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64), ints(groups), draw(shares_of)
+
+
+@settings(max_examples=150)
+@given(grouped())
+def test_no_group_is_torn_and_everything_has_a_part(things: tuple[Ints, Ints, tuple[float, ...]]) -> None:
+    labels, groups, shares = things
+    parts = stratified_group_split(labels, groups, stratified_counts(np.bincount(labels), shares))
+    assert ((parts >= 0) & (parts < len(shares))).all()
+    for group in set(groups.tolist()):
+        assert len(set(parts[groups == group].tolist())) == 1
+
+
+@settings(max_examples=250)
+@given(grouped())
+def test_whatever_the_groups_every_class_has_something_to_learn_from(
+    things: tuple[Ints, Ints, tuple[float, ...]],
+) -> None:
+    labels, groups, shares = things
+    parts = stratified_group_split(labels, groups, stratified_counts(np.bincount(labels), shares))
+    assert set(labels[parts == 0].tolist()) == set(labels.tolist())
+
+
+@given(grouped(), st.integers(1, 1000))
+def test_the_numbers_of_the_groups_do_not_matter(things: tuple[Ints, Ints, tuple[float, ...]], factor: int) -> None:
+    labels, groups, shares = things
+    wanted = stratified_counts(np.bincount(labels), shares)
+    assert np.array_equal(
+        stratified_group_split(labels, groups, wanted),
+        stratified_group_split(labels, (10_000 - groups) * factor, wanted),
+    )
+
+
+def test_small_groups_hardly_disturb_the_quotas() -> None:
+    labels = np.repeat([0, 1], 300)
+    groups = np.arange(600)
+    groups[:60] = np.repeat(np.arange(30), 2)  # thirty pairs in the first class
+    wanted = stratified_counts(np.bincount(labels), (0.7, 0.15, 0.15))
+    assert np.array_equal(counted(labels, stratified_group_split(labels, groups, wanted), wanted.shape), wanted)
+
+
+def test_a_group_that_fits_nowhere_goes_where_it_overflows_least() -> None:
+    labels, groups = ints([0] * 10), ints([1] * 9 + [2])
+    wanted = stratified_counts(np.bincount(labels), (0.7, 0.15, 0.15))
+    assert stratified_group_split(labels, groups, wanted).tolist()[:9] == [0] * 9
+
+
+def test_groups_are_shared_among_the_parts() -> None:
+    labels, groups = np.zeros(100, dtype=np.int64), np.repeat(np.arange(50), 2)
+    wanted = stratified_counts(np.bincount(labels), (0.6, 0.2, 0.2))
+    assert counted(labels, stratified_group_split(labels, groups, wanted), wanted.shape).tolist() == [[60, 20, 20]]
+
+
+def test_nothing_can_be_dealt() -> None:
+    assert stratified_group_split(ints([]), ints([]), stratified_counts(ints([]), (0.7, 0.3))).tolist() == []

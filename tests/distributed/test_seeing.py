@@ -20,9 +20,9 @@ from pawsight.commands.seeing import SeenByPool
 from pawsight.commands.train import train
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
-from pawsight.data.catalog import see_files, stored
-from pawsight.data.facts import facts_from, known_facts
-from pawsight.data.finder import Candidate
+from pawsight.data.dataset import read_files, store_facts
+from pawsight.data.facts import facts_from_bytes, known_facts
+from pawsight.data.folders import Candidate
 from pawsight.distributed.pool import Pool
 from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.images.decode import DecodeSettings
@@ -58,7 +58,7 @@ def sink_on(colour_backbone):
 def seen_here(candidates, cache, sink):
     """Hash, facts and problem of each file, as this process sees them; features go to the sink."""
     rows = []
-    for seen in see_files(candidates, SETTINGS, cache=cache, threads=2, sink=sink):
+    for seen in read_files(candidates, SETTINGS, cache=cache, threads=2, sink=sink):
         if seen.pixels is not None:
             sink.take(seen.sha256, seen.pixels)
         rows.append((seen.sha256, seen.facts, seen.problem))
@@ -80,7 +80,7 @@ def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
         expected = seen_here(candidates, here, sink)
         assert {problem for _, _, problem in expected} == {"", "empty", "not a picture", "no such file or directory"}
         found = list(looks(candidates, colour_backbone, there))
-        facts = [facts_from(one.facts) if one.facts else known_facts(there, one.sha256) for one in found]
+        facts = [facts_from_bytes(one.facts) if one.facts else known_facts(there, one.sha256) for one in found]
         assert [(one.sha256, had, one.problem) for one, had in zip(found, facts, strict=True)] == expected
         for one in found:
             assert (one.facts is None) == (one.features is None) == (bool(one.problem) or one.sha256 in known)
@@ -129,8 +129,8 @@ def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candida
 
     sink, one = Sink(), candidates[0]
     with Cache(tmp_path / "one") as cache:
-        (seen,) = see_files([one], SETTINGS, cache=cache, threads=1)
-        list(stored([seen], cache))
+        (seen,) = read_files([one], SETTINGS, cache=cache, threads=1)
+        list(store_facts([seen], cache))
         known, strange = Look(seen.sha256, None, None, ""), Look("0" * 64, None, None, "")
         taken = room._taken(one, known, cache, sink)
         assert (taken.facts, taken.fresh, taken.problem) == (seen.facts, False, "")

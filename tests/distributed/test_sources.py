@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import BadCatalog, DownloadFailed, MissingExtra, NoPictures, StorageError, WrongUsage
-from pawsight.data.finder import expand
+from pawsight.data.folders import expand
 from pawsight.distributed import remote
 from pawsight.distributed.clerk import Clerk
 from pawsight.distributed.parts import Stamp

@@ -18,7 +18,7 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.commands import export as job
 from pawsight.commands.export import export, summary
 from pawsight.core.errors import ExportRefused
-from pawsight.data.finder import Candidate
+from pawsight.data.folders import Candidate
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.intervals import wilson
 from pawsight.exports import int8

@@ -17,8 +17,8 @@ from pawsight.classifier.engine import Engine
 from pawsight.core.cache import Cache
 from pawsight.core.progress import SILENT
 from pawsight.core.storage import sha256_of
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_dataset
+from pawsight.data.folders import find
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.features import FeatureSink
 from pawsight.training.pixels import stacked_pixels
@@ -34,7 +34,7 @@ def seen(data: Path, graph: bytes, cache: Path) -> dict[str, object]:
         sink = FeatureSink(
             lambda: Engine(graph, image_px=PX, precision="f32", streams=1), cache=store, space=SPACE, width=WIDTH
         )
-        catalog = read_catalog(find(data), settings, cache=store, threads=2, sink=sink)
+        catalog = read_dataset(find(data), settings, cache=store, threads=2, sink=sink)
         features = sink.features_of([one.sha256 for one in catalog.pictures])
     pixels = stacked_pixels(catalog.pictures, settings, cache=cache, threads=2, progress=SILENT)
     return {

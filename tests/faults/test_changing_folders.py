@@ -33,8 +33,8 @@ RECIPES = {
 # Where each is, and the function after whose n-th call the folder is changed.
 MOMENTS = {
     "found": ("pawsight.training.run", "find", 1),
-    "reading": ("pawsight.data.catalog", "read_regular_file", PICTURES // 2),
-    "catalogued": ("pawsight.training.run", "read_catalog", 1),
+    "reading": ("pawsight.data.dataset", "read_regular_file", PICTURES // 2),
+    "catalogued": ("pawsight.training.run", "read_dataset", 1),
     "epoch": ("pawsight.training.fit", "save_checkpoint", 1),
 }
 GONE = {"delete": "no such file or directory", "truncate": "truncated"}

@@ -22,9 +22,9 @@ from pawsight.classifier.bundle_checks import seal_of
 from pawsight.classifier.graph_checks import fault_in_graph
 from pawsight.core.errors import PawsightError
 from pawsight.data.archive import ArchiveLimits, extract
-from pawsight.data.csv_list import read_list
-from pawsight.data.patch import read_patch, write_patch
-from pawsight.data.split_file import read_split_file
+from pawsight.data.given_split import read_split_file
+from pawsight.data.label_patch import read_patch, write_patch
+from pawsight.data.tables import read_list
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.models.recipes import Recipe, recipe_from_toml
 

@@ -15,9 +15,9 @@ from PIL import Image
 
 from pawsight.core.runs import read_table, write_table
 from pawsight.core.text import terminal_text
-from pawsight.data.csv_list import read_list
-from pawsight.data.patch import RELABEL, Decision, read_patch, write_patch
-from pawsight.data.split_file import read_split_file
+from pawsight.data.given_split import read_split_file
+from pawsight.data.label_patch import RELABEL, Decision, read_patch, write_patch
+from pawsight.data.tables import read_list
 
 FORMULAS = ("=1+1", "+1+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1", "'=1", "''", "'")
 MARKUP = ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "&amp;{{7*7}}{% raw %}", '"><b>', "`$(id)`")
@@ -68,7 +68,7 @@ def test_a_split_that_we_wrote_is_accepted_by_split(tmp_path):
         ("path", "sha256", "label", "part"),
         [(name, f"{at:064x}", "cats", "train") for at, name in enumerate(names)],
     )
-    assert [one.path for one in read_split_file(tmp_path / "s.csv").placings] == names
+    assert [one.path for one in read_split_file(tmp_path / "s.csv").rows] == names
 
 
 def test_a_list_of_the_user_is_taken_at_its_word(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from pawsight.core.runs import write_table
 from pawsight.core.storage import sha256_of, write_json
-from pawsight.data.findings import Finding, found
+from pawsight.data.audit import Finding
 from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
 from pawsight.reports.run_folder import read_rung
@@ -50,10 +50,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory, fake_runs: Any) -> Path:
     place = tmp_path_factory.mktemp("whole")
     run = one_run(place, fake_runs, straddling=groups, **TRUST)
     findings = [
-        found("train/0/0.0.jpg", "two-labels", "train/1/1.0.jpg"),
-        found("train/1/1.0.jpg", "two-labels", "train/0/0.0.jpg"),
-        found("train/0", "shortcut-size", f"size {EVIL}"),
-        found("train/0/0.1.jpg", "dark", 12.5),
+        Finding.of("train/0/0.0.jpg", "two-labels", "train/1/1.0.jpg"),
+        Finding.of("train/1/1.0.jpg", "two-labels", "train/0/0.0.jpg"),
+        Finding.of("train/0", "shortcut-size", f"size {EVIL}"),
+        Finding.of("train/0/0.1.jpg", "dark", 12.5),
     ]
     write_findings(run, findings)
     write_json(run / "slices.json", plain_slices(run))

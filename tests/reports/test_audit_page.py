@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from pawsight.core.storage import plain_cell, sha256_of
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.audit import PROBLEMS, Finding
+from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.findings import PROBLEMS, Finding, found
 from pawsight.images.quality import ImageStatistics
 from pawsight.reports.audit_page import SHOWN, make_page, render_csv, render_html
 from pawsight.reports.audit_words import EXPLAINED, figure, pairs_up
@@ -43,7 +43,7 @@ def catalog(tmp_path_factory):
     pictures = [picture(root, f"cats/{number}.png", (5 * number, 90, 30)) for number in range(39)]
     pictures += [picture(root, f"dogs/{number}.png", (30, 90, 5 * number)) for number in range(4)]
     pictures.append(picture(root, NASTY.replace("/>", ">"), (9, 9, 9)))
-    return Catalog(root, tuple(sorted(pictures, key=lambda one: one.name)), ())
+    return Dataset(root, tuple(sorted(pictures, key=lambda one: one.name)), ())
 
 
 def one_of_each(catalog):
@@ -55,16 +55,16 @@ def one_of_each(catalog):
             problem, names[place]
         )
         path = "dogs" if problem.startswith(("shortcut", "rotation-")) else path
-        made.append(found(path, problem, names[place + 1] if pairs_up(problem) else 12.5))
+        made.append(Finding.of(path, problem, names[place + 1] if pairs_up(problem) else 12.5))
     return made
 
 
 @pytest.fixture(scope="module")
 def full(catalog):
     """The page with a finding of each kind, and thirty tiny pictures."""
-    many = [found(f"cats/{number}.png", "tiny", 30) for number in range(30)]
+    many = [Finding.of(f"cats/{number}.png", "tiny", 30) for number in range(30)]
     others = [one for one in one_of_each(catalog) if one.problem != "tiny"]
-    findings = [*others, *many, found(NASTY, "wrong-extension", "<b>PNG</b>")]
+    findings = [*others, *many, Finding.of(NASTY, "wrong-extension", "<b>PNG</b>")]
     order = list(dict.fromkeys(one.problem for one in findings))
     return render_html(
         make_page("photos/", catalog, sorted(findings, key=lambda one: order.index(one.problem)), again="pawsight x")
@@ -104,7 +104,10 @@ def test_the_page_says_all_there_is_to_say(full, catalog, snapshot):
 
 
 def test_pairs_stand_side_by_side_and_once(catalog):
-    findings = [found("cats/1.png", "two-labels", "dogs/1.png"), found("dogs/1.png", "two-labels", "cats/1.png")]
+    findings = [
+        Finding.of("cats/1.png", "two-labels", "dogs/1.png"),
+        Finding.of("dogs/1.png", "two-labels", "cats/1.png"),
+    ]
     told = section(render_html(make_page("photos", catalog, findings, again="")), "two-labels")
     assert told.count("<figure>") == 1
     assert told.count("<img ") == 2
@@ -114,7 +117,7 @@ def test_pairs_stand_side_by_side_and_once(catalog):
 
 def test_files_that_are_no_pictures_are_listed_with_their_reason(catalog):
     told = section(
-        render_html(make_page("photos", catalog, [found("cats/x.jpg", "unreadable", "not a picture")], again="")),
+        render_html(make_page("photos", catalog, [Finding.of("cats/x.jpg", "unreadable", "not a picture")], again="")),
         "unreadable",
     )
     assert "cats/x.jpg" in told
@@ -123,8 +126,8 @@ def test_files_that_are_no_pictures_are_listed_with_their_reason(catalog):
 
 
 def test_pictures_that_are_gone_or_changed_are_named_and_not_shown(catalog):
-    elsewhere = Catalog(catalog.root / "nowhere", catalog.pictures, ())
-    told = section(render_html(make_page("x", elsewhere, [found("cats/1.png", "dark", 3.0)], again="")), "dark")
+    elsewhere = Dataset(catalog.root / "nowhere", catalog.pictures, ())
+    told = section(render_html(make_page("x", elsewhere, [Finding.of("cats/1.png", "dark", 3.0)], again="")), "dark")
     assert "cats/1.png" in told
     assert "brightness 3.0" in told
     assert "<img" not in told
@@ -154,11 +157,11 @@ def test_where_nothing_was_found_the_page_says_what_was_looked_for(catalog):
 @pytest.mark.parametrize(
     ("finding", "told"),
     [
-        (found("a", "tiny", 41), r".*\b41 px"),
-        (found("a", "huge", 48.1), r"48\.1 \w+"),
-        (found("a", "dark", 12.5), "\\w+ 12\\.5\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}255"),
-        (found("a", "near-duplicate", "cats/{0}.jpg"), r"\w+ cats/\{0\}\.jpg"),
-        (found("a", "truncated", ""), ""),
+        (Finding.of("a", "tiny", 41), r".*\b41 px"),
+        (Finding.of("a", "huge", 48.1), r"48\.1 \w+"),
+        (Finding.of("a", "dark", 12.5), "\\w+ 12\\.5\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}255"),
+        (Finding.of("a", "near-duplicate", "cats/{0}.jpg"), r"\w+ cats/\{0\}\.jpg"),
+        (Finding.of("a", "truncated", ""), ""),
     ],
 )
 def test_figures_are_told_with_their_unit(finding, told):

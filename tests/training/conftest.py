@@ -10,8 +10,8 @@ import pytest
 from pawsight.core.cache import Cache
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Stopwatch
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_dataset
+from pawsight.data.folders import find
 from pawsight.data.split import make_split
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import Recipe
@@ -52,7 +52,7 @@ def material_at(drawings):
     def make(place: Workplace, recipe: Recipe, data: Path | None = None) -> Material:
         settings = DecodeSettings(image_px=recipe.image_px)
         with Cache(place.cache / "cache") as cache:
-            catalog = read_catalog(find(data or drawings), settings, cache=cache, threads=2)
+            catalog = read_dataset(find(data or drawings), settings, cache=cache, threads=2)
         folder = place.runs / "001"
         folder.mkdir(parents=True, exist_ok=True)
         by_name = {one.name: one for one in catalog.pictures}

@@ -13,8 +13,8 @@ from PIL import Image
 from pawsight.core.cache import Cache
 from pawsight.core.errors import PicturesChanged
 from pawsight.core.progress import SILENT, Silent
-from pawsight.data.catalog import read_catalog
-from pawsight.data.finder import find
+from pawsight.data.dataset import read_dataset
+from pawsight.data.folders import find
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.training import pixels as pixels_module
 from pawsight.training.pixels import mapped_array, stacked_pixels
@@ -30,7 +30,7 @@ def pictures(tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((40 + number, 50), 90).convert("RGB").save(folder / f"{number}.png")
     with Cache(tmp_path / "facts") as cache:
-        return read_catalog(find(tmp_path / "data"), SETTINGS, cache=cache, threads=2).pictures
+        return read_dataset(find(tmp_path / "data"), SETTINGS, cache=cache, threads=2).pictures
 
 
 def flipped(folder, _):

@@ -21,9 +21,9 @@ from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
 from pawsight.core.errors import BadCatalog, TrainingFailed
 from pawsight.core.runs import PREDICTIONS, read_table
-from pawsight.data.finder import Candidate, Found
+from pawsight.data.folders import Candidate, Found
+from pawsight.data.given_split import SplitFile, SplitRow
 from pawsight.data.split import Assigned, Split
-from pawsight.data.split_file import Placing, SplitFile
 from pawsight.models.recipes import Recipe
 from pawsight.training import trusted
 from pawsight.training.material import Fitted, OutOfFold
@@ -188,7 +188,7 @@ def found_with(**counts):
     ],
 )
 def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, given, told):
-    lines = SplitFile(Path("s.csv"), tuple(Placing(2, "a.jpg", "", part) for part in given)) if given else None
+    lines = SplitFile(Path("s.csv"), tuple(SplitRow(2, "a.jpg", "", part) for part in given)) if given else None
     with pytest.raises(TrainingFailed) as error:
         check_promise_by_names(found, lines, Caution(max_error=0.05), guarded=False)
     assert all(word in error.value.what for word in ("at most 5 % ", told, " 45 "))

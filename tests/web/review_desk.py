@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from pawsight.core.storage import sha256_of_file
-from pawsight.data.patch import read_patch
+from pawsight.data.label_patch import read_patch
 from pawsight.web.review import Desk, serve_review
 
 COLOURS = ((220, 40, 40), (40, 90, 220), (40, 170, 70), (230, 190, 40), (150, 60, 190), (90, 90, 90))

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pawsight.core.errors import StorageError, WrongUsage
-from pawsight.data.patch import Decision, read_patch
+from pawsight.data.label_patch import Decision, read_patch
 
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))), reason="needs pawsight[serve]"

@@ -20,7 +20,7 @@ from pawsight.classifier.bundle_checks import refused
 from pawsight.classifier.engine import Engine, Lane, Outputs, Precision, best_precision
 from pawsight.classifier.trust import ANSWERED
 from pawsight.core.machine import Machine, this_machine
-from pawsight.data.finder import expand
+from pawsight.data.folders import expand
 from pawsight.images.loader import Loaded, load
 from pawsight.models.graph import OOD_SCORE
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_text
-from pawsight.data.catalog import Catalog
-from pawsight.data.findings import Finding
+from pawsight.data.audit import Finding
+from pawsight.data.dataset import Dataset
 from pawsight.reports.audit_words import EXPLAINED
 
 FOLDER, CSV, HTML = "audit", "audit.csv", "audit.html"
@@ -48,7 +48,7 @@ def checked_target(target: str | os.PathLike[str], root: Path) -> Path:
     return folder
 
 
-def write_audit(folder: Path, name: str, catalog: Catalog, findings: Sequence[Finding]) -> AuditFiles:
+def write_audit(folder: Path, name: str, catalog: Dataset, findings: Sequence[Finding]) -> AuditFiles:
     """Write audit.csv and audit.html; those of an earlier look are replaced.
 
     Raises:

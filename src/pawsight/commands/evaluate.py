@@ -24,7 +24,7 @@ from pawsight.commands.slices import slice_lines, slice_remarks, slices_of, stor
 from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.core.machine import cache_folder
 from pawsight.core.progress import SILENT, Progress
-from pawsight.data.finder import Candidate, LeftOut, find, find_listed
+from pawsight.data.folders import Candidate, LeftOut, find, find_listed
 from pawsight.data.sources import resolve
 from pawsight.evaluation.abstention import Abstention, measure_abstention
 from pawsight.evaluation.metrics import Metrics, measure

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.runs import SPLITS
-from pawsight.data.split_file import SplitFile, read_split_file
+from pawsight.data.given_split import SplitFile, read_split_file
 
 
 def given_split(split: str | os.PathLike[str] | None, split_seed: int = 0) -> SplitFile | None:

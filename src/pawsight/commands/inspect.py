@@ -17,14 +17,12 @@ from pawsight.commands.given_split import given_split
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
-from pawsight.data.audit import audit
-from pawsight.data.catalog import Catalog, read_catalog
-from pawsight.data.finder import find, find_listed
-from pawsight.data.findings import Finding
+from pawsight.data.audit import Finding, audit
+from pawsight.data.dataset import Dataset, read_dataset
+from pawsight.data.folders import find, find_listed
+from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split import Split
-from pawsight.data.split_file import SplitFile
-from pawsight.data.split_given import cut, found_for
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.checks import check_names
 
@@ -36,7 +34,7 @@ class InspectReport:
     """What a data set holds."""
 
     data: str
-    catalog: Catalog
+    catalog: Dataset
     split: Split  # as `train` would cut it
     findings: tuple[Finding, ...]  # what is wrong, the gravest first
     files: AuditFiles | None = None  # where the findings were written to, if they were
@@ -52,8 +50,8 @@ class InspectReport:
             "formats": dict(Counter(one.facts.format for one in self.catalog.pictures).most_common()),
             "split": {"digest": self.split.digest, **self.split.sizes, "how": self.split.how},
             "duplicates": [[one.name for one in group] for group in self.split.alike],
-            "disputed": [list(names) for names in self.split.disputed],
-            "straddling": [list(names) for names in self.split.straddling],
+            "disputed": [list(names) for names in self.split.conflicting_labels],
+            "straddling": [list(names) for names in self.split.duplicates_across_parts],
             "left_out": [{"path": one.name, "reason": one.reason} for one in self.catalog.left_out],
             "findings": [one.to_json() for one in self.findings],
             "report": str(self.files.html) if self.files else None,
@@ -90,7 +88,7 @@ def inspect(
     return InspectReport(data=source.name, catalog=catalog, split=made, findings=findings, files=files)
 
 
-def catalog_of(source: Source, *, cache: Path, given: SplitFile | None = None, progress: Progress = SILENT) -> Catalog:
+def catalog_of(source: Source, *, cache: Path, given: SplitFile | None = None, progress: Progress = SILENT) -> Dataset:
     """Read every picture of a source once; what was read before comes from the cache.
 
     Raises:
@@ -99,7 +97,7 @@ def catalog_of(source: Source, *, cache: Path, given: SplitFile | None = None, p
     found = found_for(find_listed(source.root, source.listed) if source.listed else find(source.root), given)
     check_names(found.folders)
     with Cache(cache / "cache") as store:
-        return read_catalog(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)
+        return read_dataset(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)
 
 
 def summary(report: InspectReport) -> list[str]:
@@ -144,8 +142,8 @@ def _told_alike(split: Split) -> list[str]:
     ]
     lines = []
     for groups, what in (
-        (split.disputed, "lies in two classes, so one of its labels is wrong"),
-        (split.straddling, "lies in two parts, so what is learnt is examined"),
+        (split.conflicting_labels, "lies in two classes, so one of its labels is wrong"),
+        (split.duplicates_across_parts, "lies in two parts, so what is learnt is examined"),
         (harmless, "is there more than once"),
     ):
         if groups:
@@ -159,7 +157,7 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def training_counts(catalog: Catalog) -> dict[str, int]:
+def training_counts(catalog: Dataset) -> dict[str, int]:
     """Return how many pictures of each class there are to train on: those in train where there are parts, else all."""
     counted = Counter(one.label for one in catalog.pictures if one.part in ("train", None))
     return {label: counted[label] for label in catalog.classes}

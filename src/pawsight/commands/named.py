@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.core.progress import Progress
-from pawsight.data.finder import expand, is_folder
+from pawsight.data.folders import expand, is_folder
 
 Answer = TypeVar("Answer")
 _SHOWN = 5  # names listed in a message

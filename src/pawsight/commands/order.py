@@ -14,8 +14,8 @@ from typing import Any
 
 from pawsight.classifier.trust import Caution
 from pawsight.core.errors import WrongUsage
-from pawsight.data.patch import Patch
-from pawsight.data.split_file import SplitFile
+from pawsight.data.given_split import SplitFile
+from pawsight.data.label_patch import Patch
 from pawsight.distributed.pool import Pool
 from pawsight.models.recipes import RecipeOptions
 

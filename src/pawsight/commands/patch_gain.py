@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pawsight.core.errors import PawsightError
 from pawsight.core.runs import PREDICTIONS
-from pawsight.data.patch import Patch
+from pawsight.data.given_split import SplitFile
+from pawsight.data.label_patch import Patch
 from pawsight.data.split import Assigned
-from pawsight.data.split_file import SplitFile
 from pawsight.evaluation.compare import Answered, Gain, compare
 from pawsight.reports.run_folder import Answer, read_rung
 

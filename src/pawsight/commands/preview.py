@@ -18,7 +18,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.sources import Source, resolve
 from pawsight.images.contact_sheet import draw_sheet, png_of
 from pawsight.images.decode import DecodeSettings, Pixels, decode
@@ -130,7 +130,7 @@ def _told_left_out(files: int) -> list[str]:
     return [f"{files:,} files are left out; pawsight inspect names them."]
 
 
-def _chosen(catalog: Catalog, counts: Mapping[str, int], seed: int) -> dict[str, list[Picture]]:
+def _chosen(catalog: Dataset, counts: Mapping[str, int], seed: int) -> dict[str, list[Picture]]:
     """Pick pictures of the first classes, by their content and the seed alone."""
     to_train = [one for one in catalog.pictures if one.part in ("train", None)]
     by_label: dict[str, dict[str, Picture]] = {label: {} for label in counts}

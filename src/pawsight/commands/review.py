@@ -18,7 +18,7 @@ from pawsight.commands.review_material import ReviewMaterial, review_material
 from pawsight.core.errors import WrongUsage, require_extra
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import APPLIED_PATCH, PATCH
-from pawsight.data.patch import DROP, KEEP, RELABEL, Decision, read_patch
+from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
 from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, rank
 from pawsight.training.out_of_fold import out_of_fold
 

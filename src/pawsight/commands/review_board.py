@@ -17,8 +17,8 @@ import numpy as np
 
 from pawsight.commands.review_material import ReviewMaterial
 from pawsight.core.runs import METRICS, PATCH
-from pawsight.data.catalog import Picture
-from pawsight.data.patch import DROP, KEEP, RELABEL
+from pawsight.data.dataset import Picture
+from pawsight.data.label_patch import DROP, KEEP, RELABEL
 from pawsight.evaluation.label_errors import Neighbours, Suspect, oddness
 
 _MOST_SUSPECTS = 2_000

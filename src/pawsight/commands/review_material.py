@@ -20,8 +20,8 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadCatalog
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Progress, Stopwatch
-from pawsight.data.catalog import Catalog, Picture, read_catalog
-from pawsight.data.finder import Found, LeftOut
+from pawsight.data.dataset import Dataset, Picture, read_dataset
+from pawsight.data.folders import Found, LeftOut
 from pawsight.data.split import Split, split_into
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.again import recipe_of, seeing_recipe
@@ -64,7 +64,7 @@ def review_material(run: Path, progress: Progress) -> ReviewMaterial:
     settings = DecodeSettings(image_px=recipe.image_px)
     with Cache(cache / "cache") as store:
         sink = feature_sink(recipe, place, store)
-        catalog = read_catalog(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
+        catalog = read_dataset(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
         catalog, left_out = _unchanged(catalog, contents)
         features = sink.features_of([one.sha256 for one in catalog.pictures])
     index = {name: number for number, name in enumerate(catalog.classes)}
@@ -75,7 +75,7 @@ def review_material(run: Path, progress: Progress) -> ReviewMaterial:
     )
 
 
-def _unchanged(catalog: Catalog, contents: dict[str, str]) -> tuple[Catalog, tuple[LeftOut, ...]]:
+def _unchanged(catalog: Dataset, contents: dict[str, str]) -> tuple[Dataset, tuple[LeftOut, ...]]:
     """Return the catalog without the files that hold something else now."""
     same = tuple(one for one in catalog.pictures if contents.get(one.name) == one.sha256)
     kept = {one.name for one in same}

@@ -14,7 +14,7 @@ from typing import Any
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.runs import LOOKS, SOURCE, SPLITS, read_table
 from pawsight.core.storage import write_json
-from pawsight.data.finder import Candidate
+from pawsight.data.folders import Candidate
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Who looks at the pictures of a training run: this process, or a pool of Ray's actors.
 
-Enters: what the user typed, a recipe, a workplace. Leaves: a `Pool` that may be had, and a `See` that uses it. Does not
-know: what is trained. Neither `training` nor `scale` knows the other: they meet here.
+Enters: what the user typed, a recipe, a workplace. Leaves: a `Pool` that may be had, and a `FileReader` that uses it.
+Does not know: what is trained. Neither `training` nor `scale` knows the other: they meet here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal
 from pawsight.classifier.engine import best_precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import WrongUsage, require_extra
-from pawsight.data.catalog import PixelSink, Seen, see_files, stored
-from pawsight.data.facts import facts_from, known_facts
-from pawsight.data.finder import Candidate
+from pawsight.data.dataset import FileRead, PixelSink, read_files, store_facts
+from pawsight.data.facts import facts_from_bytes, known_facts
+from pawsight.data.folders import Candidate
 from pawsight.distributed.pool import Pool
 from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
 from pawsight.images.decode import DecodeSettings
@@ -57,7 +57,7 @@ def pool_for(recipe: Recipe, engine: str, actors: int | None, address: str | Non
 
 @dataclass(frozen=True, slots=True)
 class SeenByPool:
-    """A `See` whose workers are Ray's; what they compute goes into the run's `FeatureSink` and the cache.
+    """A `FileReader` whose workers are Ray's; what they compute goes into the run's `FeatureSink` and the cache.
 
     Ray is started when it is called, before a bar is shown, and ended with the last picture, or by `until`.
     """
@@ -75,8 +75,8 @@ class SeenByPool:
         cache: Cache,
         threads: int,
         sink: PixelSink | None,
-    ) -> Iterator[Seen]:
-        """Return one `Seen` for each file, in order.
+    ) -> Iterator[FileRead]:
+        """Return one `FileRead` for each file, in order.
 
         Raises:
             ValueError: the sink takes no features.
@@ -89,28 +89,30 @@ class SeenByPool:
             graph = backbone_onnx(recipe.backbone, recipe.image_px)
             sight = Sight(graph, settings, best_precision(place.machine))
         self.until.enter_context(self.pool.running())
-        return stored(self._seen(candidates, sight, cache, sink), cache)
+        return store_facts(self._seen(candidates, sight, cache, sink), cache)
 
-    def _seen(self, candidates: Sequence[Candidate], sight: Sight, cache: Cache, sink: FeatureSink) -> Iterator[Seen]:
+    def _seen(
+        self, candidates: Sequence[Candidate], sight: Sight, cache: Cache, sink: FeatureSink
+    ) -> Iterator[FileRead]:
         paths = [abspath(one.path) for one in candidates]
         looks = looks_by_pool(sight, paths, Kept(cache.folder, sink.space, sink.width), self.pool)
         for candidate, look in zip(candidates, looks, strict=True):
             seen = _taken(candidate, look, cache, sink)
             if seen is None:  # the cache has lost what it had when the worker asked
-                (seen,) = see_files([candidate], sight.settings, cache=cache, threads=1, sink=sink)
+                (seen,) = read_files([candidate], sight.settings, cache=cache, threads=1, sink=sink)
             yield seen
         self.until.close()
 
 
-def _taken(candidate: Candidate, look: Look, cache: Cache, sink: FeatureSink) -> Seen | None:
+def _taken(candidate: Candidate, look: Look, cache: Cache, sink: FeatureSink) -> FileRead | None:
     """Hand the features on and return the rest; None where something that was known is not there any more."""
     if look.problem:
-        return Seen(candidate, look.sha256, None, False, None, look.problem)
+        return FileRead(candidate, look.sha256, None, False, None, look.problem)
     if look.features is not None:
         sink.receive(look.sha256, look.features)
     elif sink.wants(look.sha256):
         return None
-    facts = known_facts(cache, look.sha256) if look.facts is None else facts_from(look.facts)
+    facts = known_facts(cache, look.sha256) if look.facts is None else facts_from_bytes(look.facts)
     if facts is None:
         return None
-    return Seen(candidate, look.sha256, facts, look.facts is not None, None, "")
+    return FileRead(candidate, look.sha256, facts, look.facts is not None, None, "")

@@ -13,8 +13,8 @@ from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import SLICES
 from pawsight.core.storage import write_json
-from pawsight.data.facts_of_files import facts_of_files
-from pawsight.data.finder import Candidate
+from pawsight.data.dataset import facts_by_name
+from pawsight.data.folders import Candidate
 from pawsight.evaluation.compare import WORSE
 from pawsight.evaluation.slice_members import slice_members
 from pawsight.evaluation.slices import Judged, Slice, measure_slices
@@ -34,7 +34,7 @@ def slices_of(
     answers = {one.path: one for one in judged}
     asked = [one for one in candidates if one.name in answers]
     with Cache(cache_folder() / "cache") as cache:
-        facts = facts_of_files(asked, cache=cache, threads=usable_cores(), progress=progress)
+        facts = facts_by_name(asked, cache=cache, threads=usable_cores(), progress=progress)
     known = [answers[one.name] for one in asked if one.name in facts]
     members = slice_members(
         [one.path for one in known], [one.label for one in known], [facts[one.path] for one in known]

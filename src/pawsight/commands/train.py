@@ -35,9 +35,9 @@ from pawsight.core.runs import (
 )
 from pawsight.core.storage import write_json, write_text
 from pawsight.data.audit import audit
-from pawsight.data.patch import Patch, read_patch, write_patch
+from pawsight.data.given_split import SplitFile
+from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
-from pawsight.data.split_file import SplitFile
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import measure
 from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe

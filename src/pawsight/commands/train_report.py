@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from pawsight.commands.patch_gain import spoken
 from pawsight.commands.trust_report import TrustReport
 from pawsight.core.runs import Epoch
-from pawsight.data.catalog import Catalog
-from pawsight.data.findings import Finding
-from pawsight.data.patched import PatchOutcome
+from pawsight.data.audit import Finding
+from pawsight.data.dataset import Dataset
+from pawsight.data.label_patch import PatchOutcome
 from pawsight.data.split import Split
 from pawsight.evaluation.compare import Gain
 from pawsight.evaluation.metrics import Metrics
@@ -35,7 +35,7 @@ class TrainReport:
 
     run: Path
     recipe: Recipe
-    catalog: Catalog
+    catalog: Dataset
     split: Split
     validation: Metrics | None
     test: Metrics | None  # None also where the test part stayed sealed
@@ -77,7 +77,7 @@ class TrainReport:
                 "how": self.split.how,
                 "seed": self.recipe.split_seed,
             },
-            "straddling": [list(names) for names in self.split.straddling],
+            "straddling": [list(names) for names in self.split.duplicates_across_parts],
             "validation": to_jsonable(self.validation),
             "test": to_jsonable(self.test),
             "baseline": self.catalog.baseline,
@@ -128,11 +128,11 @@ def _warnings(report: TrainReport) -> list[str]:
         reasons, total = Counter(one.reason for one in report.catalog.left_out), len(report.catalog.left_out)
         told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
         lines.append(f"Left out    {total:,} file{'s' if total != 1 else ''}: {told}; each is named in catalog.csv")
-    if report.split.straddling:
-        first = " = ".join(report.split.straddling[0][:2])
+    if report.split.duplicates_across_parts:
+        first = " = ".join(report.split.duplicates_across_parts[0][:2])
         lines.append(
-            f"WARNING     {len(report.split.straddling):,} pictures look the same in two parts, so the numbers below"
-            f" flatter; the first: {first}. All are listed by: pawsight inspect"
+            f"WARNING     {len(report.split.duplicates_across_parts):,} pictures look the same in two parts, so the"
+            f" numbers below flatter; the first: {first}. All are listed by: pawsight inspect"
         )
     unmeasured = unmeasured_sentence(report.catalog.classes, [one.label for one in report.split.part("validation")])
     lines += [f"WARNING     {unmeasured}"] if unmeasured else []

@@ -1,4 +1,1 @@
-"""From DATA, as a person names it, to a catalog of pictures and a split.
-
-Does not know: networks that learn, Keras; nothing of the user's is changed, moved or deleted here.
-"""
+"""From what the user names as DATA to a dataset and its split; the user's files are only read, never changed."""

@@ -1,26 +1,56 @@
-"""What is wrong with a data set: one finding a row, the gravest first.
+"""The audit of a dataset: findings about files, image quality, duplicates and classes, the most severe first.
 
-Enters: a `Catalog` and its `Split`. Leaves: `Finding`s. Does not know: models, files beyond the catalog, pages.
-
-Nothing is read and nothing is changed here: the catalog's one pass over the files has measured all that is needed.
-Severities: "high" makes labels or scores wrong unless something is done; "medium" loses pictures, counts some twice or
-starves a class; "low" is unusual and worth a look.
+Nothing is read or changed here: reading the dataset has measured all that is needed. What is said of the findings is in
+reports/. Severities: "high" makes labels or scores wrong unless something is done; "medium" loses pictures, counts some
+twice or leaves a class too few; "low" is unusual and worth a look.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
+from typing import Any
 
-from pawsight.data.audit_alike import alike_findings
-from pawsight.data.audit_classes import class_findings
-from pawsight.data.catalog import Catalog, Picture
-from pawsight.data.facts import Facts
-from pawsight.data.findings import SEVERITIES, Finding, found
-from pawsight.data.split import Split
-from pawsight.data.traits import USUAL, TraitLimits, traits_of
+import numpy as np
+from numpy.typing import NDArray
 
+from pawsight.data.dataset import Dataset, Picture
+from pawsight.data.facts import USUAL, Facts, QualityLimits, quality_flags
+from pawsight.data.split import PARTS, Assigned, Split
+
+SEVERITIES = ("high", "medium", "low")
+
+PROBLEMS = {
+    "two-labels": "high",
+    "near-two-labels": "high",
+    "across-parts": "high",
+    "near-across-parts": "high",
+    "shortcut-size": "high",
+    "shortcut-camera": "high",
+    "shortcut-format": "high",
+    "shortcut-colour": "high",
+    "shortcut-rotation": "high",
+    "rotation-differs": "medium",
+    "unreadable": "medium",
+    "truncated": "medium",
+    "duplicate": "medium",
+    "single-colour": "medium",
+    "lopsided": "medium",
+    "outside-parts": "low",
+    "near-duplicate": "low",
+    "wrong-extension": "low",
+    "tiny": "low",
+    "huge": "low",
+    "odd-aspect": "low",
+    "dark": "low",
+    "bright": "low",
+    "blurry": "low",
+    "grey": "low",
+    "rotated": "low",
+}
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".jfi"),
     "MPO": (".mpo", ".jpg", ".jpeg", ".jpe"),
@@ -33,56 +63,93 @@ _SUFFIXES = {
 }
 _NOT_MISSED = ("hidden", "a link to a folder that is listed already")  # reasons why nobody expects a file to be used
 _COMMON = 0.5  # share of grey pictures from which they are the rule
+_COMPARED = 20  # pictures of a class and part among which the nearest is looked for; a thousand white pages are alike
+# Of the two together, the smaller class has a fifth: where Google's "Imbalanced datasets" (Machine Learning Crash
+# Course) goes from mild to moderate.
+IMBALANCED = 4.0  # pictures of the commonest class for each of this one
+GIVES_AWAY = 0.3  # Cramér's V of a shortcut: Cohen's medium effect
+ROTATION_DIFFERS = 0.1  # Cramér's V: Cohen's small effect, enough to leak through a reader that ignores EXIF
+_OWN_SIZE = 0.02  # share of all pictures from which an exact size is a category; others are put in ranges
+_RANGES = 8
+SIGNIFICANT = 0.01  # p value after Holm's correction
+_SHUFFLED_UP_TO = 2_000  # pictures; beyond, the approximation is good and shuffling slow
+_SHUFFLES = 1_999
+_SEED = 20_261_122  # of the shuffles: the same data always give the same findings
+_FEWEST = 5  # pictures in a category of its own
+# Pictures in a class that is looked at: below, a category would need half of the class to be expected five times, and
+# the few rows stretch Cramér's V over one class more, which hides what tells the large ones apart.
+FEWEST_OF_CLASS = 10
+
+Table = NDArray[np.int64]  # pictures (classes, categories)
 
 
-def audit(catalog: Catalog, split: Split, *, limits: TraitLimits = USUAL) -> tuple[Finding, ...]:
-    """List what is wrong.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with one file or, where the path is a class or ".", with the data set."""
+
+    path: str  # below the root of the data, with forward slashes
+    problem: str  # one of PROBLEMS
+    value: str | float  # what was measured, or the name of the other picture; empty where there is nothing to add
+    severity: str  # "high", "medium" or "low"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"path": self.path, "problem": self.problem, "value": self.value, "severity": self.severity}
+
+    @classmethod
+    def of(cls, path: str, problem: str, value: str | float) -> Finding:
+        """Return a finding with the severity of its problem."""
+        return cls(path, problem, value, PROBLEMS[problem])
+
+
+def audit(dataset: Dataset, split: Split, *, limits: QualityLimits = USUAL) -> tuple[Finding, ...]:
+    """List what is wrong with a dataset.
 
     Args:
-        catalog: all pictures with their facts.
-        split: of the same catalog; its groups of pictures that look alike are judged.
+        dataset: all pictures with their facts.
+        split: of the same dataset; its groups of pictures that look alike are judged.
         limits: what is called dark, tiny and so on.
 
     Returns:
         findings ordered by severity, problem, path; the same data give the same findings.
     """
     findings = [
-        *_left_out(catalog),
-        *_unusual(catalog, limits),
-        *alike_findings(catalog, split),
-        *class_findings(catalog, limits),
+        *_left_out(dataset),
+        *_unusual(dataset, limits),
+        *duplicate_findings(dataset, split),
+        *class_findings(dataset, limits),
     ]
-    return tuple(sorted(findings, key=_rank))
+
+    def rank(finding: Finding) -> tuple[int, str, str, str]:
+        return SEVERITIES.index(finding.severity), finding.problem, finding.path, str(finding.value)
+
+    return tuple(sorted(findings, key=rank))
 
 
-def _rank(one: Finding) -> tuple[int, str, str, str]:
-    return SEVERITIES.index(one.severity), one.problem, one.path, str(one.value)
+def _left_out(dataset: Dataset) -> Iterator[Finding]:
+    for file in dataset.left_out:
+        if file.reason.startswith("outside "):
+            yield Finding.of(file.name, "outside-parts", file.reason)
+        elif file.reason == "truncated":
+            yield Finding.of(file.name, "truncated", "")
+        elif file.reason not in _NOT_MISSED:
+            yield Finding.of(file.name, "unreadable", file.reason)
 
 
-def _left_out(catalog: Catalog) -> Iterator[Finding]:
-    for one in catalog.left_out:
-        if one.reason.startswith("outside "):
-            yield found(one.name, "outside-parts", one.reason)
-        elif one.reason == "truncated":
-            yield found(one.name, "truncated", "")
-        elif one.reason not in _NOT_MISSED:
-            yield found(one.name, "unreadable", one.reason)
-
-
-def _unusual(catalog: Catalog, limits: TraitLimits) -> Iterator[Finding]:
+def _unusual(dataset: Dataset, limits: QualityLimits) -> Iterator[Finding]:
     """List pictures that are unlike photographs in general; grey ones only among colour."""
-    traits = {one.name: traits_of(one.facts, limits) for one in catalog.pictures}
-    counted = Counter(trait for own in traits.values() for trait in own)
-    grey_is_usual = counted["grey"] > _COMMON * len(catalog.pictures)
-    for one in catalog.pictures:
-        for trait in traits[one.name]:
-            if not (trait == "grey" and grey_is_usual):
-                yield found(one.name, trait, _figure(trait, one.facts))
-        if _has_wrong_suffix(one):
-            yield found(one.name, "wrong-extension", one.facts.format)
+    flags = {picture.name: quality_flags(picture.facts, limits) for picture in dataset.pictures}
+    counted = Counter(flag for own in flags.values() for flag in own)
+    grey_is_usual = counted["grey"] > _COMMON * len(dataset.pictures)
+    for picture in dataset.pictures:
+        for flag in flags[picture.name]:
+            if not (flag == "grey" and grey_is_usual):
+                yield Finding.of(picture.name, flag, _figure(flag, picture.facts))
+        if _has_wrong_suffix(picture):
+            yield Finding.of(picture.name, "wrong-extension", picture.facts.format)
 
 
-def _figure(trait: str, facts: Facts) -> float:
+def _figure(flag: str, facts: Facts) -> float:
     """Return what was measured, in the unit of the limit."""
     short, long = sorted((facts.width, facts.height))
     figures = {
@@ -94,11 +161,220 @@ def _figure(trait: str, facts: Facts) -> float:
         "grey": round(facts.looks.chroma, 1),
         "rotated": facts.orientation,
     }
-    return figures.get(trait, round(facts.looks.brightness, 1))
+    return figures.get(flag, round(facts.looks.brightness, 1))
 
 
 def _has_wrong_suffix(picture: Picture) -> bool:
-    """Say whether the suffix names another format; a number or nothing names none."""
+    """Return whether the suffix names another format; a number or nothing names none."""
     suffix = PurePosixPath(picture.name).suffix.lower()
     allowed = _SUFFIXES.get(picture.facts.format)
     return allowed is not None and any(letter.isalpha() for letter in suffix) and suffix not in allowed
+
+
+def duplicate_findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
+    """List duplicates, each with the most severe problem it has and the name of the other picture.
+
+    With two labels it teaches a contradiction; in two parts it is learnt and then tested; within a class it counts
+    twice. Where one of two can stay, the finding is about the other.
+    """
+    hashes = {picture.name: picture.facts.phash for picture in dataset.pictures}
+    for group in split.alike:
+        ranked = sorted(group, key=lambda picture: (PARTS.index(picture.part), picture.name))
+        by_content = defaultdict(list)
+        for picture in ranked:
+            by_content[picture.sha256].append(picture)
+        equal = {sha256: _few_of_each(members, 1) for sha256, members in by_content.items()}
+        alike = _few_of_each(ranked, _COMPARED)
+        rank = {picture.name: number for number, picture in enumerate(ranked)}
+        for picture in ranked:
+            near = sorted(alike, key=partial(_distance, hashes, picture.name))
+            if problem := _worst_problem(picture, equal[picture.sha256], near, rank):
+                yield Finding.of(picture.name, *problem)
+
+
+def _worst_problem(
+    picture: Assigned, same: Iterable[Assigned], near: Iterable[Assigned], rank: Mapping[str, int]
+) -> tuple[str, str] | None:
+    """Return the most severe problem that a picture has with its duplicates, and the name of the other picture."""
+    earlier_same = [other for other in same if rank[other.name] < rank[picture.name]]
+    earlier_near = [other for other in near if rank[other.name] < rank[picture.name]]
+    problems = (
+        ("two-labels", [other for other in same if other.label != picture.label]),
+        ("near-two-labels", [other for other in near if other.label != picture.label]),
+        ("across-parts", [other for other in earlier_same if other.part != picture.part]),
+        ("near-across-parts", [other for other in earlier_near if other.part != picture.part]),
+        ("duplicate", earlier_same),
+        ("near-duplicate", earlier_near),
+    )
+    return next(((problem, others[0].name) for problem, others in problems if others), None)
+
+
+def _few_of_each(pictures: Iterable[Assigned], most: int) -> list[Assigned]:
+    """Return the first pictures of each class in each part."""
+    kept: dict[tuple[str, str], list[Assigned]] = defaultdict(list)
+    for picture in pictures:
+        if len(kept[picture.label, picture.part]) < most:
+            kept[picture.label, picture.part].append(picture)
+    return [picture for few in kept.values() for picture in few]
+
+
+def _distance(hashes: Mapping[str, int], name: str, other: Assigned) -> tuple[int, int, str]:
+    return (hashes[name] ^ hashes[other.name]).bit_count(), PARTS.index(other.part), other.name
+
+
+def class_findings(dataset: Dataset, limits: QualityLimits) -> Iterator[Finding]:
+    """List classes with too few pictures, and features beside what is shown, such as the size, that tell the class."""
+    folders = class_folders(dataset)
+    most = max(dataset.counts.values(), default=0)
+    for label, count in dataset.counts.items():
+        if most > IMBALANCED * count:
+            yield Finding.of(folders[label], "lopsided", round(most / count, 1))
+    facts = [picture.facts for picture in dataset.pictures]
+    features = {
+        "size": _sizes(facts),
+        "camera": [image.looks.camera or "no camera" for image in facts],
+        "format": [image.format for image in facts],
+        "colour": ["grey" if "grey" in quality_flags(image, limits) else "colour" for image in facts],
+        "rotation": ["turned by EXIF" if image.orientation > 1 else "upright" for image in facts],
+    }
+    for name, association in associations([picture.label for picture in dataset.pictures], features).items():
+        category = f"{name} {association.category}" if name == "size" else association.category
+        text = (
+            f"{category}: {100 * association.share:.0f} % of {association.label}, "
+            f"{100 * association.elsewhere:.0f} % of the rest (Cramér's V {association.strength:.2f})"
+        )
+        if association.strength >= GIVES_AWAY:
+            yield Finding.of(folders[association.label], f"shortcut-{name}", text)
+        elif name == "rotation" and association.strength >= ROTATION_DIFFERS:
+            yield Finding.of(folders[association.label], "rotation-differs", text)
+
+
+def class_folders(dataset: Dataset) -> dict[str, str]:
+    """Return the folder of each class, the bare name where its pictures lie in several."""
+    folders = defaultdict(set)
+    for picture in dataset.pictures:
+        folders[picture.label].add(str(PurePosixPath(picture.name).parent))
+    return {label: next(iter(own)) if len(own) == 1 else label for label, own in folders.items()}
+
+
+def _sizes(facts: list[Facts]) -> list[str]:
+    """Name the size of each picture: exactly where many share it, else by its range of pixels."""
+    exact = [f"{image.width} x {image.height}" for image in facts]
+    shared = {size for size, count in Counter(exact).items() if count > _OWN_SIZE * len(facts)}
+    areas = np.array([image.width * image.height for image in facts])
+    ends = np.unique(np.quantile(areas, np.linspace(0, 1, _RANGES + 1), method="nearest"))
+    places = np.clip(np.searchsorted(ends, areas, side="right") - 1, 0, max(0, len(ends) - 2))
+    ranges = [f"{ends[place]:,} to {ends[min(place + 1, len(ends) - 1)]:,} pixels" for place in places]
+    return [size if size in shared else range_ for size, range_ in zip(exact, ranges, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """A category that goes with a class."""
+
+    strength: float  # Cramér's V, 0 none to 1 one tells the other
+    p_value: float  # after Holm's correction
+    label: str  # the class that stands out most
+    category: str  # with this
+    share: float  # of the class's pictures that have it
+    elsewhere: float  # share of all other pictures that have it
+
+
+def associations(labels: Sequence[str], features: Mapping[str, Sequence[str]]) -> dict[str, Association]:
+    """Return, by name of the feature, those that go with the labels beyond chance, however weakly.
+
+    Chance: Pearson's chi-square test, its p value by shuffled labels where there are few pictures (the usual
+    approximation wants five expected in a cell, W. G. Cochran 1954), corrected by Holm's method (S. Holm 1979).
+    Strength: Cramér's V without its bias (W. Bergsma 2013), where 0.1 is small, 0.3 medium and 0.5 large for two
+    classes (J. Cohen, "Statistical Power Analysis", 1988, w with one degree of freedom).
+
+    Args:
+        labels: of N pictures; classes with fewer than `FEWEST_OF_CLASS` pictures are left out.
+        features: for each name N categories.
+    """
+    sizes = Counter(labels)
+    kept = [index for index, label in enumerate(labels) if sizes[label] >= FEWEST_OF_CLASS]
+    kept_labels = [labels[index] for index in kept]
+    tables = {
+        name: _table(kept_labels, _pooled([values[index] for index in kept])) for name, values in features.items()
+    }
+    varied = {name: table for name, table in tables.items() if min(table[2].shape) > 1}
+    p_values = _holm({name: _p_value(counts) for name, (_, _, counts) in varied.items()})
+    return {name: _strongest(*varied[name], p_values[name]) for name in varied if p_values[name] < SIGNIFICANT}
+
+
+def _pooled(values: Sequence[str]) -> list[str]:
+    """Put categories with hardly a picture together."""
+    names, which, counts = np.unique(np.array(values, dtype=object), return_inverse=True, return_counts=True)
+    kept = [str(name) if count >= _FEWEST else "something rare" for name, count in zip(names, counts, strict=True)]
+    return [kept[index] for index in which]
+
+
+def _table(labels: Sequence[str], values: Sequence[str]) -> tuple[list[str], list[str], Table]:
+    """Return classes, categories and how often they meet (classes, categories)."""
+    classes, rows = np.unique(np.array(labels, dtype=object), return_inverse=True)
+    categories, columns = np.unique(np.array(values, dtype=object), return_inverse=True)
+    return list(classes), list(categories), _counted(rows, columns, (len(classes), len(categories)))
+
+
+def _counted(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> Table:
+    return np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _chi_square(counts: Table) -> Any:
+    """Return Pearson's statistic of a table, or of each of several (..., classes, categories)."""
+    expected = (
+        counts.sum(axis=-1, keepdims=True) * counts.sum(axis=-2, keepdims=True) / counts.sum((-2, -1), keepdims=True)
+    )
+    return ((counts - expected) ** 2 / expected).sum(axis=(-2, -1))
+
+
+def _p_value(counts: Table) -> float:
+    if counts.sum() > _SHUFFLED_UP_TO:
+        from scipy.stats import chi2_contingency
+
+        return float(chi2_contingency(counts, correction=False).pvalue)
+    observed = float(_chi_square(counts))
+    return (1 + int((_shuffled(counts) >= observed * (1 - 1e-9)).sum())) / (1 + _SHUFFLES)
+
+
+def _shuffled(counts: Table) -> NDArray[np.float64]:
+    """Return chi-square of tables with the same margins, as labels dealt out by chance would make them."""
+    cells = np.repeat(np.arange(counts.size), counts.ravel())
+    rows, columns = cells // counts.shape[1], cells % counts.shape[1]
+    dealt = np.random.default_rng(_SEED).permuted(np.tile(rows, (_SHUFFLES, 1)), axis=1)
+    offsets = counts.size * np.arange(_SHUFFLES)[:, None]
+    places = (offsets + dealt * counts.shape[1] + columns).ravel()
+    tables = np.bincount(places, minlength=_SHUFFLES * counts.size).reshape(_SHUFFLES, *counts.shape)
+    values: NDArray[np.float64] = _chi_square(tables)
+    return values
+
+
+def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    corrected, largest = {}, 0.0
+    for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
+        corrected[name] = largest
+    return corrected
+
+
+def _strength(counts: Table) -> float:
+    """Return Cramér's V, by Bergsma's formula."""
+    total, (rows, columns) = float(counts.sum()), counts.shape
+    phi = max(0.0, float(_chi_square(counts)) / total - (rows - 1) * (columns - 1) / (total - 1))
+    least = min(side - (side - 1) ** 2 / (total - 1) for side in (rows, columns)) - 1
+    return float(min(1.0, (phi / least) ** 0.5)) if least > 0 else 0.0
+
+
+def _strongest(classes: Sequence[str], categories: Sequence[str], counts: Table, p_value: float) -> Association:
+    """Name the class and the category that meet more often than chance would have them, by adjusted residuals."""
+    total = counts.sum()
+    of_class, of_category = counts.sum(axis=1, keepdims=True), counts.sum(axis=0, keepdims=True)
+    expected = of_class * of_category / total
+    residuals = (counts - expected) / np.sqrt(expected * (1 - of_class / total) * (1 - of_category / total))
+    # Of two classes each category that one has too often the other has too seldom: the rarer one says more.
+    by_rank = np.lexsort((np.broadcast_to(of_category, counts.shape).ravel(), -np.round(residuals, 6).ravel()))
+    row, column = np.unravel_index(by_rank[0], counts.shape)
+    own, size = int(counts[row, column]), int(of_class[row, 0])
+    elsewhere = (int(of_category[0, column]) - own) / (int(total) - size)
+    return Association(_strength(counts), p_value, classes[int(row)], categories[int(column)], own / size, elsewhere)

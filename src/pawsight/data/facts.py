@@ -1,7 +1,7 @@
-"""Facts of a picture: what its bytes say, whoever owns it, found once and kept by content.
+"""Facts of a picture: size, format, perceptual hash and image statistics, cached by content; and its quality flags.
 
-Enters: the bytes of a file, and its square where one is at hand. Leaves: `Facts`, and the form in which they lie in the
-cache. Does not know: names, classes, which pictures are together.
+The statistics are measured in images/quality.py. The flags say what is unusual, such as dark, blurry or tiny; the audit
+lists such pictures, and the evaluation says how well they are classified.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FACTS_SPACE = f"facts/5/{DECODER_VERSION}/{HASHED_PX}"  # of the cache
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the bytes of a picture say, whoever owns it."""
+    """What the bytes of a picture say, whatever its name and class."""
 
     width: int  # as shown upright, in pixels
     height: int
@@ -44,20 +44,69 @@ def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, nam
 
 
 def known_facts(cache: Cache, sha256: str) -> Facts | None:
-    """Return the facts that the cache has of a content."""
+    """Return the facts of a content, None where the cache has none."""
     kept = cache.get_many(FACTS_SPACE, [sha256]).get(sha256)
-    return None if kept is None else facts_from(kept)
+    return None if kept is None else facts_from_bytes(kept)
 
 
-def facts_from(kept: bytes) -> Facts:
-    """Return facts that `as_bytes` made bytes of."""
+def facts_from_bytes(kept: bytes) -> Facts:
+    """Return the facts that `facts_to_bytes` stored."""
     width, height, kind, orientation, phash, looks = json.loads(kept)
     return Facts(width, height, kind, orientation, phash, ImageStatistics(*looks))
 
 
-def as_bytes(facts: Facts) -> bytes:
-    """Return facts as they lie in the cache."""
+def facts_to_bytes(facts: Facts) -> bytes:
+    """Return facts as they are stored in the cache."""
     looks = facts.looks
     figures = [looks.brightness, looks.contrast, looks.sharpness, looks.chroma, looks.camera, looks.file_bytes]
     values = [facts.width, facts.height, facts.format, facts.orientation, facts.phash, figures]
     return json.dumps(values).encode()
+
+
+QUALITY_FLAGS = ("tiny", "huge", "odd-aspect", "dark", "bright", "blurry", "single-colour", "grey", "rotated")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityLimits:
+    """Limits of what is usual, measured on the exercise's 3,000 photographs (docs/experiments.md, Audit thresholds)."""
+
+    tiny_px: int = 64  # of the shorter side: magnified fourfold for the network; measured: 5 photographs are smaller
+    huge_megapixels: float = 25.0  # width x height, in millions: half of what the decoder accepts
+    odd_aspect: float = 2.4  # longer side over shorter: wider than cinema (SMPTE 195, 2.39 : 1); measured: 4 are
+    dark: float = 40.0  # mean luma, 0-255; measured: 5 are darker, all taken at night with a flash
+    bright: float = 210.0  # mean luma, 0-255; measured: 3 are brighter, all overexposed
+    blurry: float = 0.008  # variance of the Laplacian over that of luma; measured: see there
+    unblurred_px: int = HASHED_PX // 2  # of the shorter side; a smaller picture is soft because it is magnified
+    single_colour: float = 5.0  # standard deviation of the most varied channel, 0-127.5; measured: the least is 18
+    grey: float = 2.5  # mean chroma, 0-255; measured: one photograph is grey and has 0, the next has 3.2
+
+
+USUAL = QualityLimits()
+
+
+def is_plain(facts: Facts, limits: QualityLimits = USUAL) -> bool:
+    """Return whether a picture is of one colour: its perceptual hash then says nothing."""
+    return facts.looks.contrast < limits.single_colour
+
+
+def quality_flags(facts: Facts, limits: QualityLimits = USUAL) -> tuple[str, ...]:
+    """Return what is unusual about a picture, in the order of `QUALITY_FLAGS`.
+
+    A picture of one colour is not called blurry or grey as well: there is nothing in it that could be sharp. Nor is a
+    dark or bright one called grey: its colours are lost with its light.
+    """
+    looks, short, long = facts.looks, *sorted((facts.width, facts.height))
+    plain = is_plain(facts, limits)
+    well_lit = limits.dark <= looks.brightness <= limits.bright
+    holds = (
+        short < limits.tiny_px,
+        facts.width * facts.height > limits.huge_megapixels * 1e6,
+        long > limits.odd_aspect * short,
+        looks.brightness < limits.dark,
+        looks.brightness > limits.bright,
+        looks.sharpness < limits.blurry and short >= limits.unblurred_px and not plain,
+        plain,
+        looks.chroma < limits.grey and well_lit and not plain,
+        facts.orientation > 1,
+    )
+    return tuple(flag for flag, is_so in zip(QUALITY_FLAGS, holds, strict=True) if is_so)

@@ -1,33 +1,32 @@
-"""Train, validation and test: cut once, by content, and sealed by a digest.
+"""The split into train, validation and test, cut once by content; a split that the user gives is in given_split.py.
 
-Enters: a `Catalog` and a seed, or parts that somebody else chose. Leaves: a `Split`. Does not know: models, pixels.
-
-Parts given by folders are respected. Where the cut is ours it is stratified by class, depends on the pictures'
-contents and the seed alone (not on names or order), and keeps exact and near duplicates on one side.
+Parts that folders give are kept. Otherwise the split is stratified by class, keeps duplicates (duplicates.py) in one
+part, and depends on the contents of the pictures and the seed alone, not on names or order.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.data.catalog import Catalog, Picture
-from pawsight.data.deal import deal, quotas
-from pawsight.data.traits import is_plain
-from pawsight.images.fingerprint import groups_of, near_pairs
+from pawsight.data.dataset import Dataset, Picture
+from pawsight.data.duplicates import duplicate_groups
 
 PARTS = ("train", "validation", "test")
 _EXERCISE_BATCH = 32  # the exercise counts its fifth in whole batches: 32 batches // 5 x 32 = 192 of 1,000 pictures
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """One picture's place."""
+    """A picture and its part."""
 
     name: str
     sha256: str
@@ -35,48 +34,49 @@ class Assigned:
     part: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached digest
 class Split:
-    """Every picture's part, and how that came about."""
+    """The part of every picture."""
 
-    assigned: tuple[Assigned, ...]  # in the order of the catalog
-    how: str  # one sentence for people
-    alike: tuple[tuple[Assigned, ...], ...] = ()  # groups of pictures that are equal or nearly so
-
-    @property
-    def straddling(self) -> tuple[tuple[str, ...], ...]:
-        """Names of equal or near-equal pictures that given folders put in two parts."""
-        return tuple(_names(group) for group in self.alike if len({one.part for one in group}) > 1)
+    assigned: tuple[Assigned, ...]  # in the order of the dataset
+    how: str  # one sentence for the user
+    alike: tuple[tuple[Assigned, ...], ...] = ()  # groups of exact and near duplicates
 
     @property
-    def disputed(self) -> tuple[tuple[str, ...], ...]:
-        """Names of equal or near-equal pictures that lie in two classes."""
-        return tuple(_names(group) for group in self.alike if len({one.label for one in group}) > 1)
+    def duplicates_across_parts(self) -> tuple[tuple[str, ...], ...]:
+        """Names in each group of duplicates that lies in several parts, as given parts may have it: leakage."""
+        return tuple(_names(group) for group in self.alike if len({picture.part for picture in group}) > 1)
 
     @property
+    def conflicting_labels(self) -> tuple[tuple[str, ...], ...]:
+        """Names in each group of duplicates that lies in several classes."""
+        return tuple(_names(group) for group in self.alike if len({picture.label for picture in group}) > 1)
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over contents, labels and parts: equal digests mean that numbers can be compared."""
-        lines = sorted(f"{one.sha256},{one.label},{one.part}" for one in self.assigned)
+        lines = sorted(f"{picture.sha256},{picture.label},{picture.part}" for picture in self.assigned)
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
     def part(self, name: str) -> tuple[Assigned, ...]:
         """Return the pictures of one part."""
-        return tuple(one for one in self.assigned if one.part == name)
+        return tuple(picture for picture in self.assigned if picture.part == name)
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Pictures in each part."""
-        return {name: sum(one.part == name for one in self.assigned) for name in PARTS}
+        """Number of pictures in each part."""
+        counted = Counter(picture.part for picture in self.assigned)
+        return {name: counted[name] for name in PARTS}
 
 
-def make_split(catalog: Catalog, *, seed: int = 0) -> Split:
+def make_split(dataset: Dataset, *, seed: int = 0) -> Split:
     """Assign every picture to train, validation or test.
 
     Given train, validation and test folders stand. Where test is missing, a fixed stratified fifth of validation
     becomes test; where validation is missing, 15 % of train becomes validation; without parts 70 / 15 / 15.
     """
-    pictures = catalog.pictures
-    groups = _duplicate_groups(pictures)
+    pictures = dataset.pictures
+    groups = duplicate_groups(pictures)
     given = {picture.part for picture in pictures}
     parts = [picture.part or "train" for picture in pictures]
     if given >= set(PARTS):
@@ -94,18 +94,24 @@ def make_split(catalog: Catalog, *, seed: int = 0) -> Split:
     return _assigned(pictures, parts, groups, how)
 
 
-def split_into(catalog: Catalog, parts: Sequence[str], *, how: str) -> Split:
-    """Return the split that gives each picture of a catalog the part of the same place in `parts`."""
-    return _assigned(catalog.pictures, parts, _duplicate_groups(catalog.pictures), how)
+def split_into(dataset: Dataset, parts: Sequence[str], *, how: str) -> Split:
+    """Return the split that gives each picture of a dataset the part at the same place in `parts`."""
+    return _assigned(dataset.pictures, parts, duplicate_groups(dataset.pictures), how)
 
 
-def _assigned(pictures: Sequence[Picture], parts: Sequence[str], groups: NDArray[np.int64], how: str) -> Split:
-    assigned = tuple(Assigned(one.name, one.sha256, one.label, part) for one, part in zip(pictures, parts, strict=True))
-    return Split(assigned, how, _together(assigned, groups))
+def _assigned(pictures: Sequence[Picture], parts: Sequence[str], groups: Ints, how: str) -> Split:
+    assigned = tuple(
+        Assigned(picture.name, picture.sha256, picture.label, part)
+        for picture, part in zip(pictures, parts, strict=True)
+    )
+    members: dict[int, list[Assigned]] = defaultdict(list)
+    for picture, group in zip(assigned, groups.tolist(), strict=True):
+        members[group].append(picture)
+    return Split(assigned, how, tuple(tuple(group) for group in members.values() if len(group) > 1))
 
 
 def _names(group: Sequence[Assigned]) -> tuple[str, ...]:
-    return tuple(one.name for one in group)
+    return tuple(picture.name for picture in group)
 
 
 def _fifth(pictures: int) -> float:
@@ -118,7 +124,7 @@ def _fifth(pictures: int) -> float:
 def _move(
     parts: list[str],
     pictures: Sequence[Picture],
-    groups: NDArray[np.int64],
+    groups: Ints,
     source: str,
     shares: Mapping[str, float],
     seed: int,
@@ -126,34 +132,100 @@ def _move(
     """Move stratified shares of one part, whole duplicate groups at a time, into others."""
     rows = [index for index, part in enumerate(parts) if part == source]
     labels = np.unique([pictures[row].label for row in rows], return_inverse=True)[1]
-    wanted = quotas(np.bincount(labels), [1 - sum(shares.values()), *shares.values()])
-    order = np.argsort([_rank(seed, pictures[row].sha256) for row in rows])
-    dealt = deal(labels[order], groups[rows][order], wanted)
+    wanted = stratified_counts(np.bincount(labels), [1 - sum(shares.values()), *shares.values()])
+    ranks = [hashlib.sha256(f"{seed}:{pictures[row].sha256}".encode()).hexdigest() for row in rows]
+    order = np.argsort(ranks)
+    chosen = stratified_group_split(labels[order], groups[rows][order], wanted)
     names = [source, *shares]
-    for row, choice in zip(np.asarray(rows)[order], dealt, strict=True):
+    for row, choice in zip(np.asarray(rows)[order], chosen, strict=True):
         parts[row] = names[choice]
 
 
-def _rank(seed: int, sha256: str) -> str:
-    return hashlib.sha256(f"{seed}:{sha256}".encode()).hexdigest()
+def stratified_counts(counts: Ints, shares: Sequence[float]) -> Ints:
+    """Round shares of each class to whole numbers that add up, without drifting over many small classes.
+
+    Args:
+        counts: pictures in each class (C,).
+        shares: of each part (P,), adding up to 1.
+
+    Returns:
+        whole numbers (C, P): each within one of `counts x shares`, each row adding up to the class's count. A class
+        with a single picture gives it to the first part; what is left over after rounding down goes to the parts
+        that have fallen furthest behind over the classes so far.
+    """
+    rounded = np.zeros((len(counts), len(shares)), dtype=np.int64)
+    behind = np.zeros(len(shares))
+    for row, count in enumerate(counts):
+        exact = count * np.asarray(shares)
+        whole = np.floor(exact + 1e-9).astype(np.int64)
+        behind += exact - whole
+        if whole[0] == 0:  # a class that nothing can be learnt from is worth nothing in the other parts
+            whole[0] += 1
+            behind[0] -= 1
+        spare = int(count - whole.sum())
+        room = np.where(whole <= exact + 1e-9, behind, -np.inf)
+        for part in np.argsort(-room, kind="stable")[:spare]:
+            whole[part] += 1
+            behind[part] -= 1
+        rounded[row] = whole
+    return rounded
 
 
-def _duplicate_groups(pictures: Sequence[Picture]) -> NDArray[np.int64]:
-    """Number the groups of pictures with equal bytes or near-equal looks."""
-    # The signs of a flat picture's frequencies are rounding: black and green would share a hash.
-    varied = np.array([index for index, one in enumerate(pictures) if not is_plain(one.facts)], dtype=np.int64)
-    hashes = np.array([pictures[index].facts.phash for index in varied], dtype=np.uint64)
-    # Equal hashes first: a thousand alike would be half a million pairs, and are a thousand links to the first.
-    distinct, firsts, which = np.unique(hashes, return_index=True, return_inverse=True)
-    first = {picture.sha256: index for index, picture in reversed(list(enumerate(pictures)))}
-    same = [(first[picture.sha256], index) for index, picture in enumerate(pictures)]
-    alike = np.stack([varied[firsts[which]], varied], axis=1)
-    near = varied[firsts[near_pairs(distinct)]]
-    return groups_of(len(pictures), np.concatenate([near, alike, np.array(same, dtype=np.int64).reshape(-1, 2)]))
+def stratified_group_split(labels: Ints, groups: Ints, wanted: Ints) -> Ints:
+    """Assign pictures to parts so that each group stays in one part.
+
+    Args:
+        labels: class index of each picture (N,), in the order in which they are assigned.
+        groups: group number of each picture (N,).
+        wanted: how many of each class each part should get (C, P); rows add up to the class counts.
+
+    Returns:
+        part index of each picture (N,). Without groups of several pictures the wanted numbers are met exactly.
+        Groups of several are assigned first, the largest first, each to the part that is emptiest in proportion.
+        Where the first part is to get pictures of a class, it gets at least one.
+    """
+    room = wanted.astype(np.int64).copy()
+    parts = np.full(len(labels), -1, dtype=np.int64)
+    unassigned = wanted.sum(axis=1)
+    lacking = wanted[:, 0] > 0  # classes of which the first part has nothing yet
+    for members in _shared_groups(groups):
+        needs = np.bincount(labels[members], minlength=len(room))
+        last_chance = (lacking & (needs > 0) & (needs == unassigned)).any()
+        part = 0 if last_chance else _roomiest(room, wanted, needs)
+        parts[members] = part
+        room[:, part] -= needs
+        unassigned -= needs
+        lacking &= (needs == 0) | (part > 0)
+    for label in range(len(room)):
+        single = np.flatnonzero((labels == label) & (parts < 0))
+        fitting = _fitting(room[label], len(single), int(lacking[label]))
+        parts[single] = np.repeat(np.arange(room.shape[1]), fitting)
+    return parts
 
 
-def _together(assigned: Sequence[Assigned], groups: NDArray[np.int64]) -> tuple[tuple[Assigned, ...], ...]:
-    members: dict[int, list[Assigned]] = defaultdict(list)
-    for one, group in zip(assigned, groups.tolist(), strict=True):
-        members[group].append(one)
-    return tuple(tuple(together) for together in members.values() if len(together) > 1)
+def _shared_groups(groups: Ints) -> list[Ints]:
+    """Return the members of each group of several, the largest first, then in the order of assignment."""
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1, append=-1)) if len(groups) else np.empty(0, np.int64)
+    several = [order[a:b] for a, b in pairwise(starts) if b - a > 1]
+    return sorted(several, key=lambda members: (-len(members), int(members[0])))
+
+
+def _roomiest(room: Ints, wanted: Ints, needs: Ints) -> int:
+    """Return the part that is emptiest, in proportion, among those that can take the group; else the least overfull."""
+    concerned = needs > 0
+    after = (room[concerned] - needs[concerned, None]).min(axis=0)
+    emptiness = after / np.maximum(wanted[concerned].sum(axis=0), 1)
+    return int(np.argmax(np.where(after >= 0, 1 + emptiness, after.astype(float))))
+
+
+def _fitting(room: Ints, count: int, least: int) -> Ints:
+    """Bring the room of one class to exactly `count`: the roomiest parts pay for the overfull ones.
+
+    The first part keeps `least`.
+    """
+    fitting = np.maximum(room, 0)
+    for part in np.argsort(-fitting, kind="stable"):
+        spare = int(fitting[part]) - (least if part == 0 else 0)
+        fitting[part] -= min(spare, max(0, int(fitting.sum()) - count))
+    return fitting

@@ -5,7 +5,6 @@ Enters: the path or URL of a list. Leaves: paths, one after the other. Does not 
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Generator, Iterable, Iterator
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from pawsight.core.errors import BadCatalog, StorageError, require_extra
+from pawsight.data.tables import ENCODING, MAX_LINE_CHARS, Table, TableError
 from pawsight.distributed.remote import filesystem, is_url
 
 _ENDINGS = (".csv", ".parquet")
-_MOST_CHARS = 16_384  # of a line
 _AT_ONCE = 8_192  # rows of a Parquet list in memory
 _FIX = "The list needs a column called path: one path or address a row."
 
@@ -59,19 +58,17 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
 
 
 def _from_csv(file: IO[bytes], name: str) -> Generator[tuple[int, str], None, None]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    text = io.TextIOWrapper(file, encoding=ENCODING, newline="")
     try:
-        first = text.readline(_MOST_CHARS)
-        delimiter = max(",;\t", key=first.count)
-        header = [column.strip().casefold() for column in next(csv.reader([first], delimiter=delimiter), [])]
-        place = _place(header, name)
-        for number, row in enumerate(csv.reader(text, delimiter=delimiter, strict=True), start=2):
+        table = Table(text, max_line_chars=MAX_LINE_CHARS)
+        column = _place(table.columns, name)
+        for number, (_, row) in enumerate(table, start=2):
             if any(row):
-                yield number, row[place] if place < len(row) else ""
+                yield number, row[column] if column < len(row) else ""
     except UnicodeDecodeError as error:
         raise BadCatalog(f"{name} is not UTF-8 text.", f"{error}.", "Save it as 'CSV UTF-8'.") from error
-    except csv.Error as error:
-        raise BadCatalog(f"{name} is no CSV that can be read.", f"{error}.", _FIX) from error
+    except TableError as error:
+        raise BadCatalog(f"{name} is no CSV that can be read.", f"Line {error.line:,}: {error.fault}.", _FIX) from error
     finally:
         text.detach()  # whoever opened the file closes it
 

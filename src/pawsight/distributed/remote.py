@@ -10,8 +10,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from pawsight.core.errors import DownloadFailed, MissingExtra, UnreadablePicture, WrongUsage, require_extra
-from pawsight.data.finder import HIDDEN_NAMES
+from pawsight.core.errors import (
+    DownloadFailed,
+    MissingExtra,
+    UnreadablePicture,
+    WrongUsage,
+    require_extra,
+)
+from pawsight.data.folders import HIDDEN_NAMES
 from pawsight.images.loader import MAX_FILE_BYTES
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

@@ -3,7 +3,7 @@
 Enters: a `Sight`, paths, a cache that knows some contents, a `Pool`. Leaves: a `Look` for each file, in order. Does not
 know: labels, what is trained.
 
-A worker decodes as `data.catalog.see_files` does and computes as one stream of `Engine`, so that facts and features are
+A worker decodes as `data.dataset.read_files` and computes as one stream of `Engine`, so that facts and features are
 the same bits as without a pool. What is known already it asks a desk, a few contents at once.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 from pawsight.classifier.engine import Engine, Lane, Precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import UnreadablePicture
-from pawsight.data.facts import as_bytes, facts_of, known_facts
+from pawsight.data.facts import facts_of, facts_to_bytes, known_facts
 from pawsight.distributed.fetching import Fetched, fetched_ahead
 from pawsight.distributed.pool import CORES_EACH, Ask, Crew, Pool, made_by
 from pawsight.images.decode import DecodeSettings, Pixels, decode
@@ -114,7 +114,7 @@ class _Seer:
             return Look("", None, None, file.problem)
         try:
             decoded = decode(file.data, self._settings, name=file.name) if lacks_features else None
-            facts = as_bytes(facts_of(file.data, self._settings, decoded, file.name)) if lacks_facts else None
+            facts = facts_to_bytes(facts_of(file.data, self._settings, decoded, file.name)) if lacks_facts else None
         except UnreadablePicture as error:
             return Look(file.sha256, None, None, error.why)
         return Look(file.sha256, facts, self._features(decoded.pixels) if decoded else None, "")

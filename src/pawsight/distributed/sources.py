@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pawsight.core.errors import NoPictures, WrongUsage
-from pawsight.data.finder import HIDDEN_NAMES, is_folder
+from pawsight.data.folders import HIDDEN_NAMES, is_folder
 from pawsight.distributed import remote
 from pawsight.distributed.listed import is_list, read_paths
 

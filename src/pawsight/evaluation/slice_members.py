@@ -12,8 +12,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.data.facts import Facts
-from pawsight.data.traits import TRAITS, traits_of
+from pawsight.data.facts import QUALITY_FLAGS, Facts, quality_flags
 from pawsight.evaluation.slices import LEAST_TESTED, Mask, SliceKey
 
 _FOLDERS = (2, 50)  # fewest and most folders that make slices: one says nothing, hundreds say too little each
@@ -50,12 +49,14 @@ def slice_members(names: Sequence[str], labels: Sequence[str], facts: Sequence[F
 
 
 def _by_trait(facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
-    traits = [traits_of(one) for one in facts]
-    return {SliceKey("trait", trait): np.array([trait in some for some in traits], dtype=bool) for trait in TRAITS}
+    traits = [quality_flags(one) for one in facts]
+    return {
+        SliceKey("trait", trait): np.array([trait in some for some in traits], dtype=bool) for trait in QUALITY_FLAGS
+    }
 
 
 def _by_fifth(facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
-    traits = Counter(trait for one in facts for trait in traits_of(one))
+    traits = Counter(trait for one in facts for trait in quality_flags(one))
     fifth = len(facts) // _SHARE
     return {
         SliceKey("fifth", name): _lowest([figure(one) for one in facts], fifth)

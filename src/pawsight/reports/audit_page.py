@@ -13,8 +13,8 @@ from itertools import groupby
 from pathlib import PurePosixPath
 
 from pawsight.core.storage import table_text
-from pawsight.data.catalog import Catalog
-from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
+from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
+from pawsight.data.dataset import Dataset
 from pawsight.reports import ladder_words as words
 from pawsight.reports.audit_words import EXPLAINED, SEVERITY_WORDS, Explained, figure, pairs_up
 from pawsight.reports.chart_style import chart_variables
@@ -62,7 +62,7 @@ class AuditPage:
     again: str
 
 
-def make_page(name: str, catalog: Catalog, findings: Sequence[Finding], *, again: str) -> AuditPage:
+def make_page(name: str, catalog: Dataset, findings: Sequence[Finding], *, again: str) -> AuditPage:
     """Tell what is wrong.
 
     Args:
@@ -106,7 +106,7 @@ def _summary(findings: Sequence[Finding]) -> str:
     return f"There are {len(findings):,} findings: {told}. No file was changed."
 
 
-def _group(problem: str, findings: Sequence[Finding], catalog: Catalog) -> Group:
+def _group(problem: str, findings: Sequence[Finding], catalog: Dataset) -> Group:
     contents = {one.name: one.sha256 for one in catalog.pictures}
     items, once = [], _once(findings)
     for one in once[:SHOWN]:
@@ -117,7 +117,7 @@ def _group(problem: str, findings: Sequence[Finding], catalog: Catalog) -> Group
     return Group(problem, findings[0].severity, EXPLAINED[problem], len(findings), tuple(items), more, by_class)
 
 
-def _by_class(findings: Sequence[Finding], catalog: Catalog) -> str:
+def _by_class(findings: Sequence[Finding], catalog: Dataset) -> str:
     """Return how many pictures of each class the findings are about, in few words."""
     labels = {one.name: one.label for one in catalog.pictures}
     counted = Counter(labels[one.path] for one in findings if one.path in labels)

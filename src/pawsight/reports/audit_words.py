@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pawsight.core.text import NBSP, visible
-from pawsight.data.audit_classes import GIVES_AWAY, LOPSIDED, ROTATION_DIFFERS
-from pawsight.data.findings import Finding
-from pawsight.data.traits import USUAL
+from pawsight.data.audit import GIVES_AWAY, IMBALANCED, ROTATION_DIFFERS, Finding
+from pawsight.data.facts import USUAL
 from pawsight.images.fingerprint import NEAR_BITS
 
 SEVERITY_WORDS = {
@@ -127,7 +126,7 @@ EXPLAINED = {
     ),
     "lopsided": Explained(
         "Classes with few pictures",
-        f"the commonest class has more than {LOPSIDED:g} times as many",
+        f"the commonest class has more than {IMBALANCED:g} times as many",
         "A classifier that never answers a rare class still scores well: accuracy alone does not show it.",
         "Collect more of the rare classes.",
         "the commonest class has {} times as many",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from pawsight.data.findings import SEVERITIES, Finding
+from pawsight.data.audit import SEVERITIES, Finding
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import ladder_words as words
 from pawsight.reports.audit_words import EXPLAINED, Explained, figure, pairs_up

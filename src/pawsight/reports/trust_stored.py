@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pawsight.core.runs import AUDIT, LEARNING_CURVE, SLICES, SUSPECTS
-from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
+from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import CurvePoint, Fit, LearningCurve, Twice, honest
 from pawsight.evaluation.slices import Judged, Slice

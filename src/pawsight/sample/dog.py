@@ -1,7 +1,6 @@
-"""A dog's head: a muzzle that stands out, a big nose, floppy or pricked ears, sometimes a tongue.
+"""A dog's head: a muzzle that stands out, a big nose, floppy or pricked ears; eyes and mouths are in face.py.
 
-Enters: a pen in units of half a head's width, its origin mid-head, and an `Animal`. Leaves: pixels.
-Does not know: bodies.
+The pen's unit is half a head's width, its origin mid-head.
 """
 
 from __future__ import annotations
@@ -10,12 +9,24 @@ from random import Random
 
 import numpy as np
 
-from pawsight.sample.coat import face_marks, hairs, stripes
-from pawsight.sample.curves import Controls, Points, fluffy, mirrored, oval, smooth
+from pawsight.sample.animal import Animal
+from pawsight.sample.drawing import (
+    TONGUE,
+    Colour,
+    Controls,
+    Mark,
+    Pen,
+    Points,
+    darker,
+    fluffy,
+    lighter,
+    mirrored,
+    mix,
+    oval,
+    smooth,
+)
 from pawsight.sample.face import big_nose, cheeks, dots, eye, mouth
-from pawsight.sample.palette import TONGUE, Colour, darker, lighter, mix
-from pawsight.sample.pen import Mark, Pen
-from pawsight.sample.traits import Animal
+from pawsight.sample.fur import face_marks, hairs, stripes
 
 # The right ear, from its inner foot over the tip to its outer foot; a point given twice is a corner.
 _EARS: dict[str, Controls] = {

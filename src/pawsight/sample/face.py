@@ -1,17 +1,25 @@
-"""Eyes, noses, mouths and whiskers, seen from the front or the side.
-
-Enters: a pen in units of half a head's width and an `Animal`. Leaves: pixels. Does not know: skulls and ears.
-"""
+"""Eyes, noses, mouths and whiskers of cats and dogs, seen from the front or the side, in units of half a head."""
 
 from __future__ import annotations
 
 import math
 from random import Random
 
-from pawsight.sample.curves import Points, oval, smooth
-from pawsight.sample.palette import BLUSH, NIGHT, TONGUE, WHITE, brightness, darker, lighter, mix
-from pawsight.sample.pen import Pen
-from pawsight.sample.traits import Animal
+from pawsight.sample.animal import Animal
+from pawsight.sample.drawing import (
+    BLUSH,
+    NIGHT,
+    TONGUE,
+    WHITE,
+    Pen,
+    Points,
+    brightness,
+    darker,
+    lighter,
+    mix,
+    oval,
+    smooth,
+)
 
 
 def eye(pen: Pen, a: Animal, x: float, y: float, r: float, *, side: float, almond: float) -> None:

@@ -1,32 +1,30 @@
-"""Composes one picture: a size, a scene, an animal or something else, things in front, light.
-
-Enters: a kind, a seed and a number. Leaves: an RGB picture and the box in which its animal is seen.
-Does not know: files.
-"""
+"""Composes a picture (size, a scene, an animal or something else, things in front, light), and writes the sample."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 
 from PIL import Image
 
 from pawsight.core.errors import WrongUsage
-from pawsight.sample import indoor, outdoor
-from pawsight.sample.figure import shadow
-from pawsight.sample.ground import Area
-from pawsight.sample.light import lit
-from pawsight.sample.others import something_else
-from pawsight.sample.pen import Box, Pen
-from pawsight.sample.poses import EXTENT, animal
-from pawsight.sample.props import hiding_place, in_front
-from pawsight.sample.traits import Animal, any_animal
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import new_folder
+from pawsight.sample import scenes
+from pawsight.sample.animal import Animal, any_animal
+from pawsight.sample.body import EXTENT, animal, shadow
+from pawsight.sample.drawing import Box, Pen, lit
+from pawsight.sample.scenes import Area
+from pawsight.sample.things import hiding_place, in_front, something_else
 
 CLASSES = ("cats", "dogs")
 KINDS = (*CLASSES, "other")
 _FINE = 2  # drawn this many times larger, then reduced, so that edges are smooth
-_INSIDE = ((indoor.studio, 20), (indoor.room, 28))
-_OUTSIDE = ((outdoor.garden, 22), (outdoor.beach, 9), (outdoor.snow, 7), (outdoor.night, 8), (outdoor.autumn, 8))
+_INSIDE = ((scenes.studio, 20), (scenes.room, 28))
+_OUTSIDE = ((scenes.garden, 22), (scenes.beach, 9), (scenes.snow, 7), (scenes.night, 8), (scenes.autumn, 8))
 
 
 def draw(kind: str, *, seed: int, index: int, part: str = "train", sides: tuple[int, int] = (200, 420)) -> Image.Image:
@@ -76,8 +74,8 @@ def _scene(rng: Random, sides: tuple[int, int]) -> Area:
     sheet = Image.new("RGB", (wide * _FINE, high * _FINE))
     pen = Pen.over(sheet, (rng.choice((-0.7, 0.7)), -0.75))
     across, down = sheet.width / pen.unit, sheet.height / pen.unit
-    scenes = _INSIDE + _OUTSIDE
-    paint = rng.choices(scenes, [share for _, share in scenes])[0]
+    paints = _INSIDE + _OUTSIDE
+    paint = rng.choices(paints, [share for _, share in paints])[0]
     area = Area(pen, across, down, floor=down * rng.uniform(0.6, 0.76), outside=paint in _OUTSIDE)
     paint[0](area, rng)
     return area
@@ -127,3 +125,66 @@ def _seen(touched: list[Box], size: tuple[int, int]) -> Box:
     left, top = (max(0, min(box[i] for box in touched)) // _FINE for i in (0, 1))
     right, bottom = (min(size[i], max(box[i + 2] for box in touched)) // _FINE for i in (0, 1))
     return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+_QUALITY = 90  # of the JPEG files, 1-95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplePlan:
+    """How much to draw: the default is 400 drawings, about 10 MB, in about six seconds."""
+
+    train: int = 150  # pictures per class
+    validation: int = 50  # pictures per class
+    least_side: int = 200  # pixels
+    greatest_side: int = 420  # pixels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, which are also the names of the folders."""
+        return CLASSES
+
+    @property
+    def total(self) -> int:
+        """The number of pictures in all."""
+        return (self.train + self.validation) * len(CLASSES)
+
+
+def write_sample(target: Path, *, plan: SamplePlan = SamplePlan(), seed: int = 0, progress: Progress = SILENT) -> Path:
+    """Draw the sample into `target` as train/cats/cat.0000.jpg and so on.
+
+    Args:
+        target: a folder that does not exist yet or is empty.
+        plan: how many pictures of what size; 400 of 200 to 420 pixels a side where not given.
+        seed: equal seeds give equal files.
+
+    Returns:
+        `target`.
+
+    Raises:
+        StorageError: the disk refused, or `target` holds something already; nothing is left behind.
+    """
+    with new_folder(target) as folder, progress.stage("drawing the sample", plan.total, "pictures") as step:
+        for part, count in (("train", plan.train), ("validation", plan.validation)):
+            for kind in CLASSES:
+                place = folder / part / kind
+                place.mkdir(parents=True)
+                for index in range(count):
+                    (place / f"{kind[:-1]}.{index:04d}.jpg").write_bytes(_jpeg(kind, part, index, plan, seed))
+                    step.advance()
+    return target
+
+
+def _jpeg(kind: str, part: str, index: int, plan: SamplePlan, seed: int) -> bytes:
+    picture = draw(kind, seed=seed, index=index, part=part, sides=(plan.least_side, plan.greatest_side))
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
+
+
+def drawing_digest() -> str:
+    """Name what is drawn after the code that draws it (hex), so that a newer Pawsight does not use older drawings."""
+    code = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("**/*.py")):
+        code.update(file.read_bytes())
+    return code.hexdigest()

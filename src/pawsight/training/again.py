@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pawsight.core.cache import Cache
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.runs import RECIPE
-from pawsight.data.finder import Candidate
+from pawsight.data.folders import Candidate
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
 from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, recipe_from_mapping

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from pawsight.classifier.bundle_checks import problem_with_name
 from pawsight.classifier.trust import UNLIKE, UNSURE
 from pawsight.core.errors import BadCatalog
-from pawsight.data.catalog import Catalog
-from pawsight.data.checks import check_classes
-from pawsight.data.finder import Found, LeftOut
+from pawsight.data.dataset import Dataset, check_classes
+from pawsight.data.folders import Found, LeftOut
 from pawsight.data.split import Split
 
 
@@ -75,11 +74,11 @@ def check_taught(split: Split, *, compares_epochs: bool) -> None:
         )
 
 
-def without(catalog: Catalog, changed: Mapping[str, str], found: Found) -> Catalog:
+def without(catalog: Dataset, changed: Mapping[str, str], found: Found) -> Dataset:
     """Return a catalog without pictures that are no longer what was catalogued, with them among those left out.
 
     Args:
-        catalog: as `read_catalog` returned it.
+        catalog: as `read_dataset` returned it.
         changed: why, by name.
         found: what the catalog was read from.
 
@@ -89,6 +88,6 @@ def without(catalog: Catalog, changed: Mapping[str, str], found: Found) -> Catal
     gone = [LeftOut(name, f"changed while being used: {reason}") for name, reason in changed.items()]
     left_out = tuple(sorted([*catalog.left_out, *gone], key=lambda one: one.name))
     kept = tuple(picture for picture in catalog.pictures if picture.name not in changed)
-    rest = Catalog(catalog.root, kept, left_out)
-    check_classes(found, rest.counts, rest.left_out, rest.taught)
+    rest = Dataset(catalog.root, kept, left_out)
+    check_classes(found, rest.counts, rest.left_out, rest.trainable)
     return rest

@@ -19,7 +19,7 @@ from pathlib import Path
 from pawsight.core.errors import TrainingFailed
 from pawsight.core.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
 from pawsight.core.storage import remove, write_json, write_text
-from pawsight.data.catalog import Catalog
+from pawsight.data.dataset import Dataset
 from pawsight.data.split import Split
 from pawsight.training.checkpoint import FILE as CHECKPOINT
 from pawsight.training.claim import LOCK, claim, taken
@@ -144,7 +144,7 @@ def write_split(path: Path, split: Split) -> None:
     write_table(path, ("path", "sha256", "label", "part"), rows)
 
 
-def write_catalog(path: Path, catalog: Catalog) -> None:
+def write_catalog(path: Path, catalog: Dataset) -> None:
     """Write catalog.csv: every file, with what it is or why it was left out."""
     used = [
         (one.name, one.label, one.sha256, one.facts.width, one.facts.height, one.facts.format, "")

@@ -19,7 +19,7 @@ from pawsight.core.machine import Machine, versions
 from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import Epoch
 from pawsight.core.storage import sha256_of
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.models.recipes import Recipe
@@ -81,7 +81,7 @@ class Fitted:
 class Material:
     """Everything a method may use. The truths of validation choose between epochs and rungs, never fit weights."""
 
-    catalog: Catalog
+    catalog: Dataset
     split: Split
     recipe: Recipe
     place: Workplace

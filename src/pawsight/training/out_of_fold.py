@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
-from pawsight.data.deal import deal, quotas
+from pawsight.data.split import stratified_counts, stratified_group_split
 from pawsight.training.logistic import fit_logistic
 
 Floats = NDArray[np.float32]
@@ -104,9 +104,9 @@ def margins_of(probabilities: Floats, labels: Labels) -> Floats:
 def _folds(labels: Labels, groups: Labels, classes: int, seed: int) -> Labels:
     """Deal pictures into folds, stratified and whole groups at a time; returns fold numbers (N,)."""
     order = np.random.default_rng(seed).permutation(len(labels))
-    wanted = quotas(np.bincount(labels, minlength=classes), [1 / FOLDS] * FOLDS)
+    wanted = stratified_counts(np.bincount(labels, minlength=classes), [1 / FOLDS] * FOLDS)
     fold = np.empty(len(labels), dtype=np.int64)
-    fold[order] = deal(labels[order], groups[order], wanted)
+    fold[order] = stratified_group_split(labels[order], groups[order], wanted)
     return fold
 
 

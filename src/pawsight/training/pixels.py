@@ -15,7 +15,7 @@ import numpy as np
 from pawsight.core.errors import PicturesChanged, StorageError
 from pawsight.core.progress import Progress
 from pawsight.core.storage import new_folder, remove, sha256_of, sha256_of_file, write_text
-from pawsight.data.catalog import Picture
+from pawsight.data.dataset import Picture
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
 

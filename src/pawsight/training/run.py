@@ -20,14 +20,12 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import PicturesChanged
 from pawsight.core.machine import versions
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.catalog import Catalog, See, read_catalog
-from pawsight.data.finder import find, find_listed
-from pawsight.data.patch import Patch
-from pawsight.data.patched import PatchOutcome, apply
+from pawsight.data.dataset import Dataset, FileReader, read_dataset
+from pawsight.data.folders import find, find_listed
+from pawsight.data.given_split import SplitFile, cut, found_for
+from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
 from pawsight.data.split import PARTS, Split
-from pawsight.data.split_file import SplitFile
-from pawsight.data.split_given import cut, found_for
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_onnx import backbone_onnx
@@ -51,7 +49,7 @@ class Outcome:
 
     folder: Path
     recipe: Recipe
-    catalog: Catalog
+    catalog: Dataset
     split: Split
     truths: Mapping[str, Labels]  # part -> class indices (N,)
     fitted: Fitted
@@ -69,7 +67,7 @@ def train(
     given: SplitFile | None = None,
     patch: Patch | None = None,
     caution: Caution | None = None,
-    see: See | None = None,
+    see: FileReader | None = None,
 ) -> Outcome:
     """Train a recipe on a source and write the run folder.
 
@@ -98,7 +96,7 @@ def train(
         with place.stopwatch.stage("reading"):
             settings = DecodeSettings(image_px=recipe.image_px)
             threads = place.machine.cores if sink is None else place.machine.feeders
-            catalog = read_catalog(
+            catalog = read_dataset(
                 found, settings, cache=cache, threads=threads, sink=sink, progress=place.progress, see=see
             )
         while True:
@@ -115,13 +113,13 @@ def train(
 class _Divided:
     """A catalog and its parts, with decisions about labels applied."""
 
-    catalog: Catalog
+    catalog: Dataset
     split: Split
     patched: PatchOutcome | None
 
 
 def _divided(
-    catalog: Catalog,
+    catalog: Dataset,
     recipe: Recipe,
     place: Workplace,
     given: SplitFile | None,

@@ -19,9 +19,9 @@ from pawsight.classifier.temperature import fit_temperature, log_probabilities, 
 from pawsight.classifier.trust import Caught, Caution, Guard, Trust
 from pawsight.core import text
 from pawsight.core.errors import TrainingFailed
-from pawsight.data.finder import Found
+from pawsight.data.folders import Found
+from pawsight.data.given_split import SplitFile
 from pawsight.data.split import Split
-from pawsight.data.split_file import SplitFile
 from pawsight.models.graph import OOD_SCORE, ood_score, with_ood_score
 from pawsight.models.graph import with_temperature as graph_with_temperature
 from pawsight.training import abstention, guard
@@ -69,7 +69,7 @@ def check_promise_by_names(found: Found, given: SplitFile | None, caution: Cauti
 def _validation_by_names(found: Found, given: SplitFile | None) -> tuple[int, int]:
     """Return how many pictures validation will likely have, and how many at most."""
     if given is not None:
-        lines = sum(one.part == "validation" for one in given.placings)
+        lines = sum(one.part == "validation" for one in given.rows)
         return lines, lines
     counts = Counter(one.part for one in found.candidates)
     if counts["train"] and counts["validation"]:

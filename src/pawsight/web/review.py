@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from pawsight.core.errors import PawsightError, UnreadablePicture
 from pawsight.core.storage import sha256_of
-from pawsight.data.patch import ACTIONS, RELABEL, Decision, newest, write_patch
+from pawsight.data.label_patch import ACTIONS, RELABEL, Decision, newest, write_patch
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import read_regular_file
 from pawsight.web.loopback import serve_on_loopback

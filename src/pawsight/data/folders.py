@@ -1,7 +1,6 @@
-"""Walks the user's folders and names classes and parts, before any file is read.
+"""Reads the class and the part of each picture from its folder, by names alone; dataset.py reads the files.
 
-Enters: a folder, or the rows of a CSV. Leaves: `Found`: files with labels, files left out. Does not know: what is
-inside the files.
+The rows of a CSV (tables.py) are brought into the same form.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.data.csv_list import Listed
+from pawsight.data.tables import Listed
 
 PART_NAMES = {
     "train": "train",
@@ -57,17 +56,16 @@ class Found:
 
 
 def find(root: Path) -> Found:
-    """List the files below a folder; each one's folder, in full, is its label.
+    """List the files below a folder; the path of a file's folder is its label.
 
     Folders named train, validation (or val, valid) and test are parts, when train and another one are there.
-    Links to folders are followed, but no folder is listed twice; hidden files and folders are left out, and so are
-    empty folders that are called like a picture.
+    Links to folders are followed, but no folder is listed twice. Hidden files and folders are left out, and so are
+    empty folders with the name of a picture.
     """
     root = _enter(root)
     parts = _parts_below(root)
-    walked = sorted(_walk(root, root, set()), key=lambda entry: entry.name)
     candidates, left_out, loose, folders = [], [], [], []
-    for entry in walked:
+    for entry in sorted(_walk(root, root, set()), key=lambda entry: entry.name):
         part, label = _part_and_label(entry.folder, parts)
         if entry.reason or (entry.is_empty_folder and entry.path.suffix.lower() in _PICTURE_ENDINGS):
             left_out.append(LeftOut(entry.name, entry.reason or "an empty folder"))
@@ -79,7 +77,7 @@ def find(root: Path) -> Found:
             loose.append(entry.name)
         else:
             candidates.append(Candidate(entry.path, entry.name, label, part))
-    folders += [one.label for one in candidates]
+    folders += [candidate.label for candidate in candidates]
     return Found(root, tuple(candidates), tuple(left_out), tuple(loose), tuple(sorted(set(filter(None, folders)))))
 
 
@@ -88,10 +86,10 @@ def find_listed(root: Path, listed: tuple[Listed, ...]) -> Found:
     candidates = [Candidate(row.path, _name_below(root, row.path), _clean(row.label), row.part) for row in listed]
     return Found(
         root,
-        tuple(sorted(candidates, key=lambda one: one.name)),
+        tuple(sorted(candidates, key=lambda candidate: candidate.name)),
         (),
         (),
-        tuple(sorted({one.label for one in candidates})),
+        tuple(sorted({candidate.label for candidate in candidates})),
     )
 
 
@@ -100,7 +98,7 @@ def expand(paths: list[Path]) -> Iterator[Path]:
     for path in paths:
         if is_folder(path):
             entries = _walk(path, path, set())  # of which only names are kept: there may be a hundred thousand
-            names = sorted(one.name for one in entries if not one.reason and not one.is_empty_folder)
+            names = sorted(entry.name for entry in entries if not entry.reason and not entry.is_empty_folder)
             yield from (path / name for name in names)
         else:
             yield path

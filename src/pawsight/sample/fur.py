@@ -1,19 +1,91 @@
-"""Fur patterns: stripes, patches, spots and pale bellies on any part of an animal.
-
-Enters: a part's outline and a `Coat`. Leaves: marks for the pen to lay on that part. Does not know: which animal it is.
-"""
+"""Coats: the colours of an animal, and fur patterns (stripes, patches, spots) as marks on any part of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 
-from pawsight.sample.curves import Points, blob, even, outward, oval, smooth, wedge
-from pawsight.sample.palette import Coat, Colour, lighter, mix
-from pawsight.sample.pen import Mark
+from pawsight.sample.drawing import (
+    Colour,
+    Mark,
+    Points,
+    blob,
+    brightness,
+    darker,
+    even,
+    lighter,
+    mix,
+    outward,
+    oval,
+    smooth,
+    wedge,
+)
+
+PATTERNS = ("solid", "tabby", "patches", "tuxedo", "points", "spots", "saddle", "socks")
+FURS: tuple[Colour, ...] = (
+    (226, 142, 70),  # ginger
+    (240, 212, 168),  # cream
+    (146, 150, 160),  # grey
+    (84, 80, 90),  # charcoal
+    (246, 240, 230),  # white
+    (124, 84, 60),  # chocolate
+    (210, 170, 124),  # fawn
+    (196, 200, 206),  # silver
+    (184, 98, 56),  # russet
+    (64, 60, 70),  # black
+    (230, 182, 104),  # golden
+    (120, 134, 156),  # blue
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Coat:
+    """One animal's fur."""
+
+    base: Colour
+    pale: Colour  # belly, muzzle, chest
+    mark: Colour  # stripes, patches, points
+    ink: Colour  # outline
+    detail: Colour  # fine lines within: toes, haunches
+    skin: Colour  # inside of the ears
+    nose: Colour
+    pattern: str  # one of PATTERNS
+
+
+def any_coat(rng: Random) -> Coat:
+    """Pick a coat; nothing here may depend on the kind of animal."""
+    base, pattern = _varied(rng.choice(FURS), rng), rng.choice(PATTERNS)
+    bright = brightness(base)
+    pale = lighter(base, rng.uniform(0.55, 0.85) if bright > 0.45 else rng.uniform(0.72, 0.92))
+    return Coat(
+        base=base,
+        pale=pale,
+        mark=_mark(base, pattern, rng),
+        ink=darker(base, 0.62 if bright > 0.45 else 0.72),
+        detail=darker(base, 0.45) if bright > 0.36 else lighter(base, 0.28),
+        skin=mix((232, 160, 150), base, rng.uniform(0.1, 0.35)),
+        nose=rng.choice(((74, 52, 56), (52, 44, 50), (196, 112, 108), (122, 78, 68))),
+        pattern=pattern,
+    )
+
+
+def _varied(colour: Colour, rng: Random) -> Colour:
+    shift = rng.uniform(-10, 10)
+    red, green, blue = (max(0, min(255, round(c + shift + rng.uniform(-7, 7)))) for c in colour)
+    return red, green, blue
+
+
+def _mark(base: Colour, pattern: str, rng: Random) -> Colour:
+    bright = brightness(base)
+    if pattern == "points" or bright > 0.85:
+        return rng.choice(((96, 72, 64), (74, 70, 80), (198, 120, 62), (140, 96, 66)))
+    if pattern == "patches" and rng.random() < 0.6:
+        return rng.choice(((78, 72, 80), (206, 124, 62), (246, 240, 230), (130, 90, 62)))
+    return darker(base, rng.uniform(0.32, 0.5)) if bright > 0.36 else darker(base, 0.5)
 
 
 def body_marks(outline: Points, coat: Coat, rng: Random) -> list[Mark]:

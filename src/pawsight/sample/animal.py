@@ -1,14 +1,12 @@
-"""What one drawn animal is like.
-
-Enters: a kind and a random source. Leaves: an `Animal`. Does not know: how it is drawn or where it stands.
-"""
+"""The properties of one drawn animal, picked at random; how it is drawn is in body.py, cat.py and dog.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
 
-from pawsight.sample.palette import ACCENTS, IRISES, Coat, Colour, any_coat
+from pawsight.sample.drawing import ACCENTS, IRISES, Colour
+from pawsight.sample.fur import Coat, any_coat
 
 POSES = ("sit-front", "sit-side", "stand", "lie", "loaf", "curl", "portrait", "peek", "back")
 _POSE_SHARES = (20, 16, 16, 10, 9, 5, 14, 10, 6)
@@ -24,7 +22,7 @@ _TAILS = {
 
 @dataclass(frozen=True, slots=True)
 class Animal:
-    """One animal; lengths are factors about 1."""
+    """The properties of one animal; lengths are factors about 1."""
 
     kind: str  # "cats" or "dogs"
     coat: Coat

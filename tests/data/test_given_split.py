@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from pawsight.core.errors import BadCatalog, StorageError
 from pawsight.core.progress import Silent
 from pawsight.core.runs import write_table
-from pawsight.data.catalog import Catalog, Picture
+from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.finder import Candidate, Found
+from pawsight.data.folders import Candidate, Found
+from pawsight.data.given_split import SplitFile, SplitRow, cut, found_for, path_key, read_split_file, split_as_given
 from pawsight.data.split import PARTS, make_split
-from pawsight.data.split_file import Placing, SplitFile, path_key, read_split_file
-from pawsight.data.split_given import cut, found_for, split_as_given
 from pawsight.images.quality import ImageStatistics
 
 LOOKS = ImageStatistics(brightness=120.0, contrast=60.0, sharpness=0.3, chroma=40.0, camera="", file_bytes=1_000)
@@ -35,11 +34,11 @@ def picture(name: str, label: str, content: object, *, phash: int | None = None)
     return Picture(Path("photos") / name, name, label, None, digest(content), facts)
 
 
-def catalog(*pictures: Picture) -> Catalog:
-    return Catalog(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
+def dataset(*pictures: Picture) -> Dataset:
+    return Dataset(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
 
 
-SIX = catalog(*(picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in ("cats", "dogs") for n in (1, 2, 3)))
+SIX = dataset(*(picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in ("cats", "dogs") for n in (1, 2, 3)))
 GOOD = """path,part
 cats/1.jpg,train
 cats/2.jpg,validation
@@ -91,7 +90,7 @@ def test_every_picture_gets_the_part_of_its_line(written):
 @given(st.integers(0, 2**31 - 1), st.integers(3, 12))
 def test_a_cut_of_our_own_comes_back_from_its_file_with_the_same_digest(tmp_path_factory, seed, each):
     pictures = [picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in ("a, b", 'c "d"') for n in range(each)]
-    whole = catalog(*pictures)
+    whole = dataset(*pictures)
     made = make_split(whole, seed=seed)
     path = tmp_path_factory.mktemp("split") / "splits.csv"
     rows = [(one.name, one.sha256, one.label, one.part) for one in made.assigned]
@@ -115,7 +114,7 @@ def test_any_path_comes_back_from_a_file_as_it_went(tmp_path_factory, rows):
         write_table(path, ("path", "part"), rows)
     except UnicodeEncodeError:  # half a surrogate pair: no file system has such a name
         return
-    kept = [(one.path, one.part) for one in read_split_file(path).placings] if rows else []
+    kept = [(one.path, one.part) for one in read_split_file(path).rows] if rows else []
     assert kept == rows
 
 
@@ -139,7 +138,7 @@ def test_a_line_with_a_hash_finds_its_picture_under_any_name(written):
 
 
 def test_copies_have_a_line_each_and_the_one_with_the_own_path_is_meant(written):
-    twins = catalog(*SIX.pictures, picture("cats/4.jpg", "cats", "cats3"))
+    twins = dataset(*SIX.pictures, picture("cats/4.jpg", "cats", "cats3"))
     lines = GOOD.replace("path,part", "path,part,sha256").replace(
         "cats/3.jpg,test", f"cats/3.jpg,test,{digest('cats3')}"
     )
@@ -187,7 +186,7 @@ def test_a_content_in_two_parts_without_a_line_of_its_own_is_refused(written):
 
 
 def test_equal_and_nearly_equal_pictures_in_two_parts_are_listed_with_their_lines_and_refused(written):
-    leaky = catalog(
+    leaky = dataset(
         *SIX.pictures,
         picture("cats/1 copy.jpg", "cats", "cats1"),
         picture("dogs/1 small.jpg", "dogs", "small", phash=SIX.pictures[3].facts.phash ^ 0b11),
@@ -208,7 +207,7 @@ def test_of_many_leaks_ten_are_listed(written):
     copies = [picture(f"cats/copy {n:02}.jpg", "cats", f"pair{n}") for n in range(13)]
     others = [picture(f"cats/orig {n:02}.jpg", "cats", f"pair{n}") for n in range(13)]
     lines = "".join(f"cats/copy {n:02}.jpg,train\ncats/orig {n:02}.jpg,test\n" for n in range(13))
-    told = refusal(split_as_given, catalog(*SIX.pictures, *copies, *others), written(GOOD + lines))
+    told = refusal(split_as_given, dataset(*SIX.pictures, *copies, *others), written(GOOD + lines))
     assert len(told.why.splitlines()) == 11
     assert told.why.endswith("And 3 more.")
 
@@ -232,13 +231,13 @@ def test_an_empty_validation_part_is_refused_and_an_empty_test_part_is_not(writt
         ("path,label\na,b\n", "Line 1: there is no column 'part'; the columns are 'path', 'label'."),
         ("path,part,part\na,train,test\n", "Line 1: there are several columns called 'part'"),
         ("path,part\n", "It has a header and no line below."),
-        ("path,part" + "," * 200_000, "Line 1: it is too long."),
+        ("path,part" + "," * 200_000, "Line 1: it is longer than 16,384 characters."),
         ("path,part\na.jpg,trial\n", "Line 2: the part of 'a.jpg' is 'trial', not train, validation or test."),
         ("path,part\na.jpg\n", "Line 2: the part of 'a.jpg' is '', not train, validation or test."),
         ("path,part\n,train\n", "Line 2: the path is empty."),
         ("path,part,sha256\na.jpg,train,xyz\n", "Line 2: the sha256 of 'a.jpg' is none."),
         ('path,part\n"a.jpg,train\n', "the quotes do not match"),
-        (f"path,part\n{'a' * 200_000}.jpg,train\n", "Line 2: it is too long."),
+        (f"path,part\n{'a' * 200_000}.jpg,train\n", "Line 2: it is longer than 16,384 characters."),
         ("path,part\na.jpg,train\n.\\a.jpg,test\n", "Line 3: '.\\\\a.jpg' is in test here and in train in line 2."),
     ],
 )
@@ -266,7 +265,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
 
 def test_names_that_are_no_text_are_found(written):
     odd = b"cats/\xe9.jpg".decode("utf-8", "surrogateescape")
-    split = split_as_given(catalog(*SIX.pictures, picture(odd, "cats", "odd")), written(GOOD + f"{odd},train\n"))
+    split = split_as_given(dataset(*SIX.pictures, picture(odd, "cats", "odd")), written(GOOD + f"{odd},train\n"))
     assert sides(split)[odd] == "train"
 
 
@@ -278,11 +277,11 @@ def test_parts_that_folders_say_give_way_to_the_file():
     one = Candidate(Path("photos/train/cats/1.jpg"), "train/cats/1.jpg", "cats", "train")
     found = Found(Path("photos"), (one,), (), (), ("cats",))
     assert found_for(found, None) is found
-    (without,) = found_for(found, SplitFile(Path("s.csv"), (Placing(2, "x", "", "train"),))).candidates
+    (without,) = found_for(found, SplitFile(Path("s.csv"), (SplitRow(2, "x", "", "train"),))).candidates
     assert without.part is None
     assert without.name == one.name
 
 
 def test_lines_are_counted_from_the_header(written: Callable[[str], SplitFile]) -> None:
-    lines: Sequence[Placing] = written(GOOD).placings
+    lines: Sequence[SplitRow] = written(GOOD).rows
     assert [one.line for one in lines] == [2, 3, 4, 5, 6, 7]

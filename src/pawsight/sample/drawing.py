@@ -1,7 +1,6 @@
-"""Draws smooth, shaded, inked shapes on a picture.
+"""Smooth outlines, colours, a pen for shaded, inked shapes, and the light over a finished picture.
 
-Enters: outlines in the drawing's own units, and colours. Leaves: changed pixels, and the boxes touched where asked.
-Does not know: what is being drawn.
+The colours are the same for cats and dogs, so that none gives the answer away. Points are (N, 2), y down.
 """
 
 from __future__ import annotations
@@ -10,12 +9,188 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from random import Random
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
-from pawsight.sample.curves import Controls, Points, outward, smooth
-from pawsight.sample.palette import Colour, lighter, mix
+Points = npt.NDArray[np.float64]
+Controls = Sequence[tuple[float, float]] | Points
+
+
+@lru_cache(maxsize=256)
+def _catmull_rom(count: int, steps: int, closed: bool) -> Points:
+    """Weights of `count` control points (columns) in each point of the curve (rows)."""
+    t = np.arange(steps) / steps
+    powers = np.stack([np.ones(steps), t, t**2, t**3], axis=1)
+    basis = 0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]], dtype=np.float64)
+    four = powers @ basis
+    segments = count if closed else count - 1
+    weights = np.zeros((segments * steps + (not closed), count))
+    for segment in range(segments):
+        for neighbour in range(4):
+            at = segment + neighbour - 1
+            at = at % count if closed else min(max(at, 0), count - 1)
+            weights[segment * steps : (segment + 1) * steps, at] += four[:, neighbour]
+    if not closed:
+        weights[-1, -1] = 1.0
+    return weights
+
+
+def smooth(points: Controls, *, closed: bool = True, steps: int = 6) -> Points:
+    """Return a Catmull-Rom curve through `points`; a point given twice makes a corner."""
+    p = np.asarray(points, dtype=np.float64)
+    return np.asarray(_catmull_rom(len(p), steps, closed) @ p, dtype=np.float64)
+
+
+def mirrored(half: Controls) -> Points:
+    """Complete the right half of a figure, listed from top to bottom, with its left half."""
+    right = np.asarray(half, dtype=np.float64)
+    left = (right * (-1.0, 1.0))[::-1]
+    return np.concatenate([right, left[np.abs(left[:, 0]) > 1e-9]])
+
+
+def oval(x: float, y: float, rx: float, ry: float, *, turn: float = 0.0, count: int = 30) -> Points:
+    """Return an ellipse about (x, y), turned clockwise by `turn` degrees."""
+    flat = _circle(count) * (rx, ry)
+    return (turned(flat, turn) if turn else flat) + (x, y)
+
+
+@lru_cache(maxsize=32)
+def _circle(count: int) -> Points:
+    angle = np.linspace(0.0, 2 * math.pi, count, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def turned(points: Points, degrees: float) -> Points:
+    """Turn points clockwise (as seen with y down) about the origin."""
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return np.asarray(points @ np.array([[c, s], [-s, c]]), dtype=np.float64)
+
+
+def blob(x: float, y: float, rx: float, ry: float, rng: Random, *, wobble: float = 0.25) -> Points:
+    """Return an uneven round shape about (x, y)."""
+    count, start = rng.randint(6, 8), rng.uniform(0, math.pi)
+    reach = [1 + rng.uniform(-wobble, wobble) for _ in range(count)]
+    angles = [start + 2 * math.pi * i / count for i in range(count)]
+    return smooth([(x + rx * r * math.cos(a), y + ry * r * math.sin(a)) for a, r in zip(angles, reach, strict=True)])
+
+
+def outward(points: Points) -> Points:
+    """Return unit normals (N, 2) of a closed outline, pointing away from its inside."""
+    ring = np.concatenate([points[-1:], points, points[:1]])
+    along = ring[2:] - ring[:-2]
+    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
+    after = ring[2:]
+    area = float(points[:, 0] @ after[:, 1] - after[:, 0] @ points[:, 1])
+    sign = 1.0 if area > 0 else -1.0
+    return np.asarray(along[:, ::-1] * (sign, -sign) / length[:, None], dtype=np.float64)
+
+
+def even(points: Points, count: int) -> Points:
+    """Return `count` points spread evenly along a closed outline."""
+    ring = np.vstack([points, points[:1]])
+    walked = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(ring, axis=0), axis=1))])
+    at = np.linspace(0.0, walked[-1], count, endpoint=False)
+    return np.stack([np.interp(at, walked, ring[:, 0]), np.interp(at, walked, ring[:, 1])], axis=1)
+
+
+def fluffy(points: Points, rng: Random, *, height: float, tufts: int) -> Points:
+    """Return the outline with `tufts` locks of fur up to `height` long that lean downwards, few below."""
+    ring = even(points, tufts * 4)
+    reach = np.zeros((len(ring), 1))
+    longest = np.array([rng.uniform(0.3, 1.0) * height for _ in range(tufts)])
+    for place, share in ((1, 0.45), (2, 1.0), (3, 0.1)):
+        reach[place::4, 0] = longest * share
+    away = outward(ring)
+    below = np.clip(1.15 - np.maximum(away[:, 1:], 0.0), 0.15, 1.0)
+    return smooth(ring + reach * below * (away + np.array([0.0, 0.6])), steps=3)
+
+
+def wedge(x: float, y: float, dx: float, dy: float, width: float) -> Points:
+    """Return a stripe that starts `width` wide at (x, y) and ends in a point at (x + dx, y + dy)."""
+    length = math.hypot(dx, dy) or 1.0
+    nx, ny = -dy / length * width / 2, dx / length * width / 2
+    mx, my = x + dx * 0.55, y + dy * 0.55
+    tip = (x + dx, y + dy)
+    return smooth(
+        [(x + nx, y + ny), (mx + nx * 0.8, my + ny * 0.8), tip, tip, (mx - nx * 0.8, my - ny * 0.8), (x - nx, y - ny)],
+        steps=3,
+    )
+
+
+Colour = tuple[int, int, int]
+
+WHITE: Colour = (255, 252, 245)
+NIGHT: Colour = (38, 32, 48)
+BLUSH: Colour = (240, 150, 140)
+TONGUE: Colour = (236, 120, 128)
+
+IRISES: tuple[Colour, ...] = (
+    (126, 178, 92),
+    (232, 178, 62),
+    (108, 172, 206),
+    (150, 98, 54),
+    (196, 126, 50),
+    (92, 150, 132),
+)
+ACCENTS: tuple[Colour, ...] = (
+    (214, 84, 76),
+    (240, 170, 70),
+    (92, 148, 196),
+    (120, 172, 118),
+    (178, 122, 178),
+    (238, 206, 96),
+    (76, 138, 138),
+    (236, 142, 134),
+)
+WALLS: tuple[Colour, ...] = (
+    (244, 226, 204),
+    (206, 224, 218),
+    (238, 208, 196),
+    (216, 218, 236),
+    (250, 236, 190),
+    (184, 206, 216),
+    (226, 214, 190),
+    (232, 196, 176),
+    (172, 194, 176),
+    (206, 186, 200),
+)
+WOODS: tuple[Colour, ...] = ((196, 150, 108), (168, 120, 84), (218, 182, 140), (140, 100, 76), (206, 190, 172))
+GREENS: tuple[Colour, ...] = ((132, 176, 98), (108, 156, 92), (160, 190, 104), (92, 140, 104), (148, 172, 120))
+SKIES: tuple[tuple[Colour, Colour], ...] = (
+    ((150, 200, 230), (232, 242, 240)),
+    ((116, 178, 222), (216, 236, 240)),
+    ((244, 190, 150), (252, 232, 200)),
+    ((170, 180, 222), (248, 222, 220)),
+    ((190, 210, 214), (236, 236, 226)),
+)
+
+
+def mix(a: Colour, b: Colour, share: float) -> Colour:
+    """Return `a` with `share` (0-1) of `b` in it."""
+    return (
+        round(a[0] + (b[0] - a[0]) * share),
+        round(a[1] + (b[1] - a[1]) * share),
+        round(a[2] + (b[2] - a[2]) * share),
+    )
+
+
+def darker(colour: Colour, share: float) -> Colour:
+    """Return `colour` with `share` of a warm near-black in it."""
+    return mix(colour, (44, 26, 34), share)
+
+
+def lighter(colour: Colour, share: float) -> Colour:
+    """Return `colour` with `share` of a warm white in it."""
+    return mix(colour, WHITE, share)
+
+
+def brightness(colour: Colour) -> float:
+    """Return how bright a colour looks, 0-1."""
+    return (0.30 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]) / 255
+
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 _SHADOW: Colour = (70, 48, 78)
@@ -223,3 +398,54 @@ def _spot(strength: int) -> Image.Image:
     axis = np.linspace(-1, 1, 48)
     away = np.sqrt(axis[:, None] ** 2 + axis[None, :] ** 2).clip(0, 1)
     return Image.fromarray(np.rint(strength * (1 - away**2) ** 1.5).astype(np.uint8))
+
+
+_TINTS = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 0.96, 0.88), (1.0, 0.98, 0.93), (0.92, 0.97, 1.0), (0.96, 0.94, 1.0))
+_GRAIN_SIDE = 640
+
+
+def lit(picture: Image.Image, rng: Random) -> Image.Image:
+    """Return the picture under a randomly chosen light."""
+    wide, high = picture.size
+    veil = _veil(rng).resize((wide // 2, high // 2), Image.Resampling.BILINEAR)
+    grain, left, top = _grain(rng.choice((2, 3, 5, 8))), rng.randrange(200), rng.randrange(200)
+    grain = grain.crop((left, top, min(left + wide, _GRAIN_SIDE), min(top + high, _GRAIN_SIDE)))
+    veil, grain = (layer.resize(picture.size, Image.Resampling.NEAREST) for layer in (veil, grain))
+    if rng.random() < 0.12:
+        picture = _sunbeams(picture, rng)
+    return ImageChops.multiply(ImageChops.multiply(picture, veil), grain)
+
+
+def _sunbeams(picture: Image.Image, rng: Random) -> Image.Image:
+    """Return the picture with two or three soft slanting beams over it, strongest at their upper end."""
+    beams = Image.new("L", (96, 96))
+    brush, slant = ImageDraw.Draw(beams), rng.choice((-1, 1)) * rng.uniform(20, 50)
+    at = rng.uniform(0, 30) - min(slant, 0.0)
+    for _ in range(rng.randint(2, 3)):
+        wide = rng.uniform(7, 16)
+        brush.polygon([(at, 0), (at + wide, 0), (at + wide * 1.6 + slant, 96), (at + slant, 96)], fill=86)
+        at += wide + rng.uniform(6, 14)
+    fading = ImageChops.multiply(beams, Image.linear_gradient("L").rotate(180).resize((96, 96)))
+    soft = fading.filter(ImageFilter.GaussianBlur(1.6)).resize(picture.size, Image.Resampling.BILINEAR)
+    return Image.composite(Image.new("RGB", picture.size, (255, 246, 214)), picture, soft)
+
+
+def _veil(rng: Random) -> Image.Image:
+    """Return a coarse picture (24, 24) to multiply with: a tint, brighter on one side, darker in the corners."""
+    y, x = np.mgrid[-1:1:24j, -1:1:24j]
+    strength = rng.choices((1.06, 1.0, 0.9, 0.74), (58, 20, 12, 10))[0]
+    slope_x, slope_y = rng.uniform(-0.07, 0.07), rng.uniform(-0.06, 0.06)
+    corners = rng.choice((0.0, 0.06, 0.12, 0.24))
+    bright = strength * (1 + slope_x * x + slope_y * y) * (1 - corners * (x**2 + y**2) / 2)
+    tinted = bright[..., None] * np.asarray(rng.choice(_TINTS)) * 255
+    return Image.fromarray(tinted.clip(0, 255).astype(np.uint8))
+
+
+@lru_cache(maxsize=8)
+def _grain(depth: int) -> Image.Image:
+    """Return paper grain (640, 640) between 255 - 2 * depth and 255, made of one coarse and one fine layer of noise."""
+    noise = np.random.default_rng(depth)
+    fine = noise.normal(0, 0.35, (_GRAIN_SIDE, _GRAIN_SIDE))
+    coarse = np.kron(noise.normal(0, 0.25, (_GRAIN_SIDE // 2, _GRAIN_SIDE // 2)), np.ones((2, 2)))
+    grey = (255 - depth + depth * (fine + coarse)).clip(0, 255).astype(np.uint8)
+    return Image.merge("RGB", [Image.fromarray(grey)] * 3)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.core.errors import BadCatalog, NoPictures, PawsightError, StorageError
-from pawsight.data.csv_list import Listed, ListLimits, read_list
+from pawsight.data.tables import Listed, ListLimits, read_list
 
 
 @pytest.fixture

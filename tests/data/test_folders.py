@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pawsight.data.csv_list import Listed
-from pawsight.data.finder import Found, LeftOut, expand, find, find_listed
+from pawsight.data.folders import Found, LeftOut, expand, find, find_listed
+from pawsight.data.tables import Listed
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8 are a Linux matter")
 

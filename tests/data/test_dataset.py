@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +17,14 @@ import pytest
 from PIL import Image
 
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadCatalog, NoPictures
+from pawsight.core.errors import BadCatalog, DataError, NoPictures
 from pawsight.core.progress import Step
 from pawsight.core.storage import sha256_of
-from pawsight.data import catalog as catalog_module
+from pawsight.data import dataset as dataset_module
 from pawsight.data import facts as facts_module
-from pawsight.data.catalog import Catalog, Picture, PixelSink, read_catalog
+from pawsight.data.dataset import Dataset, Picture, PixelSink, check_classes, check_found, read_dataset
 from pawsight.data.facts import Facts
-from pawsight.data.finder import LeftOut, find
+from pawsight.data.folders import Candidate, Found, LeftOut, find
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
 from pawsight.images.quality import ImageStatistics, image_statistics
@@ -79,8 +81,8 @@ class Sink:
         self.taken.append((sha256, pixels))
 
 
-def read(root: Path, cache: Cache, sink: PixelSink | None = None, settings: DecodeSettings = SMALL) -> Catalog:
-    return read_catalog(find(root), settings, cache=cache, threads=2, sink=sink)
+def read(root: Path, cache: Cache, sink: PixelSink | None = None, settings: DecodeSettings = SMALL) -> Dataset:
+    return read_dataset(find(root), settings, cache=cache, threads=2, sink=sink)
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def decoded_sides(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sides.append(settings.image_px)
         return decode(data, settings, name=name)
 
-    monkeypatch.setattr(catalog_module, "decode", counting)
+    monkeypatch.setattr(dataset_module, "decode", counting)
     monkeypatch.setattr(facts_module, "decode", counting)
     return sides
 
@@ -124,21 +126,21 @@ def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
 
 def test_pictures_are_sorted_by_name_and_classes_counted(root: Path, cache: Cache) -> None:
     put(root, {"dogs/9.png": encoded(drawn(9)), "Ants/1.png": encoded(drawn(10))})
-    catalog = read(root, cache)
-    names = [one.name for one in catalog.pictures]
+    dataset = read(root, cache)
+    names = [one.name for one in dataset.pictures]
     assert names == sorted(names)
-    assert catalog.classes == ("Ants", "cats", "dogs")
-    assert catalog.counts == {"Ants": 1, "cats": 3, "dogs": 4}
-    assert catalog.baseline == 0.5
-    assert (catalog.root, catalog.left_out) == (root, ())
+    assert dataset.classes == ("Ants", "cats", "dogs")
+    assert dataset.counts == {"Ants": 1, "cats": 3, "dogs": 4}
+    assert dataset.baseline == 0.5
+    assert (dataset.root, dataset.left_out) == (root, ())
 
 
 def test_parts_come_from_the_folders(drawings: Path, cache: Cache) -> None:
-    catalog = read(drawings, cache)
-    assert catalog.counts == {"cats": 26, "dogs": 26}
-    assert {one.part for one in catalog.pictures} == {"train", "validation"}
-    assert all(one.name.startswith(f"{one.part}/{one.label}/") for one in catalog.pictures)
-    assert {one.facts.format for one in catalog.pictures} == {"JPEG"}
+    dataset = read(drawings, cache)
+    assert dataset.counts == {"cats": 26, "dogs": 26}
+    assert {one.part for one in dataset.pictures} == {"train", "validation"}
+    assert all(one.name.startswith(f"{one.part}/{one.label}/") for one in dataset.pictures)
+    assert {one.facts.format for one in dataset.pictures} == {"JPEG"}
 
 
 def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache) -> None:
@@ -161,8 +163,8 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         os.mkfifo(root / "dogs" / "pipe")
     else:
         (root / "dogs" / "pipe").write_bytes(b"")
-    catalog = read(root, cache, settings=DecodeSettings(image_px=32, max_megapixels=1))
-    reasons = {one.name: one.reason for one in catalog.left_out}
+    dataset = read(root, cache, settings=DecodeSettings(image_px=32, max_megapixels=1))
+    reasons = {one.name: one.reason for one in dataset.left_out}
     assert reasons.pop("dogs/pipe") in ("not a regular file", "empty")
     assert reasons == {
         "cats/.DS_Store": "hidden",
@@ -174,8 +176,8 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         "dogs/link.jpg": "no such file or directory",
         "dogs/page.jpg": "a web page is not read",
     }
-    assert [one.name for one in catalog.left_out] == sorted(one.name for one in catalog.left_out)
-    assert len(catalog.pictures) == 6
+    assert [one.name for one in dataset.left_out] == sorted(one.name for one in dataset.left_out)
+    assert len(dataset.pictures) == 6
 
 
 def test_a_class_of_which_nothing_can_be_read_is_an_error_after_reading(root: Path, cache: Cache) -> None:
@@ -204,7 +206,7 @@ def test_what_names_show_to_be_wrong_is_told_before_anything_is_read(
     root: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(root, {"loose.jpg": b""})
-    monkeypatch.setattr(catalog_module, "read_regular_file", None)
+    monkeypatch.setattr(dataset_module, "read_regular_file", None)
     with pytest.raises(BadCatalog, match="beside the class folders"):
         read(root, cache)
 
@@ -213,11 +215,11 @@ def test_the_sink_gets_the_pixels_of_each_content_once_in_order(root: Path, cach
     shutil.copy(root / "cats" / "0.png", root / "cats" / "copy.png")
     shutil.copy(root / "cats" / "0.png", root / "dogs" / "copy.png")
     sink = Sink()
-    catalog = read(root, cache, sink)
-    assert len(catalog.pictures) == 8
-    assert [sha256 for sha256, _ in sink.taken] == list(dict.fromkeys(one.sha256 for one in catalog.pictures))
+    dataset = read(root, cache, sink)
+    assert len(dataset.pictures) == 8
+    assert [sha256 for sha256, _ in sink.taken] == list(dict.fromkeys(one.sha256 for one in dataset.pictures))
     assert sink.threads == {threading.get_ident()}
-    for picture in catalog.pictures:
+    for picture in dataset.pictures:
         pixels = dict(sink.taken)[picture.sha256]
         assert np.array_equal(pixels, decode(picture.path.read_bytes(), SMALL, name="x").pixels)
 
@@ -225,9 +227,9 @@ def test_the_sink_gets_the_pixels_of_each_content_once_in_order(root: Path, cach
 def test_the_sink_is_asked_for_every_file_and_gets_only_what_it_wants(root: Path, cache: Cache) -> None:
     wanted = sha256_of((root / "cats" / "1.png").read_bytes())
     sink = Sink(lambda sha256: sha256 == wanted)
-    catalog = read(root, cache, sink)
+    dataset = read(root, cache, sink)
     assert [sha256 for sha256, _ in sink.taken] == [wanted]
-    assert sorted(sink.asked) == sorted(one.sha256 for one in catalog.pictures)
+    assert sorted(sink.asked) == sorted(one.sha256 for one in dataset.pictures)
 
 
 def test_unreadable_files_never_reach_the_sink(root: Path, cache: Cache) -> None:
@@ -288,7 +290,7 @@ def test_damaged_facts_are_found_out_again(root: Path, tmp_path: Path) -> None:
 def test_facts_are_stored_in_portions(
     root: Path, cache: Cache, decoded_sides: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_module, "_WRITE_EVERY", 2)
+    monkeypatch.setattr(dataset_module, "_WRITE_EVERY", 2)
     first = read(root, cache)
     decoded_sides.clear()
     assert read(root, cache) == first
@@ -325,7 +327,7 @@ class Listener:
 def test_progress_is_told_of_every_file(root: Path, cache: Cache) -> None:
     put(root, {"cats/bad.jpg": b""})
     listener = Listener()
-    read_catalog(find(root), SMALL, cache=cache, threads=2, progress=listener)
+    read_dataset(find(root), SMALL, cache=cache, threads=2, progress=listener)
     assert listener.stages == [("Reading pictures", 7, "pictures")]
     assert listener.done == 7
 
@@ -349,18 +351,174 @@ def pictures(*rows: tuple[str, str, str]) -> tuple[Picture, ...]:
 
 def test_the_fingerprint_is_of_contents_and_labels_alone() -> None:
     rows = [("a.jpg", "11", "cat"), ("b.jpg", "22", "dog")]
-    one = Catalog(Path("x"), pictures(*rows), ()).fingerprint
+    one = Dataset(Path("x"), pictures(*rows), ()).fingerprint
     assert len(one) == 64
     renamed = [("z.jpg", "22", "dog"), ("y.jpg", "11", "cat")]
-    assert Catalog(Path("y"), pictures(*renamed), (LeftOut("n", "empty"),)).fingerprint == one
+    assert Dataset(Path("y"), pictures(*renamed), (LeftOut("n", "empty"),)).fingerprint == one
     for changed in ([("a.jpg", "11", "cat")], [*rows, rows[0]], [("a.jpg", "12", "cat"), rows[1]],
                     [("a.jpg", "11", "dog"), rows[1]]):  # fmt: skip
-        assert Catalog(Path("x"), pictures(*changed), ()).fingerprint != one
+        assert Dataset(Path("x"), pictures(*changed), ()).fingerprint != one
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8 are a Linux matter")
 def test_names_that_are_not_utf_8_are_read_like_others(root: Path, cache: Cache) -> None:
     put(root, {os.fsdecode(b"caf\xe9/\xff.png"): encoded(drawn(5))})
-    catalog = read(root, cache)
-    assert os.fsencode(catalog.classes[0]) == b"caf\xe9"
-    assert len(catalog.fingerprint) == 64
+    dataset = read(root, cache)
+    assert os.fsencode(dataset.classes[0]) == b"caf\xe9"
+    assert len(dataset.fingerprint) == 64
+
+
+ROOT = Path("/home/me/photos")
+
+
+def found(
+    *names: str,
+    folders: Sequence[str] | None = None,
+    loose: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
+    part: str | None = None,
+) -> Found:
+    """What a walk would find: each name is a file in the folder of its class."""
+    candidates = tuple(Candidate(ROOT / name, name, name.rpartition("/")[0], part) for name in names)
+    labels = tuple(sorted({one.label for one in candidates})) if folders is None else tuple(folders)
+    return Found(ROOT, candidates, tuple(left_out), tuple(loose), labels)
+
+
+def refusal(kind: type[DataError], *arguments: object) -> DataError:
+    """The error of the check for so many arguments; it names the folder and says what to do."""
+    check = check_found if len(arguments) == 1 else check_classes
+    with pytest.raises(DataError) as caught:
+        check(*arguments)  # type: ignore[arg-type]
+    assert type(caught.value) is kind
+    assert str(ROOT) in caught.value.what
+    assert caught.value.fix
+    return caught.value
+
+
+def after_reading(one: Found, counts: dict[str, int], left_out: Sequence[LeftOut] = ()) -> tuple[object, ...]:
+    return one, counts, left_out, set(counts)
+
+
+def test_two_classes_with_files_pass() -> None:
+    one = found("cats/1.jpg", "dogs/1.jpg")
+    assert check_found(one) is None
+    assert check_classes(one, {"cats": 1, "dogs": 1}, (), {"cats", "dogs"}) is None
+
+
+def test_nothing_at_all() -> None:
+    told = refusal(NoPictures, found())
+    assert "no files" in told.why
+    assert "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP" in told.why
+    assert "photos/cats/1.jpg" in told.fix
+
+
+def test_nothing_but_hidden_files() -> None:
+    hidden = [LeftOut(".DS_Store", "hidden"), LeftOut("__MACOSX", "hidden")]
+    assert "2 no suffix (hidden)" in refusal(NoPictures, found(left_out=hidden)).why
+
+
+def test_nothing_that_can_be_read() -> None:
+    one = found("cats/1.heic", "dogs/1.heic")
+    left_out = [LeftOut(f"cats/{n}.HEIC", "HEIC is not read") for n in range(212)]
+    left_out += [LeftOut(f"dogs/{n}.txt", "not a picture") for n in range(3)]
+    told = refusal(NoPictures, one, {}, left_out, ())
+    assert "212 .heic (HEIC is not read), " in told.why
+    assert "3 .txt (not a picture)" in told.why
+    assert "convert" in told.fix
+
+
+def test_of_many_kinds_the_commonest_are_shown() -> None:
+    left_out = [LeftOut(f"a/{n}.k{kind}", "not a picture") for kind in range(8) for n in range(1000 * (9 - kind))]
+    why = refusal(NoPictures, found("a/1.k0", "b/1.k0"), {}, left_out, ()).why
+    shown = [("9,000", "k0"), ("8,000", "k1"), ("7,000", "k2"), ("6,000", "k3"), ("5,000", "k4")]
+    assert re.findall(r"([\d,]+) \.(\w+) \(", why) == shown
+    assert "and 3 other kinds" in why
+
+
+def test_one_file_beside_the_class_folders() -> None:
+    told = refusal(BadCatalog, found("cats/1.jpg", "dogs/1.jpg", loose=["tom.jpg"]))
+    assert told.what.startswith("1 file ")
+    assert told.why.endswith(": tom.jpg.")
+    assert "photos/cats/1.jpg" in told.fix
+
+
+def test_many_pictures_and_no_class_folders() -> None:
+    told = refusal(BadCatalog, found(loose=[f"{n}.jpg" for n in range(1, 1301)]))
+    assert told.what.startswith("1,300 files ")
+    assert re.findall(r"\d+\.jpg", told.why) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg"]
+    assert told.why.endswith(" and 1,295 more.")
+
+
+@pytest.mark.parametrize(("first", "second"), [("Cats", "cats"), ("STRASSE", "straße"), ("ﬁsh", "Fish")])
+def test_folders_that_differ_in_case_alone(first: str, second: str) -> None:
+    labels = sorted([first, second])
+    what = refusal(BadCatalog, found(f"{first}/1.jpg", f"{second}/1.jpg", "dogs/1.jpg")).what
+    assert f"{labels[0]!r} and {labels[1]!r}" in what
+    assert "upper and lower case" in what
+
+
+def test_one_class_only() -> None:
+    before = refusal(BadCatalog, found("cats/1.jpg", "cats/2.jpg"))
+    assert before.what.endswith(": 'cats'.")
+    assert "photos/cats/1.jpg and photos/dogs/1.jpg" in before.fix
+    assert str(refusal(BadCatalog, found("cats/1.jpg"), {"cats": 1}, (), {"cats"})) == str(before)
+
+
+def test_an_empty_folder_is_told_before_anything_is_read() -> None:
+    told = refusal(BadCatalog, found("cats/1.jpg", folders=["birds", "cats"]))
+    assert told.what.startswith("Class 'birds' in ")
+    assert told.why == "The folder is empty."
+
+
+def test_a_folder_with_hidden_files_alone_is_told_so() -> None:
+    one = found("cats/1.jpg", folders=["birds", "cats"], left_out=[LeftOut("birds/.DS_Store", "hidden")])
+    told = refusal(BadCatalog, one)
+    assert told.what.startswith("Class 'birds' in ")
+    assert "1 no suffix (hidden)" in told.why
+
+
+def test_a_class_of_which_nothing_could_be_read() -> None:
+    one = found("birds/1.jpg", "cats/1.jpg", "dogs/1.jpg")
+    left_out = [LeftOut("birds/1.jpg", "truncated"), LeftOut("cats/2.gif", "unreadable")]
+    told = refusal(BadCatalog, *after_reading(one, {"cats": 1, "dogs": 1}, left_out))
+    assert told.what.startswith("Class 'birds' in ")
+    assert told.why == "Found instead: 1 .jpg (truncated)."
+
+
+def test_in_parts_the_files_of_an_unreadable_class_are_found_as_well() -> None:
+    one = found("a/birds/1.jpg", "cats/1.jpg", "dogs/1.jpg")
+    left_out = [LeftOut("train/a/birds/1.jpg", "empty"), LeftOut("validation/a/birds/2.jpg", "empty")]
+    told = refusal(BadCatalog, *after_reading(one, {"cats": 1, "dogs": 1}, left_out))
+    assert told.why == "Found instead: 2 .jpg (empty)."
+
+
+def test_several_classes_of_which_nothing_could_be_read() -> None:
+    one = found(*[f"c{n}/1.jpg" for n in range(9)])
+    left_out = [LeftOut(f"c{n}/1.jpg", "empty") for n in range(2, 9)]
+    told = refusal(BadCatalog, *after_reading(one, {"c0": 1, "c1": 1}, left_out))
+    assert re.findall(r"'(\w+)'", told.what) == ["c2", "c3", "c4", "c5", "c6"]
+    assert " and 2 more " in told.what
+    assert told.why == "Found instead: 7 .jpg (empty)."
+
+
+def is_untaught(told: DataError) -> bool:
+    """Whether it is told that foxes have nothing to learn from, and where to put it."""
+    return bool(re.fullmatch(r"Class 'foxes' in .* in train\.", told.what)) and "into train" in told.fix
+
+
+def test_a_class_that_only_validation_has_is_told_before_anything_is_read() -> None:
+    train, validation = found("cats/1.jpg", "dogs/1.jpg", part="train"), found("foxes/1.jpg", part="validation")
+    one = Found(ROOT, train.candidates + validation.candidates, (), (), ("cats", "dogs", "foxes"))
+    assert is_untaught(refusal(BadCatalog, one))
+
+
+def test_a_class_whose_training_pictures_cannot_be_read_is_told() -> None:
+    one = found("cats/1.jpg", "dogs/1.jpg", "foxes/1.jpg", part="train")
+    counts = Counter(cats=2, dogs=2, foxes=1)
+    assert is_untaught(refusal(BadCatalog, one, counts, (), {"cats", "dogs"}))
+
+
+def test_validation_without_any_training_is_told() -> None:
+    told = refusal(BadCatalog, found("cats/1.jpg", "dogs/1.jpg", part="validation"))
+    assert told.what.startswith("Classes 'cats', 'dogs' in ")
+    assert told.what.endswith(" in train.")

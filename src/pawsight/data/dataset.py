@@ -1,0 +1,347 @@
+"""The dataset: labelled pictures, what was left out and why, and the checks that it can be trained on.
+
+Which files are pictures of which class is read in folders.py. Here each file is read once: hashed, decoded, measured
+(facts.py) and handed to a `PixelSink`, in which training computes features, so that no picture is decoded twice.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from pawsight.core.cache import Cache
+from pawsight.core.errors import BadCatalog, NoPictures, UnreadablePicture
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import sha256_of
+from pawsight.core.thread_pool import ordered_map
+from pawsight.data.facts import FACTS_SPACE, Facts, facts_of, facts_to_bytes, known_facts
+from pawsight.data.folders import Candidate, Found, LeftOut
+from pawsight.images.decode import READABLE_NAMES, DecodeSettings, Pixels, decode
+from pawsight.images.fingerprint import HASHED_PX
+from pawsight.images.loader import read_regular_file
+
+_SHOWN = 5  # names listed in a message before "and N more"
+_WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One readable, labelled picture."""
+
+    path: Path
+    name: str  # path below the root of the data, with forward slashes
+    label: str
+    part: str | None  # "train", "validation" or "test" where the folders say so
+    sha256: str
+    facts: Facts
+
+
+@dataclass(frozen=True)  # without slots, for the cached properties
+class Dataset:
+    """All pictures of a data set, sorted by name."""
+
+    root: Path
+    pictures: tuple[Picture, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of pictures in each class, by sorted class name."""
+        return dict(sorted(Counter(picture.label for picture in self.pictures).items()))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, sorted."""
+        return tuple(self.counts)
+
+    @property
+    def trainable(self) -> set[str]:
+        """Classes with a picture that may be used for training."""
+        return {picture.label for picture in self.pictures if picture.part in (None, "train")}
+
+    @property
+    def baseline(self) -> float:
+        """Share of the largest class: the accuracy of always answering it."""
+        return max(self.counts.values()) / len(self.pictures)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the contents and labels, whatever the files are called."""
+        lines = sorted(f"{picture.sha256},{picture.label}" for picture in self.pictures)
+        return sha256_of("\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+class PixelSink(Protocol):
+    """A consumer of the pixels while they are in memory."""
+
+    def wants(self, sha256: str) -> bool:
+        """Return whether the pixels of this content are needed; called from several threads, for every file."""
+
+    def take(self, sha256: str, pixels: Pixels) -> None:
+        """Receive pixels (image_px, image_px, 3) uint8; called from one thread, in the order of the dataset."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """The result of reading one file: its facts, or the problem that keeps it out."""
+
+    candidate: Candidate
+    sha256: str
+    facts: Facts | None
+    fresh: bool  # the facts are not in the cache yet
+    pixels: Pixels | None
+    problem: str
+
+
+class FileReader(Protocol):
+    """A function that reads files as `read_files` does; it prepares what it needs when it is called."""
+
+    def __call__(
+        self,
+        candidates: Sequence[Candidate],
+        settings: DecodeSettings,
+        *,
+        cache: Cache,
+        threads: int,
+        sink: PixelSink | None,
+    ) -> Iterator[FileRead]:
+        """Return one `FileRead` for each file, in order; one without pixels has handed to the sink what it wants."""
+
+
+def read_dataset(
+    found: Found,
+    settings: DecodeSettings,
+    *,
+    cache: Cache,
+    threads: int,
+    sink: PixelSink | None = None,
+    progress: Progress = SILENT,
+    see: FileReader | None = None,
+) -> Dataset:
+    """Read every file that was found, once.
+
+    Args:
+        found: files with their labels, from `folders.find`.
+        settings: how to decode; the pixels go to `sink`.
+        cache: where facts about known contents are stored.
+        threads: files worked on at once.
+        sink: receives the pixels, those of equal files once.
+        progress: shows how far it is.
+        see: reads the files; None is `read_files`, in this process.
+
+    Raises:
+        NoPictures, BadCatalog: there is nothing that can be trained on.
+    """
+    check_found(found)
+    pictures, left_out, taken = [], list(found.left_out), set()
+    files = (see or read_files)(found.candidates, settings, cache=cache, threads=threads, sink=sink)
+    with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
+        for file in files:
+            step.advance()
+            candidate = file.candidate
+            if file.facts is None:
+                left_out.append(LeftOut(candidate.name, file.problem))
+                continue
+            if sink is not None and file.pixels is not None and file.sha256 not in taken:
+                taken.add(file.sha256)
+                sink.take(file.sha256, file.pixels)
+            pictures.append(
+                Picture(candidate.path, candidate.name, candidate.label, candidate.part, file.sha256, file.facts)
+            )
+    dataset = Dataset(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)))
+    check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
+    return dataset
+
+
+def read_files(
+    candidates: Sequence[Candidate],
+    settings: DecodeSettings,
+    *,
+    cache: Cache,
+    threads: int,
+    sink: PixelSink | None = None,
+) -> Iterator[FileRead]:
+    """Read files in threads, yielding one `FileRead` for each in order; new facts are stored in the cache."""
+
+    def read(candidate: Candidate) -> FileRead:
+        sha256 = ""
+        try:
+            data = read_regular_file(candidate.path)
+            sha256 = sha256_of(data)
+            known = known_facts(cache, sha256)
+            wanted = sink is not None and sink.wants(sha256)
+            decoded = decode(data, settings, name=candidate.name) if wanted else None
+            facts = known or facts_of(data, settings, decoded, candidate.name)
+            return FileRead(candidate, sha256, facts, known is None, decoded.pixels if decoded else None, "")
+        except UnreadablePicture as error:
+            return FileRead(candidate, sha256, None, False, None, error.why)
+
+    return store_facts(ordered_map(read, candidates, threads=threads), cache)
+
+
+def store_facts(files: Iterator[FileRead], cache: Cache) -> Iterator[FileRead]:
+    """Yield all files, storing fresh facts as they come."""
+    fresh: dict[str, bytes] = {}
+    for file in files:
+        if file.fresh and file.facts is not None:
+            fresh[file.sha256] = facts_to_bytes(file.facts)
+        if len(fresh) >= _WRITE_EVERY:
+            cache.put_many(FACTS_SPACE, fresh)
+            fresh = {}
+        yield replace(file, fresh=False)
+    cache.put_many(FACTS_SPACE, fresh)
+
+
+def facts_by_name(
+    candidates: Sequence[Candidate], *, cache: Cache, threads: int, progress: Progress = SILENT
+) -> dict[str, Facts]:
+    """Return candidate name -> facts of files that need not form a dataset; unreadable ones are not there.
+
+    Args:
+        candidates: the files.
+        cache: where facts about known contents are stored, and new ones go.
+        threads: files worked on at once.
+        progress: shows how far it is.
+    """
+    with progress.stage("Looking at the pictures", len(candidates), "pictures") as step:
+        facts = {}
+        settings = DecodeSettings(image_px=HASHED_PX)
+        for file in read_files(candidates, settings, cache=cache, threads=threads):
+            step.advance()
+            if file.facts is not None:
+                facts[file.candidate.name] = file.facts
+    return facts
+
+
+def check_found(found: Found) -> None:
+    """Refuse what file and folder names alone show to be wrong.
+
+    Raises:
+        NoPictures: there is no file that could be a picture.
+        BadCatalog: files lie beside the class folders, two folders differ in case alone, there is one class only, a
+            class folder is empty, or a class has no file to learn from.
+    """
+    if not found.candidates and not found.loose:
+        raise _nothing_found(found, found.left_out)
+    if found.loose:
+        raise _loose(found)
+    _check_lookalikes(found)
+    if len(found.folders) == 1:
+        raise _one_class(found, found.folders[0])
+    _check_filled(found, Counter(candidate.label for candidate in found.candidates), found.left_out)
+    _check_trainable(found, {candidate.label for candidate in found.candidates if candidate.part in (None, "train")})
+
+
+def check_classes(
+    found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut], trainable: Collection[str]
+) -> None:
+    """Refuse classes that turned out to hold nothing readable.
+
+    Args:
+        found: as `check_found` let it pass.
+        counts: readable pictures of each class.
+        left_out: all files that are not used.
+        trainable: classes with a readable picture that may be used for training.
+
+    Raises:
+        NoPictures: no file was a readable picture.
+        BadCatalog: a class is empty, only one class is left, or a class has no picture to learn from.
+    """
+    if not counts:
+        raise _nothing_found(found, left_out)
+    _check_filled(found, counts, left_out)
+    if len(counts) == 1:
+        raise _one_class(found, next(iter(counts)))
+    _check_trainable(found, trainable)
+
+
+def _check_filled(found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut]) -> None:
+    empty = [label for label in found.folders if not counts.get(label)]
+    if empty:
+        raise BadCatalog(
+            f"{_classes(empty)} in {found.root} {_has(empty)} no readable picture.",
+            _why_left_out([file for file in left_out if _in_any(file.name, empty)]),
+            "Put pictures there, or move the folder out of the data and type the same command again.",
+        )
+
+
+def _check_trainable(found: Found, trainable: Collection[str]) -> None:
+    missing = [label for label in found.folders if label not in trainable]
+    if missing:
+        raise BadCatalog(
+            f"{_classes(missing)} in {found.root} {_has(missing)} no readable picture in train.",
+            "A class is learnt from training pictures alone, not from validation and test pictures.",
+            "Put pictures of it into train, or move its folders out of the data and type the same command again.",
+        )
+
+
+def _check_lookalikes(found: Found) -> None:
+    alike = defaultdict(set)
+    for label in found.folders:
+        alike[unicodedata.normalize("NFKC", label).casefold()].add(label)
+    for labels in alike.values():
+        if len(labels) > 1:
+            names = " and ".join(repr(label) for label in sorted(labels))
+            raise BadCatalog(
+                f"The folders {names} in {found.root} differ in upper and lower case alone.",
+                "They would become two classes whose names look the same.",
+                "Give them the same name, or two clearly different ones.",
+            )
+
+
+def _loose(found: Found) -> BadCatalog:
+    what = f"{len(found.loose):,} file{'s lie' if len(found.loose) > 1 else ' lies'} beside the class folders"
+    return BadCatalog(
+        f"{what} in {found.root}.",
+        f"They belong to no class: {_listed(found.loose)}.",
+        f"Put each picture into the folder of its class, e.g. {found.root.name}/cats/1.jpg, and other files elsewhere.",
+    )
+
+
+def _one_class(found: Found, label: str) -> BadCatalog:
+    return BadCatalog(
+        f"Only one class was found in {found.root}: {label!r}.",
+        "A classifier needs at least two to choose between.",
+        f"Put one folder per class below it, e.g. {found.root.name}/cats/1.jpg and {found.root.name}/dogs/1.jpg.",
+    )
+
+
+def _nothing_found(found: Found, left_out: Sequence[LeftOut]) -> NoPictures:
+    instead = _why_left_out(left_out) if left_out else "The folder holds no files."
+    return NoPictures(
+        f"No pictures found under {found.root}.",
+        f"{instead} Readable types are {READABLE_NAMES}.",
+        f"Put one folder per class below it, e.g. {found.root.name}/cats/1.jpg, or convert the files first.",
+    )
+
+
+def _why_left_out(left_out: Sequence[LeftOut]) -> str:
+    if not left_out:
+        return "The folder is empty."
+    kinds = Counter((PurePosixPath(file.name).suffix.lower() or "no suffix", file.reason) for file in left_out)
+    shown = [f"{count:,} {suffix} ({reason})" for (suffix, reason), count in kinds.most_common(_SHOWN)]
+    more = f" and {len(kinds) - _SHOWN} other kinds" if len(kinds) > _SHOWN else ""
+    return f"Found instead: {', '.join(shown)}{more}."
+
+
+def _classes(labels: Sequence[str]) -> str:
+    return f"Class {labels[0]!r}" if len(labels) == 1 else f"Classes {_listed([repr(label) for label in labels])}"
+
+
+def _has(labels: Sequence[str]) -> str:
+    return "has" if len(labels) == 1 else "have"
+
+
+def _in_any(name: str, labels: Sequence[str]) -> bool:
+    folder = unicodedata.normalize("NFC", PurePosixPath(name).parent.as_posix())
+    return any(folder == label or folder.endswith("/" + label) for label in labels)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

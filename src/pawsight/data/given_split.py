@@ -1,0 +1,265 @@
+"""A split that the user gives (`--split splits.csv`): read, checked against the pictures, applied; ours is in split.py.
+
+Nothing is guessed: every picture needs a line, every class a training picture, validation a picture, and equal or
+nearly equal pictures must lie in the same part.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from string import hexdigits
+
+from pawsight.core.errors import BadCatalog
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import plain_cell
+from pawsight.data.dataset import Dataset, Picture
+from pawsight.data.folders import PART_NAMES, Found
+from pawsight.data.split import Assigned, Split, make_split, split_into
+from pawsight.data.tables import MAX_LINE_CHARS, Problems, Table, TableError, first_lines, open_table
+
+_EXAMPLE = "The file should look like this:\npath,part\ncats/1.jpg,train\ndogs/7.jpg,validation"
+_SHOWN = 10  # lines and pictures that a message spells out
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One line of a split file."""
+
+    line: int  # in the file, 1 for the header
+    path: str  # as written
+    sha256: str  # lower case, "" where the line has none
+    part: str  # one of the three names of parts
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFile:
+    """All lines of a split file, in its order."""
+
+    path: Path
+    rows: tuple[SplitRow, ...]
+
+
+def read_split_file(path: Path) -> SplitFile:
+    """Read a split file: a CSV with the columns path, part and, optionally, sha256; a run's splits.csv is one.
+
+    The names of parts are those that folders may have: train, training, validation, valid, val, test, testing. Other
+    columns are ignored, the label too: it comes from the data.
+
+    Raises:
+        BadCatalog: with everything that is wrong in the file, by line.
+        StorageError: it cannot be read.
+    """
+    problems = Problems(_SHOWN)
+    rows: list[SplitRow] = []
+    with open_table(path, errors="surrogateescape", fix="Check the path that was given with --split.") as file:
+        try:
+            table = Table(file, max_line_chars=MAX_LINE_CHARS)
+            columns = _columns(table, problems)
+            for line, cells in table if columns else ():
+                if any(cell.strip() for cell in cells):
+                    _add_row(line, cells, columns, rows, problems)
+        except TableError as error:
+            problems.add(error.line, error.fault)
+    first: dict[tuple[str, str], SplitRow] = {}
+    for row in rows:
+        known = first.setdefault((path_key(row.path), row.sha256), row)
+        if known.part != row.part:
+            problems.add(row.line, f"{row.path!r} is in {row.part} here and in {known.part} in line {known.line}")
+    if not rows and not problems:
+        problems.add_text("It has a header and no line below.")
+    if problems:
+        raise BadCatalog(problems.what(path, "no picture was split by it"), problems.why(), _EXAMPLE)
+    return SplitFile(path, tuple(rows))
+
+
+def _columns(table: Table, problems: Problems) -> dict[str, int]:
+    """Return the positions of path, part and sha256; nothing when a required one is missing or occurs twice."""
+    for name in ("path", "part"):
+        if table.columns.count(name) != 1:
+            fault = "is no column" if name not in table.columns else "are several columns called"
+            existing = ", ".join(map(repr, table.columns)) or "none"
+            problems.add(1, f"there {fault} {name!r}; the columns are {existing}")
+    names = ("path", "part", "sha256")
+    return {} if problems else {name: table.columns.index(name) for name in names if name in table.columns}
+
+
+def _add_row(
+    line: int, cells: Sequence[str], columns: Mapping[str, int], rows: list[SplitRow], problems: Problems
+) -> None:
+    values = {name: cells[column] if column < len(cells) else "" for name, column in columns.items()}
+    path, sha256 = plain_cell(values["path"]), values.get("sha256", "").strip().lower()
+    part = PART_NAMES.get(values["part"].strip().casefold(), "")
+    checks = [
+        (not path, "the path is empty"),
+        (not part, f"the part of {path!r} is {values['part'].strip()!r}, not train, validation or test"),
+        (bool(sha256) and (len(sha256) != 64 or set(sha256) - set(hexdigits)), f"the sha256 of {path!r} is none"),
+    ]
+    faults = [fault for is_wrong, fault in checks if is_wrong]
+    for fault in faults:
+        problems.add(line, fault)
+    if not faults:
+        rows.append(SplitRow(line, path, sha256, part))
+
+
+def path_key(path: str) -> str:
+    """Return a path as it is compared: forward slashes, composed Unicode, no leading `./`."""
+    return unicodedata.normalize("NFC", path.strip().replace("\\", "/")).removeprefix("./")
+
+
+def cut(dataset: Dataset, *, seed: int, given: SplitFile | None = None, progress: Progress = SILENT) -> Split:
+    """Return the split of a dataset: as a file says, or else a cut of our own.
+
+    Args:
+        dataset: all pictures.
+        seed: of our own cut; a given one has none.
+        given: the lines of a split file.
+        progress: is told about lines whose pictures are not there.
+
+    Raises:
+        BadCatalog: the file does not fit the pictures, or pictures leak from part to part; with the lines to change.
+    """
+    return make_split(dataset, seed=seed) if given is None else split_as_given(dataset, given, progress=progress)
+
+
+def found_for(found: Found, given: SplitFile | None) -> Found:
+    """Return what was found without the parts that folders say, where a file says others."""
+    if given is None:
+        return found
+    return replace(found, candidates=tuple(replace(candidate, part=None) for candidate in found.candidates))
+
+
+def split_as_given(dataset: Dataset, given: SplitFile, *, progress: Progress = SILENT) -> Split:
+    """Give each picture the part of its line: matched by sha256 where the line has one, else by path below the root.
+
+    Raises:
+        BadCatalog: a picture has no line or two that disagree, a class has nothing to learn from, validation is
+            empty, or equal or nearly equal pictures lie in different parts.
+    """
+    lines = _lines_of(dataset.pictures, given)
+    _check_complete(dataset, given, lines)
+    parts = [lines[picture.name].part for picture in dataset.pictures]
+    split = split_into(dataset, parts, how=f"as {given.path.name} says")
+    _check_filled(split, given)
+    _check_leaks(split, given, lines)
+    _note_unused(given, dataset, progress)
+    return split
+
+
+def _lines_of(pictures: Sequence[Picture], given: SplitFile) -> dict[str, SplitRow]:
+    """Return picture name -> its line; pictures without row are not there.
+
+    Of several lines with a picture's content, the row with its path is meant: copies have a line each.
+
+    Raises:
+        BadCatalog: none of several lines is meant, and they disagree.
+    """
+    by_content: dict[str, list[SplitRow]] = defaultdict(list)
+    by_path: dict[str, list[SplitRow]] = {}
+    for row in given.rows:
+        if row.sha256:
+            by_content[row.sha256].append(row)
+        else:
+            by_path.setdefault(path_key(row.path), [row])
+    lines: dict[str, SplitRow] = {}
+    problems = []
+    for picture in pictures:
+        key = path_key(picture.name)
+        same = by_content.get(picture.sha256, [])
+        own = [row for row in same if path_key(row.path) == key] or by_path.get(key, [])
+        candidates = own or same
+        if len({row.part for row in candidates}) > 1:
+            where = ", ".join(f"line {row.line} says {row.part}" for row in candidates[:4])
+            problems.append(f"{picture.name}: {where}.")
+        elif candidates:
+            lines[picture.name] = candidates[0]
+    if problems:
+        raise BadCatalog(
+            f"{given.path} puts the content of {_pictures(len(problems))} into different parts.",
+            first_lines(problems, shown=_SHOWN),
+            "Leave row of the lines for each, and type the same command again.",
+        )
+    return lines
+
+
+def _check_complete(dataset: Dataset, given: SplitFile, lines: Mapping[str, SplitRow]) -> None:
+    missing = [picture.name for picture in dataset.pictures if picture.name not in lines]
+    if not missing:
+        return
+    known = {path_key(row.path): row.line for row in given.rows}
+    why = [
+        f"{name}: line {known[path_key(name)]} has its path, but the sha256 of other content."
+        if path_key(name) in known
+        else f"{name}: no line."
+        for name in missing
+    ]
+    example = missing[0] if missing[0].isprintable() else repr(missing[0])
+    raise BadCatalog(
+        f"{given.path} has no part for {len(missing):,} of {_pictures(len(dataset.pictures))} in {dataset.root}.",
+        first_lines(why, shown=_SHOWN),
+        f"Add a line for each, e.g. {example},train; or move the pictures out of the data.",
+    )
+
+
+def _check_filled(split: Split, given: SplitFile) -> None:
+    if not split.part("validation"):
+        raise BadCatalog(
+            f"{given.path} puts no picture into validation.",
+            f"Its parts hold {', '.join(f'{count:,} {name}' for name, count in split.sizes.items())}.",
+            "Put some pictures of each class there: without them nothing could be measured before the test.",
+        )
+    untaught = sorted(
+        {picture.label for picture in split.assigned} - {picture.label for picture in split.part("train")}
+    )
+    if untaught:
+        raise BadCatalog(
+            f"{given.path} puts no picture of {', '.join(map(repr, untaught[:5]))} into train.",
+            "Nothing can be learnt about a class from validation and test pictures.",
+            "Put pictures of every class into train, or move the class out of the data.",
+        )
+
+
+def _check_leaks(split: Split, given: SplitFile, lines: Mapping[str, SplitRow]) -> None:
+    leaks = [group for group in split.alike if len({picture.part for picture in group}) > 1]
+    if leaks:
+        count = "once" if len(leaks) == 1 else f"{len(leaks):,} times"
+        raise BadCatalog(
+            f"{given.path} puts the same or nearly the same picture into different parts: {count}.",
+            first_lines([_leak(group, lines) for group in leaks], shown=_SHOWN),
+            f"Give the lines of each group the same part in {given.path}, and type the same command again: what is"
+            " learnt must not be examined.",
+        )
+
+
+def _leak(group: Sequence[Assigned], lines: Mapping[str, SplitRow]) -> str:
+    """Return picture group as a line: a picture of each part, the others counted, and which are equal."""
+    shown = {picture.part: picture for picture in reversed(group)}
+    names = " = ".join(
+        f"{picture.name} ({picture.part}, line {lines[picture.name].line})"
+        for picture in group
+        if shown[picture.part] is picture
+    )
+    more = len(group) - len(shown)
+    kind = "equal" if len({picture.sha256 for picture in shown.values()}) == 1 else "nearly equal"
+    return f"{names}: {kind}{f', and {more:,} more like them' if more else ''}."
+
+
+def _note_unused(given: SplitFile, dataset: Dataset, progress: Progress) -> None:
+    contents = {picture.sha256 for picture in dataset.pictures}
+    paths = {path_key(picture.name) for picture in dataset.pictures}
+    unused = [
+        row for row in given.rows if (row.sha256 not in contents if row.sha256 else path_key(row.path) not in paths)
+    ]
+    if unused:
+        lines = "1 line names a picture" if len(unused) == 1 else f"{len(unused):,} lines name pictures"
+        progress.say(
+            f"Note     {lines} that {'is' if len(unused) == 1 else 'are'} not in {dataset.root}; the first is"
+            f" {unused[0].path!r} in line {unused[0].line} of {given.path.name}"
+        )
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'s' if count != 1 else ''}"

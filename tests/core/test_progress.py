@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from pawsight.core import progress as terminal
+from pawsight.core import progress
 from pawsight.core.progress import SILENT, Progress, Silent, Stopwatch, Terminal
 
 
@@ -78,8 +78,8 @@ def test_seconds_are_rounded_to_milliseconds() -> None:
 @pytest.fixture
 def hasty(monkeypatch):
     """Patience for 0.05 s and a plain line every 0.05 s, instead of 2 and 10."""
-    monkeypatch.setattr(terminal, "PATIENCE_S", 0.05)
-    monkeypatch.setattr(terminal._Lines, "every", 0.05)
+    monkeypatch.setattr(progress, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.05)
 
 
 def lines_of(capsys):
@@ -111,7 +111,7 @@ def test_slow_work_without_a_terminal_tells_share_time_left_and_note_in_plain_li
 
 
 def test_plain_lines_come_now_and_then_not_at_every_step(capsys, monkeypatch):
-    monkeypatch.setattr(terminal, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(progress, "PATIENCE_S", 0.01)
     with Terminal().stage("Reading pictures", 1_000, "pictures") as step:
         time.sleep(0.02)
         for _ in range(1_000):
@@ -152,9 +152,9 @@ def test_lines_are_said_on_stderr_with_controls_escaped(capsys):
 
 BAR = """
 import time
-from pawsight.core import progress as terminal
-terminal.PATIENCE_S = 0.2
-screen = terminal.Terminal()
+from pawsight.core import progress
+progress.PATIENCE_S = 0.2
+screen = progress.Terminal()
 with screen.stage("Reading pictures", 40, "pictures") as step:
     for _ in range(40):
         step.advance()
@@ -200,8 +200,7 @@ def _everything_on(terminal_end, *, seconds):
 
 
 def test_a_bar_that_was_never_shown_has_nothing_to_take_away(monkeypatch, capsys):
-    made = []
-    monkeypatch.setattr(terminal, "_rich_bar", made.append)
-    terminal._Bar("Reading pictures", 3, "pictures").close()
-    assert made == []
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress.Terminal().stage("Reading pictures", 3, "pictures"):
+        pass
     assert capsys.readouterr() == ("", "")

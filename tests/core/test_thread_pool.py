@@ -116,7 +116,7 @@ def test_results_left_halfway_do_not_hold_up_the_end_of_the_process() -> None:
 
 
 def test_without_a_thread_nothing_is_begun() -> None:
-    with pytest.raises(ValueError, match="0 threads do nothing"):
+    with pytest.raises(ValueError, match="threads is 0"):
         next(ordered_map(str, range(9), threads=0))
 
 

@@ -1,1 +1,1 @@
-"""What every room needs and what knows no room: errors, storage, cache, machine, run folders, progress, terminal."""
+"""What every room uses: errors, storage, cache, machine, run folders, progress, threads, subprocesses, text."""

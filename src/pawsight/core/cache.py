@@ -1,13 +1,10 @@
 """The on-disk cache: small values that took long to make, shared by processes, checked at every read.
 
-Enters: a space (what kind of value), keys and bytes. Leaves: the same bytes, or nothing when they are missing or
-damaged. Does not know: what the bytes mean.
-
-SQLite is transactional, lets processes share one file, frees the locks of those that die, and survives reading a file
-that is broken. Each value carries a digest of its key and content, so a flipped bit or a swapped entry reads as missing
+SQLite is transactional, lets processes share a file, frees the locks of processes that die, and survives reading a
+broken file. Each value carries a digest of its key and content, so a flipped bit or a swapped entry reads as missing
 and is made again. Where the file itself is broken, a fresh one with the next number is begun; the last broken one stays
-beside it. A file that others may have open is never renamed: SQLite finds its journals by name.
-A disk without room ends the work, in one line: what was stored before stands, and what was to be stored is not there.
+beside it. A file that other processes may have open is never renamed: SQLite finds its journals by name.
+A full disk raises `DiskFull`: what was stored before stands, and the new values are not stored.
 """
 
 from __future__ import annotations
@@ -29,7 +26,7 @@ from pawsight.core.storage import refusal
 
 _DIGEST_BYTES = 8
 _PAGE_BYTES = 8192  # a picture's features are 5 KB: one entry a page
-_PATIENCE_S = 60.0  # for another process that stores something
+_LOCK_TIMEOUT_S = 60.0  # for another process that writes
 _FILE = re.compile(r"entries-(\d{1,9})\.sqlite")
 _SETTINGS = (
     f"PRAGMA page_size = {_PAGE_BYTES}",
@@ -40,7 +37,7 @@ _SETTINGS = (
 )
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'entries'"
 _TABLE = "CREATE TABLE IF NOT EXISTS entries (place INTEGER PRIMARY KEY, content BLOB NOT NULL)"
-# What SQLite says of a broken file. Statements here are always the same, so an error in one is the file's too.
+# SQLite's codes for a broken file. Statements here are always the same, so an error in one is the file's too.
 _DAMAGE = frozenset(
     {
         sqlite3.SQLITE_CORRUPT,
@@ -63,7 +60,7 @@ class Cache:
     """Values by space and key, for any number of threads; a forked child may go on using it.
 
     Args:
-        folder: where the cache lies, and nothing else does; made when missing.
+        folder: of the cache alone; made when missing.
 
     Raises:
         StorageError: the folder cannot be used.
@@ -86,13 +83,13 @@ class Cache:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; nothing can be read or stored afterwards."""
+        """Close the file; nothing can be read or stored afterwards."""
         if self._store is not None and self._process == os.getpid():
             self._store.close()
         self._store = None
 
     def get_many(self, space: str, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return what is there and whole; missing and damaged keys are left out.
+        """Return what is stored and intact; missing and damaged keys are left out.
 
         Raises:
             StorageError: the file cannot be read, or the cache was closed.
@@ -126,10 +123,10 @@ class Cache:
         self._run(write, size=sum(_DIGEST_BYTES + len(content) for content in values.values()))
 
     def _run(self, work: Callable[[], Result], *, size: int = _PAGE_BYTES) -> Result:
-        """Do something with the file, again where it was broken and a fresh one could be begun."""
+        """Do work with the file, again where it was broken and a fresh one could be begun."""
         forked = os.getpid() != self._process
         if forked:  # another thread of the parent may hold the lock, and SQLite wants each process to open for itself
-            self._inherited.append(self._store)  # never closed: that would end what the parent is in the middle of
+            self._inherited.append(self._store)  # never closed: that would break the parent's transaction
             self._lock, self._process = Lock(), os.getpid()
         with self._lock:
             try:
@@ -170,7 +167,7 @@ class Cache:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._number = number or max(self._numbers())
         self._store = sqlite3.connect(
-            self._path(self._number), timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
+            self._path(self._number), timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         self._store.text_factory = bytes
         for setting in _SETTINGS:
@@ -181,8 +178,8 @@ class Cache:
                 self._store.execute(_TABLE)
 
     def _numbers(self) -> list[int]:
-        found = [_FILE.fullmatch(name) for name in os.listdir(self.folder)]
-        return [1, *(int(one[1]) for one in found if one)]
+        matches = map(_FILE.fullmatch, os.listdir(self.folder))
+        return [1, *(int(match[1]) for match in matches if match)]
 
     def _path(self, number: int) -> Path:
         return self.folder / f"entries-{number}.sqlite"
@@ -198,7 +195,7 @@ def _stored(store: sqlite3.Connection, place: bytes) -> object:
 
 
 def _number_of(place: bytes) -> int:
-    """Return a place as SQLite's 64-bit key; of two that share one, the later entry stands."""
+    """Return a place as SQLite's 64-bit key; of two with one key, the later entry stands."""
     return int.from_bytes(place[:8], "big", signed=True)
 
 
@@ -209,7 +206,7 @@ def _is_damage(error: sqlite3.Error | MemoryError) -> bool:
 
 
 def _is_full(error: Exception, folder: Path, size: int) -> bool:
-    """Say whether there was no room; SQLite calls some writes for which there was none an input/output error."""
+    """Say whether the disk is full; SQLite reports some writes to a full disk as input/output errors."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,8 +1,4 @@
-"""What this machine is and what follows from it: threads, precision, the cache folder.
-
-Enters: the operating system's own answers and PAWSIGHT_CACHE. Leaves: a `Machine`, paths, versions. Does not know:
-pictures, models, runs.
-"""
+"""This machine, and what follows from it: threads, precision, the cache folder, versions."""
 
 from __future__ import annotations
 
@@ -13,18 +9,20 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from pawsight.core.text import plural
+
 _BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
 _PACKAGES = ("pawsight", "numpy", "pillow", "openvino", "onnx", "scipy", "keras", "tensorflow", "tensorflow-cpu")
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine as far as speed and answers depend on it."""
+    """What speed and predictions depend on."""
 
     system: str  # e.g. "Linux x86_64"
     processor: str
     cores: int  # that this process may use
-    memory_gib: float  # 0 where the system does not say
+    memory_gib: float  # 0 where unknown
     bfloat16: str  # the instruction set that multiplies bfloat16, empty when there is none
     python: str
 
@@ -33,21 +31,21 @@ class Machine:
         """Threads that decode while a network computes on all cores.
 
         Half as many as cores: 1,000 photographs through EfficientNet-Lite1 on two cores took 6.5 s with one and 7.5 s
-        with two, which only take turns with the network. With AMX the network is so quick that one thread cannot keep
-        up: 3,000 took 12.7 s with one and 11.3 s with two.
+        with two, which only compete with the network. With AMX the network is so quick that one thread cannot keep up:
+        3,000 took 12.7 s with one and 11.3 s with two.
         """
         return self.cores if self.bfloat16 == "AMX" else max(1, self.cores // 2)
 
     def __str__(self) -> str:
-        cores = f"{self.cores} core{'s' if self.cores != 1 else ''}"
+        cores = plural(self.cores, "core")
         memory = f"{self.memory_gib:.0f} GiB, " if self.memory_gib else ""
         return f"{self.processor}, {cores}, {memory}{self.system}, Python {self.python}"
 
 
 def this_machine() -> Machine:
     """Describe the machine this process runs on."""
-    held_back = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()  # by whoever wants an older processor's answers
-    flags = _cpu_flags() if any(name in held_back for name in ("ALL", "DEFAULT", "BF16", "FP16", "AMX")) else ()
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()  # oneDNN's own setting, to act as an older processor
+    flags = _cpu_flags() if any(name in limit for name in ("ALL", "DEFAULT", "BF16", "FP16", "AMX")) else ()
     return Machine(
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor_name(),
@@ -67,23 +65,23 @@ def usable_cores() -> int:
 
 def cache_folder() -> Path:
     """Return the folder for what can be made again: PAWSIGHT_CACHE, else the platform's cache folder."""
-    named = os.environ.get("PAWSIGHT_CACHE")
-    if named:
-        return Path(named).expanduser().absolute()
+    folder = os.environ.get("PAWSIGHT_CACHE")
+    if folder:
+        return Path(folder).expanduser().absolute()
     from platformdirs import user_cache_path
 
     return user_cache_path("pawsight", appauthor=False)
 
 
 def versions() -> dict[str, str]:
-    """Return the installed versions of the packages that answers depend on."""
-    found = {"python": platform.python_version()}
+    """Return the installed versions of the packages that predictions depend on."""
+    installed = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def _processor_name() -> str:

@@ -108,7 +108,7 @@ class Terminal:
             with SILENT.stage(name, total, unit) as step:
                 yield step
             return
-        display = _Bar(name, total, unit) if self._is_terminal else _Lines(name, total, unit)
+        display = _Bar(name, total, unit, _REDRAW_S) if self._is_terminal else _Lines(name, total, unit, PLAIN_EVERY_S)
         try:
             yield display
         finally:
@@ -121,12 +121,10 @@ class Terminal:
 
 
 class _Display:
-    """Counts steps and decides when there is something to show."""
+    """Counts steps and decides when to show them; `every` is the seconds between two updates."""
 
-    every = _REDRAW_S
-
-    def __init__(self, name: str, total: int | None, unit: str) -> None:
-        self.name, self.total, self.unit = name, total, unit
+    def __init__(self, name: str, total: int | None, unit: str, every: float) -> None:
+        self.name, self.total, self.unit, self.every = name, total, unit, every
         self.done, self.text = 0, ""
         self.start = monotonic()
         self._next = self.start + PATIENCE_S
@@ -165,8 +163,6 @@ class _Display:
 
 
 class _Lines(_Display):
-    every = PLAIN_EVERY_S
-
     def show(self, elapsed: float) -> None:
         share = f" of {self.total:,} ({100 * self.done // self.total} %)" if self.total else ""
         count = f"{self.done:,}{share} {self.unit}".rstrip() if self.total or self.done else "under way"

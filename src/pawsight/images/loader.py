@@ -5,18 +5,17 @@ Threads, not processes: Pillow and hashlib release the interpreter lock while th
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pawsight.core.errors import UnreadablePicture
+from pawsight.core.storage import regular_file, sha256_of
 from pawsight.core.thread_pool import ordered_map
 from pawsight.images.decode import Decoded, DecodeSettings, decode
 
-MAX_FILE_BYTES = 512 * 2**20  # a picture of 50 Mpx at 16 bits a channel is 300 MB; beyond that nothing is a photograph
+MAX_FILE_BYTES = 512 * 2**20  # a picture of 50 Mpx at 16 bits a channel is 300 MB; no photograph is larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def load_file(path: Path, settings: DecodeSettings, *, wanted: Callable[[str], b
     sha256 = ""
     try:
         data = read_regular_file(path)
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = sha256_of(data)
         return Loaded(path, sha256, decode(data, settings, name=path.name) if wanted(sha256) else None, "")
     except UnreadablePicture as error:
         return Loaded(path, sha256, None, error.why)
@@ -73,20 +72,13 @@ def read_regular_file(path: Path) -> bytes:
         UnreadablePicture: it is missing, no regular file, too large, or not ours to read.
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise _unreadable(path, "not a regular file")
-            if status.st_size > MAX_FILE_BYTES:
+        with open(path, "rb", opener=regular_file) as file:
+            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
                 raise _unreadable(path, "too large")
             return file.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _unreadable(path, reason[:1].lower() + reason[1:]) from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _unreadable(path: Path, reason: str) -> UnreadablePicture:

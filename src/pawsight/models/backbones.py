@@ -1,7 +1,4 @@
-"""The table of pretrained backbones.
-
-Enters: a name. Leaves: a `Backbone`. Does not know: Keras, files on this machine, or how a backbone is run.
-"""
+"""The table of pretrained backbones; their layers are in efficientnet_lite.py, the reader of weights in weights.py."""
 
 from __future__ import annotations
 
@@ -11,19 +8,19 @@ from types import MappingProxyType
 
 from pawsight.core.errors import WrongUsage
 
-SMALLEST_PX = 32  # below this the last stage sees less than one whole cell
-LARGEST_PX = 1024  # beyond this a picture costs seconds and gains nothing
+SMALLEST_PX = 32  # below this the last stage has less than one position
+LARGEST_PX = 1024  # beyond this a picture takes seconds and accuracy does not rise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backbone:
-    """One published network with its ImageNet weights: everything that identifies it."""
+    """A published network with its ImageNet weights."""
 
     name: str
     width: float  # multiplier of the channels of every stage; stem and head stay as they are
     depth: float  # multiplier of the blocks of every stage but the first and the last
-    native_px: int  # side of the square it was trained on
-    feature_dim: int = 1280  # numbers a picture becomes
+    native_px: int  # side of the square it was trained at
+    feature_dim: int = 1280  # features of a picture
     package: str  # distribution that carries the weights, as pip names it
     file: str  # the weights inside the package's module
     sha256: str  # of that file
@@ -52,14 +49,14 @@ def find_backbone(name: str) -> Backbone:
 
 
 def check_image_px(image_px: int) -> None:
-    """Refuse sizes that a backbone cannot see.
+    """Refuse sizes that no backbone takes.
 
     Raises:
         WrongUsage: `image_px` is no whole number from 32 to 1024.
     """
     if not SMALLEST_PX <= image_px <= LARGEST_PX or int(image_px) != image_px:
         raise WrongUsage(
-            f"The backbones cannot look at pictures of {image_px} x {image_px} pixels.",
+            f"The backbones take no pictures of {image_px} x {image_px} pixels.",
             f"The side must be a whole number from {SMALLEST_PX} to {LARGEST_PX}.",
             "Type for example --image-px 224",
         )

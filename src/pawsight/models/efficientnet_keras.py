@@ -1,4 +1,4 @@
-"""EfficientNet-Lite in Keras, for what trains its upper part on; built from the table in efficientnet_lite.py."""
+"""EfficientNet-Lite in Keras, for `finetune`, which trains its upper part; the table is in efficientnet_lite.py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build(backbone: Backbone, image_px: int, weights: Weights, *, after: str = "
         by its name in the table and `_conv`.
 
     Raises:
-        WrongUsage: the backbone cannot see pictures of that size.
+        WrongUsage: the backbone takes no pictures of that size.
     """
     check_image_px(image_px)
     side, outputs = image_px, {}

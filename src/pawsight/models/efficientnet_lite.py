@@ -3,7 +3,7 @@
 What writes the table as an ONNX graph is in efficientnet_onnx.py, what builds it in Keras in efficientnet_keras.py.
 
 The network is EfficientNet (Tan and Le 2019, arXiv:1905.11946) without squeeze-and-excitation, with ReLU6, and with a
-stem and a head that do not grow, as Google published it in 2020.
+stem and a head of fixed width, as Google published it in 2020.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Convolution:
 
 
 def convolutions(backbone: Backbone) -> tuple[Convolution, ...]:
-    """List the convolutions of a backbone; each is fed what leaves the one before it."""
+    """List the convolutions of a backbone; the input of each is the output of the one before it."""
     rows = [Convolution(name="stem", weights="_conv_stem", norm="_bn0", channels=_STEM_CHANNELS, kernel=3, stride=2)]
     number, channels_in = 0, _STEM_CHANNELS
     for stage, (repeats, kernel, first_stride, expansion, channels) in enumerate(_STAGES):
@@ -98,10 +98,10 @@ def convolutions(backbone: Backbone) -> tuple[Convolution, ...]:
 
 
 def upper_start(backbone: Backbone) -> str:
-    """Return the convolution after which the upper part begins: the blocks from the last halving of the picture on.
+    """Return the convolution after which the upper part begins: the blocks from the last halving of the resolution on.
 
-    That part holds two thirds of the weights and does a third of the work, and it is the least about pictures in
-    general and the most about ImageNet's classes.
+    That part holds two thirds of the weights and a third of the computation, and it is the most specific to ImageNet's
+    classes.
     """
     rows = convolutions(backbone)
     last = max(index for index, row in enumerate(rows) if row.stride == 2)
@@ -118,7 +118,7 @@ def published_weights(backbone: Backbone) -> Weights:
 
 
 def folded_weights(backbone: Backbone, checkpoint: Mapping[str, Floats]) -> Weights:
-    """Return the kernel and bias of each convolution that do what it and the batch norm after it do.
+    """Return the kernel and bias of each convolution with the batch norm after it folded in.
 
     Args:
         backbone: whose checkpoint it is.

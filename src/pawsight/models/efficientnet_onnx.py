@@ -34,7 +34,7 @@ def backbone_onnx(name: str, image_px: int) -> bytes:
         ONNX without external data: `pictures` (N, image_px, image_px, 3) uint8 RGB -> `features` (N, 1280) float32.
 
     Raises:
-        WrongUsage: there is no backbone of that name, or it cannot see pictures of that size.
+        WrongUsage: there is no backbone of that name, or it takes no pictures of that size.
         MissingExtra: the package onnx is not installed.
         WeightsUnavailable: the weights are not installed or are not the published ones.
     """

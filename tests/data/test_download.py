@@ -60,7 +60,7 @@ def test_a_cut_download_is_resumed_where_it_was_cut(site, target, listener):
 def test_a_later_process_goes_on_from_what_an_earlier_one_left(site, target):
     cut = lambda talk: talk.serve(BODY, etag='"1"', stop_after=4000 if talk.turn == 0 else None)  # noqa: E731
     url = site.page("/pets.zip", cut)
-    with pytest.raises(DownloadFailed, match="the same command again to go on"):
+    with pytest.raises(DownloadFailed, match="the same command again to continue"):
         download(url, target, limits=ONCE)
     assert not target.exists()
     assert PartFile(target).path.read_bytes() == BODY[:4000]
@@ -145,7 +145,7 @@ def test_unusable_notes_about_a_part_mean_the_start(site, target, facts):
     url = site.page("/pets.zip", lambda talk: talk.serve(BODY, etag='"1"'))
     target.parent.mkdir()
     PartFile(target).path.write_bytes(b"rubbish")
-    PartFile(target).facts.write_text(facts.replace("URL", url))
+    PartFile(target).metadata.write_text(facts.replace("URL", url))
     download(url, target, limits=QUICK)
     assert target.read_bytes() == BODY
     assert site.ranges() == [None]
@@ -236,7 +236,7 @@ def test_a_redirect_is_followed(site, target):
 
 def test_redirects_in_a_circle_end(site, target):
     url = site.page("/a", lambda talk: talk.send(b"", 302, location="/a"))
-    with pytest.raises(DownloadFailed, match="sent us on more than 10 times"):
+    with pytest.raises(DownloadFailed, match="redirected more than 10 times"):
         download(url, target, limits=QUICK)
     assert len(site.asked) == 11
 
@@ -375,10 +375,13 @@ def untrusted():
 
 
 FAILURES = {
-    "The server said nothing for 3 seconds.": (TimeoutError(), True),
-    "The server's certificate is not to be trusted: self-signed certificate.": (untrusted(), False),
-    "Its server cannot be found: no network, or a name misspelt.": (socket.gaierror(socket.EAI_NONAME, "none"), False),
-    "It is not a URL that can be asked for: a space in it.": (http.client.InvalidURL("a space in it"), False),
+    "The server sent nothing for 3 seconds.": (TimeoutError(), True),
+    "The server's certificate cannot be trusted: self-signed certificate.": (untrusted(), False),
+    "The server was not found: there is no network, or its name is misspelt.": (
+        socket.gaierror(socket.EAI_NONAME, "none"),
+        False,
+    ),
+    "It is not a valid URL: a space in it.": (http.client.InvalidURL("a space in it"), False),
     "The connection failed: RemoteDisconnected.": (http.client.RemoteDisconnected(), True),
     "The connection failed: [Errno 111] Connection refused.": (ConnectionRefusedError(111, "Connection refused"), True),
 }

@@ -1,4 +1,4 @@
-"""The audit: every problem provoked by drawn pictures, and nothing said of those that are well."""
+"""The audit: every problem provoked by drawn pictures, no finding about good ones, and the association test."""
 
 from __future__ import annotations
 

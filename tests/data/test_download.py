@@ -1,4 +1,4 @@
-"""Downloads against a server that cuts, stalls, lies and redirects."""
+"""Downloads from a server that cuts, stalls, lies and redirects."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import USUAL, Facts, QualityLimits, quality_flags
-from pawsight.data.split import PARTS, Assigned, Split
+from pawsight.data.folders import PARTS
+from pawsight.data.split import Assigned, Split
 
 SEVERITIES = ("high", "medium", "low")
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.data.tables import Listed
-
-PART_NAMES = {
+PARTS = ("train", "validation", "test")
+PART_NAMES = {  # of folders, by which part they are
     "train": "train",
     "training": "train",
     "validation": "validation",
@@ -24,6 +23,15 @@ PART_NAMES = {
 }
 _PICTURE_ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of no class's name
 HIDDEN_NAMES = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")  # beside those that begin with a dot
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One picture as a list names it."""
+
+    path: Path  # absolute where the CSV's own path was, else joined to the CSV's folder
+    label: str
+    part: str | None = None  # one of PARTS
 
 
 @dataclass(frozen=True, slots=True)

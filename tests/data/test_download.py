@@ -391,29 +391,29 @@ FAILURES = {
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_what_went_wrong_is_a_sentence_and_whether_to_try_again(told, wrapped):
     error, again = FAILURES[told]
-    failure = module._failure(urllib.error.URLError(error) if wrapped else error, 3.0)
+    failure = module.failure_of(urllib.error.URLError(error) if wrapped else error, 3.0)
     assert (str(failure), failure.again) == (told, again)
 
 
 def test_a_name_that_may_be_known_in_a_moment_is_asked_for_again():
-    assert module._failure(socket.gaierror(socket.EAI_AGAIN, "later"), 3.0).again
+    assert module.failure_of(socket.gaierror(socket.EAI_AGAIN, "later"), 3.0).again
 
 
 def test_a_failure_that_was_told_already_stays_as_it_is():
     known = FetchFailed("The server sent us round.", again=False)
-    assert module._failure(known, 3.0) is known
+    assert module.failure_of(known, 3.0) is known
 
 
 def test_a_bug_is_not_taken_for_the_network():
     with pytest.raises(ZeroDivisionError):
-        module._failure(ZeroDivisionError("a bug"), 3.0)
+        module.failure_of(ZeroDivisionError("a bug"), 3.0)
 
 
 def test_an_answer_without_content_or_range_is_no_file():
     closed = []
     response = SimpleNamespace(status=204, reason="No Content", close=lambda: closed.append(True))
     with pytest.raises(FetchFailed, match=r"The server answered 204 No Content\."):
-        module._good(response)
+        module.checked_response(response)
     assert closed
 
 
@@ -430,4 +430,4 @@ def test_headers_among_the_content_are_left_out_of_it():
     box: queue.Queue = queue.Queue()
     for item in (b"one", module.Answer(200, {}), b"two", b""):
         box.put(item)
-    assert list(module._pieces(box, time.monotonic() + 5, 1, length=6)) == [b"one", b"two"]
+    assert list(module.content_pieces(box, time.monotonic() + 5, 1, length=6)) == [b"one", b"two"]

@@ -354,7 +354,7 @@ def fetch(
         answer = _take(box, deadline, silence)
         if not isinstance(answer, Answer):
             raise TypeError("the content came before its headers")
-        yield answer, _pieces(box, deadline, silence, answer.length)
+        yield answer, content_pieces(box, deadline, silence, answer.length)
     finally:
         gone.set()
 
@@ -392,11 +392,12 @@ def _take(box: queue.Queue[_Item], deadline: float, silence: float) -> Answer | 
     except queue.Empty:
         raise FetchFailed("It took longer than the time allowed for the whole download.", again=False) from None
     if isinstance(item, Exception):
-        raise _failure(item, silence) from item
+        raise failure_of(item, silence) from item
     return item
 
 
-def _pieces(box: queue.Queue[_Item], deadline: float, silence: float, length: int | None) -> Iterator[bytes]:
+def content_pieces(box: queue.Queue[_Item], deadline: float, silence: float, length: int | None) -> Iterator[bytes]:
+    """Yield the content as it comes; raises FetchFailed when it ends before `length`."""
     received = 0
     while piece := _take(box, deadline, silence):
         if isinstance(piece, bytes):
@@ -437,7 +438,7 @@ def _follow(url: str, headers: dict[str, str], silence: float) -> http.client.HT
     for _ in range(_MOST_REDIRECTS + 1):
         request = urllib.request.Request(checked_url(url), headers=headers)  # noqa: S310  # http and https only: checked
         try:
-            return _good(_opener().open(request, timeout=silence))
+            return checked_response(_opener().open(request, timeout=silence))
         except urllib.error.HTTPError as error:
             with error:
                 place = error.headers.get("Location")
@@ -447,7 +448,8 @@ def _follow(url: str, headers: dict[str, str], silence: float) -> http.client.HT
     raise FetchFailed(f"The server redirected more than {_MOST_REDIRECTS} times.", again=False)
 
 
-def _good(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
+def checked_response(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
+    """Return a response with content; close another one and raise FetchFailed."""
     if response.status in _GOOD:
         return response
     response.close()
@@ -485,7 +487,7 @@ def _bad_status(error: urllib.error.HTTPError) -> FetchFailed:
     return FetchFailed(why, again=error.code in _PASSING, wait=wait, status=error.code)
 
 
-def _failure(error: Exception, silence: float) -> FetchFailed:
+def failure_of(error: Exception, silence: float) -> FetchFailed:
     """Return in one sentence what went wrong; bugs are raised as they are."""
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, FetchFailed):

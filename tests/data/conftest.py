@@ -1,4 +1,4 @@
-"""Fixtures for the tests of sources: a web server on this machine and somebody who listens to progress."""
+"""Fixtures for the tests of sources: a web server on this machine and a recorder of progress."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""A web server on this machine that can be told to misbehave.
-
-Enters: paths, each with a function that answers. Leaves: URLs, and a record of what was asked. Does not know: the
-code under test.
-"""
+"""A web server on this machine that misbehaves on request: paths, each with a function that answers."""
 
 from __future__ import annotations
 

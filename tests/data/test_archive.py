@@ -1,4 +1,4 @@
-"""Extraction of good archives, of damaged ones, and of tars that mean harm."""
+"""Extraction of good archives, of damaged ones, and of tars and zips that are made to do harm."""
 
 from __future__ import annotations
 

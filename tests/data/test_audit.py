@@ -1,4 +1,4 @@
-"""The audit: every problem provoked by drawn pictures, and nothing said of those that are well."""
+"""The audit: every problem provoked by drawn pictures, no finding about good ones, and the association test."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pawsight.data.audit import (
     SEVERITIES,
     SIGNIFICANT,
     Finding,
-    _p_value,
-    _strength,
     associations,
     audit,
+    chi_square_p_value,
     class_folders,
+    cramers_v,
 )
 from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
@@ -379,21 +379,21 @@ def test_chance_is_called_an_association_in_one_of_a_hundred_at_most(pictures):
 
 def test_both_ways_to_a_p_value_agree():
     counts = np.array([[30, 20, 14], [18, 26, 20]])
-    by_shuffling = _p_value(counts)
+    by_shuffling = chi_square_p_value(counts)
     from scipy.stats import chi2_contingency
 
     assert by_shuffling == pytest.approx(chi2_contingency(counts, correction=False).pvalue, abs=0.03)
     many = counts * 40
-    assert _p_value(many) == pytest.approx(chi2_contingency(many, correction=False).pvalue, rel=1e-6)
+    assert chi_square_p_value(many) == pytest.approx(chi2_contingency(many, correction=False).pvalue, rel=1e-6)
 
 
 def test_strength_is_cramers_v_without_its_bias():
     from scipy.stats.contingency import association
 
     counts = np.array([[3_000, 1_000], [1_500, 2_500]])
-    assert _strength(counts) == pytest.approx(association(counts, method="cramer"), abs=0.001)
+    assert cramers_v(counts) == pytest.approx(association(counts, method="cramer"), abs=0.001)
     chance = np.random.default_rng(0)
-    by_chance = [_strength(chance.multinomial(80, [1 / 8] * 8).reshape(2, 4)) for _ in range(50)]
+    by_chance = [cramers_v(chance.multinomial(80, [1 / 8] * 8).reshape(2, 4)) for _ in range(50)]
     assert np.median(by_chance) < 0.05
 
 

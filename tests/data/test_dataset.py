@@ -1,4 +1,4 @@
-"""Reading what was found: facts, what is left out and why, and pixels handed over once."""
+"""Reading a dataset: facts, what is left out and why, pixels handed over once, and the checks of its classes."""
 
 from __future__ import annotations
 

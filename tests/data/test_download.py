@@ -1,4 +1,4 @@
-"""Downloads against a server that cuts, stalls, lies and redirects."""
+"""Downloads from a server that cuts, stalls, lies and redirects."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_cut_download_is_resumed_where_it_was_cut(site, target, listener):
 def test_a_later_process_goes_on_from_what_an_earlier_one_left(site, target):
     cut = lambda talk: talk.serve(BODY, etag='"1"', stop_after=4000 if talk.turn == 0 else None)  # noqa: E731
     url = site.page("/pets.zip", cut)
-    with pytest.raises(DownloadFailed, match="the same command again to go on"):
+    with pytest.raises(DownloadFailed, match="the same command again to continue"):
         download(url, target, limits=ONCE)
     assert not target.exists()
     assert PartFile(target).path.read_bytes() == BODY[:4000]
@@ -145,7 +145,7 @@ def test_unusable_notes_about_a_part_mean_the_start(site, target, facts):
     url = site.page("/pets.zip", lambda talk: talk.serve(BODY, etag='"1"'))
     target.parent.mkdir()
     PartFile(target).path.write_bytes(b"rubbish")
-    PartFile(target).facts.write_text(facts.replace("URL", url))
+    PartFile(target).metadata.write_text(facts.replace("URL", url))
     download(url, target, limits=QUICK)
     assert target.read_bytes() == BODY
     assert site.ranges() == [None]
@@ -236,7 +236,7 @@ def test_a_redirect_is_followed(site, target):
 
 def test_redirects_in_a_circle_end(site, target):
     url = site.page("/a", lambda talk: talk.send(b"", 302, location="/a"))
-    with pytest.raises(DownloadFailed, match="sent us on more than 10 times"):
+    with pytest.raises(DownloadFailed, match="redirected more than 10 times"):
         download(url, target, limits=QUICK)
     assert len(site.asked) == 11
 
@@ -375,10 +375,13 @@ def untrusted():
 
 
 FAILURES = {
-    "The server said nothing for 3 seconds.": (TimeoutError(), True),
-    "The server's certificate is not to be trusted: self-signed certificate.": (untrusted(), False),
-    "Its server cannot be found: no network, or a name misspelt.": (socket.gaierror(socket.EAI_NONAME, "none"), False),
-    "It is not a URL that can be asked for: a space in it.": (http.client.InvalidURL("a space in it"), False),
+    "The server sent nothing for 3 seconds.": (TimeoutError(), True),
+    "The server's certificate cannot be trusted: self-signed certificate.": (untrusted(), False),
+    "The server was not found: there is no network, or its name is misspelt.": (
+        socket.gaierror(socket.EAI_NONAME, "none"),
+        False,
+    ),
+    "It is not a valid URL: a space in it.": (http.client.InvalidURL("a space in it"), False),
     "The connection failed: RemoteDisconnected.": (http.client.RemoteDisconnected(), True),
     "The connection failed: [Errno 111] Connection refused.": (ConnectionRefusedError(111, "Connection refused"), True),
 }
@@ -388,29 +391,29 @@ FAILURES = {
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_what_went_wrong_is_a_sentence_and_whether_to_try_again(told, wrapped):
     error, again = FAILURES[told]
-    failure = module._failure(urllib.error.URLError(error) if wrapped else error, 3.0)
+    failure = module.failure_of(urllib.error.URLError(error) if wrapped else error, 3.0)
     assert (str(failure), failure.again) == (told, again)
 
 
 def test_a_name_that_may_be_known_in_a_moment_is_asked_for_again():
-    assert module._failure(socket.gaierror(socket.EAI_AGAIN, "later"), 3.0).again
+    assert module.failure_of(socket.gaierror(socket.EAI_AGAIN, "later"), 3.0).again
 
 
 def test_a_failure_that_was_told_already_stays_as_it_is():
     known = FetchFailed("The server sent us round.", again=False)
-    assert module._failure(known, 3.0) is known
+    assert module.failure_of(known, 3.0) is known
 
 
 def test_a_bug_is_not_taken_for_the_network():
     with pytest.raises(ZeroDivisionError):
-        module._failure(ZeroDivisionError("a bug"), 3.0)
+        module.failure_of(ZeroDivisionError("a bug"), 3.0)
 
 
 def test_an_answer_without_content_or_range_is_no_file():
     closed = []
     response = SimpleNamespace(status=204, reason="No Content", close=lambda: closed.append(True))
     with pytest.raises(FetchFailed, match=r"The server answered 204 No Content\."):
-        module._good(response)
+        module.checked_response(response)
     assert closed
 
 
@@ -427,4 +430,4 @@ def test_headers_among_the_content_are_left_out_of_it():
     box: queue.Queue = queue.Queue()
     for item in (b"one", module.Answer(200, {}), b"two", b""):
         box.put(item)
-    assert list(module._pieces(box, time.monotonic() + 5, 1, length=6)) == [b"one", b"two"]
+    assert list(module.content_pieces(box, time.monotonic() + 5, 1, length=6)) == [b"one", b"two"]

@@ -1,4 +1,4 @@
-"""Facts of a picture: as they lie in the cache, and where one square serves for all of them."""
+"""Facts of a picture, how they are cached, and the quality flags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walking folders: every file is a candidate or left out with a reason, and classes are full folder names."""
+"""Reading folders: every file is a candidate or left out with a reason, and classes are full folder names."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pawsight.data.folders import Found, LeftOut, expand, find, find_listed
-from pawsight.data.tables import Listed
+from pawsight.data.folders import Found, LeftOut, Listed, expand, find, find_listed
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8 are a Linux matter")
 

@@ -1,4 +1,4 @@
-"""A split of somebody else's: read, matched by content or path, checked, and refused by name where it leaks."""
+"""A split that the user gives: read, matched by content or path, checked, and refused where it leaks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pawsight.core.progress import Silent
 from pawsight.core.runs import write_table
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.folders import Candidate, Found
+from pawsight.data.folders import PARTS, Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow, cut, found_for, path_key, read_split_file, split_as_given
 from pawsight.data.split import PARTS, make_split
 from pawsight.images.quality import ImageStatistics

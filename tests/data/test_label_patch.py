@@ -1,4 +1,4 @@
-"""Files of decisions: what is written is read, and what is wrong is named by line."""
+"""Label patches: what is written is read, what is wrong is named by line, and decisions are applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What DATA may be, and what is said when it is none of it."""
+"""What DATA may be, and the errors for what it may not be."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from pawsight.core.errors import BadCatalog, DataError, DownloadFailed, StorageError, UnsafeArchive, WrongUsage
 from pawsight.data.archive import ArchiveLimits
 from pawsight.data.download import DownloadLimits
+from pawsight.data.folders import Listed
 from pawsight.data.sources import NAMED, NamedDataset, resolve
-from pawsight.data.tables import Listed
 
 FILES = ["pets/cats/1.jpg", "pets/dogs/1.jpg"]
 

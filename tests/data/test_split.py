@@ -1,4 +1,4 @@
-"""The split: a partition, stratified, fixed by content and seed, with everything that looks alike on one side."""
+"""The split: a partition, stratified, fixed by content and seed, with all duplicates in one part."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
+from pawsight.data.folders import PARTS
 from pawsight.data.split import (
-    PARTS,
     Assigned,
     Ints,
     Split,

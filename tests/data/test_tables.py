@@ -1,4 +1,4 @@
-"""Lists of pictures in CSV files, good and bad."""
+"""CSV files that users write, good and bad."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.core.errors import BadCatalog, NoPictures, PawsightError, StorageError
-from pawsight.data.tables import Listed, ListLimits, read_list
+from pawsight.data.folders import Listed
+from pawsight.data.tables import ListLimits, read_list
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import USUAL, Facts, QualityLimits, quality_flags
-from pawsight.data.split import PARTS, Assigned, Split
+from pawsight.data.folders import PARTS
+from pawsight.data.split import Assigned, Split
 
 SEVERITIES = ("high", "medium", "low")
 
@@ -299,7 +300,7 @@ def associations(labels: Sequence[str], features: Mapping[str, Sequence[str]]) -
         name: _table(kept_labels, _pooled([values[index] for index in kept])) for name, values in features.items()
     }
     varied = {name: table for name, table in tables.items() if min(table[2].shape) > 1}
-    p_values = _holm({name: _p_value(counts) for name, (_, _, counts) in varied.items()})
+    p_values = _holm({name: chi_square_p_value(counts) for name, (_, _, counts) in varied.items()})
     return {name: _strongest(*varied[name], p_values[name]) for name in varied if p_values[name] < SIGNIFICANT}
 
 
@@ -329,7 +330,8 @@ def _chi_square(counts: Table) -> Any:
     return ((counts - expected) ** 2 / expected).sum(axis=(-2, -1))
 
 
-def _p_value(counts: Table) -> float:
+def chi_square_p_value(counts: Table) -> float:
+    """Return the p value of Pearson's test: by shuffled labels up to 2,000 pictures, beyond by the approximation."""
     if counts.sum() > _SHUFFLED_UP_TO:
         from scipy.stats import chi2_contingency
 
@@ -339,7 +341,7 @@ def _p_value(counts: Table) -> float:
 
 
 def _shuffled(counts: Table) -> NDArray[np.float64]:
-    """Return chi-square of tables with the same margins, as labels dealt out by chance would make them."""
+    """Return chi-square of tables with the same margins, as labels assigned by chance would make them."""
     cells = np.repeat(np.arange(counts.size), counts.ravel())
     rows, columns = cells // counts.shape[1], cells % counts.shape[1]
     dealt = np.random.default_rng(_SEED).permuted(np.tile(rows, (_SHUFFLES, 1)), axis=1)
@@ -358,8 +360,8 @@ def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return corrected
 
 
-def _strength(counts: Table) -> float:
-    """Return Cramér's V, by Bergsma's formula."""
+def cramers_v(counts: Table) -> float:
+    """Return Cramér's V (0 to 1) without its bias, by Bergsma's formula."""
     total, (rows, columns) = float(counts.sum()), counts.shape
     phi = max(0.0, float(_chi_square(counts)) / total - (rows - 1) * (columns - 1) / (total - 1))
     least = min(side - (side - 1) ** 2 / (total - 1) for side in (rows, columns)) - 1
@@ -377,4 +379,4 @@ def _strongest(classes: Sequence[str], categories: Sequence[str], counts: Table,
     row, column = np.unravel_index(by_rank[0], counts.shape)
     own, size = int(counts[row, column]), int(of_class[row, 0])
     elsewhere = (int(of_category[0, column]) - own) / (int(total) - size)
-    return Association(_strength(counts), p_value, classes[int(row)], categories[int(column)], own / size, elsewhere)
+    return Association(cramers_v(counts), p_value, classes[int(row)], categories[int(column)], own / size, elsewhere)

@@ -1,10 +1,8 @@
-"""Downloads that are whole or not there.
+"""Downloads that are whole or not there: tries, resuming (Range and If-Range), limits; DATA is resolved in sources.py.
 
-Enters: an http or https URL and a place. Leaves: the whole file in that place. Does not know: archives, pictures.
-
-A later try, even by a later process, goes on from what an earlier one left, with Range and If-Range. A server that
-ignores Range, or has another version of the file by now, is read from the start. The loop of tries is our own, for
-what counts is tries in a row that brought nothing new, which retry packages do not know.
+A later try, also of a later process, continues from what an earlier one left. The loop of tries is our own because it
+counts tries in a row that brought nothing new, which retry packages do not know. `fetch` is one GET request that ends
+in time: urllib honours the system's proxies, gives bytes as soon as they arrive and leaves redirects to us.
 """
 
 from __future__ import annotations
@@ -33,7 +31,13 @@ from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.core.storage import refusal, sha256_of_file, write_json
 
 ALTERNATIVES = "Give a folder instead: pawsight train FOLDER, or use the built-in drawings: pawsight train sample"
-_CARRY_ON = "Type the same command again to go on from where it stopped. "
+_CARRY_ON = "Type the same command again to continue where it stopped. "
+_PIECE_BYTES = 2**18
+_PIECES_AHEAD = 8
+_MOST_REDIRECTS = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GOOD = frozenset({200, 206})
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that another try may not meet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +62,11 @@ def download(
     sha256: str | None = None,
     check: Callable[[Path], None] | None = None,
 ) -> Path:
-    """Fetch `url` into `target`, which appears only when it is whole; a target that stands already is kept.
+    """Fetch `url` into `target`, which appears only when it is whole; an existing target is kept.
 
     Args:
         sha256: hexadecimal digest the content must have, where it is known.
-        check: looks at the content before it gets its name and raises a PawsightError when it is not what was wanted.
+        check: checks the content before it gets its name; raises a PawsightError when it is not what was wanted.
 
     Raises:
         DownloadFailed: which URL, why, and what to do instead.
@@ -74,7 +78,7 @@ def download(
             with lock_of(target, wait=limits.lock_seconds, progress=progress):
                 job.run()
     except TimeoutError as error:
-        raise job.failed(f"Another process has been at it for {limits.lock_seconds:g} seconds.") from error
+        raise job.failed(f"Another process has been downloading it for {limits.lock_seconds:g} seconds.") from error
     except OSError as error:
         raise refusal("write", target, error) from error
     return target
@@ -90,7 +94,7 @@ class _Download:
     check: Callable[[Path], None] | None
 
     def stands(self) -> bool:
-        """Say whether there is nothing to do."""
+        """Return whether there is nothing to do."""
         target = self.part.target
         return target.is_file() and (self.sha256 is None or sha256_of_file(target) == self.sha256)
 
@@ -124,7 +128,7 @@ class _Download:
             raise
         except PawsightError as error:
             self.part.forget()
-            raise self.failed(f"What came is not what was wanted. {error.what} {error.why}") from error
+            raise self.failed(f"The content is not what was expected. {error.what} {error.why}") from error
 
     def _fetch_all(self) -> None:
         deadline = time.monotonic() + self.limits.total_seconds
@@ -168,7 +172,7 @@ class _Download:
             raise
 
     def _start(self, answer: Answer, version: str, size: int) -> int:
-        """Say where the content of `answer` belongs, and begin anew where that is the beginning."""
+        """Return where the content of `answer` belongs, and begin anew where that is the beginning."""
         start = 0
         if answer.status == 206:
             span = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d+|\*)", answer.headers.get("content-range", ""))
@@ -208,7 +212,7 @@ def _version(answer: Answer) -> str:
 
 
 class _Bar:
-    """One stage for all tries, which never goes back."""
+    """The progress of all tries together, which never goes back."""
 
     def __init__(self, progress: Progress, name: str, stack: ExitStack) -> None:
         self._progress, self._name, self._stack = progress, name, stack
@@ -227,7 +231,11 @@ class _Bar:
 
 @dataclass(frozen=True, slots=True)
 class PartFile:
-    """What there is so far of `target`."""
+    """The unfinished file beside `target`, and which version of the original it is a part of.
+
+    `.NAME.part` holds the bytes, `.NAME.part.json` the URL and what the server called this version of the file (its
+    ETag, else its date), `.NAME.lock` keeps two processes from writing the same part.
+    """
 
     target: Path
 
@@ -237,8 +245,8 @@ class PartFile:
         return self.target.with_name(f".{self.target.name}.part")
 
     @property
-    def facts(self) -> Path:
-        """Where it is said what they are a part of."""
+    def metadata(self) -> Path:
+        """Where the URL and the version are."""
         return self.target.with_name(f".{self.target.name}.part.json")
 
     def size(self) -> int:
@@ -246,24 +254,24 @@ class PartFile:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def version(self, url: str) -> str:
-        """Return what the server called the version this is a part of; "" when it cannot be gone on with."""
+        """Return what the server called the version this is a part of; "" when it cannot be continued."""
         try:
-            facts = json.loads(self.facts.read_text("utf-8"))
+            metadata = json.loads(self.metadata.read_text("utf-8"))
         except (OSError, ValueError):
             return ""
-        if not isinstance(facts, dict) or facts.get("url") != url or not self.size():
+        if not isinstance(metadata, dict) or metadata.get("url") != url or not self.size():
             return ""
-        version = str(facts.get("version", ""))
+        version = str(metadata.get("version", ""))
         return version if version.isascii() and version.isprintable() else ""  # else no header can carry it
 
     def begin(self, url: str, version: str) -> None:
         """Start over with `version` of what `url` names; "" for one that has no name to ask for again."""
         self.forget()
-        write_json(self.facts, {"url": url, "version": version})
+        write_json(self.metadata, {"url": url, "version": version})
 
     def forget(self) -> None:
         """Remove what is there."""
-        for file in (self.path, self.facts):
+        for file in (self.path, self.metadata):
             with suppress(FileNotFoundError):
                 file.unlink()
 
@@ -288,14 +296,6 @@ def lock_of(target: Path, *, wait: float, progress: Progress) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-_PIECE_BYTES = 2**18
-_PIECES_AHEAD = 8
-_MOST_REDIRECTS = 10
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_GOOD = frozenset({200, 206})
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that another try may not meet
 
 
 class FetchFailed(Exception):
@@ -323,8 +323,8 @@ class Answer:
     @property
     def length(self) -> int | None:
         """Bytes of content to come, None where the server does not say."""
-        said = self.headers.get("content-length", "")
-        return int(said) if re.fullmatch(r"[0-9]{1,18}", said) else None
+        length = self.headers.get("content-length", "")
+        return int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
 
 
 _Item = Answer | bytes | Exception
@@ -335,6 +335,9 @@ def fetch(
     url: str, headers: Mapping[str, str], *, silence: float, deadline: float
 ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
     """Ask for `url` and yield the answer with the pieces of its content.
+
+    A server can hold a connection for ever by sending one byte every few seconds. So the conversation runs in a thread
+    of its own, and the caller waits for it with a deadline.
 
     Args:
         silence: seconds without a byte after which the server is given up.
@@ -351,7 +354,7 @@ def fetch(
         answer = _take(box, deadline, silence)
         if not isinstance(answer, Answer):
             raise TypeError("the content came before its headers")
-        yield answer, _pieces(box, deadline, silence, answer.length)
+        yield answer, content_pieces(box, deadline, silence, answer.length)
     finally:
         gone.set()
 
@@ -366,7 +369,7 @@ def checked_url(url: str, *, coming_from: str = "") -> str:
         parts = urllib.parse.urlsplit(url)
     except ValueError as error:
         raise FetchFailed(f"{url} is not a URL: {error}.", again=False) from error
-    sent = f"The server sends us on to {url}" if coming_from else f"{url} cannot be fetched"
+    sent = f"The server redirects to {url}" if coming_from else f"{url} cannot be fetched"
     if parts.scheme not in ("http", "https"):
         raise FetchFailed(f"{sent}: only http and https are followed.", again=False)
     if not parts.hostname:
@@ -374,7 +377,7 @@ def checked_url(url: str, *, coming_from: str = "") -> str:
     if parts.username is not None:
         raise FetchFailed(f"{sent}: a user name in a URL is not supported.", again=False)
     if urllib.parse.urlsplit(coming_from).scheme == "https" and parts.scheme == "http":
-        raise FetchFailed(f"{sent}: from https to http, where anybody could change the file.", again=False)
+        raise FetchFailed(f"{sent}: from https to http, where the file could be changed on its way.", again=False)
     return parts._replace(path=_quoted(parts.path), query=_quoted(parts.query), fragment="").geturl()
 
 
@@ -389,11 +392,12 @@ def _take(box: queue.Queue[_Item], deadline: float, silence: float) -> Answer | 
     except queue.Empty:
         raise FetchFailed("It took longer than the time allowed for the whole download.", again=False) from None
     if isinstance(item, Exception):
-        raise _failure(item, silence) from item
+        raise failure_of(item, silence) from item
     return item
 
 
-def _pieces(box: queue.Queue[_Item], deadline: float, silence: float, length: int | None) -> Iterator[bytes]:
+def content_pieces(box: queue.Queue[_Item], deadline: float, silence: float, length: int | None) -> Iterator[bytes]:
+    """Yield the content as it comes; raises FetchFailed when it ends before `length`."""
     received = 0
     while piece := _take(box, deadline, silence):
         if isinstance(piece, bytes):
@@ -405,7 +409,7 @@ def _pieces(box: queue.Queue[_Item], deadline: float, silence: float, length: in
 
 def _putter(box: queue.Queue[_Item], gone: threading.Event) -> Callable[[_Item], bool]:
     def put(item: _Item) -> bool:
-        """Hand over one item; False when nobody waits for it any more."""
+        """Hand over one item; False when the caller does not wait for it any more."""
         while not gone.is_set():
             try:
                 box.put(item, timeout=0.2)
@@ -426,7 +430,7 @@ def _talk(url: str, headers: dict[str, str], silence: float, put: Callable[[_Ite
             while more and (piece := response.read1(_PIECE_BYTES)):
                 more = put(piece)
             put(b"")
-    except Exception as error:  # whatever it is, the one who waits must hear of it
+    except Exception as error:  # whatever it is, the waiting caller must get it
         put(error)
 
 
@@ -434,17 +438,18 @@ def _follow(url: str, headers: dict[str, str], silence: float) -> http.client.HT
     for _ in range(_MOST_REDIRECTS + 1):
         request = urllib.request.Request(checked_url(url), headers=headers)  # noqa: S310  # http and https only: checked
         try:
-            return _good(_opener().open(request, timeout=silence))
+            return checked_response(_opener().open(request, timeout=silence))
         except urllib.error.HTTPError as error:
             with error:
                 place = error.headers.get("Location")
                 if error.code not in _REDIRECTS or not place:
                     raise _bad_status(error) from error
             url = checked_url(urllib.parse.urljoin(url, place), coming_from=url)
-    raise FetchFailed(f"The server sent us on more than {_MOST_REDIRECTS} times.", again=False)
+    raise FetchFailed(f"The server redirected more than {_MOST_REDIRECTS} times.", again=False)
 
 
-def _good(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
+def checked_response(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
+    """Return a response with content; close another one and raise FetchFailed."""
     if response.status in _GOOD:
         return response
     response.close()
@@ -467,6 +472,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 @functools.cache
 def _trust() -> ssl.SSLContext:
+    """Trust the system's roots, where companies add their own, and certifi's: some Pythons on macOS come with none."""
     import certifi
 
     context = ssl.create_default_context()
@@ -475,26 +481,26 @@ def _trust() -> ssl.SSLContext:
 
 
 def _bad_status(error: urllib.error.HTTPError) -> FetchFailed:
-    said = error.headers.get("Retry-After") or ""
-    wait = float(said) if re.fullmatch(r"[0-9]{1,9}", said) else 0.0
+    seconds = error.headers.get("Retry-After") or ""
+    wait = float(seconds) if re.fullmatch(r"[0-9]{1,9}", seconds) else 0.0
     why = f"The server answered {error.code} {error.reason}."
     return FetchFailed(why, again=error.code in _PASSING, wait=wait, status=error.code)
 
 
-def _failure(error: Exception, silence: float) -> FetchFailed:
-    """Say in one sentence what went wrong; bugs come back as they are."""
+def failure_of(error: Exception, silence: float) -> FetchFailed:
+    """Return in one sentence what went wrong; bugs are raised as they are."""
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, FetchFailed):
         return reason
     if isinstance(reason, TimeoutError):
-        return FetchFailed(f"The server said nothing for {silence:g} seconds.", again=True)
+        return FetchFailed(f"The server sent nothing for {silence:g} seconds.", again=True)
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return FetchFailed(f"The server's certificate is not to be trusted: {reason.verify_message}.", again=False)
+        return FetchFailed(f"The server's certificate cannot be trusted: {reason.verify_message}.", again=False)
     if isinstance(reason, socket.gaierror):
         again = reason.errno == socket.EAI_AGAIN
-        return FetchFailed("Its server cannot be found: no network, or a name misspelt.", again=again)
+        return FetchFailed("The server was not found: there is no network, or its name is misspelt.", again=again)
     if isinstance(reason, http.client.InvalidURL | UnicodeError):
-        return FetchFailed(f"It is not a URL that can be asked for: {reason}.", again=False)
+        return FetchFailed(f"It is not a valid URL: {reason}.", again=False)
     if isinstance(reason, OSError | http.client.HTTPException):
         return FetchFailed(f"The connection failed: {str(reason) or type(reason).__name__}.", again=True)
     raise error

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.data.tables import Listed
-
-PART_NAMES = {
+PARTS = ("train", "validation", "test")
+PART_NAMES = {  # of folders, by which part they are
     "train": "train",
     "training": "train",
     "validation": "validation",
@@ -24,6 +23,15 @@ PART_NAMES = {
 }
 _PICTURE_ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of no class's name
 HIDDEN_NAMES = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")  # beside those that begin with a dot
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One picture as a list names it."""
+
+    path: Path  # absolute where the CSV's own path was, else joined to the CSV's folder
+    label: str
+    part: str | None = None  # one of PARTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ def find(root: Path) -> Found:
 
 
 def find_listed(root: Path, listed: tuple[Listed, ...]) -> Found:
-    """Turn the rows of a CSV into the same form."""
+    """Return the rows of a list of pictures in the form of `find`."""
     candidates = [Candidate(row.path, _name_below(root, row.path), _clean(row.label), row.part) for row in listed]
     return Found(
         root,
@@ -105,7 +113,7 @@ def expand(paths: list[Path]) -> Iterator[Path]:
 
 
 def is_folder(path: Path) -> bool:
-    """Say whether a path names a folder; one that cannot be looked at does not, and reading it will say why."""
+    """Return whether a path names a folder; one that cannot be looked at does not, and reading it gives the reason."""
     try:
         return path.is_dir()
     except OSError:
@@ -155,7 +163,7 @@ def _is_hidden(name: str) -> bool:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads round in a circle: reading it as a file will say so
+    except OSError:  # a link that leads round in a circle: reading it as a file gives the reason
         return False
 
 

@@ -111,13 +111,13 @@ def path_key(path: str) -> str:
 
 
 def cut(dataset: Dataset, *, seed: int, given: SplitFile | None = None, progress: Progress = SILENT) -> Split:
-    """Return the split of a dataset: as a file says, or else a cut of our own.
+    """Return the split of a dataset: as a file says, or else by `make_split`.
 
     Args:
         dataset: all pictures.
-        seed: of our own cut; a given one has none.
+        seed: for `make_split`; a given split has none.
         given: the lines of a split file.
-        progress: is told about lines whose pictures are not there.
+        progress: receives a note about lines whose pictures are not there.
 
     Raises:
         BadCatalog: the file does not fit the pictures, or pictures leak from part to part; with the lines to change.
@@ -150,9 +150,9 @@ def split_as_given(dataset: Dataset, given: SplitFile, *, progress: Progress = S
 
 
 def _lines_of(pictures: Sequence[Picture], given: SplitFile) -> dict[str, SplitRow]:
-    """Return picture name -> its line; pictures without row are not there.
+    """Return picture name -> its line; pictures without one are not there.
 
-    Of several lines with a picture's content, the row with its path is meant: copies have a line each.
+    Of several lines with a picture's content, the one with its path counts: copies have a line each.
 
     Raises:
         BadCatalog: none of several lines is meant, and they disagree.
@@ -235,7 +235,7 @@ def _check_leaks(split: Split, given: SplitFile, lines: Mapping[str, SplitRow]) 
 
 
 def _leak(group: Sequence[Assigned], lines: Mapping[str, SplitRow]) -> str:
-    """Return picture group as a line: a picture of each part, the others counted, and which are equal."""
+    """Return one group as a line: a picture of each part, the others counted, and which are equal."""
     shown = {picture.part: picture for picture in reversed(group)}
     names = " = ".join(
         f"{picture.name} ({picture.part}, line {lines[picture.name].line})"

@@ -23,7 +23,8 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of, sha256_of_file
 from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, extract
 from pawsight.data.download import DownloadLimits, download
-from pawsight.data.tables import Listed, read_list
+from pawsight.data.folders import Listed
+from pawsight.data.tables import read_list
 
 SAMPLE = "sample"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.duplicates import duplicate_groups
+from pawsight.data.folders import PARTS
 
-PARTS = ("train", "validation", "test")
 _EXERCISE_BATCH = 32  # the exercise counts its fifth in whole batches: 32 batches // 5 x 32 = 192 of 1,000 pictures
 Ints = NDArray[np.int64]
 

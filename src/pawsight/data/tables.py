@@ -16,8 +16,8 @@ from typing import TextIO
 
 from pawsight.core.errors import BadCatalog, NoPictures, StorageError
 from pawsight.core.storage import regular_file
+from pawsight.data.folders import PARTS, Listed
 
-PARTS = ("train", "validation", "test")
 ENCODING = "utf-8-sig"  # UTF-8 with or without a byte order mark
 MAX_LINE_CHARS = 16_384  # in a list of paths
 _DELIMITERS = ",;\t"  # some spreadsheets write semicolons or tabs and call it CSV
@@ -163,15 +163,6 @@ def first_lines(lines: Sequence[str], *, shown: int, total: int | None = None) -
     escaped = [line.replace("\n", "\\n").replace("\r", "\\r") for line in lines[:shown]]  # names may hold them
     more = (len(lines) if total is None else total) - len(escaped)
     return "\n".join([*escaped, *([f"And {more:,} more."] if more > 0 else [])])
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One picture as a list names it."""
-
-    path: Path  # absolute where the CSV's own path was, else joined to the CSV's folder
-    label: str
-    part: str | None = None  # one of PARTS
 
 
 def read_list(path: Path, *, limits: ListLimits = ListLimits()) -> tuple[Listed, ...]:

@@ -21,11 +21,11 @@ from pawsight.core.errors import PicturesChanged
 from pawsight.core.machine import versions
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.dataset import Dataset, FileReader, read_dataset
-from pawsight.data.folders import find, find_listed
+from pawsight.data.folders import PARTS, find, find_listed
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
-from pawsight.data.split import PARTS, Split
+from pawsight.data.split import Split
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_onnx import backbone_onnx

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pawsight.classifier.predictor import Prediction, Predictor, unanswered
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import usable_cores
-from pawsight.explanation.explainer import Explainer
+from pawsight.explanation.heatmap import Explainer
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.web.decoding import Decoders

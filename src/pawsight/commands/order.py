@@ -16,7 +16,7 @@ from pawsight.classifier.trust import Caution
 from pawsight.core.errors import WrongUsage
 from pawsight.data.patch import Patch
 from pawsight.data.split_file import SplitFile
-from pawsight.distributed.pool import Pool
+from pawsight.distributed.ray_actors import Pool
 from pawsight.models.ladder import Wishes
 
 _BOTH = ("validation", "test")

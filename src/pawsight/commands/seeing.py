@@ -19,8 +19,8 @@ from pawsight.core.extras import POOL, WRITING, need
 from pawsight.data.catalog import PixelSink, Seen, see_files, stored
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
-from pawsight.distributed.pool import Pool
-from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
+from pawsight.distributed.feature_extraction import CachedFeatures, Extracted, FrozenBackbone, extract_by_pool
+from pawsight.distributed.ray_actors import Pool
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.efficientnet_onnx import backbone_onnx
 from pawsight.models.recipe import SEES, Recipe
@@ -88,13 +88,15 @@ class SeenByPool:
         place, recipe = self.place, self.recipe
         with place.stopwatch.stage("backbone"):
             graph = backbone_onnx(recipe.backbone, recipe.image_px)
-            sight = Sight(graph, settings, best_precision(place.machine))
+            sight = FrozenBackbone(graph, settings, best_precision(place.machine))
         self.until.enter_context(self.pool.running())
         return stored(self._seen(candidates, sight, cache, sink), cache)
 
-    def _seen(self, candidates: Sequence[Candidate], sight: Sight, cache: Cache, sink: FeatureSink) -> Iterator[Seen]:
+    def _seen(
+        self, candidates: Sequence[Candidate], sight: FrozenBackbone, cache: Cache, sink: FeatureSink
+    ) -> Iterator[Seen]:
         paths = [abspath(one.path) for one in candidates]
-        looks = looks_by_pool(sight, paths, Kept(cache.folder, sink.space, sink.width), self.pool)
+        looks = extract_by_pool(sight, paths, CachedFeatures(cache.folder, sink.space, sink.width), self.pool)
         for candidate, look in zip(candidates, looks, strict=True):
             seen = _taken(candidate, look, cache, sink)
             if seen is None:  # the cache has lost what it had when the worker asked
@@ -103,7 +105,7 @@ class SeenByPool:
         self.until.close()
 
 
-def _taken(candidate: Candidate, look: Look, cache: Cache, sink: FeatureSink) -> Seen | None:
+def _taken(candidate: Candidate, look: Extracted, cache: Cache, sink: FeatureSink) -> Seen | None:
     """Hand the features on and return the rest; None where something that was known is not there any more."""
     if look.problem:
         return Seen(candidate, look.sha256, None, False, None, look.problem)

@@ -17,11 +17,10 @@ from pawsight.cli.process import quiet_libraries
 from pawsight.commands.scale import predict_to
 from pawsight.core.errors import BundleRefused, PawsightError
 from pawsight.core.progress import SILENT
-from pawsight.distributed.local import parts_here
-from pawsight.distributed.pool import Pool, _told
-from pawsight.distributed.pooled import parts_by_pool
-from pawsight.distributed.sources import paths_of
-from pawsight.distributed.work import begin, opened
+from pawsight.distributed.answer_folder import begin, opened
+from pawsight.distributed.path_lists import paths_of
+from pawsight.distributed.ray_actors import Pool, error_from_ray
+from pawsight.distributed.worker import parts_by_pool, parts_here
 
 from .conftest import actors, says
 
@@ -44,7 +43,7 @@ def test_two_actors_make_what_is_missing_with_the_same_bits_as_none(ray_of_two, 
     bundle = read_bundle(colour_bundle)
     missing = set(range(40)) - set(range(3, 31))
     for index in range(3, 31):
-        work.place(index).touch()
+        work.path(index).touch()
     by_pool = list(parts_by_pool(bundle, work, Pool(actors=2)))
     assert sorted(index for index, _ in by_pool) == sorted(missing)
     assert dict(by_pool) == dict(parts_here(bundle, work))
@@ -128,7 +127,7 @@ def test_a_ray_of_our_own_listens_on_loopback_alone_and_leaves_nothing_behind(
 
 
 TWICE = """
-from pawsight.distributed.ray_here import ray_running
+from pawsight.distributed.ray_cluster import ray_running
 for _ in range(2):
     with ray_running(None, cores=1) as ray:
         print(int(ray.cluster_resources()["CPU"]))
@@ -163,7 +162,9 @@ def test_a_cluster_that_is_not_there_is_said(colour_bundle, pictures, tmp_path, 
 
 
 def test_a_pool_that_cannot_go_on_is_told_with_what_to_do():
-    told = _told(RuntimeError("Traceback (most recent call last):\n  pages of it\nMemoryError: no room\n"), "Do that.")
+    told = error_from_ray(
+        RuntimeError("Traceback (most recent call last):\n  pages of it\nMemoryError: no room\n"), "Do that."
+    )
     assert told.why.endswith("MemoryError: no room")
     assert told.fix == "Do that."
 

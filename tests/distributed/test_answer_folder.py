@@ -21,9 +21,9 @@ from pawsight.commands.scale import predict_to
 from pawsight.core.errors import NoPictures, PawsightError, StorageError, WrongUsage
 from pawsight.core.progress import SILENT
 from pawsight.core.storage import sha256_of
-from pawsight.distributed.parts import Stamp, Tally
-from pawsight.distributed.pooled import parts_by_pool
-from pawsight.distributed.work import PATHS, Work, begin, held, opened, read_shard, resume
+from pawsight.distributed.answer_folder import PATHS, AnswerFolder, begin, locked, opened, read_shard, resume
+from pawsight.distributed.parts import Manifest, Tally
+from pawsight.distributed.worker import parts_by_pool
 
 from .conftest import says
 
@@ -141,7 +141,7 @@ def test_another_bundle_list_or_shard_is_refused_and_nothing_changes(colour_bund
     begin(out, fresh(), shard=5, **TERMS)
     cases = [
         (fresh(), None, {"bundle": "c" * 64}, "holds answers of another classifier"),
-        (list(fresh())[:-1], None, {}, "was begun with 12 pictures, and these are 11."),
+        (list(fresh())[:-1], None, {}, "has 12 pictures, this one 11."),
         (list(fresh())[::-1], None, {}, "with other names or in another order"),
         (fresh(), 6, {}, "Its parts have 5 pictures, not 6."),
     ]
@@ -154,14 +154,14 @@ def test_another_bundle_list_or_shard_is_refused_and_nothing_changes(colour_bund
 def test_nothing_of_the_user_s_is_overwritten(colour_bundle, pictures, tmp_path):
     (out := tmp_path / "out").mkdir()
     (out / "mine.txt").write_text("mine")
-    for resumed, told in [(False, "Nothing of yours is overwritten"), (True, "holds nothing that could be resumed")]:
+    for resumed, told in [(False, "never overwritten"), (True, "holds nothing to resume")]:
         with pytest.raises(StorageError, match=told):
             predict_to(colour_bundle, [pictures[0]], out, resumed=resumed)
     assert sorted(path.name for path in out.iterdir()) == ["mine.txt"]
-    with pytest.raises(StorageError, match="holds something else"):
+    with pytest.raises(StorageError, match="is not empty"):
         predict_to(colour_bundle, [pictures[0]], out / "mine.txt")
     predict_to(colour_bundle, [pictures[0]], tmp_path / "new")
-    with pytest.raises(StorageError, match=r"already\.\nType .*--resume"):
+    with pytest.raises(StorageError, match=r"already holds answers\.\nType .*--resume"):
         predict_to(colour_bundle, [pictures[0]], tmp_path / "new")
 
 
@@ -181,7 +181,7 @@ def test_a_damaged_part_is_told_before_the_work_and_made_again_once_removed(colo
 
 def test_an_empty_list_leaves_nothing(colour_bundle, tmp_path):
     (tmp_path / "none").mkdir()
-    with pytest.raises(NoPictures, match="no pictures in what you named"):
+    with pytest.raises(NoPictures, match="No pictures found"):
         predict_to(colour_bundle, [tmp_path / "none"], tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["none"]
 
@@ -189,7 +189,7 @@ def test_an_empty_list_leaves_nothing(colour_bundle, tmp_path):
 def test_two_processes_cannot_write_into_one_folder(colour_bundle, pictures, tmp_path):
     out = tmp_path / "out"
     predict_to(colour_bundle, [pictures[0]], out)
-    with held(out), pytest.raises(StorageError, match="Another process is writing"):
+    with locked(out), pytest.raises(StorageError, match="Another process is writing"):
         predict_to(colour_bundle, [pictures[0]], out, resumed=True)
 
 
@@ -242,16 +242,16 @@ def test_shards_read_back_to_the_list(tmp_path_factory, names, shard):
         shards = [read_shard(listing, index) for index in range(work.parts)]
     assert [path for one in shards for path in one] == paths
     assert [len(one) for one in shards] == [work.size(index) for index in range(work.parts)]
-    assert replace(work.stamp, paths="") == replace(resume(out, iter(paths), shard=None, **TERMS).stamp, paths="")
+    assert replace(work.manifest, paths="") == replace(resume(out, iter(paths), shard=None, **TERMS).manifest, paths="")
 
 
 def test_a_part_that_is_there_already_stays(tmp_path):
-    stamp = Stamp(bundle="b" * 64, paths="p" * 64, shard=2, pictures=5, classes=("red", "green"))
-    work = Work(tmp_path, stamp)
+    manifest = Manifest(bundle="b" * 64, paths="p" * 64, shard=2, pictures=5, classes=("red", "green"))
+    work = AnswerFolder(tmp_path, manifest)
     for part in (b"first", b"second"):
-        work.keep(1, part)
-    assert work.place(1).read_bytes() == b"first"
+        work.add(1, part)
+    assert work.path(1).read_bytes() == b"first"
     assert (work.missing(), work.size(2)) == ([0, 2], 1)
-    work.keep(0, b"")
-    work.keep(2, b"")
+    work.add(0, b"")
+    work.add(2, b"")
     assert list(parts_by_pool(None, work, pool=None)) == []  # nothing is left to make, so no pool is asked

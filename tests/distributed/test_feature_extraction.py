@@ -23,8 +23,8 @@ from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.data.catalog import see_files, stored
 from pawsight.data.facts import facts_from, known_facts
 from pawsight.data.finder import Candidate
-from pawsight.distributed.pool import Pool
-from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
+from pawsight.distributed.feature_extraction import CachedFeatures, Extracted, FrozenBackbone, extract_by_pool
+from pawsight.distributed.ray_actors import Pool
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.features import FeatureSink
 
@@ -65,9 +65,9 @@ def seen_here(candidates, cache, sink):
     return rows
 
 
-def looks(candidates, backbone, cache, **options):
-    kept, paths = Kept(cache.folder, SPACE, WIDTH), [str(one.path) for one in candidates]
-    return looks_by_pool(Sight(backbone, SETTINGS, "f32"), paths, kept, Pool(actors=2, **options))
+def extracted(candidates, backbone, cache, **options):
+    kept, paths = CachedFeatures(cache.folder, SPACE, WIDTH), [str(one.path) for one in candidates]
+    return extract_by_pool(FrozenBackbone(backbone, SETTINGS, "f32"), paths, kept, Pool(actors=2, **options))
 
 
 def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
@@ -79,7 +79,7 @@ def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
         before.features_of([])  # writes what is computed
         expected = seen_here(candidates, here, sink)
         assert {problem for _, _, problem in expected} == {"", "empty", "not a picture", "no such file or directory"}
-        found = list(looks(candidates, colour_backbone, there))
+        found = list(extracted(candidates, colour_backbone, there))
         facts = [facts_from(one.facts) if one.facts else known_facts(there, one.sha256) for one in found]
         assert [(one.sha256, had, one.problem) for one, had in zip(found, facts, strict=True)] == expected
         for one in found:
@@ -92,8 +92,8 @@ def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
 @pytest.mark.slow
 def test_a_worker_killed_mid_way_is_replaced_and_nothing_is_lost(ray_of_two, candidates, colour_backbone, tmp_path):
     with Cache(tmp_path / "one") as cache:
-        undisturbed = list(looks(4 * candidates, colour_backbone, cache))
-        disturbed = looks(4 * candidates, colour_backbone, cache)
+        undisturbed = list(extracted(4 * candidates, colour_backbone, cache))
+        disturbed = extracted(4 * candidates, colour_backbone, cache)
         found = [next(disturbed)]
         os.kill(actors()[0], signal.SIGKILL)
         found += disturbed
@@ -104,10 +104,10 @@ def test_what_the_cache_has_lost_since_is_seen_here(candidates, colour_backbone,
     with Cache(tmp_path / "one") as cache:
         sink = sink_on(cache)
         rows = seen_here(candidates[:6], Cache(tmp_path / "other"), sink_on(Cache(tmp_path / "third")))
-        claimed = [Look(sha256, None, None, problem) for sha256, _, problem in rows]
-        monkeypatch.setattr(room, "looks_by_pool", lambda *_: iter(claimed))
+        claimed = [Extracted(sha256, None, None, problem) for sha256, _, problem in rows]
+        monkeypatch.setattr(room, "extract_by_pool", lambda *_: iter(claimed))
         see = SeenByPool(None, None, Pool(), ExitStack())
-        seen = list(see._seen(candidates[:6], Sight(colour_backbone, SETTINGS, "f32"), cache, sink))
+        seen = list(see._seen(candidates[:6], FrozenBackbone(colour_backbone, SETTINGS, "f32"), cache, sink))
     assert [(one.sha256, one.facts, one.problem) for one in seen] == rows
     assert [one.pixels is not None for one in seen] == [not problem for _, _, problem in rows]
 
@@ -131,11 +131,11 @@ def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candida
     with Cache(tmp_path / "one") as cache:
         (seen,) = see_files([one], SETTINGS, cache=cache, threads=1)
         list(stored([seen], cache))
-        known, strange = Look(seen.sha256, None, None, ""), Look("0" * 64, None, None, "")
+        known, strange = Extracted(seen.sha256, None, None, ""), Extracted("0" * 64, None, None, "")
         taken = room._taken(one, known, cache, sink)
         assert (taken.facts, taken.fresh, taken.problem) == (seen.facts, False, "")
         assert room._taken(one, strange, cache, sink) is None  # nothing is known of it any more
-        assert room._taken(one, Look(seen.sha256, None, b"1234", ""), cache, sink).facts == seen.facts
+        assert room._taken(one, Extracted(seen.sha256, None, b"1234", ""), cache, sink).facts == seen.facts
         sink.wanted = True
         assert room._taken(one, known, cache, sink) is None  # its features are not there any more
     assert sink.received == [(seen.sha256, b"1234")]

@@ -18,9 +18,9 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import BadCatalog, DownloadFailed, MissingExtra, NoPictures, StorageError, WrongUsage
 from pawsight.data.finder import expand
 from pawsight.distributed import remote
-from pawsight.distributed.clerk import Clerk
-from pawsight.distributed.parts import Stamp
-from pawsight.distributed.sources import paths_of
+from pawsight.distributed.parts import Manifest
+from pawsight.distributed.path_lists import paths_of
+from pawsight.distributed.worker import Worker
 
 from .conftest import says
 
@@ -94,21 +94,22 @@ PLACES = [
 
 
 @pytest.fixture(scope="module")
-def clerk(colour_bundle):
-    return Clerk(
-        read_bundle(colour_bundle), Stamp(bundle="b", paths="p", shard=5, pictures=12, classes=("red", "green", "blue"))
+def worker(colour_bundle):
+    return Worker(
+        read_bundle(colour_bundle),
+        Manifest(bundle="b", paths="p", shard=5, pictures=12, classes=("red", "green", "blue")),
     )
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
-def test_every_kind_of_place_gives_the_same_pictures_and_answers(place, pictures, memory, clerk):
+def test_every_kind_of_place_gives_the_same_pictures_and_answers(place, pictures, memory, worker):
     named = list(map(os.fspath, place(pictures, memory)))
     paths = list(paths_of(named))
     assert [path.rpartition("/")[2] for path in paths] == [path.name for path in pictures]
-    answered = list(clerk.rows(paths))
+    answered = list(worker.rows(paths))
     assert answered == [
         (sha256, type(answer)(path, *[getattr(answer, name) for name in answer.__slots__[1:]]))
-        for path, (sha256, answer) in zip(paths, clerk.rows(list(map(str, pictures))), strict=True)
+        for path, (sha256, answer) in zip(paths, worker.rows(list(map(str, pictures))), strict=True)
     ]
     assert [answer.label for _, answer in answered] == [path.stem.partition("-")[2] for path in pictures]
 
@@ -163,9 +164,9 @@ def test_the_folder_of_the_answers_is_no_folder_of_pictures(pictures):
         (b"label\ncat\n", "lists no pictures.\nIts columns are 'label'."),
         (b"", "Its columns are none."),
         (b"path,path\n1,2\n", "Its columns are 'path', 'path'."),
-        (b"path,label\n1.png,cat\n ,dog\n", "no usable path in row 3.\nIt says ' '."),
+        (b"path,label\n1.png,cat\n ,dog\n", "no usable path in row 3.\nIt has ' '."),
         (b"path\n\xff.png\n", "is not UTF-8 text."),
-        (b'label,path\ncat,"1.png', "is no CSV that can be read."),
+        (b'label,path\ncat,"1.png', "cannot be read as CSV."),
     ],
 )
 def test_a_list_that_is_none_is_refused_with_its_line(tmp_path, content, told):
@@ -178,7 +179,7 @@ def test_a_list_that_is_none_is_refused_with_its_line(tmp_path, content, told):
 
 def test_a_parquet_that_is_none_is_refused(tmp_path):
     (tmp_path / "list.parquet").write_bytes(b"no")
-    with pytest.raises(BadCatalog, match="is no Parquet file that can be read"):
+    with pytest.raises(BadCatalog, match="cannot be read as Parquet"):
         list(paths_of([str(tmp_path / "list.parquet")]))
     pq.write_table(pa.table({"file": ["1.png"]}), tmp_path / "list.parquet")
     with pytest.raises(BadCatalog, match="Its columns are 'file'"):
@@ -190,7 +191,7 @@ def test_what_is_not_there_is_said(tmp_path, memory):
         list(paths_of([str(tmp_path / "nowhere")]))
     with pytest.raises(DownloadFailed, match="memory://bucket/nowhere"):
         list(paths_of(["memory://bucket/nowhere"]))
-    with pytest.raises(WrongUsage, match="empty name"):
+    with pytest.raises(WrongUsage, match="input is empty"):
         list(paths_of([""]))
     (tmp_path / "list.csv").touch()
     (tmp_path / "list.csv").chmod(0)
@@ -219,7 +220,7 @@ def test_an_address_is_one_address_of_one_protocol():
     for url in ("photos", "simplecache::memory://bucket"):
         with pytest.raises(WrongUsage) as told:
             remote.filesystem(url)
-        assert told.value.what == f"{url} is no address of pictures."
+        assert told.value.what == f"{url} is not a URL of pictures."
         assert told.value.fix == "Type for example s3://bucket/photos"
 
 
@@ -231,7 +232,7 @@ def test_folders_behind_an_address_are_walked_in_order_and_what_is_hidden_is_not
     ]
 
 
-def test_a_picture_behind_an_address_that_cannot_be_had_is_a_row_with_the_reason(clerk, memory, monkeypatch):
+def test_a_picture_behind_an_address_that_cannot_be_had_is_a_row_with_the_reason(worker, memory, monkeypatch):
     monkeypatch.setattr(remote, "_PAUSE_S", 0.0)
     tries = itertools.count(1)
 
@@ -241,17 +242,17 @@ def test_a_picture_behind_an_address_that_cannot_be_had_is_a_row_with_the_reason
         raise OSError("The line is dead\nand more")
 
     monkeypatch.setattr(type(memory), "cat_file", lambda self, path, start=None, end=None: broken(path))
-    rows = list(clerk.rows(["memory://bucket/dead.png", "memory://bucket/flaky.png"]))
+    rows = list(worker.rows(["memory://bucket/dead.png", "memory://bucket/flaky.png"]))
     assert [(sha256 != "", answer.error) for sha256, answer in rows] == [
         (False, "the line is dead"),
         (True, "not a picture"),
     ]
 
 
-def test_a_file_too_large_behind_an_address_is_not_kept(memory, clerk, monkeypatch):
+def test_a_file_too_large_behind_an_address_is_not_kept(memory, worker, monkeypatch):
     monkeypatch.setattr(remote, "MAX_FILE_BYTES", 10)
     memory.pipe("/bucket/1.png", b"x" * 11)
-    assert [answer.error for _, answer in clerk.rows(["memory://bucket/1.png", "memory://bucket/2.png"])] == [
+    assert [answer.error for _, answer in worker.rows(["memory://bucket/1.png", "memory://bucket/2.png"])] == [
         "too large",
         "no such file or directory",
     ]

@@ -22,8 +22,8 @@ from pawsight.data.finder import Candidate
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.intervals import wilson
 from pawsight.exports import int8
-from pawsight.exports.exam import ALLOWED_REDUCED, flips_of
-from pawsight.exports.int8 import Cost, Side, check_cost
+from pawsight.exports.int8 import Cost, PrecisionFigures, check_cost
+from pawsight.exports.self_test import ALLOWED_REDUCED, flips_of
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="needs pawsight[export]")
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason
 def cost(both, only_first, only_second, neither):
     pictures = both + only_first + only_second + neither
     sides = [
-        Side(
+        PrecisionFigures(
             size=9,
             pictures_per_second=1.0,
             right=right,

@@ -21,7 +21,7 @@ from pawsight.classifier.trust import Guard, Promise, Trust
 from pawsight.commands.export import export
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import this_machine
-from pawsight.exports import web, web_runtime
+from pawsight.exports import web_page
 
 DRAWINGS, PHOTOGRAPHS = 20, 20
 AGREES = 0.02  # of a probability: what decoders differ by
@@ -80,18 +80,18 @@ def test_the_page_and_its_files_are_those_of_the_service_and_nothing_is_missing(
     page = tmp_path / "web"
     static = files("pawsight") / "web" / "static"
     own = {path.name for path in (page / "static").iterdir()}
-    assert {"start.js", "onnx.js", "worker.js", "resize.js", "page.js", "cards.css", "logo.svg"} <= own
-    assert not own & {"rest.js", "token.js", "review.js", "docs.js"}
+    assert {"start.js", "browser_backend.js", "worker.js", "resize.js", "page.js", "cards.css", "logo.svg"} <= own
+    assert not own & {"rest_backend.js", "token.js", "review.js", "docs.js"}
     shared = [name for name in own - {"start.js"} if (static / name).is_file()]
     assert len(shared) > 12
     assert all((page / "static" / name).read_bytes() == (static / name).read_bytes() for name in shared)
     for script in (page / "static").glob("*.js"):
-        assert set(web._IMPORTED.findall(script.read_text())) <= own
+        assert set(web_page.IMPORTED.findall(script.read_text())) <= own
 
 
 def test_without_a_runtime_its_address_is_pinned_and_its_hash_is_checked(colour_bundle, tmp_path):
     export(colour_bundle, "web", out=tmp_path)
-    public = f"https://cdn.jsdelivr.net/npm/{web_runtime.PACKAGE}@{web_runtime.VERSION}/dist/"
+    public = f"https://cdn.jsdelivr.net/npm/{web_page.PACKAGE}@{web_page.VERSION}/dist/"
     names = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
     told = json.loads((tmp_path / "web" / "web.json").read_text())
     assert [part["address"] for part in told["runtime"]] == [public + name for name in names]
@@ -103,9 +103,9 @@ def test_without_a_runtime_its_address_is_pinned_and_its_hash_is_checked(colour_
 
 @pytest.mark.parametrize("page", ["no place", "here and here"])
 def test_a_page_that_is_not_the_one_it_was_written_for_is_not_filled_in(page):
-    with pytest.raises(ValueError, match="has no one place 'here'"):
-        web._with(page, "here", "there")
-    assert web._with("it is here", "here", "there") == "it is there"
+    with pytest.raises(ValueError, match="does not have 'here' exactly once"):
+        web_page.inserted(page, "here", "there")
+    assert web_page.inserted("it is here", "here", "there") == "it is there"
 
 
 def test_with_a_runtime_the_policy_allows_no_address_elsewhere(colours):
@@ -124,9 +124,9 @@ def test_a_folder_that_is_not_the_runtime_is_refused_in_words(colour_bundle, tmp
     with pytest.raises(WrongUsage) as told:
         export(colour_bundle, "web", out=tmp_path, browser_runtime="elsewhere")
     assert told.value.what.startswith("--runtime elsewhere ")
-    assert f"onnxruntime-web in version {web_runtime.VERSION}" in told.value.what
+    assert f"onnxruntime-web in version {web_page.VERSION}" in told.value.what
     assert told.value.why.startswith("dist/ort.wasm.bundle.min.mjs ")
-    assert f"npm install onnxruntime-web@{web_runtime.VERSION}" in told.value.fix
+    assert f"npm install onnxruntime-web@{web_page.VERSION}" in told.value.fix
     assert "--runtime node_modules/onnxruntime-web" in told.value.fix
 
 
@@ -152,7 +152,7 @@ def test_the_verb_copies_the_runtime_and_names_the_page(colour_bundle, tmp_path)
 
 def test_one_version_is_pinned_everywhere():
     root = Path(__file__).parents[2]
-    wanted = f"{web_runtime.PACKAGE}@{web_runtime.VERSION}"
+    wanted = f"{web_page.PACKAGE}@{web_page.VERSION}"
     for name in ("Makefile", "docs/export/web.md"):
         assert set(re.findall(r"onnxruntime-web@[\w.]*\w", (root / name).read_text("utf-8"))) == {wanted}
 
@@ -246,7 +246,7 @@ def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromi
     settings = [(promise, guard) for promise in (None, 0.5) for guard in (None, 0.5)]
     with browser.Host(colours) as host:
         page = browser.Page(chromium, host.address).ready()
-        script = """const {verdict} = await import("./static/verdict.js"); const [settings, grid] = arguments_;
+        script = """const {decision} = await import("./static/decision.js"); const [settings, grid] = arguments_;
         return settings.map(([from, above]) => grid.map(([p, u]) => verdict(p, u, {answer_from_probability: from, unlike_anything_seen_above: above})));"""
         found = page.run(f"const arguments_ = {json.dumps([settings, grid])}; {script}")
     assert found == [[_trust(*one).verdict(p, u) for p, u in grid] for one in settings]
@@ -339,11 +339,11 @@ def test_a_model_that_was_tampered_with_fails_its_exam_and_answers_nothing(chrom
     told["model"]["bytes"] = (place / "model.onnx").stat().st_size
     (place / "web.json").write_text(json.dumps(told))
     with browser.Host(place) as host:
-        page = browser.Page(chromium, host.address).ready("fails its exam").choose(picture(tmp_path, (250, 5, 5)))
+        page = browser.Page(chromium, host.address).ready("fails its self-test").choose(picture(tmp_path, (250, 5, 5)))
         assert "a probability is off" in page.facts()
         (found,) = page.answers(1)
     assert found["label"] is None
-    assert "fails its exam" in found["error"]
+    assert "fails its self-test" in found["error"]
 
 
 @pytest.mark.parametrize(
@@ -385,11 +385,10 @@ def test_a_runtime_from_elsewhere_is_used_if_it_is_the_one_that_was_pinned(
 ):
     elsewhere = tmp_path / "dist"
     elsewhere.mkdir()
-    for one in web_runtime.RUNTIME:
+    for one in web_page.RUNTIME:
         shutil.copy(browser.runtime() / "dist" / one.name, elsewhere)
     with browser.Host(tmp_path / "dist", cors=True) as other:
-        for module in (web, web_runtime):
-            monkeypatch.setattr(module, "PUBLIC", other.address)
+        monkeypatch.setattr(web_page, "PUBLIC", other.address)
         export(colour_bundle, "web", out=tmp_path)
         with browser.Host(tmp_path) as host:
             red = picture(tmp_path, (250, 5, 5))

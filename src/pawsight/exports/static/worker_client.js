@@ -1,12 +1,10 @@
-// A worker that can die: asked one thing at a time, started again when it is silent for too long or breaks down.
-//
-// Enters: what the worker needs, then questions. Leaves: promises of its answers. Does not know: what is asked.
+// A worker that may die: it gets one request at a time, and is started again when it fails or is silent for too long.
 
 import { Refused } from "./backend.js";
 
 const SILENT_MS = 120_000; // longer than the largest picture takes on a slow phone
 
-export class Helper {
+export class WorkerClient {
   constructor(needs) {
     this.needs = needs;
     this.questions = [];

@@ -1,9 +1,7 @@
-"""A model card: README.md with YAML front matter, as Hugging Face shows it, filled from the run.
+"""The target card: a model card, README.md with YAML front matter as Hugging Face shows it, filled from the run.
 
-Enters: an `Order`, best with its run. Leaves: README.md. Does not know: how any figure was found.
-
-What the run does not know (licence, who made it, what it is for) stands there as a thing to fill in, and no figure
-stands without its interval. Names of classes and files come from strangers: they are escaped for YAML and Markdown.
+What the run does not know (licence, author, purpose) is left to fill in, and every figure has its interval. Names of
+classes and files are not trusted: they are escaped for YAML and Markdown.
 """
 
 from __future__ import annotations
@@ -17,8 +15,7 @@ from pawsight.core.runs import METRICS
 from pawsight.core.storage import write_text
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
-from pawsight.exports.facts import DECODING, facts_of
-from pawsight.exports.target import Order
+from pawsight.exports.context import DECODING, ExportContext, metadata_of
 from pawsight.reports.ladder_words import visible
 from pawsight.reports.run_folder import finite, listing, mapping, read_json
 from pawsight.reports.trust_stored import KeptCurve, KeptSlices, read_curve, read_slices
@@ -31,11 +28,11 @@ _SPECIAL = str.maketrans(
 )
 
 
-def make_card(order: Order, places: Mapping[str, Path]) -> None:
+def make_card(context: ExportContext, paths: Mapping[str, Path]) -> None:
     """Write the card."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(  # noqa: S701  # Markdown: everything passes through `md` or `yaml`
+    environment = Environment(  # noqa: S701  # Markdown: every value passes through `md` or `yaml`
         loader=PackageLoader("pawsight", "exports/templates"),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -43,32 +40,32 @@ def make_card(order: Order, places: Mapping[str, Path]) -> None:
         keep_trailing_newline=True,
     )
     environment.filters |= {"md": markdown, "yaml": yaml, "percent": percent}
-    write_text(places["card"], environment.get_template(TEMPLATE).render(view(order)))
+    write_text(paths["card"], environment.get_template(TEMPLATE).render(view(context)))
 
 
 def markdown(text: object) -> str:
-    """Return text that Markdown, and HTML within it, shows as it is, on one line."""
+    """Return text on one line, escaped so that Markdown and the HTML within it show it literally."""
     return visible(text).translate(_SPECIAL)
 
 
 def yaml(value: object) -> str:
-    """Return a value as YAML: JSON is YAML, and in ASCII no reader takes a name for anything else."""
+    """Return a value as YAML: as JSON, which is YAML, in ASCII, which no reader misreads."""
     return json.dumps(value)
 
 
 def percent(share: float) -> str:
-    """Return a share with one digit."""
+    """Return a share as a percentage with one decimal."""
     return f"{100 * share:.1f} %"
 
 
-def view(order: Order) -> dict[str, Any]:
-    """Return all that the template shows, as plain values."""
-    bundle, metrics = order.bundle, _metrics(order.run)
+def view(context: ExportContext) -> dict[str, Any]:
+    """Return the values that the template shows."""
+    bundle, metrics = context.bundle, _metrics(context.run)
     card, split = bundle.card, mapping(metrics.get("split"))
     return {
         "classes": list(card.classes),
         "classes_shown": CLASSES_SHOWN,
-        "facts": facts_of(order),
+        "facts": metadata_of(context),
         "decoding": DECODING,
         "card": card,
         "trained_on": len(bundle.trained),
@@ -79,8 +76,8 @@ def view(order: Order) -> dict[str, Any]:
         "calibration": _calibration(metrics),
         "promise": card.trust.promise,
         "guard": card.trust.guard,
-        "slices": None if order.run is None else _slices(read_slices(order.run)),
-        "curve": None if order.run is None else _curve(read_curve(order.run)),
+        "slices": None if context.run is None else _slices(read_slices(context.run)),
+        "curve": None if context.run is None else _curve(read_curve(context.run)),
         "left_out": len(listing(metrics.get("left_out"))),
         "straddling": len(listing(metrics.get("straddling"))),
     }
@@ -91,19 +88,19 @@ def _metrics(run: Path | None) -> Mapping[str, Any]:
 
 
 def _part(name: str, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return one part's figures as (name, value, interval) rows, None where the run does not say."""
+    """Return a subset's figures as (name, value, interval) rows, None where the run has none."""
     plain = mapping(metrics.get(name))
     accuracy, pictures = finite(plain.get("accuracy")), finite(plain.get("pictures"))
     ends = _ends(plain.get("interval"))
     if accuracy is None or not pictures or ends is None:
         return None
     rows = [("accuracy", percent(accuracy), f"{percent(ends[0])} to {percent(ends[1])}")]
-    for key, told in (("roc_auc", "area under the ROC curve"), ("macro_f1", "macro F1"), ("log_loss", "log loss"),
+    for key, name_shown in (("roc_auc", "area under the ROC curve"), ("macro_f1", "macro F1"), ("log_loss", "log loss"),
                       ("brier", "Brier score"), ("ece", "expected calibration error")):  # fmt: skip
         value, within = finite(plain.get(key)), _ends(mapping(plain.get("intervals")).get(key))
         if value is not None:
             rows.append(
-                (told, f"{value:.4f}", "not known" if within is None else f"{within[0]:.4f} to {within[1]:.4f}")
+                (name_shown, f"{value:.4f}", "not known" if within is None else f"{within[0]:.4f} to {within[1]:.4f}")
             )
     return {
         "name": name,
@@ -112,11 +109,11 @@ def _part(name: str, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
         "interval": ends,
         "baseline": finite(plain.get("baseline")),
         "rows": rows,
-        "classes": [_of_class(mapping(one)) for one in listing(plain.get("classes"))],
+        "classes": [_class_row(mapping(row)) for row in listing(plain.get("classes"))],
     }
 
 
-def _of_class(plain: Mapping[str, Any]) -> dict[str, Any]:
+def _class_row(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Return one class's row; the recall is a share of its pictures, so its interval is Wilson's."""
     pictures, recall = int(finite(plain.get("pictures")) or 0), finite(plain.get("recall"))
     ends = wilson(round((recall or 0.0) * pictures), pictures) if pictures and recall is not None else None
@@ -128,7 +125,7 @@ def _of_class(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ends(value: object) -> tuple[float, float] | None:
-    ends = [finite(one) for one in listing(value)]
+    ends = [finite(end) for end in listing(value)]
     if len(ends) != 2 or ends[0] is None or ends[1] is None:
         return None
     return ends[0], ends[1]

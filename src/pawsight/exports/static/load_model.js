@@ -1,6 +1,4 @@
-// Fetches what the classifier is made of, and then bars the page from fetching anything more.
-//
-// Enters: addresses and sizes. Leaves: bytes. Does not know: what they are for.
+// Fetches model, runtime and self-test, and then forbids the page every further request.
 
 import { Closed, Refused } from "./backend.js";
 

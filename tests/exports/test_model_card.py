@@ -9,8 +9,8 @@ import pytest
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.export import export
-from pawsight.exports.card import make_card, markdown, view
-from pawsight.exports.target import Order
+from pawsight.exports.context import ExportContext
+from pawsight.exports.model_card import make_card, markdown, view
 
 from .conftest import HOSTILE
 
@@ -21,7 +21,7 @@ yaml = pytest.importorskip("yaml")
 def run_card(trained, tmp_path_factory):
     """The card of a real run, and its figures."""
     run, path = trained.report.run, tmp_path_factory.mktemp("card") / "README.md"
-    make_card(Order(bundle=read_bundle(run), run=run, licence="Apache-2.0"), {"card": path})
+    make_card(ExportContext(bundle=read_bundle(run), run=run, licence="Apache-2.0"), {"card": path})
     return path.read_text("utf-8"), json.loads((run / "metrics.json").read_text("utf-8"))
 
 
@@ -109,7 +109,7 @@ def card_of(run, *, slices=None, curve=None):
     for name, content in (("slices", slices), ("learning_curve", curve)):
         if content is not None:
             (run / f"{name}.json").write_text(json.dumps(content))
-    make_card(Order(bundle=read_bundle(run), run=run), {"card": run / "README.md"})
+    make_card(ExportContext(bundle=read_bundle(run), run=run), {"card": run / "README.md"})
     return (run / "README.md").read_text("utf-8")
 
 
@@ -122,7 +122,7 @@ def test_the_whole_card(colour_run, snapshot):
 
 @pytest.mark.parametrize("measured_on", [20, 200])
 def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(colour_run, measured_on):
-    assert view(Order(bundle=read_bundle(colour_run), run=colour_run))["slices"] is None
+    assert view(ExportContext(bundle=read_bundle(colour_run), run=colour_run))["slices"] is None
     slices = {"part": "validation", "pictures": 20, "slices": [SLICE]}
     text = card_of(colour_run, slices=slices, curve=CURVE | {"measured_on": measured_on})
     (row,) = (line for line in text.splitlines() if line.startswith("| dark \\| x |"))
@@ -159,7 +159,7 @@ def test_markdown_shows_a_name_as_it_is(name):
 
 
 def test_a_bundle_alone_has_a_card_that_says_what_is_not_known(colour_bundle, tmp_path):
-    make_card(Order(bundle=read_bundle(colour_bundle), run=None), {"card": tmp_path / "README.md"})
+    make_card(ExportContext(bundle=read_bundle(colour_bundle), run=None), {"card": tmp_path / "README.md"})
     text = (tmp_path / "README.md").read_text("utf-8")
     assert front_of(text)["license"] == "unknown"
     assert "model-index" not in front_of(text)

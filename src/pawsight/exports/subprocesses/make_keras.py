@@ -1,7 +1,6 @@
-"""ONNX -> .keras, SavedModel and .tflite, in a process of its own: TensorFlow takes a gigabyte, and talks.
+"""ONNX -> .keras, SavedModel and .tflite. TensorFlow takes a gigabyte of memory, so this is a process of its own.
 
-Enters: the path of an ONNX file, then pairs of target and path on the command line. Leaves: those files and folders.
-Does not know: bundles, exams.
+Arguments: an ONNX file, then pairs of a target's name and the path to write.
 """
 
 from __future__ import annotations
@@ -13,33 +12,33 @@ from typing import Any
 
 import onnx
 
-from pawsight.exports.child.onnx_to_keras import to_keras
+from pawsight.exports.subprocesses.onnx_to_keras import to_keras
 
 SIGNATURE = "serving_default"
 
 
-def main(words: list[str]) -> None:
-    """Make what is named."""
-    model = to_keras(onnx.load(words[0]))
-    wanted = dict(zip(words[1::2], map(Path, words[2::2]), strict=True))
-    if "keras" in wanted:
-        model.save(wanted["keras"])
+def main(arguments: list[str]) -> None:
+    """Write the named targets."""
+    model = to_keras(onnx.load(arguments[0]))
+    paths = dict(zip(arguments[1::2], map(Path, arguments[2::2]), strict=True))
+    if "keras" in paths:
+        model.save(paths["keras"])
     with tempfile.TemporaryDirectory(prefix="pawsight-") as folder:
-        saved = wanted.get("saved-model", Path(folder) / "saved")
-        if wanted.keys() & {"saved-model", "litert"}:
+        saved = paths.get("saved-model", Path(folder) / "saved")
+        if paths.keys() & {"saved-model", "litert"}:
             _save(model, saved)
-        if "litert" in wanted:
-            wanted["litert"].write_bytes(_litert(saved))
+        if "litert" in paths:
+            paths["litert"].write_bytes(_litert(saved))
 
 
 def _save(model: Any, folder: Path) -> None:
     """Write a SavedModel; Keras's own `export` would store every weight twice."""
     import tensorflow as tf
 
-    entrance = model.inputs[0]
+    pictures_input = model.inputs[0]
     module = tf.Module()
-    module.weights = [one.value for one in model.variables]
-    pictures = tf.TensorSpec(entrance.shape, tf.uint8, name=entrance.name)
+    module.weights = [variable.value for variable in model.variables]
+    pictures = tf.TensorSpec(pictures_input.shape, tf.uint8, name=pictures_input.name)
     module.answer = tf.function(lambda pictures: model(pictures, training=False), input_signature=[pictures])
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.answer.get_concrete_function()})
 

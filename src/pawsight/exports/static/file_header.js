@@ -1,7 +1,6 @@
-// Tells by its first bytes what a file is, how large and how it lies, before anything unpacks it.
+// Reads the kind, size and orientation of a file from its first bytes, before anything unpacks it.
 //
-// Enters: the bytes of a file. Leaves: {kind, width, height, orientation}, or Unreadable with the reasons that the
-// command line gives. Does not know: pixels.
+// Returns {kind, width, height, orientation}, or throws Unreadable with the reasons that the command line gives.
 
 import { jpeg } from "./jpeg.js";
 import { latin, Unreadable } from "./bytes.js";

@@ -1,14 +1,12 @@
-// The backend that asks a model in this browser: ONNX Runtime compiled to WebAssembly, in a worker.
+// The backend that runs the model in this browser: ONNX Runtime compiled to WebAssembly, in a worker.
 //
-// Enters: Files. Leaves: predictions, or Refused with words for people. Does not know: the page, pixels.
-//
-// Nothing is answered before the classifier has sat its exam here: squares that travel with it, with the probabilities
-// that they got when it was exported.
+// It answers only after a self-test: squares that come with the model must get the probabilities that they got when it was
+// exported.
 
 import { Closed, Refused } from "./backend.js";
-import { all, json, seal } from "./load.js";
-import { Helper } from "./helper.js";
-import { verdict } from "./verdict.js";
+import { all, json, seal } from "./load_model.js";
+import { WorkerClient } from "./worker_client.js";
+import { decision } from "./decision.js";
 import { mebibytes } from "./words.js";
 
 const FACTS = "pawsight.json";
@@ -18,7 +16,7 @@ const LARGEST = 512 * 2 ** 20; // bytes of one file, as on the command line
 export function inBrowser() {
   let facts = null;
   let opened = null;
-  let helper = null;
+  let worker = null;
 
   async function open(told) {
     facts = { ...(await json(FACTS)), web: await json(WEB) };
@@ -26,15 +24,15 @@ export function inBrowser() {
     const parts = [model, exam, ...runtime];
     const [graph, squares, script, wasm] = await all(parts, (here, of) => told(`Loading the classifier: ${mebibytes(here)} of ${mebibytes(of)}\u2026`));
     seal();
-    told("The classifier sits its exam\u2026");
+    told("The classifier runs its self-test\u2026");
     const address = runtime[0].integrity ? URL.createObjectURL(new Blob([script], { type: "text/javascript" })) : new URL(runtime[0].address, location).href;
-    helper = new Helper({ runtime: address, wasm, graph, facts });
-    await examine(squares, exam.tolerance);
+    worker = new WorkerClient({ runtime: address, wasm, graph, facts });
+    await selfTest(squares, exam.tolerance);
   }
 
   // Nothing can be fetched again by now, so whatever goes wrong here stays wrong.
-  async function examine(squares, tolerance) {
-    const difference = await helper.ask("examine", squares).catch(({ message }) => {
+  async function selfTest(squares, tolerance) {
+    const difference = await worker.ask("selfTest", squares).catch(({ message }) => {
       throw new Closed(`This browser cannot run the classifier. ${message}`);
     });
     if (!(difference <= tolerance)) throw failed(difference, tolerance);
@@ -55,7 +53,7 @@ export function inBrowser() {
   }
 
   async function predicted(file) {
-    const { error, outputs } = await helper.ask("classify", file);
+    const { error, outputs } = await worker.ask("classify", file);
     if (error) return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, error };
     return prediction(file.name, outputs, facts);
   }
@@ -67,7 +65,7 @@ export function inBrowser() {
 function prediction(file, { probabilities, unlikeness }, facts) {
   const named = Object.fromEntries(facts.classes.map((name, place) => [name, probabilities[place]]));
   const best = probabilities.indexOf(Math.max(...probabilities));
-  const said = verdict(probabilities[best], unlikeness, facts);
+  const said = decision(probabilities[best], unlikeness, facts);
   const answered = said === "answered"; // of a verdict there is no probability
   return { file, label: answered ? facts.classes[best] : said, probability: answered ? probabilities[best] : null, probabilities: named, verdict: said, error: null };
 }
@@ -88,7 +86,7 @@ function modelFrom(facts) {
 
 function failed(difference, tolerance) {
   const off = Number.isFinite(difference) ? `a probability is off by ${difference.toFixed(4)}, ${tolerance} is allowed` : "its answers are no numbers";
-  return new Closed(`This copy of the classifier fails its exam in this browser: ${off}. It answers nothing. Export it again.`);
+  return new Closed(`This copy of the classifier fails its self-test in this browser: ${off}. It answers nothing. Export it again.`);
 }
 
 async function none() {

@@ -383,7 +383,7 @@ def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, do
         page = Page(chromium, one.port)
         page.until(lambda: page.focused() == "token-word")
         page.one("#token-word").send_keys("guessed\n")
-        page.until(lambda: page.texts("#token-wrong")[0].startswith("That was not it"))
+        page.until(lambda: page.texts("#token-wrong")[0].startswith("This token is wrong"))
         page.one("#token-word").send_keys("a-word-that-nobody-knows\n")
         page.ready()
         page.choose(colours["red"])

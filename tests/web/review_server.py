@@ -13,12 +13,12 @@ from PIL import Image
 
 from pawsight.core.storage import sha256_of_file
 from pawsight.data.patch import read_patch
-from pawsight.web.review import Desk, serve_review
+from pawsight.web.review_page import ReviewSession, serve_review
 
 COLOURS = ((220, 40, 40), (40, 90, 220), (40, 170, 70), (230, 190, 40), (150, 60, 190), (90, 90, 90))
 
 
-def make_desk(place: Path, *, classes=("cats", "dogs"), pictures=6, decisions=()) -> Desk:
+def make_session(place: Path, *, classes=("cats", "dogs"), pictures=6, decisions=()) -> ReviewSession:
     """Six pictures that are called the first class; all might be the second, two are copies, one is odd."""
     files, shown = {}, {}
     for number in range(pictures):
@@ -46,7 +46,7 @@ def make_desk(place: Path, *, classes=("cats", "dogs"), pictures=6, decisions=()
         ],
         "left_out": [],
     }
-    return Desk(board, files, place / "labels.patch.csv", decisions)
+    return ReviewSession(board, files, place / "labels.patch.csv", decisions)
 
 
 def item(number, pictures, action):
@@ -65,7 +65,7 @@ def item(number, pictures, action):
 
 
 @contextmanager
-def served(desk: Desk):
+def served(session: ReviewSession):
     """The address of the page, while it is served."""
     ready, stop, addresses = threading.Event(), threading.Event(), []
 
@@ -73,7 +73,7 @@ def served(desk: Desk):
         addresses.append(address)
         ready.set()
 
-    thread = threading.Thread(target=serve_review, args=(desk,), kwargs={"port": 0, "ready": tell, "stop": stop})
+    thread = threading.Thread(target=serve_review, args=(session,), kwargs={"port": 0, "ready": tell, "stop": stop})
     thread.start()
     try:
         assert ready.wait(20)
@@ -84,7 +84,7 @@ def served(desk: Desk):
         assert not thread.is_alive()
 
 
-class Asked:
+class Answer:
     """One answer of the page."""
 
     def __init__(self, address, path="", *, method="GET", body=None, headers=None):
@@ -110,10 +110,10 @@ class Asked:
 
 def decide(address, **said):
     """Send one decision."""
-    return Asked(address, "decision", method="POST", body=json.dumps(said))
+    return Answer(address, "decision", method="POST", body=json.dumps(said))
 
 
-def kept(desk_place: Path):
+def kept(folder: Path):
     """What the file of decisions says: path, action and label of each."""
-    file = desk_place / "labels.patch.csv"
+    file = folder / "labels.patch.csv"
     return [(one.path, one.action, one.label) for one in read_patch(file).decisions] if file.is_file() else []

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import asyncio
 
-from pawsight.web.gate import Gate
 from pawsight.web.limits import Limits
+from pawsight.web.middleware import ServiceMiddleware
 from pawsight.web.problems import Problem
 from pawsight.web.service import Service
 
 
 def heard(scope, application):
-    """What an application behind the gate makes a client hear."""
+    """What an application behind the middleware makes a client hear."""
     sent = []
 
     async def send(message):
@@ -17,7 +17,7 @@ def heard(scope, application):
 
     async def ask():
         service = Service(lambda: None, limits=Limits())
-        await Gate(application, service=service, token="", hosts=())(scope, None, send)
+        await ServiceMiddleware(application, service=service, token="", hosts=())(scope, None, send)
 
     asyncio.run(ask())
     return sent

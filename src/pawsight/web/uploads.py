@@ -1,9 +1,7 @@
-"""Reads a request's body: pictures out, in memory, within limits, or a problem that says what is wrong.
+"""Receives uploads within limits: a request's body is counted while it streams, and its pictures stay in memory.
 
-Enters: the chunks of a body as they arrive, and its Content-Type. Leaves: `Upload`s, in order. Does not know: what
-pictures are, what is answered.
-
-Nothing is written to disk: a body is 10 MiB at most, and a `Budget` bounds what all requests hold together.
+limits.py has the limits and their defaults. Nothing is written to disk, and a `Budget` bounds the bytes that all
+requests hold together. decoders.py decodes what is received.
 """
 
 from __future__ import annotations
@@ -23,8 +21,8 @@ from pawsight.web.problems import Problem, busy
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-_LONGEST_NAME = 255  # characters of a file's name that are repeated
-_HEADERS_OF_A_PART = 8
+_LONGEST_NAME = 255  # characters of a file's name in an answer
+_MOST_PART_HEADERS = 8
 
 
 @dataclass(slots=True)
@@ -45,17 +43,17 @@ class Budget:
     def __init__(self, most: int) -> None:
         self._most, self.held = most, 0
 
-    def take(self, count: int) -> bool:
-        """Count bytes in; says whether there was room for them."""
+    def add(self, count: int) -> bool:
+        """Add bytes; return whether they fit."""
         self.held += count
         return self.held <= self._most
 
-    def give(self, count: int) -> None:
-        """Count bytes out."""
+    def release(self, count: int) -> None:
+        """Remove bytes."""
         self.held -= count
 
 
-class Body:
+class RequestBody:
     """The body of one request, counted while it streams.
 
     Use it as a context manager for as long as its bytes are needed.
@@ -65,11 +63,11 @@ class Body:
         self._request, self._limits, self._budget = request, limits, budget
         self._taken = 0
 
-    def __enter__(self) -> Body:
+    def __enter__(self) -> RequestBody:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._budget.give(self._taken)
+        self._budget.release(self._taken)
 
     async def uploads(self) -> list[Upload]:
         """Return the files of the body.
@@ -91,15 +89,15 @@ class Body:
                 f"The body did not arrive within {self._limits.receive_seconds:g} s.",
             ) from None
         except ClientDisconnect:
-            raise Problem("bad-request", "The body ended before its end.") from None
+            raise Problem("bad-request", "The body ended early.") from None
         raise Problem(
             "wrong-type",
             "Send one picture as image/* or application/octet-stream, or several files as multipart/form-data.",
         )
 
     def _check_length(self) -> None:
-        said = self._request.headers.get("content-length", "")
-        if said.isascii() and said.isdigit() and int(said[:20]) > self._limits.body_bytes:
+        length = self._request.headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:20]) > self._limits.body_bytes:
             raise self._too_large()
 
     async def _single(self) -> Upload:
@@ -116,7 +114,7 @@ class Body:
             parser = MultipartParser(
                 boundary,
                 form.callbacks(),
-                max_header_count=_HEADERS_OF_A_PART,
+                max_header_count=_MOST_PART_HEADERS,
                 max_header_size=self._limits.part_header_bytes,
             )
             async for chunk in self._chunks():
@@ -133,7 +131,7 @@ class Body:
     async def _chunks(self) -> AsyncIterator[bytes]:
         async for chunk in self._request.stream():
             self._taken += len(chunk)
-            if not self._budget.take(len(chunk)):
+            if not self._budget.add(len(chunk)):
                 raise busy("Too many bytes are being received at once.", seconds=self._limits.retry_seconds)
             if self._taken > self._limits.body_bytes:
                 raise self._too_large()
@@ -147,7 +145,7 @@ class Body:
 
 
 class _Form:
-    """What a multipart parser found so far; callbacks are called synchronously while it parses."""
+    """The files that a multipart parser has found; it calls the callbacks synchronously."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -191,7 +189,7 @@ class _Form:
 
 
 def plain_name(name: bytes) -> str:
-    """Return a file's name as harmless text: what cannot be printed is replaced, what is long is cut."""
+    """Return a file's name as safe text: unprintable characters are replaced, a long name is cut."""
     text = name.decode("utf-8", "replace")[:_LONGEST_NAME]
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text) or "picture"
 

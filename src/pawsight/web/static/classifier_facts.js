@@ -1,7 +1,7 @@
 // What the classifier is, told in a line at the top and in the question that the page asks.
 
 import { at, element, named } from "./dom.js";
-import { download } from "./tables.js";
+import { download } from "./answer_files.js";
 import { count, percent } from "./words.js";
 
 const NAMED = 4; // with more classes than that, the question only counts them

@@ -1,6 +1,6 @@
 // Answers as files: CSV for spreadsheets, JSON for programs.
 
-// A spreadsheet takes what begins like this for a formula, and file names come from anybody.
+// A spreadsheet reads text that begins like this as a formula, and file names are not trusted.
 const FORMULA = /^[=+\-@\t\r]/;
 
 export function csv(items, classes) {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pawsight.classifier.predictor import load_predictor
-from pawsight.web.room import EngineRoom
+from pawsight.web.batcher import Batcher
 
 
 @pytest.fixture(scope="module")
@@ -19,25 +19,25 @@ def squares(count):
     return np.random.default_rng(2).integers(0, 255, (count, 8, 8, 3), np.uint8)
 
 
-def in_room(predictor, work, **options):
-    """Run `work(room)` beside a room that is closed afterwards."""
+def in_batcher(predictor, work, **options):
+    """Run `work(batcher)` beside a batcher that is closed afterwards."""
 
     async def run():
-        room = EngineRoom(predictor.lane, **{"batch": 8, "wait_ms": 5, **options})
+        batcher = Batcher(predictor.lane, **{"batch": 8, "wait_ms": 5, **options})
         try:
-            return await work(room)
+            return await work(batcher)
         finally:
-            await room.close()
+            await batcher.close()
 
     return asyncio.run(run())
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100])
 def test_everybody_gets_the_answer_to_the_own_square(predictor, count):
-    async def ask(room):
-        return await asyncio.gather(*(room.compute(square) for square in squares(count)))
+    async def ask(batcher):
+        return await asyncio.gather(*(batcher.compute(square) for square in squares(count)))
 
-    answers = in_room(predictor, ask)
+    answers = in_batcher(predictor, ask)
     alone = predictor._engine.run_all(squares(count))["probabilities"]
     assert np.array_equal([answer["probabilities"] for answer in answers], alone)
 
@@ -45,10 +45,10 @@ def test_everybody_gets_the_answer_to_the_own_square(predictor, count):
 def test_squares_that_came_while_the_engine_computed_are_handed_over_together(predictor):
     sizes = []
 
-    async def ask(room):
-        await asyncio.gather(*(room.compute(square) for square in squares(200)))
+    async def ask(batcher):
+        await asyncio.gather(*(batcher.compute(square) for square in squares(200)))
 
-    in_room(predictor, ask, gathered=sizes.append)
+    in_batcher(predictor, ask, on_batch=sizes.append)
     assert sum(sizes) == 200
     assert len(sizes) < 200
     assert max(sizes) <= 8
@@ -57,40 +57,40 @@ def test_squares_that_came_while_the_engine_computed_are_handed_over_together(pr
 def test_a_batch_is_never_larger_than_asked_for(predictor):
     sizes = []
 
-    async def ask(room):
-        await asyncio.gather(*(room.compute(square) for square in squares(20)))
+    async def ask(batcher):
+        await asyncio.gather(*(batcher.compute(square) for square in squares(20)))
 
-    in_room(predictor, ask, batch=1, gathered=sizes.append)
+    in_batcher(predictor, ask, batch=1, on_batch=sizes.append)
     assert sizes == [1] * 20
 
 
 def test_nobody_waits_for_others_while_the_engine_is_idle(predictor):
-    async def ask(room):
+    async def ask(batcher):
         (square,) = squares(1)
-        await room.compute(square)
+        await batcher.compute(square)
         start = time.monotonic()
-        await room.compute(square)
+        await batcher.compute(square)
         return time.monotonic() - start
 
-    assert in_room(predictor, ask, wait_ms=3000) < 1
+    assert in_batcher(predictor, ask, wait_ms=3000) < 1
 
 
 def test_what_waits_when_the_room_closes_is_still_answered(predictor):
-    async def ask(room):
-        asked = [asyncio.create_task(room.compute(square)) for square in squares(50)]
+    async def ask(batcher):
+        asked = [asyncio.create_task(batcher.compute(square)) for square in squares(50)]
         await asyncio.sleep(0)
-        await room.close()
+        await batcher.close()
         return await asyncio.gather(*asked)
 
-    assert len(in_room(predictor, ask)) == 50
+    assert len(in_batcher(predictor, ask)) == 50
 
 
 def test_an_answer_that_nobody_waits_for_any_more_harms_nobody(predictor):
-    async def ask(room):
-        asked = [asyncio.create_task(room.compute(square)) for square in squares(10)]
+    async def ask(batcher):
+        asked = [asyncio.create_task(batcher.compute(square)) for square in squares(10)]
         await asyncio.sleep(0)
         asked[3].cancel()
         done = await asyncio.gather(*asked, return_exceptions=True)
         return [isinstance(one, asyncio.CancelledError) for one in done]
 
-    assert in_room(predictor, ask) == [number == 3 for number in range(10)]
+    assert in_batcher(predictor, ask) == [number == 3 for number in range(10)]

@@ -1,9 +1,7 @@
-"""Decodes uploads in processes that may be killed, since a picture is hostile until it is decoded.
+"""Decodes uploads in processes that can be killed: an upload is hostile until it is decoded.
 
-Enters: bytes that anybody sent. Leaves: squares of pixels, or `UnreadablePicture`. Does not know: HTTP, models.
-
-A decoder that hangs or dies costs one picture, whose refusal names the cause, and is replaced beside the others. It
-is started as a program of its own, never forked from a process with threads, and is given nothing but one socket.
+A decoder that hangs or dies costs one picture, whose refusal names the cause, and is replaced while the others go on.
+It is a program of its own (decode_worker.py), never forked from a process with threads, and gets only one socket.
 """
 
 from __future__ import annotations
@@ -25,8 +23,8 @@ from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.web.decode_worker import PIXELS, REPLY, REQUEST
 
 _START_SECONDS = 30.0  # a machine under load starts a decoder in a second or two
-_LONGEST_REASON = 300  # bytes; a decoder that says more is none of ours any more
-_SECOND_CHANCE = 1.0  # seconds until a decoder that could not start is tried again
+_LONGEST_REASON = 300  # bytes; a decoder that sends more is no longer trusted
+RETRY_SECONDS = 1.0  # until a decoder that could not start is started again
 _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "LANG", "TMPDIR")
 DIED = "broke its decoder"
 
@@ -38,8 +36,8 @@ class Decoders:
         count: how many pictures are decoded at once.
         seconds: longest for one picture; then its decoder is killed.
         memory_bytes: that one decoder may use above what it starts with.
-        told: called with one line when a decoder was lost.
-        command: what to start, without the memory limit; tests start something worse.
+        on_lost: called with one line when a decoder was lost.
+        command: the program to start, without the memory limit as its last argument.
     """
 
     def __init__(
@@ -48,10 +46,10 @@ class Decoders:
         *,
         seconds: float,
         memory_bytes: int,
-        told: Callable[[str], None] = lambda line: None,
+        on_lost: Callable[[str], None] = lambda line: None,
         command: Sequence[str] = (sys.executable, "-m", "pawsight.web.decode_worker"),
     ) -> None:
-        self._count, self._seconds, self._told = count, seconds, told
+        self._count, self._seconds, self._on_lost = count, seconds, on_lost
         self._command = [*command, str(memory_bytes)]
         self._idle: asyncio.LifoQueue[_Decoder] = asyncio.LifoQueue()
         self._all: set[_Decoder] = set()
@@ -63,7 +61,7 @@ class Decoders:
         """Start all processes.
 
         Raises:
-            PawsightError: one of them does not come up.
+            PawsightError: one of them does not start.
         """
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -83,24 +81,24 @@ class Decoders:
             pixels (image_px, image_px, 3) uint8.
 
         Raises:
-            UnreadablePicture: it is none, or it hung or broke its decoder.
+            UnreadablePicture: it is not a picture, or it hung or broke its decoder.
         """
         return (await self.decode_sized(data, settings))[0]
 
     async def decode_sized(self, data: bytes | bytearray, settings: DecodeSettings) -> tuple[Pixels, tuple[int, int]]:
-        """Decode one picture as `decode` does; say its width and height, shown upright, too."""
-        decoder = await self._living()
+        """Decode one picture as `decode` does; also return width and height of the upright picture."""
+        decoder = await self._next_decoder()
         try:
             async with asyncio.timeout(self._seconds):
-                status, content, size = await decoder.ask(data, settings, alarm=math.ceil(self._seconds) + 1)
+                status, content, size = await decoder.decode(data, settings, alarm=math.ceil(self._seconds) + 1)
         except TimeoutError:
-            self._bury(decoder, reason := f"takes longer than {self._seconds:g} s to decode")
+            self._replace(decoder, reason := f"takes longer than {self._seconds:g} s to decode")
             raise _unreadable(reason) from None
         except (OSError, EOFError):
-            self._bury(decoder, f"its picture {DIED}")
+            self._replace(decoder, f"its picture {DIED}")
             raise _unreadable(DIED) from None
-        except BaseException:  # the request was given up: whatever comes back now belongs to nobody
-            self._bury(decoder, "its request was given up")
+        except BaseException:  # the request was cancelled: a late reply belongs to no request
+            self._replace(decoder, "its request was cancelled")
             raise
         self._idle.put_nowait(decoder)
         if status != PIXELS:
@@ -108,7 +106,7 @@ class Decoders:
         return np.frombuffer(content, np.uint8).reshape(settings.image_px, settings.image_px, 3), size
 
     async def stop(self) -> None:
-        """End all processes; none is left when this returns."""
+        """End all processes, and wait until none is left."""
         for task in tuple(self._starting):
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
@@ -116,22 +114,22 @@ class Decoders:
         self._all.clear()
 
     def pids(self) -> list[int]:
-        """Return the processes that run now."""
+        """Return the ids of the running processes."""
         return [decoder.process.pid for decoder in self._all]
 
-    async def _living(self) -> _Decoder:
+    async def _next_decoder(self) -> _Decoder:
         while (decoder := await self._idle.get()).process.poll() is not None:
-            self._bury(decoder, "it had ended by itself")
+            self._replace(decoder, "it had ended")
         return decoder
 
-    def _bury(self, decoder: _Decoder, reason: str) -> None:
+    def _replace(self, decoder: _Decoder, reason: str) -> None:
         self.lost += 1
-        self._told(f"A decoder was replaced: {reason}.")
+        self._on_lost(f"A decoder was replaced: {reason}.")
         self._all.discard(decoder)
         _keep(self._ending, decoder.end())
-        _keep(self._starting, self._start_one(patient=True))
+        _keep(self._starting, self._start_one(retry=True))
 
-    async def _start_one(self, *, patient: bool = False) -> None:
+    async def _start_one(self, *, retry: bool = False) -> None:
         while True:
             decoder = _Decoder(self._command)
             self._all.add(decoder)
@@ -141,26 +139,26 @@ class Decoders:
             except (OSError, EOFError, TimeoutError):
                 self._all.discard(decoder)
                 await decoder.end()
-                if not patient:
+                if not retry:
                     raise
-                self._told("A decoder could not be started; it is tried again.")
-                await asyncio.sleep(_SECOND_CHANCE)
+                self._on_lost("A decoder could not be started; it is tried again.")
+                await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._idle.put_nowait(decoder)
                 return
 
 
 class _Decoder:
-    """One process and the socket to it; asked one thing at a time."""
+    """One process and the socket to it; it decodes one picture at a time."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._line, theirs = socket.socketpair()
-        with theirs:
+        self._line, other_end = socket.socketpair()
+        with other_end:
             self._line.setblocking(False)
             environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             self.process = subprocess.Popen(
                 command,
-                stdin=theirs.fileno(),
+                stdin=other_end.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={**environment, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
@@ -169,7 +167,7 @@ class _Decoder:
     async def ready(self) -> None:
         await self._receive(REPLY.size)
 
-    async def ask(
+    async def decode(
         self, data: bytes | bytearray, settings: DecodeSettings, *, alarm: int
     ) -> tuple[int, bytes, tuple[int, int]]:
         """Send a picture and return the reply, whose length must be that of pixels or of a short reason."""
@@ -201,7 +199,7 @@ class _Decoder:
 
 
 def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
-    """Run something beside everything else and remember it while it lasts."""
+    """Run a coroutine as a task and keep a reference while it runs."""
     task = asyncio.get_running_loop().create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)

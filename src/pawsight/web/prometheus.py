@@ -1,7 +1,4 @@
-"""What the service counts, for Prometheus: a registry of its own, one process's figures.
-
-Enters: counts and durations. Leaves: the text that /metrics answers with. Does not know: who scrapes it.
-"""
+"""Counters and durations of one process for Prometheus, in a registry of its own; /metrics returns their text."""
 
 from __future__ import annotations
 
@@ -31,10 +28,10 @@ class Metrics:
         self.swaps = Counter("pawsight_swaps", "Bundles opened on a signal.", ("outcome",), registry=registry)
         self.ready = Gauge("pawsight_ready", "1 when /readyz says ready.", registry=registry)
 
-    def watch(self, name: str, told: str, value: Callable[[], float]) -> None:
-        """Add a gauge whose value is asked for when it is read."""
-        Gauge(name, told, registry=self.registry).set_function(value)
+    def watch(self, name: str, description: str, value: Callable[[], float]) -> None:
+        """Add a gauge whose value is computed when it is read."""
+        Gauge(name, description, registry=self.registry).set_function(value)
 
     def text(self) -> bytes:
-        """Return all figures in Prometheus's text format."""
+        """Return all values in Prometheus's text format."""
         return generate_latest(self.registry)

@@ -17,9 +17,9 @@ from PIL import Image
 
 from pawsight.core.errors import PawsightError, UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.web import decoding
-from pawsight.web.decode_worker import NO_MEMORY, REPLY, _receive
-from pawsight.web.decoding import Decoders
+from pawsight.web import decoders
+from pawsight.web.decode_worker import NO_MEMORY, REPLY, receive
+from pawsight.web.decoders import Decoders
 
 SETTINGS = DecodeSettings(image_px=32)
 SLEEPS = (
@@ -128,7 +128,7 @@ def test_a_decoder_that_hangs_is_killed_and_replaced():
         assert set(first).isdisjoint(decoders.pids())
         assert decoders.lost == 2
 
-    with_decoders(work, seconds=0.3, command=(sys.executable, "-c", SLEEPS), told=lines.append)
+    with_decoders(work, seconds=0.3, command=(sys.executable, "-c", SLEEPS), on_lost=lines.append)
     assert len(lines) == 2
     assert all("0.3 s" in line for line in lines)
 
@@ -216,16 +216,16 @@ def test_a_request_that_comes_in_pieces_is_whole_and_half_a_one_is_none():
     with ours, theirs:
         sent = threading.Thread(target=lambda: [ours.sendall(piece) for piece in (b"on", b"etw", b"o", b"thr")])
         sent.start()
-        assert _receive(theirs, 3) == b"one"
-        assert _receive(theirs, 3) == b"two"
+        assert receive(theirs, 3) == b"one"
+        assert receive(theirs, 3) == b"two"
         sent.join()
         ours.shutdown(socket.SHUT_WR)
-        assert _receive(theirs, 9) == b""
+        assert receive(theirs, 9) == b""
 
 
 def test_a_decoder_that_cannot_be_started_in_the_place_of_another_is_tried_again(tmp_path, monkeypatch):
     """The first of its kind starts, the second does not, all others do."""
-    monkeypatch.setattr(decoding, "_SECOND_CHANCE", 0.01)
+    monkeypatch.setattr(decoders, "RETRY_SECONDS", 0.01)
     program, lines = tmp_path / "moody.py", []
     program.write_text(
         f"import pathlib\nplace = pathlib.Path({str(tmp_path)!r})\nturn = len(list(place.glob('turn*')))\n"
@@ -236,7 +236,7 @@ def test_a_decoder_that_cannot_be_started_in_the_place_of_another_is_tried_again
         assert await reason(decoders, b"x") == "takes longer than 0.3 s to decode"
         assert await reason(decoders, b"x") == "takes longer than 0.3 s to decode"
 
-    with_decoders(work, seconds=0.3, command=(sys.executable, str(program)), told=lines.append)
+    with_decoders(work, seconds=0.3, command=(sys.executable, str(program)), on_lost=lines.append)
     assert ["0.3 s" in line for line in lines].count(False) == 1, lines
     assert "tried again" in lines[1]
 

@@ -1,6 +1,4 @@
-// The backend that asks the server this page came from (openapi.json describes what it answers).
-//
-// Enters: Files. Leaves: predictions, or Busy and Refused with words for people. Does not know: the page.
+// The backend that asks the server of this page; openapi.json describes its answers.
 
 import { Busy, Refused } from "./backend.js";
 

@@ -1,4 +1,4 @@
-// The ways in: drop anywhere, paste, choose. Leaves: lists of Files. Does not know: what becomes of them.
+// Files that are dropped, pasted or chosen.
 
 import { at } from "./dom.js";
 

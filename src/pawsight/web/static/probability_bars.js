@@ -5,7 +5,6 @@ import { percent, ranked } from "./words.js";
 
 const SHOWN = 5;
 
-// Enters: {class: probability}. Leaves: elements.
 export function bars(probabilities) {
   const rows = ranked(probabilities);
   const few = rows.length <= SHOWN + 1; // never a fold for a single one

@@ -1,9 +1,6 @@
-// One picture and its answer, drawn.
-//
-// Enters: an item, what the model can do, and what to call when a button is pressed. Leaves: elements.
-// Does not know: where answers come from.
+// Shows one picture with its answer: the card, its buttons, its heat map.
 
-import { bars } from "./bars.js";
+import { bars } from "./probability_bars.js";
 import { drawing, element, named, printable } from "./dom.js";
 import { kindOf, percent, ranked } from "./words.js";
 

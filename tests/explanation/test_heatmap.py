@@ -47,14 +47,11 @@ def test_occlusion_finds_the_corner_that_the_graph_looks_at(corner_predictor, sp
     assert bottom <= 64
 
 
-def test_what_speaks_for_one_of_two_classes_speaks_against_the_other(corner_predictor, explainer, speckled):
-    for one, labels in (
-        (Explainer(corner_predictor, machine=EXACT), ("bright", "dark")),
-        (explainer, ("cats", "dogs")),
-    ):
-        side = one._predictor.bundle.card.decode.image_px
+def test_what_speaks_for_one_of_two_classes_speaks_against_the_other(corner_predictor, probe, speckled):
+    for predictor in (corner_predictor, probe):
+        side, explainer = predictor.bundle.card.decode.image_px, Explainer(predictor, machine=EXACT)
         square = np.resize(speckled, (side, side, 3))
-        first, second = (one.explain(square, size=(9, 9), label=label).values for label in labels)
+        first, second = (explainer.explain(square, size=(9, 9), label=label).values for label in predictor.classes)
         np.testing.assert_allclose(first, -second, atol=1e-4)
 
 

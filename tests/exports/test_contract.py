@@ -1,4 +1,4 @@
-"""One contract over every format and every kind of graph: the exam is sat, in the format's own runtime, and passed."""
+"""One contract over every format and every kind of graph: the self-test passes in the format's own runtime."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ np.save(sys.argv[3], engine.run_all(exam)["probabilities"])
 
 
 def answers_on(isa, run, model, target):
-    """What OpenVINO answers to the exam where a processor has no more than these instructions, (K, C)."""
+    """OpenVINO's answers to the self-test where a processor has no more than these instructions, (K, C)."""
     environment = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
     subprocess.run([sys.executable, "-c", ANSWER, run, model, target], check=True, env=environment, timeout=120)
     return np.load(target)

@@ -38,8 +38,10 @@ def test_everybody_gets_the_answer_to_the_own_square(predictor, count):
         return await asyncio.gather(*(batcher.compute(square) for square in squares(count)))
 
     answers = in_batcher(predictor, ask)
-    alone = predictor._engine.run_all(squares(count))["probabilities"]
-    assert np.array_equal([answer["probabilities"] for answer in answers], alone)
+    for square, answer in zip(squares(count), answers, strict=True):
+        queue = predictor.lane()
+        ((_, alone),) = [*queue.push(None, square), *queue.drain()]
+        assert np.array_equal(answer["probabilities"], alone["probabilities"])
 
 
 def test_squares_that_came_while_the_engine_computed_are_handed_over_together(predictor):

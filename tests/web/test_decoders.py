@@ -150,8 +150,8 @@ def test_a_picture_that_kills_its_decoder_is_refused_and_the_next_is_answered(tm
     """Dies at the first picture of a lifetime that is not a JPEG, as a broken library would."""
     program = tmp_path / "brittle.py"
     program.write_text(
-        "import os, sys\nfrom pawsight.web import decode_worker as worker\nplain = worker._answer\n"
-        "worker._answer = lambda data, settings: plain(data, settings) if data[:2] == b'\\xff\\xd8' else os.abort()\n"
+        "import os, sys\nfrom pawsight.web import decode_worker as worker\nplain = worker.answer\n"
+        "worker.answer = lambda data, settings: plain(data, settings) if data[:2] == b'\\xff\\xd8' else os.abort()\n"
         "worker.main(int(sys.argv[1]))\n"
     )
 

@@ -38,7 +38,7 @@ def main(memory_bytes: int) -> None:
             image_px, megapixels, seconds, size = REQUEST.unpack(head)
             data = receive(line, size)
             _limit_time(seconds)
-            status, content, size_of = _answer(
+            status, content, size_of = answer(
                 bytes(data), DecodeSettings(image_px=image_px, max_megapixels=megapixels)
             )
             signal.alarm(0)
@@ -46,7 +46,8 @@ def main(memory_bytes: int) -> None:
             line.sendall(content)
 
 
-def _answer(data: bytes, settings: DecodeSettings) -> tuple[int, bytes, tuple[int, int]]:
+def answer(data: bytes, settings: DecodeSettings) -> tuple[int, bytes, tuple[int, int]]:
+    """Return the status, the pixels or the reason, and the size of the whole picture."""
     try:
         decoded = decode(data, settings, name="picture")
         return PIXELS, decoded.pixels.tobytes(), (decoded.width, decoded.height)

@@ -26,9 +26,9 @@ from pawsight.commands.export import export
 from pawsight.commands.sealed import held_out
 from pawsight.core.machine import this_machine
 from pawsight.evaluation.report import aligned
-from pawsight.exports.context import EXACT, REDUCED
-from pawsight.exports.self_test import flips_of, runtime_outputs
+from pawsight.exports.export_context import EXACT, REDUCED
 from pawsight.exports.targets import TARGETS
+from pawsight.exports.verify import flips_of, runtime_outputs
 from pawsight.exports.write import folder_name
 from pawsight.images.loader import load
 

@@ -11,8 +11,8 @@ import pytest
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.export import export
-from pawsight.exports.self_test import ALLOWED, runtime_outputs
 from pawsight.exports.targets import TARGETS
+from pawsight.exports.verify import ALLOWED, runtime_outputs
 
 from .conftest import EVERY_KIND, HOSTILE, KINDS
 

@@ -23,7 +23,7 @@ from pawsight.evaluation.compare import gain
 from pawsight.evaluation.intervals import wilson
 from pawsight.exports import int8
 from pawsight.exports.int8 import Cost, PrecisionFigures, check_cost
-from pawsight.exports.self_test import ALLOWED_REDUCED, flips_of
+from pawsight.exports.verify import ALLOWED_REDUCED, flips_of
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="needs pawsight[export]")
 

@@ -10,7 +10,7 @@ import pytest
 from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import ExportRefused
 from pawsight.exports import keras_family
-from pawsight.exports.context import ExportContext
+from pawsight.exports.export_context import ExportContext
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.export import export
-from pawsight.exports.context import ExportContext
+from pawsight.exports.export_context import ExportContext
 from pawsight.exports.model_card import make_card, markdown, view
 
 from .conftest import HOSTILE

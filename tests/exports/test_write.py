@@ -13,9 +13,9 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.export import export
 from pawsight.core.errors import ExportRefused, MissingExtra, StorageError, WrongUsage
 from pawsight.exports import targets
-from pawsight.exports.context import ExportContext
-from pawsight.exports.self_test import ALLOWED, expected_outputs, flips_of, self_test
+from pawsight.exports.export_context import ExportContext
 from pawsight.exports.targets import TARGETS
+from pawsight.exports.verify import ALLOWED, expected_outputs, flips_of, verify
 from pawsight.exports.write import check_replaceable, put, staging_folder, write, write_file_list
 
 
@@ -63,7 +63,7 @@ def test_an_export_whose_unlikeness_is_another_is_refused(bundle, tmp_path):
     made.write_bytes(bundle.model)
     expected = replace(expected_outputs(bundle), unlikeness=np.zeros(4, np.float32))
     with pytest.raises(ExportRefused) as told:
-        self_test(TARGETS["onnx"], made, expected)
+        verify(TARGETS["onnx"], made, expected)
     assert f"unlikeness is off by inf, {ALLOWED:g} is" in told.value.why
 
 
@@ -72,7 +72,7 @@ def test_an_export_with_outputs_of_another_shape_is_refused(bundle, tmp_path):
     made.write_bytes(bundle.model)
     whole = expected_outputs(bundle)
     with pytest.raises(ExportRefused) as told:
-        self_test(TARGETS["onnx"], made, replace(whole, probabilities=whole.probabilities[:, :2]))
+        verify(TARGETS["onnx"], made, replace(whole, probabilities=whole.probabilities[:, :2]))
     assert told.value.what.startswith("The export to onnx is refused: ")
     assert f"probabilities {whole.probabilities.shape}" in told.value.why
 
@@ -81,9 +81,9 @@ def test_in_8_bits_an_export_is_held_to_what_was_measured(bundle, tmp_path):
     made = tmp_path / "model.onnx"
     made.write_bytes(bundle.model)
     expected = expected_outputs(bundle)
-    assert self_test(TARGETS["onnx"], made, expected, reference=expected.probabilities + np.float32(0.05)).flips == 0
+    assert verify(TARGETS["onnx"], made, expected, reference=expected.probabilities + np.float32(0.05)).flips == 0
     with pytest.raises(ExportRefused) as told:
-        self_test(TARGETS["onnx"], made, expected, reference=expected.probabilities + np.float32(0.2))
+        verify(TARGETS["onnx"], made, expected, reference=expected.probabilities + np.float32(0.2))
     assert "onnx in int8" in told.value.what
     assert "off by 0.2000, 0.1 is allowed" in told.value.why
 
@@ -92,7 +92,7 @@ def test_a_file_that_its_runtime_cannot_open_is_refused(bundle, tmp_path):
     made = tmp_path / "model.onnx"
     made.write_bytes(bundle.model[:100])
     with pytest.raises(ExportRefused) as told:
-        self_test(TARGETS["onnx"], made, expected_outputs(bundle))
+        verify(TARGETS["onnx"], made, expected_outputs(bundle))
     assert told.value.what.startswith("The export to onnx is refused: ")
     assert "model.onnx" in told.value.why
     assert "Update the runtime" in told.value.fix

@@ -4,7 +4,7 @@ import asyncio
 
 from pawsight.web.limits import Limits
 from pawsight.web.middleware import ServiceMiddleware
-from pawsight.web.problems import Problem
+from pawsight.web.problems import RequestProblem
 from pawsight.web.service import Service
 
 
@@ -37,7 +37,7 @@ def test_a_web_socket_is_let_in_by_nobody():
 def test_a_problem_that_is_found_when_the_answer_has_begun_adds_no_second_answer():
     async def half_done(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        raise Problem("failed", "too late to say so")
+        raise RequestProblem("failed", "too late to say so")
 
     sent = heard(request(), half_done)
     assert [message["type"] for message in sent] == ["http.response.start"]
@@ -46,7 +46,7 @@ def test_a_problem_that_is_found_when_the_answer_has_begun_adds_no_second_answer
 
 def test_a_problem_before_the_answer_is_the_answer():
     async def refuse(scope, receive, send):
-        raise Problem("not-ready", "Not yet.")
+        raise RequestProblem("not-ready", "Not yet.")
 
     start, body = heard(request(), refuse)
     assert start["status"] == 503

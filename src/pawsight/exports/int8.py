@@ -21,8 +21,8 @@ from pawsight.core.storage import scratch_folder
 from pawsight.data.finder import Candidate
 from pawsight.evaluation.compare import Gain, gain
 from pawsight.evaluation.intervals import Interval, wilson
-from pawsight.exports.self_test import flips_of
 from pawsight.exports.subprocesses import run_maker
+from pawsight.exports.verify import flips_of
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.trust_graph import UNLIKENESS

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pawsight.core.errors import ExportRefused
 from pawsight.core.storage import scratch_folder, write_json
-from pawsight.exports.context import METADATA_FILE, ExportContext, metadata_of
+from pawsight.exports.export_context import METADATA_FILE, ExportContext, metadata_of
 from pawsight.exports.subprocesses import run_maker
 from pawsight.reports.ladder_words import visible
 

@@ -15,7 +15,7 @@ from pawsight.core.runs import METRICS
 from pawsight.core.storage import write_text
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
-from pawsight.exports.context import DECODING, ExportContext, metadata_of
+from pawsight.exports.export_context import DECODING, ExportContext, metadata_of
 from pawsight.reports.ladder_words import visible
 from pawsight.reports.run_folder import finite, listing, mapping, read_json
 from pawsight.reports.trust_stored import KeptCurve, KeptSlices, read_curve, read_slices

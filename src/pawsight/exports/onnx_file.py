@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pawsight.core.storage import write_bytes
-from pawsight.exports.context import ExportContext, as_text, metadata_of
+from pawsight.exports.export_context import ExportContext, as_text, metadata_of
 
 
 def make_onnx(context: ExportContext, paths: Mapping[str, Path]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pawsight.classifier.engine import openvino_core
-from pawsight.exports.context import ExportContext, as_text, metadata_of
+from pawsight.exports.export_context import ExportContext, as_text, metadata_of
 
 
 def make_openvino(context: ExportContext, paths: Mapping[str, Path]) -> None:

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 
 from pawsight.core.errors import MissingExtra, WrongUsage
-from pawsight.exports.context import REDUCED, Target
+from pawsight.exports.export_context import REDUCED, Target
 from pawsight.exports.keras_family import make_keras_family
 from pawsight.exports.model_card import make_card
 from pawsight.exports.onnx_file import make_onnx

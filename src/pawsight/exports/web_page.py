@@ -27,9 +27,9 @@ from typing import Any
 from pawsight.core.errors import WrongUsage
 from pawsight.core.runs import METRICS
 from pawsight.core.storage import write_bytes, write_json, write_text
-from pawsight.exports.context import ExportContext, as_text, metadata_of
+from pawsight.exports.export_context import ExportContext, as_text, metadata_of
 from pawsight.exports.onnx_file import with_metadata
-from pawsight.exports.self_test import ALLOWED, expected_outputs
+from pawsight.exports.verify import ALLOWED, expected_outputs
 from pawsight.reports.run_folder import finite, listing, mapping, read_json
 
 MODEL, EXAM, WEB, PAGE, STATIC = "model.onnx", "exam.u8", "web.json", "index.html", "static"

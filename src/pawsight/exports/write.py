@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import refusal, sha256_of_file, write_json
-from pawsight.exports.context import (
+from pawsight.exports.export_context import (
     EXACT,
     METADATA_FILE,
     REDUCED,
@@ -32,7 +32,7 @@ from pawsight.exports.context import (
     Target,
     metadata_of,
 )
-from pawsight.exports.self_test import ExpectedOutputs, expected_outputs, self_test
+from pawsight.exports.verify import ExpectedOutputs, expected_outputs, verify
 
 
 def write(
@@ -96,7 +96,7 @@ def _verified(
 ) -> Exported:
     """Run the self-test of what was made, and write its result with the metadata."""
     model = folder / (target.model or target.file)
-    result = self_test(target, model, expected, reference=reference) if target.runtime else None
+    result = verify(target, model, expected, reference=reference) if target.runtime else None
     head = {"target": target.name, "file": target.file, "sitting": None if result is None else asdict(result)}
     files = write_file_list(folder, {**head, **metadata_of(context)})
     return Exported(target=target.name, precision=context.precision, folder=folder, files=files, self_test=result)

@@ -34,7 +34,7 @@ from pawsight.core.runs import METRICS
 from pawsight.web import prometheus
 from pawsight.web.limits import Limits
 from pawsight.web.middleware import REPORT_HEADERS, RequestState, ServiceMiddleware
-from pawsight.web.problems import Problem, busy, of_status, unreadable
+from pawsight.web.problems import RequestProblem, busy, of_status, unreadable
 from pawsight.web.service import Served, Service
 from pawsight.web.uploads import RequestBody, Upload
 
@@ -102,7 +102,7 @@ class _Routes:
         state = _state(request, "/api/v1/explain")
         async with self._received(request, state) as (served, uploads):
             if len(uploads) != 1:
-                raise Problem("bad-request", "Send one picture: heat maps are drawn one at a time.")
+                raise RequestProblem("bad-request", "Send one picture: heat maps are drawn one at a time.")
             png = await self._service.explain(served, uploads[0], request.query_params.get("class", ""))
             return Response(png, media_type="image/png")
 
@@ -147,7 +147,7 @@ class _Routes:
         with self._service.served() as served:
             path = report_of(served.predictor.bundle)
         if path is None:
-            raise Problem("not-found", "The run has no report. Make one with: pawsight report RUN")
+            raise RequestProblem("not-found", "The run has no report. Make one with: pawsight report RUN")
         return FileResponse(path, media_type="text/html; charset=utf-8", headers=REPORT_HEADERS)
 
     async def openapi(self, request: Request) -> Response:

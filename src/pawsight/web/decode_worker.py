@@ -38,9 +38,7 @@ def main(memory_bytes: int) -> None:
             image_px, megapixels, seconds, size = REQUEST.unpack(head)
             data = receive(line, size)
             _limit_time(seconds)
-            status, content, size_of = answer(
-                bytes(data), DecodeSettings(image_px=image_px, max_megapixels=megapixels)
-            )
+            status, content, size_of = answer(bytes(data), DecodeSettings(image_px=image_px, max_megapixels=megapixels))
             signal.alarm(0)
             line.sendall(REPLY.pack(status, len(content), *size_of))
             line.sendall(content)

@@ -16,14 +16,14 @@ def log_json_lines(level: int, out: TextIO | None = None) -> None:
     """
     handler = logging.StreamHandler(out)
     names = {"asctime": "time", "levelname": "level", "message": "event", "exc_info": "error"}
-    handler.setFormatter(_Lines(("asctime", "levelname", "name", "message"), rename_fields=names))
+    handler.setFormatter(_JsonLines(("asctime", "levelname", "name", "message"), rename_fields=names))
     logging.getLogger().addHandler(handler)
     logging.getLogger("pawsight.serve").setLevel(level)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form is answered to the client
     logging.raiseExceptions = False
 
 
-class _Lines(JsonFormatter):
+class _JsonLines(JsonFormatter):
     converter = staticmethod(time.gmtime)
     default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03d+00:00"
 

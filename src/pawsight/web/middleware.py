@@ -21,7 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pawsight.web import problems
-from pawsight.web.problems import Problem
+from pawsight.web.problems import RequestProblem
 from pawsight.web.service import Service
 
 _log = logging.getLogger("pawsight.serve")
@@ -124,24 +124,24 @@ class ServiceMiddleware:
         try:
             self._check(scope["path"], channel.state.headers)
             await self._app(scope, channel.receive, channel.send)
-        except Problem as problem:
+        except RequestProblem as problem:
             await channel.refuse(problem, scope)
         except Exception as error:  # an unexpected error is still answered
             _log.error(
                 "failed",
                 extra={"id": channel.state.id, "error": type(error).__name__, "said": str(error)[:500]},
             )
-            await channel.refuse(Problem("failed", "The log has the error under this request's id."), scope)
+            await channel.refuse(RequestProblem("failed", "The log has the error under this request's id."), scope)
 
     def _check(self, path: str, headers: Mapping[str, str]) -> None:
         if path in ("/livez", "/readyz"):
             return
         if detail := wrong_host(headers, self._hosts):
-            raise Problem("misdirected", detail)
+            raise RequestProblem("misdirected", detail)
         if detail := foreign_origin(headers):
-            raise Problem("foreign-origin", detail)
+            raise RequestProblem("foreign-origin", detail)
         if self._token and path.startswith(_PROTECTED) and not self._has_token(headers):
-            raise Problem(
+            raise RequestProblem(
                 "token-wanted",
                 "Send the header Authorization: Bearer TOKEN, with the token that the service was started with.",
                 headers={"WWW-Authenticate": "Bearer"},
@@ -153,7 +153,7 @@ class ServiceMiddleware:
 
     async def _refuse_late(self, scope: Scope, channel: _Channel) -> None:
         seconds = self._service.limits.request_seconds
-        problem = Problem("deadline", f"There was no answer within {seconds:g} s. Send fewer pictures at once.")
+        problem = RequestProblem("deadline", f"There was no answer within {seconds:g} s. Send fewer pictures at once.")
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await channel.refuse(problem, scope)
@@ -198,7 +198,7 @@ class _Channel:
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
 
-    async def refuse(self, problem: Problem, scope: Scope) -> None:
+    async def refuse(self, problem: RequestProblem, scope: Scope) -> None:
         """Answer with a problem document, unless an answer has begun."""
         if self.state.status:
             return

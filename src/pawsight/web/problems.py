@@ -29,7 +29,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
 }
 
 
-class Problem(Exception):
+class RequestProblem(Exception):
     """A request that cannot be answered.
 
     Args:
@@ -73,23 +73,23 @@ class Problem(Exception):
         return json.dumps(self.document(instance=instance, request_id=request_id)).encode()
 
 
-def busy(detail: str, *, seconds: int) -> Problem:
+def busy(detail: str, *, seconds: int) -> RequestProblem:
     """Return the problem of a busy service, with the time after which to try again."""
-    return Problem("busy", f"{detail} Ask again in {seconds} s.", headers={"Retry-After": str(seconds)})
+    return RequestProblem("busy", f"{detail} Ask again in {seconds} s.", headers={"Retry-After": str(seconds)})
 
 
-def unreadable(file: str, reason: str) -> Problem:
+def unreadable(file: str, reason: str) -> RequestProblem:
     """Return the problem of a request whose single picture cannot be read."""
-    return Problem("unreadable-picture", f"{file} could not be read: {reason}.", file=file, reason=reason)
+    return RequestProblem("unreadable-picture", f"{file} could not be read: {reason}.", file=file, reason=reason)
 
 
-def of_status(status: int) -> Problem:
+def of_status(status: int) -> RequestProblem:
     """Return the problem for a status that the router has set."""
     kind = {404: "not-found", 405: "wrong-method"}.get(status)
     if kind is None:
-        return Problem("failed" if status >= 500 else "bad-request", HTTPStatus(status).phrase + ".")
+        return RequestProblem("failed" if status >= 500 else "bad-request", HTTPStatus(status).phrase + ".")
     details = {
         "not-found": "There is no such address; /docs lists the addresses.",
         "wrong-method": "This address does not accept this method; /docs lists the methods.",
     }
-    return Problem(kind, details[kind])
+    return RequestProblem(kind, details[kind])

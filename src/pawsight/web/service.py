@@ -17,8 +17,8 @@ from pawsight.images.decode import DecodeSettings
 from pawsight.web.batcher import Batcher
 from pawsight.web.decoders import Decoders
 from pawsight.web.limits import Limits
-from pawsight.web.problems import Problem, busy, unreadable
-from pawsight.web.prometheus import Metrics
+from pawsight.web.problems import RequestProblem, busy, unreadable
+from pawsight.web.prometheus import ServiceMetrics
 from pawsight.web.uploads import Budget, Upload
 
 _log = logging.getLogger("pawsight.serve")
@@ -45,7 +45,7 @@ class Service:
     """
 
     def __init__(self, opener: Callable[[], Predictor], *, limits: Limits) -> None:
-        self.limits, self.metrics = limits, Metrics()
+        self.limits, self.metrics = limits, ServiceMetrics()
         self.budget = Budget(limits.buffer_bytes)
         self.draining = False
         self.inside = self.requests = 0  # pictures and requests that are being answered
@@ -117,12 +117,12 @@ class Service:
         """Hold the present predictor while a request is answered.
 
         Raises:
-            Problem: no classifier is open yet, or the service is stopping.
+            RequestProblem: no classifier is open yet, or the service is stopping.
         """
         served = self._served
         if served is None or self.draining:
             detail = "The service is stopping." if self.draining else "The classifier is still being opened."
-            raise Problem("not-ready", detail, headers={"Retry-After": str(self.limits.retry_seconds)})
+            raise RequestProblem("not-ready", detail, headers={"Retry-After": str(self.limits.retry_seconds)})
         served.users += 1
         try:
             yield served
@@ -138,7 +138,7 @@ class Service:
             uploads: the files of one request.
 
         Raises:
-            Problem: the queue has no room for all of them.
+            RequestProblem: the queue has no room for all of them.
         """
         if self.inside + len(uploads) > self.limits.queue:
             raise busy(f"{self.inside:,} pictures are waiting.", seconds=self.limits.retry_seconds)
@@ -156,7 +156,7 @@ class Service:
         """Return a PNG with the heat map of one picture, for the likeliest class where none is named.
 
         Raises:
-            Problem: there is no such class, the picture cannot be read, or the queue is full.
+            RequestProblem: there is no such class, the picture cannot be read, or the queue is full.
         """
         if self.inside >= self.limits.queue:
             raise busy(f"{self.inside:,} pictures are waiting.", seconds=self.limits.retry_seconds)
@@ -169,7 +169,7 @@ class Service:
                 heat = await asyncio.to_thread(served.explainer.explain, square, size=size, label=label)
                 return await asyncio.to_thread(overlay, large, heat)
         except WrongUsage as error:
-            raise Problem("bad-request", f"{error.what} {error.why}") from None
+            raise RequestProblem("bad-request", f"{error.what} {error.why}") from None
         except UnreadablePicture as error:
             self.metrics.pictures.labels("refused").inc()
             raise unreadable(upload.name, error.why) from None

@@ -16,7 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from pawsight.web.limits import Limits
-from pawsight.web.problems import Problem, busy
+from pawsight.web.problems import RequestProblem, busy
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -73,7 +73,7 @@ class RequestBody:
         """Return the files of the body.
 
         Raises:
-            Problem: it is too large, too slow, malformed, or of a kind that holds no pictures.
+            RequestProblem: it is too large, too slow, malformed, or of a kind that holds no pictures.
         """
         kind, options = parse_options_header(self._request.headers.get("content-type"))
         self._check_length()
@@ -84,13 +84,13 @@ class RequestBody:
                 if kind in (b"", b"application/octet-stream") or kind.startswith(b"image/"):
                     return [await self._single()]
         except TimeoutError:
-            raise Problem(
+            raise RequestProblem(
                 "too-slow",
                 f"The body did not arrive within {self._limits.receive_seconds:g} s.",
             ) from None
         except ClientDisconnect:
-            raise Problem("bad-request", "The body ended early.") from None
-        raise Problem(
+            raise RequestProblem("bad-request", "The body ended early.") from None
+        raise RequestProblem(
             "wrong-type",
             "Send one picture as image/* or application/octet-stream, or several files as multipart/form-data.",
         )
@@ -108,7 +108,7 @@ class RequestBody:
 
     async def _form(self, boundary: bytes) -> list[Upload]:
         if not boundary:
-            raise Problem("bad-request", "The Content-Type of the form names no boundary.")
+            raise RequestProblem("bad-request", "The Content-Type of the form names no boundary.")
         form = _Form(self._limits)
         try:
             parser = MultipartParser(
@@ -137,8 +137,8 @@ class RequestBody:
                 raise self._too_large()
             yield chunk
 
-    def _too_large(self) -> Problem:
-        return Problem(
+    def _too_large(self) -> RequestProblem:
+        return RequestProblem(
             "too-large",
             f"A body may have {self._limits.body_mib:g} MiB. Send fewer pictures at once, or smaller ones.",
         )
@@ -178,7 +178,7 @@ class _Form:
         if kind != b"form-data" or b"filename" not in options:
             raise _malformed("A part of the form is no file: each needs a filename in its Content-Disposition")
         if len(self.uploads) >= self._limits.files:
-            raise Problem(
+            raise RequestProblem(
                 "too-large",
                 f"A request may have {self._limits.files:,} files. Send the others in another request.",
             )
@@ -194,5 +194,5 @@ def plain_name(name: bytes) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text) or "picture"
 
 
-def _malformed(detail: str) -> Problem:
-    return Problem("bad-request", f"{detail}.")
+def _malformed(detail: str) -> RequestProblem:
+    return RequestProblem("bad-request", f"{detail}.")

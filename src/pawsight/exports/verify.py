@@ -19,7 +19,7 @@ from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import sit_exam
 from pawsight.core.errors import ExportRefused
 from pawsight.core.storage import scratch_folder
-from pawsight.exports.context import SelfTestResult, Target
+from pawsight.exports.export_context import SelfTestResult, Target
 from pawsight.exports.subprocesses import run_alone
 from pawsight.images.decode import Pixels
 from pawsight.models.trust_graph import UNLIKENESS
@@ -86,7 +86,7 @@ def runtime_outputs(runtime: str, model: Path, pictures: Pixels) -> RuntimeOutpu
             )
 
 
-def self_test(
+def verify(
     target: Target, model: Path, expected: ExpectedOutputs, *, reference: NDArray[np.float32] | None = None
 ) -> SelfTestResult:
     """Compare an export's answers, in its own runtime, with those it must give.

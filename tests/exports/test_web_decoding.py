@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 import shutil
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import PIL
@@ -17,9 +15,7 @@ from PIL import Image
 
 from pawsight.images.decode import DecodeSettings, decode
 
-_spec = importlib.util.spec_from_file_location("pawsight_tests_browser", Path(__file__).with_name("browser.py"))
-browser = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(browser)
+from . import browser
 
 PRELUDE = """
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -23,18 +22,11 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.exports import web_page
 
+from ..web import axe
+from . import browser
+
 DRAWINGS, PHOTOGRAPHS = 20, 20
 AGREES = 0.02  # of a probability: what decoders differ by
-
-
-def _beside(name: str, folder: Path):
-    spec = importlib.util.spec_from_file_location(f"pawsight_tests_{name}", folder / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-browser = _beside("browser", Path(__file__).parent)
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +253,6 @@ def _trust(promise: float | None, guard: float | None) -> Trust:
 
 
 def test_the_page_has_no_serious_fault_of_accessibility(chromium, colours, tmp_path):
-    axe = _beside("axe", Path(__file__).parents[1] / "web")
     with browser.Host(colours) as host:
         browser.Page(chromium, host.address).ready().choose(picture(tmp_path, (250, 5, 5))).answers(1)
         assert axe.violations(chromium) == []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import shutil
-import sys
 import time
-from pathlib import Path
 
 import pytest
+
+from .review_server import kept, make_session, served
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -25,8 +25,6 @@ pytestmark = [
         not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))), reason="needs pawsight[serve]"
     ),
 ]
-sys.path.insert(0, str(Path(__file__).parent))
-from review_server import kept, make_session, served  # noqa: E402
 
 
 @pytest.fixture(scope="module")

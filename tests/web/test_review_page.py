@@ -7,9 +7,7 @@ import importlib.util
 import io
 import json
 import socket
-import sys
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,14 +15,13 @@ from PIL import Image
 
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.data.patch import Decision, read_patch
+from pawsight.web.review_page import announce, own_page_only
+
+from .review_server import Answer, decide, kept, make_session, served
 
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))), reason="needs pawsight[serve]"
 )
-sys.path.insert(0, str(Path(__file__).parent))
-from review_server import Answer, decide, kept, make_session, served  # noqa: E402
-
-from pawsight.web.review_page import announce, own_page_only  # noqa: E402
 
 
 @pytest.fixture(scope="module")

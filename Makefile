@@ -9,7 +9,7 @@ INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --pyth
 AXE := axe-playwright-python==0.1.8
 # What changes sources to see whether tests notice; apart from the rest, so that no test depends on it.
 MUTMUT := mutmut==3.8.1
-# What the browser export copies; the version is that of src/pawsight/exports/web_runtime.py.
+# What the browser export copies; the version is that of src/pawsight/exports/web_page.py.
 ORT_WEB := onnxruntime-web@1.30.0
 # Ray's tests have processes of their own: in one that had TensorFlow's, HDF5's and pyarrow's libraries as well, the import
 # of Ray Data once ended with a segmentation fault while Python collected garbage.

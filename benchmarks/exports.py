@@ -26,9 +26,9 @@ from pawsight.commands.export import export
 from pawsight.commands.sealed import held_out
 from pawsight.core.machine import this_machine
 from pawsight.evaluation.report import aligned
-from pawsight.exports.exam import answers_of, flips_of
-from pawsight.exports.target import EXACT, REDUCED
+from pawsight.exports.export_context import EXACT, REDUCED
 from pawsight.exports.targets import TARGETS
+from pawsight.exports.verify import flips_of, runtime_outputs
 from pawsight.exports.write import folder_name
 from pawsight.images.loader import load
 
@@ -79,7 +79,7 @@ def row_of(
     target, precision: str, folder: Path, squares: np.ndarray, expected: np.ndarray
 ) -> dict[str, str | float | int]:
     """Return one export's figures."""
-    answers = answers_of(target.runtime, folder / (target.model or target.file), squares)
+    answers = runtime_outputs(target.runtime, folder / (target.model or target.file), squares)
     found = answers.outputs["probabilities"]
     browser = target.name == "web"
     return {

@@ -20,8 +20,7 @@ import numpy as np
 from PIL import Image
 
 from pawsight.classifier.predictor import load_predictor
-from pawsight.explanation.explainer import Explainer
-from pawsight.explanation.heat import HeatMap, finer
+from pawsight.explanation.heatmap import Explainer, HeatMap, finer
 from pawsight.images.decode import decode
 from pawsight.sample import CLASSES, draw_with_place
 

@@ -12,7 +12,7 @@ import pytest
 from pawsight.classifier.bundle import Bundle, read_bundle
 from pawsight.classifier.predictor import load_predictor
 from pawsight.core.machine import this_machine
-from pawsight.explanation.explainer import Explainer
+from pawsight.explanation.heatmap import Explainer
 
 EXACT = replace(this_machine(), bfloat16="")  # float32 on any processor: what is exact can be tested as exact
 CORNER_PX = 32

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pawsight.explanation.heat import HeatMap
-from pawsight.explanation.overlay import LARGEST_PX, _coloured, drawn_size, overlay
+from pawsight.explanation.heatmap import HeatMap
+from pawsight.explanation.overlay import LARGEST_PX, colours_of, drawn_size, overlay
 
 
 def heat_of(values, size=(500, 300)):
@@ -43,7 +43,7 @@ def test_nothing_is_painted_where_nothing_speaks_for_the_class():
 
 
 def test_colours_grow_lighter_with_the_heat_so_that_they_read_in_grey_too():
-    colours = _coloured(np.linspace(0, 1, 101, dtype=np.float32)[None])[0]
+    colours = colours_of(np.linspace(0, 1, 101, dtype=np.float32)[None])[0]
     luminance = colours @ np.array([0.2126, 0.7152, 0.0722])
     assert (np.diff(luminance) > 0).all()
 

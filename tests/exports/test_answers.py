@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pawsight.exports.child import answers
+from pawsight.exports.subprocesses import answers
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def test_every_picture_is_answered_in_order_after_one_batch_to_get_going(asked):
 
 
 def test_a_runtime_that_is_not_alone_is_not_believed(asked, tmp_path):
-    with pytest.raises(SystemExit, match=r"pawsight\.bundle .* beside made-up"):
+    with pytest.raises(SystemExit, match=r"pawsight\.classifier\.bundle .* beside made-up"):
         asked({"numpy": np, "pawsight.classifier.bundle": answers, "pawsights": answers})
     assert not (tmp_path / "answers.npz").exists()
 
 
 def test_a_runtime_without_a_version_has_its_name():
-    assert answers._version("no-such-runtime") == "no-such-runtime"
+    assert answers.version_of("no-such-runtime") == "no-such-runtime"
 
 
 def test_a_package_for_processors_alone_counts_as_the_package(monkeypatch):
@@ -56,4 +56,4 @@ def test_a_package_for_processors_alone_counts_as_the_package(monkeypatch):
         raise answers.importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(answers.importlib.metadata, "version", version)
-    assert answers._version("tensorflow") == "tensorflow 2.20"
+    assert answers.version_of("tensorflow") == "tensorflow 2.20"

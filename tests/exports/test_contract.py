@@ -1,4 +1,4 @@
-"""One contract over every format and every kind of graph: the exam is sat, in the format's own runtime, and passed."""
+"""One contract over every format and every kind of graph: the self-test passes in the format's own runtime."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.export import export
-from pawsight.exports.exam import ALLOWED, answers_of
 from pawsight.exports.targets import TARGETS
+from pawsight.exports.verify import ALLOWED, runtime_outputs
 
 from .conftest import EVERY_KIND, HOSTILE, KINDS
 
@@ -59,7 +59,7 @@ def test_the_batch_is_free_and_every_output_has_its_name(exported, name):
     """Batches of 8 and 3; the examples of the documentation ask with one picture."""
     count = 11
     squares = np.random.default_rng(8).integers(0, 256, (count, 96, 96, 3), dtype=np.uint8)
-    answers = answers_of(name, exported[name] / TARGETS[name].file, squares)
+    answers = runtime_outputs(name, exported[name] / TARGETS[name].file, squares)
     assert {key: value.shape for key, value in answers.outputs.items()} == {
         "probabilities": (count, 3),
         "features": (count, 1280),
@@ -115,12 +115,12 @@ def test_keras_holds_stock_layers_and_nothing_else(exported):
 @pytest.mark.parametrize("kind", EVERY_KIND)
 def test_every_kind_of_graph_goes_to_onnx_and_openvino(bundle_of, kind, tmp_path):
     report = export(bundle_of(kind), "onnx,openvino", out=tmp_path / "out")
-    assert all(one.sitting.difference <= ALLOWED and not one.sitting.flips for one in report.exports)
+    assert all(one.self_test.difference <= ALLOWED and not one.self_test.flips for one in report.exports)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "probe"])
 def test_every_kind_of_graph_goes_to_every_format(bundle_of, kind, tmp_path):
     report = export(bundle_of(kind), FORMATS, out=tmp_path / "out")
-    assert all(one.sitting is None or one.sitting.difference <= ALLOWED for one in report.exports)
+    assert all(one.self_test is None or one.self_test.difference <= ALLOWED for one in report.exports)
     assert read_bundle(bundle_of(kind)).card.classes == HOSTILE

@@ -22,8 +22,8 @@ from pawsight.data.folders import Candidate
 from pawsight.evaluation.compare import gain
 from pawsight.evaluation.intervals import wilson
 from pawsight.exports import int8
-from pawsight.exports.exam import ALLOWED_REDUCED, flips_of
-from pawsight.exports.int8 import Cost, Side, check_cost
+from pawsight.exports.int8 import Cost, PrecisionFigures, check_cost
+from pawsight.exports.verify import ALLOWED_REDUCED, flips_of
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="needs pawsight[export]")
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason
 def cost(both, only_first, only_second, neither):
     pictures = both + only_first + only_second + neither
     sides = [
-        Side(
+        PrecisionFigures(
             size=9,
             pictures_per_second=1.0,
             right=right,
@@ -159,7 +159,7 @@ np.save(sys.argv[3], engine.run_all(exam)["probabilities"])
 
 
 def answers_on(isa, run, model, target):
-    """What OpenVINO answers to the exam where a processor has no more than these instructions, (K, C)."""
+    """OpenVINO's answers to the self-test where a processor has no more than these instructions, (K, C)."""
     environment = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
     subprocess.run([sys.executable, "-c", ANSWER, run, model, target], check=True, env=environment, timeout=120)
     return np.load(target)

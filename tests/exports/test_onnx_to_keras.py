@@ -13,7 +13,7 @@ def to_keras(everything_installed):
     from pawsight.models.keras_networks import import_keras
 
     import_keras()
-    from pawsight.exports.child.onnx_to_keras import to_keras
+    from pawsight.exports.subprocesses.onnx_to_keras import to_keras
 
     return to_keras
 
@@ -165,7 +165,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_no_stock_layer_expresses_is_refused_by_name(to_keras, text):
-    from pawsight.exports.child.onnx_to_keras import Untranslatable
+    from pawsight.exports.subprocesses.onnx_to_keras import Untranslatable
 
     with pytest.raises(Untranslatable) as told:
         to_keras(REFUSED[text]())
@@ -175,7 +175,7 @@ def test_what_no_stock_layer_expresses_is_refused_by_name(to_keras, text):
 def test_attributes_are_plain_values(to_keras):
     from onnx import helper, numpy_helper
 
-    from pawsight.exports.child.onnx_to_keras import attributes
+    from pawsight.exports.subprocesses.onnx_to_keras import attributes
 
     told = attributes(helper.make_node("Any", [], ["y"], mode="edge", value=numpy_helper.from_array(kernel(2)), axis=1))
     assert (told["mode"], told["axis"]) == ("edge", 1)
@@ -185,7 +185,7 @@ def test_attributes_are_plain_values(to_keras):
 def test_what_is_named_is_made_and_nothing_else(to_keras, tmp_path):
     import onnx
 
-    from pawsight.exports.child.make_keras import main
+    from pawsight.exports.subprocesses.make_keras import main
 
     onnx.save(small([node("Relu", ["x"], "y")]), tmp_path / "small.onnx")
     main([str(tmp_path / "small.onnx"), "keras", str(tmp_path / "model.keras")])

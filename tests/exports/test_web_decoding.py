@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 import shutil
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import PIL
@@ -17,9 +15,7 @@ from PIL import Image
 
 from pawsight.images.decode import DecodeSettings, decode
 
-_spec = importlib.util.spec_from_file_location("pawsight_tests_browser", Path(__file__).with_name("browser.py"))
-browser = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(browser)
+from . import browser
 
 PRELUDE = """
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -211,9 +207,9 @@ def test_a_short_film_behind_a_photograph_is_not_taken_for_scans(page):
 
 
 def test_a_worker_that_cannot_open_its_model_says_so_each_time(page):
-    script = """const {Helper} = await import("/static/helper.js");
-    const helper = new Helper({runtime: "/static/none.js", wasm: new ArrayBuffer(1), graph: new ArrayBuffer(1), facts: {}});
-    const told = () => helper.ask("examine", new ArrayBuffer(4)).catch((error) => `${error.constructor.name}: ${error.message}`);
+    script = """const {WorkerClient} = await import("/static/worker_client.js");
+    const helper = new WorkerClient({runtime: "/static/none.js", wasm: new ArrayBuffer(1), graph: new ArrayBuffer(1), facts: {}});
+    const told = () => helper.ask("selfTest", new ArrayBuffer(4)).catch((error) => `${error.constructor.name}: ${error.message}`);
     return [await told(), ...(await Promise.all([told(), told()]))];"""
     found = page.run(script)
     assert len(found) == 3

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+
+from . import serving as helpers
 
 
 @pytest.fixture(scope="session")
 def serving():
     """The module serving.py beside this file."""
-    spec = importlib.util.spec_from_file_location("pawsight_tests_serving", Path(__file__).with_name("serving.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return helpers
 
 
 @pytest.fixture(scope="session")

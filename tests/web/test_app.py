@@ -1,11 +1,19 @@
+"""The application: what each route returns, within limits, and how a request fails."""
+
 from __future__ import annotations
 
+import json
 import logging
 import re
+import shutil
 
 import pytest
 
+from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.predictor import load_predictor
 from pawsight.core.errors import BundleRefused
+from pawsight.web.app import report_of, validation_of
+from pawsight.web.problems import of_status
 
 RFC9457 = {"type", "title", "status", "detail", "instance", "request_id"}
 
@@ -139,13 +147,13 @@ def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(make_clie
 def test_the_bytes_of_all_requests_together_are_bounded(make_client):
     with make_client() as client:
         service = client.app.user_middleware[0].kwargs["service"]
-        service.budget.take(service.limits.buffer_bytes)
+        service.budget.add(service.limits.buffer_bytes)
         answer = post(client, b"x")
         told = problem(answer, 503)
         assert told["type"].endswith(":busy")
         assert "bytes" in told["detail"]
         assert answer.headers["retry-after"] == "1"
-        service.budget.give(service.limits.buffer_bytes)
+        service.budget.release(service.limits.buffer_bytes)
         assert service.budget.held == 0
 
 
@@ -157,7 +165,7 @@ def test_a_kind_of_body_that_holds_no_picture_is_refused(client):
 def test_an_address_without_meaning_and_a_wrong_method_are_problems(client):
     assert problem(client.get("/nowhere"), 404)["title"] == "There is nothing here"
     answer = client.get("/api/v1/predict")
-    assert problem(answer, 405)["title"] == "This cannot be done here"
+    assert problem(answer, 405)["title"] == "The method is not allowed here"
     assert answer.headers["allow"] == "POST"
     problem(client.get("/static/../app.py"), 404)
     problem(client.get("/static/%2e%2e/app.py"), 404)
@@ -275,12 +283,12 @@ def test_a_service_that_is_not_ready_says_so(make_client, serving):
 def test_an_answer_that_takes_too_long_is_given_up(make_client, serving, monkeypatch):
     import asyncio
 
-    from pawsight.web.room import EngineRoom
+    from pawsight.web.batcher import Batcher
 
     async def never(self, pixels):
         await asyncio.sleep(30)
 
-    monkeypatch.setattr(EngineRoom, "compute", never)
+    monkeypatch.setattr(Batcher, "compute", never)
     with make_client(request_seconds=0.4, receive_seconds=0.4) as client:
         told = problem(post(client, serving.picture("red")), 504)
         assert "0.4 s" in told["detail"]
@@ -344,3 +352,78 @@ def test_a_bundle_that_is_refused_at_the_start_ends_it(make_client):
 
     with pytest.raises(BundleRefused, match="It is broken"), make_client(opener=refuse):
         pass
+
+
+FIGURES = {"split": {"digest": "5" * 64}, "validation": {"pictures": 808, "accuracy": 0.99, "interval": [0.98, 0.995]}}
+
+
+@pytest.fixture
+def run(colour_bundle, tmp_path):
+    shutil.copytree(colour_bundle, tmp_path / "run" / "bundle")
+    return tmp_path / "run"
+
+
+def test_a_bundle_that_lies_alone_tells_nothing_more(run):
+    assert validation_of(read_bundle(run)) is None
+    assert report_of(read_bundle(run)) is None
+
+
+def test_the_figures_of_validation_are_read_from_the_run(run):
+    (run / "metrics.json").write_text(json.dumps(FIGURES))
+    assert validation_of(read_bundle(run)) == FIGURES["validation"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        json.dumps(FIGURES | {"validation": None}),
+        json.dumps(FIGURES | {"split": {"digest": "6" * 64}}),
+        json.dumps(FIGURES | {"validation": FIGURES["validation"] | {"accuracy": 99}}),
+        json.dumps(FIGURES | {"validation": FIGURES["validation"] | {"interval": [0.1]}}),
+        json.dumps(FIGURES | {"validation": FIGURES["validation"] | {"accuracy": float("nan")}}),
+        json.dumps(FIGURES) + " " * 2**22,  # right, and too long to be read for every visitor
+    ],
+)
+def test_figures_that_are_none_or_anothers_are_left_out(run, text):
+    (run / "metrics.json").write_text(text)
+    assert validation_of(read_bundle(run)) is None
+
+
+def test_the_report_is_served_where_it_can_do_nothing(run, make_client):
+    with make_client(opener=lambda: load_predictor(run)) as client:
+        assert client.get("/api/v1/model").json()["report"] is None
+        assert client.get("/api/v1/report").status_code == 404
+        (run / "report.html").write_text("<!doctype html><title>Report</title><style>p {}</style>")
+        (run / "metrics.json").write_text(json.dumps(FIGURES))
+        told = client.get("/api/v1/model").json()
+        assert told["report"] == "/api/v1/report"
+        assert told["validation"]["pictures"] == 808
+        answer = client.get(told["report"])
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert "script-src" not in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_report_is_behind_the_token(run, make_client):
+    (run / "report.html").write_text("secret")
+    with make_client(opener=lambda: load_predictor(run), token="a-word-nobody-knows") as client:
+        assert client.get("/api/v1/report").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("status", "answered", "detail"),
+    [
+        (404, 404, "There is no such address; /docs lists the addresses."),
+        (405, 405, "This address does not accept this method; /docs lists the methods."),
+        (406, 400, "Not Acceptable."),
+        (502, 500, "Bad Gateway."),
+    ],
+)
+def test_a_status_that_the_router_found_is_a_problem_in_words(status, answered, detail):
+    problem = of_status(status)
+    assert (problem.status, problem.detail) == (answered, detail)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from . import axe
+
 PHONE, DESK = (390, 844), (1280, 860)
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -34,14 +36,6 @@ else for (const kind of ["dragenter", "dragover", "drop"]) {
 }
 done();
 """
-
-
-@pytest.fixture(scope="module")
-def axe():
-    spec = importlib.util.spec_from_file_location("pawsight_tests_axe", Path(__file__).with_name("axe.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -383,7 +377,7 @@ def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, do
         page = Page(chromium, one.port)
         page.until(lambda: page.focused() == "token-word")
         page.one("#token-word").send_keys("guessed\n")
-        page.until(lambda: page.texts("#token-wrong")[0].startswith("That was not it"))
+        page.until(lambda: page.texts("#token-wrong")[0].startswith("This token is wrong"))
         page.one("#token-word").send_keys("a-word-that-nobody-knows\n")
         page.ready()
         page.choose(colours["red"])
@@ -490,7 +484,7 @@ def test_the_description_is_shown_to_people_with_every_answer_and_limit(page, pr
         *(pytest.param(*how, marks=pytest.mark.slow) for how in ((PHONE, False), (DESK, True))),
     ],
 )
-def test_nothing_is_out_of_place_or_out_of_reach(chromium, fifty, serving, axe, size, dark):
+def test_nothing_is_out_of_place_or_out_of_reach(chromium, fifty, serving, size, dark):
     page = Page(chromium, fifty.port, size=size, dark=dark).ready()
     page.one("#classes summary").click()
     assert axe.violations(chromium) == []

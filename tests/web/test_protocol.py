@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pawsight.web.limits import Limits
-from pawsight.web.protocol import guarded
+from pawsight.web.protocol import limited_protocol
 
 CHUNKED = b"POST %s HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET %s HTTP/1.1\r\nHost: here\r\n%s\r\n"
@@ -73,7 +73,7 @@ def held(talk, **limits):
 
         house, state, lines = House(), ServerState(), []
         config = uvicorn.Config(house, log_config=None, lifespan="off", ws="none", interface="asgi3")
-        kind = guarded(Limits(**limits))
+        kind = limited_protocol(Limits(**limits))
         server = await asyncio.get_running_loop().create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
 
         async def call():

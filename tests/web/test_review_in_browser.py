@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import shutil
-import sys
 import time
-from pathlib import Path
 
 import pytest
+
+from .review_server import kept, make_session, served
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -25,8 +25,6 @@ pytestmark = [
         not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))), reason="needs pawsight[serve]"
     ),
 ]
-sys.path.insert(0, str(Path(__file__).parent))
-from review_desk import kept, make_desk, served  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +83,7 @@ def tree_of(folder):
 def test_keys_decide_and_what_they_decide_is_on_disk(browser, tmp_path):
     from selenium.webdriver.common.keys import Keys
 
-    with served(make_desk(tmp_path)) as address:
+    with served(make_session(tmp_path)) as address:
         before = tree_of(tmp_path / "data")
         opened(browser, address)
         assert text(browser, "question") == "Called cats. Is it dogs?"
@@ -113,7 +111,7 @@ def test_keys_decide_and_what_they_decide_is_on_disk(browser, tmp_path):
 def test_undo_brings_back_what_was_decided_before(browser, tmp_path):
     from selenium.webdriver.common.keys import Keys
 
-    with served(make_desk(tmp_path)) as address:
+    with served(make_session(tmp_path)) as address:
         opened(browser, address)
         press(browser, "d", Keys.ARROW_LEFT, "k")
         soon(lambda: kept(tmp_path) == [("train/cats/0.png", "keep", "")])
@@ -125,17 +123,17 @@ def test_undo_brings_back_what_was_decided_before(browser, tmp_path):
 
 
 def test_the_page_goes_on_where_it_was_left(browser, tmp_path):
-    first = make_desk(tmp_path)
+    first = make_session(tmp_path)
     first.decide(0, "keep")
     first.decide(1, "relabel", "dogs")
-    with served(make_desk(tmp_path, decisions=first.decisions)) as address:
+    with served(make_session(tmp_path, decisions=first.decisions)) as address:
         opened(browser, address)
         assert text(browser, "count") == "3 of 4, 2 decided"
         assert len(browser.find_elements("css selector", "#film .decided")) == 2
 
 
 def test_buttons_do_what_keys_do(browser, tmp_path):
-    with served(make_desk(tmp_path)) as address:
+    with served(make_session(tmp_path)) as address:
         opened(browser, address, PHONE)
         browser.find_element("css selector", "[data-do=drop]").click()
         soon(lambda: kept(tmp_path) == [("train/cats/0.png", "drop", "")])
@@ -145,7 +143,7 @@ def test_buttons_do_what_keys_do(browser, tmp_path):
 def test_filters_choose_what_is_listed(browser, tmp_path):
     from selenium.webdriver.support.ui import Select
 
-    with served(make_desk(tmp_path)) as address:
+    with served(make_session(tmp_path)) as address:
         opened(browser, address)
         press(browser, "k")
         show = Select(browser.find_element("id", "show"))
@@ -161,7 +159,7 @@ def test_of_two_hundred_classes_one_is_found_by_its_name(browser, tmp_path):
     from selenium.webdriver.common.keys import Keys
 
     classes = [f"breed {number:03d}" for number in range(200)]
-    with served(make_desk(tmp_path, classes=classes)) as address:
+    with served(make_session(tmp_path, classes=classes)) as address:
         opened(browser, address)
         assert len(browser.find_elements("css selector", "#classes button")) == 10
         press(browser, "/")
@@ -176,7 +174,7 @@ def test_of_two_hundred_classes_one_is_found_by_its_name(browser, tmp_path):
 def test_the_keys_are_explained_and_do_nothing_behind_the_explanation(browser, tmp_path):
     from selenium.webdriver.common.keys import Keys
 
-    with served(make_desk(tmp_path)) as address:
+    with served(make_session(tmp_path)) as address:
         opened(browser, address)
         press(browser, "?")
         soon(lambda: browser.find_element("id", "help").is_displayed())
@@ -188,8 +186,8 @@ def test_the_keys_are_explained_and_do_nothing_behind_the_explanation(browser, t
 
 
 def test_a_decision_that_was_not_kept_is_taken_back_and_told(browser, tmp_path):
-    desk = make_desk(tmp_path)
-    with served(desk) as address:
+    session = make_session(tmp_path)
+    with served(session) as address:
         opened(browser, address)
     press(browser, "d")
     soon(lambda: browser.find_element("id", "alert").is_displayed())
@@ -200,7 +198,7 @@ def test_a_decision_that_was_not_kept_is_taken_back_and_told(browser, tmp_path):
 
 @pytest.mark.parametrize(("size", "dark"), [((320, 640), True), (PHONE, False), (DESK, True)])
 def test_nothing_is_beyond_the_edge_and_all_has_a_name(browser, tmp_path, size, dark):
-    with served(make_desk(tmp_path, classes=("cats " * 20, "dogs"))) as address:
+    with served(make_session(tmp_path, classes=("cats " * 20, "dogs"))) as address:
         opened(browser, address, size, dark=dark)
         soon(lambda: browser.execute_script("return document.getElementById('picture').naturalWidth") > 0)
         wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -252,7 +252,7 @@ def test_a_full_queue_says_when_to_ask_again(tight, serving):
     for thread in threads:
         thread.join()
     assert {status for status, *_ in seen} == {200, 503}
-    assert {tuple(told) for status, *told in seen if status == 503} == {("1", "Too much to do")}
+    assert {tuple(told) for status, *told in seen if status == 503} == {("1", "The service is busy")}
     assert tight.ask("POST", "/api/v1/predict", body, **KINDS)[0] == 200
 
 

@@ -23,7 +23,7 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
                 f"--{limit.name.replace('_', '-')}",
                 type=int if limit.type == "int" else float,
                 metavar=limit.metadata["unit"].upper(),
-                help=f"{limit.metadata['told']}  [default: {limit.default:g}]",
+                help=f"{limit.metadata['help']}  [default: {limit.default:g}]",
             )(command)
     return command
 
@@ -49,7 +49,7 @@ def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **ty
     """
     from pawsight.commands.serve import check_installed
     from pawsight.commands.serve import serve as job
-    from pawsight.web.config import read_config
+    from pawsight.web.limits import read_config
 
     options = read_config(config) if config is not None else {}
     options |= {name: value for name, value in typed.items() if value not in (None, ())}

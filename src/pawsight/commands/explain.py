@@ -17,8 +17,7 @@ from pawsight.commands.named import answered, named
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import write_bytes
-from pawsight.explanation.explainer import Asked, Explainer
-from pawsight.explanation.heat import Box, HeatMap
+from pawsight.explanation.heatmap import Box, Explainer, HeatMap, MethodChoice
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import Decoded, decode
 from pawsight.images.loader import read_regular_file
@@ -64,7 +63,7 @@ def explain(
     *,
     out: str | os.PathLike[str] = "explained",
     label: str = "",
-    method: Asked = "auto",
+    method: MethodChoice = "auto",
     progress: Progress = SILENT,
 ) -> Iterator[Explained]:
     """Draw where a classifier looked, as NAME.explained.png, one file for each picture; none is ever overwritten.

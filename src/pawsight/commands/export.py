@@ -22,10 +22,10 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import METRICS, SPLITS
 from pawsight.data.folders import Candidate
 from pawsight.evaluation.report import aligned
-from pawsight.exports.int8 import CALIBRATION_PICTURES, Cost, check_cost, measure_cost, quantise, twin_of
-from pawsight.exports.target import REDUCED, Exported, Order
-from pawsight.exports.targets import TARGETS, chosen
-from pawsight.exports.write import check_places, write
+from pawsight.exports.export_context import REDUCED, ExportContext, Exported
+from pawsight.exports.int8 import CALIBRATION_PICTURES, Cost, check_cost, int8_reference, measure_cost, quantise
+from pawsight.exports.targets import TARGETS, choose_targets
+from pawsight.exports.write import check_folders, write
 from pawsight.images.decode import Pixels
 from pawsight.images.loader import load
 
@@ -81,16 +81,16 @@ def export(
         PawsightError: the bundle is refused, something is not installed, or the disk refuses.
     """
     names = [name.strip() for name in (to.split(",") if isinstance(to, str) else to)]
-    targets = chosen(names, int8=int8)
+    targets = choose_targets(names, int8=int8)
     place = Path(run).expanduser()
     folder = run_of(place)
     target = Path(out).expanduser() if out is not None else _default(folder, place)
-    check_places(targets, target, int8=int8)
+    check_folders(targets, target, int8=int8)
     runtime = None if browser_runtime is None else Path(browser_runtime).expanduser()
     bundle = read_bundle(place)
     reduced, twin, cost = _reduced(bundle, folder, allow_loss, progress) if int8 else (None, None, None)
-    order = Order(bundle=bundle, run=folder, licence=licence, browser_runtime=runtime)
-    exports = write(order, targets, target, reduced=reduced, twin=twin, progress=progress)
+    order = ExportContext(bundle=bundle, run=folder, licence=licence, browser_runtime=runtime)
+    exports = write(order, targets, target, reduced=reduced, reference=twin, progress=progress)
     return ExportReport(bundle=bundle.folder, out=target, exports=tuple(exports), int8=cost)
 
 
@@ -135,7 +135,7 @@ def _reduced(
         progress=progress,
     )
     check_cost(cost, allow_loss=allow_loss)
-    return reduced, twin_of(bundle, reduced), cost
+    return reduced, int8_reference(bundle, reduced), cost
 
 
 def _calibration(bundle: Bundle, candidates: Sequence[Candidate], threads: int) -> Pixels:
@@ -158,7 +158,7 @@ def _export_json(one: Exported) -> dict[str, Any]:
         "file": TARGETS[one.target].file,
         "bytes": one.size,
         "files": dict(one.files),
-        "sitting": None if one.sitting is None else asdict(one.sitting),
+        "sitting": None if one.self_test is None else asdict(one.self_test),
     }
 
 
@@ -167,7 +167,7 @@ def summary(report: ExportReport) -> list[str]:
     rows = [["export", "opens", "MB", "largest difference", "labels flipped", "s to load"]]
     for one in report.exports:
         opens = f"{one.folder.name}/{TARGETS[one.target].file}"
-        sat = one.sitting
+        sat = one.self_test
         told = ["-", "-", "-"] if sat is None else [
             f"{sat.difference:.1e}", f"{sat.flips} of {sat.pictures}", f"{sat.load_seconds:.2f}"
         ]  # fmt: skip

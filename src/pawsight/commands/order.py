@@ -16,7 +16,7 @@ from pawsight.classifier.trust import Caution
 from pawsight.core.errors import WrongUsage
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch
-from pawsight.distributed.pool import Pool
+from pawsight.distributed.ray_actors import Pool
 from pawsight.models.recipes import RecipeOptions
 
 _BOTH = ("validation", "test")

@@ -135,10 +135,10 @@ def open_page(
         MissingExtra: pawsight[serve] is not installed. WrongUsage: the port is taken.
     """
     check_page()
-    from pawsight.web.review import Desk, serve_review
+    from pawsight.web.review_page import ReviewSession, serve_review
 
     board, files = board_of(report.material, report.near, report.ranking, run=report.run)
-    desk = Desk(board, files, report.run / PATCH, decisions_of(report.run))
+    desk = ReviewSession(board, files, report.run / PATCH, decisions_of(report.run))
     serve_review(desk, port=port, ready=ready, stop=stop)
     return _decided(desk.decisions, report.run)
 

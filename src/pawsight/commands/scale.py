@@ -17,13 +17,12 @@ from pawsight.classifier.bundle import CARD, read_bundle
 from pawsight.core.errors import WrongUsage, require_extra
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of_file
-from pawsight.distributed.local import parts_here
+from pawsight.distributed.answer_folder import SHARD, AnswerFolder, Parts, begin, locked, opened, resume
 from pawsight.distributed.parts import Tally
-from pawsight.distributed.pool import Pool
-from pawsight.distributed.pooled import parts_by_pool
+from pawsight.distributed.path_lists import paths_of
+from pawsight.distributed.ray_actors import Pool
 from pawsight.distributed.remote import is_url
-from pawsight.distributed.sources import paths_of
-from pawsight.distributed.work import SHARD, Parts, Work, begin, held, opened, resume
+from pawsight.distributed.worker import parts_by_pool, parts_here
 
 EngineName = Literal["local", "ray"]
 
@@ -97,7 +96,7 @@ def predict_to(
         opened(folder)  # before a lock is put into a folder that is no work's
     else:
         begin(folder, paths, bundle=digest, classes=classes, shard=shard or SHARD, progress=progress)
-    with held(folder):
+    with locked(folder):
         work = opened(folder)
         if begun:
             resume(folder, paths, bundle=digest, classes=classes, shard=shard, progress=progress)
@@ -110,13 +109,13 @@ def predict_to(
     return ScaleReport(os.fspath(out), engine, tally, work.parts, found, classes, digest, seconds)
 
 
-def _finish(work: Work, parts: Parts, progress: Progress) -> None:
+def _finish(work: AnswerFolder, parts: Parts, progress: Progress) -> None:
     missing = set(work.missing())
-    done = work.stamp.pictures - sum(map(work.size, missing))
-    with progress.stage("Classifying", work.stamp.pictures, "pictures") as step, closing(parts):
+    done = work.manifest.pictures - sum(map(work.size, missing))
+    with progress.stage("Classifying", work.manifest.pictures, "pictures") as step, closing(parts):
         step.advance(done)
         for index, part in parts:
-            work.keep(index, part)
+            work.add(index, part)
             step.advance(work.size(index) if index in missing else 0)
             missing.discard(index)
 

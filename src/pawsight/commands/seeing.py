@@ -18,8 +18,8 @@ from pawsight.core.errors import WrongUsage, require_extra
 from pawsight.data.dataset import FileRead, PixelSink, read_files, store_facts
 from pawsight.data.facts import facts_from_bytes, known_facts
 from pawsight.data.folders import Candidate
-from pawsight.distributed.pool import Pool
-from pawsight.distributed.seeing import Kept, Look, Sight, looks_by_pool
+from pawsight.distributed.feature_extraction import CachedFeatures, Extracted, FrozenBackbone, extract_by_pool
+from pawsight.distributed.ray_actors import Pool
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.efficientnet_onnx import backbone_onnx
 from pawsight.models.recipes import FEATURE_METHODS, Recipe
@@ -87,15 +87,15 @@ class SeenByPool:
         place, recipe = self.place, self.recipe
         with place.stopwatch.stage("backbone"):
             graph = backbone_onnx(recipe.backbone, recipe.image_px)
-            sight = Sight(graph, settings, best_precision(place.machine))
+            sight = FrozenBackbone(graph, settings, best_precision(place.machine))
         self.until.enter_context(self.pool.running())
         return store_facts(self._seen(candidates, sight, cache, sink), cache)
 
     def _seen(
-        self, candidates: Sequence[Candidate], sight: Sight, cache: Cache, sink: FeatureSink
+        self, candidates: Sequence[Candidate], sight: FrozenBackbone, cache: Cache, sink: FeatureSink
     ) -> Iterator[FileRead]:
         paths = [abspath(one.path) for one in candidates]
-        looks = looks_by_pool(sight, paths, Kept(cache.folder, sink.space, sink.width), self.pool)
+        looks = extract_by_pool(sight, paths, CachedFeatures(cache.folder, sink.space, sink.width), self.pool)
         for candidate, look in zip(candidates, looks, strict=True):
             seen = _taken(candidate, look, cache, sink)
             if seen is None:  # the cache has lost what it had when the worker asked
@@ -104,7 +104,7 @@ class SeenByPool:
         self.until.close()
 
 
-def _taken(candidate: Candidate, look: Look, cache: Cache, sink: FeatureSink) -> FileRead | None:
+def _taken(candidate: Candidate, look: Extracted, cache: Cache, sink: FeatureSink) -> FileRead | None:
     """Hand the features on and return the rest; None where something that was known is not there any more."""
     if look.problem:
         return FileRead(candidate, look.sha256, None, False, None, look.problem)

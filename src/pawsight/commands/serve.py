@@ -73,9 +73,9 @@ def serve(
     find_bundle(Path(run).expanduser())
     token = _read_token(token_file, progress) if token_file is not None else ""
     listener = _listen(host, port)
-    from pawsight.web.server import Settings, serve_here
+    from pawsight.web.server import ServiceSettings, serve_here
 
-    settings = Settings(
+    settings = ServiceSettings(
         run=os.fspath(run),
         limits=limits or Limits(),
         token=token,
@@ -142,7 +142,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _hosts(host: str, allowed: Sequence[str]) -> tuple[str, ...]:
-    from pawsight.web.headers import LOOPBACK_NAMES
+    from pawsight.web.middleware import LOOPBACK_NAMES
 
     named = {name.lower() for name in allowed}
     return tuple(sorted({host, *LOOPBACK_NAMES, *named} if _is_loopback(host) else named))

@@ -1,10 +1,7 @@
-"""One part of the answers: a Parquet file with a row for each picture, and what its footer says of it.
+"""One part of the answers: a Parquet file with a row for each picture, and a footer that says what it belongs to.
 
-Enters: predictions in the order of the list, and the `Stamp` of the work they belong to. Leaves: the bytes of a file;
-later its `Tally`. Does not know: where the file lies, who computed it.
-
-Columns: `path`, `sha256`, `label`, `probability`, `probabilities` (in the order of the classes, which stand in the
-footer), `verdict`, `error`. Where there is an error the others are null, but for the hash if the file could be read.
+Columns: `path`, `sha256`, `label`, `probability`, `probabilities` (in the order of the classes in the footer),
+`verdict`, `error`. Where there is an error the others are null, except the hash where the file could be read.
 """
 
 from __future__ import annotations
@@ -23,11 +20,11 @@ _FOOTER = b"pawsight"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """Which work a part belongs to; equal stamps and equal machines give equal answers."""
+class Manifest:
+    """What a part belongs to; equal manifests on equal machines give equal answers."""
 
-    bundle: str  # sha256 of the bundle's card, which has those of all its files
-    paths: str  # sha256 over the list of paths
+    bundle: str  # sha256 of the bundle's card, which holds those of its files
+    paths: str  # sha256 of the list of paths
     shard: int  # paths in each part but the last
     pictures: int  # paths in the list
     classes: tuple[str, ...]
@@ -35,20 +32,20 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many pictures got which kind of answer."""
+    """How many pictures got each kind of answer."""
 
     pictures: int = 0
     answered: int = 0
     unsure: int = 0
-    unlike: int = 0  # unlike anything seen
+    unlike: int = 0  # like nothing in the training pictures
     errors: int = 0
 
     def __add__(self, other: Tally) -> Tally:
-        mine, theirs = asdict(self), asdict(other)
-        return Tally(**{name: mine[name] + theirs[name] for name in mine})
+        left, right = asdict(self), asdict(other)
+        return Tally(**{name: left[name] + right[name] for name in left})
 
 
-def part_of(rows: Iterable[tuple[str, Prediction]], stamp: Stamp, *, index: int, precision: str) -> bytes:
+def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index: int, precision: str) -> bytes:
     """Return the Parquet file of one part.
 
     Args:
@@ -59,48 +56,40 @@ def part_of(rows: Iterable[tuple[str, Prediction]], stamp: Stamp, *, index: int,
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kept = [_row(sha256, answer, stamp.classes) for sha256, answer in rows]
-    said = {**asdict(stamp), "part": index, "precision": precision, "tally": asdict(_tally(kept))}
-    schema = _schema().with_metadata({_FOOTER: json.dumps(said).encode()})
+    columns = [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("sha256", pa.string()),
+        pa.field("label", pa.string()),
+        pa.field("probability", pa.float32()),
+        pa.field("probabilities", pa.list_(pa.float32())),
+        pa.field("verdict", pa.string()),
+        pa.field("error", pa.string()),
+    ]
+    table = [_row(sha256, answer, manifest.classes) for sha256, answer in rows]
+    footer = {**asdict(manifest), "part": index, "precision": precision, "tally": asdict(_tally(table))}
+    schema = pa.schema(columns, metadata={_FOOTER: json.dumps(footer).encode()})
     out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(kept, schema=schema), out, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(table, schema=schema), out, compression="zstd")
     return out.getvalue()
 
 
-def tally_of(part: Path, stamp: Stamp, *, index: int) -> Tally | None:
-    """Return what a part's footer says, None where this is not that part of this work."""
+def tally_of(part: Path, manifest: Manifest, *, index: int) -> Tally | None:
+    """Return the tally in a part's footer, None where the file is not that part of this manifest."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        footer = pq.read_schema(part).metadata or {}
-        said = json.loads(footer[_FOOTER])
-        tally = Tally(**said.pop("tally"))
+        footer = json.loads((pq.read_schema(part).metadata or {})[_FOOTER])
+        tally = Tally(**footer.pop("tally"))
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
         return None
-    wanted = json.loads(json.dumps({**asdict(stamp), "part": index}))
-    return tally if all(said.get(name) == value for name, value in wanted.items()) else None
+    expected = json.loads(json.dumps({**asdict(manifest), "part": index}))
+    return tally if all(footer.get(name) == value for name, value in expected.items()) else None
 
 
 def legible(text: str) -> str:
-    """Return text that every Parquet reader takes: bytes of file names that are no UTF-8 become escapes."""
+    """Return text that every Parquet reader accepts: bytes of file names that are not UTF-8 become escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _schema() -> Any:
-    import pyarrow as pa
-
-    return pa.schema(
-        [
-            pa.field("path", pa.string(), nullable=False),
-            pa.field("sha256", pa.string()),
-            pa.field("label", pa.string()),
-            pa.field("probability", pa.float32()),
-            pa.field("probabilities", pa.list_(pa.float32())),
-            pa.field("verdict", pa.string()),
-            pa.field("error", pa.string()),
-        ]
-    )
 
 
 def _row(sha256: str, answer: Prediction, classes: Sequence[str]) -> dict[str, Any]:
@@ -116,11 +105,11 @@ def _row(sha256: str, answer: Prediction, classes: Sequence[str]) -> dict[str, A
 
 
 def _tally(rows: Sequence[dict[str, Any]]) -> Tally:
-    verdicts = [row["verdict"] for row in rows]
+    decisions = [row["verdict"] for row in rows]
     return Tally(
         pictures=len(rows),
-        answered=verdicts.count(ANSWERED),
-        unsure=verdicts.count(UNSURE),
-        unlike=verdicts.count(UNLIKE),
+        answered=decisions.count(ANSWERED),
+        unsure=decisions.count(UNSURE),
+        unlike=decisions.count(UNLIKE),
         errors=sum(row["error"] is not None for row in rows),
     )

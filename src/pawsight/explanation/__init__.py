@@ -1,4 +1,1 @@
-"""Where a classifier looked: a heat map for one picture and one class, and the picture with the map on it.
-
-Enters: a `Predictor` and decoded pixels. Leaves: a `HeatMap`, the bytes of a PNG. Does not know: files, training.
-"""
+"""Heat maps: where in a picture a classifier sees a class, computed exactly or by occlusion, and drawn."""

@@ -1,11 +1,8 @@
-"""A picture with a heat map on it.
+"""Draws a heat map on its picture, as a PNG.
 
-Enters: the pixels of a picture and a `HeatMap`. Leaves: the bytes of a PNG. Does not know: classifiers, files.
-
-The picture turns grey, so that colour means heat and nothing else. Colours run from dark violet over orange to pale
-yellow, evenly to the eye and rising in lightness all the way: they read alike for colour-blind eyes and in print. The
-stronger the heat, the less of the picture shines through, but some always does. A white line goes round the smallest
-area that holds half of all heat, the one that is named in words.
+The picture turns grey, so that colour means heat only. Colours go from dark violet over orange to pale yellow, with
+even steps and rising lightness, so they also read in print and for colour-blind readers. A white line surrounds the
+smallest area that holds half of the heat, the one that `HeatMap.place` names in words.
 """
 
 from __future__ import annotations
@@ -16,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from pawsight.explanation.heat import HeatMap, core_level, finer
+from pawsight.explanation.heatmap import HeatMap, core_level, finer
 from pawsight.images.decode import Pixels
 
 LARGEST_PX = 640  # longer side of the picture drawn
-_LEAST_PX = 320  # a smaller picture is drawn this large, so that the heat can be seen
-_OPAQUE = 0.6  # share of the colour in what is seen, where the heat is greatest
+_LEAST_PX = 320  # longer side at which a smaller picture is drawn
+_OPAQUE = 0.6  # opacity of the colour where the heat is greatest
 _FAINT = 0.1  # heat below which nothing is painted
 _DIMMED = 0.85  # brightness of the grey picture, so that the pale end of the colours stands out on white
 _LINE_PX = 2
@@ -40,26 +37,26 @@ def overlay(picture: Pixels, heat: HeatMap) -> bytes:
     """Draw a heat map over its picture.
 
     Args:
-        picture: pixels (H, W, 3) uint8 of the whole picture, upright; its proportions may differ from the picture's
-            own, e.g. a square it was stretched to, and are set right.
+        picture: pixels (H, W, 3) uint8 of the whole upright picture; a square that it was stretched to is brought back
+            to the proportions of `heat.size`.
         heat: the map.
 
     Returns:
-        A PNG, as the picture is shaped, of 640 pixels at most along its longer side.
+        A PNG with the proportions of the picture, its longer side 640 pixels at most.
     """
     size = drawn_size(heat.size)
     grey = _DIMMED * (np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC), np.float32) @ _GREY)
     values = finer(heat, size)
     share = _OPAQUE * np.clip((values - _FAINT) / (1 - _FAINT), 0, 1)[..., None] ** 0.7
-    seen = grey + share * (_coloured(values) - grey)
-    seen[_line(heat, size)] = 255
+    drawn = grey + share * (colours_of(values) - grey)
+    drawn[_line(heat, size)] = 255
     file = io.BytesIO()
-    Image.fromarray(np.rint(np.clip(seen, 0, 255)).astype(np.uint8)).save(file, "PNG")
+    Image.fromarray(np.rint(np.clip(drawn, 0, 255)).astype(np.uint8)).save(file, "PNG")
     return file.getvalue()
 
 
 def drawn_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return width and height at which a picture of a size is drawn."""
+    """Return the width and height at which a picture of this size is drawn."""
     longest = max(size)
     factor = min(max(longest, _LEAST_PX), LARGEST_PX) / longest
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
@@ -75,8 +72,8 @@ def _line(heat: HeatMap, size: tuple[int, int]) -> NDArray[np.bool_]:
     return line
 
 
-def _coloured(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the colours (H, W, 3) of values from 0 to 1, between two anchors each."""
+def colours_of(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the colours (H, W, 3) of values from 0 to 1, interpolated between two anchors."""
     place = np.clip(values, 0, 1) * (len(_COLOURS) - 1)
     below = np.minimum(place.astype(np.intp), len(_COLOURS) - 2)
     part = (place - below)[..., None]

@@ -1,10 +1,7 @@
-"""The graph in 8 bits, and what that costs: calibrated on training pictures, measured on validation pictures.
+"""The graph in 8 bits, calibrated on training pictures, and its cost, measured on validation pictures.
 
-Enters: a bundle, squares to calibrate on, labelled files to measure on. Leaves: ONNX in 8 bits with its `Cost`. Does
-not know: runs, folders of exports.
-
-Chosen by measurement (docs/decisions/0013-exports.md): NNCF on the ONNX graph, whose result serves ONNX Runtime and
-OpenVINO alike.
+NNCF quantises the ONNX graph; the result runs in ONNX Runtime and OpenVINO (docs/decisions/0013-exports.md has the
+measurements). subprocesses/make_int8.py calls it.
 """
 
 from __future__ import annotations
@@ -24,8 +21,8 @@ from pawsight.core.storage import scratch_folder
 from pawsight.data.folders import Candidate
 from pawsight.evaluation.compare import Gain, gain
 from pawsight.evaluation.intervals import Interval, wilson
-from pawsight.exports.children import run_maker
-from pawsight.exports.exam import flips_of
+from pawsight.exports.subprocesses import run_maker
+from pawsight.exports.verify import flips_of
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.graph import OOD_SCORE
@@ -36,28 +33,28 @@ _CHUNK = 128  # squares in memory at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One precision, measured."""
+class PrecisionFigures:
+    """Figures of one precision."""
 
     size: int  # bytes of the ONNX file
-    pictures_per_second: float  # by OpenVINO on this machine, decoding left out
+    pictures_per_second: float  # by OpenVINO on this machine, without decoding
     right: int
     accuracy: float
     interval: Interval  # Wilson, 95 %
-    unlike: int | None  # pictures called unlike anything seen; None without a guard
+    unlike: int | None  # pictures called out of distribution; None without a detector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What 8 bits cost and gain on the same pictures."""
+    """8 bits compared with float32 on the same pictures."""
 
     calibrated_on: int
     pictures: int
-    exact: Side
-    reduced: Side
+    exact: PrecisionFigures
+    reduced: PrecisionFigures
     gain: Gain  # of 8 bits over float32
     difference: float  # largest of a probability
-    flips: int  # best classes that are others
+    flips: int  # pictures whose best class is another
 
 
 def quantise(model: bytes, squares: Pixels) -> bytes:
@@ -68,16 +65,16 @@ def quantise(model: bytes, squares: Pixels) -> bytes:
         squares: pictures to calibrate on, (N, H, W, 3) uint8.
 
     Raises:
-        ExportRefused: the tool failed.
+        ExportRefused: NNCF failed.
     """
     with scratch_folder() as folder:
         source, pictures, target = (folder / name for name in ("f32.onnx", "squares.npy", "int8.onnx"))
         source.write_bytes(model)
         np.save(pictures, squares, allow_pickle=False)
-        if complaint := run_maker("make_int8", source, pictures, target):
+        if error := run_maker("make_int8", source, pictures, target):
             raise ExportRefused(
-                "The model could not be brought to int8.",
-                f"NNCF says: {complaint}",
+                "The model cannot be quantised to int8.",
+                f"NNCF says: {error}",
                 "Leave --int8 out.",
             )
         return target.read_bytes()
@@ -93,34 +90,46 @@ def measure_cost(
     cores: int,
     progress: Progress = SILENT,
 ) -> Cost:
-    """Compare float32 and 8 bits, picture by picture, in turns so that both meet the same machine.
+    """Compare float32 and 8 bits on the same pictures, alternately, so that the load of the machine is the same.
 
     Args:
         bundle: with the graph in float32.
         reduced: the graph in 8 bits.
-        candidates: labelled pictures that the bundle has not learnt; those that cannot be read are left out.
-        calibrated_on: pictures.
-        threads, cores: to decode and to compute with.
-        progress: told on the way.
+        candidates: labelled pictures that were not trained on; those that cannot be read are left out.
+        calibrated_on: number of pictures that `reduced` was calibrated on.
+        threads, cores: for decoding and for computing.
+        progress: advanced with each picture.
 
     Raises:
-        ExportRefused: there is no picture to measure on.
+        ExportRefused: there is no picture that can be read.
     """
     settings = bundle.card.decode
-    pair = [_Measured(model, bundle, cores) for model in (bundle.model, reduced)]
+    pair = [_MeasuredEngine(model, bundle, cores) for model in (bundle.model, reduced)]
     truths: list[str] = []
     with progress.stage("Measuring int8", len(candidates), "pictures") as step:
         for labels, squares in _chunks(candidates, settings, threads, step):
             truths += labels
-            for one in pair:
-                one.answer(squares)
+            for engine in pair:
+                engine.answer(squares)
     if not truths:
         raise ExportRefused("int8 cannot be measured.", "No validation picture could be read.", "Leave --int8 out.")
-    return _cost(bundle, pair, truths, calibrated_on)
+    index = {name: number for number, name in enumerate(bundle.card.classes)}
+    true = np.array([index[label] for label in truths], dtype=np.int64)
+    exact, small = (engine.output("probabilities") for engine in pair)
+    was, now = exact.argmax(axis=1) == true, small.argmax(axis=1) == true
+    return Cost(
+        calibrated_on=calibrated_on,
+        pictures=len(true),
+        exact=pair[0].figures(bundle, true),
+        reduced=pair[1].figures(bundle, true),
+        gain=gain(int((was & now).sum()), int((was & ~now).sum()), int((~was & now).sum()), int((~was & ~now).sum())),
+        difference=float(np.abs(exact - small).max()),
+        flips=flips_of(exact, small),
+    )
 
 
-class _Measured:
-    """An engine under measurement: its answers, and the seconds they took."""
+class _MeasuredEngine:
+    """An engine with its answers, and the seconds they took."""
 
     def __init__(self, model: bytes, bundle: Bundle, cores: int) -> None:
         self.size, self._seconds = len(model), 0.0
@@ -129,18 +138,17 @@ class _Measured:
         self._answers: list[dict[str, NDArray[np.float32]]] = []
 
     def answer(self, squares: Pixels) -> None:
-        begun = perf_counter()
+        start = perf_counter()
         self._answers.append(self._engine.run_all(squares))
-        self._seconds += perf_counter() - begun
+        self._seconds += perf_counter() - start
 
     def output(self, name: str) -> NDArray[np.float32]:
-        return np.concatenate([one[name] for one in self._answers])
+        return np.concatenate([outputs[name] for outputs in self._answers])
 
-    def side(self, bundle: Bundle, true: NDArray[np.int64]) -> Side:
-        """Return the figures."""
+    def figures(self, bundle: Bundle, true: NDArray[np.int64]) -> PrecisionFigures:
         right = int((self.output("probabilities").argmax(axis=1) == true).sum())
         guard = bundle.card.trust.guard
-        return Side(
+        return PrecisionFigures(
             size=self.size,
             pictures_per_second=len(true) / self._seconds,
             right=right,
@@ -153,12 +161,13 @@ class _Measured:
 def _chunks(
     candidates: Sequence[Candidate], settings: DecodeSettings, threads: int, step: Step
 ) -> Iterator[tuple[list[str], Pixels]]:
-    """Yield labels and squares of the pictures that can be read, some at a time."""
+    """Yield labels and squares of the pictures that can be read, a chunk at a time."""
     labels, squares = [], []
-    for one, loaded in zip(candidates, load([one.path for one in candidates], settings, threads=threads), strict=True):
+    paths = [candidate.path for candidate in candidates]
+    for candidate, loaded in zip(candidates, load(paths, settings, threads=threads), strict=True):
         step.advance()
         if loaded.decoded is not None:
-            labels.append(one.label)
+            labels.append(candidate.label)
             squares.append(loaded.decoded.pixels)
         if len(squares) == _CHUNK:
             yield labels, np.stack(squares)
@@ -167,27 +176,11 @@ def _chunks(
         yield labels, np.stack(squares)
 
 
-def _cost(bundle: Bundle, pair: Sequence[_Measured], truths: Sequence[str], calibrated_on: int) -> Cost:
-    index = {name: number for number, name in enumerate(bundle.card.classes)}
-    true = np.array([index[label] for label in truths], dtype=np.int64)
-    exact, reduced = (one.output("probabilities") for one in pair)
-    was, now = exact.argmax(axis=1) == true, reduced.argmax(axis=1) == true
-    return Cost(
-        calibrated_on=calibrated_on,
-        pictures=len(true),
-        exact=pair[0].side(bundle, true),
-        reduced=pair[1].side(bundle, true),
-        gain=gain(int((was & now).sum()), int((was & ~now).sum()), int((~was & now).sum()), int((~was & ~now).sum())),
-        difference=float(np.abs(exact - reduced).max()),
-        flips=flips_of(exact, reduced),
-    )
-
-
 def check_cost(cost: Cost, *, allow_loss: bool) -> None:
-    """Refuse 8 bits that may lose too much.
+    """Refuse 8 bits that may lose too much accuracy.
 
     Raises:
-        ExportRefused: the lower end of the paired interval loses more than `MOST_LOST` points.
+        ExportRefused: the lower end of the paired interval is a loss of more than `MOST_LOST` points.
     """
     low, high = cost.gain.interval
     if low < -MOST_LOST and not allow_loss:
@@ -196,11 +189,11 @@ def check_cost(cost: Cost, *, allow_loss: bool) -> None:
             f"On {cost.pictures:,} validation pictures it gains {cost.gain.points:+.1f} points over float32, 95 %"
             f" interval {low:+.1f} to {high:+.1f}: {cost.gain.only_first:,} are right in float32 alone,"
             f" {cost.gain.only_second:,} in int8 alone.",
-            "Leave --int8 out, measure on more validation pictures, or take the loss with --allow-loss.",
+            "Leave --int8 out, measure on more validation pictures, or accept the loss with --allow-loss.",
         )
 
 
-def twin_of(bundle: Bundle, reduced: bytes) -> NDArray[np.float32]:
-    """Return what the graph in 8 bits answers to the bundle's exam where its accuracy is measured, (K, C)."""
+def int8_reference(bundle: Bundle, reduced: bytes) -> NDArray[np.float32]:
+    """Return the 8-bit graph's probabilities (K, C) for the self-test, in the engine that measures its accuracy."""
     engine = Engine(reduced, image_px=bundle.card.decode.image_px, precision="f32", streams=1)
     return engine.run_all(bundle.exam.pictures)["probabilities"]

@@ -1,10 +1,8 @@
-"""Keras, SavedModel and LiteRT: the bundle's graph rebuilt from Keras's stock layers, in a process of its own.
+"""The targets keras, saved-model and litert: the graph rebuilt from stock Keras layers, in a process of its own.
 
-Enters: an `Order`. Leaves: model.keras, the folder model/, model.tflite, as wanted. Does not know: TensorFlow.
-
-The format .keras has no place for more than its own; a SavedModel carries pawsight.json in assets.extra/, as the format
-foresees. A .tflite may have files appended as a zip, as its metadata does with lists of labels: pawsight.json and
-labels.txt lie there.
+subprocesses/make_keras.py makes the files. A SavedModel has pawsight.json in assets.extra/, which the format reserves
+for it. A .tflite may have a zip appended, as its own metadata does: pawsight.json and labels.txt are in it. A .keras
+file has no place for metadata.
 """
 
 from __future__ import annotations
@@ -13,44 +11,38 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pawsight.core.errors import ExportRefused
 from pawsight.core.storage import scratch_folder, write_json
 from pawsight.core.text import visible
-from pawsight.exports.children import run_maker
-from pawsight.exports.facts import FACTS, facts_of
-from pawsight.exports.target import Order
+from pawsight.exports.export_context import METADATA_FILE, ExportContext, metadata_of
+from pawsight.exports.subprocesses import run_maker
 
 LABELS = "labels.txt"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)  # so that equal models are equal files
 
 
-def make_keras_family(order: Order, places: Mapping[str, Path]) -> None:
-    """Write what is wanted of the three.
+def make_keras_family(context: ExportContext, paths: Mapping[str, Path]) -> None:
+    """Write those of the three that have a path.
 
     Raises:
-        ExportRefused: the graph has something that no stock layer is known for.
+        ExportRefused: the graph has an operator without a stock layer.
     """
-    facts = facts_of(order)
+    metadata = metadata_of(context)
     with scratch_folder() as folder:
         source = folder / "model.onnx"
-        source.write_bytes(order.onnx)
-        words = [word for name, place in places.items() for word in (name, place)]
-        if complaint := run_maker("make_keras", source, *words):
+        source.write_bytes(context.onnx)
+        arguments = [argument for name, path in paths.items() for argument in (name, path)]
+        if error := run_maker("make_keras", source, *arguments):
             raise ExportRefused(
-                f"The export to {', '.join(places)} is refused: the model cannot be rebuilt in Keras.",
-                f"The converter says: {complaint}",
+                f"The export to {', '.join(paths)} is refused: the model cannot be rebuilt in Keras.",
+                f"The converter says: {error}",
                 "Export to onnx or openvino, which hold any model.",
             )
-    if "saved-model" in places:
-        write_json(places["saved-model"] / "assets.extra" / FACTS, facts)
-    if "litert" in places:
-        _append(places["litert"], facts)
-
-
-def _append(model: Path, facts: Mapping[str, Any]) -> None:
-    labels = "".join(f"{visible(name)}\n" for name in facts["classes"])
-    with zipfile.ZipFile(model, "a", zipfile.ZIP_STORED) as archive:
-        for name, text in ((FACTS, json.dumps(facts, indent=2)), (LABELS, labels)):
-            archive.writestr(zipfile.ZipInfo(name, _NO_DATE), text)
+    if "saved-model" in paths:
+        write_json(paths["saved-model"] / "assets.extra" / METADATA_FILE, metadata)
+    if "litert" in paths:
+        labels = "".join(f"{visible(name)}\n" for name in metadata["classes"])
+        with zipfile.ZipFile(paths["litert"], "a", zipfile.ZIP_STORED) as archive:
+            for name, text in ((METADATA_FILE, json.dumps(metadata, indent=2)), (LABELS, labels)):
+                archive.writestr(zipfile.ZipInfo(name, _NO_DATE), text)

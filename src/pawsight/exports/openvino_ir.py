@@ -1,8 +1,6 @@
-"""OpenVINO's own format: model.xml, the graph, and model.bin, the weights as they are.
+"""The target openvino: model.xml, the graph, and model.bin, the weights.
 
-Enters: an `Order`. Leaves: the two files. Does not know: who runs them.
-
-OpenVINO halves the weights to float16 unless it is told not to; here it is told, so that the exam holds to 1e-3.
+By default OpenVINO rounds weights to float16. Here they stay float32, so that the self-test holds to 1e-3.
 """
 
 from __future__ import annotations
@@ -11,15 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pawsight.classifier.engine import openvino_core
-from pawsight.exports.facts import as_metadata, facts_of
-from pawsight.exports.target import Order
+from pawsight.exports.export_context import ExportContext, as_text, metadata_of
 
 
-def make_openvino(order: Order, places: Mapping[str, Path]) -> None:
-    """Write graph and weights; the metadata stands under `rt_info/pawsight` in the .xml."""
+def make_openvino(context: ExportContext, paths: Mapping[str, Path]) -> None:
+    """Write graph and weights; the metadata is under `rt_info/pawsight` in the .xml."""
     import openvino
 
-    model = openvino_core().read_model(order.onnx, b"")
-    for name, value in as_metadata(facts_of(order)).items():
+    model = openvino_core().read_model(context.onnx, b"")
+    for name, value in as_text(metadata_of(context)).items():
         model.set_rt_info(value, ["pawsight", name])
-    openvino.save_model(model, str(places["openvino"]), compress_to_fp16=False)
+    openvino.save_model(model, str(paths["openvino"]), compress_to_fp16=False)

@@ -1,25 +1,22 @@
-"""The table of formats: who wants another adds a line here and a module beside.
-
-Enters: names. Leaves: `Target`s. Does not know: bundles.
-"""
+"""The table of export formats. A new format is a row here and a function that writes it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from pawsight.core.errors import WrongUsage, require_extra
-from pawsight.exports.card import make_card
+from pawsight.exports.export_context import REDUCED, Target
 from pawsight.exports.keras_family import make_keras_family
+from pawsight.exports.model_card import make_card
 from pawsight.exports.onnx_file import make_onnx
 from pawsight.exports.openvino_ir import make_openvino
-from pawsight.exports.target import REDUCED, Target
-from pawsight.exports.web import MODEL, PAGE, make_web
+from pawsight.exports.web_page import MODEL, PAGE, make_web
 
 _TENSORFLOW = ("onnx", "keras", "tensorflow")
 
 TARGETS = {
-    one.name: one
-    for one in (
+    target.name: target
+    for target in (
         Target(
             name="onnx",
             file="model.onnx",
@@ -75,18 +72,18 @@ TARGETS = {
 }
 
 
-def chosen(names: Sequence[str], *, int8: bool) -> tuple[Target, ...]:
-    """Return what is named, each once, in the table's order.
+def choose_targets(names: Sequence[str], *, int8: bool) -> tuple[Target, ...]:
+    """Return the named formats, each once, in the order of the table.
 
     Raises:
-        WrongUsage: nothing is named, a name is unknown, or 8 bits are asked of formats that have none here.
-        MissingExtra: a format needs what is not installed.
+        WrongUsage: no format is named, a name is unknown, or none of the formats can hold 8 bits.
+        MissingExtra: a format needs a package that is not installed.
     """
     unknown = [name for name in names if name not in TARGETS]
     if unknown or not names:
         raise WrongUsage(
-            f"There is no export to {unknown[0]!r}." if unknown else "It is not said what to export to.",
-            f"There are: {', '.join(TARGETS)}.",
+            f"There is no export to {unknown[0]!r}." if unknown else "No export format is given.",
+            f"The formats are: {', '.join(TARGETS)}.",
             "Type for example --to onnx,card",
         )
     targets = tuple(target for name, target in TARGETS.items() if name in names)
@@ -94,14 +91,9 @@ def chosen(names: Sequence[str], *, int8: bool) -> tuple[Target, ...]:
         able = ", ".join(target.name for target in TARGETS.values() if target.has_reduced)
         raise WrongUsage(
             f"There is no int8 for {', '.join(target.name for target in targets)}.",
-            f"8 bits go to: {able}.",
+            f"Formats with 8 bits: {able}.",
             "Add one of them, or leave --int8 out.",
         )
-    _check_needs(targets, int8=int8)
-    return targets
-
-
-def _check_needs(targets: Sequence[Target], *, int8: bool) -> None:
     needs = {module: target.name for target in targets for module in target.needs}
     needs |= {"onnx": REDUCED, "nncf": REDUCED} if int8 else {}
     for module, wanted in needs.items():
@@ -109,5 +101,6 @@ def _check_needs(targets: Sequence[Target], *, int8: bool) -> None:
             "keras,export" if module in _TENSORFLOW[1:] else "train,export",
             module,
             needed_by=f"The export to {wanted}",
-            why="Without it Pawsight predicts, measures and explains.",
+            why="Writing a format needs the packages that write and read it.",
         )
+    return targets

@@ -1,22 +1,85 @@
-"""Makes exports: all that is asked for, examined, or nothing.
+"""Writes exports: all that are asked for, each verified by its self-test, or none.
 
-Enters: an `Order`, targets, a folder. Leaves: `Exported`s that stand on disk. Does not know: terminals, data sets.
+Each export is a folder with a pawsight.json that lists its files with their SHA-256. An earlier export may be replaced.
+A folder without that list, or with other or changed files, is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
-from pawsight.exports.exam import Expected, expected_of, sit
-from pawsight.exports.facts import facts_of
-from pawsight.exports.place import check_free, put, seal, workbench
-from pawsight.exports.target import EXACT, REDUCED, Exported, Make, Order, Sitting, Target
+from pawsight.core.storage import refusal, sha256_of_file, write_json
+from pawsight.exports.export_context import (
+    EXACT,
+    METADATA_FILE,
+    REDUCED,
+    ExportContext,
+    Exported,
+    Make,
+    Target,
+    metadata_of,
+)
+from pawsight.exports.verify import ExpectedOutputs, expected_outputs, verify
+
+
+def write(
+    context: ExportContext,
+    targets: Sequence[Target],
+    out: Path,
+    *,
+    reduced: bytes | None = None,
+    reference: NDArray[np.float32] | None = None,
+    progress: Progress = SILENT,
+) -> list[Exported]:
+    """Write exports below a folder, one folder each; if one is refused, none is written.
+
+    Args:
+        context: what to export.
+        targets: the formats.
+        out: the folder that holds them.
+        reduced: the graph in 8 bits as ONNX, also written, for the formats that can hold it.
+        reference: that graph's answers to the self-test where its accuracy was measured, (K, C).
+        progress: advanced with each format.
+
+    Raises:
+        BundleRefused: the bundle fails its own self-test. ExportRefused: an export does. StorageError: a file cannot be
+            written.
+    """
+    expected = expected_outputs(context.bundle)
+    batches: list[tuple[ExportContext, Sequence[Target], NDArray[np.float32] | None]] = [(context, targets, None)]
+    if reduced is not None:
+        able = [target for target in targets if target.has_reduced]
+        batches.append((replace(context, model=reduced, precision=REDUCED), able, reference))
+    with staging_folder(out) as staging, progress.stage("Exporting", None, "formats") as step:
+        made = []
+        for part, formats, probabilities in batches:
+            groups: dict[Make, list[Target]] = {}
+            for target in formats:
+                groups.setdefault(target.make, []).append(target)
+            for make, group in groups.items():
+                folders = {target.name: staging / folder_name(target, part.precision) for target in group}
+                for folder in folders.values():
+                    folder.mkdir()
+                make(part, {target.name: folders[target.name] / target.file for target in group})
+                for target in group:
+                    made.append(_verified(part, target, folders[target.name], expected, probabilities))
+                    step.advance()
+        for export in made:
+            put(export.folder, out / export.folder.name)
+    return [replace(export, folder=out / export.folder.name) for export in made]
 
 
 def folder_name(target: Target, precision: str) -> str:
@@ -24,89 +87,103 @@ def folder_name(target: Target, precision: str) -> str:
     return target.name if precision == EXACT else f"{target.name}-{precision}"
 
 
-def check_places(targets: Sequence[Target], out: Path, *, int8: bool) -> None:
-    """Make sure, before anything slow, that nothing of others would be overwritten.
+def _verified(
+    context: ExportContext,
+    target: Target,
+    folder: Path,
+    expected: ExpectedOutputs,
+    reference: NDArray[np.float32] | None,
+) -> Exported:
+    """Run the self-test of what was made, and write its result with the metadata."""
+    model = folder / (target.model or target.file)
+    result = verify(target, model, expected, reference=reference) if target.runtime else None
+    head = {"target": target.name, "file": target.file, "sitting": None if result is None else asdict(result)}
+    files = write_file_list(folder, {**head, **metadata_of(context)})
+    return Exported(target=target.name, precision=context.precision, folder=folder, files=files, self_test=result)
+
+
+def check_folders(targets: Sequence[Target], out: Path, *, int8: bool) -> None:
+    """Check, before anything slow, that no file of others would be overwritten.
 
     Raises:
         WrongUsage: a folder holds what no export wrote.
     """
     for target in targets:
-        check_free(out / folder_name(target, EXACT))
+        check_replaceable(out / folder_name(target, EXACT))
         if int8 and target.has_reduced:
-            check_free(out / folder_name(target, REDUCED))
+            check_replaceable(out / folder_name(target, REDUCED))
 
 
-def write(
-    order: Order,
-    targets: Sequence[Target],
-    out: Path,
-    *,
-    reduced: bytes | None = None,
-    twin: NDArray[np.float32] | None = None,
-    progress: Progress = SILENT,
-) -> list[Exported]:
-    """Write exports below a folder, one folder each; if one is refused, none is written.
-
-    Args:
-        order: what to export.
-        targets: to which formats.
-        out: the folder that holds them.
-        reduced: the graph in 8 bits as ONNX, written beside, for the formats that can hold it.
-        twin: what that graph answers to the exam where its accuracy was measured, (K, C).
-        progress: told of each format.
+def check_replaceable(folder: Path) -> None:
+    """Check that a folder is absent, empty, or an earlier export with unchanged files.
 
     Raises:
-        BundleRefused: the bundle fails its own exam. ExportRefused: an export does. StorageError: the disk refused.
+        WrongUsage: it is anything else.
     """
-    expected = expected_of(order.bundle)
-    with workbench(out) as bench, progress.stage("Exporting", None, "formats") as step:
-        made = []
-        for each, some, probabilities in _batches(order, targets, reduced, twin):
-            for group in _groups(some):
-                folders = {one.name: bench / folder_name(one, each.precision) for one in group}
-                _make(each, group, folders)
-                for one in group:
-                    made.append(_finished(each, one, folders[one.name], expected, probabilities))
-                    step.advance()
-        for each_made in made:
-            put(each_made.folder, out / each_made.folder.name)
-    return [replace(one, folder=out / one.folder.name) for one in made]
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise _not_overwritten(folder, "It is not a folder.")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    try:
+        listed = json.loads((folder / METADATA_FILE).read_text("utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        listed = None
+    if not isinstance(listed, dict):
+        raise _not_overwritten(folder, f"It holds files but no {METADATA_FILE} that lists them.")
+    for path in _files(folder):
+        name = path.relative_to(folder).as_posix()
+        if name != METADATA_FILE and (name not in listed or path.is_symlink() or listed[name] != sha256_of_file(path)):
+            raise _not_overwritten(folder, f"{name} was not written by an export, or was changed since.")
 
 
-def _batches(
-    order: Order, targets: Sequence[Target], reduced: bytes | None, twin: NDArray[np.float32] | None
-) -> list[tuple[Order, Sequence[Target], NDArray[np.float32] | None]]:
-    """Return what is to be written in each precision."""
-    exact: list[tuple[Order, Sequence[Target], NDArray[np.float32] | None]] = [(order, targets, None)]
-    if reduced is None:
-        return exact
-    able = [target for target in targets if target.has_reduced]
-    return [*exact, (replace(order, model=reduced, precision=REDUCED), able, twin)]
+def _not_overwritten(folder: Path, why: str) -> WrongUsage:
+    return WrongUsage(f"{folder} is not overwritten.", why, "Give another folder with --out, or move that one away.")
 
 
-def _groups(targets: Sequence[Target]) -> list[list[Target]]:
-    """Put those targets together that are made in one go."""
-    groups: dict[Make, list[Target]] = {}
-    for target in targets:
-        groups.setdefault(target.make, []).append(target)
-    return list(groups.values())
+@contextmanager
+def staging_folder(out: Path) -> Iterator[Path]:
+    """Make a temporary folder on the same disk as `out`, and remove it afterwards.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    staging = out / f".{secrets.token_hex(4)}.part"
+    existed = out.is_dir()
+    try:
+        staging.mkdir(parents=True)
+        yield staging
+    except OSError as error:
+        raise refusal("write the export", out, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if not existed and out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
 
 
-def _make(order: Order, group: Sequence[Target], folders: Mapping[str, Path]) -> None:
-    for folder in folders.values():
-        folder.mkdir()
-    group[0].make(order, {one.name: folders[one.name] / one.file for one in group})
+def write_file_list(folder: Path, metadata: Mapping[str, Any]) -> dict[str, int]:
+    """Write pawsight.json with the digests of all files of a folder, and return their sizes."""
+    files = {path.relative_to(folder).as_posix(): path for path in _files(folder) if path != folder / METADATA_FILE}
+    digests = {name: sha256_of_file(path) for name, path in files.items()}
+    write_json(folder / METADATA_FILE, {**metadata, "files": digests})
+    return {name: path.stat().st_size for name, path in [*files.items(), (METADATA_FILE, folder / METADATA_FILE)]}
 
 
-def _finished(
-    order: Order, target: Target, folder: Path, expected: Expected, twin: NDArray[np.float32] | None
-) -> Exported:
-    """Examine what was made and write down how it did."""
-    sitting = sit(target, folder / (target.model or target.file), expected, twin=twin) if target.runtime else None
-    told = {"target": target.name, "file": target.file, "sitting": _plain(sitting)}
-    files = seal(folder, {**told, **facts_of(order)})
-    return Exported(target=target.name, precision=order.precision, folder=folder, files=files, sitting=sitting)
+def put(made: Path, folder: Path) -> None:
+    """Move a finished folder to its final name, in the place of an earlier export.
+
+    Raises:
+        StorageError: it cannot be moved; the earlier export stays.
+    """
+    earlier = made.with_name(f"{made.name}.earlier")
+    try:
+        if folder.is_dir():
+            os.replace(folder, earlier)
+        os.replace(made, folder)
+    except OSError as error:
+        if earlier.is_dir() and not folder.exists():
+            os.replace(earlier, folder)
+        raise refusal("write the export", folder, error) from error
 
 
-def _plain(sitting: Sitting | None) -> dict[str, object] | None:
-    return None if sitting is None else asdict(sitting)
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())

@@ -1,14 +1,13 @@
-"""The application: which address gives what.
+"""The application: its routes, and what each returns.
 
-Enters: requests that the gate let in. Leaves: answers, each from one call of the service. Does not know: sockets,
-processes, signals.
-
-    /  /static/*  /docs  /openapi.json     the page and the documents, the same for everybody
+    /  /static/*  /docs  /openapi.json     the page and the documentation
     POST /api/v1/predict                   pictures in, one prediction for each
-    POST /api/v1/explain?class=NAME        one picture in, a PNG of where the class was seen in it
-    GET  /api/v1/model                     what answers, and within which limits
-    GET  /api/v1/report                    the run's own report, where one was made
-    /livez  /readyz  /metrics              for those who run it
+    POST /api/v1/explain?class=NAME        one picture in, a PNG with its heat map out
+    GET  /api/v1/model                     the classifier and the limits of the service
+    GET  /api/v1/report                    the run's report, where one was made
+    /livez  /readyz  /metrics              for operators
+
+middleware.py checks every request before; service.py has the classifier.
 """
 
 from __future__ import annotations
@@ -28,30 +27,32 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.predictor import Prediction
 from pawsight.core.machine import versions
-from pawsight.web import metrics
-from pawsight.web.facts import report_of, validation_of
-from pawsight.web.gate import Gate, Visit
-from pawsight.web.headers import REPORT_HEADERS
+from pawsight.core.runs import METRICS
+from pawsight.web import prometheus
 from pawsight.web.limits import Limits
-from pawsight.web.problems import Problem, busy, of_status, unreadable
-from pawsight.web.receive import Body, Upload
+from pawsight.web.middleware import REPORT_HEADERS, RequestState, ServiceMiddleware
+from pawsight.web.problems import RequestProblem, busy, of_status, unreadable
 from pawsight.web.service import Served, Service
+from pawsight.web.uploads import RequestBody, Upload
 
 STATIC = Path(__file__).parent / "static"
 OPENAPI = Path(__file__).parent / "templates" / "openapi.json"
+REPORT = "report.html"
+_LARGEST_METRICS = 4 * 2**20  # bytes; with a thousand classes the file stays below
 
 
 def create_app(service: Service, *, token: str = "", hosts: Collection[str] = (), start: bool = True) -> Starlette:
     """Return the application around a service.
 
     Args:
-        service: answers; it is stopped when the application is.
-        token: that /api/ and /metrics demand; empty when there is none.
-        hosts: names that the application answers to; empty allows all.
-        start: open the classifier before the first request is let in; a server that says /livez before starts it
-            itself.
+        service: the classifier; it is stopped with the application.
+        token: required by /api/ and /metrics; empty for none.
+        hosts: names of the service; empty allows all.
+        start: open the classifier before the first request; False where the server does it, so that /livez answers
+            before.
     """
 
     @asynccontextmanager
@@ -64,14 +65,14 @@ def create_app(service: Service, *, token: str = "", hosts: Collection[str] = ()
     routes = _Routes(service)
     return Starlette(
         routes=routes.table(),
-        middleware=[Middleware(Gate, service=service, token=token, hosts=hosts)],
+        middleware=[Middleware(ServiceMiddleware, service=service, token=token, hosts=hosts)],
         exception_handlers={HTTPException: _as_problem},
         lifespan=lifespan,
     )
 
 
 class _Routes:
-    """One method for each address."""
+    """One method for each route."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -93,35 +94,35 @@ class _Routes:
         ]
 
     async def predict(self, request: Request) -> Response:
-        visit = _visit(request, "/api/v1/predict")
-        async with self._taken_in(request, visit) as (served, uploads):
-            return _answer(await self._service.predict(served, uploads), visit.id)
+        state = _state(request, "/api/v1/predict")
+        async with self._received(request, state) as (served, uploads):
+            return _answer(await self._service.predict(served, uploads), state.id)
 
     async def explain(self, request: Request) -> Response:
-        visit = _visit(request, "/api/v1/explain")
-        async with self._taken_in(request, visit) as (served, uploads):
+        state = _state(request, "/api/v1/explain")
+        async with self._received(request, state) as (served, uploads):
             if len(uploads) != 1:
-                raise Problem("bad-request", "Send one picture: a heat map is drawn for one at a time.")
+                raise RequestProblem("bad-request", "Send one picture: heat maps are drawn one at a time.")
             png = await self._service.explain(served, uploads[0], request.query_params.get("class", ""))
             return Response(png, media_type="image/png")
 
     @asynccontextmanager
-    async def _taken_in(self, request: Request, visit: Visit) -> AsyncIterator[tuple[Served, list[Upload]]]:
-        """Hold the classifier and the request's pictures for as long as it is answered."""
+    async def _received(self, request: Request, state: RequestState) -> AsyncIterator[tuple[Served, list[Upload]]]:
+        """Hold the classifier and the uploads while a request is answered."""
         service = self._service
         if service.requests >= service.limits.requests:
-            raise busy(f"{service.requests:,} requests are under way.", seconds=service.limits.retry_seconds)
+            raise busy(f"{service.requests:,} requests are being answered.", seconds=service.limits.retry_seconds)
         service.requests += 1
         try:
-            with service.served() as served, Body(request, service.limits, service.budget) as body:
+            with service.served() as served, RequestBody(request, service.limits, service.budget) as body:
                 uploads = await body.uploads()
-                visit.pictures = len(uploads)
+                state.pictures = len(uploads)
                 yield served, uploads
         finally:
             service.requests -= 1
 
     async def model(self, request: Request) -> Response:
-        _visit(request, "/api/v1/model")
+        _state(request, "/api/v1/model")
         with self._service.served() as served:
             card = served.predictor.bundle.card
             return _json(
@@ -142,33 +143,33 @@ class _Routes:
             )
 
     async def report(self, request: Request) -> Response:
-        _visit(request, "/api/v1/report")
+        _state(request, "/api/v1/report")
         with self._service.served() as served:
             path = report_of(served.predictor.bundle)
         if path is None:
-            raise Problem("not-found", "The run has no report. Make one with: pawsight report RUN")
+            raise RequestProblem("not-found", "The run has no report. Make one with: pawsight report RUN")
         return FileResponse(path, media_type="text/html; charset=utf-8", headers=REPORT_HEADERS)
 
     async def openapi(self, request: Request) -> Response:
-        _visit(request, "/openapi.json")
+        _state(request, "/openapi.json")
         return Response(self._openapi, media_type="application/json")
 
     async def livez(self, request: Request) -> Response:
-        _visit(request, "/livez")
+        _state(request, "/livez")
         return _json({"status": "alive"})
 
     async def readyz(self, request: Request) -> Response:
-        _visit(request, "/readyz")
+        _state(request, "/readyz")
         with self._service.served():
             return _json({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:
-        _visit(request, "/metrics")
-        return Response(self._service.metrics.text(), media_type=metrics.MEDIA_TYPE)
+        _state(request, "/metrics")
+        return Response(self._service.metrics.text(), media_type=prometheus.MEDIA_TYPE)
 
     def _file(self, name: str) -> Any:
         async def give(request: Request) -> Response:
-            _visit(request, str(request.url.path))
+            _state(request, str(request.url.path))
             return FileResponse(STATIC / name)
 
         return give
@@ -178,7 +179,7 @@ def openapi(limits: Limits) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a service with these limits."""
     document: dict[str, Any] = json.loads(OPENAPI.read_text("utf-8"))
     rows = [
-        f"- {limit.name} {getattr(limits, limit.name):g} {limit.metadata['unit']}: {limit.metadata['told']}"
+        f"- {limit.name} {getattr(limits, limit.name):g} {limit.metadata['unit']}: {limit.metadata['help']}"
         for limit in fields(limits)
     ]
     document["info"]["version"] = versions().get("pawsight", "unknown")
@@ -188,26 +189,26 @@ def openapi(limits: Limits) -> dict[str, Any]:
     return document
 
 
-def _visit(request: Request, route: str) -> Visit:
-    visit: Visit = request.scope["pawsight.visit"]
-    visit.route = route
-    return visit
+def _state(request: Request, route: str) -> RequestState:
+    state: RequestState = request.scope["pawsight.request"]
+    state.route = route
+    return state
 
 
 def _answer(predictions: list[Prediction], request_id: str) -> Response:
     if len(predictions) == 1 and (reason := predictions[0].error) is not None:
         raise unreadable(predictions[0].path, reason)
-    return _json({"request_id": request_id, "predictions": [_told(one) for one in predictions]})
+    return _json({"request_id": request_id, "predictions": [_to_json(prediction) for prediction in predictions]})
 
 
-def _told(one: Prediction) -> dict[str, Any]:
+def _to_json(prediction: Prediction) -> dict[str, Any]:
     return {
-        "file": one.path,
-        "label": one.label,
-        "probability": one.probability,
-        "probabilities": one.probabilities,
-        "verdict": one.verdict,
-        "error": one.error,
+        "file": prediction.path,
+        "label": prediction.label,
+        "probability": prediction.probability,
+        "probabilities": prediction.probabilities,
+        "verdict": prediction.verdict,
+        "error": prediction.error,
     }
 
 
@@ -221,3 +222,31 @@ async def _as_problem(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         problem.headers.update(error.headers or {})
     raise problem from None
+
+
+def validation_of(bundle: Bundle) -> dict[str, Any] | None:
+    """Return pictures, accuracy and its 95 % interval on the validation pictures; None where the run has none."""
+    path = bundle.folder.parent / METRICS
+    try:
+        if path.stat().st_size > _LARGEST_METRICS:
+            return None
+        values = json.loads(path.read_bytes())
+        if values["split"]["digest"] != bundle.card.split_digest:  # figures of another classifier
+            return None
+        part = values["validation"]
+        low, high = (_share(end) for end in part["interval"])
+        return {"pictures": int(part["pictures"]), "accuracy": _share(part["accuracy"]), "interval": [low, high]}
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def report_of(bundle: Bundle) -> Path | None:
+    """Return the report that `pawsight report RUN` wrote beside the bundle, None where there is none."""
+    path = bundle.folder.parent / REPORT
+    return path if path.is_file() else None
+
+
+def _share(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= 1:
+        raise ValueError(f"{value!r} is not a share")
+    return float(value)

@@ -1,12 +1,12 @@
-"""One process that decodes hostile bytes and knows nothing else: started, fed and killed by decoding.py.
+"""A process that decodes hostile bytes within limits of memory and time; decoders.py starts, feeds and kills it.
 
-Enters: requests on a socket, file descriptor 0. Leaves: replies on it. Does not know: HTTP, models, the names of files.
+It reads requests from a socket, file descriptor 0, and writes replies to it:
 
     request   image_px u32, max_megapixels u32, seconds u32, bytes u64; then the file
     reply     status u8 (0 pixels, 1 a reason), bytes u32, width u32, height u32 of the whole picture;
               then the pixels or the reason in UTF-8
 
-It ends when the other side is gone, and the system ends it when a picture takes more memory or time than it may.
+It ends when the other side closes the socket, and the system ends it when a picture takes too much memory or time.
 """
 
 from __future__ import annotations
@@ -27,25 +27,24 @@ NO_MEMORY = "needs more memory than a picture may take"
 
 
 def main(memory_bytes: int) -> None:
-    """Answer requests until the other side is gone."""
+    """Answer requests until the other side closes the socket."""
     _limit_memory(memory_bytes)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # typed at a terminal, they are meant for the server
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # from a terminal they are meant for the server
         signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=0) as line, suppress(ConnectionError):
         line.sendall(REPLY.pack(REASON, 0, 0, 0))  # ready
-        while head := _receive(line, REQUEST.size):
+        while head := receive(line, REQUEST.size):
             image_px, megapixels, seconds, size = REQUEST.unpack(head)
-            data = _receive(line, size)
+            data = receive(line, size)
             _limit_time(seconds)
-            status, content, size_of = _answer(
-                bytes(data), DecodeSettings(image_px=image_px, max_megapixels=megapixels)
-            )
+            status, content, size_of = answer(bytes(data), DecodeSettings(image_px=image_px, max_megapixels=megapixels))
             signal.alarm(0)
             line.sendall(REPLY.pack(status, len(content), *size_of))
             line.sendall(content)
 
 
-def _answer(data: bytes, settings: DecodeSettings) -> tuple[int, bytes, tuple[int, int]]:
+def answer(data: bytes, settings: DecodeSettings) -> tuple[int, bytes, tuple[int, int]]:
+    """Return the status, the pixels or the reason, and the size of the whole picture."""
     try:
         decoded = decode(data, settings, name="picture")
         return PIXELS, decoded.pixels.tobytes(), (decoded.width, decoded.height)
@@ -53,8 +52,8 @@ def _answer(data: bytes, settings: DecodeSettings) -> tuple[int, bytes, tuple[in
         return REASON, (NO_MEMORY if isinstance(error.__cause__, MemoryError) else error.why).encode(), (0, 0)
 
 
-def _receive(line: socket.socket, size: int) -> bytearray:
-    """Return `size` bytes, or none when the other side is gone."""
+def receive(line: socket.socket, size: int) -> bytearray:
+    """Return `size` bytes, or none when the other side has closed the socket."""
     data = bytearray(size)
     view = memoryview(data)
     while view:
@@ -66,8 +65,8 @@ def _receive(line: socket.socket, size: int) -> bytearray:
 
 
 def _limit_memory(allowed: int) -> None:
-    """Allow `allowed` bytes of address space beyond what importing took; where the system cannot, only time counts."""
-    import resource  # Windows has none, and whoever decodes there must still be able to import the names above
+    """Allow `allowed` bytes of address space beyond the present size, on systems that can limit it."""
+    import resource  # POSIX alone; the rest of the module is imported everywhere
 
     with suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
@@ -76,7 +75,7 @@ def _limit_memory(allowed: int) -> None:
 
 
 def _limit_time(seconds: int) -> None:
-    """Let the system end this process should the server not: by the clock and by the processor's time."""
+    """Let the system end this process after some seconds, by the clock and by CPU time, if the server does not."""
     import resource
 
     signal.alarm(seconds)

@@ -1,32 +1,43 @@
-"""Every limit of the service in one frozen value: default, unit, reason and range.
+"""Every limit of the service: default, unit, range and reason, and the file of `serve --config` that sets them.
 
-Those that people turn at the prompt have a flag; config.py reads all of them from a file.
+Limits that are often changed have a flag of `pawsight serve`. The size of an upload is `body_mib`, enforced in
+uploads.py; megapixels, memory and seconds of decoding are enforced in decode_worker.py.
 """
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import WrongUsage
+from pawsight.core.storage import regular_file
 
 _MIB = 2**20
+_LARGEST_CONFIG = 2**16  # bytes
+_ADDRESS_KEYS = {
+    "host": "a text, e.g. '127.0.0.1'",
+    "port": "a whole number from 0 to 65535",
+    "token_file": "a text, the path of a file",
+    "allow_host": "a list of texts, e.g. ['cats.example']",
+}
 
 
 def _limit(
-    default: float, unit: str, told: str, *, least: float = 1, most: float = 10**9, is_flag: bool = False
+    default: float, unit: str, description: str, *, least: float = 1, most: float = 10**9, is_flag: bool = False
 ) -> Any:
     return field(
-        default=default, metadata={"unit": unit, "told": told, "least": least, "most": most, "is_flag": is_flag}
+        default=default, metadata={"unit": unit, "help": description, "least": least, "most": most, "is_flag": is_flag}
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one service takes upon itself.
+    """What one service accepts.
 
     Raises:
-        WrongUsage: limits lie outside their ranges, or one makes another impossible.
+        WrongUsage: a limit is outside its range, or makes another one unreachable.
     """
 
     body_mib: float = _limit(
@@ -68,14 +79,14 @@ class Limits:
     retry_seconds: int = _limit(1, "s", "What Retry-After says with 503.", least=1)
 
     def __post_init__(self) -> None:
-        said = [wrong for limit in fields(self) if (wrong := what_is_wrong(limit, getattr(self, limit.name)))]
-        if said:
-            raise WrongUsage("The service cannot keep these limits.", "\n".join(said))
+        problems = [problem for limit in fields(self) if (problem := problem_with(limit, getattr(self, limit.name)))]
+        if problems:
+            raise WrongUsage("These limits cannot be used.", "\n".join(problems))
         for small, large in (("files", "queue"), ("body_mib", "buffer_mib"), ("receive_seconds", "request_seconds")):
             if getattr(self, small) > getattr(self, large):
                 raise WrongUsage(
                     f"{small} {getattr(self, small):g} does not fit into {large} {getattr(self, large):g}.",
-                    "A request that uses the first to the full could never be answered.",
+                    "A request at the first limit could never be answered.",
                     f"Lower {small} or raise {large}; --config takes a file with every limit.",
                 )
 
@@ -100,11 +111,54 @@ class Limits:
         return int(self.decode_mib * _MIB)
 
 
-def what_is_wrong(limit: Field[Any], value: object) -> str | None:
-    """Say why a limit cannot have a value, with its range and unit; None where it can."""
+def problem_with(limit: Field[Any], value: object) -> str | None:
+    """Return why a limit cannot have a value, with its range and unit; None where it can."""
     kinds = (int,) if limit.type == "int" else (int, float)
     least, most, unit = (limit.metadata[name] for name in ("least", "most", "unit"))
     if isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most:
         return None
     number = "whole number" if limit.type == "int" else "number"
     return f"{limit.name} cannot be {value!r}: it is a {number} ({unit}) from {least:g} to {most:,}."
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the options of `serve` in a TOML file, by name.
+
+    A relative `token_file` is relative to the folder of the file.
+
+    Raises:
+        WrongUsage: the file cannot be read, or has unknown keys or values out of range; all of them are named.
+    """
+    try:
+        with open(path.expanduser(), "rb", opener=regular_file) as file:
+            text = file.read(_LARGEST_CONFIG + 1)
+        if len(text) > _LARGEST_CONFIG:
+            raise ValueError(f"it has more than {_LARGEST_CONFIG:,} bytes")
+        values = tomllib.loads(text.decode())
+    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        why = f"The system says: {error.strerror}." if isinstance(error, OSError) else f"{error}."
+        raise WrongUsage(f"{path} cannot be read as TOML.", why) from error
+    limits = {limit.name: limit for limit in fields(Limits)}
+    problems = [
+        problem
+        for name, value in values.items()
+        if (problem := problem_with(limits[name], value) if name in limits else _problem_with_key(name, value))
+    ]
+    if problems:
+        known = ", ".join((*_ADDRESS_KEYS, *limits))
+        raise WrongUsage(f"{path} cannot be used.", "\n".join(problems), f"Its keys may be: {known}.")
+    if "token_file" in values:
+        values["token_file"] = path.expanduser().parent / Path(values["token_file"]).expanduser()
+    return values
+
+
+def _problem_with_key(name: str, value: object) -> str | None:
+    if name not in _ADDRESS_KEYS:
+        return f"{name} is not a known key."
+    if name == "port":
+        good = type(value) is int and 0 <= value <= 65535
+    elif name == "allow_host":
+        good = isinstance(value, list) and all(isinstance(host, str) for host in value)
+    else:
+        good = isinstance(value, str)
+    return None if good else f"{name} cannot be {value!r}: it is {_ADDRESS_KEYS[name]}."

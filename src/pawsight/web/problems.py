@@ -1,7 +1,4 @@
-"""What is said when a request cannot be answered: problem documents by RFC 9457.
-
-Enters: a status and plain words. Leaves: `Problem`, and the response it becomes. Does not know: requests, pictures.
-"""
+"""Answers to requests that fail: problem documents by RFC 9457."""
 
 from __future__ import annotations
 
@@ -11,35 +8,35 @@ from http import HTTPStatus
 from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
-_LONGEST_INSTANCE = 200  # characters of the address that are repeated
+_LONGEST_INSTANCE = 200  # characters of the address in the answer
 
-# type -> (status, title). The type is a name, not an address: nothing needs to be looked up to understand an answer.
+# type -> (status, title). The type is a name and not an address, so an answer can be understood without a request.
 KINDS: Mapping[str, tuple[int, str]] = {
     "bad-request": (400, "The request cannot be read"),
-    "token-wanted": (401, "A token is wanted"),
-    "foreign-origin": (403, "Asked by another site"),
+    "token-wanted": (401, "A token is required"),
+    "foreign-origin": (403, "Sent by a page of another site"),
     "not-found": (404, "There is nothing here"),
-    "wrong-method": (405, "This cannot be done here"),
+    "wrong-method": (405, "The method is not allowed here"),
     "too-slow": (408, "The request took too long to arrive"),
     "too-large": (413, "The request is too large"),
     "wrong-type": (415, "This kind of body cannot be read"),
-    "misdirected": (421, "Another host is meant"),
+    "misdirected": (421, "The request is for another host"),
     "unreadable-picture": (422, "The picture cannot be read"),
-    "failed": (500, "Something went wrong here"),
-    "busy": (503, "Too much to do"),
-    "not-ready": (503, "Not ready"),
+    "failed": (500, "The service failed"),
+    "busy": (503, "The service is busy"),
+    "not-ready": (503, "The service is not ready"),
     "deadline": (504, "The answer took too long"),
 }
 
 
-class Problem(Exception):
-    """A request that ends without an answer.
+class RequestProblem(Exception):
+    """A request that cannot be answered.
 
     Args:
         kind: one of `KINDS`.
-        detail: one or two sentences for people: what happened, and what to do instead.
-        file: the picture that it is about.
-        reason: why, in a few words that programs may compare.
+        detail: one or two sentences for a person: what happened, and what to do instead.
+        file: the picture concerned.
+        reason: in a few words that programs may compare.
         headers: more headers for the response.
     """
 
@@ -58,7 +55,7 @@ class Problem(Exception):
         super().__init__(detail)
 
     def document(self, *, instance: str, request_id: str) -> dict[str, Any]:
-        """Return the problem as plain JSON values; what is not known is left out."""
+        """Return the problem as plain JSON values, without unknown members."""
         members = {
             "type": f"urn:pawsight:problem:{self.kind}",
             "title": self.title,
@@ -76,23 +73,23 @@ class Problem(Exception):
         return json.dumps(self.document(instance=instance, request_id=request_id)).encode()
 
 
-def busy(detail: str, *, seconds: int) -> Problem:
-    """Return the problem of too much to do, with the time after which to ask again."""
-    return Problem("busy", f"{detail} Ask again in {seconds} s.", headers={"Retry-After": str(seconds)})
+def busy(detail: str, *, seconds: int) -> RequestProblem:
+    """Return the problem of a busy service, with the time after which to try again."""
+    return RequestProblem("busy", f"{detail} Ask again in {seconds} s.", headers={"Retry-After": str(seconds)})
 
 
-def unreadable(file: str, reason: str) -> Problem:
-    """Return the problem of a request whose only picture cannot be read."""
-    return Problem("unreadable-picture", f"{file} could not be read: {reason}.", file=file, reason=reason)
+def unreadable(file: str, reason: str) -> RequestProblem:
+    """Return the problem of a request whose single picture cannot be read."""
+    return RequestProblem("unreadable-picture", f"{file} could not be read: {reason}.", file=file, reason=reason)
 
 
-def of_status(status: int) -> Problem:
-    """Return the problem for a status that the router found."""
-    found = {404: "not-found", 405: "wrong-method"}.get(status)
-    if found is None:
-        return Problem("failed" if status >= 500 else "bad-request", HTTPStatus(status).phrase + ".")
+def of_status(status: int) -> RequestProblem:
+    """Return the problem for a status that the router has set."""
+    kind = {404: "not-found", 405: "wrong-method"}.get(status)
+    if kind is None:
+        return RequestProblem("failed" if status >= 500 else "bad-request", HTTPStatus(status).phrase + ".")
     details = {
-        "not-found": "This address has no meaning here; /docs lists those that have.",
-        "wrong-method": "This address does not take this method; /docs lists what it takes.",
+        "not-found": "There is no such address; /docs lists the addresses.",
+        "wrong-method": "This address does not accept this method; /docs lists the methods.",
     }
-    return Problem(found, details[found])
+    return RequestProblem(kind, details[kind])

@@ -1,7 +1,4 @@
-"""uvicorn's HTTP/1.1 protocol with the limits that it lacks: connections, heads, chunks, time to send and be read.
-
-Enters: bytes of one connection. Leaves: requests, or an ended connection. Does not know: what is asked.
-"""
+"""uvicorn's HTTP/1.1 protocol, with limits on connections, request heads, chunks, and time to send and to read."""
 
 from __future__ import annotations
 
@@ -15,35 +12,35 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pawsight.web.limits import Limits
 
-_READ_BYTES = 2**15  # taken from one connection before the others have their turn; asyncio's own is eight times that
-_SMALL_CHUNKS, _CHUNK_BYTES = 256, 128  # chunks that may be of any size; mean of all others
-_UNREAD_BYTES = 16 * 2**20  # thrown away after a refusal
+_READ_BYTES = 2**15  # read from one connection at a time; asyncio's default is eight times that
+_SMALL_CHUNKS, _CHUNK_BYTES = 256, 128  # chunks of any size; least mean of all further ones
+_UNREAD_BYTES = 16 * 2**20  # discarded after a refusal
 
 
-def guarded(limits: Limits) -> type[H11Protocol]:
-    """Return the protocol that keeps these limits, for one server."""
-    return type("Guarded", (_Guarded,), {"limits": limits, "unused": {}})
+def limited_protocol(limits: Limits) -> type[H11Protocol]:
+    """Return the protocol class with these limits, for one server."""
+    return type("LimitedProtocol", (_LimitedProtocol,), {"limits": limits, "unused": {}})
 
 
-class _Strict(h11.Connection):
-    """h11's parser, which refuses what it takes: long heads that come in one piece, two lengths, crumbs of chunks.
+class _StrictParser(h11.Connection):
+    """h11's parser, which also refuses long heads in one piece, two lengths for one body, and tiny chunks.
 
-    Each chunk is parsed on its own, so that a body in chunks of one byte would keep everybody else waiting.
+    Each chunk is parsed on its own, so a body in chunks of one byte would delay all other requests.
     """
 
-    why = ""  # of the refusal
+    why = ""  # reason of a refusal
     _head_bytes = 0
-    _chunks = _bytes = 0  # of the body that is being read
+    _chunks = _bytes = 0  # of the present body
 
     def __init__(self, head_bytes: int) -> None:
         super().__init__(h11.SERVER, head_bytes)
         self._head_bytes = head_bytes
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return what h11 makes of the next bytes.
+        """Return the next event.
 
         Raises:
-            h11.RemoteProtocolError: they are not HTTP, or not such as is taken here.
+            h11.RemoteProtocolError: the bytes are not HTTP, or exceed a limit.
         """
         before = len(self.trailing_data[0]) if self.their_state is h11.IDLE else 0
         event = super().next_event()
@@ -71,15 +68,15 @@ class _Strict(h11.Connection):
         raise h11.RemoteProtocolError(why)
 
 
-class _Guarded(H11Protocol):
+class _LimitedProtocol(H11Protocol):
     limits: ClassVar[Limits]
-    unused: ClassVar[dict[_Guarded, None]]  # connections without a request under way, longest without first
+    unused: ClassVar[dict[_LimitedProtocol, None]]  # idle connections, the longest idle first
     _late: asyncio.TimerHandle | None = None
-    _unread = 0  # bytes that were thrown away
+    _unread = 0  # discarded bytes
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.conn: _Strict = _Strict(self.limits.head_bytes)
+        self.conn: _StrictParser = _StrictParser(self.limits.head_bytes)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -89,13 +86,13 @@ class _Guarded(H11Protocol):
         transport.max_size = _READ_BYTES
         connection = transport.get_extra_info("socket")
         _send_at_once(connection)
-        _end_when_nobody_reads(connection, self.limits.request_seconds)
+        _end_when_unread(connection, self.limits.request_seconds)
         self.unused[self] = None
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused_in_chunks():
-            self._throw_away(data)
+            self._discard(data)
             return
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:  # not a whole head yet
@@ -114,12 +111,12 @@ class _Guarded(H11Protocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be parsed, and end the connection."""
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer has begun: it cannot be taken back
+        """Refuse a request that cannot be parsed, and end the connection."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer has begun and cannot be changed
             self.transport.abort()
             return
         if self.cycle is not None:
-            self.cycle.disconnected = True  # nobody is left to read what the application answers
+            self.cycle.disconnected = True  # no client reads what the application answers
             self.cycle.message_event.set()
         super().send_400_response(self.conn.why or msg)
 
@@ -129,7 +126,7 @@ class _Guarded(H11Protocol):
         super().connection_lost(exc)
 
     def _make_room(self) -> bool:
-        """End the connection that has been without a request for longest; says whether there was one."""
+        """End the connection that has been idle for longest; return whether there was one."""
         for longest in self.unused:
             del self.unused[longest]
             longest.transport.abort()
@@ -137,7 +134,7 @@ class _Guarded(H11Protocol):
         return False
 
     def _is_refused_in_chunks(self) -> bool:
-        """Whether the answer has begun although chunks are still to come."""
+        """Whether the answer has begun while chunks still arrive."""
         return (
             self.cycle is not None
             and self.cycle.response_started
@@ -145,8 +142,8 @@ class _Guarded(H11Protocol):
             and any(name == b"transfer-encoding" for name, _ in self.headers)
         )
 
-    def _throw_away(self, data: bytes) -> None:
-        """Take without parsing, so that a client that sends all before it reads gets to read the refusal."""
+    def _discard(self, data: bytes) -> None:
+        """Read without parsing, so that a client that sends everything before it reads can read the refusal."""
         self._unread += len(data)
         if self._unread > _UNREAD_BYTES or data.endswith(b"0\r\n\r\n"):
             self.cycle.more_body = False
@@ -163,15 +160,15 @@ class _Guarded(H11Protocol):
 
 
 def _send_at_once(connection: socket.socket) -> None:
-    """Send a body without waiting for word that its head arrived, which takes 40 ms.
+    """Send a body without waiting for the acknowledgement of its head, which takes 40 ms.
 
-    asyncio sees to it for sockets that know their protocol number; one that was accepted from ours does not.
+    asyncio does so for sockets with a protocol number, which sockets accepted from ours lack.
     """
     with suppress(OSError):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _end_when_nobody_reads(connection: socket.socket, seconds: float) -> None:
-    """Let the system end a connection whose other side takes nothing, where it can (Linux, RFC 5482)."""
+def _end_when_unread(connection: socket.socket, seconds: float) -> None:
+    """Let the system end a connection whose client does not read (Linux, RFC 5482)."""
     with suppress(OSError, AttributeError):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * seconds))

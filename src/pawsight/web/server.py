@@ -1,10 +1,7 @@
-"""One serving process: a listening socket in, requests answered until a signal says stop.
+"""One serving process: answers requests on a listening socket until a signal stops it.
 
-Enters: a socket that listens already and `Settings`. Leaves: nothing; it returns when all is answered, and the signal
-handlers are those from before. Does not know: how the socket was bound, where the log goes.
-
-    SIGTERM, SIGINT   not ready at once, what is under way is answered, then the end
-    SIGHUP            the run is opened again beside the old one and takes over if it passes its exam
+SIGTERM, SIGINT   not ready at once; requests that have begun are answered, then the process ends
+SIGHUP            the run is opened again, and replaces the present classifier if it passes its self-test
 """
 
 from __future__ import annotations
@@ -25,61 +22,61 @@ from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import PawsightError
 from pawsight.web.app import create_app
 from pawsight.web.limits import Limits
-from pawsight.web.protocol import guarded
+from pawsight.web.protocol import limited_protocol
 from pawsight.web.service import Service
 
 _log = logging.getLogger("pawsight.serve")
 _STOP = (signal.SIGTERM, signal.SIGINT)
-_TIDYING_SECONDS = 3  # of the time to stop, for what comes after the last answer
+_CLEANUP_SECONDS = 3  # of the time to stop, kept for what follows the last answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a service is told."""
+class ServiceSettings:
+    """What to serve, and how."""
 
-    run: str  # run or bundle folder, resolved anew at every opening
+    run: str  # run or bundle folder, resolved at every opening
     limits: Limits
-    token: str = ""  # empty: none is demanded
-    hosts: tuple[str, ...] = ()  # names it answers to; empty: all
+    token: str = ""  # empty: none is required
+    hosts: tuple[str, ...] = ()  # names of the service; empty: all
 
 
-def open_run(settings: Settings) -> Predictor:
-    """Open the run as it is now, and let it sit its exam.
+def open_run(settings: ServiceSettings) -> Predictor:
+    """Open the run as it is now, and run its self-test.
 
     Raises:
-        BundleRefused: it is broken, altered or answers otherwise than when it was made.
+        BundleRefused: it is damaged, changed, or answers differently from when it was made.
     """
-    place = Path(settings.run).expanduser().resolve()  # once: `latest` may move while its files are read
-    return Predictor(read_bundle(place))
+    folder = Path(settings.run).expanduser().resolve()  # once: `latest` may move while its files are read
+    return Predictor(read_bundle(folder))
 
 
-def serve_here(listener: socket.socket, settings: Settings) -> None:
-    """Serve in this process, from its main thread, until a signal says stop.
+def serve_here(listener: socket.socket, settings: ServiceSettings) -> None:
+    """Serve in this process, from its main thread, until a signal stops it.
 
     Args:
         listener: bound and listening; closed at the end.
-        settings: what to serve, and within which limits.
+        settings: what to serve, and how.
 
     Raises:
-        PawsightError: the classifier or its decoders cannot be had.
+        PawsightError: the classifier is refused, or a decoder does not start.
     """
     before = {number: signal.getsignal(number) for number in (*_STOP, signal.SIGHUP)}
     try:
         asyncio.run(_serve(listener, settings))
-    finally:  # asyncio leaves the system's own handlers
+    finally:  # asyncio leaves the default handlers
         for number, handler in before.items():
-            if handler is not None:  # None was not set by Python, which cannot set it again
+            if handler is not None:  # None was not set from Python, which cannot set it again
                 signal.signal(number, handler)
 
 
-async def _serve(listener: socket.socket, settings: Settings) -> None:
+async def _serve(listener: socket.socket, settings: ServiceSettings) -> None:
     service = Service(lambda: open_run(settings), limits=settings.limits)
     server = _Server(_config(service, settings))
     opening = asyncio.create_task(_open(service, server))
-    _listen_to_signals(service, server)
+    _handle_signals(service, server)
     await server.serve(sockets=[listener])
     await opening
-    await service.stop()  # again, for what was opened when the end had begun
+    await service.stop()  # again, for a classifier that was opened after the end had begun
     if service.failure is not None:
         raise service.failure
 
@@ -91,7 +88,7 @@ async def _open(service: Service, server: uvicorn.Server) -> None:
         server.should_exit = True
 
 
-def _listen_to_signals(service: Service, server: uvicorn.Server) -> None:
+def _handle_signals(service: Service, server: uvicorn.Server) -> None:
     loop = asyncio.get_running_loop()
     swaps: set[asyncio.Task[bool]] = set()
 
@@ -113,11 +110,11 @@ def _listen_to_signals(service: Service, server: uvicorn.Server) -> None:
     loop.add_signal_handler(signal.SIGHUP, swap)
 
 
-def _config(service: Service, settings: Settings) -> uvicorn.Config:
+def _config(service: Service, settings: ServiceSettings) -> uvicorn.Config:
     limits = settings.limits
     return uvicorn.Config(
         create_app(service, token=settings.token, hosts=settings.hosts, start=False),
-        http=guarded(limits),
+        http=limited_protocol(limits),
         ws="none",
         loop="asyncio",
         lifespan="on",
@@ -127,13 +124,13 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=int(limits.idle_seconds),
-        timeout_graceful_shutdown=int(limits.drain_seconds) - _TIDYING_SECONDS,
+        timeout_graceful_shutdown=int(limits.drain_seconds) - _CLEANUP_SECONDS,
         h11_max_incomplete_event_size=limits.head_bytes,
     )
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to `_listen_to_signals`: uvicorn's own way ends with the signal's exit status."""
+    """A server that leaves signals to `_handle_signals`; uvicorn's handlers end with the signal's exit status."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,7 +1,4 @@
-"""The classifier behind the routes: opened, examined, swapped, and asked for answers within limits.
-
-Enters: uploads. Leaves: one `Prediction` each, in order. Does not know: HTTP, where the bundle came from.
-"""
+"""The classifier behind the routes: opened, checked by its self-test, replaced while running, used within limits."""
 
 from __future__ import annotations
 
@@ -14,65 +11,65 @@ from dataclasses import dataclass, replace
 from pawsight.classifier.predictor import Prediction, Predictor, unanswered
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import usable_cores
-from pawsight.explanation.explainer import Explainer
+from pawsight.explanation.heatmap import Explainer
 from pawsight.explanation.overlay import LARGEST_PX, overlay
-from pawsight.images.decode import DecodeSettings, Pixels
-from pawsight.web.decoding import Decoders
+from pawsight.images.decode import DecodeSettings
+from pawsight.web.batcher import Batcher
+from pawsight.web.decoders import Decoders
 from pawsight.web.limits import Limits
-from pawsight.web.metrics import Metrics
-from pawsight.web.problems import Problem, busy, unreadable
-from pawsight.web.receive import Budget, Upload
-from pawsight.web.room import EngineRoom
+from pawsight.web.problems import RequestProblem, busy, unreadable
+from pawsight.web.prometheus import ServiceMetrics
+from pawsight.web.uploads import Budget, Upload
 
 _log = logging.getLogger("pawsight.serve")
 
 
 @dataclass(slots=True)
 class Served:
-    """A predictor with its engine room, and how many requests use them now."""
+    """A predictor with its batcher, and the number of requests that use them."""
 
     predictor: Predictor
-    room: EngineRoom
-    settings: DecodeSettings  # the bundle's, and never more megapixels than the service allows
+    batcher: Batcher
+    settings: DecodeSettings  # the bundle's, with the megapixels that the service allows at most
     explainer: Explainer
     users: int = 0
     retired: bool = False
 
 
 class Service:
-    """Everything between the routes and the bundle, in one process.
+    """The classifier in one process.
 
     Args:
-        opener: opens the bundle and lets it sit its exam; called in a thread, again at every swap.
-        limits: what it takes upon itself.
+        opener: opens the bundle and runs its self-test; called in a thread, again at every swap.
+        limits: what it accepts.
     """
 
     def __init__(self, opener: Callable[[], Predictor], *, limits: Limits) -> None:
-        self.limits, self.metrics = limits, Metrics()
+        self.limits, self.metrics = limits, ServiceMetrics()
         self.budget = Budget(limits.buffer_bytes)
         self.draining = False
-        self.inside = self.requests = 0  # pictures taken in, requests with pictures under way
-        self.failure: PawsightError | None = None  # why there is no classifier at all
+        self.inside = self.requests = 0  # pictures and requests that are being answered
+        self.failure: PawsightError | None = None  # why no classifier could be opened
         self._opener = opener
         self._served: Served | None = None
         self._swapping = asyncio.Lock()
-        self._explaining = asyncio.Semaphore(1)  # a heat map may take a hundred predictions, and they come first
+        self._explaining = asyncio.Semaphore(1)  # a heat map may take a hundred predictions, so one at a time
         self._background: set[asyncio.Task[None]] = set()
         self.decoders = Decoders(
             limits.decoders or usable_cores(),
             seconds=limits.decode_seconds,
             memory_bytes=limits.decode_bytes,
-            told=lambda line: _log.warning("decoder", extra={"said": line}),
+            on_lost=lambda line: _log.warning("decoder", extra={"said": line}),
         )
         self.metrics.watch("pawsight_queue_pictures", "Pictures taken in and not yet answered.", lambda: self.inside)
         self.metrics.watch("pawsight_held_bytes", "Bytes of bodies held.", lambda: self.budget.held)
         self.metrics.watch("pawsight_decoders_lost", "Decoders that were killed or died.", lambda: self.decoders.lost)
 
     async def start(self) -> None:
-        """Start the decoders and open the bundle; afterwards the service is ready.
+        """Start the decoders and open the bundle; the service is ready afterwards.
 
         Raises:
-            PawsightError: the bundle is refused, or no decoder starts.
+            PawsightError: the bundle is refused, or a decoder does not start.
         """
         try:
             await self.decoders.start()
@@ -83,21 +80,21 @@ class Service:
             raise
 
     async def swap(self) -> bool:
-        """Open the bundle again beside the old one; serve it if it passes its exam, else go on with the old one."""
+        """Open the bundle again; serve it if it passes its self-test, otherwise keep the present one."""
         async with self._swapping:
             try:
                 predictor = await asyncio.to_thread(self._opener)
-            except Exception as error:  # a bundle may be broken in ways nobody thought of: the old one serves on
+            except Exception as error:  # a bundle may be broken in any way: the present one is kept
                 self.metrics.swaps.labels("refused").inc()
-                said = str(error) if isinstance(error, PawsightError) else repr(error)
-                _log.warning("swap-refused", extra={"said": said})
+                message = str(error) if isinstance(error, PawsightError) else repr(error)
+                _log.warning("swap-refused", extra={"said": message})
                 return False
             self._serve(predictor)
             self.metrics.swaps.labels("done").inc()
             return True
 
     async def stop(self) -> None:
-        """End the engine room and the decoders."""
+        """End the batcher and the decoders."""
         self.drain()
         if self._served is not None:
             self._retire(self._served)
@@ -106,7 +103,7 @@ class Service:
         await self.decoders.stop()
 
     def drain(self) -> None:
-        """Take no new requests; those under way are still answered."""
+        """Accept no new requests; those that have begun are still answered."""
         self.draining = True
         self.metrics.ready.set(0)
 
@@ -117,15 +114,15 @@ class Service:
 
     @contextmanager
     def served(self) -> Iterator[Served]:
-        """Hold the present predictor for the length of a request.
+        """Hold the present predictor while a request is answered.
 
         Raises:
-            Problem: there is none yet, or the service is stopping.
+            RequestProblem: no classifier is open yet, or the service is stopping.
         """
         served = self._served
         if served is None or self.draining:
-            detail = "It is stopping." if self.draining else "The classifier is still being opened."
-            raise Problem("not-ready", detail, headers={"Retry-After": str(self.limits.retry_seconds)})
+            detail = "The service is stopping." if self.draining else "The classifier is still being opened."
+            raise RequestProblem("not-ready", detail, headers={"Retry-After": str(self.limits.retry_seconds)})
         served.users += 1
         try:
             yield served
@@ -134,17 +131,17 @@ class Service:
             self._close_when_unused(served)
 
     async def predict(self, served: Served, uploads: list[Upload]) -> list[Prediction]:
-        """Answer every upload, in order; one that cannot be read has an `error`.
+        """Predict every upload, in order; one that cannot be read has an `error`.
 
         Args:
-            served: what the request has held since it came, so that it is answered though a swap or the end comes.
+            served: held by the request since it came, so that a swap or the end does not change its answer.
             uploads: the files of one request.
 
         Raises:
-            Problem: the queue has no room for all of them.
+            RequestProblem: the queue has no room for all of them.
         """
         if self.inside + len(uploads) > self.limits.queue:
-            raise busy(f"{self.inside:,} pictures are waiting already.", seconds=self.limits.retry_seconds)
+            raise busy(f"{self.inside:,} pictures are waiting.", seconds=self.limits.retry_seconds)
         self.inside += len(uploads)
         try:
             if len(uploads) == 1:
@@ -156,22 +153,23 @@ class Service:
             self.inside -= len(uploads)
 
     async def explain(self, served: Served, upload: Upload, label: str) -> bytes:
-        """Return a PNG of where in one picture a class was seen, the likeliest where none is named.
+        """Return a PNG with the heat map of one picture, for the likeliest class where none is named.
 
         Raises:
-            Problem: there is no such class, the picture cannot be read, or the queue is full.
+            RequestProblem: there is no such class, the picture cannot be read, or the queue is full.
         """
         if self.inside >= self.limits.queue:
-            raise busy(f"{self.inside:,} pictures are waiting already.", seconds=self.limits.retry_seconds)
+            raise busy(f"{self.inside:,} pictures are waiting.", seconds=self.limits.retry_seconds)
         self.inside += 1
         try:
             served.explainer.check(label, "auto")
             async with self._explaining:
                 square, size = await self.decoders.decode_sized(upload.data, served.settings)
                 large = await self.decoders.decode(upload.data, replace(served.settings, image_px=LARGEST_PX))
-                return await asyncio.to_thread(_drawn, served.explainer, square, large, size, label)
+                heat = await asyncio.to_thread(served.explainer.explain, square, size=size, label=label)
+                return await asyncio.to_thread(overlay, large, heat)
         except WrongUsage as error:
-            raise Problem("bad-request", f"{error.what} {error.why}") from None
+            raise RequestProblem("bad-request", f"{error.what} {error.why}") from None
         except UnreadablePicture as error:
             self.metrics.pictures.labels("refused").inc()
             raise unreadable(upload.name, error.why) from None
@@ -184,20 +182,20 @@ class Service:
         except UnreadablePicture as error:
             self.metrics.pictures.labels("refused").inc()
             return unanswered(upload.name, error.why)
-        outputs = await served.room.compute(pixels)
+        outputs = await served.batcher.compute(pixels)
         self.metrics.pictures.labels("answered").inc()
         return served.predictor.answer(upload.name, outputs)
 
     def _serve(self, predictor: Predictor) -> None:
         decode = predictor.bundle.card.decode
-        room = EngineRoom(
+        batcher = Batcher(
             predictor.lane,
             batch=self.limits.batch,
             wait_ms=self.limits.batch_wait_ms,
-            gathered=self.metrics.batch.observe,
+            on_batch=self.metrics.batch.observe,
         )
         settings = replace(decode, max_megapixels=min(decode.max_megapixels, self.limits.megapixels))
-        old, self._served = self._served, Served(predictor, room, settings, Explainer(predictor))
+        old, self._served = self._served, Served(predictor, batcher, settings, Explainer(predictor))
         if old is not None:
             self._retire(old)
         self.metrics.ready.set(1)
@@ -210,10 +208,6 @@ class Service:
 
     def _close_when_unused(self, served: Served) -> None:
         if served.retired and not served.users:
-            task = asyncio.get_running_loop().create_task(served.room.close())
+            task = asyncio.get_running_loop().create_task(served.batcher.close())
             self._background.add(task)
             task.add_done_callback(self._background.discard)
-
-
-def _drawn(explainer: Explainer, square: Pixels, large: Pixels, size: tuple[int, int], label: str) -> bytes:
-    return overlay(large, explainer.explain(square, size=size, label=label))

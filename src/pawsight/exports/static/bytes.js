@@ -1,4 +1,4 @@
-// Two things that all readers of bytes need. Does not know: any format.
+// What all readers of bytes share.
 
 export class Unreadable extends Error {} // its message is the reason, in the words of the command line
 

@@ -1,13 +1,12 @@
-// The decoder of the browser: a file becomes the square that the classifier sees, as images/decode.py makes it.
+// Decodes a file in the browser into the square that the classifier gets, as images/decode.py does.
 //
-// Enters: a File and the settings of the bundle. Leaves: side x side x 3 bytes, or Unreadable. Does not know: models.
-//
-// The browser unpacks the file; resizing, turning and reducing are our own. Colour profiles are left alone, as there;
-// transparency is shown on white, before the resize and not after it, which rounds otherwise by one step or two.
+// A File and the settings of the bundle become side x side x 3 bytes, or Unreadable is thrown. The browser unpacks the file;
+// turning, reducing and resizing are done here. Colour profiles are ignored, as in decode.py. Transparency is shown on
+// white before the resize: afterwards it would round differently by one step or two.
 
 import { Unreadable } from "./bytes.js";
 import { unturned } from "./jpeg.js";
-import { recognise } from "./recognise.js";
+import { recognise } from "./file_header.js";
 import { reduced, square, upright } from "./resize.js";
 
 const STRIP = 1 << 22; // pixels that are read from the browser's memory at once

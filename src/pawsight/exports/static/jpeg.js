@@ -1,7 +1,4 @@
-// What a JPEG says of itself before it is decoded (ITU-T T.81, annex B; EXIF 2.3).
-//
-// Enters: bytes. Leaves: size, orientation and where it is written, and whether there are more scans than allowed.
-// Does not know: pixels.
+// The headers of a JPEG (ITU-T T.81, annex B; EXIF 2.3): size, orientation and its position, and the limit of scans.
 
 import { latin, Unreadable } from "./bytes.js";
 

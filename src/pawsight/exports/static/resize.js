@@ -1,9 +1,7 @@
-// Pillow's arithmetic: the same pixels that the decoder in Python makes of the same full-size picture.
+// Pillow's resize: the same pixels that the decoder in Python makes of the same picture.
 //
-// Enters: a raster {width, height, data}, three bytes a pixel, red first. Leaves: a smaller one. Does not know: files.
-//
-// In the terms of Pillow's Image.resize(size, BILINEAR, reducing_gap=2): means of whole blocks first (Reduce.c), then a
-// triangle as wide as what one new pixel stands for, across and down, in fixed point with 22 bits (Resample.c).
+// As Image.resize(size, BILINEAR, reducing_gap=2): means of whole blocks first (Reduce.c), then a triangle filter as wide as
+// one new pixel, across and down, in fixed point with 22 bits (Resample.c).
 
 const BITS = 22;
 const HALF = 1 << (BITS - 1);

@@ -1,6 +1,5 @@
-// What computes: decodes pictures and runs the graph, one message after the other, so that the page never freezes.
-//
-// Enters: {deed, given}. Leaves: {value} or {trouble}. Does not know: the page, what the numbers mean.
+// The worker: decodes pictures and runs the model, one message {deed, given} after another, so that the page never freezes.
+// It replies {value} or {trouble}.
 
 import { Unreadable } from "./bytes.js";
 import { decode } from "./decode.js";
@@ -8,14 +7,14 @@ import { decode } from "./decode.js";
 let settings = null;
 let session = null;
 let ort = null;
-const deeds = { examine, classify };
+const deeds = { selfTest, classify };
 let before = Promise.resolve();
 
 addEventListener("message", ({ data: { deed, given } }) => {
   before = before.then(() => (deed === "open" ? open(given) : done(deeds[deed], given)));
 });
 
-// A failure is told to whoever asks next.
+// A failure is reported with the next message.
 function open({ runtime, wasm, graph, facts }) {
   settings = facts;
   session = load(runtime, wasm, graph);
@@ -49,8 +48,8 @@ async function classify(file) {
   return { outputs: await run(square) };
 }
 
-// Largest difference from what the exam's squares got when the classifier was exported; NaN where one is no number.
-async function examine(squares) {
+// Largest difference from the probabilities of the self-test when the classifier was exported; NaN for an invalid one.
+async function selfTest(squares) {
   const { probabilities, unlikeness } = settings.web.exam;
   const bytes = squares.byteLength / probabilities.length;
   let largest = 0;

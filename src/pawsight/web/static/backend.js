@@ -1,4 +1,4 @@
-// What the page asks, whoever answers: a server (rest.js) or a model in the browser.
+// What the page needs from a backend: a server (rest_backend.js) or a model in the browser.
 //
 // A backend is an object with
 //   privacy      one sentence for people: where pictures go and whether they are kept

@@ -1,4 +1,4 @@
-// Photographs with the camera of this device. Leaves: one File for each picture; the camera is off when it is closed.
+// Photographs with the camera of this device, each as a File. Closing it turns the camera off.
 
 import { at } from "./dom.js";
 import { count } from "./words.js";

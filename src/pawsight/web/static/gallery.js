@@ -1,8 +1,6 @@
-// The pictures of this session, newest first: shown, filtered, removed, brought back.
-//
-// Enters: items. Leaves: the same in `items`, and cards on the page. Does not know: where answers come from.
+// The pictures of this session, newest first: shown as cards (answer_card.js), filtered, removed, restored.
 
-import { canExplain, fill, showPicture } from "./card.js";
+import { canExplain, fill, showPicture } from "./answer_card.js";
 import { at, element } from "./dom.js";
 import { count, kindOf, tally } from "./words.js";
 

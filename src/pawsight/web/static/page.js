@@ -3,11 +3,11 @@
 import { Busy, Closed } from "./backend.js";
 import { camera } from "./camera.js";
 import { at } from "./dom.js";
-import { closed, describe, introduce, opening, unreachable } from "./facts.js";
+import { closed, describe, introduce, opening, unreachable } from "./classifier_facts.js";
 import { Gallery } from "./gallery.js";
-import { takeIn } from "./intake.js";
+import { takeIn } from "./file_input.js";
 import { Queue } from "./queue.js";
-import { csv, download, json } from "./tables.js";
+import { csv, download, json } from "./answer_files.js";
 import { fitted, thumbnail } from "./thumbnail.js";
 import { count, spoken, tally } from "./words.js";
 

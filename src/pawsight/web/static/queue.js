@@ -1,7 +1,6 @@
-// Brings pictures to the backend: small groups, two at a time, patient with a busy one.
+// Sends pictures to the backend in small groups, two at a time, and waits while it is busy.
 //
-// Enters: items {file, state, prediction, reason, again}. Leaves: the same items with an answer or a reason, each told
-// to `changed`. Does not know: how anything is shown.
+// Each item {file, state, prediction, reason, again} gets its answer or a reason, and `changed` is called with it.
 
 import { Busy } from "./backend.js";
 import { mebibytes } from "./words.js";

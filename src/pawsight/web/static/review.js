@@ -1,4 +1,4 @@
-// The review page: shows one picture at a time, and sends each decision as it is made. Needs nothing from elsewhere.
+// The review page: shows one picture at a time, and sends each decision at once. It loads no other script.
 "use strict";
 
 const byId = (id) => document.getElementById(id);

@@ -1,7 +1,7 @@
-// Small pictures of large ones, made one after the other so that a hundred photographs do not fill the memory.
+// Thumbnails, made one after another so that a hundred photographs do not fill the memory.
 //
-// Enters: a File, or a heat map and the size it belongs on. Leaves: the address of a picture with its size, or null
-// where this browser cannot show the file (the classifier may read it all the same).
+// A File, or a heat map with its size, becomes the address of a picture with its size, or null where this browser cannot
+// show the file; the classifier may still read it.
 
 const SIDE = 720; // pixels of the longer side
 const AS_IT_IS = 2_000_000; // pixels that are not worth making smaller

@@ -1,9 +1,9 @@
-// Asks for the token that a service may want. Leaves: the word that was typed.
+// Asks for the token that a service may require.
 
 export function askToken({ wrong }) {
   const dialog = document.getElementById("token");
   const word = document.getElementById("token-word");
-  document.getElementById("token-wrong").textContent = wrong ? "That was not it. Ask whoever started the service." : "";
+  document.getElementById("token-wrong").textContent = wrong ? "This token is wrong. Ask the person who started the service." : "";
   word.value = "";
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(harmless(word.value)), { once: true });

@@ -1,4 +1,4 @@
-// Numbers and answers as words. Does not know: the page.
+// Numbers and answers as words.
 
 import { printable } from "./dom.js";
 

@@ -1,0 +1,125 @@
+"""What an export is made from and what it returns: types of this room, and the metadata that travels with a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pawsight.classifier.bundle import EXAM, Bundle
+from pawsight.core.storage import sha256_of_file
+from pawsight.models.graph import OOD_SCORE
+
+EXACT, REDUCED = "f32", "int8"
+METADATA_FILE = "pawsight.json"
+_METADATA_FORMAT = 1
+DECODING = (
+    "turn the picture upright as its EXIF orientation says",
+    "resize to the square, without keeping the ratio of its sides, with an antialiasing bilinear filter",
+    "show transparency on white, convert to RGB, 8 bits a channel",
+    "hand over the numbers 0 to 255 as they are: scaling is in the model",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportContext:
+    """What to export, whatever the format."""
+
+    bundle: Bundle
+    run: Path | None  # the run that holds the bundle; None for a bundle alone
+    licence: str = "unknown"  # of the weights, as an SPDX name; the owner of a classifier chooses its licence
+    model: bytes | None = None  # ONNX to write instead of the bundle's own, in a reduced precision
+    precision: str = EXACT
+    browser_runtime: Path | None = None  # folder of the npm package onnxruntime-web, for the target web
+
+    @property
+    def onnx(self) -> bytes:
+        """The graph to write."""
+        return self.bundle.model if self.model is None else self.model
+
+
+Make = Callable[[ExportContext, Mapping[str, Path]], None]  # target name -> the path of the file or folder to write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One format."""
+
+    name: str
+    file: str  # what a runtime opens, below the target's folder
+    says: str
+    make: Make  # targets with the same function are made together
+    needs: tuple[str, ...] = ()  # modules
+    runtime: str | None = None  # in subprocesses/answers.py; None for a target that answers nothing
+    has_reduced: bool = False  # can hold 8 bits
+    model: str = ""  # the file that the self-test opens, where it is not `file`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTestResult:
+    """How an export's answers compare with the bundle's, and how fast it is."""
+
+    runtime: str  # with its version
+    pictures: int
+    difference: float  # largest of a probability
+    flips: int  # pictures whose best class is another
+    load_seconds: float  # without importing the runtime
+    pictures_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """One export that was written."""
+
+    target: str
+    precision: str
+    folder: Path
+    files: Mapping[str, int]  # name -> bytes
+    self_test: SelfTestResult | None  # None for a target that answers nothing
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(self.files.values())
+
+
+def metadata_of(context: ExportContext) -> dict[str, Any]:
+    """Return what a user of the model needs to know without Pawsight, as plain JSON values."""
+    card, trust = context.bundle.card, context.bundle.card.trust
+    side = card.decode.image_px
+    return {
+        "format": _METADATA_FORMAT,
+        "made_by": "Pawsight",
+        "classes": list(card.classes),
+        "input": {"name": "pictures", "type": "uint8", "shape": ["N", side, side, 3], "axes": "NHWC", "colours": "RGB"},
+        "outputs": {
+            "probabilities": ["N", len(card.classes)],
+            "features": ["N", "D"],
+            **({} if trust.guard is None else {OOD_SCORE: ["N"]}),
+        },
+        "decode": {**asdict(card.decode), "steps": list(DECODING)},
+        "temperature": {"value": trust.temperature, "where": "in the model already"},
+        "answer_from_probability": None if trust.promise is None else trust.promise.threshold,
+        "unlike_anything_seen_above": None if trust.guard is None else trust.guard.threshold,
+        "precision": context.precision,
+        "licence": context.licence,
+        "recipe": dict(card.recipe),
+        "split_digest": card.split_digest,
+        "exam": {
+            "sha256": sha256_of_file(context.bundle.folder / EXAM),
+            "pictures": len(context.bundle.exam.pictures),
+            "precision": EXACT,
+        },
+        "created": card.created,
+        "versions": dict(card.versions),
+    }
+
+
+def as_text(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return metadata as model files hold it: text to text, in printable ASCII, which every reader takes."""
+    return {
+        name: value if isinstance(value, str) and value.isascii() and value.isprintable() else json.dumps(value)
+        for name, value in metadata.items()
+    }

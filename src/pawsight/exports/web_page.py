@@ -1,0 +1,211 @@
+"""The target web: the page of `pawsight serve` with a model that runs in the browser, for any static host.
+
+    index.html       the page, with a policy that names every address it may request
+    static/          the page's own files, the same as the server's, and the backend that runs the model
+    model.onnx       float32, pictures uint8 (1, H, W, 3)
+    exam.u8          squares (K, H, W, 3), which the page classifies as a self-test before it answers
+    web.json         their probabilities, sizes of files, what the page says about the classifier
+    runtime/         ONNX Runtime's files, with --runtime
+
+ONNX Runtime comes from a public address or, with --runtime, from a folder of the npm package. Its build for WebAssembly
+alone is the smallest that runs every operator needed, and its script contains the loader, so two files are enough. It
+runs in one thread on hosts that send no special headers.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from pawsight.core.errors import WrongUsage
+from pawsight.core.runs import METRICS
+from pawsight.core.storage import write_bytes, write_json, write_text
+from pawsight.exports.export_context import ExportContext, as_text, metadata_of
+from pawsight.exports.onnx_file import with_metadata
+from pawsight.exports.verify import ALLOWED, expected_outputs
+from pawsight.reports.run_folder import finite, listing, mapping, read_json
+
+MODEL, EXAM, WEB, PAGE, STATIC = "model.onnx", "exam.u8", "web.json", "index.html", "static"
+SQUARES = 8  # of the self-test, which a phone answers in a second or two
+IMPORTED = re.compile(r"""(?:from|import|import\(|new URL\()\s*"\./([\w.-]+)\"""")
+_REFERRED = re.compile(rf"""(?:href|src)="{STATIC}/([\w.-]+)\"""")
+_HEAD = '<meta charset="utf-8">\n'
+_FACTS = '<p class="facts" id="facts"></p>'
+_HINT = "The page has not begun. A browser starts it only from a web server, such as: python -m http.server"
+PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
+PUBLIC = f"https://cdn.jsdelivr.net/npm/{PACKAGE}@{VERSION}/dist/"  # jsDelivr serves npm packages unchanged
+RUNTIME_FOLDER = "runtime"
+_LARGEST = 64 * 2**20  # bytes read of a runtime file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeFile:
+    """One file of the package."""
+
+    name: str  # below dist/
+    copied_as: str  # some hosts do not know that .mjs is JavaScript, and a browser then refuses it
+    size: int  # bytes
+    sha384: str  # base64, as in an integrity attribute
+
+
+RUNTIME = (
+    RuntimeFile(
+        name="ort.wasm.bundle.min.mjs",
+        copied_as="ort.wasm.bundle.min.js",
+        size=73_054,
+        sha384="PLWz+nHEVHpjwBsO0YVdvQj6n5814Iv8E3b8FG0Rp/uIAtjFMCKOpP66iPzedrIG",
+    ),
+    RuntimeFile(
+        name="ort-wasm-simd-threaded.wasm",
+        copied_as="ort-wasm-simd-threaded.wasm",
+        size=14_239_897,
+        sha384="vjBJ1z7qrhkTyYsNqKeF6c7N+nOJSU94czEo+tvZcu8G75JparGq9kB+kTnEUNVM",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A file that the page fetches."""
+
+    address: str  # relative to the page, or absolute
+    bytes: int
+    integrity: str | None = None  # checked by the browser; None for a file of the export itself
+
+
+def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
+    """Write the folder of the page.
+
+    Raises:
+        WrongUsage: the runtime's folder is not the npm package in the required version.
+    """
+    folder = paths["web"].parent
+    copied = [] if context.browser_runtime is None else read_runtime(context.browser_runtime)
+    model = with_metadata(context.onnx, as_text(metadata_of(context)))
+    expected = expected_outputs(context.bundle)
+    squares = expected.pictures[:SQUARES].tobytes()
+    answers = {
+        "probabilities": expected.probabilities[:SQUARES].tolist(),
+        "unlikeness": None if expected.unlikeness is None else expected.unlikeness.reshape(-1)[:SQUARES].tolist(),
+        "tolerance": ALLOWED,
+    }
+    for name, content in [*copied, (MODEL, model), (EXAM, squares)]:
+        write_bytes(folder / name, content)
+    _write_page(folder, policy(is_copied=bool(copied)))
+    write_json(
+        folder / WEB,
+        {
+            "model": asdict(Part(address=MODEL, bytes=len(model))),
+            "exam": {**asdict(Part(address=EXAM, bytes=len(squares))), **answers},
+            "runtime": [asdict(part) for part in (copied_parts() if copied else public_parts())],
+            "validation": _validation(context.run),
+            "max_error": None if (promise := context.bundle.card.trust.promise) is None else promise.max_error,
+        },
+    )
+
+
+def policy(*, is_copied: bool) -> str:
+    """Return the page's Content-Security-Policy while it loads; static/load_model.js then forbids every request."""
+    scripts, requests = ("'self'", "'self'") if is_copied else ("'self' blob:", f"'self' {PUBLIC}")
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {scripts} 'wasm-unsafe-eval'",
+            "worker-src 'self' blob:",
+            "style-src 'self'",
+            "img-src 'self' blob: data:",
+            "media-src 'self' blob:",
+            f"connect-src {requests}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+def _write_page(folder: Path, allowed: str) -> None:
+    """Write index.html, the files it refers to, and what those import."""
+    server, own = files("pawsight") / "web" / STATIC, files("pawsight") / "exports" / STATIC
+    page = (server / PAGE).read_text("utf-8")
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{allowed}">\n'
+    shown = inserted(inserted(page, _HEAD, _HEAD + meta), _FACTS, _FACTS.replace("></p>", f">{_HINT}</p>"))
+    write_text(folder / PAGE, shown)
+    for name, content in _needed(_REFERRED.findall(page), own, server).items():
+        write_bytes(folder / STATIC / name, content)
+
+
+def _needed(names: list[str], *folders: Traversable) -> dict[str, bytes]:
+    """Return files by name, those of the first folder before the second's, with all that scripts import."""
+    found: dict[str, bytes] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = next(folder / name for folder in folders if (folder / name).is_file()).read_bytes()
+            waiting += IMPORTED.findall(found[name].decode()) if name.endswith(".js") else []
+    return found
+
+
+def inserted(page: str, place: str, text: str) -> str:
+    """Return a page with `place`, which occurs once, replaced by `text`."""
+    if page.count(place) != 1:
+        raise ValueError(f"{PAGE} does not have {place!r} exactly once")
+    return page.replace(place, text)
+
+
+def _validation(run: Path | None) -> dict[str, Any] | None:
+    """Return the figures of the page's first line, None where the run has none."""
+    part = mapping(mapping(read_json(run / METRICS)).get("validation")) if run else {}
+    accuracy, pictures = finite(part.get("accuracy")), finite(part.get("pictures"))
+    ends = [finite(end) for end in listing(part.get("interval"))]
+    if accuracy is None or not pictures or len(ends) != 2 or None in ends:
+        return None
+    return {"pictures": int(pictures), "accuracy": accuracy, "interval": ends}
+
+
+def public_parts() -> list[Part]:
+    """Return the runtime at its public address, with the hashes that the browser checks."""
+    return [Part(address=PUBLIC + file.name, bytes=file.size, integrity=f"sha384-{file.sha384}") for file in RUNTIME]
+
+
+def copied_parts() -> list[Part]:
+    """Return the runtime as copied into the export."""
+    return [Part(address=f"{RUNTIME_FOLDER}/{file.copied_as}", bytes=file.size) for file in RUNTIME]
+
+
+def read_runtime(package: Path) -> Sequence[tuple[str, bytes]]:
+    """Read the runtime from an npm package folder.
+
+    Returns:
+        names below the export, and contents.
+
+    Raises:
+        WrongUsage: a file is missing, or has another hash than the version that was tested.
+    """
+    return [(f"{RUNTIME_FOLDER}/{file.copied_as}", _checked(package, file)) for file in RUNTIME]
+
+
+def _checked(package: Path, wanted: RuntimeFile) -> bytes:
+    path = package / "dist" / wanted.name
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST)
+    except OSError as error:
+        raise _refused(package, f"dist/{wanted.name} cannot be read: {error.strerror or error}.") from error
+    if base64.b64encode(hashlib.sha384(content).digest()).decode() != wanted.sha384:
+        raise _refused(package, f"dist/{wanted.name} is not that of version {VERSION}.")
+    return content
+
+
+def _refused(package: Path, why: str) -> WrongUsage:
+    return WrongUsage(
+        f"--runtime {package} is not the npm package {PACKAGE} in version {VERSION}.",
+        why,
+        f"Type: npm install {PACKAGE}@{VERSION}, then --runtime node_modules/{PACKAGE}",
+    )

@@ -1,0 +1,67 @@
+// What the classifier is, told in a line at the top and in the question that the page asks.
+
+import { at, element, named } from "./dom.js";
+import { download } from "./answer_files.js";
+import { count, percent } from "./words.js";
+
+const NAMED = 4; // with more classes than that, the question only counts them
+
+export function introduce(backend) {
+  at("privacy").textContent = backend.privacy;
+  at("facts").textContent = "The classifier is being opened\u2026";
+  at("links").replaceChildren(...backend.links.map(({ text, href }) => element("a", { href }, text)));
+}
+
+export function describe(model, backend, told) {
+  question(model.classes);
+  classes(model.classes);
+  at("facts").replaceChildren(...facts(model));
+  if (model.report) at("links").prepend(report(model.report, backend, told));
+}
+
+export function opening(words) {
+  at("facts").textContent = words;
+}
+
+export function closed(words) {
+  at("facts").replaceChildren(element("strong", {}, words));
+}
+
+export function unreachable(words) {
+  at("facts").textContent = `${words} Asking again in a moment.`;
+}
+
+function question(names) {
+  if (names.length > NAMED) return at("question").replaceChildren(`Which of ${names.length} is it?`);
+  const parts = names.flatMap((name, place) => {
+    const before = place === 0 ? "" : place === names.length - 1 ? " or " : ", ";
+    return [before, named(name, { most: 24, class: "class" })];
+  });
+  at("question").replaceChildren(...parts, "?");
+}
+
+function classes(names) {
+  at("classes").hidden = names.length <= NAMED;
+  at("classes-title").textContent = `All ${names.length} classes`;
+  at("class-list").replaceChildren(...names.map((name) => element("li", {}, named(name))));
+}
+
+function facts({ recipe, classes: names, imagePx, validation }) {
+  const made = [recipe, count(names.length, "class", "classes"), imagePx ? `${imagePx}\u00a0px` : null].filter(Boolean).join(", ");
+  if (!validation) return [made];
+  const [low, high] = validation.interval.map((end) => (100 * end).toFixed(1));
+  const right = element("b", {}, percent(validation.accuracy));
+  return ["Right for ", right, ` of ${count(validation.pictures, "picture")} kept aside (95\u00a0% interval ${low}\u2013${high}\u00a0%); `, made];
+}
+
+function report(where, backend, told) {
+  if (where !== true) return element("a", { href: where }, "Its report");
+  const fetched = async () => {
+    try {
+      download("report.html", await backend.openReport());
+    } catch (error) {
+      told(`The report cannot be had: ${error.message}`);
+    }
+  };
+  return element("button", { type: "button", class: "link", onclick: fetched }, "Its report");
+}

@@ -1,0 +1,108 @@
+// The backend that asks the server of this page; openapi.json describes its answers.
+
+import { Busy, Refused } from "./backend.js";
+
+const MIB = 2 ** 20;
+const OVERHEAD = 1024; // bytes of a form around one file
+const PATIENCE_MS = 60_000; // longer than any server of ours lets a request live
+const TOGETHER = 4; // files in one request: few, so that the first answers come soon
+const KEY = "pawsight-token";
+
+export function rest({ askToken, root = "" }) {
+  let asking = null;
+
+  async function ask(path, options = {}) {
+    const token = sessionStorage.getItem(KEY);
+    const response = await send(path, options, token);
+    if (response.status !== 401) return response;
+    if (sessionStorage.getItem(KEY) === token) await newToken(token !== null); // else another request asked meanwhile
+    return ask(path, options);
+  }
+
+  function newToken(wrong) {
+    asking ??= askToken({ wrong }).then((token) => sessionStorage.setItem(KEY, token)).finally(() => { asking = null; });
+    return asking;
+  }
+
+  async function send(path, options, token) {
+    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    try {
+      return await fetch(root + path, { ...options, headers: { ...headers, ...options.headers }, signal: AbortSignal.timeout(PATIENCE_MS) });
+    } catch (error) {
+      if (error.name === "TimeoutError") throw new Refused("The server did not answer within a minute.");
+      throw new Refused("The server cannot be reached. Is it still running?");
+    }
+  }
+
+  async function model() {
+    const response = await ask("/api/v1/model");
+    if (!response.ok) throw await trouble(response);
+    return modelFrom(await response.json(), sessionStorage.getItem(KEY) !== null);
+  }
+
+  async function classify(files) {
+    const body = new FormData();
+    for (const file of files) body.append("files", file, file.name || "picture");
+    const response = await ask("/api/v1/predict", { method: "POST", body });
+    if (response.status === 422 && files.length === 1) return [await unreadable(response, files[0])];
+    if (!response.ok) throw await trouble(response);
+    return (await response.json()).predictions;
+  }
+
+  async function explain(file) {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const response = await ask("/api/v1/explain", { method: "POST", body: file, headers });
+    if (!response.ok) throw await trouble(response);
+    return response.blob();
+  }
+
+  async function openReport() { // a link cannot show a token, so the report comes as a file
+    const response = await ask("/api/v1/report");
+    if (!response.ok) throw await trouble(response);
+    return response.blob();
+  }
+
+  const privacy = `Pictures go to this server only (${location.host}) and are not kept.`;
+  return { privacy, links: [{ text: "For programs", href: `${root}/docs` }], model, classify, explain, openReport };
+}
+
+function modelFrom(told, guarded) {
+  const { body_mib: mib = 10, files = 1 } = told.limits ?? {};
+  const bytes = Math.floor(mib * MIB);
+  return {
+    classes: told.classes,
+    recipe: told.recipe ?? null,
+    imagePx: told.image_px ?? null,
+    validation: told.validation ?? null,
+    maxError: told.max_error ?? null,
+    heatMaps: told.heat_maps === true,
+    report: told.report ? guarded || told.report : null,
+    group: { files: Math.min(files, TOGETHER), bytes: bytes - 2 * OVERHEAD, overhead: OVERHEAD },
+    largest: bytes - 2 * OVERHEAD,
+  };
+}
+
+async function unreadable(response, file) {
+  const problem = await documentOf(response);
+  return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, error: problem.reason ?? problem.detail ?? "unreadable" };
+}
+
+async function trouble(response) {
+  const problem = await documentOf(response);
+  const told = problem.detail ?? `The server answered with status ${response.status}.`;
+  if (response.status === 503 || response.status === 429) return new Busy(wait(response), told);
+  return new Refused(told, { again: response.status >= 500 || response.status === 408 });
+}
+
+function wait(response) {
+  const seconds = Number(response.headers.get("Retry-After"));
+  return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 60) : 1;
+}
+
+async function documentOf(response) {
+  try {
+    return (await response.json()) ?? {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,203 @@
+"""`train --engine ray`: facts, features and problems are those of `--engine local`, and so is the classifier."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from shutil import copyfile
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pawsight.classifier.engine import Engine
+from pawsight.cli import cli
+from pawsight.commands import seeing as room
+from pawsight.commands.seeing import SeenByPool
+from pawsight.commands.train import train
+from pawsight.core.cache import Cache
+from pawsight.core.errors import MissingExtra, WrongUsage
+from pawsight.data.dataset import read_files, stored
+from pawsight.data.facts import facts_from_bytes, known_facts
+from pawsight.data.folders import Candidate
+from pawsight.distributed.feature_extraction import CachedFeatures, Extracted, FrozenBackbone, extract_by_pool
+from pawsight.distributed.ray_actors import Pool
+from pawsight.images.decode import DecodeSettings
+from pawsight.training.features import FeatureSink
+
+from .conftest import actors, says, write_pictures
+
+SETTINGS, SPACE, WIDTH = DecodeSettings(image_px=8), "features/colours", 3
+
+
+@pytest.fixture
+def candidates(tmp_path):
+    """Twelve pictures under 300 names, with what is no picture, what is empty and what is not there among them."""
+    folder = tmp_path / "pictures"
+    originals = write_pictures(folder)
+    (folder / "empty.jpg").touch()
+    (folder / "text.png").write_text("no picture")
+    paths = [*originals, folder / "empty.jpg", folder / "text.png", folder / "missing.png"]
+    return [Candidate(path, path.name, "any", None) for path in (paths[(7 * at) % len(paths)] for at in range(300))]
+
+
+@pytest.fixture
+def sink_on(colour_backbone):
+    def make(cache):
+        def engine():
+            return Engine(colour_backbone, image_px=8, precision="f32", streams=2)
+
+        return FeatureSink(engine, cache=cache, space=SPACE, width=WIDTH)
+
+    return make
+
+
+def seen_here(candidates, cache, sink):
+    """Hash, facts and problem of each file, as this process sees them; features go to the sink."""
+    rows = []
+    for seen in read_files(candidates, SETTINGS, cache=cache, threads=2, sink=sink):
+        if seen.pixels is not None:
+            sink.take(seen.sha256, seen.pixels)
+        rows.append((seen.sha256, seen.facts, seen.problem))
+    return rows
+
+
+def extracted(candidates, backbone, cache, **options):
+    kept, paths = CachedFeatures(cache.folder, SPACE, WIDTH), [str(one.path) for one in candidates]
+    return extract_by_pool(FrozenBackbone(backbone, SETTINGS, "f32"), paths, kept, Pool(actors=2, **options))
+
+
+def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
+    ray_of_two, candidates, colour_backbone, sink_on, tmp_path
+):
+    with Cache(tmp_path / "one") as here, Cache(tmp_path / "other") as there:
+        sink, before = sink_on(here), sink_on(there)
+        known = {sha256 for sha256, _, problem in seen_here(candidates[:4], there, before) if not problem}
+        before.features_of([])  # writes what is computed
+        expected = seen_here(candidates, here, sink)
+        assert {problem for _, _, problem in expected} == {"", "empty", "not a picture", "no such file or directory"}
+        found = list(extracted(candidates, colour_backbone, there))
+        facts = [facts_from_bytes(one.facts) if one.facts else known_facts(there, one.sha256) for one in found]
+        assert [(one.sha256, had, one.problem) for one, had in zip(found, facts, strict=True)] == expected
+        for one in found:
+            assert (one.facts is None) == (one.features is None) == (bool(one.problem) or one.sha256 in known)
+        fresh = [one for one in found if one.features is not None]
+        features = sink.features_of([one.sha256 for one in fresh])
+        assert np.array_equal([np.frombuffer(one.features, "<f4") for one in fresh], features)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_mid_way_is_replaced_and_nothing_is_lost(ray_of_two, candidates, colour_backbone, tmp_path):
+    with Cache(tmp_path / "one") as cache:
+        undisturbed = list(extracted(4 * candidates, colour_backbone, cache))
+        disturbed = extracted(4 * candidates, colour_backbone, cache)
+        found = [next(disturbed)]
+        os.kill(actors()[0], signal.SIGKILL)
+        found += disturbed
+    assert found == undisturbed
+
+
+def test_what_the_cache_has_lost_since_is_seen_here(candidates, colour_backbone, sink_on, tmp_path, monkeypatch):
+    with Cache(tmp_path / "one") as cache:
+        sink = sink_on(cache)
+        rows = seen_here(candidates[:6], Cache(tmp_path / "other"), sink_on(Cache(tmp_path / "third")))
+        claimed = [Extracted(sha256, None, None, problem) for sha256, _, problem in rows]
+        monkeypatch.setattr(room, "extract_by_pool", lambda *_: iter(claimed))
+        see = SeenByPool(None, None, Pool(), ExitStack())
+        seen = list(see._seen(candidates[:6], FrozenBackbone(colour_backbone, SETTINGS, "f32"), cache, sink))
+    assert [(one.sha256, one.facts, one.problem) for one in seen] == rows
+    assert [one.pixels is not None for one in seen] == [not problem for _, _, problem in rows]
+
+
+def test_a_pool_has_nothing_to_do_where_nobody_takes_features(candidates, tmp_path):
+    with Cache(tmp_path / "one") as cache, pytest.raises(ValueError, match="nobody takes them"):
+        SeenByPool(None, None, Pool(), ExitStack())(candidates, SETTINGS, cache=cache, threads=1, sink=None)
+
+
+def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candidates, tmp_path):
+    class Sink:
+        received, wanted = [], False
+
+        def receive(self, sha256, features):
+            self.received.append((sha256, features))
+
+        def wants(self, sha256):
+            return self.wanted
+
+    sink, one = Sink(), candidates[0]
+    with Cache(tmp_path / "one") as cache:
+        (seen,) = read_files([one], SETTINGS, cache=cache, threads=1)
+        list(stored([seen], cache))
+        known, strange = Extracted(seen.sha256, None, None, ""), Extracted("0" * 64, None, None, "")
+        taken = room._taken(one, known, cache, sink)
+        assert (taken.facts, taken.fresh, taken.problem) == (seen.facts, False, "")
+        assert room._taken(one, strange, cache, sink) is None  # nothing is known of it any more
+        assert room._taken(one, Extracted(seen.sha256, None, b"1234", ""), cache, sink).facts == seen.facts
+        sink.wanted = True
+        assert room._taken(one, known, cache, sink) is None  # its features are not there any more
+    assert sink.received == [(seen.sha256, b"1234")]
+
+
+def test_the_classifier_is_the_same_bytes_and_what_cannot_be_read_is_left_out(
+    ray_of_two, trained, cache_folder, tmp_path
+):
+    data = tmp_path / "data"
+    for path in sorted(trained.data.rglob("*.*")):
+        place = data / path.relative_to(trained.data)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        copyfile(path, place)
+    (next(data.glob("train/*")) / "broken.jpg").write_bytes(b"no picture")
+    report = trained.again(data, tmp_path / "runs", engine="ray", actors=2)
+    assert report.computed == trained.report.computed == len(trained.report.catalog.pictures)
+    assert [(one.name.rpartition("/")[2], one.reason) for one in report.catalog.left_out] == [
+        ("broken.jpg", "not a picture")
+    ]
+    assert classifier(report.run) == classifier(trained.report.run)
+    assert trained.again(data, tmp_path / "runs").computed == 0
+
+
+def classifier(run: Path):
+    """The bundle's files and the run's predictions; the card without the moment at which it was made."""
+    files = {path.name: path.read_bytes() for path in (run / "bundle").iterdir()}
+    card = json.loads(files.pop("bundle.json"))
+    assert all(card.pop(name) for name in ("created", "seal"))  # the seal is over the moment, too
+    return files, card, (run / "predictions.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            {"engine": "ray", "recipe": "cnn"},
+            "The recipe cnn is not for --engine ray.\nRay's actors compute the features of a frozen backbone, and it"
+            " has none.\nLeave --engine out, or type one of: --recipe probe, --recipe finetune",
+        ),
+        ({"engine": "spark"}, "There is no engine 'spark'.\nType --engine local or --engine ray"),
+        (
+            {"actors": 2},
+            "--actors and --ray-address are for Ray.\nThis is --engine local.\nAdd --engine ray",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_before_anything_is_read(options, told, tmp_path):
+    with pytest.raises(WrongUsage) as refusal:
+        train(tmp_path / "absent", runs=tmp_path / "runs", **options)
+    assert str(refusal.value) == told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_ray_the_remedy_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None if name == "ray" else name)
+    with pytest.raises(MissingExtra) as refusal:
+        train(tmp_path / "absent", runs=tmp_path / "runs", engine="ray")
+    assert says(refusal.value, "--engine ray", 'pip install "pawsight[ray]"')
+
+
+def test_the_options_are_there_as_typed(tmp_path):
+    words = ["train", str(tmp_path / "absent"), "--recipe", "majority", "--engine", "ray", "--actors", "3"]
+    result = CliRunner().invoke(cli, [*words, "--ray-address", "auto"], prog_name="pawsight")
+    assert result.exit_code == 2
+    assert says(result.stderr, "recipe majority", "--engine ray")

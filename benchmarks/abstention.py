@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pawsight.classifier.temperature import fit_temperature, with_temperature
+from pawsight.classifier.trust import fit_temperature, with_temperature
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Stopwatch

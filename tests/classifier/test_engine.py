@@ -11,7 +11,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from pawsight.classifier.engine import SPOKEN, Engine, Lane, best_precision
+from pawsight.classifier.engine import PRECISION_NAMES, Engine, InferenceQueue, best_precision
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import this_machine
 
@@ -107,7 +107,7 @@ def test_threads_may_share_an_engine(engine):
 
 
 def test_a_lane_answers_all_that_was_pushed_when_drained(engine):
-    lane = Lane(engine)
+    lane = InferenceQueue(engine)
     answered = [key for key, picture in enumerate(squares(7)) for key, _ in lane.push(key, picture)]
     answered += [key for key, _ in lane.drain()]
     assert answered == list(range(7))
@@ -126,7 +126,7 @@ def test_bfloat16_is_taken_only_where_amx_makes_it_fast():
     machine = this_machine()
     precisions = {kind: best_precision(replace(machine, bfloat16=kind)) for kind in ("AMX", "AVX-512", "")}
     assert precisions == {"AMX": "bf16", "AVX-512": "f32", "": "f32"}
-    assert set(SPOKEN) == {"f32", "bf16"}
+    assert set(PRECISION_NAMES) == {"f32", "bf16"}
 
 
 @pytest.mark.bfloat16

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.classifier.bundle import Exam, read_bundle
-from pawsight.classifier.bundle_checks import seal_of
+from pawsight.classifier.bundle import GoldenOutputs, card_checksum, read_bundle
 from pawsight.classifier.predictor import Predictor, load_predictor
-from pawsight.classifier.trust import Guard, Promise, Trust
+from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import this_machine
 from pawsight.models.trust_graph import with_guard
@@ -147,7 +146,7 @@ def test_a_run_may_be_named_by_its_folder_its_bundle_or_latest(trained, monkeypa
 
 def spoilt(colour_bundle, change):
     bundle = read_bundle(colour_bundle)
-    return replace(bundle, exam=Exam(bundle.exam.pictures, change(bundle.exam.probabilities)))
+    return replace(bundle, golden=GoldenOutputs(bundle.golden.pictures, change(bundle.golden.probabilities)))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +172,7 @@ def test_rounding_between_processors_is_forgiven(colour_bundle):
 
 
 def with_bfloat16(bundle, off):
-    return replace(bundle, exam=replace(bundle.exam, reduced=bundle.exam.probabilities + np.float32(off)))
+    return replace(bundle, golden=replace(bundle.golden, reduced=bundle.golden.probabilities + np.float32(off)))
 
 
 @pytest.mark.bfloat16
@@ -196,7 +195,7 @@ def test_what_has_no_answers_in_bfloat16_sits_its_exam_in_float32(colour_bundle)
 
 
 def test_a_model_whose_outputs_do_not_fit_the_exam_is_refused(colour_bundle, colour_backbone):
-    with pytest.raises(BundleRefused, match="outputs do not fit its exam"):
+    with pytest.raises(BundleRefused, match="shape of its golden outputs"):
         Predictor(replace(read_bundle(colour_bundle), model=colour_backbone))
 
 
@@ -213,12 +212,12 @@ def test_a_forged_model_that_answers_otherwise_is_refused_though_its_digest_fits
     onnx.save(model, forged / "model.onnx")
     card = json.loads((forged / "bundle.json").read_text())
     card["files"]["model.onnx"] = hashlib.sha256((forged / "model.onnx").read_bytes()).hexdigest()
-    (forged / "bundle.json").write_text(json.dumps(card | {"seal": seal_of(card)}))
-    with pytest.raises(BundleRefused, match="It fails its exam"):
+    (forged / "bundle.json").write_text(json.dumps(card | {"seal": card_checksum(card)}))
+    with pytest.raises(BundleRefused, match="It fails its self-test"):
         load_predictor(forged)
 
 
-PROMISE = Promise(
+PROMISE = RiskGuarantee(
     max_error=0.01,
     confidence=0.9,
     threshold=0.9,
@@ -229,7 +228,7 @@ PROMISE = Promise(
     coverage_interval=(0.85, 0.9),
     expected_risk=0.004,
 )
-GUARD = Guard(threshold=0.95, false_alarms=0.01, pictures=800, components=1, caught=())
+GUARD = OodDetector(threshold=0.95, false_alarms=0.01, pictures=800, components=1, caught=())
 
 
 @pytest.fixture
@@ -256,8 +255,8 @@ def test_without_promise_and_guard_every_picture_is_answered(predictor, pictures
     assert {answer.verdict for answer in predictor.predict(pictures)} == {"answered"}
 
 
-def test_a_guard_whose_graph_does_not_say_how_unlike_a_picture_is_is_refused(colour_bundle):
+def test_a_detector_whose_graph_has_no_score_is_refused(colour_bundle):
     bundle = read_bundle(colour_bundle)
     with pytest.raises(BundleRefused) as told:
         Predictor(replace(bundle, card=replace(bundle.card, trust=Trust(guard=GUARD))))
-    assert says(told.value.why, "guard", "output unlikeness")
+    assert says(told.value.why, "detector", "output unlikeness")

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from pawsight.classifier.engine import Engine
-from pawsight.classifier.temperature import with_temperature as in_numpy
+from pawsight.classifier.trust import with_temperature as in_numpy
 from pawsight.models.trust_graph import unlikeness_of, with_guard, with_temperature
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)

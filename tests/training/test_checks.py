@@ -25,7 +25,7 @@ def test_ordinary_names_pass(names):
         ("ca\nts", "has control characters"),
         ("\x1b[31mcats", "has control characters"),
         ("caf\udce9", "is not UTF-8"),
-        ("c" * 1025, "is no text of 1 to 1,024 characters"),
+        ("c" * 1025, "is not a text of 1 to 1,024 characters"),
     ],
 )
 def test_names_that_no_bundle_could_carry_are_refused(name, why):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pawsight.training.golden import exam_pictures
 
 from pawsight.core.cache import Cache
 from pawsight.training import exam
-from pawsight.training.exam import exam_pictures
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
-from pawsight.classifier.predictor import TOLERANCE, sit_exam
+from pawsight.classifier.predictor import TOLERANCE, run_self_test
 from pawsight.core.errors import BadCatalog
 from pawsight.core.runs import read_table
 from pawsight.images.decode import DECODER_VERSION
@@ -134,7 +134,7 @@ def test_the_bundle_knows_how_it_was_made_and_what_it_has_learnt_from(trained):
 @pytest.mark.parametrize("precision", ["f32", pytest.param("bf16", marks=pytest.mark.bfloat16)])
 def test_a_bundle_passes_its_exam_in_either_arithmetic(trained, precision):
     bundle = read_bundle(trained.report.run)
-    off = sit_exam(bundle, Engine(bundle.model, image_px=96, precision=precision, streams=1))
+    off = run_self_test(bundle, Engine(bundle.model, image_px=96, precision=precision, streams=1))
     assert 0 <= off <= TOLERANCE[precision]
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import load_predictor
-from pawsight.classifier.trust import Caution, Trust
+from pawsight.classifier.trust import SelectiveOptions, Trust
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
@@ -133,7 +133,7 @@ def test_errors_among_the_surest_end_in_a_warning_and_no_promise(material_of, co
     settled = settle(
         material,
         Fitted(model=colour_model, probabilities={"validation": wrong}, parameters=(0, 0)),
-        Caution(max_error=0.2, false_alarms=0.1),
+        SelectiveOptions(max_error=0.2, false_alarms=0.1),
     )
     assert settled.trust == Trust()
     assert settled.broken.startswith("11 of the 11 ")
@@ -148,7 +148,7 @@ def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_g
     material = material_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
     sure = np.where(np.eye(2)[material.truths("validation")] > 0, 0.9, 0.1).astype(np.float32)
     fitted = Fitted(model=colour_model, probabilities={"validation": sure}, parameters=(0, 0))
-    settled = settle(material, fitted, Caution(max_error=0.2, false_alarms=0.01))
+    settled = settle(material, fitted, SelectiveOptions(max_error=0.2, false_alarms=0.01))
     assert settled.broken == ""
     assert settled.trust.promise.answered == 16
     assert settled.trust.guard is None
@@ -190,9 +190,9 @@ def found_with(**counts):
 def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, given, told):
     lines = SplitFile(Path("s.csv"), tuple(Placing(2, "a.jpg", "", part) for part in given)) if given else None
     with pytest.raises(TrainingFailed) as error:
-        check_promise_by_names(found, lines, Caution(max_error=0.05), guarded=False)
+        check_promise_by_names(found, lines, SelectiveOptions(max_error=0.05), guarded=False)
     assert all(word in error.value.what for word in ("at most 5 % ", told, " 45 "))
-    check_promise_by_names(found_with(none=1000), None, Caution(max_error=0.05), guarded=False)
+    check_promise_by_names(found_with(none=1000), None, SelectiveOptions(max_error=0.05), guarded=False)
 
 
 def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold(material_of, colour_model):
@@ -226,6 +226,6 @@ def test_out_of_fold_logits_belong_to_every_row_and_duplicates_share_a_fold():
 
 def test_a_guarded_promise_needs_a_few_pictures_more():
     assigned = tuple(Assigned(str(number), "", "cats", "validation") for number in range(230))
-    check_promise(Split(assigned, ""), Caution(max_error=0.01), guarded=False)
+    check_promise(Split(assigned, ""), SelectiveOptions(max_error=0.01), guarded=False)
     with pytest.raises(TrainingFailed, match="232 are needed"):
-        check_promise(Split(assigned, ""), Caution(max_error=0.01), guarded=True)
+        check_promise(Split(assigned, ""), SelectiveOptions(max_error=0.01), guarded=True)

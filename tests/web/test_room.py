@@ -23,7 +23,7 @@ def in_room(predictor, work, **options):
     """Run `work(room)` beside a room that is closed afterwards."""
 
     async def run():
-        room = EngineRoom(predictor.lane, **{"batch": 8, "wait_ms": 5, **options})
+        room = EngineRoom(predictor.queue, **{"batch": 8, "wait_ms": 5, **options})
         try:
             return await work(room)
         finally:

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawsight.classifier.engine import SPOKEN, best_precision
-from pawsight.classifier.trust import Caution
+from pawsight.classifier.engine import PRECISION_NAMES, best_precision
+from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.given_split import given_split
 from pawsight.commands.log import Logged
 from pawsight.commands.order import Order, command_for, existing
@@ -112,7 +112,7 @@ def train(
         split_seed=split_seed,
     )
     made = make_recipe(recipe, wishes)
-    caution = Caution(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
+    caution = SelectiveOptions(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
     order = Order(
         runs=Path(runs).absolute(),
         command=command_for(os.fspath(data), recipe, wishes, weights, split=split, patch=patch, caution=caution),
@@ -134,7 +134,7 @@ def _announce_and_train(data: str | os.PathLike[str], recipe: Recipe, order: Ord
     machine = this_machine()
     log.say(f"Machine  {machine}")
     log.say(f"Data     {os.fspath(data)}")
-    log.say(f"Recipe   {recipe}, pictures seen in {SPOKEN[best_precision(machine)]}")
+    log.say(f"Recipe   {recipe}, pictures seen in {PRECISION_NAMES[best_precision(machine)]}")
     if order.pool is not None:
         log.say(f"Engine   {order.pool}")
     with stopwatch.stage("fetching"):

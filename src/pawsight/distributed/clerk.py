@@ -47,7 +47,7 @@ class Clerk:
         On one core decoder and network take turns: with a thread each they would take a second core from another
         worker.
         """
-        lane = self._predictor.lane()
+        lane = self._predictor.queue()
         for name, loaded in self._loaded(paths):
             if loaded.decoded is None:
                 yield from self._answers(lane.drain())
@@ -67,4 +67,4 @@ class Clerk:
             yield from ordered_map(lambda path: (path, decoded(fetch(path), settings)), paths, threads=self._feeders)
 
     def _answers(self, outputs: Iterator[tuple[tuple[str, str], Outputs]]) -> Iterator[Row]:
-        return ((sha256, self._predictor.answer(name, one)) for (name, sha256), one in outputs)
+        return ((sha256, self._predictor.prediction(name, one)) for (name, sha256), one in outputs)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.predictor import Prediction
-from pawsight.classifier.trust import ANSWERED, UNLIKE, UNSURE
+from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
 
 _FOOTER = b"pawsight"
 
@@ -121,6 +121,6 @@ def _tally(rows: Sequence[dict[str, Any]]) -> Tally:
         pictures=len(rows),
         answered=verdicts.count(ANSWERED),
         unsure=verdicts.count(UNSURE),
-        unlike=verdicts.count(UNLIKE),
+        unlike=verdicts.count(UNFAMILIAR),
         errors=sum(row["error"] is not None for row in rows),
     )

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pawsight.classifier.engine import Engine, Lane, Precision
+from pawsight.classifier.engine import Engine, InferenceQueue, Precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import UnreadablePicture
 from pawsight.data.facts import as_bytes, facts_of, known_facts
@@ -97,7 +97,7 @@ class _Seer:
     def __init__(self, sight: Sight) -> None:
         settings = sight.settings
         self._settings = settings
-        self._lane = Lane(
+        self._lane = InferenceQueue(
             Engine(sight.model, image_px=settings.image_px, precision=sight.precision, streams=CORES_EACH)
         )
 

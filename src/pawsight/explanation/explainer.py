@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pawsight.classifier.engine import Engine, Lane, Outputs, best_precision
+from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, best_precision
 from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import Machine, this_machine
@@ -123,7 +123,7 @@ class Explainer:
 
     @staticmethod
     def _scores(engine: Engine, squares: Iterable[Pixels], index: int) -> Floats:
-        lane: Any = Lane(engine)
+        lane: Any = InferenceQueue(engine)
         answers = []
         for square in squares:
             answers.extend(lane.push(None, square))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.engine import Engine
-from pawsight.classifier.predictor import sit_exam
+from pawsight.classifier.predictor import run_self_test
 from pawsight.core.errors import ExportRefused
 from pawsight.core.storage import scratch_folder
 from pawsight.exports.children import run_alone
@@ -60,9 +60,9 @@ def expected_of(bundle: Bundle) -> Expected:
         BundleRefused: it fails its own exam.
     """
     engine = Engine(bundle.model, image_px=bundle.card.decode.image_px, precision="f32", streams=ENGINE_STREAMS)
-    sit_exam(bundle, engine)
-    strange = engine.run_all(bundle.exam.pictures).get(UNLIKENESS)
-    return Expected(bundle.exam.pictures, bundle.exam.probabilities, strange)
+    run_self_test(bundle, engine)
+    strange = engine.run_all(bundle.golden.pictures).get(UNLIKENESS)
+    return Expected(bundle.golden.pictures, bundle.golden.probabilities, strange)
 
 
 def answers_of(runtime: str, model: Path, pictures: Pixels) -> Answers:

@@ -49,7 +49,7 @@ def facts_of(order: Order) -> dict[str, Any]:
         "split_digest": card.split_digest,
         "exam": {
             "sha256": sha256_of_file(order.bundle.folder / EXAM),
-            "pictures": len(order.bundle.exam.pictures),
+            "pictures": len(order.bundle.golden.pictures),
             "precision": EXACT,
         },
         "created": card.created,

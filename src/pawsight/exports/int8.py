@@ -125,7 +125,7 @@ class _Measured:
     def __init__(self, model: bytes, bundle: Bundle, cores: int) -> None:
         self.size, self._seconds = len(model), 0.0
         self._engine = Engine(model, image_px=bundle.card.decode.image_px, precision="f32", streams=cores)
-        self._engine.run_all(bundle.exam.pictures)  # the first answers take longer
+        self._engine.run_all(bundle.golden.pictures)  # the first answers take longer
         self._answers: list[dict[str, NDArray[np.float32]]] = []
 
     def answer(self, squares: Pixels) -> None:
@@ -203,4 +203,4 @@ def check_cost(cost: Cost, *, allow_loss: bool) -> None:
 def twin_of(bundle: Bundle, reduced: bytes) -> NDArray[np.float32]:
     """Return what the graph in 8 bits answers to the bundle's exam where its accuracy is measured, (K, C)."""
     engine = Engine(reduced, image_px=bundle.card.decode.image_px, precision="f32", streams=1)
-    return engine.run_all(bundle.exam.pictures)["probabilities"]
+    return engine.run_all(bundle.golden.pictures)["probabilities"]

@@ -1,6 +1,6 @@
 """Which pictures to answer, so that at most a promised share of the answers is wrong.
 
-Enters: of each held-out picture how sure the answer is and whether it is right. Leaves: a `Promise`, or None. Does not
+Enters: how sure answers are and whether they are right. Leaves: a `RiskGuarantee`, or None. Does not
 know: models, parts, why a picture is unsure.
 
 Thresholds are tried from sure answers to less sure ones, each only if all before it passed, so nothing is paid for
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.trust import CONFIDENCE, Promise
+from pawsight.classifier.trust import CONFIDENCE, RiskGuarantee
 
 Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -30,7 +30,7 @@ _ROUNDING = 1 + 1e-9
 
 def choose(
     sureness: Floats, right: Flags, *, max_error: float, pictures: int | None = None, confidence: float = CONFIDENCE
-) -> Promise | None:
+) -> RiskGuarantee | None:
     """Return the lowest threshold that keeps the promise, None where none does.
 
     Args:
@@ -53,7 +53,7 @@ def choose(
         return None
     wrong = int(errors[answered - 1])
     ends = binomtest(answered, pictures).proportion_ci(0.95, method="exact")  # Clopper and Pearson, Biometrika 26, 1934
-    return Promise(
+    return RiskGuarantee(
         max_error=max_error,
         confidence=confidence,
         threshold=_between(sure, answered),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pawsight.classifier.bundle_checks import problem_with_name
-from pawsight.classifier.trust import UNLIKE, UNSURE
+from pawsight.classifier.bundle import problem_with_name
+from pawsight.classifier.trust import UNFAMILIAR, UNSURE
 from pawsight.core.errors import BadCatalog
 from pawsight.data.catalog import Catalog
 from pawsight.data.checks import check_classes
@@ -39,7 +39,7 @@ def check_verdicts(classes: Sequence[str]) -> None:
     Raises:
         BadCatalog: a class is called "unsure" or "unlike anything seen".
     """
-    for name in (UNSURE, UNLIKE):
+    for name in (UNSURE, UNFAMILIAR):
         if name in classes:
             raise BadCatalog(
                 f"The name {name!r} cannot be the name of a class with --max-error.",

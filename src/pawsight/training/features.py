@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.engine import Engine, Lane
+from pawsight.classifier.engine import Engine, InferenceQueue
 from pawsight.core.cache import Cache
 from pawsight.images.decode import Pixels
 
@@ -30,7 +30,7 @@ class FeatureSink:
 
     def __init__(self, make_engine: Callable[[], Engine], *, cache: Cache, space: str, width: int) -> None:
         self._make_engine, self._cache, self.space, self.width = make_engine, cache, space, width
-        self._lane: Lane | None = None
+        self._lane: InferenceQueue | None = None
         self._known: dict[str, Features] = {}
         self._fresh: dict[str, bytes] = {}
         self.computed = 0  # pictures that had to go through the backbone
@@ -48,7 +48,7 @@ class FeatureSink:
     def take(self, sha256: str, pixels: Pixels) -> None:
         """Send one picture through the backbone; its features arrive while later ones are sent."""
         if self._lane is None:
-            self._lane = Lane(self._make_engine())
+            self._lane = InferenceQueue(self._make_engine())
         for key, outputs in self._lane.push(sha256, pixels):
             self._keep(key, outputs["features"])
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pawsight.classifier.engine import SPOKEN, Precision, best_precision
+from pawsight.classifier.engine import PRECISION_NAMES, Precision, best_precision
 from pawsight.core.history import best_epoch
 from pawsight.core.machine import Machine
 from pawsight.models.keras_import import import_keras
@@ -48,7 +48,12 @@ def fit_network(material: Material) -> Fitted:
         parameters=(model.count_params(), trainable_parameters(model)),
         layers=layers_of(plain),
         history=history,
-        notes=(kept(history), f"trained in {SPOKEN[precision]}", *weighted(recipe.class_weights), *watch.remarks),
+        notes=(
+            kept(history),
+            f"trained in {PRECISION_NAMES[precision]}",
+            *weighted(recipe.class_weights),
+            *watch.remarks,
+        ),
         precision=material.precision,
     )
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pawsight.classifier.bundle import Card, Exam, write_bundle
+from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
 from pawsight.classifier.engine import Engine, Precision, best_precision
-from pawsight.classifier.trust import Caution, Trust
+from pawsight.classifier.trust import SelectiveOptions, Trust
 from pawsight.core.cache import Cache
 from pawsight.core.errors import PicturesChanged
 from pawsight.core.machine import versions
@@ -68,7 +68,7 @@ def train(
     resume: bool = False,
     given: SplitFile | None = None,
     patch: Patch | None = None,
-    caution: Caution | None = None,
+    caution: SelectiveOptions | None = None,
     see: See | None = None,
 ) -> Outcome:
     """Train a recipe on a source and write the run folder.
@@ -126,7 +126,7 @@ def _divided(
     place: Workplace,
     given: SplitFile | None,
     patch: Patch | None,
-    caution: Caution | None,
+    caution: SelectiveOptions | None,
 ) -> _Divided:
     with place.stopwatch.stage("splitting"):
         split = cut(catalog, seed=recipe.split_seed, given=given, progress=place.progress)
@@ -162,7 +162,7 @@ def _changed_since(material: Material) -> dict[str, str]:
     return changed
 
 
-def _fit(material: Material, resume: bool, caution: Caution | None) -> Outcome:
+def _fit(material: Material, resume: bool, caution: SelectiveOptions | None) -> Outcome:
     recipe, place, folder = material.recipe, material.place, open_folder(material, resume=resume)
     material = replace(material, folder=folder)
     with kept_or_cleared(folder):
@@ -222,11 +222,11 @@ def _write_bundle(material: Material, settled: Settled) -> Trust:
         trust=trust,
     )
     trained = frozenset(one.sha256 for one in material.split.part("train"))
-    write_bundle(material.folder / BUNDLE, card, model=model, exam=exam, trained=trained)
+    write_bundle(material.folder / BUNDLE, card, model=model, golden=exam, trained=trained)
     return trust
 
 
-def _examined(material: Material, model: bytes) -> tuple[Exam, Engine]:
+def _examined(material: Material, model: bytes) -> tuple[GoldenOutputs, Engine]:
     """Return the exam with the graph's answers, and the graph compiled for this machine."""
     with Cache(material.place.cache / "cache") as cache:
         pictures = exam_pictures(material.recipe.image_px, cache)
@@ -237,4 +237,6 @@ def _examined(material: Material, model: bytes) -> tuple[Exam, Engine]:
 
     # Compiling is work for one core, so two arithmetics are compiled side by side.
     (engine, answers), *exact = ordered_map(sat, dict.fromkeys((material.precision, "f32")), threads=2)
-    return (Exam(pictures, exact[0][1], reduced=answers) if exact else Exam(pictures, answers)), engine
+    return (
+        GoldenOutputs(pictures, exact[0][1], reduced=answers) if exact else GoldenOutputs(pictures, answers)
+    ), engine

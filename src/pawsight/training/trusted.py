@@ -15,8 +15,15 @@ from itertools import count
 import numpy as np
 
 from pawsight.classifier.engine import Engine
-from pawsight.classifier.temperature import fit_temperature, log_probabilities, with_temperature
-from pawsight.classifier.trust import Caught, Caution, Guard, Trust
+from pawsight.classifier.trust import (
+    DetectionCount,
+    OodDetector,
+    SelectiveOptions,
+    Trust,
+    fit_temperature,
+    log_probabilities,
+    with_temperature,
+)
 from pawsight.core.errors import TrainingFailed
 from pawsight.data.finder import Found
 from pawsight.data.split import Split
@@ -39,11 +46,11 @@ class Settled:
     trust: Trust
     before: Mapping[str, Floats]  # part -> probabilities (N, C) as they were before the temperature
     calibrated_on: int  # pictures the temperature was fitted on
-    caution: Caution | None = None
+    caution: SelectiveOptions | None = None
     broken: str = ""  # why a promise that was asked for could not be made
 
 
-def check_promise(split: Split, caution: Caution, *, guarded: bool) -> None:
+def check_promise(split: Split, caution: SelectiveOptions, *, guarded: bool) -> None:
     """Refuse a promise that the validation part is too small for, whatever is learnt.
 
     Raises:
@@ -54,7 +61,7 @@ def check_promise(split: Split, caution: Caution, *, guarded: bool) -> None:
         raise _too_few(pictures, f"{pictures:,}", caution, guarded)
 
 
-def check_promise_by_names(found: Found, given: SplitFile | None, caution: Caution, *, guarded: bool) -> None:
+def check_promise_by_names(found: Found, given: SplitFile | None, caution: SelectiveOptions, *, guarded: bool) -> None:
     """Refuse such a promise before any picture is read, where the names of files show it.
 
     Raises:
@@ -78,7 +85,7 @@ def _validation_by_names(found: Found, given: SplitFile | None) -> tuple[int, in
     return round(0.15 * cut), math.ceil(0.17 * cut) + len(found.folders)  # rounded class by class
 
 
-def _too_few(pictures: int, told: str, caution: Caution, guarded: bool) -> TrainingFailed:
+def _too_few(pictures: int, told: str, caution: SelectiveOptions, guarded: bool) -> TrainingFailed:
     noun = "picture" if pictures == 1 else "pictures"
     return TrainingFailed(
         f"An error of at most {percent(caution.max_error)} cannot be promised on {told} validation {noun}: "
@@ -88,13 +95,13 @@ def _too_few(pictures: int, told: str, caution: Caution, guarded: bool) -> Train
     )
 
 
-def _needed(caution: Caution, guarded: bool) -> int:
+def _needed(caution: SelectiveOptions, guarded: bool) -> int:
     """Return the fewest validation pictures with which a promise is possible at all."""
     wanted = abstention.least_pictures(caution.max_error)
     return next(n for n in count(wanted) if _kept(n, caution, guarded) >= wanted)
 
 
-def settle(material: Material, fitted: Fitted, caution: Caution | None = None) -> Settled:
+def settle(material: Material, fitted: Fitted, caution: SelectiveOptions | None = None) -> Settled:
     """Calibrate a classifier and, where the user asks for caution, give it a guard and a promise."""
     temperature, source, pictures = _temperature(material, fitted)
     calibrated = replace(
@@ -114,7 +121,9 @@ def try_out(trust: Trust, engine: Engine) -> Trust:
         return trust
     limit = trust.guard.threshold
     caught = tuple(
-        Caught(kind=kind, pictures=len(squares), caught=int((engine.run_all(squares)[UNLIKENESS] > limit).sum()))
+        DetectionCount(
+            kind=kind, pictures=len(squares), caught=int((engine.run_all(squares)[UNLIKENESS] > limit).sum())
+        )
         for kind, squares in strangers(engine.image_px).items()
     )
     return replace(trust, guard=replace(trust.guard, caught=caught))
@@ -125,7 +134,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.4g} %"
 
 
-def _kept(pictures: int, caution: Caution, guarded: bool) -> int:
+def _kept(pictures: int, caution: SelectiveOptions, guarded: bool) -> int:
     """Return how many validation pictures a promise can stand on: the guard's threshold takes the strangest away."""
     if not guarded or pictures < guard.least_pictures(caution.false_alarms):
         return pictures
@@ -150,7 +159,7 @@ def _temperature(material: Material, fitted: Fitted) -> tuple[float, str, int]:
     return fit_temperature(material.truths("validation"), log_probabilities(table)), VALIDATION, len(table)
 
 
-def _cautious(material: Material, settled: Settled, caution: Caution) -> Settled:
+def _cautious(material: Material, settled: Settled, caution: SelectiveOptions) -> Settled:
     fitted = settled.fitted
     table, truths = fitted.probabilities["validation"], material.truths("validation")
     model, watching, unlikeness, notes = _guarded(material, fitted.model, caution)
@@ -170,7 +179,9 @@ def _cautious(material: Material, settled: Settled, caution: Caution) -> Settled
     )
 
 
-def _guarded(material: Material, model: bytes, caution: Caution) -> tuple[bytes, Guard | None, Floats, tuple[str, ...]]:
+def _guarded(
+    material: Material, model: bytes, caution: SelectiveOptions
+) -> tuple[bytes, OodDetector | None, Floats, tuple[str, ...]]:
     """Return the model with a guard, the guard, how unlike each validation picture is, and remarks."""
     nothing = np.zeros(0, np.float32)
     pictures, needed = material.split.sizes["validation"], guard.least_pictures(caution.false_alarms)
@@ -188,7 +199,7 @@ def _guarded(material: Material, model: bytes, caution: Caution) -> tuple[bytes,
     held_out = _features(material, engine, "validation", np.arange(pictures))
     unlikeness = unlikeness_of(held_out, space.mean, space.directions)
     threshold = guard.threshold_for(unlikeness, caution.false_alarms)
-    assured = Guard(
+    assured = OodDetector(
         threshold=1.0 if threshold is None else threshold,
         false_alarms=caution.false_alarms,
         pictures=pictures,
@@ -205,7 +216,7 @@ def _features(material: Material, engine: Engine | None, part: str, rows: guard.
     return np.stack([outputs["features"] for _, outputs in engine.run((row, pixels[row]) for row in rows.tolist())])
 
 
-def _why_broken(sureness: Floats, right: abstention.Flags, caution: Caution) -> str:
+def _why_broken(sureness: Floats, right: abstention.Flags, caution: SelectiveOptions) -> str:
     """Say what stands in the way: the errors among the surest half of the answers."""
     surest = np.argsort(-sureness, kind="stable")[: max(abstention.least_pictures(caution.max_error), len(right) // 2)]
     wrong = int((~right[surest]).sum())

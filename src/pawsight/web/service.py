@@ -186,12 +186,12 @@ class Service:
             return unanswered(upload.name, error.why)
         outputs = await served.room.compute(pixels)
         self.metrics.pictures.labels("answered").inc()
-        return served.predictor.answer(upload.name, outputs)
+        return served.predictor.prediction(upload.name, outputs)
 
     def _serve(self, predictor: Predictor) -> None:
         decode = predictor.bundle.card.decode
         room = EngineRoom(
-            predictor.lane,
+            predictor.queue,
             batch=self.limits.batch,
             wait_ms=self.limits.batch_wait_ms,
             gathered=self.metrics.batch.observe,

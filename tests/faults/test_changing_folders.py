@@ -35,7 +35,7 @@ MOMENTS = {
     "found": ("pawsight.training.run", "find", 1),
     "reading": ("pawsight.data.catalog", "read_regular_file", PICTURES // 2),
     "catalogued": ("pawsight.training.run", "read_catalog", 1),
-    "epoch": ("pawsight.training.fit", "save_checkpoint", 1),
+    "epoch": ("pawsight.training.networks", "save_checkpoint", 1),
 }
 GONE = {"delete": "no such file or directory", "truncate": "truncated"}
 CHANGED = GONE | {"replace": "its content is no longer what was catalogued"}

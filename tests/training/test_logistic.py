@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.training.logistic import fit_logistic
-from pawsight.training.probe import _dealt
+from pawsight.training.probe import stratified_folds
 
 
 def clouds(classes, *, rows=60, width=12, seed=0):
@@ -64,7 +64,7 @@ def test_folds_are_those_of_scikit_learn(folds, classes, seed):
     from sklearn.model_selection import StratifiedKFold
 
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(classes), folds + np.arange(classes)))
-    dealt = _dealt(labels, folds, seed)
+    dealt = stratified_folds(labels, folds, seed)
     for number, (_, held_out) in enumerate(
         StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
     ):

@@ -26,7 +26,7 @@ from pawsight.data.split import Split
 from pawsight.data.split_file import SplitFile
 from pawsight.data.split_given import cut, found_for
 from pawsight.images.decode import DecodeSettings
-from pawsight.training.checks import check_names
+from pawsight.training.run import check_names
 
 _NAMED = 12  # classes that the count sentence names before it sums up the others
 

@@ -27,7 +27,7 @@ from pawsight.models.recipe import SEES, Recipe
 from pawsight.training.features import FeatureSink
 
 if TYPE_CHECKING:
-    from pawsight.training.material import Workplace
+    from pawsight.training.context import RunEnvironment
 
 EngineName = Literal["local", "ray"]
 ENGINES = ("local", "ray")
@@ -64,7 +64,7 @@ class SeenByPool:
     """
 
     recipe: Recipe
-    place: Workplace
+    place: RunEnvironment
     pool: Pool
     until: ExitStack
 

@@ -8,8 +8,8 @@ import pytest
 from pawsight.core.progress import Silent
 from pawsight.models.head_graph import mean_colour_graph
 from pawsight.models.recipe import Recipe
-from pawsight.training.batches import augmentation_of, view
-from pawsight.training.views import FOLDER, VIEWS, Views
+from pawsight.training.finetune import FOLDER, VIEWS, Views
+from pawsight.training.networks import augmentation_of, view
 
 RECIPE = Recipe(
     name="mobilenet",
@@ -33,8 +33,8 @@ class Counting(Silent):
 
 
 @pytest.fixture
-def material(material_of):
-    return material_of(RECIPE, progress=Counting())
+def context(context_of):
+    return context_of(RECIPE, progress=Counting())
 
 
 @pytest.fixture
@@ -43,52 +43,52 @@ def graph():
     return mean_colour_graph(32)
 
 
-def test_an_epoch_s_maps_are_those_of_its_augmented_pictures_in_their_order(material, graph):
-    pixels, how = material.pixels("train"), augmentation_of(RECIPE)
+def test_an_epoch_s_maps_are_those_of_its_augmented_pictures_in_their_order(context, graph):
+    pixels, how = context.pixels("train"), augmentation_of(RECIPE)
     for epoch in (0, 3):
-        maps = Views(graph, material).of_epoch(epoch)
+        maps = Views(graph, context).of_epoch(epoch)
         seen = [view(pixels[row], how, seed=RECIPE.seed, epoch=epoch, row=row) for row in range(len(pixels))]
         expected = np.stack(seen).mean(axis=(1, 2))
         assert (maps.shape, maps.dtype) == ((len(pixels), 3), np.float16)
-        assert np.allclose(maps, expected, rtol=1e-2 if material.precision == "bf16" else HALF)
+        assert np.allclose(maps, expected, rtol=1e-2 if context.precision == "bf16" else HALF)
 
 
-def test_the_epochs_take_turns_among_the_views_and_each_is_made_once(material, graph):
-    views = Views(graph, material)
+def test_the_epochs_take_turns_among_the_views_and_each_is_made_once(context, graph):
+    views = Views(graph, context)
     maps = [np.array(views.of_epoch(epoch)) for epoch in range(2 * VIEWS)]
     for epoch in range(VIEWS):
         assert np.array_equal(maps[epoch], maps[epoch + VIEWS])
     assert len({one.tobytes() for one in maps}) == VIEWS
-    told = [one for one in material.place.progress.names if one[0].startswith("Seeing")]
+    told = [one for one in context.env.progress.names if one[0].startswith("Seeing")]
     assert told == [(f"Seeing view {number + 1} of {VIEWS}", len(maps[0]), "pictures") for number in range(VIEWS)]
 
 
-def test_views_that_are_there_are_used_again_after_a_stop(material, graph):
-    before = np.array(Views(graph, material).of_epoch(1))
-    material.place.progress.names.clear()
-    assert np.array_equal(Views(graph, material).of_epoch(1), before)
-    assert not [one for one in material.place.progress.names if one[0].startswith("Seeing")]
+def test_views_that_are_there_are_used_again_after_a_stop(context, graph):
+    before = np.array(Views(graph, context).of_epoch(1))
+    context.env.progress.names.clear()
+    assert np.array_equal(Views(graph, context).of_epoch(1), before)
+    assert not [one for one in context.env.progress.names if one[0].startswith("Seeing")]
 
 
-def test_a_view_has_its_name_only_when_it_is_whole(material, graph, monkeypatch):
-    folder, views = material.folder / FOLDER, Views(graph, material)
+def test_a_view_has_its_name_only_when_it_is_whole(context, graph, monkeypatch):
+    folder, views = context.folder / FOLDER, Views(graph, context)
     monkeypatch.setattr(views, "_augmented", lambda number: iter(1 / 0 for _ in range(1)))
     with pytest.raises(ZeroDivisionError):
         views.of_epoch(0)
     assert list(folder.iterdir()) == []
-    Views(graph, material).of_epoch(0)
+    Views(graph, context).of_epoch(0)
     assert [path.name for path in folder.iterdir()] == ["0.npy"]
 
 
-def test_held_out_pictures_are_seen_as_they_are_and_rounded_alike(material, graph):
-    pixels = material.pixels("validation")
-    maps = Views(graph, material).of_held_out(pixels)
+def test_held_out_pictures_are_seen_as_they_are_and_rounded_alike(context, graph):
+    pixels = context.pixels("validation")
+    maps = Views(graph, context).of_held_out(pixels)
     assert maps.dtype == np.float16
-    allowed = 1e-2 if material.precision == "bf16" else HALF
+    allowed = 1e-2 if context.precision == "bf16" else HALF
     assert np.allclose(maps, np.asarray(pixels).mean(axis=(1, 2)), rtol=allowed)
 
 
-def test_the_maps_lie_on_disk_and_not_in_memory(material, graph):
-    maps = Views(graph, material).of_epoch(0)
+def test_the_maps_lie_on_disk_and_not_in_memory(context, graph):
+    maps = Views(graph, context).of_epoch(0)
     assert isinstance(maps, np.memmap)
     assert not maps.flags.writeable

@@ -16,8 +16,8 @@ from pawsight.core.progress import SILENT, Silent
 from pawsight.data.catalog import read_catalog
 from pawsight.data.finder import find
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.training import pixels as pixels_module
-from pawsight.training.pixels import mapped_array, stacked_pixels
+from pawsight.training import context as pixels_module
+from pawsight.training.context import mapped_array, stacked_pixels
 
 SETTINGS = DecodeSettings(image_px=32)
 
@@ -170,13 +170,13 @@ def test_an_array_that_is_not_what_was_written_is_made_again(pictures, tmp_path,
 
 
 def test_of_two_that_make_the_same_array_the_slower_takes_the_quicker_s(pictures, tmp_path, monkeypatch):
-    plain = pixels_module._fill
+    plain = pixels_module._decode_into
 
     def overtaken(*arguments):
         plain(*arguments)
-        monkeypatch.setattr(pixels_module, "_fill", plain)
+        monkeypatch.setattr(pixels_module, "_decode_into", plain)
         stacked(pictures, tmp_path / "cache")
 
-    monkeypatch.setattr(pixels_module, "_fill", overtaken)
+    monkeypatch.setattr(pixels_module, "_decode_into", overtaken)
     assert len(stacked(pictures, tmp_path / "cache")) == len(pictures)
     assert len(list((tmp_path / "cache" / "pixels").iterdir())) == 1

@@ -1,4 +1,4 @@
-"""The promise is kept as often as it says, on simulated answers whose true error is known."""
+"""The guarantee is kept as often as it says, on simulated answers whose true error is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from pawsight.training.abstention import choose, least_pictures, least_promise
+from pawsight.training.selective import choose_threshold, fewest_for_guarantee, smallest_guarantee
 
 
 def simulated(count, rng, *, floor):
@@ -29,66 +29,68 @@ def true_error_above(threshold, floor):
 @pytest.mark.parametrize(
     ("max_error", "floor", "count"), [(0.01, 0.0, 800), (0.01, 0.004, 2000), (0.02, 0.01, 1500), (0.05, 0.03, 400)]
 )
-def test_the_promise_is_broken_in_at_most_one_run_of_ten(max_error, floor, count):
+def test_the_guarantee_is_broken_in_at_most_one_run_of_ten(max_error, floor, count):
     broken = made = 0
     for seed in range(1000):
-        promise = choose(*simulated(count, np.random.default_rng(seed), floor=floor), max_error=max_error)
-        made += promise is not None
-        broken += promise is not None and true_error_above(promise.threshold, floor) > max_error
+        guarantee = choose_threshold(*simulated(count, np.random.default_rng(seed), floor=floor), max_error=max_error)
+        made += guarantee is not None
+        broken += guarantee is not None and true_error_above(guarantee.threshold, floor) > max_error
     assert made > 50
     assert broken / 1000 <= 0.1 + 0.02  # two standard deviations of 1,000 runs
 
 
 def test_it_is_not_so_careful_that_nothing_is_answered():
     """The true error is 1 % at a coverage of 55 %."""
-    shares = [choose(*simulated(8000, np.random.default_rng(s), floor=0.0), max_error=0.01) for s in range(50)]
+    shares = [
+        choose_threshold(*simulated(8000, np.random.default_rng(s), floor=0.0), max_error=0.01) for s in range(50)
+    ]
     assert 0.4 < np.mean([one.coverage if one else 0 for one in shares]) < 0.55
 
 
 def test_the_expected_share_answered_and_wrong_is_bounded_too():
     shares = []
     for seed in range(500):
-        promise = choose(*simulated(800, np.random.default_rng(seed), floor=0.004), max_error=0.01)
-        if promise:
-            assert promise.expected_risk == (promise.errors + 1) / 801 <= 0.01
-            shares.append((1 - promise.threshold) * true_error_above(promise.threshold, 0.004))
+        guarantee = choose_threshold(*simulated(800, np.random.default_rng(seed), floor=0.004), max_error=0.01)
+        if guarantee:
+            assert guarantee.expected_risk == (guarantee.errors + 1) / 801 <= 0.01
+            shares.append((1 - guarantee.threshold) * true_error_above(guarantee.threshold, 0.004))
     assert np.mean(shares) <= 0.01
 
 
 @pytest.mark.parametrize(("max_error", "needed"), [(0.01, 230), (0.005, 460), (0.02, 114), (0.05, 45), (0.1, 22)])
-def test_a_promise_needs_so_many_pictures_though_none_is_wrong(max_error, needed):
-    assert least_pictures(max_error) == needed
+def test_a_guarantee_needs_so_many_pictures_though_none_is_wrong(max_error, needed):
+    assert fewest_for_guarantee(max_error) == needed
     sure = np.linspace(0.6, 0.9, needed)
-    assert choose(sure[1:], np.ones(needed - 1, bool), max_error=max_error) is None
-    promise = choose(sure, np.ones(needed, bool), max_error=max_error)
-    assert (promise.answered, promise.errors, promise.threshold, promise.coverage) == (needed, 0, 0.0, 1.0)
+    assert choose_threshold(sure[1:], np.ones(needed - 1, bool), max_error=max_error) is None
+    guarantee = choose_threshold(sure, np.ones(needed, bool), max_error=max_error)
+    assert (guarantee.answered, guarantee.errors, guarantee.threshold, guarantee.coverage) == (needed, 0, 0.0, 1.0)
 
 
 def test_one_wrong_label_among_the_surest_does_not_end_it():
     right = np.ones(800, bool)
     right[0] = False
-    promise = choose(np.linspace(1, 0.5, 800), right, max_error=0.01)
-    assert (promise.answered, promise.errors) == (800, 1)
+    guarantee = choose_threshold(np.linspace(1, 0.5, 800), right, max_error=0.01)
+    assert (guarantee.answered, guarantee.errors) == (800, 1)
 
 
 def test_equal_sureness_is_answered_together_or_not_at_all():
     sure = np.repeat([0.99, 0.8, 0.7], [400, 100, 100])
     right = np.ones(600, bool)
     right[420:440] = False
-    promise = choose(sure, right, max_error=0.01)
-    assert promise.answered == 400
-    assert 0.8 < promise.threshold < 0.99
+    guarantee = choose_threshold(sure, right, max_error=0.01)
+    assert guarantee.answered == 400
+    assert 0.8 < guarantee.threshold < 0.99
 
 
 def test_pictures_that_are_never_answered_count_for_the_coverage():
-    promise = choose(np.linspace(1, 0.5, 500), np.ones(500, bool), max_error=0.01, pictures=1000)
-    assert (promise.pictures, promise.answered, promise.coverage) == (1000, 500, 0.5)
-    assert promise.coverage_interval == pytest.approx((0.4685, 0.5315), abs=1e-3)
+    guarantee = choose_threshold(np.linspace(1, 0.5, 500), np.ones(500, bool), max_error=0.01, pictures=1000)
+    assert (guarantee.pictures, guarantee.answered, guarantee.coverage) == (1000, 500, 0.5)
+    assert guarantee.coverage_interval == pytest.approx((0.4685, 0.5315), abs=1e-3)
 
 
-def test_nothing_at_all_promises_nothing():
-    assert choose(np.empty(0), np.empty(0, bool), max_error=0.01) is None
-    assert choose(np.empty(0), np.empty(0, bool), max_error=0.99) is None
+def test_nothing_at_all_guarantees_nothing():
+    assert choose_threshold(np.empty(0), np.empty(0, bool), max_error=0.01) is None
+    assert choose_threshold(np.empty(0), np.empty(0, bool), max_error=0.99) is None
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -107,15 +109,15 @@ def test_thresholds_are_walked_from_sure_to_less_sure_until_one_does_not_pass(se
         return counts[-1] if counts else 0
 
     expected = max(last_passed(start, 0.05) for start in (149, 600))
-    promise = choose(sure, right, max_error=0.02)
-    assert (promise.answered if promise else 0) == expected
+    guarantee = choose_threshold(sure, right, max_error=0.02)
+    assert (guarantee.answered if guarantee else 0) == expected
 
 
 @pytest.mark.parametrize("pictures", [16, 50, 230, 500])
-def test_the_least_promise_can_be_kept_with_two_errors(pictures):
-    share = least_promise(pictures, pictures)
+def test_the_smallest_guarantee_can_be_kept_with_two_errors(pictures):
+    share = smallest_guarantee(pictures, pictures)
     right = np.arange(pictures) < pictures - 2
-    kept = choose(np.linspace(0.99, 0.6, pictures), right, max_error=share)
+    kept = choose_threshold(np.linspace(0.99, 0.6, pictures), right, max_error=share)
     assert kept is not None
     assert kept.answered == pictures
-    assert least_promise(3, 3) is None
+    assert smallest_guarantee(3, 3) is None

@@ -34,11 +34,11 @@ def refusal(bundle):
     """Why the spoilt bundle is refused."""
 
     def read():
-        with pytest.raises(BundleRefused) as told:
+        with pytest.raises(BundleRefused) as raised:
             read_bundle(bundle)
-        assert told.value.what == f"{bundle} is not a usable bundle."
-        assert told.value.fix == FIX
-        return told.value.why
+        assert raised.value.what == f"{bundle} is not a usable bundle."
+        assert raised.value.fix == FIX
+        return raised.value.why
 
     return read
 
@@ -123,11 +123,11 @@ def test_the_card_as_json_is_what_lies_in_the_file(colour_bundle):
 
 
 def test_a_place_without_a_bundle_is_refused(tmp_path):
-    with pytest.raises(BundleRefused) as told:
+    with pytest.raises(BundleRefused) as raised:
         read_bundle(tmp_path)
-    assert says(told.value.what, tmp_path)
-    assert says(told.value.why, "bundle.json", "bundle/")
-    assert told.value.fix == FIX
+    assert says(raised.value.what, tmp_path)
+    assert says(raised.value.why, "bundle.json", "bundle/")
+    assert raised.value.fix == FIX
 
 
 def test_a_place_whose_name_the_system_refuses_is_refused(tmp_path):
@@ -161,10 +161,10 @@ def test_an_added_file_is_named(bundle, refusal, name):
     assert refusal() == f"It holds {name}, which belongs to no bundle."
 
 
-@pytest.mark.parametrize(("given", "told"), [(1, "1"), (0, "0"), ("1", "'1'"), (..., "None")])
-def test_another_format_is_refused(bundle, refusal, given, told):
+@pytest.mark.parametrize(("given", "text"), [(1, "1"), (0, "0"), ("1", "'1'"), (..., "None")])
+def test_another_format_is_refused(bundle, refusal, given, text):
     edit_card(bundle, format=given)
-    assert refusal() == f"It has format {told}; this Pawsight reads 2."
+    assert refusal() == f"It has format {text}; this Pawsight reads 2."
 
 
 @pytest.mark.parametrize("content", ["", "{", "nonsense", "[" * 100_000])
@@ -247,7 +247,7 @@ def test_a_model_too_large_to_be_one_is_not_read(bundle, refusal, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("classes", "told"),
+    ("classes", "text"),
     [
         (..., "has no list of classes"),
         ("cats", "has no list of classes"),
@@ -263,9 +263,9 @@ def test_a_model_too_large_to_be_one_is_not_read(bundle, refusal, monkeypatch):
         (["cats", "dogs", "cats"], "names a class twice"),
     ],
 )
-def test_bad_class_names_are_refused(bundle, refusal, classes, told):
+def test_bad_class_names_are_refused(bundle, refusal, classes, text):
     edit_card(bundle, classes=classes)
-    assert refusal() == f"bundle.json {told}."
+    assert refusal() == f"bundle.json {text}."
 
 
 @pytest.mark.parametrize("key", ["decode", "recipe", "precision", "split_digest", "data_fingerprint", "created"])
@@ -283,7 +283,7 @@ def test_a_card_with_nonsense_in_it_is_read_or_refused_but_never_trips(bundle, k
 
 
 @pytest.mark.parametrize(
-    ("decode", "told"),
+    ("decode", "text"),
     [
         ({"image_px": "8"}, "decode.image_px, which is '8'"),
         ({"image_px": True}, "decode.image_px, which is True"),
@@ -293,9 +293,9 @@ def test_a_card_with_nonsense_in_it_is_read_or_refused_but_never_trips(bundle, k
         ({"image_px": 8, "version": 3}, "decode.version: it needs decoder 3, this Pawsight has 2"),
     ],
 )
-def test_decode_settings_that_cannot_be_obeyed_are_refused(bundle, refusal, decode, told):
+def test_decode_settings_that_cannot_be_obeyed_are_refused(bundle, refusal, decode, text):
     edit_card(bundle, decode=decode)
-    assert refusal() == f"bundle.json lacks or misstates {told}."
+    assert refusal() == f"bundle.json lacks or misstates {text}."
 
 
 def test_an_unknown_decode_setting_is_refused(bundle, refusal):
@@ -500,7 +500,7 @@ def test_a_model_may_speak_of_locations(bundle, colour_model, name):
 
 
 @pytest.mark.parametrize(
-    ("trust", "told"),
+    ("trust", "text"),
     [
         (..., "bundle.json lacks or misstates 'trust'."),
         (None, "bundle.json lacks or misstates trust, which is None."),
@@ -515,6 +515,6 @@ def test_a_model_may_speak_of_locations(bundle, colour_model, name):
         ),
     ],
 )
-def test_trust_that_is_missing_or_nonsense_is_refused(bundle, refusal, trust, told):
+def test_trust_that_is_missing_or_nonsense_is_refused(bundle, refusal, trust, text):
     edit_card(bundle, trust=trust)
-    assert refusal() == told
+    assert refusal() == text

@@ -55,7 +55,7 @@ def test_outputs_come_by_name_without_the_batch_and_are_copies(engine):
 
 def test_an_answer_does_not_depend_on_the_pictures_beside_it(engine):
     pictures = squares(9)
-    alone = [engine.run_all(one[None])["probabilities"][0] for one in pictures]
+    alone = [engine.run_all(picture[None])["probabilities"][0] for picture in pictures]
     together = engine.run_all(pictures)["probabilities"]
     assert np.array_equal(alone, together)
     assert np.array_equal(engine.run_all(pictures[::-1])["probabilities"][::-1], together)
@@ -115,11 +115,11 @@ def test_a_lane_answers_all_that_was_pushed_when_drained(engine):
 
 
 def test_a_graph_that_is_none_is_refused_in_one_line_of_the_reader_s_words():
-    with pytest.raises(BundleRefused) as told:
+    with pytest.raises(BundleRefused) as raised:
         Engine(b"not a graph", image_px=8, precision="f32", streams=1)
-    assert told.value.what == "The model cannot be loaded by OpenVINO."
-    assert told.value.fix == "Train or export it again."
-    assert "\n" not in told.value.why
+    assert raised.value.what == "The model cannot be loaded by OpenVINO."
+    assert raised.value.fix == "Train or export it again."
+    assert "\n" not in raised.value.why
 
 
 def test_bfloat16_is_taken_only_where_amx_makes_it_fast():

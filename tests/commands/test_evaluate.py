@@ -202,7 +202,7 @@ def test_a_held_out_picture_that_holds_something_else_now_is_not_measured(tmp_pa
         classes=("cats", "dogs"),
         bundle=SimpleNamespace(trained={"learnt"}),
         outputs=lambda paths: zip(loaded, outputs, strict=True),
-        verdict=lambda one: "answered",
+        decision=lambda one: "answered",
     )
     held = HeldOut(candidates, {one.name: one.name for one in candidates})
     truths, _, verdicts, left_out = job._answers(predictor, held, False, SILENT)

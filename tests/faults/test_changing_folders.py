@@ -119,7 +119,7 @@ def check_the_same(run, other):
         assert (run / table).read_bytes() == (other / table).read_bytes(), table
 
 
-DEFAULT = {("probe", "reading")}  # that a network notices what changed, tests/training/test_pixels.py says as well
+DEFAULT = {("probe", "reading")}  # that a network notices what changed, tests/training/test_context.py says as well
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def coloured(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cautious(trained, coloured, tmp_path_factory):
-    """A probe of the colours with a promise of 10 %."""
+    """A probe of the colours with a risk guarantee of 10 %."""
     cache = shutil.copytree(trained.cache, tmp_path_factory.mktemp("cautious") / "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAWSIGHT_CACHE", str(cache))
@@ -65,8 +65,8 @@ def test_the_bundle_carries_temperature_promise_and_guard(cautious):
     assert trust == cautious.trust.trust
     assert trust.fitted_on == OUT_OF_FOLD
     assert (trust.promise.max_error, trust.promise.pictures) == (0.1, 96)
-    assert [one.kind for one in trust.guard.caught] == ["drawn things", "writing", "textures", "noise"]
-    assert sum(one.pictures for one in trust.guard.caught) == 60
+    assert [count.kind for count in trust.guard.caught] == ["drawn things", "writing", "textures", "noise"]
+    assert sum(count.pictures for count in trust.guard.caught) == 60
 
 
 def test_metrics_json_tells_calibration_and_abstention(cautious):
@@ -98,38 +98,38 @@ def test_predictions_and_bundle_give_the_same_calibrated_probabilities(cautious,
 
 def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious):
     report = evaluate(cautious.run)
-    told = report.to_json()["abstention"]
+    selective = report.to_json()["abstention"]
     promise = read_bundle(cautious.run).card.trust.promise
-    assert (told["errors"], told["pictures"]) == (promise.errors, 96)
+    assert (selective["errors"], selective["pictures"]) == (promise.errors, 96)
     # The picture that is the guard's threshold may be answered; in bfloat16 its neighbour's rounding goes either way.
-    assert told["answered"] - promise.answered in ((-1, 0, 1) if cautious.precision == "bf16" else (0, 1))
-    assert told["promise"]["max_error"] == 0.1
-    assert any(line.startswith(f"Abstention: answered {told['answered']} of 96") for line in evaluated(report))
+    assert selective["answered"] - promise.answered in ((-1, 0, 1) if cautious.precision == "bf16" else (0, 1))
+    assert selective["promise"]["max_error"] == 0.1
+    assert any(line.startswith(f"Abstention: answered {selective['answered']} of 96") for line in evaluated(report))
 
 
-def test_without_caution_nothing_is_abstained_from(trained, warm):
+def test_without_max_error_every_picture_is_answered(trained, warm):
     assert read_bundle(trained.report.run).card.trust.promise is None
     assert trained.report.to_json()["abstention"] is None
     assert evaluate(trained.report.run).abstention is None
 
 
 def test_a_promise_that_validation_is_too_small_for_is_refused_before_training(warm, tmp_path):
-    with pytest.raises(TrainingFailed) as told:
+    with pytest.raises(TrainingFailed) as raised:
         warm.again(warm.data, tmp_path / "runs", max_error=0.01)
-    assert all(number in told.value.what for number in (" 1 % ", " 16 validation pictures", " 232 "))
-    assert "--max-error 34.4%" in told.value.fix
+    assert all(number in raised.value.what for number in (" 1 % ", " 16 validation pictures", " 232 "))
+    assert "--max-error 34.4%" in raised.value.fix
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
 @pytest.mark.parametrize("name", ["unsure", "unlike anything seen"])
-def test_a_class_called_like_a_verdict_is_refused_with_caution_alone(warm, tmp_path, name):
+def test_a_class_named_like_a_decision_is_refused_with_max_error_alone(warm, tmp_path, name):
     data = shutil.copytree(warm.data, tmp_path / "data")
     for part in ("train", "validation"):
         (data / part / "dogs").rename(data / part / name)
-    with pytest.raises(BadCatalog) as told:
+    with pytest.raises(BadCatalog) as raised:
         warm.again(data, tmp_path / "runs", max_error=0.2)
-    assert repr(name) in told.value.what
-    assert "--max-error" in told.value.what
+    assert repr(name) in raised.value.what
+    assert "--max-error" in raised.value.what
 
 
 def test_errors_among_the_surest_end_in_a_warning_and_no_promise(context_of, colour_model):
@@ -186,7 +186,7 @@ def found_with(**counts):
 
 
 @pytest.mark.parametrize(
-    ("found", "given", "told"),
+    ("found", "given", "number"),
     [
         (found_with(none=100), None, "about 15 validation pictures"),
         (found_with(train=100, test=900), None, "about 15 validation pictures"),  # train alone is cut
@@ -195,11 +195,11 @@ def found_with(**counts):
         (found_with(none=100), ("validation", "train", "validation"), "about 2 validation pictures"),
     ],
 )
-def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, given, told):
+def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, given, number):
     lines = SplitFile(Path("s.csv"), tuple(Placing(2, "a.jpg", "", part) for part in given)) if given else None
     with pytest.raises(TrainingFailed) as error:
         check_guarantee_by_names(found, lines, SelectiveOptions(max_error=0.05), has_detector=False)
-    assert all(word in error.value.what for word in ("at most 5 % ", told, " 45 "))
+    assert all(word in error.value.what for word in ("at most 5 % ", number, " 45 "))
     check_guarantee_by_names(found_with(none=1000), None, SelectiveOptions(max_error=0.05), has_detector=False)
 
 

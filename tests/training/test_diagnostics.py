@@ -80,30 +80,30 @@ def answers(right: float, pictures: int = 808) -> Array:
 def replay(history: list[Epoch], probabilities: Callable[[Epoch], Array]) -> list[tuple[int, str]]:
     diagnostics = Diagnostics()
     return [
-        (one.number, diagnostic.name)
-        for one in history
+        (entry.number, diagnostic.name)
+        for entry in history
         for diagnostic in diagnostics.report(
-            check_epoch(history[: one.number], probabilities(one), CLASSES, 0.5, one.learning_rate)
+            check_epoch(history[: entry.number], probabilities(entry), CLASSES, 0.5, entry.learning_rate)
         )
     ]
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [("cnn", [(11, "overfitting")]), ("cnn-augmented", []), ("cnn-normalised", []), ("mobilenet", [])],
 )
-def test_the_exercises_own_histories_raise_what_they_should(name: str, told: list[tuple[int, str]]) -> None:
-    assert replay(printed(name), lambda one: answers(one.val_accuracy)) == told
+def test_the_exercises_own_histories_raise_what_they_should(name: str, expected: list[tuple[int, str]]) -> None:
+    assert replay(printed(name), lambda entry: answers(entry.val_accuracy)) == expected
 
 
 def test_the_thresholds_keep_their_distance_from_the_exercises_healthy_models() -> None:
     healthy = [printed(name) for name in ("cnn-augmented", "cnn-normalised", "mobilenet")]
-    assert max(one.accuracy - one.val_accuracy for history in healthy for one in history) < OVERFIT_GAP / 5
-    assert max(one.loss for name in PRINTED for one in printed(name)[1:]) / math.log(2) < DIVERGED_LOSS / 4
+    assert max(entry.accuracy - entry.val_accuracy for history in healthy for entry in history) < OVERFIT_GAP / 5
+    assert max(entry.loss for name in PRINTED for entry in printed(name)[1:]) / math.log(2) < DIVERGED_LOSS / 4
     second = printed("cnn-augmented")
-    rises = [one.val_loss / min(earlier.val_loss for earlier in second[: one.number]) for one in second]
+    rises = [entry.val_loss / min(earlier.val_loss for earlier in second[: entry.number]) for entry in second]
     assert 1.2 < max(rises) < OVERFIT_RISE
-    assert sum(abs(one.loss / math.log(2) - 1) < STUCK_WITHIN for one in second) == 1 < PATIENCE
+    assert sum(abs(entry.loss / math.log(2) - 1) < STUCK_WITHIN for entry in second) == 1 < PATIENCE
 
 
 def test_a_run_of_the_second_model_that_stayed_at_guessing_is_called_constant_and_stuck() -> None:
@@ -155,7 +155,7 @@ def pictures(count: int, *, seed: int, noise: float = 1.0, width: int = 12) -> t
 def course(
     learner: Learner, held_out: tuple[Array, NDArray[np.int64]], rate: float, epochs: int, steps: int
 ) -> list[str]:
-    """Train, listening after every epoch, and return the remarks told; a fatal diagnostic raises."""
+    """Train, listening after every epoch, and return the remarks reported; a fatal diagnostic raises."""
     diagnostics, history = Diagnostics(), []
     for number in range(1, epochs + 1):
         losses = []
@@ -194,9 +194,9 @@ def test_few_pictures_and_many_weights_are_called_overfitting() -> None:
 
 
 def stopped(learner: Learner, rate: float) -> TrainingFailed:
-    with pytest.raises(TrainingFailed) as caught, np.errstate(all="ignore"):
+    with pytest.raises(TrainingFailed) as raised, np.errstate(all="ignore"):
         course(learner, (learner.inputs, learner.truths), rate, epochs=8, steps=4)
-    return caught.value
+    return raised.value
 
 
 def lacking(text: str, *words: str) -> list[str]:
@@ -293,9 +293,9 @@ def test_overfitting_names_both_scores_and_the_epoch_to_stop_at() -> None:
 def test_a_figure_that_is_not_finite_stops_the_run(broken: str) -> None:
     history = [epoch(1, **{"loss": 0.6, broken: math.nan})] if broken != "probabilities" else [epoch(1, loss=0.6)]
     probabilities = answers(0.6) * (math.nan if broken == "probabilities" else 1)
-    with pytest.raises(TrainingFailed, match="epoch 1 are finite") as caught:
+    with pytest.raises(TrainingFailed, match="epoch 1 are finite") as raised:
         Diagnostics().report(check_epoch(history, probabilities, CLASSES, 0.5, 1e-3))
-    assert lacking(caught.value.fix, "--learning-rate 0.0001,", "without --resume") == []
+    assert lacking(raised.value.fix, "--learning-rate 0.0001,", "without --resume") == []
     assert check_step(0.7, 1) == []
 
 
@@ -351,11 +351,11 @@ def test_other_and_missing_scaling_are_named(values: Array, scaling: str, cause:
 
 
 def test_wrong_scaling_says_what_arrived_and_what_to_type() -> None:
-    with pytest.raises(TrainingFailed) as caught:
+    with pytest.raises(TrainingFailed) as raised:
         Diagnostics().report(check_inputs(-1.0078, -0.9922, -1.0004, "signed"))
-    assert lacking(caught.value.what, "-1.008 to -0.9922", "mean -1", "-1 to 1 is meant") == []
-    assert TWICE in caught.value.why
-    assert lacking(caught.value.fix, "--recipe cnn-normalised", "--recipe cnn ") == []
+    assert lacking(raised.value.what, "-1.008 to -0.9922", "mean -1", "-1 to 1 is meant") == []
+    assert TWICE in raised.value.why
+    assert lacking(raised.value.fix, "--recipe cnn-normalised", "--recipe cnn ") == []
 
 
 FOLDERS = ["cats"] * 50 + ["dogs"] * 30 + ["owls"] * 20
@@ -369,14 +369,14 @@ def test_shuffled_labels_stop_the_run_and_name_a_picture() -> None:
     shuffled = list(np.random.default_rng(0).permutation(FOLDERS))
     wrong = sum(label != folder for label, folder in zip(shuffled, FOLDERS, strict=True))
     row = next(row for row in range(100) if shuffled[row] != FOLDERS[row])
-    with pytest.raises(TrainingFailed) as caught:
+    with pytest.raises(TrainingFailed) as raised:
         Diagnostics().report(
             check_labels([str(label) for label in shuffled], FOLDERS, [f"cats/{n}.jpg" for n in range(100)])
         )
-    assert caught.value.what.startswith(f"{wrong} of 100 ")
-    assert lacking(caught.value.what, f"cats/{row}.jpg is in 'cats'", f"'{shuffled[row]}'") == []
-    assert "shuffled apart" in caught.value.why
-    assert lacking(caught.value.fix, "without --resume", "pawsight inspect DATA") == []
+    assert raised.value.what.startswith(f"{wrong} of 100 ")
+    assert lacking(raised.value.what, f"cats/{row}.jpg is in 'cats'", f"'{shuffled[row]}'") == []
+    assert "shuffled apart" in raised.value.why
+    assert lacking(raised.value.fix, "without --resume", "pawsight inspect DATA") == []
 
 
 @pytest.mark.parametrize("step", [1, -1, 7, -64])

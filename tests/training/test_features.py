@@ -139,7 +139,7 @@ def at(cache):
 
 def pictures_of(run, part):
     files = held_out(run, part, counts=False)  # the run is everybody's
-    return [RunPicture(one, files.contents[one.name]) for one in files.candidates]
+    return [RunPicture(picture, files.contents[picture.name]) for picture in files.candidates]
 
 
 @pytest.fixture
@@ -152,15 +152,15 @@ def test_features_come_from_the_cache_with_the_labels_of_the_split(trained, run,
         again = run_features(pictures_of(run, part), ("cats", "dogs"), recipe_of(run), **at(trained.cache))
         assert again.features.shape == (trained.report.split.sizes[part], 1280)
         assert [("cats", "dogs")[label] for label in again.labels] == [
-            one.label for one in trained.report.split.part(part)
+            picture.label for picture in trained.report.split.part(part)
         ]
         assert again.left_out == 0
 
 
 def test_known_features_need_no_file(trained, run, tmp_path):
     gone = [
-        replace(one, candidate=replace(one.candidate, path=tmp_path / "gone.jpg"))
-        for one in pictures_of(run, "validation")
+        replace(picture, candidate=replace(picture.candidate, path=tmp_path / "gone.jpg"))
+        for picture in pictures_of(run, "validation")
     ]
     again = run_features(gone, ("cats", "dogs"), recipe_of(run), **at(trained.cache))
     assert again.left_out == 0

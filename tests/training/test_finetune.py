@@ -74,16 +74,16 @@ def better(val_accuracy, answers, labels):
 
 
 def test_the_fine_tuned_network_is_kept_where_it_is_better():
-    is_better, told = better(1.0, [0, 1, 1, 1], [0, 1, 1, 0])
+    is_better, note = better(1.0, [0, 1, 1, 1], [0, 1, 1, 0])
     assert is_better
-    assert "fine-tuned 100.00 %, probe 75.00 %" in told
+    assert "fine-tuned 100.00 %, probe 75.00 %" in note
 
 
 @pytest.mark.parametrize("accuracy", [0.75, 0.5])
 def test_a_tie_goes_to_the_probe_which_is_simpler(accuracy):
-    is_better, told = better(accuracy, [0, 1, 1, 1], [0, 1, 1, 0])
+    is_better, note = better(accuracy, [0, 1, 1, 1], [0, 1, 1, 0])
     assert not is_better
-    assert "the probe is kept" in told
+    assert "the probe is kept" in note
 
 
 @pytest.fixture

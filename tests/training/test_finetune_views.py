@@ -58,16 +58,16 @@ def test_the_epochs_take_turns_among_the_views_and_each_is_made_once(context, gr
     maps = [np.array(views.of_epoch(epoch)) for epoch in range(2 * VIEWS)]
     for epoch in range(VIEWS):
         assert np.array_equal(maps[epoch], maps[epoch + VIEWS])
-    assert len({one.tobytes() for one in maps}) == VIEWS
-    told = [one for one in context.env.progress.names if one[0].startswith("Seeing")]
-    assert told == [(f"Seeing view {number + 1} of {VIEWS}", len(maps[0]), "pictures") for number in range(VIEWS)]
+    assert len({table.tobytes() for table in maps}) == VIEWS
+    stages = [stage for stage in context.env.progress.names if stage[0].startswith("Seeing")]
+    assert stages == [(f"Seeing view {number + 1} of {VIEWS}", len(maps[0]), "pictures") for number in range(VIEWS)]
 
 
 def test_views_that_are_there_are_used_again_after_a_stop(context, graph):
     before = np.array(Views(graph, context).of_epoch(1))
     context.env.progress.names.clear()
     assert np.array_equal(Views(graph, context).of_epoch(1), before)
-    assert not [one for one in context.env.progress.names if one[0].startswith("Seeing")]
+    assert not [stage for stage in context.env.progress.names if stage[0].startswith("Seeing")]
 
 
 def test_a_view_has_its_name_only_when_it_is_whole(context, graph, monkeypatch):

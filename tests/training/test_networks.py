@@ -91,7 +91,7 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     model = built()
     history = fit(model, work_in(folder), Diagnostics(), SILENT)
-    names = [variable.path for variable in model.variables], [one.path for one in model.optimizer.variables]
+    names = [variable.path for variable in model.variables], [variable.path for variable in model.optimizer.variables]
     return bits(model), history, load_checkpoint(folder, identity="1" * 64), names
 
 
@@ -165,7 +165,9 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(whole, tmp_path, epoch,
     model = built(seed=99 if before else 3)  # what it starts with is replaced, random states and all
     history = fit(model, work_in(tmp_path), Diagnostics(), SILENT)
     assert without_seconds(history) == without_seconds(whole[1])
-    assert [one.seconds for one in history[: epoch - 1]] == [one.seconds for one in (before.history if before else ())]
+    assert [entry.seconds for entry in history[: epoch - 1]] == [
+        entry.seconds for entry in (before.history if before else ())
+    ]
     assert bits(model) == whole[0]
     assert same_checkpoint(load_checkpoint(tmp_path, identity="1" * 64), whole[2])
 
@@ -296,11 +298,11 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_cause(tmp_path):
         inputs, labels = data()
         yield inputs[:8], labels[:8], np.full(8, np.nan, np.float32)
 
-    with pytest.raises(TrainingFailed) as told:
+    with pytest.raises(TrainingFailed) as raised:
         fit(built(), work_in(tmp_path, feed=poisoned), Diagnostics(), SILENT)
-    assert "nan at step 1." in told.value.what
-    assert "--learning-rate 0.001," in told.value.fix
-    assert "without --resume" in told.value.fix
+    assert "nan at step 1." in raised.value.what
+    assert "--learning-rate 0.001," in raised.value.fix
+    assert "without --resume" in raised.value.fix
 
 
 def test_remarks_told_before_a_stop_are_told_once_and_not_forgotten(tmp_path):
@@ -316,7 +318,7 @@ def test_remarks_told_before_a_stop_are_told_once_and_not_forgotten(tmp_path):
         for _ in range(2):
             yield np.zeros((8, 6), np.float32), np.arange(8) % 2, np.ones(8, np.float32)
 
-    recipe = replace(RECIPE, epochs=4, learning_rate=1e-6)  # told after the third
+    recipe = replace(RECIPE, epochs=4, learning_rate=1e-6)  # reported after the third
     first, second, diagnostics = Ear(4, 1), Ear(0, 0), Diagnostics()
     with pytest.raises(Stopped):
         fit(built(), work_in(tmp_path, recipe, feed=useless), Diagnostics(), first)
@@ -342,7 +344,7 @@ def numbers_in(graph):
     import onnx
     from onnx import numpy_helper
 
-    arrays = [numpy_helper.to_array(one) for one in onnx.load_from_string(graph).graph.initializer]
+    arrays = [numpy_helper.to_array(tensor) for tensor in onnx.load_from_string(graph).graph.initializer]
     return sorted((array.dtype.str, array.shape, array.tobytes()) for array in arrays)
 
 
@@ -376,16 +378,18 @@ def test_the_same_recipe_gives_the_same_numbers_after_other_networks_were_built(
     keras.layers.Dense(3)(keras.Input((2,)))
     np.random.default_rng().random(3)
     again = fitted(context_of(SMALL))
-    assert [replace(epoch, seconds=0) for epoch in again.history] == [replace(one, seconds=0) for one in once.history]
+    assert [replace(epoch, seconds=0) for epoch in again.history] == [
+        replace(entry, seconds=0) for entry in once.history
+    ]
     assert numbers_in(again.graph) == numbers_in(once.graph)
 
 
 def test_bfloat16_is_for_the_gradients_and_the_saved_graph_is_float32(context_of):
     import onnx
 
-    one = fitted(context_of(replace(SMALL, precision="bf16", epochs=1)))
-    assert "trained in bfloat16" in one.notes
-    kinds = {tensor.data_type for tensor in onnx.load_from_string(one.graph).graph.initializer}
+    model = fitted(context_of(replace(SMALL, precision="bf16", epochs=1)))
+    assert "trained in bfloat16" in model.notes
+    kinds = {tensor.data_type for tensor in onnx.load_from_string(model.graph).graph.initializer}
     assert onnx.TensorProto.BFLOAT16 not in kinds
     assert onnx.TensorProto.FLOAT in kinds
 
@@ -403,7 +407,7 @@ def test_the_arithmetic_is_the_wished_one_or_what_the_processor_is_best_at(wante
 def test_labels_that_are_not_the_folders_stop_it_before_the_first_step(context_of):
     context = context_of(SMALL)
     swap = {"cats": "dogs", "dogs": "cats"}
-    wrong = tuple(replace(one, label=swap[one.label]) for one in context.split.assigned)
+    wrong = tuple(replace(assigned, label=swap[assigned.label]) for assigned in context.split.assigned)
     with pytest.raises(TrainingFailed, match="label that is not their folder's"):
         fitted(replace(context, split=replace(context.split, assigned=wrong)))
     assert list(context.folder.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Strange features are noticed, usual ones seldom are, and the rate of false alarms is the one that was asked for."""
+"""Unfamiliar features are noticed, usual ones seldom are, and the rate of false alarms is what was asked for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_strange_features_are_noticed_and_usual_ones_seldom_are():
 @pytest.mark.parametrize("share", [0.01, 0.05])
 def test_false_alarms_are_as_many_as_asked_for_on_average(share):
     rng = np.random.default_rng(0)
-    alarms = [1 - threshold_for(rng.random(200), share) for _ in range(4000)]  # of a uniform unlikeness
+    alarms = [1 - threshold_for(rng.random(200), share) for _ in range(4000)]  # of a uniform score
     assert np.mean(alarms) <= share + 4 * np.std(alarms) / len(alarms) ** 0.5
     assert np.mean(alarms) > 0.6 * share
 
@@ -60,11 +60,11 @@ def test_few_rows_are_all_taken_and_many_by_a_seed():
     assert np.array_equal(rows, sample_rows(9000, seed=1))
 
 
-def test_strangers_are_sixty_pictures_of_four_kinds_and_always_the_same():
+def test_ood_examples_are_sixty_pictures_of_four_kinds_and_always_the_same():
     kinds = ood_examples(64)
     assert list(kinds) == ["drawn things", "writing", "textures", "noise"]
     for name, squares in ood_examples(64).items():
         assert squares.shape == (15, 64, 64, 3)
         assert squares.dtype == np.uint8
         assert np.array_equal(squares, kinds[name])
-        assert len({one.tobytes() for one in squares}) == 15
+        assert len({square.tobytes() for square in squares}) == 15

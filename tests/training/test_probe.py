@@ -168,21 +168,21 @@ def test_of_many_pictures_a_share_of_each_class_chooses_the_strength_and_two_at_
 
 
 def test_progress_is_told_of_every_fold():
-    told = []
+    events = []
 
     class Listener:
         def stage(self, name, total, unit=""):
             from contextlib import nullcontext
 
-            told.append((name, total, unit))
+            events.append((name, total, unit))
             return nullcontext(self)
 
         def advance(self, steps=1):
-            told.append(steps)
+            events.append(steps)
 
     features, labels = clouds([10, 10])
     fit_head(features, labels, classes=2, folds=4, seed=0, progress=Listener())
-    assert told == [("Choosing the regularisation", 4, "folds"), 1, 1, 1, 1]
+    assert events == [("Choosing the regularisation", 4, "folds"), 1, 1, 1, 1]
 
 
 def test_out_of_fold_logits_belong_to_every_row_and_duplicates_share_a_fold():

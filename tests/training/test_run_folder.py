@@ -41,7 +41,7 @@ def opened(context, *, resume):
         return open_run_folder(context, resume=resume)
 
 
-def said(context):
+def messages(context):
     return context.env.progress.lines
 
 
@@ -52,7 +52,7 @@ def test_a_new_run_gets_its_tables_and_its_identity(context):
     assert len(read_table(folder / "splits.csv")) == len(context.catalog.pictures)
     source = json.loads((folder / SOURCE).read_text())
     assert source == {"root": str(context.catalog.root.absolute()), "identity": context.identity()}
-    assert said(context) == []
+    assert messages(context) == []
 
 
 def test_without_resume_every_run_is_a_new_one(context):
@@ -62,7 +62,7 @@ def test_without_resume_every_run_is_a_new_one(context):
 def test_the_newest_unfinished_run_is_taken_up(context):
     first, second = (opened(context, resume=False) for _ in range(2))
     assert opened(context, resume=True) == second
-    assert said(context) == [f"Resume   {second}"]
+    assert messages(context) == [f"Resume   {second}"]
     (second / METRICS).write_text("{}")
     assert opened(context, resume=True) == first
 
@@ -70,7 +70,7 @@ def test_the_newest_unfinished_run_is_taken_up(context):
 def test_where_there_is_nothing_to_take_up_it_says_so_and_starts(context):
     folder = opened(context, resume=True)
     assert folder.name == "001"
-    (line,) = said(context)
+    (line,) = messages(context)
     assert line.startswith("Resume   ")
     assert "no unfinished run" in line
 
@@ -98,10 +98,10 @@ def test_another_recipe_is_another_run(context, context_of, change):
 
 def test_other_weights_are_another_run(context, tmp_path):
     (tmp_path / "weights.h5").write_bytes(b"one")
-    one = replace(context, env=replace(context.env, weights=tmp_path / "weights.h5"))
-    first = one.identity()
+    other = replace(context, env=replace(context.env, weights=tmp_path / "weights.h5"))
+    first = other.identity()
     (tmp_path / "weights.h5").write_bytes(b"other")
-    assert len({context.identity(), first, one.identity()}) == 3
+    assert len({context.identity(), first, other.identity()}) == 3
 
 
 def test_a_run_killed_before_its_tables_were_whole_gets_them_now(context):
@@ -157,10 +157,10 @@ def test_a_run_that_another_process_is_making_is_not_taken_up(context):
     folder = open_run_folder(context, resume=False)
     assert (folder / LOCK).is_file()
     elsewhere = replace(context, env=replace(context.env, held=ExitStack()))
-    with pytest.raises(StorageError) as told:
+    with pytest.raises(StorageError) as raised:
         open_run_folder(elsewhere, resume=True)
-    assert str(folder) in told.value.what
-    assert "--resume" in told.value.fix
+    assert str(folder) in raised.value.what
+    assert "--resume" in raised.value.fix
     assert opened(elsewhere, resume=False).name == "002"
     context.env.held.close()
     assert not (folder / LOCK).exists()

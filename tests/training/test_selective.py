@@ -44,7 +44,7 @@ def test_it_is_not_so_careful_that_nothing_is_answered():
     shares = [
         choose_threshold(*simulated(8000, np.random.default_rng(s), floor=0.0), max_error=0.01) for s in range(50)
     ]
-    assert 0.4 < np.mean([one.coverage if one else 0 for one in shares]) < 0.55
+    assert 0.4 < np.mean([guarantee.coverage if guarantee else 0 for guarantee in shares]) < 0.55
 
 
 def test_the_expected_share_answered_and_wrong_is_bounded_too():

@@ -66,7 +66,7 @@ def out_of_fold(
             fold = _group_folds(labels, groups, classes, seed + round_number)
             for number in range(FOLDS):
                 rows = fold == number
-                probabilities[rows] = _fit_and_predict(scaled, labels, taught & ~rows, rows, classes)
+                probabilities[rows] = fit_and_predict(scaled, labels, taught & ~rows, rows, classes)
                 step.advance()
             taught = ~doubted(probabilities, labels, classes=classes)
     return probabilities
@@ -106,7 +106,7 @@ def _group_folds(labels: Labels, groups: Labels, classes: int, seed: int) -> Lab
     return fold
 
 
-def _fit_and_predict(
+def fit_and_predict(
     scaled: Floats, labels: Labels, taught: NDArray[np.bool_], held_out: NDArray[np.bool_], classes: int
 ) -> Floats:
     """Return the probabilities (held out, C) of a head fitted to the taught pictures."""

@@ -150,21 +150,31 @@ def fit_head(
     scaled = (features - centre) / spread
     rows = stratified_sample(labels, most=max(_MOST_CHOSEN_ON // classes, 2 * classes), seed=seed)
     folds = min(folds, int(np.bincount(labels[rows], minlength=classes).min()))
+    own = labels[rows]
+    logits: dict[float, Floats] = {}  # strength -> (M, C): of each of the rows by the head fitted without it
     with threadpool_limits(1 if len(labels) * classes <= SINGLE_THREAD else None, user_api="blas"):
-        splits = _folds(labels[rows], groups if groups is None else groups[rows], folds, seed) if folds > 1 else []
-        held_out = _out_of_fold(scaled[rows], labels[rows], splits, progress)
-        losses = {strength: _log_loss(logits, labels[rows]) for strength, logits in held_out.items()}
-        strength = min(losses, key=lambda strength: losses[strength]) if losses else STRENGTHS[len(STRENGTHS) // 2]
-        weights, bias = fit_logistic(scaled, labels, strength=strength)
+        if folds > 1:
+            splits = _folds(own, groups if groups is None else groups[rows], folds, seed)
+            with progress.stage("Choosing the regularisation", len(splits), "folds") as step:
+                for fitted, held_out in splits:
+                    inside, outside, start = scaled[rows[fitted]], scaled[rows[held_out]], None
+                    for strength in STRENGTHS:  # each fit starts where the one before ended
+                        start = weights, bias = fit_logistic(inside, own[fitted], strength=strength, start=start)
+                        table = logits.setdefault(strength, np.empty((len(own), len(bias)), np.float32))
+                        table[held_out] = outside @ weights + bias
+                    step.advance()
+        losses = {strength: _log_loss(table, own) for strength, table in logits.items()}
+        best = min(losses, key=lambda strength: losses[strength]) if losses else STRENGTHS[len(STRENGTHS) // 2]
+        weights, bias = fit_logistic(scaled, labels, strength=best)
     weights = weights / spread[:, None]
     bias = bias - centre @ weights
     return Head(
         weights.astype(np.float32),
         bias.astype(np.float32),
-        strength,
+        best,
         folds if losses else 0,
         tuple(losses.items()),
-        (rows, held_out[strength]) if losses else None,
+        (rows, logits[best]) if losses else None,
     )
 
 
@@ -204,24 +214,6 @@ def stratified_folds(labels: Labels, folds: int, seed: int) -> Labels:
         draws.shuffle(own)
         number[rows], before = own, before + len(rows)
     return number
-
-
-def _out_of_fold(
-    scaled: Floats, labels: Labels, splits: Sequence[tuple[Labels, Labels]], progress: Progress
-) -> dict[float, Floats]:
-    """Return for each strength the logits (N, C) of every row by the head fitted without it; nothing without folds."""
-    logits: dict[float, Floats] = {}
-    if not splits:
-        return logits
-    with progress.stage("Choosing the regularisation", len(splits), "folds") as step:
-        for fitted, held_out in splits:
-            inside, outside, start = scaled[fitted], scaled[held_out], None
-            for strength in STRENGTHS:  # each fit starts where the one before ended
-                start = weights, bias = fit_logistic(inside, labels[fitted], strength=strength, start=start)
-                table = logits.setdefault(strength, np.empty((len(labels), len(bias)), np.float32))
-                table[held_out] = outside @ weights + bias
-            step.advance()
-    return logits
 
 
 def _log_loss(logits: Floats, labels: Labels) -> float:

@@ -6,6 +6,7 @@ import json
 import os
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -189,6 +190,21 @@ def test_a_folder_in_which_somebody_is_about_to_write_is_passed_over(context):
     with ExitStack() as held:
         assert acquire_lock(folder, held)
         assert opened(context, resume=True).name == "002"
+
+
+def test_a_lock_is_released_where_an_open_file_cannot_be_removed(context, monkeypatch):
+    """As on Windows."""
+    folder = context.env.runs / "001"
+    folder.mkdir(parents=True)
+
+    def refuse(*_arguments, **_options):
+        raise PermissionError(13, "The process cannot access the file because it is being used by another process")
+
+    with monkeypatch.context() as patch, ExitStack() as held:
+        assert acquire_lock(folder, held)
+        patch.setattr(Path, "unlink", refuse)
+    with ExitStack() as held:
+        assert acquire_lock(folder, held)
 
 
 def test_a_new_folder_that_somebody_takes_up_at_once_is_left_to_them(context, monkeypatch):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,8 @@ def acquire_lock(folder: Path, until: ExitStack) -> bool:
 
 def _release(lock: Any, file: Path) -> None:
     """Remove the file first, so that no process waits at a file that is about to go."""
-    file.unlink(missing_ok=True)
+    with suppress(PermissionError):  # Windows removes no file that is open; there releasing the lock removes it
+        file.unlink(missing_ok=True)
     lock.release()
 
 

@@ -21,18 +21,17 @@ from pathlib import Path
 
 import numpy as np
 
-from pawsight.classifier.temperature import fit_temperature, with_temperature
+from pawsight.classifier.trust import fit_temperature, with_temperature
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import SILENT, Stopwatch
+from pawsight.core.progress import Stopwatch
 from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import Recipe
-from pawsight.training.abstention import choose
-from pawsight.training.material import Workplace
+from pawsight.training.features import feature_sink
 from pawsight.training.probe import fit_head
-from pawsight.training.run import feature_sink
+from pawsight.training.selective import choose_threshold
 
 ERRORS = (0.005, 0.01, 0.02)
 NOISES = (0.0, 0.01, 0.02)
@@ -56,11 +55,11 @@ class Row:
 def held_out(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return calibrated probabilities (N, 2) and truths (N,) of the held-out pictures."""
     recipe = Recipe()
-    place = Workplace(Path(), cache_folder(), this_machine(), SILENT, Stopwatch())
-    with Cache(place.cache / "cache") as cache:
-        sink = feature_sink(recipe, place, cache)
+    machine = this_machine()
+    with Cache(cache_folder() / "cache") as cache:
+        sink = feature_sink(recipe, cache, machine, Stopwatch())
         settings = DecodeSettings(image_px=recipe.image_px)
-        catalog = read_dataset(find(folder), settings, cache=cache, threads=place.machine.cores, sink=sink)
+        catalog = read_dataset(find(folder), settings, cache=cache, threads=machine.cores, sink=sink)
         parts = {part: [one for one in catalog.pictures if one.part == part] for part in ("train", "validation")}
         features = {part: sink.features_of([one.sha256 for one in those]) for part, those in parts.items()}
     labels = {part: np.array([catalog.classes.index(one.label) for one in those]) for part, those in parts.items()}
@@ -86,7 +85,7 @@ def measure(way: str, noise: float, max_error: float, draws: int, sure: np.ndarr
         rng = np.random.default_rng(draw)
         chosen, tested = deal(way, len(sure), rng)
         right = rightly ^ (rng.random(len(sure)) < noise)
-        promise = choose(sure[chosen], right[chosen], max_error=max_error)
+        promise = choose_threshold(sure[chosen], right[chosen], max_error=max_error)
         said = sure[tested] >= promise.threshold if promise else np.zeros(len(tested), bool)
         errors = int((said & ~right[tested]).sum())
         made += promise is not None

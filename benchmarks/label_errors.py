@@ -21,16 +21,15 @@ import numpy as np
 
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import SILENT, Stopwatch
+from pawsight.core.progress import Stopwatch
 from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
 from pawsight.data.split import make_split
 from pawsight.evaluation.label_errors import _votes, nearest, rank
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import Recipe
-from pawsight.training.material import Workplace
+from pawsight.training.features import feature_sink
 from pawsight.training.out_of_fold import margins_of, out_of_fold
-from pawsight.training.run import feature_sink
 
 WITHIN = 0.07
 
@@ -38,9 +37,8 @@ WITHIN = 0.07
 def photographs(folder: Path) -> tuple[np.ndarray, ...]:
     """Return features, labels, duplicate groups and which are training pictures, of train and validation."""
     recipe = Recipe()
-    place = Workplace(Path("runs"), cache_folder(), this_machine(), SILENT, Stopwatch())
-    with Cache(place.cache / "cache") as cache:
-        sink = feature_sink(recipe, place, cache)
+    with Cache(cache_folder() / "cache") as cache:
+        sink = feature_sink(recipe, cache, this_machine(), Stopwatch())
         settings = DecodeSettings(image_px=recipe.image_px)
         catalog = read_dataset(find(folder), settings, cache=cache, threads=2, sink=sink)
         features = sink.features_of([one.sha256 for one in catalog.pictures])

@@ -275,7 +275,7 @@ class Bare:
         settings = self.predictor.bundle.card.decode
         self.squares = [decode(data, settings, name="x").pixels for data in pictures]
         answers = self.predictor._engine.run(enumerate(self.squares))
-        self.labels = [self.predictor.answer("x", outputs).label for _, outputs in answers]
+        self.labels = [self.predictor.prediction("x", outputs).label for _, outputs in answers]
 
     def rate(self, seconds=8.0):
         """Pictures a second, and processor milliseconds for one."""

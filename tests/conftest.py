@@ -122,12 +122,12 @@ def colour_bundle(colour_model: bytes, tmp_path_factory: pytest.TempPathFactory)
     """A bundle of `colour_model`, made without Keras in no time. Read, never write: copy it first."""
     import numpy as np
 
-    from pawsight.classifier.bundle import Card, Exam, write_bundle
+    from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
     from pawsight.images.decode import DecodeSettings
 
     colours = np.array([[250, 5, 5], [5, 250, 5], [5, 5, 250], [120, 100, 90]], np.uint8)
     powers = np.exp(colours.astype(np.float32) / 16)
-    exam = Exam(np.tile(colours[:, None, None], (1, 8, 8, 1)), powers / powers.sum(axis=1, keepdims=True))
+    exam = GoldenOutputs(np.tile(colours[:, None, None], (1, 8, 8, 1)), powers / powers.sum(axis=1, keepdims=True))
     card = Card(
         classes=("red", "green", "blue"),
         decode=DecodeSettings(image_px=8),
@@ -139,7 +139,7 @@ def colour_bundle(colour_model: bytes, tmp_path_factory: pytest.TempPathFactory)
         versions={"python": "3.11"},
     )
     folder = tmp_path_factory.mktemp("colours") / "bundle"
-    return write_bundle(folder, card, model=colour_model, exam=exam, trained=frozenset({"a" * 64}))
+    return write_bundle(folder, card, model=colour_model, golden=exam, trained=frozenset({"a" * 64}))
 
 
 @dataclass(frozen=True)

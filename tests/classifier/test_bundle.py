@@ -15,8 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.classifier.bundle import card_summary, find_bundle, read_bundle, to_jsonable, write_bundle
-from pawsight.classifier.bundle_checks import seal_of
+from pawsight.classifier.bundle import card_checksum, card_summary, find_bundle, read_bundle, to_jsonable, write_bundle
 from pawsight.core.errors import BundleRefused, StorageError
 
 from ..conftest import says
@@ -35,11 +34,11 @@ def refusal(bundle):
     """Why the spoilt bundle is refused."""
 
     def read():
-        with pytest.raises(BundleRefused) as told:
+        with pytest.raises(BundleRefused) as raised:
             read_bundle(bundle)
-        assert told.value.what == f"{bundle} is not a usable bundle."
-        assert told.value.fix == FIX
-        return told.value.why
+        assert raised.value.what == f"{bundle} is not a usable bundle."
+        assert raised.value.fix == FIX
+        return raised.value.why
 
     return read
 
@@ -49,7 +48,7 @@ def edit_card(bundle, **changes):
     path = bundle / "bundle.json"
     card = json.loads(path.read_text()) | changes
     card = {key: value for key, value in card.items() if value is not ...}
-    path.write_text(json.dumps(card | {"seal": seal_of(card)}))
+    path.write_text(json.dumps(card | {"seal": card_checksum(card)}))
 
 
 def replace_file(bundle, name, content):
@@ -75,13 +74,13 @@ def answers(count=1, classes=3):
 
 def test_what_was_written_comes_back(colour_bundle, tmp_path):
     first = read_bundle(colour_bundle)
-    copy = write_bundle(tmp_path / "copy", first.card, model=first.model, exam=first.exam, trained=first.trained)
+    copy = write_bundle(tmp_path / "copy", first.card, model=first.model, golden=first.golden, trained=first.trained)
     second = read_bundle(copy)
     assert second.card == first.card
     assert second.model == first.model
     assert second.trained == first.trained == {"a" * 64}
-    assert np.array_equal(second.exam.pictures, first.exam.pictures)
-    assert np.array_equal(second.exam.probabilities, first.exam.probabilities)
+    assert np.array_equal(second.golden.pictures, first.golden.pictures)
+    assert np.array_equal(second.golden.probabilities, first.golden.probabilities)
     assert second.card.classes == ("red", "green", "blue")
     assert second.card.decode.image_px == 8
 
@@ -106,7 +105,7 @@ def test_a_bundle_that_cannot_be_written_whole_is_not_there(colour_bundle, tmp_p
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     with pytest.raises(StorageError, match="Could not write the folder"):
-        write_bundle(tmp_path / "taken", first.card, model=first.model, exam=first.exam, trained=first.trained)
+        write_bundle(tmp_path / "taken", first.card, model=first.model, golden=first.golden, trained=first.trained)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
@@ -124,11 +123,11 @@ def test_the_card_as_json_is_what_lies_in_the_file(colour_bundle):
 
 
 def test_a_place_without_a_bundle_is_refused(tmp_path):
-    with pytest.raises(BundleRefused) as told:
+    with pytest.raises(BundleRefused) as raised:
         read_bundle(tmp_path)
-    assert says(told.value.what, tmp_path)
-    assert says(told.value.why, "bundle.json", "bundle/")
-    assert told.value.fix == FIX
+    assert says(raised.value.what, tmp_path)
+    assert says(raised.value.why, "bundle.json", "bundle/")
+    assert raised.value.fix == FIX
 
 
 def test_a_place_whose_name_the_system_refuses_is_refused(tmp_path):
@@ -162,10 +161,10 @@ def test_an_added_file_is_named(bundle, refusal, name):
     assert refusal() == f"It holds {name}, which belongs to no bundle."
 
 
-@pytest.mark.parametrize(("given", "told"), [(1, "1"), (0, "0"), ("1", "'1'"), (..., "None")])
-def test_another_format_is_refused(bundle, refusal, given, told):
+@pytest.mark.parametrize(("given", "text"), [(1, "1"), (0, "0"), ("1", "'1'"), (..., "None")])
+def test_another_format_is_refused(bundle, refusal, given, text):
     edit_card(bundle, format=given)
-    assert refusal() == f"It has format {told}; this Pawsight reads 2."
+    assert refusal() == f"It has format {text}; this Pawsight reads 2."
 
 
 @pytest.mark.parametrize("content", ["", "{", "nonsense", "[" * 100_000])
@@ -233,30 +232,30 @@ def test_the_layout_of_the_card_is_nobody_s_concern(bundle):
 def test_names_that_are_awkward_in_json_do_not_break_the_seal(colour_bundle, tmp_path):
     first = read_bundle(colour_bundle)
     card = replace(first.card, recipe={"name": "\U0001f431 caf\udce9", "rate": 1e-05, "2": [1, 2.0, None]})
-    copy = write_bundle(tmp_path / "copy", card, model=first.model, exam=first.exam, trained=first.trained)
+    copy = write_bundle(tmp_path / "copy", card, model=first.model, golden=first.golden, trained=first.trained)
     assert read_bundle(copy).card == card
 
 
 def test_a_card_too_large_to_be_one_is_not_read(bundle, refusal, monkeypatch):
-    monkeypatch.setattr("pawsight.classifier.bundle_checks.MAX_CARD_BYTES", 100)
+    monkeypatch.setattr("pawsight.classifier.bundle.MAX_CARD_BYTES", 100)
     assert refusal() == "bundle.json is larger than 100 bytes."
 
 
 def test_a_model_too_large_to_be_one_is_not_read(bundle, refusal, monkeypatch):
-    monkeypatch.setattr("pawsight.classifier.bundle_checks.MAX_FILE_BYTES", 100)
+    monkeypatch.setattr("pawsight.classifier.bundle.MAX_FILE_BYTES", 100)
     assert refusal() == "model.onnx is larger than 100 bytes."
 
 
 @pytest.mark.parametrize(
-    ("classes", "told"),
+    ("classes", "text"),
     [
         (..., "has no list of classes"),
         ("cats", "has no list of classes"),
         ([], "has no list of classes"),
         (["cats"], "has no list of classes"),
-        (["cats", 3], "has a class name that is no text of 1 to 1,024 characters"),
-        (["cats", ""], "has a class name that is no text of 1 to 1,024 characters"),
-        (["cats", "d" * 1025], "has a class name that is no text of 1 to 1,024 characters"),
+        (["cats", 3], "has a class name that is not a text of 1 to 1,024 characters"),
+        (["cats", ""], "has a class name that is not a text of 1 to 1,024 characters"),
+        (["cats", "d" * 1025], "has a class name that is not a text of 1 to 1,024 characters"),
         (["cats", "do\ngs"], "has a class name that has control characters"),
         (["cats", "\x1b[31mdogs"], "has a class name that has control characters"),
         (["cats", "dogs\x9b"], "has a class name that has control characters"),
@@ -264,9 +263,9 @@ def test_a_model_too_large_to_be_one_is_not_read(bundle, refusal, monkeypatch):
         (["cats", "dogs", "cats"], "names a class twice"),
     ],
 )
-def test_bad_class_names_are_refused(bundle, refusal, classes, told):
+def test_bad_class_names_are_refused(bundle, refusal, classes, text):
     edit_card(bundle, classes=classes)
-    assert refusal() == f"bundle.json {told}."
+    assert refusal() == f"bundle.json {text}."
 
 
 @pytest.mark.parametrize("key", ["decode", "recipe", "precision", "split_digest", "data_fingerprint", "created"])
@@ -284,7 +283,7 @@ def test_a_card_with_nonsense_in_it_is_read_or_refused_but_never_trips(bundle, k
 
 
 @pytest.mark.parametrize(
-    ("decode", "told"),
+    ("decode", "text"),
     [
         ({"image_px": "8"}, "decode.image_px, which is '8'"),
         ({"image_px": True}, "decode.image_px, which is True"),
@@ -294,9 +293,9 @@ def test_a_card_with_nonsense_in_it_is_read_or_refused_but_never_trips(bundle, k
         ({"image_px": 8, "version": 3}, "decode.version: it needs decoder 3, this Pawsight has 2"),
     ],
 )
-def test_decode_settings_that_cannot_be_obeyed_are_refused(bundle, refusal, decode, told):
+def test_decode_settings_that_cannot_be_obeyed_are_refused(bundle, refusal, decode, text):
     edit_card(bundle, decode=decode)
-    assert refusal() == f"bundle.json lacks or misstates {told}."
+    assert refusal() == f"bundle.json lacks or misstates {text}."
 
 
 def test_an_unknown_decode_setting_is_refused(bundle, refusal):
@@ -349,12 +348,12 @@ def test_answers_in_bfloat16_of_the_wrong_shape_are_refused(bundle, refusal, red
 
 def test_answers_in_bfloat16_come_back_where_there_are_some(colour_bundle, tmp_path):
     first = read_bundle(colour_bundle)
-    exam = replace(first.exam, reduced=first.exam.probabilities[::-1].copy())
+    exam = replace(first.golden, reduced=first.golden.probabilities[::-1].copy())
     again = read_bundle(
-        write_bundle(tmp_path / "again", first.card, model=first.model, exam=exam, trained=first.trained)
+        write_bundle(tmp_path / "again", first.card, model=first.model, golden=exam, trained=first.trained)
     )
-    assert first.exam.reduced is None
-    assert np.array_equal(again.exam.reduced, exam.reduced)
+    assert first.golden.reduced is None
+    assert np.array_equal(again.golden.reduced, exam.reduced)
 
 
 def claiming(shape, *, content=b"", kind="|u1", version=(1, 0)):
@@ -384,7 +383,7 @@ EXAM = (("pictures.npy", npy(questions())), ("probabilities.npy", npy(answers())
 @pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_an_exam_may_be_packed_or_not(bundle, how):
     replace_file(bundle, "exam.npz", zipped(EXAM[::-1], how))
-    exam = read_bundle(bundle).exam
+    exam = read_bundle(bundle).golden
     assert np.array_equal(exam.pictures, questions())
     assert np.array_equal(exam.probabilities, answers())
 
@@ -392,7 +391,7 @@ def test_an_exam_may_be_packed_or_not(bundle, how):
 def test_an_exam_written_by_columns_is_read_as_it_was_meant(bundle):
     pictures = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
     replace_file(bundle, "exam.npz", npz(pictures=np.asfortranarray(pictures), probabilities=answers(2)))
-    assert np.array_equal(read_bundle(bundle).exam.pictures, pictures)
+    assert np.array_equal(read_bundle(bundle).golden.pictures, pictures)
 
 
 @pytest.mark.parametrize(
@@ -415,12 +414,10 @@ def test_an_exam_that_would_fill_the_memory_is_refused_unpacked(bundle, refusal,
 
 
 def test_two_arrays_count_together(bundle, refusal, monkeypatch):
-    monkeypatch.setattr("pawsight.classifier.bundle_checks.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM))
+    monkeypatch.setattr("pawsight.classifier.bundle.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM))
     replace_file(bundle, "exam.npz", zipped(EXAM))
     read_bundle(bundle)
-    monkeypatch.setattr(
-        "pawsight.classifier.bundle_checks.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM) - 1
-    )
+    monkeypatch.setattr("pawsight.classifier.bundle.MAX_ARRAY_BYTES", sum(len(content) for _, content in EXAM) - 1)
     assert "it unpacks to more than" in refusal()
 
 
@@ -503,7 +500,7 @@ def test_a_model_may_speak_of_locations(bundle, colour_model, name):
 
 
 @pytest.mark.parametrize(
-    ("trust", "told"),
+    ("trust", "text"),
     [
         (..., "bundle.json lacks or misstates 'trust'."),
         (None, "bundle.json lacks or misstates trust, which is None."),
@@ -518,6 +515,6 @@ def test_a_model_may_speak_of_locations(bundle, colour_model, name):
         ),
     ],
 )
-def test_trust_that_is_missing_or_nonsense_is_refused(bundle, refusal, trust, told):
+def test_trust_that_is_missing_or_nonsense_is_refused(bundle, refusal, trust, text):
     edit_card(bundle, trust=trust)
-    assert refusal() == told
+    assert refusal() == text

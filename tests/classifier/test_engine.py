@@ -11,7 +11,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from pawsight.classifier.engine import SPOKEN, Engine, Lane, best_precision
+from pawsight.classifier.engine import PRECISION_NAMES, Engine, InferenceQueue, best_precision
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import this_machine
 
@@ -55,7 +55,7 @@ def test_outputs_come_by_name_without_the_batch_and_are_copies(engine):
 
 def test_an_answer_does_not_depend_on_the_pictures_beside_it(engine):
     pictures = squares(9)
-    alone = [engine.run_all(one[None])["probabilities"][0] for one in pictures]
+    alone = [engine.run_all(picture[None])["probabilities"][0] for picture in pictures]
     together = engine.run_all(pictures)["probabilities"]
     assert np.array_equal(alone, together)
     assert np.array_equal(engine.run_all(pictures[::-1])["probabilities"][::-1], together)
@@ -107,7 +107,7 @@ def test_threads_may_share_an_engine(engine):
 
 
 def test_a_lane_answers_all_that_was_pushed_when_drained(engine):
-    lane = Lane(engine)
+    lane = InferenceQueue(engine)
     answered = [key for key, picture in enumerate(squares(7)) for key, _ in lane.push(key, picture)]
     answered += [key for key, _ in lane.drain()]
     assert answered == list(range(7))
@@ -115,18 +115,18 @@ def test_a_lane_answers_all_that_was_pushed_when_drained(engine):
 
 
 def test_a_graph_that_is_none_is_refused_in_one_line_of_the_reader_s_words():
-    with pytest.raises(BundleRefused) as told:
+    with pytest.raises(BundleRefused) as raised:
         Engine(b"not a graph", image_px=8, precision="f32", streams=1)
-    assert told.value.what == "The model cannot be loaded by OpenVINO."
-    assert told.value.fix == "Train or export it again."
-    assert "\n" not in told.value.why
+    assert raised.value.what == "The model cannot be loaded by OpenVINO."
+    assert raised.value.fix == "Train or export it again."
+    assert "\n" not in raised.value.why
 
 
 def test_bfloat16_is_taken_only_where_amx_makes_it_fast():
     machine = this_machine()
     precisions = {kind: best_precision(replace(machine, bfloat16=kind)) for kind in ("AMX", "AVX-512", "")}
     assert precisions == {"AMX": "bf16", "AVX-512": "f32", "": "f32"}
-    assert set(SPOKEN) == {"f32", "bf16"}
+    assert set(PRECISION_NAMES) == {"f32", "bf16"}
 
 
 @pytest.mark.bfloat16

@@ -1,4 +1,4 @@
-"""The predictor: one answer a picture, in order, ahead of nobody by much, and only after passing its exam."""
+"""The predictor: one prediction a picture, in order, a bounded number ahead, and only after passing its self-test."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.classifier.bundle import Exam, read_bundle
-from pawsight.classifier.bundle_checks import seal_of
+from pawsight.classifier.bundle import GoldenOutputs, card_checksum, read_bundle
 from pawsight.classifier.predictor import Predictor, load_predictor
-from pawsight.classifier.trust import Guard, Promise, Trust
+from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import this_machine
 from pawsight.models.graph import with_ood_score
@@ -133,7 +132,7 @@ def test_a_stream_left_early_or_run_beside_another_spoils_nothing(predictor, pic
 
 def test_a_bundle_copied_elsewhere_alone_gives_the_same_answers(trained, tmp_path):
     copy = shutil.copytree(trained.report.run / "bundle", tmp_path / "elsewhere" / "cats-or-dogs")
-    paths = [trained.data / one.name for one in trained.report.split.assigned]
+    paths = [trained.data / picture.name for picture in trained.report.split.assigned]
     here, there = load_predictor(trained.report.run).predict(paths), load_predictor(copy).predict(paths)
     assert here == there
     assert len({answer.probability for answer in here}) > len(here) // 2
@@ -147,33 +146,33 @@ def test_a_run_may_be_named_by_its_folder_its_bundle_or_latest(trained, monkeypa
 
 def spoilt(colour_bundle, change):
     bundle = read_bundle(colour_bundle)
-    return replace(bundle, exam=Exam(bundle.exam.pictures, change(bundle.exam.probabilities)))
+    return replace(bundle, golden=GoldenOutputs(bundle.golden.pictures, change(bundle.golden.probabilities)))
 
 
 @pytest.mark.parametrize(
     ("change", "off"),
-    [(lambda one: one[::-1].copy(), "1.0"), (lambda one: one + np.float32(0.05), "0.05"), (np.log, "")],
+    [(lambda table: table[::-1].copy(), "1.0"), (lambda table: table + np.float32(0.05), "0.05"), (np.log, "")],
 )
 def test_a_bundle_that_answers_otherwise_than_it_did_is_refused(colour_bundle, change, off):
-    with pytest.raises(BundleRefused) as told:
+    with pytest.raises(BundleRefused) as raised:
         Predictor(spoilt(colour_bundle, change))
-    assert told.value.what == f"{colour_bundle} is not a usable bundle."
-    assert says(told.value.why, f"off by {off}", "0.001 is allowed")
-    assert says(told.value.fix, "Train again")
+    assert raised.value.what == f"{colour_bundle} is not a usable bundle."
+    assert says(raised.value.why, f"off by {off}", "0.001 is allowed")
+    assert says(raised.value.fix, "Train again")
 
 
 def test_an_exam_whose_answers_are_no_numbers_is_failed(colour_bundle):
     with pytest.raises(BundleRefused, match="off by nan"):
-        Predictor(spoilt(colour_bundle, lambda one: one * np.float32("nan")))
+        Predictor(spoilt(colour_bundle, lambda table: table * np.float32("nan")))
 
 
 def test_rounding_between_processors_is_forgiven(colour_bundle):
-    bundle = spoilt(colour_bundle, lambda one: one + np.float32(5e-4))
+    bundle = spoilt(colour_bundle, lambda table: table + np.float32(5e-4))
     assert Predictor(bundle).classes == bundle.card.classes
 
 
 def with_bfloat16(bundle, off):
-    return replace(bundle, exam=replace(bundle.exam, reduced=bundle.exam.probabilities + np.float32(off)))
+    return replace(bundle, golden=replace(bundle.golden, reduced=bundle.golden.probabilities + np.float32(off)))
 
 
 @pytest.mark.bfloat16
@@ -188,15 +187,15 @@ def test_each_arithmetic_is_held_to_its_own_answers(colour_bundle):
 
 
 @pytest.mark.bfloat16
-def test_what_has_no_answers_in_bfloat16_sits_its_exam_in_float32(colour_bundle):
+def test_a_bundle_without_outputs_in_bfloat16_is_tested_in_float32(colour_bundle):
     amx = replace(this_machine(), bfloat16="AMX")
     assert Predictor(read_bundle(colour_bundle), machine=amx).classes == ("red", "green", "blue")
     with pytest.raises(BundleRefused, match=r"0\.0200, 0\.001 is allowed"):
-        Predictor(spoilt(colour_bundle, lambda one: one + np.float32(0.02)), machine=amx)
+        Predictor(spoilt(colour_bundle, lambda table: table + np.float32(0.02)), machine=amx)
 
 
-def test_a_model_whose_outputs_do_not_fit_the_exam_is_refused(colour_bundle, colour_backbone):
-    with pytest.raises(BundleRefused, match="outputs do not fit its exam"):
+def test_a_model_whose_outputs_have_another_shape_is_refused(colour_bundle, colour_backbone):
+    with pytest.raises(BundleRefused, match="shape of its golden outputs"):
         Predictor(replace(read_bundle(colour_bundle), model=colour_backbone))
 
 
@@ -208,17 +207,17 @@ def test_a_forged_model_that_answers_otherwise_is_refused_though_its_digest_fits
 
     forged = shutil.copytree(colour_bundle, tmp_path / "forged")
     model = onnx.load(forged / "model.onnx")
-    weights = next(one for one in model.graph.initializer if one.name == "head/weights")
+    weights = next(tensor for tensor in model.graph.initializer if tensor.name == "head/weights")
     weights.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(weights), "head/weights"))
     onnx.save(model, forged / "model.onnx")
     card = json.loads((forged / "bundle.json").read_text())
     card["files"]["model.onnx"] = hashlib.sha256((forged / "model.onnx").read_bytes()).hexdigest()
-    (forged / "bundle.json").write_text(json.dumps(card | {"seal": seal_of(card)}))
-    with pytest.raises(BundleRefused, match="It fails its exam"):
+    (forged / "bundle.json").write_text(json.dumps(card | {"seal": card_checksum(card)}))
+    with pytest.raises(BundleRefused, match="It fails its self-test"):
         load_predictor(forged)
 
 
-PROMISE = Promise(
+PROMISE = RiskGuarantee(
     max_error=0.01,
     confidence=0.9,
     threshold=0.9,
@@ -229,7 +228,7 @@ PROMISE = Promise(
     coverage_interval=(0.85, 0.9),
     expected_risk=0.004,
 )
-GUARD = Guard(threshold=0.95, false_alarms=0.01, pictures=800, components=1, caught=())
+GUARD = OodDetector(threshold=0.95, false_alarms=0.01, pictures=800, components=1, caught=())
 
 
 @pytest.fixture
@@ -252,12 +251,12 @@ def test_a_picture_is_answered_or_unsure_or_unlike_anything_seen(cautious, tmp_p
         assert list(answer.probabilities) == ["red", "green", "blue"]
 
 
-def test_without_promise_and_guard_every_picture_is_answered(predictor, pictures):
+def test_without_guarantee_and_detector_every_picture_is_answered(predictor, pictures):
     assert {answer.verdict for answer in predictor.predict(pictures)} == {"answered"}
 
 
-def test_a_guard_whose_graph_does_not_say_how_unlike_a_picture_is_is_refused(colour_bundle):
+def test_a_detector_whose_graph_has_no_score_is_refused(colour_bundle):
     bundle = read_bundle(colour_bundle)
-    with pytest.raises(BundleRefused) as told:
+    with pytest.raises(BundleRefused) as raised:
         Predictor(replace(bundle, card=replace(bundle.card, trust=Trust(guard=GUARD))))
-    assert says(told.value.why, "guard", "output unlikeness")
+    assert says(raised.value.why, "detector", "output unlikeness")

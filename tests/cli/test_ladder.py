@@ -171,22 +171,20 @@ def test_resume_without_a_stopped_run_says_so_and_starts(drawings, tmp_path):
 
 @needs_keras
 def test_resume_takes_up_the_run_that_was_stopped_and_says_which(drawings, tmp_path, monkeypatch):
-    import pawsight.training.network as room
+    from pawsight.training import networks
 
     words = ("train", drawings, "--recipe", "cnn", "--epochs", "2", "--image-px", "32", "--runs", tmp_path / "runs")
-    fit = room.fit
+    save_checkpoint = networks.save_checkpoint
 
-    def stopped(model, job, *rest):
-        from dataclasses import replace
-
-        fit(model, replace(job, recipe=replace(job.recipe, epochs=1)), *rest)
+    def stopped(*arguments):
+        save_checkpoint(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(room, "fit", stopped)
+    monkeypatch.setattr(networks, "save_checkpoint", stopped)
     first = typed(*words)
     assert first.exit_code == 130
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["001"]
-    monkeypatch.setattr(room, "fit", fit)
+    monkeypatch.setattr(networks, "save_checkpoint", save_checkpoint)
     second = typed(*words, "--resume", "--json")
     assert f"Resume   {tmp_path / 'runs' / '001'}" in second.stderr
     plain = the_object(second)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pawsight.classifier.trust import Guard, Trust
+from pawsight.classifier.trust import OodDetector, Trust
 from pawsight.commands import evaluate as job
 from pawsight.commands.evaluate import EvaluateReport, evaluate, summary
 from pawsight.commands.sealed import HeldOut
@@ -181,7 +181,7 @@ def test_an_area_that_is_not_known_is_not_told():
 def test_people_are_told_all_that_was_measured(snapshot):
     """The whole text: figures, table, mistakes, what was left out, abstention, the look, slices, the digest."""
     verdicts = ["answered"] * 5 + ["unlike anything seen"]
-    guard = Guard(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
+    guard = OodDetector(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
     true = np.arange(6) % 2
     counted = measure_abstention(true, np.eye(2)[true], verdicts, Trust(guard=guard))
     left_out = (LeftOut("a.jpg", "trained on"), LeftOut("b.jpg", "trained on"), LeftOut("c.jpg", "truncated"))
@@ -202,7 +202,7 @@ def test_a_held_out_picture_that_holds_something_else_now_is_not_measured(tmp_pa
         classes=("cats", "dogs"),
         bundle=SimpleNamespace(trained={"learnt"}),
         outputs=lambda paths: zip(loaded, outputs, strict=True),
-        verdict=lambda one: "answered",
+        decision=lambda one: "answered",
     )
     held = HeldOut(candidates, {one.name: one.name for one in candidates})
     truths, _, verdicts, left_out = job._answers(predictor, held, False, SILENT)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pawsight.classifier.trust import Promise, Trust
+from pawsight.classifier.trust import RiskGuarantee, Trust
 from pawsight.commands.trust_report import TrustReport
 
-PROMISE = Promise(
+PROMISE = RiskGuarantee(
     max_error=0.05,
     confidence=0.9,
     threshold=0.6,

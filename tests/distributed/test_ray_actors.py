@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from pawsight.classifier.bundle import Exam, read_bundle
+from pawsight.classifier.bundle import GoldenOutputs, read_bundle
 from pawsight.cli.process import quiet_libraries
 from pawsight.commands.scale import predict_to
 from pawsight.core.errors import BundleRefused, PawsightError
@@ -77,12 +77,12 @@ def test_a_pool_left_early_ends_its_actors(ray_of_two, colour_bundle, work):
 
 def test_what_an_actor_refuses_is_told_in_its_own_words(ray_of_two, colour_bundle, work):
     bundle = read_bundle(colour_bundle)
-    lying = replace(bundle, exam=Exam(bundle.exam.pictures, bundle.exam.probabilities[::-1].copy()))
+    lying = replace(bundle, golden=GoldenOutputs(bundle.golden.pictures, bundle.golden.probabilities[::-1].copy()))
     with pytest.raises(BundleRefused):
         next(parts_here(lying, work))
     with pytest.raises(PawsightError) as refusal:
         list(parts_by_pool(lying, work, Pool(actors=1)))
-    assert "It fails its exam" in str(refusal.value)
+    assert "It fails its self-test" in str(refusal.value)
 
 
 WATCH = """

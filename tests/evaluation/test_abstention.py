@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from pawsight.classifier.trust import Guard, Promise, Trust
+from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
 from pawsight.evaluation.abstention import measure_abstention
 from pawsight.evaluation.intervals import wilson
 
-GUARD = Guard(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
-PROMISE = Promise(
+GUARD = OodDetector(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
+PROMISE = RiskGuarantee(
     max_error=0.05,
     confidence=0.9,
     threshold=0.6,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.classifier.temperature import fit_temperature, with_temperature
+from pawsight.classifier.trust import fit_temperature, with_temperature
 from pawsight.evaluation.calibration import (
     Bin,
     bins_of,

@@ -85,9 +85,9 @@ def _network(kind, count):
 @pytest.fixture(scope="session")
 def bundle_of(graph_of, once):
     """The folder of a bundle of a kind of graph. Read, never write."""
-    from pawsight.classifier.bundle import Card, Exam, write_bundle
+    from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
     from pawsight.classifier.engine import Engine
-    from pawsight.classifier.trust import Guard, Trust
+    from pawsight.classifier.trust import OodDetector, Trust
     from pawsight.images.decode import DecodeSettings
 
     def write(kind, folder):
@@ -95,7 +95,7 @@ def bundle_of(graph_of, once):
         model = graph_of(kind)
         squares = np.random.default_rng(5).integers(0, 256, (4, side, side, 3), dtype=np.uint8)
         answers = Engine(model, image_px=side, precision="f32", streams=1).run_all(squares)["probabilities"]
-        guard = Guard(threshold=0.9, false_alarms=0.01, pictures=9, components=16, caught=())
+        guard = OodDetector(threshold=0.9, false_alarms=0.01, pictures=9, components=16, caught=())
         card = Card(
             classes=HOSTILE,
             decode=DecodeSettings(image_px=side),
@@ -107,7 +107,7 @@ def bundle_of(graph_of, once):
             versions={"python": "3.11"},
             trust=Trust(temperature=0.7, fitted_on="nothing", guard=guard) if kind == "probe" else Trust(),
         )
-        write_bundle(folder, card, model=model, exam=Exam(squares, answers), trained=frozenset())
+        write_bundle(folder, card, model=model, golden=GoldenOutputs(squares, answers), trained=frozenset())
 
     return lambda kind: once(f"bundles/{kind}", lambda folder: write(kind, folder))
 

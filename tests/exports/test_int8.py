@@ -152,7 +152,7 @@ from pathlib import Path
 import numpy as np
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
-exam = read_bundle(Path(sys.argv[1])).exam.pictures
+exam = read_bundle(Path(sys.argv[1])).golden.pictures
 engine = Engine(Path(sys.argv[2]).read_bytes(), image_px=exam.shape[1], precision="f32", streams=1)
 np.save(sys.argv[3], engine.run_all(exam)["probabilities"])
 """

@@ -17,7 +17,7 @@ from PIL import Image
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor
-from pawsight.classifier.trust import Guard, Promise, Trust
+from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
 from pawsight.commands.export import export
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import this_machine
@@ -250,8 +250,8 @@ def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromi
 def _trust(promise: float | None, guard: float | None) -> Trust:
     some = {"pictures": 9, "answered": 9, "errors": 0, "coverage": 1.0, "coverage_interval": (0.7, 1.0)}
     return Trust(
-        promise=promise and Promise(max_error=0.01, confidence=0.9, threshold=promise, expected_risk=0.1, **some),
-        guard=guard and Guard(threshold=guard, false_alarms=0.01, pictures=9, components=2, caught=()),
+        promise=promise and RiskGuarantee(max_error=0.01, confidence=0.9, threshold=promise, expected_risk=0.1, **some),
+        guard=guard and OodDetector(threshold=guard, false_alarms=0.01, pictures=9, components=2, caught=()),
     )
 
 

@@ -20,8 +20,8 @@ from pawsight.core.storage import sha256_of
 from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
 from pawsight.images.decode import DecodeSettings
+from pawsight.training.context import stacked_pixels
 from pawsight.training.features import FeatureSink
-from pawsight.training.pixels import stacked_pixels
 
 PX, WIDTH = 8, 3
 SPACE = "features/mean colour"

@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from pawsight.classifier.bundle_checks import seal_of
+from pawsight.classifier.bundle import card_checksum
 
 Refusal = tuple[str, dict[str, bytes], dict[str, Any], str]  # name, files, changes to the card, why (part of it)
 
@@ -45,7 +45,7 @@ def forge(folder: Path, honest: Path, files: dict[str, bytes], changes: dict[str
     digests = card["files"] | {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     card |= {"files": digests, **changes}
     if "bundle.json" not in files:
-        (folder / "bundle.json").write_text(json.dumps(card | {"seal": seal_of(card)}))
+        (folder / "bundle.json").write_text(json.dumps(card | {"seal": card_checksum(card)}))
 
 
 def hostile_bundles(canary: Path, model: bytes) -> Iterator[Refusal]:
@@ -62,10 +62,10 @@ def hostile_bundles(canary: Path, model: bytes) -> Iterator[Refusal]:
 
 def _models(canary: Path, model: bytes) -> Iterator[tuple[str, bytes, str]]:
     run = pickle.dumps(Touch(canary))
-    yield "pickle", run, "is no ONNX model"
-    yield "keras-with-lambda", _keras(canary), "is no ONNX model"
-    yield "xml-nested-deep", b'<?xml version="1.0"?><net>' + b"<a>" * 2_000_000, "is no ONNX model"
-    yield "nothing", b"", "is no ONNX model"
+    yield "pickle", run, "is not an ONNX model"
+    yield "keras-with-lambda", _keras(canary), "is not an ONNX model"
+    yield "xml-nested-deep", b'<?xml version="1.0"?><net>' + b"<a>" * 2_000_000, "is not an ONNX model"
+    yield "nothing", b"", "is not an ONNX model"
     yield "cut", model[: len(model) // 2], "model.onnx"
     yield "external-data", _external(), "keeps weights in another file"
     for name, nodes, values in _graphs():

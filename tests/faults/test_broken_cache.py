@@ -1,6 +1,6 @@
 """Row 5: bits flipped in the cache, entries swapped, files cut, emptied or of something else: made again, same result.
 
-What `Cache` makes of such files is tested in tests/test_cache.py, decoded arrays in tests/training/test_pixels.py; here
+What `Cache` makes of such files is tested in tests/test_cache.py, decoded arrays in tests/training/test_context.py; here
 all of training that goes through the cache must not notice.
 """
 

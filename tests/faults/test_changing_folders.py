@@ -35,7 +35,7 @@ MOMENTS = {
     "found": ("pawsight.training.run", "find", 1),
     "reading": ("pawsight.data.dataset", "read_regular_file", PICTURES // 2),
     "catalogued": ("pawsight.training.run", "read_dataset", 1),
-    "epoch": ("pawsight.training.fit", "save_checkpoint", 1),
+    "epoch": ("pawsight.training.networks", "save_checkpoint", 1),
 }
 GONE = {"delete": "no such file or directory", "truncate": "truncated"}
 CHANGED = GONE | {"replace": "its content is no longer what was catalogued"}
@@ -119,7 +119,7 @@ def check_the_same(run, other):
         assert (run / table).read_bytes() == (other / table).read_bytes(), table
 
 
-DEFAULT = {("probe", "reading")}  # that a network notices what changed, tests/training/test_pixels.py says as well
+DEFAULT = {("probe", "reading")}  # that a network notices what changed, tests/training/test_context.py says as well
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from pawsight.classifier.bundle import read_bundle
-from pawsight.classifier.bundle_checks import seal_of
-from pawsight.classifier.graph_checks import fault_in_graph
+from pawsight.classifier.bundle import card_checksum, read_bundle
+from pawsight.classifier.graph_guard import fault_in_graph
 from pawsight.core.errors import PawsightError
 from pawsight.data.archive import ArchiveLimits, extract
 from pawsight.data.given_split import read_split_file
@@ -155,7 +154,7 @@ def test_bundles(colour_bundle, colour_model, tmp_path):
             (folder / "exam.npz").write_bytes(spoilt)
             card = card | {"files": card["files"] | {"exam.npz": hashlib.sha256(spoilt).hexdigest()}}
         try:
-            text = json.dumps(card | {"seal": seal_of(card)})
+            text = json.dumps(card | {"seal": card_checksum(card)})
         except ValueError:
             return
         (folder / "bundle.json").write_text(text)

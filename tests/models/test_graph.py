@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from pawsight.classifier.engine import Engine
-from pawsight.classifier.temperature import with_temperature as in_numpy
+from pawsight.classifier.trust import with_temperature as in_numpy
 from pawsight.models.graph import append_embedding, append_head, ood_score, with_ood_score, with_temperature
 from pawsight.training.probe import Head
 

@@ -93,7 +93,7 @@ def test_the_two_arithmetics_have_the_same_weights_and_nearly_the_same_answers()
 
 
 def test_the_same_seed_builds_the_same_weights_and_leaves_the_host_s_generators_alone():
-    from pawsight.training.network import seeded
+    from pawsight.training.networks import seeded
 
     before, built = (random.getstate(), str(np.random.get_state())), []
     for seed in (1, 1, 2):

@@ -63,16 +63,16 @@ def trials(data, mobilenet_weights, tmp_path_factory):
     """Every rung, trained when it is first asked for."""
     from pawsight.core.machine import this_machine
     from pawsight.data.sources import resolve
-    from pawsight.training.material import Workplace
-    from pawsight.training.run import train
+    from pawsight.training.context import RunEnvironment
+    from pawsight.training.run import train_run
 
     place = tmp_path_factory.mktemp("trials")
     made = {}
 
     def run(name, folder):
         weights = mobilenet_weights if name == "mobilenet" else None
-        work = Workplace(place / name, place / "cache", this_machine(), SILENT, Stopwatch(), weights)
-        return train(resolve(folder, cache=place / "cache"), small(name), work, parts=("validation",))
+        work = RunEnvironment(place / name, place / "cache", this_machine(), SILENT, Stopwatch(), weights)
+        return train_run(resolve(folder, cache=place / "cache"), small(name), work, held_out=("validation",))
 
     def trial(name, folder=data[0]):
         if (name, folder) not in made:
@@ -148,10 +148,10 @@ def test_the_exercise_s_two_networks_have_the_parameters_that_it_prints():
 
 
 def test_a_rung_trains_and_tells_what_it_did(name, trials):
-    fitted = trials(name).outcome.fitted
+    fitted = trials(name).outcome.model
     assert len(fitted.history) == (EPOCHS if small(name).epochs else 0)
     shares = fitted.probabilities["validation"]
-    assert shares.shape == (len(trials(name).outcome.truths["validation"]), 2)
+    assert shares.shape == (len(trials(name).outcome.labels["validation"]), 2)
     assert shares.sum(axis=1) == pytest.approx(1, abs=1e-4)
     assert list(fitted.probabilities) == ["validation"]
     total, trainable = fitted.parameters
@@ -182,8 +182,8 @@ def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
     places = {one.name: one.path for one in outcome.catalog.pictures}
     answers = load_predictor(outcome.folder).predict([places[one.name] for one in part])
     given = [[answer.probabilities[label] for label in outcome.catalog.classes] for answer in answers]
-    allowed = 3e-2 if outcome.fitted.precision == "bf16" else 2e-4
-    assert np.allclose(given, outcome.fitted.probabilities["validation"], atol=allowed)
+    allowed = 3e-2 if outcome.model.precision == "bf16" else 2e-4
+    assert np.allclose(given, outcome.model.probabilities["validation"], atol=allowed)
 
 
 def test_the_saved_graph_takes_bytes_and_gives_probabilities_and_features(name, trials):

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of training: material to train on, made without any job."""
+"""Fixtures for the tests of training: contexts to train in, made without a command."""
 
 from __future__ import annotations
 
@@ -15,48 +15,47 @@ from pawsight.data.folders import find
 from pawsight.data.split import make_split
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import Recipe
-from pawsight.training.material import Material, Workplace
+from pawsight.training.context import RunEnvironment, TrainingContext
 
 
-def place_in(folder: Path, cache: Path) -> Workplace:
-    return Workplace(folder / "runs", cache, this_machine(), SILENT, Stopwatch())
+def environment_in(folder: Path, cache: Path) -> RunEnvironment:
+    return RunEnvironment(folder / "runs", cache, this_machine(), SILENT, Stopwatch())
 
 
 @pytest.fixture
-def workplace(cache_folder, tmp_path):
-    """A place to train at that belongs to this test."""
-    return place_in(tmp_path, cache_folder)
+def environment(cache_folder, tmp_path):
+    """An environment that belongs to this test."""
+    return environment_in(tmp_path, cache_folder)
 
 
 @pytest.fixture(scope="module")
-def shared_workplace(tmp_path_factory):
-    """A place to train at that belongs to the tests of one file."""
+def shared_environment(tmp_path_factory):
+    """An environment that belongs to the tests of one file."""
     folder = tmp_path_factory.mktemp("shared")
-    return place_in(folder, folder / "cache")
+    return environment_in(folder, folder / "cache")
 
 
 @pytest.fixture
-def material_of(material_at, workplace):
-    """Make material of the drawings, or of other data, for a recipe; its run folder is there and empty."""
+def context_of(context_at, environment):
+    """Make a context of the drawings, or of other data, for a recipe; its run folder is there and empty."""
 
-    def make(recipe: Recipe, data: Path | None = None, **changes) -> Material:
-        return material_at(replace(workplace, **changes), recipe, data)
+    def make(recipe: Recipe, data: Path | None = None, **changes) -> TrainingContext:
+        return context_at(replace(environment, **changes), recipe, data)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def material_at(drawings):
-    """The same, at a place."""
+def context_at(drawings):
+    """The same, in an environment."""
 
-    def make(place: Workplace, recipe: Recipe, data: Path | None = None) -> Material:
+    def make(env: RunEnvironment, recipe: Recipe, data: Path | None = None) -> TrainingContext:
         settings = DecodeSettings(image_px=recipe.image_px)
-        with Cache(place.cache / "cache") as cache:
+        with Cache(env.cache / "cache") as cache:
             catalog = read_dataset(find(data or drawings), settings, cache=cache, threads=2)
-        folder = place.runs / "001"
+        folder = env.runs / "001"
         folder.mkdir(parents=True, exist_ok=True)
-        by_name = {one.name: one for one in catalog.pictures}
         split = make_split(catalog, seed=recipe.split_seed)
-        return Material(catalog, split, recipe, place, folder, ("validation",), None, by_name)
+        return TrainingContext(catalog, split, recipe, env, folder, ("validation",))
 
     return make

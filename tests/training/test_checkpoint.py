@@ -23,7 +23,7 @@ HISTORY = (
 )
 
 
-def some(*, identity=IDENTITY, history=HISTORY, told=("stuck",)):
+def some(*, identity=IDENTITY, history=HISTORY, remarks=("stuck",)):
     """One of each kind of variable that a model and its optimizer have."""
     rng = np.random.default_rng(3)
     state = [
@@ -34,7 +34,7 @@ def some(*, identity=IDENTITY, history=HISTORY, told=("stuck",)):
         np.zeros((0, 4), np.float32),
     ]
     best = [rng.normal(size=(2, 5)).astype(np.float32), np.array([1, 2], np.uint32)]
-    return Checkpoint(identity, state, best, history, told)
+    return Checkpoint(identity, state, best, history, remarks)
 
 
 def bits(checkpoint):
@@ -43,7 +43,7 @@ def bits(checkpoint):
         [(array.dtype.str, array.shape, array.tobytes()) for array in group]
         for group in (checkpoint.state, checkpoint.best)
     ]
-    return checkpoint.identity, arrays, repr(checkpoint.history), checkpoint.told
+    return checkpoint.identity, arrays, repr(checkpoint.history), checkpoint.remarks
 
 
 def sealed(archive):
@@ -62,7 +62,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(saved):
 
 
 def test_a_checkpoint_before_the_first_epoch_and_without_remarks_comes_back(tmp_path):
-    early = some(history=(), told=())
+    early = some(history=(), remarks=())
     save_checkpoint(tmp_path, early)
     assert bits(load_checkpoint(tmp_path, identity=IDENTITY)) == bits(early)
 

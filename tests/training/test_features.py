@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pawsight.classifier.engine import Engine
+from pawsight.commands.sealed import held_out
 from pawsight.core.cache import Cache
+from pawsight.core.errors import StorageError
+from pawsight.core.machine import this_machine
+from pawsight.core.progress import SILENT
+from pawsight.models.recipes import RECIPES
 from pawsight.training import features as room
-from pawsight.training.features import FeatureSink
+from pawsight.training.features import FeatureSink, RunPicture, probe_recipe, recipe_of, run_features
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 NAMES = [f"{number:064x}" for number in range(len(PICTURES))]
@@ -124,3 +131,68 @@ def test_features_that_somebody_else_computed_are_kept_once_and_only_whole(sink_
     sink.receive(NAMES[0], bytes(12))  # what is known stays
     assert np.allclose(sink.features_of(NAMES[:2]), EXPECTED[:2])
     assert sink_on.made == []
+
+
+def at(cache):
+    return {"cache": cache, "machine": this_machine(), "progress": SILENT}
+
+
+def pictures_of(run, part):
+    files = held_out(run, part, counts=False)  # the run is everybody's
+    return [RunPicture(picture, files.contents[picture.name]) for picture in files.candidates]
+
+
+@pytest.fixture
+def run(trained):
+    return trained.report.run
+
+
+def test_features_come_from_the_cache_with_the_labels_of_the_split(trained, run, tmp_path):
+    for part in ("train", "validation"):
+        again = run_features(pictures_of(run, part), ("cats", "dogs"), recipe_of(run), **at(trained.cache))
+        assert again.features.shape == (trained.report.split.sizes[part], 1280)
+        assert [("cats", "dogs")[label] for label in again.labels] == [
+            picture.label for picture in trained.report.split.part(part)
+        ]
+        assert again.left_out == 0
+
+
+def test_known_features_need_no_file(trained, run, tmp_path):
+    gone = [
+        replace(picture, candidate=replace(picture.candidate, path=tmp_path / "gone.jpg"))
+        for picture in pictures_of(run, "validation")
+    ]
+    again = run_features(gone, ("cats", "dogs"), recipe_of(run), **at(trained.cache))
+    assert again.left_out == 0
+
+
+def test_without_the_cache_they_are_computed_again_and_changed_files_left_out(trained, run, tmp_path, cache_folder):
+    few = pictures_of(run, "validation")[:3]
+    wrong = replace(few[0], sha256="0" * 64)
+    missing = replace(few[1], sha256="1" * 64, candidate=replace(few[1].candidate, path=tmp_path / "gone.jpg"))
+    again = run_features([*few, wrong, missing], ("cats", "dogs"), recipe_of(run), **at(cache_folder))
+    known = run_features(few, ("cats", "dogs"), recipe_of(run), **at(trained.cache))
+    assert again.left_out == 2
+    assert again.pictures == tuple(few)
+    assert np.allclose(again.features, known.features, rtol=1e-3, atol=1e-4)
+
+
+def test_the_test_part_is_sealed(run, trained, tmp_path):
+    with pytest.raises(ValueError, match="sealed"):
+        run_features(pictures_of(run, "test"), ("cats", "dogs"), recipe_of(run), **at(trained.cache))
+
+
+def test_a_recipe_without_a_frozen_backbone_is_stood_in_for_by_the_default_probe():
+    own = replace(RECIPES["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, seed=3)
+    assert (probe_recipe(own).backbone, probe_recipe(own).image_px, probe_recipe(own).seed) == (
+        "efficientnet-lite0", 96, 3,
+    )  # fmt: skip
+    assert probe_recipe(RECIPES["cnn"].recipe) == RECIPES["probe"].recipe
+    assert probe_recipe(RECIPES["mobilenet"].recipe) == RECIPES["probe"].recipe
+
+
+def test_a_run_whose_recipe_cannot_be_read_is_told(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / "recipe.toml").write_text("nonsense")
+    with pytest.raises(StorageError, match=r"recipe\.toml cannot be read"):
+        recipe_of(copy)

@@ -40,7 +40,7 @@ def test_the_same_seed_draws_the_same_and_another_seed_others():
 
 def test_small_shares_are_trained_on_three_times_and_the_whole_once():
     tried = try_sizes(clouds(40, seed=0), clouds(30, seed=1), classes=2, folds=3)
-    assert [(one.share, one.pictures, one.wrong.shape) for one in tried] == [
+    assert [(result.share, result.pictures, result.wrong.shape) for result in tried] == [
         (0.1, 8, (3, 60)), (0.2, 16, (3, 60)), (0.4, 32, (3, 60)), (0.8, 64, (3, 60)), (1.0, 80, (1, 60)),
     ]  # fmt: skip
 
@@ -62,4 +62,4 @@ def test_the_last_size_is_the_probe_on_all_of_training():
 @pytest.mark.parametrize(("each", "sizes"), [(2, [2, 4]), (1, [2])])
 def test_sizes_that_add_nothing_are_left_out(each, sizes):
     tried = try_sizes(clouds(each, seed=0), clouds(3, seed=1), classes=2, folds=2)
-    assert [one.pictures for one in tried] == sizes
+    assert [result.pictures for result in tried] == sizes

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.training.logistic import fit_logistic
-from pawsight.training.probe import _dealt
+from pawsight.training.probe import stratified_folds
 
 
 def clouds(classes, *, rows=60, width=12, seed=0):
@@ -38,9 +38,9 @@ def test_weights_are_those_of_scikit_learn(classes, strength):
 
 def test_no_more_steps_than_allowed():
     features, labels = clouds(3)
-    one, two = (fit_logistic(features, labels, strength=1.0, most_steps=most)[0] for most in (1, 2))
-    assert np.abs(one).max() > 0
-    assert not np.allclose(one, two)
+    first, two = (fit_logistic(features, labels, strength=1.0, most_steps=most)[0] for most in (1, 2))
+    assert np.abs(first).max() > 0
+    assert not np.allclose(first, two)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -64,7 +64,7 @@ def test_folds_are_those_of_scikit_learn(folds, classes, seed):
     from sklearn.model_selection import StratifiedKFold
 
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(classes), folds + np.arange(classes)))
-    dealt = _dealt(labels, folds, seed)
+    dealt = stratified_folds(labels, folds, seed)
     for number, (_, held_out) in enumerate(
         StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
     ):
@@ -80,5 +80,5 @@ def test_fitting_a_head_and_ranking_labels_load_no_scikit_learn():
         "out_of_fold(rows, np.arange(40) % 2, np.arange(40), classes=2)\n"
         "print('sklearn' in sys.modules)"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.strip() == "False"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "False"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawsight.training.out_of_fold import MOST_DOUBTED, _answers, doubted, margins_of, out_of_fold
+from pawsight.training.out_of_fold import MOST_DOUBTED, doubted, fit_and_predict, margins_of, out_of_fold
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ def test_of_each_class_a_part_is_doubted_at_most():
 def test_where_nothing_was_taught_nothing_is_known():
     nobody, everybody = np.zeros(4, bool), np.ones(4, bool)
     features, labels = np.eye(4, dtype=np.float32), np.array([0, 0, 1, 1])
-    assert np.isnan(_answers(features, labels, nobody, everybody, 2)).all()
-    assert _answers(features, labels, everybody, nobody, 2).shape == (0, 2)
-    one_class = _answers(features, labels, labels == 0, everybody, 2)
+    assert np.isnan(fit_and_predict(features, labels, nobody, everybody, 2)).all()
+    assert fit_and_predict(features, labels, everybody, nobody, 2).shape == (0, 2)
+    one_class = fit_and_predict(features, labels, labels == 0, everybody, 2)
     assert one_class[:2].tolist() == [[1, 0], [1, 0]]
     assert np.isnan(one_class[2:]).all()

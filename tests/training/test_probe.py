@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.training.probe import STRENGTHS, _sample, fit_head
+from pawsight.training.probe import STRENGTHS, Head, fit_head, regularisation_note, stratified_sample
+
+from ..conftest import says
 
 
 def clouds(counts, *, apart=4.0, width=20, seed=0):
@@ -156,27 +159,51 @@ def test_duplicates_and_features_in_lockstep_do_no_harm_and_warn_of_nothing():
 
 def test_of_many_pictures_a_share_of_each_class_chooses_the_strength_and_two_at_least():
     labels = np.repeat([0, 1, 2], [900, 99, 3])
-    assert np.array_equal(_sample(labels, most=1002, seed=0), np.arange(1002))
-    rows = _sample(labels, most=100, seed=0)
+    assert np.array_equal(stratified_sample(labels, most=1002, seed=0), np.arange(1002))
+    rows = stratified_sample(labels, most=100, seed=0)
     assert np.bincount(labels[rows]).tolist() == [90, 10, 2]
     assert np.array_equal(rows, np.unique(rows))
-    assert np.array_equal(rows, _sample(labels, most=100, seed=0))
-    assert not np.array_equal(rows, _sample(labels, most=100, seed=1))
+    assert np.array_equal(rows, stratified_sample(labels, most=100, seed=0))
+    assert not np.array_equal(rows, stratified_sample(labels, most=100, seed=1))
 
 
 def test_progress_is_told_of_every_fold():
-    told = []
+    events = []
 
     class Listener:
         def stage(self, name, total, unit=""):
             from contextlib import nullcontext
 
-            told.append((name, total, unit))
+            events.append((name, total, unit))
             return nullcontext(self)
 
         def advance(self, steps=1):
-            told.append(steps)
+            events.append(steps)
 
     features, labels = clouds([10, 10])
     fit_head(features, labels, classes=2, folds=4, seed=0, progress=Listener())
-    assert told == [("Choosing the regularisation", 4, "folds"), 1, 1, 1, 1]
+    assert events == [("Choosing the regularisation", 4, "folds"), 1, 1, 1, 1]
+
+
+def test_out_of_fold_logits_belong_to_every_row_and_duplicates_share_a_fold():
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 40)
+    features = rng.normal(size=(80, 10)).astype(np.float32) + labels[:, None]
+    twins = np.concatenate([features, features])
+    groups = np.tile(np.arange(80), 2)
+    apart = fit_head(twins, np.tile(labels, 2), classes=2, folds=5, seed=0)
+    together = fit_head(twins, np.tile(labels, 2), classes=2, folds=5, seed=0, groups=groups)
+    rows, logits = together.out_of_fold
+    assert np.array_equal(rows, np.arange(160))
+    assert np.allclose(logits[:80], logits[80:], atol=1e-4)
+    assert not np.allclose(apart.out_of_fold[1][:80], apart.out_of_fold[1][80:], atol=1e-3)
+
+
+def test_the_class_with_too_few_pictures_for_folds_is_named():
+    """It may have two pictures that look the same: those cannot be put into different folds."""
+    head = Head(np.zeros((1, 2)), np.zeros(2), 1.0, 0, ())
+    labels, apart, alike = np.array([0, 0, 0, 0, 1, 1]), np.arange(6), np.array([0, 1, 2, 3, 4, 4])
+    for groups in (apart, alike):
+        assert says(regularisation_note(head, labels, groups, ("many", "one")), "C = 1", "'one'")
+    chosen = regularisation_note(replace(head, folds=3), labels, apart, ("many", "one"))
+    assert says(chosen, "C = 1", "3 folds")

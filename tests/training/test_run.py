@@ -15,11 +15,13 @@ from PIL import Image
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
-from pawsight.classifier.predictor import TOLERANCE, sit_exam
+from pawsight.classifier.predictor import TOLERANCE, run_self_test
 from pawsight.core.errors import BadCatalog
 from pawsight.core.runs import read_table
+from pawsight.data.split import Assigned, Split
 from pawsight.images.decode import DECODER_VERSION
 from pawsight.models.recipes import recipe_from_toml
+from pawsight.training.run import check_names, check_split
 
 
 def copied(drawings, target, *, train=8, validation=10):
@@ -92,9 +94,9 @@ def test_catalog_csv_lists_every_file_with_what_it_is(trained):
 
 def test_predictions_csv_has_every_held_out_picture_and_no_other(trained):
     rows = read_table(trained.report.run / "predictions.csv")
-    held_out = {(one.name, one.sha256, one.label, one.part) for one in trained.report.split.assigned} - {
-        (one.name, one.sha256, one.label, "train") for one in trained.report.split.part("train")
-    }
+    held_out = {
+        (picture.name, picture.sha256, picture.label, picture.part) for picture in trained.report.split.assigned
+    } - {(picture.name, picture.sha256, picture.label, "train") for picture in trained.report.split.part("train")}
     assert {(row["path"], row["sha256"], row["label"], row["part"]) for row in rows} == held_out
     for row in rows:
         shares = {name: float(row[f"p({name})"]) for name in ("cats", "dogs")}
@@ -122,7 +124,7 @@ def test_the_first_three_lines_say_machine_data_and_recipe(trained):
 
 def test_the_bundle_knows_how_it_was_made_and_what_it_has_learnt_from(trained):
     bundle = read_bundle(trained.report.run)
-    assert bundle.trained == {one.sha256 for one in trained.report.split.part("train")}
+    assert bundle.trained == {picture.sha256 for picture in trained.report.split.part("train")}
     assert bundle.card.classes == ("cats", "dogs")
     assert (bundle.card.decode.image_px, bundle.card.decode.version) == (96, DECODER_VERSION)
     assert bundle.card.recipe == trained.report.recipe.to_dict()
@@ -132,9 +134,9 @@ def test_the_bundle_knows_how_it_was_made_and_what_it_has_learnt_from(trained):
 
 
 @pytest.mark.parametrize("precision", ["f32", pytest.param("bf16", marks=pytest.mark.bfloat16)])
-def test_a_bundle_passes_its_exam_in_either_arithmetic(trained, precision):
+def test_a_bundle_passes_its_self_test_in_either_arithmetic(trained, precision):
     bundle = read_bundle(trained.report.run)
-    off = sit_exam(bundle, Engine(bundle.model, image_px=96, precision=precision, streams=1))
+    off = run_self_test(bundle, Engine(bundle.model, image_px=96, precision=precision, streams=1))
     assert 0 <= off <= TOLERANCE[precision]
 
 
@@ -147,12 +149,12 @@ def test_the_head_is_fitted_to_exactly_the_training_rows(warm, tmp_path, monkeyp
     assert len(seen) == 1
     features, labels = seen[0]
     part = report.split.part("train")
-    assert [("cats", "dogs")[label] for label in labels] == [one.label for one in part]
+    assert [("cats", "dogs")[label] for label in labels] == [picture.label for picture in part]
     assert report.computed == 0
     answers = dict(_features(report, warm.data, report.split.assigned))
     allowed = 0.1 if report.precision == "bf16" else 1e-3
-    assert np.allclose(features, [answers[one.name] for one in part], atol=allowed)
-    others = [answers[one.name] for one in report.split.assigned if one.part != "train"]
+    assert np.allclose(features, [answers[picture.name] for picture in part], atol=allowed)
+    others = [answers[picture.name] for picture in report.split.assigned if picture.part != "train"]
     nearest = np.abs(features[:, None] - np.array(others)[None]).max(axis=2).min()
     assert nearest > 10 * allowed
 
@@ -161,8 +163,8 @@ def _features(report, root, pictures):
     from pawsight.classifier.predictor import load_predictor
 
     predictor = load_predictor(report.run)
-    outputs = predictor.outputs(root / one.name for one in pictures)
-    return [(one.name, out["features"]) for one, (_, out) in zip(pictures, outputs, strict=True)]
+    outputs = predictor.outputs(root / picture.name for picture in pictures)
+    return [(picture.name, out["features"]) for picture, (_, out) in zip(pictures, outputs, strict=True)]
 
 
 def test_pixels_and_labels_of_validation_and_test_leave_the_model_as_it_is(warm, tmp_path):
@@ -219,8 +221,8 @@ def test_three_classes_without_parts_are_cut_and_learnt(warm, tmp_path):
     assert report.catalog.classes == ("noise", "pets/cats", "pets/dogs")
     assert read_bundle(report.run).card.classes == report.catalog.classes
     assert min(report.split.sizes.values()) > 0
-    assert [one.name for one in report.validation.classes] == list(report.catalog.classes)
-    noisy = next(one for one in report.validation.classes if one.name == "noise")
+    assert [picture.name for picture in report.validation.classes] == list(report.catalog.classes)
+    noisy = next(picture for picture in report.validation.classes if picture.name == "noise")
     assert noisy.recall == 1.0
 
 
@@ -230,12 +232,12 @@ def test_what_is_left_out_is_listed_with_its_reason_and_the_rest_is_learnt(warm,
     (data / "train" / "dogs" / "note, please.txt").write_text("hello")
     (data / "train" / "dogs" / "empty.png").touch()
     report = warm.again(data, tmp_path / "runs")
-    told = {one.name: one.reason for one in report.catalog.left_out}
-    assert told["train/dogs/note, please.txt"] == "not a picture"
-    assert told["train/dogs/empty.png"] == "empty"
-    assert set(told) == {"train/cats/broken.jpg", "train/dogs/note, please.txt", "train/dogs/empty.png"}
+    reasons = {picture.name: picture.reason for picture in report.catalog.left_out}
+    assert reasons["train/dogs/note, please.txt"] == "not a picture"
+    assert reasons["train/dogs/empty.png"] == "empty"
+    assert set(reasons) == {"train/cats/broken.jpg", "train/dogs/note, please.txt", "train/dogs/empty.png"}
     rows = {row["path"]: row for row in read_table(report.run / "catalog.csv")}
-    assert {name: rows[name]["left_out"] for name in told} == told
+    assert {name: rows[name]["left_out"] for name in reasons} == reasons
     assert report.split.sizes["train"] == 16
 
 
@@ -251,7 +253,7 @@ def test_files_whose_names_are_no_text_are_learnt_from_and_keep_their_names(warm
         names = {Path(row["path"]).name for row in read_table(report.run / table)}
         assert awkward <= names
     left_out = json.loads((report.run / "metrics.json").read_text("utf-8"))["left_out"]
-    assert [os.fsencode(one["path"]) for one in left_out] == [b"train/dogs/\xe9.txt"]
+    assert [os.fsencode(picture["path"]) for picture in left_out] == [b"train/dogs/\xe9.txt"]
 
 
 def test_nothing_of_the_user_s_is_changed(warm, tmp_path):
@@ -280,10 +282,10 @@ def test_class_names_that_no_bundle_could_carry_are_refused_before_anything_slow
     data = copied(warm.data, tmp_path / "data")
     for part in ("train", "validation"):
         (data / part / "cats").rename(data / part / os.fsdecode(name))
-    with pytest.raises(BadCatalog) as told:
+    with pytest.raises(BadCatalog) as raised:
         warm.again(data, tmp_path / "runs")
-    assert repr(os.fsdecode(name)) in told.value.what
-    assert why in told.value.why
+    assert repr(os.fsdecode(name)) in raised.value.what
+    assert why in raised.value.why
     assert not (tmp_path / "runs").exists()
 
 
@@ -297,3 +299,57 @@ def test_a_run_that_cannot_be_finished_leaves_no_half_of_it(warm, tmp_path, monk
     with pytest.raises(OSError, match="went away"):
         warm.again(warm.data, tmp_path / "runs")
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def split_of(*places):
+    pictures = [Assigned(f"{label}/{number}", "0" * 64, label, part) for number, (label, part) in enumerate(places)]
+    return Split(tuple(pictures), "by hand", ())
+
+
+@pytest.mark.parametrize("names", [["cats", "dogs"], ["a/cats", "b/cats"], ["猫", "Ünïcödé", "with space", "🐈"], []])
+def test_ordinary_names_pass(names):
+    check_names(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("ca\nts", "has control characters"),
+        ("\x1b[31mcats", "has control characters"),
+        ("caf\udce9", "is not UTF-8"),
+        ("c" * 1025, "is not a text of 1 to 1,024 characters"),
+    ],
+)
+def test_names_that_no_bundle_could_carry_are_refused(name, why):
+    with pytest.raises(BadCatalog) as raised:
+        check_names(["dogs", name])
+    assert repr(name) in raised.value.what
+    assert why in raised.value.why
+    assert raised.value.fix
+
+
+def test_every_class_has_something_to_learn_from():
+    check_split(split_of(("cats", "train"), ("dogs", "train"), ("dogs", "test")), compares_epochs=False)
+    with pytest.raises(BadCatalog) as raised:
+        check_split(
+            split_of(("cats", "train"), ("dogs", "train"), ("foxes", "test"), ("asses", "validation")),
+            compares_epochs=True,
+        )
+    assert "'asses', 'foxes'" in raised.value.what
+    assert "'cats', 'dogs'" in raised.value.why
+    assert "train/" in raised.value.fix
+
+
+def test_many_classes_without_pictures_are_counted_not_listed():
+    with pytest.raises(BadCatalog, match=r"'class 4' and 3 more\."):
+        check_split(
+            split_of(("cats", "train"), *((f"class {number}", "test") for number in range(8))), compares_epochs=False
+        )
+
+
+def test_a_recipe_that_compares_epochs_needs_validation():
+    split = split_of(("cats", "train"), ("dogs", "train"), ("dogs", "test"))
+    with pytest.raises(BadCatalog) as raised:
+        check_split(split, compares_epochs=True)
+    assert "validation" in raised.value.what
+    assert "--recipe probe" in raised.value.fix

@@ -313,9 +313,9 @@ def test_what_nobody_thought_of_is_a_problem_without_a_traceback(make_client, se
 
 
 def test_an_engine_that_fails_fails_the_pictures_under_way_and_not_the_next(make_client, serving, monkeypatch):
-    from pawsight.classifier.engine import Lane
+    from pawsight.classifier.engine import InferenceQueue
 
-    plain, calls = Lane.finished, []
+    plain, calls = InferenceQueue.finished, []
 
     def brittle(self, wait_ms):
         calls.append(1)
@@ -323,7 +323,7 @@ def test_an_engine_that_fails_fails_the_pictures_under_way_and_not_the_next(make
             raise RuntimeError("out of order")
         return plain(self, wait_ms)
 
-    monkeypatch.setattr(Lane, "finished", brittle)
+    monkeypatch.setattr(InferenceQueue, "finished", brittle)
     with make_client() as client:
         problem(post(client, serving.picture("red")), 500)
         assert post(client, serving.picture("red")).status_code == 200

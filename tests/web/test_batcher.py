@@ -23,7 +23,7 @@ def in_batcher(predictor, work, **options):
     """Run `work(batcher)` beside a batcher that is closed afterwards."""
 
     async def run():
-        batcher = Batcher(predictor.lane, **{"batch": 8, "wait_ms": 5, **options})
+        batcher = Batcher(predictor.queue, **{"batch": 8, "wait_ms": 5, **options})
         try:
             return await work(batcher)
         finally:
@@ -39,7 +39,7 @@ def test_everybody_gets_the_answer_to_the_own_square(predictor, count):
 
     answers = in_batcher(predictor, ask)
     for square, answer in zip(squares(count), answers, strict=True):
-        queue = predictor.lane()
+        queue = predictor.queue()
         ((_, alone),) = [*queue.push(None, square), *queue.drain()]
         assert np.array_equal(answer["probabilities"], alone["probabilities"])
 

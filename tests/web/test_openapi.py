@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from pawsight import __version__
-from pawsight.classifier.trust import ANSWERED, UNLIKE, UNSURE
+from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
 from pawsight.web.app import OPENAPI, openapi
 from pawsight.web.limits import Limits
 from pawsight.web.problems import KINDS, MEDIA_TYPE
@@ -54,7 +54,7 @@ def test_every_kind_of_problem_is_described_under_its_status():
 
 def test_the_verdicts_are_those_of_the_classifier():
     prediction = openapi(Limits())["components"]["schemas"]["Prediction"]["properties"]
-    assert prediction["verdict"]["enum"] == [ANSWERED, UNSURE, UNLIKE, None]
+    assert prediction["verdict"]["enum"] == [ANSWERED, UNSURE, UNFAMILIAR, None]
 
 
 def test_version_and_limits_are_filled_into_the_file_and_nothing_else_is():

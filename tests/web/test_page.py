@@ -156,8 +156,8 @@ def fifty(serving, colour_backbone, tmp_path_factory):
     """A service with fifty classes, three of them likely, that answers what is surer than 0.6 alone."""
     import numpy as np
 
-    from pawsight.classifier.bundle import Card, Exam, write_bundle
-    from pawsight.classifier.trust import Promise, Trust
+    from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
+    from pawsight.classifier.trust import RiskGuarantee, Trust
     from pawsight.images.decode import DecodeSettings
     from pawsight.models.graph import append_head
 
@@ -167,7 +167,7 @@ def fifty(serving, colour_backbone, tmp_path_factory):
     weights[:, :3] = np.eye(3) / 16
     colours = np.array([[250, 5, 5], [100, 100, 90]], np.uint8)
     powers = np.exp(colours.astype(np.float32) @ weights)
-    promise = Promise(
+    promise = RiskGuarantee(
         max_error=0.01,
         confidence=0.9,
         threshold=0.6,
@@ -194,7 +194,7 @@ def fifty(serving, colour_backbone, tmp_path_factory):
         place / "run" / "bundle",
         card,
         model=append_head(colour_backbone, weights, np.zeros(50, np.float32), classes=classes),
-        exam=Exam(np.tile(colours[:, None, None], (1, 8, 8, 1)), powers / powers.sum(axis=1, keepdims=True)),
+        golden=GoldenOutputs(np.tile(colours[:, None, None], (1, 8, 8, 1)), powers / powers.sum(axis=1, keepdims=True)),
         trained=frozenset({"a" * 64}),
     )
     with serving.Process(place / "run", "--decoders", 1, log=place / "log") as one:

@@ -1,40 +1,38 @@
-"""The classifier on disk: one folder that is enough to predict, and that proves itself when it is opened.
+"""The classifier on disk: one folder that is enough to predict. It is checked whole when it is opened.
 
-Enters: a model as ONNX bytes with what must travel with it; later a folder. Leaves: a folder; later a `Bundle`.
-Does not know: how the model was made, where the pictures lie.
+Here an altered bundle is refused; which operators a graph may have is in `graph_guard`, whether the model still
+computes what it did is in `predictor`.
 
     bundle/
       bundle.json       class names in order, decode settings, recipe, precision, digests, versions, sha256 of each
-                        file, how far to trust the answers, and a seal over all of these
-      model.onnx        uint8 RGB pictures (N, H, W, 3) in; probabilities (N, C) and features (N, D) out,
-                        with a guard also unlikeness (N,)
-      exam.npz          pictures and the probabilities they got when the bundle was made
-      trained.txt       sha256 of every picture trained on, so that nobody is examined on what he has learnt
+                        file, calibration and risk guarantee (`trust`), and a checksum of all of these (`seal`)
+      model.onnx        uint8 RGB pictures (N, H, W, 3) in; probabilities (N, C) and features (N, D) out, with an
+                        out-of-distribution detector also its score, unlikeness (N,)
+      exam.npz          golden outputs: pictures, and the probabilities they got when the bundle was made
+      trained.txt       sha256 of every training picture, so that no evaluation uses a picture that was trained on
 
 No pickle and no code: ONNX without external data, JSON, npz without objects.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from collections.abc import Mapping
+import math
+import re
+import unicodedata
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from pawsight.classifier.bundle_checks import (
-    check_graph,
-    check_self_contained,
-    checked_arrays,
-    checked_card,
-    checked_files,
-    refused,
-    seal_of,
-)
+from pawsight.classifier.graph_guard import fault_in_graph
 from pawsight.classifier.trust import Trust, trust_from
 from pawsight.core.errors import BundleRefused
 from pawsight.core.storage import new_folder, sha256_of, write_bytes, write_json
@@ -42,16 +40,25 @@ from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
 
 FORMAT = 2
 CARD, MODEL, EXAM, TRAINED = "bundle.json", "model.onnx", "exam.npz", "trained.txt"
-_LARGEST_SETTING = 100_000  # pixels or megapixels: beyond it a card is nonsense
+MAX_CARD_BYTES = 16 * 2**20
+MAX_FILE_BYTES = 2 * 2**30
+# Of the arrays in an npz, unpacked and together. Eight pictures of 1024 x 1024 are 24 MiB and their outputs less, while
+# a file of a few kilobytes may claim any number of gigabytes.
+MAX_ARRAY_BYTES = 256 * 2**20
+_MAX_CLASSES = 100_000
+_MAX_NAME = 1024  # characters of a class name
+_LARGEST_SETTING = 100_000  # pixels or megapixels: a card beyond it is invalid
+# The end of a protobuf field 1 that is a text of 8 bytes, just before that text; its two numbers may be padded.
+_ENTRY_OF_8 = re.compile(rb"(?:\x0a|\x8a\x80*\x00)(?:\x08|\x88\x80*\x00)\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
-    """Questions with the answers that were right when the bundle was made."""
+class GoldenOutputs:
+    """The self-test of a bundle: pictures with the probabilities that the model gave when the bundle was made."""
 
     pictures: Pixels  # (K, image_px, image_px, 3) uint8
-    probabilities: NDArray[np.float32]  # (K, C), in float32 wherever the bundle was made
-    reduced: NDArray[np.float32] | None = None  # (K, C), in bfloat16, where the machine that made it computes so
+    probabilities: NDArray[np.float32]  # (K, C), computed in float32
+    reduced: NDArray[np.float32] | None = None  # (K, C), in bfloat16 where the machine that made the bundle uses it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,7 @@ class Card:
     classes: tuple[str, ...]  # in the order of the model's outputs
     decode: DecodeSettings
     recipe: Mapping[str, Any]
-    precision: str  # in which the pictures were seen, "f32" or "bf16"
+    precision: str  # of the features trained on, "f32" or "bf16"
     split_digest: str
     data_fingerprint: str
     created: str  # ISO 8601, UTC
@@ -76,67 +83,69 @@ class Bundle:
     folder: Path
     card: Card
     model: bytes  # ONNX
-    exam: Exam
+    golden: GoldenOutputs
     trained: frozenset[str]
 
 
-def write_bundle(folder: Path, card: Card, *, model: bytes, exam: Exam, trained: frozenset[str]) -> Path:
-    """Write a bundle so that it is there whole or not at all.
+def write_bundle(folder: Path, card: Card, *, model: bytes, golden: GoldenOutputs, trained: frozenset[str]) -> Path:
+    """Write a bundle: the folder appears whole or not at all.
 
     Raises:
         StorageError: the disk refused, or the folder is there already.
     """
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {"pictures": exam.pictures, "probabilities": exam.probabilities}
-    if exam.reduced is not None:
-        arrays["reduced"] = exam.reduced
+    arrays: dict[str, Any] = {"pictures": golden.pictures, "probabilities": golden.probabilities}
+    if golden.reduced is not None:
+        arrays["reduced"] = golden.reduced
     np.savez_compressed(buffer, **arrays)
     files = {MODEL: model, EXAM: buffer.getvalue(), TRAINED: "\n".join(sorted(trained)).encode()}
-    with new_folder(folder) as part:
+    with new_folder(folder) as staging:
         for name, content in files.items():
-            write_bytes(part / name, content)
+            write_bytes(staging / name, content)
         digests = {name: sha256_of(content) for name, content in files.items()}
         values = {"format": FORMAT, **to_jsonable(card), "files": digests}
-        write_json(part / CARD, {**values, "seal": seal_of(values)})
+        write_json(staging / CARD, {**values, "seal": card_checksum(values)})
     return folder
 
 
-def find_bundle(place: Path) -> Path:
-    """Return the bundle folder for a bundle or a run folder.
+def find_bundle(path: Path) -> Path:
+    """Return the bundle folder of a bundle or run folder.
 
     Raises:
-        BundleRefused: there is no such place, or it holds neither.
+        BundleRefused: the path does not exist, or it is neither.
     """
-    for folder in (place, place / "bundle"):
+    for folder in (path, path / "bundle"):
         try:
             if (folder / CARD).is_file():
                 return folder
         except OSError as error:
-            raise refused(place, f"It cannot be read: {error.strerror}.") from error
-    if not place.exists():
+            raise refused(path, f"It cannot be read: {error.strerror}.") from error
+    if not path.exists():
         raise BundleRefused(
-            f"There is no {place}.", "A run or bundle folder is wanted.", "Type for example runs/latest"
+            f"{path} does not exist.", "The run or bundle folder to use must be named.", "Type for example runs/latest"
         )
-    raise refused(place, f"There is no {CARD} in it, nor in a folder bundle/ below it.")
+    raise refused(path, f"It has no {CARD}, and no folder bundle/ with one.")
 
 
-def read_bundle(place: Path) -> Bundle:
-    """Open a bundle or the bundle of a run, and check every file against its digest.
+def read_bundle(path: Path) -> Bundle:
+    """Open a bundle, or the bundle of a run, and check every file against its digest.
 
     Raises:
-        BundleRefused: something is missing, altered, from another format, or not what it says.
+        BundleRefused: a file is missing, altered or of another format, or its content contradicts the card.
     """
-    folder = find_bundle(place)
-    values, digests = checked_card(folder / CARD, FORMAT)
-    files = checked_files(folder, digests, (MODEL, EXAM, TRAINED))
-    check_self_contained(folder / MODEL, files[MODEL])
-    check_graph(folder / MODEL, files[MODEL])
+    folder = find_bundle(path)
+    values, digests = _checked_card(folder / CARD)
+    files = _checked_files(folder, digests, (MODEL, EXAM, TRAINED))
+    if _has_external_data(files[MODEL]):
+        raise refused(folder, f"{MODEL} keeps weights in another file, which no bundle does.")
+    if fault := fault_in_graph(files[MODEL]):
+        raise refused(folder, f"{MODEL} {fault}.")
     card = _card_from(values, folder)
     return Bundle(
         folder,
         card,
         files[MODEL],
-        _exam_from(files[EXAM], card, folder),
+        _golden_outputs_from(files[EXAM], card, folder),
         frozenset(files[TRAINED].decode("ascii", "replace").split()),
     )
 
@@ -174,26 +183,26 @@ def _text(values: Mapping[str, Any], key: str) -> str:
     return str(values[key])
 
 
-def _exam_from(content: bytes, card: Card, folder: Path) -> Exam:
-    arrays = checked_arrays(folder / EXAM, content, ("pictures", "probabilities"), optional="reduced")
-    exam = Exam(arrays["pictures"], arrays["probabilities"], arrays.get("reduced"))
-    questions, side = exam.pictures.shape[:1], card.decode.image_px
+def _golden_outputs_from(content: bytes, card: Card, folder: Path) -> GoldenOutputs:
+    arrays = _checked_arrays(folder / EXAM, content, ("pictures", "probabilities"), optional="reduced")
+    golden = GoldenOutputs(arrays["pictures"], arrays["probabilities"], arrays.get("reduced"))
+    count, side = golden.pictures.shape[:1], card.decode.image_px
     fits = (
-        exam.pictures.dtype == np.uint8
-        and exam.pictures.shape == (*questions, side, side, 3)
+        golden.pictures.dtype == np.uint8
+        and golden.pictures.shape == (*count, side, side, 3)
         and all(
-            answers.dtype == np.float32 and answers.shape == (*questions, len(card.classes))
-            for answers in (exam.probabilities, exam.reduced)
-            if answers is not None
+            table.dtype == np.float32 and table.shape == (*count, len(card.classes))
+            for table in (golden.probabilities, golden.reduced)
+            if table is not None
         )
     )
-    if not fits or questions == (0,):
+    if not fits or count == (0,):
         raise refused(folder, f"{EXAM} has arrays of the wrong shape or kind, or no pictures.")
-    return exam
+    return golden
 
 
 def card_summary(bundle: Bundle) -> str:
-    """Return one line for people: what the bundle is and what it was made from."""
+    """Return one line of text: recipe, classes, split and date of a bundle."""
     recipe = bundle.card.recipe.get("name", "?")
     made = f"{recipe} at {bundle.card.decode.image_px} px, {len(bundle.card.classes)} classes"
     return f"{made}, split {bundle.card.split_digest[:12]}, made {bundle.card.created[:10]}"
@@ -203,3 +212,133 @@ def to_jsonable(card: Card) -> dict[str, Any]:
     """Return the card as plain JSON values."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(card)))
     return plain
+
+
+def refused(path: Path, why: str) -> BundleRefused:
+    """Return the error for a bundle that cannot be used."""
+    return BundleRefused(
+        f"{path} is not a usable bundle.", why, "Train again, or copy the whole bundle folder once more."
+    )
+
+
+def _checked_card(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of bundle.json and the digests of the other files, or refuse."""
+    try:
+        values = json.loads(_content(path, MAX_CARD_BYTES))
+        sealed = isinstance(values, dict) and values.get("seal") == card_checksum(values)
+    except (ValueError, RecursionError) as error:
+        raise refused(path.parent, f"{path.name} is not JSON: {error}.") from error
+    if isinstance(values, dict) and not sealed:
+        raise refused(path.parent, f"{path.name} was altered after it was written.")
+    if not isinstance(values, dict) or not isinstance(values.get("files"), dict):
+        raise refused(path.parent, f"{path.name} lists no files.")
+    if values.get("format") != FORMAT:
+        raise refused(path.parent, f"It has format {values.get('format')!r}; this Pawsight reads {FORMAT}.")
+    problem = _problem_with_classes(values.get("classes"))
+    if problem:
+        raise refused(path.parent, f"{path.name} {problem}.")
+    return values, values["files"]
+
+
+def card_checksum(values: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a card's JSON values without the key `seal`, whatever the order and layout of the file.
+
+    It detects an accident, such as classes put in another order. It stops no attacker, who can write it anew.
+    """
+    others = {key: value for key, value in values.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _checked_files(folder: Path, digests: Mapping[str, str], names: Sequence[str]) -> dict[str, bytes]:
+    """Read the named files; refuse one with another SHA-256 than the card lists, and any other file in the folder."""
+    visible = {path.name for path in folder.iterdir() if not path.name.startswith(".")}  # browsing leaves .DS_Store
+    others = sorted(visible - set(names) - {CARD})
+    if others:
+        raise refused(folder, f"It holds {others[0]}, which belongs to no bundle.")
+    files = {}
+    for name in names:
+        content = _content(folder / name, MAX_FILE_BYTES)
+        if hashlib.sha256(content).hexdigest() != digests.get(name):
+            raise refused(folder, f"{name} is not the file that was written: its SHA-256 differs.")
+        files[name] = content
+    return files
+
+
+def _has_external_data(model: bytes) -> bool:
+    """Say whether an ONNX model keeps weights in other files: they would be read from wherever the model points.
+
+    ONNX's `TensorProto.external_data` names the file under the key "location". It is searched for in the bytes, since
+    predicting needs no onnx package.
+    """
+    return any(
+        _ENTRY_OF_8.search(model[max(0, found.start() - 20) : found.start()])
+        for found in re.finditer(b"location", model)
+    )
+
+
+def _checked_arrays(path: Path, content: bytes, names: Sequence[str], *, optional: str = "") -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz that holds the named ones, an optional one and no others, or refuse.
+
+    The sizes that its headers claim are checked before memory is allocated; Python objects are refused.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {member.filename: member for member in archive.infolist()}
+            found = [*names, optional] if f"{optional}.npy" in members else names
+            if len(archive.infolist()) != len(found) or set(members) != {f"{name}.npy" for name in found}:
+                raise ValueError(f"it holds something else than {' and '.join(names)}")
+            if sum(member.file_size for member in members.values()) > MAX_ARRAY_BYTES:
+                raise ValueError(f"it unpacks to more than {MAX_ARRAY_BYTES:,} bytes")
+            return {name: _array(archive, members[f"{name}.npy"]) for name in found}
+    except Exception as error:  # numpy and zipfile raise many kinds for a file that is not what it says
+        raise refused(path.parent, f"{path.name} cannot be read: {error}.") from error
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{member.filename} is packed in another way than Pawsight packs")
+    with archive.open(member) as file:
+        if npy.read_magic(file) != (1, 0):
+            raise ValueError(f"{member.filename} is of another version than Pawsight writes")
+        shape, by_columns, kind = npy.read_array_header_1_0(file)
+        if kind.hasobject:
+            raise ValueError(f"{member.filename} holds Python objects")
+        size = math.prod(shape) * kind.itemsize
+        if min(shape, default=0) < 0 or size != member.file_size - file.tell():
+            raise ValueError(f"{member.filename} is not as long as its header says")
+        values = file.read(size)
+    if len(values) != size:
+        raise ValueError(f"{member.filename} ends early")
+    flat = np.frombuffer(values, kind) if size else np.empty(0, kind)
+    return flat.reshape(shape, order="F" if by_columns else "C").copy()
+
+
+def _content(path: Path, limit: int) -> bytes:
+    try:
+        if not path.is_file():
+            raise refused(path.parent, f"{path.name} is missing.")
+        if path.stat().st_size > limit:
+            raise refused(path.parent, f"{path.name} is larger than {limit:,} bytes.")
+        return path.read_bytes()
+    except OSError as error:
+        raise refused(path.parent, f"{path.name} cannot be read: {error.strerror}.") from error
+
+
+def _problem_with_classes(classes: object) -> str:
+    if not isinstance(classes, list) or not 2 <= len(classes) <= _MAX_CLASSES:
+        return "has no list of classes"
+    for name in classes:
+        problem = problem_with_name(name)
+        if problem:
+            return f"has a class name that {problem}"
+    return "names a class twice" if len(set(classes)) != len(classes) else ""
+
+
+def problem_with_name(name: object) -> str:
+    """Say why a value cannot be the name of a class; empty where it can."""
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME:
+        return f"is not a text of 1 to {_MAX_NAME:,} characters"
+    kinds = {unicodedata.category(character) for character in name}
+    if "Cs" in kinds:  # what Python makes of bytes in a file name that are no UTF-8
+        return "is not UTF-8"
+    return "has control characters" if "Cc" in kinds else ""

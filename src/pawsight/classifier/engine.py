@@ -1,10 +1,7 @@
-"""Runs an ONNX graph over pictures: the only place that talks to OpenVINO.
-
-Enters: ONNX bytes, then uint8 squares. Leaves: named outputs, in the order of the squares. Does not know: labels,
-where the graph came from, what its outputs mean.
+"""Runs an ONNX graph over pictures with OpenVINO; nothing else talks to OpenVINO.
 
 One picture at a time on as many streams as there are cores: measured as fast as batches on two cores (293 pictures a
-second against 273 at batch 8), and an answer then never depends on the pictures beside it.
+second against 273 at batch 8), and the outputs for a picture then never depend on the pictures beside it.
 """
 
 from __future__ import annotations
@@ -25,11 +22,11 @@ from pawsight.core.machine import Machine, usable_cores
 from pawsight.images.decode import Pixels
 
 Precision = Literal["f32", "bf16"]
-SPOKEN: Mapping[Precision, str] = {"f32": "float32", "bf16": "bfloat16"}
+PRECISION_NAMES: Mapping[Precision, str] = {"f32": "float32", "bf16": "bfloat16"}
 Outputs = Mapping[str, NDArray[np.float32]]
 Key = TypeVar("Key")
-MAX_ARRAY = 2**25  # numbers in one array of a graph; the exercise's CNN has so many at 1,024 px, and no recipe more
-_MAKING_CORE = Lock()  # of two threads that ask at once, one makes it
+MAX_ARRAY = 2**25  # numbers in one array of a graph: what the exercise's CNN has at 1,024 px; no recipe has more
+_MAKING_CORE = Lock()  # of two threads that ask at the same time, one makes it
 _REQUESTS_A_STREAM = 2  # one runs while the next one's picture is copied in
 
 
@@ -37,7 +34,7 @@ def best_precision(machine: Machine) -> Precision:
     """Return bfloat16 where it is faster, else float32.
 
     AMX doubles the speed of EfficientNet-Lite0 (443 against 196 pictures a second); AVX-512 alone halves it
-    (133 against 293), so the instruction set decides and not the ability.
+    (133 against 293), so the instruction set decides, not the mere support of bfloat16.
     """
     return "bf16" if machine.bfloat16 == "AMX" else "f32"
 
@@ -68,39 +65,39 @@ class Engine:
         self.image_px, self.precision = image_px, precision
         self._compiled = _compile(model, image_px, precision, streams, change)
         self._names = [(index, output.get_any_name()) for index, output in enumerate(self._compiled.outputs)]
-        self._most = _REQUESTS_A_STREAM * streams  # under way in one lane
+        self._most = _REQUESTS_A_STREAM * streams  # under way in one queue
         self._free: deque[Any] = deque()
 
     def run(self, squares: Iterable[tuple[Key, Pixels]]) -> Iterator[tuple[Key, Outputs]]:
         """Compute the outputs of each square, in order, a bounded number ahead.
 
         Args:
-            squares: pairs of anything and pixels (image_px, image_px, 3) uint8; consumed lazily.
+            squares: pairs of any key and pixels (image_px, image_px, 3) uint8; consumed lazily.
 
         Yields:
             the same keys with copies of the outputs, each without the batch dimension.
         """
-        lane = Lane(self)
+        queue = InferenceQueue(self)
         for key, pixels in squares:
-            yield from lane.push(key, pixels)
-        yield from lane.drain()
+            yield from queue.push(key, pixels)
+        yield from queue.drain()
 
     def run_all(self, squares: Pixels) -> dict[str, NDArray[np.float32]]:
         """Compute the outputs of a stack of squares (N, H, W, 3) at once."""
-        answers = [outputs for _, outputs in self.run(enumerate(squares))]
-        return {name: np.stack([answer[name] for answer in answers]) for _, name in self._names}
+        tables = [outputs for _, outputs in self.run(enumerate(squares))]
+        return {name: np.stack([table[name] for table in tables]) for _, name in self._names}
 
     def _request(self) -> Any:
         try:
             return self._free.pop()
-        except IndexError:  # all are under way, in this lane or in others
+        except IndexError:  # all are under way, in this queue or in others
             return self._compiled.create_infer_request()
 
 
-class Lane:
-    """One caller's pictures on their way through an engine: pushed in, answered in the same order.
+class InferenceQueue:
+    """One caller's pictures under way in an engine: pushed in, their outputs returned in the same order.
 
-    Lanes of one engine do not wait for each other, and one that is left before its end takes nothing from the rest.
+    Queues of one engine do not wait for each other, and one that is abandoned takes nothing from the rest.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -108,7 +105,7 @@ class Lane:
         self._under_way: deque[tuple[Any, Any]] = deque()
 
     def push(self, key: Any, pixels: Pixels) -> Iterator[tuple[Any, Outputs]]:
-        """Start one picture; yields the oldest answer when as many as may be are under way."""
+        """Start one picture; yields the oldest outputs first where the queue is full."""
         if len(self._under_way) >= self._engine._most:
             yield self._oldest()
         request = self._engine._request()
@@ -117,7 +114,7 @@ class Lane:
         self._under_way.append((key, request))
 
     def drain(self) -> Iterator[tuple[Any, Outputs]]:
-        """Wait for all that is under way."""
+        """Wait for all pictures that are under way and yield their outputs."""
         while self._under_way:
             yield self._oldest()
 
@@ -126,11 +123,11 @@ class Lane:
 
     @property
     def places(self) -> int:
-        """How many more squares may be pushed without waiting for an answer."""
+        """How many more pictures may be pushed without waiting for outputs."""
         return self._engine._most - len(self._under_way)
 
     def finished(self, wait_ms: int) -> Iterator[tuple[Any, Outputs]]:
-        """Wait for the oldest for `wait_ms` at most; yields it and those after it that are finished by then."""
+        """Wait up to `wait_ms` for the oldest picture; yields it and those after it that are finished by then."""
         while self._under_way and self._under_way[0][1].wait_for(wait_ms):
             yield self._oldest()
             wait_ms = 0
@@ -138,9 +135,9 @@ class Lane:
     def _oldest(self) -> tuple[Any, Outputs]:
         key, request = self._under_way.popleft()
         request.wait()
-        answer = {name: request.get_output_tensor(index).data[0].copy() for index, name in self._engine._names}
+        outputs = {name: request.get_output_tensor(index).data[0].copy() for index, name in self._engine._names}
         self._engine._free.append(request)
-        return key, answer
+        return key, outputs
 
 
 def _compile(
@@ -164,7 +161,7 @@ def _compile(
 
 
 def _check_shapes(graph: Any) -> None:
-    """Refuse a graph with arrays of a size that no classifier needs, or that nobody can tell, before room is made."""
+    """Refuse a graph with an array of unknown size, or larger than a classifier needs, before memory is allocated."""
     for node in graph.get_ordered_ops():
         for output in node.outputs():
             shape = output.get_partial_shape()
@@ -172,16 +169,16 @@ def _check_shapes(graph: Any) -> None:
                 where = f"Its operator {node.get_friendly_name()[:80]!r} has an output of shape {str(shape)[:80]}"
                 raise BundleRefused(
                     "The model cannot be used.",
-                    f"{where}; known shapes of at most {MAX_ARRAY:,} numbers are wanted.",
+                    f"{where}; known shapes of at most {MAX_ARRAY:,} numbers are allowed.",
                     "Train or export it again.",
                 )
 
 
 def _share(streams: int) -> dict[str, str]:
-    """Return what keeps a graph to its share of the machine, where others are to have the rest.
+    """Return the settings that limit a graph to its streams, where it does not use all cores.
 
-    One thread a stream, as with all cores, so that answers are the same bits; and bound to no core, since of two
-    processes with a core each both would bind themselves to the first.
+    One thread a stream, as with all cores, so that outputs are the same bits. Not pinned to cores: two processes with
+    one core each would both pin themselves to the first.
     """
     if streams >= usable_cores():
         return {}
@@ -191,9 +188,9 @@ def _share(streams: int) -> dict[str, str]:
 def openvino_core() -> Any:
     """Return the one `openvino.Core` of this process.
 
-    On Linux the CPU plugin of each core gives the thread that loads it a stack for signals, and puts back the one that
-    was there before when it goes (https://github.com/openvinotoolkit/openvino/pull/11894). Of two, the second puts back
-    that of the first, gone long ago, and the next Ctrl-C ends the process with a segmentation fault.
+    On Linux the CPU plugin of each `Core` sets the signal stack of the thread that loads it, and restores the previous
+    one when it is destroyed (https://github.com/openvinotoolkit/openvino/pull/11894). Of two cores, the second restores
+    the freed stack of the first, and the next Ctrl-C ends the process with a segmentation fault.
     """
     with _MAKING_CORE:
         return _core()
@@ -201,8 +198,8 @@ def openvino_core() -> Any:
 
 @cache
 def _core() -> Any:
-    # OpenVINO's model converter comes with it, sends a note of every import to Google Analytics and makes ~/intel,
-    # except in continuous integration (openvino_telemetry/utils/opt_in_checker.py).
+    # OpenVINO's model converter reports every import to Google Analytics and makes ~/intel, except in continuous
+    # integration (openvino_telemetry/utils/opt_in_checker.py).
     before = os.environ.get("CI")
     os.environ["CI"] = "true"
     try:

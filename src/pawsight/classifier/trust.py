@@ -1,7 +1,6 @@
-"""What a classifier's answers are worth, as it travels in a bundle: temperature, promise, guard.
+"""How far answers are to be trusted: temperature, risk guarantee, out-of-distribution detector.
 
-Enters: figures of a finished training run; later the JSON values of a bundle's card. Leaves: `Trust`, or an error that
-names the field. Does not know: how any of it was found, files.
+These values travel in a bundle's card. How they are chosen is in training: `calibration`, `selective`, `ood_detector`.
 """
 
 from __future__ import annotations
@@ -11,16 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pawsight.core.errors import WrongUsage
 
-ANSWERED, UNSURE, UNLIKE = "answered", "unsure", "unlike anything seen"
-MOST = 0.5  # shares that can be wished for lie between nothing and this
-CONFIDENCE = 0.9  # that a promise holds
+ANSWERED, UNSURE, UNFAMILIAR = "answered", "unsure", "unlike anything seen"  # decisions, as users and files have them
+MOST = 0.5  # shares of pictures that may be asked for lie between 0 and this
+CONFIDENCE = 0.9  # of a risk guarantee
+LEAST, GREATEST = 0.05, 20.0  # temperatures
+_TINY = 1e-38  # near the least normal float32: what underflowed counts as this
+_STEPS = 80  # of the bisection
+
+Floats = NDArray[np.floating]
+Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caution:
-    """What the user asks of the answers."""
+class SelectiveOptions:
+    """What the user asks of the answers; without it every picture is answered."""
 
     max_error: float  # share of the answered pictures that may be wrong
     false_alarms: float = 0.01  # share of pictures like those of validation that may be called unlike anything seen
@@ -30,19 +38,19 @@ class Caution:
             if not 0 < share < MOST:
                 raise WrongUsage(
                     f"{option} cannot be {share:g}.",
-                    "It is a share of pictures, above nothing and below 50 %.",
+                    "It is a share of pictures, above 0 and below 50 %.",
                     f"Type for example {option} 1%",
                 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """At most `max_error` of the answered pictures are wrong, with `confidence`: what is less sure is not answered."""
+class RiskGuarantee:
+    """At most `max_error` of the answered pictures are wrong, with `confidence`."""
 
     max_error: float
     confidence: float
     threshold: float  # probability of the best class from which on a picture is answered
-    pictures: int  # of the validation part, on which the threshold was chosen
+    pictures: int  # of the validation subset, on which the threshold was chosen
     answered: int  # of them
     errors: int  # answered and wrong
     coverage: float  # answered / pictures
@@ -51,8 +59,8 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caught:
-    """How many pictures of one kind that is neither class the guard noticed."""
+class DetectionCount:
+    """How many pictures of one kind of out-of-distribution example the detector noticed."""
 
     kind: str
     pictures: int
@@ -60,39 +68,90 @@ class Caught:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
-    """A picture whose `unlikeness` lies above the threshold is like nothing in the training part."""
+class OodDetector:
+    """A picture whose score lies above the threshold is out of distribution: unlike anything in the training subset."""
 
     threshold: float  # of the graph's output `unlikeness`, in [0, 1]
     false_alarms: float  # largest expected share of pictures like those of validation above it
-    pictures: int  # of the validation part, on which it was set
-    components: int  # directions in which training pictures differ most, kept
-    caught: tuple[Caught, ...]  # what it noticed of drawings, writing, textures and noise
+    pictures: int  # of the validation subset, on which it was set
+    components: int  # principal directions of the training features that are kept
+    caught: tuple[DetectionCount, ...]  # of drawings, writing, textures and noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """What travels with the weights about how far to believe them."""
+    """The part of a bundle's card that says how far to trust the answers; its fields are the keys of the JSON."""
 
     temperature: float = 1.0  # already in the graph
     fitted_on: str = "nothing"
-    promise: Promise | None = None
-    guard: Guard | None = None
+    promise: RiskGuarantee | None = None
+    guard: OodDetector | None = None
 
-    def verdict(self, probability: float, unlikeness: float | None) -> str:
-        """Say whether a picture is answered.
+    def decide(self, probability: float, score: float | None) -> str:
+        """Return the decision about one picture: `ANSWERED`, `UNSURE` or `UNFAMILIAR`.
 
         Args:
             probability: of the best class.
-            unlikeness: the graph's output of that name, None where it has none.
+            score: the graph's output `unlikeness`, None where it has none.
         """
-        if self.guard is not None and (unlikeness is None or not unlikeness <= self.guard.threshold):
-            return UNLIKE
+        if self.guard is not None and (score is None or not score <= self.guard.threshold):
+            return UNFAMILIAR
         return ANSWERED if self.promise is None or probability >= self.promise.threshold else UNSURE
 
 
+def fit_temperature(true: Labels, log_probabilities: Floats) -> float:
+    """Return the temperature that gives softmax(log_probabilities / temperature) the lowest log loss.
+
+    Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
+
+    Args:
+        true: class indices (N,), each in [0, C).
+        log_probabilities: (N, C), or logits: what is added to a row does not matter.
+
+    Returns:
+        a temperature from 0.05 to 20; 1.0 where every answer is right or there is none, since then the loss falls
+        with the temperature without end.
+    """
+    scores = np.asarray(log_probabilities, np.float64)
+    if not len(true) or bool((scores.argmax(axis=1) == true).all()):
+        return 1.0
+    scores = scores - scores.max(axis=1, keepdims=True)
+    low, high = 1 / GREATEST, 1 / LEAST  # of the inverse, in which the loss is convex: halve on its slope
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _slope(true, scores, middle) > 0 else (middle, high)
+    return float(np.clip(2 / (low + high), LEAST, GREATEST))
+
+
+def with_temperature(probabilities: Floats, temperature: float) -> NDArray[np.float32]:
+    """Return probabilities (N, C) as the graph gives them when its logits are divided by a temperature.
+
+    Raises:
+        ValueError: the temperature is not above 0.
+    """
+    if not temperature > 0:
+        raise ValueError(f"{temperature:g} is no temperature")
+    scores = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY)) / temperature
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True)) if len(scores) else scores
+    shares: NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def log_probabilities(probabilities: Floats) -> NDArray[np.float64]:
+    """Return logarithms, those of what underflowed included."""
+    logs: NDArray[np.float64] = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY))
+    return logs
+
+
+def _slope(true: Labels, scores: NDArray[np.float64], sharpness: float) -> float:
+    """Return the slope of the log loss in 1 / temperature: mean score expected minus mean score of the truth."""
+    powers = np.exp(scores * sharpness)
+    expected = (powers * scores).sum(axis=1) / powers.sum(axis=1)
+    return float((expected - scores[np.arange(len(true)), true]).mean())
+
+
 def trust_from(values: Any) -> Trust:
-    """Read what a card says.
+    """Read the trust of a card from its JSON values.
 
     Raises:
         KeyError, TypeError, ValueError: a field is missing, of another type, or beyond what it can be.
@@ -109,55 +168,55 @@ def trust_from(values: Any) -> Trust:
     )
 
 
-def _promise(values: Any) -> Promise:
-    place = "trust.promise"
-    known = _checked(values, place, Promise)
-    pictures = _count(known, f"{place}.pictures", 1, 2**53)
-    answered = _count(known, f"{place}.answered", 1, pictures)
-    low, high = _pair(known, f"{place}.coverage_interval")
-    return Promise(
-        max_error=_number(known, f"{place}.max_error", 0.0, MOST),
-        confidence=_number(known, f"{place}.confidence", MOST, 1.0),
-        threshold=_number(known, f"{place}.threshold", 0.0, 1.0),
+def _promise(values: Any) -> RiskGuarantee:
+    path = "trust.promise"
+    known = _checked(values, path, RiskGuarantee)
+    pictures = _count(known, f"{path}.pictures", 1, 2**53)
+    answered = _count(known, f"{path}.answered", 1, pictures)
+    low, high = _pair(known, f"{path}.coverage_interval")
+    return RiskGuarantee(
+        max_error=_number(known, f"{path}.max_error", 0.0, MOST),
+        confidence=_number(known, f"{path}.confidence", MOST, 1.0),
+        threshold=_number(known, f"{path}.threshold", 0.0, 1.0),
         pictures=pictures,
         answered=answered,
-        errors=_count(known, f"{place}.errors", 0, answered),
-        coverage=_number(known, f"{place}.coverage", 0.0, 1.0),
+        errors=_count(known, f"{path}.errors", 0, answered),
+        coverage=_number(known, f"{path}.coverage", 0.0, 1.0),
         coverage_interval=(low, high),
-        expected_risk=_number(known, f"{place}.expected_risk", 0.0, 1.0),
+        expected_risk=_number(known, f"{path}.expected_risk", 0.0, 1.0),
     )
 
 
-def _guard(values: Any) -> Guard:
-    place = "trust.guard"
-    known = _checked(values, place, Guard)
+def _guard(values: Any) -> OodDetector:
+    path = "trust.guard"
+    known = _checked(values, path, OodDetector)
     if not isinstance(known["caught"], list | tuple):
-        raise TypeError(f"{place}.caught, which is {known['caught']!r}")
-    return Guard(
-        threshold=_number(known, f"{place}.threshold", 0.0, 1.0),
-        false_alarms=_number(known, f"{place}.false_alarms", 0.0, MOST),
-        pictures=_count(known, f"{place}.pictures", 1, 2**53),
-        components=_count(known, f"{place}.components", 1, 2**20),
-        caught=tuple(_caught(one) for one in known["caught"]),
+        raise TypeError(f"{path}.caught, which is {known['caught']!r}")
+    return OodDetector(
+        threshold=_number(known, f"{path}.threshold", 0.0, 1.0),
+        false_alarms=_number(known, f"{path}.false_alarms", 0.0, MOST),
+        pictures=_count(known, f"{path}.pictures", 1, 2**53),
+        components=_count(known, f"{path}.components", 1, 2**20),
+        caught=tuple(_caught(count) for count in known["caught"]),
     )
 
 
-def _caught(values: Any) -> Caught:
-    place = "trust.guard.caught"
-    known = _checked(values, place, Caught)
+def _caught(values: Any) -> DetectionCount:
+    path = "trust.guard.caught"
+    known = _checked(values, path, DetectionCount)
     if not isinstance(known["kind"], str):
-        raise TypeError(f"{place}.kind, which is {known['kind']!r}")
-    pictures = _count(known, f"{place}.pictures", 0, 2**53)
-    return Caught(kind=known["kind"], pictures=pictures, caught=_count(known, f"{place}.caught", 0, pictures))
+        raise TypeError(f"{path}.kind, which is {known['kind']!r}")
+    pictures = _count(known, f"{path}.pictures", 0, 2**53)
+    return DetectionCount(kind=known["kind"], pictures=pictures, caught=_count(known, f"{path}.caught", 0, pictures))
 
 
-def _checked(values: Any, place: str, kind: type) -> Mapping[str, Any]:
+def _checked(values: Any, path: str, kind: type) -> Mapping[str, Any]:
     """Return a mapping that has every field of a dataclass and no other."""
     wanted = {field.name for field in fields(kind)}
     if not isinstance(values, Mapping):
-        raise TypeError(f"{place}, which is {values!r}")
+        raise TypeError(f"{path}, which is {values!r}")
     for name in sorted(wanted ^ set(values)):
-        raise KeyError(f"{place}.{name}")
+        raise KeyError(f"{path}.{name}")
     return values
 
 

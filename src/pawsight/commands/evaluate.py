@@ -187,7 +187,7 @@ def _answers(
             else:
                 truths.append(one.label)
                 probabilities.append(outputs["probabilities"])
-                verdicts.append(predictor.verdict(outputs))
+                verdicts.append(predictor.decision(outputs))
     return truths, probabilities, verdicts, left_out
 
 

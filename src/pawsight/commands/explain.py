@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.predictor import load_predictor
-from pawsight.commands.named import answered, named
+from pawsight.commands.named import counted, named
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import write_bytes
+from pawsight.data.folders import expand
 from pawsight.explanation.heatmap import Box, Explainer, HeatMap, MethodChoice
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import Decoded, decode
@@ -90,7 +91,7 @@ def explain(
     explainer.check(label, method)
     settings = predictor.bundle.card.decode
 
-    def one(path: Path) -> Explained:
+    def explained(path: Path) -> Explained:
         try:
             data = read_regular_file(path)
             square = decode(data, settings, name=path.name)
@@ -100,7 +101,7 @@ def explain(
         heat, probability = explainer.answer(square.pixels, size=_size(square), label=label, method=method)
         return _explained(path, heat, probability, _write_beside(Path(out), path, overlay(large.pixels, heat)))
 
-    yield from answered(paths, lambda files: map(one, files), "Explaining", progress)
+    yield from counted(map(explained, expand(paths)), paths, "Explaining", progress)
 
 
 def _size(decoded: Decoded) -> tuple[int, int]:

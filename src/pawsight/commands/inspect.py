@@ -24,7 +24,7 @@ from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings
-from pawsight.training.checks import check_names
+from pawsight.training.run import check_names
 
 _NAMED = 12  # classes that the count sentence names before it sums up the others
 

@@ -146,10 +146,10 @@ def _tell(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs: Pat
 
 def _has_features(chosen: Path, reports: Sequence[TrainReport]) -> bool:
     """Say whether a rung has seen all pictures with the backbone that the chosen run's figures need."""
-    from pawsight.training.again import seeing_recipe
+    from pawsight.training.features import probe_recipe
 
     seen = {(one.recipe.backbone, one.recipe.image_px) for one in reports if one.recipe.method in FEATURE_METHODS}
-    wanted = seeing_recipe(next(one.recipe for one in reports if one.run == chosen))
+    wanted = probe_recipe(next(one.recipe for one in reports if one.run == chosen))
     return (wanted.backbone, wanted.image_px) in seen
 
 

@@ -16,7 +16,7 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.sealed import held_out
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE
 from pawsight.core.storage import write_json
 from pawsight.evaluation.learning_curve import LearningCurve, Trial, sentence, trace_curve
@@ -52,19 +52,19 @@ def learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReport:
         WrongUsage: the place is a bundle without its run, or there is too little to trace a curve with.
         ModelError: the backbone cannot be had. StorageError: a file of the run cannot be read or written.
     """
-    from pawsight.training.again import Owned, features_again, recipe_of, seeing_recipe
+    from pawsight.training.features import RunPicture, probe_recipe, recipe_of, run_features
     from pawsight.training.learning_curve import try_sizes
-    from pawsight.training.material import Workplace
 
     own = recipe_of(run)
-    seen = seeing_recipe(own)
+    seen = probe_recipe(own)
     classes = read_bundle(run).card.classes
-    place = Workplace(run.parent, cache_folder(), this_machine(), progress, Stopwatch())
     parts = []
     for part in ("train", "validation"):
         files = held_out(run, part)
-        owned = [Owned(one, files.contents[one.name]) for one in files.candidates]
-        parts.append(features_again(owned, classes, seen, place))
+        pictures = [RunPicture(one, files.contents[one.name]) for one in files.candidates]
+        parts.append(
+            run_features(pictures, classes, seen, cache=cache_folder(), machine=this_machine(), progress=progress)
+        )
     train, validation = parts
     _check_enough(run, len(train.labels), len(validation.labels), len(set(train.labels.tolist())) == len(classes))
     tried = try_sizes(

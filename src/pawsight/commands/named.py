@@ -1,20 +1,20 @@
 """Pictures as a user names them: files, and folders of them.
 
-Enters: names. Leaves: an answer for each file, counted as it comes. Does not know: what is asked of the pictures.
+Paths are expanded to files by `data.finder`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.core.progress import Progress
-from pawsight.data.folders import expand, is_folder
+from pawsight.data.folders import is_folder
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 _SHOWN = 5  # names listed in a message
 
 
@@ -33,28 +33,26 @@ def named(pictures: Sequence[str | os.PathLike[str]]) -> list[Path]:
     return [Path(picture) for picture in pictures]
 
 
-def answered(
-    paths: list[Path], answer: Callable[[Iterable[Path]], Iterator[Answer]], doing: str, progress: Progress
-) -> Iterator[Answer]:
-    """Let `answer` see every file, and pass its answers on as they come.
+def counted(results: Iterable[Result], paths: list[Path], stage: str, progress: Progress) -> Iterator[Result]:
+    """Yield the results for the files below paths as they come, and count them in the progress.
 
     Args:
-        paths: files and folders.
-        answer: takes files lazily and gives one answer for each, in order.
-        doing: what the progress says is done, e.g. "Classifying".
-        progress: who is told of each answer.
+        results: one for each file, made lazily, in order.
+        paths: files and folders as the user named them.
+        stage: name of the progress, e.g. "Classifying".
+        progress: is advanced with each result.
 
     Raises:
         NoPictures: folders were named and none holds a file.
     """
     total = len(paths) if not any(is_folder(path) for path in paths) else None
-    came = False
-    with progress.stage(doing, total, "pictures") as step:
-        for one in answer(expand(paths)):
-            came = True
+    has_results = False
+    with progress.stage(stage, total, "pictures") as step:
+        for result in results:
+            has_results = True
             step.advance()
-            yield one
-    if paths and not came:
+            yield result
+    if paths and not has_results:
         raise NoPictures(
             f"No files found under {', '.join(map(str, paths[:_SHOWN]))}.",
             "There is nothing there, or hidden files alone.",

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pawsight.classifier.trust import Caution
+from pawsight.classifier.trust import SelectiveOptions
 from pawsight.core.errors import WrongUsage
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch
@@ -33,7 +33,7 @@ class Order:
     resume: bool = False
     given: SplitFile | None = None  # the split, where it is not to be cut by a seed
     patch: Patch | None = None  # decisions about labels
-    caution: Caution | None = None  # what is asked of the answers
+    caution: SelectiveOptions | None = None  # what is asked of the answers
     data: str = ""  # as the user named it
     latest: bool = False  # whether the name `latest` is to lead to the run
     pool: Pool | None = None  # who computes features; None is this process
@@ -47,7 +47,7 @@ def command_for(
     *,
     split: str | os.PathLike[str] | None = None,
     patch: str | os.PathLike[str] | None = None,
-    caution: Caution | None = None,
+    caution: SelectiveOptions | None = None,
 ) -> str:
     """Return the command line that makes the same run again."""
     wished: Mapping[str, Any] = {key: value for key, value in asdict(wishes).items() if value not in (None, False)}

@@ -12,8 +12,9 @@ from typing import Any
 
 from pawsight.classifier.predictor import Prediction, load_predictor
 from pawsight.classifier.trust import ANSWERED
-from pawsight.commands.named import answered, named
+from pawsight.commands.named import counted, named
 from pawsight.core.progress import SILENT, Progress
+from pawsight.data.folders import expand
 
 _RUNNERS_UP = 2  # other classes named beside the answer on a line for people
 _WORTH_NAMING = 0.005  # probability below which a runner-up is left unsaid
@@ -61,4 +62,5 @@ def predict(
     """
     paths = named(pictures)
     predictor = load_predictor(run)
-    yield from map(Answer, answered(paths, predictor.stream, "Classifying", progress))
+    for prediction in counted(predictor.stream(expand(paths)), paths, "Classifying", progress):
+        yield Answer(prediction)

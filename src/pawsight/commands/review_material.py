@@ -24,9 +24,7 @@ from pawsight.data.dataset import Dataset, Picture, read_dataset
 from pawsight.data.folders import Found, LeftOut
 from pawsight.data.split import Split, split_into
 from pawsight.images.decode import DecodeSettings
-from pawsight.training.again import recipe_of, seeing_recipe
-from pawsight.training.material import Workplace
-from pawsight.training.run import feature_sink
+from pawsight.training.features import feature_sink, probe_recipe, recipe_of
 
 PARTS = ("train", "validation")
 
@@ -57,13 +55,12 @@ def review_material(run: Path, progress: Progress) -> ReviewMaterial:
     parts = [held_out(run, part, counts=False) for part in PARTS]
     candidates = sorted((one for part in parts for one in part.candidates), key=lambda one: one.name)
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
-    recipe = seeing_recipe(recipe_of(run))
+    recipe = probe_recipe(recipe_of(run))
     machine, cache = this_machine(), cache_folder()
-    place = Workplace(run.parent, cache, machine, progress, Stopwatch())
     found = Found(root_of(run), tuple(candidates), (), (), tuple(sorted({one.label for one in candidates})))
     settings = DecodeSettings(image_px=recipe.image_px)
     with Cache(cache / "cache") as store:
-        sink = feature_sink(recipe, place, store)
+        sink = feature_sink(recipe, store, machine, Stopwatch())
         catalog = read_dataset(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
         catalog, left_out = _unchanged(catalog, contents)
         features = sink.features_of([one.sha256 for one in catalog.pictures])

@@ -26,7 +26,7 @@ from pawsight.models.recipes import FEATURE_METHODS, Recipe
 from pawsight.training.features import FeatureSink
 
 if TYPE_CHECKING:
-    from pawsight.training.material import Workplace
+    from pawsight.training.context import RunEnvironment
 
 EngineName = Literal["local", "ray"]
 ENGINES = ("local", "ray")
@@ -63,7 +63,7 @@ class SeenByPool:
     """
 
     recipe: Recipe
-    place: Workplace
+    place: RunEnvironment
     pool: Pool
     until: ExitStack
 

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawsight.classifier.engine import SPOKEN, best_precision
-from pawsight.classifier.trust import Caution
+from pawsight.classifier.engine import PRECISION_NAMES, best_precision
+from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.given_split import given_split
 from pawsight.commands.log import Logged
 from pawsight.commands.order import Order, command_for, existing
@@ -44,8 +44,8 @@ from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 
 if TYPE_CHECKING:
-    from pawsight.training.material import Workplace
-    from pawsight.training.run import Outcome
+    from pawsight.training.context import RunEnvironment
+    from pawsight.training.run import TrainedRun
 
 
 def train(
@@ -120,7 +120,7 @@ def train(
         split_seed=split_seed,
     )
     made = make_recipe(recipe, wishes)
-    caution = Caution(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
+    caution = SelectiveOptions(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
     order = Order(
         runs=Path(runs).absolute(),
         command=command_for(os.fspath(data), recipe, wishes, weights, split=split, patch=patch, caution=caution),
@@ -142,7 +142,7 @@ def _announce_and_train(data: str | os.PathLike[str], recipe: Recipe, order: Ord
     machine = this_machine()
     log.say(f"Machine  {machine}")
     log.say(f"Data     {os.fspath(data)}")
-    log.say(f"Recipe   {recipe}, pictures seen in {SPOKEN[best_precision(machine)]}")
+    log.say(f"Recipe   {recipe}, pictures seen in {PRECISION_NAMES[best_precision(machine)]}")
     if order.pool is not None:
         log.say(f"Engine   {order.pool}")
     with stopwatch.stage("fetching"):
@@ -154,46 +154,46 @@ def _announce_and_train(data: str | os.PathLike[str], recipe: Recipe, order: Ord
 
 def train_on(source: Source, recipe: Recipe, order: Order, log: Logged, stopwatch: Stopwatch) -> TrainReport:
     """Train a recipe on a source that is already there, measure it and write the run's tables."""
-    from pawsight.training.folder import clear_scaffolding
-    from pawsight.training.material import Workplace
-    from pawsight.training.run import train as run_training
+    from pawsight.training.context import RunEnvironment
+    from pawsight.training.run import train_run
+    from pawsight.training.run_folder import remove_checkpoint
 
-    place = Workplace(order.runs, cache_folder(), this_machine(), log, stopwatch, order.weights)
-    with place.held, ExitStack() as stack:
-        outcome = run_training(
+    env = RunEnvironment(order.runs, cache_folder(), this_machine(), log, stopwatch, order.weights)
+    with env.held, ExitStack() as stack:
+        outcome = train_run(
             source,
             recipe,
-            place,
-            parts=order.parts,
+            env,
+            held_out=order.parts,
             resume=order.resume,
             given=order.given,
             patch=order.patch,
-            caution=order.caution,
-            see=SeenByPool(recipe, place, order.pool, stack) if order.pool else None,
+            options=order.caution,
+            see=SeenByPool(recipe, env, order.pool, stack) if order.pool else None,
         )
-        report = _measured(outcome, order, place, log)
-    clear_scaffolding(outcome.folder)  # last of all: while it is there, the run can be gone on with
+        report = _measured(outcome, order, env, log)
+    remove_checkpoint(outcome.folder)  # last of all: while it is there, the run can be resumed
     return report
 
 
-def _measured(outcome: Outcome, order: Order, place: Workplace, log: Logged) -> TrainReport:
+def _measured(outcome: TrainedRun, order: Order, env: RunEnvironment, log: Logged) -> TrainReport:
     """Measure a run, write its tables, and let `latest` lead to it where that is wanted."""
-    from pawsight.training.folder import kept_or_cleared
+    from pawsight.training.run_folder import kept_or_removed
 
-    with kept_or_cleared(outcome.folder):
+    with kept_or_removed(outcome.folder):
         if order.patch is not None:
             write_patch(outcome.folder / APPLIED_PATCH, order.patch.decisions)
-        with place.stopwatch.stage("measuring"):
-            report = _report(outcome, order, str(place.machine), place.stopwatch)
-        _write(report, outcome.fitted.probabilities, log)
+        with env.stopwatch.stage("measuring"):
+            report = _report(outcome, order, str(env.machine), env.stopwatch)
+        _write(report, outcome.model.probabilities, log)
     if order.latest:
         set_latest(outcome.folder)
     return report
 
 
-def _report(outcome: Outcome, order: Order, machine: str, stopwatch: Stopwatch) -> TrainReport:
-    fitted, classes = outcome.fitted, outcome.catalog.classes
-    measured = {part: measure(outcome.truths[part], table, classes) for part, table in fitted.probabilities.items()}
+def _report(outcome: TrainedRun, order: Order, machine: str, stopwatch: Stopwatch) -> TrainReport:
+    fitted, classes = outcome.model, outcome.catalog.classes
+    measured = {part: measure(outcome.labels[part], table, classes) for part, table in fitted.probabilities.items()}
     return TrainReport(
         run=outcome.folder,
         recipe=outcome.recipe,
@@ -219,8 +219,8 @@ def _report(outcome: Outcome, order: Order, machine: str, stopwatch: Stopwatch) 
     )
 
 
-def _gain(outcome: Outcome, patch: Patch, given: SplitFile | None) -> Gain | None:
-    table = outcome.fitted.probabilities.get("validation")
+def _gain(outcome: TrainedRun, patch: Patch, given: SplitFile | None) -> Gain | None:
+    table = outcome.model.probabilities.get("validation")
     if table is None or not len(table):
         return None
     predicted = [outcome.catalog.classes[index] for index in table.argmax(axis=1)]

@@ -26,7 +26,7 @@ from pawsight.models.recipes import Recipe
 from pawsight.reports.ladder_words import unmeasured_sentence
 
 if TYPE_CHECKING:
-    from pawsight.training.material import Layer
+    from pawsight.training.context import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

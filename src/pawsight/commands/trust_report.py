@@ -18,7 +18,7 @@ from pawsight.evaluation.calibration import brier_score, expected_calibration_er
 from pawsight.evaluation.metrics import log_loss
 
 if TYPE_CHECKING:
-    from pawsight.training.run import Outcome
+    from pawsight.training.run import TrainedRun
 
 _MEASURES = {"ece": expected_calibration_error, "brier": brier_score, "log_loss": log_loss}
 
@@ -52,20 +52,19 @@ class TrustReport:
         return [_calibration_line(self), *_promise_lines(self), *_guard_lines(self)]
 
 
-def trust_report(outcome: Outcome) -> TrustReport:
+def trust_report(outcome: TrainedRun) -> TrustReport:
     """Measure what the temperature changed on the held-out parts, and take over what was settled."""
-    settled = outcome.settled
     pairs = {
-        part: (outcome.truths[part], settled.before[part], table)
-        for part, table in outcome.fitted.probabilities.items()
+        part: (outcome.labels[part], outcome.uncalibrated[part], table)
+        for part, table in outcome.model.probabilities.items()
         if len(table)
     }
     return TrustReport(
-        trust=settled.trust,
-        pictures=settled.calibrated_on,
+        trust=outcome.trust,
+        pictures=outcome.calibrated_on,
         parts={part: _before_and_after(*tables) for part, tables in pairs.items()},
-        asked=settled.caution.max_error if settled.caution else None,
-        broken=settled.broken,
+        asked=outcome.options.max_error if outcome.options else None,
+        broken=outcome.no_guarantee,
         classes=len(outcome.catalog.classes),
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from pawsight.classifier.engine import Engine, Lane, Precision
+from pawsight.classifier.engine import Engine, InferenceQueue, Precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import UnreadablePicture
 from pawsight.data.facts import facts_of, facts_to_bytes, known_facts
@@ -102,7 +102,7 @@ class _Extractor:
     def __init__(self, backbone: FrozenBackbone) -> None:
         settings = backbone.settings
         self._settings = settings
-        self._lane = Lane(
+        self._lane = InferenceQueue(
             Engine(backbone.model, image_px=settings.image_px, precision=backbone.precision, streams=CORES_EACH)
         )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.predictor import Prediction
-from pawsight.classifier.trust import ANSWERED, UNLIKE, UNSURE
+from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
 
 _FOOTER = b"pawsight"
 
@@ -110,6 +110,6 @@ def _tally(rows: Sequence[dict[str, Any]]) -> Tally:
         pictures=len(rows),
         answered=decisions.count(ANSWERED),
         unsure=decisions.count(UNSURE),
-        unlike=decisions.count(UNLIKE),
+        unlike=decisions.count(UNFAMILIAR),
         errors=sum(row["error"] is not None for row in rows),
     )

@@ -49,7 +49,7 @@ class Worker:
 
         On one core decoding and inference alternate: a thread for each would take a second core from another worker.
         """
-        lane = self._predictor.lane()
+        lane = self._predictor.queue()
         for name, loaded in self._loaded(paths):
             if loaded.decoded is None:
                 yield from self._answers(lane.drain())
@@ -69,7 +69,7 @@ class Worker:
             yield from ordered_map(lambda path: (path, decoded(fetch(path), settings)), paths, threads=self._feeders)
 
     def _answers(self, results: Iterator[tuple[tuple[str, str], Outputs]]) -> Iterator[Row]:
-        return ((sha256, self._predictor.answer(name, outputs)) for (name, sha256), outputs in results)
+        return ((sha256, self._predictor.prediction(name, outputs)) for (name, sha256), outputs in results)
 
 
 def parts_here(bundle: Bundle, answers: AnswerFolder) -> Parts:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.trust import ANSWERED, UNLIKE, Promise, Trust
+from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, RiskGuarantee, Trust
 from pawsight.evaluation.intervals import Interval, wilson
 
 IntArray = NDArray[np.int64]
@@ -31,7 +31,7 @@ class Abstention:
     coverage_interval: Interval  # Wilson, 95 %
     error: float | None  # share of the answered that is wrong; None where nothing is answered
     error_interval: Interval | None
-    promise: Promise | None  # None where the classifier has only a guard
+    promise: RiskGuarantee | None  # None where the classifier has only a guard
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -75,7 +75,7 @@ def measure_abstention(
         pictures=len(true),
         answered=answered,
         errors=errors,
-        unlike=sum(verdict == UNLIKE for verdict in verdicts),
+        unlike=sum(verdict == UNFAMILIAR for verdict in verdicts),
         coverage=answered / len(true),
         coverage_interval=wilson(answered, len(true)),
         error=errors / answered if answered else None,

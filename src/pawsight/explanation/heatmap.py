@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pawsight.classifier.engine import Engine, Lane, best_precision
+from pawsight.classifier.engine import Engine, InferenceQueue, best_precision
 from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import Machine, this_machine
@@ -220,7 +220,7 @@ class Explainer:
 
 def _log_odds(engine: Engine, squares: Iterable[Pixels], index: int) -> Floats:
     """Return the score (N,) of one class for each square: its log probability minus the mean of all classes'."""
-    lane: Any = Lane(engine)
+    lane: Any = InferenceQueue(engine)
     answers = []
     for square in squares:
         answers.extend(lane.push(None, square))

@@ -109,7 +109,7 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
         "split_digest": card.split_digest,
         "exam": {
             "sha256": sha256_of_file(context.bundle.folder / EXAM),
-            "pictures": len(context.bundle.exam.pictures),
+            "pictures": len(context.bundle.golden.pictures),
             "precision": EXACT,
         },
         "created": card.created,

@@ -134,7 +134,7 @@ class _MeasuredEngine:
     def __init__(self, model: bytes, bundle: Bundle, cores: int) -> None:
         self.size, self._seconds = len(model), 0.0
         self._engine = Engine(model, image_px=bundle.card.decode.image_px, precision="f32", streams=cores)
-        self._engine.run_all(bundle.exam.pictures)  # the first answers take longer
+        self._engine.run_all(bundle.golden.pictures)  # the first answers take longer
         self._answers: list[dict[str, NDArray[np.float32]]] = []
 
     def answer(self, squares: Pixels) -> None:
@@ -196,4 +196,4 @@ def check_cost(cost: Cost, *, allow_loss: bool) -> None:
 def int8_reference(bundle: Bundle, reduced: bytes) -> NDArray[np.float32]:
     """Return the 8-bit graph's probabilities (K, C) for the self-test, in the engine that measures its accuracy."""
     engine = Engine(reduced, image_px=bundle.card.decode.image_px, precision="f32", streams=1)
-    return engine.run_all(bundle.exam.pictures)["probabilities"]
+    return engine.run_all(bundle.golden.pictures)["probabilities"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.engine import Engine
-from pawsight.classifier.predictor import sit_exam
+from pawsight.classifier.predictor import run_self_test
 from pawsight.core.errors import ExportRefused
 from pawsight.core.storage import scratch_folder
 from pawsight.exports.export_context import SelfTestResult, Target
@@ -57,9 +57,9 @@ def expected_outputs(bundle: Bundle) -> ExpectedOutputs:
         BundleRefused: the bundle fails its own self-test.
     """
     engine = Engine(bundle.model, image_px=bundle.card.decode.image_px, precision="f32", streams=ENGINE_STREAMS)
-    sit_exam(bundle, engine)
-    unlikeness = engine.run_all(bundle.exam.pictures).get(OOD_SCORE)
-    return ExpectedOutputs(bundle.exam.pictures, bundle.exam.probabilities, unlikeness)
+    run_self_test(bundle, engine)
+    unlikeness = engine.run_all(bundle.golden.pictures).get(OOD_SCORE)
+    return ExpectedOutputs(bundle.golden.pictures, bundle.golden.probabilities, unlikeness)
 
 
 def runtime_outputs(runtime: str, model: Path, pictures: Pixels) -> RuntimeOutputs:

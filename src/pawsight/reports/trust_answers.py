@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pawsight.classifier.temperature import with_temperature
+from pawsight.classifier.trust import with_temperature
 from pawsight.core.errors import PawsightError
 from pawsight.evaluation.bootstrap import Intervals, intervals
 from pawsight.evaluation.calibration import Bin, reliability

@@ -1,4 +1,1 @@
-"""A recipe and a split in, a bundle in a run folder out.
-
-Knows nothing of how well the bundle does: `evaluation` measures that.
-"""
+"""From pictures and a recipe to a bundle in a run folder. How good the bundle is, is measured in `evaluation`."""

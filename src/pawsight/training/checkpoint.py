@@ -1,9 +1,7 @@
-"""Everything a training run needs to go on after it was killed, in one file that is whole or not there.
-
-Enters: variables and history at the end of an epoch. Leaves: the same, bit for bit. Does not know: Keras, pictures.
+"""Everything a training run needs to resume after it was killed, in one file that is whole or not there.
 
 An npz without objects: `state_00000`, ... are the variables of model and optimizer (random states among them),
-`best_00000`, ... the weights of the best epoch, `history` the epochs, `told` the remarks of the tripwires so far,
+`best_00000`, ... the weights of the best epoch, `history` the epochs, `told` the remarks of the diagnostics so far,
 `identity` the digest of recipe, split and code that it is for. After the archive come the 32 bytes of its SHA-256: the
 archive's own checksums cover its members and not its table of contents.
 """
@@ -13,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +34,22 @@ class Checkpoint:
     state: Arrays  # variables of model and optimizer, in Keras's order
     best: Arrays  # variables of the model at the best epoch so far
     history: tuple[Epoch, ...]
-    told: tuple[str, ...] = ()  # remarks of the tripwires, so that a resumed run tells and lists them as one
+    remarks: tuple[str, ...] = ()  # of the diagnostics, so that a resumed run reports each once and lists all
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint under a temporary name and rename it.
 
     Raises:
-        StorageError: the disk refused; the checkpoint before stands.
+        StorageError: the disk refused; the previous checkpoint stays.
     """
     buffer = io.BytesIO()
-    rows = [_row(epoch) for epoch in checkpoint.history]
+    rows = [astuple(epoch) for epoch in checkpoint.history]
     np.savez(
         buffer,
         identity=np.array(checkpoint.identity),
         history=np.array(rows, dtype=np.float64),
-        told=np.array(checkpoint.told, dtype=np.str_),
+        told=np.array(checkpoint.remarks, dtype=np.str_),
         **_named("state", checkpoint.state),
         **_named("best", checkpoint.best),
     )
@@ -60,7 +58,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: Path, *, identity: str) -> Checkpoint | None:
-    """Return the checkpoint of a run, None where there is none, or none that is whole and meant for this run."""
+    """Return the checkpoint of a run, None where there is none, or it is damaged or for another run."""
     try:
         content = (folder / FILE).read_bytes()
         archive, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
@@ -70,27 +68,15 @@ def load_checkpoint(folder: Path, *, identity: str) -> Checkpoint | None:
             if str(arrays["identity"]) != identity:
                 return None
             history = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
-            told = tuple(map(str, arrays["told"]))
-            return Checkpoint(identity, _listed("state", arrays), _listed("best", arrays), history, told)
+            remarks = tuple(map(str, arrays["told"]))
+            return Checkpoint(identity, _arrays("state", arrays), _arrays("best", arrays), history, remarks)
     except Exception:  # a file that is missing, cut or altered raises many kinds; training then starts afresh
         return None
-
-
-def _row(epoch: Epoch) -> list[float]:
-    return [
-        epoch.number,
-        epoch.loss,
-        epoch.accuracy,
-        epoch.val_loss,
-        epoch.val_accuracy,
-        epoch.learning_rate,
-        epoch.seconds,
-    ]
 
 
 def _named(kind: str, arrays: Arrays) -> dict[str, Any]:
     return {f"{kind}_{index:05d}": array for index, array in enumerate(arrays)}
 
 
-def _listed(kind: str, arrays: Mapping[str, Any]) -> list[NDArray[Any]]:
+def _arrays(kind: str, arrays: Mapping[str, Any]) -> list[NDArray[Any]]:
     return [arrays[name] for name in sorted(arrays) if name.startswith(f"{kind}_")]

@@ -1,20 +1,30 @@
-"""Pictures -> features of a frozen backbone, each computed once and kept.
-
-Enters: pixels, as they are decoded. Leaves: features by content hash. Does not know: labels, parts, heads.
-"""
+"""Pictures -> features of a frozen backbone, each computed once and kept; also those of a finished run's pictures."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.engine import Engine, Lane
+from pawsight.classifier.engine import Engine, InferenceQueue, best_precision
 from pawsight.core.cache import Cache
-from pawsight.images.decode import Pixels
+from pawsight.core.errors import StorageError, WrongUsage
+from pawsight.core.machine import Machine
+from pawsight.core.progress import Progress, Stopwatch
+from pawsight.core.runs import RECIPE
+from pawsight.data.folders import Candidate
+from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
+from pawsight.images.loader import load
+from pawsight.models.backbones import find_backbone
+from pawsight.models.efficientnet_onnx import backbone_onnx
+from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, recipe_from_mapping
 
 Features = NDArray[np.float32]
+Labels = NDArray[np.int64]
 _WRITE_EVERY = 512  # features stored in one transaction
 
 
@@ -22,15 +32,15 @@ class FeatureSink:
     """A `PixelSink` that turns pixels into features.
 
     Args:
-        make_engine: called once, when the first picture is met whose features are not known.
-        cache: where known features lie.
+        make_engine: called once, when the first picture comes whose features are not known.
+        cache: where known features are stored.
         space: names all that features depend on besides the picture's content.
         width: how many numbers a picture's features have.
     """
 
     def __init__(self, make_engine: Callable[[], Engine], *, cache: Cache, space: str, width: int) -> None:
         self._make_engine, self._cache, self.space, self.width = make_engine, cache, space, width
-        self._lane: Lane | None = None
+        self._queue: InferenceQueue | None = None
         self._known: dict[str, Features] = {}
         self._fresh: dict[str, bytes] = {}
         self.computed = 0  # pictures that had to go through the backbone
@@ -47,13 +57,13 @@ class FeatureSink:
 
     def take(self, sha256: str, pixels: Pixels) -> None:
         """Send one picture through the backbone; its features arrive while later ones are sent."""
-        if self._lane is None:
-            self._lane = Lane(self._make_engine())
-        for key, outputs in self._lane.push(sha256, pixels):
+        if self._queue is None:
+            self._queue = InferenceQueue(self._make_engine())
+        for key, outputs in self._queue.push(sha256, pixels):
             self._keep(key, outputs["features"])
 
     def receive(self, sha256: str, features: bytes) -> None:
-        """Keep features that somebody else computed as this sink would have: its width in little-endian float32."""
+        """Keep features computed elsewhere as this sink would have: `width` numbers in little-endian float32."""
         if len(features) != 4 * self.width:
             raise ValueError(f"{len(features)} bytes are not {self.width} features")
         if sha256 not in self._known:
@@ -61,8 +71,8 @@ class FeatureSink:
 
     def features_of(self, hashes: Sequence[str]) -> Features:
         """Wait for all features and return those of the given contents (N, width)."""
-        if self._lane is not None:
-            for key, outputs in self._lane.drain():
+        if self._queue is not None:
+            for key, outputs in self._queue.drain():
                 self._keep(key, outputs["features"])
         self._store()
         if not hashes:
@@ -81,3 +91,103 @@ class FeatureSink:
         if self._fresh:
             self._cache.put_many(self.space, self._fresh)
             self._fresh = {}
+
+
+def feature_sink(recipe: Recipe, cache: Cache, machine: Machine, stopwatch: Stopwatch) -> FeatureSink:
+    """Return the sink that computes and keeps the features of a recipe's backbone on a machine."""
+    precision = best_precision(machine)
+    backbone = find_backbone(recipe.backbone)
+    space = f"features/{backbone.sha256}/{recipe.image_px}/decoder{DECODER_VERSION}/{precision}"
+
+    def make_engine() -> Engine:
+        with stopwatch.stage("backbone"):
+            model = backbone_onnx(recipe.backbone, recipe.image_px)
+            return Engine(model, image_px=recipe.image_px, precision=precision, streams=machine.cores)
+
+    return FeatureSink(make_engine, cache=cache, space=space, width=backbone.feature_dim)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPicture:
+    """One picture of a run's split."""
+
+    candidate: Candidate
+    sha256: str  # when the split was made
+
+
+@dataclass(frozen=True, slots=True)
+class RunFeatures:
+    """Features and labels of one subset of a run."""
+
+    pictures: tuple[RunPicture, ...]  # those with features, in the order of the split
+    features: Features  # (N, D)
+    labels: Labels  # class indices (N,)
+    left_out: int  # pictures that were changed or are gone
+
+
+def recipe_of(run: Path) -> Recipe:
+    """Return the recipe of a run.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        return recipe_from_mapping(tomllib.loads((run / RECIPE).read_text("utf-8")))
+    except (OSError, ValueError, WrongUsage) as error:
+        raise StorageError(
+            f"{run / RECIPE} cannot be read.", f"The reader says: {error}.", "Name a finished run, e.g. runs/latest."
+        ) from error
+
+
+def probe_recipe(recipe: Recipe) -> Recipe:
+    """Return the probe that stands in for a recipe: on its backbone where it has a frozen one, else on the default."""
+    probe = replace(RECIPES["probe"].recipe, seed=recipe.seed, split_seed=recipe.split_seed, folds=recipe.folds)
+    if recipe.method not in FEATURE_METHODS:
+        return probe
+    return replace(probe, backbone=recipe.backbone, image_px=recipe.image_px)
+
+
+def run_features(
+    pictures: Sequence[RunPicture],
+    classes: Sequence[str],
+    recipe: Recipe,
+    *,
+    cache: Path,
+    machine: Machine,
+    progress: Progress,
+) -> RunFeatures:
+    """Return the features of pictures of a finished run, from the cache or computed again.
+
+    A picture that was changed or is gone since the split was made, and has no features in the cache, is left out.
+
+    Args:
+        pictures: of its training or validation subset.
+        classes: names in the order of the indices.
+        recipe: with the backbone, as `probe_recipe` returns it.
+        cache: folder for what can be computed again.
+        machine: this one.
+        progress: is advanced with each picture that is decoded.
+
+    Raises:
+        ValueError: a picture lies in the test subset, which only `evaluate --test` opens.
+        ModelError: the backbone cannot be had.
+    """
+    if any(picture.candidate.part == "test" for picture in pictures):
+        raise ValueError("the test part is sealed")
+    with Cache(cache / "cache") as store:
+        sink = feature_sink(recipe, store, machine, Stopwatch())
+        missing = list({picture.sha256: picture for picture in pictures if sink.wants(picture.sha256)}.values())
+        lacking = {picture.sha256 for picture in missing}
+        with progress.stage("Looking again", len(missing), "pictures") as step:
+            paths = [picture.candidate.path for picture in missing]
+            files = load(paths, DecodeSettings(image_px=recipe.image_px), threads=machine.feeders)
+            for picture, loaded in zip(missing, files, strict=True):
+                step.advance()
+                if loaded.decoded is not None and loaded.sha256 == picture.sha256:
+                    sink.take(picture.sha256, loaded.decoded.pixels)
+                    lacking.discard(picture.sha256)
+        known = [picture for picture in pictures if picture.sha256 not in lacking]
+        features = sink.features_of([picture.sha256 for picture in known])
+    index = {name: number for number, name in enumerate(classes)}
+    labels: Labels = np.array([index[picture.candidate.label] for picture in known], dtype=np.int64)
+    return RunFeatures(tuple(known), features, labels, len(pictures) - len(known))

@@ -1,10 +1,7 @@
-"""Training on a tenth, a fifth, ... of the training part: what the head learns from less.
+"""Fits probes to a tenth, a fifth, ... of the training subset; the curve itself is in `evaluation.learning_curve`.
 
-Enters: features and labels of training and validation. Leaves: one `Trial` for each size. Does not know: pictures,
-runs, what the trials are for.
-
-Subsets are stratified and nested: who trains on a fifth has all of the tenth. The small ones are drawn three times,
-since ten pictures more or less decide there.
+Subsets are stratified and nested: a fifth contains the tenth. Shares below 1 are drawn three times, since a few
+pictures matter there.
 """
 
 from __future__ import annotations
@@ -25,10 +22,10 @@ Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What training on one size came to."""
+class SizeResult:
+    """The errors of probes trained on one share of the training subset."""
 
-    share: float  # of the training part
+    share: float
     pictures: int  # trained on
     wrong: NDArray[np.bool_]  # seeds x validation pictures (S, N)
 
@@ -43,15 +40,15 @@ def try_sizes(
     shares: Sequence[float] = SHARES,
     seeds: int = SEEDS,
     progress: Progress = SILENT,
-) -> tuple[Tried, ...]:
-    """Fit heads on growing shares of the training part and ask each about all of validation.
+) -> tuple[SizeResult, ...]:
+    """Fit heads on growing shares of the training subset and measure each on all of validation.
 
     Args:
         train, validation: features (N, D) and class indices (N,); every class is in training.
         classes: how many there are.
         folds: of the cross-validation inside each fit.
         seed: of the subsets; drawing number k uses seed + k.
-        shares: of the training part, growing; the whole of it is trained on once, since there is nothing to draw.
+        shares: of the training subset, growing; all of it is trained on once, since there is nothing to draw.
         seeds: drawings of each share below 1.
 
     Returns:
@@ -59,7 +56,7 @@ def try_sizes(
     """
     drawings = [subset_order(train[1], seed=seed + number) for number in range(seeds)]
     sizes = _sizes(train[1], shares)
-    tried = []
+    results = []
     with progress.stage(
         "Learning from less", sum(1 if share == 1 else seeds for share, _ in sizes), "trainings"
     ) as step:
@@ -70,15 +67,15 @@ def try_sizes(
                 head = fit_head(train[0][rows], train[1][rows], classes=classes, folds=folds, seed=seed + number)
                 wrong.append(head.probabilities(validation[0]).argmax(axis=1) != validation[1])
                 step.advance()
-            tried.append(Tried(share, pictures, np.stack(wrong)))
-    return tuple(tried)
+            results.append(SizeResult(share, pictures, np.stack(wrong)))
+    return tuple(results)
 
 
 def subset_order(labels: Labels, *, seed: int) -> NDArray[np.float64]:
-    """Return for each picture (N,) the smallest share of the training part that it belongs to.
+    """Return for each picture (N,) the smallest share of the training subset that contains it.
 
-    The first of each class has 0, so that every subset knows every class; others have (place + 1) / pictures of the
-    class, their place being random.
+    The first of each class has 0, so that every share has every class; others have (rank + 1) / pictures of the class,
+    their rank being random.
     """
     shares = np.empty(len(labels))
     random = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
-"""Logistic regression with an L2 penalty: scikit-learn's objective and stopping rules, solved by SciPy.
+"""One fit of logistic regression with an L2 penalty: scikit-learn's objective and stopping rules, solved by SciPy.
 
-Folds and the choice of the strength are in `probe.py`.
+The regularisation is chosen in `probe`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
-"""What a linear head says of each picture that it has not learnt from: out-of-fold probabilities in seconds.
+"""Out-of-fold probabilities of a linear head: its outputs for each picture when it was fitted without it, in seconds.
 
-Enters: features, labels and duplicate groups. Leaves: probabilities (N, C). Does not know: pictures, parts, what the
-answers are compared with.
-
-Equal and near-equal pictures share a fold, else a wrong label would vouch for its own copy. The second round learns
-without the labels that the first one doubts most, so that wrong labels teach less.
+Equal and near-equal pictures share a fold, else a wrong label would be supported by its own copy. The second round
+leaves out the labels that the first one doubts most, so that wrong labels teach less.
 """
 
 from __future__ import annotations
@@ -15,17 +12,16 @@ from numpy.typing import NDArray
 from pawsight.core.progress import SILENT, Progress
 from pawsight.data.split import stratified_counts, stratified_group_split
 from pawsight.training.logistic import fit_logistic
+from pawsight.training.probe import SINGLE_THREAD, TINY_SPREAD
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 FOLDS = 5
 ROUNDS = 2
-# Stronger than what is best for accuracy: a head that can fit single pictures learns wrong labels by heart.
+# Stronger than what is best for accuracy: a head that can fit single pictures memorises wrong labels.
 STRENGTH = 1e-3  # inverse strength of the L2 penalty on standardised features; measured, see docs/experiments.md
 MOST_DOUBTED = 0.3  # share of a class that the second round may leave out at most
-_ALONE = 100_000  # pictures x classes below which OpenBLAS is quicker on its own, as for the probe
-_TINY_SPREAD = 1e-6
 
 
 def out_of_fold(
@@ -38,7 +34,7 @@ def out_of_fold(
     rounds: int = ROUNDS,
     progress: Progress = SILENT,
 ) -> Floats:
-    """Return what heads say of pictures that they have not learnt from.
+    """Return the probabilities that heads give pictures they were not fitted to.
 
     Args:
         features: of all pictures (N, D).
@@ -46,40 +42,40 @@ def out_of_fold(
         groups: group numbers (N,); pictures of one group are never on both sides of a fold.
         classes: how many there are, C.
         seed: of the folds.
-        rounds: from the second on, labels that the round before doubts are not learnt from.
+        rounds: from the second on, labels that the round before doubts are left out of the fits.
 
     Returns:
-        probabilities (N, C), rows adding up to 1; a row of NaN where the other folds show nothing of the picture's
-        own class, so that nothing can be said against its label.
+        probabilities (N, C), rows adding up to 1; a row of NaN where the other folds have no picture of the picture's
+        own class, so that its label cannot be doubted.
 
     Source: C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
-    Journal of Artificial Intelligence Research 70, 2021 (out-of-fold probabilities; learning without the doubted).
+    Journal of Artificial Intelligence Research 70, 2021 (out-of-fold probabilities; fits without doubted labels).
     """
     from threadpoolctl import threadpool_limits
 
     spread = features.std(axis=0)
-    scaled = (features - features.mean(axis=0)) / np.where(spread < _TINY_SPREAD, 1.0, spread)
+    scaled = (features - features.mean(axis=0)) / np.where(spread < TINY_SPREAD, 1.0, spread)
     scaled = scaled.astype(np.float32, copy=False)
     taught = np.ones(len(labels), dtype=bool)
     probabilities = np.full((len(labels), classes), np.nan, np.float32)
     with (
         progress.stage("Asking for a second opinion", rounds * FOLDS, "folds") as step,
-        threadpool_limits(1 if len(labels) * classes <= _ALONE else None, user_api="blas"),
+        threadpool_limits(1 if len(labels) * classes <= SINGLE_THREAD else None, user_api="blas"),
     ):
         for round_number in range(rounds):
-            fold = _folds(labels, groups, classes, seed + round_number)
+            fold = _group_folds(labels, groups, classes, seed + round_number)
             for number in range(FOLDS):
                 rows = fold == number
-                probabilities[rows] = _answers(scaled, labels, taught & ~rows, rows, classes)
+                probabilities[rows] = fit_and_predict(scaled, labels, taught & ~rows, rows, classes)
                 step.advance()
             taught = ~doubted(probabilities, labels, classes=classes)
     return probabilities
 
 
 def doubted(probabilities: Floats, labels: Labels, *, classes: int) -> NDArray[np.bool_]:
-    """Say of each picture (N,) whether its label is so doubtful that nothing should be learnt from it.
+    """Say for each picture (N,) whether its label is too doubtful to be fitted to.
 
-    Doubtful is a label that is not the likeliest; of each class at most 30 %, the most doubtful ones.
+    A label is doubtful when another class is likelier; of each class at most the 30 % most doubtful are marked.
     """
     margins = margins_of(probabilities, labels)
     found = np.zeros(len(labels), dtype=bool)
@@ -101,8 +97,8 @@ def margins_of(probabilities: Floats, labels: Labels) -> Floats:
     return margins
 
 
-def _folds(labels: Labels, groups: Labels, classes: int, seed: int) -> Labels:
-    """Deal pictures into folds, stratified and whole groups at a time; returns fold numbers (N,)."""
+def _group_folds(labels: Labels, groups: Labels, classes: int, seed: int) -> Labels:
+    """Return the fold of each picture (N,): stratified, groups not split."""
     order = np.random.default_rng(seed).permutation(len(labels))
     wanted = stratified_counts(np.bincount(labels, minlength=classes), [1 / FOLDS] * FOLDS)
     fold = np.empty(len(labels), dtype=np.int64)
@@ -110,19 +106,19 @@ def _folds(labels: Labels, groups: Labels, classes: int, seed: int) -> Labels:
     return fold
 
 
-def _answers(
-    scaled: Floats, labels: Labels, taught: NDArray[np.bool_], asked: NDArray[np.bool_], classes: int
+def fit_and_predict(
+    scaled: Floats, labels: Labels, taught: NDArray[np.bool_], held_out: NDArray[np.bool_], classes: int
 ) -> Floats:
-    """Return probabilities (asked, C) of a head fitted to the taught pictures."""
+    """Return the probabilities (held out, C) of a head fitted to the taught pictures."""
     from scipy.special import softmax
 
-    answers = np.zeros((int(asked.sum()), classes), np.float32)
+    probabilities = np.zeros((int(held_out.sum()), classes), np.float32)
     known = np.unique(labels[taught])
-    if len(known) > 1 and len(answers):
+    if len(known) > 1 and len(probabilities):
         numbers = np.searchsorted(known, labels[taught])  # without gaps
         weights, bias = fit_logistic(scaled[taught], numbers, strength=STRENGTH)
-        answers[:, known] = softmax(scaled[asked] @ weights + bias, axis=1)
+        probabilities[:, known] = softmax(scaled[held_out] @ weights + bias, axis=1)
     elif len(known) == 1:
-        answers[:, known] = 1.0
-    answers[~np.isin(labels[asked], known)] = np.nan
-    return answers
+        probabilities[:, known] = 1.0
+    probabilities[~np.isin(labels[held_out], known)] = np.nan
+    return probabilities

@@ -1,238 +1,273 @@
-"""One training run, from a source to a bundle in a numbered run folder.
+"""One training run, from a source of pictures to a bundle in a numbered run folder.
 
-Enters: a `Source`, a `Recipe`, a `Workplace`. Leaves: an `Outcome`, and on disk everything needed to make it again.
-Does not know: how good the result is; `evaluation` is told the probabilities of the held-out parts.
-
-Training proper is done by the recipe's method, and all it fits to is the training part.
+The recipe's method (`probe`, `networks`, `finetune`) does the training proper, on the training subset only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pawsight.classifier.bundle import Card, Exam, write_bundle
-from pawsight.classifier.engine import Engine, Precision, best_precision
-from pawsight.classifier.trust import Caution, Trust
+from pawsight.classifier.bundle import Card, problem_with_name, write_bundle
+from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trust
 from pawsight.core.cache import Cache
-from pawsight.core.errors import PicturesChanged
+from pawsight.core.errors import BadCatalog, PicturesChanged
 from pawsight.core.machine import versions
-from pawsight.core.thread_pool import ordered_map
-from pawsight.data.dataset import Dataset, FileReader, read_dataset
-from pawsight.data.folders import PARTS, find, find_listed
+from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
+from pawsight.data.folders import PARTS, Found, LeftOut, find, find_listed
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
-from pawsight.images.decode import DECODER_VERSION, DecodeSettings
-from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_onnx import backbone_onnx
+from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import FEATURE_METHODS, Recipe
-from pawsight.training.checks import check_names, check_taught, check_verdicts, without
-from pawsight.training.events import write_events
-from pawsight.training.exam import exam_pictures
-from pawsight.training.features import FeatureSink
-from pawsight.training.folder import BUNDLE, kept_or_cleared, open_folder
-from pawsight.training.material import Fitted, Floats, Labels, Material, Workplace
-from pawsight.training.simple import fit_majority, fit_probe
-from pawsight.training.trusted import Settled, check_promise, check_promise_by_names, settle, try_out
+from pawsight.training.calibration import (
+    add_guarantee,
+    calibrate,
+    check_guarantee,
+    check_guarantee_by_names,
+    count_detections,
+)
+from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedModel, TrainingContext
+from pawsight.training.features import FeatureSink, feature_sink
+from pawsight.training.finetune import train_finetune, train_transfer
+from pawsight.training.networks import train_network, write_events
+from pawsight.training.probe import train_majority, train_probe
+from pawsight.training.run_folder import BUNDLE, kept_or_removed, open_run_folder
+from pawsight.training.self_test import golden_outputs
 
 HELD_OUT = ("validation", "test")
-_DECODES = ("network", "transfer", "finetune")  # methods that look at the same pictures again and again
+_USES_PIXELS = ("network", "transfer", "finetune")  # methods that go over the same pictures again and again
+_METHODS: Mapping[str, Callable[[TrainingContext], TrainedModel]] = {
+    "majority": train_majority,
+    "probe": train_probe,
+    "network": train_network,
+    "transfer": train_transfer,
+    "finetune": train_finetune,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedRun:
     """What a run made, ready to be measured."""
 
     folder: Path
     recipe: Recipe
     catalog: Dataset
     split: Split
-    truths: Mapping[str, Labels]  # part -> class indices (N,)
-    fitted: Fitted
-    settled: Settled
+    labels: Mapping[str, Labels]  # subset -> class indices (N,)
+    model: TrainedModel  # calibrated
+    trust: Trust
+    uncalibrated: Mapping[str, Floats]  # subset -> probabilities (N, C) before the temperature
+    calibrated_on: int  # pictures that the temperature was fitted on
+    options: SelectiveOptions | None  # what was asked of the answers
+    no_guarantee: str = ""  # why a risk guarantee that was asked for could not be given
     patched: PatchOutcome | None = None  # what a patch of labels did
 
 
-def train(
+def train_run(
     source: Source,
     recipe: Recipe,
-    place: Workplace,
+    env: RunEnvironment,
     *,
-    parts: tuple[str, ...] = HELD_OUT,
+    held_out: tuple[str, ...] = HELD_OUT,
     resume: bool = False,
     given: SplitFile | None = None,
     patch: Patch | None = None,
-    caution: Caution | None = None,
+    options: SelectiveOptions | None = None,
     see: FileReader | None = None,
-) -> Outcome:
+) -> TrainedRun:
     """Train a recipe on a source and write the run folder.
 
     Args:
         source: the pictures.
         recipe: what to train.
-        place: where, and who is told.
-        parts: held-out parts whose probabilities are wanted; without "test" the test part stays sealed.
-        resume: go on with the newest unfinished run of the same recipe on the same split, where there is one.
+        env: where the run happens and what reports on it.
+        held_out: subsets whose probabilities are wanted; without "test" the test subset stays sealed.
+        resume: resume the newest unfinished run of the same recipe on the same split, where there is one.
         given: the split, where it is not to be cut here.
-        patch: decisions about labels, applied after the split is cut so that every picture stays in its part.
-        caution: what is asked of the answers; None: every picture is answered.
-        see: who looks at the pictures; None is this process.
+        patch: decisions about labels, applied after the split is cut so that every picture stays in its subset.
+        options: what is asked of the answers; None: every picture is answered.
+        see: computes facts and features elsewhere; None is this process.
 
     Raises:
         DataError: the data cannot be trained on. ModelError: weights are missing, or validation is too small for the
-        caution. StorageError: the disk refused.
+        options. StorageError: the disk refused.
     """
     found = found_for(find_listed(source.root, source.listed) if source.listed else find(source.root), given)
     check_names(found.folders)
-    if caution is not None:
-        check_verdicts(found.folders)
-        check_promise_by_names(found, given, caution, guarded=recipe.method != "majority")
-    with Cache(place.cache / "cache") as cache:
-        sink = feature_sink(recipe, place, cache) if recipe.method in FEATURE_METHODS else None
-        with place.stopwatch.stage("reading"):
+    if options is not None:
+        check_reserved_names(found.folders)
+        check_guarantee_by_names(found, given, options, has_detector=recipe.method != "majority")
+    with Cache(env.cache / "cache") as cache:
+        sink, threads = None, env.machine.cores
+        if recipe.method in FEATURE_METHODS:
+            sink, threads = feature_sink(recipe, cache, env.machine, env.stopwatch), env.machine.feeders
+        with env.stopwatch.stage("reading"):
             settings = DecodeSettings(image_px=recipe.image_px)
-            threads = place.machine.cores if sink is None else place.machine.feeders
             catalog = read_dataset(
-                found, settings, cache=cache, threads=threads, sink=sink, progress=place.progress, see=see
+                found, settings, cache=cache, threads=threads, sink=sink, progress=env.progress, see=see
             )
-        while True:
-            divided = _divided(catalog, recipe, place, given, patch, caution)
-            draft = _draft(divided, recipe, place, parts, sink)
-            changed = _changed_since(draft)
-            if not changed:
-                return replace(_fit(draft, resume, caution), patched=divided.patched)
-            place.progress.say(f"Note     left out, since changed while being used: {', '.join(sorted(changed))}")
-            catalog = without(catalog, changed, found)
+        context, patched = _split_and_decode(found, catalog, recipe, env, held_out, given, patch, options, sink)
+        context = replace(context, folder=open_run_folder(context, resume=resume))
+        with kept_or_removed(context.folder):
+            trained = _METHODS[recipe.method](context)
+            with env.stopwatch.stage("trusting"):
+                model, trust, calibrated_on = calibrate(context, trained)
+                no_guarantee = ""
+                if options is not None:
+                    model, trust, no_guarantee = add_guarantee(context, model, trust, options)
+            with env.stopwatch.stage("writing"):
+                trust = _write_bundle(context, model.graph, trust)
+                if model.history:
+                    write_events(context.folder, model.history)
+    return TrainedRun(
+        folder=context.folder,
+        recipe=recipe,
+        catalog=context.catalog,
+        split=context.split,
+        labels={subset: context.labels(subset) for subset in PARTS},
+        model=model,
+        trust=trust,
+        uncalibrated=trained.probabilities,
+        calibrated_on=calibrated_on,
+        options=options,
+        no_guarantee=no_guarantee,
+        patched=patched,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Divided:
-    """A catalog and its parts, with decisions about labels applied."""
-
-    catalog: Dataset
-    split: Split
-    patched: PatchOutcome | None
-
-
-def _divided(
+def _split_and_decode(
+    found: Found,
     catalog: Dataset,
     recipe: Recipe,
-    place: Workplace,
+    env: RunEnvironment,
+    held_out: tuple[str, ...],
     given: SplitFile | None,
     patch: Patch | None,
-    caution: Caution | None,
-) -> _Divided:
-    with place.stopwatch.stage("splitting"):
-        split = cut(catalog, seed=recipe.split_seed, given=given, progress=place.progress)
-        patched = None
-        if patch is not None:
-            catalog, split, patched = apply(catalog, split, patch)
-        check_taught(split, compares_epochs=recipe.epochs > 0)
-        if caution is not None:
-            check_promise(split, caution, guarded=recipe.method != "majority")
-    return _Divided(catalog, split, patched)
+    options: SelectiveOptions | None,
+    sink: FeatureSink | None,
+) -> tuple[TrainingContext, PatchOutcome | None]:
+    """Split the catalog and decode what training will need, leaving out pictures that changed since it was read.
 
-
-def _draft(
-    divided: _Divided, recipe: Recipe, place: Workplace, parts: tuple[str, ...], sink: FeatureSink | None
-) -> Material:
-    """Return the material of a run that has no folder yet."""
-    by_name = {picture.name: picture for picture in divided.catalog.pictures}
-    return Material(divided.catalog, divided.split, recipe, place, place.runs, parts, sink, by_name)
-
-
-def _changed_since(material: Material) -> dict[str, str]:
-    """Decode what will be needed, and return why, by name, for files that are no longer what was catalogued.
-
-    From here on nothing is read where the user's pictures lie, so nothing that happens to them can matter.
+    After this nothing is read where the user's pictures are, so that no later change to them matters.
     """
-    changed: dict[str, str] = {}
-    if material.recipe.method in _DECODES:
-        for part in dict.fromkeys(("train", "validation", *material.parts)):
+    while True:
+        with env.stopwatch.stage("splitting"):
+            split = cut(catalog, seed=recipe.split_seed, given=given, progress=env.progress)
+            used, patched = catalog, None
+            if patch is not None:
+                used, split, patched = apply(catalog, split, patch)
+            check_split(split, compares_epochs=recipe.epochs > 0)
+            if options is not None:
+                check_guarantee(split, options, has_detector=recipe.method != "majority")
+        context = TrainingContext(used, split, recipe, env, env.runs, held_out, sink)
+        changed: dict[str, str] = {}  # why, by name
+        for subset in dict.fromkeys(("train", "validation", *held_out)) if recipe.method in _USES_PIXELS else ():
             try:
-                material.pixels(part)
+                context.pixels(subset)
             except PicturesChanged as error:
                 changed |= error.changed
-    return changed
+        if not changed:
+            return context, patched
+        env.progress.say(f"Note     left out, since changed while being used: {', '.join(sorted(changed))}")
+        catalog = without(catalog, changed, found)
 
 
-def _fit(material: Material, resume: bool, caution: Caution | None) -> Outcome:
-    recipe, place, folder = material.recipe, material.place, open_folder(material, resume=resume)
-    material = replace(material, folder=folder)
-    with kept_or_cleared(folder):
-        fitted = _method(recipe)(material)
-        with place.stopwatch.stage("trusting"):
-            settled = settle(material, fitted, caution)
-        with place.stopwatch.stage("writing"):
-            settled = replace(settled, trust=_write_bundle(material, settled))
-            if fitted.history:
-                write_events(folder, fitted.history)
-    truths = {part: material.truths(part) for part in PARTS}
-    return Outcome(folder, recipe, material.catalog, material.split, truths, settled.fitted, settled)
-
-
-def _method(recipe: Recipe) -> Callable[[Material], Fitted]:
-    """Return the function that trains a recipe; those that need Keras are loaded only now."""
-    simple: Mapping[str, Callable[[Material], Fitted]] = {"majority": fit_majority, "probe": fit_probe}
-    if recipe.method in simple:
-        return simple[recipe.method]
-    if recipe.method == "network":
-        from pawsight.training.network import fit_network
-
-        return fit_network
-    from pawsight.training.transfer import fit_finetune, fit_transfer
-
-    return fit_transfer if recipe.method == "transfer" else fit_finetune
-
-
-def feature_sink(recipe: Recipe, place: Workplace, cache: Cache) -> FeatureSink:
-    """Return what computes and keeps the features of a recipe's backbone on this machine."""
-    precision = best_precision(place.machine)
-    backbone = find_backbone(recipe.backbone)
-    space = f"features/{backbone.sha256}/{recipe.image_px}/decoder{DECODER_VERSION}/{precision}"
-
-    def make_engine() -> Engine:
-        with place.stopwatch.stage("backbone"):
-            model = backbone_onnx(recipe.backbone, recipe.image_px)
-            return Engine(model, image_px=recipe.image_px, precision=precision, streams=place.machine.cores)
-
-    return FeatureSink(make_engine, cache=cache, space=space, width=backbone.feature_dim)
-
-
-def _write_bundle(material: Material, settled: Settled) -> Trust:
-    """Write the bundle and return its trust, now with what the guard catches."""
-    model = settled.fitted.model
-    exam, engine = _examined(material, model)
-    trust = try_out(settled.trust, engine)
+def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust:
+    """Write the bundle and return its trust, now with what the detector notices."""
+    golden, engine = golden_outputs(context, graph)
+    trust = count_detections(trust, engine)
     card = Card(
-        classes=material.classes,
-        decode=DecodeSettings(image_px=material.recipe.image_px),
-        recipe=material.recipe.to_dict(),
-        precision=material.precision,
-        split_digest=material.split.digest,
-        data_fingerprint=material.catalog.fingerprint,
+        classes=context.classes,
+        decode=DecodeSettings(image_px=context.recipe.image_px),
+        recipe=context.recipe.to_dict(),
+        precision=context.precision,
+        split_digest=context.split.digest,
+        data_fingerprint=context.catalog.fingerprint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
         trust=trust,
     )
-    trained = frozenset(one.sha256 for one in material.split.part("train"))
-    write_bundle(material.folder / BUNDLE, card, model=model, exam=exam, trained=trained)
+    trained = frozenset(assigned.sha256 for assigned in context.split.part("train"))
+    write_bundle(context.folder / BUNDLE, card, model=graph, golden=golden, trained=trained)
     return trust
 
 
-def _examined(material: Material, model: bytes) -> tuple[Exam, Engine]:
-    """Return the exam with the graph's answers, and the graph compiled for this machine."""
-    with Cache(material.place.cache / "cache") as cache:
-        pictures = exam_pictures(material.recipe.image_px, cache)
+def check_names(classes: Sequence[str]) -> None:
+    """Refuse class names that a bundle could not carry.
 
-    def sat(precision: Precision) -> tuple[Engine, Floats]:
-        engine = material.engine(model, precision)
-        return engine, engine.run_all(pictures)["probabilities"]
+    Raises:
+        BadCatalog: a name holds control characters, is not UTF-8 or is too long.
+    """
+    for name in classes:
+        problem = problem_with_name(name)
+        if problem:
+            raise BadCatalog(
+                f"The name {name!r} cannot be the name of a class.",
+                f"It {problem}, so it could not be shown or sent everywhere.",
+                "Rename the folder, or change the label in the CSV, and type the same command again.",
+            )
 
-    # Compiling is work for one core, so two arithmetics are compiled side by side.
-    (engine, answers), *exact = ordered_map(sat, dict.fromkeys((material.precision, "f32")), threads=2)
-    return (Exam(pictures, exact[0][1], reduced=answers) if exact else Exam(pictures, answers)), engine
+
+def check_reserved_names(classes: Sequence[str]) -> None:
+    """Refuse classes named like a decision of a classifier that may leave pictures unanswered.
+
+    Raises:
+        BadCatalog: a class is called "unsure" or "unlike anything seen".
+    """
+    for name in (UNSURE, UNFAMILIAR):
+        if name in classes:
+            raise BadCatalog(
+                f"The name {name!r} cannot be the name of a class with --max-error.",
+                "It is the output for pictures without an answer, so the two could not be told apart.",
+                "Rename the folder, or change the label in the CSV, or leave --max-error out.",
+            )
+
+
+def check_split(split: Split, *, compares_epochs: bool) -> None:
+    """Refuse a split that no classifier can be trained on.
+
+    Args:
+        split: of all pictures.
+        compares_epochs: the recipe chooses between its epochs on the validation subset, so there must be one.
+
+    Raises:
+        BadCatalog: a class is only in validation or test, or validation is needed and empty.
+    """
+    if compares_epochs and not split.part("validation"):
+        raise BadCatalog(
+            "The validation part has no pictures.",
+            "This recipe keeps its best epoch, and only validation can say which that is.",
+            "Add pictures, or train without epochs: --recipe probe",
+        )
+    taught = {assigned.label for assigned in split.part("train")}
+    untaught = sorted({assigned.label for assigned in split.assigned} - taught)
+    if untaught:
+        more = f" and {len(untaught) - 5:,} more" if len(untaught) > 5 else ""
+        raise BadCatalog(
+            f"No training picture shows {', '.join(map(repr, untaught[:5]))}{more}.",
+            f"Classes are learnt from the training part, which has {', '.join(map(repr, sorted(taught)[:5]))}.",
+            "Put pictures of every class into train/, or take the others out of validation/ and test/.",
+        )
+
+
+def without(catalog: Dataset, changed: Mapping[str, str], found: Found) -> Dataset:
+    """Return a catalog with the pictures that changed moved to those left out.
+
+    Args:
+        catalog: as `read_dataset` returned it.
+        changed: why, by name.
+        found: what the catalog was read from.
+
+    Raises:
+        NoPictures, BadCatalog: the others cannot be trained on.
+    """
+    gone = [LeftOut(name, f"changed while being used: {reason}") for name, reason in changed.items()]
+    left_out = tuple(sorted([*catalog.left_out, *gone], key=lambda file: file.name))
+    kept = tuple(picture for picture in catalog.pictures if picture.name not in changed)
+    rest = Dataset(catalog.root, kept, left_out)
+    check_classes(found, rest.counts, rest.left_out, rest.trainable)
+    return rest

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from pawsight.classifier.engine import Lane, Outputs
+from pawsight.classifier.engine import InferenceQueue, Outputs
 from pawsight.images.decode import Pixels
 
 _Result: TypeAlias = "asyncio.Future[Outputs]"
@@ -32,7 +32,7 @@ class Batcher:
 
     def __init__(
         self,
-        lane: Callable[[], Lane],
+        lane: Callable[[], InferenceQueue],
         *,
         batch: int,
         wait_ms: float,

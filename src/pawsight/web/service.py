@@ -184,12 +184,12 @@ class Service:
             return unanswered(upload.name, error.why)
         outputs = await served.batcher.compute(pixels)
         self.metrics.pictures.labels("answered").inc()
-        return served.predictor.answer(upload.name, outputs)
+        return served.predictor.prediction(upload.name, outputs)
 
     def _serve(self, predictor: Predictor) -> None:
         decode = predictor.bundle.card.decode
         batcher = Batcher(
-            predictor.lane,
+            predictor.queue,
             batch=self.limits.batch,
             wait_ms=self.limits.batch_wait_ms,
             on_batch=self.metrics.batch.observe,

@@ -16,8 +16,8 @@ from pawsight.core.progress import SILENT, Silent
 from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.training import pixels as pixels_module
-from pawsight.training.pixels import mapped_array, stacked_pixels
+from pawsight.training import context as context_module
+from pawsight.training.context import mapped_array, stacked_pixels
 
 SETTINGS = DecodeSettings(image_px=32)
 
@@ -53,7 +53,7 @@ def unsealed(folder, _):
     (folder / "seal.txt").unlink()
 
 
-SPOILT = {one.__name__: one for one in (flipped, cut, swapped, unsealed)}
+SPOILT = {spoil.__name__: spoil for spoil in (flipped, cut, swapped, unsealed)}
 
 
 def stacked(pictures, cache, *, settings=SETTINGS, progress=SILENT):
@@ -73,8 +73,8 @@ def test_the_array_has_the_pictures_in_their_order(pictures, tmp_path):
     order = [pictures[index] for index in (3, 0, 4, 1)]
     pixels = stacked(order, tmp_path / "cache")
     assert (pixels.shape, pixels.dtype) == ((4, 32, 32, 3), np.uint8)
-    for one, row in zip(order, pixels, strict=True):
-        assert np.array_equal(row, decode(one.path.read_bytes(), SETTINGS, name=one.name).pixels)
+    for picture, row in zip(order, pixels, strict=True):
+        assert np.array_equal(row, decode(picture.path.read_bytes(), SETTINGS, name=picture.name).pixels)
 
 
 def test_a_mapped_array_has_all_its_room_before_anything_is_written_to_it(tmp_path):
@@ -99,8 +99,8 @@ def test_the_array_is_a_map_of_a_file_that_nobody_writes_to(pictures, tmp_path):
 def test_the_second_time_nothing_is_decoded_even_where_the_pictures_are_gone(pictures, tmp_path):
     first, second = Counting(), Counting()
     before = np.array(stacked(pictures, tmp_path / "cache", progress=first))
-    for one in pictures:
-        one.path.unlink()
+    for picture in pictures:
+        picture.path.unlink()
     assert np.array_equal(stacked(pictures, tmp_path / "cache", progress=second), before)
     assert first.stages == [("Decoding pictures", 5, "pictures")]
     assert second.stages == []
@@ -128,32 +128,32 @@ def test_a_picture_that_changed_is_told_by_its_name_and_nothing_is_left(pictures
         victim.path.write_bytes(b"\x89PNG nonsense")
     else:
         victim.path.unlink()
-    with pytest.raises(PicturesChanged) as told:
+    with pytest.raises(PicturesChanged) as raised:
         stacked(pictures, tmp_path / "cache")
-    assert told.value.what == "1 picture changed while being used."
-    assert told.value.why == f"{victim.name}: {told.value.changed[victim.name]}."
-    assert told.value.changed.keys() == {victim.name}
-    assert told.value.fix == "Type the same command again."
+    assert raised.value.what == "1 picture changed while being used."
+    assert raised.value.why == f"{victim.name}: {raised.value.changed[victim.name]}."
+    assert raised.value.changed.keys() == {victim.name}
+    assert raised.value.fix == "Type the same command again."
     assert list((tmp_path / "cache" / "pixels").iterdir()) == []
 
 
 def test_a_wrong_hash_is_noticed_though_the_picture_can_be_read(pictures, tmp_path):
     changed = [replace(pictures[0], sha256="0" * 64), *pictures[1:]]
-    with pytest.raises(PicturesChanged) as told:
+    with pytest.raises(PicturesChanged) as raised:
         stacked(changed, tmp_path / "cache")
-    assert told.value.changed.keys() == {pictures[0].name}
-    assert "content" in told.value.changed[pictures[0].name]
+    assert raised.value.changed.keys() == {pictures[0].name}
+    assert "content" in raised.value.changed[pictures[0].name]
 
 
 def test_all_pictures_that_changed_are_told_at_once(pictures, tmp_path):
-    for one in pictures[1:]:
-        one.path.unlink()
-    with pytest.raises(PicturesChanged) as told:
+    for picture in pictures[1:]:
+        picture.path.unlink()
+    with pytest.raises(PicturesChanged) as raised:
         stacked(pictures, tmp_path / "cache")
-    assert told.value.changed == {one.name: "no such file or directory" for one in pictures[1:]}
-    assert told.value.what == "4 pictures changed while being used."
-    sent = pickle.loads(pickle.dumps(told.value))
-    assert (str(sent), sent.changed) == (str(told.value), told.value.changed)
+    assert raised.value.changed == {picture.name: "no such file or directory" for picture in pictures[1:]}
+    assert raised.value.what == "4 pictures changed while being used."
+    sent = pickle.loads(pickle.dumps(raised.value))
+    assert (str(sent), sent.changed) == (str(raised.value), raised.value.changed)
 
 
 @pytest.mark.parametrize("spoil", [*SPOILT])
@@ -170,13 +170,13 @@ def test_an_array_that_is_not_what_was_written_is_made_again(pictures, tmp_path,
 
 
 def test_of_two_that_make_the_same_array_the_slower_takes_the_quicker_s(pictures, tmp_path, monkeypatch):
-    plain = pixels_module._fill
+    plain = context_module._decode_into
 
     def overtaken(*arguments):
         plain(*arguments)
-        monkeypatch.setattr(pixels_module, "_fill", plain)
+        monkeypatch.setattr(context_module, "_decode_into", plain)
         stacked(pictures, tmp_path / "cache")
 
-    monkeypatch.setattr(pixels_module, "_fill", overtaken)
+    monkeypatch.setattr(context_module, "_decode_into", overtaken)
     assert len(stacked(pictures, tmp_path / "cache")) == len(pictures)
     assert len(list((tmp_path / "cache" / "pixels").iterdir())) == 1

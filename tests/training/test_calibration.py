@@ -1,4 +1,4 @@
-"""A run that was asked for caution, from what is typed to what its bundle answers."""
+"""A run with selective-prediction options, from what is typed to what its bundle answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import load_predictor
-from pawsight.classifier.trust import Caution, Trust
+from pawsight.classifier.trust import SelectiveOptions, Trust
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
@@ -25,10 +25,16 @@ from pawsight.data.folders import Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow
 from pawsight.data.split import Assigned, Split
 from pawsight.models.recipes import Recipe
-from pawsight.training import trusted
-from pawsight.training.material import Fitted, OutOfFold
-from pawsight.training.probe import fit_head
-from pawsight.training.trusted import OUT_OF_FOLD, VALIDATION, check_promise, check_promise_by_names, settle
+from pawsight.training.calibration import (
+    OUT_OF_FOLD,
+    VALIDATION,
+    add_guarantee,
+    calibrate,
+    check_guarantee,
+    check_guarantee_by_names,
+    features_by,
+)
+from pawsight.training.context import TrainedModel
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +53,7 @@ def coloured(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cautious(trained, coloured, tmp_path_factory):
-    """A probe of the colours with a promise of 10 %."""
+    """A probe of the colours with a risk guarantee of 10 %."""
     cache = shutil.copytree(trained.cache, tmp_path_factory.mktemp("cautious") / "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAWSIGHT_CACHE", str(cache))
@@ -59,8 +65,8 @@ def test_the_bundle_carries_temperature_promise_and_guard(cautious):
     assert trust == cautious.trust.trust
     assert trust.fitted_on == OUT_OF_FOLD
     assert (trust.promise.max_error, trust.promise.pictures) == (0.1, 96)
-    assert [one.kind for one in trust.guard.caught] == ["drawn things", "writing", "textures", "noise"]
-    assert sum(one.pictures for one in trust.guard.caught) == 60
+    assert [count.kind for count in trust.guard.caught] == ["drawn things", "writing", "textures", "noise"]
+    assert sum(count.pictures for count in trust.guard.caught) == 60
 
 
 def test_metrics_json_tells_calibration_and_abstention(cautious):
@@ -92,78 +98,80 @@ def test_predictions_and_bundle_give_the_same_calibrated_probabilities(cautious,
 
 def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious):
     report = evaluate(cautious.run)
-    told = report.to_json()["abstention"]
+    selective = report.to_json()["abstention"]
     promise = read_bundle(cautious.run).card.trust.promise
-    assert (told["errors"], told["pictures"]) == (promise.errors, 96)
+    assert (selective["errors"], selective["pictures"]) == (promise.errors, 96)
     # The picture that is the guard's threshold may be answered; in bfloat16 its neighbour's rounding goes either way.
-    assert told["answered"] - promise.answered in ((-1, 0, 1) if cautious.precision == "bf16" else (0, 1))
-    assert told["promise"]["max_error"] == 0.1
-    assert any(line.startswith(f"Abstention: answered {told['answered']} of 96") for line in evaluated(report))
+    assert selective["answered"] - promise.answered in ((-1, 0, 1) if cautious.precision == "bf16" else (0, 1))
+    assert selective["promise"]["max_error"] == 0.1
+    assert any(line.startswith(f"Abstention: answered {selective['answered']} of 96") for line in evaluated(report))
 
 
-def test_without_caution_nothing_is_abstained_from(trained, warm):
+def test_without_max_error_every_picture_is_answered(trained, warm):
     assert read_bundle(trained.report.run).card.trust.promise is None
     assert trained.report.to_json()["abstention"] is None
     assert evaluate(trained.report.run).abstention is None
 
 
 def test_a_promise_that_validation_is_too_small_for_is_refused_before_training(warm, tmp_path):
-    with pytest.raises(TrainingFailed) as told:
+    with pytest.raises(TrainingFailed) as raised:
         warm.again(warm.data, tmp_path / "runs", max_error=0.01)
-    assert all(number in told.value.what for number in (" 1 % ", " 16 validation pictures", " 232 "))
-    assert "--max-error 34.4%" in told.value.fix
+    assert all(number in raised.value.what for number in (" 1 % ", " 16 validation pictures", " 232 "))
+    assert "--max-error 34.4%" in raised.value.fix
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
 @pytest.mark.parametrize("name", ["unsure", "unlike anything seen"])
-def test_a_class_called_like_a_verdict_is_refused_with_caution_alone(warm, tmp_path, name):
+def test_a_class_named_like_a_decision_is_refused_with_max_error_alone(warm, tmp_path, name):
     data = shutil.copytree(warm.data, tmp_path / "data")
     for part in ("train", "validation"):
         (data / part / "dogs").rename(data / part / name)
-    with pytest.raises(BadCatalog) as told:
+    with pytest.raises(BadCatalog) as raised:
         warm.again(data, tmp_path / "runs", max_error=0.2)
-    assert repr(name) in told.value.what
-    assert "--max-error" in told.value.what
+    assert repr(name) in raised.value.what
+    assert "--max-error" in raised.value.what
 
 
-def test_errors_among_the_surest_end_in_a_warning_and_no_promise(material_of, colour_model):
-    material = material_of(Recipe(name="majority", method="majority", backbone="", image_px=32))
-    count = material.split.sizes["validation"]
-    wrong = 1 - np.eye(2, dtype=np.float32)[material.truths("validation")]
-    settled = settle(
-        material,
-        Fitted(model=colour_model, probabilities={"validation": wrong}, parameters=(0, 0)),
-        Caution(max_error=0.2, false_alarms=0.1),
+def test_errors_among_the_surest_end_in_a_warning_and_no_promise(context_of, colour_model):
+    context = context_of(Recipe(name="majority", method="majority", backbone="", image_px=32))
+    count = context.split.sizes["validation"]
+    wrong = 1 - np.eye(2, dtype=np.float32)[context.labels("validation")]
+    model, trust, why = add_guarantee(
+        context,
+        TrainedModel(graph=colour_model, probabilities={"validation": wrong}, parameters=(0, 0)),
+        Trust(),
+        SelectiveOptions(max_error=0.2, false_alarms=0.1),
     )
-    assert settled.trust == Trust()
-    assert settled.broken.startswith("11 of the 11 ")
-    assert " 20 %" in settled.broken
-    (note,) = settled.fitted.notes
-    assert "no guard" in note
+    assert trust == Trust()
+    assert why.startswith("11 of the 11 ")
+    assert " 20 %" in why
+    (note,) = model.notes
+    assert "no detector" in note
     assert "too few features" in note
     assert count == 16
 
 
-def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_guard(material_of, colour_model):
-    material = material_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
-    sure = np.where(np.eye(2)[material.truths("validation")] > 0, 0.9, 0.1).astype(np.float32)
-    fitted = Fitted(model=colour_model, probabilities={"validation": sure}, parameters=(0, 0))
-    settled = settle(material, fitted, Caution(max_error=0.2, false_alarms=0.01))
-    assert settled.broken == ""
-    assert settled.trust.promise.answered == 16
-    assert settled.trust.guard is None
-    guard, chosen = settled.fitted.notes
-    assert all(word in guard for word in ("no guard", "16 validation pictures", "1 % false alarms", "99"))
+def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_guard(context_of, colour_model):
+    context = context_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
+    sure = np.where(np.eye(2)[context.labels("validation")] > 0, 0.9, 0.1).astype(np.float32)
+    trained = TrainedModel(graph=colour_model, probabilities={"validation": sure}, parameters=(0, 0))
+    options = SelectiveOptions(max_error=0.2, false_alarms=0.01)
+    model, trust, why = add_guarantee(context, trained, Trust(), options)
+    assert why == ""
+    assert trust.promise.answered == 16
+    assert trust.guard is None
+    detector, chosen = model.notes
+    assert all(word in detector for word in ("no detector", "16 validation pictures", "1 % false alarms", "99"))
     assert "chose the epoch" in chosen
 
 
 def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colour_model):
     squares = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
     engine = Engine(colour_model, image_px=8, precision="f32", streams=1)
-    material = SimpleNamespace(pixels=lambda part: squares, features=lambda part: squares.mean(axis=(1, 2)))
+    context = SimpleNamespace(pixels=lambda part: squares, features=lambda part: squares.mean(axis=(1, 2)))
     rows = np.array([4, 1])
     for source in (engine, None):
-        found = trusted._features(material, source, "validation", rows)
+        found = features_by(source, context, "validation", rows)
         np.testing.assert_allclose(found, squares[rows].mean(axis=(1, 2)), atol=1e-3)
 
 
@@ -178,7 +186,7 @@ def found_with(**counts):
 
 
 @pytest.mark.parametrize(
-    ("found", "given", "told"),
+    ("found", "given", "number"),
     [
         (found_with(none=100), None, "about 15 validation pictures"),
         (found_with(train=100, test=900), None, "about 15 validation pictures"),  # train alone is cut
@@ -187,45 +195,32 @@ def found_with(**counts):
         (found_with(none=100), ("validation", "train", "validation"), "about 2 validation pictures"),
     ],
 )
-def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, given, told):
+def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, given, number):
     lines = SplitFile(Path("s.csv"), tuple(SplitRow(2, "a.jpg", "", part) for part in given)) if given else None
     with pytest.raises(TrainingFailed) as error:
-        check_promise_by_names(found, lines, Caution(max_error=0.05), guarded=False)
-    assert all(word in error.value.what for word in ("at most 5 % ", told, " 45 "))
-    check_promise_by_names(found_with(none=1000), None, Caution(max_error=0.05), guarded=False)
+        check_guarantee_by_names(found, lines, SelectiveOptions(max_error=0.05), has_detector=False)
+    assert all(word in error.value.what for word in ("at most 5 % ", number, " 45 "))
+    check_guarantee_by_names(found_with(none=1000), None, SelectiveOptions(max_error=0.05), has_detector=False)
 
 
-def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold(material_of, colour_model):
-    material = material_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
-    truths = material.truths("validation")
+def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold(context_of, colour_model):
+    context = context_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
+    truths = context.labels("validation")
     table = np.where(np.eye(2)[truths] > 0, 0.9, 0.1).astype(np.float32)
     table[:4] = table[:4, ::-1]
-    fitted = Fitted(model=colour_model, probabilities={"validation": table}, parameters=(0, 0))
-    settled = settle(material, fitted)
-    assert settled.trust.fitted_on == VALIDATION
-    assert settled.fitted.probabilities["validation"].max() == pytest.approx(0.75, abs=1e-3)  # 12 of 16 are right
-    assert settled.before["validation"] is table
+    fitted = TrainedModel(graph=colour_model, probabilities={"validation": table}, parameters=(0, 0))
+    calibrated, trust, pictures = calibrate(context, fitted)
+    assert (trust.fitted_on, pictures) == (VALIDATION, 16)
+    assert calibrated.probabilities["validation"].max() == pytest.approx(0.75, abs=1e-3)  # 12 of 16 are right
+    assert fitted.probabilities["validation"] is table
     rows = np.arange(8)
-    known = OutOfFold(rows, np.log(np.full((8, 2), 0.5, np.float32)) + np.eye(2, dtype=np.float32)[rows % 2])
-    assert settle(material, replace(fitted, out_of_fold=known)).trust.fitted_on == OUT_OF_FOLD
-
-
-def test_out_of_fold_logits_belong_to_every_row_and_duplicates_share_a_fold():
-    rng = np.random.default_rng(0)
-    labels = np.tile([0, 1], 40)
-    features = rng.normal(size=(80, 10)).astype(np.float32) + labels[:, None]
-    twins = np.concatenate([features, features])
-    groups = np.tile(np.arange(80), 2)
-    apart = fit_head(twins, np.tile(labels, 2), classes=2, folds=5, seed=0)
-    together = fit_head(twins, np.tile(labels, 2), classes=2, folds=5, seed=0, groups=groups)
-    rows, logits = together.out_of_fold
-    assert np.array_equal(rows, np.arange(160))
-    assert np.allclose(logits[:80], logits[80:], atol=1e-4)
-    assert not np.allclose(apart.out_of_fold[1][:80], apart.out_of_fold[1][80:], atol=1e-3)
+    known = (rows, np.log(np.full((8, 2), 0.5, np.float32)) + np.eye(2, dtype=np.float32)[rows % 2])
+    _, trust, pictures = calibrate(context, replace(fitted, out_of_fold=known))
+    assert (trust.fitted_on, pictures) == (OUT_OF_FOLD, 8)
 
 
 def test_a_guarded_promise_needs_a_few_pictures_more():
     assigned = tuple(Assigned(str(number), "", "cats", "validation") for number in range(230))
-    check_promise(Split(assigned, ""), Caution(max_error=0.01), guarded=False)
+    check_guarantee(Split(assigned, ""), SelectiveOptions(max_error=0.01), has_detector=False)
     with pytest.raises(TrainingFailed, match="232 are needed"):
-        check_promise(Split(assigned, ""), Caution(max_error=0.01), guarded=True)
+        check_guarantee(Split(assigned, ""), SelectiveOptions(max_error=0.01), has_detector=True)

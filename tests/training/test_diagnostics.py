@@ -1,4 +1,4 @@
-"""Every tripwire, provoked through its real cause where NumPy alone can have one, and the numbers it gives."""
+"""Every training diagnostic, provoked through its real cause where NumPy alone can have one, and the numbers it gives."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from pawsight.core.errors import TrainingFailed
 from pawsight.core.runs import Epoch
-from pawsight.training.input_checks import Alarm, check_inputs, check_labels
-from pawsight.training.tripwires import (
+from pawsight.training.diagnostics import (
     DIVERGED_LOSS,
     OVERFIT_GAP,
     OVERFIT_RISE,
     PATIENCE,
     STUCK_WITHIN,
-    Watch,
+    Diagnostic,
+    Diagnostics,
     check_epoch,
+    check_inputs,
+    check_labels,
     check_step,
 )
 
@@ -76,30 +78,32 @@ def answers(right: float, pictures: int = 808) -> Array:
 
 
 def replay(history: list[Epoch], probabilities: Callable[[Epoch], Array]) -> list[tuple[int, str]]:
-    watch = Watch()
+    diagnostics = Diagnostics()
     return [
-        (one.number, alarm.name)
-        for one in history
-        for alarm in watch.after_epoch(history[: one.number], probabilities(one), CLASSES, 0.5, one.learning_rate)
+        (entry.number, diagnostic.name)
+        for entry in history
+        for diagnostic in diagnostics.report(
+            check_epoch(history[: entry.number], probabilities(entry), CLASSES, 0.5, entry.learning_rate)
+        )
     ]
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [("cnn", [(11, "overfitting")]), ("cnn-augmented", []), ("cnn-normalised", []), ("mobilenet", [])],
 )
-def test_the_exercises_own_histories_raise_what_they_should(name: str, told: list[tuple[int, str]]) -> None:
-    assert replay(printed(name), lambda one: answers(one.val_accuracy)) == told
+def test_the_exercises_own_histories_raise_what_they_should(name: str, expected: list[tuple[int, str]]) -> None:
+    assert replay(printed(name), lambda entry: answers(entry.val_accuracy)) == expected
 
 
 def test_the_thresholds_keep_their_distance_from_the_exercises_healthy_models() -> None:
     healthy = [printed(name) for name in ("cnn-augmented", "cnn-normalised", "mobilenet")]
-    assert max(one.accuracy - one.val_accuracy for history in healthy for one in history) < OVERFIT_GAP / 5
-    assert max(one.loss for name in PRINTED for one in printed(name)[1:]) / math.log(2) < DIVERGED_LOSS / 4
+    assert max(entry.accuracy - entry.val_accuracy for history in healthy for entry in history) < OVERFIT_GAP / 5
+    assert max(entry.loss for name in PRINTED for entry in printed(name)[1:]) / math.log(2) < DIVERGED_LOSS / 4
     second = printed("cnn-augmented")
-    rises = [one.val_loss / min(earlier.val_loss for earlier in second[: one.number]) for one in second]
+    rises = [entry.val_loss / min(earlier.val_loss for earlier in second[: entry.number]) for entry in second]
     assert 1.2 < max(rises) < OVERFIT_RISE
-    assert sum(abs(one.loss / math.log(2) - 1) < STUCK_WITHIN for one in second) == 1 < PATIENCE
+    assert sum(abs(entry.loss / math.log(2) - 1) < STUCK_WITHIN for entry in second) == 1 < PATIENCE
 
 
 def test_a_run_of_the_second_model_that_stayed_at_guessing_is_called_constant_and_stuck() -> None:
@@ -151,19 +155,19 @@ def pictures(count: int, *, seed: int, noise: float = 1.0, width: int = 12) -> t
 def course(
     learner: Learner, held_out: tuple[Array, NDArray[np.int64]], rate: float, epochs: int, steps: int
 ) -> list[str]:
-    """Train, listening after every epoch, and return the remarks told; a fatal alarm raises."""
-    watch, history = Watch(), []
+    """Train, listening after every epoch, and return the remarks reported; a fatal diagnostic raises."""
+    diagnostics, history = Diagnostics(), []
     for number in range(1, epochs + 1):
         losses = []
         for _ in range(steps):
             loss, accuracy = learner.figures(learner.inputs, learner.truths)
-            watch.heed(check_step(loss, len(losses) + 1, rate))
+            diagnostics.report(check_step(loss, len(losses) + 1, rate))
             losses.append(loss)
             learner.step(rate)
         val_loss, val_accuracy = learner.figures(*held_out)
         history.append(Epoch(number, float(np.mean(losses)), accuracy, val_loss, val_accuracy, rate, 0.1))
-        watch.after_epoch(history, learner.probabilities(held_out[0]), CLASSES, 0.5, rate)
-    return list(watch.told)
+        diagnostics.report(check_epoch(history, learner.probabilities(held_out[0]), CLASSES, 0.5, rate))
+    return list(diagnostics.names)
 
 
 def signed(values: Array) -> Array:
@@ -190,9 +194,9 @@ def test_few_pictures_and_many_weights_are_called_overfitting() -> None:
 
 
 def stopped(learner: Learner, rate: float) -> TrainingFailed:
-    with pytest.raises(TrainingFailed) as caught, np.errstate(all="ignore"):
+    with pytest.raises(TrainingFailed) as raised, np.errstate(all="ignore"):
         course(learner, (learner.inputs, learner.truths), rate, epochs=8, steps=4)
-    return caught.value
+    return raised.value
 
 
 def lacking(text: str, *words: str) -> list[str]:
@@ -217,7 +221,7 @@ def test_weights_that_overflow_stop_the_run_at_that_step() -> None:
 
 def names_of(losses: list[float], classes: tuple[str, ...] = CLASSES) -> list[str]:
     history = [epoch(number, loss=loss) for number, loss in enumerate(losses, 1)]
-    return [alarm.name for alarm in check_epoch(history, answers(0.6), classes, 0.5, 1e-3)]
+    return [diagnostic.name for diagnostic in check_epoch(history, answers(0.6), classes, 0.5, 1e-3)]
 
 
 def test_only_a_loss_that_grows_or_stays_high_is_divergence() -> None:
@@ -237,17 +241,19 @@ def test_guessing_is_judged_by_the_number_of_classes() -> None:
     assert names_of([0.6862, 0.69, 0.70]) == names_of([0.6863, 0.69, 0.7002]) == names_of([0.69, 0.69]) == []
 
 
-def alarm_of(history: list[Epoch], probabilities: Array, baseline: float = 0.5) -> Alarm:
-    (alarm,) = check_epoch(history, probabilities, CLASSES, baseline, 1e-3)
-    return alarm
+def diagnostic_of(history: list[Epoch], probabilities: Array, baseline: float = 0.5) -> Diagnostic:
+    (diagnostic,) = check_epoch(history, probabilities, CLASSES, baseline, 1e-3)
+    return diagnostic
 
 
 def test_stuck_names_dead_units_where_the_loss_began_high_and_the_steps_where_it_did_not() -> None:
-    dead = alarm_of([epoch(n, loss=loss) for n, loss in enumerate([14.6296, 0.6932, 0.6932, 0.6931], 1)], answers(0.6))
+    dead = diagnostic_of(
+        [epoch(n, loss=loss) for n, loss in enumerate([14.6296, 0.6932, 0.6932, 0.6931], 1)], answers(0.6)
+    )
     assert lacking(dead.what, "0.6931", "ln 2", "3 epochs") == []
     assert lacking(dead.cause, "14.63", "units") == []
     assert lacking(dead.fix, "--recipe cnn-normalised", "--seed") == []
-    idle = alarm_of([epoch(n, loss=0.6931) for n in (1, 2, 3)], answers(0.6))
+    idle = diagnostic_of([epoch(n, loss=0.6931) for n in (1, 2, 3)], answers(0.6))
     assert lacking(idle.cause, "steps", "inputs") == []
     assert "units" not in idle.cause
     assert not dead.fatal
@@ -257,11 +263,11 @@ def test_one_answer_for_all_pictures_is_constant_from_the_third_epoch_on() -> No
     history = [epoch(number, loss=0.6) for number in (1, 2, 3)]
     varied = np.linspace(0.6, 0.9, 100)
     one_class = np.stack([varied, 1 - varied], axis=1)
-    alarm = alarm_of(history, one_class)
-    assert lacking(alarm.what, "100 validation pictures", "answer 'cats'", "epoch 3") == []
-    assert "50.0%" in alarm.cause
-    assert lacking(alarm.fix, "--recipe cnn-normalised", "--seed") == []
-    assert not alarm.fatal
+    diagnostic = diagnostic_of(history, one_class)
+    assert lacking(diagnostic.what, "100 validation pictures", "answer 'cats'", "epoch 3") == []
+    assert "50.0%" in diagnostic.cause
+    assert lacking(diagnostic.fix, "--recipe cnn-normalised", "--seed") == []
+    assert not diagnostic.fatal
     assert check_epoch(history[:2], one_class, CLASSES, 0.5, 1e-3) == []
     assert check_epoch(history, one_class[:9], CLASSES, 0.5, 1e-3) == []
     assert check_epoch(history, one_class, CLASSES, 0.9, 1e-3) == []  # nine of ten are cats: a fair guess
@@ -271,41 +277,44 @@ def test_one_answer_for_all_pictures_is_constant_from_the_third_epoch_on() -> No
 def test_equal_probabilities_are_constant_even_where_classes_are_lopsided_or_the_answer_wavers() -> None:
     wavering = 0.5 + 2e-4 * (-1.0) ** np.arange(100)
     history = [epoch(number, loss=0.6) for number in (1, 2, 3)]
-    alarm = alarm_of(history, np.stack([wavering, 1 - wavering], axis=1), baseline=0.9)
-    assert lacking(alarm.what, "100 validation pictures", "same probabilities", "epoch 3") == []
+    diagnostic = diagnostic_of(history, np.stack([wavering, 1 - wavering], axis=1), baseline=0.9)
+    assert lacking(diagnostic.what, "100 validation pictures", "same probabilities", "epoch 3") == []
 
 
 def test_overfitting_names_both_scores_and_the_epoch_to_stop_at() -> None:
     history = printed("cnn")[:11]
-    alarm = alarm_of(history, answers(0.6))
-    assert lacking(alarm.what, "79.0%", "59.8%", "epoch 11") == []
-    assert lacking(alarm.cause, "0.6455 after epoch 6", "0.9254") == []
-    assert lacking(alarm.fix, "--recipe cnn-normalised", "--recipe probe", "--epochs 6") == []
+    diagnostic = diagnostic_of(history, answers(0.6))
+    assert lacking(diagnostic.what, "79.0%", "59.8%", "epoch 11") == []
+    assert lacking(diagnostic.cause, "0.6455 after epoch 6", "0.9254") == []
+    assert lacking(diagnostic.fix, "--recipe cnn-normalised", "--recipe probe", "--epochs 6") == []
 
 
 @pytest.mark.parametrize("broken", ["loss", "val_loss", "probabilities"])
 def test_a_figure_that_is_not_finite_stops_the_run(broken: str) -> None:
     history = [epoch(1, **{"loss": 0.6, broken: math.nan})] if broken != "probabilities" else [epoch(1, loss=0.6)]
     probabilities = answers(0.6) * (math.nan if broken == "probabilities" else 1)
-    with pytest.raises(TrainingFailed, match="epoch 1 are finite") as caught:
-        Watch().after_epoch(history, probabilities, CLASSES, 0.5, 1e-3)
-    assert lacking(caught.value.fix, "--learning-rate 0.0001,", "without --resume") == []
+    with pytest.raises(TrainingFailed, match="epoch 1 are finite") as raised:
+        Diagnostics().report(check_epoch(history, probabilities, CLASSES, 0.5, 1e-3))
+    assert lacking(raised.value.fix, "--learning-rate 0.0001,", "without --resume") == []
     assert check_step(0.7, 1) == []
 
 
-def test_remarks_are_told_once_and_a_resumed_watch_knows_them() -> None:
-    remark = Alarm("stuck", "What.", "Cause.", "Fix.", fatal=False)
-    watch = Watch()
-    assert watch.heed([remark]) == [remark]
-    assert watch.heed([remark]) == Watch(watch.told).heed([remark]) == []
+def test_remarks_are_reported_once_and_a_resumed_run_knows_them() -> None:
+    remark = Diagnostic("stuck", "What.", "Cause.", "Fix.", fatal=False)
+    diagnostics = Diagnostics()
+    assert diagnostics.report([remark]) == [remark]
+    resumed = Diagnostics()
+    resumed.remember(diagnostics.remarks)
+    assert diagnostics.report([remark]) == resumed.report([remark]) == []
+    assert resumed.remarks == diagnostics.remarks == ("stuck: What. Cause.",)
     with pytest.raises(TrainingFailed, match=r"What\.\nCause\.\nFix\."):
-        watch.heed([Alarm("labels", "What.", "Cause.", "Fix.", fatal=True)])
+        diagnostics.report([Diagnostic("labels", "What.", "Cause.", "Fix.", fatal=True)])
 
 
 def cause_of(values: Array, scaling: str) -> str:
-    alarms = check_inputs(float(values.min()), float(values.max()), float(values.mean()), scaling)
-    assert all(alarm.fatal and alarm.name == "scaling" for alarm in alarms)
-    return alarms[0].cause if alarms else ""
+    diagnostics = check_inputs(float(values.min()), float(values.max()), float(values.mean()), scaling)
+    assert all(diagnostic.fatal and diagnostic.name == "scaling" for diagnostic in diagnostics)
+    return diagnostics[0].cause if diagnostics else ""
 
 
 BYTES, _ = pictures(32, seed=3, width=300)
@@ -342,11 +351,11 @@ def test_other_and_missing_scaling_are_named(values: Array, scaling: str, cause:
 
 
 def test_wrong_scaling_says_what_arrived_and_what_to_type() -> None:
-    with pytest.raises(TrainingFailed) as caught:
-        Watch().heed(check_inputs(-1.0078, -0.9922, -1.0004, "signed"))
-    assert lacking(caught.value.what, "-1.008 to -0.9922", "mean -1", "-1 to 1 is meant") == []
-    assert TWICE in caught.value.why
-    assert lacking(caught.value.fix, "--recipe cnn-normalised", "--recipe cnn ") == []
+    with pytest.raises(TrainingFailed) as raised:
+        Diagnostics().report(check_inputs(-1.0078, -0.9922, -1.0004, "signed"))
+    assert lacking(raised.value.what, "-1.008 to -0.9922", "mean -1", "-1 to 1 is meant") == []
+    assert TWICE in raised.value.why
+    assert lacking(raised.value.fix, "--recipe cnn-normalised", "--recipe cnn ") == []
 
 
 FOLDERS = ["cats"] * 50 + ["dogs"] * 30 + ["owls"] * 20
@@ -360,33 +369,35 @@ def test_shuffled_labels_stop_the_run_and_name_a_picture() -> None:
     shuffled = list(np.random.default_rng(0).permutation(FOLDERS))
     wrong = sum(label != folder for label, folder in zip(shuffled, FOLDERS, strict=True))
     row = next(row for row in range(100) if shuffled[row] != FOLDERS[row])
-    with pytest.raises(TrainingFailed) as caught:
-        Watch().heed(check_labels([str(label) for label in shuffled], FOLDERS, [f"cats/{n}.jpg" for n in range(100)]))
-    assert caught.value.what.startswith(f"{wrong} of 100 ")
-    assert lacking(caught.value.what, f"cats/{row}.jpg is in 'cats'", f"'{shuffled[row]}'") == []
-    assert "shuffled apart" in caught.value.why
-    assert lacking(caught.value.fix, "without --resume", "pawsight inspect DATA") == []
+    with pytest.raises(TrainingFailed) as raised:
+        Diagnostics().report(
+            check_labels([str(label) for label in shuffled], FOLDERS, [f"cats/{n}.jpg" for n in range(100)])
+        )
+    assert raised.value.what.startswith(f"{wrong} of 100 ")
+    assert lacking(raised.value.what, f"cats/{row}.jpg is in 'cats'", f"'{shuffled[row]}'") == []
+    assert "shuffled apart" in raised.value.why
+    assert lacking(raised.value.fix, "without --resume", "pawsight inspect DATA") == []
 
 
 @pytest.mark.parametrize("step", [1, -1, 7, -64])
 def test_labels_shifted_against_their_pictures_are_named(step: int) -> None:
     random = np.random.default_rng(0)
     mixed = [str(label) for label in random.permutation(FOLDERS)]
-    (alarm,) = check_labels([mixed[(row - step) % 100] for row in range(100)], mixed)
+    (diagnostic,) = check_labels([mixed[(row - step) % 100] for row in range(100)], mixed)
     distance = min(abs(step), 100 - abs(step))
     rows = "1 row" if distance == 1 else f"{distance} rows"
-    assert alarm.cause.endswith(f" shifted against the pictures by {rows}.")
+    assert diagnostic.cause.endswith(f" shifted against the pictures by {rows}.")
 
 
 def test_class_names_in_another_order_are_named() -> None:
     order = {"cats": "dogs", "dogs": "cats", "owls": "owls"}
-    (alarm,) = check_labels([order[folder] for folder in FOLDERS], FOLDERS)
-    assert alarm.what.startswith("80 of 100 training pictures")
-    assert lacking(alarm.what, "row 1 is in 'cats'", "taught as 'dogs'") == []
-    assert lacking(alarm.cause, "another order", "'cats' is called 'dogs'", "'dogs' is called 'cats'") == []
+    (diagnostic,) = check_labels([order[folder] for folder in FOLDERS], FOLDERS)
+    assert diagnostic.what.startswith("80 of 100 training pictures")
+    assert lacking(diagnostic.what, "row 1 is in 'cats'", "taught as 'dogs'") == []
+    assert lacking(diagnostic.cause, "another order", "'cats' is called 'dogs'", "'dogs' is called 'cats'") == []
 
 
 def test_more_pictures_than_labels_stop_the_run() -> None:
-    (alarm,) = check_labels(FOLDERS[1:], FOLDERS)
-    assert lacking(alarm.what, "99 labels", "100 training pictures") == []
-    assert alarm.fatal
+    (diagnostic,) = check_labels(FOLDERS[1:], FOLDERS)
+    assert lacking(diagnostic.what, "99 labels", "100 training pictures") == []
+    assert diagnostic.fatal

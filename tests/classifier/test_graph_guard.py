@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawsight.classifier.graph_checks import fault_in_graph
+from pawsight.classifier.graph_guard import fault_in_graph
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from pawsight.classifier.graph_checks import fault_in_graph
     ids=["empty", "half a number", "an endless number", "too short", "a group", "half a float", "half a length"],
 )
 def test_what_is_no_message_is_no_model(model):
-    assert fault_in_graph(model) == "is no ONNX model"
+    assert fault_in_graph(model) == "is not an ONNX model"
 
 
 def test_a_classifier_has_no_fault_and_none_of_its_beginnings_is_one(colour_model):

@@ -1,13 +1,10 @@
-"""What an ONNX graph is made of, read off its bytes before any library opens it.
+"""Which ONNX graphs may be opened at all, read off their bytes before any library parses them.
 
-Enters: the bytes of a model. Leaves: the first thing in it that no classifier needs, in words; or nothing. Does not
-know: OpenVINO, the onnx package, bundles.
+Loops and branches can compute for ever, and an operator that makes an array out of a number fills any memory from a
+file of a hundred bytes. So only forward operators that classifiers need are allowed. The sizes of the arrays between
+them are limited where the graph is compiled, in `engine`.
 
-A graph is no program as long as it only flows forwards: loops and branches can compute for ever, and an operator that
-makes an array out of a number fills any memory from a file of a hundred bytes. So only operators that are known to be
-neither are let in. How large the arrays between them are is checked where the graph is compiled (engine.py).
-
-Wire format: protobuf's own documentation; fields: onnx.proto3 (ModelProto 7 graph, 25 functions; GraphProto 1 node, 5
+Wire format: protobuf's documentation. Fields: onnx.proto3 (ModelProto 7 graph, 25 functions; GraphProto 1 node, 5
 initializer, 11 input; NodeProto 1 input, 2 output, 4 op_type, 7 domain, 5 attribute; AttributeProto 6 g, 11 graphs).
 """
 
@@ -27,26 +24,23 @@ _FORWARD = """
 _GRAPH, _FUNCTIONS, _NODE, _OP_TYPE, _ATTRIBUTE, _DOMAIN = 7, 25, 1, 4, 5, 7
 _SUBGRAPHS = (6, 11)
 _INPUT, _OUTPUT = 1, 2
-_NAMED = {5: 8, 11: 1}  # where an initializer and an input of the graph say their names
+_NAMED = {5: 8, 11: 1}  # field of the name in an initializer and in an input of the graph
 
 
 def fault_in_graph(model: bytes) -> str:
-    """Say what in an ONNX model no classifier needs, in words that follow its name; "" when nothing is."""
+    """Say why an ONNX model is refused, as words that follow the file's name; "" where it is allowed."""
     try:
-        return _fault(memoryview(model))
+        parts = list(_fields(memoryview(model)))
+        if any(field == _FUNCTIONS for field, _ in parts):
+            return "defines operators of its own"
+        graphs = [content for field, content in parts if field == _GRAPH]
+        return _fault_in_nodes(graphs[0]) if len(graphs) == 1 else "is not an ONNX model"
     except ValueError:
-        return "is no ONNX model"
-
-
-def _fault(model: memoryview) -> str:
-    graphs = [content for field, content in _fields(model) if field == _GRAPH]
-    if any(field == _FUNCTIONS for field, _ in _fields(model)):
-        return "defines operators of its own"
-    return _fault_in_nodes(graphs[0]) if len(graphs) == 1 else "is no ONNX model"
+        return "is not an ONNX model"
 
 
 def _fault_in_nodes(graph: memoryview) -> str:
-    """Look at every node; they must stand in the order in which they compute, so that none waits for itself."""
+    """Check every node; they must stand in the order in which they compute, so that none waits for itself."""
     known, nodes = {b""}, []
     for field, content in _fields(graph):
         if field == _NODE:
@@ -58,11 +52,11 @@ def _fault_in_nodes(graph: memoryview) -> str:
     for node in nodes:
         given = [bytes(name) for field, name in _fields(node) if field == _INPUT]
         if missing := [name for name in given if name not in known]:
-            return f"has an operator that needs {_shown(missing[0][:80])} before it is there"
+            return f"has an operator that needs {_shown(missing[0][:80])} before it is computed"
         known.update(bytes(name) for field, name in _fields(node) if field == _OUTPUT)
         if fault := _fault_in_node(node):
             return fault
-    return "" if nodes else "is no ONNX model"
+    return "" if nodes else "is not an ONNX model"
 
 
 def _fault_in_node(node: memoryview) -> str:
@@ -75,7 +69,7 @@ def _fault_in_node(node: memoryview) -> str:
         elif field == _ATTRIBUTE and any(inner in _SUBGRAPHS for inner, _ in _fields(value)):
             return "has a graph inside its graph, as loops and branches have"
     if domain not in (b"", b"ai.onnx"):
-        return f"uses the operator {_shown(kind)} of {_shown(domain)}, which is nobody's standard"
+        return f"uses the operator {_shown(kind)} of {_shown(domain)}, which is not a standard"
     return (
         ""
         if _text(kind) in _FORWARD.split()
@@ -84,7 +78,7 @@ def _fault_in_node(node: memoryview) -> str:
 
 
 def _text(name: bytes) -> str:
-    return name.decode("ascii", "backslashreplace")
+    return name.decode("ascii", "backslashreposition")
 
 
 def _shown(name: bytes) -> str:
@@ -95,35 +89,35 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yield number and content of the fields of a message; numbers have no content here.
 
     Raises:
-        ValueError: it is no message.
+        ValueError: it is not a message.
     """
-    place = 0
-    while place < len(message):
-        key, place = _varint(message, place)
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
         kind = key & 7
         if kind == 2:
-            size, place = _varint(message, place)
+            size, position = _varint(message, position)
         elif kind == 0:
-            end, size = _varint(message, place)[1], 0
-            place = end
+            end, size = _varint(message, position)[1], 0
+            position = end
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
         else:
             raise ValueError(f"wire type {kind}")
-        if place + size > len(message):
+        if position + size > len(message):
             raise ValueError("it ends early")
-        yield key >> 3, message[place : place + size]
-        place += size
+        yield key >> 3, message[position : position + size]
+        position += size
 
 
-def _varint(message: memoryview, place: int) -> tuple[int, int]:
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
-        if place >= len(message):
+        if position >= len(message):
             raise ValueError("it ends early")
-        byte = message[place]
-        place += 1
+        byte = message[position]
+        position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, place
+            return value, position
     raise ValueError("a number without end")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from pawsight.images.augment import augment, generator_for
 from pawsight.models.recipes import RECIPES, Recipe
-from pawsight.training.batches import augmentation_of, batches, class_weights, order_of, view
+from pawsight.training.networks import augmentation_of, batches, class_weights, order_of, view
 
 PLAIN = Recipe(method="network", backbone="", image_px=32, batch_size=4)
 LIVELY = replace(PLAIN, flip_horizontal=True, flip_vertical=True, rotation=0.2, seed=5)
@@ -26,7 +27,13 @@ def part():
 
 
 def epoch_of(part, recipe, *, epoch=0, threads=2):
-    return list(batches(*part, recipe, epoch=epoch, threads=threads))
+    order = order_of(epoch, count=len(part[1]), seed=recipe.seed)
+    rows = np.split(order, range(recipe.batch_size, len(order), recipe.batch_size))
+    made = batches(*part, recipe, epoch=epoch, threads=threads)
+    return [
+        SimpleNamespace(rows=own, pixels=pixels, labels=labels, weights=weights)
+        for own, (pixels, labels, weights) in zip(rows, made, strict=True)
+    ]
 
 
 def test_an_epoch_shows_every_picture_once_with_its_own_label_and_weight(part):

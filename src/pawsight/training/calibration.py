@@ -1,0 +1,216 @@
+"""Calibrates a trained model and adds what the user asks of its answers: temperature, detector, risk guarantee.
+
+How the threshold of an answer is chosen is in `selective`; the detector's directions and threshold in `ood_detector`;
+the decision rule that the bundle carries in `classifier.trust`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+
+from pawsight.classifier.engine import Engine
+from pawsight.classifier.trust import (
+    DetectionCount,
+    OodDetector,
+    SelectiveOptions,
+    Trust,
+    fit_temperature,
+    log_probabilities,
+    with_temperature,
+)
+from pawsight.core.errors import TrainingFailed
+from pawsight.data.folders import Found
+from pawsight.data.given_split import SplitFile
+from pawsight.data.split import Split
+from pawsight.models.graph import OOD_SCORE, ood_score, with_ood_score
+from pawsight.models.graph import with_temperature as graph_with_temperature
+from pawsight.training.context import Floats, TrainedModel, TrainingContext
+from pawsight.training.ood_detector import (
+    Rows,
+    fewest_for_detector,
+    fit_subspace,
+    ood_examples,
+    sample_rows,
+    threshold_for,
+)
+from pawsight.training.selective import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
+
+OUT_OF_FOLD, VALIDATION = "out-of-fold answers of the training part", "the validation part"
+
+
+def check_guarantee(split: Split, options: SelectiveOptions, *, has_detector: bool) -> None:
+    """Refuse a guarantee that the validation subset is too small for, whatever is learnt.
+
+    Raises:
+        TrainingFailed: even without a single wrong answer nothing could be guaranteed.
+    """
+    pictures, wanted = split.sizes["validation"], fewest_for_guarantee(options.max_error)
+    if _kept(pictures, options, has_detector) < wanted:
+        raise _too_few(pictures, f"{pictures:,}", options, has_detector)
+
+
+def check_guarantee_by_names(
+    found: Found, given: SplitFile | None, options: SelectiveOptions, *, has_detector: bool
+) -> None:
+    """Refuse such a guarantee before any picture is read, where the names of files show it.
+
+    Raises:
+        TrainingFailed: validation will be too small, however many pictures can be read.
+    """
+    likely, most = _validation_by_names(found, given)
+    if most < _needed(options, has_detector):
+        raise _too_few(likely, f"about {likely:,}", options, has_detector)
+
+
+def _validation_by_names(found: Found, given: SplitFile | None) -> tuple[int, int]:
+    """Return how many pictures validation will likely have, and how many at most."""
+    if given is not None:
+        lines = sum(placing.part == "validation" for placing in given.rows)
+        return lines, lines
+    counts = Counter(candidate.part for candidate in found.candidates)
+    if counts["train"] and counts["validation"]:
+        held_out = counts["validation"]
+        return held_out if counts["test"] else round(0.8 * held_out), held_out
+    cut = counts["train"] if counts["train"] and counts["test"] else len(found.candidates)
+    return round(0.15 * cut), math.ceil(0.17 * cut) + len(found.folders)  # rounded class by class
+
+
+def _too_few(pictures: int, number: str, options: SelectiveOptions, has_detector: bool) -> TrainingFailed:
+    noun = "picture" if pictures == 1 else "pictures"
+    share = smallest_guarantee(_kept(pictures, options, has_detector), pictures)
+    smaller = f"Type --max-error {100 * share:g}%, if that will do." if share else "Nothing can be guaranteed on them."
+    return TrainingFailed(
+        f"An error of at most {percent(options.max_error)} cannot be guaranteed on {number} validation {noun}: "
+        f"{_needed(options, has_detector):,} are needed at least.",
+        "Even if every answer were right, that could be chance with a probability above 10 %.",
+        f"{smaller} Or add pictures to validation.",
+    )
+
+
+def _needed(options: SelectiveOptions, has_detector: bool) -> int:
+    """Return the fewest validation pictures with which a guarantee is possible at all."""
+    wanted = fewest_for_guarantee(options.max_error)
+    return next(pictures for pictures in count(wanted) if _kept(pictures, options, has_detector) >= wanted)
+
+
+def _kept(pictures: int, options: SelectiveOptions, has_detector: bool) -> int:
+    """Return how many validation pictures the detector's threshold leaves to be answered."""
+    if not has_detector or pictures < fewest_for_detector(options.false_alarms):
+        return pictures
+    return math.ceil((pictures + 1) * (1 - options.false_alarms) - 1e-9) - 1
+
+
+def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedModel, Trust, int]:
+    """Return the model with its temperature, a `Trust` that names it, and how many pictures it was fitted on.
+
+    The temperature is fitted on out-of-fold logits of the training subset where there are any, else on validation where
+    epochs were compared, else it is 1.
+    """
+    temperature, source, pictures = 1.0, Trust().fitted_on, 0
+    validation = trained.probabilities.get("validation")
+    if trained.out_of_fold is not None:
+        rows, logits = trained.out_of_fold
+        temperature = fit_temperature(context.labels("train")[rows], logits)
+        source, pictures = OUT_OF_FOLD, len(rows)
+    elif validation is not None and len(validation) and context.recipe.epochs:
+        temperature = fit_temperature(context.labels("validation"), log_probabilities(validation))
+        source, pictures = VALIDATION, len(validation)
+    probabilities = trained.probabilities
+    if temperature != 1.0:
+        probabilities = {subset: with_temperature(table, temperature) for subset, table in probabilities.items()}
+    calibrated = replace(trained, graph=graph_with_temperature(trained.graph, temperature), probabilities=probabilities)
+    return calibrated, Trust(temperature=temperature, fitted_on=source), pictures
+
+
+def add_guarantee(
+    context: TrainingContext, model: TrainedModel, trust: Trust, options: SelectiveOptions
+) -> tuple[TrainedModel, Trust, str]:
+    """Return a calibrated model and its trust with a detector and a risk guarantee, and why the guarantee is missing.
+
+    The reason is empty where there is a guarantee. The model's notes say why the detector is missing.
+    """
+    labels, table = context.labels("validation"), model.probabilities["validation"]
+    graph, detector, scores, notes = _add_detector(context, model.graph, options)
+    familiar = np.ones(len(labels), bool) if detector is None else scores < detector.threshold
+    right = (table.argmax(axis=1) == labels)[familiar]
+    confidences = table.max(axis=1)[familiar]
+    guarantee = choose_threshold(confidences, right, max_error=options.max_error, pictures=len(labels))
+    if context.recipe.epochs and guarantee:
+        notes += ("the guarantee was measured on validation pictures that also chose the epoch: it may be optimistic",)
+    return (
+        replace(model, graph=graph, notes=(*model.notes, *notes)),
+        replace(trust, promise=guarantee, guard=detector),
+        "" if guarantee else _why_no_guarantee(confidences, right, options),
+    )
+
+
+def count_detections(trust: Trust, engine: Engine) -> Trust:
+    """Return a trust with how many out-of-distribution examples its detector notices."""
+    if trust.guard is None:
+        return trust
+    limit = trust.guard.threshold
+    caught = tuple(
+        DetectionCount(kind=kind, pictures=len(squares), caught=int((engine.run_all(squares)[OOD_SCORE] > limit).sum()))
+        for kind, squares in ood_examples(engine.image_px).items()
+    )
+    return replace(trust, guard=replace(trust.guard, caught=caught))
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent, e.g. 1 % or 0.5 %."""
+    return f"{100 * share:.4g} %"
+
+
+def _add_detector(
+    context: TrainingContext, graph: bytes, options: SelectiveOptions
+) -> tuple[bytes, OodDetector | None, Floats, tuple[str, ...]]:
+    """Return the graph with a detector, the detector, the score of each validation picture, and remarks."""
+    no_scores = np.zeros(0, np.float32)
+    pictures, needed = context.split.sizes["validation"], fewest_for_detector(options.false_alarms)
+    if pictures < needed:
+        why = (
+            f"{pictures:,} validation pictures cannot set a threshold with {percent(options.false_alarms)} false alarms"
+        )
+        return graph, None, no_scores, (f"no detector of unfamiliar pictures: {why}; {needed:,} can",)
+    engine = None if context.recipe.method == "probe" else context.engine(graph)
+    rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
+    has_features = context.recipe.method != "majority"
+    subspace = fit_subspace(features_by(engine, context, "train", rows)) if has_features else None
+    if subspace is None:
+        return graph, None, no_scores, ("no detector of unfamiliar pictures: this recipe has too few features for one",)
+    mean, directions = subspace
+    scores = ood_score(features_by(engine, context, "validation", np.arange(pictures)), mean, directions)
+    threshold = threshold_for(scores, options.false_alarms)
+    detector = OodDetector(
+        threshold=1.0 if threshold is None else threshold,
+        false_alarms=options.false_alarms,
+        pictures=pictures,
+        components=directions.shape[1],
+        caught=(),
+    )
+    return with_ood_score(graph, mean, directions), detector, scores, ()
+
+
+def features_by(engine: Engine | None, context: TrainingContext, subset: str, rows: Rows) -> Floats:
+    """Return the features (N, D) of rows of a subset: of an engine's graph, or the backbone's where there is none."""
+    if engine is None:
+        return context.features(subset)[rows]
+    pixels = context.pixels(subset)
+    return np.stack([outputs["features"] for _, outputs in engine.run((row, pixels[row]) for row in rows.tolist())])
+
+
+def _why_no_guarantee(confidences: Floats, right: Flags, options: SelectiveOptions) -> str:
+    """Say how many of the most confident half of the answers are wrong."""
+    most = max(fewest_for_guarantee(options.max_error), len(right) // 2)
+    first = np.argsort(-confidences, kind="stable")[:most]
+    wrong = int((~right[first]).sum())
+    verb = "is" if wrong == 1 else "are"
+    return (
+        f"{wrong:,} of the {len(first):,} most confident answers on validation {verb} wrong, so no threshold keeps an "
+        f"error of {percent(options.max_error)}; nothing is unsure, every picture gets an answer"
+    )

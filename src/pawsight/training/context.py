@@ -1,0 +1,233 @@
+"""What every training method is given and what it returns; pictures decoded once, on disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.classifier.engine import Engine, Precision, best_precision
+from pawsight.core.errors import PicturesChanged, StorageError
+from pawsight.core.machine import Machine, versions
+from pawsight.core.progress import Progress, Stopwatch
+from pawsight.core.runs import Epoch
+from pawsight.core.storage import new_folder, remove, sha256_of, sha256_of_file, write_text
+from pawsight.data.dataset import Dataset, Picture
+from pawsight.data.split import Split
+from pawsight.images.decode import DecodeSettings, Pixels
+from pawsight.images.loader import load
+from pawsight.models.recipes import Recipe
+from pawsight.training.features import FeatureSink
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+METHOD_VERSION = 4  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
+_ARRAY, _CHECKSUM = "pixels.npy", "seal.txt"
+_PIECE_BYTES = 1 << 20
+_SHOWN = 5  # names in a message
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnvironment:
+    """Where a run happens and what reports on it."""
+
+    runs: Path  # folder that holds the run folders
+    cache: Path  # folder for what can be computed again
+    machine: Machine
+    progress: Progress
+    stopwatch: Stopwatch
+    weights: Path | None = None  # file with MobileNetV2's weights, where Keras cannot download them
+    held: ExitStack = field(default_factory=ExitStack, compare=False)  # holds the run lock until it is closed
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of a network, as summaries show it."""
+
+    name: str
+    type: str
+    output: str  # shape without the batch, e.g. "158 x 158 x 32"
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """What a training method returns."""
+
+    graph: bytes  # ONNX: uint8 pictures (N, H, W, 3) -> probabilities (N, C) and features (N, D)
+    probabilities: Mapping[str, Floats]  # subset -> (N, C), for the held-out subsets that were asked for
+    parameters: tuple[int, int]  # total and trainable
+    layers: tuple[Layer, ...] = ()
+    history: tuple[Epoch, ...] = ()
+    notes: tuple[str, ...] = ()  # remarks for the reader of the result
+    precision: str = "f32"  # of the arithmetic that computed features
+    computed: int = 0  # pictures whose features were not in the cache
+    # Rows (M,) of the training subset and their logits (M, C) by models fitted without them, up to a constant a row;
+    # None where nothing was cross-validated.
+    out_of_fold: tuple[Labels, Floats] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingContext:
+    """What a training method may use. The labels of validation choose between epochs and recipes, never fit weights."""
+
+    catalog: Dataset
+    split: Split
+    recipe: Recipe
+    env: RunEnvironment
+    folder: Path  # of the run
+    held_out: tuple[str, ...]  # subsets whose probabilities are wanted
+    sink: FeatureSink | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the outputs."""
+        return self.catalog.classes
+
+    @property
+    def precision(self) -> Precision:
+        """Arithmetic of inference on this machine."""
+        return best_precision(self.env.machine)
+
+    def identity(self) -> str:
+        """Return a digest of everything that the numbers of this run depend on."""
+        weights = self.env.weights.read_bytes() if self.env.weights else b""
+        known = versions()
+        arithmetic = [known.get(name, "") for name in ("keras", "tensorflow", "tensorflow-cpu")]
+        facts = [self.recipe.to_toml(), self.split.digest, str(METHOD_VERSION), sha256_of(weights), self.precision]
+        return sha256_of("\n".join([*facts, *arithmetic]).encode())
+
+    def pictures(self, subset: str) -> list[Picture]:
+        """Return the pictures of one subset."""
+        by_name = {picture.name: picture for picture in self.catalog.pictures}
+        return [by_name[assigned.name] for assigned in self.split.part(subset)]
+
+    def labels(self, subset: str) -> Labels:
+        """Return the class indices (N,) of one subset."""
+        index = {name: number for number, name in enumerate(self.classes)}
+        return np.array([index[assigned.label] for assigned in self.split.part(subset)], dtype=np.int64)
+
+    def features(self, subset: str) -> Floats:
+        """Return the backbone's features (N, D) of one subset."""
+        if self.sink is None:
+            raise ValueError(f"the recipe {self.recipe.name} has no backbone")
+        return self.sink.features_of([assigned.sha256 for assigned in self.split.part(subset)])
+
+    def pixels(self, subset: str) -> Pixels:
+        """Return the decoded pictures of one subset, on disk (N, px, px, 3) uint8."""
+        with self.env.stopwatch.stage("decoding"):
+            return stacked_pixels(
+                self.pictures(subset),
+                DecodeSettings(image_px=self.recipe.image_px),
+                cache=self.env.cache,
+                threads=self.env.machine.cores,
+                progress=self.env.progress,
+            )
+
+    def engine(self, graph: bytes, precision: Precision | None = None) -> Engine:
+        """Compile a graph for this machine, in the arithmetic that suits it where none is named."""
+        cores = self.env.machine.cores
+        return Engine(graph, image_px=self.recipe.image_px, precision=precision or self.precision, streams=cores)
+
+    def predict_held_out(self, graph: bytes) -> dict[str, Floats]:
+        """Return the probabilities (N, C) that a finished graph gives the held-out subsets that are wanted."""
+        engine = self.engine(graph)
+        empty = np.empty((0, len(self.classes)), np.float32)
+        with self.env.stopwatch.stage("answering"):
+            return {
+                subset: engine.run_all(self.pixels(subset))["probabilities"] if self.split.part(subset) else empty
+                for subset in self.held_out
+            }
+
+
+def stacked_pixels(
+    pictures: Sequence[Picture], settings: DecodeSettings, *, cache: Path, threads: int, progress: Progress
+) -> Pixels:
+    """Return the pixels of pictures as an array on disk, decoding them where the cache has no such array.
+
+    Args:
+        pictures: N of them; the array has their order.
+        settings: how to decode.
+        cache: folder for what can be computed again; the array goes to `pixels/` in it.
+        threads: that decode.
+
+    Returns:
+        a read-only memory map (N, image_px, image_px, 3) uint8.
+
+    Raises:
+        PicturesChanged: files are no longer what was catalogued; all of them are named.
+        StorageError: the disk refused.
+    """
+    content = sha256_of("\n".join([repr(settings), *(picture.sha256 for picture in pictures)]).encode())
+    folder = cache / "pixels" / content[:20]
+    if not _is_whole(folder, content):
+        remove(folder)
+        try:
+            with new_folder(folder) as staging:
+                _decode_into(staging / _ARRAY, pictures, settings, threads, progress)
+                write_text(staging / _CHECKSUM, _checksum(staging, content))
+        except StorageError:
+            if not _is_whole(folder, content):  # else another process was quicker
+                raise
+    mapped: Pixels = np.load(folder / _ARRAY, mmap_mode="r")
+    return mapped
+
+
+def _is_whole(folder: Path, content: str) -> bool:
+    """Say whether an array is there, is the wanted one and holds what was written."""
+    try:
+        return (folder / _CHECKSUM).read_text("ascii", "replace") == _checksum(folder, content)
+    except (OSError, StorageError):
+        return False
+
+
+def _checksum(folder: Path, content: str) -> str:
+    return f"{content} {sha256_of_file(folder / _ARRAY)}\n"
+
+
+def _decode_into(
+    path: Path, pictures: Sequence[Picture], settings: DecodeSettings, threads: int, progress: Progress
+) -> None:
+    array = mapped_array(path, np.uint8, (len(pictures), settings.image_px, settings.image_px, 3))
+    changed: dict[str, str] = {}
+    with progress.stage("Decoding pictures", len(pictures), "pictures") as step:
+        files = load((picture.path for picture in pictures), settings, threads=threads)
+        for row, (picture, loaded) in enumerate(zip(pictures, files, strict=True)):
+            if loaded.decoded is None or loaded.sha256 != picture.sha256:
+                changed[picture.name] = loaded.problem or "its content is no longer what was catalogued"
+            else:
+                array[row] = loaded.decoded.pixels
+            step.advance()
+    if changed:
+        reasons = [f"{name}: {reason}" for name, reason in changed.items()]
+        more = f" and {len(reasons) - _SHOWN:,} more" if len(reasons) > _SHOWN else ""
+        raise PicturesChanged(
+            f"{'1 picture' if len(reasons) == 1 else f'{len(reasons):,} pictures'} changed while being used.",
+            f"{'; '.join(reasons[:_SHOWN])}{more}.",
+            "Type the same command again.",
+            changed=changed,
+        )
+    array.flush()
+
+
+def mapped_array(path: Path, kind: type[np.generic], shape: tuple[int, ...]) -> Any:
+    """Return a new array of zeros on disk, mapped for writing.
+
+    Its blocks are allocated first, by writing: a write into a map that finds the disk full kills the process.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": shape}
+    left = math.prod(shape) * np.dtype(kind).itemsize
+    with path.open("xb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        while left > 0:
+            left -= file.write(bytes(min(left, _PIECE_BYTES)))
+    return np.load(path, mmap_mode="r+")

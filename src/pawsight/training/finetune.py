@@ -1,0 +1,230 @@
+"""The methods `transfer` and `finetune`: a frozen network computes maps, and a part on top of it learns by gradients.
+
+OpenVINO runs the frozen part, not TensorFlow at every step: it would give the same maps for the same augmented picture
+at every epoch, so each picture is augmented VIEWS times, its maps are kept on disk, and the epochs take turns.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pawsight.classifier.engine import Engine
+from pawsight.core.runs import Epoch, best_epoch
+from pawsight.core.storage import new_file
+from pawsight.core.thread_pool import ordered_map
+from pawsight.images.decode import Pixels
+from pawsight.models.backbones import find_backbone
+from pawsight.models.efficientnet_lite import published_weights, upper_start
+from pawsight.models.keras_networks import import_keras
+from pawsight.training.context import Floats, Labels, Layer, TrainedModel, TrainingContext, mapped_array
+from pawsight.training.diagnostics import Diagnostics
+from pawsight.training.networks import (
+    Batch,
+    augmentation_of,
+    class_weights,
+    class_weights_note,
+    fit_epochs,
+    kept_epoch_note,
+    layers_of,
+    order_of,
+    seeded,
+    trainable_parameters,
+    view,
+)
+from pawsight.training.probe import Head, duplicate_groups, fit_head
+
+VIEWS = 5  # augmented versions of each training picture; see docs/experiments.md for what more of them gain
+FOLDER = "views"
+_VIEWS_NOTE = (
+    f"the frozen part saw {VIEWS} augmented views of each training picture, and the epochs took turns among them"
+)
+
+
+def train_transfer(context: TrainingContext) -> TrainedModel:
+    """Train the exercise's fourth model: two dense layers on a frozen MobileNetV2."""
+    import_keras()
+    from pawsight.models.graph import append_embedding, append_head
+    from pawsight.models.keras_networks import EMBEDDING, build_mobilenet, build_top, features_onnx
+
+    recipe, diagnostics = context.recipe, Diagnostics()
+    with seeded(recipe.seed):
+        with context.env.progress.stage("Fetching MobileNetV2's weights", None):
+            frozen = build_mobilenet(image_px=recipe.image_px, weights=context.env.weights)
+        top = build_top(frozen.output.shape[1:], classes=len(context.classes), seed=recipe.seed)
+    frozen_graph = features_onnx(frozen, image_px=recipe.image_px)
+    history = _fit_top(top, frozen_graph, context, diagnostics)
+    embedding = append_embedding(frozen_graph, *top.get_layer(EMBEDDING).get_weights())
+    graph = append_head(embedding, *top.get_layer("logits").get_weights(), classes=context.classes)
+    trainable = trainable_parameters(top)
+    return TrainedModel(
+        graph=graph,
+        probabilities=context.predict_held_out(graph),
+        parameters=(frozen.count_params() + trainable, trainable),
+        layers=(
+            Layer("mobilenet-v2", "frozen backbone", _shape(frozen.output), frozen.count_params()),
+            *layers_of(top)[1:],
+        ),
+        history=history,
+        notes=(
+            kept_epoch_note(history),
+            _VIEWS_NOTE,
+            *class_weights_note(recipe.class_weights),
+            *diagnostics.remarks,
+        ),
+        precision=context.precision,
+    )
+
+
+def train_finetune(context: TrainingContext) -> TrainedModel:
+    """Train the upper part of the probe's backbone further with small steps; keep the better of the two."""
+    import_keras()
+    from pawsight.models.efficientnet_keras import build, weights_of
+    from pawsight.models.efficientnet_onnx import write_graph
+    from pawsight.models.graph import append_head
+
+    recipe, diagnostics = context.recipe, Diagnostics()
+    features = context.features("train")
+    with context.env.stopwatch.stage("fitting"):
+        head = fit_head(
+            features,
+            context.labels("train"),
+            classes=len(context.classes),
+            folds=recipe.folds,
+            seed=recipe.seed,
+            groups=duplicate_groups(context),
+            progress=context.env.progress,
+        )
+    probe = head.probabilities(context.features("validation"))
+    backbone = find_backbone(recipe.backbone)
+    weights, middle = published_weights(backbone), upper_start(backbone)
+    with seeded(recipe.seed):
+        top = _with_head(build(backbone, recipe.image_px, weights, after=middle), head)
+    history = _fit_top(top, write_graph(backbone, recipe.image_px, weights, last=middle), context, diagnostics)
+    is_better, comparison = compare_with_probe(best_epoch(history), probe, context.labels("validation"))
+    if is_better:
+        weights = {**weights, **weights_of(backbone, top)}
+        head_weights, head_bias = top.get_layer("logits").get_weights()
+    else:
+        head_weights, head_bias = head.weights, head.bias
+    graph = write_graph(backbone, recipe.image_px, weights)
+    graph = append_head(graph, head_weights, head_bias, classes=context.classes)
+    total = backbone.parameters + (backbone.feature_dim + 1) * len(context.classes)
+    trainable = trainable_parameters(top)
+    return TrainedModel(
+        graph=graph,
+        probabilities=context.predict_held_out(graph),
+        parameters=(total, trainable),
+        layers=(
+            Layer(recipe.backbone, "frozen lower part", _shape(top.input), total - trainable),
+            *layers_of(top)[1:],
+        ),
+        history=history,
+        notes=(
+            comparison,
+            kept_epoch_note(history),
+            _VIEWS_NOTE,
+            *class_weights_note(recipe.class_weights),
+            *diagnostics.remarks,
+        ),
+        precision=context.precision,
+        computed=context.sink.computed if context.sink else 0,
+        out_of_fold=None if is_better else head.out_of_fold,
+    )
+
+
+def _with_head(upper: Any, head: Head) -> Any:
+    """Append the probe's head as a layer of logits, so that training starts where the probe ended."""
+    import keras
+
+    logits = keras.layers.Dense(head.weights.shape[1], name="logits", dtype="float32")
+    top = keras.Model(upper.input, logits(upper.output), name="top")
+    logits.set_weights([head.weights, head.bias])
+    return top
+
+
+def compare_with_probe(best: Epoch, probe: Floats, labels: Labels) -> tuple[bool, str]:
+    """Say whether fine-tuning is right more often than the probe (N, C) on validation; a tie keeps the probe."""
+    accuracy = float((probe.argmax(axis=1) == labels).mean()) if len(labels) else 0.0
+    figures = f"fine-tuned {100 * best.val_accuracy:.2f} %, probe {100 * accuracy:.2f} % on validation"
+    if best.val_accuracy > accuracy:
+        return True, f"right more often than the probe, so it is kept: {figures}"
+    return False, f"right no more often than the probe, so the probe is kept: {figures}"
+
+
+def _fit_top(top: Any, frozen: bytes, context: TrainingContext, diagnostics: Diagnostics) -> tuple[Epoch, ...]:
+    """Fit a model that takes a frozen network's maps, and remove the maps from disk."""
+    recipe = context.recipe
+    with context.env.stopwatch.stage("training"):
+        views, labels = Views(frozen, context), context.labels("train")
+        weights = class_weights(labels, classes=len(context.classes), wanted=recipe.class_weights)
+        held_out = views.of_held_out(context.pixels("validation"))
+
+        def feed(epoch: int) -> Iterator[Batch]:
+            maps = views.of_epoch(epoch)
+            order = order_of(epoch, count=len(labels), seed=recipe.seed)
+            for start in range(0, len(order), recipe.batch_size):
+                rows = order[start : start + recipe.batch_size]
+                yield maps[rows].astype(np.float32), labels[rows], weights[rows]
+
+        history = fit_epochs(top, context, feed, held_out, diagnostics)
+    shutil.rmtree(context.folder / FOLDER, ignore_errors=True)
+    return history
+
+
+class Views:
+    """The maps that a frozen network gives for augmented training pictures, computed when first asked for.
+
+    Args:
+        frozen: ONNX from pictures to maps.
+        context: of the run; the maps are in its folder until it ends.
+    """
+
+    def __init__(self, frozen: bytes, context: TrainingContext) -> None:
+        self._engine: Engine = context.engine(frozen)
+        self._context = context
+        self._pixels = context.pixels("train")
+
+    def of_epoch(self, epoch: int) -> Any:
+        """Return the maps (N, ...) float16 of the training subset as the epoch sees it, on disk."""
+        number = epoch % VIEWS
+        path = self._context.folder / FOLDER / f"{number}.npy"
+        if not path.is_file():
+            with new_file(path) as staging:
+                self._compute(staging, number)
+        return np.load(path, mmap_mode="r")
+
+    def of_held_out(self, pixels: Pixels) -> Floats:
+        """Return the maps (N, ...) of pictures that are not augmented, rounded as the views are."""
+        maps = self._engine.run_all(pixels)["features"]
+        return maps.astype(np.float16)
+
+    def _compute(self, path: Any, number: int) -> None:
+        """Compute one view of all training pictures; float16 halves the disk and is finer than the network's noise."""
+        count, array = len(self._pixels), None
+        name = f"Seeing view {number + 1} of {VIEWS}"
+        with self._context.env.progress.stage(name, count, "pictures") as step:
+            for row, outputs in self._engine.run(self._augmented(number)):
+                maps = outputs["features"]
+                if array is None:
+                    array = mapped_array(path, np.float16, (count, *maps.shape))
+                array[row] = maps
+                step.advance()
+        if array is not None:
+            array.flush()
+
+    def _augmented(self, number: int) -> Iterator[tuple[int, Pixels]]:
+        recipe = self._context.recipe
+        augmentation = augmentation_of(recipe)
+
+        def make(row: int) -> tuple[int, Pixels]:
+            return row, view(self._pixels[row], augmentation, seed=recipe.seed, epoch=number, row=row)
+
+        yield from ordered_map(make, range(len(self._pixels)), threads=self._context.env.machine.cores)
+
+
+def _shape(tensor: Any) -> str:
+    return " x ".join(str(size) for size in tensor.shape[1:])

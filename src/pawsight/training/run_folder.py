@@ -1,0 +1,161 @@
+"""The folder of a run while it is being made: opened or resumed, locked, and removed where nothing is worth keeping.
+
+A run is finished when it has its metrics, and its lock and checkpoint are gone. An unfinished one can be resumed: its
+`source.json` carries the identity of everything its numbers depend on, and only an equal run may resume it. An empty
+folder, whose process was killed before it wrote that, may be resumed by any run.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pawsight.core.errors import StorageError, TrainingFailed
+from pawsight.core.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
+from pawsight.core.storage import refusal, remove, write_json, write_text
+from pawsight.training.checkpoint import FILE as CHECKPOINT
+from pawsight.training.context import TrainingContext
+
+BUNDLE = "bundle"
+LOCK = ".lock"  # also the mark of an unfinished run: it goes when the run ends, and stays where the process was killed
+
+
+def open_run_folder(context: TrainingContext, *, resume: bool) -> Path:
+    """Return the folder of a run, with its tables written, locked until `context.env.held` closes.
+
+    Args:
+        context: of the run; its own folder is ignored.
+        resume: use the newest unfinished run with the same identity, where there is one.
+
+    Raises:
+        StorageError: another process is making the run that is to be resumed, or the disk refused.
+    """
+    folder = _resumed(context) if resume else None
+    if folder is None and resume:
+        context.env.progress.say("Resume   there is no unfinished run of this recipe on this data; starting a new one")
+    if folder is None:
+        folder = _new(context)
+    with kept_or_removed(folder):
+        _write_tables(folder, context)
+    return folder
+
+
+def _resumed(context: TrainingContext) -> Path | None:
+    """Lock the newest run that can be resumed, and remove what is half written in it."""
+    env, identity = context.env, context.identity()
+    numbered = [path for path in env.runs.glob("*") if path.name.isdecimal()] if env.runs.is_dir() else []
+    for path in sorted(numbered, key=lambda path: -int(path.name)):
+        folder = path.absolute()
+        if not _is_unfinished(folder, identity):
+            continue
+        with ExitStack() as held:
+            is_ours = acquire_lock(folder, held)
+            if not is_ours and not _is_empty(folder):
+                raise StorageError(
+                    f"Another process is training in {folder}.",
+                    "Two processes that write into one run would spoil it.",
+                    "Wait for it to end, or stop it; without --resume a new run begins.",
+                )
+            if is_ours and _is_unfinished(folder, identity):  # no process finished it in between
+                env.held.push(held.pop_all())
+                env.progress.say(f"Resume   {folder}")
+                for leftover in (folder / BUNDLE, *folder.rglob(".*.part")):  # a bundle that was not measured, too
+                    remove(leftover)
+                return folder
+    return None
+
+
+def _new(context: TrainingContext) -> Path:
+    """Make and lock a new run folder; one that another process resumes while it is empty is left to it."""
+    while True:
+        folder = new_run(context.env.runs)
+        with kept_or_removed(folder):
+            if acquire_lock(folder, context.env.held):
+                return folder
+
+
+def acquire_lock(folder: Path, until: ExitStack) -> bool:
+    """Lock a run folder until a stack of contexts closes; False where another process holds the lock.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    except OSError as error:
+        raise refusal("write", folder / LOCK, error) from error
+    until.callback(_release, lock, folder / LOCK)
+    return True
+
+
+def _release(lock: Any, file: Path) -> None:
+    """Remove the file first, so that no process waits at a file that is about to go."""
+    with suppress(PermissionError):  # Windows removes no file that is open; there releasing the lock removes it
+        file.unlink(missing_ok=True)
+    lock.release()
+
+
+@contextmanager
+def kept_or_removed(folder: Path) -> Iterator[None]:
+    """Remove a run folder when what fills it fails or is stopped, unless it has a checkpoint to resume from.
+
+    A run that a training diagnostic ended is removed too: resuming from its checkpoint would end the same way.
+    """
+    try:
+        yield
+    except TrainingFailed:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    except BaseException:
+        if not (folder / CHECKPOINT).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove what only an unfinished run needs."""
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _is_unfinished(folder: Path, identity: str) -> bool:
+    """Say whether a run with this identity can be resumed here."""
+    is_finished = (folder / METRICS).exists() and not any((folder / name).exists() for name in (CHECKPOINT, LOCK))
+    return not is_finished and (_identity_of(folder) == identity or _is_empty(folder))
+
+
+def _is_empty(folder: Path) -> bool:
+    """Say whether nothing has been written here yet."""
+    return folder.is_dir() and not any(path.name != LOCK and not path.match(".*.part") for path in folder.iterdir())
+
+
+def _identity_of(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / SOURCE).read_text(encoding="utf-8"))["identity"])
+    except (OSError, ValueError, KeyError, TypeError):  # killed before it was written: there is nothing to resume
+        return ""
+
+
+def _write_tables(folder: Path, context: TrainingContext) -> None:
+    """Write what is known before training; the identity comes first, so that a run killed here is found again."""
+    catalog = context.catalog
+    write_json(folder / SOURCE, {"root": str(catalog.root.absolute()), "identity": context.identity()})
+    write_text(folder / RECIPE, context.recipe.to_toml())
+    split = [(assigned.name, assigned.sha256, assigned.label, assigned.part) for assigned in context.split.assigned]
+    write_table(folder / SPLITS, ("path", "sha256", "label", "part"), split)
+    used = [
+        (picture.name, picture.label, picture.sha256, facts.width, facts.height, facts.format, "")
+        for picture in catalog.pictures
+        for facts in [picture.facts]
+    ]
+    unused = [(file.name, "", "", "", "", "", file.reason) for file in catalog.left_out]
+    header = ("path", "label", "sha256", "width", "height", "format", "left_out")
+    write_table(folder / CATALOG, header, [*used, *unused])

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 
 import pawsight
 from pawsight.cli import cli
-from pawsight.commands.audit import told
-from pawsight.commands.inspect import inspect, summary
+from pawsight.commands.inspect import inspect, summary, told
 from pawsight.core.errors import WrongUsage
 from pawsight.data.findings import found
 

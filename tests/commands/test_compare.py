@@ -15,7 +15,7 @@ from syrupy.assertion import SnapshotAssertion
 from pawsight.cli import cli
 from pawsight.commands import compare as job
 from pawsight.commands.compare import compare, summary
-from pawsight.commands.sealed import looks_at_test
+from pawsight.commands.run_split import looks_at_test
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.evaluation.compare import holm
 from pawsight.reports.answer_table import AnswerTable

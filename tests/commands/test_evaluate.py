@@ -14,7 +14,7 @@ import pytest
 from pawsight.classifier.trust import Guard, Trust
 from pawsight.commands import evaluate as job
 from pawsight.commands.evaluate import EvaluateReport, evaluate, summary
-from pawsight.commands.sealed import HeldOut
+from pawsight.commands.run_split import HeldOut
 from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.core.progress import SILENT
 from pawsight.data.finder import Candidate, LeftOut
@@ -32,7 +32,7 @@ def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):
 
 
 def test_the_test_part_is_measured_when_asked_for_and_the_look_is_counted(own_run, warm):
-    from pawsight.commands.sealed import looks_at_test
+    from pawsight.commands.run_split import looks_at_test
 
     report = evaluate(own_run, test=True)
     assert report.part == "test"

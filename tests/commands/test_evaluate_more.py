@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from pawsight.commands.evaluate import evaluate, summary
-from pawsight.commands.learning_curve import CurveReport, curve_lines
-from pawsight.commands.slices import slice_lines, slice_remarks
+from pawsight.commands.evaluate import CurveReport, curve_lines, evaluate, slice_lines, slice_remarks, summary
 from pawsight.core.errors import WrongUsage
 from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.report import aligned

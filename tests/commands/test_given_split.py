@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from pawsight.commands.given_split import given_split
 from pawsight.commands.inspect import inspect
+from pawsight.commands.run_split import given_split
 from pawsight.core.errors import BadCatalog, WrongUsage
 
 

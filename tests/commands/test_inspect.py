@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pawsight.commands.audit import AuditFiles
-from pawsight.commands.inspect import InspectReport, count_sentence, inspect, summary
+from pawsight.commands.inspect import AuditFiles, InspectReport, count_sentence, inspect, summary
 from pawsight.core.errors import NoPictures
 from pawsight.data.findings import found
 

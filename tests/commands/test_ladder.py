@@ -14,7 +14,7 @@ import pytest
 
 from pawsight.commands import ladder as room
 from pawsight.commands.ladder import ladder, summary
-from pawsight.commands.sealed import looks_at_test
+from pawsight.commands.run_split import looks_at_test
 from pawsight.core.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.core.progress import Silent
 from pawsight.core.runs import read_table

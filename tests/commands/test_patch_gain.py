@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pawsight.commands.patch_gain import gain_from_patch, spoken
 from pawsight.commands.train import _gain
+from pawsight.commands.train_report import gain_from_patch, spoken
 from pawsight.core.runs import write_table
 from pawsight.data.patch import Patch
 from pawsight.data.split import Assigned

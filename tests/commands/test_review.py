@@ -18,9 +18,9 @@ from PIL import Image
 
 from pawsight.cli import cli, decide
 from pawsight.commands import review as module
-from pawsight.commands import review_board
-from pawsight.commands.patch_gain import spoken
+from pawsight.commands import review as review_board
 from pawsight.commands.review import ReviewReport, check_page, decisions_of, open_page, review, summary
+from pawsight.commands.train_report import spoken
 from pawsight.commands.train_report import summary as train_summary
 from pawsight.core.errors import BadCatalog, DataError, MissingExtra, WrongUsage
 from pawsight.data.finder import LeftOut

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from pawsight.commands.sealed import count_look, held_out, looks_at_test
+from pawsight.commands.run_split import count_look, held_out, looks_at_test
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.runs import write_table
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from syrupy.assertion import SnapshotAssertion
 
-from pawsight.commands.slices import slice_lines, slice_remarks
+from pawsight.commands.evaluate import slice_lines, slice_remarks
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.report import aligned
 from pawsight.evaluation.slices import Judged, Slice, SliceKey, measure_slices

@@ -13,8 +13,7 @@ import pytest
 
 from pawsight.classifier.trust import Trust
 from pawsight.commands.train import train
-from pawsight.commands.train_report import TrainReport, summary
-from pawsight.commands.trust_report import TrustReport
+from pawsight.commands.train_report import TrainReport, TrustReport, summary
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.findings import found
 from pawsight.data.patched import PatchOutcome

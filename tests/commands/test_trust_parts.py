@@ -11,8 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pawsight.cli import cli
-from pawsight.commands.report import report
-from pawsight.commands.trust_parts import QUICK, WITHOUT_BACKBONE, complete, lacking
+from pawsight.commands.report import QUICK, WITHOUT_BACKBONE, complete, lacking, report
 
 PARTS = ["slices", "suspects", "learning_curve"]
 FILES = ("slices.json", "suspects.json", "learning_curve.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pawsight.classifier.trust import Promise, Trust
-from pawsight.commands.trust_report import TrustReport
+from pawsight.commands.train_report import TrustReport
 
 PROMISE = Promise(
     max_error=0.05,

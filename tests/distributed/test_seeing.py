@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from pawsight.classifier.engine import Engine
 from pawsight.cli import cli
-from pawsight.commands import seeing as room
-from pawsight.commands.seeing import SeenByPool
+from pawsight.commands import ray_features as room
+from pawsight.commands.ray_features import SeenByPool
 from pawsight.commands.train import train
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.commands.sealed import held_out
+from pawsight.commands.run_split import held_out
 from pawsight.core.errors import StorageError
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Stopwatch

@@ -204,6 +204,7 @@ def test_every_verb_has_help_json_and_quiet(typed, name):
 def test_help_lists_every_verb_and_what_to_start_with(typed):
     result = typed("--help")
     assert all(f"  {name} " in result.stdout for name in COMMANDS)
+    assert "..." not in result.stdout.split("Commands:")[1]  # no first sentence is cut
     assert "Start with: pawsight train sample" in result.stdout
 
 

@@ -62,7 +62,7 @@ def cli() -> None:
 @click.option(
     "--max-error",
     type=PERCENT,
-    help="Largest share of wrong answers, e.g. 1%; pictures that would exceed it are not answered.",
+    help="Largest share of answered pictures that may be wrong, e.g. 1%; unsure pictures are not answered.",
 )
 @click.option(
     "--false-alarms",

@@ -210,12 +210,16 @@ def open_page(
     board, files = board_of(report)
     desk = Desk(board, files, report.run / PATCH, decisions_of(report.run))
     serve_review(desk, port=port, ready=ready, stop=stop)
-    decisions = desk.decisions
+    return decision_lines(desk.decisions, report.run)
+
+
+def decision_lines(decisions: Sequence[Decision], run: Path) -> list[str]:
+    """Return what was decided, and the command to type next."""
     if not decisions:
         return ["Nothing was decided."]
     counted = Counter(decision.action for decision in decisions)
     counts = ", ".join(f"{counted[action]:,} {past}" for action, past in _PAST.items() if counted[action])
-    file = os.path.relpath(report.run / PATCH)
+    file = os.path.relpath(run / PATCH)
     return [f"{len(decisions):,} decisions ({counts}) are in {file}.", f"Next: pawsight train DATA --patch {file}"]
 
 

@@ -161,13 +161,13 @@ def train(
 
 def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwatch) -> TrainReport:
     """Train a recipe on a source that is already there, measure it and write the run's tables."""
-    from pawsight.training import run as training_run
     from pawsight.training.folder import clear_scaffolding, kept_or_cleared
     from pawsight.training.material import Workplace
+    from pawsight.training.run import train as train_run
 
     place = Workplace(options.runs, cache_folder(), this_machine(), log, stopwatch, options.weights)
     with place.held, ExitStack() as stack:
-        outcome = training_run.train(
+        outcome = train_run(
             source,
             options.recipe,
             place,

@@ -136,9 +136,10 @@ def _warnings(report: TrainReport) -> list[str]:
         lines.append(f"Left out    {len(left_out):,} file{'s' if len(left_out) != 1 else ''}: {text}; see catalog.csv")
     if straddling:
         first = " = ".join(straddling[0][:2])
+        noun = "picture is" if len(straddling) == 1 else "pictures are"
         lines.append(
-            f"WARNING     {len(straddling):,} pictures look the same in two subsets, so the scores below are too high;"
-            f" the first: {first}. pawsight inspect lists them all"
+            f"WARNING     {len(straddling):,} {noun} in two subsets, the same or nearly so. The scores below are too"
+            f" high; the first: {first}. pawsight inspect lists them all"
         )
     unmeasured = unmeasured_sentence(
         report.catalog.classes, [picture.label for picture in report.split.part("validation")]

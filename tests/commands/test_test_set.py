@@ -134,7 +134,7 @@ def test_a_ladder_lets_the_chosen_rung_alone_answer_to_the_test_part(warm, tmp_p
     from pawsight.commands.ladder import ladder
 
     runs = tmp_path / "runs"
-    outcome = ladder(warm.data, recipes=["majority"], runs=runs)
+    outcome = ladder(warm.data, recipes=["majority"], out=runs)
     assert outcome.report.test is not None
     with (runs / "001" / "predictions.csv").open(newline="") as file:
         assert {row["part"] for row in csv.DictReader(file)} == {"validation"}

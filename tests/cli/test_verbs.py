@@ -59,7 +59,7 @@ def test_ladder_json_is_one_object_with_what_was_promised(drawings, tmp_path):
 def test_ladder_tells_people_and_quiet_tells_only_the_result(drawings, tmp_path):
     loud = typed("ladder", drawings, "--recipes", " majority , majority", "--out", tmp_path / "loud")
     assert loud.stderr.startswith("Machine  ")
-    assert "Rung     majority" in loud.stderr
+    assert "Recipe   majority" in loud.stderr
     assert loud.stdout.splitlines()[-1].startswith("Report: ")
     quiet = typed("ladder", drawings, "--recipes", "majority", "--out", tmp_path / "quiet", "--quiet")
     assert quiet.stderr == ""

@@ -210,7 +210,7 @@ def test_a_name_that_is_no_utf8_has_its_row(colour_bundle, pictures, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"engine": "local", "actors": 2}, "--actors and --ray-address are for Ray"),
+        ({"engine": "local", "actors": 2}, "--actors and --ray-address need Ray"),
         ({"engine": "spark"}, "There is no engine 'spark'"),
         ({"out": "s3://bucket/out"}, "--out cannot be 's3://bucket/out'"),
         ({"out": ""}, "--out cannot be ''"),

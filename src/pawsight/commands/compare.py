@@ -104,7 +104,12 @@ def compare(
     tables = [_answers(rung, name, part) for rung, name in zip(rungs, names, strict=True)]
     common = shared(tables)
     if not common[0].answered:
-        raise _nothing_shared(names, part)
+        raise WrongUsage(
+            f"{', '.join(names[:-1])} and {names[-1]} share no {part} picture.",
+            "They were trained on different data or with different splits.",
+            f"Train them on one split, e.g. pawsight train DATA --split {names[0]}, or measure both on new pictures: "
+            f"pawsight evaluate {names[-1]} DATA",
+        )
     looks = tuple(count_look(folder) for folder in folders) if test else ()
     with progress.stage("Comparing", len(rungs), "runs") as step:
         compared = []
@@ -155,15 +160,6 @@ def _answers(rung: Rung, name: str, part: str) -> AnswerTable:
             f"Leave out --test to compare on validation, or train it by itself: {command}",
         )
     return table
-
-
-def _nothing_shared(names: Sequence[str], part: str) -> WrongUsage:
-    return WrongUsage(
-        f"{', '.join(names[:-1])} and {names[-1]} share no {part} picture.",
-        "They were trained on different data or on different splits of it.",
-        f"Train them on one split, e.g. pawsight train DATA --split {names[0]}, or measure both on new pictures: "
-        f"pawsight evaluate {names[-1]} DATA",
-    )
 
 
 def _pairs(names: Sequence[str], tables: Sequence[AnswerTable]) -> tuple[Pair, ...]:

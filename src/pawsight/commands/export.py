@@ -83,7 +83,13 @@ def export(
     targets = chosen(names, int8=int8)
     place = Path(run).expanduser()
     folder = run_of(place)
-    target = Path(out).expanduser() if out is not None else _default(folder, place)
+    if out is None and folder is None:
+        raise WrongUsage(
+            f"{place} is a bundle without its run, so it has no folder for exports.",
+            "Nothing may be added to the folder of a bundle.",
+            f"Type for example: pawsight export {place} --to onnx --out exports",
+        )
+    target = Path(out).expanduser() if out is not None else (folder or place) / FOLDER
     check_places(targets, target, int8=int8)
     runtime = None if browser_runtime is None else Path(browser_runtime).expanduser()
     bundle = read_bundle(place)
@@ -97,16 +103,6 @@ def run_of(place: Path) -> Path | None:
     """Return the run that a bundle lies in, None for a bundle alone."""
     bundle = find_bundle(place)
     return bundle.parent if (bundle.parent / METRICS).is_file() else None
-
-
-def _default(run: Path | None, place: Path) -> Path:
-    if run is None:
-        raise WrongUsage(
-            f"{place} is a bundle without its run, so it has no folder for exports.",
-            "Nothing may be added to the folder of a bundle.",
-            f"Type for example: pawsight export {place} --to onnx --out exports",
-        )
-    return run / FOLDER
 
 
 def _reduced(
@@ -168,13 +164,14 @@ def _export_json(export: Exported) -> dict[str, Any]:
 def summary(report: ExportReport) -> list[str]:
     """Return the report as lines of text."""
     rows = [["export", "opens", "MB", "largest difference", "labels flipped", "s to load"]]
-    for one in report.exports:
-        opens = f"{one.folder.name}/{TARGETS[one.target].file}"
-        sat = one.sitting
-        told = ["-", "-", "-"] if sat is None else [
-            f"{sat.difference:.1e}", f"{sat.flips} of {sat.pictures}", f"{sat.load_seconds:.2f}"
-        ]  # fmt: skip
-        rows.append([f"{one.target} {one.precision}" if sat else one.target, opens, f"{one.size / 1e6:.1f}", *told])
+    for export in report.exports:
+        name, figures = export.target, ["-", "-", "-"]
+        if export.sitting is not None:
+            test = export.sitting
+            name = f"{export.target} {export.precision}"
+            figures = [f"{test.difference:.1e}", f"{test.flips} of {test.pictures}", f"{test.load_seconds:.2f}"]
+        opens = f"{export.folder.name}/{TARGETS[export.target].file}"
+        rows.append([name, opens, f"{export.size / 1e6:.1f}", *figures])
     lines = [*aligned(rows, left=2), f"Written to {report.out}; pawsight.json in each folder says how to use it."]
     return [*lines, *_int8_lines(report.int8)] if report.int8 else lines
 

@@ -98,7 +98,7 @@ def ladder(
             given=given,
             data=os.fspath(data),
         )
-        log.say(f"Rung     {options.recipe}")
+        log.say(f"Recipe   {options.recipe}")
         try:
             report = train_on(source, options, log, Stopwatch())
         except (MissingExtra, WeightsUnavailable, TrainingFailed) as error:

@@ -114,20 +114,18 @@ def summary(report: PreviewReport) -> list[str]:
     hidden = len(report.counts) - len(report.shown)
     cut = f", {hidden:,} more {'class is' if hidden == 1 else 'classes are'} not shown" if hidden else ""
     out = report.out.relative_to(Path.cwd()) if report.out.is_relative_to(Path.cwd()) else report.out
+    left_out = []
+    if report.left_out:
+        noun = "1 file is" if report.left_out == 1 else f"{report.left_out:,} files are"
+        left_out = [f"{noun} left out; see pawsight inspect."]
     return [
         count_sentence(report.counts),
         f"Always answering {report.commonest} would be right {100 * report.baseline:.1f} % of the time.",
-        *_told_left_out(report.left_out),
+        *left_out,
         f"{out / GRID}: pictures of each class{cut}",
         f"{out / FLIPS}: the four flips of one of them",
         f"{out / ROTATIONS}: random rotations of the same",
     ]
-
-
-def _told_left_out(files: int) -> list[str]:
-    if files < 2:
-        return ["1 file is left out; pawsight inspect names it."] * files
-    return [f"{files:,} files are left out; pawsight inspect names them."]
 
 
 def _chosen(catalog: Catalog, counts: Mapping[str, int], seed: int) -> dict[str, list[Picture]]:

@@ -83,7 +83,9 @@ def serve(
         token=token,
         hosts=_hosts(host, allow_host),
     )
-    serving = _serving(run, listener, host, token=bool(token))
+    port = listener.getsockname()[1]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    serving = Serving(os.fspath(run), url, host, port, os.getpid(), bool(token))
     _introduce(serving, progress)
     ready(serving)
     serve_here(listener, settings)
@@ -154,12 +156,6 @@ def _hosts(host: str, allowed: Sequence[str]) -> tuple[str, ...]:
 
     named = {name.lower() for name in allowed}
     return tuple(sorted({host, *LOOPBACK_NAMES, *named} if _is_loopback(host) else named))
-
-
-def _serving(run: str | os.PathLike[str], listener: socket.socket, host: str, *, token: bool) -> Serving:
-    port = listener.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    return Serving(os.fspath(run), f"http://{shown}:{port}/", host, port, os.getpid(), token)
 
 
 def _introduce(serving: Serving, progress: Progress) -> None:

@@ -130,7 +130,7 @@ def test_ray_told_to_end_ends_in_order_and_can_be_resumed(colour_bundle, long_li
     process.send_signal(signal.SIGTERM)
     out, said = process.communicate(timeout=60)
     assert (process.returncode, out) == (143, "")
-    assert said.startswith("pawsight: stopped by the system;")
+    assert said.startswith("pawsight: stopped by the system.")
     assert said.count("\n") == 1
     assert list((tmp_path / "temporary").iterdir()) == []
     assert predict_to(colour_bundle, [long_list], tmp_path / "out", resume=True).tally.pictures == 4000

@@ -63,7 +63,7 @@ def measure(folder: Path, place: Path, rounds: int) -> dict:
     for number in range(rounds):
         cache = place / f"cache{number}"
         before = run([sys.executable, "-c", DECODE, str(folder)], cache)
-        audit = [str(PAWSIGHT), "inspect", str(folder), "--report", "--target", str(place / "audit")]
+        audit = [str(PAWSIGHT), "inspect", str(folder), "--report", "--out", str(place / "audit")]
         ran = run([*audit, "--json", "--quiet"], cache)
         after = run([sys.executable, "-c", DECODE, str(folder)], cache)
         warm = run([*audit, "--json", "--quiet"], cache).seconds

@@ -59,7 +59,7 @@ class Place:
 
     def train(self, data: Path) -> tuple[float, dict]:
         """Train with the default recipe; returns the seconds of the whole process and the report."""
-        ran = run([PAWSIGHT, "train", data, "--runs", self.runs, "--json", "--quiet"], self.cache)
+        ran = run([PAWSIGHT, "train", data, "--out", self.runs, "--json", "--quiet"], self.cache)
         return ran.seconds, json.loads(ran.out)
 
     def fresh(self, mark: str) -> Path:

@@ -59,7 +59,7 @@ def ours(folder: Path, model: int, epochs: int, weights: str | None) -> dict:
     number = VIEWS + 2 if model == 4 else epochs
     with tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "pawsight", "train", str(folder), "--recipe", RECIPES[model], "--quiet"]
-        command += ["--epochs", str(number), "--runs", f"{place}/runs", "--json"]
+        command += ["--epochs", str(number), "--out", f"{place}/runs", "--json"]
         command += ["--weights", weights] if weights and model == 4 else []
         out, cpu = run(command, {"PAWSIGHT_CACHE": f"{place}/cache"})
         report = json.loads(out)

@@ -23,7 +23,7 @@ import numpy as np
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.commands.export import export
-from pawsight.commands.sealed import held_out
+from pawsight.commands.run_split import held_out
 from pawsight.core.machine import this_machine
 from pawsight.evaluation.report import aligned
 from pawsight.exports.export_context import EXACT, REDUCED

@@ -155,11 +155,11 @@ class Trained:
         """Train the same recipe on other data, or the same."""
         from pawsight.commands.train import train
 
-        return train(data, backbone=BACKBONE, image_px=BACKBONE_PX, runs=runs, **options)
+        return train(data, backbone=BACKBONE, image_px=BACKBONE_PX, out=runs, **options)
 
     def typed(self, data: Path, runs: Path, *more: str) -> list[str]:
         """Return what to type for the same."""
-        recipe = ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX), "--runs", str(runs)]
+        recipe = ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX), "--out", str(runs)]
         return ["train", str(data), *recipe, *more]
 
 
@@ -179,7 +179,7 @@ def trained(drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
         report = train(
-            drawings, backbone=BACKBONE, image_px=BACKBONE_PX, runs=place / "runs", progress=(listener := Listener())
+            drawings, backbone=BACKBONE, image_px=BACKBONE_PX, out=place / "runs", progress=(listener := Listener())
         )
     made = written_in(report.run)
     yield Trained(report, drawings, place / "cache", tuple(listener.lines))

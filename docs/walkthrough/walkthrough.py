@@ -143,7 +143,7 @@ def told_by(folder):
     """Return a report over the finished runs on this very split, from the lowest rung up."""
     found = finished(folder)
     mine = [found[name, SEED] for name in ORDER if (name, SEED) in found]
-    return pawsight.report([one.folder for one in mine if one.digest == look.split.digest], target=mkdtemp())
+    return pawsight.report([one.folder for one in mine if one.digest == look.split.digest], out=mkdtemp())
 
 
 # %%

@@ -4,7 +4,7 @@
     report = pawsight.train("photos/")
     answers = pawsight.load(report.run).predict(["cat.jpg"])
 
-Enters: what the caller names. Leaves: the public names below; each is loaded when it is first used.
+The public names are below; each is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -58,42 +58,32 @@ if TYPE_CHECKING:
     from pawsight.models.recipes import Recipe
     from pawsight.reports.ladder_report import LadderReport
 
-_HOMES = {
-    "CompareReport": ("pawsight.commands.compare", "CompareReport"),
-    "EvaluateReport": ("pawsight.commands.evaluate", "EvaluateReport"),
-    "Explained": ("pawsight.commands.explain", "Explained"),
-    "ExportReport": ("pawsight.commands.export", "ExportReport"),
-    "InspectReport": ("pawsight.commands.inspect", "InspectReport"),
-    "LadderOutcome": ("pawsight.commands.ladder", "LadderOutcome"),
-    "LadderReport": ("pawsight.reports.ladder_report", "LadderReport"),
-    "PawsightError": ("pawsight.core.errors", "PawsightError"),
-    "Prediction": ("pawsight.classifier.predictor", "Prediction"),
-    "Predictor": ("pawsight.classifier.predictor", "Predictor"),
-    "PreviewReport": ("pawsight.commands.preview", "PreviewReport"),
-    "Recipe": ("pawsight.models.recipes", "Recipe"),
-    "ReviewReport": ("pawsight.commands.review", "ReviewReport"),
-    "TrainReport": ("pawsight.commands.train_report", "TrainReport"),
-    "compare": ("pawsight.commands.compare", "compare"),
-    "evaluate": ("pawsight.commands.evaluate", "evaluate"),
-    "explain": ("pawsight.commands.explain", "explain"),
-    "export": ("pawsight.commands.export", "export"),
-    "inspect": ("pawsight.commands.inspect", "inspect"),
-    "ladder": ("pawsight.commands.ladder", "ladder"),
-    "load": ("pawsight.classifier.predictor", "load_predictor"),
-    "preview": ("pawsight.commands.preview", "preview"),
-    "report": ("pawsight.commands.report", "report"),
-    "review": ("pawsight.commands.review", "review"),
-    "train": ("pawsight.commands.train", "train"),
+_NAMES = {  # module -> public names that it defines
+    "pawsight.classifier.predictor": ("Prediction", "Predictor", "load"),
+    "pawsight.commands.compare": ("CompareReport", "compare"),
+    "pawsight.commands.evaluate": ("EvaluateReport", "evaluate"),
+    "pawsight.commands.explain": ("Explained", "explain"),
+    "pawsight.commands.export": ("ExportReport", "export"),
+    "pawsight.commands.inspect": ("InspectReport", "inspect"),
+    "pawsight.commands.ladder": ("LadderOutcome", "ladder"),
+    "pawsight.commands.preview": ("PreviewReport", "preview"),
+    "pawsight.commands.report": ("report",),
+    "pawsight.commands.review": ("ReviewReport", "review"),
+    "pawsight.commands.train": ("train",),
+    "pawsight.commands.train_report": ("TrainReport",),
+    "pawsight.core.errors": ("PawsightError",),
+    "pawsight.models.recipes": ("Recipe",),
+    "pawsight.reports.ladder_report": ("LadderReport",),
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'pawsight' has no attribute {name!r}")
     from importlib import import_module
 
-    module, attribute = _HOMES[name]
-    return getattr(import_module(module), attribute)
+    return getattr(import_module(_MODULES[name]), "load_predictor" if name == "load" else name)
 
 
 def __dir__() -> list[str]:

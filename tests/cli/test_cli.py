@@ -205,6 +205,7 @@ def test_every_verb_has_help_json_and_quiet(typed, name):
 def test_help_lists_every_verb_and_what_to_start_with(typed):
     result = typed("--help")
     assert all(f"  {name} " in result.stdout for name in COMMANDS)
+    assert "..." not in result.stdout.split("Commands:")[1]  # no first sentence is cut
     assert "Start with: pawsight train sample" in result.stdout
 
 
@@ -305,7 +306,7 @@ def test_a_share_that_makes_no_sense_is_wrong_usage(typed, share):
 
 @pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("1 %", 0.01), ("0.5%", 0.005), ("0.02", 0.02)])
 def test_a_share_may_be_typed_as_per_cent_or_as_a_number(text, share):
-    from pawsight.cli.manners import PERCENT
+    from pawsight.cli.options import PERCENT
 
     assert PERCENT.convert(text, None, None) == pytest.approx(share)
 
@@ -317,7 +318,7 @@ def test_a_promise_on_too_few_pictures_says_how_many_are_needed(typed, warm, tmp
 
 
 def test_values_that_are_numbers_already_are_taken_as_they_are():
-    from pawsight.cli.manners import DURATION, PERCENT
+    from pawsight.cli.options import DURATION, PERCENT
 
     assert DURATION.convert(90.0, None, None) == DURATION.convert("1.5m", None, None) == 90.0
     assert PERCENT.convert(0.01, None, None) == PERCENT.convert("1%", None, None) == 0.01

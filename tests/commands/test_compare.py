@@ -7,18 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from syrupy.assertion import SnapshotAssertion
 
 from pawsight.cli import cli
-from pawsight.commands import compare as job
 from pawsight.commands.compare import compare, summary
-from pawsight.commands.sealed import looks_at_test
+from pawsight.commands.run_split import looks_at_test
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.evaluation.compare import holm
-from pawsight.reports.answer_table import AnswerTable
 
 
 @pytest.fixture
@@ -83,12 +80,6 @@ def test_a_tie_says_how_many_more_pictures_would_settle_it(make: Any) -> None:
     assert pair.gain.verdict == "tie"
     assert pair.more_pictures
     assert f" {pair.more_pictures:,} " in summary(made)[-1]
-
-
-def test_a_table_without_pictures_is_no_measurement() -> None:
-    empty = AnswerTable(("cats", "dogs"), (), np.empty((0, 2)))
-    with pytest.raises(ValueError):
-        job._measured(empty, seed=0)
 
 
 def test_only_shared_pictures_are_compared(make: Any) -> None:

@@ -140,8 +140,8 @@ def test_little_memory_and_a_full_disk_are_told(monkeypatch):
     monkeypatch.setattr(room, "this_machine", lambda: replace(this_machine(), memory_gib=1.0))
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(2**30, 2**29, 2**29))
-    assert finding("Memory").fix == "Training wants 2 GiB; close other programs."
-    assert finding("Disk").fix == "Make room, or set PAWSIGHT_CACHE to a folder on another disk."
+    assert finding("Memory").fix == "Training needs 2 GiB; close other programs."
+    assert finding("Disk").fix == "Free some space, or set PAWSIGHT_CACHE to a folder on another disk."
 
 
 def test_the_arithmetic_is_said(monkeypatch):

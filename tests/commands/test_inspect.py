@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from pawsight.commands.audit import AuditFiles
-from pawsight.commands.inspect import InspectReport, count_sentence, inspect, summary
-from pawsight.core.errors import NoPictures
-from pawsight.data.audit import Finding
+import pawsight
+from pawsight.cli import cli
+from pawsight.commands.inspect import AuditFiles, InspectReport, count_sentence, finding_lines, inspect, summary
+from pawsight.core.errors import NoPictures, WrongUsage
+from pawsight.data.audit import Finding, found
 
 
 @pytest.fixture
@@ -73,3 +76,115 @@ def test_a_folder_without_pictures_is_told(tmp_path):
     (tmp_path / "dogs" / "1.txt").write_text("hello")
     with pytest.raises(NoPictures, match=re.escape(str(tmp_path))):
         inspect(tmp_path)
+
+
+# `inspect --report`: what is said of the findings, and the two files about them
+
+
+@pytest.fixture
+def mixed(drawings, tmp_path):
+    """The drawings with a picture of a cat among the dogs, too, and a file that is no picture."""
+    folder = shutil.copytree(drawings, tmp_path / "photos")
+    shutil.copy(min((folder / "train" / "cats").iterdir()), folder / "train" / "dogs" / "twin.png")
+    (folder / "train" / "dogs" / "note.txt").write_text("hello")
+    return folder
+
+
+def state(folder):
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_findings_are_in_the_report_and_its_json(mixed):
+    report = inspect(mixed)
+    plain = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert plain["findings"] == [one.to_json() for one in report.findings]
+    assert set(plain["findings"][0]) == {"path", "problem", "value", "severity"}
+    problems = {(one["path"], one["problem"], one["severity"]) for one in plain["findings"]}
+    assert ("train/dogs/twin.png", "two-labels", "high") in problems
+    assert ("train/dogs/note.txt", "unreadable", "medium") in problems
+    assert any("train/dogs/twin.png" in group for group in plain["duplicates"])
+    assert (plain["report"], plain["table"]) == (None, None)
+
+
+def test_with_a_target_two_files_are_written_and_nothing_of_the_user_s_is_touched(mixed, tmp_path):
+    before = state(mixed)
+    report = inspect(mixed, out=tmp_path / "audit")
+    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["audit.csv", "audit.html"]
+    assert (report.files.csv, report.files.html) == (tmp_path / "audit/audit.csv", tmp_path / "audit/audit.html")
+    with report.files.csv.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["path"], row["problem"], row["value"], row["severity"]) for row in rows] == [
+        (one.path, one.problem, str(one.value), one.severity) for one in report.findings
+    ]
+    assert "train/dogs/twin.png" in report.files.html.read_text(encoding="utf-8")
+    assert state(mixed) == before
+
+
+def test_a_second_look_replaces_the_first_and_says_the_same(mixed, tmp_path):
+    first = inspect(mixed, out=tmp_path / "audit")
+    page, table = first.files.html.read_bytes(), first.files.csv.read_bytes()
+    second = inspect(mixed, out=tmp_path / "audit")
+    assert (second.files.html.read_bytes(), second.files.csv.read_bytes()) == (page, table)
+
+
+def test_without_a_target_nothing_is_written(mixed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    assert pawsight.inspect(mixed).files is None
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_target_among_the_pictures_is_refused_before_anything_is_read(mixed):
+    with pytest.raises(WrongUsage) as refused:
+        inspect(mixed, out=mixed / "audit")
+    assert str(mixed / "audit") in refused.value.what
+    assert f"--out {mixed.parent / 'audit'}" in refused.value.fix
+    assert not (mixed / "audit").exists()
+
+
+def test_a_target_that_is_a_file_is_refused(mixed, tmp_path):
+    (tmp_path / "audit").write_text("mine")
+    with pytest.raises(WrongUsage, match="--out audit-2") as refused:
+        inspect(mixed, out=tmp_path / "audit")
+    assert str(tmp_path / "audit") in refused.value.what
+    assert (tmp_path / "audit").read_text() == "mine"
+
+
+def test_people_get_the_counts_worst_first_and_where_the_files_are(mixed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = summary(inspect(mixed, out="audit"))
+    order = [
+        line.split()[0] for line in lines if line.startswith("  ") and line.split()[0] in ("high", "medium", "low")
+    ]
+    assert order == sorted(order, key=("high", "medium", "low").index)
+    assert "high" in order
+    assert any("train/dogs/note.txt" in line for line in lines)
+    assert "audit/audit.html" in lines[-1]
+    assert "audit/audit.csv" in lines[-1]
+
+
+def test_counts_of_problems_are_told_and_shortcuts_explained(snapshot):
+    findings = [
+        found("dogs", "shortcut-format", "PNG: 100 % of dogs, 0 % of the rest (Cramér's V 1.00)"),
+        *(found(f"cats/{number}.jpg", "dark", 12.0) for number in range(1_200)),
+    ]
+    assert "\n".join(finding_lines(findings)) == snapshot
+    assert finding_lines([]) == snapshot
+
+
+@pytest.mark.parametrize("words", [["--report"], ["--report", "--out", "elsewhere"], ["--out", "elsewhere"]])
+def test_typed_it_says_where_the_files_are(mixed, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["inspect", str(mixed), "--quiet", *words])
+    assert result.exit_code == 0, result.output
+    folder = "elsewhere" if "--out" in words else "audit"
+    assert f" {folder}/audit.html" in result.stdout
+    assert (tmp_path / folder / "audit.csv").is_file()
+
+
+def test_typed_with_json_there_is_one_object_that_names_the_files(mixed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["inspect", str(mixed), "--quiet", "--json", "--report"])
+    plain = json.loads(result.stdout)
+    assert plain["report"] == str(tmp_path / "audit" / "audit.html")
+    assert {"classes", "counts", "baseline", "findings", "duplicates"} <= set(plain)

@@ -14,7 +14,7 @@ import pytest
 
 from pawsight.commands import ladder as room
 from pawsight.commands.ladder import ladder, summary
-from pawsight.commands.sealed import looks_at_test
+from pawsight.commands.run_split import looks_at_test
 from pawsight.core.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.core.progress import Silent
 from pawsight.core.runs import read_table
@@ -59,7 +59,7 @@ def climbed(trained, tmp_path_factory):
         patch.setenv("PAWSIGHT_CACHE", str(trained.cache))
         made_small(patch)
         ear = Ear()
-        outcome = ladder(trained.data, recipes=CLIMBED, epochs=1, runs=runs, progress=ear)
+        outcome = ladder(trained.data, recipes=CLIMBED, epochs=1, out=runs, progress=ear)
     return outcome, runs, ear.lines
 
 
@@ -171,17 +171,17 @@ def test_a_rung_that_cannot_be_trained_is_left_out_with_the_reason(small, drawin
         "cnn": "The training loss is nan at step 1. The numbers overflowed.",
     }
 
-    def train_or_fail(source, recipe, *rest):
-        if recipe.name == "mobilenet":
+    def train_or_fail(source, options, *rest):
+        if options.recipe.name == "mobilenet":
             refuse_weights()
-        if recipe.name == "cnn":
+        if options.recipe.name == "cnn":
             raise TrainingFailed("The training loss is nan at step 1.", "The numbers overflowed.", "Smaller steps.")
-        return train_on(source, recipe, *rest)
+        return train_on(source, options, *rest)
 
     monkeypatch.setattr(room, "train_on", train_or_fail)
     ear = Ear()
     asked = ("majority", "mobilenet", "cnn")
-    outcome = ladder(drawings, recipes=asked, epochs=1, runs=tmp_path / "runs", progress=ear)
+    outcome = ladder(drawings, recipes=asked, epochs=1, out=tmp_path / "runs", progress=ear)
     assert outcome.left_out == reasons
     told = outcome.report.report.with_suffix(".md").read_text(encoding="utf-8")
     assert all(f"- {name}: " in told for name in reasons)
@@ -195,7 +195,7 @@ def test_a_rung_that_cannot_be_trained_is_left_out_with_the_reason(small, drawin
 def test_where_no_rung_can_be_trained_the_reasons_are_the_error(small, drawings, tmp_path, monkeypatch):
     monkeypatch.setattr(room, "train_on", refuse_weights)
     with pytest.raises(PawsightError) as told:
-        ladder(drawings, recipes=["mobilenet"], epochs=1, runs=tmp_path / "runs")
+        ladder(drawings, recipes=["mobilenet"], epochs=1, out=tmp_path / "runs")
     assert told.value.why == " ".join(raised_by(refuse_weights))
     assert "--recipes probe" in told.value.fix
 
@@ -221,16 +221,15 @@ def climb(monkeypatch, tmp_path, *, validation, test_pictures):
     monkeypatch.setattr(room, "complete", lambda run, **_: told["completed"].append(run) or {})
     monkeypatch.setattr(room, "_has_features", lambda *_: True)
     monkeypatch.setattr(room, "build_report", lambda folders, *_, **__: told["reported"].extend(folders))
-    reports, ear = [], Ear()
-    room._climb(None, "majority", room.RecipeOptions(), None, reports, {}, room.Logged(ear))
-    room._tell(reports, {}, tmp_path, room.Logged(ear))
+    monkeypatch.setattr(room, "resolve", lambda *_, **__: Source("drawn", tmp_path, "folder", "These are drawings."))
+    ear = Ear()
+    room.ladder("drawings", recipes=["majority"], seed=3, out=tmp_path, progress=ear)
     return ear.lines, told
 
 
 def test_a_rung_that_was_not_measured_is_reported_and_not_chosen(monkeypatch, tmp_path):
     lines, told = climb(monkeypatch, tmp_path, validation=None, test_pictures=9)
-    (line,) = lines
-    assert " majority:" in line
+    assert " majority:" in lines[-1]
     assert told == {"latest": [tmp_path / "001"], "reported": [tmp_path / "001"], "completed": []}
 
 
@@ -242,18 +241,13 @@ def test_without_a_test_part_the_chosen_rung_is_measured_on_none(monkeypatch, tm
 
 
 def test_what_is_to_be_known_of_the_data_is_said_before_anything_is_trained(monkeypatch, tmp_path):
-    source = Source("sample", tmp_path, "sample", "These are drawings.")
-    monkeypatch.setattr(room, "resolve", lambda *_, **__: source)
-    ear = Ear()
-    assert room._announced("sample", ["majority", "probe"], 3, room.Logged(ear)) is source
-    for line, words in zip(
-        ear.lines[1:], (["sample"], ["majority", "probe", "seed 3"], ["These are drawings."]), strict=True
-    ):
+    lines, _ = climb(monkeypatch, tmp_path, validation=None, test_pictures=9)
+    for line, words in zip(lines[1:4], (["drawings"], ["majority", "seed 3"], ["These are drawings."]), strict=True):
         assert all(word in line for word in words)
 
 
 def test_a_rung_that_would_begin_after_the_time_limit_is_left_out(small, drawings, tmp_path, snapshot):
-    outcome = ladder(drawings, recipes=("majority", "cnn", "probe"), time_limit=0.0, runs=tmp_path / "runs")
+    outcome = ladder(drawings, recipes=("majority", "cnn", "probe"), time_limit=0.0, out=tmp_path / "runs")
     assert list(outcome.left_out) == ["cnn", "probe"]
     assert sorted(set(outcome.left_out.values())) == snapshot
     assert [rung.recipe for rung in outcome.report.rungs] == ["majority"]
@@ -261,7 +255,7 @@ def test_a_rung_that_would_begin_after_the_time_limit_is_left_out(small, drawing
 
 def test_a_ladder_of_one_rung_has_no_gain_and_is_chosen_and_the_next_stands_beside_it(small, drawings, tmp_path):
     for number, limit in ((1, None), (2, math.inf)):
-        outcome = ladder(drawings, recipes=["majority"], time_limit=limit, runs=tmp_path / "runs")
+        outcome = ladder(drawings, recipes=["majority"], time_limit=limit, out=tmp_path / "runs")
         assert outcome.report.report.parent.name == f"ladder-00{number}"
         assert outcome.left_out == {}
         (rung,) = outcome.report.rungs
@@ -273,7 +267,7 @@ def test_a_ladder_of_one_rung_has_no_gain_and_is_chosen_and_the_next_stands_besi
 @pytest.mark.parametrize("names", [["cnn", "cnm"], ["cnm"]])
 def test_an_unknown_recipe_is_told_with_those_there_are(tmp_path, names):
     with pytest.raises(WrongUsage) as told:
-        ladder(tmp_path / "nowhere", recipes=names, runs=tmp_path / "runs")
+        ladder(tmp_path / "nowhere", recipes=names, out=tmp_path / "runs")
     assert "'cnm'" in told.value.what
     assert "'cnn'" not in told.value.what
     assert ", ".join(RECIPES) in told.value.why
@@ -283,10 +277,10 @@ def test_an_unknown_recipe_is_told_with_those_there_are(tmp_path, names):
 
 def test_no_recipe_at_all_is_told_too(tmp_path):
     with pytest.raises(WrongUsage, match="''"):
-        ladder(tmp_path / "nowhere", recipes=[], runs=tmp_path / "runs")
+        ladder(tmp_path / "nowhere", recipes=[], out=tmp_path / "runs")
 
 
 def test_a_weights_file_that_is_not_there_is_told_before_anything_is_trained(drawings, tmp_path):
     with pytest.raises(WrongUsage, match=r"nothing\.h5"):
-        ladder(drawings, weights=tmp_path / "nothing.h5", runs=tmp_path / "runs")
+        ladder(drawings, weights=tmp_path / "nothing.h5", out=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

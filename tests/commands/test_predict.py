@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import asdict
 
 import pytest
 from PIL import Image
 
 from pawsight.classifier.predictor import Prediction
-from pawsight.commands.predict import Answer, predict
+from pawsight.commands.predict import line, predict
 from pawsight.core.errors import BundleRefused, NoPictures
 from pawsight.core.progress import Silent
 
@@ -22,13 +23,11 @@ def red(tmp_path):
 
 def answered(verdict="answered", **shares):
     label = max(shares, key=shares.get)
-    return Answer(
-        Prediction("a.jpg", label if verdict == "answered" else verdict, shares[label], shares, None, verdict)
-    )
+    return Prediction("a.jpg", label if verdict == "answered" else verdict, shares[label], shares, None, verdict)
 
 
 @pytest.mark.parametrize(
-    ("answer", "line"),
+    ("answer", "expected"),
     [
         (answered(cats=0.99, dogs=0.01), "a.jpg: cats 99.0 % (dogs 1.0 %)"),
         (answered(cats=0.999, dogs=0.001), "a.jpg: cats 99.9 %"),
@@ -38,34 +37,34 @@ def answered(verdict="answered", **shares):
         (answered("unlike all", cats=0.001, dogs=0.999), "a.jpg: unlike all (dogs 99.9 %)"),
     ],
 )
-def test_a_line_for_people_names_the_answer_and_what_came_close(answer, line):
-    assert answer.line() == line
+def test_a_line_for_people_names_the_answer_and_what_came_close(answer, expected):
+    assert line(answer) == expected
 
 
 def test_a_line_for_people_says_why_there_is_no_answer(snapshot):
-    assert Answer(Prediction("a.jpg", None, None, None, "truncated")).line() == snapshot
+    assert line(Prediction("a.jpg", None, None, None, "truncated")) == snapshot
 
 
 def test_json_has_path_label_probability_probabilities_error_and_verdict_and_nothing_else(colour_bundle, red, tmp_path):
     good, bad = predict(colour_bundle, [red, tmp_path / "missing.png"])
-    plain = json.loads(json.dumps(good.to_json(), allow_nan=False))
+    plain = json.loads(json.dumps(asdict(good), allow_nan=False))
     assert list(plain) == ["path", "label", "probability", "probabilities", "error", "verdict"]
     assert (plain["path"], plain["label"], plain["error"]) == (str(red), "red", None)
     assert plain["probabilities"]["red"] == plain["probability"] > 0.99
-    assert bad.to_json() == {
+    assert asdict(bad) == {
         "path": str(tmp_path / "missing.png"),
         "label": None,
         "probability": None,
         "probabilities": None,
-        "error": bad.prediction.error,
+        "error": bad.error,
         "verdict": None,
     }
-    assert bad.prediction.error
+    assert bad.error
 
 
 def test_answers_come_while_pictures_are_still_being_given(colour_bundle, red):
     answers = predict(colour_bundle, [red] * 1000)
-    assert [answer.prediction.label for answer in itertools.islice(answers, 3)] == ["red"] * 3
+    assert [answer.label for answer in itertools.islice(answers, 3)] == ["red"] * 3
     answers.close()
 
 
@@ -75,7 +74,7 @@ def test_files_below_folders_are_answered_sorted_and_hidden_ones_left_alone(colo
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(red.read_bytes())
     answers = predict(colour_bundle, [folder, red])
-    assert [answer.prediction.path for answer in answers] == [
+    assert [answer.path for answer in answers] == [
         str(folder / "a.png"),
         str(folder / "b.png"),
         str(folder / "deep" / "c.png"),

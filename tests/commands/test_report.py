@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from syrupy.assertion import SnapshotAssertion
 
+from pawsight.cli import cli
 from pawsight.commands import report as job
-from pawsight.commands.report import default_target, report, summary
+from pawsight.commands.report import QUICK, WITHOUT_BACKBONE, complete, default_out, lacking, report, summary
 from pawsight.core.errors import WrongUsage
 from pawsight.reports.ladder_report import LadderReport, RungResult
 from pawsight.reports.ladder_views import unique_names
@@ -43,11 +46,11 @@ def test_several_runs_are_reported_beside_them(runs: list[Path]) -> None:
 
 
 def test_a_report_goes_where_the_user_says(runs: list[Path], tmp_path: Path) -> None:
-    assert report(runs, target=tmp_path / "mine").report == tmp_path / "mine" / "report.html"
+    assert report(runs, out=tmp_path / "mine").report == tmp_path / "mine" / "report.html"
 
 
 def test_many_runs_get_a_short_name() -> None:
-    assert default_target([Path(f"/r/{number:03d}") for number in range(1, 10)]) == Path("/r/report-001-to-009")
+    assert default_out([Path(f"/r/{number:03d}") for number in range(1, 10)]) == Path("/r/report-001-to-009")
 
 
 def test_people_are_told_each_rung_the_choice_and_the_place(
@@ -90,10 +93,97 @@ def test_a_gain_on_a_few_shared_pictures_says_on_how_many(runs: list[Path]) -> N
 
 def test_runs_of_one_recipe_and_number_are_called_by_their_paths(runs: list[Path], tmp_path: Path) -> None:
     twin = shutil.copytree(runs[0], tmp_path / "other" / "001")
-    first, second, chosen, *_ = summary(report([runs[0], twin], quick=True, target=tmp_path / "out"))
+    first, second, chosen, *_ = summary(report([runs[0], twin], quick=True, out=tmp_path / "out"))
     assert first.startswith(f"cnn, run {runs[0]} ")
     assert second.startswith(f"cnn, run {twin} ")
     assert chosen.endswith(f": cnn, run {runs[0]}")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     for name in unique_names([read_rung(runs[0]), read_rung(twin)]):
         assert name in page
+
+
+# What `report` computes where a run does not keep it yet, and what it says where it cannot
+
+
+PARTS = ["slices", "suspects", "learning_curve"]
+FILES = ("slices.json", "suspects.json", "learning_curve.json")
+
+
+@pytest.fixture
+def run(warm, tmp_path):
+    """A copy of the trained run."""
+    return shutil.copytree(warm.report.run, tmp_path / "runs" / "001")
+
+
+def test_train_keeps_what_its_audit_found(trained):
+    header, *rows = (trained.report.run / "audit.csv").read_text().splitlines()
+    assert header == "path,problem,value,severity"
+    assert all(row.count(",") >= 3 for row in rows)
+
+
+def test_a_report_computes_what_the_run_lacks_and_keeps_it(run):
+    assert lacking(run) == PARTS
+    made = report([run])
+    assert lacking(run) == []
+    assert made.trust["slices"]["part"] == "validation"
+    assert made.trust["suspects"]["pictures"] == 52 - made.trust["suspects"]["left_out"] - len(sealed(run))
+    assert made.trust["learning_curve"]["points"]
+    assert made.trust["calibration"]["temperature"] > 0
+    before = {name: (run / name).stat().st_mtime_ns for name in FILES}
+    report([run])
+    assert {name: (run / name).stat().st_mtime_ns for name in FILES} == before
+    assert not (run / "looks.json").exists()  # the test part stayed sealed
+
+
+def test_pictures_of_the_test_part_are_nowhere_in_the_kept_parts(run):
+    complete(run)
+    for name in FILES:
+        text = (run / name).read_text()
+        assert not [path for path in sealed(run) if json.dumps(path) in text]
+
+
+def sealed(run: Path) -> list[str]:
+    rows = [row.split(",") for row in (run / "splits.csv").read_text().splitlines()]
+    return [row[0] for row in rows if row[-1] == "test"]
+
+
+def test_quick_leaves_out_what_is_not_kept(run):
+    answer = CliRunner().invoke(cli, ["report", str(run), "--quick"])
+    assert answer.exit_code == 0
+    assert not any((run / name).exists() for name in FILES)
+    assert (run / "report.html").read_text().count(QUICK) == 3
+
+
+def test_where_the_pictures_are_gone_the_report_says_so_and_stands(run, tmp_path):
+    (run / "source.json").write_text(json.dumps({"root": str(tmp_path / "nowhere")}))
+    absent = complete(run)
+    assert {"slices", "suspects"} <= set(absent)
+    report([run])
+    text = html.unescape((run / "report.html").read_text())
+    assert absent["slices"] in text
+    assert f"pawsight evaluate {run}" in text
+
+
+def test_a_run_without_its_bundle_is_told_as_far_as_it_goes(run):
+    shutil.rmtree(run / "bundle")
+    absent = complete(run)
+    assert sorted(absent) == ["learning_curve", "suspects"]
+    assert (run / "slices.json").is_file()
+
+
+def test_a_ladder_without_a_backbone_computes_slices_alone(run):
+    assert complete(run, features=False) == dict.fromkeys(PARTS[1:], WITHOUT_BACKBONE)
+    assert (run / "slices.json").is_file()
+
+
+def test_a_changed_picture_is_in_no_slice(run, tmp_path):
+    root = Path(json.loads((run / "source.json").read_text())["root"])
+    copy = shutil.copytree(root, tmp_path / "copy")
+    changed = sorted((copy / "validation").rglob("*.jpg"))
+    for path in changed[::2]:
+        path.write_bytes(path.read_bytes() + b"\0")
+    (run / "source.json").write_text(json.dumps({"root": str(copy)}))
+    complete(run, features=False)
+    plain = json.loads((run / "slices.json").read_text())
+    assert 0 < plain["pictures"] < sum("validation" in line for line in (run / "splits.csv").read_text().splitlines())
+    assert all(one["pictures"] <= plain["pictures"] for one in plain["slices"])

@@ -9,24 +9,36 @@ import os
 import shutil
 import threading
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from pawsight.cli import cli, decide
+from pawsight.cli import cli
+from pawsight.cli import commands as verbs
 from pawsight.commands import review as module
-from pawsight.commands import review_board
-from pawsight.commands.patch_gain import spoken
-from pawsight.commands.review import ReviewReport, check_page, decisions_of, open_page, review, summary
+from pawsight.commands.review import (
+    ReviewReport,
+    board_of,
+    check_page,
+    command_with_patch,
+    decision_lines,
+    decisions_of,
+    open_page,
+    review,
+    summary,
+)
+from pawsight.commands.train_report import gain_sentence
 from pawsight.commands.train_report import summary as train_summary
 from pawsight.core.errors import BadCatalog, DataError, MissingExtra, WrongUsage
+from pawsight.data.dataset import Picture
+from pawsight.data.facts import Facts
 from pawsight.data.folders import LeftOut
 from pawsight.data.label_patch import Decision, read_patch, write_patch
-from pawsight.evaluation.label_errors import Suspect
+from pawsight.evaluation.label_errors import Neighbours, Suspect
 
 needs_serve = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs pawsight[serve]")
 
@@ -107,7 +119,7 @@ def test_files_that_changed_or_are_gone_are_listed_and_left_out(run, flipped, tm
     (data / "train/shaded/shaded-07.png").unlink()
     draw("shaded", 90).save(data / "train/shaded/shaded-08.png")
     report = review(run)
-    gone, changed = report.material.left_out
+    gone, changed = report.left_out
     assert [gone.name, changed.name] == ["train/shaded/shaded-07.png", "train/shaded/shaded-08.png"]
     assert gone.reason != changed.reason
     assert not {gone.name, changed.name} & {row["path"] for row in report.rows()}
@@ -178,17 +190,26 @@ def test_a_file_of_decisions_that_cannot_be_understood_is_not_overwritten(run):
 )
 def test_what_to_type_next_is_what_made_the_run_and_one_patch(tmp_path, command, told):
     (tmp_path / "metrics.json").write_text(json.dumps({"command": command} if command else {}))
-    assert review_board._command(tmp_path) == told.format(patch=tmp_path / "labels.patch.csv")
+    assert command_with_patch(tmp_path) == told.format(patch=tmp_path / "labels.patch.csv")
 
 
-def material_with(*pictures):
-    """Material of pictures that all look the same: label, part and content of each."""
+def report_on(*pictures, ranking, **changes):
+    """A report on pictures that all look the same: label, part and content of each."""
     rows = [
-        SimpleNamespace(name=f"{row}.jpg", label=label, part=part, sha256=sha256)
+        Picture(Path(f"{row}.jpg"), f"{row}.jpg", label, part, sha256, Facts(9, 9, "JPEG", 1, 0, None))
         for row, (label, part, sha256) in enumerate(pictures)
     ]
-    labels = np.array([("cats", "dogs").index(one.label) for one in rows])
-    return SimpleNamespace(pictures=rows, labels=labels, groups=np.zeros(len(rows), int), classes=("cats", "dogs"))
+    values = {
+        "run": Path("runs/001"),
+        "classes": ("cats", "dogs"),
+        "pictures": tuple(rows),
+        "labels": np.array([("cats", "dogs").index(picture.label) for picture in rows]),
+        "groups": np.zeros(len(rows), int),
+        "left_out": (),
+        "near": Neighbours(np.full((len(rows), 1), -1), np.zeros((len(rows), 1), np.float32)),
+        "ranking": ranking,
+    }
+    return ReviewReport(**values | changes)
 
 
 def suspect(row, score=0.1):
@@ -205,20 +226,18 @@ def suspect(row, score=0.1):
     ids=["two labels", "two parts", "twice"],
 )
 def test_of_pictures_that_look_the_same_one_stays_and_the_others_say_what_harm_they_do(other, action, label, snapshot):
-    material = material_with(("cats", "train", "a"), other)
-    sure = {0: suspect(0), 1: suspect(1, score=0.9)}
-    (item,) = review_board._duplicates(material, sure)
+    report = report_on(("cats", "train", "a"), other, ranking=(suspect(0), suspect(1, score=0.9)))
+    (item,) = board_of(report)[0]["sections"][1]["items"]
     assert (item["picture"], item["action"], item["label"]) == (1, action, label)
     assert [one["picture"] for one in item["beside"]] == [0]
     assert [item["reason"], item["beside"][0]["told"]] == snapshot
 
 
 def test_one_doubtful_label_is_told_in_the_singular_and_what_is_left_out_by_its_first(tmp_path, snapshot):
-    material = SimpleNamespace(pictures=[1, 2, 3], left_out=())
     ranking = (suspect(0, score=0.9), suspect(1), suspect(2))
-    report = ReviewReport(run=tmp_path, material=material, near=None, ranking=ranking)
+    report = report_on(*[("cats", "train", "a")] * 3, ranking=ranking)
     (first,) = summary(report)
-    material.left_out = (LeftOut("a.jpg", "truncated"), LeftOut("b.jpg", "empty"))
+    report = replace(report, left_out=(LeftOut("a.jpg", "truncated"), LeftOut("b.jpg", "empty")))
     assert summary(report)[0] == first
     assert "\n".join(summary(report)) == snapshot
 
@@ -227,8 +246,8 @@ def test_what_was_decided_is_told_with_what_to_type_next(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     actions = ("keep", "keep", "drop", "relabel")
     decisions = tuple(Decision(f"{row}.jpg", "0" * 64, action, "") for row, action in enumerate(actions))
-    assert module._decided(decisions, tmp_path / "runs" / "001") == snapshot
-    assert module._decided((), tmp_path) == snapshot
+    assert decision_lines(decisions, tmp_path / "runs" / "001") == snapshot
+    assert decision_lines((), tmp_path) == snapshot
 
 
 @needs_serve
@@ -243,8 +262,8 @@ def test_the_page_is_opened_where_there_is_a_window_and_it_is_wanted(monkeypatch
     monkeypatch.setattr(module, "review", lambda run, progress: run)
     monkeypatch.setattr(module, "summary", lambda report: [f"About {report}."])
     monkeypatch.setattr(module, "open_page", page)
-    monkeypatch.setattr(decide.webbrowser, "open", addresses.append)
-    monkeypatch.setattr(decide, "_has_window", lambda: window)
+    monkeypatch.setattr(verbs.webbrowser, "open", addresses.append)
+    monkeypatch.setattr(verbs, "_has_window", lambda: window)
     done = CliRunner().invoke(cli, ["review", "runs/001", "--port", "8123", *options])
     first, place, last = done.stdout.splitlines()
     assert (first, last) == ("About runs/001.", "Nothing.")
@@ -254,15 +273,15 @@ def test_the_page_is_opened_where_there_is_a_window_and_it_is_wanted(monkeypatch
 
 def test_a_browser_that_would_take_over_the_terminal_is_no_window(monkeypatch):
     def none():
-        raise decide.webbrowser.Error("could not locate runnable browser")
+        raise verbs.webbrowser.Error("could not locate runnable browser")
 
     for get, window in (
-        (lambda: decide.webbrowser.GenericBrowser("lynx"), False),
-        (lambda: decide.webbrowser.BackgroundBrowser("firefox"), True),
+        (lambda: verbs.webbrowser.GenericBrowser("lynx"), False),
+        (lambda: verbs.webbrowser.BackgroundBrowser("firefox"), True),
         (none, False),
     ):
-        monkeypatch.setattr(decide.webbrowser, "get", get)
-        assert decide._has_window() is window
+        monkeypatch.setattr(verbs.webbrowser, "get", get)
+        assert verbs._has_window() is window
 
 
 def corrected(run):
@@ -289,7 +308,7 @@ def test_training_with_the_patch_corrects_the_labels_and_tells_the_gain(trained,
     assert {labels[name] for name in FLIPPED if "shaded-" in name} == {"shaded"}
     lines = train_summary(report)
     assert any(report.patch.sentence() in line for line in lines)
-    assert any(spoken(report.gain_from_patch, report.patch.file) in line for line in lines)
+    assert any(gain_sentence(report.gain_from_patch, report.patch.file) in line for line in lines)
     assert not [row for row in review(report.run).rows() if row["suspect"] and row["path"] in FLIPPED]
     assert {one.path for one in decisions_of(report.run)} == FLIPPED  # a review of it goes on from there
 
@@ -332,6 +351,6 @@ def test_of_a_hundred_flipped_photographs_97_are_among_the_first_140(photographs
         path.rename(root / "train" / {"cats": "dogs", "dogs": "cats"}[path.parent.name] / path.name).name
         for path in chosen
     }
-    run = train(root, runs=tmp_path / "runs").run
+    run = train(root, out=tmp_path / "runs").run
     first = [row["path"] for row in review(run).rows() if row["part"] == "train"][:140]
     assert len(names & {Path(path).name for path in first}) >= 97

@@ -46,7 +46,7 @@ def begun(monkeypatch, colour_bundle):
             settings.append(given)
 
         monkeypatch.setattr("pawsight.web.server.serve_here", run)
-        serve(colour_bundle, port=0, told=told.append, progress=ear, **options)
+        serve(colour_bundle, port=0, ready=told.append, progress=ear, **options)
         return told[0], settings[0], ear.lines
 
     return begin
@@ -157,7 +157,7 @@ def test_a_host_keeps_its_signal_handlers_and_its_logging_and_hears_the_events(c
             colour_bundle,
             port=0,
             limits=Limits(decoders=1),
-            told=lambda serving: (addresses.append(serving.url), thread.start()),
+            ready=lambda serving: (addresses.append(serving.url), thread.start()),
         )
         thread.join()
         assert {number: signal.getsignal(number) for number in numbers} == ours

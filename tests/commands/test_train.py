@@ -13,8 +13,7 @@ import pytest
 
 from pawsight.classifier.trust import Trust
 from pawsight.commands.train import train
-from pawsight.commands.train_report import TrainReport, summary
-from pawsight.commands.trust_report import TrustReport
+from pawsight.commands.train_report import TrainReport, TrustReport, summary
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.audit import Finding
 from pawsight.data.label_patch import PatchOutcome
@@ -127,11 +126,11 @@ def test_people_are_told_all_that_there_is_to_tell(made_up, snapshot):
 
 def test_bad_settings_are_refused_before_any_data_is_looked_at(tmp_path):
     with pytest.raises(WrongUsage, match="'prob'"):
-        train(tmp_path / "nowhere", recipe="prob", runs=tmp_path / "runs")
+        train(tmp_path / "nowhere", recipe="prob", out=tmp_path / "runs")
     with pytest.raises(WrongUsage, match="'lite0'"):
-        train(tmp_path / "nowhere", backbone="lite0", runs=tmp_path / "runs")
+        train(tmp_path / "nowhere", backbone="lite0", out=tmp_path / "runs")
     with pytest.raises(WrongUsage, match=r"seed .*-1"):
-        train(tmp_path / "nowhere", seed=-1, runs=tmp_path / "runs")
+        train(tmp_path / "nowhere", seed=-1, out=tmp_path / "runs")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,7 +140,7 @@ def test_data_without_pictures_leaves_no_run_behind(tmp_path):
     (tmp_path / "data" / "dogs").mkdir()
     (tmp_path / "data" / "dogs" / "note.txt").write_text("hello")
     with pytest.raises(NoPictures, match=re.escape(str(tmp_path / "data"))):
-        train(tmp_path / "data", runs=tmp_path / "runs")
+        train(tmp_path / "data", out=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 

@@ -59,7 +59,7 @@ def test_where_all_numbers_are_taken_that_is_told(tmp_path):
     with pytest.raises(StorageError) as told:
         new_run(tmp_path)
     assert told.value.why == "All numbers are taken."
-    assert told.value.fix == "Give another with --runs."
+    assert told.value.fix == "Give another with --out."
 
 
 def test_threads_that_start_at_once_get_different_numbers(tmp_path):
@@ -85,7 +85,7 @@ def test_a_place_that_is_no_folder_is_told(tmp_path):
         new_run(tmp_path / "runs")
     assert says(told.value.what, tmp_path / "runs")
     assert says(told.value.why, "File exists")
-    assert says(told.value.fix, "--runs")
+    assert says(told.value.fix, "--out")
 
 
 def test_latest_leads_to_the_run_and_moves_on(tmp_path):

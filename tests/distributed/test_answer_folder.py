@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.classifier.predictor import load_predictor
-from pawsight.commands.scale import predict_to
+from pawsight.commands.predict import predict_to
 from pawsight.core.errors import NoPictures, PawsightError, StorageError, WrongUsage
 from pawsight.core.progress import SILENT
 from pawsight.core.storage import sha256_of
@@ -72,17 +72,17 @@ def test_a_resumed_work_makes_only_what_is_missing(colour_bundle, long_list, tmp
     before = kept.stat().st_mtime_ns
     (out / "part-00002-of-00004.parquet").unlink()
     (litter := out / ".part-00002-of-00004.parquet.0123abcd.part").write_bytes(b"half")
-    report = predict_to(colour_bundle, [long_list], out, resumed=True)
+    report = predict_to(colour_bundle, [long_list], out, resume=True)
     assert (report.found, report.parts, report.tally.pictures) == (3, 4, 4000)
     assert files_of(out) == whole
     assert kept.stat().st_mtime_ns == before
     assert not litter.exists()
-    assert predict_to(colour_bundle, [long_list], out, resumed=True).found == 4
+    assert predict_to(colour_bundle, [long_list], out, resume=True).found == 4
 
 
 def test_resuming_where_there_is_nothing_begins(colour_bundle, pictures, tmp_path):
     (tmp_path / "out").mkdir()
-    assert predict_to(colour_bundle, [pictures[0]], tmp_path / "out", resumed=True).found == 0
+    assert predict_to(colour_bundle, [pictures[0]], tmp_path / "out", resume=True).found == 0
 
 
 @pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
@@ -106,7 +106,7 @@ def test_a_driver_killed_half_way_leaves_what_a_resumed_one_completes(
     process.communicate()
     left = files_of(killed)
     assert HALF <= len(left) < 40
-    report = predict_to(colour_bundle, [long_list], killed, resumed=True)
+    report = predict_to(colour_bundle, [long_list], killed, resume=True)
     assert report.found >= len(left)
     predict_to(colour_bundle, [long_list], whole, shard=100)
     assert files_of(killed) == files_of(whole)
@@ -130,10 +130,10 @@ def test_ray_told_to_end_ends_in_order_and_can_be_resumed(colour_bundle, long_li
     process.send_signal(signal.SIGTERM)
     out, said = process.communicate(timeout=60)
     assert (process.returncode, out) == (143, "")
-    assert said.startswith("pawsight: stopped by the system;")
+    assert said.startswith("pawsight: stopped by the system.")
     assert said.count("\n") == 1
     assert list((tmp_path / "temporary").iterdir()) == []
-    assert predict_to(colour_bundle, [long_list], tmp_path / "out", resumed=True).tally.pictures == 4000
+    assert predict_to(colour_bundle, [long_list], tmp_path / "out", resume=True).tally.pictures == 4000
 
 
 def test_another_bundle_list_or_shard_is_refused_and_nothing_changes(colour_bundle, pictures, tmp_path):
@@ -156,7 +156,7 @@ def test_nothing_of_the_user_s_is_overwritten(colour_bundle, pictures, tmp_path)
     (out / "mine.txt").write_text("mine")
     for resumed, told in [(False, "never overwritten"), (True, "holds nothing to resume")]:
         with pytest.raises(StorageError, match=told):
-            predict_to(colour_bundle, [pictures[0]], out, resumed=resumed)
+            predict_to(colour_bundle, [pictures[0]], out, resume=resumed)
     assert sorted(path.name for path in out.iterdir()) == ["mine.txt"]
     with pytest.raises(StorageError, match="is not empty"):
         predict_to(colour_bundle, [pictures[0]], out / "mine.txt")
@@ -173,9 +173,9 @@ def test_a_damaged_part_is_told_before_the_work_and_made_again_once_removed(colo
     for content in (part.read_bytes()[:-20], whole["part-00000-of-00003.parquet"], b""):
         part.write_bytes(content)
         with pytest.raises(StorageError, match=r"part-00001-of-00003\.parquet is damaged"):
-            predict_to(colour_bundle, [pictures[0].parent], out, resumed=True)
+            predict_to(colour_bundle, [pictures[0].parent], out, resume=True)
     part.unlink()
-    predict_to(colour_bundle, [pictures[0].parent], out, resumed=True)
+    predict_to(colour_bundle, [pictures[0].parent], out, resume=True)
     assert files_of(out) == whole
 
 
@@ -196,7 +196,7 @@ def test_two_processes_cannot_write_into_one_folder(colour_bundle, pictures, tmp
 def test_answers_in_the_folder_of_the_pictures_can_be_resumed(colour_bundle, pictures):
     folder = pictures[0].parent
     predict_to(colour_bundle, [folder], folder / "out", shard=5)
-    assert predict_to(colour_bundle, [folder], folder / "out", resumed=True).found == 3
+    assert predict_to(colour_bundle, [folder], folder / "out", resume=True).found == 3
 
 
 def test_a_name_that_is_no_utf8_has_its_row(colour_bundle, pictures, tmp_path):
@@ -210,7 +210,7 @@ def test_a_name_that_is_no_utf8_has_its_row(colour_bundle, pictures, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"engine": "local", "actors": 2}, "--actors and --ray-address are for Ray"),
+        ({"engine": "local", "actors": 2}, "--actors and --ray-address need Ray"),
         ({"engine": "spark"}, "There is no engine 'spark'"),
         ({"out": "s3://bucket/out"}, "--out cannot be 's3://bucket/out'"),
         ({"out": ""}, "--out cannot be ''"),

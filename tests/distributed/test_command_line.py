@@ -27,7 +27,7 @@ def test_the_summary_counts_and_says_where(colour_bundle, pictures, tmp_path):
     assert says(first, "12 answered", "0 could not be read")
     assert second.startswith(f"Answers     {out}, 3 parts, ")
     again = typed(colour_bundle, pictures[0].parent, "--out", out, "--resume")
-    assert f"Answers     {out}, 3 parts, 3 of them found finished, " in again.stdout
+    assert f"Answers     {out}, 3 parts, 3 of them finished before, " in again.stdout
 
 
 def test_what_could_not_be_read_makes_the_exit_status_one(colour_bundle, pictures, tmp_path):
@@ -45,7 +45,7 @@ def test_what_could_not_be_read_makes_the_exit_status_one(colour_bundle, picture
 def test_options_of_scale_without_a_folder_are_refused(colour_bundle, pictures, option):
     result = typed(colour_bundle, pictures[0], *option)
     assert result.exit_code == 2
-    assert "These options need --out." in result.stderr
+    assert says(result.stderr, "need --out", "--out predictions")
 
 
 def test_without_out_predict_is_as_it_was_and_loads_no_parquet(colour_bundle, pictures):

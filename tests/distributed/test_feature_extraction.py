@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from pawsight.classifier.engine import Engine
 from pawsight.cli import cli
-from pawsight.commands import seeing as room
-from pawsight.commands.seeing import SeenByPool
+from pawsight.commands import ray_features as room
+from pawsight.commands.ray_features import SeenByPool
 from pawsight.commands.train import train
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
@@ -113,7 +113,7 @@ def test_what_the_cache_has_lost_since_is_seen_here(candidates, colour_backbone,
 
 
 def test_a_pool_has_nothing_to_do_where_nobody_takes_features(candidates, tmp_path):
-    with Cache(tmp_path / "one") as cache, pytest.raises(ValueError, match="nobody takes them"):
+    with Cache(tmp_path / "one") as cache, pytest.raises(ValueError, match="this sink takes none"):
         SeenByPool(None, None, Pool(), ExitStack())(candidates, SETTINGS, cache=cache, threads=1, sink=None)
 
 
@@ -172,20 +172,19 @@ def classifier(run: Path):
     [
         (
             {"engine": "ray", "recipe": "cnn"},
-            "The recipe cnn is not for --engine ray.\nRay's actors compute the features of a frozen backbone, and it"
-            " has none.\nLeave --engine out, or type one of: --recipe probe, --recipe finetune",
+            ("recipe cnn", "--engine ray", "--recipe probe, --recipe finetune"),
         ),
-        ({"engine": "spark"}, "There is no engine 'spark'.\nType --engine local or --engine ray"),
+        ({"engine": "spark"}, ("'spark'", "--engine local or --engine ray")),
         (
             {"actors": 2},
-            "--actors and --ray-address are for Ray.\nThis is --engine local.\nAdd --engine ray",
+            ("--actors and --ray-address", "--engine local", "Add --engine ray"),
         ),
     ],
 )
 def test_what_does_not_fit_together_is_refused_before_anything_is_read(options, told, tmp_path):
     with pytest.raises(WrongUsage) as refusal:
-        train(tmp_path / "absent", runs=tmp_path / "runs", **options)
-    assert str(refusal.value) == told
+        train(tmp_path / "absent", out=tmp_path / "runs", **options)
+    assert says(refusal.value, *told)
     assert list(tmp_path.iterdir()) == []
 
 

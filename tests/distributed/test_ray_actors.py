@@ -14,7 +14,7 @@ import pytest
 
 from pawsight.classifier.bundle import GoldenOutputs, read_bundle
 from pawsight.cli.process import quiet_libraries
-from pawsight.commands.scale import predict_to
+from pawsight.commands.predict import predict_to
 from pawsight.core.errors import BundleRefused, PawsightError
 from pawsight.core.progress import SILENT
 from pawsight.distributed.answer_folder import begin, opened
@@ -88,7 +88,7 @@ def test_what_an_actor_refuses_is_told_in_its_own_words(ray_of_two, colour_bundl
 WATCH = """
 import json, os, psutil, sys
 from pawsight.cli.process import quiet_libraries
-from pawsight.commands.scale import predict_to
+from pawsight.commands.predict import predict_to
 bundle, pictures, out = sys.argv[1:]
 class Listener:
     def stage(self, name, total, unit=""):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pawsight.commands.scale import predict_to
+from pawsight.commands.predict import predict_to
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text("utf-8")
 

@@ -137,7 +137,7 @@ def test_int8_needs_a_format_that_holds_it(colour_bundle, tmp_path):
 def test_int8_needs_the_run(colour_bundle, tmp_path, everything_installed):
     with pytest.raises(WrongUsage) as told:
         export(colour_bundle, "onnx", out=tmp_path, int8=True)
-    assert told.value.what.startswith("int8 needs the run")
+    assert told.value.what.startswith("--int8 needs the run")
     assert str(colour_bundle) in told.value.why
 
 

@@ -70,7 +70,7 @@ class Place:
 
 def typed(data: Path, place: Place, recipe: str, *more: str) -> list[str]:
     epochs = ["--epochs", str(EPOCHS)] if recipe == "cnn" else []
-    return ["train", str(data), *RECIPES[recipe], *epochs, "--runs", str(place.runs), "--quiet", *more]
+    return ["train", str(data), *RECIPES[recipe], *epochs, "--out", str(place.runs), "--quiet", *more]
 
 
 def started(

@@ -58,7 +58,7 @@ def data(drawn, tmp_path):
 
 
 def typed(data, runs, recipe):
-    return ["train", str(data), "--recipe", recipe, *RECIPES[recipe], "--runs", str(runs), "--quiet"]
+    return ["train", str(data), "--recipe", recipe, *RECIPES[recipe], "--out", str(runs), "--quiet"]
 
 
 def trained(data, runs, recipe):
@@ -227,7 +227,7 @@ def test_files_that_are_no_pictures_are_listed_and_nobody_waits_for_them(data, t
     (light / "nowhere.jpg").symlink_to("gone.jpg")
     (dark / "again").symlink_to("..")
     (light / "x.jpg").mkdir()
-    words = ["train", data, "--recipe", "majority", "--image-px", "32", "--runs", tmp_path / "runs"]
+    words = ["train", data, "--recipe", "majority", "--image-px", "32", "--out", tmp_path / "runs"]
     command = [*without_privilege(), sys.executable, "-m", "pawsight", *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -90,7 +90,7 @@ def driver(tmp_path_factory):
 
 
 def typed(data, disk, recipe):
-    return ["train", str(data), *RECIPES[recipe], "--runs", str(disk / "runs"), "--quiet"]
+    return ["train", str(data), *RECIPES[recipe], "--out", str(disk / "runs"), "--quiet"]
 
 
 @pytest.fixture(scope="module")
@@ -284,11 +284,11 @@ def test_a_small_disk_is_told_in_one_line_until_it_is_large_enough(driver, drawi
 
 # What else writes: the words after the verb, where RUN, DATA, PETS and DISK stand for what there is.
 VERBS = {
-    "an archive unpacked": "train PETS --recipe majority --image-px 32 --runs DISK/runs",
+    "an archive unpacked": "train PETS --recipe majority --image-px 32 --out DISK/runs",
     "the sample drawn": "inspect sample",
     "answers in parts": "predict RUN DATA/validation --out DISK/answers",
     "heat maps": "explain RUN DATA/validation/cats -o DISK/seen",
-    "an audit": "inspect DATA --report --target DISK/audit",
+    "an audit": "inspect DATA --report --out DISK/audit",
     "a preview": "preview DATA --out DISK/preview",
     "an export": "export RUN --to onnx --out DISK/export",
 }

@@ -45,7 +45,7 @@ def check_the_end(process, number):
     """The exit status that shells know, one line, no process left; returns what was printed."""
     out, err = process.communicate(timeout=60)
     (line,) = err.splitlines()
-    assert line.startswith(f"pawsight: stopped by {BY[number]}; ")
+    assert line.startswith(f"pawsight: stopped by {BY[number]}. ")
     assert process.returncode == STATUS[number]
     assert session_of(process) == []
     return out

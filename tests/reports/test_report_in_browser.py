@@ -95,7 +95,7 @@ def test_the_ladder_of_the_sample_with_all_its_epochs(browser, tmp_path):
     weights = tmp_path / "made-up.weights.h5"
     keras.utils.set_random_seed(0)
     keras.applications.MobileNetV2(input_shape=(160, 160, 3), include_top=False, weights=None).save_weights(weights)
-    outcome = ladder("sample", runs=tmp_path / "runs", weights=weights)
+    outcome = ladder("sample", out=tmp_path / "runs", weights=weights)
     plain = outcome.to_json()
     assert [rung["recipe"] for rung in plain["rungs"]] == list(RECIPES)
     assert plain["left_out"] == {}

@@ -85,7 +85,7 @@ def test_metrics_json_tells_calibration_and_abstention(cautious):
 
 def test_people_are_told_in_three_lines(cautious):
     lines = [line.partition(" ")[0] for line in summary(cautious)]
-    assert {"Calibration", "Promise", "Guard"} <= set(lines)
+    assert {"Calibration", "Guarantee", "Detector"} <= set(lines)
 
 
 def test_predictions_and_bundle_give_the_same_calibrated_probabilities(cautious, coloured):

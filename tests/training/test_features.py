@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pawsight.classifier.engine import Engine
-from pawsight.commands.sealed import held_out
+from pawsight.commands.run_split import held_out
 from pawsight.core.cache import Cache
 from pawsight.core.errors import StorageError
 from pawsight.core.machine import this_machine

@@ -1,4 +1,1 @@
-"""One function per verb: plain arguments in, a frozen report out.
-
-The command line and Python callers use the same functions; nothing here prints.
-"""
+"""One public function per verb, in a file of the same name: plain arguments in, a report out, nothing printed."""

@@ -1,8 +1,6 @@
-"""The verb `compare`: finished runs in, a table and paired tests out.
+"""The verb `compare`: a table of finished runs and paired tests between them, on the pictures that all have answered.
 
-Enters: names of run folders. Leaves: a `CompareReport`. Does not know: terminals, models.
-
-All figures are of the pictures that every run has answered to, so that no run is helped by easier ones.
+The tests are in evaluation/compare.py.
 """
 
 from __future__ import annotations
@@ -12,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from pawsight.commands.sealed import count_look, told_looks
+from pawsight.commands.run_split import count_look, looks_sentence
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.evaluation.compare import TIE, Gain, corrected, pictures_to_settle
-from pawsight.evaluation.compare import compare as gain_between
+from pawsight.evaluation.compare import compare as paired_gain
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.metrics import Metrics, measure
 from pawsight.evaluation.report import aligned, to_jsonable
@@ -62,8 +60,8 @@ class CompareReport:
     pictures: int  # that all runs share
     runs: tuple[Compared, ...]
     pairs: tuple[Pair, ...]
-    left_aside: tuple[int, ...]  # pictures of each run's part that not all share
-    looks_at_test: tuple[int, ...] = ()  # of each run so far, this one included; empty on validation
+    left_aside: tuple[int, ...]  # pictures of each run that not all share
+    looks_at_test: tuple[int, ...] = ()  # evaluations of each test set, this one included; empty on validation
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `compare --json` prints them."""
@@ -71,8 +69,8 @@ class CompareReport:
             "part": self.part,
             "pictures": self.pictures,
             "runs": [
-                {"run": one.name, "recipe": one.recipe, "left_aside": aside} | (to_jsonable(one.metrics) or {})
-                for one, aside in zip(self.runs, self.left_aside, strict=True)
+                {"run": run.name, "recipe": run.recipe, "left_aside": aside} | (to_jsonable(run.metrics) or {})
+                for run, aside in zip(self.runs, self.left_aside, strict=True)
             ],
             "pairs": [pair.to_json() for pair in self.pairs],
             "looks_at_test": list(self.looks_at_test),
@@ -85,33 +83,39 @@ def compare(
     """Compare finished runs on the held-out pictures that they share.
 
     Args:
-        runs: at least two run folders; of more than four each is compared with the first alone.
-        test: compare on the test part, where every run was measured on it already; counts as a look at each.
+        runs: at least two run folders; with more than four each is compared with the first alone.
+        test: compare on the test set, where every run was measured on it already; counts as an evaluation of each.
         seed: of the resampling behind the intervals.
-        progress: who is told how far it is.
+        progress: hears how far it is.
 
     Raises:
-        PawsightError: a folder is no finished run, or the runs share no picture of the part.
+        PawsightError: a folder is no finished run, or the runs share no picture of that set.
     """
     named = {Path(run).expanduser().resolve(): os.fspath(run) for run in reversed(runs)}
     folders = list(dict.fromkeys(Path(run).expanduser().resolve() for run in runs))
     if len(folders) < 2:
         raise WrongUsage(
-            "There is nothing to compare with.",
+            "compare needs two runs or more.",
             _why_not(folders, runs),
-            "Name two runs or more, e.g. pawsight compare runs/001 runs/002",
+            "Type for example: pawsight compare runs/001 runs/002",
         )
     part, names = "test" if test else "validation", [named[folder] for folder in folders]
     rungs = [read_rung(folder) for folder in folders]
     tables = [_answers(rung, name, part) for rung, name in zip(rungs, names, strict=True)]
     common = shared(tables)
     if not common[0].answered:
-        raise _nothing_shared(names, part)
+        raise WrongUsage(
+            f"{', '.join(names[:-1])} and {names[-1]} share no {part} picture.",
+            "They were trained on different data or with different splits.",
+            f"Train them on one split, e.g. pawsight train DATA --split {names[0]}, or measure both on new pictures: "
+            f"pawsight evaluate {names[-1]} DATA",
+        )
     looks = tuple(count_look(folder) for folder in folders) if test else ()
     with progress.stage("Comparing", len(rungs), "runs") as step:
         compared = []
         for rung, name, table in zip(rungs, names, common, strict=True):
-            compared.append(Compared(name, rung.recipe, _measured(table, seed)))
+            metrics = measure(table.true, table.probabilities, table.classes, seed=seed)
+            compared.append(Compared(name, rung.recipe, cast("Metrics", metrics)))  # None only where nothing is shared
             step.advance()
     return CompareReport(
         part=part,
@@ -131,18 +135,18 @@ def _why_not(folders: Sequence[Path], runs: Sequence[str | os.PathLike[str]]) ->
 
 
 def summary(report: CompareReport) -> list[str]:
-    """Return the lines that tell a person how runs compare."""
+    """Return the report as lines of text."""
     lines = [f"On the {report.pictures:,} {report.part} pictures that all {len(report.runs)} runs share:"]
     if any(report.left_aside):
-        aside = [f"{count:,} of {one.name}" for one, count in zip(report.runs, report.left_aside, strict=True) if count]
-        lines.append(f"Left aside, as not all runs have them under the same label: {', '.join(aside)}.")
+        aside = [f"{count:,} of {run.name}" for run, count in zip(report.runs, report.left_aside, strict=True) if count]
+        lines.append(f"Left out, because not all runs have them with the same label: {', '.join(aside)}.")
     header = ("run", "recipe", "right", "95 %", "log loss", "95 %", "ROC AUC", "95 %", "macro F1", "ECE")
     lines += aligned([header, *map(_row, report.runs)], left=2)
     if len(report.runs) > MOST_PAIRED:
         lines.append(f"Each against the first, {report.runs[0].name}, as there are more than {MOST_PAIRED}:")
-    lines += [*map(_told, report.pairs)]
+    lines += map(_line, report.pairs)
     if report.looks_at_test:
-        lines.append(told_looks(max(report.looks_at_test)))
+        lines.append(looks_sentence(max(report.looks_at_test)))
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
@@ -151,46 +155,30 @@ def _answers(rung: Rung, name: str, part: str) -> AnswerTable:
     if not table.answered and part == "test":
         command, _ = command_of(rung)
         raise WrongUsage(
-            f"{name} has not answered to its test part.",
-            "A run's answers to it are kept where it was trained by itself; a ladder keeps it sealed.",
-            f"Compare on validation (leave out --test), or train it by itself: {command}",
+            f"{name} has no answers to its test set.",
+            "pawsight train stores them; pawsight ladder does not evaluate every run on the test set.",
+            f"Leave out --test to compare on validation, or train it by itself: {command}",
         )
     return table
-
-
-def _nothing_shared(names: Sequence[str], part: str) -> WrongUsage:
-    return WrongUsage(
-        f"{', '.join(names[:-1])} and {names[-1]} share no {part} picture.",
-        "They were trained on different data or on different splits of it.",
-        f"Train them on one split, e.g. pawsight train DATA --split {names[0]}, or measure both on new pictures: "
-        f"pawsight evaluate {names[-1]} DATA",
-    )
-
-
-def _measured(table: AnswerTable, seed: int) -> Metrics:
-    metrics = measure(table.true, table.probabilities, table.classes, seed=seed)
-    if metrics is None:
-        raise ValueError("a table without pictures cannot be measured")
-    return metrics
 
 
 def _pairs(names: Sequence[str], tables: Sequence[AnswerTable]) -> tuple[Pair, ...]:
     every = range(len(names))
     chosen = list(combinations(every, 2)) if len(names) <= MOST_PAIRED else [(0, other) for other in every[1:]]
-    gains = corrected([gain_between(tables[one].answered, tables[other].answered) for one, other in chosen])
+    gains = corrected([paired_gain(tables[first].answered, tables[second].answered) for first, second in chosen])
     return tuple(
-        Pair(names[one], names[other], gain, pictures_to_settle(gain, comparisons=len(chosen)))
-        for (one, other), gain in zip(chosen, gains, strict=True)
+        Pair(names[first], names[second], gain, pictures_to_settle(gain, comparisons=len(chosen)))
+        for (first, second), gain in zip(chosen, gains, strict=True)
         if gain is not None
     )
 
 
-def _row(one: Compared) -> tuple[str, ...]:
-    metrics, ends = one.metrics, one.metrics.intervals
+def _row(run: Compared) -> tuple[str, ...]:
+    metrics, ends = run.metrics, run.metrics.intervals
     area = f"{metrics.roc_auc:.4f}" if metrics.roc_auc is not None else "-"
     return (
-        one.name,
-        one.recipe,
+        run.name,
+        run.recipe,
         f"{100 * metrics.accuracy:.1f} %",
         f"{100 * metrics.interval.low:.1f}-{100 * metrics.interval.high:.1f}",
         f"{metrics.log_loss:.3f}",
@@ -206,14 +194,14 @@ def _ends(interval: Interval | None, digits: int) -> str:
     return f"{interval.low:.{digits}f}-{interval.high:.{digits}f}" if interval is not None else "-"
 
 
-def _told(pair: Pair) -> str:
+def _line(pair: Pair) -> str:
     gain = pair.gain
-    told = f"{pair.second} against {pair.first}: {signed(gain.points)} points ({points_between(gain.interval)})"
-    told += f", p = {gain.p_value:.2g}"
+    text = f"{pair.second} against {pair.first}: {signed(gain.points)} points ({points_between(gain.interval)})"
+    text += f", p = {gain.p_value:.2g}"
     if gain.p_holm is not None:
-        told += f", {gain.p_holm:.2g} after Holm's correction"
+        text += f", {gain.p_holm:.2g} after Holm's correction"
     if gain.verdict != TIE:
-        return f"{told}: {gain.verdict}"
+        return f"{text}: {gain.verdict}"
     if pair.more_pictures is None:
-        return f"{told}: a tie; no difference was seen, so no number of pictures would settle it"
-    return f"{told}: a tie; about {pair.more_pictures:,} more pictures would settle it if it is real"
+        return f"{text}: a tie; there is no difference at all, so more pictures would not settle it"
+    return f"{text}: a tie; about {pair.more_pictures:,} more pictures would settle it if it is real"

@@ -1,4 +1,4 @@
-"""The verb `doctor`: what is installed and what is missing, one finding a line, each with its remedy."""
+"""The verb `doctor`: checks the installation and says how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -18,7 +18,7 @@ _LEAST_DISK_GIB = 2
 _LEAST_MEMORY_GIB = 2
 _LEAST_PYTHON = (3, 11)
 INSTALL = 'pip install "pawsight[train]"'
-_OPTIONAL = {  # what is looked at -> its extra, what that is for, and what it brings; of names with a bar one is enough
+_OPTIONAL = {  # name -> extra, what it is for, its packages; of packages with a bar one is enough
     "Keras": ("keras", "the exercise's networks and finetune", ("keras", "tensorflow|tensorflow-cpu", "tf2onnx")),
     "Serving": (
         "serve",
@@ -32,27 +32,29 @@ _OPTIONAL = {  # what is looked at -> its extra, what that is for, and what it b
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     name: str
     good: bool
     found: str
-    fix: str  # what to type or do; for what is good, how to get what is optional; else empty
+    fix: str  # what to type or do, also to get what is optional; empty where there is nothing to do
 
 
 def doctor() -> list[Finding]:
-    """Look at everything that Pawsight needs, without changing anything."""
-    checks: tuple[Callable[[], Finding], ...] = (
-        _pawsight,
-        _python,
-        _system,
-        _processor,
-        _memory,
-        _inference,
-        _training,
-        _weights,
-    )
-    return [*(check() for check in checks), *map(_extra, _OPTIONAL), _cache(), _disk()]
+    """Check everything that Pawsight needs, without changing anything."""
+    needed = [_python(), _processor(), _memory(), _inference(), _training(), _weights()]
+    return [*needed, *map(_extra, _OPTIONAL), _cache(), _disk()]
+
+
+def summary(findings: Sequence[Finding]) -> list[str]:
+    """Return the findings as lines of text."""
+    lines = []
+    for finding in findings:
+        state = "FIX" if not finding.good else "-- " if finding.fix else "ok "
+        lines.append(f"{state} {finding.name:<11} {finding.found}")
+        if finding.fix:
+            lines.append(f"    {'':<11} {finding.fix}")
+    return lines
 
 
 def _pawsight() -> Finding:
@@ -78,7 +80,7 @@ def _processor() -> Finding:
 def _memory() -> Finding:
     gib = this_machine().memory_gib
     good = gib == 0 or gib >= _LEAST_MEMORY_GIB
-    fix = "" if good else f"Training wants {_LEAST_MEMORY_GIB} GiB; close other programs."
+    fix = "" if good else f"Training needs {_LEAST_MEMORY_GIB} GiB; close other programs."
     return Finding("Memory", good, f"{gib:.0f} GiB" if gib else "unknown", fix)
 
 
@@ -99,13 +101,13 @@ def _listed(found: list[str], missing: list[str]) -> str:
 def _weights() -> Finding:
     from pawsight.models.backbones import BACKBONES
 
-    missing = [one.package for one in BACKBONES.values() if util.find_spec(one.module) is None]
+    missing = [backbone.package for backbone in BACKBONES.values() if util.find_spec(backbone.module) is None]
     found = f"{len(BACKBONES) - len(missing)} of {len(BACKBONES)} pretrained backbones installed"
     return Finding("Weights", not missing, found, INSTALL if missing else "")
 
 
 def _extra(name: str) -> Finding:
-    """Look at what some verbs and recipes need and the rest does not; that it is missing is no fault."""
+    """Check an extra, which only some verbs and recipes need; it may be missing."""
     extra, purpose, packages = _OPTIONAL[name]
     found, missing = _packages(*packages)
     text = ", ".join(found) if not missing else f"for {purpose}; not installed: {', '.join(missing)}"
@@ -143,7 +145,7 @@ def _cache() -> Finding:
 def _disk() -> Finding:
     gib = shutil.disk_usage(_nearest_existing(cache_folder())).free / 2**30
     good = gib >= _LEAST_DISK_GIB
-    fix = "" if good else "Make room, or set PAWSIGHT_CACHE to a folder on another disk."
+    fix = "" if good else "Free some space, or set PAWSIGHT_CACHE to a folder on another disk."
     return Finding("Disk", good, f"{gib:.0f} GiB free for the cache", fix)
 
 

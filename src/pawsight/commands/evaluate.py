@@ -1,8 +1,6 @@
-"""The verb `evaluate`: how good is a bundle, on its own held-out pictures or on others.
+"""The verb `evaluate`: how good a bundle is on its own held-out pictures or on others, by slice, and with more data.
 
-Enters: a run or bundle, and perhaps data. Leaves: an `EvaluateReport`. Does not know: terminals.
-
-Pictures that the bundle was trained on are refused by content, whatever they are called now.
+Pictures that the bundle was trained on are left out by content, whatever they are called now.
 """
 
 from __future__ import annotations
@@ -12,29 +10,60 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor, load_predictor
-from pawsight.commands.learning_curve import CurveReport, curve_lines
-from pawsight.commands.learning_curve import learning_curve as curve_of
-from pawsight.commands.sealed import HeldOut, held_out, looks_at_test, told_looks
-from pawsight.commands.slices import slice_lines, slice_remarks, slices_of, store_slices
+from pawsight.commands.run_split import HeldOut, held_out, looks_at_test, looks_sentence
+from pawsight.core.cache import Cache
 from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
-from pawsight.core.machine import cache_folder
+from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import LEARNING_CURVE, SLICES
+from pawsight.core.storage import write_json
+from pawsight.data.dataset import facts_by_name
 from pawsight.data.folders import Candidate, LeftOut, find, find_listed
 from pawsight.data.sources import resolve
 from pawsight.evaluation.abstention import Abstention, measure_abstention
+from pawsight.evaluation.compare import WORSE
+from pawsight.evaluation.learning_curve import LearningCurve, Trial, trace_curve
+from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.metrics import Metrics, measure
 from pawsight.evaluation.report import aligned, confusions, sentence, table_rows, to_jsonable
-from pawsight.evaluation.slices import Judged, Slice
+from pawsight.evaluation.slice_members import slice_members
+from pawsight.evaluation.slices import Judged, Slice, measure_slices
+
+_ROWS = 20  # of the printed table; --json has all
+LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveReport:
+    """A learning curve, and what was trained for it."""
+
+    recipe: str  # of the run
+    seen_with: str  # what computed the features, e.g. "efficientnet-lite1 at 240 px"
+    is_stand_in: bool  # the run's own recipe is another
+    left_out: int  # pictures of the run that were changed or are gone
+    curve: LearningCurve
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as learning_curve.json holds them."""
+        return {
+            "recipe": self.recipe,
+            "trained": f"probe on {self.seen_with}",
+            "is_stand_in": self.is_stand_in,
+            "left_out": self.left_out,
+            **self.curve.to_json(),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateReport:
-    """How a bundle did on one set of pictures."""
+    """How good a bundle is on one set of pictures."""
 
     bundle: Path
     data: str
@@ -42,25 +71,28 @@ class EvaluateReport:
     split_digest: str  # of the split the bundle was made from
     metrics: Metrics | None
     left_out: tuple[LeftOut, ...]
-    looks_at_test: int | None = None  # looks so far, this one included; None where other pictures were measured
+    looks_at_test: int | None = None  # evaluations of the test set, this one included; None for other pictures
     abstention: Abstention | None = None  # None where the bundle answers every picture
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
     learning_curve: CurveReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `evaluate --json` prints them."""
-        return {
+        plain: dict[str, Any] = {
             "bundle": str(self.bundle),
             "data": self.data,
             "part": self.part,
             "split": {"digest": self.split_digest},
             "metrics": to_jsonable(self.metrics),
-            "left_out": [{"path": one.name, "reason": one.reason} for one in self.left_out],
+            "left_out": [{"path": file.name, "reason": file.reason} for file in self.left_out],
             "looks_at_test": self.looks_at_test,
             "abstention": self.abstention.to_json() if self.abstention else None,
-            **({} if self.slices is None else {"slices": [one.to_json() for one in self.slices]}),
-            **({} if self.learning_curve is None else {"learning_curve": self.learning_curve.to_json()}),
         }
+        if self.slices is not None:
+            plain["slices"] = [found.to_json() for found in self.slices]
+        if self.learning_curve is not None:
+            plain["learning_curve"] = self.learning_curve.to_json()
+        return plain
 
 
 def evaluate(
@@ -78,121 +110,71 @@ def evaluate(
 
     Args:
         run: a run or bundle folder.
-        data: labelled pictures as for `train`; None for the run's own validation part.
-        test: take the run's own test part instead; its every look is counted.
-        counts_look: count this look at the test part; only what belongs to the end of training does not.
+        data: labelled pictures as for `train`; None for the run's own validation set.
+        test: measure on the run's own test set instead; each evaluation is counted.
+        counts_look: count this evaluation of the test set; only one that belongs to training is not counted.
         including_training: do not leave out pictures that the bundle was trained on.
-        slices: say how it does by kind of picture; those of the run's own validation part are stored in the run.
-        learning_curve: say what twice the data would buy; of the run's own pictures, and stored in the run.
+        slices: also measure kinds of pictures; those of the run's own validation set are stored in the run.
+        learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
+        progress: hears how far it is.
 
     Raises:
         PawsightError: the bundle is refused, or there is no picture that may be measured.
     """
-    _check_wishes(run, data, test=test, learning_curve=learning_curve)
+    _check_options(run, data, test=test, learning_curve=learning_curve)
     predictor = load_predictor(run)
-    progress.say(f"Bundle   {predictor.bundle.folder}, split {predictor.bundle.card.split_digest[:12]}")
-    part = ("test" if test else "validation") if data is None else None
-    chosen, name = _chosen(run, data, part, counts_look, progress)
-    truths, probabilities, verdicts, left_out = _answers(predictor, chosen, including_training, progress)
-    if not truths:
-        raise _nothing_left(name, left_out)
-    classes = predictor.classes
-    true, table = np.array([classes.index(label) for label in truths]), np.stack(probabilities)
-    metrics = measure(true, table, classes)
+    bundle, classes = predictor.bundle, predictor.classes
+    progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
+    if data is None:
+        part: str | None = "test" if test else "validation"
+        files, name = held_out(Path(run), part or "", counts=counts_look), f"the run's own {part} set"
+    else:
+        source = resolve(data, cache=cache_folder(), progress=progress)
+        found = find_listed(source.root, source.listed) if source.listed else find(source.root)
+        part, files, name = None, HeldOut(found.candidates, {}), source.name
+    _check_labels(classes, files.candidates)
+    answers, left_out = _answers(predictor, files, including_training, progress)
+    if not answers:
+        raise NoPictures(
+            f"No picture of {name} can be measured.",
+            f"Left out: {_reasons(left_out)}.",
+            "Give pictures the bundle was not trained on, or add --including-training.",
+        )
+    true = np.array([classes.index(answer.file.label) for answer in answers])
+    table = np.stack([answer.probabilities for answer in answers])
     return EvaluateReport(
-        bundle=predictor.bundle.folder,
+        bundle=bundle.folder,
         data=name,
         part=part,
-        split_digest=predictor.bundle.card.split_digest,
-        metrics=metrics,
+        split_digest=bundle.card.split_digest,
+        metrics=measure(true, table, classes),
         left_out=tuple(left_out),
-        abstention=measure_abstention(true, table, verdicts, predictor.bundle.card.trust),
+        abstention=measure_abstention(true, table, [answer.verdict for answer in answers], bundle.card.trust),
         looks_at_test=looks_at_test(Path(run)) if test else None,
-        slices=_sliced(Path(run), part, predictor, chosen, left_out, probabilities, progress) if slices else None,
-        learning_curve=curve_of(Path(run), progress=progress) if learning_curve else None,
+        slices=_slices(Path(run), part, classes, answers, progress) if slices else None,
+        learning_curve=trace_learning_curve(Path(run), progress=progress) if learning_curve else None,
     )
 
 
-def _check_wishes(
+def _check_options(
     run: str | os.PathLike[str], data: str | os.PathLike[str] | None, *, test: bool, learning_curve: bool
 ) -> None:
     if test and data is not None:
         raise WrongUsage(
-            "Either the run's own test part can be measured or other data, not both.",
-            f"--test was given beside {os.fspath(data)}.",
+            "--test measures the run's own test set, not other data.",
+            f"--test was given with {os.fspath(data)}.",
             "Leave one of them out.",
         )
     if learning_curve and data is not None:
         raise WrongUsage(
-            "A learning curve is that of a run's own pictures.",
+            "--learning-curve measures the run's own pictures, not other data.",
             f"Other data was given: {os.fspath(data)}.",
             f"Leave it out: pawsight evaluate {os.fspath(run)} --learning-curve",
         )
 
 
-def _chosen(
-    run: str | os.PathLike[str],
-    data: str | os.PathLike[str] | None,
-    part: str | None,
-    counts_look: bool,
-    progress: Progress,
-) -> tuple[HeldOut, str]:
-    """Return the pictures to be measured, and what they are called."""
-    if data is None:
-        return held_out(Path(run), part or "validation", counts=counts_look), f"the run's own {part} part"
-    source = resolve(data, cache=cache_folder(), progress=progress)
-    found = find_listed(source.root, source.listed) if source.listed else find(source.root)
-    return HeldOut(found.candidates, {}), source.name
-
-
-def _sliced(
-    run: Path,
-    part: str | None,
-    predictor: Predictor,
-    chosen: HeldOut,
-    left_out: Sequence[LeftOut],
-    probabilities: Sequence[np.ndarray[Any, Any]],
-    progress: Progress,
-) -> tuple[Slice, ...]:
-    """Return the slices of the pictures that were answered, storing those of the run's own validation part."""
-    unanswered = {one.name for one in left_out}
-    answered = [one for one in chosen.candidates if one.name not in unanswered]
-    judged = [
-        Judged(one.name, one.label, predictor.classes[int(row.argmax())], float(row.max()))
-        for one, row in zip(answered, probabilities, strict=True)
-    ]
-    slices = slices_of(answered, judged, progress=progress)
-    if part == "validation":
-        store_slices(run, slices, part=part, pictures=len(judged))
-    return slices
-
-
-def _answers(
-    predictor: Predictor, chosen: HeldOut, including_training: bool, progress: Progress
-) -> tuple[list[str], list[np.ndarray[Any, Any]], list[str], list[LeftOut]]:
-    """Return truths, probabilities, verdicts, and what was left out."""
-    candidates = chosen.candidates
-    _check_labels(predictor.classes, candidates)
-    truths, probabilities, verdicts, left_out = [], [], [], []
-    with progress.stage("Classifying", len(candidates), "pictures") as step:
-        answers = predictor.outputs(one.path for one in candidates)
-        for one, (loaded, outputs) in zip(candidates, answers, strict=True):
-            step.advance()
-            if outputs is None:
-                left_out.append(LeftOut(one.name, loaded.problem))
-            elif loaded.sha256 != chosen.contents.get(one.name, loaded.sha256):
-                left_out.append(LeftOut(one.name, "changed since the split was made"))
-            elif loaded.sha256 in predictor.bundle.trained and not including_training:
-                left_out.append(LeftOut(one.name, "trained on"))
-            else:
-                truths.append(one.label)
-                probabilities.append(outputs["probabilities"])
-                verdicts.append(predictor.decision(outputs))
-    return truths, probabilities, verdicts, left_out
-
-
 def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
-    unknown = sorted({one.label for one in candidates} - set(classes))
+    unknown = sorted({file.label for file in candidates} - set(classes))
     if unknown:
         raise BadCatalog(
             f"The data has classes that the bundle does not know: {', '.join(map(repr, unknown[:5]))}.",
@@ -201,44 +183,200 @@ def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> No
         )
 
 
-def _nothing_left(name: str, left_out: Sequence[LeftOut]) -> NoPictures:
-    return NoPictures(
-        f"No picture of {name} can be measured.",
-        f"Left out: {_told(left_out)}.",
-        "Give pictures the bundle has not seen, or add --including-training to measure memory instead of skill.",
-    )
+class _Answer(NamedTuple):
+    """What a bundle says of one file."""
+
+    file: Candidate
+    probabilities: NDArray[np.float32]  # (C,)
+    verdict: str
+
+
+def _answers(
+    predictor: Predictor, files: HeldOut, including_training: bool, progress: Progress
+) -> tuple[list[_Answer], list[LeftOut]]:
+    """Classify files; return the answers, and the files that may not be measured with the reason."""
+    answers, left_out = [], []
+    with progress.stage("Classifying", len(files.candidates), "pictures") as step:
+        classified = predictor.outputs(file.path for file in files.candidates)
+        for file, (loaded, outputs) in zip(files.candidates, classified, strict=True):
+            step.advance()
+            if outputs is None:
+                left_out.append(LeftOut(file.name, loaded.problem))
+            elif loaded.sha256 != files.contents.get(file.name, loaded.sha256):
+                left_out.append(LeftOut(file.name, "changed since the split was made"))
+            elif loaded.sha256 in predictor.bundle.trained and not including_training:
+                left_out.append(LeftOut(file.name, "trained on"))
+            else:
+                answers.append(_Answer(file, outputs["probabilities"], predictor.decision(outputs)))
+    return answers, left_out
+
+
+def _reasons(left_out: Sequence[LeftOut]) -> str:
+    reasons = Counter(file.reason for file in left_out)
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()) or "no files at all"
 
 
 def summary(report: EvaluateReport) -> list[str]:
-    """Return the lines that tell a person how good it is."""
+    """Return the report as lines of text."""
     lines = [f"On {report.data}: {sentence(report.metrics)}"]
     if report.metrics is None:
         return lines
     if report.metrics.roc_auc is not None:
         ends = report.metrics.intervals.roc_auc
-        told = f" (95 % interval {ends.low:.4f}-{ends.high:.4f})" if ends is not None else ""
-        lines.append(f"Area under the ROC curve {report.metrics.roc_auc:.4f}{told}")
+        interval = f" (95 % interval {ends.low:.4f}-{ends.high:.4f})" if ends is not None else ""
+        lines.append(f"Area under the ROC curve {report.metrics.roc_auc:.4f}{interval}")
     lines += aligned([("class", "pictures", "precision", "recall", "F1"), *table_rows(report.metrics)])
     mistakes = confusions(report.metrics)
     if mistakes:
-        lines.append("Commonest mistakes: " + "; ".join(f"{n} {a} taken for {b}" for a, b, n in mistakes))
-    if report.left_out:
-        lines.append(f"Left out: {_told(report.left_out)}")
-    if report.abstention is not None:
-        lines.append(f"Abstention: {report.abstention.sentence()}")
-    return [*lines, *_asked_for(report), f"The split it was trained with has the digest {report.split_digest[:12]}."]
-
-
-def _asked_for(report: EvaluateReport) -> list[str]:
-    """Return the lines about what was asked for beyond the figures."""
-    lines = [] if report.looks_at_test is None else [told_looks(report.looks_at_test)]
+        lines.append("Most frequent mistakes: " + "; ".join(f"{n} {a} taken for {b}" for a, b, n in mistakes))
+    lines += [f"Left out: {_reasons(report.left_out)}"] if report.left_out else []
+    lines += [f"Abstention: {report.abstention.sentence()}"] if report.abstention is not None else []
+    lines += [looks_sentence(report.looks_at_test)] if report.looks_at_test is not None else []
     if report.slices is not None:
         lines += [*aligned(slice_lines(report.slices)), *slice_remarks(report.slices)]
     if report.learning_curve is not None:
         lines += curve_lines(report.learning_curve)
+    return [*lines, f"The split it was trained with has the digest {report.split_digest[:12]}."]
+
+
+# Slices
+
+
+def _slices(
+    run: Path, part: str | None, classes: Sequence[str], answers: Sequence[_Answer], progress: Progress
+) -> tuple[Slice, ...]:
+    """Return the slices of the pictures that were answered, storing those of the run's own validation set."""
+    judged = []
+    for file, probabilities, _ in answers:
+        predicted = classes[int(probabilities.argmax())]
+        judged.append(Judged(file.name, file.label, predicted, float(probabilities.max())))
+    slices = slices_of([answer.file for answer in answers], judged, progress=progress)
+    if part == "validation":
+        store_slices(run, slices, part=part, pictures=len(judged))
+    return slices
+
+
+def slices_of(
+    candidates: Sequence[Candidate], judged: Sequence[Judged], *, progress: Progress = SILENT
+) -> tuple[Slice, ...]:
+    """Return how good a classifier is by trait, format and folder.
+
+    Args:
+        candidates: files; those without an answer are skipped.
+        judged: the answers, by the names of the candidates.
+        progress: hears how far it is.
+    """
+    answers = {answer.path: answer for answer in judged}
+    answered = [file for file in candidates if file.name in answers]
+    with Cache(cache_folder() / "cache") as cache:
+        facts = facts_by_name(answered, cache=cache, threads=usable_cores(), progress=progress)
+    known = [answers[file.name] for file in answered if file.name in facts]
+    members = slice_members(
+        [answer.path for answer in known], [answer.label for answer in known], [facts[answer.path] for answer in known]
+    )
+    return measure_slices(known, members)
+
+
+def store_slices(run: Path, slices: Sequence[Slice], *, part: str, pictures: int) -> None:
+    """Write a run's slices.json, for its report: slices of one of its subsets, with so many pictures."""
+    write_json(run / SLICES, {"part": part, "pictures": pictures, "slices": [found.to_json() for found in slices]})
+
+
+def slice_lines(slices: Sequence[Slice]) -> list[list[str]]:
+    """Return the table, a header and the worst first, as cells; nothing without slices."""
+    if not slices:
+        return []
+    rows = [["slice", "pictures", "right", "95 % interval", "the rest", "p (Holm)", "verdict"]]
+    for found in slices[:_ROWS]:
+        rest = "-" if found.rest_accuracy is None else f"{100 * found.rest_accuracy:.1f} %"
+        p_holm = "-" if found.p_holm is None else "< 0.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}"
+        name = found.name if found.kind in ("trait", "fifth") else f"{found.kind}: {found.name}"
+        right = f"{100 * found.accuracy:.1f} %"
+        rows.append([name, f"{found.pictures:,}", right, str(found.interval), rest, p_holm, found.verdict])
+    return rows
+
+
+def slice_remarks(slices: Sequence[Slice]) -> list[str]:
+    """Return what follows the table: the wrong pictures of worse slices, and what the test allows to say."""
+    more = len(slices) - _ROWS
+    lines = [f"and {more:,} more slices (--json has all)"] if more > 0 else []
+    worse = [found for found in slices if found.verdict == WORSE]
+    tested = sum(found.p_holm is not None for found in slices)
+    if not tested:
+        lines.append("No slice is large enough to test.")
+    elif not worse:
+        lines.append(
+            f"No slice is worse than the rest beyond chance (Fisher's exact test, Holm's correction over {tested:,})."
+        )
+    for found in worse:
+        points = -(found.difference or 0.0)
+        lines.append(f"Worse on {found.name} pictures, by {points:.1f} points. Mistakes, the most confident first:")
+        lines += [f"  {wrong.path}: {wrong.label} taken for {wrong.predicted}" for wrong in found.worst]
     return lines
 
 
-def _told(left_out: Sequence[LeftOut]) -> str:
-    reasons = Counter(one.reason for one in left_out)
-    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()) or "no files at all"
+# Learning curve
+
+
+def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReport:
+    """Train a probe on growing shares of a run's training set and measure each on its validation set.
+
+    The curve is that of a probe on cached features, which takes seconds; for other recipes it is a stand-in, and says
+    so. The test set is not read.
+
+    Raises:
+        WrongUsage: the folder is a bundle without its run, or there are too few pictures.
+        ModelError: the backbone is missing. StorageError: a file of the run cannot be read or written.
+    """
+    from pawsight.training.features import RunPicture, probe_recipe, recipe_of, run_features
+    from pawsight.training.learning_curve import try_sizes
+
+    own = recipe_of(run)
+    seen = probe_recipe(own)
+    classes = read_bundle(run).card.classes
+    cache, machine = cache_folder(), this_machine()
+    parts = []
+    for part in ("train", "validation"):
+        files = held_out(run, part)
+        owned = [RunPicture(file, files.contents[file.name]) for file in files.candidates]
+        parts.append(run_features(owned, classes, seen, cache=cache, machine=machine, progress=progress))
+    train, validation = parts
+    has_all_classes = len(set(train.labels.tolist())) == len(classes)
+    if len(train.labels) < LEAST_PICTURES or not len(validation.labels) or not has_all_classes:
+        raise WrongUsage(
+            f"{run} has too few pictures for a learning curve.",
+            f"It needs {LEAST_PICTURES} to train on, some of each class, and some to validate on;"
+            f" there are {len(train.labels):,} and {len(validation.labels):,}.",
+            f"Leave --learning-curve out: pawsight evaluate {run}",
+        )
+    tried = try_sizes(
+        (train.features, train.labels),
+        (validation.features, validation.labels),
+        classes=len(classes),
+        folds=seen.folds,
+        seed=seen.seed,
+        progress=progress,
+    )
+    report = CurveReport(
+        recipe=own.name,
+        seen_with=f"{seen.backbone} at {seen.image_px} px",
+        is_stand_in=own.method != "probe",
+        left_out=train.left_out + validation.left_out,
+        curve=trace_curve([Trial(size.share, size.pictures, size.wrong) for size in tried], seed=seen.seed),
+    )
+    write_json(run / LEARNING_CURVE, report.to_json())
+    return report
+
+
+def curve_lines(report: CurveReport) -> list[str]:
+    """Return a learning curve as lines of text."""
+    stand_in = f"; the run's own recipe, {report.recipe}, may learn otherwise" if report.is_stand_in else ""
+    lines = [f"Learning curve of a probe on {report.seen_with}{stand_in}:"]
+    for point in report.curve.points:
+        low, high = 100 * (1 - point.interval.high), 100 * (1 - point.interval.low)
+        right = f"{100 * (1 - point.error):.1f} % (95 % interval {low:.1f}-{high:.1f} %)"
+        trainings = f", mean of {point.seeds} trainings" if point.seeds > 1 else ""
+        lines.append(f"  {point.pictures:>9,} training pictures: {right}{trainings}")
+    if report.left_out:
+        lines.append(f"  {report.left_out:,} pictures of the run are gone or were changed; they are left out.")
+    return [*lines, curve_sentence(report.curve)]

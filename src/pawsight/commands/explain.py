@@ -1,8 +1,4 @@
-"""The verb `explain`: pictures in, for each a picture of where the classifier looked.
-
-Enters: a run and names of files and folders. Leaves: PNG files, one `Explained` for each picture. Does not know:
-terminals.
-"""
+"""The verb `explain`: draws a heat map over each picture. The maps are computed in explanation/."""
 
 from __future__ import annotations
 
@@ -13,34 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.predictor import load_predictor
-from pawsight.commands.named import counted, named
+from pawsight.commands.predict import count_of, files_below, paths_of
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import write_bytes
-from pawsight.data.folders import expand
-from pawsight.explanation.heatmap import Box, Explainer, HeatMap, MethodChoice
+from pawsight.explanation.heatmap import Box, Explainer, MethodChoice
 from pawsight.explanation.overlay import LARGEST_PX, overlay
-from pawsight.images.decode import Decoded, decode
+from pawsight.images.decode import decode
 from pawsight.images.loader import read_regular_file
 
 ENDING = ".explained.png"
-_LONGEST_NAME = 120  # letters of a picture's name that are kept: with its ending it fits any disk
+_LONGEST_NAME = 120  # letters of a picture's name that are kept, so that the file name fits any disk
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Where the classifier looked in one picture, or the reason why that cannot be said."""
+    """What speaks for a class in one picture, or why that cannot be said."""
 
     path: str
-    file: str | None  # the picture with the map on it
-    label: str | None  # the class that is explained
-    probability: float | None  # of that class
-    method: str | None
-    place: str | None  # in words, of the smallest area that holds half of all that speaks for the class
-    box: Box | None  # round that area: left, top, right, bottom, in pixels of the upright picture
-    size: tuple[int, int] | None  # of the upright picture: width, height
-    values: list[list[float]] | None  # the map, rows from the top
-    bias: float | None
+    file: str | None = None  # the picture with the map on it
+    label: str | None = None  # the class that is explained
+    probability: float | None = None  # of that class
+    method: str | None = None
+    place: str | None = None  # in words, of the smallest area that holds half of all that speaks for the class
+    box: Box | None = None  # round that area: left, top, right, bottom, in pixels of the upright picture
+    size: tuple[int, int] | None = None  # of the upright picture: width, height
+    values: list[list[float]] | None = None  # the map, rows from the top
+    bias: float | None = None
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -49,7 +44,7 @@ class Explained:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
     def line(self) -> str:
-        """Return the line for people."""
+        """Return the answer as a line of text."""
         if self.error is not None or self.probability is None:
             return f"{self.path}: not explained, {self.error}"
         share = f"{self.label} {100 * self.probability:.1f} %"
@@ -67,14 +62,14 @@ def explain(
     method: MethodChoice = "auto",
     progress: Progress = SILENT,
 ) -> Iterator[Explained]:
-    """Draw where a classifier looked, as NAME.explained.png, one file for each picture; none is ever overwritten.
+    """Draw heat maps of what speaks for a class, as NAME.explained.png for each picture; no file is overwritten.
 
     Args:
         run: a run or bundle folder.
         pictures: files, and folders of them.
-        out: folder for the files; made where it is missing.
-        label: the class to explain; empty for each picture's likeliest.
-        method: "cam", exact, for networks that end in a mean and one linear layer; "occlusion" for any; or "auto".
+        out: folder for the files; made if it is missing.
+        label: the class to explain; empty for each picture's most likely class.
+        method: "cam", exact, for networks that end in an average and one linear layer; "occlusion" for any; or "auto".
 
     Yields:
         one `Explained` for each picture, in order; one that cannot be read has an `error`.
@@ -85,48 +80,37 @@ def explain(
         NoPictures: folders were named and none holds a file.
         StorageError: the disk refused.
     """
-    paths = named(pictures)
+    paths = paths_of(pictures)
     predictor = load_predictor(run)
     explainer = Explainer(predictor)
     explainer.check(label, method)
     settings = predictor.bundle.card.decode
-
-    def explained(path: Path) -> Explained:
-        try:
-            data = read_regular_file(path)
-            square = decode(data, settings, name=path.name)
-            large = decode(data, replace(settings, image_px=LARGEST_PX), name=path.name)
-        except UnreadablePicture as error:
-            return _unexplained(path, error.why)
-        heat, probability = explainer.answer(square.pixels, size=_size(square), label=label, method=method)
-        return _explained(path, heat, probability, _write_beside(Path(out), path, overlay(large.pixels, heat)))
-
-    yield from counted(map(explained, expand(paths)), paths, "Explaining", progress)
-
-
-def _size(decoded: Decoded) -> tuple[int, int]:
-    return decoded.width, decoded.height
-
-
-def _explained(path: Path, heat: HeatMap, probability: float, file: Path) -> Explained:
-    values = [[float(value) for value in row] for row in heat.values]
-    place = heat.place() if not heat.silent else None
-    return Explained(
-        os.fspath(path),
-        os.fspath(file),
-        heat.label,
-        probability,
-        heat.method,
-        place,
-        heat.box(),
-        heat.size,
-        values,
-        heat.bias,
-    )
-
-
-def _unexplained(path: Path, reason: str) -> Explained:
-    return Explained(os.fspath(path), None, None, None, None, None, None, None, None, None, reason)
+    with progress.stage("Explaining", count_of(paths), "pictures") as step:
+        for path in files_below(paths):
+            try:
+                data = read_regular_file(path)
+                square = decode(data, settings, name=path.name)
+                large = decode(data, replace(settings, image_px=LARGEST_PX), name=path.name)
+            except UnreadablePicture as error:
+                explained = Explained(os.fspath(path), error=error.why)
+            else:
+                size = square.width, square.height
+                heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)
+                file = _write_beside(Path(out), path, overlay(large.pixels, heat))
+                explained = Explained(
+                    path=os.fspath(path),
+                    file=os.fspath(file),
+                    label=heat.label,
+                    probability=probability,
+                    method=heat.method,
+                    place=heat.place() if not heat.silent else None,
+                    box=heat.box(),
+                    size=heat.size,
+                    values=[[float(value) for value in row] for row in heat.values],
+                    bias=heat.bias,
+                )
+            step.advance()
+            yield explained
 
 
 def _write_beside(folder: Path, picture: Path, png: bytes) -> Path:

@@ -1,6 +1,6 @@
-"""The verb `export`: a finished run in other formats, each of which answers as the run does.
+"""The verb `export`: a finished run in other formats, each of which gives the run's answers.
 
-Enters: a run, names of formats, a folder. Leaves: an `ExportReport`. Does not know: terminals, any format.
+The formats are in exports/.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import Bundle, find_bundle, read_bundle
-from pawsight.commands.sealed import held_out
+from pawsight.commands.run_split import held_out
 from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Progress
@@ -46,7 +46,7 @@ class ExportReport:
         return {
             "bundle": str(self.bundle),
             "out": str(self.out),
-            "exports": [_export_json(one) for one in self.exports],
+            "exports": [_export_json(export) for export in self.exports],
             "int8": None if self.int8 is None else asdict(self.int8) | {"gain": self.int8.gain.to_json()},
         }
 
@@ -66,25 +66,30 @@ def export(
 
     Args:
         run: a run or bundle folder.
-        to: names of formats, or one text with commas between them; `pawsight.exports.targets.TARGETS` has them.
-        out: folder that gets a folder for each; None: `export` in the run. Earlier exports there are replaced, and
-            nothing else is.
+        to: names of formats, or one text with commas between them; `pawsight.exports.targets.TARGETS` lists them.
+        out: folder that gets a folder for each; None: `export` in the run. Only earlier exports there are replaced.
         int8: also write 8 bits, calibrated on the run's training pictures and measured on its validation pictures.
         allow_loss: write 8 bits even where they may lose more than one point of accuracy.
         licence: of the weights, as an SPDX name, for the card and the metadata.
         browser_runtime: folder of the npm package onnxruntime-web, whose files the web export copies; None: its page
             fetches them from a public address.
-        progress: told on the way.
+        progress: hears how far it is.
 
     Raises:
-        ExportRefused: an export answers otherwise than the bundle, or 8 bits may lose too much.
+        ExportRefused: an export gives other answers than the bundle, or 8 bits may lose too much.
         PawsightError: the bundle is refused, something is not installed, or the disk refuses.
     """
     names = [name.strip() for name in (to.split(",") if isinstance(to, str) else to)]
     targets = choose_targets(names, int8=int8)
     place = Path(run).expanduser()
     folder = run_of(place)
-    target = Path(out).expanduser() if out is not None else _default(folder, place)
+    if out is None and folder is None:
+        raise WrongUsage(
+            f"{place} is a bundle without its run, so it has no folder for exports.",
+            "Nothing may be added to the folder of a bundle.",
+            f"Type for example: pawsight export {place} --to onnx --out exports",
+        )
+    target = Path(out).expanduser() if out is not None else (folder or place) / FOLDER
     check_folders(targets, target, int8=int8)
     runtime = None if browser_runtime is None else Path(browser_runtime).expanduser()
     bundle = read_bundle(place)
@@ -100,23 +105,13 @@ def run_of(place: Path) -> Path | None:
     return bundle.parent if (bundle.parent / METRICS).is_file() else None
 
 
-def _default(run: Path | None, place: Path) -> Path:
-    if run is None:
-        raise WrongUsage(
-            f"{place} is a bundle without its run, so there is no folder of its own for exports.",
-            "A bundle's folder is sealed: nothing is added to it.",
-            f"Type for example: pawsight export {place} --to onnx --out exports",
-        )
-    return run / FOLDER
-
-
 def _reduced(
     bundle: Bundle, run: Path | None, allow_loss: bool, progress: Progress
 ) -> tuple[bytes, NDArray[np.float32], Cost]:
-    """Return the graph in 8 bits, what it answers to the exam, and what it costs."""
+    """Return the graph in 8 bits, its answers to the bundle's pictures, and what it costs."""
     if run is None or not (run / SPLITS).is_file():
         raise WrongUsage(
-            "int8 needs the run's own pictures.",
+            "--int8 needs the run's own pictures.",
             f"{bundle.folder} is a bundle without its run.",
             "Name the run, or leave --int8 out.",
         )
@@ -142,7 +137,11 @@ def _calibration(bundle: Bundle, candidates: Sequence[Candidate], threads: int) 
     """Return squares of training pictures, drawn by a fixed seed."""
     order = np.random.default_rng(0).permutation(len(candidates))[:CALIBRATION_PICTURES]
     paths = [candidates[index].path for index in order]
-    read = [one.decoded.pixels for one in load(paths, bundle.card.decode, threads=threads) if one.decoded is not None]
+    read = [
+        loaded.decoded.pixels
+        for loaded in load(paths, bundle.card.decode, threads=threads)
+        if loaded.decoded is not None
+    ]
     if not read:
         raise ExportRefused(
             "int8 cannot be calibrated.", "No training picture could be read.", "Put them back, or leave --int8 out."
@@ -150,29 +149,30 @@ def _calibration(bundle: Bundle, candidates: Sequence[Candidate], threads: int) 
     return np.stack(read)
 
 
-def _export_json(one: Exported) -> dict[str, Any]:
+def _export_json(export: Exported) -> dict[str, Any]:
     return {
-        "target": one.target,
-        "precision": one.precision,
-        "folder": str(one.folder),
-        "file": TARGETS[one.target].file,
-        "bytes": one.size,
-        "files": dict(one.files),
-        "sitting": None if one.self_test is None else asdict(one.self_test),
+        "target": export.target,
+        "precision": export.precision,
+        "folder": str(export.folder),
+        "file": TARGETS[export.target].file,
+        "bytes": export.size,
+        "files": dict(export.files),
+        "sitting": None if export.self_test is None else asdict(export.self_test),
     }
 
 
 def summary(report: ExportReport) -> list[str]:
-    """Return the lines that tell a person what was written."""
+    """Return the report as lines of text."""
     rows = [["export", "opens", "MB", "largest difference", "labels flipped", "s to load"]]
-    for one in report.exports:
-        opens = f"{one.folder.name}/{TARGETS[one.target].file}"
-        sat = one.self_test
-        told = ["-", "-", "-"] if sat is None else [
-            f"{sat.difference:.1e}", f"{sat.flips} of {sat.pictures}", f"{sat.load_seconds:.2f}"
-        ]  # fmt: skip
-        rows.append([f"{one.target} {one.precision}" if sat else one.target, opens, f"{one.size / 1e6:.1f}", *told])
-    lines = [*aligned(rows, left=2), f"All in {report.out}; pawsight.json in each folder says how to use it."]
+    for export in report.exports:
+        name, figures = export.target, ["-", "-", "-"]
+        if export.self_test is not None:
+            test = export.self_test
+            name = f"{export.target} {export.precision}"
+            figures = [f"{test.difference:.1e}", f"{test.flips} of {test.pictures}", f"{test.load_seconds:.2f}"]
+        opens = f"{export.folder.name}/{TARGETS[export.target].file}"
+        rows.append([name, opens, f"{export.size / 1e6:.1f}", *figures])
+    lines = [*aligned(rows, left=2), f"Written to {report.out}; pawsight.json in each folder says how to use it."]
     return [*lines, *_int8_lines(report.int8)] if report.int8 else lines
 
 
@@ -184,7 +184,7 @@ def _int8_lines(cost: Cost) -> list[str]:
         rows.append([name, *figures, str(side.interval)])
     low, high = cost.gain.interval
     lines = [
-        f"int8, calibrated on {cost.calibrated_on:,} training pictures, on the validation part:",
+        f"int8, calibrated on {cost.calibrated_on:,} training pictures, on the validation set:",
         *aligned(rows),
         f"int8 against float32: {cost.gain.points:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f} (paired);"
         f" largest difference of a probability {cost.difference:.2f}, {cost.flips:,} of {cost.pictures:,} labels flip.",

@@ -1,22 +1,25 @@
-"""The verb `inspect`: what is in there, before anything slow.
+"""The verb `inspect`: what a data set holds and what is wrong with it, before anything slow.
 
-Enters: what the user typed. Leaves: an `InspectReport`. Does not know: models, terminals.
+Findings are made in data/audit.py, their page in reports/audit_page.py.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pawsight.commands.audit import AuditFiles, checked_target, told, write_audit
-from pawsight.commands.given_split import given_split
+from pawsight.commands.run_split import given_split
 from pawsight.core.cache import Cache
+from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import write_text
 from pawsight.data.audit import Finding, audit
 from pawsight.data.dataset import Dataset, read_dataset
 from pawsight.data.folders import find, find_listed
@@ -24,9 +27,19 @@ from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings
+from pawsight.reports.audit_words import EXPLAINED
 from pawsight.training.run import check_names
 
 _NAMED = 12  # classes that the count sentence names before it sums up the others
+FOLDER, CSV, HTML = "audit", "audit.csv", "audit.html"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFiles:
+    """Where the findings were written to."""
+
+    csv: Path  # absolute; a row for each finding: path, problem, value, severity
+    html: Path  # absolute; the same with pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +48,8 @@ class InspectReport:
 
     data: str
     catalog: Dataset
-    split: Split  # as `train` would cut it
-    findings: tuple[Finding, ...]  # what is wrong, the gravest first
+    split: Split  # as `train` would use it
+    findings: tuple[Finding, ...]  # what is wrong, the most severe first
     files: AuditFiles | None = None  # where the findings were written to, if they were
 
     def to_json(self) -> dict[str, Any]:
@@ -47,13 +60,13 @@ class InspectReport:
             "classes": list(self.catalog.classes),
             "counts": self.catalog.counts,
             "baseline": self.catalog.baseline,
-            "formats": dict(Counter(one.facts.format for one in self.catalog.pictures).most_common()),
+            "formats": dict(Counter(picture.facts.format for picture in self.catalog.pictures).most_common()),
             "split": {"digest": self.split.digest, **self.split.sizes, "how": self.split.how},
-            "duplicates": [[one.name for one in group] for group in self.split.alike],
+            "duplicates": [[picture.name for picture in group] for group in self.split.alike],
             "disputed": [list(names) for names in self.split.conflicting_labels],
             "straddling": [list(names) for names in self.split.duplicates_across_parts],
-            "left_out": [{"path": one.name, "reason": one.reason} for one in self.catalog.left_out],
-            "findings": [one.to_json() for one in self.findings],
+            "left_out": [{"path": file.name, "reason": file.reason} for file in self.catalog.left_out],
+            "findings": [finding.to_json() for finding in self.findings],
             "report": str(self.files.html) if self.files else None,
             "table": str(self.files.csv) if self.files else None,
         }
@@ -64,23 +77,25 @@ def inspect(
     *,
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
-    target: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
 ) -> InspectReport:
-    """Look at a data set without training on it, and list what is wrong with it.
+    """Read a data set without training on it, and list what is wrong with it.
 
     Args:
         data: as for `train`.
-        split, split_seed: as for `train`.
-        target: folder for audit.csv and audit.html, made where it is missing; without it nothing is written.
+        split: as for `train`.
+        split_seed: as for `train`.
+        out: folder for audit.csv and audit.html, made if it is missing; without it nothing is written.
+        progress: hears how far it is.
 
     Raises:
-        DataError: it cannot be trained on as it is, and why.
-        WrongUsage: `target` lies among the pictures. StorageError: the disk refused.
+        DataError: it cannot be trained on, and why.
+        WrongUsage: `out` lies among the pictures. StorageError: the disk refused.
     """
     cache, given = cache_folder(), given_split(split, split_seed)
     source = resolve(data, cache=cache, progress=progress)
-    folder = checked_target(target, source.root) if target is not None else None
+    folder = checked_out(out, source.root) if out is not None else None
     catalog = catalog_of(source, cache=cache, given=given, progress=progress)
     made = cut(catalog, seed=split_seed, given=given, progress=progress)
     findings = audit(catalog, made)
@@ -92,7 +107,7 @@ def catalog_of(source: Source, *, cache: Path, given: SplitFile | None = None, p
     """Read every picture of a source once; what was read before comes from the cache.
 
     Raises:
-        DataError: it cannot be trained on as it is, and why.
+        DataError: it cannot be trained on, and why.
     """
     found = found_for(find_listed(source.root, source.listed) if source.listed else find(source.root), given)
     check_names(found.folders)
@@ -101,33 +116,32 @@ def catalog_of(source: Source, *, cache: Path, given: SplitFile | None = None, p
 
 
 def summary(report: InspectReport) -> list[str]:
-    """Return the lines that tell a person what is in there."""
+    """Return the report as lines of text."""
     catalog, sizes = report.catalog, report.split.sizes
-    widths = sorted(one.facts.width for one in catalog.pictures)
-    heights = sorted(one.facts.height for one in catalog.pictures)
-    formats = Counter(one.facts.format for one in catalog.pictures).most_common()
+    widths = sorted(picture.facts.width for picture in catalog.pictures)
+    heights = sorted(picture.facts.height for picture in catalog.pictures)
+    formats = Counter(picture.facts.format for picture in catalog.pictures).most_common()
     named, middle = ", ".join(f"{n:,} {name}" for name, n in formats), len(widths) // 2
-    to_train, has_parts = training_counts(catalog), any(one.part for one in catalog.pictures)
+    to_train, has_parts = training_counts(catalog), any(picture.part for picture in catalog.pictures)
     lines = [
         f"{report.data}: {len(catalog.pictures):,} pictures of {len(catalog.classes):,} classes in {catalog.root}"
-        f"{f', {sum(to_train.values()):,} of them in the training part' if has_parts else ''}.",
+        f"{f', {sum(to_train.values()):,} of them in the training set' if has_parts else ''}.",
         count_sentence(to_train),
-        f"Always answering the commonest class would be right {100 * catalog.baseline:.1f} % of the time.",
-        f"Widths from {widths[0]} to {widths[-1]} pixels, half of them below {widths[middle]}; heights from "
-        f"{heights[0]} to {heights[-1]}, half of them below {heights[middle]}; formats: {named}.",
+        f"Always answering the most frequent class would be right {100 * catalog.baseline:.1f} % of the time.",
+        f"Widths {widths[0]} to {widths[-1]} pixels, median {widths[middle]}; heights "
+        f"{heights[0]} to {heights[-1]} pixels, median {heights[middle]}; formats: {named}.",
         f"train would use {sizes['train']:,} train, {sizes['validation']:,} validation and {sizes['test']:,} test "
         f"pictures: {report.split.how} (digest {report.split.digest[:12]}).",
     ]
-    lines += told(report.findings)
-    lines += _told_alike(report.split)
+    lines += finding_lines(report.findings)
+    lines += _duplicate_lines(report.split)
     if catalog.left_out:
         lines.append(f"{len(catalog.left_out):,} file{' is' if len(catalog.left_out) == 1 else 's are'} left out:")
-        lines += [f"  {one.name}: {one.reason}" for one in catalog.left_out[:10]]
-        lines += [f"  and {len(catalog.left_out) - 10:,} more (all with --json)"] * (len(catalog.left_out) > 10)
+        lines += [f"  {file.name}: {file.reason}" for file in catalog.left_out[:10]]
+        lines += [f"  and {len(catalog.left_out) - 10:,} more (--json has all)"] * (len(catalog.left_out) > 10)
     if report.files:
-        lines.append(
-            f"Written: {_from_here(report.files.html)} (to look at), {_from_here(report.files.csv)} (a table)."
-        )
+        page, table = _from_here(report.files.html), _from_here(report.files.csv)
+        lines.append(f"Written: {page} (with pictures), {table} (a table).")
     return lines
 
 
@@ -135,31 +149,30 @@ def _from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _told_alike(split: Split) -> list[str]:
-    """Name the pictures that are there more than once, those that do harm first."""
+def _duplicate_lines(split: Split) -> list[str]:
+    """Name the pictures that are there more than once, the most harmful first."""
     harmless = [
-        tuple(one.name for one in group) for group in split.alike if len({(one.part, one.label) for one in group}) == 1
+        tuple(picture.name for picture in group)
+        for group in split.alike
+        if len({(picture.part, picture.label) for picture in group}) == 1
     ]
     lines = []
     for groups, what in (
-        (split.conflicting_labels, "lies in two classes, so one of its labels is wrong"),
-        (split.duplicates_across_parts, "lies in two parts, so what is learnt is examined"),
+        (split.conflicting_labels, "is in two classes, so one of its labels is wrong"),
+        (split.duplicates_across_parts, "is in two subsets, so the scores are too high"),
         (harmless, "is there more than once"),
     ):
         if groups:
-            lines.append(f"The same or nearly the same picture {what}: {_times(len(groups))}")
+            times = "once" if len(groups) == 1 else f"{len(groups):,} times"
+            lines.append(f"The same or nearly the same picture {what}: {times}")
             lines += [f"  {' = '.join(names)}" for names in groups[:10]]
-            lines += [f"  and {len(groups) - 10:,} more (all with --json)"] * (len(groups) > 10)
+            lines += [f"  and {len(groups) - 10:,} more (--json has all)"] * (len(groups) > 10)
     return lines
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
-
-
 def training_counts(catalog: Dataset) -> dict[str, int]:
-    """Return how many pictures of each class there are to train on: those in train where there are parts, else all."""
-    counted = Counter(one.label for one in catalog.pictures if one.part in ("train", None))
+    """Return the number of pictures of each class to train on: those in train where there are subsets, else all."""
+    counted = Counter(picture.label for picture in catalog.pictures if picture.part in ("train", None))
     return {label: counted[label] for label in catalog.classes}
 
 
@@ -172,3 +185,57 @@ def count_sentence(counts: Mapping[str, int]) -> str:
     *first, last = parts
     verb = "is" if next(iter(counts.values())) == 1 else "are"
     return f"There {verb} {', '.join(first)} and {last}."
+
+
+def checked_out(out: str | os.PathLike[str], root: Path) -> Path:
+    """Return the folder for the two files.
+
+    Raises:
+        WrongUsage: it lies among the pictures, where it would be taken for a class, or is a file.
+    """
+    folder = Path(out).expanduser().absolute()
+    if folder.resolve().is_relative_to(root.resolve()):
+        raise WrongUsage(
+            f"{folder} lies in the folder of the pictures, {root}.",
+            "Files written there would be taken for a class.",
+            f"Give another folder, e.g. --out {shlex.quote(str(root.resolve().parent / FOLDER))}",
+        )
+    if folder.exists() and not folder.is_dir():
+        raise WrongUsage(f"{folder} is not a folder.", "", f"Give another one, e.g. --out {FOLDER}-2")
+    return folder
+
+
+def write_audit(folder: Path, name: str, catalog: Dataset, findings: Sequence[Finding]) -> AuditFiles:
+    """Write audit.csv and audit.html; earlier ones are replaced.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    from pawsight.reports.audit_page import make_page, render_csv, render_html
+
+    files = AuditFiles(folder / CSV, folder / HTML)
+    again = shlex.join(["pawsight", "inspect", name, "--report", "--out", str(folder)])
+    write_text(files.csv, render_csv(findings))
+    write_text(files.html, render_html(make_page(name, catalog, findings, again=again)))
+    return files
+
+
+def finding_lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the counts of each problem, the most severe first."""
+    if not findings:
+        return ["The audit found nothing wrong."]
+    kinds = [(problem, list(own)) for problem, own in groupby(findings, key=lambda finding: finding.problem)]
+    widest = len(f"{max(len(own) for _, own in kinds):,}")
+    first = f"{len(findings):,} finding{'' if len(findings) == 1 else 's'}, the most severe first:"
+    lines = [f"  {own[0].severity:<6}  {len(own):>{widest},}  {_title(problem)}" for problem, own in kinds]
+    details = [
+        f"          {finding.path}: {finding.value}"
+        for finding in findings
+        if finding.problem.startswith(("shortcut-", "rotation-differs"))  # findings about a class, not a file
+    ]
+    return [first, *lines, *details]
+
+
+def _title(problem: str) -> str:
+    title = EXPLAINED[problem].title
+    return title[:1].lower() + title[1:]

@@ -1,7 +1,6 @@
-"""The verb `preview`: look at the pictures before training on them.
+"""The verb `preview`: sheets of pictures of each class, and of flips and rotations of one, before training.
 
-Enters: what the user typed. Leaves: a folder with three sheets of pictures, and a `PreviewReport`. Does not know:
-models, terminals.
+The sheets are drawn in reports/preview_sheets.py.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _TILE_PX = 240
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewReport:
-    """Where the sheets lie, and what the exercise says in words."""
+    """Where the sheets are, and what they show."""
 
     data: str
     out: Path  # the folder that holds the three files below
@@ -41,7 +40,7 @@ class PreviewReport:
     rotations: Path
     counts: dict[str, int]  # pictures to train on, by class
     shown: dict[str, tuple[str, ...]]  # names of the pictures in the grid, by class
-    left_out: int  # files that are no readable pictures
+    left_out: int  # files that are not readable pictures
     seed: int
 
     @property
@@ -83,11 +82,12 @@ def preview(
     Args:
         data: as for `train`.
         out: a folder that does not exist yet or is empty; without it ./preview, or ./preview-2 and so on.
-        seed: of which pictures are shown and how far they turn.
+        seed: of the choice of pictures and of their rotations.
+        progress: hears how far it is.
 
     Raises:
-        DataError: it cannot be trained on as it is, and why.
-        WrongUsage: `out` holds something, or lies where its sheets would be taken for pictures of a class.
+        DataError: it cannot be trained on, and why.
+        WrongUsage: `out` holds something, or lies where its sheets would be taken for a class.
     """
     folder, cache = _free_folder(out), cache_folder()
     source = resolve(data, cache=cache, progress=progress)
@@ -103,39 +103,37 @@ def preview(
         flips=folder / FLIPS,
         rotations=folder / ROTATIONS,
         counts=counts,
-        shown={label: tuple(one.name for one in pictures) for label, pictures in chosen.items()},
+        shown={label: tuple(picture.name for picture in pictures) for label, pictures in chosen.items()},
         left_out=len(catalog.left_out),
         seed=seed,
     )
 
 
 def summary(report: PreviewReport) -> list[str]:
-    """Return the lines that tell a person what was drawn and where it lies."""
+    """Return what was drawn, and where it is, as lines of text."""
     hidden = len(report.counts) - len(report.shown)
     cut = f", {hidden:,} more {'class is' if hidden == 1 else 'classes are'} not shown" if hidden else ""
     out = report.out.relative_to(Path.cwd()) if report.out.is_relative_to(Path.cwd()) else report.out
+    left_out = []
+    if report.left_out:
+        noun = "1 file is" if report.left_out == 1 else f"{report.left_out:,} files are"
+        left_out = [f"{noun} left out; see pawsight inspect."]
     return [
         count_sentence(report.counts),
         f"Always answering {report.commonest} would be right {100 * report.baseline:.1f} % of the time.",
-        *_told_left_out(report.left_out),
+        *left_out,
         f"{out / GRID}: pictures of each class{cut}",
         f"{out / FLIPS}: the four flips of one of them",
         f"{out / ROTATIONS}: random rotations of the same",
     ]
 
 
-def _told_left_out(files: int) -> list[str]:
-    if files < 2:
-        return ["1 file is left out; pawsight inspect names it."] * files
-    return [f"{files:,} files are left out; pawsight inspect names them."]
-
-
 def _chosen(catalog: Dataset, counts: Mapping[str, int], seed: int) -> dict[str, list[Picture]]:
-    """Pick pictures of the first classes, by their content and the seed alone."""
-    to_train = [one for one in catalog.pictures if one.part in ("train", None)]
+    """Choose pictures of the first classes, by their content and the seed alone."""
+    to_train = [picture for picture in catalog.pictures if picture.part in ("train", None)]
     by_label: dict[str, dict[str, Picture]] = {label: {} for label in counts}
-    for one in reversed(to_train):  # so that of equal pictures the first by name is kept
-        by_label[one.label][sha256_of(f"{seed}:{one.sha256}".encode())] = one
+    for picture in reversed(to_train):  # so that of equal pictures the first by name is kept
+        by_label[picture.label][sha256_of(f"{seed}:{picture.sha256}".encode())] = picture
     ranked = {label: [pictures[rank] for rank in sorted(pictures)] for label, pictures in by_label.items() if pictures}
     return {label: pictures[:COLUMNS] for label, pictures in list(ranked.items())[:MOST_ROWS]}
 
@@ -143,7 +141,7 @@ def _chosen(catalog: Dataset, counts: Mapping[str, int], seed: int) -> dict[str,
 def _write_sheets(
     folder: Path, title: str, counts: Mapping[str, int], chosen: Mapping[str, Sequence[Picture]], seed: int
 ) -> None:
-    rows = {label: [_pixels(one) for one in pictures] for label, pictures in chosen.items()}
+    rows = {label: [_pixels(picture) for picture in pictures] for label, pictures in chosen.items()}
     example = next(iter(rows.values()))[0]
     sheets = {
         GRID: grid(title, count_sentence(counts), counts, rows),
@@ -167,19 +165,19 @@ def _free_folder(out: str | os.PathLike[str] | None) -> Path:
     folder = Path(out).expanduser().absolute()
     if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongUsage(
-            f"{folder} holds something already.",
-            "Nothing of yours is written over.",
+            f"{folder} is not empty.",
+            "preview overwrites nothing.",
             "Give --out a folder that does not exist yet.",
         )
     return folder
 
 
 def _check_outside(folder: Path, source: Source) -> None:
-    """Refuse to write where the sheets would be taken for pictures of one more class."""
+    """Refuse a folder in which the sheets would be taken for another class."""
     root = source.root.resolve()
     if source.kind == "folder" and folder.resolve().is_relative_to(root):
         raise WrongUsage(
             f"{folder} lies in the folder of the pictures, {root}.",
-            "The sheets written there would be taken for pictures of a class.",
+            "Sheets written there would be taken for pictures of a class.",
             f"Give another folder, e.g. --out {root.parent / 'preview'}",
         )

@@ -1,7 +1,4 @@
-"""The verb `recipes`: the table, what each is and what it was measured on.
-
-Enters: nothing. Leaves: the table as values and as lines. Does not know: terminals.
-"""
+"""The verb `recipes`: the table of recipes, which is in models/recipes.py, as JSON and as text."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from pawsight.models.recipes import RECIPES, NamedRecipe
 
 
 def recipes() -> list[NamedRecipe]:
-    """Return the rungs of the ladder, from the lowest to the highest."""
+    """Return the recipes of the ladder, the simplest first."""
     return list(RECIPES.values())
 
 
@@ -21,7 +18,7 @@ def to_json(rungs: list[NamedRecipe]) -> dict[str, Any]:
 
 
 def summary(rungs: list[NamedRecipe]) -> list[str]:
-    """Return the table for people, and what its figures were measured on."""
+    """Return the table as lines of text, and what its figures were measured on."""
     lines = [f"{'recipe':<15} {'expected':>13} {'validation':>13} {'parameters':>11} {'trainable':>10}"]
     for rung in rungs:
         low, high = rung.expected.accuracy

@@ -1,56 +1,79 @@
-"""The verb `review`: which labels are likely wrong, and a page on which somebody decides.
+"""The verb `review`: which labels of a run are likely wrong, and a page on which a person decides.
 
-Enters: a run. Leaves: a `ReviewReport`; with a page, decisions in the run's labels.patch.csv. Does not know: terminals.
+The ranking is computed in evaluation/label_errors.py, the page is served by web/review.py. No file of the test set is
+opened; a file that is gone, or no longer what the run was trained on, is listed and left out.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from pawsight.commands.review_board import board_of, most_shown
-from pawsight.commands.review_material import ReviewMaterial, review_material
-from pawsight.core.errors import WrongUsage, require_extra
-from pawsight.core.progress import SILENT, Progress
-from pawsight.core.runs import APPLIED_PATCH, PATCH
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.commands.run_split import held_out, root_of
+from pawsight.core.cache import Cache
+from pawsight.core.errors import BadCatalog, WrongUsage, require_extra
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.runs import APPLIED_PATCH, METRICS, PATCH
+from pawsight.data.dataset import Dataset, Picture, read_dataset
+from pawsight.data.folders import Found, LeftOut
 from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
-from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, rank
+from pawsight.data.split import split_into
+from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, oddness, rank
+from pawsight.images.decode import DecodeSettings
+from pawsight.training.features import feature_sink, probe_recipe, recipe_of
 from pawsight.training.out_of_fold import out_of_fold
 
-_SPOKEN = {RELABEL: "relabelled", DROP: "dropped", KEEP: "kept"}
+_PAST = {RELABEL: "relabelled", DROP: "dropped", KEEP: "kept"}
+_MOST_SUSPECTS = 2_000
+_AFTER_SUSPECTS = 24  # pictures shown after the last suspect, so that a reader sees where suspicion ends
+_MOST_DUPLICATES = 2_000
+_ODD_SHARE, _LEAST_ODD, _MOST_ODD = 0.01, 12, 200
+_NEIGHBOURS = 6  # shown, of the ten that were computed
+
+Item = dict[str, Any]
+File = tuple[Path, str, str]  # path, SHA-256, name below the root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewReport:
-    """Every train and validation picture of a run, the one whose label is most likely wrong first."""
+    """Every train and validation picture of a run, ranked by how likely its label is wrong."""
 
     run: Path
-    material: ReviewMaterial
+    classes: tuple[str, ...]
+    pictures: tuple[Picture, ...]  # with labels and subsets of the run's split
+    labels: NDArray[np.int64]  # (N,) class indices, in the order of the pictures
+    groups: NDArray[np.int64]  # (N,) equal numbers for equal and near-equal pictures
+    left_out: tuple[LeftOut, ...]
     near: Neighbours
-    ranking: tuple[Suspect, ...]
+    ranking: tuple[Suspect, ...]  # the most suspicious first
 
     @property
     def suspects(self) -> int:
-        """Pictures with more against their label than for it."""
-        return sum(one.is_suspect for one in self.ranking)
+        """Pictures with more evidence against their label than for it."""
+        return sum(suspect.is_suspect for suspect in self.ranking)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield one JSON object a picture, as `review --json` prints them."""
-        pictures, classes = self.material.pictures, self.material.classes
-        for one in self.ranking:
-            picture = pictures[one.row]
+        for suspect in self.ranking:
+            picture = self.pictures[suspect.row]
             yield {
                 "path": picture.name,
-                "given": classes[one.given],
-                "suggested": classes[one.suggested],
-                "score": one.score,
-                "suspect": one.is_suspect,
-                "reason": one.reason,
+                "given": self.classes[suspect.given],
+                "suggested": self.classes[suspect.suggested],
+                "score": suspect.score,
+                "suspect": suspect.is_suspect,
+                "reason": suspect.reason,
                 "part": picture.part,
                 "sha256": picture.sha256,
             }
@@ -59,37 +82,80 @@ class ReviewReport:
 def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> ReviewReport:
     """Rank the train and validation pictures of a run by how likely their label is wrong.
 
+    Features are those of the run's own backbone where its recipe has a frozen one, else of the default probe's; they
+    come from the cache, or go there.
+
     Args:
-        run: a run folder; its test part stays sealed.
-        progress: who is told how far it is.
+        run: a run folder; its test set is not read.
+        progress: hears how far it is.
 
     Raises:
-        PawsightError: the run or its pictures cannot be read.
+        WrongUsage: the folder holds no run. StorageError: a file of it cannot be read. DataError: too few pictures are
+        still there. ModelError: the backbone is missing.
     """
     folder = Path(run).expanduser().resolve()
     if not folder.is_dir():
-        raise WrongUsage(f"There is no run {run}.", "review wants a run folder.", "Type for example: runs/latest")
-    material = review_material(folder, progress)
-    probabilities = out_of_fold(
-        material.features, material.labels, material.groups, classes=len(material.classes), progress=progress
+        raise WrongUsage(f"There is no run {run}.", "review needs a run folder.", "Type for example: runs/latest")
+    parts = [held_out(folder, part, counts=False) for part in ("train", "validation")]
+    candidates = sorted((file for part in parts for file in part.candidates), key=lambda file: file.name)
+    contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
+    recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()
+    found = Found(root_of(folder), tuple(candidates), (), (), tuple(sorted({file.label for file in candidates})))
+    settings = DecodeSettings(image_px=recipe.image_px)
+    with Cache(cache / "cache") as store:
+        sink = feature_sink(recipe, store, machine, Stopwatch())
+        catalog = read_dataset(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
+        catalog, left_out = _unchanged(catalog, contents)
+        features = sink.features_of([picture.sha256 for picture in catalog.pictures])
+    pictures, classes = catalog.pictures, catalog.classes
+    labels = np.array([classes.index(picture.label) for picture in pictures], dtype=np.int64)
+    split = split_into(catalog, [picture.part or "train" for picture in pictures], how="as the run's split says")
+    rows = {picture.name: row for row, picture in enumerate(pictures)}
+    groups = np.arange(len(pictures), dtype=np.int64)  # a group's number is the row of its first picture
+    for group in split.alike:
+        members = [rows[picture.name] for picture in group]
+        groups[members] = min(members)
+    probabilities = out_of_fold(features, labels, groups, classes=len(classes), progress=progress)
+    near = nearest(features, groups)
+    return ReviewReport(
+        run=folder,
+        classes=classes,
+        pictures=pictures,
+        labels=labels,
+        groups=groups,
+        left_out=left_out,
+        near=near,
+        ranking=rank(probabilities, labels, near, classes),
     )
-    near = nearest(material.features, material.groups)
-    ranking = rank(probabilities, material.labels, near, material.classes)
-    return ReviewReport(run=folder, material=material, near=near, ranking=ranking)
+
+
+def _unchanged(catalog: Dataset, contents: dict[str, str]) -> tuple[Dataset, tuple[LeftOut, ...]]:
+    """Return the catalog without the files that hold something else now."""
+    same = tuple(picture for picture in catalog.pictures if contents.get(picture.name) == picture.sha256)
+    kept = {picture.name for picture in same}
+    changed = [
+        LeftOut(picture.name, "changed since the run") for picture in catalog.pictures if picture.name not in kept
+    ]
+    left_out = tuple(sorted([*catalog.left_out, *changed], key=lambda file: file.name))
+    if len({picture.label for picture in same}) < 2:
+        raise BadCatalog(
+            f"Too few of the run's pictures are still in {catalog.root} for a review.",
+            f"{len(left_out):,} of {len(contents):,} are gone or were changed; the others show fewer than 2 classes.",
+            "Put the pictures back, or train again on those that are there: pawsight train DATA",
+        )
+    return replace(catalog, pictures=same), left_out
 
 
 def summary(report: ReviewReport) -> list[str]:
-    """Return the lines that tell a person what was found."""
-    count, pictures = report.suspects, report.material.pictures
-    verb, them = ("has", "it") if count == 1 else ("have", "them")
+    """Return what was found as lines of text."""
+    count, (verb, them) = report.suspects, ("has", "it") if report.suspects == 1 else ("have", "them")
     lines = [
-        f"{count:,} of {len(pictures):,} labels {verb} more against {them} than for {them};"
-        f" {most_shown(report.ranking):,} are to look at, the most doubtful first."
+        f"{count:,} of {len(report.pictures):,} labels {verb} more evidence against {them} than for {them};"
+        f" {most_shown(report.ranking):,} are shown, the most suspicious first."
     ]
-    if report.material.left_out:
-        first = report.material.left_out[0]
-        told = f"{len(report.material.left_out):,} pictures are left out, the first: {first.name} ({first.reason})"
-        lines.append(f"{told}.")
+    if report.left_out:
+        first = report.left_out[0]
+        lines.append(f"{len(report.left_out):,} pictures are left out, the first: {first.name} ({first.reason}).")
     return lines
 
 
@@ -97,7 +163,7 @@ def decisions_of(run: Path) -> tuple[Decision, ...]:
     """Return what was decided about a run so far, else what it was trained with.
 
     Raises:
-        DataError: the file of decisions cannot be understood; it is not overwritten.
+        DataError: the file of decisions cannot be read; it is not overwritten.
     """
     for name in (PATCH, APPLIED_PATCH):
         if (run / name).is_file():
@@ -106,7 +172,7 @@ def decisions_of(run: Path) -> tuple[Decision, ...]:
 
 
 def check_page() -> None:
-    """Refuse to begin where no page could be opened in the end.
+    """Raise where the review page cannot be served.
 
     Raises:
         MissingExtra: pawsight[serve] is not installed.
@@ -137,17 +203,166 @@ def open_page(
     check_page()
     from pawsight.web.review_page import ReviewSession, serve_review
 
-    board, files = board_of(report.material, report.near, report.ranking, run=report.run)
+    board, files = board_of(report)
     desk = ReviewSession(board, files, report.run / PATCH, decisions_of(report.run))
     serve_review(desk, port=port, ready=ready, stop=stop)
-    return _decided(desk.decisions, report.run)
+    return decision_lines(desk.decisions, report.run)
 
 
-def _decided(decisions: tuple[Decision, ...], run: Path) -> list[str]:
-    """Say what was decided and what to type next."""
+def decision_lines(decisions: Sequence[Decision], run: Path) -> list[str]:
+    """Return what was decided, and the command to type next."""
     if not decisions:
         return ["Nothing was decided."]
-    counted = Counter(one.action for one in decisions)
-    told = ", ".join(f"{counted[action]:,} {spoken}" for action, spoken in _SPOKEN.items() if counted[action])
+    counted = Counter(decision.action for decision in decisions)
+    counts = ", ".join(f"{counted[action]:,} {past}" for action, past in _PAST.items() if counted[action])
     file = os.path.relpath(run / PATCH)
-    return [f"{len(decisions):,} decisions ({told}) are in {file}.", f"Next: pawsight train DATA --patch {file}"]
+    return [f"{len(decisions):,} decisions ({counts}) are in {file}.", f"Next: pawsight train DATA --patch {file}"]
+
+
+# What the page shows: likely wrong labels, duplicates and odd pictures, as JSON values
+
+
+def board_of(report: ReviewReport) -> tuple[dict[str, Any], Mapping[int, File]]:
+    """Return what the page shows as JSON values, and the file of each picture shown, by its row."""
+    by_row = {suspect.row: suspect for suspect in report.ranking}
+    sections: list[dict[str, Any]] = [
+        {"key": "labels", "title": "Likely wrong labels", "items": _labels(report.ranking)},
+        {"key": "duplicates", "title": "Duplicates", "items": _duplicates(report, by_row)},
+        {"key": "odd", "title": "Odd ones", "items": _odd(report, by_row)},
+    ]
+    shown = set()
+    for section in sections:
+        for item in section["items"]:
+            _add_opinion(item, by_row[item["picture"]])
+            shown |= {item["picture"], *(neighbour["picture"] for neighbour in item["beside"])}
+    pictures = {row: report.pictures[row] for row in sorted(shown)}
+    board = {
+        "name": f"{report.run.parent.name}/{report.run.name}",
+        "patch": str(report.run / PATCH),
+        "command": command_with_patch(report.run),
+        "classes": list(report.classes),
+        "total": len(report.pictures),
+        "pictures": {row: _plain(picture) for row, picture in pictures.items()},
+        "sections": sections,
+        "left_out": [{"path": file.name, "reason": file.reason} for file in report.left_out],
+    }
+    return board, {row: (picture.path, picture.sha256, picture.name) for row, picture in pictures.items()}
+
+
+def command_with_patch(run: Path) -> str:
+    """Return the command that trains the same again with the decisions."""
+    try:
+        words = shlex.split(json.loads((run / METRICS).read_text(encoding="utf-8"))["command"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # an older run does not say
+        words = []
+    if not words:
+        return f"pawsight train DATA --patch {shlex.quote(str(run / PATCH))}"
+    if "--patch" in words:  # what it was trained with is among the decisions
+        place = words.index("--patch")
+        del words[place : place + 2]
+    return shlex.join([*words, "--patch", str(run / PATCH)])
+
+
+def most_shown(ranking: Sequence[Suspect]) -> int:
+    """Return how many labels the page shows: the suspects and some more."""
+    suspects = sum(suspect.is_suspect for suspect in ranking)
+    return min(suspects + _AFTER_SUSPECTS, _MOST_SUSPECTS, len(ranking))
+
+
+def _labels(ranking: Sequence[Suspect]) -> list[Item]:
+    return [
+        {
+            "picture": suspect.row,
+            "suspect": suspect.is_suspect,
+            "action": RELABEL,
+            "label": suspect.suggested,
+            "reason": suspect.reason,
+            "beside": _beside(suspect),
+        }
+        for suspect in ranking[: most_shown(ranking)]
+    ]
+
+
+def _beside(suspect: Suspect) -> list[Item]:
+    """Return the pictures nearest to one, to be shown beside it."""
+    near = zip(suspect.neighbours[:_NEIGHBOURS], suspect.similarities, strict=False)
+    return [{"picture": row, "told": f"{100 * similarity:.0f} % alike"} for row, similarity in near]
+
+
+def _add_opinion(item: Item, suspect: Suspect) -> None:
+    """Add what a model that was not trained on the picture says of it."""
+    known = np.isfinite(suspect.given_probability)
+    item["score"] = round(suspect.score, 4)
+    item["suggested"] = suspect.suggested
+    item["given_probability"] = round(suspect.given_probability, 4) if known else None
+    item["suggested_probability"] = round(suspect.suggested_probability, 4) if known else None
+
+
+def _duplicates(report: ReviewReport, by_row: Mapping[int, Suspect]) -> list[Item]:
+    """Return one item for each picture of a group but the one that stays; the most harmful first."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for row, group in enumerate(report.groups.tolist()):
+        groups[group].append(row)
+    items = []
+    for rows in groups.values():
+        if len(rows) > 1:
+            first = min(rows, key=lambda row: _worth(report, by_row[row]))
+            items += [_duplicate(report, row, first, rows) for row in sorted(rows) if row != first]
+    items.sort(key=lambda item: (item.pop("harm"), item["picture"]))
+    return items[:_MOST_DUPLICATES]
+
+
+def _worth(report: ReviewReport, suspect: Suspect) -> tuple[float, bool, int]:
+    """Order the pictures of a group: the one that stays has the most certain label and is rather in validation."""
+    return round(suspect.score), report.pictures[suspect.row].part == "train", suspect.row
+
+
+def _duplicate(report: ReviewReport, row: int, first: int, rows: Sequence[int]) -> Item:
+    picture, other = report.pictures[row], report.pictures[first]
+    more = [{"picture": twin, "told": "also alike"} for twin in rows if twin not in (row, first)]
+    conflicts, leaks = picture.label != other.label, picture.part != other.part
+    same = "the same file" if picture.sha256 == other.sha256 else "nearly the same picture"
+    reason = f"{same} as {other.name}"
+    if conflicts:
+        reason += f", which is labelled {other.label}: one of the two labels is wrong"
+    elif leaks:
+        reason += f", which is in {other.part}: it leaks between training and validation"
+    else:
+        reason += ": it counts more than once"
+    return {
+        "picture": row,
+        "suspect": conflicts or leaks,
+        "action": RELABEL if conflicts else DROP,
+        "label": int(report.labels[first]) if conflicts else None,
+        "reason": reason,
+        "beside": [{"picture": first, "told": "stays"}, *more[: _NEIGHBOURS - 1]],
+        "harm": 0 if conflicts else 1 if leaks else 2,
+    }
+
+
+def _odd(report: ReviewReport, by_row: Mapping[int, Suspect]) -> list[Item]:
+    """Return the pictures that are least like all others."""
+    odd = oddness(report.near)
+    count = min(len(odd), _MOST_ODD, max(_LEAST_ODD, round(_ODD_SHARE * len(odd))))
+    usual = 100 * (1 - float(np.median(odd)))
+    items = []
+    for row in np.argsort(-odd, kind="stable")[:count].tolist():
+        reason = (
+            f"it is {100 * (1 - float(odd[row])):.0f} % like the pictures nearest to it; here {usual:.0f} % is usual"
+        )
+        beside = _beside(by_row[row])
+        items.append(
+            {"picture": row, "suspect": True, "action": KEEP, "label": None, "reason": reason, "beside": beside}
+        )
+    return items
+
+
+def _plain(picture: Picture) -> dict[str, Any]:
+    facts = picture.facts
+    return {
+        "path": picture.name.encode("utf-8", "replace").decode(),
+        "label": picture.label,
+        "part": picture.part,
+        "width": facts.width,
+        "height": facts.height,
+    }

@@ -1,6 +1,6 @@
-"""The verb `serve`: a run in, a service until somebody stops it.
+"""The verb `serve`: a run behind a web page and a REST service, until it is stopped.
 
-Enters: a run, an address, limits. Leaves: nothing; `Serving` is told once the socket listens. Does not know: terminals.
+The service itself is in web/.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _BACKLOG = 256  # connections that the system keeps while the process is busy
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Where a service can be reached."""
+    """Where a service listens."""
 
     run: str
     url: str
     host: str
     port: int
     pid: int
-    token: bool  # whether one is demanded
+    token: bool  # whether one is required
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `serve --json` prints them."""
@@ -51,23 +51,24 @@ def serve(
     allow_host: Sequence[str] = (),
     limits: Limits | None = None,
     progress: Progress = SILENT,
-    told: Callable[[Serving], None] = lambda serving: None,
+    ready: Callable[[Serving], None] = lambda serving: None,
 ) -> None:
     """Serve a run over HTTP until SIGTERM or SIGINT; call it from the main thread.
 
-    Handlers of SIGTERM, SIGINT and SIGHUP are put back at the end. Events go to the logger `pawsight.serve`.
+    Handlers of SIGTERM, SIGINT and SIGHUP are restored at the end. Events go to the logger `pawsight.serve`.
 
     Args:
-        run: run or bundle folder; resolved anew on SIGHUP.
-        host, port: where to listen; port 0 takes a free one.
-        token_file: a file whose text every request to /api/ and /metrics must show.
+        run: a run or bundle folder; loaded again on SIGHUP.
+        host: address to listen on.
+        port: to listen on; 0 is any free one.
+        token_file: a file with the token that every request to /api/ and /metrics must send.
         allow_host: more names that the service answers to.
-        limits: what it takes upon itself.
-        progress: hears where it listens and what to think of.
-        told: called once the socket listens; the classifier is opened then.
+        limits: of requests, queues and processes.
+        progress: hears where it listens, and warnings.
+        ready: called with the address once the socket listens; the classifier is loaded after it.
 
     Raises:
-        PawsightError: the run has no bundle that can be trusted, or the address cannot be had.
+        PawsightError: the run has no bundle that can be trusted, or the address cannot be used.
     """
     check_installed()
     find_bundle(Path(run).expanduser())
@@ -81,9 +82,11 @@ def serve(
         token=token,
         hosts=_hosts(host, allow_host),
     )
-    serving = _serving(run, listener, host, token=bool(token))
+    port = listener.getsockname()[1]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    serving = Serving(os.fspath(run), url, host, port, os.getpid(), bool(token))
     _introduce(serving, progress)
-    told(serving)
+    ready(serving)
     serve_here(listener, settings)
 
 
@@ -98,7 +101,7 @@ def check_installed() -> None:
     if sys.platform == "win32":
         raise PawsightError(
             "pawsight serve does not run on Windows.",
-            "It keeps hostile pictures at bay with limits that Windows has under other names.",
+            "It limits the memory of its decoding processes in a way that Windows does not have.",
             "Use the Windows Subsystem for Linux, or the container (docs/serving.md).",
         )
 
@@ -111,7 +114,7 @@ def _read_token(path: Path, progress: Progress) -> str:
     except (OSError, ValueError) as error:
         raise PawsightError(
             f"The token cannot be read from {path}.",
-            f"The system says: {getattr(error, 'strerror', None) or 'it holds more than ASCII'}.",
+            f"Reading it failed: {getattr(error, 'strerror', None) or 'it is not ASCII text'}.",
         ) from error
     if len(token) < _LEAST_TOKEN or not token.isprintable() or " " in token:
         raise WrongUsage(
@@ -120,7 +123,7 @@ def _read_token(path: Path, progress: Progress) -> str:
             f"Type: python -c 'import secrets; print(secrets.token_urlsafe())' > {path}",
         )
     if readable:
-        progress.say(f"{path} can be read by everybody on this machine; type: chmod 600 {path}")
+        progress.say(f"Every user of this machine can read {path}; type: chmod 600 {path}")
     return token
 
 
@@ -129,9 +132,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        taken = f"Is another service there already? Take another port: --port {port + 1 if port < 65535 else 8001}"
-        said = (error.strerror or str(error)).partition(" (while")[0]  # what follows repeats the address
-        raise PawsightError(f"Cannot listen on {host}, port {port}.", f"The system says: {said}.", taken) from error
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # what follows repeats the address
+        fix = f"If another service uses that port, choose another: --port {port + 1 if port < 65535 else 8001}"
+        raise PawsightError(f"Cannot listen on {host}, port {port}.", f"The system says: {reason}.", fix) from error
 
 
 def _is_loopback(host: str) -> bool:
@@ -148,17 +151,11 @@ def _hosts(host: str, allowed: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({host, *LOOPBACK_NAMES, *named} if _is_loopback(host) else named))
 
 
-def _serving(run: str | os.PathLike[str], listener: socket.socket, host: str, *, token: bool) -> Serving:
-    port = listener.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    return Serving(os.fspath(run), f"http://{shown}:{port}/", host, port, os.getpid(), token)
-
-
 def _introduce(serving: Serving, progress: Progress) -> None:
-    progress.say(f"Serving {serving.run} at {serving.url} (stop: Ctrl-C; open the run again: kill -HUP {serving.pid})")
+    progress.say(f"Serving {serving.run} at {serving.url} (stop: Ctrl-C; load the run again: kill -HUP {serving.pid})")
     if _is_loopback(serving.host):
         return
-    who = "who knows the token" if serving.token else "at all"
-    progress.say(f"It listens on {serving.host}: not this machine alone, anybody who can reach it {who} may ask.")
+    who = "Clients with the token" if serving.token else "All clients that can reach it"
+    progress.say(f"It listens on {serving.host}, not on this machine alone. {who} may send requests.")
     if not serving.token:
-        progress.say("There is no token; give one with --token-file, or let nobody reach this port but your proxy.")
+        progress.say("There is no token. Set one with --token-file, or let only your proxy reach this port.")

@@ -1,27 +1,27 @@
-"""The verb `train`: data and a recipe in, a finished run out.
+"""The verb `train`: data and a recipe in, a finished and measured run out.
 
-Enters: what the user typed. Leaves: a `TrainReport`. Does not know: terminals.
+What it reports is in train_report.py, the training itself in training/run.py.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision
 from pawsight.classifier.trust import SelectiveOptions
-from pawsight.commands.given_split import given_split
-from pawsight.commands.log import Logged
-from pawsight.commands.order import Order, command_for, existing
-from pawsight.commands.patch_gain import gain_from_patch
-from pawsight.commands.seeing import EngineName, SeenByPool, pool_for
-from pawsight.commands.train_report import TrainReport, summary
-from pawsight.commands.trust_report import trust_report
+from pawsight.commands.ray_features import EngineName, SeenByPool, pool_for
+from pawsight.commands.run_split import given_split
+from pawsight.commands.train_report import TrainReport, gain_from_patch, summary, trust_report
+from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.progress import SILENT, Progress, Step, Stopwatch
 from pawsight.core.runs import (
     APPLIED_PATCH,
     AUDIT,
@@ -38,14 +38,31 @@ from pawsight.data.audit import audit
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
-from pawsight.evaluation.compare import Gain
+from pawsight.distributed.ray_actors import Pool
 from pawsight.evaluation.metrics import measure
 from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 
 if TYPE_CHECKING:
-    from pawsight.training.context import RunEnvironment
     from pawsight.training.run import TrainedRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """How a source is trained on."""
+
+    recipe: Recipe
+    runs: Path  # folder that holds the run folders
+    command: str  # the command that makes the same run again
+    weights: Path | None = None  # of MobileNetV2
+    parts: tuple[str, ...] = ("validation", "test")  # subsets to measure; without "test" the test set is not evaluated
+    resume: bool = False
+    given: SplitFile | None = None  # the split, where it is not drawn by a seed
+    patch: Patch | None = None  # corrected labels
+    caution: SelectiveOptions | None = None  # None: every picture is answered
+    data: str = ""  # as the user named it
+    latest: bool = False  # whether the link `latest` is set to the run
+    pool: Pool | None = None  # Ray actors that compute features; None is this process
 
 
 def train(
@@ -66,7 +83,7 @@ def train(
     patch: str | os.PathLike[str] | None = None,
     max_error: float | None = None,
     false_alarms: float = 0.01,
-    runs: str | os.PathLike[str] = "runs",
+    out: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
     resume: bool = False,
     engine: EngineName = "local",
@@ -79,28 +96,31 @@ def train(
     Args:
         data: a folder, an archive, a URL of one, a CSV with the columns path,label, or the name of a data set.
         recipe: a name from `pawsight recipes`.
-        backbone, image_px: another pretrained network for probe and finetune; another side of the pictures.
-        epochs, batch_size, learning_rate: of the recipes that learn by gradients.
+        backbone: pretrained network of the recipes probe and finetune.
+        image_px: side of the square pictures that the network sees, in pixels.
+        epochs: passes over the training set, for recipes that train by gradients.
+        batch_size: pictures per training step, for recipes that train by gradients.
+        learning_rate: of the optimizer, for recipes that train by gradients.
         patience: epochs without a better validation loss before training stops; 0 is never.
-        precision: "f32" or "bf16", of the gradients' arithmetic.
-        class_weights: let pictures of rare classes count more.
+        precision: "f32" or "bf16", the number format of gradients.
+        class_weights: give pictures of rare classes more weight.
         seed: of everything random but the split.
-        split: a CSV with the columns path,part, or a run whose split is taken; instead of a cut of our own.
-        split_seed: of the cut into parts; runs of several seeds lie on the same pictures.
-        patch: decisions about labels, as `pawsight review` writes them; nothing in the data itself is changed.
-        max_error: share of the answered pictures that may be wrong, e.g. 0.01; predictions may then be `unsure` or
+        split: a CSV with the columns path,part, or a run whose split is used; instead of a split drawn at random.
+        split_seed: of the split; runs with different seeds share it.
+        patch: corrected labels, as `pawsight review` writes them; the data itself is not changed.
+        max_error: largest share of wrong answers, e.g. 0.01; predictions may then be `unsure` or
             `unlike anything seen`. None: every picture is answered.
-        false_alarms: share of usual pictures that may be called unlike anything seen; with max_error.
-        runs: folder in which the numbered run folder is made.
+        false_alarms: with max_error, share of ordinary pictures that may be called unlike anything seen.
+        out: folder in which the numbered run folder is made.
         weights: file with MobileNetV2's weights, for the recipe `mobilenet` where Keras cannot download them.
-        resume: go on with the newest unfinished run of the same recipe on the same data, where there is one.
-        engine: who computes features: `local` is this process, `ray` a pool of actors; the classifier is the same.
+        resume: continue the newest unfinished run of the same recipe on the same data, where there is one.
+        engine: `local` computes features in this process, `ray` in a pool of actors; the classifier is the same.
         actors: for `ray`; None is one for each core.
-        ray_address: of a cluster that runs already.
-        progress: who is told how far it is.
+        ray_address: of a running cluster.
+        progress: hears how far it is.
 
     Raises:
-        PawsightError: with what, why and what to do, for anything wrong with data, installation or disk.
+        PawsightError: something is wrong with data, installation or disk; it says what, why and what to do.
 
     Examples:
         >>> report = pawsight.train("photos/")
@@ -119,81 +139,72 @@ def train(
         seed=seed,
         split_seed=split_seed,
     )
-    made = make_recipe(recipe, wishes)
+    made, name = make_recipe(recipe, wishes), os.fspath(data)
     caution = SelectiveOptions(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
-    order = Order(
-        runs=Path(runs).absolute(),
-        command=command_for(os.fspath(data), recipe, wishes, weights, split=split, patch=patch, caution=caution),
+    options = TrainOptions(
+        recipe=made,
+        runs=Path(out).absolute(),
+        command=command_for(name, recipe, wishes, weights, split=split, patch=patch, caution=caution),
         weights=existing(weights),
         resume=resume,
         given=given_split(split, split_seed),
         patch=read_patch(Path(patch).expanduser()) if patch is not None else None,
         caution=caution,
-        data=os.fspath(data),
+        data=name,
         pool=pool_for(made, engine, actors, ray_address),
         latest=True,
     )
-    return _announce_and_train(data, made, order, progress)
-
-
-def _announce_and_train(data: str | os.PathLike[str], recipe: Recipe, order: Order, progress: Progress) -> TrainReport:
-    """Say what is going to happen, fetch the data, and train."""
-    log, stopwatch = Logged(progress), Stopwatch()
-    machine = this_machine()
+    log, stopwatch, machine = Log(progress), Stopwatch(), this_machine()
     log.say(f"Machine  {machine}")
-    log.say(f"Data     {os.fspath(data)}")
-    log.say(f"Recipe   {recipe}, pictures seen in {PRECISION_NAMES[best_precision(machine)]}")
-    if order.pool is not None:
-        log.say(f"Engine   {order.pool}")
+    log.say(f"Data     {name}")
+    log.say(f"Recipe   {made}, inference in {PRECISION_NAMES[best_precision(machine)]}")
+    if options.pool is not None:
+        log.say(f"Engine   {options.pool}")
     with stopwatch.stage("fetching"):
         source = resolve(data, cache=cache_folder(), progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
-    return train_on(source, recipe, order, log, stopwatch)
+    return train_on(source, options, log, stopwatch)
 
 
-def train_on(source: Source, recipe: Recipe, order: Order, log: Logged, stopwatch: Stopwatch) -> TrainReport:
+def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwatch) -> TrainReport:
     """Train a recipe on a source that is already there, measure it and write the run's tables."""
     from pawsight.training.context import RunEnvironment
     from pawsight.training.run import train_run
-    from pawsight.training.run_folder import remove_checkpoint
+    from pawsight.training.run_folder import kept_or_removed, remove_checkpoint
 
-    env = RunEnvironment(order.runs, cache_folder(), this_machine(), log, stopwatch, order.weights)
+    env = RunEnvironment(options.runs, cache_folder(), this_machine(), log, stopwatch, options.weights)
     with env.held, ExitStack() as stack:
         outcome = train_run(
             source,
-            recipe,
+            options.recipe,
             env,
-            held_out=order.parts,
-            resume=order.resume,
-            given=order.given,
-            patch=order.patch,
-            options=order.caution,
-            see=SeenByPool(recipe, env, order.pool, stack) if order.pool else None,
+            held_out=options.parts,
+            resume=options.resume,
+            given=options.given,
+            patch=options.patch,
+            options=options.caution,
+            see=SeenByPool(options.recipe, env, options.pool, stack) if options.pool else None,
         )
-        report = _measured(outcome, order, env, log)
-    remove_checkpoint(outcome.folder)  # last of all: while it is there, the run can be resumed
+        with kept_or_removed(outcome.folder):
+            if options.patch is not None:
+                write_patch(outcome.folder / APPLIED_PATCH, options.patch.decisions)
+            with stopwatch.stage("measuring"):
+                report = _report(outcome, options, str(env.machine), stopwatch)
+            _write(report, outcome.model.probabilities, log)
+        if options.latest:
+            set_latest(outcome.folder)
+    remove_checkpoint(outcome.folder)  # last of all: while it is there, the run can be continued
     return report
 
 
-def _measured(outcome: TrainedRun, order: Order, env: RunEnvironment, log: Logged) -> TrainReport:
-    """Measure a run, write its tables, and let `latest` lead to it where that is wanted."""
-    from pawsight.training.run_folder import kept_or_removed
-
-    with kept_or_removed(outcome.folder):
-        if order.patch is not None:
-            write_patch(outcome.folder / APPLIED_PATCH, order.patch.decisions)
-        with env.stopwatch.stage("measuring"):
-            report = _report(outcome, order, str(env.machine), env.stopwatch)
-        _write(report, outcome.model.probabilities, log)
-    if order.latest:
-        set_latest(outcome.folder)
-    return report
-
-
-def _report(outcome: TrainedRun, order: Order, machine: str, stopwatch: Stopwatch) -> TrainReport:
+def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch: Stopwatch) -> TrainReport:
     fitted, classes = outcome.model, outcome.catalog.classes
     measured = {part: measure(outcome.labels[part], table, classes) for part, table in fitted.probabilities.items()}
+    answers, gained = fitted.probabilities.get("validation"), None
+    if options.patch is not None and answers is not None and len(answers):
+        predicted = [classes[index] for index in answers.argmax(axis=1)]
+        gained = gain_from_patch(options.patch, outcome.split.part("validation"), predicted, split=options.given)
     return TrainReport(
         run=outcome.folder,
         recipe=outcome.recipe,
@@ -206,52 +217,98 @@ def _report(outcome: TrainedRun, order: Order, machine: str, stopwatch: Stopwatc
         seconds=stopwatch.seconds(),
         machine=machine,
         adds=RECIPES[outcome.recipe.name].adds,
-        command=order.command,
+        command=options.command,
         parameters=fitted.parameters,
         layers=fitted.layers,
         history=fitted.history,
         notes=fitted.notes,
         trust=trust_report(outcome),
         patch=outcome.patched,
-        gain_from_patch=_gain(outcome, order.patch, order.given) if order.patch else None,
+        gain_from_patch=gained,
         findings=tuple(audit(outcome.catalog, outcome.split)),
-        data=order.data or str(outcome.catalog.root),
+        data=options.data or str(outcome.catalog.root),
     )
 
 
-def _gain(outcome: TrainedRun, patch: Patch, given: SplitFile | None) -> Gain | None:
-    table = outcome.model.probabilities.get("validation")
-    if table is None or not len(table):
-        return None
-    predicted = [outcome.catalog.classes[index] for index in table.argmax(axis=1)]
-    return gain_from_patch(patch, outcome.split.part("validation"), predicted, split=given)
-
-
-def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Logged) -> None:
+def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Log) -> None:
     """Write the tables and curves of the run; its metrics come last, since they say that it is finished."""
     classes = report.catalog.classes
     rows = [
-        (one.name, one.sha256, part, one.label, classes[int(row.argmax())], *(f"{value:.6f}" for value in row))
+        (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *(f"{p:.6f}" for p in row))
         for part, table in probabilities.items()
-        for one, row in zip(report.split.part(part), table, strict=True)
+        for picture, row in zip(report.split.part(part), table, strict=True)
     ]
     header = ("path", "sha256", "part", "label", "predicted", *(f"p({name})" for name in classes))
     write_table(report.run / PREDICTIONS, header, rows)
-    found = [(one.path, one.problem, one.value, one.severity) for one in report.findings]
-    write_table(report.run / AUDIT, COLUMNS, found)
+    findings = [(finding.path, finding.problem, finding.value, finding.severity) for finding in report.findings]
+    write_table(report.run / AUDIT, COLUMNS, findings)
     if report.history:
-        _write_curves(report)
+        from pawsight.reports.charts import Guessing, draw_history
+
+        write_history(report.run / HISTORY, report.history)
+        baseline = report.validation.baseline if report.validation else report.catalog.baseline
+        guessing = Guessing(classes=len(classes), baseline=baseline)
+        draw_history(report.history, report.run / "history.png", report.run / "history.svg", guessing=guessing)
     for line in summary(report):
         log.note(line)
     write_text(report.run / LOG, log.text())
     write_json(report.run / METRICS, report.to_json())
 
 
-def _write_curves(report: TrainReport) -> None:
-    from pawsight.reports.charts import Guessing, draw_history
+def command_for(
+    data: str,
+    recipe: str,
+    wishes: RecipeOptions,
+    weights: str | os.PathLike[str] | None,
+    *,
+    split: str | os.PathLike[str] | None = None,
+    patch: str | os.PathLike[str] | None = None,
+    caution: SelectiveOptions | None = None,
+) -> str:
+    """Return the command line that makes the same run again."""
+    changed: Mapping[str, Any] = {key: value for key, value in asdict(wishes).items() if value not in (None, False)}
+    options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in changed.items()]
+    files = {"weights": weights, "split": split, "patch": patch}
+    paths = [f"--{key} {shlex.quote(os.fspath(file))}" for key, file in files.items() if file is not None]
+    limits = asdict(caution) if caution else {}
+    shares = [f"--{key.replace('_', '-')} {100 * share:.10g}%" for key, share in limits.items()]
+    return " ".join(["pawsight train", shlex.quote(data), f"--recipe {recipe}", *options, *paths, *shares])
 
-    write_history(report.run / HISTORY, report.history)
-    baseline = report.validation.baseline if report.validation else report.catalog.baseline
-    guessing = Guessing(classes=len(report.catalog.classes), baseline=baseline)
 
-    draw_history(report.history, report.run / "history.png", report.run / "history.svg", guessing=guessing)
+def existing(weights: str | os.PathLike[str] | None) -> Path | None:
+    """Return the path of a weights file.
+
+    Raises:
+        WrongUsage: there is no such file.
+    """
+    path = Path(weights).expanduser() if weights is not None else None
+    if path is not None and not path.is_file():
+        what = f"{path} is not a regular file." if path.exists() else f"There is no file {path}."
+        raise WrongUsage(what, "--weights needs a file with MobileNetV2's weights (.h5).", "Check the path.")
+    return path
+
+
+class Log:
+    """A `Progress` that passes everything on and keeps the lines for the run's log.txt."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lines: list[str] = []
+
+    def stage(self, name: str, total: int | None, unit: str = "") -> AbstractContextManager[Step]:
+        """Open a stage and note that it began."""
+        self.note(f"{name}: {total if total is not None else 'some'} {unit}".rstrip())
+        return self._progress.stage(name, total, unit)
+
+    def say(self, line: str) -> None:
+        """Pass a line on and keep it."""
+        self.note(line)
+        self._progress.say(line)
+
+    def note(self, line: str) -> None:
+        """Keep a line without passing it on."""
+        self._lines.append(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {line}")
+
+    def text(self) -> str:
+        """Return all lines, each with its time in UTC."""
+        return "\n".join(self._lines) + "\n"

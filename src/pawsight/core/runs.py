@@ -46,8 +46,8 @@ def new_run(runs: Path) -> Path:
                 folder.mkdir()
                 return folder.absolute()
     except OSError as error:
-        raise refusal("make a run folder in", runs, error, fix="Give another with --runs.") from error
-    raise StorageError(f"No run folder can be made in {runs}.", "All numbers are taken.", "Give another with --runs.")
+        raise refusal("make a run folder in", runs, error, fix="Give another with --out.") from error
+    raise StorageError(f"No run folder can be made in {runs}.", "All numbers are taken.", "Give another with --out.")
 
 
 def new_group(runs: Path, name: str) -> Path:

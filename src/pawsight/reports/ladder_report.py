@@ -116,7 +116,7 @@ def build_report(
     folders = list(dict.fromkeys(run.expanduser().resolve() for run in runs))
     ladder = _read(folders)
     place = target.expanduser().absolute()
-    again = shlex.join(["pawsight", "report", *(str(folder) for folder in folders), "--target", str(place)])
+    again = shlex.join(["pawsight", "report", *(str(folder) for folder in folders), "--out", str(place)])
     subject = _subject(ladder)
     trust = make_trust(subject, absent or {}) if subject is not None else None
     page = make_page(ladder, again=again, seed=seed, left_out=left_out or {}, trust=trust)

@@ -23,6 +23,7 @@ from pawsight.classifier.trust import (
     log_probabilities,
     with_temperature,
 )
+from pawsight.core import text
 from pawsight.core.errors import TrainingFailed
 from pawsight.data.folders import Found
 from pawsight.data.given_split import SplitFile
@@ -70,7 +71,7 @@ def check_guarantee_by_names(
 def _validation_by_names(found: Found, given: SplitFile | None) -> tuple[int, int]:
     """Return how many pictures validation will likely have, and how many at most."""
     if given is not None:
-        lines = sum(placing.part == "validation" for placing in given.rows)
+        lines = sum(row.part == "validation" for row in given.rows)
         return lines, lines
     counts = Counter(candidate.part for candidate in found.candidates)
     if counts["train"] and counts["validation"]:
@@ -163,7 +164,7 @@ def count_detections(trust: Trust, engine: Engine) -> Trust:
 
 def percent(share: float) -> str:
     """Return a share in per cent, e.g. 1 % or 0.5 %."""
-    return f"{100 * share:.4g} %"
+    return text.percent(share, ".4g")
 
 
 def _add_detector(

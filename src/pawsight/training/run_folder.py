@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from pawsight.core.errors import StorageError, TrainingFailed
 from pawsight.core.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
-from pawsight.core.storage import refusal, remove, write_json, write_text
+from pawsight.core.storage import file_lock, remove, write_json, write_text
 from pawsight.training.checkpoint import FILE as CHECKPOINT
 from pawsight.training.context import TrainingContext
 
@@ -84,24 +83,11 @@ def acquire_lock(folder: Path, until: ExitStack) -> bool:
     Raises:
         StorageError: the disk refused.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        until.enter_context(file_lock(folder / LOCK, remove_after=True))
+    except TimeoutError:
         return False
-    except OSError as error:
-        raise refusal("write", folder / LOCK, error) from error
-    until.callback(_release, lock, folder / LOCK)
     return True
-
-
-def _release(lock: Any, file: Path) -> None:
-    """Remove the file first, so that no process waits at a file that is about to go."""
-    with suppress(PermissionError):  # Windows removes no file that is open; there releasing the lock removes it
-        file.unlink(missing_ok=True)
-    lock.release()
 
 
 @contextmanager

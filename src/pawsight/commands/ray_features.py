@@ -1,7 +1,6 @@
-"""Who looks at the pictures of a training run: this process, or a pool of Ray's actors.
+"""Features of a training run computed by a pool of Ray actors, where `train --engine ray` asks for it.
 
-Enters: what the user typed, a recipe, a workplace. Leaves: a `Pool` that may be had, and a `FileReader` that uses it.
-Does not know: what is trained. Neither `training` nor `scale` knows the other: they meet here.
+The pool itself is in distributed/ray_actors.py.
 """
 
 from __future__ import annotations
@@ -33,22 +32,22 @@ ENGINES = ("local", "ray")
 
 
 def pool_for(recipe: Recipe, engine: str, actors: int | None, address: str | None) -> Pool | None:
-    """Return the pool that is asked for, None for this process.
+    """Return the pool that the options ask for, None for this process.
 
     Raises:
-        WrongUsage: what was typed does not fit together, or the recipe has no features to compute.
+        WrongUsage: the options do not fit together, or the recipe has no features to compute.
         MissingExtra: Ray is not installed.
     """
     if engine not in ENGINES:
         raise WrongUsage(f"There is no engine {engine!r}.", "", "Type --engine local or --engine ray")
     if engine == "local":
         if actors or address:
-            raise WrongUsage("--actors and --ray-address are for Ray.", "This is --engine local.", "Add --engine ray")
+            raise WrongUsage("--actors and --ray-address need Ray.", "This is --engine local.", "Add --engine ray")
         return None
     if recipe.method not in FEATURE_METHODS:
         raise WrongUsage(
-            f"The recipe {recipe.name} is not for --engine ray.",
-            "Ray's actors compute the features of a frozen backbone, and it has none.",
+            f"--engine ray cannot train the recipe {recipe.name}.",
+            "Ray actors compute the features of a frozen backbone, and this recipe has none.",
             f"Leave --engine out, or type one of: {', '.join(f'--recipe {name}' for name in FEATURE_METHODS)}",
         )
     require_extra("ray", "pyarrow", "fsspec", "ray", needed_by="--engine ray")
@@ -57,9 +56,10 @@ def pool_for(recipe: Recipe, engine: str, actors: int | None, address: str | Non
 
 @dataclass(frozen=True, slots=True)
 class SeenByPool:
-    """A `FileReader` whose workers are Ray's; what they compute goes into the run's `FeatureSink` and the cache.
+    """A `See` whose workers are Ray actors; what they compute goes into the run's `FeatureSink` and the cache.
 
-    Ray is started when it is called, before a bar is shown, and ended with the last picture, or by `until`.
+    Ray is started when this is called, before a progress bar is shown, and stopped after the last picture, or by
+    `until`.
     """
 
     recipe: Recipe
@@ -83,7 +83,7 @@ class SeenByPool:
             PawsightError: the backbone or Ray cannot be had.
         """
         if not isinstance(sink, FeatureSink):
-            raise ValueError("a pool computes features, and nobody takes them")
+            raise ValueError("a pool computes features, and this sink takes none")
         place, recipe = self.place, self.recipe
         with place.stopwatch.stage("backbone"):
             graph = backbone_onnx(recipe.backbone, recipe.image_px)
@@ -94,7 +94,7 @@ class SeenByPool:
     def _seen(
         self, candidates: Sequence[Candidate], sight: FrozenBackbone, cache: Cache, sink: FeatureSink
     ) -> Iterator[FileRead]:
-        paths = [abspath(one.path) for one in candidates]
+        paths = [abspath(candidate.path) for candidate in candidates]
         looks = extract_by_pool(sight, paths, CachedFeatures(cache.folder, sink.space, sink.width), self.pool)
         for candidate, look in zip(candidates, looks, strict=True):
             seen = _taken(candidate, look, cache, sink)
@@ -105,7 +105,7 @@ class SeenByPool:
 
 
 def _taken(candidate: Candidate, look: Extracted, cache: Cache, sink: FeatureSink) -> FileRead | None:
-    """Hand the features on and return the rest; None where something that was known is not there any more."""
+    """Store the features and return the rest; None where the cache has lost something that was known."""
     if look.problem:
         return FileRead(candidate, look.sha256, None, False, None, look.problem)
     if look.features is not None:

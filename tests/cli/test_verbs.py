@@ -1,4 +1,4 @@
-"""The front door of the ladder's verbs: ladder, recipes, report, preview, and train with --resume."""
+"""The verbs as they are typed; exit statuses and what all verbs share are in test_cli.py."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -39,7 +40,7 @@ def runs(drawings, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
         for seed in (0, 1):
-            result = typed("train", drawings, "--recipe", "majority", "--seed", str(seed), "--runs", place / "runs")
+            result = typed("train", drawings, "--recipe", "majority", "--seed", str(seed), "--out", place / "runs")
             assert result.exit_code == 0, result.stderr
     return place / "runs"
 
@@ -48,7 +49,7 @@ def runs(drawings, tmp_path_factory):
 
 
 def test_ladder_json_is_one_object_with_what_was_promised(drawings, tmp_path):
-    plain = the_object(typed("ladder", drawings, "--recipes", "majority", "--runs", tmp_path / "runs", "--json"))
+    plain = the_object(typed("ladder", drawings, "--recipes", "majority", "--out", tmp_path / "runs", "--json"))
     assert set(plain) >= {"rungs", "chosen", "test", "report"}
     assert [rung["recipe"] for rung in plain["rungs"]] == ["majority"]
     assert plain["chosen"] == "majority"
@@ -56,17 +57,17 @@ def test_ladder_json_is_one_object_with_what_was_promised(drawings, tmp_path):
 
 
 def test_ladder_tells_people_and_quiet_tells_only_the_result(drawings, tmp_path):
-    loud = typed("ladder", drawings, "--recipes", " majority , majority", "--runs", tmp_path / "loud")
+    loud = typed("ladder", drawings, "--recipes", " majority , majority", "--out", tmp_path / "loud")
     assert loud.stderr.startswith("Machine  ")
-    assert "Rung     majority" in loud.stderr
+    assert "Recipe   majority" in loud.stderr
     assert loud.stdout.splitlines()[-1].startswith("Report: ")
-    quiet = typed("ladder", drawings, "--recipes", "majority", "--runs", tmp_path / "quiet", "--quiet")
+    quiet = typed("ladder", drawings, "--recipes", "majority", "--out", tmp_path / "quiet", "--quiet")
     assert quiet.stderr == ""
     assert "Chosen on validation: majority" in quiet.stdout
 
 
 def test_ladder_with_an_unknown_recipe_is_wrong_usage_and_says_which_there_are(drawings, tmp_path):
-    result = typed("ladder", drawings, "--recipes", "probe,resnet", "--runs", tmp_path / "runs")
+    result = typed("ladder", drawings, "--recipes", "probe,resnet", "--out", tmp_path / "runs")
     assert result.exit_code == 2
     assert result.stdout == ""
     assert says(result.stderr, "pawsight: ", "'resnet'", ", ".join(RECIPES), "--recipes cnn,probe")
@@ -75,7 +76,7 @@ def test_ladder_with_an_unknown_recipe_is_wrong_usage_and_says_which_there_are(d
 
 @pytest.mark.parametrize(("limit", "rungs"), [("0.001s", 1), ("2h", 2)])
 def test_the_time_limit_is_a_length_of_time(drawings, tmp_path, limit, rungs):
-    words = ("--recipes", "majority,majority", "--time-limit", limit, "--runs", tmp_path / "runs", "--json")
+    words = ("--recipes", "majority,majority", "--time-limit", limit, "--out", tmp_path / "runs", "--json")
     plain = the_object(typed("ladder", drawings, *words))
     assert len(plain["rungs"]) == rungs
 
@@ -89,9 +90,16 @@ def test_a_time_limit_that_is_none_is_told_with_examples(drawings, limit):
 
 @pytest.mark.parametrize("limit", ["-5s", "nans", "1e999h"])
 def test_a_time_limit_without_sense_does_not_end_in_a_traceback(drawings, tmp_path, limit):
-    result = typed("ladder", drawings, "--recipes", "majority", "--time-limit", limit, "--runs", tmp_path / "runs")
+    result = typed("ladder", drawings, "--recipes", "majority", "--time-limit", limit, "--out", tmp_path / "runs")
     assert result.exit_code in (0, 2)
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["--out", "--runs"])
+def test_the_folder_for_runs_has_its_earlier_name_too(drawings, tmp_path, name):
+    plain = the_object(typed("train", drawings, "--recipe", "majority", name, tmp_path / "mine", "--json", "--quiet"))
+    assert plain["run"] == str(tmp_path / "mine" / "001")
+    assert "--runs" not in typed("train", "--help").stdout
 
 
 # recipes
@@ -116,14 +124,14 @@ def test_recipes_tells_people_a_table_and_what_to_type_next():
 
 
 def test_report_makes_one_over_runs_that_were_made_one_at_a_time(runs, tmp_path):
-    plain = the_object(typed("report", runs / "001", runs / "002", "--target", tmp_path / "told", "--json", "--quick"))
+    plain = the_object(typed("report", runs / "001", runs / "002", "--out", tmp_path / "told", "--json", "--quick"))
     assert [rung["recipe"] for rung in plain["rungs"]] == ["majority", "majority"]
     assert sorted(path.name for path in (tmp_path / "told").iterdir()) == ["report.html", "report.json", "report.md"]
     assert json.loads((tmp_path / "told" / "report.json").read_text()) == plain
 
 
 def test_report_tells_people_where_it_is(runs, tmp_path):
-    result = typed("report", runs / "latest", "--target", tmp_path / "told", "--quick")
+    result = typed("report", runs / "latest", "--out", tmp_path / "told", "--quick")
     assert result.stdout.splitlines()[-1] == f"Report: {tmp_path / 'told' / 'report.html'}"
 
 
@@ -161,7 +169,7 @@ def test_preview_says_the_count_sentence_the_baseline_and_what_to_type_next(draw
 
 
 def test_resume_without_a_stopped_run_says_so_and_starts(drawings, tmp_path):
-    words = ("train", drawings, "--recipe", "majority", "--runs", tmp_path / "runs", "--resume")
+    words = ("train", drawings, "--recipe", "majority", "--out", tmp_path / "runs", "--resume")
     result = typed(*words)
     assert result.exit_code == 0
     assert says(result.stderr, "Resume   there is no unfinished run")
@@ -172,9 +180,9 @@ def test_resume_without_a_stopped_run_says_so_and_starts(drawings, tmp_path):
 @needs_keras
 def test_resume_takes_up_the_run_that_was_stopped_and_says_which(drawings, tmp_path, monkeypatch):
     from pawsight.training import networks
+    from pawsight.training.checkpoint import save_checkpoint
 
-    words = ("train", drawings, "--recipe", "cnn", "--epochs", "2", "--image-px", "32", "--runs", tmp_path / "runs")
-    save_checkpoint = networks.save_checkpoint
+    words = ("train", drawings, "--recipe", "cnn", "--epochs", "2", "--image-px", "32", "--out", tmp_path / "runs")
 
     def stopped(*arguments):
         save_checkpoint(*arguments)
@@ -195,8 +203,117 @@ def test_resume_takes_up_the_run_that_was_stopped_and_says_which(drawings, tmp_p
 
 
 def test_a_recipe_that_cannot_be_used_is_wrong_usage(drawings, tmp_path):
-    result = typed(
-        "train", drawings, "--recipe", "cnn", "--backbone", "efficientnet-lite0", "--runs", tmp_path / "runs"
-    )
+    result = typed("train", drawings, "--recipe", "cnn", "--backbone", "efficientnet-lite0", "--out", tmp_path / "runs")
     assert result.exit_code == 2
     assert says(result.stderr, "recipe cnn", "backbone")
+
+
+# What is typed about parts, slices and curves, from the command line to the answer
+
+
+def test_train_takes_the_split_of_a_run(warm, tmp_path):
+    split = ["--split", str(warm.report.run), "--json"]
+    result = typed(*warm.typed(warm.data, tmp_path / "runs", *split))
+    assert result.exit_code == 0, result.stderr
+    plain = json.loads(result.stdout)
+    assert plain["split"]["digest"] == warm.report.split.digest
+    assert plain["split"]["how"] == "as splits.csv says"
+
+
+def test_inspect_and_ladder_take_one_too(warm, tmp_path):
+    shutil.copy(warm.report.run / "splits.csv", tmp_path / "mine.csv")
+    looked = typed("inspect", warm.data, "--split", tmp_path / "mine.csv", "--json")
+    assert json.loads(looked.stdout)["split"]["how"] == "as mine.csv says"
+    climbed = typed(
+        "ladder", warm.data, "--recipes", "majority", "--split", tmp_path / "mine.csv", "--out", tmp_path / "runs"
+    )
+    assert climbed.exit_code == 0, climbed.stderr
+    split = json.loads((tmp_path / "runs" / "001" / "metrics.json").read_text())["split"]
+    assert (split["digest"], split["how"]) == (warm.report.split.digest, "as mine.csv says")
+
+
+def test_another_split_seed_cuts_other_parts(warm):
+    plain = json.loads(typed("inspect", warm.data, "--split-seed", "1", "--json").stdout)
+    assert plain["split"]["digest"] != warm.report.split.digest
+
+
+def test_a_wrong_file_is_told_in_plain_words_with_exit_status_1(warm, tmp_path):
+    (tmp_path / "mine.csv").write_text("path,part\nx.jpg,nowhere\n")
+    result = typed("inspect", warm.data, "--split", tmp_path / "mine.csv")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"pawsight: {tmp_path / 'mine.csv'} has 1 problem")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_is_not_there_and_a_seed_beside_one_have_exit_status_2(warm, tmp_path):
+    assert typed("inspect", warm.data, "--split", tmp_path / "none.csv").exit_code == 2
+    run = warm.report.run
+    assert typed("inspect", warm.data, "--split", run, "--split-seed", "4").exit_code == 2
+
+
+def test_evaluate_prints_slices_and_the_curve(warm, tmp_path):
+    run = shutil.copytree(warm.report.run, tmp_path / "run")
+    result = typed("evaluate", run, "--slices", "--learning-curve")
+    assert result.exit_code == 0, result.stderr
+    assert "p (Holm)" in result.stdout or "No slice is large enough to test." in result.stdout
+    assert says(result.stdout, "Learning curve", "efficientnet-lite0 at 96 px:", "64 training pictures")
+    plain = json.loads(typed("evaluate", run, "--slices", "--learning-curve", "--json").stdout)
+    assert isinstance(plain["slices"], list)
+    assert plain["learning_curve"]["twice"]["pictures"] == 64
+
+
+# The verb export, as it is typed
+
+
+@pytest.fixture
+def exported(colour_bundle, tmp_path):
+    """Type `pawsight export BUNDLE ... --out OUT`."""
+
+    def run(*words):
+        return CliRunner().invoke(cli, ["export", str(colour_bundle), *words, "--out", str(tmp_path / "out")])
+
+    return run
+
+
+def test_it_prints_a_table_and_where_everything_is(exported, tmp_path):
+    done = exported("--to", "openvino,card")
+    assert done.exit_code == 0, done.output
+    header, openvino, card, last = done.stdout.splitlines()
+    assert header.split() == ["export", "opens", "MB", "largest", "difference", "labels", "flipped", "s", "to", "load"]
+    assert openvino.startswith("openvino f32  openvino/model.xml")
+    assert "0 of 4" in openvino
+    assert card.split() == ["card", "card/README.md", "0.0", "-", "-", "-"]
+    assert says(last, tmp_path / "out", "pawsight.json")
+
+
+def test_as_json_it_is_one_object(exported, tmp_path):
+    done = exported("--to", "openvino", "--json")
+    told = json.loads(done.stdout)
+    assert told["out"] == str(tmp_path / "out")
+    (one,) = told["exports"]
+    assert one["file"] == "model.xml"
+    assert one["sitting"]["flips"] == 0
+    assert told["int8"] is None
+
+
+def test_twice_is_as_good_as_once_but_changed_files_are_kept(exported, tmp_path):
+    assert exported("--to", "openvino").exit_code == 0
+    assert exported("--to", "openvino").exit_code == 0
+    (tmp_path / "out" / "openvino" / "model.xml").write_text("mine now")
+    done = exported("--to", "openvino")
+    assert done.exit_code == 2
+    assert "openvino is not overwritten." in done.stderr
+    assert (tmp_path / "out" / "openvino" / "model.xml").read_text() == "mine now"
+
+
+def test_an_unknown_format_ends_with_status_2(exported):
+    done = exported("--to", "pickle")
+    assert done.exit_code == 2
+    assert "There is no export to 'pickle'." in done.stderr
+
+
+def test_the_public_name_is_the_function_even_after_the_room_was_loaded():
+    import pawsight
+    import pawsight.exports.targets
+
+    assert callable(pawsight.export)

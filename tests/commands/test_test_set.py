@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import pytest
 
 from pawsight.commands.evaluate import evaluate, summary
-from pawsight.commands.sealed import looks_at_test, told_looks
+from pawsight.commands.run_split import looks_at_test, looks_sentence
 
 _OPENED: list[str] | None = None
 
@@ -91,15 +91,15 @@ def test_evaluate_test_opens_them_and_counts_and_shows_each_look(run, sealed):
         first = evaluate(run, test=True)
     assert sealed <= set(opened)
     assert first.to_json()["looks_at_test"] == 1
-    assert told_looks(1) in summary(first)
+    assert looks_sentence(1) in summary(first)
     second = evaluate(run, test=True)
     assert second.to_json()["looks_at_test"] == looks_at_test(run) == 2
-    assert told_looks(2) in summary(second)
+    assert looks_sentence(2) in summary(second)
     assert evaluate(run).to_json()["looks_at_test"] is None
 
 
 def test_a_look_is_told_with_its_number(snapshot):
-    assert [told_looks(number) for number in (1, 2, 1_000)] == snapshot
+    assert [looks_sentence(number) for number in (1, 2, 1_000)] == snapshot
 
 
 def test_the_report_shows_the_looks(run):
@@ -120,7 +120,7 @@ def test_comparing_on_the_test_part_is_a_look_at_both_and_is_shown(run):
     twin = shutil.copytree(run, run.parent / "twin")
     made = compare([run, twin], test=True)
     assert made.to_json()["looks_at_test"] == [looks_at_test(run), looks_at_test(twin)] == [1, 1]
-    assert told_looks(1) in lines_of(made)
+    assert looks_sentence(1) in lines_of(made)
     assert compare([run, twin]).to_json()["looks_at_test"] == []
 
 
@@ -134,7 +134,7 @@ def test_a_ladder_lets_the_chosen_rung_alone_answer_to_the_test_part(warm, tmp_p
     from pawsight.commands.ladder import ladder
 
     runs = tmp_path / "runs"
-    outcome = ladder(warm.data, recipes=["majority"], runs=runs)
+    outcome = ladder(warm.data, recipes=["majority"], out=runs)
     assert outcome.report.test is not None
     with (runs / "001" / "predictions.csv").open(newline="") as file:
         assert {row["part"] for row in csv.DictReader(file)} == {"validation"}

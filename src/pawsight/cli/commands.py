@@ -1,0 +1,427 @@
+"""The verbs: each parses its options, calls the function of the same name in `pawsight.commands`, and prints."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import sys
+import webbrowser
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pawsight import __version__
+from pawsight.cli.options import (
+    DURATION,
+    FILE,
+    FOLDER,
+    PERCENT,
+    common_options,
+    out_option,
+    print_answer,
+    ray_options,
+    seed_option,
+    split_options,
+)
+from pawsight.cli.process import quiet_libraries
+from pawsight.core.errors import WrongUsage
+from pawsight.core.progress import Terminal
+from pawsight.web.limits import Limits
+
+ENGINES = click.Choice(["local", "ray"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Start with: pawsight train sample")
+@click.version_option(__version__, prog_name="pawsight")
+def cli() -> None:
+    """From folders of photographs to a classifier you can trust, on the machine you have."""
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
+@click.option("--backbone", help="Pretrained network for the recipes probe and finetune.")
+@click.option("--image-px", type=int, metavar="N", help="Side of the square pictures the network sees, in pixels.")
+@click.option("--epochs", type=click.IntRange(1, 10_000), metavar="N", help="Passes over the training set.")
+@click.option("--batch-size", type=click.IntRange(1, 4096), metavar="N", help="Pictures per training step.")
+@click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
+@click.option(
+    "--patience",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Stop after N epochs without a better validation loss; 0 never stops early.",
+)
+@click.option("--precision", type=click.Choice(["f32", "bf16"]), help="Number format that gradients are computed in.")
+@click.option("--class-weights", is_flag=True, help="Give pictures of rare classes more weight.")
+@click.option("--weights", type=FILE, help="File with MobileNetV2's weights (.h5), for the recipe mobilenet.")
+@click.option(
+    "--max-error",
+    type=PERCENT,
+    help="Largest share of answered pictures that may be wrong, e.g. 1%; unsure pictures are not answered.",
+)
+@click.option(
+    "--false-alarms",
+    type=PERCENT,
+    default="1%",
+    show_default=True,
+    help="With --max-error: share of ordinary pictures that may be called unlike anything seen.",
+)
+@click.option("--resume", is_flag=True, help="Continue an interrupted run of the same recipe on the same data.")
+@seed_option()
+@out_option("Folder in which the run's folder is made.", default="runs", old="--runs")
+@click.option("--patch", type=FILE, help="File with corrected labels, written by pawsight review.")
+@click.option(
+    "--engine",
+    type=ENGINES,
+    default="local",
+    show_default=True,
+    help="Compute the probe's features in this process or on a pool of Ray actors.",
+)
+@ray_options
+@split_options
+@common_options
+def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Train a classifier on labelled pictures.
+
+    DATA is a folder with one folder per class (or with train/, validation/ and test/ that hold class folders), an
+    archive or the https:// URL of one, a CSV file with the columns path,label, or a name: cats-and-dogs, sample.
+    """
+    from pawsight.commands import train as command
+    from pawsight.commands.train_report import summary
+
+    is_noisy = options["engine"] == "ray" or options["recipe"] not in ("majority", "probe")
+    with quiet_libraries() if is_noisy else nullcontext():
+        report = command.train(data, progress=progress, **options)
+    latest = report.run.parent / "latest"
+    name = os.path.relpath(latest if latest.exists() else report.run)
+    following = [
+        f"Next        pawsight predict {name} PICTURE...      classify your own pictures",
+        f"            pawsight evaluate {name} DATA           measure it on other labelled pictures",
+    ]
+    print_answer(report.to_json() if as_json else [*summary(report), *following])
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--recipes", metavar="NAMES", help="Recipes to train, separated by commas.  [default: all]")
+@click.option(
+    "--epochs", type=click.IntRange(1, 10_000), metavar="N", help="Epochs of the recipes that train by gradients."
+)
+@click.option("--time-limit", type=DURATION, help="Start no further recipe after this time, e.g. 90s, 10m, 2h.")
+@seed_option()
+@click.option("--weights", type=FILE, help="File with MobileNetV2's weights (.h5), for the recipe mobilenet.")
+@out_option("Folder in which run folders and the report are made.", default="runs", old="--runs")
+@split_options
+@common_options
+def ladder(data: str, recipes: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Train every recipe on DATA and compare them in one report."""
+    from pawsight.commands import ladder as command
+
+    names = [name.strip() for name in recipes.split(",")] if recipes is not None else None
+    with quiet_libraries():
+        outcome = command.ladder(data, recipes=names, progress=progress, **options)
+    print_answer(outcome.to_json() if as_json else command.summary(outcome))
+
+
+@cli.command()
+@common_options
+def recipes(as_json: bool, progress: Terminal) -> None:
+    """List the recipes with their expected time and accuracy."""
+    from pawsight.commands import recipes as command
+
+    table = command.recipes()
+    print_answer(command.to_json(table) if as_json else command.summary(table))
+
+
+@cli.command()
+@click.argument("run")
+@click.argument("pictures", nargs=-1, required=True)
+@click.option("--out", type=click.Path(), help="New folder for Parquet files; PICTURES may then be lists and URLs.")
+@click.option("--engine", type=ENGINES, help="With --out: compute in this process or on Ray actors.  [default: local]")
+@click.option("--resume", is_flag=True, help="With --out: continue an interrupted prediction.")
+@click.option(
+    "--shard",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="With --out: pictures per Parquet file.  [default: 2048]",
+)
+@ray_options
+@common_options
+def predict(
+    run: str, pictures: tuple[str, ...], out: str | None, as_json: bool, progress: Terminal, **options: Any
+) -> None:
+    """Classify PICTURES (files or folders) with a trained RUN.
+
+    RUN is a run folder, e.g. runs/latest. With --out there may be millions of pictures; see the guide, At scale.
+    """
+    from pawsight.commands import predict as command
+
+    if out is None:
+        if any(options.values()):
+            raise WrongUsage(
+                "--engine, --resume, --shard, --actors and --ray-address need --out.",
+                "Without --out, answers are printed one by one.",
+                "Add for example --out predictions",
+            )
+        failed, where = 0, "the lines above say why"
+        for prediction in command.predict(run, pictures, progress=progress):
+            failed += prediction.error is not None
+            print_answer(asdict(prediction) if as_json else [command.line(prediction)])
+    else:
+        options["engine"] = options["engine"] or "local"
+        with quiet_libraries() if options["engine"] == "ray" else nullcontext():
+            report = command.predict_to(run, pictures, out, progress=progress, **options)
+        print_answer(report.to_json() if as_json else report.lines())
+        failed, where = report.tally.errors, "the column error says why"
+    _exit_if_unreadable(failed, where, progress)
+
+
+@cli.command()
+@click.argument("run")
+@click.argument("pictures", nargs=-1, required=True)
+@out_option("Folder for the pictures with their heat maps.", default="explained", short=True)
+@click.option("--class", "label", default="", help="Class to explain.  [default: each picture's most likely class]")
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "cam", "occlusion"]),
+    default="auto",
+    show_default=True,
+    help="cam is exact and needs a network that ends in an average and one linear layer; occlusion covers parts of the "
+    "picture and works for any network.",
+)
+@common_options
+def explain(run: str, pictures: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Draw heat maps of what speaks for a class in PICTURES.
+
+    RUN is a run folder, e.g. runs/latest; PICTURES are files or folders.
+    """
+    from pawsight.commands import explain as command
+
+    failed = 0
+    for explained in command.explain(run, pictures, progress=progress, **options):
+        failed += explained.error is not None
+        print_answer(explained.to_json() if as_json else [explained.line()])
+    _exit_if_unreadable(failed, "the lines above say why", progress)
+
+
+def _exit_if_unreadable(failed: int, where: str, progress: Terminal) -> None:
+    if failed:
+        progress.say(f"{failed:,} could not be read; {where}.")
+        sys.exit(1)
+
+
+def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command an option for each limit that has a flag."""
+    for limit in reversed(fields(Limits)):
+        if limit.metadata["is_flag"]:
+            command = click.option(
+                f"--{limit.name.replace('_', '-')}",
+                type=int if limit.type == "int" else float,
+                metavar=limit.metadata["unit"].upper(),
+                help=f"{limit.metadata['help']}  [default: {limit.default:g}]",
+            )(command)
+    return command
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--host", help="Address to listen on; 0.0.0.0 is every address.  [default: 127.0.0.1]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on; 0 is any.  [default: 8000]"
+)
+@click.option("--token-file", type=FILE, help="File with the token that requests must send.")
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME", help="Host name to answer to, e.g. your proxy's; repeatable."
+)
+@click.option("--config", type=FILE, help="TOML file with these options and all limits; options typed here win.")
+@_limit_options
+@common_options
+def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **typed: Any) -> None:
+    """Serve a RUN as a web page and a REST service.
+
+    RUN is a run folder, e.g. runs/latest. The service listens on this machine alone unless --host says otherwise.
+    SIGHUP loads the run again without failing a request. SIGTERM and Ctrl-C finish open requests and stop. The guide
+    has a page about serving.
+    """
+    from pawsight.commands import serve as command
+    from pawsight.web.limits import read_config
+
+    options = read_config(config) if config is not None else {}
+    options |= {name: value for name, value in typed.items() if value not in (None, ())}
+    limits = Limits(**{limit.name: options.pop(limit.name) for limit in fields(Limits) if limit.name in options})
+    command.check_installed()
+    from pawsight.web.logs import log_json_lines
+
+    log_json_lines(logging.WARNING if progress.quiet else logging.INFO)
+    command.serve(
+        run,
+        **options,
+        limits=limits,
+        progress=progress,
+        ready=lambda serving: print_answer(serving.to_json()) if as_json else None,
+    )
+
+
+@cli.command()
+@click.argument("run")
+@click.option(
+    "--to",
+    required=True,
+    metavar="FORMATS",
+    help="Formats, separated by commas: onnx, openvino, litert, keras, saved-model, web, card.",
+)
+@out_option("Folder for the exports.  [default: export in the RUN]")
+@click.option("--int8", is_flag=True, help="Also write onnx and openvino in 8 bits, measured against float32.")
+@click.option("--allow-loss", is_flag=True, help="Write int8 even if it may lose more than 1 % of accuracy.")
+@click.option(
+    "--licence", default="unknown", show_default=True, help="Licence of the weights for the model card, an SPDX name."
+)
+@click.option(
+    "--runtime",
+    "browser_runtime",
+    type=FOLDER,
+    help="For web: folder of the npm package onnxruntime-web to copy.  [default: the page fetches it]",
+)
+@common_options
+def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Export a RUN's classifier to other formats and verify each.
+
+    Each export must give the run's answers in its own runtime. If one does not, nothing is written.
+    """
+    from pawsight.commands import export as command
+
+    report = command.export(run, to, progress=progress, **options)
+    print_answer(report.to_json() if as_json else command.summary(report))
+
+
+@cli.command()
+@click.argument("run")
+@click.argument("data", required=False)
+@click.option("--test", is_flag=True, help="Measure on the run's own test set; each evaluation is counted.")
+@click.option("--including-training", is_flag=True, help="Also measure pictures that the run was trained on.")
+@click.option("--slices", is_flag=True, help="Also measure dark, blurry, small ... pictures, formats and folders.")
+@click.option("--learning-curve", is_flag=True, help="Also estimate what twice the training data would gain.")
+@common_options
+def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Measure a RUN on its validation set or on other DATA."""
+    from pawsight.commands import evaluate as command
+
+    report = command.evaluate(run, data, progress=progress, **options)
+    print_answer(report.to_json() if as_json else command.summary(report))
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--test", is_flag=True, help="Compare on the test set; counts as an evaluation of each run.")
+@common_options
+def compare(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Compare RUNS with paired tests on the pictures they share."""
+    from pawsight.commands import compare as command
+
+    report = command.compare(runs, progress=progress, **options)
+    print_answer(report.to_json() if as_json else command.summary(report))
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True)
+@out_option("Folder for the report.  [default: the run, or a folder beside the last of several]", old="--target")
+@click.option("--quick", is_flag=True, help="Leave out slices, likely wrong labels and learning curve if not stored.")
+@common_options
+def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Write an HTML report about one or more RUNS.
+
+    Name the simplest run first. Slices, likely wrong labels and the learning curve are those of the run with the best
+    validation accuracy. They are computed if the run does not hold them yet; that takes some seconds and needs its
+    pictures.
+    """
+    from pawsight.commands import report as command
+
+    made = command.report(runs, progress=progress, **options)
+    print_answer(made.to_json() if as_json else command.summary(made))
+
+
+@cli.command()
+@click.argument("data")
+@split_options
+@click.option("--report", is_flag=True, help="Write audit.csv, and audit.html with pictures of the findings.")
+@out_option("Folder for these files; implies --report.  [default: audit]", old="--target")
+@common_options
+def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Path | None, **options: Any) -> None:
+    """Count the pictures in DATA and list what is wrong with them."""
+    from pawsight.commands import inspect as command
+
+    inspected = command.inspect(data, out=out or (Path("audit") if report else None), progress=progress, **options)
+    given = {f"--{name.replace('_', '-')}": str(value) for name, value in options.items() if value}
+    following = shlex.join(["pawsight", "train", data, *(word for pair in given.items() for word in pair)])
+    print_answer(inspected.to_json() if as_json else [*command.summary(inspected), f"Next: {following}"])
+
+
+@cli.command()
+@click.argument("run")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the page on 127.0.0.1.  [default: a free one]"
+)
+@click.option("--no-browser", is_flag=True, help="Print the page's address but do not open it.")
+@common_options
+def review(run: str, port: int | None, no_browser: bool, as_json: bool, progress: Terminal) -> None:
+    """Review the labels of a RUN that are likely wrong.
+
+    Opens a page on this machine on which you keep, relabel or drop pictures by keyboard. Decisions are saved in
+    labels.patch.csv in the run folder at once; the pictures are not changed. Stop with Ctrl-C. With --json no page
+    opens: each training and validation picture is printed, the most suspicious first.
+    """
+    from pawsight.commands import review as command
+
+    if as_json:
+        for row in command.review(run, progress=progress).rows():
+            print_answer(row)
+        return
+
+    def show(address: str) -> None:
+        print_answer([f"The page is at {address} (on this machine alone). Stop with Ctrl-C."])
+        if not no_browser and _has_window():
+            webbrowser.open(address)
+
+    command.check_page()
+    ranked = command.review(run, progress=progress)
+    print_answer(command.summary(ranked))
+    print_answer(command.open_page(ranked, port=port or 0, ready=show))
+
+
+def _has_window() -> bool:
+    """Say whether there is a browser that does not take over the terminal."""
+    try:
+        return type(webbrowser.get()) is not webbrowser.GenericBrowser
+    except webbrowser.Error:
+        return False
+
+
+@cli.command()
+@click.argument("data")
+@out_option("Folder for the sheets.  [default: preview]")
+@seed_option()
+@common_options
+def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Draw pictures of each class, and flips and rotations of one."""
+    from pawsight.commands import preview as command
+
+    sheets = command.preview(data, progress=progress, **options)
+    print_answer(
+        sheets.to_json() if as_json else [*command.summary(sheets), f"Next: pawsight train {shlex.quote(data)}"]
+    )
+
+
+@cli.command()
+@common_options
+def doctor(as_json: bool, progress: Terminal) -> None:
+    """Check the installation and say how to fix it."""
+    from pawsight.commands import doctor as command
+
+    findings = command.doctor()
+    print_answer({"findings": [asdict(finding) for finding in findings]} if as_json else command.summary(findings))
+    sys.exit(0 if all(finding.good for finding in findings) else 1)

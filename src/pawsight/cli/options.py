@@ -1,0 +1,162 @@
+"""What several verbs share: options, parameter types, exit statuses and the printing of answers.
+
+Exit statuses: 0 done, 1 something could not be done, 2 wrong usage, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pawsight.cli.process import Terminated
+from pawsight.core.errors import PawsightError
+from pawsight.core.progress import Terminal
+from pawsight.core.text import terminal_text
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class _Duration(click.ParamType[float]):
+    """A length of time such as 90s, 10m or 2h, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            seconds = float(value[:-1]) * _SECONDS[value[-1:]]
+        except (KeyError, ValueError):
+            seconds = 0.0
+        if not 0.0 < seconds < math.inf:
+            self.fail(f"{value!r} is not a length of time; type for example 90s, 10m or 2h", param, ctx)
+        return seconds
+
+
+class _Percent(click.ParamType[float]):
+    """A share such as 1% or 0.01, above 0 and below 50 %."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
+        except ValueError:
+            share = math.nan
+        if not 0.0 < share < 0.5:
+            self.fail(f"{value!r} is not a share above 0 and below 50 %; type for example 1% or 0.01", param, ctx)
+        return share
+
+
+DURATION, PERCENT = _Duration(), _Percent()
+
+
+class _WithOldNames(click.Option):
+    """An option that also takes its names of earlier versions; help does not show them."""
+
+    def __init__(self, *declarations: Any, old_names: tuple[str, ...] = (), **settings: Any) -> None:
+        super().__init__(*declarations, **settings)
+        self.old_names = old_names
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        parser.add_option(self, opts=list(self.old_names), dest=self.name, action="store", nargs=1)
+
+
+def common_options(command: Command) -> Command:
+    """Give a command --json and --quiet, and print expected errors with their exit status instead of a traceback."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, and nothing else on stdout.")
+    @click.option("--quiet", is_flag=True, help="Print no progress and no notes; errors are still printed.")
+    @functools.wraps(command)
+    def run(*arguments: Any, quiet: bool, **options: Any) -> None:
+        try:
+            command(*arguments, progress=Terminal(quiet=quiet), **options)
+        except PawsightError as error:
+            click.echo(f"pawsight: {terminal_text(str(error))}", err=True)
+            sys.exit(error.exit_status)
+        except KeyboardInterrupt as stop:
+            by, status = ("the system", 143) if isinstance(stop, Terminated) else ("you", 130)
+            click.echo(f"pawsight: stopped by {by}. Finished files are kept; no half-written file is left.", err=True)
+            sys.exit(status)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+
+    return run  # type: ignore[return-value]
+
+
+def out_option(
+    text: str, *, default: str | None = None, old: str | None = None, short: bool = False
+) -> Callable[[Command], Command]:
+    """Return the option --out, the folder for what a verb writes.
+
+    Args:
+        text: its help.
+        default: a folder, shown in the help.
+        old: the name it had in earlier versions, which is still read.
+        short: read -o too.
+    """
+    return click.option(
+        *(("-o",) if short else ()),
+        "--out",
+        type=FOLDER,
+        default=Path(default) if default else None,
+        show_default=default is not None,
+        help=text,
+        cls=_WithOldNames,
+        old_names=(old,) if old else (),
+    )
+
+
+def seed_option(name: str = "--seed", text: str = "Random seed.") -> Callable[[Command], Command]:
+    """Return an option for a random seed."""
+    return click.option(name, type=click.IntRange(0, 2**31 - 1), metavar="N", default=0, show_default=True, help=text)
+
+
+def split_options(command: Command) -> Command:
+    """Give a command --split and --split-seed, which say what the training, validation and test sets are."""
+    file = click.option(
+        "--split", type=FILE, help="CSV file with the columns path,part, or a run whose split is used again."
+    )
+    seed = seed_option("--split-seed", "Random seed of the split.")
+    with_seed: Command = seed(command)
+    return file(with_seed)
+
+
+def ray_options(command: Command) -> Command:
+    """Give a command the options of --engine ray."""
+    actors = click.option(
+        "--actors",
+        type=click.IntRange(1, 100_000),
+        metavar="N",
+        help="With --engine ray: number of actors.  [default: one per core]",
+    )
+    address = click.option(
+        "--ray-address", metavar="ADDRESS", help="With --engine ray: address of a running cluster, e.g. auto."
+    )
+    return actors(address(command))
+
+
+def print_answer(answer: dict[str, Any] | list[str]) -> None:
+    """Print one JSON object on a line, or lines of text."""
+    if isinstance(answer, dict):
+        click.echo(json.dumps(answer, ensure_ascii=True, allow_nan=False))
+    else:
+        for line in answer:
+            click.echo(terminal_text(line, one_line=True))

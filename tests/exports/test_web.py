@@ -249,7 +249,7 @@ def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromi
         script = """const {verdict} = await import("./static/verdict.js"); const [settings, grid] = arguments_;
         return settings.map(([from, above]) => grid.map(([p, u]) => verdict(p, u, {answer_from_probability: from, unlike_anything_seen_above: above})));"""
         found = page.run(f"const arguments_ = {json.dumps([settings, grid])}; {script}")
-    assert found == [[_trust(*one).verdict(p, u) for p, u in grid] for one in settings]
+    assert found == [[_trust(*one).decide(p, u) for p, u in grid] for one in settings]
 
 
 def _trust(promise: float | None, guard: float | None) -> Trust:

@@ -294,7 +294,7 @@ def test_what_nobody_thought_of_is_a_problem_without_a_traceback(make_client, se
     def broken(self, name, outputs):
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr(Predictor, "answer", broken)
+    monkeypatch.setattr(Predictor, "prediction", broken)
     with make_client() as client:
         answer = post(client, serving.picture("red"))
         told = problem(answer, 500)

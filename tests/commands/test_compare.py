@@ -17,7 +17,7 @@ from pawsight.commands import compare as job
 from pawsight.commands.compare import compare, summary
 from pawsight.commands.sealed import looks_at_test
 from pawsight.core.errors import StorageError, WrongUsage
-from pawsight.evaluation.compare import holm
+from pawsight.evaluation.comparison import holm
 from pawsight.reports.answer_table import AnswerTable
 
 

@@ -18,8 +18,8 @@ from pawsight.commands.sealed import HeldOut
 from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.core.progress import SILENT
 from pawsight.data.finder import Candidate, LeftOut
-from pawsight.evaluation.abstention import measure_abstention
 from pawsight.evaluation.metrics import measure
+from pawsight.evaluation.selective import measure_abstention
 
 
 def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):

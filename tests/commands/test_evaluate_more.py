@@ -16,7 +16,7 @@ from pawsight.commands.learning_curve import CurveReport, curve_lines
 from pawsight.commands.slices import slice_lines, slice_remarks
 from pawsight.core.errors import WrongUsage
 from pawsight.evaluation.learning_curve import Trial, trace_curve
-from pawsight.evaluation.report import aligned
+from pawsight.evaluation.metrics import aligned
 
 
 @pytest.fixture(scope="module")

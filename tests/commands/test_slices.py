@@ -9,7 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.commands.slices import slice_lines, slice_remarks
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.report import aligned
+from pawsight.evaluation.metrics import aligned
 from pawsight.evaluation.slices import Judged, Slice, SliceKey, measure_slices
 
 

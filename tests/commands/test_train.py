@@ -18,9 +18,8 @@ from pawsight.commands.trust_report import TrustReport
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.findings import found
 from pawsight.data.patched import PatchOutcome
-from pawsight.evaluation.compare import gain
-from pawsight.evaluation.metrics import measure
-from pawsight.evaluation.report import sentence
+from pawsight.evaluation.comparison import gain
+from pawsight.evaluation.metrics import measure, sentence
 from pawsight.models.ladder import Wishes, make_recipe
 from pawsight.reports.ladder_report import build_report
 from pawsight.reports.ladder_words import unmeasured_sentence

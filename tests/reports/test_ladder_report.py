@@ -16,7 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.runs import write_table
-from pawsight.evaluation.compare import gain
+from pawsight.evaluation.comparison import gain
 from pawsight.reports import ladder_words as words
 from pawsight.reports.ladder_outcome import Ladder, choice_sentence, mistakes_note, summary
 from pawsight.reports.ladder_outcome import test_sentences as sentences_about_test

@@ -18,7 +18,7 @@ from syrupy.assertion import SnapshotAssertion
 from pawsight.core.runs import write_table
 from pawsight.core.storage import write_json
 from pawsight.data.findings import Finding, found
-from pawsight.evaluation.compare import Answered
+from pawsight.evaluation.comparison import Answered
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.slices import Judged, Slice
@@ -391,7 +391,7 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals of 20 resamples instead of 1,000, where what they say does not matter."""
     monkeypatch.setattr("pawsight.evaluation.bootstrap.MOST", 20)
     monkeypatch.setattr("pawsight.evaluation.bootstrap.LEAST", 20)
-    monkeypatch.setattr("pawsight.evaluation.ece_interval._DRAWS", 20)
+    monkeypatch.setattr("pawsight.evaluation.calibration._DRAWS", 20)
 
 
 json_values = st.recursive(

@@ -17,11 +17,10 @@ from typing import Any
 from pawsight.commands.sealed import count_look, told_looks
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
-from pawsight.evaluation.compare import TIE, Gain, corrected, pictures_to_settle
-from pawsight.evaluation.compare import compare as gain_between
+from pawsight.evaluation.comparison import TIE, Gain, corrected, pictures_to_settle
+from pawsight.evaluation.comparison import compare as gain_between
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.metrics import Metrics, measure
-from pawsight.evaluation.report import aligned, to_jsonable
+from pawsight.evaluation.metrics import Metrics, aligned, measure, to_jsonable
 from pawsight.reports.answer_table import AnswerTable, read_answers, shared
 from pawsight.reports.ladder_views import command_of
 from pawsight.reports.ladder_words import points_between, signed

@@ -26,9 +26,8 @@ from pawsight.core.machine import cache_folder
 from pawsight.core.progress import SILENT, Progress
 from pawsight.data.finder import Candidate, LeftOut, find, find_listed
 from pawsight.data.sources import resolve
-from pawsight.evaluation.abstention import Abstention, measure_abstention
-from pawsight.evaluation.metrics import Metrics, measure
-from pawsight.evaluation.report import aligned, confusions, sentence, table_rows, to_jsonable
+from pawsight.evaluation.metrics import Metrics, aligned, confusions, measure, sentence, table_rows, to_jsonable
+from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Judged, Slice
 
 

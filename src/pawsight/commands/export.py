@@ -21,7 +21,7 @@ from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import METRICS, SPLITS
 from pawsight.data.finder import Candidate
-from pawsight.evaluation.report import aligned
+from pawsight.evaluation.metrics import aligned
 from pawsight.exports.int8 import CALIBRATION_PICTURES, Cost, check_cost, measure_cost, quantise, twin_of
 from pawsight.exports.target import REDUCED, Exported, Order
 from pawsight.exports.targets import TARGETS, chosen

@@ -30,7 +30,7 @@ from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import METRICS, new_group, set_latest
 from pawsight.core.storage import write_json
 from pawsight.data.sources import Source, resolve
-from pawsight.evaluation.report import to_jsonable
+from pawsight.evaluation.metrics import to_jsonable
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import SEES
 from pawsight.reports.ladder_report import LadderReport, build_report

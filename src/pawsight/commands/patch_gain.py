@@ -16,7 +16,7 @@ from pawsight.core.runs import PREDICTIONS
 from pawsight.data.patch import Patch
 from pawsight.data.split import Assigned
 from pawsight.data.split_file import SplitFile
-from pawsight.evaluation.compare import Answered, Gain, compare
+from pawsight.evaluation.comparison import Answered, Gain, compare
 from pawsight.reports.run_folder import Answer, read_rung
 
 

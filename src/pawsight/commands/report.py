@@ -14,7 +14,7 @@ from typing import Any
 from pawsight.commands.trust_parts import QUICK, complete, lacking
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
-from pawsight.evaluation.compare import TIE
+from pawsight.evaluation.comparison import TIE
 from pawsight.reports.ladder_report import LadderReport, RungResult, build_report, told_about
 from pawsight.reports.ladder_words import percent, points_between, signed
 

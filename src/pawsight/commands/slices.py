@@ -15,9 +15,8 @@ from pawsight.core.runs import SLICES
 from pawsight.core.storage import write_json
 from pawsight.data.facts_of_files import facts_of_files
 from pawsight.data.finder import Candidate
-from pawsight.evaluation.compare import WORSE
-from pawsight.evaluation.slice_members import slice_members
-from pawsight.evaluation.slices import Judged, Slice, measure_slices
+from pawsight.evaluation.comparison import WORSE
+from pawsight.evaluation.slices import Judged, Slice, measure_slices, slice_members
 
 _ROWS = 20  # of the table for people; --json has all
 

@@ -29,7 +29,7 @@ from pawsight.data.audit import audit
 from pawsight.data.patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split_file import SplitFile
-from pawsight.evaluation.compare import Gain
+from pawsight.evaluation.comparison import Gain
 from pawsight.evaluation.metrics import measure
 from pawsight.models.ladder import RUNGS, Wishes, make_recipe
 from pawsight.models.recipe import Recipe

@@ -19,9 +19,8 @@ from pawsight.data.catalog import Catalog
 from pawsight.data.findings import Finding
 from pawsight.data.patched import PatchOutcome
 from pawsight.data.split import Split
-from pawsight.evaluation.compare import Gain
-from pawsight.evaluation.metrics import Metrics
-from pawsight.evaluation.report import sentence, to_jsonable
+from pawsight.evaluation.comparison import Gain
+from pawsight.evaluation.metrics import Metrics, sentence, to_jsonable
 from pawsight.models.recipe import Recipe
 from pawsight.reports.ladder_words import unmeasured_sentence
 

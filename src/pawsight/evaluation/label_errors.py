@@ -1,8 +1,4 @@
-"""Which labels are most likely wrong: a ranking from second opinions and from what similar pictures are called.
-
-Enters: out-of-fold probabilities, labels, features and duplicate groups, as arrays. Leaves: `Suspect`s, the most
-suspicious first. Does not know: files, pictures, how the probabilities were made.
-"""
+"""Labels that are likely wrong: a ranking from out-of-fold probabilities and the labels of similar pictures."""
 
 from __future__ import annotations
 
@@ -88,9 +84,11 @@ def rank(probabilities: Floats, labels: Labels, near: Neighbours, names: Sequenc
             score=float(scores[row]),
             given_probability=float(probabilities[row, labels[row]]),
             suggested_probability=float(probabilities[row, suggested[row]]),
-            neighbours=tuple(int(one) for one in near.rows[row] if one >= 0),
+            neighbours=tuple(int(neighbour) for neighbour in near.rows[row] if neighbour >= 0),
             similarities=tuple(
-                float(value) for one, value in zip(near.rows[row], near.similarities[row], strict=True) if one >= 0
+                float(value)
+                for neighbour, value in zip(near.rows[row], near.similarities[row], strict=True)
+                if neighbour >= 0
             ),
             reason=_reason(probabilities[row], labels, near.rows[row], row, int(suggested[row]), names),
         )
@@ -169,7 +167,7 @@ def _reason(answer: Floats, labels: Labels, near: Labels, row: int, suggested: i
         return f"there are too few other pictures of {names[given]} to say anything"
     told = f"a model that has not learnt it says {names[suggested]} {_percent(answer[suggested])}"
     told += f" and {names[given]} {_percent(answer[given])}"
-    called = Counter(int(labels[one]) for one in near if one >= 0)
+    called = Counter(int(labels[neighbour]) for neighbour in near if neighbour >= 0)
     if not called:
         return told
     total = sum(called.values())

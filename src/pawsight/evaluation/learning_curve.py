@@ -1,11 +1,8 @@
-"""How much would twice the data buy: a power law through the errors of smaller training parts, carried on.
-
-Enters: which validation pictures were answered wrong after training on so many pictures. Leaves: a `LearningCurve`.
-Does not know: what was trained, on what.
+"""Learning curve: a power law through the errors of smaller training parts, extrapolated to twice the data.
 
 The fit is error = a + b n^-c. For a fixed c it is linear, so a grid of c with a closed solution for a and b is exact
 enough, cannot fail to converge, and fits a thousand resamplings at once. b may be negative: a curve that chance alone
-bends must be able to bend either way, else its interval could never reach below 0.
+bends must be able to bend either way, otherwise its interval could never reach below 0.
 """
 
 from __future__ import annotations
@@ -94,13 +91,13 @@ class LearningCurve:
         return {
             "points": [
                 {
-                    "share": one.share,
-                    "pictures": one.pictures,
-                    "seeds": one.seeds,
-                    "error": one.error,
-                    "interval": one.interval.as_list(),
+                    "share": point.share,
+                    "pictures": point.pictures,
+                    "seeds": point.seeds,
+                    "error": point.error,
+                    "interval": point.interval.as_list(),
                 }
-                for one in self.points
+                for point in self.points
             ],
             "measured_on": self.measured_on,
             "fit": {"floor": self.fit.floor, "scale": self.fit.scale, "exponent": self.fit.exponent},

@@ -22,7 +22,7 @@ from pawsight.core.errors import ExportRefused
 from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.core.storage import scratch_folder
 from pawsight.data.finder import Candidate
-from pawsight.evaluation.compare import Gain, gain
+from pawsight.evaluation.comparison import Gain, gain
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.exports.children import run_maker
 from pawsight.exports.exam import flips_of

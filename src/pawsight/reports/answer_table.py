@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pawsight.core.errors import StorageError
 from pawsight.core.runs import PREDICTIONS, read_table
-from pawsight.evaluation.compare import Answered
+from pawsight.evaluation.comparison import Answered
 
 _HALF_DIGIT = 5e-7  # predictions.csv holds six digits, so that 0.000000 is anything below this
 

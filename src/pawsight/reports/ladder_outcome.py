@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pawsight.evaluation.compare import TIE, Gain, compare
+from pawsight.evaluation.comparison import TIE, Gain, compare
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.reports import ladder_words as words
 from pawsight.reports.chart_matrix import confusion_svg

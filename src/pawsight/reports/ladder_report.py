@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_json, write_text
-from pawsight.evaluation.compare import Gain, compare, corrected, pictures_to_settle
+from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
 from pawsight.reports.chart_style import chart_variables
 from pawsight.reports.ladder_outcome import Ladder
 from pawsight.reports.ladder_page import Page, make_page

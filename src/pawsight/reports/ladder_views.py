@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pawsight.core.history import best_epoch
-from pawsight.evaluation.compare import Gain
+from pawsight.evaluation.comparison import Gain
 from pawsight.reports import ladder_words as words
 from pawsight.reports.charts import Guessing, accuracy_svg, loss_svg
 from pawsight.reports.run_folder import Rung, finite, listing, mapping

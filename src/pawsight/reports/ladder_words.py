@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from pawsight.evaluation.compare import BETTER, TIE, WORSE, Gain, pictures_to_settle
+from pawsight.evaluation.comparison import BETTER, TIE, WORSE, Gain, pictures_to_settle
 
 NBSP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"

@@ -21,7 +21,7 @@ from typing import Any
 from pawsight.core.errors import PawsightError, WrongUsage
 from pawsight.core.history import HISTORY, Epoch, read_history
 from pawsight.core.runs import LOOKS, METRICS, PREDICTIONS, RECIPE, SOURCE, SPLITS, read_table
-from pawsight.evaluation.compare import Answered
+from pawsight.evaluation.comparison import Answered
 
 
 @dataclass(frozen=True, slots=True)

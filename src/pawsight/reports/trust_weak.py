@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from pawsight.evaluation.compare import TIE, WORSE, Gain
+from pawsight.evaluation.comparison import TIE, WORSE, Gain
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.evaluation.slices import Slice
 from pawsight.reports import ladder_words as words

@@ -1,7 +1,4 @@
-"""How a classifier did that may leave pictures unanswered.
-
-Enters: truths, probabilities, a verdict for each picture. Leaves: `Abstention`. Does not know: how a verdict is found.
-"""
+"""Selective prediction: how many pictures a classifier answered, and how many of those answers are wrong."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from pawsight.commands.compare import compare, summary
 from pawsight.commands.sealed import looks_at_test
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.evaluation.comparison import holm
-from pawsight.reports.answer_table import AnswerTable
+from pawsight.reports.run_record import AnswerTable
 
 
 @pytest.fixture

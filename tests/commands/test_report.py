@@ -14,9 +14,9 @@ from syrupy.assertion import SnapshotAssertion
 from pawsight.commands import report as job
 from pawsight.commands.report import default_target, report, summary
 from pawsight.core.errors import WrongUsage
+from pawsight.reports.candidates import unique_names
 from pawsight.reports.ladder_report import LadderReport, RungResult
-from pawsight.reports.ladder_views import unique_names
-from pawsight.reports.run_folder import read_rung
+from pawsight.reports.run_record import read_rung
 
 
 @pytest.fixture

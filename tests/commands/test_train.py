@@ -22,7 +22,7 @@ from pawsight.evaluation.comparison import gain
 from pawsight.evaluation.metrics import measure, sentence
 from pawsight.models.ladder import Wishes, make_recipe
 from pawsight.reports.ladder_report import build_report
-from pawsight.reports.ladder_words import unmeasured_sentence
+from pawsight.reports.words import unmeasured_sentence
 
 
 def strict(value):

@@ -18,7 +18,7 @@ from pawsight.data.finder import find
 from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
 from pawsight.data.split import make_split
 from pawsight.images.decode import DecodeSettings
-from pawsight.reports.audit_words import EXPLAINED
+from pawsight.reports.audit_page import EXPLAINED
 
 WIDTH, HEIGHT = 200, 150
 

@@ -23,7 +23,7 @@ from pawsight.evaluation.learning_curve import (
     sentence,
     trace_curve,
 )
-from pawsight.reports.chart_curve import curve_svg, describe
+from pawsight.reports.charts import curve_svg, describe
 
 SIZES = ((0.1, 200), (0.2, 400), (0.4, 800), (0.8, 1600), (1.0, 2000))
 

@@ -14,7 +14,7 @@ from pawsight.core.storage import sha256_of, write_json
 from pawsight.data.findings import Finding, found
 from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
-from pawsight.reports.run_folder import read_rung
+from pawsight.reports.run_record import read_rung
 
 CLASSES = ("cats", "dogs")
 EVIL = '"><script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}'

@@ -22,16 +22,13 @@ from pawsight.evaluation.comparison import Answered
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.slices import Judged, Slice
-from pawsight.reports.answer_table import AnswerTable
-from pawsight.reports.ladder_outcome import class_rows
+from pawsight.reports.candidates import unique_names
+from pawsight.reports.ladder_page import class_rows
 from pawsight.reports.ladder_report import as_markdown, build_report, told_about
-from pawsight.reports.ladder_views import unique_names
-from pawsight.reports.ladder_words import visible
-from pawsight.reports.run_folder import read_rung
-from pawsight.reports.trust_answers import answers_view
+from pawsight.reports.run_record import AnswerTable, read_curve, read_findings, read_rung, read_slices, read_suspects
+from pawsight.reports.trust_answers import answers_view, promise_sentences, seen_rows
 from pawsight.reports.trust_page import make_trust, trust_json
-from pawsight.reports.trust_promise import promise_sentences, seen_rows
-from pawsight.reports.trust_stored import read_curve, read_findings, read_slices, read_suspects
+from pawsight.reports.words import visible
 
 from .conftest import (
     CLASSES,

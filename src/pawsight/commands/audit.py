@@ -17,7 +17,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_text
 from pawsight.data.catalog import Catalog
 from pawsight.data.findings import Finding
-from pawsight.reports.audit_words import EXPLAINED
+from pawsight.reports.audit_page import EXPLAINED
 
 FOLDER, CSV, HTML = "audit", "audit.csv", "audit.html"
 

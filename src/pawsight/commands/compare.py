@@ -21,10 +21,9 @@ from pawsight.evaluation.comparison import TIE, Gain, corrected, pictures_to_set
 from pawsight.evaluation.comparison import compare as gain_between
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.metrics import Metrics, aligned, measure, to_jsonable
-from pawsight.reports.answer_table import AnswerTable, read_answers, shared
-from pawsight.reports.ladder_views import command_of
-from pawsight.reports.ladder_words import points_between, signed
-from pawsight.reports.run_folder import Rung, read_rung
+from pawsight.reports.candidates import command_of
+from pawsight.reports.run_record import AnswerTable, Rung, read_answers, read_rung, shared
+from pawsight.reports.words import points_between, signed
 
 MOST_PAIRED = 4  # runs up to which each is compared with each; of more each with the first
 

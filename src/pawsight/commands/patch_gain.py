@@ -17,7 +17,7 @@ from pawsight.data.patch import Patch
 from pawsight.data.split import Assigned
 from pawsight.data.split_file import SplitFile
 from pawsight.evaluation.comparison import Answered, Gain, compare
-from pawsight.reports.run_folder import Answer, read_rung
+from pawsight.reports.run_record import Answer, read_rung
 
 
 def gain_from_patch(

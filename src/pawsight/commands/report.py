@@ -16,7 +16,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.evaluation.comparison import TIE
 from pawsight.reports.ladder_report import LadderReport, RungResult, build_report, told_about
-from pawsight.reports.ladder_words import percent, points_between, signed
+from pawsight.reports.words import percent, points_between, signed
 
 _NAMED_RUNS = 6  # up to which a folder's name lists every run
 

@@ -22,7 +22,7 @@ from pawsight.data.split import Split
 from pawsight.evaluation.comparison import Gain
 from pawsight.evaluation.metrics import Metrics, sentence, to_jsonable
 from pawsight.models.recipe import Recipe
-from pawsight.reports.ladder_words import unmeasured_sentence
+from pawsight.reports.words import unmeasured_sentence
 
 if TYPE_CHECKING:
     from pawsight.training.material import Layer

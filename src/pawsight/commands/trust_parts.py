@@ -20,9 +20,8 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
 from pawsight.core.storage import sha256_of_file, write_json
 from pawsight.evaluation.slices import Judged
-from pawsight.reports.run_folder import read_rung
+from pawsight.reports.run_record import read_curve, read_rung, read_slices, read_suspects
 from pawsight.reports.trust_page import LEARNING_CURVE, SLICES, SUSPECTS
-from pawsight.reports.trust_stored import read_curve, read_slices, read_suspects
 
 if TYPE_CHECKING:
     from pawsight.commands.review import ReviewReport

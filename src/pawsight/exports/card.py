@@ -19,9 +19,17 @@ from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.exports.facts import DECODING, facts_of
 from pawsight.exports.target import Order
-from pawsight.reports.ladder_words import visible
-from pawsight.reports.run_folder import finite, listing, mapping, read_json
-from pawsight.reports.trust_stored import KeptCurve, KeptSlices, read_curve, read_slices
+from pawsight.reports.run_record import (
+    KeptCurve,
+    KeptSlices,
+    finite,
+    listing,
+    mapping,
+    read_curve,
+    read_json,
+    read_slices,
+)
+from pawsight.reports.words import visible
 
 TEMPLATE = "card.md.j2"
 SLICES_SHOWN = 10

@@ -20,7 +20,7 @@ from pawsight.core.storage import scratch_folder, write_json
 from pawsight.exports.children import run_maker
 from pawsight.exports.facts import FACTS, facts_of
 from pawsight.exports.target import Order
-from pawsight.reports.ladder_words import visible
+from pawsight.reports.words import visible
 
 LABELS = "labels.txt"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)  # so that equal models are equal files

@@ -29,7 +29,7 @@ from pawsight.exports.facts import as_metadata, facts_of
 from pawsight.exports.onnx_file import with_metadata
 from pawsight.exports.target import Order
 from pawsight.exports.web_runtime import PUBLIC, Part, copied_parts, public_parts, read_runtime
-from pawsight.reports.run_folder import finite, listing, mapping, read_json
+from pawsight.reports.run_record import finite, listing, mapping, read_json
 
 MODEL, EXAM, WEB, PAGE, STATIC = "model.onnx", "exam.u8", "web.json", "index.html", "static"
 SQUARES = 8  # of the exam, which a phone answers in a second or two

@@ -13,13 +13,16 @@ from itertools import groupby
 from pathlib import PurePosixPath
 
 from pawsight.core.storage import table_text
+from pawsight.data.audit_classes import GIVES_AWAY, LOPSIDED, ROTATION_DIFFERS
 from pawsight.data.catalog import Catalog
 from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
-from pawsight.reports import ladder_words as words
-from pawsight.reports.audit_words import EXPLAINED, SEVERITY_WORDS, Explained, figure, pairs_up
-from pawsight.reports.chart_style import chart_variables
-from pawsight.reports.ladder_pictures import Shown, show
-from pawsight.reports.pages import environment
+from pawsight.data.traits import USUAL
+from pawsight.images.fingerprint import NEAR_BITS
+from pawsight.reports import words
+from pawsight.reports.pictures import Shown, show
+from pawsight.reports.run_record import pairs_up
+from pawsight.reports.style import chart_variables, environment
+from pawsight.reports.words import NBSP, visible
 
 SHOWN = 24  # findings of a kind on the page; audit.csv has all
 _CLASSES = 6  # whose counts are told
@@ -139,3 +142,206 @@ def _once(findings: Sequence[Finding]) -> list[Finding]:
             seen.add(pair)
             kept.append(one)
     return kept
+
+
+SEVERITY_WORDS = {
+    "high": "makes labels or scores wrong unless something is done",
+    "medium": "loses pictures, counts some twice or starves a class",
+    "low": "is unusual and worth a look",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A kind of problem in words."""
+
+    title: str
+    test: str  # what is looked for
+    why: str
+    advice: str
+    figure: str = "{}"  # how a number is told
+
+
+_SHORTCUT = "Compare how the pictures of the classes were collected, and bring them to a common form before you train."
+_ASSOCIATION = f"tells the class beyond chance (p < 0.01 after Holm’s correction) with Cramér’s V from {GIVES_AWAY} up"
+EXPLAINED = {
+    "two-labels": Explained(
+        "The same picture under two labels",
+        "equal bytes in two classes",
+        "One of the labels is wrong, and a classifier is taught a contradiction.",
+        "Delete the copy with the wrong label.",
+        "also as {}",
+    ),
+    "near-two-labels": Explained(
+        "Nearly the same picture under two labels",
+        f"perceptual hashes at most {NEAR_BITS} of 64 bits apart, in two classes",
+        "If both show the same thing, one of the labels is wrong.",
+        "Look at each pair and correct the wrong label, if there is one.",
+        "like {}",
+    ),
+    "across-parts": Explained(
+        "The same picture in two parts",
+        "equal bytes in two of train, validation and test",
+        "What was learnt is examined again, so the score flatters.",
+        "Delete the copy in validation or test, or put all pictures in one folder per class and let Pawsight cut.",
+        "also as {}",
+    ),
+    "near-across-parts": Explained(
+        "Nearly the same picture in two parts",
+        f"perceptual hashes at most {NEAR_BITS} of 64 bits apart, in two of train, validation and test",
+        "What was learnt is examined again under another name, so the score flatters.",
+        "Keep a series on one side, or put all pictures in one folder per class and let Pawsight cut.",
+        "like {}",
+    ),
+    "shortcut-size": Explained(
+        "The size of a picture gives the class away",
+        f"size in pixels {_ASSOCIATION}",
+        "A classifier may learn the traces of a size instead of what is shown, and fail on pictures from elsewhere.",
+        _SHORTCUT,
+    ),
+    "shortcut-camera": Explained(
+        "The camera gives the class away",
+        f"maker and model in EXIF {_ASSOCIATION}",
+        "A classifier may learn what a camera does to a picture instead of what is shown.",
+        _SHORTCUT,
+    ),
+    "shortcut-format": Explained(
+        "The file format gives the class away",
+        f"format by content {_ASSOCIATION}",
+        "A classifier may learn the traces of compression instead of what is shown.",
+        _SHORTCUT,
+    ),
+    "shortcut-colour": Explained(
+        "Missing colour gives the class away",
+        f"being grey {_ASSOCIATION}",
+        "A classifier may learn whether there is colour instead of what is shown.",
+        _SHORTCUT,
+    ),
+    "shortcut-rotation": Explained(
+        "Rotation by EXIF gives the class away",
+        f"an EXIF orientation other than upright {_ASSOCIATION}",
+        "Pawsight turns pictures upright, but a reader that ignores EXIF sees one class lying on its side.",
+        "Turn the pictures themselves upright if other programs will read them.",
+    ),
+    "rotation-differs": Explained(
+        "One class is rotated by EXIF more often",
+        f"the same test with Cramér’s V from {ROTATION_DIFFERS} up",
+        "Pawsight turns pictures upright, but the difference may leak the label through a reader that ignores EXIF.",
+        "Turn the pictures themselves upright if other programs will read them.",
+    ),
+    "unreadable": Explained(
+        "Files that could not be read as pictures",
+        "decoding fails, or the file is none of the readable types",
+        "They are left out of everything.",
+        "Fetch or convert them again, or delete them.",
+    ),
+    "truncated": Explained(
+        "Pictures that are cut off",
+        "the file ends before its picture does",
+        "They are left out of everything; half a picture is often grey below.",
+        "Fetch them again, or delete them.",
+    ),
+    "duplicate": Explained(
+        "The same picture twice in a class",
+        "equal bytes within a class and part",
+        "It counts more than others, and the data set is smaller than it looks.",
+        "Keep one of each.",
+        "also as {}",
+    ),
+    "single-colour": Explained(
+        "Pictures of one colour",
+        f"the most varied channel has a standard deviation below {USUAL.single_colour:g} of 255",
+        "There is nothing to learn from, and one label is as wrong as the other.",
+        "Delete them.",
+        "standard deviation {}",
+    ),
+    "lopsided": Explained(
+        "Classes with few pictures",
+        f"the commonest class has more than {LOPSIDED:g} times as many",
+        "A classifier that never answers a rare class still scores well: accuracy alone does not show it.",
+        "Collect more of the rare classes.",
+        "the commonest class has {} times as many",
+    ),
+    "outside-parts": Explained(
+        "Files outside train, validation and test",
+        "beside the folders of the parts",
+        "They belong to no part, so they are not used.",
+        "Move them into a part if you want them used.",
+    ),
+    "near-duplicate": Explained(
+        "Nearly the same picture twice in a class",
+        f"perceptual hashes at most {NEAR_BITS} of 64 bits apart within a class and part",
+        "It counts more than others; the split keeps such pictures on one side.",
+        "Nothing has to be done; delete what adds nothing.",
+        "like {}",
+    ),
+    "wrong-extension": Explained(
+        "Names that promise another format",
+        "the suffix names another format than the content",
+        "Pawsight goes by content, but other programs go by name and fail.",
+        "Rename them.",
+        "is {}",
+    ),
+    "tiny": Explained(
+        "Tiny pictures",
+        f"shorter side below {USUAL.tiny_px} pixels",
+        "They are magnified until little but blur is left to see.",
+        "Find larger ones, or check that answers on them can be trusted.",
+        "shorter side {} px",
+    ),
+    "huge": Explained(
+        "Huge pictures",
+        f"more than {USUAL.huge_megapixels:g} megapixels",
+        "They are slow to read, and nothing is gained: a network sees a small square.",
+        "Save them smaller if reading takes too long.",
+        "{} megapixels",
+    ),
+    "odd-aspect": Explained(
+        "Very long or high pictures",
+        f"one side more than {USUAL.odd_aspect:g} times the other",
+        "A network sees a square, so what is shown is squeezed out of shape.",
+        "Crop them to what matters.",
+        "{} to 1",
+    ),
+    "dark": Explained(
+        "Very dark pictures",
+        f"mean brightness below {USUAL.dark:g} of 255",
+        "Little can be seen in them, and answers on them are less certain.",
+        "Check that the label can be told from the picture; keep them if such pictures will come.",
+        "brightness {} of 255",
+    ),
+    "bright": Explained(
+        "Very bright pictures",
+        f"mean brightness above {USUAL.bright:g} of 255",
+        "Detail is lost in white, and answers on them are less certain.",
+        "Check that the label can be told from the picture; keep them if such pictures will come.",
+        "brightness {} of 255",
+    ),
+    "blurry": Explained(
+        "Blurred pictures",
+        f"variance of the Laplacian below {USUAL.blurry:g} of that of brightness, from {USUAL.unblurred_px} px up",
+        "Fur, texture and edges are gone. A smooth dark shape on white may be listed here though it is sharp.",
+        "Check that the label can be told from the picture; keep them if such pictures will come.",
+        "sharpness {}",
+    ),
+    "grey": Explained(
+        "Grey pictures among coloured ones",
+        f"mean chroma below {USUAL.grey:g} of 255, where most pictures have colour",
+        "If they come from another source, they may be of another kind.",
+        "Keep them if such pictures will come.",
+        "chroma {} of 255",
+    ),
+    "rotated": Explained(
+        "Pictures that EXIF turns",
+        "an EXIF orientation other than upright",
+        "Pawsight shows and learns them upright; programs that ignore EXIF do not.",
+        "Nothing has to be done here.",
+        "orientation {}",
+    ),
+}
+
+
+def figure(finding: Finding) -> str:
+    """Return what was measured in words, empty where there is nothing to add."""
+    told = f"{finding.value:,}" if isinstance(finding.value, int | float) else visible(finding.value)
+    return EXPLAINED[finding.problem].figure.format(told).replace(" of 255", f"{NBSP}of{NBSP}255") if told else ""

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pawsight.core.history import Epoch, best_epoch
 from pawsight.core.storage import write_bytes, write_text
+from pawsight.evaluation.calibration import Bin
 from pawsight.evaluation.intervals import Interval
-from pawsight.reports.chart_style import (
+from pawsight.evaluation.learning_curve import LearningCurve, sentence
+from pawsight.reports.style import (
     GRID,
     INK,
     MAIN,
@@ -77,7 +81,7 @@ def draw_history(history: Sequence[Epoch], target_png: Path, target_svg: Path, *
         _loss(right, history, guessing)
         _legend(figure, left)
         write_bytes(target_png, to_png(figure))
-        write_text(target_svg, to_svg_file(figure, name="history", alt=describe(history)))
+        write_text(target_svg, to_svg_file(figure, name="history", alt=describe_history(history)))
 
 
 def accuracy_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> str:
@@ -86,7 +90,7 @@ def accuracy_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> 
         figure, (axes,) = new_figure(4.3, 3.1)
         _accuracy(axes, history, guessing)
         _legend(figure, axes)
-        return to_svg(figure, name=name, alt=f"Accuracy against epoch. {describe(history)}")
+        return to_svg(figure, name=name, alt=f"Accuracy against epoch. {describe_history(history)}")
 
 
 def loss_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> str:
@@ -95,10 +99,10 @@ def loss_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> str:
         figure, (axes,) = new_figure(4.3, 3.1)
         _loss(axes, history, guessing)
         _legend(figure, axes)
-        return to_svg(figure, name=name, alt=f"Loss against epoch. {describe(history)}")
+        return to_svg(figure, name=name, alt=f"Loss against epoch. {describe_history(history)}")
 
 
-def describe(history: Sequence[Epoch]) -> str:
+def describe_history(history: Sequence[Epoch]) -> str:
     """Return what a person reads off the curves."""
     best, last = best_epoch(history), history[-1]
     known = math.isfinite(best.val_accuracy)
@@ -231,3 +235,128 @@ def _percent_axis(axes: Axes, which: str) -> None:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %" if math.isfinite(value) else "unknown"
+
+
+_STEPS = 60  # of each line
+
+
+def curve_svg(curve: LearningCurve, *, name: str = "learning-curve") -> str:
+    """Return the curve as an SVG element; `name` is unique on its page.
+
+    Args:
+        curve: at least three points.
+        name: put before identifiers.
+    """
+    with drawing(name):
+        figure, (axes,) = new_figure(4.6, 3.4)
+        _measured(axes, curve)
+        _expected(axes, curve)
+        _axes(axes, curve)
+        figure.legend(loc="outside upper left", ncols=2, fontsize=9, columnspacing=1.4, labelcolor=INK)
+        return to_svg(figure, name=name, alt=describe_learning_curve(curve))
+
+
+def describe_learning_curve(curve: LearningCurve) -> str:
+    """Return what a person reads off the chart."""
+    told = "; ".join(f"{one.pictures:,} pictures {100 * one.error:.1f} % ({one.interval})" for one in curve.points)
+    return f"Share of validation pictures answered wrong after training on {told}. {sentence(curve)}"
+
+
+def _measured(axes: Axes, curve: LearningCurve) -> None:
+    sizes = [one.pictures for one in curve.points]
+    axes.vlines(
+        sizes, [one.interval.low for one in curve.points], [one.interval.high for one in curve.points],
+        color=MAIN, linewidth=4.5, alpha=0.35, label="95 % interval",
+    )  # fmt: skip
+    errors = [one.error for one in curve.points]
+    axes.plot(sizes, errors, linestyle="none", marker="o", markersize=6, color=MAIN, label="measured")
+    inside = np.geomspace(sizes[0], sizes[-1], _STEPS)
+    axes.plot(inside, [curve.fit.error(size) for size in inside], color=MUTED, linewidth=1.6, label="fit")
+
+
+def _expected(axes: Axes, curve: LearningCurve) -> None:
+    now, twice = curve.points[-1].pictures, curve.twice
+    beyond = np.geomspace(now, twice.pictures, _STEPS)
+    axes.plot(beyond, [curve.fit.error(size) for size in beyond], color=SECOND, linewidth=1.6, linestyle=(0, (4, 2)))
+    if twice.interval is not None:
+        low, high = (curve.fit.error(now) - gain / 100 for gain in reversed(twice.interval))
+        axes.vlines(twice.pictures, max(0.0, low), max(0.0, high), color=SECOND, linewidth=4.5, alpha=0.35)
+    axes.plot(
+        twice.pictures, twice.error, linestyle="none", marker="D", markersize=7, markerfacecolor=PAPER,
+        markeredgecolor=SECOND, markeredgewidth=1.6, label="twice the data",
+    )  # fmt: skip
+
+
+def _axes(axes: Axes, curve: LearningCurve) -> None:
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
+    ticks = [one.pictures for one in curve.points] + [curve.twice.pictures]
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(ticks, [f"{size:,}" for size in ticks])
+    axes.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.25)
+    axes.tick_params(axis="x", labelsize=8.5)
+    # 80 % and 100 % stand close together on a logarithmic axis
+    for label, share in zip(axes.get_xticklabels(), [*(one.share for one in curve.points), 2.0], strict=True):
+        label.set_visible(not 0.5 < share < 1)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.6g} %")
+    axes.grid(visible=False, axis="x")
+    axes.set_xlabel("training pictures, logarithmic")
+    axes.set_ylabel("validation error")
+
+
+def reliability_svg(before: Sequence[Bin], after: Sequence[Bin], *, name: str = "reliability") -> str:
+    """Return share right against confidence, with its 95 % interval after calibration, as an SVG element.
+
+    Args:
+        before, after: bins that hold pictures, the least sure first; `before` may be empty.
+        name: unique on its page.
+    """
+    with drawing(name):
+        figure, (axes,) = new_figure(4.3, 4.0)
+        lowest = max(0.0, min((one.low for one in (*before, *after)), default=0.0))
+        axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="as sure as right")
+        _marks(axes, before, "before", SECOND, filled=False)
+        axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)
+        _marks(axes, after, "after", MAIN, filled=True)
+        for one in after:
+            axes.annotate(f"{one.pictures:,}", (one.confidence, 1.045), ha="center", color=MUTED, fontsize=7.5)
+        axes.set_xlim(lowest - 0.02, 1.03)
+        axes.set_ylim(0, 1.11)
+        axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+        axes.set_xlabel("how sure the answers are")
+        axes.set_ylabel("share of them that is right")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, labelcolor=INK)
+        return to_svg(figure, name=name, alt=describe_reliability(before, after))
+
+
+def describe_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> str:
+    """Return what a person reads off the diagram."""
+    if not after:
+        return "There are no answers to compare with the truth."
+    pictures = sum(one.pictures for one in after)
+    told = f"{pictures:,} answers by how sure they are. Expected calibration error {_error(after)} after calibration"
+    return f"{told}, {_error(before)} before." if before else f"{told}."
+
+
+def _error(bins: Sequence[Bin]) -> str:
+    pictures = sum(one.pictures for one in bins)
+    gap = sum(one.pictures * abs(one.accuracy - one.confidence) for one in bins) / pictures
+    return f"{100 * gap:.2f} %"
+
+
+def _marks(axes: Axes, bins: Sequence[Bin], label: str, colour: str, *, filled: bool) -> None:
+    """Mark each bin; no line joins them, since a bin of two pictures would swing it from floor to ceiling."""
+    if bins:
+        sizes = [16 + 14 * math.log10(one.pictures) for one in bins]
+        places = [one.confidence for one in bins], [one.accuracy for one in bins]
+        face = colour if filled else PAPER
+        axes.scatter(
+            *places, s=sizes, marker="o" if filled else "D", facecolor=face, edgecolor=colour, label=label, zorder=3
+        )
+
+
+def _ends(bins: Sequence[Bin]) -> tuple[list[float], list[float], list[float]]:
+    return [one.confidence for one in bins], [one.interval.low for one in bins], [one.interval.high for one in bins]

@@ -24,14 +24,11 @@ from typing import TYPE_CHECKING, Any
 from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_json, write_text
 from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
-from pawsight.reports.chart_style import chart_variables
-from pawsight.reports.ladder_outcome import Ladder
-from pawsight.reports.ladder_page import Page, make_page
-from pawsight.reports.ladder_words import certainty, visible
-from pawsight.reports.one_data import check_one_data
-from pawsight.reports.pages import environment
-from pawsight.reports.run_folder import Rung, mapping, read_rung
+from pawsight.reports.ladder_page import Ladder, Page, make_page
+from pawsight.reports.run_record import Rung, mapping, read_rung, read_split
+from pawsight.reports.style import chart_variables, environment
 from pawsight.reports.trust_page import make_trust, trust_json
+from pawsight.reports.words import certainty, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -156,7 +153,7 @@ def climbed(rungs: Sequence[Rung]) -> Ladder:
 
 def render_html(page: Page) -> str:
     """Return the page as one self-contained HTML file."""
-    template = _environment().get_template("ladder.html.j2")
+    template = _environment().get_template("report.html.j2")
     return template.render(
         page=page, light=chart_variables(dark=False), dark=chart_variables(dark=True), several=len(page.rungs) > 1
     )
@@ -164,7 +161,7 @@ def render_html(page: Page) -> str:
 
 def render_markdown(page: Page) -> str:
     """Return the page as Markdown, without pictures."""
-    text = _environment().get_template("ladder.md.j2").render(page=page, several=len(page.rungs) > 1)
+    text = _environment().get_template("report.md.j2").render(page=page, several=len(page.rungs) > 1)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
@@ -226,3 +223,33 @@ def _rung_result(rung: Rung, gain: Gain | None, comparisons: int) -> RungResult:
         gain=gain,
         more_pictures=pictures_to_settle(gain, comparisons=comparisons) if gain is not None else None,
     )
+
+
+SHARED = 0.5  # of the smaller data set's pictures: a data set that grew or was cleaned is still the same
+
+
+def check_one_data(rungs: Sequence[Rung]) -> None:
+    """Refuse runs of different data; another split, seed or copy of the same pictures is welcome.
+
+    Raises:
+        WrongUsage: two runs lie on different data.
+    """
+    for other in rungs[1:]:
+        if _is_other_data(rungs[0], other):
+            raise WrongUsage(
+                "These runs were trained on different data, so they cannot share one report.",
+                f"{rungs[0].folder} was trained on {_told(rungs[0].root)}, {other.folder} on {_told(other.root)}.",
+                "Make a report of each by itself: "
+                + " and ".join(shlex.join(["pawsight", "report", str(one.folder)]) for one in (rungs[0], other)),
+            )
+
+
+def _is_other_data(first: Rung, other: Rung) -> bool:
+    if first.digest == other.digest or first.root is None or other.root is None or first.root == other.root:
+        return False
+    ours, theirs = ({one.sha256 for one in read_split(rung)} for rung in (first, other))
+    return len(ours & theirs) < SHARED * min(len(ours), len(theirs)) or not ours or not theirs
+
+
+def _told(root: Path | None) -> str:
+    return str(root or "data that it does not name")

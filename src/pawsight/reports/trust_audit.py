@@ -15,11 +15,10 @@ from typing import Any
 
 from pawsight.data.findings import SEVERITIES, Finding
 from pawsight.images.fingerprint import NEAR_BITS
-from pawsight.reports import ladder_words as words
-from pawsight.reports.audit_words import EXPLAINED, Explained, figure, pairs_up
-from pawsight.reports.run_folder import Rung, listing
-from pawsight.reports.trust_exhibits import Exhibit, Gallery
-from pawsight.reports.trust_stored import KeptSuspects, read_findings
+from pawsight.reports import words
+from pawsight.reports.audit_page import EXPLAINED, Explained, figure
+from pawsight.reports.pictures import Exhibit, Gallery
+from pawsight.reports.run_record import KeptSuspects, Rung, listing, pairs_up, read_findings
 
 PAIRS = 8  # shown of a kind
 CLOSEST = 4  # shown where nothing looks the same

@@ -13,20 +13,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pawsight.reports.run_folder import Rung, mapping
+from pawsight.evaluation.comparison import TIE, WORSE, Gain
+from pawsight.evaluation.learning_curve import sentence
+from pawsight.evaluation.slices import Slice
+from pawsight.reports import words
+from pawsight.reports.charts import curve_svg
+from pawsight.reports.pictures import Exhibit, Gallery, gallery_of
+from pawsight.reports.run_record import (
+    KeptCurve,
+    KeptSlices,
+    KeptSuspects,
+    LikelyWrong,
+    Rung,
+    finite,
+    listing,
+    mapping,
+    read_curve,
+    read_slices,
+    read_suspects,
+)
 from pawsight.reports.trust_answers import AnswersView, answers_view, calibration_json
 from pawsight.reports.trust_audit import AuditView, audit_json, audit_view
-from pawsight.reports.trust_exhibits import gallery_of
-from pawsight.reports.trust_stored import read_curve, read_slices, read_suspects
-from pawsight.reports.trust_weak import (
-    CurveView,
-    SlicesView,
-    SuspectsView,
-    curve_view,
-    patch_sentence,
-    slices_view,
-    suspects_view,
-)
 
 SLICES, SUSPECTS, LEARNING_CURVE = "slices", "suspects", "learning_curve"
 NOT_COMPUTED = "This was not computed for this run."
@@ -101,3 +108,202 @@ def commands_for(rung: Rung) -> dict[str, str]:
         SLICES: shlex.join(["pawsight", "evaluate", run, "--slices"]),
         LEARNING_CURVE: shlex.join(["pawsight", "evaluate", run, "--learning-curve"]),
     }
+
+
+_SUSPECTS = 12  # shown
+_SLICES = 24  # rows of the table
+_NAMED, _EACH = 3, 4  # worst slices with pictures, and pictures of each
+_SPOKEN = {"format": "format {}", "folder": "folder {}"}
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectView:
+    """One label that is likely wrong."""
+
+    given: str
+    suggested: str
+    score: str
+    reason: str
+    is_suspect: bool
+    exhibit: Exhibit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspectsView:
+    """Likely wrong labels, in words that are not yet escaped."""
+
+    sentence: str
+    rows: tuple[SuspectView, ...]
+    command: str
+    gain: str  # of the patch the run was trained with; empty without one
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow:
+    """One kind of picture in the table."""
+
+    name: str
+    pictures: str
+    accuracy: str
+    interval: str
+    rest: str
+    chance: str  # corrected p, empty where it was not tested
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeakSpot:
+    """A kind of picture on which the run is worst, with wrong answers."""
+
+    sentence: str
+    exhibits: tuple[Exhibit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlicesView:
+    """Kinds of pictures, in words that are not yet escaped."""
+
+    sentence: str
+    rows: tuple[SliceRow, ...]
+    more: int
+    spots: tuple[WeakSpot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveView:
+    """What more data would buy, in words that are not yet escaped."""
+
+    sentence: str
+    note: str
+    svg: str
+    points: tuple[tuple[str, str, str], ...]  # pictures, right, interval
+
+
+def suspects_view(rung: Rung, kept: KeptSuspects, gallery: Gallery) -> SuspectsView:
+    """Tell which labels are likely wrong."""
+    told = f"{kept.flagged:,} of {kept.pictures:,} labels of train and validation have more against them than for them"
+    told = f"{told}, by a model that has not learnt them and by the most similar pictures."
+    if kept.left_out:
+        told += f" {words.pictures(kept.left_out).capitalize()} could not be looked at again."
+    if not kept.flagged and kept.top:
+        told += " These are the least certain ones."
+    return SuspectsView(
+        sentence=told,
+        rows=tuple(_suspect(one, gallery) for one in kept.top[:_SUSPECTS]),
+        command=shlex.join(["pawsight", "review", str(rung.folder)]),
+        gain=patch_sentence(rung),
+    )
+
+
+def patch_sentence(rung: Rung) -> str:
+    """Return what the labels that the run was trained with gained, empty where it was trained with none."""
+    told = gain_from(mapping(rung.plain.get("gain_from_patch")))
+    if told is None:
+        return "" if not mapping(rung.plain.get("patch")) else "What its patch of labels gained is not recorded."
+    verdict = "no more than chance" if told.verdict == TIE else told.verdict
+    return (
+        f"It was trained with a patch of labels: {words.signed(told.points)} points of accuracy against the run it "
+        f"was decided on (95{words.NBSP}% interval {words.points_between(told.interval)},"
+        f" {words.chance(told.p_value)}: "
+        f"{verdict}), both judged by the corrected labels of {words.pictures(told.pictures)} of validation."
+    )
+
+
+def gain_from(plain: object) -> Gain | None:
+    """Read a gain back from JSON values, None where there is none."""
+    values = mapping(plain)
+    numbers = [finite(values.get(key)) for key in ("points", "p_value", "only_first", "only_second", "pictures")]
+    ends = [finite(end) for end in listing(values.get("interval"))]
+    if None in numbers or len(ends) != 2 or None in ends or not isinstance(values.get("verdict"), str):
+        return None
+    points, p_value, first, second, pictures = (number or 0.0 for number in numbers)
+    low, high = (end or 0.0 for end in ends)
+    return Gain(points, (low, high), p_value, values["verdict"], int(first), int(second), int(pictures))
+
+
+def slices_view(kept: KeptSlices, gallery: Gallery) -> SlicesView:
+    """Tell on which kinds of pictures the run is worse."""
+    tested = [one for one in kept.slices if one.p_holm is not None]
+    worse = [one for one in tested if one.verdict == WORSE]
+    lowest = min(tested, key=lambda one: one.accuracy, default=None)
+    named = worse[:_NAMED] or ([lowest] if lowest is not None and lowest.worst else [])
+    return SlicesView(
+        sentence=_slices_sentence(kept, len(tested), worse, lowest),
+        rows=tuple(_slice_row(one) for one in kept.slices[:_SLICES]),
+        more=max(0, len(kept.slices) - _SLICES),
+        spots=tuple(_spot(one, gallery) for one in named),
+    )
+
+
+def curve_view(kept: KeptCurve) -> CurveView:
+    """Tell what more data would buy."""
+    note = f"Each point is a {words.visible(kept.trained)}, trained on a share of the training part and measured on "
+    note += f"{words.pictures(kept.curve.measured_on)} of validation."
+    if kept.is_stand_in:
+        note += " It stands in for the run’s own recipe, which may learn otherwise."
+    if kept.left_out:
+        note += f" {words.pictures(kept.left_out).capitalize()} of the run were changed since or are gone."
+    return CurveView(
+        sentence=sentence(kept.curve).replace(" -", f" {words.MINUS}"),
+        note=note,
+        svg=curve_svg(kept.curve),
+        points=tuple(
+            (
+                words.whole(one.pictures),
+                words.percent(1 - one.error),
+                words.between((1 - one.interval.high, 1 - one.interval.low)),
+            )
+            for one in kept.curve.points
+        ),
+    )
+
+
+def _suspect(one: LikelyWrong, gallery: Gallery) -> SuspectView:
+    score, exhibit = f"{one.score:.2f}", gallery.exhibit([one.path])
+    reason = one.reason.replace(" %", f"{words.NBSP}%")
+    return SuspectView(one.given, one.suggested, score, reason, one.is_suspect, exhibit)
+
+
+def _slices_sentence(kept: KeptSlices, tested: int, worse: list[Slice], lowest: Slice | None) -> str:
+    test = f"Fisher’s exact test of each against the rest, Holm’s correction over {tested:,}"
+    where = f"{words.pictures(kept.pictures)} of {words.visible(kept.part)}"
+    if not tested:
+        return f"No kind of picture among {where} has enough of them to be tested."
+    if worse:
+        names = words.joined([words.visible(slice_name(one)) for one in worse[:_NAMED]])
+        more = f" and {len(worse) - _NAMED} more" if len(worse) > _NAMED else ""
+        return f"Of {where} it is worse beyond chance on: {names}{more} ({test})."
+    told = f"No kind of picture among {where} is worse than the rest beyond chance ({test})."
+    if lowest is not None and lowest.accuracy < 1:
+        told += f" The lowest: {words.visible(slice_name(lowest))}, {words.percent(lowest.accuracy)}."
+    return told
+
+
+def slice_name(one: Slice) -> str:
+    """Return what a slice is called on a page."""
+    return _SPOKEN.get(one.kind, "{}").format(one.name)
+
+
+def _slice_row(one: Slice) -> SliceRow:
+    return SliceRow(
+        name=slice_name(one),
+        pictures=words.pictures(one.pictures),
+        accuracy=words.percent(one.accuracy),
+        interval=words.between(one.interval.as_list()),
+        rest=words.percent(one.rest_accuracy) if one.rest_accuracy is not None else "",
+        chance=words.chance(one.p_holm) if one.p_holm is not None else "",
+        verdict=one.verdict,
+    )
+
+
+def _spot(one: Slice, gallery: Gallery) -> WeakSpot:
+    name = slice_name(one)
+    told = f"{name[:1].upper()}{name[1:]}: right on {one.right:,} of {words.pictures(one.pictures)}"
+    if one.difference is not None:
+        told += f", {words.signed(one.difference)} points against the rest"
+    exhibits = [
+        gallery.exhibit([wrong.path], f"answered {wrong.predicted}, {words.certainty(wrong.probability)}")
+        for wrong in one.worst
+    ]
+    shown = [exhibit for exhibit in exhibits if exhibit.is_there][:_EACH] or exhibits[:_EACH]
+    return WeakSpot(f"{told}.", tuple(shown))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from pawsight.core.history import best_epoch
 from pawsight.evaluation.comparison import Gain
-from pawsight.reports import ladder_words as words
+from pawsight.reports import words
 from pawsight.reports.charts import Guessing, accuracy_svg, loss_svg
-from pawsight.reports.run_folder import Rung, finite, listing, mapping
+from pawsight.reports.run_record import Rung, finite, listing, mapping
 
 _SPOKEN = {"f32": "float32", "bf16": "bfloat16"}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pawsight.reports.chart_style import INK, MAIN, drawing, new_figure, shortened, to_svg
+from pawsight.reports.style import INK, MAIN, drawing, new_figure, shortened, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

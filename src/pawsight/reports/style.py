@@ -15,9 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pawsight.reports.words import visible
+
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 # Each colour is unlike the others in every digit group, since the SVG is searched for it.
 INK, MUTED, GRID, PAPER = "#22262b", "#666d75", "#dfe2e6", "#fffffe"
@@ -25,7 +29,6 @@ MAIN, SECOND = "#1d6aa5", "#b3560e"  # blue and orange: told apart with any colo
 _NAMES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", MAIN: "main", SECOND: "second"}
 _DARK = {"ink": "#e4e6e9", "muted": "#9aa2ab", "grid": "#333a42", "paper": "#15181c", "main": "#74b6ea"}
 _DARK |= {"second": "#eaa35f"}
-
 _SETTINGS = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called $x$
@@ -141,3 +144,19 @@ def _own(tag: str, name: str) -> str:
 
 def _variables(colours: dict[str, str]) -> str:
     return "".join(f"--chart-{label}:{colour};" for label, colour in colours.items())
+
+
+def environment() -> Environment:
+    """Return an environment for the templates of this package; those named .html.j2 escape what they are given."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    made = Environment(
+        loader=PackageLoader("pawsight", "reports/templates"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True, default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["visible"] = visible
+    return made

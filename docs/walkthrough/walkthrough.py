@@ -49,7 +49,7 @@ from IPython.display import Image, display
 import pawsight
 from pawsight.core.history import best_epoch
 from pawsight.evaluation.intervals import wilson
-from pawsight.reports.run_folder import read_rung
+from pawsight.reports.run_record import RunRecord
 
 
 def percent(share):
@@ -135,8 +135,8 @@ ORDER = [name for name in RECIPES.split(",") if name]
 
 def finished(folder):
     """Return the finished runs of a folder by recipe and seed."""
-    read = [read_rung(path.parent) for path in sorted(Path(folder).glob("[0-9]*/metrics.json"))]
-    return {(rung.recipe, rung.plain["seed"]): rung for rung in read}
+    read = [RunRecord.read(path.parent) for path in sorted(Path(folder).glob("[0-9]*/metrics.json"))]
+    return {(rung.recipe, rung.seed): rung for rung in read}
 
 
 def told_by(folder):
@@ -153,7 +153,7 @@ if RUNS is None:
 else:
     made, left_out = told_by(RUNS), {}
 
-rungs = {one.recipe: read_rung(one.run) for one in made.rungs}
+rungs = {one.recipe: RunRecord.read(one.run) for one in made.rungs}
 print("Trained and measured:", ", ".join(rungs))
 for name in ORDER:
     if name not in rungs:

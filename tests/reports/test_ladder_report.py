@@ -18,12 +18,12 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.runs import write_table
 from pawsight.evaluation.comparison import gain
 from pawsight.reports import words
-from pawsight.reports.candidates import RungView, command_of, rung_views, unique_names
+from pawsight.reports.candidates import CandidateView, candidate_views, command_of, unique_names
 from pawsight.reports.ladder_page import Ladder, choice_sentence, mistakes_note, summary
 from pawsight.reports.ladder_page import test_sentences as sentences_about_test
 from pawsight.reports.ladder_report import as_markdown, build_report, climbed, told_about
 from pawsight.reports.pictures import confident_mistakes
-from pawsight.reports.run_record import read_rung
+from pawsight.reports.run_record import RunRecord
 
 CATS_AND_DOGS = ("cats", "dogs")
 VOID = {"meta", "img", "br"}
@@ -270,8 +270,8 @@ def test_the_surest_mistakes_come_first_and_are_never_quite_certain(make: Make, 
 
 def test_a_run_without_mistakes_says_so(make: Make) -> None:
     run = make(1.0)
-    assert "40" in mistakes_note(read_rung(run), 0, 0)
-    assert confident_mistakes(read_rung(run)) == ([], 0)
+    assert "40" in mistakes_note(RunRecord.read(run), 0, 0)
+    assert confident_mistakes(RunRecord.read(run)) == ([], 0)
 
 
 def test_two_rungs_that_answer_alike_are_a_tie(make: Make, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
@@ -279,7 +279,7 @@ def test_two_rungs_that_answer_alike_are_a_tie(make: Make, tmp_path: Path, snaps
     report = build_report(runs, tmp_path / "out")
     assert report.rungs[1].gain is not None
     assert report.rungs[1].gain.verdict == "tie"
-    ladder = climbed([read_rung(run) for run in runs])
+    ladder = climbed([RunRecord.read(run) for run in runs])
     told = [
         words.verdict_sentence(report.rungs[1].gain, "probe", "cnn"),
         choice_sentence(ladder, ["cnn", "probe"], "cnn"),
@@ -301,7 +301,7 @@ def test_only_the_chosen_rungs_test_score_is_told(make: Make, tmp_path: Path, sn
     (high / "looks.json").write_text('{"looks_at_test": 3}')
     page = page_of(build_report([low, high], tmp_path / "out"))
     assert "43.2" not in page.text
-    told = [plain(one) for one in sentences_about_test(climbed([read_rung(low), read_rung(high)]))]
+    told = [plain(one) for one in sentences_about_test(climbed([RunRecord.read(low), RunRecord.read(high)]))]
     assert told == snapshot
     assert all(one in page.text for one in told)
 
@@ -349,7 +349,7 @@ def test_without_any_measured_run_none_is_chosen(make: Make, tmp_path: Path) -> 
     change(run, validation=None)
     report = build_report([run], tmp_path / "out")
     assert (report.chosen, report.test) == (None, None)
-    assert summary(climbed([read_rung(run)]), "")[0] in page_of(report).text
+    assert summary(climbed([RunRecord.read(run)]), "")[0] in page_of(report).text
 
 
 def test_an_older_run_gets_a_command_put_together_from_its_records(make: Make, tmp_path: Path) -> None:
@@ -368,14 +368,14 @@ def test_a_command_put_together_names_all_that_decides_a_run(make: Make, tmp_pat
     (run / "recipe.toml").write_text('name = "probe"\nbackbone = "lite0"\nimage_px = 96\nseed = 3\nsplit_seed = 5\n')
     options = {"--recipe": "probe", "--seed": 3, "--backbone": "lite0", "--image-px": 96, "--split-seed": 5}
     typed = ["pawsight", "train", str(tmp_path / "pictures"), *(str(word) for pair in options.items() for word in pair)]
-    assert command_of(read_rung(run)) == (shlex.join(typed), True)
+    assert command_of(RunRecord.read(run)) == (shlex.join(typed), True)
     (run / "recipe.toml").write_text('name = "probe"\n')
-    assert "--image-px" not in command_of(read_rung(run))[0]
+    assert "--image-px" not in command_of(RunRecord.read(run))[0]
 
 
-def views_of(*runs: Path) -> list[RungView]:
-    rungs = [read_rung(run) for run in runs]
-    return rung_views(rungs, unique_names(rungs), [None] * len(rungs), None)
+def views_of(*runs: Path) -> list[CandidateView]:
+    rungs = [RunRecord.read(run) for run in runs]
+    return candidate_views(rungs, unique_names(rungs), [None] * len(rungs), None)
 
 
 def test_a_log_loss_that_is_not_known_is_not_told(make: Make) -> None:
@@ -422,7 +422,7 @@ def test_scores_without_a_baseline_are_not_compared_with_one(make: Make) -> None
     run = make(0.8, test=True)
 
     def told() -> list[str]:
-        rung = read_rung(run)
+        rung = RunRecord.read(run)
         ladder = Ladder(rungs=(rung,), gains=(None,), chosen=rung)
         return [*summary(ladder, "cnn"), *sentences_about_test(ladder)]
 
@@ -436,7 +436,7 @@ def test_scores_without_a_baseline_are_not_compared_with_one(make: Make) -> None
 
 def test_runs_of_one_recipe_are_told_apart_by_seed(make: Make, tmp_path: Path) -> None:
     runs = [make(0.7, seed=1), make(0.8, seed=2)]
-    names = unique_names([read_rung(run) for run in runs])
+    names = unique_names([RunRecord.read(run) for run in runs])
     for name, seed, run in zip(names, "12", ("001", "002"), strict=True):
         assert re.search(rf"^cnn.*\b{seed}\b.*\b{run}$", name)
         assert name in page_of(build_report(runs, tmp_path / "out")).text
@@ -490,7 +490,7 @@ def test_answers_without_a_probability_are_unknown(make: Make) -> None:
     run = make(0.5)
     path = run / "predictions.csv"
     path.write_text(path.read_text().replace("p(cats)", "p(other)"))
-    rung = read_rung(run)
+    rung = RunRecord.read(run)
     assert any(one.probability != one.probability for one in rung.answers)
     assert words.certainty(float("nan")) == words.percent(None) == words.duration(None) == words.whole(None)
 

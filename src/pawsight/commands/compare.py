@@ -22,7 +22,7 @@ from pawsight.evaluation.comparison import compare as gain_between
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.metrics import Metrics, aligned, measure, to_jsonable
 from pawsight.reports.candidates import command_of
-from pawsight.reports.run_record import AnswerTable, Rung, read_answers, read_rung, shared
+from pawsight.reports.run_record import AnswerTable, RunRecord, shared
 from pawsight.reports.words import points_between, signed
 
 MOST_PAIRED = 4  # runs up to which each is compared with each; of more each with the first
@@ -100,16 +100,16 @@ def compare(
             "Name two runs or more, e.g. pawsight compare runs/001 runs/002",
         )
     part, names = "test" if test else "validation", [named[folder] for folder in folders]
-    rungs = [read_rung(folder) for folder in folders]
-    tables = [_answers(rung, name, part) for rung, name in zip(rungs, names, strict=True)]
+    records = [RunRecord.read(folder) for folder in folders]
+    tables = [_answers(record, name, part) for record, name in zip(records, names, strict=True)]
     common = shared(tables)
     if not common[0].answered:
         raise _nothing_shared(names, part)
     looks = tuple(count_look(folder) for folder in folders) if test else ()
-    with progress.stage("Comparing", len(rungs), "runs") as step:
+    with progress.stage("Comparing", len(records), "runs") as step:
         compared = []
-        for rung, name, table in zip(rungs, names, common, strict=True):
-            compared.append(Compared(name, rung.recipe, _measured(table, seed)))
+        for record, name, table in zip(records, names, common, strict=True):
+            compared.append(Compared(name, record.recipe, _measured(table, seed)))
             step.advance()
     return CompareReport(
         part=part,
@@ -144,10 +144,10 @@ def summary(report: CompareReport) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _answers(rung: Rung, name: str, part: str) -> AnswerTable:
-    table = read_answers(rung.folder, rung.classes, part)
+def _answers(run: RunRecord, name: str, part: str) -> AnswerTable:
+    table = run.answer_table(part)
     if not table.answered and part == "test":
-        command, _ = command_of(rung)
+        command, _ = command_of(run)
         raise WrongUsage(
             f"{name} has not answered to its test part.",
             "A run's answers to it are kept where it was trained by itself; a ladder keeps it sealed.",

@@ -17,7 +17,7 @@ from pawsight.data.patch import Patch
 from pawsight.data.split import Assigned
 from pawsight.data.split_file import SplitFile
 from pawsight.evaluation.comparison import Answered, Gain, compare
-from pawsight.reports.run_record import Answer, read_rung
+from pawsight.reports.run_record import Answer, RunRecord
 
 
 def gain_from_patch(
@@ -52,11 +52,11 @@ def gain_from_patch(
 def _answers_before(run: Path) -> dict[str, list[Answer]]:
     answers: dict[str, list[Answer]] = defaultdict(list)
     try:
-        rung = read_rung(run)
+        record = RunRecord.read(run)
     except PawsightError:
         return answers
-    for one in rung.answers:
-        answers[one.answered.sha256].append(one)
+    for answer in record.answers:
+        answers[answer.answered.sha256].append(answer)
     return answers
 
 

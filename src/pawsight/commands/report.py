@@ -15,7 +15,7 @@ from pawsight.commands.trust_parts import QUICK, complete, lacking
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.evaluation.comparison import TIE
-from pawsight.reports.ladder_report import LadderReport, RungResult, build_report, told_about
+from pawsight.reports.ladder_report import CandidateResult, LadderReport, build_report, told_about
 from pawsight.reports.words import percent, points_between, signed
 
 _NAMED_RUNS = 6  # up to which a folder's name lists every run
@@ -78,7 +78,7 @@ def summary(made: LadderReport) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in [*lines, f"Report: {made.report}"]]
 
 
-def _names(rungs: Sequence[RungResult]) -> dict[Path | None, str]:
+def _names(rungs: Sequence[CandidateResult]) -> dict[Path | None, str]:
     """Return by run what it is called: its recipe, with the folder where recipes recur, whole where its name does."""
     recipes = Counter(rung.recipe for rung in rungs)
     folders = Counter((rung.recipe, rung.run.name) for rung in rungs)
@@ -86,7 +86,7 @@ def _names(rungs: Sequence[RungResult]) -> dict[Path | None, str]:
     return {one.run: one.recipe if recipes[one.recipe] == 1 else f"{one.recipe}, run {told[one.run]}" for one in rungs}
 
 
-def _line(rung: RungResult, name: str) -> str:
+def _line(rung: CandidateResult, name: str) -> str:
     if rung.validation is None:
         return f"{name}  not measured on validation"
     told = f"{name}  {_score(rung.validation):>24}"

@@ -22,6 +22,7 @@ from pawsight.data.split import Split
 from pawsight.evaluation.comparison import Gain
 from pawsight.evaluation.metrics import Metrics, sentence, to_jsonable
 from pawsight.models.recipe import Recipe
+from pawsight.reports.run_record import VERSION
 from pawsight.reports.words import unmeasured_sentence
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class TrainReport:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `train --json` prints them."""
         return {
+            "version": VERSION,
             "run": str(self.run),
             "recipe": self.recipe.name,
             "backbone": self.recipe.backbone,

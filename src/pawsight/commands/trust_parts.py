@@ -20,7 +20,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
 from pawsight.core.storage import sha256_of_file, write_json
 from pawsight.evaluation.slices import Judged
-from pawsight.reports.run_record import read_curve, read_rung, read_slices, read_suspects
+from pawsight.reports.run_record import RunRecord
 from pawsight.reports.trust_page import LEARNING_CURVE, SLICES, SUSPECTS
 
 if TYPE_CHECKING:
@@ -58,16 +58,13 @@ def complete(run: Path, *, features: bool = True, progress: Progress = SILENT) -
 
 def lacking(run: Path) -> list[str]:
     """Return the names of the parts that a run does not keep."""
-    readers: Mapping[str, Callable[[Path], object]] = {
-        SLICES: read_slices,
-        SUSPECTS: read_suspects,
-        LEARNING_CURVE: read_curve,
-    }
-    return [name for name, read in readers.items() if read(run) is None]
+    record = RunRecord.read(run)
+    kept = {SLICES: record.slices, SUSPECTS: record.suspects, LEARNING_CURVE: record.learning_curve}
+    return [name for name, part in kept.items() if part is None]
 
 
 def _slice(run: Path, progress: Progress) -> None:
-    answers = read_rung(run).answers
+    answers = RunRecord.read(run).answers
     judged = [Judged(one.path, one.answered.label, one.answered.predicted, one.probability) for one in answers]
     part = held_out(run, "validation")
     unchanged = [

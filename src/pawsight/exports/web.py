@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -22,14 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import Bundle
-from pawsight.core.runs import METRICS
+from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_bytes, write_json, write_text
 from pawsight.exports.exam import ALLOWED, expected_of
 from pawsight.exports.facts import as_metadata, facts_of
 from pawsight.exports.onnx_file import with_metadata
 from pawsight.exports.target import Order
 from pawsight.exports.web_runtime import PUBLIC, Part, copied_parts, public_parts, read_runtime
-from pawsight.reports.run_record import finite, listing, mapping, read_json
+from pawsight.reports.run_record import RunRecord
 
 MODEL, EXAM, WEB, PAGE, STATIC = "model.onnx", "exam.u8", "web.json", "index.html", "static"
 SQUARES = 8  # of the exam, which a phone answers in a second or two
@@ -125,9 +126,9 @@ def _with(page: str, place: str, text: str) -> str:
 
 def _validation(run: Path | None) -> dict[str, Any] | None:
     """Return what the page's first line says, None where the run does not know it."""
-    part = mapping(mapping(read_json(run / METRICS)).get("validation")) if run else {}
-    accuracy, pictures = finite(part.get("accuracy")), finite(part.get("pictures"))
-    ends = [finite(end) for end in listing(part.get("interval"))]
-    if accuracy is None or not pictures or len(ends) != 2 or None in ends:
+    scores = None
+    with suppress(WrongUsage):
+        scores = RunRecord.read(run).validation if run is not None else None
+    if scores is None:
         return None
-    return {"pictures": int(pictures), "accuracy": accuracy, "interval": ends}
+    return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": list(scores.interval)}

@@ -1,8 +1,4 @@
-"""The findings of an audit as one self-contained page with pictures, and as a table for programs.
-
-Enters: a catalog and its findings. Leaves: text of audit.html and audit.csv. Does not know: how anything was found,
-where the files go.
-"""
+"""The report of `pawsight inspect`: audit.html and audit.csv, and what each problem of a data set means."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""One rung as a page shows it: figures as words, layers as rows, curves as drawings.
-
-Enters: a `Rung` with its gain over the one below. Leaves: a `RungView`. Does not know: how pages are laid out.
-"""
+"""One candidate of a ladder as its report shows it: figures as words, layers as rows, curves as drawings."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from pawsight.core.history import best_epoch
 from pawsight.evaluation.comparison import Gain
 from pawsight.reports import words
 from pawsight.reports.charts import Guessing, accuracy_svg, loss_svg
-from pawsight.reports.run_record import Rung, finite, listing, mapping
+from pawsight.reports.run_record import RunRecord
 
 _SPOKEN = {"f32": "float32", "bf16": "bfloat16"}
 
@@ -31,7 +28,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RungView:
+class CandidateView:
     """One rung, in words that are not yet escaped."""
 
     number: int
@@ -61,9 +58,9 @@ class RungView:
     is_chosen: bool
 
 
-def rung_views(
-    rungs: Sequence[Rung], names: Sequence[str], gains: Sequence[Gain | None], chosen: Rung | None
-) -> list[RungView]:
+def candidate_views(
+    rungs: Sequence[RunRecord], names: Sequence[str], gains: Sequence[Gain | None], chosen: RunRecord | None
+) -> list[CandidateView]:
     """Return a view of every rung.
 
     Args:
@@ -78,7 +75,7 @@ def rung_views(
     ]
 
 
-def unique_names(rungs: Iterable[Rung]) -> list[str]:
+def unique_names(rungs: Iterable[RunRecord]) -> list[str]:
     """Return the recipes' names, with seed and run beside those that stand there more than once.
 
     Runs of one number in two folders are told apart by their paths.
@@ -95,13 +92,10 @@ def unique_names(rungs: Iterable[Rung]) -> list[str]:
     ]
 
 
-def command_of(rung: Rung) -> tuple[str, bool]:
+def command_of(rung: RunRecord) -> tuple[str, bool]:
     """Return the command that made a run, and whether it had to be put together from what the run records."""
-    told = rung.plain.get("command")
-    if isinstance(told, str) and told:
-        return told, False
-    if isinstance(told, list) and told:
-        return shlex.join(str(word) for word in told), False
+    if rung.command:
+        return rung.command, False
     line = ["pawsight", "train", str(rung.root or "DATA"), "--recipe", rung.recipe, "--seed", _seed(rung)]
     if rung.settings.get("backbone"):
         line += ["--backbone", str(rung.settings["backbone"])]
@@ -112,13 +106,15 @@ def command_of(rung: Rung) -> tuple[str, bool]:
     return shlex.join(line), True
 
 
-def _view(rungs: Sequence[Rung], names: Sequence[str], index: int, gain: Gain | None, *, is_chosen: bool) -> RungView:
+def _view(
+    rungs: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None, *, is_chosen: bool
+) -> CandidateView:
     rung, command = rungs[index], command_of(rungs[index])
     accuracy, loss = _curves(rung, index)
-    return RungView(
+    return CandidateView(
         number=index + 1,
         name=names[index],
-        adds=_text(rung, "adds"),
+        adds=rung.adds,
         accuracy=words.percent(rung.validation.accuracy) if rung.validation else "not measured",
         interval=words.between(rung.validation.interval) if rung.validation else "",
         score=_score_sentence(rung),
@@ -127,13 +123,15 @@ def _view(rungs: Sequence[Rung], names: Sequence[str], index: int, gain: Gain | 
         verdict=gain.verdict if gain else "",
         chance=words.chance(gain.p_value if gain.p_holm is None else gain.p_holm) if gain else "",
         gain=_gain_sentence(rungs, names, index, gain),
-        parameters=words.whole(rung.number("parameters", "total")),
-        trainable=words.whole(rung.number("parameters", "trainable")),
+        parameters=words.whole(rung.parameters),
+        trainable=words.whole(rung.trainable),
         seconds_per_epoch=_per_epoch(rung),
-        seconds=words.duration(rung.number("seconds", "total")),
+        seconds=words.duration(rung.seconds),
         facts=tuple(_facts(rung)),
-        layers=tuple(_layers(rung)),
-        notes=tuple(str(note) for note in listing(rung.plain.get("notes"))),
+        layers=tuple(
+            LayerRow(layer.name, layer.type, layer.output, words.whole(layer.parameters)) for layer in rung.layers
+        ),
+        notes=_notes(rung),
         curve=_curve_sentence(rung),
         accuracy_svg=accuracy,
         loss_svg=loss,
@@ -144,7 +142,7 @@ def _view(rungs: Sequence[Rung], names: Sequence[str], index: int, gain: Gain | 
     )
 
 
-def _score_sentence(rung: Rung) -> str:
+def _score_sentence(rung: RunRecord) -> str:
     score = rung.validation
     if score is None:
         return "It was not measured on validation, so nothing can be said about it."
@@ -152,14 +150,14 @@ def _score_sentence(rung: Rung) -> str:
         f"It is right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} of the validation part "
         f"(95{words.NBSP}% interval {words.between(score.interval)})"
     )
-    if math.isfinite(score.log_loss):
-        ends = [finite(end) for end in listing(mapping(score.plain.get("intervals")).get("log_loss"))]
-        interval = f" ({ends[0]:.3f} to {ends[1]:.3f})" if len(ends) == 2 and None not in ends else ""
-        told += f", with a log loss of {score.log_loss:.3f}{interval}"
+    loss = score.figures.get("log_loss")
+    if loss is not None:
+        interval = f" ({loss.interval[0]:.3f} to {loss.interval[1]:.3f})" if loss.interval is not None else ""
+        told += f", with a log loss of {loss.value:.3f}{interval}"
     return f"{told}."
 
 
-def _gain_sentence(rungs: Sequence[Rung], names: Sequence[str], index: int, gain: Gain | None) -> str:
+def _gain_sentence(rungs: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None) -> str:
     if index == 0:
         return ""
     lower, upper = rungs[index - 1], rungs[index]
@@ -171,7 +169,7 @@ def _gain_sentence(rungs: Sequence[Rung], names: Sequence[str], index: int, gain
     return told
 
 
-def _curve_sentence(rung: Rung) -> str:
+def _curve_sentence(rung: RunRecord) -> str:
     if not rung.history:
         return ""
     best = best_epoch(rung.history)
@@ -187,7 +185,7 @@ def _curve_sentence(rung: Rung) -> str:
     return told
 
 
-def _curves(rung: Rung, index: int) -> tuple[str, str]:
+def _curves(rung: RunRecord, index: int) -> tuple[str, str]:
     if not rung.history:
         return "", ""
     baseline = rung.validation.baseline if rung.validation else None
@@ -198,17 +196,17 @@ def _curves(rung: Rung, index: int) -> tuple[str, str]:
     )
 
 
-def _facts(rung: Rung) -> Iterable[tuple[str, str]]:
+def _facts(rung: RunRecord) -> Iterable[tuple[str, str]]:
     """Yield what a reader may want to know beside the scores, as far as the run says it."""
-    total, trainable = rung.number("parameters", "total"), rung.number("parameters", "trainable")
+    total, trainable = rung.parameters, rung.trainable
     if total is not None:
         yield "Parameters", f"{words.whole(total)}{_taught(total, trainable)}"
     yield "Time", _time(rung)
-    if rung.number("image_px"):
-        yield "Picture size", f"{words.whole(rung.number('image_px'))} px square"
-    for term, key in (("Backbone", "backbone"), ("Weights", "weights"), ("Arithmetic", "precision")):
-        if _text(rung, key):
-            yield term, _SPOKEN.get(_text(rung, key), _text(rung, key))
+    if rung.image_px:
+        yield "Picture size", f"{words.whole(rung.image_px)} px square"
+    for term, value in (("Backbone", rung.backbone), ("Weights", rung.weights), ("Arithmetic", rung.precision)):
+        if value:
+            yield term, _SPOKEN.get(value, value)
     yield "Seed", _seed(rung)
 
 
@@ -218,31 +216,21 @@ def _taught(total: float, trainable: float | None) -> str:
     return " (all trained)" if trainable == total else f" ({words.whole(trainable)} trained)"
 
 
-def _time(rung: Rung) -> str:
-    total = words.duration(rung.number("seconds", "total"))
-    per_epoch = rung.number("seconds_per_epoch")
+def _time(rung: RunRecord) -> str:
+    total = words.duration(rung.seconds)
+    per_epoch = rung.seconds_per_epoch
     return f"{total} in all" + (f", {words.duration(per_epoch)} an epoch" if per_epoch is not None else "")
 
 
-def _per_epoch(rung: Rung) -> str:
-    per_epoch = rung.number("seconds_per_epoch")
+def _per_epoch(rung: RunRecord) -> str:
+    per_epoch = rung.seconds_per_epoch
     return words.duration(per_epoch) if per_epoch is not None else ""
 
 
-def _layers(rung: Rung) -> Iterable[LayerRow]:
-    for layer in map(mapping, listing(rung.plain.get("layers"))):
-        output = layer.get("output", "")
-        if isinstance(output, list):
-            output = " × ".join(str(size) for size in output if size is not None)
-        count = words.whole(finite(layer.get("parameters")))
-        yield LayerRow(str(layer.get("name", "")), str(layer.get("type", "")), str(output), count)
+def _notes(rung: RunRecord) -> tuple[str, ...]:
+    """Return what training noted, and which fields of the record cannot be read."""
+    return (*rung.notes, *(f"The run's record is damaged: {problem}." for problem in rung.problems))
 
 
-def _text(rung: Rung, key: str) -> str:
-    value = rung.plain.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _seed(rung: Rung) -> str:
-    seed = rung.number("seed")
-    return "unknown" if seed is None else str(int(seed))
+def _seed(rung: RunRecord) -> str:
+    return "unknown" if rung.seed is None else str(rung.seed)

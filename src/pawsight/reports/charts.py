@@ -1,8 +1,7 @@
-"""Numbers -> pictures: training curves, the ladder, the confusion matrix.
+"""Charts: training curves, the candidates of a ladder, the learning curve, the reliability diagram.
 
-Enters: epochs, scores, counts. Leaves: SVG text for a page, or a PNG and an SVG file. Does not know: runs, models.
-
-Nothing is told by colour alone: training is a dashed line with hollow marks, validation a whole line with full ones.
+The confusion matrix is drawn in `confusion_matrix.py`, colours and fonts are in `style.py`. Nothing is shown by colour
+alone: training is a dashed line with hollow marks, validation a solid line with full ones.
 """
 
 from __future__ import annotations

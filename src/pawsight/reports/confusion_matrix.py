@@ -1,6 +1,4 @@
-"""The confusion matrix as a picture, from 2 classes to 1,000.
-
-Enters: counts and class names. Leaves: SVG text for a page. Does not know: runs, models.
+"""Draws the confusion matrix, from 2 classes to 1,000, as SVG.
 
 A cell is darker the larger its share of its row. Few classes get counts in the cells, many only shades.
 """

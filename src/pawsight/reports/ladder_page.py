@@ -1,6 +1,6 @@
-"""The story of a ladder, ready for a template: every sentence is made from the figures of the runs.
+"""All that the report of a ladder shows, as plain text for the templates: `make_page`.
 
-Enters: `Rung`s, their gains, the chosen one. Leaves: a `Page`. Does not know: HTML, Markdown, where it is written.
+The candidates one by one are in `candidates.py`, how far to trust the chosen one in `trust_page.py`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pawsight.evaluation.comparison import TIE, Gain, compare
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.reports import words
-from pawsight.reports.candidates import RungView, rung_views, unique_names
+from pawsight.reports.candidates import CandidateView, candidate_views, unique_names
 from pawsight.reports.charts import Score, ladder_svg
 from pawsight.reports.confusion_matrix import NAMED, confusion_svg
 from pawsight.reports.pictures import (
@@ -25,10 +24,8 @@ from pawsight.reports.pictures import (
     confident_mistakes,
     picture_grid,
 )
-from pawsight.reports.run_record import Placed, Rung, finite, listing, mapping, read_split
+from pawsight.reports.run_record import SUBSETS, ClassScores, Placed, RunRecord
 from pawsight.reports.trust_page import TrustPage
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +45,7 @@ class Page:
     split_rows: tuple[tuple[str, ...], ...]  # class or "all", train, validation, test
     split_notes: tuple[str, ...]
     digest: str
-    rungs: tuple[RungView, ...]
+    rungs: tuple[CandidateView, ...]
     is_corrected: bool  # whether Holm's correction was applied
     ladder_svg: str
     chosen: str
@@ -80,7 +77,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
     """
     first, names = ladder.rungs[0], unique_names(ladder.rungs)
     chosen_name = next((name for rung, name in zip(ladder.rungs, names, strict=True) if rung is ladder.chosen), "")
-    split = read_split(first)
+    split = first.split
     grid = picture_grid(split, first.classes, first.root, seed=seed)
     mistakes, wrong = confident_mistakes(ladder.chosen) if ladder.chosen else ([], 0)
     return Page(
@@ -88,7 +85,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         summary=tuple(summary(ladder, chosen_name)),
         classes=first.classes,
         left_out=tuple(left_out.items()),
-        count_sentence=words.count_sentence(_counts(first)),
+        count_sentence=words.count_sentence(first.counts),
         root=str(first.root or ""),
         baseline=_baseline_sentence(first),
         data_notes=tuple(_data_notes(first)),
@@ -97,7 +94,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         split_rows=tuple(_split_rows(split, first)),
         split_notes=tuple(_split_notes(ladder, split)),
         digest=first.digest,
-        rungs=tuple(rung_views(ladder.rungs, names, ladder.gains, ladder.chosen)),
+        rungs=tuple(candidate_views(ladder.rungs, names, ladder.gains, ladder.chosen)),
         is_corrected=any(gain is not None and gain.p_holm is not None for gain in ladder.gains),
         ladder_svg=_ladder_svg(ladder, names),
         chosen=chosen_name,
@@ -111,20 +108,15 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         mistakes=tuple(mistakes),
         mistakes_note=mistakes_note(ladder.chosen, wrong, len(mistakes)),
         versions=tuple(_versions(ladder.rungs, names)),
-        machines=tuple(dict.fromkeys(str(rung.plain.get("machine") or "not recorded") for rung in ladder.rungs)),
+        machines=tuple(dict.fromkeys(rung.machine or "not recorded" for rung in ladder.rungs)),
         digests=tuple((name, rung.digest or "not recorded") for rung, name in zip(ladder.rungs, names, strict=True)),
         again=again,
         trust=trust,
     )
 
 
-def _counts(rung: Rung) -> dict[str, int]:
-    counted = {str(name): finite(count) for name, count in mapping(rung.plain.get("counts")).items()}
-    return {name: int(count) for name, count in counted.items() if count is not None}
-
-
-def _baseline_sentence(rung: Rung) -> str:
-    baseline, counts = rung.number("baseline"), _counts(rung)
+def _baseline_sentence(rung: RunRecord) -> str:
+    baseline, counts = rung.baseline, rung.counts
     if baseline is None or not counts:
         return ""
     most = max(counts.values())
@@ -133,19 +125,17 @@ def _baseline_sentence(rung: Rung) -> str:
     return f"Whoever {answer} is right on {words.percent(baseline)} of them; a classifier has to beat that."
 
 
-def _data_notes(rung: Rung) -> list[str]:
-    left_out = [mapping(one) for one in listing(rung.plain.get("left_out"))]
-    notes = []
+def _data_notes(rung: RunRecord) -> list[str]:
+    left_out, notes = rung.left_out, []
     if left_out:
-        reasons = Counter(str(one.get("reason", "no reason given")) for one in left_out).most_common(5)
+        reasons = Counter(reason or "no reason given" for _, reason in left_out).most_common(5)
         told = words.joined([f"{count:,} {words.visible(reason)}" for reason, count in reasons])
         plural = "s were" if len(left_out) > 1 else " was"
         notes.append(f"{len(left_out):,} file{plural} left out: {told}. catalog.csv in the run folder names each.")
-    straddling = listing(rung.plain.get("straddling"))
-    if straddling:
-        told = "groups of pictures that look the same stand" if len(straddling) > 1 else ""
+    if rung.leaks:
+        told = "groups of pictures that look the same stand" if len(rung.leaks) > 1 else ""
         told = told or "group of pictures that look the same stands"
-        notes.append(f"{len(straddling):,} {told} in two parts of the split, so the scores below flatter.")
+        notes.append(f"{len(rung.leaks):,} {told} in two parts of the split, so the scores below flatter.")
     return notes
 
 
@@ -160,11 +150,10 @@ def _grid_note(grid: Sequence[GridRow], classes: int) -> str:
     return " ".join(notes)
 
 
-def _split_rows(split: Sequence[Placed], rung: Rung) -> list[tuple[str, ...]]:
-    sizes = mapping(rung.plain.get("split"))
-    rows = [("all", *(words.whole(finite(sizes.get(part))) for part in PARTS))]
+def _split_rows(split: Sequence[Placed], rung: RunRecord) -> list[tuple[str, ...]]:
+    rows = [("all", *(words.whole(rung.sizes.get(part)) for part in SUBSETS))]
     counted = Counter((one.label, one.part) for one in split)
-    rows += [(name, *(f"{counted[name, part]:,}" for part in PARTS)) for name in rung.classes if split]
+    rows += [(name, *(f"{counted[name, part]:,}" for part in SUBSETS)) for name in rung.classes if split]
     return rows
 
 
@@ -190,7 +179,7 @@ def _ladder_svg(ladder: Ladder, names: Sequence[str]) -> str:
     return ladder_svg(scores, baseline=baseline) if scores else ""
 
 
-def _versions(rungs: Sequence[Rung], names: Sequence[str]) -> list[tuple[str, str]]:
+def _versions(rungs: Sequence[RunRecord], names: Sequence[str]) -> list[tuple[str, str]]:
     """Return package and version, with the rungs named where they differ."""
     rows = []
     for package in dict.fromkeys(key for rung in rungs for key in rung.versions):
@@ -219,9 +208,9 @@ class ClassRow:
 class Ladder:
     """What is told: runs from the lowest up, what each gains over the one below, and which was chosen."""
 
-    rungs: tuple[Rung, ...]
+    rungs: tuple[RunRecord, ...]
     gains: tuple[Gain | None, ...]  # None for the first and where nothing can be compared
-    chosen: Rung | None  # None where no run was measured on validation
+    chosen: RunRecord | None  # None where no run was measured on validation
 
 
 def summary(ladder: Ladder, name: str) -> list[str]:
@@ -291,56 +280,48 @@ def test_sentences(ladder: Ladder) -> list[str]:
     return [*told, _looks_sentence(chosen)]
 
 
-def _looks_sentence(chosen: Rung) -> str:
+def _looks_sentence(chosen: RunRecord) -> str:
     if not chosen.looks_at_test:
         return "Nobody has looked at the test part of this run again since."
     times = "once" if chosen.looks_at_test == 1 else f"{chosen.looks_at_test:,} times"
     return f"The test part of this run was also looked at {times} by pawsight evaluate or compare."
 
 
-def _matrix(rung: Rung | None) -> list[list[int]]:
-    """Return the validation confusion matrix, empty where the run holds none that fits its classes."""
-    if rung is None or rung.validation is None:
-        return []
-    rows = [[finite(cell) for cell in listing(row)] for row in listing(rung.validation.plain.get("confusion"))]
-    fits = len(rows) == len(rung.classes) > 0 and all(len(row) == len(rows) for row in rows)
-    return [[int(cell or 0) for cell in row] for row in rows] if fits else []
-
-
-def confusion(rung: Rung | None) -> str:
+def confusion(rung: RunRecord | None) -> str:
     """Return the confusion matrix on validation as an SVG element, empty where there is none."""
-    matrix = _matrix(rung)
+    matrix = rung.validation.confusion if rung is not None and rung.validation is not None else ()
     return confusion_svg(matrix, rung.classes) if rung is not None and matrix else ""
 
 
-def confusions(rung: Rung | None) -> list[tuple[str, str, int]]:
+def confusions(rung: RunRecord | None) -> list[tuple[str, str, int]]:
     """Return the commonest mistakes: truth, answer, how often."""
-    names = rung.classes if rung is not None else ()
+    if rung is None or rung.validation is None:
+        return []
+    names = rung.classes
     wrong = [
         (names[row], names[column], count)
-        for row, counts in enumerate(_matrix(rung))
+        for row, counts in enumerate(rung.validation.confusion)
         for column, count in enumerate(counts)
         if row != column and count
     ]
     return sorted(wrong, key=lambda one: -one[2])[:_COMMONEST]
 
 
-def class_rows(rung: Rung | None) -> list[ClassRow]:
+def class_rows(rung: RunRecord | None) -> list[ClassRow]:
     """Return what is known of each class on validation, as text."""
     if rung is None or rung.validation is None:
         return []
-    matrix = _matrix(rung)
-    plain = [mapping(one) for one in listing(rung.validation.plain.get("classes"))]
-    fits = len(plain) == len(matrix)
-    return [_class_row(one, _class_intervals(matrix, index) if fits else ()) for index, one in enumerate(plain)]
+    matrix, known = rung.validation.confusion, rung.validation.classes
+    fits = len(known) == len(matrix)
+    return [_class_row(scores, _class_intervals(matrix, index) if fits else ()) for index, scores in enumerate(known)]
 
 
-def _class_row(one: Mapping[str, Any], ends: Sequence[Interval | None]) -> ClassRow:
-    shares = (finite(one.get(key)) for key in ("precision", "recall", "f1"))
+def _class_row(scores: ClassScores, ends: Sequence[Interval | None]) -> ClassRow:
+    shares = (scores.precision, scores.recall, scores.f1)
     told = ["unknown" if share is None else f"{share:.3f}" for share in shares]
     between = [f"{end.low:.3f} to {end.high:.3f}" if end is not None else "" for end in ends] or ["", "", ""]
     figures = tuple(zip(told, between, strict=True))
-    return ClassRow(str(one.get("name", "")), words.whole(finite(one.get("pictures"))), figures)
+    return ClassRow(scores.name, words.whole(scores.pictures), figures)
 
 
 def _class_intervals(matrix: Sequence[Sequence[int]], index: int) -> tuple[Interval | None, ...]:
@@ -360,7 +341,7 @@ def _wilson(right: int, pictures: int) -> Interval | None:
     return wilson(right, pictures) if 0 <= right <= pictures and pictures else None
 
 
-def mistakes_note(rung: Rung | None, wrong: int, shown: int) -> str:
+def mistakes_note(rung: RunRecord | None, wrong: int, shown: int) -> str:
     """Return how often the chosen rung was wrong and which mistakes are shown."""
     if rung is None or not rung.answers:
         return "The run holds no answers to single pictures, so its mistakes cannot be shown."

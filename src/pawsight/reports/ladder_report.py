@@ -1,14 +1,4 @@
-"""Run folders -> one report of a ladder, for people (HTML, Markdown) and for programs (JSON).
-
-Enters: folders of finished runs, lowest rung first. Leaves: report.html, report.md, report.json, and a `LadderReport`.
-Does not know: how runs are made, what is printed.
-
-    run_folder.py        a run folder -> Rung            compare.py           two rungs -> Gain
-    ladder_words.py      figures -> words                ladder_views.py      one rung as the page shows it
-    ladder_outcome.py    choice, test score, mistakes    ladder_pictures.py   pictures as small JPEGs
-    trust_page.py        how far to trust the chosen run, from trust_audit, trust_answers and trust_weak
-    ladder_page.py       all of it -> Page               templates/           Page -> HTML and Markdown
-"""
+"""The report over one run or several, as report.html, report.md and report.json: `build_report`."""
 
 from __future__ import annotations
 
@@ -25,7 +15,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_json, write_text
 from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
 from pawsight.reports.ladder_page import Ladder, Page, make_page
-from pawsight.reports.run_record import Rung, mapping, read_rung, read_split
+from pawsight.reports.run_record import RunRecord
 from pawsight.reports.style import chart_variables, environment
 from pawsight.reports.trust_page import make_trust, trust_json
 from pawsight.reports.words import certainty, visible
@@ -37,7 +27,7 @@ HTML, MARKDOWN, JSON = "report.html", "report.md", "report.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RungResult:
+class CandidateResult:
     """One rung as programs read it."""
 
     recipe: str
@@ -64,7 +54,7 @@ class RungResult:
 class LadderReport:
     """What a ladder came to, and where its report stands."""
 
-    rungs: tuple[RungResult, ...]  # lowest first
+    rungs: tuple[CandidateResult, ...]  # lowest first
     chosen: str | None  # recipe of the rung with the best validation accuracy; None where none was measured
     chosen_run: Path | None
     test: Mapping[str, Any] | None  # of the chosen rung, as in its metrics.json
@@ -134,12 +124,12 @@ def told_about(runs: Sequence[Path]) -> Path | None:
 
 
 def _read(folders: Sequence[Path]) -> Ladder:
-    rungs = [read_rung(folder) for folder in folders]
+    rungs = [RunRecord.read(folder) for folder in folders]
     check_one_data(rungs)
     return climbed(rungs)
 
 
-def climbed(rungs: Sequence[Rung]) -> Ladder:
+def climbed(rungs: Sequence[RunRecord]) -> Ladder:
     """Compare each rung with the one below and choose the best.
 
     The highest validation accuracy is chosen; ties go to the lower log loss, then to the lower rung.
@@ -188,38 +178,39 @@ def _as_code(text: object) -> str:
     return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
 
 
-def _subject(ladder: Ladder) -> Rung | None:
+def _subject(ladder: Ladder) -> RunRecord | None:
     return ladder.chosen or (ladder.rungs[0] if len(ladder.rungs) == 1 else None)
 
 
-def _rank(rung: Rung) -> tuple[float, float]:
+def _rank(rung: RunRecord) -> tuple[float, float]:
     score = rung.validation
     if score is None:
         return math.inf, math.inf
-    return -score.accuracy, math.inf if math.isnan(score.log_loss) else score.log_loss
+    loss = score.figures.get("log_loss")
+    return -score.accuracy, math.inf if loss is None else loss.value
 
 
 def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> LadderReport:
     chosen, comparisons = ladder.chosen, sum(gain is not None for gain in ladder.gains)
     return LadderReport(
         rungs=tuple(
-            _rung_result(rung, gain, comparisons) for rung, gain in zip(ladder.rungs, ladder.gains, strict=True)
+            _candidate_result(rung, gain, comparisons) for rung, gain in zip(ladder.rungs, ladder.gains, strict=True)
         ),
         chosen=chosen.recipe if chosen is not None else None,
         chosen_run=chosen.folder if chosen is not None else None,
-        test=chosen.test.plain if chosen is not None and chosen.test is not None else None,
+        test=chosen.values["test"] if chosen is not None and chosen.test is not None else None,
         report=report,
         trust=trust,
     )
 
 
-def _rung_result(rung: Rung, gain: Gain | None, comparisons: int) -> RungResult:
-    return RungResult(
+def _candidate_result(rung: RunRecord, gain: Gain | None, comparisons: int) -> CandidateResult:
+    return CandidateResult(
         recipe=rung.recipe,
         run=rung.folder,
-        validation=rung.validation.plain if rung.validation is not None else None,
-        seconds_per_epoch=rung.number("seconds_per_epoch"),
-        parameters=mapping(rung.plain.get("parameters")) or None,
+        validation=rung.values["validation"] if rung.validation is not None else None,
+        seconds_per_epoch=rung.seconds_per_epoch,
+        parameters=rung.object("parameters"),
         gain=gain,
         more_pictures=pictures_to_settle(gain, comparisons=comparisons) if gain is not None else None,
     )
@@ -228,7 +219,7 @@ def _rung_result(rung: Rung, gain: Gain | None, comparisons: int) -> RungResult:
 SHARED = 0.5  # of the smaller data set's pictures: a data set that grew or was cleaned is still the same
 
 
-def check_one_data(rungs: Sequence[Rung]) -> None:
+def check_one_data(rungs: Sequence[RunRecord]) -> None:
     """Refuse runs of different data; another split, seed or copy of the same pictures is welcome.
 
     Raises:
@@ -244,10 +235,10 @@ def check_one_data(rungs: Sequence[Rung]) -> None:
             )
 
 
-def _is_other_data(first: Rung, other: Rung) -> bool:
+def _is_other_data(first: RunRecord, other: RunRecord) -> bool:
     if first.digest == other.digest or first.root is None or other.root is None or first.root == other.root:
         return False
-    ours, theirs = ({one.sha256 for one in read_split(rung)} for rung in (first, other))
+    ours, theirs = ({one.sha256 for one in rung.split} for rung in (first, other))
     return len(ours & theirs) < SHARED * min(len(ours), len(theirs)) or not ours or not theirs
 
 

@@ -1,8 +1,6 @@
-"""The pictures in a report: a few of each class, and those a classifier was most confidently wrong about.
+"""The pictures in a report: some of each class, confident mistakes, pairs side by side; small JPEGs as data: addresses.
 
-Enters: places in a split, answers, the root of the data. Leaves: small JPEGs as data: addresses. Does not know: pages.
-
-A picture is shown only while it is still, byte for byte, the one that was trained or measured on.
+A picture is shown only while it is, byte for byte, the one that was trained or measured on.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from pathlib import Path
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.storage import sha256_of
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.reports.run_record import Answer, Placed, Rung, read_split
+from pawsight.reports.run_record import Answer, Placed, RunRecord
 
 ROWS, COLUMNS = 6, 3  # classes in the grid, pictures of each
 MISTAKES = 8
@@ -77,11 +75,11 @@ def picture_grid(split: Sequence[Placed], classes: Sequence[str], root: Path | N
     return rows
 
 
-def confident_mistakes(rung: Rung) -> tuple[list[Mistake], int]:
+def confident_mistakes(run: RunRecord) -> tuple[list[Mistake], int]:
     """Return the most confident wrong answers on validation, the surest first, and how many wrong ones there are."""
-    wrong = [one for one in rung.answers if not one.answered.is_right]
+    wrong = [one for one in run.answers if not one.answered.is_right]
     surest = sorted(wrong, key=_rank)[:MISTAKES]
-    return [_mistake(one, rung.root) for one in surest], len(wrong)
+    return [_mistake(one, run.root) for one in surest], len(wrong)
 
 
 def _rank(one: Answer) -> tuple[float, str]:
@@ -179,6 +177,6 @@ class Gallery:
         return known.part if known is not None else ""
 
 
-def gallery_of(rung: Rung) -> Gallery:
+def gallery_of(run: RunRecord) -> Gallery:
     """Return the pictures of a run."""
-    return Gallery(rung.root, {one.path: one for one in read_split(rung)})
+    return Gallery(run.root, {one.path: one for one in run.split})

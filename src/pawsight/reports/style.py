@@ -1,9 +1,7 @@
-"""How every chart looks: one palette for light and dark, plain axes, and figures as PNG or SVG.
+"""How charts and pages look: colours for light and dark, Matplotlib settings, SVG, the environment of the templates.
 
-Enters: a Matplotlib figure. Leaves: bytes of a PNG, text of an SVG. Does not know: what is drawn.
-
-The SVG keeps its words as text and its colours as CSS variables, so one drawing fits both modes. No state of
-Matplotlib outside the `with` block is touched, and pyplot is never loaded.
+An SVG keeps its words as text and its colours as CSS variables, so one drawing fits both modes. Matplotlib's state
+outside the `with` block is not touched, and pyplot is never loaded.
 """
 
 from __future__ import annotations

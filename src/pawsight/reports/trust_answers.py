@@ -1,7 +1,4 @@
-"""How far the answers of a run hold, for its report: scores with intervals, calibration, promise, guard.
-
-Enters: a run. Leaves: an `AnswersView`. Does not know: how a temperature or a threshold was found, pages.
-"""
+"""How far the answers of a run can be trusted: scores with intervals, calibration, risk guarantee, detector."""
 
 from __future__ import annotations
 
@@ -10,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pawsight.classifier.temperature import with_temperature
+from pawsight.classifier.trust import Guard, Promise
 from pawsight.core.errors import PawsightError
-from pawsight.evaluation.bootstrap import Intervals, intervals
+from pawsight.evaluation.bootstrap import intervals
 from pawsight.evaluation.calibration import Bin, reliability
 from pawsight.evaluation.intervals import wilson
 from pawsight.reports import words
 from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
-from pawsight.reports.run_record import AnswerTable, Rung, Scored, finite, listing, mapping, read_answers
+from pawsight.reports.run_record import AnswerTable, Calibration, Ends, RunRecord, Scores
 
 Spoken = Callable[[float], str]  # how a figure is told
 NOT_CALIBRATED = "The run does not say how its probabilities were calibrated; it was made by an earlier Pawsight."
@@ -81,33 +79,33 @@ _MEASURES: Mapping[str, tuple[str, str, Spoken]] = {
 }
 
 
-def answers_view(rung: Rung) -> AnswersView:
+def answers_view(run: RunRecord) -> AnswersView:
     """Tell how far the answers of a run hold."""
-    told = mapping(rung.plain.get("calibration"))
-    table = _table(rung, "validation")
-    before, after = _bins(told, table)
-    abstention = mapping(rung.plain.get("abstention"))
+    table = _table(run, "validation")
+    before, after = _bins(run.calibration, table)
+    detector = run.selective.detector
     return AnswersView(
-        scores=tuple(_scores(rung)),
-        has_test=rung.test is not None,
-        calibration=_calibration_sentence(told),
-        changed=tuple(_changed(rung, told, table)),
-        reliability_svg=reliability_svg(before, after) if after and told else "",
-        promise=tuple(promise_sentences(rung, abstention, _table(rung, "test"))),
-        guard=guard_sentence(mapping(abstention.get("guard"))),
-        seen=tuple(seen_rows(mapping(abstention.get("guard")))),
+        scores=tuple(_scores(run)),
+        has_test=run.test is not None,
+        calibration=_calibration_sentence(run.calibration),
+        changed=tuple(_changed(run, table)),
+        reliability_svg=reliability_svg(before, after) if after and run.calibration is not None else "",
+        promise=tuple(promise_sentences(run, _table(run, "test"))),
+        guard=guard_sentence(detector) if detector is not None else "",
+        seen=tuple(seen_rows(detector)) if detector is not None else (),
     )
 
 
-def calibration_json(rung: Rung) -> dict[str, Any] | None:
+def calibration_json(run: RunRecord) -> dict[str, Any] | None:
     """Return what the run says of its calibration, with intervals and the bins of the diagram; None where nothing."""
-    told = mapping(rung.plain.get("calibration"))
-    if not told:
+    recorded = run.object("calibration")
+    if recorded is None:
         return None
-    before, after = _bins(told, _table(rung, "validation"))
-    ends = mapping(rung.validation.plain.get("intervals")) if rung.validation is not None else {}
+    before, after = _bins(run.calibration, _table(run, "validation"))
+    figures = run.validation.figures if run.validation is not None else {}
+    ends = {name: list(figure.interval) if figure.interval else None for name, figure in figures.items()}
     return {
-        **told,
+        **recorded,
         "intervals": {name: ends.get(name) for name in ("ece", "brier", "log_loss")},
         "reliability": {"before": [_bin(one) for one in before], "after": [_bin(one) for one in after]},
     }
@@ -118,28 +116,28 @@ def _bin(one: Bin) -> dict[str, Any]:
     return ends | {"pictures": one.pictures, "confidence": one.confidence, "accuracy": one.accuracy}
 
 
-def _table(rung: Rung, part: str) -> AnswerTable | None:
+def _table(run: RunRecord, part: str) -> AnswerTable | None:
     """Return the answers to a part, None where the run holds none that can be read."""
     try:
-        table = read_answers(rung.folder, rung.classes, part)
+        table = run.answer_table(part)
     except PawsightError:
         return None
     return table if table.answered else None
 
 
-def _bins(told: Mapping[str, Any], table: AnswerTable | None) -> tuple[tuple[Bin, ...], tuple[Bin, ...]]:
+def _bins(calibration: Calibration | None, table: AnswerTable | None) -> tuple[tuple[Bin, ...], tuple[Bin, ...]]:
     """Return the bins before and after calibration; before is empty where no temperature changed anything."""
     if table is None:
         return (), ()
     after = reliability(table.true, table.probabilities)
-    temperature = finite(told.get("temperature"))
-    if not temperature or temperature <= 0 or temperature == 1:
+    temperature = calibration.temperature if calibration is not None else None
+    if temperature is None or temperature <= 0 or temperature == 1:
         return (), after
     return reliability(table.true, with_temperature(table.probabilities, 1 / temperature)), after
 
 
-def _scores(rung: Rung) -> list[Measure]:
-    parts = rung.validation, rung.test
+def _scores(run: RunRecord) -> list[Measure]:
+    parts = run.validation, run.test
     if parts == (None, None):
         return []
     told = [_accuracy(one) for one in parts]
@@ -151,33 +149,32 @@ def _scores(rung: Rung) -> list[Measure]:
     return rows
 
 
-def _accuracy(score: Scored | None) -> tuple[str, str]:
+def _accuracy(score: Scores | None) -> tuple[str, str]:
     return ("", "") if score is None else (words.percent(score.accuracy), words.between(score.interval))
 
 
-def _figure(score: Scored | None, key: str, spoken: Spoken) -> tuple[str, str]:
-    value = finite(score.plain.get(key)) if score is not None else None
-    if score is None or value is None:
+def _figure(score: Scores | None, key: str, spoken: Spoken) -> tuple[str, str]:
+    figure = score.figures.get(key) if score is not None else None
+    if score is None or figure is None:
         return "", ""
-    known = mapping(score.plain.get("intervals"))
-    return spoken(value), _ends(known.get(key), spoken) or ("interval unknown" if known else "")
+    unknown = "interval unknown" if score.has_intervals else ""
+    return spoken(figure.value), _ends(figure.interval, spoken) or unknown
 
 
-def _ends(interval: object, spoken: Spoken) -> str:
-    ends = [finite(end) for end in listing(interval)]
-    if len(ends) != 2 or ends[0] is None or ends[1] is None:
+def _ends(interval: Ends | None, spoken: Spoken) -> str:
+    if interval is None:
         return ""
-    low, high = spoken(ends[0]), spoken(ends[1])
+    low, high = map(spoken, interval)
     return f"{low.removesuffix(words.NBSP + '%')} to {high}"
 
 
-def _calibration_sentence(told: Mapping[str, Any]) -> str:
-    temperature, pictures = finite(told.get("temperature")), finite(told.get("pictures"))
-    if temperature is None:
+def _calibration_sentence(calibration: Calibration | None) -> str:
+    if calibration is None or calibration.temperature is None:
         return NOT_CALIBRATED
-    if not pictures:
+    temperature = calibration.temperature
+    if not calibration.pictures:
         return "There are no answers that were not fitted to, so the probabilities stand as they came out of training."
-    source = f"{words.whole(pictures)} {words.visible(told.get('fitted_on') or 'answers')}"
+    source = f"{words.whole(calibration.pictures)} {words.visible(calibration.fitted_on or 'answers')}"
     if temperature == 1:
         return f"The temperature is 1, from {source}: the probabilities stand as they came out of training."
     change = "flattens them: they were surer than they were right" if temperature > 1 else ""
@@ -188,31 +185,29 @@ def _calibration_sentence(told: Mapping[str, Any]) -> str:
     )
 
 
-def _changed(rung: Rung, told: Mapping[str, Any], table: AnswerTable | None) -> list[Changed]:
+def _changed(run: RunRecord, table: AnswerTable | None) -> list[Changed]:
     """Return the figures on validation before and after, with intervals."""
-    known = mapping(told.get("validation"))
-    after_ends = mapping(rung.validation.plain.get("intervals")) if rung.validation is not None else {}
-    before_ends = _intervals_before(told, table)
+    if run.calibration is None:
+        return []
+    figures = run.validation.figures if run.validation is not None else {}
+    ends_before: Mapping[str, Sequence[float] | None] = {}
+    temperature = run.calibration.temperature
+    if table is not None and temperature is not None and temperature > 0:
+        ends_before = intervals(table.true, with_temperature(table.probabilities, 1 / temperature)).as_lists()
     rows = []
-    for key in ("ece", "brier", "log_loss"):
-        before, after = (finite(mapping(known.get(key)).get(when)) for when in ("before", "after"))
-        if before is not None and after is not None:
-            name, _, spoken = _MEASURES[key]
-            ends = before_ends.get(key)
-            rows.append(Changed(name, spoken(before), _ends(ends, spoken), spoken(after), _after(after_ends, key)))
+    for key, (before, after) in run.calibration.changes.items():
+        name, _, spoken = _MEASURES[key]
+        low_high, figure = ends_before.get(key), figures.get(key)
+        rows.append(
+            Changed(
+                name=name,
+                before=spoken(before),
+                before_interval=_ends((low_high[0], low_high[1]) if low_high is not None else None, spoken),
+                after=spoken(after),
+                after_interval=_ends(figure.interval if figure is not None else None, spoken),
+            )
+        )
     return rows
-
-
-def _after(ends: Mapping[str, Any], key: str) -> str:
-    return _ends(ends.get(key), _MEASURES[key][2])
-
-
-def _intervals_before(told: Mapping[str, Any], table: AnswerTable | None) -> dict[str, Sequence[float] | None]:
-    temperature = finite(told.get("temperature"))
-    if table is None or not temperature or temperature <= 0:
-        return {}
-    found: Intervals = intervals(table.true, with_temperature(table.probabilities, 1 / temperature))
-    return dict(found.as_lists())
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,83 +221,71 @@ class Seen:
     interval: str
 
 
-def promise_sentences(rung: Rung, abstention: Mapping[str, Any], test: AnswerTable | None) -> Iterator[str]:
-    """Yield what was promised in plain sentences, and whether the test part bears it out.
+def promise_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[str]:
+    """Yield what was guaranteed in plain sentences, and whether the test part bears it out.
 
     Args:
-        rung: the run.
-        abstention: of its metrics.json, empty where nothing was asked.
+        run: the run.
         test: its answers to the test part, None where it holds none.
     """
-    asked, promise = finite(abstention.get("max_error")), mapping(abstention.get("promise"))
+    asked, promise = run.selective.max_error, run.selective.guarantee
     if asked is None:
-        yield f"No promise was asked for, so every picture is answered. This asks for one: {_asking(rung)}"
-    elif not promise:
-        why = words.visible(abstention.get("broken") or "The run does not say why.")
+        yield f"No promise was asked for, so every picture is answered. This asks for one: {_asking(run)}"
+    elif promise is None:
+        why = words.visible(run.selective.reason or "The run does not say why.")
         yield f"A promise of at most {_share(asked)} of wrong answers was asked for and could not be made. {why}"
     else:
         yield _promised(promise)
         yield _kept_on_validation(promise)
-        yield from _kept_on_test(promise, test)
+        if test is not None:
+            yield from _kept_on_test(promise, test)
 
 
-def guard_sentence(guard: Mapping[str, Any]) -> str:
-    """Return what the guard is for and how often it is wrong, empty where there is none."""
-    alarms, pictures = finite(guard.get("false_alarms")), finite(guard.get("pictures"))
-    if alarms is None:
-        return ""
+def guard_sentence(guard: Guard) -> str:
+    """Return what the out-of-distribution detector is for and how often it is wrong."""
     return (
         "A second guard says “unlike anything seen” where a picture lies far from all that was learnt. It is set on "
-        f"{words.whole(pictures)} validation pictures so that at most {_share(alarms)} of pictures like those are "
-        "turned away by mistake. What it noticed of pictures that are neither class:"
+        f"{words.whole(guard.pictures)} validation pictures so that at most {_share(guard.false_alarms)} of pictures "
+        "like those are turned away by mistake. What it noticed of pictures that are neither class:"
     )
 
 
-def seen_rows(guard: Mapping[str, Any]) -> Iterator[Seen]:
-    """Yield how many pictures of each strange kind the guard noticed."""
-    for one in map(mapping, listing(guard.get("caught"))):
-        pictures, caught = finite(one.get("pictures")), finite(one.get("caught"))
-        if pictures and caught is not None and 0 <= caught <= pictures:
-            ends = wilson(int(caught), int(pictures))
-            share = words.percent(caught / pictures)
+def seen_rows(guard: Guard) -> Iterator[Seen]:
+    """Yield how many pictures of each kind the out-of-distribution detector noticed."""
+    for known in guard.caught:
+        if known.pictures:
+            share, ends = words.percent(known.caught / known.pictures), wilson(known.caught, known.pictures)
             between = words.between(ends.as_list())
-            yield Seen(str(one.get("kind", "")), words.whole(pictures), words.whole(caught), share, between)
+            yield Seen(known.kind, words.whole(known.pictures), words.whole(known.caught), share, between)
 
 
-def _asking(rung: Rung) -> str:
-    return f"{command_of(rung)[0]} --max-error 1%"
+def _asking(run: RunRecord) -> str:
+    return f"{command_of(run)[0]} --max-error 1%"
 
 
-def _promised(promise: Mapping[str, Any]) -> str:
-    confidence = finite(promise.get("confidence"))
-    sure = f", with {100 * confidence:.0f}{words.NBSP}% confidence" if confidence is not None else ""
+def _promised(promise: Promise) -> str:
     return (
-        f"Promised: of the pictures that it answers, at most {_share(finite(promise.get('max_error')))} are wrong"
-        f"{sure}, as long as they are like those of validation."
+        f"Promised: of the pictures that it answers, at most {_share(promise.max_error)} are wrong"
+        f", with {100 * promise.confidence:.0f}{words.NBSP}% confidence, as long as they are like those of validation."
     )
 
 
-def _kept_on_validation(promise: Mapping[str, Any]) -> str:
-    answered, pictures, errors = (finite(promise.get(key)) for key in ("answered", "pictures", "errors"))
-    ends = [finite(end) for end in listing(promise.get("coverage_interval"))]
-    interval = ""
-    if len(ends) == 2 and ends[0] is not None and ends[1] is not None:
-        interval = f", 95{words.NBSP}% interval {words.between((ends[0], ends[1]))}"
-    threshold = finite(promise.get("threshold"))
-    how = f"It keeps that by answering only where it is at least {_share(threshold)} sure and saying “unsure” elsewhere"
-    if threshold == 0:
+def _kept_on_validation(promise: Promise) -> str:
+    how = (
+        f"It keeps that by answering only where it is at least {_share(promise.threshold)} sure and saying “unsure” "
+        "elsewhere"
+    )
+    if promise.threshold == 0:
         how = "For that it need not leave any picture unanswered"
     return (
-        f"{how}: on validation it answers {words.whole(answered)} of {words.whole(pictures)} "
-        f"({words.percent(finite(promise.get('coverage')))}{interval}) and is wrong on {words.whole(errors)} of them."
+        f"{how}: on validation it answers {words.whole(promise.answered)} of {words.whole(promise.pictures)} "
+        f"({words.percent(promise.coverage)}, 95{words.NBSP}% interval {words.between(promise.coverage_interval)}) "
+        f"and is wrong on {words.whole(promise.errors)} of them."
     )
 
 
-def _kept_on_test(promise: Mapping[str, Any], test: AnswerTable | None) -> Iterator[str]:
-    threshold = finite(promise.get("threshold"))
-    if test is None or threshold is None:
-        return
-    said = test.probabilities.max(axis=1) >= threshold - 5e-7  # predictions.csv holds six digits
+def _kept_on_test(promise: Promise, test: AnswerTable) -> Iterator[str]:
+    said = test.probabilities.max(axis=1) >= promise.threshold - 5e-7  # predictions.csv holds six digits
     answered, pictures = int(said.sum()), len(said)
     wrong = sum(not one.is_right for one, is_said in zip(test.answered, said.tolist(), strict=True) if is_said)
     if answered:
@@ -313,5 +296,5 @@ def _kept_on_test(promise: Mapping[str, Any], test: AnswerTable | None) -> Itera
         )
 
 
-def _share(share: float | None) -> str:
-    return "an unknown share" if share is None else f"{100 * share:.4g}{words.NBSP}%"
+def _share(share: float) -> str:
+    return f"{100 * share:.4g}{words.NBSP}%"

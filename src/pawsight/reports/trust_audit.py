@@ -1,8 +1,4 @@
-"""What is wrong with the data of a run, for its report: counts, and pictures side by side.
-
-Enters: a run's findings, its groups of pictures that look the same, the pictures. Leaves: an `AuditView`. Does not
-know: how anything was found, pages.
-"""
+"""What is wrong with the data of a run: findings counted, and pictures side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
 from pawsight.reports.audit_page import EXPLAINED, Explained, figure
 from pawsight.reports.pictures import Exhibit, Gallery
-from pawsight.reports.run_record import KeptSuspects, Rung, listing, pairs_up, read_findings
+from pawsight.reports.run_record import KeptSuspects, RunRecord, pairs_up
 
 PAIRS = 8  # shown of a kind
 CLOSEST = 4  # shown where nothing looks the same
@@ -52,37 +48,36 @@ class AuditView:
     command: str  # shows all of it
 
 
-def audit_view(rung: Rung, gallery: Gallery, suspects: KeptSuspects | None) -> AuditView:
+def audit_view(run: RunRecord, gallery: Gallery, suspects: KeptSuspects | None) -> AuditView:
     """Tell what is wrong with the data of a run.
 
     Args:
-        rung: the run.
+        run: the run.
         gallery: of its pictures.
         suspects: for what a network finds most alike across parts.
     """
-    findings = read_findings(rung.folder)
-    groups = straddling(rung)
+    findings, groups = run.findings, leaks(run)
     pairs = [gallery.exhibit(pair) for group in groups[:PAIRS] if (pair := gallery.apart(group)) is not None]
     disputes = _disputes(findings or ())
     closest = suspects.across[:CLOSEST] if suspects is not None and not groups else ()
     return AuditView(
         summary=_summary(findings),
         problems=tuple(_problems(findings or (), gallery)),
-        straddling=_straddling_sentence(rung, groups, gallery, len(pairs)),
+        straddling=_straddling_sentence(run, groups, gallery, len(pairs)),
         pairs=tuple(pairs),
         closest=tuple(gallery.exhibit(one.paths, f"{100 * one.similarity:.0f}{words.NBSP}% alike") for one in closest),
         disputed=_disputed_sentence(findings, len(disputes)),
         disputes=tuple(gallery.exhibit(pair) for pair in disputes[:PAIRS]),
         is_kept=findings is not None,
-        command=shlex.join(["pawsight", "inspect", str(rung.root or "DATA"), "--report"]),
+        command=shlex.join(["pawsight", "inspect", str(run.root or "DATA"), "--report"]),
     )
 
 
-def audit_json(rung: Rung) -> dict[str, Any] | None:
+def audit_json(run: RunRecord) -> dict[str, Any] | None:
     """Return the findings counted, as plain JSON values; None where the run does not say."""
-    findings, groups = read_findings(rung.folder), straddling(rung)
+    findings, groups = run.findings, leaks(run)
     if findings is None:
-        return {"straddling": [list(group) for group in groups]} if "straddling" in rung.plain else None
+        return {"straddling": [list(group) for group in groups]} if run.leaks is not None else None
     counted = Counter(one.problem for one in findings)
     severities = {one.problem: one.severity for one in findings}
     return {
@@ -93,9 +88,9 @@ def audit_json(rung: Rung) -> dict[str, Any] | None:
     }
 
 
-def straddling(rung: Rung) -> list[tuple[str, ...]]:
+def leaks(run: RunRecord) -> list[tuple[str, ...]]:
     """Return the groups of pictures that look the same and lie in two parts."""
-    return [tuple(map(str, group)) for group in map(listing, listing(rung.plain.get("straddling"))) if len(group) > 1]
+    return [group for group in run.leaks or () if len(group) > 1]
 
 
 def _summary(findings: Sequence[Finding] | None) -> str:
@@ -139,8 +134,8 @@ def _exhibits(findings: Sequence[Finding], gallery: Gallery) -> list[Exhibit]:
     return found
 
 
-def _straddling_sentence(rung: Rung, groups: Sequence[Sequence[str]], gallery: Gallery, shown: int) -> str:
-    if "straddling" not in rung.plain:
+def _straddling_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Gallery, shown: int) -> str:
+    if run.leaks is None:
         return "Whether pictures of two parts look the same is not recorded."
     how = f"equal bytes, or perceptual hashes at most {NEAR_BITS} of 64 bits apart"
     if not groups:

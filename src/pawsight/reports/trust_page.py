@@ -1,9 +1,6 @@
-"""How far to trust a run, whole: what its report shows of it and what programs read.
+"""How far to trust a run, for its report: likely wrong labels, slices and learning curve, and all of it as JSON.
 
-Enters: a run, and why some parts could not be computed. Leaves: a `TrustPage` and JSON values. Does not know: HTML,
-where anything is written.
-
-A part that the run does not keep is told in one line with what to type.
+Calibration and the risk guarantee are in `trust_answers.py`, the findings of the audit in `trust_audit.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pawsight.evaluation.comparison import TIE, WORSE, Gain
+from pawsight.evaluation.comparison import TIE, WORSE
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.evaluation.slices import Slice
 from pawsight.reports import words
@@ -24,13 +21,7 @@ from pawsight.reports.run_record import (
     KeptSlices,
     KeptSuspects,
     LikelyWrong,
-    Rung,
-    finite,
-    listing,
-    mapping,
-    read_curve,
-    read_slices,
-    read_suspects,
+    RunRecord,
 )
 from pawsight.reports.trust_answers import AnswersView, answers_view, calibration_json
 from pawsight.reports.trust_audit import AuditView, audit_json, audit_view
@@ -60,53 +51,53 @@ class TrustPage:
     gain_from_patch: str  # beside absent suspects; else it stands with them
 
 
-def make_trust(rung: Rung, absent: Mapping[str, str]) -> TrustPage:
+def make_trust(run: RunRecord, absent: Mapping[str, str]) -> TrustPage:
     """Tell how far to trust a run.
 
     Args:
-        rung: the run.
+        run: the run.
         absent: why slices, suspects or learning_curve could not be computed, where somebody tried.
     """
-    gallery = gallery_of(rung)
-    suspects, slices, curve = read_suspects(rung.folder), read_slices(rung.folder), read_curve(rung.folder)
+    gallery = gallery_of(run)
+    suspects, slices, curve = run.suspects, run.slices, run.learning_curve
     kept = {SUSPECTS: suspects, SLICES: slices, LEARNING_CURVE: curve}
-    commands = commands_for(rung)
+    commands = commands_for(run)
     return TrustPage(
-        audit=audit_view(rung, gallery, suspects),
-        answers=answers_view(rung),
-        suspects=suspects_view(rung, suspects, gallery) if suspects is not None else None,
+        audit=audit_view(run, gallery, suspects),
+        answers=answers_view(run),
+        suspects=suspects_view(run, suspects, gallery) if suspects is not None else None,
         slices=slices_view(slices, gallery) if slices is not None else None,
         curve=curve_view(curve) if curve is not None else None,
         absent={name: Absent(absent.get(name) or NOT_COMPUTED, commands[name]) for name in kept if kept[name] is None},
-        gain_from_patch=patch_sentence(rung) if suspects is None else "",
+        gain_from_patch=patch_sentence(run) if suspects is None else "",
     )
 
 
-def trust_json(rung: Rung) -> dict[str, Any]:
+def trust_json(run: RunRecord) -> dict[str, Any]:
     """Return every figure of the page as plain JSON values; what the run does not keep is None."""
-    abstention = mapping(rung.plain.get("abstention"))
-    suspects, slices, curve = read_suspects(rung.folder), read_slices(rung.folder), read_curve(rung.folder)
+    abstention = run.object("abstention") or {}
+    suspects, slices, curve = run.suspects, run.slices, run.learning_curve
     return {
-        "run": str(rung.folder),
-        "audit": audit_json(rung),
-        "calibration": calibration_json(rung),
+        "run": str(run.folder),
+        "audit": audit_json(run),
+        "calibration": calibration_json(run),
         "abstention": {key: value for key, value in abstention.items() if key != "guard"} or None,
-        "guard": dict(mapping(abstention.get("guard"))) or None,
+        "guard": abstention.get("guard") or None,
         "suspects": dict(suspects.plain) if suspects is not None else None,
-        "gain_from_patch": dict(mapping(rung.plain.get("gain_from_patch"))) or None,
+        "gain_from_patch": run.object("gain_from_patch"),
         "slices": dict(slices.plain) if slices is not None else None,
         "learning_curve": dict(curve.plain) if curve is not None else None,
-        "looks_at_test": rung.looks_at_test,
+        "looks_at_test": run.looks_at_test,
     }
 
 
-def commands_for(rung: Rung) -> dict[str, str]:
+def commands_for(run: RunRecord) -> dict[str, str]:
     """Return what to type for each part that a run may lack."""
-    run = str(rung.folder)
+    folder = str(run.folder)
     return {
-        SUSPECTS: shlex.join(["pawsight", "review", run]),
-        SLICES: shlex.join(["pawsight", "evaluate", run, "--slices"]),
-        LEARNING_CURVE: shlex.join(["pawsight", "evaluate", run, "--learning-curve"]),
+        SUSPECTS: shlex.join(["pawsight", "review", folder]),
+        SLICES: shlex.join(["pawsight", "evaluate", folder, "--slices"]),
+        LEARNING_CURVE: shlex.join(["pawsight", "evaluate", folder, "--learning-curve"]),
     }
 
 
@@ -179,7 +170,7 @@ class CurveView:
     points: tuple[tuple[str, str, str], ...]  # pictures, right, interval
 
 
-def suspects_view(rung: Rung, kept: KeptSuspects, gallery: Gallery) -> SuspectsView:
+def suspects_view(run: RunRecord, kept: KeptSuspects, gallery: Gallery) -> SuspectsView:
     """Tell which labels are likely wrong."""
     told = f"{kept.flagged:,} of {kept.pictures:,} labels of train and validation have more against them than for them"
     told = f"{told}, by a model that has not learnt them and by the most similar pictures."
@@ -190,35 +181,23 @@ def suspects_view(rung: Rung, kept: KeptSuspects, gallery: Gallery) -> SuspectsV
     return SuspectsView(
         sentence=told,
         rows=tuple(_suspect(one, gallery) for one in kept.top[:_SUSPECTS]),
-        command=shlex.join(["pawsight", "review", str(rung.folder)]),
-        gain=patch_sentence(rung),
+        command=shlex.join(["pawsight", "review", str(run.folder)]),
+        gain=patch_sentence(run),
     )
 
 
-def patch_sentence(rung: Rung) -> str:
+def patch_sentence(run: RunRecord) -> str:
     """Return what the labels that the run was trained with gained, empty where it was trained with none."""
-    told = gain_from(mapping(rung.plain.get("gain_from_patch")))
-    if told is None:
-        return "" if not mapping(rung.plain.get("patch")) else "What its patch of labels gained is not recorded."
-    verdict = "no more than chance" if told.verdict == TIE else told.verdict
+    gain = run.gain_from_patch
+    if gain is None:
+        return "" if not run.is_patched else "What its patch of labels gained is not recorded."
+    verdict = "no more than chance" if gain.verdict == TIE else gain.verdict
     return (
-        f"It was trained with a patch of labels: {words.signed(told.points)} points of accuracy against the run it "
-        f"was decided on (95{words.NBSP}% interval {words.points_between(told.interval)},"
-        f" {words.chance(told.p_value)}: "
-        f"{verdict}), both judged by the corrected labels of {words.pictures(told.pictures)} of validation."
+        f"It was trained with a patch of labels: {words.signed(gain.points)} points of accuracy against the run it "
+        f"was decided on (95{words.NBSP}% interval {words.points_between(gain.interval)},"
+        f" {words.chance(gain.p_value)}: "
+        f"{verdict}), both judged by the corrected labels of {words.pictures(gain.pictures)} of validation."
     )
-
-
-def gain_from(plain: object) -> Gain | None:
-    """Read a gain back from JSON values, None where there is none."""
-    values = mapping(plain)
-    numbers = [finite(values.get(key)) for key in ("points", "p_value", "only_first", "only_second", "pictures")]
-    ends = [finite(end) for end in listing(values.get("interval"))]
-    if None in numbers or len(ends) != 2 or None in ends or not isinstance(values.get("verdict"), str):
-        return None
-    points, p_value, first, second, pictures = (number or 0.0 for number in numbers)
-    low, high = (end or 0.0 for end in ends)
-    return Gain(points, (low, high), p_value, values["verdict"], int(first), int(second), int(pictures))
 
 
 def slices_view(kept: KeptSlices, gallery: Gallery) -> SlicesView:

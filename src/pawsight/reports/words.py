@@ -1,7 +1,4 @@
-"""Figures as words: how a report writes numbers, differences, counts and the names that others chose.
-
-Enters: numbers, `Gain`s, names. Leaves: text, not yet escaped for a page. Does not know: pages, runs.
-"""
+"""Numbers, intervals, differences, counts and names as text for people; not yet escaped for a page."""
 
 from __future__ import annotations
 

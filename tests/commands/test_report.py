@@ -69,7 +69,9 @@ def test_runs_that_were_not_measured_are_listed_and_none_is_chosen(tmp_path: Pat
         )
         for name in ("cnn", "majority")
     ]
-    made = LadderReport(rungs=tuple(rungs), chosen=None, chosen_run=None, test=None, report=tmp_path / "report.html")
+    made = LadderReport(
+        candidates=tuple(rungs), chosen=None, chosen_run=None, test=None, report=tmp_path / "report.html"
+    )
     assert "\n".join(summary(made)).replace(str(tmp_path), "PLACE") == snapshot
 
 

@@ -132,7 +132,7 @@ def test_a_history_without_epochs_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_ladder_says_every_rung_with_its_interval() -> None:
+def test_the_ladder_says_every_candidate_with_its_interval() -> None:
     scores = [Score("cnn", 0.6, wilson(60, 100)), Score("probe", 0.99, wilson(99, 100), is_chosen=True)]
     svg = ladder_svg(scores, baseline=0.5)
     assert {"cnn", "probe", "60.0 %", "99.0 %"} <= set(re.findall(r">([^<>]+)</text>", svg))

@@ -147,7 +147,7 @@ def test_the_json_holds_what_a_program_needs(make: Make, tmp_path: Path) -> None
     report = build_report(runs, tmp_path / "out")
     plain = json.loads((tmp_path / "out" / "report.json").read_text())
     assert plain == report.to_json()
-    assert [(rung["recipe"], rung["run"]) for rung in plain["rungs"]] == [
+    assert [(candidate["recipe"], candidate["run"]) for candidate in plain["rungs"]] == [
         ("cnn", str(runs[0])),
         ("probe", str(runs[1])),
     ]
@@ -155,7 +155,7 @@ def test_the_json_holds_what_a_program_needs(make: Make, tmp_path: Path) -> None
     assert plain["rungs"][0]["seconds_per_epoch"] == 2.5
     assert plain["rungs"][0]["parameters"] is None
     assert {"points", "interval", "p_value", "verdict"} <= plain["rungs"][1]["gain"].keys()
-    first, second = (rung["validation"] for rung in plain["rungs"])
+    first, second = (candidate["validation"] for candidate in plain["rungs"])
     assert plain["rungs"][1]["gain"]["points"] == pytest.approx(100 * (second["accuracy"] - first["accuracy"]))
     assert plain["rungs"][1]["gain"]["verdict"] == "better"
     assert plain["chosen"] == "probe"
@@ -274,14 +274,14 @@ def test_a_run_without_mistakes_says_so(make: Make) -> None:
     assert confident_mistakes(RunRecord.read(run)) == ([], 0)
 
 
-def test_two_rungs_that_answer_alike_are_a_tie(make: Make, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+def test_two_candidates_that_answer_alike_are_a_tie(make: Make, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     runs = [make(0.7, seed=5), make(0.7, seed=5, recipe="probe")]
     report = build_report(runs, tmp_path / "out")
-    assert report.rungs[1].gain is not None
-    assert report.rungs[1].gain.verdict == "tie"
+    assert report.candidates[1].gain is not None
+    assert report.candidates[1].gain.verdict == "tie"
     ladder = climbed([RunRecord.read(run) for run in runs])
     told = [
-        words.verdict_sentence(report.rungs[1].gain, "probe", "cnn"),
+        words.verdict_sentence(report.candidates[1].gain, "probe", "cnn"),
         choice_sentence(ladder, ["cnn", "probe"], "cnn"),
     ]
     assert [plain(sentence) for sentence in told] == snapshot
@@ -295,7 +295,7 @@ def test_equal_accuracy_goes_to_the_lower_log_loss(make: Make, tmp_path: Path) -
     assert build_report(runs, tmp_path / "out").chosen == "probe"
 
 
-def test_only_the_chosen_rungs_test_score_is_told(make: Make, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+def test_only_the_chosen_candidates_test_score_is_told(make: Make, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     low, high = make(0.6, test=True), make(0.95, recipe="probe", test=True)
     change(low, test=json.loads((low / "metrics.json").read_text())["test"] | {"accuracy": 0.4321})
     (high / "looks.json").write_text('{"looks_at_test": 3}')
@@ -325,9 +325,9 @@ def test_a_run_that_says_little_is_told_as_far_as_it_goes(
         (run / name).unlink()
     (run / "metrics.json").write_text('{"recipe": "probe"}')
     report = build_report([make(0.7), run], tmp_path / "out")
-    assert report.rungs[1].validation is None
-    assert report.rungs[1].gain is None
-    _, little = views_of(*(rung.run for rung in report.rungs))
+    assert report.candidates[1].validation is None
+    assert report.candidates[1].gain is None
+    _, little = views_of(*(candidate.run for candidate in report.candidates))
     assert [little.score, little.gain, little.facts] == snapshot
     assert little.score in page_of(report).text
 
@@ -374,8 +374,8 @@ def test_a_command_put_together_names_all_that_decides_a_run(make: Make, tmp_pat
 
 
 def views_of(*runs: Path) -> list[CandidateView]:
-    rungs = [RunRecord.read(run) for run in runs]
-    return candidate_views(rungs, unique_names(rungs), [None] * len(rungs), None)
+    candidates = [RunRecord.read(run) for run in runs]
+    return candidate_views(candidates, unique_names(candidates), [None] * len(candidates), None)
 
 
 def test_a_log_loss_that_is_not_known_is_not_told(make: Make) -> None:
@@ -386,7 +386,7 @@ def test_a_log_loss_that_is_not_known_is_not_told(make: Make) -> None:
     assert not re.search(r"\d\.\d{3}|nan", views_of(run)[0].score)
 
 
-def test_of_two_equal_rungs_the_one_whose_log_loss_is_known_is_chosen(make: Make) -> None:
+def test_of_two_equal_candidates_the_one_whose_log_loss_is_known_is_chosen(make: Make) -> None:
     known, unknown, unmeasured = make(0.8, seed=1), make(0.8, seed=1), make(0.9)
     measured = json.loads((unknown / "metrics.json").read_text())["validation"]
     change(unknown, validation=measured | {"log_loss": None})
@@ -422,8 +422,8 @@ def test_scores_without_a_baseline_are_not_compared_with_one(make: Make) -> None
     run = make(0.8, test=True)
 
     def told() -> list[str]:
-        rung = RunRecord.read(run)
-        ladder = Ladder(rungs=(rung,), gains=(None,), chosen=rung)
+        candidate = RunRecord.read(run)
+        ladder = Ladder(candidates=(candidate,), gains=(None,), chosen=candidate)
         return [*summary(ladder, "cnn"), *sentences_about_test(ladder)]
 
     metrics, before = json.loads((run / "metrics.json").read_text()), told()
@@ -461,7 +461,7 @@ def test_a_run_named_twice_counts_once(make: Make, tmp_path: Path) -> None:
     run = make(0.7)
     link = tmp_path / "latest"
     link.symlink_to(run.name)
-    assert len(build_report([run, link], tmp_path / "out").rungs) == 1
+    assert len(build_report([run, link], tmp_path / "out").candidates) == 1
 
 
 def test_a_folder_that_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
@@ -490,8 +490,8 @@ def test_answers_without_a_probability_are_unknown(make: Make) -> None:
     run = make(0.5)
     path = run / "predictions.csv"
     path.write_text(path.read_text().replace("p(cats)", "p(other)"))
-    rung = RunRecord.read(run)
-    assert any(one.probability != one.probability for one in rung.answers)
+    candidate = RunRecord.read(run)
+    assert any(one.probability != one.probability for one in candidate.answers)
     assert words.certainty(float("nan")) == words.percent(None) == words.duration(None) == words.whole(None)
 
 

@@ -445,14 +445,14 @@ def test_whatever_a_field_holds_the_report_is_made(
     key = data.draw(st.sampled_from(sorted(plain) if name != "metrics.json" else keys))
     try:
         (run / name).write_text(json.dumps(plain | {key: data.draw(json_values)}))
-        rung = RunRecord.read(run)
-        make_trust(rung, {})
-        trust_json(rung)
+        candidate = RunRecord.read(run)
+        make_trust(candidate, {})
+        trust_json(candidate)
     finally:
         (run / name).write_text((whole / name).read_text())
 
 
-def test_trust_is_about_the_chosen_rung_alone(whole: Path, tmp_path: Path, fake_runs: Any) -> None:
+def test_trust_is_about_the_chosen_candidate_alone(whole: Path, tmp_path: Path, fake_runs: Any) -> None:
     rows = fake_runs.draw_pictures(tmp_path / "pictures", CLASSES)
     worse = fake_runs.write_run(tmp_path / "002", rows, CLASSES, root=tmp_path / "pictures", accuracy=0.3)
     assert told_about([worse, whole]) == whole

@@ -31,7 +31,7 @@ def report(
     """Write a report about one run or several.
 
     Args:
-        runs: run folders, the lowest rung first.
+        runs: run folders, the lowest candidate first.
         target: folder for report.html, report.md and report.json; None for the run's own folder, or for several runs
             a folder beside the last one that is named after them all.
         quick: leave out what the run told about does not keep yet: slices, likely wrong labels, learning curve.
@@ -68,9 +68,9 @@ def default_target(folders: Sequence[Path]) -> Path:
 
 def summary(made: LadderReport) -> list[str]:
     """Return the lines that tell a person what the report says."""
-    names: Mapping[Path | None, str] = _names(made.rungs)
+    names: Mapping[Path | None, str] = _names(made.candidates)
     width = max(map(len, names.values()))
-    lines = [_line(rung, f"{names[rung.run]:<{width}}") for rung in made.rungs]
+    lines = [_line(candidate, f"{names[candidate.run]:<{width}}") for candidate in made.candidates]
     if made.chosen is not None:
         lines.append(f"Chosen on validation: {names.get(made.chosen_run, made.chosen)}")
         test = f"right on {_score(made.test)}" if made.test else "the run holds no score"
@@ -78,26 +78,29 @@ def summary(made: LadderReport) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in [*lines, f"Report: {made.report}"]]
 
 
-def _names(rungs: Sequence[CandidateResult]) -> dict[Path | None, str]:
+def _names(candidates: Sequence[CandidateResult]) -> dict[Path | None, str]:
     """Return by run what it is called: its recipe, with the folder where recipes recur, whole where its name does."""
-    recipes = Counter(rung.recipe for rung in rungs)
-    folders = Counter((rung.recipe, rung.run.name) for rung in rungs)
-    told = {one.run: one.run.name if folders[one.recipe, one.run.name] == 1 else str(one.run) for one in rungs}
-    return {one.run: one.recipe if recipes[one.recipe] == 1 else f"{one.recipe}, run {told[one.run]}" for one in rungs}
+    recipes = Counter(candidate.recipe for candidate in candidates)
+    folders = Counter((candidate.recipe, candidate.run.name) for candidate in candidates)
+    told = {one.run: one.run.name if folders[one.recipe, one.run.name] == 1 else str(one.run) for one in candidates}
+    return {
+        one.run: one.recipe if recipes[one.recipe] == 1 else f"{one.recipe}, run {told[one.run]}" for one in candidates
+    }
 
 
-def _line(rung: CandidateResult, name: str) -> str:
-    if rung.validation is None:
+def _line(candidate: CandidateResult, name: str) -> str:
+    if candidate.validation is None:
         return f"{name}  not measured on validation"
-    told = f"{name}  {_score(rung.validation):>24}"
-    if rung.gain is None:
+    told = f"{name}  {_score(candidate.validation):>24}"
+    if candidate.gain is None:
         return told
-    gain = f"{signed(rung.gain.points)} points ({points_between(rung.gain.interval)})"
-    verdict = "a tie" if rung.gain.verdict == TIE else rung.gain.verdict
+    gain = candidate.gain
+    points = f"{signed(gain.points)} points ({points_between(gain.interval)})"
+    verdict = "a tie" if gain.verdict == TIE else gain.verdict
     # Runs that were cut differently share a part of what they were measured on, maybe a small one.
-    is_part = rung.gain.pictures < rung.validation["pictures"]
-    shared = f", on the {rung.gain.pictures:,} {'picture' if rung.gain.pictures == 1 else 'pictures'} both validated on"
-    return f"{told}  {gain}, {verdict}{shared if is_part else ''}"
+    is_part = gain.pictures < candidate.validation["pictures"]
+    shared = f", on the {gain.pictures:,} {'picture' if gain.pictures == 1 else 'pictures'} both validated on"
+    return f"{told}  {points}, {verdict}{shared if is_part else ''}"
 
 
 def _score(measured: Mapping[str, Any]) -> str:

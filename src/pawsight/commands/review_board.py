@@ -6,20 +6,22 @@ HTTP, decisions.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pawsight.commands.review_material import ReviewMaterial
-from pawsight.core.runs import METRICS, PATCH
+from pawsight.core.errors import WrongUsage
+from pawsight.core.runs import PATCH
 from pawsight.data.catalog import Picture
 from pawsight.data.patch import DROP, KEEP, RELABEL
 from pawsight.evaluation.label_errors import Neighbours, Suspect, oddness
+from pawsight.reports.run_record import RunRecord
 
 _MOST_SUSPECTS = 2_000
 _AFTER_SUSPECTS = 24  # pictures shown beyond the last suspect: who has come that far wants to see where it ends
@@ -67,10 +69,9 @@ def board_of(
 
 def _command(run: Path) -> str:
     """Return what to type to train the same again with the decisions."""
-    try:
-        words = shlex.split(json.loads((run / METRICS).read_text(encoding="utf-8"))["command"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # an older run does not say
-        words = []
+    words: list[str] = []
+    with suppress(WrongUsage, ValueError):  # no run, or a command that no shell would take
+        words = shlex.split(RunRecord.read(run).command)
     if not words:
         return f"pawsight train DATA --patch {shlex.quote(str(run / PATCH))}"
     if "--patch" in words:  # what it was trained with is among the decisions

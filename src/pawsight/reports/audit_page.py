@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from pawsight.core.storage import table_text
 from pawsight.data.audit_classes import GIVES_AWAY, LOPSIDED, ROTATION_DIFFERS
 from pawsight.data.catalog import Catalog
-from pawsight.data.findings import PROBLEMS, SEVERITIES, Finding
+from pawsight.data.findings import SEVERITIES, Finding
 from pawsight.data.traits import USUAL
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
@@ -71,14 +71,14 @@ def make_page(name: str, catalog: Catalog, findings: Sequence[Finding], *, again
         again: the command that makes the page again.
     """
     called = words.visible(PurePosixPath(name).name or name)
-    kinds = {problem: list(own) for problem, own in groupby(findings, key=lambda one: one.problem)}
+    kinds = {problem: list(own) for problem, own in groupby(findings, key=lambda finding: finding.problem)}
     return AuditPage(
         title=f"What is wrong with {called}" if findings else f"Nothing found wrong with {called}",
         summary=_summary(findings),
         count_sentence=words.count_sentence(catalog.counts),
         root=str(catalog.root),
         groups=tuple(_group(problem, own, catalog) for problem, own in kinds.items()),
-        clean=tuple((EXPLAINED[one].title, EXPLAINED[one].test) for one in PROBLEMS if one not in kinds),
+        clean=tuple((known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds),
         severities=SEVERITY_WORDS,
         again=again,
     )
@@ -92,34 +92,40 @@ def render_html(page: AuditPage) -> str:
 
 def render_csv(findings: Sequence[Finding]) -> str:
     """Return a table with a row for each finding; a path that looks like a formula has an apostrophe before it."""
-    return table_text(COLUMNS, ((one.path, one.problem, one.value, one.severity) for one in findings))
+    rows = ((finding.path, finding.problem, finding.value, finding.severity) for finding in findings)
+    return table_text(COLUMNS, rows)
 
 
 def _summary(findings: Sequence[Finding]) -> str:
     if not findings:
         return "Nothing of what is listed below was found."
-    counted = Counter(one.severity for one in findings)
-    told = words.joined([f"{counted[one]:,} of {one} severity" for one in SEVERITIES if counted[one]])
+    told = by_severity(findings)
     if len(findings) == 1:
         return f"There is one finding, {told.removeprefix('1 ')}."
     return f"There are {len(findings):,} findings: {told}. No file was changed."
 
 
+def by_severity(findings: Sequence[Finding]) -> str:
+    """Return how many findings there are of each severity: 2 of high severity and 1 of low severity."""
+    counted = Counter(finding.severity for finding in findings)
+    return words.joined([f"{counted[level]:,} of {level} severity" for level in SEVERITIES if counted[level]])
+
+
 def _group(problem: str, findings: Sequence[Finding], catalog: Catalog) -> Group:
-    contents = {one.name: one.sha256 for one in catalog.pictures}
+    contents = {picture.name: picture.sha256 for picture in catalog.pictures}
     items, once = [], _once(findings)
-    for one in once[:SHOWN]:
-        names = [one.path, str(one.value)] if pairs_up(problem) else [one.path]
+    for finding in once[:SHOWN]:
+        names = [finding.path, str(finding.value)] if pairs_up(problem) else [finding.path]
         shown = [(name, show(catalog.root, name, contents[name])) for name in names if name in contents]
-        items.append(Item(one.path, figure(one), tuple((name, picture) for name, picture in shown if picture)))
+        items.append(Item(finding.path, figure(finding), tuple((name, picture) for name, picture in shown if picture)))
     more, by_class = len(once) - len(items), _by_class(findings, catalog)
     return Group(problem, findings[0].severity, EXPLAINED[problem], len(findings), tuple(items), more, by_class)
 
 
 def _by_class(findings: Sequence[Finding], catalog: Catalog) -> str:
     """Return how many pictures of each class the findings are about, in few words."""
-    labels = {one.name: one.label for one in catalog.pictures}
-    counted = Counter(labels[one.path] for one in findings if one.path in labels)
+    labels = {picture.name: picture.label for picture in catalog.pictures}
+    counted = Counter(labels[finding.path] for finding in findings if finding.path in labels)
     shown = counted.most_common(_CLASSES)
     told = [f"{count:,} of {catalog.counts[label]:,} {words.visible(label)}" for label, count in shown]
     none = [label for label in catalog.counts if label not in counted]
@@ -132,11 +138,11 @@ def _once(findings: Sequence[Finding]) -> list[Finding]:
     """Leave out pairs that were shown the other way round."""
     seen: set[tuple[str, ...]] = set()
     kept = []
-    for one in findings:
-        pair = tuple(sorted((one.path, str(one.value)))) if pairs_up(one.problem) else (one.path,)
+    for finding in findings:
+        pair = tuple(sorted((finding.path, str(finding.value)))) if pairs_up(finding.problem) else (finding.path,)
         if pair not in seen:
             seen.add(pair)
-            kept.append(one)
+            kept.append(finding)
     return kept
 
 

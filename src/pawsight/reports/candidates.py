@@ -29,15 +29,15 @@ class LayerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateView:
-    """One rung, in words that are not yet escaped."""
+    """One candidate, in words that are not yet escaped."""
 
     number: int
     name: str  # unique on the page
-    adds: str  # what this rung adds; may be empty
+    adds: str  # what this candidate adds; may be empty
     accuracy: str
     interval: str
     score: str  # the sentence about validation
-    points: str  # gain over the rung below; empty where there is none
+    points: str  # gain over the candidate below; empty where there is none
     points_interval: str
     verdict: str  # better, worse, tie or empty
     chance: str
@@ -59,91 +59,99 @@ class CandidateView:
 
 
 def candidate_views(
-    rungs: Sequence[RunRecord], names: Sequence[str], gains: Sequence[Gain | None], chosen: RunRecord | None
+    candidates: Sequence[RunRecord], names: Sequence[str], gains: Sequence[Gain | None], chosen: RunRecord | None
 ) -> list[CandidateView]:
-    """Return a view of every rung.
+    """Return a view of every candidate.
 
     Args:
-        rungs: from the lowest up.
+        candidates: from the lowest up.
         names: unique names for them.
         gains: of each over the one below, None where nothing can be compared.
         chosen: the one chosen on validation.
     """
     return [
-        _view(rungs, names, index, gains[index] if index else None, is_chosen=rungs[index] is chosen)
-        for index in range(len(rungs))
+        _view(candidates, names, index, gains[index] if index else None, is_chosen=candidates[index] is chosen)
+        for index in range(len(candidates))
     ]
 
 
-def unique_names(rungs: Iterable[RunRecord]) -> list[str]:
+def unique_names(candidates: Iterable[RunRecord]) -> list[str]:
     """Return the recipes' names, with seed and run beside those that stand there more than once.
 
     Runs of one number in two folders are told apart by their paths.
     """
-    every = list(rungs)
-    recipes = Counter(rung.recipe for rung in every)
-    folders = Counter((rung.recipe, rung.folder.name) for rung in every)
+    every = list(candidates)
+    recipes = Counter(run.recipe for run in every)
+    folders = Counter((run.recipe, run.folder.name) for run in every)
     return [
-        rung.recipe
-        if recipes[rung.recipe] == 1
-        else f"{rung.recipe}, seed {_seed(rung)}, run "
-        f"{rung.folder.name if folders[rung.recipe, rung.folder.name] == 1 else rung.folder}"
-        for rung in every
+        run.recipe
+        if recipes[run.recipe] == 1
+        else f"{run.recipe}, seed {_seed(run)}, run "
+        f"{run.folder.name if folders[run.recipe, run.folder.name] == 1 else run.folder}"
+        for run in every
     ]
 
 
-def command_of(rung: RunRecord) -> tuple[str, bool]:
+def command_of(run: RunRecord) -> tuple[str, bool]:
     """Return the command that made a run, and whether it had to be put together from what the run records."""
-    if rung.command:
-        return rung.command, False
-    line = ["pawsight", "train", str(rung.root or "DATA"), "--recipe", rung.recipe, "--seed", _seed(rung)]
-    if rung.settings.get("backbone"):
-        line += ["--backbone", str(rung.settings["backbone"])]
-    if rung.settings.get("image_px"):
-        line += ["--image-px", str(rung.settings["image_px"])]
-    if rung.settings.get("split_seed"):
-        line += ["--split-seed", str(rung.settings["split_seed"])]
+    if run.command:
+        return run.command, False
+    line = [
+        "pawsight",
+        "train",
+        str(run.root or "DATA"),
+        "--recipe",
+        run.recipe,
+        "--seed",
+        _seed(run),
+    ]
+    if run.settings.get("backbone"):
+        line += ["--backbone", str(run.settings["backbone"])]
+    if run.settings.get("image_px"):
+        line += ["--image-px", str(run.settings["image_px"])]
+    if run.settings.get("split_seed"):
+        line += ["--split-seed", str(run.settings["split_seed"])]
     return shlex.join(line), True
 
 
 def _view(
-    rungs: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None, *, is_chosen: bool
+    candidates: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None, *, is_chosen: bool
 ) -> CandidateView:
-    rung, command = rungs[index], command_of(rungs[index])
-    accuracy, loss = _curves(rung, index)
+    run, command = candidates[index], command_of(candidates[index])
+    accuracy, loss = _curves(run, index)
     return CandidateView(
         number=index + 1,
         name=names[index],
-        adds=rung.adds,
-        accuracy=words.percent(rung.validation.accuracy) if rung.validation else "not measured",
-        interval=words.between(rung.validation.interval) if rung.validation else "",
-        score=_score_sentence(rung),
+        adds=run.adds,
+        accuracy=words.percent(run.validation.accuracy) if run.validation else "not measured",
+        interval=words.between(run.validation.interval) if run.validation else "",
+        score=_score_sentence(run),
         points=words.signed(gain.points) if gain else "",
         points_interval=words.points_between(gain.interval) if gain else "",
         verdict=gain.verdict if gain else "",
         chance=words.chance(gain.p_value if gain.p_holm is None else gain.p_holm) if gain else "",
-        gain=_gain_sentence(rungs, names, index, gain),
-        parameters=words.whole(rung.parameters),
-        trainable=words.whole(rung.trainable),
-        seconds_per_epoch=_per_epoch(rung),
-        seconds=words.duration(rung.seconds),
-        facts=tuple(_facts(rung)),
+        gain=_gain_sentence(candidates, names, index, gain),
+        parameters=words.whole(run.parameters),
+        trainable=words.whole(run.trainable),
+        seconds_per_epoch=_per_epoch(run),
+        seconds=words.duration(run.seconds),
+        facts=tuple(_facts(run)),
         layers=tuple(
-            LayerRow(layer.name, layer.type, layer.output, words.whole(layer.parameters)) for layer in rung.layers
+            LayerRow(layer.name, layer.type, layer.output, words.whole(layer.parameters)) for layer in run.layers
         ),
-        notes=_notes(rung),
-        curve=_curve_sentence(rung),
+        notes=_notes(run),
+        curve=_curve_sentence(run),
         accuracy_svg=accuracy,
         loss_svg=loss,
-        run=str(rung.folder),
+        run=str(run.folder),
         command=command[0],
         is_command_rebuilt=command[1],
         is_chosen=is_chosen,
     )
 
 
-def _score_sentence(rung: RunRecord) -> str:
-    score = rung.validation
+def _score_sentence(run: RunRecord) -> str:
+    score = run.validation
     if score is None:
         return "It was not measured on validation, so nothing can be said about it."
     told = (
@@ -157,57 +165,61 @@ def _score_sentence(rung: RunRecord) -> str:
     return f"{told}."
 
 
-def _gain_sentence(rungs: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None) -> str:
+def _gain_sentence(candidates: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None) -> str:
     if index == 0:
         return ""
-    lower, upper = rungs[index - 1], rungs[index]
+    lower, upper = candidates[index - 1], candidates[index]
     if gain is None:
         return f"It cannot be compared with {names[index - 1]}: the two answered no validation picture in common."
-    told = words.verdict_sentence(gain, names[index], names[index - 1], comparisons=len(rungs) - 1)
+    told = words.verdict_sentence(gain, names[index], names[index - 1], comparisons=len(candidates) - 1)
     if lower.digest != upper.digest:
         told += " The two runs cut the data differently; only the pictures that both validated on count here."
     return told
 
 
-def _curve_sentence(rung: RunRecord) -> str:
-    if not rung.history:
+def _curve_sentence(run: RunRecord) -> str:
+    if not run.history:
         return ""
-    best = best_epoch(rung.history)
+    best = best_epoch(run.history)
     if not math.isfinite(best.val_accuracy):
         return ""
     told = (
-        f"At its best epoch, {best.number} of {len(rung.history)}, it is right on {words.percent(best.accuracy)} of "
+        f"At its best epoch, {best.number} of {len(run.history)}, it is right on {words.percent(best.accuracy)} of "
         f"the training part and {words.percent(best.val_accuracy)} of validation."
     )
-    last = rung.history[-1]
+    last = run.history[-1]
     if last.number != best.number:
         told += f" At the last, on {words.percent(last.accuracy)} and {words.percent(last.val_accuracy)}."
     return told
 
 
-def _curves(rung: RunRecord, index: int) -> tuple[str, str]:
-    if not rung.history:
+def _curves(run: RunRecord, index: int) -> tuple[str, str]:
+    if not run.history:
         return "", ""
-    baseline = rung.validation.baseline if rung.validation else None
-    guessing = Guessing(len(rung.classes), baseline)
+    baseline = run.validation.baseline if run.validation else None
+    guessing = Guessing(len(run.classes), baseline)
     return (
-        accuracy_svg(rung.history, guessing, name=f"rung{index + 1}-accuracy"),
-        loss_svg(rung.history, guessing, name=f"rung{index + 1}-loss"),
+        accuracy_svg(run.history, guessing, name=f"candidate{index + 1}-accuracy"),
+        loss_svg(run.history, guessing, name=f"candidate{index + 1}-loss"),
     )
 
 
-def _facts(rung: RunRecord) -> Iterable[tuple[str, str]]:
+def _facts(run: RunRecord) -> Iterable[tuple[str, str]]:
     """Yield what a reader may want to know beside the scores, as far as the run says it."""
-    total, trainable = rung.parameters, rung.trainable
+    total, trainable = run.parameters, run.trainable
     if total is not None:
         yield "Parameters", f"{words.whole(total)}{_taught(total, trainable)}"
-    yield "Time", _time(rung)
-    if rung.image_px:
-        yield "Picture size", f"{words.whole(rung.image_px)} px square"
-    for term, value in (("Backbone", rung.backbone), ("Weights", rung.weights), ("Arithmetic", rung.precision)):
+    yield "Time", _time(run)
+    if run.image_px:
+        yield "Picture size", f"{words.whole(run.image_px)} px square"
+    for term, value in (
+        ("Backbone", run.backbone),
+        ("Weights", run.weights),
+        ("Arithmetic", run.precision),
+    ):
         if value:
             yield term, _SPOKEN.get(value, value)
-    yield "Seed", _seed(rung)
+    yield "Seed", _seed(run)
 
 
 def _taught(total: float, trainable: float | None) -> str:
@@ -216,21 +228,21 @@ def _taught(total: float, trainable: float | None) -> str:
     return " (all trained)" if trainable == total else f" ({words.whole(trainable)} trained)"
 
 
-def _time(rung: RunRecord) -> str:
-    total = words.duration(rung.seconds)
-    per_epoch = rung.seconds_per_epoch
+def _time(run: RunRecord) -> str:
+    total = words.duration(run.seconds)
+    per_epoch = run.seconds_per_epoch
     return f"{total} in all" + (f", {words.duration(per_epoch)} an epoch" if per_epoch is not None else "")
 
 
-def _per_epoch(rung: RunRecord) -> str:
-    per_epoch = rung.seconds_per_epoch
+def _per_epoch(run: RunRecord) -> str:
+    per_epoch = run.seconds_per_epoch
     return words.duration(per_epoch) if per_epoch is not None else ""
 
 
-def _notes(rung: RunRecord) -> tuple[str, ...]:
+def _notes(run: RunRecord) -> tuple[str, ...]:
     """Return what training noted, and which fields of the record cannot be read."""
-    return (*rung.notes, *(f"The run's record is damaged: {problem}." for problem in rung.problems))
+    return (*run.notes, *(f"The run's record is damaged: {problem}." for problem in run.problems))
 
 
-def _seed(rung: RunRecord) -> str:
-    return "unknown" if rung.seed is None else str(rung.seed)
+def _seed(run: RunRecord) -> str:
+    return "unknown" if run.seed is None else str(run.seed)

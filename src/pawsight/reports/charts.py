@@ -53,7 +53,7 @@ class Guessing:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One rung on the ladder chart."""
+    """One candidate on the ladder chart."""
 
     name: str
     accuracy: float
@@ -111,11 +111,11 @@ def describe_history(history: Sequence[Epoch]) -> str:
 
 
 def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "ladder") -> str:
-    """Return the validation accuracy of every rung with its 95 % interval, the first rung lowest, as an SVG element."""
+    """Return the validation accuracy of every candidate with its 95 % interval as an SVG element, the first lowest."""
     with drawing(name):
         figure, (axes,) = new_figure(4.5, 1.1 + 0.42 * len(scores))
         for row, score in enumerate(scores):
-            _rung(axes, row, score)
+            _candidate(axes, row, score)
         lows = [score.interval.low for score in scores] + ([baseline] if baseline is not None else [])
         lowest = min(lows)
         axes.set_xlim(max(0.0, lowest - 0.06 * (1.02 - lowest)), 1.005)
@@ -130,11 +130,11 @@ def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "
                 baseline, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), label="always the commonest class"
             )
             figure.legend(loc="outside upper left", fontsize=9)
-        told = "; ".join(f"{one.name} {_percent(one.accuracy)} ({one.interval})" for one in scores)
-        return to_svg(figure, name=name, alt=f"Validation accuracy of every rung: {told}.")
+        told = "; ".join(f"{score.name} {_percent(score.accuracy)} ({score.interval})" for score in scores)
+        return to_svg(figure, name=name, alt=f"Validation accuracy of every candidate: {told}.")
 
 
-def _rung(axes: Axes, row: int, score: Score) -> None:
+def _candidate(axes: Axes, row: int, score: Score) -> None:
     low, high = score.interval.low, score.interval.high
     axes.hlines(row, low, high, color=MAIN, linewidth=5.5, alpha=0.35)
     face = MAIN if score.is_chosen else PAPER
@@ -160,7 +160,7 @@ def _rung(axes: Axes, row: int, score: Score) -> None:
 
 
 def _accuracy(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
-    _curves(axes, history, [one.accuracy for one in history], [one.val_accuracy for one in history])
+    _curves(axes, history, [epoch.accuracy for epoch in history], [epoch.val_accuracy for epoch in history])
     best = best_epoch(history)
     if math.isfinite(best.val_accuracy):
         _mark(axes, best.number, best.val_accuracy, f"best: epoch {best.number}, {_percent(best.val_accuracy)}")
@@ -172,7 +172,7 @@ def _accuracy(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
 
 
 def _loss(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
-    values = [one.loss for one in history] + [one.val_loss for one in history]
+    values = [epoch.loss for epoch in history] + [epoch.val_loss for epoch in history]
     _curves(axes, history, values[: len(history)], values[len(history) :])
     best = best_epoch(history)
     if math.isfinite(best.val_accuracy) and math.isfinite(best.val_loss):
@@ -193,7 +193,7 @@ def _loss(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
 def _curves(axes: Axes, history: Sequence[Epoch], training: Sequence[float], validation: Sequence[float]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    epochs = [one.number for one in history]
+    epochs = [epoch.number for epoch in history]
     size = 4.0 if len(history) <= _MARKED else 0.0
     axes.plot(
         epochs, training, color=SECOND, linestyle="--", marker="o", markersize=size, markerfacecolor=PAPER,
@@ -257,17 +257,18 @@ def curve_svg(curve: LearningCurve, *, name: str = "learning-curve") -> str:
 
 def describe_learning_curve(curve: LearningCurve) -> str:
     """Return what a person reads off the chart."""
-    told = "; ".join(f"{one.pictures:,} pictures {100 * one.error:.1f} % ({one.interval})" for one in curve.points)
+    errors = [f"{point.pictures:,} pictures {100 * point.error:.1f} % ({point.interval})" for point in curve.points]
+    told = "; ".join(errors)
     return f"Share of validation pictures answered wrong after training on {told}. {sentence(curve)}"
 
 
 def _measured(axes: Axes, curve: LearningCurve) -> None:
-    sizes = [one.pictures for one in curve.points]
+    sizes = [point.pictures for point in curve.points]
     axes.vlines(
-        sizes, [one.interval.low for one in curve.points], [one.interval.high for one in curve.points],
+        sizes, [point.interval.low for point in curve.points], [point.interval.high for point in curve.points],
         color=MAIN, linewidth=4.5, alpha=0.35, label="95 % interval",
     )  # fmt: skip
-    errors = [one.error for one in curve.points]
+    errors = [point.error for point in curve.points]
     axes.plot(sizes, errors, linestyle="none", marker="o", markersize=6, color=MAIN, label="measured")
     inside = np.geomspace(sizes[0], sizes[-1], _STEPS)
     axes.plot(inside, [curve.fit.error(size) for size in inside], color=MUTED, linewidth=1.6, label="fit")
@@ -289,14 +290,14 @@ def _expected(axes: Axes, curve: LearningCurve) -> None:
 def _axes(axes: Axes, curve: LearningCurve) -> None:
     from matplotlib.ticker import MaxNLocator, NullLocator
 
-    ticks = [one.pictures for one in curve.points] + [curve.twice.pictures]
+    ticks = [point.pictures for point in curve.points] + [curve.twice.pictures]
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(ticks, [f"{size:,}" for size in ticks])
     axes.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.25)
     axes.tick_params(axis="x", labelsize=8.5)
     # 80 % and 100 % stand close together on a logarithmic axis
-    for label, share in zip(axes.get_xticklabels(), [*(one.share for one in curve.points), 2.0], strict=True):
+    for label, share in zip(axes.get_xticklabels(), [*(point.share for point in curve.points), 2.0], strict=True):
         label.set_visible(not 0.5 < share < 1)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
@@ -315,13 +316,13 @@ def reliability_svg(before: Sequence[Bin], after: Sequence[Bin], *, name: str = 
     """
     with drawing(name):
         figure, (axes,) = new_figure(4.3, 4.0)
-        lowest = max(0.0, min((one.low for one in (*before, *after)), default=0.0))
+        lowest = max(0.0, min((bin_.low for bin_ in (*before, *after)), default=0.0))
         axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="as sure as right")
         _marks(axes, before, "before", SECOND, filled=False)
         axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)
         _marks(axes, after, "after", MAIN, filled=True)
-        for one in after:
-            axes.annotate(f"{one.pictures:,}", (one.confidence, 1.045), ha="center", color=MUTED, fontsize=7.5)
+        for bin_ in after:
+            axes.annotate(f"{bin_.pictures:,}", (bin_.confidence, 1.045), ha="center", color=MUTED, fontsize=7.5)
         axes.set_xlim(lowest - 0.02, 1.03)
         axes.set_ylim(0, 1.11)
         axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
@@ -335,22 +336,22 @@ def describe_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> str:
     """Return what a person reads off the diagram."""
     if not after:
         return "There are no answers to compare with the truth."
-    pictures = sum(one.pictures for one in after)
+    pictures = sum(bin_.pictures for bin_ in after)
     told = f"{pictures:,} answers by how sure they are. Expected calibration error {_error(after)} after calibration"
     return f"{told}, {_error(before)} before." if before else f"{told}."
 
 
 def _error(bins: Sequence[Bin]) -> str:
-    pictures = sum(one.pictures for one in bins)
-    gap = sum(one.pictures * abs(one.accuracy - one.confidence) for one in bins) / pictures
+    pictures = sum(bin_.pictures for bin_ in bins)
+    gap = sum(bin_.pictures * abs(bin_.accuracy - bin_.confidence) for bin_ in bins) / pictures
     return f"{100 * gap:.2f} %"
 
 
 def _marks(axes: Axes, bins: Sequence[Bin], label: str, colour: str, *, filled: bool) -> None:
     """Mark each bin; no line joins them, since a bin of two pictures would swing it from floor to ceiling."""
     if bins:
-        sizes = [16 + 14 * math.log10(one.pictures) for one in bins]
-        places = [one.confidence for one in bins], [one.accuracy for one in bins]
+        sizes = [16 + 14 * math.log10(bin_.pictures) for bin_ in bins]
+        places = [bin_.confidence for bin_ in bins], [bin_.accuracy for bin_ in bins]
         face = colour if filled else PAPER
         axes.scatter(
             *places, s=sizes, marker="o" if filled else "D", facecolor=face, edgecolor=colour, label=label, zorder=3
@@ -358,4 +359,8 @@ def _marks(axes: Axes, bins: Sequence[Bin], label: str, colour: str, *, filled: 
 
 
 def _ends(bins: Sequence[Bin]) -> tuple[list[float], list[float], list[float]]:
-    return [one.confidence for one in bins], [one.interval.low for one in bins], [one.interval.high for one in bins]
+    return (
+        [bin_.confidence for bin_ in bins],
+        [bin_.interval.low for bin_ in bins],
+        [bin_.interval.high for bin_ in bins],
+    )

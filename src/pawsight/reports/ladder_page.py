@@ -45,7 +45,7 @@ class Page:
     split_rows: tuple[tuple[str, ...], ...]  # class or "all", train, validation, test
     split_notes: tuple[str, ...]
     digest: str
-    rungs: tuple[CandidateView, ...]
+    candidates: tuple[CandidateView, ...]
     is_corrected: bool  # whether Holm's correction was applied
     ladder_svg: str
     chosen: str
@@ -69,14 +69,14 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
     """Tell the story.
 
     Args:
-        ladder: at least one rung.
+        ladder: at least one candidate.
         again: the command that makes the report again.
         seed: of the choice of pictures.
         left_out: recipes that were not trained, each with the reason.
         trust: how far to trust the chosen run, or the only one.
     """
-    first, names = ladder.rungs[0], unique_names(ladder.rungs)
-    chosen_name = next((name for rung, name in zip(ladder.rungs, names, strict=True) if rung is ladder.chosen), "")
+    first, names = ladder.candidates[0], unique_names(ladder.candidates)
+    chosen_name = next((name for run, name in zip(ladder.candidates, names, strict=True) if run is ladder.chosen), "")
     split = first.split
     grid = picture_grid(split, first.classes, first.root, seed=seed)
     mistakes, wrong = confident_mistakes(ladder.chosen) if ladder.chosen else ([], 0)
@@ -94,7 +94,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         split_rows=tuple(_split_rows(split, first)),
         split_notes=tuple(_split_notes(ladder, split)),
         digest=first.digest,
-        rungs=tuple(candidate_views(ladder.rungs, names, ladder.gains, ladder.chosen)),
+        candidates=tuple(candidate_views(ladder.candidates, names, ladder.gains, ladder.chosen)),
         is_corrected=any(gain is not None and gain.p_holm is not None for gain in ladder.gains),
         ladder_svg=_ladder_svg(ladder, names),
         chosen=chosen_name,
@@ -107,16 +107,16 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         class_rows=tuple(class_rows(ladder.chosen)),
         mistakes=tuple(mistakes),
         mistakes_note=mistakes_note(ladder.chosen, wrong, len(mistakes)),
-        versions=tuple(_versions(ladder.rungs, names)),
-        machines=tuple(dict.fromkeys(rung.machine or "not recorded" for rung in ladder.rungs)),
-        digests=tuple((name, rung.digest or "not recorded") for rung, name in zip(ladder.rungs, names, strict=True)),
+        versions=tuple(_versions(ladder.candidates, names)),
+        machines=tuple(dict.fromkeys(run.machine or "not recorded" for run in ladder.candidates)),
+        digests=tuple((name, run.digest or "not recorded") for run, name in zip(ladder.candidates, names, strict=True)),
         again=again,
         trust=trust,
     )
 
 
-def _baseline_sentence(rung: RunRecord) -> str:
-    baseline, counts = rung.baseline, rung.counts
+def _baseline_sentence(run: RunRecord) -> str:
+    baseline, counts = run.baseline, run.counts
     if baseline is None or not counts:
         return ""
     most = max(counts.values())
@@ -125,17 +125,17 @@ def _baseline_sentence(rung: RunRecord) -> str:
     return f"Whoever {answer} is right on {words.percent(baseline)} of them; a classifier has to beat that."
 
 
-def _data_notes(rung: RunRecord) -> list[str]:
-    left_out, notes = rung.left_out, []
+def _data_notes(run: RunRecord) -> list[str]:
+    left_out, notes = run.left_out, []
     if left_out:
         reasons = Counter(reason or "no reason given" for _, reason in left_out).most_common(5)
         told = words.joined([f"{count:,} {words.visible(reason)}" for reason, count in reasons])
         plural = "s were" if len(left_out) > 1 else " was"
         notes.append(f"{len(left_out):,} file{plural} left out: {told}. catalog.csv in the run folder names each.")
-    if rung.leaks:
-        told = "groups of pictures that look the same stand" if len(rung.leaks) > 1 else ""
+    if run.leaks:
+        told = "groups of pictures that look the same stand" if len(run.leaks) > 1 else ""
         told = told or "group of pictures that look the same stands"
-        notes.append(f"{len(rung.leaks):,} {told} in two parts of the split, so the scores below flatter.")
+        notes.append(f"{len(run.leaks):,} {told} in two parts of the split, so the scores below flatter.")
     return notes
 
 
@@ -150,41 +150,41 @@ def _grid_note(grid: Sequence[GridRow], classes: int) -> str:
     return " ".join(notes)
 
 
-def _split_rows(split: Sequence[Placed], rung: RunRecord) -> list[tuple[str, ...]]:
-    rows = [("all", *(words.whole(rung.sizes.get(part)) for part in SUBSETS))]
-    counted = Counter((one.label, one.part) for one in split)
-    rows += [(name, *(f"{counted[name, part]:,}" for part in SUBSETS)) for name in rung.classes if split]
+def _split_rows(split: Sequence[Placed], run: RunRecord) -> list[tuple[str, ...]]:
+    rows = [("all", *(words.whole(run.sizes.get(part)) for part in SUBSETS))]
+    counted = Counter((picture.label, picture.part) for picture in split)
+    rows += [(name, *(f"{counted[name, part]:,}" for part in SUBSETS)) for name in run.classes if split]
     return rows
 
 
 def _split_notes(ladder: Ladder, split: Sequence[Placed]) -> list[str]:
-    held_out = [one.label for one in split if one.part == "validation"]
-    unmeasured = words.unmeasured_sentence(ladder.rungs[0].classes, held_out)
+    held_out = [picture.label for picture in split if picture.part == "validation"]
+    unmeasured = words.unmeasured_sentence(ladder.candidates[0].classes, held_out)
     notes = [f"Warning: {unmeasured}."] if unmeasured else []
-    if len({rung.digest for rung in ladder.rungs}) > 1:
+    if len({run.digest for run in ladder.candidates}) > 1:
         notes.append(
             "These runs did not use one and the same split. Gains are taken from shared validation pictures only, and "
-            "the choice of the best rung compares scores on different pictures."
+            "the choice of the best candidate compares scores on different pictures."
         )
     return notes
 
 
 def _ladder_svg(ladder: Ladder, names: Sequence[str]) -> str:
     scores = [
-        Score(name, rung.validation.accuracy, Interval(*rung.validation.interval), rung is ladder.chosen)
-        for rung, name in zip(ladder.rungs, names, strict=True)
-        if rung.validation is not None
+        Score(name, run.validation.accuracy, Interval(*run.validation.interval), run is ladder.chosen)
+        for run, name in zip(ladder.candidates, names, strict=True)
+        if run.validation is not None
     ]
-    baseline = next((rung.validation.baseline for rung in ladder.rungs if rung.validation), None)
+    baseline = next((run.validation.baseline for run in ladder.candidates if run.validation), None)
     return ladder_svg(scores, baseline=baseline) if scores else ""
 
 
-def _versions(rungs: Sequence[RunRecord], names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return package and version, with the rungs named where they differ."""
+def _versions(candidates: Sequence[RunRecord], names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return package and version, with the candidates named where they differ."""
     rows = []
-    for package in dict.fromkeys(key for rung in rungs for key in rung.versions):
+    for package in dict.fromkeys(key for run in candidates for key in run.versions):
         found = {
-            name: rung.versions[package] for rung, name in zip(rungs, names, strict=True) if package in rung.versions
+            name: run.versions[package] for run, name in zip(candidates, names, strict=True) if package in run.versions
         }
         several = {version: [name for name in found if found[name] == version] for version in found.values()}
         told = [version if len(several) == 1 else f"{version} ({', '.join(own)})" for version, own in several.items()]
@@ -208,19 +208,23 @@ class ClassRow:
 class Ladder:
     """What is told: runs from the lowest up, what each gains over the one below, and which was chosen."""
 
-    rungs: tuple[RunRecord, ...]
+    candidates: tuple[RunRecord, ...]
     gains: tuple[Gain | None, ...]  # None for the first and where nothing can be compared
     chosen: RunRecord | None  # None where no run was measured on validation
 
 
 def summary(ladder: Ladder, name: str) -> list[str]:
-    """Return the sentences at the top: which rung is best, how good, and against what."""
+    """Return the sentences at the top: which candidate is best, how good, and against what."""
     chosen = ladder.chosen
     if chosen is None or chosen.validation is None:
         return ["None of these runs was measured on validation, so none of them can be chosen."]
     score = chosen.validation
-    count = len(ladder.rungs)
-    lead = f"Of {count} rungs, {name} is the best on validation" if count > 1 else f"{name} was measured on validation"
+    count = len(ladder.candidates)
+    lead = (
+        f"Of {count} candidates, {name} is the best on validation"
+        if count > 1
+        else f"{name} was measured on validation"
+    )
     told = [
         f"{lead}: right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} "
         f"(95{words.NBSP}% interval {words.between(score.interval)})."
@@ -238,18 +242,18 @@ def summary(ladder: Ladder, name: str) -> list[str]:
 
 
 def choice_sentence(ladder: Ladder, names: Sequence[str], chosen_name: str) -> str:
-    """Return how the best rung was chosen, and whether the next best is really behind it."""
+    """Return how the best candidate was chosen, and whether the next best is really behind it."""
     if ladder.chosen is None:
-        return "No rung was measured on validation, so none was chosen."
+        return "No candidate was measured on validation, so none was chosen."
     others = [
-        (rung, name)
-        for rung, name in zip(ladder.rungs, names, strict=True)
-        if rung is not ladder.chosen and rung.validation is not None
+        (run, name)
+        for run, name in zip(ladder.candidates, names, strict=True)
+        if run is not ladder.chosen and run.validation is not None
     ]
     if not others:
-        return f"{chosen_name} is the only rung measured on validation, so there was nothing to choose from."
-    rung, name = max(others, key=lambda pair: pair[0].validation.accuracy if pair[0].validation else 0.0)
-    gain = compare([one.answered for one in rung.answers], [one.answered for one in ladder.chosen.answers])
+        return f"{chosen_name} is the only candidate measured on validation, so there was nothing to choose from."
+    run, name = max(others, key=lambda pair: pair[0].validation.accuracy if pair[0].validation else 0.0)
+    gain = compare([answer.answered for answer in run.answers], [answer.answered for answer in ladder.chosen.answers])
     told = f"{chosen_name} has the highest validation accuracy and was chosen for that alone."
     if gain is not None and gain.verdict == TIE:
         told += f" Between it and the next best, {name}, the paired test sees a tie ({words.chance(gain.p_value)})."
@@ -258,10 +262,10 @@ def choice_sentence(ladder: Ladder, names: Sequence[str], chosen_name: str) -> s
 
 
 def test_sentences(ladder: Ladder) -> list[str]:
-    """Return what the test part says of the chosen rung, and of no other."""
+    """Return what the test part says of the chosen candidate, and of no other."""
     chosen = ladder.chosen
     if chosen is None:
-        return ["Without a chosen rung there is no test score."]
+        return ["Without a chosen candidate there is no test score."]
     if chosen.test is None:
         command = shlex.join(["pawsight", "evaluate", str(chosen.folder), "--test"])
         told = [f"There is no test score: the run holds none. Once all is decided, this measures it: {command}"]
@@ -273,10 +277,10 @@ def test_sentences(ladder: Ladder) -> list[str]:
     ]
     if score.baseline is not None:
         told.append(f"Always giving the commonest answer would score {words.percent(score.baseline)} there.")
-    if len(ladder.rungs) > 1:
+    if len(ladder.candidates) > 1:
         told.append("This is the score to quote: the validation score of the best of several flatters a little.")
-    if any(rung.test is not None for rung in ladder.rungs if rung is not chosen):
-        told.append("Test scores of the other rungs are left out on purpose.")
+    if any(run.test is not None for run in ladder.candidates if run is not chosen):
+        told.append("Test scores of the other candidates are left out on purpose.")
     return [*told, _looks_sentence(chosen)]
 
 
@@ -287,31 +291,31 @@ def _looks_sentence(chosen: RunRecord) -> str:
     return f"The test part of this run was also looked at {times} by pawsight evaluate or compare."
 
 
-def confusion(rung: RunRecord | None) -> str:
+def confusion(run: RunRecord | None) -> str:
     """Return the confusion matrix on validation as an SVG element, empty where there is none."""
-    matrix = rung.validation.confusion if rung is not None and rung.validation is not None else ()
-    return confusion_svg(matrix, rung.classes) if rung is not None and matrix else ""
+    matrix = run.validation.confusion if run is not None and run.validation is not None else ()
+    return confusion_svg(matrix, run.classes) if run is not None and matrix else ""
 
 
-def confusions(rung: RunRecord | None) -> list[tuple[str, str, int]]:
+def confusions(run: RunRecord | None) -> list[tuple[str, str, int]]:
     """Return the commonest mistakes: truth, answer, how often."""
-    if rung is None or rung.validation is None:
+    if run is None or run.validation is None:
         return []
-    names = rung.classes
+    names = run.classes
     wrong = [
         (names[row], names[column], count)
-        for row, counts in enumerate(rung.validation.confusion)
+        for row, counts in enumerate(run.validation.confusion)
         for column, count in enumerate(counts)
         if row != column and count
     ]
-    return sorted(wrong, key=lambda one: -one[2])[:_COMMONEST]
+    return sorted(wrong, key=lambda mistake: -mistake[2])[:_COMMONEST]
 
 
-def class_rows(rung: RunRecord | None) -> list[ClassRow]:
+def class_rows(run: RunRecord | None) -> list[ClassRow]:
     """Return what is known of each class on validation, as text."""
-    if rung is None or rung.validation is None:
+    if run is None or run.validation is None:
         return []
-    matrix, known = rung.validation.confusion, rung.validation.classes
+    matrix, known = run.validation.confusion, run.validation.classes
     fits = len(known) == len(matrix)
     return [_class_row(scores, _class_intervals(matrix, index) if fits else ()) for index, scores in enumerate(known)]
 
@@ -341,11 +345,11 @@ def _wilson(right: int, pictures: int) -> Interval | None:
     return wilson(right, pictures) if 0 <= right <= pictures and pictures else None
 
 
-def mistakes_note(rung: RunRecord | None, wrong: int, shown: int) -> str:
-    """Return how often the chosen rung was wrong and which mistakes are shown."""
-    if rung is None or not rung.answers:
+def mistakes_note(run: RunRecord | None, wrong: int, shown: int) -> str:
+    """Return how often the chosen candidate was wrong and which mistakes are shown."""
+    if run is None or not run.answers:
         return "The run holds no answers to single pictures, so its mistakes cannot be shown."
     if not wrong:
-        return f"It made no mistake on {words.pictures(len(rung.answers))} of the validation part."
-    told = f"It was wrong on {wrong:,} of {words.pictures(len(rung.answers))} of the validation part."
+        return f"It made no mistake on {words.pictures(len(run.answers))} of the validation part."
+    told = f"It was wrong on {wrong:,} of {words.pictures(len(run.answers))} of the validation part."
     return f"{told} These are the {shown} it was surest of." if shown < wrong else f"{told} The surest comes first."

@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 HTML, MARKDOWN, JSON = "report.html", "report.md", "report.json"
+SHARED = 0.5  # of the smaller data set's pictures: a data set that grew or was cleaned is still the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateResult:
-    """One rung as programs read it."""
+    """One candidate as programs read it."""
 
     recipe: str
     run: Path
     validation: Mapping[str, Any] | None  # as in the run's metrics.json
     seconds_per_epoch: float | None
     parameters: Mapping[str, Any] | None
-    gain: Gain | None  # over the rung below; None for the first and where nothing can be compared
+    gain: Gain | None  # over the candidate below; None for the first and where nothing can be compared
     more_pictures: int | None = None  # that would settle a tie; 0 where it is settled, None where no number would
 
     def to_json(self) -> dict[str, Any]:
@@ -54,17 +55,17 @@ class CandidateResult:
 class LadderReport:
     """What a ladder came to, and where its report stands."""
 
-    rungs: tuple[CandidateResult, ...]  # lowest first
-    chosen: str | None  # recipe of the rung with the best validation accuracy; None where none was measured
+    candidates: tuple[CandidateResult, ...]  # lowest first
+    chosen: str | None  # recipe of the candidate with the best validation accuracy; None where none was measured
     chosen_run: Path | None
-    test: Mapping[str, Any] | None  # of the chosen rung, as in its metrics.json
+    test: Mapping[str, Any] | None  # of the chosen candidate, as in its metrics.json
     report: Path  # absolute, report.html
     trust: Mapping[str, Any] | None = None  # about the chosen run, or the only one
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `report --json` prints them."""
         return {
-            "rungs": [rung.to_json() for rung in self.rungs],
+            "rungs": [run.to_json() for run in self.candidates],
             "chosen": self.chosen,
             "chosen_run": str(self.chosen_run) if self.chosen_run is not None else None,
             "test": dict(self.test) if self.test is not None else None,
@@ -84,7 +85,7 @@ def build_report(
     """Write report.html, report.md and report.json about finished runs.
 
     Args:
-        runs: run folders, the lowest rung first; a run named twice counts once.
+        runs: run folders, the lowest candidate first; a run named twice counts once.
         target: folder for the three files, made where it is missing; reports that stand there are replaced.
         seed: of the choice of pictures that are shown.
         left_out: recipes that were asked for and not trained, each with the reason.
@@ -124,34 +125,34 @@ def told_about(runs: Sequence[Path]) -> Path | None:
 
 
 def _read(folders: Sequence[Path]) -> Ladder:
-    rungs = [RunRecord.read(folder) for folder in folders]
-    check_one_data(rungs)
-    return climbed(rungs)
+    candidates = [RunRecord.read(folder) for folder in folders]
+    check_one_data(candidates)
+    return climbed(candidates)
 
 
-def climbed(rungs: Sequence[RunRecord]) -> Ladder:
-    """Compare each rung with the one below and choose the best.
+def climbed(candidates: Sequence[RunRecord]) -> Ladder:
+    """Compare each candidate with the one below and choose the best.
 
-    The highest validation accuracy is chosen; ties go to the lower log loss, then to the lower rung.
+    The highest validation accuracy is chosen; ties go to the lower log loss, then to the lower candidate.
     """
-    answers = [[one.answered for one in rung.answers] for rung in rungs]
+    answers = [[answer.answered for answer in run.answers] for run in candidates]
     gains = [compare(lower, upper) for lower, upper in pairwise(answers)]
-    measured = [rung for rung in rungs if rung.validation is not None]
+    measured = [run for run in candidates if run.validation is not None]
     chosen = min(measured, key=_rank) if measured else None
-    return Ladder(rungs=tuple(rungs), gains=(None, *corrected(gains)), chosen=chosen)
+    return Ladder(candidates=tuple(candidates), gains=(None, *corrected(gains)), chosen=chosen)
 
 
 def render_html(page: Page) -> str:
     """Return the page as one self-contained HTML file."""
     template = _environment().get_template("report.html.j2")
     return template.render(
-        page=page, light=chart_variables(dark=False), dark=chart_variables(dark=True), several=len(page.rungs) > 1
+        page=page, light=chart_variables(dark=False), dark=chart_variables(dark=True), several=len(page.candidates) > 1
     )
 
 
 def render_markdown(page: Page) -> str:
     """Return the page as Markdown, without pictures."""
-    text = _environment().get_template("report.md.j2").render(page=page, several=len(page.rungs) > 1)
+    text = _environment().get_template("report.md.j2").render(page=page, several=len(page.candidates) > 1)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
@@ -179,11 +180,11 @@ def _as_code(text: object) -> str:
 
 
 def _subject(ladder: Ladder) -> RunRecord | None:
-    return ladder.chosen or (ladder.rungs[0] if len(ladder.rungs) == 1 else None)
+    return ladder.chosen or (ladder.candidates[0] if len(ladder.candidates) == 1 else None)
 
 
-def _rank(rung: RunRecord) -> tuple[float, float]:
-    score = rung.validation
+def _rank(run: RunRecord) -> tuple[float, float]:
+    score = run.validation
     if score is None:
         return math.inf, math.inf
     loss = score.figures.get("log_loss")
@@ -193,8 +194,8 @@ def _rank(rung: RunRecord) -> tuple[float, float]:
 def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> LadderReport:
     chosen, comparisons = ladder.chosen, sum(gain is not None for gain in ladder.gains)
     return LadderReport(
-        rungs=tuple(
-            _candidate_result(rung, gain, comparisons) for rung, gain in zip(ladder.rungs, ladder.gains, strict=True)
+        candidates=tuple(
+            _candidate_result(run, gain, comparisons) for run, gain in zip(ladder.candidates, ladder.gains, strict=True)
         ),
         chosen=chosen.recipe if chosen is not None else None,
         chosen_run=chosen.folder if chosen is not None else None,
@@ -204,43 +205,40 @@ def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> La
     )
 
 
-def _candidate_result(rung: RunRecord, gain: Gain | None, comparisons: int) -> CandidateResult:
+def _candidate_result(run: RunRecord, gain: Gain | None, comparisons: int) -> CandidateResult:
     return CandidateResult(
-        recipe=rung.recipe,
-        run=rung.folder,
-        validation=rung.values["validation"] if rung.validation is not None else None,
-        seconds_per_epoch=rung.seconds_per_epoch,
-        parameters=rung.object("parameters"),
+        recipe=run.recipe,
+        run=run.folder,
+        validation=run.values["validation"] if run.validation is not None else None,
+        seconds_per_epoch=run.seconds_per_epoch,
+        parameters=run.object("parameters"),
         gain=gain,
         more_pictures=pictures_to_settle(gain, comparisons=comparisons) if gain is not None else None,
     )
 
 
-SHARED = 0.5  # of the smaller data set's pictures: a data set that grew or was cleaned is still the same
-
-
-def check_one_data(rungs: Sequence[RunRecord]) -> None:
+def check_one_data(runs: Sequence[RunRecord]) -> None:
     """Refuse runs of different data; another split, seed or copy of the same pictures is welcome.
+
+    A page describes the pictures once and trust once: of two data sets it would mix the one with the other.
 
     Raises:
         WrongUsage: two runs lie on different data.
     """
-    for other in rungs[1:]:
-        if _is_other_data(rungs[0], other):
+    first = runs[0]
+    for other in runs[1:]:
+        if _is_other_data(first, other):
+            one_by_one = [shlex.join(["pawsight", "report", str(run.folder)]) for run in (first, other)]
+            roots = [str(run.root or "data that it does not name") for run in (first, other)]
             raise WrongUsage(
                 "These runs were trained on different data, so they cannot share one report.",
-                f"{rungs[0].folder} was trained on {_told(rungs[0].root)}, {other.folder} on {_told(other.root)}.",
-                "Make a report of each by itself: "
-                + " and ".join(shlex.join(["pawsight", "report", str(one.folder)]) for one in (rungs[0], other)),
+                f"{first.folder} was trained on {roots[0]}, {other.folder} on {roots[1]}.",
+                f"Make a report of each: {' and '.join(one_by_one)}",
             )
 
 
 def _is_other_data(first: RunRecord, other: RunRecord) -> bool:
     if first.digest == other.digest or first.root is None or other.root is None or first.root == other.root:
         return False
-    ours, theirs = ({one.sha256 for one in rung.split} for rung in (first, other))
+    ours, theirs = ({picture.sha256 for picture in run.split} for run in (first, other))
     return len(ours & theirs) < SHARED * min(len(ours), len(theirs)) or not ours or not theirs
-
-
-def _told(root: Path | None) -> str:
-    return str(root or "data that it does not name")

@@ -68,35 +68,35 @@ def picture_grid(split: Sequence[Placed], classes: Sequence[str], root: Path | N
     chance = random.Random(seed)  # noqa: S311 - a choice of pictures is no secret
     rows = []
     for label in classes[:ROWS]:
-        own = [one for one in split if one.label == label]
-        candidates = [one for one in own if one.part == "train"] or own
+        own = [picture for picture in split if picture.label == label]
+        candidates = [picture for picture in own if picture.part == "train"] or own
         some = chance.sample(candidates, min(_TRIES, len(candidates)))
         rows.append(GridRow(label, _first_readable(some, root)))
     return rows
 
 
 def confident_mistakes(run: RunRecord) -> tuple[list[Mistake], int]:
-    """Return the most confident wrong answers on validation, the surest first, and how many wrong ones there are."""
-    wrong = [one for one in run.answers if not one.answered.is_right]
-    surest = sorted(wrong, key=_rank)[:MISTAKES]
-    return [_mistake(one, run.root) for one in surest], len(wrong)
+    """Return the wrong answers on validation that are most confident, and how many wrong ones there are."""
+    wrong = [answer for answer in run.answers if not answer.answered.is_right]
+    shown = sorted(wrong, key=_rank)[:MISTAKES]
+    return [_mistake(answer, run.root) for answer in shown], len(wrong)
 
 
-def _rank(one: Answer) -> tuple[float, str]:
-    return (-one.probability if math.isfinite(one.probability) else 0.0), one.path
+def _rank(answer: Answer) -> tuple[float, str]:
+    return (-answer.probability if math.isfinite(answer.probability) else 0.0), answer.path
 
 
-def _mistake(one: Answer, root: Path | None) -> Mistake:
-    shown = show(root, one.path, one.answered.sha256) or MISSING
-    return Mistake(one.path, one.answered.label, one.answered.predicted, one.probability, shown)
+def _mistake(answer: Answer, root: Path | None) -> Mistake:
+    shown = show(root, answer.path, answer.answered.sha256) or MISSING
+    return Mistake(answer.path, answer.answered.label, answer.answered.predicted, answer.probability, shown)
 
 
 def _first_readable(candidates: Sequence[Placed], root: Path | None) -> tuple[Shown, ...]:
     found: list[Shown] = []
-    for one in candidates:
-        picture = show(root, one.path, one.sha256)
-        if picture is not None:
-            found.append(picture)
+    for picture in candidates:
+        shown = show(root, picture.path, picture.sha256)
+        if shown is not None:
+            found.append(shown)
         if len(found) == COLUMNS:
             break
     return tuple(found)
@@ -179,4 +179,4 @@ class Gallery:
 
 def gallery_of(run: RunRecord) -> Gallery:
     """Return the pictures of a run."""
-    return Gallery(run.root, {one.path: one for one in run.split})
+    return Gallery(run.root, {picture.path: picture for picture in run.split})

@@ -107,13 +107,13 @@ def calibration_json(run: RunRecord) -> dict[str, Any] | None:
     return {
         **recorded,
         "intervals": {name: ends.get(name) for name in ("ece", "brier", "log_loss")},
-        "reliability": {"before": [_bin(one) for one in before], "after": [_bin(one) for one in after]},
+        "reliability": {"before": [_bin(bin_) for bin_ in before], "after": [_bin(bin_) for bin_ in after]},
     }
 
 
-def _bin(one: Bin) -> dict[str, Any]:
-    ends = {"low": one.low, "high": one.high, "interval": one.interval.as_list()}
-    return ends | {"pictures": one.pictures, "confidence": one.confidence, "accuracy": one.accuracy}
+def _bin(bin_: Bin) -> dict[str, Any]:
+    ends = {"low": bin_.low, "high": bin_.high, "interval": bin_.interval.as_list()}
+    return ends | {"pictures": bin_.pictures, "confidence": bin_.confidence, "accuracy": bin_.accuracy}
 
 
 def _table(run: RunRecord, part: str) -> AnswerTable | None:
@@ -140,10 +140,10 @@ def _scores(run: RunRecord) -> list[Measure]:
     parts = run.validation, run.test
     if parts == (None, None):
         return []
-    told = [_accuracy(one) for one in parts]
+    told = [_accuracy(score) for score in parts]
     rows = [Measure("Accuracy", "share answered right", *told[0], *told[1])]
     for key, (name, meaning, spoken) in _MEASURES.items():
-        cells = [_figure(one, key, spoken) for one in parts]
+        cells = [_figure(score, key, spoken) for score in parts]
         if any(figure for figure, _ in cells):
             rows.append(Measure(name, meaning, *cells[0], *cells[1]))
     return rows
@@ -287,7 +287,7 @@ def _kept_on_validation(promise: Promise) -> str:
 def _kept_on_test(promise: Promise, test: AnswerTable) -> Iterator[str]:
     said = test.probabilities.max(axis=1) >= promise.threshold - 5e-7  # predictions.csv holds six digits
     answered, pictures = int(said.sum()), len(said)
-    wrong = sum(not one.is_right for one, is_said in zip(test.answered, said.tolist(), strict=True) if is_said)
+    wrong = sum(not answer.is_right for answer, is_said in zip(test.answered, said.tolist(), strict=True) if is_said)
     if answered:
         ends = words.between(wilson(wrong, answered).as_list())
         yield (

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from pawsight.data.findings import SEVERITIES, Finding
+from pawsight.data.findings import Finding
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
-from pawsight.reports.audit_page import EXPLAINED, Explained, figure
+from pawsight.reports.audit_page import EXPLAINED, Explained, by_severity, figure
 from pawsight.reports.pictures import Exhibit, Gallery
 from pawsight.reports.run_record import KeptSuspects, RunRecord, pairs_up
 
@@ -65,7 +65,7 @@ def audit_view(run: RunRecord, gallery: Gallery, suspects: KeptSuspects | None) 
         problems=tuple(_problems(findings or (), gallery)),
         straddling=_straddling_sentence(run, groups, gallery, len(pairs)),
         pairs=tuple(pairs),
-        closest=tuple(gallery.exhibit(one.paths, f"{100 * one.similarity:.0f}{words.NBSP}% alike") for one in closest),
+        closest=tuple(gallery.exhibit(pair.paths, _alike(pair.similarity)) for pair in closest),
         disputed=_disputed_sentence(findings, len(disputes)),
         disputes=tuple(gallery.exhibit(pair) for pair in disputes[:PAIRS]),
         is_kept=findings is not None,
@@ -73,13 +73,17 @@ def audit_view(run: RunRecord, gallery: Gallery, suspects: KeptSuspects | None) 
     )
 
 
+def _alike(similarity: float) -> str:
+    return f"{100 * similarity:.0f}{words.NBSP}% alike"
+
+
 def audit_json(run: RunRecord) -> dict[str, Any] | None:
     """Return the findings counted, as plain JSON values; None where the run does not say."""
     findings, groups = run.findings, leaks(run)
     if findings is None:
         return {"straddling": [list(group) for group in groups]} if run.leaks is not None else None
-    counted = Counter(one.problem for one in findings)
-    severities = {one.problem: one.severity for one in findings}
+    counted = Counter(finding.problem for finding in findings)
+    severities = {finding.problem: finding.severity for finding in findings}
     return {
         "findings": len(findings),
         "problems": {name: {"severity": severities[name], "count": count} for name, count in counted.items()},
@@ -98,25 +102,24 @@ def _summary(findings: Sequence[Finding] | None) -> str:
         return "This run was made by a Pawsight that did not keep what its audit found."
     if not findings:
         return "The audit found nothing wrong."
-    counted = Counter(one.severity for one in findings)
-    told = words.joined([f"{counted[one]:,} of {one} severity" for one in SEVERITIES if counted[one]])
+    told = by_severity(findings)
     if len(findings) == 1:
         return f"The audit has one finding, {told.removeprefix('1 ')}."
-    if len(counted) == 1:
+    if len({finding.severity for finding in findings}) == 1:
         return f"The audit has {len(findings):,} findings, all of {findings[0].severity} severity."
     return f"The audit has {len(findings):,} findings: {told}."
 
 
 def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[Problem]:
     rows, pictured = [], 0
-    for name, group in groupby(findings, key=lambda one: one.problem):
+    for name, group in groupby(findings, key=lambda finding: finding.problem):
         own = list(group)
         exhibits = [] if name in _SIDES or pictured == _PICTURED else _exhibits(own, gallery)
         pictured += bool(exhibits)
         told = [
-            ": ".join(filter(None, (words.visible(one.path), figure(one))))
-            for one in own
-            if one.path not in gallery.placed
+            ": ".join(filter(None, (words.visible(finding.path), figure(finding))))
+            for finding in own
+            if finding.path not in gallery.placed
         ]
         rows.append(Problem(EXPLAINED[name], own[0].severity, len(own), tuple(told[:_EACH]), tuple(exhibits)))
     return rows
@@ -125,9 +128,11 @@ def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[Problem]:
 def _exhibits(findings: Sequence[Finding], gallery: Gallery) -> list[Exhibit]:
     """Return the first pictures of a problem that can still be shown; those of the test part are counted, not shown."""
     found: list[Exhibit] = []
-    for one in [one for one in findings if gallery.part(one.path) != "test"][: 3 * _EACH]:
-        is_pair = pairs_up(one.problem)
-        exhibit = gallery.exhibit([one.path, str(one.value)] if is_pair else [one.path], "" if is_pair else figure(one))
+    for finding in [finding for finding in findings if gallery.part(finding.path) != "test"][: 3 * _EACH]:
+        if pairs_up(finding.problem):
+            exhibit = gallery.exhibit([finding.path, str(finding.value)])
+        else:
+            exhibit = gallery.exhibit([finding.path], figure(finding))
         found += [exhibit] if exhibit.is_there else []
         if len(found) == _EACH:
             break
@@ -156,8 +161,8 @@ def _across(group: Sequence[str], gallery: Gallery) -> str:
 
 def _disputes(findings: Sequence[Finding]) -> list[tuple[str, str]]:
     """Return the pairs of pictures that look the same under two labels, each once."""
-    told = [one for one in findings if one.problem in ("two-labels", "near-two-labels")]
-    pairs = {tuple(sorted((one.path, str(one.value)))): (one.path, str(one.value)) for one in told}
+    told = [finding for finding in findings if finding.problem in ("two-labels", "near-two-labels")]
+    pairs = {tuple(sorted((finding.path, str(finding.value)))): (finding.path, str(finding.value)) for finding in told}
     return list(pairs.values())
 
 

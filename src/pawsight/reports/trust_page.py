@@ -180,7 +180,7 @@ def suspects_view(run: RunRecord, kept: KeptSuspects, gallery: Gallery) -> Suspe
         told += " These are the least certain ones."
     return SuspectsView(
         sentence=told,
-        rows=tuple(_suspect(one, gallery) for one in kept.top[:_SUSPECTS]),
+        rows=tuple(_suspect(label, gallery) for label in kept.top[:_SUSPECTS]),
         command=shlex.join(["pawsight", "review", str(run.folder)]),
         gain=patch_sentence(run),
     )
@@ -202,15 +202,15 @@ def patch_sentence(run: RunRecord) -> str:
 
 def slices_view(kept: KeptSlices, gallery: Gallery) -> SlicesView:
     """Tell on which kinds of pictures the run is worse."""
-    tested = [one for one in kept.slices if one.p_holm is not None]
-    worse = [one for one in tested if one.verdict == WORSE]
-    lowest = min(tested, key=lambda one: one.accuracy, default=None)
+    tested = [slice_ for slice_ in kept.slices if slice_.p_holm is not None]
+    worse = [slice_ for slice_ in tested if slice_.verdict == WORSE]
+    lowest = min(tested, key=lambda slice_: slice_.accuracy, default=None)
     named = worse[:_NAMED] or ([lowest] if lowest is not None and lowest.worst else [])
     return SlicesView(
         sentence=_slices_sentence(kept, len(tested), worse, lowest),
-        rows=tuple(_slice_row(one) for one in kept.slices[:_SLICES]),
+        rows=tuple(_slice_row(slice_) for slice_ in kept.slices[:_SLICES]),
         more=max(0, len(kept.slices) - _SLICES),
-        spots=tuple(_spot(one, gallery) for one in named),
+        spots=tuple(_spot(slice_, gallery) for slice_ in named),
     )
 
 
@@ -228,19 +228,19 @@ def curve_view(kept: KeptCurve) -> CurveView:
         svg=curve_svg(kept.curve),
         points=tuple(
             (
-                words.whole(one.pictures),
-                words.percent(1 - one.error),
-                words.between((1 - one.interval.high, 1 - one.interval.low)),
+                words.whole(point.pictures),
+                words.percent(1 - point.error),
+                words.between((1 - point.interval.high, 1 - point.interval.low)),
             )
-            for one in kept.curve.points
+            for point in kept.curve.points
         ),
     )
 
 
-def _suspect(one: LikelyWrong, gallery: Gallery) -> SuspectView:
-    score, exhibit = f"{one.score:.2f}", gallery.exhibit([one.path])
-    reason = one.reason.replace(" %", f"{words.NBSP}%")
-    return SuspectView(one.given, one.suggested, score, reason, one.is_suspect, exhibit)
+def _suspect(label: LikelyWrong, gallery: Gallery) -> SuspectView:
+    score, exhibit = f"{label.score:.2f}", gallery.exhibit([label.path])
+    reason = label.reason.replace(" %", f"{words.NBSP}%")
+    return SuspectView(label.given, label.suggested, score, reason, label.is_suspect, exhibit)
 
 
 def _slices_sentence(kept: KeptSlices, tested: int, worse: list[Slice], lowest: Slice | None) -> str:
@@ -249,7 +249,7 @@ def _slices_sentence(kept: KeptSlices, tested: int, worse: list[Slice], lowest: 
     if not tested:
         return f"No kind of picture among {where} has enough of them to be tested."
     if worse:
-        names = words.joined([words.visible(slice_name(one)) for one in worse[:_NAMED]])
+        names = words.joined([words.visible(slice_name(slice_)) for slice_ in worse[:_NAMED]])
         more = f" and {len(worse) - _NAMED} more" if len(worse) > _NAMED else ""
         return f"Of {where} it is worse beyond chance on: {names}{more} ({test})."
     told = f"No kind of picture among {where} is worse than the rest beyond chance ({test})."
@@ -258,31 +258,31 @@ def _slices_sentence(kept: KeptSlices, tested: int, worse: list[Slice], lowest: 
     return told
 
 
-def slice_name(one: Slice) -> str:
+def slice_name(slice_: Slice) -> str:
     """Return what a slice is called on a page."""
-    return _SPOKEN.get(one.kind, "{}").format(one.name)
+    return _SPOKEN.get(slice_.kind, "{}").format(slice_.name)
 
 
-def _slice_row(one: Slice) -> SliceRow:
+def _slice_row(slice_: Slice) -> SliceRow:
     return SliceRow(
-        name=slice_name(one),
-        pictures=words.pictures(one.pictures),
-        accuracy=words.percent(one.accuracy),
-        interval=words.between(one.interval.as_list()),
-        rest=words.percent(one.rest_accuracy) if one.rest_accuracy is not None else "",
-        chance=words.chance(one.p_holm) if one.p_holm is not None else "",
-        verdict=one.verdict,
+        name=slice_name(slice_),
+        pictures=words.pictures(slice_.pictures),
+        accuracy=words.percent(slice_.accuracy),
+        interval=words.between(slice_.interval.as_list()),
+        rest=words.percent(slice_.rest_accuracy) if slice_.rest_accuracy is not None else "",
+        chance=words.chance(slice_.p_holm) if slice_.p_holm is not None else "",
+        verdict=slice_.verdict,
     )
 
 
-def _spot(one: Slice, gallery: Gallery) -> WeakSpot:
-    name = slice_name(one)
-    told = f"{name[:1].upper()}{name[1:]}: right on {one.right:,} of {words.pictures(one.pictures)}"
-    if one.difference is not None:
-        told += f", {words.signed(one.difference)} points against the rest"
+def _spot(slice_: Slice, gallery: Gallery) -> WeakSpot:
+    name = slice_name(slice_)
+    told = f"{name[:1].upper()}{name[1:]}: right on {slice_.right:,} of {words.pictures(slice_.pictures)}"
+    if slice_.difference is not None:
+        told += f", {words.signed(slice_.difference)} points against the rest"
     exhibits = [
         gallery.exhibit([wrong.path], f"answered {wrong.predicted}, {words.certainty(wrong.probability)}")
-        for wrong in one.worst
+        for wrong in slice_.worst
     ]
     shown = [exhibit for exhibit in exhibits if exhibit.is_there][:_EACH] or exhibits[:_EACH]
     return WeakSpot(f"{told}.", tuple(shown))

@@ -113,7 +113,7 @@ def unmeasured_sentence(classes: Sequence[str], held_out: Sequence[str]) -> str:
 
 
 def verdict_sentence(gain: Gain, upper: str, lower: str, *, comparisons: int = 1) -> str:
-    """Return what a paired comparison of two rungs says, how sure it is, and what would settle a tie.
+    """Return what a paired comparison of two candidates says, how sure it is, and what would settle a tie.
 
     Args:
         gain: of the upper over the lower.

@@ -21,7 +21,7 @@ from pawsight.reports import words
 from pawsight.reports.candidates import CandidateView, candidate_views, command_of, unique_names
 from pawsight.reports.ladder_page import Ladder, choice_sentence, mistakes_note, summary
 from pawsight.reports.ladder_page import test_sentences as sentences_about_test
-from pawsight.reports.ladder_report import as_markdown, build_report, climbed, told_about
+from pawsight.reports.ladder_report import as_markdown, build_report, climbed, report_subject
 from pawsight.reports.pictures import confident_mistakes
 from pawsight.reports.run_record import RunRecord
 
@@ -391,7 +391,7 @@ def test_of_two_equal_candidates_the_one_whose_log_loss_is_known_is_chosen(make:
     measured = json.loads((unknown / "metrics.json").read_text())["validation"]
     change(unknown, validation=measured | {"log_loss": None})
     change(unmeasured, validation=None)
-    assert told_about([unknown, unmeasured, known]) == known
+    assert report_subject([unknown, unmeasured, known]) == known
 
 
 def test_epochs_that_were_not_validated_are_not_summed_up(make: Make, snapshot: SnapshotAssertion) -> None:
@@ -565,7 +565,7 @@ def _part(number: int) -> str:
 
 def test_runs_of_different_data_are_refused_by_name(write: Any, tmp_path: Path) -> None:
     runs = [write("1", "cats", 0, 50), write("2", "birds", 40, 100)]
-    for ask in (told_about, lambda named: build_report(named, tmp_path / "out")):
+    for ask in (report_subject, lambda named: build_report(named, tmp_path / "out")):
         with pytest.raises(WrongUsage) as caught:
             ask(runs)
         places = [

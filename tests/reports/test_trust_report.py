@@ -25,9 +25,9 @@ from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.slices import Judged, Slice
 from pawsight.reports.candidates import unique_names
 from pawsight.reports.ladder_page import class_rows
-from pawsight.reports.ladder_report import as_markdown, build_report, told_about
+from pawsight.reports.ladder_report import as_markdown, build_report, report_subject
 from pawsight.reports.run_record import AnswerTable, RunRecord
-from pawsight.reports.trust_answers import answers_view, promise_sentences, seen_rows
+from pawsight.reports.trust_answers import answers_view, guarantee_sentences, seen_rows
 from pawsight.reports.trust_page import make_trust, trust_json
 from pawsight.reports.words import visible
 
@@ -107,8 +107,8 @@ def test_every_part_of_trust_is_told(whole: Path, tmp_path: Path) -> None:
     page, trust = page_of(whole, tmp_path), make_trust(RunRecord.read(whole), {})
     assert trust.suspects is not None
     assert trust.slices is not None
-    told = [trust.audit.summary, trust.audit.straddling, trust.suspects.sentence, trust.slices.sentence]
-    told += [*trust.answers.promise, trust.answers.calibration, curve_sentence(curve())]
+    told = [trust.audit.summary, trust.audit.leaks, trust.suspects.sentence, trust.slices.sentence]
+    told += [*trust.answers.guarantee, trust.answers.calibration, curve_sentence(curve())]
     for sentence in told:
         assert sentence
         assert " ".join(plain(sentence).split()) in page.text
@@ -127,7 +127,7 @@ def test_pairs_stand_side_by_side_with_their_names_and_parts(whole: Path) -> Non
         ("validation/0/0.1.jpg", "validation"),
     ]
     assert all(side.shown.address.startswith("data:image/jpeg") for side in (*first.sides, *second.sides))
-    (dispute,) = trust.audit.disputes
+    (dispute,) = trust.audit.conflicting
     assert {side.label for side in dispute.sides} == {"cats", "dogs"}
     assert trust.audit.closest == ()  # where pictures straddle, the nearly alike are beside the point
 
@@ -139,7 +139,7 @@ def test_where_nothing_straddles_the_most_alike_are_shown(whole: Path, tmp_path:
     audit = make_trust(RunRecord.read(run), {}).audit
     assert audit.pairs == ()
     assert [[side.part for side in one.sides] for one in audit.closest] == [["train", "validation"]]
-    assert audit.closest[0].told.startswith("91\N{NO-BREAK SPACE}%")
+    assert audit.closest[0].text.startswith("91\N{NO-BREAK SPACE}%")
 
 
 def test_the_json_holds_all_figures(whole: Path, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_run_of_an_earlier_version_says_what_to_type(
     for options in ("evaluate {} --slices", "evaluate {} --learning-curve", "review {}"):
         assert f"pawsight {options.format(run)}" in text
     trust = make_trust(RunRecord.read(run), {})
-    (no_promise,) = trust.answers.promise
+    (no_promise,) = trust.answers.guarantee
     told = [trust.audit.summary, trust.answers.calibration, no_promise.replace(str(tmp_path), "PLACE")]
     assert [plain(sentence) for sentence in told] == snapshot
     assert trust_json(RunRecord.read(run)) == {
@@ -197,11 +197,11 @@ def test_why_a_part_is_absent_is_told_as_it_is(tmp_path: Path, fake_runs: Any) -
 def test_a_promise_that_could_not_be_kept_says_why(tmp_path: Path, fake_runs: Any, snapshot: SnapshotAssertion) -> None:
     broken = {"max_error": 0.001, "promise": None, "guard": None, "broken": "40 pictures are too few."}
     run = one_run(tmp_path, fake_runs, abstention=broken)
-    (told,) = answers_view(RunRecord.read(run)).promise
+    (told,) = answers_view(RunRecord.read(run)).guarantee
     assert plain(told) == snapshot
 
 
-def told_of_promise(
+def guarantee_of(
     run: Path, place: Path, promise: dict[str, Any], test: AnswerTable | None = None
 ) -> tuple[RunRecord, list[str]]:
     """A run with another guarantee, and what its report says about it."""
@@ -210,7 +210,7 @@ def told_of_promise(
     metrics = json.loads((copy / "metrics.json").read_text()) | {"abstention": abstention}
     (copy / "metrics.json").write_text(json.dumps(metrics))
     record = RunRecord.read(copy)
-    return record, [plain(sentence) for sentence in promise_sentences(record, test)]
+    return record, [plain(sentence) for sentence in guarantee_sentences(record, test)]
 
 
 def answered_to_test() -> AnswerTable:
@@ -225,21 +225,21 @@ def answered_to_test() -> AnswerTable:
 def test_the_test_part_bears_a_promise_out_or_does_not(
     whole: Path, tmp_path: Path, snapshot: SnapshotAssertion
 ) -> None:
-    _, (*_, told) = told_of_promise(whole, tmp_path, PROMISE, answered_to_test())
+    _, (*_, told) = guarantee_of(whole, tmp_path, PROMISE, answered_to_test())
     assert told == snapshot
 
 
 def test_the_test_part_says_nothing_of_a_promise_under_which_none_of_it_is_answered(
     whole: Path, tmp_path: Path
 ) -> None:
-    _, told = told_of_promise(whole, tmp_path, PROMISE | {"threshold": 0.95}, answered_to_test())
+    _, told = guarantee_of(whole, tmp_path, PROMISE | {"threshold": 0.95}, answered_to_test())
     assert len(told) == 2
     assert not re.search(r"\bof 5\b", " ".join(told))
 
 
 def test_a_promise_that_cannot_be_read_is_none_and_the_record_says_why(whole: Path, tmp_path: Path) -> None:
     broken = {name: value for name, value in PROMISE.items() if name != "threshold"}
-    record, _ = told_of_promise(whole, tmp_path, broken, answered_to_test())
+    record, _ = guarantee_of(whole, tmp_path, broken, answered_to_test())
     assert record.selective.guarantee is None
     (problem,) = record.problems
     assert "threshold" in problem
@@ -247,7 +247,7 @@ def test_a_promise_that_cannot_be_read_is_none_and_the_record_says_why(whole: Pa
 
 def test_a_promise_that_needs_no_silence_says_so(whole: Path, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     free = PROMISE | {"threshold": 0.0, "answered": 40, "coverage": 1.0, "coverage_interval": [0.9, 1.0]}
-    _, (_, told) = told_of_promise(whole, tmp_path, free)
+    _, (_, told) = guarantee_of(whole, tmp_path, free)
     assert told == snapshot
 
 
@@ -285,10 +285,10 @@ def test_a_run_that_does_not_say_what_straddles_is_not_called_clean(
     run = without_pictures(whole, tmp_path)
     metrics = json.loads((run / "metrics.json").read_text())
     (run / "metrics.json").write_text(json.dumps(metrics | {"straddling": []}))
-    clean = make_trust(RunRecord.read(run), {}).audit.straddling
+    clean = make_trust(RunRecord.read(run), {}).audit.leaks
     del metrics["straddling"]
     (run / "metrics.json").write_text(json.dumps(metrics))
-    assert [clean, make_trust(RunRecord.read(run), {}).audit.straddling] == snapshot
+    assert [clean, make_trust(RunRecord.read(run), {}).audit.leaks] == snapshot
 
 
 def test_labels_that_nobody_doubts_are_called_the_least_certain(
@@ -455,7 +455,7 @@ def test_whatever_a_field_holds_the_report_is_made(
 def test_trust_is_about_the_chosen_candidate_alone(whole: Path, tmp_path: Path, fake_runs: Any) -> None:
     rows = fake_runs.draw_pictures(tmp_path / "pictures", CLASSES)
     worse = fake_runs.write_run(tmp_path / "002", rows, CLASSES, root=tmp_path / "pictures", accuracy=0.3)
-    assert told_about([worse, whole]) == whole
+    assert report_subject([worse, whole]) == whole
     report = build_report([worse, whole], tmp_path / "out")
     assert report.trust is not None
     assert report.trust["run"] == str(whole)
@@ -464,8 +464,8 @@ def test_trust_is_about_the_chosen_candidate_alone(whole: Path, tmp_path: Path, 
     for run in (worse, shutil.copytree(whole, tmp_path / "003")):
         metrics = json.loads((run / "metrics.json").read_text()) | {"validation": None}
         (run / "metrics.json").write_text(json.dumps(metrics))
-    assert told_about([worse, tmp_path / "003"]) is None
-    assert told_about([worse]) == worse
+    assert report_subject([worse, tmp_path / "003"]) is None
+    assert report_subject([worse]) == worse
 
 
 def test_each_class_has_an_interval_on_every_figure(whole: Path) -> None:

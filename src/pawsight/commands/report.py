@@ -15,7 +15,7 @@ from pawsight.commands.trust_parts import QUICK, complete, lacking
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.evaluation.comparison import TIE
-from pawsight.reports.ladder_report import CandidateResult, LadderReport, build_report, told_about
+from pawsight.reports.ladder_report import CandidateResult, LadderReport, build_report, report_subject
 from pawsight.reports.words import percent, points_between, signed
 
 _NAMED_RUNS = 6  # up to which a folder's name lists every run
@@ -45,7 +45,7 @@ def report(
     if not folders:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
     place = Path(target) if target is not None else default_target(folders)
-    absent = _completed(told_about(folders), quick, progress)
+    absent = _completed(report_subject(folders), quick, progress)
     with progress.stage("Writing the report", None):
         return build_report(folders, place, absent=absent)
 

@@ -20,7 +20,7 @@ BINS = 15
 TINY = 1e-12  # probabilities are clipped here, so that one wrong certainty costs 27.6 nats and not infinity
 _DRAWS = 1000
 _HALVINGS = 20  # of a bracket of twice the error: to its millionth part
-_PRIOR = 1  # picture added to each bin, right as often as they are sure, so that a bin all right is not beyond doubt
+_PRIOR = 1  # picture added to each bin, right as often as its confidence says, so that no bin is beyond doubt
 _LOW_END, _HIGH_END = 0.975, 0.025
 
 Ints = NDArray[np.int64]
@@ -30,7 +30,7 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The pictures whose answers were about equally sure."""
+    """The pictures in one range of confidence."""
 
     low: float  # of the confidence, excluded except by the first bin
     high: float  # of the confidence, included
@@ -71,7 +71,7 @@ def squared_distances(true: Ints, probabilities: Floats) -> Doubles:
 
 
 def reliability(true: Ints, probabilities: Floats, bins: int = BINS) -> tuple[Bin, ...]:
-    """Return the bins that hold pictures, the least sure first.
+    """Return the bins that hold pictures, the least confident first.
 
     Args:
         true: class indices (N,), each in [0, C).
@@ -116,7 +116,7 @@ def ece_interval(true: Ints, probabilities: Floats, bins: int = BINS, *, seed: i
         seed: of 1,000 draws. Time does not depend on N beyond one pass.
 
     Returns:
-        the interval, or None where every answer is wholly sure and right, which chance is not seen to change.
+        the interval, or None where every answer has confidence 1 and is right.
     """
     gaps, noise = _gaps_and_noise(true, probabilities, bins, np.random.default_rng(seed))
     measured, spreads = float(np.abs(gaps).sum()), noise.std(axis=0)

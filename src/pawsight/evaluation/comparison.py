@@ -32,7 +32,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What the second of two classifiers gains over the first, on the pictures that both answered."""
+    """The gain of the second of two classifiers over the first, on the pictures that both answered."""
 
     points: float  # accuracy of the second minus that of the first, in percentage points
     interval: tuple[float, float]  # 95 %, in percentage points

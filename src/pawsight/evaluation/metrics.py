@@ -22,7 +22,7 @@ FloatArray = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class ClassMetrics:
-    """How one class fares."""
+    """The metrics of one class."""
 
     name: str
     pictures: int
@@ -33,7 +33,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Everything said about one part of the data."""
+    """The metrics of a classifier on one subset."""
 
     pictures: int
     accuracy: float
@@ -44,13 +44,13 @@ class Metrics:
     brier: float  # squared distance from the truth, summed over classes, in [0, 2]
     ece: float  # expected calibration error, a share; in small samples above the truth
     intervals: Intervals  # of log_loss, roc_auc, macro_f1, brier and ece, 95 %
-    baseline: float  # share of the commonest class in this part
+    baseline: float  # share of the commonest class in this subset
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer
 
 
 def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str], *, seed: int = 0) -> Metrics | None:
-    """Measure a classifier on one part.
+    """Measure a classifier on one subset.
 
     Args:
         true: class indices (N,), each in [0, C).
@@ -145,9 +145,9 @@ def to_jsonable(metrics: Metrics | None) -> dict[str, Any] | None:
 
 
 def sentence(metrics: Metrics | None) -> str:
-    """Return the one line that says how good a classifier is on one part."""
+    """Return the accuracy, log loss and baseline on one subset, as one line."""
     if metrics is None:
-        return "no pictures, so nothing can be said"
+        return "no pictures to measure"
     return (
         f"{100 * metrics.accuracy:.1f} % right of {metrics.pictures:,} (95 % interval {metrics.interval}), "
         f"log loss {metrics.log_loss:.3f}{_ends(metrics)}; always the commonest class: {100 * metrics.baseline:.1f} %"

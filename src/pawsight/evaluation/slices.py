@@ -20,7 +20,7 @@ from pawsight.data.traits import TRAITS, traits_of
 from pawsight.evaluation.comparison import BETTER, SIGNIFICANCE, WORSE, holm
 from pawsight.evaluation.intervals import Interval, wilson
 
-LEAST_TESTED = 10  # pictures: of fewer, even none right would be no proof against an average classifier
+LEAST_TESTED = 10  # pictures: with fewer, even none right would prove nothing against an average classifier
 MOST_SHOWN = 12  # wrong pictures named for each slice
 LIKE_THE_REST, NOT_TESTED = "like the rest", "too few to test"
 Mask = NDArray[np.bool_]
@@ -51,7 +51,7 @@ class SliceKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """How a classifier does on one kind of picture."""
+    """Accuracy on one kind of picture."""
 
     name: str
     kind: str

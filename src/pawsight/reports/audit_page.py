@@ -21,7 +21,7 @@ from pawsight.reports.style import chart_variables, environment
 from pawsight.reports.words import NBSP, visible
 
 SHOWN = 24  # findings of a kind on the page; audit.csv has all
-_CLASSES = 6  # whose counts are told
+_CLASSES = 6  # whose counts are given
 COLUMNS = ("path", "problem", "value", "severity")
 
 
@@ -30,7 +30,7 @@ class Item:
     """One finding on the page."""
 
     path: str
-    told: str
+    text: str
     pictures: tuple[tuple[str, Shown], ...]  # name and picture; none for files that are no pictures
 
 
@@ -99,10 +99,10 @@ def render_csv(findings: Sequence[Finding]) -> str:
 def _summary(findings: Sequence[Finding]) -> str:
     if not findings:
         return "Nothing of what is listed below was found."
-    told = by_severity(findings)
+    text = by_severity(findings)
     if len(findings) == 1:
-        return f"There is one finding, {told.removeprefix('1 ')}."
-    return f"There are {len(findings):,} findings: {told}. No file was changed."
+        return f"There is one finding, {text.removeprefix('1 ')}."
+    return f"There are {len(findings):,} findings: {text}. No file was changed."
 
 
 def by_severity(findings: Sequence[Finding]) -> str:
@@ -127,11 +127,11 @@ def _by_class(findings: Sequence[Finding], catalog: Catalog) -> str:
     labels = {picture.name: picture.label for picture in catalog.pictures}
     counted = Counter(labels[finding.path] for finding in findings if finding.path in labels)
     shown = counted.most_common(_CLASSES)
-    told = [f"{count:,} of {catalog.counts[label]:,} {words.visible(label)}" for label, count in shown]
+    text = [f"{count:,} of {catalog.counts[label]:,} {words.visible(label)}" for label, count in shown]
     none = [label for label in catalog.counts if label not in counted]
     if counted and len(catalog.counts) <= _CLASSES:
-        told += [f"none of {catalog.counts[label]:,} {words.visible(label)}" for label in none]
-    return ", ".join(told)
+        text += [f"none of {catalog.counts[label]:,} {words.visible(label)}" for label in none]
+    return ", ".join(text)
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:
@@ -161,7 +161,7 @@ class Explained:
     test: str  # what is looked for
     why: str
     advice: str
-    figure: str = "{}"  # how a number is told
+    figure: str = "{}"  # how a number is written
 
 
 _SHORTCUT = "Compare how the pictures of the classes were collected, and bring them to a common form before you train."
@@ -309,21 +309,21 @@ EXPLAINED = {
         "Very dark pictures",
         f"mean brightness below {USUAL.dark:g} of 255",
         "Little can be seen in them, and answers on them are less certain.",
-        "Check that the label can be told from the picture; keep them if such pictures will come.",
+        "Check that the label can be recognised in the picture; keep them if such pictures will come.",
         "brightness {} of 255",
     ),
     "bright": Explained(
         "Very bright pictures",
         f"mean brightness above {USUAL.bright:g} of 255",
         "Detail is lost in white, and answers on them are less certain.",
-        "Check that the label can be told from the picture; keep them if such pictures will come.",
+        "Check that the label can be recognised in the picture; keep them if such pictures will come.",
         "brightness {} of 255",
     ),
     "blurry": Explained(
         "Blurred pictures",
         f"variance of the Laplacian below {USUAL.blurry:g} of that of brightness, from {USUAL.unblurred_px} px up",
         "Fur, texture and edges are gone. A smooth dark shape on white may be listed here though it is sharp.",
-        "Check that the label can be told from the picture; keep them if such pictures will come.",
+        "Check that the label can be recognised in the picture; keep them if such pictures will come.",
         "sharpness {}",
     ),
     "grey": Explained(
@@ -345,5 +345,5 @@ EXPLAINED = {
 
 def figure(finding: Finding) -> str:
     """Return what was measured in words, empty where there is nothing to add."""
-    told = f"{finding.value:,}" if isinstance(finding.value, int | float) else visible(finding.value)
-    return EXPLAINED[finding.problem].figure.format(told).replace(" of 255", f"{NBSP}of{NBSP}255") if told else ""
+    text = f"{finding.value:,}" if isinstance(finding.value, int | float) else visible(finding.value)
+    return EXPLAINED[finding.problem].figure.format(text).replace(" of 255", f"{NBSP}of{NBSP}255") if text else ""

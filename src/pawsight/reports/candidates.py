@@ -14,7 +14,7 @@ from pawsight.reports import words
 from pawsight.reports.charts import Guessing, accuracy_svg, loss_svg
 from pawsight.reports.run_record import RunRecord
 
-_SPOKEN = {"f32": "float32", "bf16": "bfloat16"}
+_NAMES = {"f32": "float32", "bf16": "bfloat16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def candidate_views(
 def unique_names(candidates: Iterable[RunRecord]) -> list[str]:
     """Return the recipes' names, with seed and run beside those that stand there more than once.
 
-    Runs of one number in two folders are told apart by their paths.
+    Runs of one number in two folders have their paths beside them.
     """
     every = list(candidates)
     recipes = Counter(run.recipe for run in every)
@@ -153,16 +153,16 @@ def _view(
 def _score_sentence(run: RunRecord) -> str:
     score = run.validation
     if score is None:
-        return "It was not measured on validation, so nothing can be said about it."
-    told = (
-        f"It is right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} of the validation part "
+        return "It was not measured on validation."
+    text = (
+        f"It is right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} of validation "
         f"(95{words.NBSP}% interval {words.between(score.interval)})"
     )
     loss = score.figures.get("log_loss")
     if loss is not None:
         interval = f" ({loss.interval[0]:.3f} to {loss.interval[1]:.3f})" if loss.interval is not None else ""
-        told += f", with a log loss of {loss.value:.3f}{interval}"
-    return f"{told}."
+        text += f", with a log loss of {loss.value:.3f}{interval}"
+    return f"{text}."
 
 
 def _gain_sentence(candidates: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None) -> str:
@@ -170,11 +170,11 @@ def _gain_sentence(candidates: Sequence[RunRecord], names: Sequence[str], index:
         return ""
     lower, upper = candidates[index - 1], candidates[index]
     if gain is None:
-        return f"It cannot be compared with {names[index - 1]}: the two answered no validation picture in common."
-    told = words.verdict_sentence(gain, names[index], names[index - 1], comparisons=len(candidates) - 1)
+        return f"It cannot be compared with {names[index - 1]}: the two share no validation picture."
+    text = words.verdict_sentence(gain, names[index], names[index - 1], comparisons=len(candidates) - 1)
     if lower.digest != upper.digest:
-        told += " The two runs cut the data differently; only the pictures that both validated on count here."
-    return told
+        text += " The two runs used different splits; only shared validation pictures are compared."
+    return text
 
 
 def _curve_sentence(run: RunRecord) -> str:
@@ -183,14 +183,14 @@ def _curve_sentence(run: RunRecord) -> str:
     best = best_epoch(run.history)
     if not math.isfinite(best.val_accuracy):
         return ""
-    told = (
+    text = (
         f"At its best epoch, {best.number} of {len(run.history)}, it is right on {words.percent(best.accuracy)} of "
-        f"the training part and {words.percent(best.val_accuracy)} of validation."
+        f"the training set and {words.percent(best.val_accuracy)} of validation."
     )
     last = run.history[-1]
     if last.number != best.number:
-        told += f" At the last, on {words.percent(last.accuracy)} and {words.percent(last.val_accuracy)}."
-    return told
+        text += f" At the last, on {words.percent(last.accuracy)} and {words.percent(last.val_accuracy)}."
+    return text
 
 
 def _curves(run: RunRecord, index: int) -> tuple[str, str]:
@@ -218,7 +218,7 @@ def _facts(run: RunRecord) -> Iterable[tuple[str, str]]:
         ("Arithmetic", run.precision),
     ):
         if value:
-            yield term, _SPOKEN.get(value, value)
+            yield term, _NAMES.get(value, value)
     yield "Seed", _seed(run)
 
 

@@ -105,9 +105,9 @@ def describe_history(history: Sequence[Epoch]) -> str:
     """Return what a person reads off the curves."""
     best, last = best_epoch(history), history[-1]
     known = math.isfinite(best.val_accuracy)
-    told = f"After {len(history)} epochs training accuracy is {_percent(last.accuracy)}"
-    told += f" and validation accuracy {_percent(last.val_accuracy)}." if known else "; validation was not measured."
-    return f"{told} The best epoch is {best.number} with {_percent(best.val_accuracy)}." if known else told
+    text = f"After {len(history)} epochs training accuracy is {_percent(last.accuracy)}"
+    text += f" and validation accuracy {_percent(last.val_accuracy)}." if known else "; validation was not measured."
+    return f"{text} The best epoch is {best.number} with {_percent(best.val_accuracy)}." if known else text
 
 
 def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "ladder") -> str:
@@ -130,8 +130,8 @@ def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "
                 baseline, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), label="always the commonest class"
             )
             figure.legend(loc="outside upper left", fontsize=9)
-        told = "; ".join(f"{score.name} {_percent(score.accuracy)} ({score.interval})" for score in scores)
-        return to_svg(figure, name=name, alt=f"Validation accuracy of every candidate: {told}.")
+        text = "; ".join(f"{score.name} {_percent(score.accuracy)} ({score.interval})" for score in scores)
+        return to_svg(figure, name=name, alt=f"Validation accuracy of every candidate: {text}.")
 
 
 def _candidate(axes: Axes, row: int, score: Score) -> None:
@@ -258,8 +258,8 @@ def curve_svg(curve: LearningCurve, *, name: str = "learning-curve") -> str:
 def describe_learning_curve(curve: LearningCurve) -> str:
     """Return what a person reads off the chart."""
     errors = [f"{point.pictures:,} pictures {100 * point.error:.1f} % ({point.interval})" for point in curve.points]
-    told = "; ".join(errors)
-    return f"Share of validation pictures answered wrong after training on {told}. {sentence(curve)}"
+    text = "; ".join(errors)
+    return f"Share of validation pictures answered wrong after training on {text}. {sentence(curve)}"
 
 
 def _measured(axes: Axes, curve: LearningCurve) -> None:
@@ -311,13 +311,13 @@ def reliability_svg(before: Sequence[Bin], after: Sequence[Bin], *, name: str = 
     """Return share right against confidence, with its 95 % interval after calibration, as an SVG element.
 
     Args:
-        before, after: bins that hold pictures, the least sure first; `before` may be empty.
+        before, after: bins that hold pictures, the least confident first; `before` may be empty.
         name: unique on its page.
     """
     with drawing(name):
         figure, (axes,) = new_figure(4.3, 4.0)
         lowest = max(0.0, min((bin_.low for bin_ in (*before, *after)), default=0.0))
-        axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="as sure as right")
+        axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="perfectly calibrated")
         _marks(axes, before, "before", SECOND, filled=False)
         axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)
         _marks(axes, after, "after", MAIN, filled=True)
@@ -326,7 +326,7 @@ def reliability_svg(before: Sequence[Bin], after: Sequence[Bin], *, name: str = 
         axes.set_xlim(lowest - 0.02, 1.03)
         axes.set_ylim(0, 1.11)
         axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-        axes.set_xlabel("how sure the answers are")
+        axes.set_xlabel("confidence")
         axes.set_ylabel("share of them that is right")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, labelcolor=INK)
         return to_svg(figure, name=name, alt=describe_reliability(before, after))
@@ -337,8 +337,8 @@ def describe_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> str:
     if not after:
         return "There are no answers to compare with the truth."
     pictures = sum(bin_.pictures for bin_ in after)
-    told = f"{pictures:,} answers by how sure they are. Expected calibration error {_error(after)} after calibration"
-    return f"{told}, {_error(before)} before." if before else f"{told}."
+    text = f"{pictures:,} answers by confidence. Expected calibration error {_error(after)} after calibration"
+    return f"{text}, {_error(before)} before." if before else f"{text}."
 
 
 def _error(bins: Sequence[Bin]) -> str:

@@ -122,20 +122,20 @@ def _baseline_sentence(run: RunRecord) -> str:
     most = max(counts.values())
     commonest = [name for name, count in counts.items() if count == most]
     answer = f"always answers {words.visible(commonest[0])}" if len(commonest) == 1 else "always gives the same answer"
-    return f"Whoever {answer} is right on {words.percent(baseline)} of them; a classifier has to beat that."
+    return f"A classifier that {answer} is right on {words.percent(baseline)} of them (the baseline)."
 
 
 def _data_notes(run: RunRecord) -> list[str]:
     left_out, notes = run.left_out, []
     if left_out:
         reasons = Counter(reason or "no reason given" for _, reason in left_out).most_common(5)
-        told = words.joined([f"{count:,} {words.visible(reason)}" for reason, count in reasons])
+        text = words.joined([f"{count:,} {words.visible(reason)}" for reason, count in reasons])
         plural = "s were" if len(left_out) > 1 else " was"
-        notes.append(f"{len(left_out):,} file{plural} left out: {told}. catalog.csv in the run folder names each.")
+        notes.append(f"{len(left_out):,} file{plural} left out: {text}. catalog.csv in the run folder names each.")
     if run.leaks:
-        told = "groups of pictures that look the same stand" if len(run.leaks) > 1 else ""
-        told = told or "group of pictures that look the same stands"
-        notes.append(f"{len(run.leaks):,} {told} in two parts of the split, so the scores below flatter.")
+        text = "groups of pictures that look the same are" if len(run.leaks) > 1 else ""
+        text = text or "group of pictures that look the same is"
+        notes.append(f"{len(run.leaks):,} {text} in two subsets of the split, so the scores are too high.")
     return notes
 
 
@@ -143,10 +143,10 @@ def _grid_note(grid: Sequence[GridRow], classes: int) -> str:
     short = [row for row in grid if len(row.pictures) < COLUMNS]
     notes = [f"{classes - ROWS:,} more classes are not shown."] if classes > ROWS else []
     if grid and not any(row.pictures for row in grid):
-        notes.append("The pictures are no longer where they were when the runs were made, so none can be shown.")
+        notes.append("No pictures are shown: they were moved or changed since the runs were made.")
     elif short:
-        told = words.joined([words.visible(row.label) for row in short])
-        notes.append(f"Of {told} fewer than {COLUMNS} could be found unchanged.")
+        text = words.joined([words.visible(row.label) for row in short])
+        notes.append(f"Fewer than {COLUMNS} unchanged pictures were found of {text}.")
     return " ".join(notes)
 
 
@@ -163,8 +163,8 @@ def _split_notes(ladder: Ladder, split: Sequence[Placed]) -> list[str]:
     notes = [f"Warning: {unmeasured}."] if unmeasured else []
     if len({run.digest for run in ladder.candidates}) > 1:
         notes.append(
-            "These runs did not use one and the same split. Gains are taken from shared validation pictures only, and "
-            "the choice of the best candidate compares scores on different pictures."
+            "The runs used different splits. Gains are measured on shared validation pictures only, and "
+            "the best candidate was chosen by scores on different pictures."
         )
     return notes
 
@@ -187,8 +187,8 @@ def _versions(candidates: Sequence[RunRecord], names: Sequence[str]) -> list[tup
             name: run.versions[package] for run, name in zip(candidates, names, strict=True) if package in run.versions
         }
         several = {version: [name for name in found if found[name] == version] for version in found.values()}
-        told = [version if len(several) == 1 else f"{version} ({', '.join(own)})" for version, own in several.items()]
-        rows.append((package, "; ".join(told)))
+        text = [version if len(several) == 1 else f"{version} ({', '.join(own)})" for version, own in several.items()]
+        rows.append((package, "; ".join(text)))
     return rows
 
 
@@ -206,7 +206,7 @@ class ClassRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
-    """What is told: runs from the lowest up, what each gains over the one below, and which was chosen."""
+    """Runs in the order of the ladder, what each gains over the one before, and which was chosen."""
 
     candidates: tuple[RunRecord, ...]
     gains: tuple[Gain | None, ...]  # None for the first and where nothing can be compared
@@ -217,7 +217,7 @@ def summary(ladder: Ladder, name: str) -> list[str]:
     """Return the sentences at the top: which candidate is best, how good, and against what."""
     chosen = ladder.chosen
     if chosen is None or chosen.validation is None:
-        return ["None of these runs was measured on validation, so none of them can be chosen."]
+        return ["None of these runs was measured on validation, so none can be chosen."]
     score = chosen.validation
     count = len(ladder.candidates)
     lead = (
@@ -225,20 +225,20 @@ def summary(ladder: Ladder, name: str) -> list[str]:
         if count > 1
         else f"{name} was measured on validation"
     )
-    told = [
+    sentences = [
         f"{lead}: right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} "
         f"(95{words.NBSP}% interval {words.between(score.interval)})."
     ]
     if chosen.test is not None:
-        told.append(
-            f"On the test part it is right on {words.percent(chosen.test.accuracy)} of "
+        sentences.append(
+            f"On the test set it is right on {words.percent(chosen.test.accuracy)} of "
             f"{words.pictures(chosen.test.pictures)} ({words.between(chosen.test.interval)})."
         )
     if score.baseline is not None:
-        told.append(f"Always giving the commonest answer would score {words.percent(score.baseline)} on validation.")
+        sentences.append(f"The baseline, always the commonest class, is right on {words.percent(score.baseline)}.")
         if score.interval[0] <= score.baseline:
-            told.append("Its interval reaches down to that, so it may have learnt nothing.")
-    return told
+            sentences.append("The interval includes the baseline, so it may have learnt nothing.")
+    return sentences
 
 
 def choice_sentence(ladder: Ladder, names: Sequence[str], chosen_name: str) -> str:
@@ -251,14 +251,14 @@ def choice_sentence(ladder: Ladder, names: Sequence[str], chosen_name: str) -> s
         if run is not ladder.chosen and run.validation is not None
     ]
     if not others:
-        return f"{chosen_name} is the only candidate measured on validation, so there was nothing to choose from."
+        return f"{chosen_name} is the only candidate measured on validation."
     run, name = max(others, key=lambda pair: pair[0].validation.accuracy if pair[0].validation else 0.0)
     gain = compare([answer.answered for answer in run.answers], [answer.answered for answer in ladder.chosen.answers])
-    told = f"{chosen_name} has the highest validation accuracy and was chosen for that alone."
+    text = f"{chosen_name} was chosen: it has the highest validation accuracy."
     if gain is not None and gain.verdict == TIE:
-        told += f" Between it and the next best, {name}, the paired test sees a tie ({words.chance(gain.p_value)})."
-        told = f"{told} {words.settling_sentence(gain)}".rstrip()
-    return told
+        text += f" It ties with the next best, {name}, in the paired test ({words.chance(gain.p_value)})."
+        text = f"{text} {words.settling_sentence(gain)}".rstrip()
+    return text
 
 
 def test_sentences(ladder: Ladder) -> list[str]:
@@ -268,27 +268,30 @@ def test_sentences(ladder: Ladder) -> list[str]:
         return ["Without a chosen candidate there is no test score."]
     if chosen.test is None:
         command = shlex.join(["pawsight", "evaluate", str(chosen.folder), "--test"])
-        told = [f"There is no test score: the run holds none. Once all is decided, this measures it: {command}"]
-        return [*told, *([_looks_sentence(chosen)] if chosen.looks_at_test else [])]
+        sentences = [f"There is no test score yet. Measure it when all choices are made: {command}"]
+        return [*sentences, *([_looks_sentence(chosen)] if chosen.looks_at_test else [])]
     score = chosen.test
-    told = [
-        f"On {words.pictures(score.pictures)} that it was neither trained on nor chosen by, it is right on "
+    sentences = [
+        f"On {words.pictures(score.pictures)} that were used neither to train nor to choose it, it is right on "
         f"{words.percent(score.accuracy)} (95{words.NBSP}% interval {words.between(score.interval)})."
     ]
     if score.baseline is not None:
-        told.append(f"Always giving the commonest answer would score {words.percent(score.baseline)} there.")
+        sentences.append(f"The baseline, always the commonest class, is right on {words.percent(score.baseline)}.")
     if len(ladder.candidates) > 1:
-        told.append("This is the score to quote: the validation score of the best of several flatters a little.")
+        sentences.append("Quote this score: the validation score of the best of several is slightly too high.")
     if any(run.test is not None for run in ladder.candidates if run is not chosen):
-        told.append("Test scores of the other candidates are left out on purpose.")
-    return [*told, _looks_sentence(chosen)]
+        sentences.append("Test scores of the other candidates are not shown, so that they cannot influence the choice.")
+    return [*sentences, _looks_sentence(chosen)]
 
 
 def _looks_sentence(chosen: RunRecord) -> str:
     if not chosen.looks_at_test:
-        return "Nobody has looked at the test part of this run again since."
+        return "It was not measured on the test set again since."
     times = "once" if chosen.looks_at_test == 1 else f"{chosen.looks_at_test:,} times"
-    return f"The test part of this run was also looked at {times} by pawsight evaluate or compare."
+    return (
+        f"Later pawsight evaluate or compare measured it on the test set {times}; if that influenced a choice, the "
+        "score is biased."
+    )
 
 
 def confusion(run: RunRecord | None) -> str:
@@ -322,9 +325,9 @@ def class_rows(run: RunRecord | None) -> list[ClassRow]:
 
 def _class_row(scores: ClassScores, ends: Sequence[Interval | None]) -> ClassRow:
     shares = (scores.precision, scores.recall, scores.f1)
-    told = ["unknown" if share is None else f"{share:.3f}" for share in shares]
+    text = ["unknown" if share is None else f"{share:.3f}" for share in shares]
     between = [f"{end.low:.3f} to {end.high:.3f}" if end is not None else "" for end in ends] or ["", "", ""]
-    figures = tuple(zip(told, between, strict=True))
+    figures = tuple(zip(text, between, strict=True))
     return ClassRow(scores.name, words.whole(scores.pictures), figures)
 
 
@@ -348,8 +351,10 @@ def _wilson(right: int, pictures: int) -> Interval | None:
 def mistakes_note(run: RunRecord | None, wrong: int, shown: int) -> str:
     """Return how often the chosen candidate was wrong and which mistakes are shown."""
     if run is None or not run.answers:
-        return "The run holds no answers to single pictures, so its mistakes cannot be shown."
+        return "The run keeps no answers to single pictures, so no mistakes can be shown."
     if not wrong:
-        return f"It made no mistake on {words.pictures(len(run.answers))} of the validation part."
-    told = f"It was wrong on {wrong:,} of {words.pictures(len(run.answers))} of the validation part."
-    return f"{told} These are the {shown} it was surest of." if shown < wrong else f"{told} The surest comes first."
+        return f"It made no mistake on {words.pictures(len(run.answers))} of validation."
+    text = f"It was wrong on {wrong:,} of {words.pictures(len(run.answers))} of validation."
+    return (
+        f"{text} The {shown} most confident are shown." if shown < wrong else f"{text} The most confident comes first."
+    )

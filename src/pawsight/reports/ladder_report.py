@@ -114,7 +114,7 @@ def build_report(
     return report
 
 
-def told_about(runs: Sequence[Path]) -> Path | None:
+def report_subject(runs: Sequence[Path]) -> Path | None:
     """Return the run whose trust a report tells about: the chosen one, else the only one; None where there is none.
 
     Raises:

@@ -135,10 +135,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """One picture, or several to be compared, with what is to be said of them."""
+    """One picture, or several to be compared, with a caption."""
 
     sides: tuple[Side, ...]
-    told: str = ""
+    text: str = ""
 
     @property
     def is_there(self) -> bool:
@@ -160,9 +160,9 @@ class Gallery:
             return Side(path, "", "", MISSING)
         return Side(path, known.label, known.part, show(self.root, path, known.sha256) or MISSING)
 
-    def exhibit(self, paths: Iterable[str], told: str = "") -> Exhibit:
+    def exhibit(self, paths: Iterable[str], text: str = "") -> Exhibit:
         """Return pictures side by side."""
-        return Exhibit(tuple(self.side(path) for path in paths), told)
+        return Exhibit(tuple(self.side(path) for path in paths), text)
 
     def apart(self, group: Sequence[str]) -> tuple[str, str] | None:
         """Return two pictures of a group that lie in different parts, the one to learn from first."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Each colour is unlike the others in every digit group, since the SVG is searched for it.
 INK, MUTED, GRID, PAPER = "#22262b", "#666d75", "#dfe2e6", "#fffffe"
-MAIN, SECOND = "#1d6aa5", "#b3560e"  # blue and orange: told apart with any colour sight; line styles differ too
+MAIN, SECOND = "#1d6aa5", "#b3560e"  # blue and orange: distinct with any colour vision; line styles differ too
 _NAMES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", MAIN: "main", SECOND: "second"}
 _DARK = {"ink": "#e4e6e9", "muted": "#9aa2ab", "grid": "#333a42", "paper": "#15181c", "main": "#74b6ea"}
 _DARK |= {"second": "#eaa35f"}

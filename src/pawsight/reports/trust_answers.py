@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pawsight.classifier.temperature import with_temperature
 from pawsight.classifier.trust import Guard, Promise
 from pawsight.core.errors import PawsightError
@@ -17,8 +19,8 @@ from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
 from pawsight.reports.run_record import AnswerTable, Calibration, Ends, RunRecord, Scores
 
-Spoken = Callable[[float], str]  # how a figure is told
-NOT_CALIBRATED = "The run does not say how its probabilities were calibrated; it was made by an earlier Pawsight."
+Format = Callable[[float], str]  # writes a figure
+NOT_CALIBRATED = "The run does not record how it was calibrated: an earlier version of Pawsight made it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,9 @@ class AnswersView:
     calibration: str
     changed: tuple[Changed, ...]
     reliability_svg: str
-    promise: tuple[str, ...]
-    guard: str
-    seen: tuple[Seen, ...]  # how many strange pictures the guard noticed
+    guarantee: tuple[str, ...]
+    detector: str
+    seen: tuple[Seen, ...]  # how many out-of-distribution pictures the detector noticed
 
 
 def _as_share(value: float) -> str:
@@ -70,12 +72,12 @@ def _four(value: float) -> str:
     return f"{value:.4f}"
 
 
-_MEASURES: Mapping[str, tuple[str, str, Spoken]] = {
+_MEASURES: Mapping[str, tuple[str, str, Format]] = {
     "log_loss": ("Log loss", "nats; the lower the better", _three),
-    "roc_auc": ("ROC AUC", "a picture of a class ranks above one of another", _four),
+    "roc_auc": ("ROC AUC", "chance that a picture of the class ranks above another", _four),
     "macro_f1": ("Macro F1", "mean F1 of the classes", _three),
-    "brier": ("Brier score", "squared distance from the truth, 0 to 2", _four),
-    "ece": ("Calibration error", "how far sureness and being right lie apart", _as_share),
+    "brier": ("Brier score", "squared error of the probabilities, 0 to 2", _four),
+    "ece": ("Calibration error", "difference between confidence and accuracy", _as_share),
 }
 
 
@@ -90,8 +92,8 @@ def answers_view(run: RunRecord) -> AnswersView:
         calibration=_calibration_sentence(run.calibration),
         changed=tuple(_changed(run, table)),
         reliability_svg=reliability_svg(before, after) if after and run.calibration is not None else "",
-        promise=tuple(promise_sentences(run, _table(run, "test"))),
-        guard=guard_sentence(detector) if detector is not None else "",
+        guarantee=tuple(guarantee_sentences(run, _table(run, "test"))),
+        detector=detector_sentence(detector) if detector is not None else "",
         seen=tuple(seen_rows(detector)) if detector is not None else (),
     )
 
@@ -140,10 +142,10 @@ def _scores(run: RunRecord) -> list[Measure]:
     parts = run.validation, run.test
     if parts == (None, None):
         return []
-    told = [_accuracy(score) for score in parts]
-    rows = [Measure("Accuracy", "share answered right", *told[0], *told[1])]
-    for key, (name, meaning, spoken) in _MEASURES.items():
-        cells = [_figure(score, key, spoken) for score in parts]
+    text = [_accuracy(score) for score in parts]
+    rows = [Measure("Accuracy", "share answered right", *text[0], *text[1])]
+    for key, (name, meaning, written) in _MEASURES.items():
+        cells = [_figure(score, key, written) for score in parts]
         if any(figure for figure, _ in cells):
             rows.append(Measure(name, meaning, *cells[0], *cells[1]))
     return rows
@@ -153,18 +155,18 @@ def _accuracy(score: Scores | None) -> tuple[str, str]:
     return ("", "") if score is None else (words.percent(score.accuracy), words.between(score.interval))
 
 
-def _figure(score: Scores | None, key: str, spoken: Spoken) -> tuple[str, str]:
+def _figure(score: Scores | None, key: str, written: Format) -> tuple[str, str]:
     figure = score.figures.get(key) if score is not None else None
     if score is None or figure is None:
         return "", ""
     unknown = "interval unknown" if score.has_intervals else ""
-    return spoken(figure.value), _ends(figure.interval, spoken) or unknown
+    return written(figure.value), _ends(figure.interval, written) or unknown
 
 
-def _ends(interval: Ends | None, spoken: Spoken) -> str:
+def _ends(interval: Ends | None, written: Format) -> str:
     if interval is None:
         return ""
-    low, high = map(spoken, interval)
+    low, high = map(written, interval)
     return f"{low.removesuffix(words.NBSP + '%')} to {high}"
 
 
@@ -173,15 +175,15 @@ def _calibration_sentence(calibration: Calibration | None) -> str:
         return NOT_CALIBRATED
     temperature = calibration.temperature
     if not calibration.pictures:
-        return "There are no answers that were not fitted to, so the probabilities stand as they came out of training."
+        return "No held-out answers were available, so the probabilities are not calibrated."
     source = f"{words.whole(calibration.pictures)} {words.visible(calibration.fitted_on or 'answers')}"
     if temperature == 1:
-        return f"The temperature is 1, from {source}: the probabilities stand as they came out of training."
-    change = "flattens them: they were surer than they were right" if temperature > 1 else ""
-    change = change or "sharpens them: they were less sure than they were right"
+        return f"The temperature is 1, fitted on {source}: the probabilities needed no change."
+    change = "lowers confidence: the classifier was overconfident" if temperature > 1 else ""
+    change = change or "raises confidence: the classifier was underconfident"
     return (
         f"A temperature of {temperature:.2f}, fitted on {source}, divides the logarithms of the probabilities. "
-        f"It {change}. No answer changes, only how sure it is."
+        f"It {change}. Answers do not change, only their probabilities."
     )
 
 
@@ -196,15 +198,15 @@ def _changed(run: RunRecord, table: AnswerTable | None) -> list[Changed]:
         ends_before = intervals(table.true, with_temperature(table.probabilities, 1 / temperature)).as_lists()
     rows = []
     for key, (before, after) in run.calibration.changes.items():
-        name, _, spoken = _MEASURES[key]
+        name, _, written = _MEASURES[key]
         low_high, figure = ends_before.get(key), figures.get(key)
         rows.append(
             Changed(
                 name=name,
-                before=spoken(before),
-                before_interval=_ends((low_high[0], low_high[1]) if low_high is not None else None, spoken),
-                after=spoken(after),
-                after_interval=_ends(figure.interval if figure is not None else None, spoken),
+                before=written(before),
+                before_interval=_ends((low_high[0], low_high[1]) if low_high is not None else None, written),
+                after=written(after),
+                after_interval=_ends(figure.interval if figure is not None else None, written),
             )
         )
     return rows
@@ -221,8 +223,8 @@ class Seen:
     interval: str
 
 
-def promise_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[str]:
-    """Yield what was guaranteed in plain sentences, and whether the test part bears it out.
+def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[str]:
+    """Yield what was guaranteed in plain sentences, and whether the test set confirms it.
 
     Args:
         run: the run.
@@ -230,10 +232,10 @@ def promise_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[str]
     """
     asked, promise = run.selective.max_error, run.selective.guarantee
     if asked is None:
-        yield f"No promise was asked for, so every picture is answered. This asks for one: {_asking(run)}"
+        yield f"Every picture is answered: no risk guarantee was requested. To request one: {_asking(run)}"
     elif promise is None:
-        why = words.visible(run.selective.reason or "The run does not say why.")
-        yield f"A promise of at most {_share(asked)} of wrong answers was asked for and could not be made. {why}"
+        why = words.visible(run.selective.reason or "The run does not record why.")
+        yield f"A guarantee of at most {_share(asked)} wrong answers was requested and could not be given. {why}"
     else:
         yield _promised(promise)
         yield _kept_on_validation(promise)
@@ -241,12 +243,13 @@ def promise_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[str]
             yield from _kept_on_test(promise, test)
 
 
-def guard_sentence(guard: Guard) -> str:
+def detector_sentence(guard: Guard) -> str:
     """Return what the out-of-distribution detector is for and how often it is wrong."""
     return (
-        "A second guard says “unlike anything seen” where a picture lies far from all that was learnt. It is set on "
-        f"{words.whole(guard.pictures)} validation pictures so that at most {_share(guard.false_alarms)} of pictures "
-        "like those are turned away by mistake. What it noticed of pictures that are neither class:"
+        "The out-of-distribution detector says “unlike anything seen” for a picture far from the training pictures. "
+        f"Its threshold is set on {words.whole(guard.pictures)} validation pictures so that at most "
+        f"{_share(guard.false_alarms)} of such pictures are rejected by mistake. Of pictures of other things it "
+        "noticed:"
     )
 
 
@@ -265,18 +268,15 @@ def _asking(run: RunRecord) -> str:
 
 def _promised(promise: Promise) -> str:
     return (
-        f"Promised: of the pictures that it answers, at most {_share(promise.max_error)} are wrong"
-        f", with {100 * promise.confidence:.0f}{words.NBSP}% confidence, as long as they are like those of validation."
+        f"Risk guarantee: of the pictures that it answers, at most {_share(promise.max_error)} are wrong, with "
+        f"{100 * promise.confidence:.0f}{words.NBSP}% confidence, provided they are like the validation pictures."
     )
 
 
 def _kept_on_validation(promise: Promise) -> str:
-    how = (
-        f"It keeps that by answering only where it is at least {_share(promise.threshold)} sure and saying “unsure” "
-        "elsewhere"
-    )
+    how = f"It answers where its confidence is at least {_share(promise.threshold)} and says “unsure” elsewhere"
     if promise.threshold == 0:
-        how = "For that it need not leave any picture unanswered"
+        how = "It answers every picture"
     return (
         f"{how}: on validation it answers {words.whole(promise.answered)} of {words.whole(promise.pictures)} "
         f"({words.percent(promise.coverage)}, 95{words.NBSP}% interval {words.between(promise.coverage_interval)}) "
@@ -285,14 +285,15 @@ def _kept_on_validation(promise: Promise) -> str:
 
 
 def _kept_on_test(promise: Promise, test: AnswerTable) -> Iterator[str]:
-    said = test.probabilities.max(axis=1) >= promise.threshold - 5e-7  # predictions.csv holds six digits
-    answered, pictures = int(said.sum()), len(said)
-    wrong = sum(not answer.is_right for answer, is_said in zip(test.answered, said.tolist(), strict=True) if is_said)
+    is_answered = test.probabilities.max(axis=1) >= promise.threshold - 5e-7  # predictions.csv holds six digits
+    answered, pictures = int(is_answered.sum()), len(is_answered)
+    right = np.array([answer.is_right for answer in test.answered], dtype=bool)
+    wrong = int((is_answered & ~right).sum())
     if answered:
         ends = words.between(wilson(wrong, answered).as_list())
         yield (
-            f"On the test part, the guard aside, it would answer {answered:,} of {pictures:,} and be wrong on "
-            f"{wrong:,} of those ({words.percent(wrong / answered)}, 95{words.NBSP}% interval {ends})."
+            f"On the test set, without the out-of-distribution detector, it would answer {answered:,} of {pictures:,} "
+            f"and be wrong on {wrong:,} of those ({words.percent(wrong / answered)}, 95{words.NBSP}% interval {ends})."
         )
 
 

@@ -29,7 +29,7 @@ class Problem:
     explained: Explained
     severity: str
     count: int
-    told: tuple[str, ...]  # what is said of classes
+    text: tuple[str, ...]  # about classes
     exhibits: tuple[Exhibit, ...]
 
 
@@ -39,11 +39,11 @@ class AuditView:
 
     summary: str
     problems: tuple[Problem, ...]  # the gravest first
-    straddling: str
+    leaks: str
     pairs: tuple[Exhibit, ...]  # on both sides of the split
-    closest: tuple[Exhibit, ...]  # the most alike of what was told apart, where nothing straddles
-    disputed: str
-    disputes: tuple[Exhibit, ...]
+    closest: tuple[Exhibit, ...]  # the most alike pictures across subsets, where none look the same
+    conflicts: str
+    conflicting: tuple[Exhibit, ...]
     is_kept: bool  # the findings stand in the run's audit.csv
     command: str  # shows all of it
 
@@ -58,16 +58,16 @@ def audit_view(run: RunRecord, gallery: Gallery, suspects: KeptSuspects | None) 
     """
     findings, groups = run.findings, leaks(run)
     pairs = [gallery.exhibit(pair) for group in groups[:PAIRS] if (pair := gallery.apart(group)) is not None]
-    disputes = _disputes(findings or ())
+    conflicts = _conflicts(findings or ())
     closest = suspects.across[:CLOSEST] if suspects is not None and not groups else ()
     return AuditView(
         summary=_summary(findings),
         problems=tuple(_problems(findings or (), gallery)),
-        straddling=_straddling_sentence(run, groups, gallery, len(pairs)),
+        leaks=_leaks_sentence(run, groups, gallery, len(pairs)),
         pairs=tuple(pairs),
         closest=tuple(gallery.exhibit(pair.paths, _alike(pair.similarity)) for pair in closest),
-        disputed=_disputed_sentence(findings, len(disputes)),
-        disputes=tuple(gallery.exhibit(pair) for pair in disputes[:PAIRS]),
+        conflicts=_conflicts_sentence(findings, len(conflicts)),
+        conflicting=tuple(gallery.exhibit(pair) for pair in conflicts[:PAIRS]),
         is_kept=findings is not None,
         command=shlex.join(["pawsight", "inspect", str(run.root or "DATA"), "--report"]),
     )
@@ -88,7 +88,7 @@ def audit_json(run: RunRecord) -> dict[str, Any] | None:
         "findings": len(findings),
         "problems": {name: {"severity": severities[name], "count": count} for name, count in counted.items()},
         "straddling": [list(group) for group in groups],
-        "disputed": [list(pair) for pair in _disputes(findings)],
+        "disputed": [list(pair) for pair in _conflicts(findings)],
     }
 
 
@@ -99,15 +99,15 @@ def leaks(run: RunRecord) -> list[tuple[str, ...]]:
 
 def _summary(findings: Sequence[Finding] | None) -> str:
     if findings is None:
-        return "This run was made by a Pawsight that did not keep what its audit found."
+        return "The run does not keep its findings: an earlier version of Pawsight made it."
     if not findings:
         return "The audit found nothing wrong."
-    told = by_severity(findings)
+    text = by_severity(findings)
     if len(findings) == 1:
-        return f"The audit has one finding, {told.removeprefix('1 ')}."
+        return f"The audit has one finding, {text.removeprefix('1 ')}."
     if len({finding.severity for finding in findings}) == 1:
         return f"The audit has {len(findings):,} findings, all of {findings[0].severity} severity."
-    return f"The audit has {len(findings):,} findings: {told}."
+    return f"The audit has {len(findings):,} findings: {text}."
 
 
 def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[Problem]:
@@ -116,12 +116,12 @@ def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[Problem]:
         own = list(group)
         exhibits = [] if name in _SIDES or pictured == _PICTURED else _exhibits(own, gallery)
         pictured += bool(exhibits)
-        told = [
+        text = [
             ": ".join(filter(None, (words.visible(finding.path), figure(finding))))
             for finding in own
             if finding.path not in gallery.placed
         ]
-        rows.append(Problem(EXPLAINED[name], own[0].severity, len(own), tuple(told[:_EACH]), tuple(exhibits)))
+        rows.append(Problem(EXPLAINED[name], own[0].severity, len(own), tuple(text[:_EACH]), tuple(exhibits)))
     return rows
 
 
@@ -139,19 +139,19 @@ def _exhibits(findings: Sequence[Finding], gallery: Gallery) -> list[Exhibit]:
     return found
 
 
-def _straddling_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Gallery, shown: int) -> str:
+def _leaks_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Gallery, shown: int) -> str:
     if run.leaks is None:
-        return "Whether pictures of two parts look the same is not recorded."
+        return "The run does not record whether pictures of two subsets look the same."
     how = f"equal bytes, or perceptual hashes at most {NEAR_BITS} of 64 bits apart"
     if not groups:
-        return f"No picture looks the same as one in another part of the split ({how})."
+        return f"No picture looks the same as one in another subset ({how})."
     pictures = words.pictures(sum(map(len, groups)))
     across = Counter(_across(group, gallery) for group in groups)
-    told = words.joined([f"{count:,} across {parts}" for parts, count in across.most_common() if parts])
+    text = words.joined([f"{count:,} across {parts}" for parts, count in across.most_common() if parts])
     noun = "group of pictures looks" if len(groups) == 1 else "groups of pictures look"
-    first = f"{len(groups):,} {noun} the same and {'stands' if len(groups) == 1 else 'stand'} in two parts of the split"
+    first = f"{len(groups):,} {noun} the same and {'is' if len(groups) == 1 else 'are'} in two subsets of the split"
     rest = f" The first {shown} are shown." if 0 < shown < len(groups) else ""
-    return f"{first}: {pictures}{', ' + told if told else ''} ({how}). What was learnt is examined again.{rest}"
+    return f"{first}: {pictures}{', ' + text if text else ''} ({how}). They make the scores too high.{rest}"
 
 
 def _across(group: Sequence[str], gallery: Gallery) -> str:
@@ -159,14 +159,14 @@ def _across(group: Sequence[str], gallery: Gallery) -> str:
     return words.joined([part for part in ("train", "validation", "test") if part in parts])
 
 
-def _disputes(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+def _conflicts(findings: Sequence[Finding]) -> list[tuple[str, str]]:
     """Return the pairs of pictures that look the same under two labels, each once."""
-    told = [finding for finding in findings if finding.problem in ("two-labels", "near-two-labels")]
-    pairs = {tuple(sorted((finding.path, str(finding.value)))): (finding.path, str(finding.value)) for finding in told}
+    text = [finding for finding in findings if finding.problem in ("two-labels", "near-two-labels")]
+    pairs = {tuple(sorted((finding.path, str(finding.value)))): (finding.path, str(finding.value)) for finding in text}
     return list(pairs.values())
 
 
-def _disputed_sentence(findings: Sequence[Finding] | None, pairs: int) -> str:
+def _conflicts_sentence(findings: Sequence[Finding] | None, pairs: int) -> str:
     if findings is None:
         return ""
     if not pairs:

@@ -27,7 +27,7 @@ from pawsight.reports.trust_answers import AnswersView, answers_view, calibratio
 from pawsight.reports.trust_audit import AuditView, audit_json, audit_view
 
 SLICES, SUSPECTS, LEARNING_CURVE = "slices", "suspects", "learning_curve"
-NOT_COMPUTED = "This was not computed for this run."
+NOT_COMPUTED = "Not computed for this run."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def commands_for(run: RunRecord) -> dict[str, str]:
 _SUSPECTS = 12  # shown
 _SLICES = 24  # rows of the table
 _NAMED, _EACH = 3, 4  # worst slices with pictures, and pictures of each
-_SPOKEN = {"format": "format {}", "folder": "folder {}"}
+_TITLES = {"format": "format {}", "folder": "folder {}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class SlicesView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveView:
-    """What more data would buy, in words that are not yet escaped."""
+    """The learning curve, in words that are not yet escaped."""
 
     sentence: str
     note: str
@@ -172,14 +172,14 @@ class CurveView:
 
 def suspects_view(run: RunRecord, kept: KeptSuspects, gallery: Gallery) -> SuspectsView:
     """Tell which labels are likely wrong."""
-    told = f"{kept.flagged:,} of {kept.pictures:,} labels of train and validation have more against them than for them"
-    told = f"{told}, by a model that has not learnt them and by the most similar pictures."
+    text = f"{kept.flagged:,} of {kept.pictures:,} labels of train and validation are more likely wrong than right"
+    text = f"{text}, by a model that was not trained on them and by the most similar pictures."
     if kept.left_out:
-        told += f" {words.pictures(kept.left_out).capitalize()} could not be looked at again."
+        text += f" {words.pictures(kept.left_out).capitalize()} could not be read again."
     if not kept.flagged and kept.top:
-        told += " These are the least certain ones."
+        text += " These are the least certain."
     return SuspectsView(
-        sentence=told,
+        sentence=text,
         rows=tuple(_suspect(label, gallery) for label in kept.top[:_SUSPECTS]),
         command=shlex.join(["pawsight", "review", str(run.folder)]),
         gain=patch_sentence(run),
@@ -190,10 +190,10 @@ def patch_sentence(run: RunRecord) -> str:
     """Return what the labels that the run was trained with gained, empty where it was trained with none."""
     gain = run.gain_from_patch
     if gain is None:
-        return "" if not run.is_patched else "What its patch of labels gained is not recorded."
+        return "" if not run.is_patched else "The run does not record what its label patch gained."
     verdict = "no more than chance" if gain.verdict == TIE else gain.verdict
     return (
-        f"It was trained with a patch of labels: {words.signed(gain.points)} points of accuracy against the run it "
+        f"It was trained with a label patch: {words.signed(gain.points)} points of accuracy against the run it "
         f"was decided on (95{words.NBSP}% interval {words.points_between(gain.interval)},"
         f" {words.chance(gain.p_value)}: "
         f"{verdict}), both judged by the corrected labels of {words.pictures(gain.pictures)} of validation."
@@ -215,11 +215,11 @@ def slices_view(kept: KeptSlices, gallery: Gallery) -> SlicesView:
 
 
 def curve_view(kept: KeptCurve) -> CurveView:
-    """Tell what more data would buy."""
+    """Return what the learning curve shows."""
     note = f"Each point is a {words.visible(kept.trained)}, trained on a share of the training part and measured on "
     note += f"{words.pictures(kept.curve.measured_on)} of validation."
     if kept.is_stand_in:
-        note += " It stands in for the run’s own recipe, which may learn otherwise."
+        note += " It stands in for the recipe of the run, which may learn differently."
     if kept.left_out:
         note += f" {words.pictures(kept.left_out).capitalize()} of the run were changed since or are gone."
     return CurveView(
@@ -252,15 +252,15 @@ def _slices_sentence(kept: KeptSlices, tested: int, worse: list[Slice], lowest: 
         names = words.joined([words.visible(slice_name(slice_)) for slice_ in worse[:_NAMED]])
         more = f" and {len(worse) - _NAMED} more" if len(worse) > _NAMED else ""
         return f"Of {where} it is worse beyond chance on: {names}{more} ({test})."
-    told = f"No kind of picture among {where} is worse than the rest beyond chance ({test})."
+    text = f"No kind of picture among {where} is worse than the rest beyond chance ({test})."
     if lowest is not None and lowest.accuracy < 1:
-        told += f" The lowest: {words.visible(slice_name(lowest))}, {words.percent(lowest.accuracy)}."
-    return told
+        text += f" The lowest: {words.visible(slice_name(lowest))}, {words.percent(lowest.accuracy)}."
+    return text
 
 
 def slice_name(slice_: Slice) -> str:
     """Return what a slice is called on a page."""
-    return _SPOKEN.get(slice_.kind, "{}").format(slice_.name)
+    return _TITLES.get(slice_.kind, "{}").format(slice_.name)
 
 
 def _slice_row(slice_: Slice) -> SliceRow:
@@ -277,12 +277,12 @@ def _slice_row(slice_: Slice) -> SliceRow:
 
 def _spot(slice_: Slice, gallery: Gallery) -> WeakSpot:
     name = slice_name(slice_)
-    told = f"{name[:1].upper()}{name[1:]}: right on {slice_.right:,} of {words.pictures(slice_.pictures)}"
+    text = f"{name[:1].upper()}{name[1:]}: right on {slice_.right:,} of {words.pictures(slice_.pictures)}"
     if slice_.difference is not None:
-        told += f", {words.signed(slice_.difference)} points against the rest"
+        text += f", {words.signed(slice_.difference)} points against the rest"
     exhibits = [
         gallery.exhibit([wrong.path], f"answered {wrong.predicted}, {words.certainty(wrong.probability)}")
         for wrong in slice_.worst
     ]
     shown = [exhibit for exhibit in exhibits if exhibit.is_there][:_EACH] or exhibits[:_EACH]
-    return WeakSpot(f"{told}.", tuple(shown))
+    return WeakSpot(f"{text}.", tuple(shown))

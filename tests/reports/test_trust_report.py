@@ -255,7 +255,7 @@ def test_a_kind_of_strange_picture_of_which_there_was_none_is_left_out() -> None
     known = tuple(Caught(kind=kind, pictures=pictures, caught=caught) for kind, pictures, caught in KINDS)
     detector = Guard(threshold=0.6, false_alarms=0.01, pictures=40, components=8, caught=known)
     (seen,) = seen_rows(detector)
-    assert (seen.kind, seen.pictures, seen.caught) == ("noise", "15", "14")
+    assert (seen["kind"], seen["pictures"], seen["caught"]) == ("noise", "15", "14")
 
 
 @pytest.mark.parametrize(
@@ -335,8 +335,8 @@ def test_a_worst_slice_with_no_rest_is_told_without_a_difference(
     view = make_trust(RunRecord.read(run), {}).slices
     assert view is not None
     (spot,) = view.spots
-    assert spot.sentence == snapshot
-    assert len(spot.exhibits) == 1
+    assert spot["sentence"] == snapshot
+    assert len(spot["exhibits"]) == 1
 
 
 def test_a_figure_that_is_none_stays_text_and_a_curve_of_one_point_is_none(whole: Path, tmp_path: Path) -> None:

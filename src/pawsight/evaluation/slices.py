@@ -24,6 +24,15 @@ LEAST_TESTED = 10  # pictures: with fewer, even none right would prove nothing a
 MOST_SHOWN = 12  # wrong pictures named for each slice
 LIKE_THE_REST, NOT_TESTED = "like the rest", "too few to test"
 Mask = NDArray[np.bool_]
+_FOLDERS = (2, 50)  # fewest and most folders that make slices: one says nothing, hundreds say too little each
+_SHARE = 5  # a fifth stands in for a trait that too few pictures have
+_STAND_INS: Mapping[str, tuple[str, Callable[[Facts], float]]] = {
+    # trait -> the name of the extreme fifth, and a figure that is lowest there
+    "tiny": ("smallest fifth", lambda facts: float(facts.width * facts.height)),
+    "dark": ("darkest fifth", lambda facts: facts.looks.brightness),
+    "bright": ("brightest fifth", lambda facts: -facts.looks.brightness),
+    "blurry": ("least sharp fifth", lambda facts: facts.looks.sharpness),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +158,6 @@ def _with_verdict(measured: Slice, p_holm: float) -> Slice:
     differs = p_holm < SIGNIFICANCE and measured.difference
     verdict = LIKE_THE_REST if not differs else WORSE if measured.difference and measured.difference < 0 else BETTER
     return replace(measured, p_holm=p_holm, verdict=verdict)
-
-
-_FOLDERS = (2, 50)  # fewest and most folders that make slices: one says nothing, hundreds say too little each
-_SHARE = 5  # a fifth stands in for a trait that too few pictures have
-_STAND_INS: Mapping[str, tuple[str, Callable[[Facts], float]]] = {
-    # trait -> the name of the extreme fifth, and a figure that is lowest there
-    "tiny": ("smallest fifth", lambda facts: float(facts.width * facts.height)),
-    "dark": ("darkest fifth", lambda facts: facts.looks.brightness),
-    "bright": ("brightest fifth", lambda facts: -facts.looks.brightness),
-    "blurry": ("least sharp fifth", lambda facts: facts.looks.sharpness),
-}
 
 
 def slice_members(names: Sequence[str], labels: Sequence[str], facts: Sequence[Facts]) -> dict[SliceKey, Mask]:

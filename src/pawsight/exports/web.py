@@ -129,6 +129,4 @@ def _validation(run: Path | None) -> dict[str, Any] | None:
     scores = None
     with suppress(WrongUsage):
         scores = RunRecord.read(run).validation if run is not None else None
-    if scores is None:
-        return None
-    return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": list(scores.interval)}
+    return scores.headline() if scores is not None else None

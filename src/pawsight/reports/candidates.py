@@ -12,19 +12,9 @@ from pawsight.core.history import best_epoch
 from pawsight.evaluation.comparison import Gain
 from pawsight.reports import words
 from pawsight.reports.charts import Guessing, accuracy_svg, loss_svg
-from pawsight.reports.run_record import RunRecord
+from pawsight.reports.run_record import LayerRecord, RunRecord
 
 _NAMES = {"f32": "float32", "bf16": "bfloat16"}
-
-
-@dataclass(frozen=True, slots=True)
-class LayerRow:
-    """One layer of a network."""
-
-    name: str
-    type: str
-    output: str
-    parameters: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +37,7 @@ class CandidateView:
     seconds_per_epoch: str
     seconds: str
     facts: tuple[tuple[str, str], ...]
-    layers: tuple[LayerRow, ...]
+    layers: tuple[LayerRecord, ...]
     notes: tuple[str, ...]
     curve: str  # the sentence about the curves; empty without epochs
     accuracy_svg: str
@@ -136,9 +126,7 @@ def _view(
         seconds_per_epoch=_per_epoch(run),
         seconds=words.duration(run.seconds),
         facts=tuple(_facts(run)),
-        layers=tuple(
-            LayerRow(layer.name, layer.type, layer.output, words.whole(layer.parameters)) for layer in run.layers
-        ),
+        layers=run.layers,
         notes=_notes(run),
         curve=_curve_sentence(run),
         accuracy_svg=accuracy,

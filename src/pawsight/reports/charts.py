@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _MARKED = 40  # epochs up to which each has a mark
 _STEEP = 8  # times ln C: a loss above it would press all others flat, so the axis becomes logarithmic
 _NAME_LETTERS = 22
+_STEPS = 60  # of each line
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +235,6 @@ def _percent_axis(axes: Axes, which: str) -> None:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %" if math.isfinite(value) else "unknown"
-
-
-_STEPS = 60  # of each line
 
 
 def curve_svg(curve: LearningCurve, *, name: str = "learning-curve") -> str:

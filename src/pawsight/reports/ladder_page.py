@@ -27,6 +27,8 @@ from pawsight.reports.pictures import (
 from pawsight.reports.run_record import SUBSETS, ClassScores, Placed, RunRecord
 from pawsight.reports.trust_page import TrustPage
 
+_COMMONEST = 8  # confusions named in the table
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -63,6 +65,24 @@ class Page:
     digests: tuple[tuple[str, str], ...]
     again: str
     trust: TrustPage | None = None  # of the chosen run, or the only one
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class, as text."""
+
+    name: str
+    pictures: str
+    figures: tuple[tuple[str, str], ...]  # precision, recall and F1, each with its 95 % interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Runs in the order of the ladder, what each gains over the one before, and which was chosen."""
+
+    candidates: tuple[RunRecord, ...]
+    gains: tuple[Gain | None, ...]  # None for the first and where nothing can be compared
+    chosen: RunRecord | None  # None where no run was measured on validation
 
 
 def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, str], trust: TrustPage | None) -> Page:
@@ -190,27 +210,6 @@ def _versions(candidates: Sequence[RunRecord], names: Sequence[str]) -> list[tup
         text = [version if len(several) == 1 else f"{version} ({', '.join(own)})" for version, own in several.items()]
         rows.append((package, "; ".join(text)))
     return rows
-
-
-_COMMONEST = 8  # confusions named in the table
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRow:
-    """One class, as text."""
-
-    name: str
-    pictures: str
-    figures: tuple[tuple[str, str], ...]  # precision, recall and F1, each with its 95 % interval
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ladder:
-    """Runs in the order of the ladder, what each gains over the one before, and which was chosen."""
-
-    candidates: tuple[RunRecord, ...]
-    gains: tuple[Gain | None, ...]  # None for the first and where nothing can be compared
-    chosen: RunRecord | None  # None where no run was measured on validation
 
 
 def summary(ladder: Ladder, name: str) -> list[str]:

@@ -90,6 +90,10 @@ class Scores:
     classes: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer; empty where it does not fit the classes
 
+    def headline(self) -> dict[str, Any]:
+        """Return pictures, accuracy and its interval as plain JSON values, as web pages show them."""
+        return {"pictures": self.pictures, "accuracy": self.accuracy, "interval": list(self.interval)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pawsight.reports.words import visible
+from pawsight.reports.words import visible, whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -156,5 +156,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters["visible"] = visible
+    made.filters |= {"visible": visible, "whole": whole}
     return made

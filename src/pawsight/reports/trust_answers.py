@@ -19,45 +19,23 @@ from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
 from pawsight.reports.run_record import AnswerTable, Calibration, Ends, RunRecord, Scores
 
+Row = dict[str, str]  # of a table, by column
 Format = Callable[[float], str]  # writes a figure
 NOT_CALIBRATED = "The run does not record how it was calibrated: an earlier version of Pawsight made it."
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One figure of a classifier on two parts."""
-
-    name: str
-    meaning: str
-    validation: str
-    validation_interval: str
-    test: str
-    test_interval: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A figure on validation before and after calibration."""
-
-    name: str
-    before: str
-    before_interval: str
-    after: str
-    after_interval: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswersView:
     """How far the answers hold, in words that are not yet escaped."""
 
-    scores: tuple[Measure, ...]
+    scores: tuple[Row, ...]
     has_test: bool
     calibration: str
-    changed: tuple[Changed, ...]
+    changed: tuple[Row, ...]  # figures on validation before and after calibration
     reliability_svg: str
     guarantee: tuple[str, ...]
     detector: str
-    seen: tuple[Seen, ...]  # how many out-of-distribution pictures the detector noticed
+    seen: tuple[Row, ...]  # how many out-of-distribution pictures the detector noticed
 
 
 def _as_share(value: float) -> str:
@@ -138,16 +116,17 @@ def _bins(calibration: Calibration | None, table: AnswerTable | None) -> tuple[t
     return reliability(table.true, with_temperature(table.probabilities, 1 / temperature)), after
 
 
-def _scores(run: RunRecord) -> list[Measure]:
+def _scores(run: RunRecord) -> list[Row]:
     parts = run.validation, run.test
     if parts == (None, None):
         return []
-    text = [_accuracy(score) for score in parts]
-    rows = [Measure("Accuracy", "share answered right", *text[0], *text[1])]
+    columns = ("name", "meaning", "validation", "validation_interval", "test", "test_interval")
+    accuracies = [_accuracy(score) for score in parts]
+    rows = [dict(zip(columns, ("Accuracy", "share answered right", *accuracies[0], *accuracies[1]), strict=True))]
     for key, (name, meaning, written) in _MEASURES.items():
         cells = [_figure(score, key, written) for score in parts]
         if any(figure for figure, _ in cells):
-            rows.append(Measure(name, meaning, *cells[0], *cells[1]))
+            rows.append(dict(zip(columns, (name, meaning, *cells[0], *cells[1]), strict=True)))
     return rows
 
 
@@ -187,7 +166,7 @@ def _calibration_sentence(calibration: Calibration | None) -> str:
     )
 
 
-def _changed(run: RunRecord, table: AnswerTable | None) -> list[Changed]:
+def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
     """Return the figures on validation before and after, with intervals."""
     if run.calibration is None:
         return []
@@ -201,26 +180,15 @@ def _changed(run: RunRecord, table: AnswerTable | None) -> list[Changed]:
         name, _, written = _MEASURES[key]
         low_high, figure = ends_before.get(key), figures.get(key)
         rows.append(
-            Changed(
-                name=name,
-                before=written(before),
-                before_interval=_ends((low_high[0], low_high[1]) if low_high is not None else None, written),
-                after=written(after),
-                after_interval=_ends(figure.interval if figure is not None else None, written),
-            )
+            {
+                "name": name,
+                "before": written(before),
+                "before_interval": _ends((low_high[0], low_high[1]) if low_high is not None else None, written),
+                "after": written(after),
+                "after_interval": _ends(figure.interval if figure is not None else None, written),
+            }
         )
     return rows
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """How many pictures of one strange kind the guard noticed."""
-
-    kind: str
-    pictures: str
-    caught: str
-    share: str
-    interval: str
 
 
 def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[str]:
@@ -253,13 +221,19 @@ def detector_sentence(guard: Guard) -> str:
     )
 
 
-def seen_rows(guard: Guard) -> Iterator[Seen]:
+def seen_rows(guard: Guard) -> Iterator[Row]:
     """Yield how many pictures of each kind the out-of-distribution detector noticed."""
     for known in guard.caught:
         if known.pictures:
             share, ends = words.percent(known.caught / known.pictures), wilson(known.caught, known.pictures)
             between = words.between(ends.as_list())
-            yield Seen(known.kind, words.whole(known.pictures), words.whole(known.caught), share, between)
+            yield {
+                "kind": known.kind,
+                "pictures": words.whole(known.pictures),
+                "caught": words.whole(known.caught),
+                "share": share,
+                "interval": between,
+            }
 
 
 def _asking(run: RunRecord) -> str:

@@ -15,7 +15,7 @@ from pawsight.evaluation.learning_curve import sentence
 from pawsight.evaluation.slices import Slice
 from pawsight.reports import words
 from pawsight.reports.charts import curve_svg
-from pawsight.reports.pictures import Exhibit, Gallery, gallery_of
+from pawsight.reports.pictures import Gallery, gallery_of
 from pawsight.reports.run_record import (
     KeptCurve,
     KeptSlices,
@@ -27,15 +27,12 @@ from pawsight.reports.trust_answers import AnswersView, answers_view, calibratio
 from pawsight.reports.trust_audit import AuditView, audit_json, audit_view
 
 SLICES, SUSPECTS, LEARNING_CURVE = "slices", "suspects", "learning_curve"
+Row = dict[str, Any]  # of a table, by column
 NOT_COMPUTED = "Not computed for this run."
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """A part that the run does not keep."""
-
-    why: str
-    command: str  # computes it
+_SUSPECTS = 12  # shown
+_SLICES = 24  # rows of the table
+_NAMED, _EACH = 3, 4  # worst slices with pictures, and pictures of each
+_TITLES = {"format": "format {}", "folder": "folder {}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +44,38 @@ class TrustPage:
     suspects: SuspectsView | None
     slices: SlicesView | None
     curve: CurveView | None
-    absent: Mapping[str, Absent]  # of suspects, slices and learning_curve
+    absent: Mapping[str, Row]  # suspects, slices or learning_curve -> why the run does not keep it, command
     gain_from_patch: str  # beside absent suspects; else it stands with them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspectsView:
+    """Likely wrong labels, in words that are not yet escaped."""
+
+    sentence: str
+    rows: tuple[Row, ...]
+    command: str
+    gain: str  # of the patch the run was trained with; empty without one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlicesView:
+    """Kinds of pictures, in words that are not yet escaped."""
+
+    sentence: str
+    rows: tuple[Row, ...]
+    more: int
+    spots: tuple[Row, ...]  # the slices on which the run is worst, with wrong answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveView:
+    """The learning curve, in words that are not yet escaped."""
+
+    sentence: str
+    note: str
+    svg: str
+    points: tuple[tuple[str, str, str], ...]  # pictures, right, interval
 
 
 def make_trust(run: RunRecord, absent: Mapping[str, str]) -> TrustPage:
@@ -68,7 +95,11 @@ def make_trust(run: RunRecord, absent: Mapping[str, str]) -> TrustPage:
         suspects=suspects_view(run, suspects, gallery) if suspects is not None else None,
         slices=slices_view(slices, gallery) if slices is not None else None,
         curve=curve_view(curve) if curve is not None else None,
-        absent={name: Absent(absent.get(name) or NOT_COMPUTED, commands[name]) for name in kept if kept[name] is None},
+        absent={
+            name: {"why": absent.get(name) or NOT_COMPUTED, "command": commands[name]}
+            for name, part in kept.items()
+            if part is None
+        },
         gain_from_patch=patch_sentence(run) if suspects is None else "",
     )
 
@@ -99,75 +130,6 @@ def commands_for(run: RunRecord) -> dict[str, str]:
         SLICES: shlex.join(["pawsight", "evaluate", folder, "--slices"]),
         LEARNING_CURVE: shlex.join(["pawsight", "evaluate", folder, "--learning-curve"]),
     }
-
-
-_SUSPECTS = 12  # shown
-_SLICES = 24  # rows of the table
-_NAMED, _EACH = 3, 4  # worst slices with pictures, and pictures of each
-_TITLES = {"format": "format {}", "folder": "folder {}"}
-
-
-@dataclass(frozen=True, slots=True)
-class SuspectView:
-    """One label that is likely wrong."""
-
-    given: str
-    suggested: str
-    score: str
-    reason: str
-    is_suspect: bool
-    exhibit: Exhibit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuspectsView:
-    """Likely wrong labels, in words that are not yet escaped."""
-
-    sentence: str
-    rows: tuple[SuspectView, ...]
-    command: str
-    gain: str  # of the patch the run was trained with; empty without one
-
-
-@dataclass(frozen=True, slots=True)
-class SliceRow:
-    """One kind of picture in the table."""
-
-    name: str
-    pictures: str
-    accuracy: str
-    interval: str
-    rest: str
-    chance: str  # corrected p, empty where it was not tested
-    verdict: str
-
-
-@dataclass(frozen=True, slots=True)
-class WeakSpot:
-    """A kind of picture on which the run is worst, with wrong answers."""
-
-    sentence: str
-    exhibits: tuple[Exhibit, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlicesView:
-    """Kinds of pictures, in words that are not yet escaped."""
-
-    sentence: str
-    rows: tuple[SliceRow, ...]
-    more: int
-    spots: tuple[WeakSpot, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurveView:
-    """The learning curve, in words that are not yet escaped."""
-
-    sentence: str
-    note: str
-    svg: str
-    points: tuple[tuple[str, str, str], ...]  # pictures, right, interval
 
 
 def suspects_view(run: RunRecord, kept: KeptSuspects, gallery: Gallery) -> SuspectsView:
@@ -237,10 +199,15 @@ def curve_view(kept: KeptCurve) -> CurveView:
     )
 
 
-def _suspect(label: LikelyWrong, gallery: Gallery) -> SuspectView:
-    score, exhibit = f"{label.score:.2f}", gallery.exhibit([label.path])
-    reason = label.reason.replace(" %", f"{words.NBSP}%")
-    return SuspectView(label.given, label.suggested, score, reason, label.is_suspect, exhibit)
+def _suspect(label: LikelyWrong, gallery: Gallery) -> Row:
+    return {
+        "given": label.given,
+        "suggested": label.suggested,
+        "score": f"{label.score:.2f}",
+        "reason": label.reason.replace(" %", f"{words.NBSP}%"),
+        "is_suspect": label.is_suspect,
+        "exhibit": gallery.exhibit([label.path]),
+    }
 
 
 def _slices_sentence(kept: KeptSlices, tested: int, worse: list[Slice], lowest: Slice | None) -> str:
@@ -263,19 +230,19 @@ def slice_name(slice_: Slice) -> str:
     return _TITLES.get(slice_.kind, "{}").format(slice_.name)
 
 
-def _slice_row(slice_: Slice) -> SliceRow:
-    return SliceRow(
-        name=slice_name(slice_),
-        pictures=words.pictures(slice_.pictures),
-        accuracy=words.percent(slice_.accuracy),
-        interval=words.between(slice_.interval.as_list()),
-        rest=words.percent(slice_.rest_accuracy) if slice_.rest_accuracy is not None else "",
-        chance=words.chance(slice_.p_holm) if slice_.p_holm is not None else "",
-        verdict=slice_.verdict,
-    )
+def _slice_row(slice_: Slice) -> Row:
+    return {
+        "name": slice_name(slice_),
+        "pictures": words.pictures(slice_.pictures),
+        "accuracy": words.percent(slice_.accuracy),
+        "interval": words.between(slice_.interval.as_list()),
+        "rest": words.percent(slice_.rest_accuracy) if slice_.rest_accuracy is not None else "",
+        "chance": words.chance(slice_.p_holm) if slice_.p_holm is not None else "",
+        "verdict": slice_.verdict,
+    }
 
 
-def _spot(slice_: Slice, gallery: Gallery) -> WeakSpot:
+def _spot(slice_: Slice, gallery: Gallery) -> Row:
     name = slice_name(slice_)
     text = f"{name[:1].upper()}{name[1:]}: right on {slice_.right:,} of {words.pictures(slice_.pictures)}"
     if slice_.difference is not None:
@@ -285,4 +252,4 @@ def _spot(slice_: Slice, gallery: Gallery) -> WeakSpot:
         for wrong in slice_.worst
     ]
     shown = [exhibit for exhibit in exhibits if exhibit.is_there][:_EACH] or exhibits[:_EACH]
-    return WeakSpot(f"{text}.", tuple(shown))
+    return {"sentence": f"{text}.", "exhibits": tuple(shown)}

@@ -29,7 +29,7 @@ def validation_of(bundle: Bundle) -> dict[str, Any] | None:
     scores = record.validation
     if scores is None or record.digest != bundle.card.split_digest:  # figures of another classifier
         return None
-    return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": list(scores.interval)}
+    return scores.headline()
 
 
 def report_of(bundle: Bundle) -> Path | None:

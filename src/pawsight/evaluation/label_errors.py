@@ -164,7 +164,7 @@ def _reason(answer: Floats, labels: Labels, near: Labels, row: int, suggested: i
     """Return what speaks for and against a label, as text."""
     given = int(labels[row])
     if not np.isfinite(answer).all():
-        return f"there are too few other pictures of {names[given]} to say anything"
+        return f"there are too few other pictures of {names[given]} to judge"
     text = f"a model that was not trained on it says {names[suggested]} {_percent(answer[suggested])}"
     text += f" and {names[given]} {_percent(answer[given])}"
     called = Counter(int(labels[neighbour]) for neighbour in near if neighbour >= 0)

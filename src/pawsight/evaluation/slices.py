@@ -24,7 +24,7 @@ LEAST_TESTED = 10  # pictures: with fewer, even none right would prove nothing a
 MOST_SHOWN = 12  # wrong pictures named for each slice
 LIKE_THE_REST, NOT_TESTED = "like the rest", "too few to test"
 Mask = NDArray[np.bool_]
-_FOLDERS = (2, 50)  # fewest and most folders that make slices: one says nothing, hundreds say too little each
+_FOLDERS = (2, 50)  # fewest and most folders that make slices: one cannot be compared, hundreds are too small to test
 _SHARE = 5  # a fifth stands in for a trait that too few pictures have
 _STAND_INS: Mapping[str, tuple[str, Callable[[Facts], float]]] = {
     # trait -> the name of the extreme fifth, and a figure that is lowest there
@@ -225,6 +225,6 @@ def _by_folder(names: Sequence[str], labels: Sequence[str]) -> dict[SliceKey, Ma
 
 
 def _only_classes(folders: Sequence[str], labels: Sequence[str]) -> bool:
-    """Say whether knowing the folder is knowing the class and the other way round."""
+    """Return whether folders and classes are the same partition of the pictures."""
     pairs = set(zip(folders, labels, strict=True))
     return len(pairs) == len(set(folders)) == len(set(labels))

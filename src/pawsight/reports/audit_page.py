@@ -62,7 +62,7 @@ class AuditPage:
 
 
 def make_page(name: str, catalog: Catalog, findings: Sequence[Finding], *, again: str) -> AuditPage:
-    """Tell what is wrong.
+    """Return what the audit page shows.
 
     Args:
         name: of the data, as the user gave it.

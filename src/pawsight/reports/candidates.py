@@ -83,24 +83,14 @@ def unique_names(candidates: Iterable[RunRecord]) -> list[str]:
 
 
 def command_of(run: RunRecord) -> tuple[str, bool]:
-    """Return the command that made a run, and whether it had to be put together from what the run records."""
+    """Return the command that made a run, and whether it is reconstructed from what the run records."""
     if run.command:
         return run.command, False
-    line = [
-        "pawsight",
-        "train",
-        str(run.root or "DATA"),
-        "--recipe",
-        run.recipe,
-        "--seed",
-        _seed(run),
-    ]
-    if run.settings.get("backbone"):
-        line += ["--backbone", str(run.settings["backbone"])]
-    if run.settings.get("image_px"):
-        line += ["--image-px", str(run.settings["image_px"])]
-    if run.settings.get("split_seed"):
-        line += ["--split-seed", str(run.settings["split_seed"])]
+    data = str(run.root or "DATA")
+    line = ["pawsight", "train", data, "--recipe", run.recipe, "--seed", _seed(run)]
+    for option in ("backbone", "image_px", "split_seed"):
+        if run.settings.get(option):
+            line += [f"--{option.replace('_', '-')}", str(run.settings[option])]
     return shlex.join(line), True
 
 

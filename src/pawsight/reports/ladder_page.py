@@ -86,7 +86,7 @@ class Ladder:
 
 
 def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, str], trust: TrustPage | None) -> Page:
-    """Tell the story.
+    """Return what the report shows.
 
     Args:
         ladder: at least one candidate.

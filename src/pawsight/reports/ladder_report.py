@@ -89,7 +89,7 @@ def build_report(
         target: folder for the three files, made where it is missing; reports that stand there are replaced.
         seed: of the choice of pictures that are shown.
         left_out: recipes that were asked for and not trained, each with the reason.
-        absent: why slices, suspects or learning_curve of the chosen run could not be computed, where somebody tried.
+        absent: why slices, suspects or learning_curve of the chosen run could not be computed, where that was tried.
 
     Returns:
         what the report says.

@@ -749,7 +749,7 @@ def _only(table: AnswerTable, wanted: Counter[tuple[str, str]]) -> AnswerTable:
 
 
 def pairs_up(problem: str) -> bool:
-    """Say whether the value of a problem's findings is the name of another picture."""
+    """Return whether the value of a problem's findings is the name of another picture."""
     return problem.endswith(("two-labels", "across-parts", "duplicate"))
 
 

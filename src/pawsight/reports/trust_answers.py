@@ -26,7 +26,7 @@ NOT_CALIBRATED = "The run does not record how it was calibrated: an earlier vers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswersView:
-    """How far the answers hold, in words that are not yet escaped."""
+    """How far the answers can be trusted, in words that are not yet escaped."""
 
     scores: tuple[Row, ...]
     has_test: bool
@@ -60,7 +60,7 @@ _MEASURES: Mapping[str, tuple[str, str, Format]] = {
 
 
 def answers_view(run: RunRecord) -> AnswersView:
-    """Tell how far the answers of a run hold."""
+    """Return how far the answers of a run can be trusted, as text."""
     table = _table(run, "validation")
     before, after = _bins(run.calibration, table)
     detector = run.selective.detector

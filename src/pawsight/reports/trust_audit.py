@@ -38,7 +38,7 @@ class AuditView:
     """What is wrong with the data, in words that are not yet escaped."""
 
     summary: str
-    problems: tuple[Problem, ...]  # the gravest first
+    problems: tuple[Problem, ...]  # the most severe first
     leaks: str
     pairs: tuple[Exhibit, ...]  # on both sides of the split
     closest: tuple[Exhibit, ...]  # the most alike pictures across subsets, where none look the same
@@ -49,7 +49,7 @@ class AuditView:
 
 
 def audit_view(run: RunRecord, gallery: Gallery, suspects: KeptSuspects | None) -> AuditView:
-    """Tell what is wrong with the data of a run.
+    """Return what is wrong with the data of a run, as text and pictures.
 
     Args:
         run: the run.

@@ -79,11 +79,11 @@ class CurveView:
 
 
 def make_trust(run: RunRecord, absent: Mapping[str, str]) -> TrustPage:
-    """Tell how far to trust a run.
+    """Return how far to trust a run, as text and pictures.
 
     Args:
         run: the run.
-        absent: why slices, suspects or learning_curve could not be computed, where somebody tried.
+        absent: why slices, suspects or learning_curve could not be computed, where that was tried.
     """
     gallery = gallery_of(run)
     suspects, slices, curve = run.suspects, run.slices, run.learning_curve
@@ -133,7 +133,7 @@ def commands_for(run: RunRecord) -> dict[str, str]:
 
 
 def suspects_view(run: RunRecord, kept: KeptSuspects, gallery: Gallery) -> SuspectsView:
-    """Tell which labels are likely wrong."""
+    """Return the labels that are likely wrong, as text and pictures."""
     text = f"{kept.flagged:,} of {kept.pictures:,} labels of train and validation are more likely wrong than right"
     text = f"{text}, by a model that was not trained on them and by the most similar pictures."
     if kept.left_out:
@@ -163,7 +163,7 @@ def patch_sentence(run: RunRecord) -> str:
 
 
 def slices_view(kept: KeptSlices, gallery: Gallery) -> SlicesView:
-    """Tell on which kinds of pictures the run is worse."""
+    """Return the slices on which the run is worse, as text and pictures."""
     tested = [slice_ for slice_ in kept.slices if slice_.p_holm is not None]
     worse = [slice_ for slice_ in tested if slice_.verdict == WORSE]
     lowest = min(tested, key=lambda slice_: slice_.accuracy, default=None)

@@ -94,7 +94,7 @@ def count_sentence(counts: Mapping[str, int]) -> str:
 
 
 def title(classes: Sequence[str]) -> str:
-    """Return what the classifiers are to tell apart."""
+    """Return the title of a report: the classes that are told apart."""
     if len(classes) == 2:
         return f"Telling {visible(classes[0])} from {visible(classes[1])}"
     if 2 < len(classes) <= 4:

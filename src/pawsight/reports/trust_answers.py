@@ -155,7 +155,9 @@ def _calibration_sentence(calibration: Calibration | None) -> str:
     temperature = calibration.temperature
     if not calibration.pictures:
         return "No held-out answers were available, so the probabilities are not calibrated."
-    source = f"{words.whole(calibration.pictures)} {words.visible(calibration.fitted_on or 'answers')}"
+    source = words.pictures(calibration.pictures)
+    if calibration.fitted_on:
+        source += f" ({words.visible(calibration.fitted_on)})"
     if temperature == 1:
         return f"The temperature is 1, fitted on {source}: the probabilities needed no change."
     change = "lowers confidence: the classifier was overconfident" if temperature > 1 else ""

@@ -325,7 +325,7 @@ def reliability_svg(before: Sequence[Bin], after: Sequence[Bin], *, name: str = 
         axes.set_ylim(0, 1.11)
         axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
         axes.set_xlabel("confidence")
-        axes.set_ylabel("share of them that is right")
+        axes.set_ylabel("accuracy")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, labelcolor=INK)
         return to_svg(figure, name=name, alt=describe_reliability(before, after))
 

@@ -25,7 +25,7 @@ from pawsight.classifier.engine import Engine
 from pawsight.commands.export import export
 from pawsight.commands.run_split import held_out
 from pawsight.core.machine import this_machine
-from pawsight.evaluation.report import aligned
+from pawsight.evaluation.metrics import aligned
 from pawsight.exports.export_context import EXACT, REDUCED
 from pawsight.exports.targets import TARGETS
 from pawsight.exports.verify import flips_of, runtime_outputs

@@ -94,7 +94,7 @@ def test_every_verb_that_makes_something_is_a_function_of_the_package_too():
 def test_a_ladder_is_climbed_and_reported_again_from_python(desk):
     climbed = pawsight.ladder("photos/", recipes=["majority", "probe"])
     assert isinstance(climbed, pawsight.LadderOutcome)
-    assert [rung.recipe for rung in climbed.report.rungs] == ["majority", "probe"]
+    assert [rung.recipe for rung in climbed.report.candidates] == ["majority", "probe"]
     assert climbed.report.chosen == "probe"
     again = pawsight.report([rung.run for rung in climbed.report.rungs], out=desk / "again")
     assert isinstance(again, pawsight.LadderReport)

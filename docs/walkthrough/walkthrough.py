@@ -49,7 +49,7 @@ from IPython.display import Image, display
 import pawsight
 from pawsight.core.runs import best_epoch
 from pawsight.evaluation.intervals import wilson
-from pawsight.reports.run_folder import read_rung
+from pawsight.reports.run_record import RunRecord
 
 
 def percent(share):
@@ -135,8 +135,8 @@ ORDER = [name for name in RECIPES.split(",") if name]
 
 def finished(folder):
     """Return the finished runs of a folder by recipe and seed."""
-    read = [read_rung(path.parent) for path in sorted(Path(folder).glob("[0-9]*/metrics.json"))]
-    return {(rung.recipe, rung.plain["seed"]): rung for rung in read}
+    read = [RunRecord.read(path.parent) for path in sorted(Path(folder).glob("[0-9]*/metrics.json"))]
+    return {(rung.recipe, rung.seed): rung for rung in read}
 
 
 def told_by(folder):
@@ -153,7 +153,7 @@ if RUNS is None:
 else:
     made, left_out = told_by(RUNS), {}
 
-rungs = {one.recipe: read_rung(one.run) for one in made.rungs}
+rungs = {one.recipe: RunRecord.read(one.run) for one in made.candidates}
 print("Trained and measured:", ", ".join(rungs))
 for name in ORDER:
     if name not in rungs:
@@ -173,11 +173,11 @@ def show(recipe):
         print(f"{recipe} is not among these runs.")
         return
     rung = rungs[recipe]
-    size, score = rung.plain["parameters"], rung.validation
-    print(f"{recipe}: {rung.plain['adds']}.")
+    size, score = rung.values["parameters"], rung.validation
+    print(f"{recipe}: {rung.adds}.")
     print(f"{size['total']:,} parameters, {size['trainable']:,} of them trained.")
     print(f"Validation: {percent(score.accuracy)} of {score.pictures:,}, 95 % interval {ends(score.interval)}.")
-    for note in rung.plain["notes"]:
+    for note in rung.notes:
         print("Note:", note)
 
 
@@ -209,7 +209,7 @@ def curves(recipe):
 def layers(recipe):
     """List a model's layers."""
     if recipe in rungs:
-        told = rungs[recipe].plain["layers"]
+        told = rungs[recipe].values["layers"]
         rows = [(one["name"], one["type"], one["output"], f"{one['parameters']:,}") for one in told]
         table(("layer", "type", "output", "parameters"), *rows)
 
@@ -324,7 +324,7 @@ curves("finetune")
 EXERCISE = {"cnn": 0.6027, "cnn-augmented": 0.6634, "cnn-normalised": 0.7191, "mobilenet": 0.9703}
 
 rows = []
-for one in made.rungs:
+for one in made.candidates:
     rung, gain = rungs[one.recipe], one.gain
     rows.append(
         (
@@ -506,9 +506,7 @@ table(("validation loss", "exercise: lowest", "last", "here: lowest", "last"), *
 
 # %%
 rows = [
-    (name, f"{rung.plain['seconds']['total']:,.0f}", percent(rung.validation.accuracy))
-    for name, rung in rungs.items()
-    if rung.validation
+    (name, f"{rung.seconds:,.0f}", percent(rung.validation.accuracy)) for name, rung in rungs.items() if rung.validation
 ]
 table(("model", "seconds in all", "validation"), *rows)
 

@@ -26,11 +26,10 @@ from pawsight.commands.evaluate import (
 )
 from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
 from pawsight.data.folders import LeftOut
-from pawsight.evaluation.abstention import measure_abstention
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import Trial, trace_curve
-from pawsight.evaluation.metrics import measure
-from pawsight.evaluation.report import aligned
+from pawsight.evaluation.metrics import aligned, measure
+from pawsight.evaluation.selective import measure_abstention
 from pawsight.evaluation.slices import Judged, Slice, SliceKey, measure_slices
 
 

@@ -133,12 +133,12 @@ def test_the_report_stands_beside_the_runs_in_three_forms(climbed):
     assert outcome.report.report == runs / "ladder-001" / "report.html"
     assert sorted(path.name for path in (runs / "ladder-001").iterdir()) == ["report.html", "report.json", "report.md"]
     page = outcome.report.report.read_text()
-    for rung in outcome.report.rungs:
+    for rung in outcome.report.candidates:
         assert f"pawsight train {climbed_data(outcome)} --recipe {rung.recipe}" in page
 
 
 def climbed_data(outcome):
-    return json.loads((outcome.report.rungs[0].run / "source.json").read_text())["root"]
+    return json.loads((outcome.report.candidates[0].run / "source.json").read_text())["root"]
 
 
 def test_the_way_up_is_told_rung_by_rung(climbed):
@@ -186,7 +186,7 @@ def test_a_rung_that_cannot_be_trained_is_left_out_with_the_reason(small, drawin
     told = outcome.report.report.with_suffix(".md").read_text(encoding="utf-8")
     assert all(f"- {name}: " in told for name in reasons)
     assert strict(outcome.to_json())["left_out"] == reasons
-    assert [rung.recipe for rung in outcome.report.rungs] == ["majority"]
+    assert [rung.recipe for rung in outcome.report.candidates] == ["majority"]
     for name, reason in reasons.items():
         assert sum(reason in line and name in line for line in summary(outcome)) == 1
         assert sum(reason in line for line in ear.lines) == 1
@@ -250,7 +250,7 @@ def test_a_rung_that_would_begin_after_the_time_limit_is_left_out(small, drawing
     outcome = ladder(drawings, recipes=("majority", "cnn", "probe"), time_limit=0.0, out=tmp_path / "runs")
     assert list(outcome.left_out) == ["cnn", "probe"]
     assert sorted(set(outcome.left_out.values())) == snapshot
-    assert [rung.recipe for rung in outcome.report.rungs] == ["majority"]
+    assert [rung.recipe for rung in outcome.report.candidates] == ["majority"]
 
 
 def test_a_ladder_of_one_rung_has_no_gain_and_is_chosen_and_the_next_stands_beside_it(small, drawings, tmp_path):
@@ -258,7 +258,7 @@ def test_a_ladder_of_one_rung_has_no_gain_and_is_chosen_and_the_next_stands_besi
         outcome = ladder(drawings, recipes=["majority"], time_limit=limit, out=tmp_path / "runs")
         assert outcome.report.report.parent.name == f"ladder-00{number}"
         assert outcome.left_out == {}
-        (rung,) = outcome.report.rungs
+        (rung,) = outcome.report.candidates
         assert rung.gain is None
         assert outcome.report.chosen == "majority"
         assert outcome.report.test["accuracy"] == 0.5

@@ -17,9 +17,9 @@ from pawsight.cli import cli
 from pawsight.commands import report as job
 from pawsight.commands.report import QUICK, WITHOUT_BACKBONE, complete, default_out, lacking, report, summary
 from pawsight.core.errors import WrongUsage
-from pawsight.reports.ladder_report import LadderReport, RungResult
-from pawsight.reports.ladder_views import unique_names
-from pawsight.reports.run_folder import read_rung
+from pawsight.reports.candidates import unique_names
+from pawsight.reports.ladder_report import CandidateResult, LadderReport
+from pawsight.reports.run_record import RunRecord
 
 
 @pytest.fixture
@@ -67,12 +67,14 @@ def test_without_runs_nothing_is_reported() -> None:
 
 def test_runs_that_were_not_measured_are_listed_and_none_is_chosen(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     rungs = [
-        RungResult(
+        CandidateResult(
             recipe=name, run=tmp_path / name, validation=None, seconds_per_epoch=None, parameters=None, gain=None
         )
         for name in ("cnn", "majority")
     ]
-    made = LadderReport(rungs=tuple(rungs), chosen=None, chosen_run=None, test=None, report=tmp_path / "report.html")
+    made = LadderReport(
+        candidates=tuple(rungs), chosen=None, chosen_run=None, test=None, report=tmp_path / "report.html"
+    )
     assert "\n".join(summary(made)).replace(str(tmp_path), "PLACE") == snapshot
 
 
@@ -98,7 +100,7 @@ def test_runs_of_one_recipe_and_number_are_called_by_their_paths(runs: list[Path
     assert second.startswith(f"cnn, run {twin} ")
     assert chosen.endswith(f": cnn, run {runs[0]}")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    for name in unique_names([read_rung(runs[0]), read_rung(twin)]):
+    for name in unique_names([RunRecord.read(runs[0]), RunRecord.read(twin)]):
         assert name in page
 
 

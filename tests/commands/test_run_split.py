@@ -145,7 +145,7 @@ def test_every_rung_of_a_ladder_lies_on_the_given_split(warm, tmp_path):
     expected = inspect(warm.data, split=tmp_path / "mine.csv").split
     assert (tmp_path / "runs" / "001" / "metrics.json").read_text().count(expected.digest) == 1
     assert expected.digest != warm.report.split.digest
-    assert outcome.report.rungs[0].recipe == "majority"
+    assert outcome.report.candidates[0].recipe == "majority"
 
 
 @pytest.mark.parametrize("verb", ["train", "inspect"])

@@ -17,12 +17,11 @@ from pawsight.commands.train_report import TrainReport, TrustReport, summary
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.audit import Finding
 from pawsight.data.label_patch import PatchOutcome
-from pawsight.evaluation.compare import gain
-from pawsight.evaluation.metrics import measure
-from pawsight.evaluation.report import sentence
+from pawsight.evaluation.comparison import gain
+from pawsight.evaluation.metrics import measure, sentence
 from pawsight.models.recipes import RecipeOptions, make_recipe
 from pawsight.reports.ladder_report import build_report
-from pawsight.reports.ladder_words import unmeasured_sentence
+from pawsight.reports.words import unmeasured_sentence
 
 
 def strict(value):

@@ -27,7 +27,7 @@ from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
 from pawsight.data.split import make_split
 from pawsight.images.decode import DecodeSettings
-from pawsight.reports.audit_words import EXPLAINED
+from pawsight.reports.audit_page import EXPLAINED
 
 WIDTH, HEIGHT = 200, 150
 

@@ -23,7 +23,7 @@ from pawsight.evaluation.learning_curve import (
     sentence,
     trace_curve,
 )
-from pawsight.reports.chart_curve import curve_svg, describe
+from pawsight.reports.charts import curve_svg, describe_learning_curve
 
 SIZES = ((0.1, 200), (0.2, 400), (0.4, 800), (0.8, 1600), (1.0, 2000))
 
@@ -138,7 +138,7 @@ def test_the_chart_is_one_svg_element_that_says_in_words_what_it_shows(error, sn
     root = ET.fromstring(curve_svg(curve))
     assert root.tag.endswith("svg")
     assert root.get("role") == "img"
-    assert root.get("aria-label") == describe(curve)
+    assert root.get("aria-label") == describe_learning_curve(curve)
     told = ["".join(one.itertext()).strip() for one in root.iter() if one.tag.endswith("text")]
     assert "4,000" in " ".join(told)
     assert [text for text in told if any(letter.isalpha() for letter in text)] == snapshot

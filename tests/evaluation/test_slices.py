@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from pawsight.data.facts import Facts
 from pawsight.evaluation.intervals import wilson
-from pawsight.evaluation.slice_members import slice_members
-from pawsight.evaluation.slices import Judged, SliceKey, fisher, measure_slices
+from pawsight.evaluation.slices import Judged, SliceKey, fisher, measure_slices, slice_members
 from pawsight.images.quality import ImageStatistics
 
 

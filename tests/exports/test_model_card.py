@@ -153,7 +153,7 @@ def test_markdown_shows_a_name_as_it_is(name):
     from html import unescape
     from re import sub
 
-    from pawsight.reports.ladder_words import visible
+    from pawsight.reports.words import visible
 
     assert unescape(sub(r"</?(tr|td|tbody|table)>|\n", "", shown)) == visible(name)
 

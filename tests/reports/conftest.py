@@ -14,7 +14,7 @@ from pawsight.core.storage import sha256_of, write_json
 from pawsight.data.audit import Finding
 from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
-from pawsight.reports.run_folder import read_rung
+from pawsight.reports.run_record import RunRecord
 
 CLASSES = ("cats", "dogs")
 EVIL = '"><script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}'
@@ -67,7 +67,7 @@ def write_findings(run: Path, findings: list[Finding]) -> None:
 
 
 def slices_of(run: Path) -> Any:
-    answers = read_rung(run).answers
+    answers = RunRecord.read(run).answers
     judged = [Judged(one.path, one.answered.label, one.answered.predicted, one.probability) for one in answers]
     dark = np.array([not one.is_right for one in judged]) | (np.arange(len(judged)) < 6)
     return measure_slices(judged, {SliceKey("trait", "dark"): dark, SliceKey("folder", EVIL): ~dark})

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from pawsight.core.runs import write_table
-from pawsight.evaluation.metrics import measure
-from pawsight.evaluation.report import to_jsonable
+from pawsight.evaluation.metrics import measure, to_jsonable
 from pawsight.sample import draw
 
 DIGEST = "d1ce" * 16

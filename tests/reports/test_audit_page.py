@@ -18,8 +18,7 @@ from pawsight.data.audit import PROBLEMS, Finding
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
 from pawsight.images.quality import ImageStatistics
-from pawsight.reports.audit_page import SHOWN, make_page, render_csv, render_html
-from pawsight.reports.audit_words import EXPLAINED, figure, pairs_up
+from pawsight.reports.audit_page import EXPLAINED, SHOWN, figure, make_page, pairs_up, render_csv, render_html
 
 CHROMIUM = next((way for name in ("chromium", "chromium-browser", "google-chrome") if (way := shutil.which(name))), "")
 DRIVER = shutil.which("chromedriver") or ""

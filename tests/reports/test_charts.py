@@ -1,4 +1,4 @@
-"""Tests of `evaluation.charts`, `chart_style`, `chart_matrix` and `history`."""
+"""Charts: curves, the ladder, the confusion matrix, the reliability diagram."""
 
 from __future__ import annotations
 
@@ -16,10 +16,20 @@ from PIL import Image
 from syrupy.assertion import SnapshotAssertion
 
 from pawsight.core.runs import Epoch
+from pawsight.evaluation.calibration import expected_calibration_error, reliability
 from pawsight.evaluation.intervals import wilson
-from pawsight.reports.chart_matrix import confusion_svg
-from pawsight.reports.chart_style import chart_variables, shortened
-from pawsight.reports.charts import Guessing, Score, accuracy_svg, describe, draw_history, ladder_svg, loss_svg
+from pawsight.reports.charts import (
+    Guessing,
+    Score,
+    accuracy_svg,
+    describe_history,
+    draw_history,
+    ladder_svg,
+    loss_svg,
+    reliability_svg,
+)
+from pawsight.reports.confusion_matrix import confusion_svg
+from pawsight.reports.style import chart_variables, shortened
 
 TWO = Guessing(2, 0.5)
 
@@ -96,7 +106,7 @@ def test_figures_that_are_no_numbers_are_left_out_and_drawn_around(snapshot: Sna
 def test_one_epoch_without_validation_is_drawn(snapshot: SnapshotAssertion) -> None:
     history = epochs(1, val_loss=math.nan, val_accuracy=math.nan)
     assert labels(accuracy_svg(history, TWO, name="x")) == snapshot  # no epoch is the best
-    assert describe(history) == snapshot
+    assert describe_history(history) == snapshot
 
 
 def test_where_the_commonest_class_is_not_known_no_line_is_drawn_for_it(snapshot: SnapshotAssertion) -> None:
@@ -122,7 +132,7 @@ def test_a_history_without_epochs_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_ladder_says_every_rung_with_its_interval() -> None:
+def test_the_ladder_says_every_candidate_with_its_interval() -> None:
     scores = [Score("cnn", 0.6, wilson(60, 100)), Score("probe", 0.99, wilson(99, 100), is_chosen=True)]
     svg = ladder_svg(scores, baseline=0.5)
     assert {"cnn", "probe", "60.0 %", "99.0 %"} <= set(re.findall(r">([^<>]+)</text>", svg))
@@ -166,3 +176,34 @@ def test_charts_load_matplotlib_only_when_they_draw() -> None:
     code = "import sys, pawsight.reports.charts, pawsight.reports.ladder_report as r\n"
     code += "assert not {'matplotlib', 'scipy', 'jinja2', 'keras', 'tensorflow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def answers(sharpness):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(500, 1)) * 3
+    true = (rng.random(500) < 1 / (1 + np.exp(-logits[:, 0]))).astype(int)
+    share = 1 / (1 + np.exp(-sharpness * logits))
+    return true, np.concatenate([1 - share, share], axis=1)
+
+
+def labels_of(root):
+    """What the chart says, its numbers along the axes aside."""
+    found = ("".join(one.itertext()).strip() for one in root.iter() if one.tag.endswith("text"))
+    return [text for text in found if any(letter.isalpha() for letter in text)]
+
+
+def test_it_is_one_svg_element_that_tells_both_errors(snapshot):
+    before, after = (reliability(*answers(sharpness)) for sharpness in (3.0, 1.0))
+    svg = reliability_svg(before, after, name="r1")
+    root = ET.fromstring(svg)
+    assert root.tag.endswith("svg")
+    assert labels_of(root) == snapshot
+    for sharpness in (3.0, 1.0):
+        assert f"{100 * expected_calibration_error(*answers(sharpness)):.2f} %" in root.attrib["aria-label"]
+
+
+def test_equal_bins_give_equal_bytes_and_nothing_at_all_is_drawn_too(snapshot):
+    bins = reliability(*answers(1.0))
+    assert reliability_svg((), bins) == reliability_svg((), bins)
+    assert labels_of(ET.fromstring(reliability_svg((), bins))) == snapshot  # one line fewer to name
+    assert ET.fromstring(reliability_svg((), ())).attrib["aria-label"] == snapshot

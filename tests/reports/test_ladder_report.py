@@ -16,14 +16,14 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.runs import write_table
-from pawsight.evaluation.compare import gain
-from pawsight.reports import ladder_words as words
-from pawsight.reports.ladder_outcome import Ladder, choice_sentence, mistakes_note, summary
-from pawsight.reports.ladder_outcome import test_sentences as sentences_about_test
-from pawsight.reports.ladder_pictures import confident_mistakes
-from pawsight.reports.ladder_report import as_markdown, build_report, climbed, told_about
-from pawsight.reports.ladder_views import RungView, command_of, rung_views, unique_names
-from pawsight.reports.run_folder import read_rung
+from pawsight.evaluation.comparison import gain
+from pawsight.reports import words
+from pawsight.reports.candidates import CandidateView, candidate_views, command_of, unique_names
+from pawsight.reports.ladder_page import Ladder, choice_sentence, mistakes_note, summary
+from pawsight.reports.ladder_page import test_sentences as sentences_about_test
+from pawsight.reports.ladder_report import as_markdown, build_report, climbed, report_subject
+from pawsight.reports.pictures import confident_mistakes
+from pawsight.reports.run_record import RunRecord
 
 CATS_AND_DOGS = ("cats", "dogs")
 VOID = {"meta", "img", "br"}
@@ -147,7 +147,7 @@ def test_the_json_holds_what_a_program_needs(make: Make, tmp_path: Path) -> None
     report = build_report(runs, tmp_path / "out")
     plain = json.loads((tmp_path / "out" / "report.json").read_text())
     assert plain == report.to_json()
-    assert [(rung["recipe"], rung["run"]) for rung in plain["rungs"]] == [
+    assert [(candidate["recipe"], candidate["run"]) for candidate in plain["rungs"]] == [
         ("cnn", str(runs[0])),
         ("probe", str(runs[1])),
     ]
@@ -155,7 +155,7 @@ def test_the_json_holds_what_a_program_needs(make: Make, tmp_path: Path) -> None
     assert plain["rungs"][0]["seconds_per_epoch"] == 2.5
     assert plain["rungs"][0]["parameters"] is None
     assert {"points", "interval", "p_value", "verdict"} <= plain["rungs"][1]["gain"].keys()
-    first, second = (rung["validation"] for rung in plain["rungs"])
+    first, second = (candidate["validation"] for candidate in plain["rungs"])
     assert plain["rungs"][1]["gain"]["points"] == pytest.approx(100 * (second["accuracy"] - first["accuracy"]))
     assert plain["rungs"][1]["gain"]["verdict"] == "better"
     assert plain["chosen"] == "probe"
@@ -270,18 +270,18 @@ def test_the_surest_mistakes_come_first_and_are_never_quite_certain(make: Make, 
 
 def test_a_run_without_mistakes_says_so(make: Make) -> None:
     run = make(1.0)
-    assert "40" in mistakes_note(read_rung(run), 0, 0)
-    assert confident_mistakes(read_rung(run)) == ([], 0)
+    assert "40" in mistakes_note(RunRecord.read(run), 0, 0)
+    assert confident_mistakes(RunRecord.read(run)) == ([], 0)
 
 
-def test_two_rungs_that_answer_alike_are_a_tie(make: Make, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+def test_two_candidates_that_answer_alike_are_a_tie(make: Make, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     runs = [make(0.7, seed=5), make(0.7, seed=5, recipe="probe")]
     report = build_report(runs, tmp_path / "out")
-    assert report.rungs[1].gain is not None
-    assert report.rungs[1].gain.verdict == "tie"
-    ladder = climbed([read_rung(run) for run in runs])
+    assert report.candidates[1].gain is not None
+    assert report.candidates[1].gain.verdict == "tie"
+    ladder = climbed([RunRecord.read(run) for run in runs])
     told = [
-        words.verdict_sentence(report.rungs[1].gain, "probe", "cnn"),
+        words.verdict_sentence(report.candidates[1].gain, "probe", "cnn"),
         choice_sentence(ladder, ["cnn", "probe"], "cnn"),
     ]
     assert [plain(sentence) for sentence in told] == snapshot
@@ -295,13 +295,13 @@ def test_equal_accuracy_goes_to_the_lower_log_loss(make: Make, tmp_path: Path) -
     assert build_report(runs, tmp_path / "out").chosen == "probe"
 
 
-def test_only_the_chosen_rungs_test_score_is_told(make: Make, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+def test_only_the_chosen_candidates_test_score_is_told(make: Make, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     low, high = make(0.6, test=True), make(0.95, recipe="probe", test=True)
     change(low, test=json.loads((low / "metrics.json").read_text())["test"] | {"accuracy": 0.4321})
     (high / "looks.json").write_text('{"looks_at_test": 3}')
     page = page_of(build_report([low, high], tmp_path / "out"))
     assert "43.2" not in page.text
-    told = [plain(one) for one in sentences_about_test(climbed([read_rung(low), read_rung(high)]))]
+    told = [plain(one) for one in sentences_about_test(climbed([RunRecord.read(low), RunRecord.read(high)]))]
     assert told == snapshot
     assert all(one in page.text for one in told)
 
@@ -325,9 +325,9 @@ def test_a_run_that_says_little_is_told_as_far_as_it_goes(
         (run / name).unlink()
     (run / "metrics.json").write_text('{"recipe": "probe"}')
     report = build_report([make(0.7), run], tmp_path / "out")
-    assert report.rungs[1].validation is None
-    assert report.rungs[1].gain is None
-    _, little = views_of(*(rung.run for rung in report.rungs))
+    assert report.candidates[1].validation is None
+    assert report.candidates[1].gain is None
+    _, little = views_of(*(candidate.run for candidate in report.candidates))
     assert [little.score, little.gain, little.facts] == snapshot
     assert little.score in page_of(report).text
 
@@ -349,7 +349,7 @@ def test_without_any_measured_run_none_is_chosen(make: Make, tmp_path: Path) -> 
     change(run, validation=None)
     report = build_report([run], tmp_path / "out")
     assert (report.chosen, report.test) == (None, None)
-    assert summary(climbed([read_rung(run)]), "")[0] in page_of(report).text
+    assert summary(climbed([RunRecord.read(run)]), "")[0] in page_of(report).text
 
 
 def test_an_older_run_gets_a_command_put_together_from_its_records(make: Make, tmp_path: Path) -> None:
@@ -368,14 +368,14 @@ def test_a_command_put_together_names_all_that_decides_a_run(make: Make, tmp_pat
     (run / "recipe.toml").write_text('name = "probe"\nbackbone = "lite0"\nimage_px = 96\nseed = 3\nsplit_seed = 5\n')
     options = {"--recipe": "probe", "--seed": 3, "--backbone": "lite0", "--image-px": 96, "--split-seed": 5}
     typed = ["pawsight", "train", str(tmp_path / "pictures"), *(str(word) for pair in options.items() for word in pair)]
-    assert command_of(read_rung(run)) == (shlex.join(typed), True)
+    assert command_of(RunRecord.read(run)) == (shlex.join(typed), True)
     (run / "recipe.toml").write_text('name = "probe"\n')
-    assert "--image-px" not in command_of(read_rung(run))[0]
+    assert "--image-px" not in command_of(RunRecord.read(run))[0]
 
 
-def views_of(*runs: Path) -> list[RungView]:
-    rungs = [read_rung(run) for run in runs]
-    return rung_views(rungs, unique_names(rungs), [None] * len(rungs), None)
+def views_of(*runs: Path) -> list[CandidateView]:
+    candidates = [RunRecord.read(run) for run in runs]
+    return candidate_views(candidates, unique_names(candidates), [None] * len(candidates), None)
 
 
 def test_a_log_loss_that_is_not_known_is_not_told(make: Make) -> None:
@@ -386,12 +386,12 @@ def test_a_log_loss_that_is_not_known_is_not_told(make: Make) -> None:
     assert not re.search(r"\d\.\d{3}|nan", views_of(run)[0].score)
 
 
-def test_of_two_equal_rungs_the_one_whose_log_loss_is_known_is_chosen(make: Make) -> None:
+def test_of_two_equal_candidates_the_one_whose_log_loss_is_known_is_chosen(make: Make) -> None:
     known, unknown, unmeasured = make(0.8, seed=1), make(0.8, seed=1), make(0.9)
     measured = json.loads((unknown / "metrics.json").read_text())["validation"]
     change(unknown, validation=measured | {"log_loss": None})
     change(unmeasured, validation=None)
-    assert told_about([unknown, unmeasured, known]) == known
+    assert report_subject([unknown, unmeasured, known]) == known
 
 
 def test_epochs_that_were_not_validated_are_not_summed_up(make: Make, snapshot: SnapshotAssertion) -> None:
@@ -422,8 +422,8 @@ def test_scores_without_a_baseline_are_not_compared_with_one(make: Make) -> None
     run = make(0.8, test=True)
 
     def told() -> list[str]:
-        rung = read_rung(run)
-        ladder = Ladder(rungs=(rung,), gains=(None,), chosen=rung)
+        candidate = RunRecord.read(run)
+        ladder = Ladder(candidates=(candidate,), gains=(None,), chosen=candidate)
         return [*summary(ladder, "cnn"), *sentences_about_test(ladder)]
 
     metrics, before = json.loads((run / "metrics.json").read_text()), told()
@@ -436,7 +436,7 @@ def test_scores_without_a_baseline_are_not_compared_with_one(make: Make) -> None
 
 def test_runs_of_one_recipe_are_told_apart_by_seed(make: Make, tmp_path: Path) -> None:
     runs = [make(0.7, seed=1), make(0.8, seed=2)]
-    names = unique_names([read_rung(run) for run in runs])
+    names = unique_names([RunRecord.read(run) for run in runs])
     for name, seed, run in zip(names, "12", ("001", "002"), strict=True):
         assert re.search(rf"^cnn.*\b{seed}\b.*\b{run}$", name)
         assert name in page_of(build_report(runs, tmp_path / "out")).text
@@ -461,7 +461,7 @@ def test_a_run_named_twice_counts_once(make: Make, tmp_path: Path) -> None:
     run = make(0.7)
     link = tmp_path / "latest"
     link.symlink_to(run.name)
-    assert len(build_report([run, link], tmp_path / "out").rungs) == 1
+    assert len(build_report([run, link], tmp_path / "out").candidates) == 1
 
 
 def test_a_folder_that_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
@@ -490,8 +490,8 @@ def test_answers_without_a_probability_are_unknown(make: Make) -> None:
     run = make(0.5)
     path = run / "predictions.csv"
     path.write_text(path.read_text().replace("p(cats)", "p(other)"))
-    rung = read_rung(run)
-    assert any(one.probability != one.probability for one in rung.answers)
+    candidate = RunRecord.read(run)
+    assert any(one.probability != one.probability for one in candidate.answers)
     assert words.certainty(float("nan")) == words.percent(None) == words.duration(None) == words.whole(None)
 
 
@@ -544,3 +544,40 @@ def test_markup_in_any_string_of_a_run_is_escaped_in_markdown(make: Make, tmp_pa
     markdown = (tmp_path / "out" / "report.md").read_text()
     assert markdown.count("\\<script") > 10
     assert "<script" not in markdown.replace("\\<script", "")
+
+
+@pytest.fixture
+def write(tmp_path: Path, fake_runs: Any) -> Any:
+    """Return a function that writes a run on a part of a hundred pictures, with a digest of its own."""
+    rows = [(f"{part}/{n}.jpg", f"{n:064x}", "ab"[n % 2], part) for n in range(100) for part in [_part(n)]]
+
+    def one(name: str, root: str, first: int, last: int) -> Path:
+        split = {"split": {"digest": name * 64, "train": 1, "validation": 1, "test": 0}}
+        options = {"root": tmp_path / root, "accuracy": 0.8, "more": split}
+        return fake_runs.write_run(tmp_path / "runs" / name, rows[first:last], ("a", "b"), **options)
+
+    return one
+
+
+def _part(number: int) -> str:
+    return "validation" if number % 5 < 2 else "train"
+
+
+def test_runs_of_different_data_are_refused_by_name(write: Any, tmp_path: Path) -> None:
+    runs = [write("1", "cats", 0, 50), write("2", "birds", 40, 100)]
+    for ask in (report_subject, lambda named: build_report(named, tmp_path / "out")):
+        with pytest.raises(WrongUsage) as caught:
+            ask(runs)
+        places = [
+            caught.value.why.index(str(place)) for place in (runs[0], tmp_path / "cats", runs[1], tmp_path / "birds")
+        ]
+        assert places == sorted(places)  # each run beside its own data
+        assert all(f"pawsight report {run}" in caught.value.fix for run in runs)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_copy_of_the_data_and_one_that_grew_are_the_same_data(write: Any, tmp_path: Path) -> None:
+    runs = [write("1", "cats", 0, 50), write("2", "copy", 10, 100), write("3", "cats", 50, 100)]
+    build_report(runs, tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert all(name * 64 in text for name in "123")  # the digest of each split

@@ -30,7 +30,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def report(whole, fake_runs, tmp_path_factory) -> Path:
-    """A page with everything on it: seven made-up rungs, curves, layers, and all that is told of how far to trust one.
+    """A page with everything on it: seven made-up candidates, curves, layers, and all that is told of how far to trust one.
 
     That a real ladder climbs all seven is the slow test below; tests/commands/test_ladder.py climbs three of them.
     """
@@ -88,7 +88,7 @@ def opened(browser, report: Path, size, *, dark=False, printed=False):
 
 @pytest.mark.slow
 def test_the_ladder_of_the_sample_with_all_its_epochs(browser, tmp_path):
-    """`pawsight ladder` as people type it, every rung of it; MobileNetV2 with made-up weights."""
+    """`pawsight ladder` as people type it, every candidate of it; MobileNetV2 with made-up weights."""
     keras = pytest.importorskip("keras", reason="needs pawsight[train]")
     from pawsight.commands.ladder import ladder
 
@@ -97,7 +97,7 @@ def test_the_ladder_of_the_sample_with_all_its_epochs(browser, tmp_path):
     keras.applications.MobileNetV2(input_shape=(160, 160, 3), include_top=False, weights=None).save_weights(weights)
     outcome = ladder("sample", out=tmp_path / "runs", weights=weights)
     plain = outcome.to_json()
-    assert [rung["recipe"] for rung in plain["rungs"]] == list(RECIPES)
+    assert [candidate["recipe"] for candidate in plain["rungs"]] == list(RECIPES)
     assert plain["left_out"] == {}
     assert plain["chosen"] in RECIPES
     assert plain["test"]["pictures"] > 0
@@ -134,8 +134,8 @@ def test_title_and_headings_tell_the_story_in_order(browser, report, snapshot):
     assert title
     assert browser.title == title
     assert texts(browser, "h2") == snapshot
-    rungs = [name for text in texts(browser, "h3") for name in text.split() if name in RECIPES]
-    assert list(dict.fromkeys(rungs)) == list(RECIPES)
+    candidates = [name for text in texts(browser, "h3") for name in text.split() if name in RECIPES]
+    assert list(dict.fromkeys(candidates)) == list(RECIPES)
 
 
 def texts(browser, tag):

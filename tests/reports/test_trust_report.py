@@ -15,23 +15,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from pawsight.classifier.trust import DetectionCount, OodDetector
 from pawsight.core.runs import write_table
 from pawsight.core.storage import write_json
-from pawsight.data.audit import Finding
-from pawsight.evaluation.compare import Answered
+from pawsight.data.audit import Finding, found
+from pawsight.evaluation.comparison import Answered
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.slices import Judged, Slice
-from pawsight.reports.answer_table import AnswerTable
-from pawsight.reports.ladder_outcome import class_rows
-from pawsight.reports.ladder_report import as_markdown, build_report, told_about
-from pawsight.reports.ladder_views import unique_names
-from pawsight.reports.ladder_words import visible
-from pawsight.reports.run_folder import read_rung
-from pawsight.reports.trust_answers import answers_view
+from pawsight.reports.candidates import unique_names
+from pawsight.reports.ladder_page import class_rows
+from pawsight.reports.ladder_report import as_markdown, build_report, report_subject
+from pawsight.reports.run_record import AnswerTable, RunRecord
+from pawsight.reports.trust_answers import answers_view, guarantee_sentences, seen_rows
 from pawsight.reports.trust_page import make_trust, trust_json
-from pawsight.reports.trust_promise import promise_sentences, seen_rows
-from pawsight.reports.trust_stored import read_curve, read_findings, read_slices, read_suspects
+from pawsight.reports.words import visible
 
 from .conftest import (
     CLASSES,
@@ -46,6 +44,8 @@ from .conftest import (
     slices_of,
     write_findings,
 )  # fmt: skip
+
+KINDS = [("noise", 15, 14), ("writing", 0, 0)]
 
 
 class Page(HTMLParser):
@@ -84,7 +84,7 @@ def page_of(run: Path, target: Path) -> Page:
 
 
 def test_slices_and_curve_come_back_as_they_were(whole: Path) -> None:
-    slices, kept = read_slices(whole), read_curve(whole)
+    slices, kept = RunRecord.read(whole).slices, RunRecord.read(whole).learning_curve
     assert slices is not None
     assert slices.slices == slices_of(whole)
     assert (slices.part, slices.pictures) == ("validation", 40)
@@ -94,24 +94,21 @@ def test_slices_and_curve_come_back_as_they_were(whole: Path) -> None:
 
 
 def test_findings_come_back_as_they_were_and_names_stay_names(tmp_path: Path) -> None:
-    findings = [
-        Finding.of("a.jpg", "near-duplicate", "123"),
-        Finding.of("b.jpg", "dark", 12.5),
-        Finding.of("c.jpg", "tiny", 20),
-    ]
-    findings += [Finding.of("cats", "shortcut-format", "PNG: 1 %"), Finding.of("d,\r\n.jpg", "blurry", 0.004)]
+    findings = [found("a.jpg", "near-duplicate", "123"), found("b.jpg", "dark", 12.5), found("c.jpg", "tiny", 20)]
+    findings += [found("cats", "shortcut-format", "PNG: 1 %"), found("d,\r\n.jpg", "blurry", 0.004)]
+    write_json(tmp_path / "metrics.json", {"recipe": "probe"})
     write_findings(tmp_path, findings)
-    assert read_findings(tmp_path) == tuple(findings)
+    assert RunRecord.read(tmp_path).findings == tuple(findings)
     write_table(tmp_path / "audit.csv", COLUMNS, [("a", "a problem of tomorrow", "1", "high"), ("b", "dark", "1", "?")])
-    assert read_findings(tmp_path) == ()
+    assert RunRecord.read(tmp_path).findings == ()
 
 
 def test_every_part_of_trust_is_told(whole: Path, tmp_path: Path) -> None:
-    page, trust = page_of(whole, tmp_path), make_trust(read_rung(whole), {})
+    page, trust = page_of(whole, tmp_path), make_trust(RunRecord.read(whole), {})
     assert trust.suspects is not None
     assert trust.slices is not None
-    told = [trust.audit.summary, trust.audit.straddling, trust.suspects.sentence, trust.slices.sentence]
-    told += [*trust.answers.promise, trust.answers.calibration, curve_sentence(curve())]
+    told = [trust.audit.summary, trust.audit.leaks, trust.suspects.sentence, trust.slices.sentence]
+    told += [*trust.answers.guarantee, trust.answers.calibration, curve_sentence(curve())]
     for sentence in told:
         assert sentence
         assert " ".join(plain(sentence).split()) in page.text
@@ -123,14 +120,14 @@ def test_every_part_of_trust_is_told(whole: Path, tmp_path: Path) -> None:
 
 
 def test_pairs_stand_side_by_side_with_their_names_and_parts(whole: Path) -> None:
-    trust = make_trust(read_rung(whole), {})
+    trust = make_trust(RunRecord.read(whole), {})
     first, second = trust.audit.pairs
     assert [(side.path, side.part) for side in first.sides] == [
         ("train/0/0.0.jpg", "train"),
         ("validation/0/0.1.jpg", "validation"),
     ]
     assert all(side.shown.address.startswith("data:image/jpeg") for side in (*first.sides, *second.sides))
-    (dispute,) = trust.audit.disputes
+    (dispute,) = trust.audit.conflicting
     assert {side.label for side in dispute.sides} == {"cats", "dogs"}
     assert trust.audit.closest == ()  # where pictures straddle, the nearly alike are beside the point
 
@@ -139,10 +136,10 @@ def test_where_nothing_straddles_the_most_alike_are_shown(whole: Path, tmp_path:
     run = shutil.copytree(whole, tmp_path / "001")
     metrics = json.loads((run / "metrics.json").read_text()) | {"straddling": []}
     (run / "metrics.json").write_text(json.dumps(metrics))
-    audit = make_trust(read_rung(run), {}).audit
+    audit = make_trust(RunRecord.read(run), {}).audit
     assert audit.pairs == ()
     assert [[side.part for side in one.sides] for one in audit.closest] == [["train", "validation"]]
-    assert audit.closest[0].told.startswith("91\N{NO-BREAK SPACE}%")
+    assert audit.closest[0].text.startswith("91\N{NO-BREAK SPACE}%")
 
 
 def test_the_json_holds_all_figures(whole: Path, tmp_path: Path) -> None:
@@ -179,11 +176,11 @@ def test_a_run_of_an_earlier_version_says_what_to_type(
     text = page_of(run, tmp_path / "out").text
     for options in ("evaluate {} --slices", "evaluate {} --learning-curve", "review {}"):
         assert f"pawsight {options.format(run)}" in text
-    trust = make_trust(read_rung(run), {})
-    (no_promise,) = trust.answers.promise
+    trust = make_trust(RunRecord.read(run), {})
+    (no_promise,) = trust.answers.guarantee
     told = [trust.audit.summary, trust.answers.calibration, no_promise.replace(str(tmp_path), "PLACE")]
     assert [plain(sentence) for sentence in told] == snapshot
-    assert trust_json(read_rung(run)) == {
+    assert trust_json(RunRecord.read(run)) == {
         "run": str(run), "audit": {"straddling": []}, "calibration": None, "abstention": None, "guard": None,
         "suspects": None, "gain_from_patch": None, "slices": None, "learning_curve": None, "looks_at_test": 0,
     }  # fmt: skip
@@ -200,12 +197,20 @@ def test_why_a_part_is_absent_is_told_as_it_is(tmp_path: Path, fake_runs: Any) -
 def test_a_promise_that_could_not_be_kept_says_why(tmp_path: Path, fake_runs: Any, snapshot: SnapshotAssertion) -> None:
     broken = {"max_error": 0.001, "promise": None, "guard": None, "broken": "40 pictures are too few."}
     run = one_run(tmp_path, fake_runs, abstention=broken)
-    (told,) = answers_view(read_rung(run)).promise
+    (told,) = answers_view(RunRecord.read(run)).guarantee
     assert plain(told) == snapshot
 
 
-def told_of_promise(rung: Any, abstention: dict[str, Any], test: AnswerTable | None = None) -> list[str]:
-    return [plain(sentence) for sentence in promise_sentences(rung, abstention, test)]
+def guarantee_of(
+    run: Path, place: Path, promise: dict[str, Any], test: AnswerTable | None = None
+) -> tuple[RunRecord, list[str]]:
+    """A run with another guarantee, and what its report says about it."""
+    copy = without_pictures(run, place)
+    abstention = {"max_error": 0.05, "promise": promise, "guard": None, "broken": None}
+    metrics = json.loads((copy / "metrics.json").read_text()) | {"abstention": abstention}
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    record = RunRecord.read(copy)
+    return record, [plain(sentence) for sentence in guarantee_sentences(record, test)]
 
 
 def answered_to_test() -> AnswerTable:
@@ -217,28 +222,40 @@ def answered_to_test() -> AnswerTable:
     return AnswerTable(CLASSES, answers, table)
 
 
-def test_the_test_part_bears_a_promise_out_or_does_not(whole: Path, snapshot: SnapshotAssertion) -> None:
-    *_, told = told_of_promise(read_rung(whole), {"max_error": 0.05, "promise": PROMISE}, answered_to_test())
+def test_the_test_part_bears_a_promise_out_or_does_not(
+    whole: Path, tmp_path: Path, snapshot: SnapshotAssertion
+) -> None:
+    _, (*_, told) = guarantee_of(whole, tmp_path, PROMISE, answered_to_test())
     assert told == snapshot
 
 
-def test_the_test_part_says_nothing_of_a_promise_under_which_none_of_it_is_answered(whole: Path) -> None:
-    for promise in (PROMISE | {"threshold": 0.95}, {k: v for k, v in PROMISE.items() if k != "threshold"}):
-        told = told_of_promise(read_rung(whole), {"max_error": 0.05, "promise": promise}, answered_to_test())
-        assert len(told) == 2
-        assert not re.search(r"\bof 5\b", " ".join(told))
+def test_the_test_part_says_nothing_of_a_promise_under_which_none_of_it_is_answered(
+    whole: Path, tmp_path: Path
+) -> None:
+    _, told = guarantee_of(whole, tmp_path, PROMISE | {"threshold": 0.95}, answered_to_test())
+    assert len(told) == 2
+    assert not re.search(r"\bof 5\b", " ".join(told))
 
 
-def test_a_promise_that_needs_no_silence_says_so(whole: Path, snapshot: SnapshotAssertion) -> None:
-    free = PROMISE | {"threshold": 0.0, "answered": 40, "coverage": 1.0, "coverage_interval": None}
-    _, told = told_of_promise(read_rung(whole), {"max_error": 0.05, "promise": free})
+def test_a_promise_that_cannot_be_read_is_none_and_the_record_says_why(whole: Path, tmp_path: Path) -> None:
+    broken = {name: value for name, value in PROMISE.items() if name != "threshold"}
+    record, _ = guarantee_of(whole, tmp_path, broken, answered_to_test())
+    assert record.selective.guarantee is None
+    (problem,) = record.problems
+    assert "threshold" in problem
+
+
+def test_a_promise_that_needs_no_silence_says_so(whole: Path, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+    free = PROMISE | {"threshold": 0.0, "answered": 40, "coverage": 1.0, "coverage_interval": [0.9, 1.0]}
+    _, (_, told) = guarantee_of(whole, tmp_path, free)
     assert told == snapshot
 
 
-def test_a_kind_of_strange_picture_whose_counts_cannot_be_is_left_out() -> None:
-    caught = [{"pictures": 15, "caught": 16}, {"pictures": 0, "caught": 0}, {"pictures": 4}, *GUARD["caught"]]
-    (seen,) = seen_rows({"caught": caught})
-    assert (seen.kind, seen.pictures, seen.caught) == ("noise", "15", "14")
+def test_a_kind_of_strange_picture_of_which_there_was_none_is_left_out() -> None:
+    known = tuple(DetectionCount(kind=kind, pictures=pictures, caught=caught) for kind, pictures, caught in KINDS)
+    detector = OodDetector(threshold=0.6, false_alarms=0.01, pictures=40, components=8, caught=known)
+    (seen,) = seen_rows(detector)
+    assert (seen["kind"], seen["pictures"], seen["caught"]) == ("noise", "15", "14")
 
 
 @pytest.mark.parametrize(
@@ -250,14 +267,14 @@ def test_few_findings_are_told_in_few_words(
     run = fake_runs.write_run(tmp_path / "001", [("a.jpg", "0" * 64, "cats", "validation")] * 2, CLASSES, root=tmp_path,
                               accuracy=1.0)  # fmt: skip
     write_findings(run, findings)
-    assert make_trust(read_rung(run), {}).audit.summary == snapshot
+    assert make_trust(RunRecord.read(run), {}).audit.summary == snapshot
 
 
 def test_of_many_pictures_with_one_fault_the_first_are_shown(whole: Path, tmp_path: Path) -> None:
     run = shutil.copytree(whole, tmp_path / "001")
     there = [f"train/{number}/{number}.{index}.jpg" for number in (0, 1) for index in (0, 1, 2)]
-    write_findings(run, [Finding.of(path, "dark", 12.5) for path in there])
-    (problem,) = make_trust(read_rung(run), {}).audit.problems
+    write_findings(run, [found(path, "dark", 12.5) for path in there])
+    (problem,) = make_trust(RunRecord.read(run), {}).audit.problems
     assert problem.count == 6
     assert [one.sides[0].path for one in problem.exhibits] == there[:4]
 
@@ -268,10 +285,10 @@ def test_a_run_that_does_not_say_what_straddles_is_not_called_clean(
     run = without_pictures(whole, tmp_path)
     metrics = json.loads((run / "metrics.json").read_text())
     (run / "metrics.json").write_text(json.dumps(metrics | {"straddling": []}))
-    clean = make_trust(read_rung(run), {}).audit.straddling
+    clean = make_trust(RunRecord.read(run), {}).audit.leaks
     del metrics["straddling"]
     (run / "metrics.json").write_text(json.dumps(metrics))
-    assert [clean, make_trust(read_rung(run), {}).audit.straddling] == snapshot
+    assert [clean, make_trust(RunRecord.read(run), {}).audit.leaks] == snapshot
 
 
 def test_labels_that_nobody_doubts_are_called_the_least_certain(
@@ -279,7 +296,7 @@ def test_labels_that_nobody_doubts_are_called_the_least_certain(
 ) -> None:
     run = without_pictures(whole, tmp_path)
     write_json(run / "suspects.json", plain_suspects(whole) | {"flagged": 0, "left_out": 2})
-    view = make_trust(read_rung(run), {}).suspects
+    view = make_trust(RunRecord.read(run), {}).suspects
     assert view is not None
     assert plain(view.sentence) == snapshot
 
@@ -300,7 +317,7 @@ def test_kinds_of_pictures_that_are_as_good_as_the_rest_are_told_so(
     def told(*slices: Slice) -> str:
         kept = {"part": "validation", "pictures": 40, "slices": [one.to_json() for one in slices]}
         write_json(run / "slices.json", kept)
-        view = make_trust(read_rung(run), {}).slices
+        view = make_trust(RunRecord.read(run), {}).slices
         assert view is not None
         return plain(view.sentence)
 
@@ -315,26 +332,27 @@ def test_a_worst_slice_with_no_rest_is_told_without_a_difference(
     wrong = Judged("validation/0/0.0.jpg", "cats", "dogs", 0.9)
     alone = one_slice(right=8, accuracy=8 / 9, rest_accuracy=None, difference=None, worst=(wrong,))
     write_json(run / "slices.json", {"part": "validation", "pictures": 9, "slices": [alone.to_json()]})
-    view = make_trust(read_rung(run), {}).slices
+    view = make_trust(RunRecord.read(run), {}).slices
     assert view is not None
     (spot,) = view.spots
-    assert spot.sentence == snapshot
-    assert len(spot.exhibits) == 1
+    assert spot["sentence"] == snapshot
+    assert len(spot["exhibits"]) == 1
 
 
 def test_a_figure_that_is_none_stays_text_and_a_curve_of_one_point_is_none(whole: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "metrics.json", {"recipe": "probe"})
     write_table(
         tmp_path / "audit.csv", COLUMNS, [("a", "dark", value, "low") for value in ("nan", "inf", "3.5", "3", "grey")]
     )
-    read = read_findings(tmp_path)
+    read = RunRecord.read(tmp_path).findings
     assert read is not None
     assert [one.value for one in read] == ["nan", "inf", 3.5, 3, "grey"]
     write_json(tmp_path / "learning_curve.json", plain_curve() | {"points": plain_curve()["points"][:1]})
-    assert read_curve(tmp_path) is None
+    assert RunRecord.read(tmp_path).learning_curve is None
     plain = plain_suspects(whole)
     plain["suspects"] = [plain["suspects"][0] | {"score": "inf"}]
     write_json(tmp_path / "suspects.json", plain)
-    assert read_suspects(tmp_path) is None
+    assert RunRecord.read(tmp_path).suspects is None
 
 
 @pytest.mark.parametrize(
@@ -352,7 +370,7 @@ def test_every_temperature_is_told_for_what_it_does(
     run = without_pictures(whole, tmp_path)
     metrics = json.loads((run / "metrics.json").read_text()) | {"calibration": calibration}
     (run / "metrics.json").write_text(json.dumps(metrics))
-    assert plain(answers_view(read_rung(run)).calibration) == snapshot
+    assert plain(answers_view(RunRecord.read(run)).calibration) == snapshot
 
 
 def test_what_a_patch_gained_is_told_with_its_interval(
@@ -385,9 +403,14 @@ def test_files_that_were_cut_short_are_as_good_as_none(
 ) -> None:
     run = without_pictures(whole, tmp_path)
     (run / name).write_text(content)
-    make_trust(read_rung(run), {})
-    kept = {"slices.json": read_slices, "suspects.json": read_suspects, "learning_curve.json": read_curve}
-    assert name not in kept or kept[name](run) is None
+    make_trust(RunRecord.read(run), {})
+    record = RunRecord.read(run)
+    kept = {
+        "slices.json": record.slices,
+        "suspects.json": record.suspects,
+        "learning_curve.json": record.learning_curve,
+    }
+    assert name not in kept or kept[name] is None
 
 
 @pytest.fixture
@@ -395,7 +418,7 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals of 20 resamples instead of 1,000, where what they say does not matter."""
     monkeypatch.setattr("pawsight.evaluation.bootstrap.MOST", 20)
     monkeypatch.setattr("pawsight.evaluation.bootstrap.LEAST", 20)
-    monkeypatch.setattr("pawsight.evaluation.ece_interval._DRAWS", 20)
+    monkeypatch.setattr("pawsight.evaluation.calibration._DRAWS", 20)
 
 
 json_values = st.recursive(
@@ -422,31 +445,31 @@ def test_whatever_a_field_holds_the_report_is_made(
     key = data.draw(st.sampled_from(sorted(plain) if name != "metrics.json" else keys))
     try:
         (run / name).write_text(json.dumps(plain | {key: data.draw(json_values)}))
-        rung = read_rung(run)
-        make_trust(rung, {})
-        trust_json(rung)
+        candidate = RunRecord.read(run)
+        make_trust(candidate, {})
+        trust_json(candidate)
     finally:
         (run / name).write_text((whole / name).read_text())
 
 
-def test_trust_is_about_the_chosen_rung_alone(whole: Path, tmp_path: Path, fake_runs: Any) -> None:
+def test_trust_is_about_the_chosen_candidate_alone(whole: Path, tmp_path: Path, fake_runs: Any) -> None:
     rows = fake_runs.draw_pictures(tmp_path / "pictures", CLASSES)
     worse = fake_runs.write_run(tmp_path / "002", rows, CLASSES, root=tmp_path / "pictures", accuracy=0.3)
-    assert told_about([worse, whole]) == whole
+    assert report_subject([worse, whole]) == whole
     report = build_report([worse, whole], tmp_path / "out")
     assert report.trust is not None
     assert report.trust["run"] == str(whole)
-    chosen = unique_names([read_rung(worse), read_rung(whole)])[1]
+    chosen = unique_names([RunRecord.read(worse), RunRecord.read(whole)])[1]
     assert chosen in Page(report.report.read_text(encoding="utf-8")).text
     for run in (worse, shutil.copytree(whole, tmp_path / "003")):
         metrics = json.loads((run / "metrics.json").read_text()) | {"validation": None}
         (run / "metrics.json").write_text(json.dumps(metrics))
-    assert told_about([worse, tmp_path / "003"]) is None
-    assert told_about([worse]) == worse
+    assert report_subject([worse, tmp_path / "003"]) is None
+    assert report_subject([worse]) == worse
 
 
 def test_each_class_has_an_interval_on_every_figure(whole: Path) -> None:
-    rows = class_rows(read_rung(whole))
+    rows = class_rows(RunRecord.read(whole))
     assert [row.name for row in rows] == list(CLASSES)
     for row in rows:
         for figure, interval in row.figures:

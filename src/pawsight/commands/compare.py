@@ -15,15 +15,13 @@ from typing import Any, cast
 from pawsight.commands.run_split import count_look, looks_sentence
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
-from pawsight.evaluation.compare import TIE, Gain, corrected, pictures_to_settle
-from pawsight.evaluation.compare import compare as paired_gain
+from pawsight.evaluation.comparison import TIE, Gain, corrected, pictures_to_settle
+from pawsight.evaluation.comparison import compare as paired_gain
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.metrics import Metrics, measure
-from pawsight.evaluation.report import aligned, to_jsonable
-from pawsight.reports.answer_table import AnswerTable, read_answers, shared
-from pawsight.reports.ladder_views import command_of
-from pawsight.reports.ladder_words import points_between, signed
-from pawsight.reports.run_folder import Rung, read_rung
+from pawsight.evaluation.metrics import Metrics, aligned, measure, to_jsonable
+from pawsight.reports.candidates import command_of
+from pawsight.reports.run_record import AnswerTable, RunRecord, shared
+from pawsight.reports.words import points_between, signed
 
 MOST_PAIRED = 4  # runs up to which each is compared with each; of more each with the first
 
@@ -100,8 +98,8 @@ def compare(
             "Type for example: pawsight compare runs/001 runs/002",
         )
     part, names = "test" if test else "validation", [named[folder] for folder in folders]
-    rungs = [read_rung(folder) for folder in folders]
-    tables = [_answers(rung, name, part) for rung, name in zip(rungs, names, strict=True)]
+    records = [RunRecord.read(folder) for folder in folders]
+    tables = [_answers(record, name, part) for record, name in zip(records, names, strict=True)]
     common = shared(tables)
     if not common[0].answered:
         raise WrongUsage(
@@ -111,11 +109,13 @@ def compare(
             f"pawsight evaluate {names[-1]} DATA",
         )
     looks = tuple(count_look(folder) for folder in folders) if test else ()
-    with progress.stage("Comparing", len(rungs), "runs") as step:
+    with progress.stage("Comparing", len(records), "runs") as step:
         compared = []
-        for rung, name, table in zip(rungs, names, common, strict=True):
+        for record, name, table in zip(records, names, common, strict=True):
             metrics = measure(table.true, table.probabilities, table.classes, seed=seed)
-            compared.append(Compared(name, rung.recipe, cast("Metrics", metrics)))  # None only where nothing is shared
+            compared.append(
+                Compared(name, record.recipe, cast("Metrics", metrics))
+            )  # None only where nothing is shared
             step.advance()
     return CompareReport(
         part=part,
@@ -150,10 +150,10 @@ def summary(report: CompareReport) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _answers(rung: Rung, name: str, part: str) -> AnswerTable:
-    table = read_answers(rung.folder, rung.classes, part)
+def _answers(run: RunRecord, name: str, part: str) -> AnswerTable:
+    table = run.answer_table(part)
     if not table.answered and part == "test":
-        command, _ = command_of(rung)
+        command, _ = command_of(run)
         raise WrongUsage(
             f"{name} has no answers to its test set.",
             "pawsight train stores them; pawsight ladder does not evaluate every run on the test set.",

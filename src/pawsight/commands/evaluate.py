@@ -27,14 +27,12 @@ from pawsight.core.storage import write_json
 from pawsight.data.dataset import facts_by_name
 from pawsight.data.folders import Candidate, LeftOut, find, find_listed
 from pawsight.data.sources import resolve
-from pawsight.evaluation.abstention import Abstention, measure_abstention
-from pawsight.evaluation.compare import WORSE
+from pawsight.evaluation.comparison import WORSE
 from pawsight.evaluation.learning_curve import LearningCurve, Trial, trace_curve
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
-from pawsight.evaluation.metrics import Metrics, measure
-from pawsight.evaluation.report import aligned, confusions, sentence, table_rows, to_jsonable
-from pawsight.evaluation.slice_members import slice_members
-from pawsight.evaluation.slices import Judged, Slice, measure_slices
+from pawsight.evaluation.metrics import Metrics, aligned, confusions, measure, sentence, table_rows, to_jsonable
+from pawsight.evaluation.selective import Abstention, measure_abstention
+from pawsight.evaluation.slices import Judged, Slice, measure_slices, slice_members
 
 _ROWS = 20  # of the printed table; --json has all
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes

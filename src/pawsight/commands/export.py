@@ -21,7 +21,7 @@ from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import METRICS, SPLITS
 from pawsight.data.folders import Candidate
-from pawsight.evaluation.report import aligned
+from pawsight.evaluation.metrics import aligned
 from pawsight.exports.export_context import REDUCED, ExportContext, Exported
 from pawsight.exports.int8 import CALIBRATION_PICTURES, Cost, check_cost, int8_reference, measure_cost, quantise
 from pawsight.exports.targets import TARGETS, choose_targets

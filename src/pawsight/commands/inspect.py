@@ -27,7 +27,7 @@ from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings
-from pawsight.reports.audit_words import EXPLAINED
+from pawsight.reports.audit_page import EXPLAINED
 from pawsight.training.run import check_names
 
 _NAMED = 12  # classes that the count sentence names before it sums up the others

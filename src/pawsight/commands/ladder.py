@@ -5,7 +5,6 @@ The test set is evaluated once, by the recipe that is best on validation.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +21,11 @@ from pawsight.commands.train_report import TrainReport
 from pawsight.core.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
-from pawsight.core.runs import METRICS, new_group, set_latest
-from pawsight.core.storage import write_json
+from pawsight.core.runs import new_group, set_latest
 from pawsight.data.sources import resolve
-from pawsight.evaluation.report import to_jsonable
 from pawsight.models.recipes import FEATURE_METHODS, RECIPES, RecipeOptions, make_recipe
 from pawsight.reports.ladder_report import LadderReport, build_report
+from pawsight.reports.run_record import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +126,7 @@ def _compared(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs:
     folders, chosen = [report.run for report in reports], _best(reports)
     if chosen is not None and reports[0].split.sizes["test"]:
         measured = evaluate(chosen, test=True, counts_look=False, progress=log)
-        metrics = json.loads((chosen / METRICS).read_text(encoding="utf-8"))
-        write_json(chosen / METRICS, metrics | {"test": to_jsonable(measured.metrics)})
+        RunRecord.read(chosen).store_test(measured.metrics)
     set_latest(chosen or folders[-1])
     absent = complete(chosen, features=_has_features(chosen, reports), progress=log) if chosen is not None else {}
     return build_report(folders, new_group(runs, "ladder"), left_out=left_out, absent=absent)

@@ -18,13 +18,12 @@ from pawsight.core.errors import BadCatalog, PawsightError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
 from pawsight.core.storage import sha256_of_file, write_json
-from pawsight.evaluation.compare import TIE
+from pawsight.evaluation.comparison import TIE
 from pawsight.evaluation.slices import Judged
-from pawsight.reports.ladder_report import LadderReport, RungResult, build_report, told_about
-from pawsight.reports.ladder_words import percent, points_between, signed
-from pawsight.reports.run_folder import read_rung
+from pawsight.reports.ladder_report import CandidateResult, LadderReport, build_report, report_subject
+from pawsight.reports.run_record import RunRecord
 from pawsight.reports.trust_page import LEARNING_CURVE, SLICES, SUSPECTS
-from pawsight.reports.trust_stored import read_curve, read_slices, read_suspects
+from pawsight.reports.words import percent, points_between, signed
 
 if TYPE_CHECKING:
     from pawsight.commands.review import ReviewReport
@@ -60,7 +59,7 @@ def report(
     folders = [Path(run).expanduser().resolve() for run in runs]
     if not folders:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
-    place, measured = Path(out) if out is not None else default_out(folders), told_about(folders)
+    place, measured = Path(out) if out is not None else default_out(folders), report_subject(folders)
     absent: Mapping[str, str] = {}
     if measured is not None:
         absent = dict.fromkeys(lacking(measured), QUICK) if quick else complete(measured, progress=progress)
@@ -79,9 +78,9 @@ def default_out(folders: Sequence[Path]) -> Path:
 
 def summary(made: LadderReport) -> list[str]:
     """Return what the report says as lines of text."""
-    names: Mapping[Path | None, str] = _names(made.rungs)
+    names: Mapping[Path | None, str] = _names(made.candidates)
     width = max(map(len, names.values()))
-    lines = [_line(rung, f"{names[rung.run]:<{width}}") for rung in made.rungs]
+    lines = [_line(candidate, f"{names[candidate.run]:<{width}}") for candidate in made.candidates]
     if made.chosen is not None:
         lines.append(f"Chosen on validation: {names.get(made.chosen_run, made.chosen)}")
         test = f"right on {_score(made.test)}" if made.test else "the run holds no score"
@@ -89,29 +88,31 @@ def summary(made: LadderReport) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in [*lines, f"Report: {made.report}"]]
 
 
-def _names(rungs: Sequence[RungResult]) -> dict[Path | None, str]:
+def _names(candidates: Sequence[CandidateResult]) -> dict[Path | None, str]:
     """Return a name for each run: its recipe, with the folder's name or path as far as that is needed."""
-    recipes = Counter(rung.recipe for rung in rungs)
-    folders = Counter((rung.recipe, rung.run.name) for rung in rungs)
+    recipes = Counter(candidate.recipe for candidate in candidates)
+    folders = Counter((candidate.recipe, candidate.run.name) for candidate in candidates)
     names: dict[Path | None, str] = {}
-    for rung in rungs:
-        folder = rung.run.name if folders[rung.recipe, rung.run.name] == 1 else str(rung.run)
-        names[rung.run] = rung.recipe if recipes[rung.recipe] == 1 else f"{rung.recipe}, run {folder}"
+    for candidate in candidates:
+        folder = candidate.run.name if folders[candidate.recipe, candidate.run.name] == 1 else str(candidate.run)
+        names[candidate.run] = (
+            candidate.recipe if recipes[candidate.recipe] == 1 else f"{candidate.recipe}, run {folder}"
+        )
     return names
 
 
-def _line(rung: RungResult, name: str) -> str:
-    if rung.validation is None:
+def _line(candidate: CandidateResult, name: str) -> str:
+    if candidate.validation is None:
         return f"{name}  not measured on validation"
-    text = f"{name}  {_score(rung.validation):>24}"
-    if rung.gain is None:
+    text, gain = f"{name}  {_score(candidate.validation):>24}", candidate.gain
+    if gain is None:
         return text
-    gain = f"{signed(rung.gain.points)} points ({points_between(rung.gain.interval)})"
-    verdict = "a tie" if rung.gain.verdict == TIE else rung.gain.verdict
+    points = f"{signed(gain.points)} points ({points_between(gain.interval)})"
+    verdict = "a tie" if gain.verdict == TIE else gain.verdict
     # Runs with different splits share only some of the pictures they were measured on.
-    is_part = rung.gain.pictures < rung.validation["pictures"]
-    shared = f", on the {rung.gain.pictures:,} {'picture' if rung.gain.pictures == 1 else 'pictures'} both validated on"
-    return f"{text}  {gain}, {verdict}{shared if is_part else ''}"
+    is_part = gain.pictures < candidate.validation["pictures"]
+    shared = f", on the {gain.pictures:,} {'picture' if gain.pictures == 1 else 'pictures'} both validated on"
+    return f"{text}  {points}, {verdict}{shared if is_part else ''}"
 
 
 def _score(measured: Mapping[str, Any]) -> str:
@@ -149,12 +150,13 @@ def complete(run: Path, *, features: bool = True, progress: Progress = SILENT) -
 
 def lacking(run: Path) -> list[str]:
     """Return the names of the parts that a run does not hold."""
-    held = {SLICES: read_slices(run), SUSPECTS: read_suspects(run), LEARNING_CURVE: read_curve(run)}
+    record = RunRecord.read(run)
+    held = {SLICES: record.slices, SUSPECTS: record.suspects, LEARNING_CURVE: record.learning_curve}
     return [name for name, part in held.items() if part is None]
 
 
 def _store_slices(run: Path, progress: Progress) -> None:
-    answers = read_rung(run).answers
+    answers = RunRecord.read(run).answers
     judged = [
         Judged(answer.path, answer.answered.label, answer.answered.predicted, answer.probability) for answer in answers
     ]

@@ -6,11 +6,11 @@ opened; a file that is gone, or no longer what the run was trained on, is listed
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -24,13 +24,14 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadCatalog, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
-from pawsight.core.runs import APPLIED_PATCH, METRICS, PATCH
+from pawsight.core.runs import APPLIED_PATCH, PATCH
 from pawsight.data.dataset import Dataset, Picture, read_dataset
 from pawsight.data.folders import Found, LeftOut
 from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
 from pawsight.data.split import split_into
 from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, oddness, rank
 from pawsight.images.decode import DecodeSettings
+from pawsight.reports.run_record import RunRecord
 from pawsight.training.features import feature_sink, probe_recipe, recipe_of
 from pawsight.training.out_of_fold import out_of_fold
 
@@ -251,10 +252,9 @@ def board_of(report: ReviewReport) -> tuple[dict[str, Any], Mapping[int, File]]:
 
 def command_with_patch(run: Path) -> str:
     """Return the command that trains the same again with the decisions."""
-    try:
-        words = shlex.split(json.loads((run / METRICS).read_text(encoding="utf-8"))["command"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # an older run does not say
-        words = []
+    words: list[str] = []
+    with suppress(WrongUsage, ValueError):  # no run, or a command that no shell would take
+        words = shlex.split(RunRecord.read(run).command)
     if not words:
         return f"pawsight train DATA --patch {shlex.quote(str(run / PATCH))}"
     if "--patch" in words:  # what it was trained with is among the decisions

@@ -18,12 +18,11 @@ from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, PatchOutcome
 from pawsight.data.split import Assigned, Split
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
-from pawsight.evaluation.compare import Answered, Gain, compare
-from pawsight.evaluation.metrics import Metrics, log_loss
-from pawsight.evaluation.report import sentence, to_jsonable
+from pawsight.evaluation.comparison import Answered, Gain, compare
+from pawsight.evaluation.metrics import Metrics, log_loss, sentence, to_jsonable
 from pawsight.models.recipes import Recipe
-from pawsight.reports.ladder_words import unmeasured_sentence
-from pawsight.reports.run_folder import Answer, read_rung
+from pawsight.reports.run_record import VERSION, Answer, RunRecord
+from pawsight.reports.words import unmeasured_sentence
 
 if TYPE_CHECKING:
     from pawsight.training.context import Layer
@@ -66,6 +65,7 @@ class TrainReport:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `train --json` prints them."""
         return {
+            "version": VERSION,
             "run": str(self.run),
             "recipe": self.recipe.name,
             "backbone": self.recipe.backbone,
@@ -271,10 +271,10 @@ def gain_from_patch(
 def _answers_before(run: Path) -> dict[str, list[Answer]]:
     answers: dict[str, list[Answer]] = defaultdict(list)
     try:
-        rung = read_rung(run)
+        record = RunRecord.read(run)
     except PawsightError:
         return answers
-    for answer in rung.answers:
+    for answer in record.answers:
         answers[answer.answered.sha256].append(answer)
     return answers
 

@@ -1,4 +1,1 @@
-"""Probabilities and truths in, numbers with intervals out.
-
-Knows nothing of Keras, training or where pictures lie.
-"""
+"""Numbers from arrays: metrics, intervals, tests, slices. What reads run folders and draws pages is in `reports`."""

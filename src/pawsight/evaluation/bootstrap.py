@@ -1,10 +1,8 @@
-"""Intervals by resampling: how far a measured figure may lie from the truth, for figures that are no plain shares.
+"""95 % intervals by resampling, for figures that are no plain shares; and the area under the ROC curve, by ranks.
 
-Enters: true class indices and probabilities. Leaves: `Intervals`. Does not know: files, models, class names.
-
-Pictures are drawn with replacement (B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993). Which end
-points hold the truth 95 times in 100 was measured, see docs/decisions/0007-intervals.md: means are studentised, F1
-and the area under the curve are BCa, and the calibration error has a way of its own (ece_interval.py).
+Pictures are drawn with replacement (B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993). Which
+method holds the truth 95 times in 100 was measured, see docs/decisions/0007-intervals.md: means are studentised, F1
+and the area under the curve are BCa, and the calibration error has its own method in `calibration.py`.
 """
 
 from __future__ import annotations
@@ -16,10 +14,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.evaluation.calibration import TINY, squared_distances
-from pawsight.evaluation.ece_interval import ece_interval
+from pawsight.evaluation.calibration import TINY, ece_interval, squared_distances
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.ranks import Ranked, areas, influence, ranked
 
 MOST, LEAST = 1000, 200  # resamples
 _ALL = 10_000_000  # pictures times resamples; more pictures get fewer resamples, down to the least
@@ -28,11 +24,11 @@ _AT_ONCE = 200_000  # pictures times resamples at a time: what stays in the proc
 _LEAST_SPREAD = 0.2  # of the sample's, see _studentised
 _ENDS = (0.025, 0.975)
 _WORST_LOSS, _WORST_BRIER = -float(np.log(TINY)), 2.0
-
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
 Weights = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +43,8 @@ class Intervals:
 
     def as_lists(self) -> dict[str, list[float] | None]:
         """Return the ends by name, for JSON."""
-        ends: dict[str, Interval | None] = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: one.as_list() if one is not None else None for name, one in ends.items()}
+        ends: dict[str, Interval | None] = {figure.name: getattr(self, figure.name) for figure in fields(self)}
+        return {name: figure.as_list() if figure is not None else None for name, figure in ends.items()}
 
 
 def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> Intervals:
@@ -73,7 +69,7 @@ def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> Intervals:
     for weights in _weights(pictures, resamples(pictures), seed):
         means.append((weights @ columns / pictures).astype(np.float64))
         f1s.append(_macro_f1s(weights, true, predicted, classes))
-        done = sum(len(one) for one in tops)
+        done = sum(len(chunk) for chunk in tops)
         tops.append(curves.resampled(weights[: max(0, curves.exact - done)]))
     drawn = np.concatenate(means)
     measured_f1 = _macro_f1s(np.ones((1, pictures), np.float32), true, predicted, classes)[0]
@@ -174,8 +170,8 @@ class _Curves:
             return cls((), np.nan, np.zeros(pictures), 0)
         total, pulls = 0.0, np.zeros(pictures)
         for index in asked:
-            one, pull = influence(true == index, probabilities[:, index])
-            total, pulls = total + one / len(asked), pulls + pull / len(asked)
+            own, pull = influence(true == index, probabilities[:, index])
+            total, pulls = total + own / len(asked), pulls + pull / len(asked)
         affordable = _RANKED // (pictures * len(asked))
         if affordable < LEAST // 4:
             return cls((), total, pulls, 0)
@@ -185,8 +181,8 @@ class _Curves:
     def resampled(self, weights: Weights) -> Doubles:
         """Return the mean area of each resample (R,); a class that was not drawn is left out of the mean."""
         total, known = np.zeros(len(weights)), np.zeros(len(weights))
-        for one in self.ranks if len(weights) else ():
-            drawn = areas(one, weights)
+        for pictures in self.ranks if len(weights) else ():
+            drawn = areas(pictures, weights)
             total, known = total + np.nan_to_num(drawn), known + np.isfinite(drawn)
         return np.asarray(np.divide(total, known, out=np.full(len(weights), np.nan), where=known > 0))
 
@@ -216,3 +212,76 @@ def _f1_pulls(true: Ints, predicted: Ints, classes: int) -> Doubles:
     rate = len(true) / np.maximum(counts, 1) / (counts > 0).sum()  # each class's share in the mean, for one picture
     pulls = 2 * (true == predicted) * rate[true] - f1[true] * rate[true] - f1[predicted] * rate[predicted]
     return np.asarray(pulls)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Pictures in the order of their scores."""
+
+    order: NDArray[np.int64]  # (N,)
+    is_own: Flags  # (N,) of the class, in that order
+    ends: NDArray[np.int64] | None  # the last place of each group of equal scores; None where no two are equal
+
+
+def ranked(is_own: Flags, scores: NDArray[np.floating]) -> Ranked:
+    """Sort pictures once.
+
+    Args:
+        is_own: whether a picture is of the class, (N,).
+        scores: (N,), higher for the class.
+    """
+    order = np.argsort(scores, kind="stable")
+    steps = np.diff(scores[order]) != 0
+    ends = None if steps.all() else np.append(np.flatnonzero(steps), len(scores) - 1)
+    return Ranked(order, is_own[order], ends)
+
+
+def areas(pictures: Ranked, weights: NDArray[np.float32]) -> Doubles:
+    """Return the area for each row of weights (R, N), NaN where a row gives one of the two sides no weight."""
+    sorted_weights = np.take(weights, pictures.order, axis=1)
+    own = sorted_weights * pictures.is_own.astype(np.float32)
+    others = sorted_weights - own
+    if pictures.ends is not None:
+        starts = np.concatenate([[0], pictures.ends[:-1] + 1])
+        own, others = np.add.reduceat(own, starts, axis=1), np.add.reduceat(others, starts, axis=1)
+    # Counts below 2^24 are exact in float32; the share beaten keeps the sum of products small enough for it.
+    below = np.cumsum(others, axis=1)
+    sides = own.sum(axis=1), below[:, -1].copy()
+    below -= others / 2
+    won = np.einsum("ij,ij->i", own, below / np.maximum(sides[1], 1)[:, None])
+    is_known = (sides[0] > 0) & (sides[1] > 0)
+    return np.asarray(np.divide(won, sides[0], out=np.full(len(weights), np.nan), where=is_known))
+
+
+def area(is_own: Flags, scores: NDArray[np.floating]) -> float:
+    """Return the area of equally weighted pictures, NaN where one of the two sides is empty."""
+    return float(_placements(ranked(is_own, scores))[0])
+
+
+def influence(is_own: Flags, scores: NDArray[np.floating]) -> tuple[float, Doubles]:
+    """Return the area and how much each picture (N,) pulls at it, 0 on average; NaN where a side is empty.
+
+    Their mean square over N is the variance of E. R. DeLong et al., Biometrics 44, 1988, with N where that has N - 1.
+    """
+    pictures = ranked(is_own, scores)
+    mean, placements = _placements(pictures)
+    pulls = np.empty(len(scores))
+    sides = np.where(pictures.is_own, is_own.sum(), len(is_own) - is_own.sum())
+    pulls[pictures.order] = (placements - mean) * len(scores) / np.maximum(sides, 1)
+    return mean, pulls
+
+
+def _placements(pictures: Ranked) -> tuple[float, Doubles]:
+    """Return the area and each picture's share of the other side that it is rightly above or below, in order."""
+    own = pictures.is_own.astype(np.float64)
+    places = np.arange(len(own))
+    group = places if pictures.ends is None else np.searchsorted(pictures.ends, places)
+    shares = []
+    for side in (1 - own, own):
+        counts = np.bincount(group, weights=side)
+        shares.append(
+            ((np.cumsum(counts) - counts / 2) / side.sum())[group] if side.any() else np.full(len(own), np.nan)
+        )
+    below, above = shares
+    placements = np.where(pictures.is_own, below, 1 - above)
+    return (float(placements[pictures.is_own].mean()) if own.any() else np.nan), placements

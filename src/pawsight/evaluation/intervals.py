@@ -1,4 +1,4 @@
-"""Intervals of shares: how far a measured share may lie from the truth. Other figures have theirs in `bootstrap.py`."""
+"""Intervals of shares (Wilson's). Intervals of other figures are in `bootstrap.py`."""
 
 from __future__ import annotations
 

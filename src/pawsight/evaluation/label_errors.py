@@ -1,8 +1,4 @@
-"""Which labels are most likely wrong: a ranking from second opinions and from what similar pictures are called.
-
-Enters: out-of-fold probabilities, labels, features and duplicate groups, as arrays. Leaves: `Suspect`s, the most
-suspicious first. Does not know: files, pictures, how the probabilities were made.
-"""
+"""Labels that are likely wrong: a ranking from out-of-fold probabilities and the labels of similar pictures."""
 
 from __future__ import annotations
 
@@ -28,7 +24,7 @@ _COMPARED = 1 << 24  # similarities held at once: 64 MB of float32, and as much 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """One picture's place in the ranking."""
+    """A label in the ranking."""
 
     row: int  # of the arrays
     given: int  # class index of its label
@@ -58,7 +54,7 @@ def rank(probabilities: Floats, labels: Labels, near: Neighbours, names: Sequenc
     """Rank all pictures by how likely their label is wrong.
 
     Args:
-        probabilities: out of fold (N, C); a row of NaN where nothing can be said.
+        probabilities: out of fold (N, C); a row of NaN where there is none.
         labels: class indices (N,).
         near: of the same pictures.
         names: of the C >= 2 classes.
@@ -90,9 +86,11 @@ def rank(probabilities: Floats, labels: Labels, near: Neighbours, names: Sequenc
             score=float(scores[row]),
             given_probability=float(probabilities[row, labels[row]]),
             suggested_probability=float(probabilities[row, suggested[row]]),
-            neighbours=tuple(int(one) for one in near.rows[row] if one >= 0),
+            neighbours=tuple(int(neighbour) for neighbour in near.rows[row] if neighbour >= 0),
             similarities=tuple(
-                float(value) for one, value in zip(near.rows[row], near.similarities[row], strict=True) if one >= 0
+                float(value)
+                for neighbour, value in zip(near.rows[row], near.similarities[row], strict=True)
+                if neighbour >= 0
             ),
             reason=_reason(probabilities[row], labels, near.rows[row], row, int(suggested[row]), names),
         )
@@ -128,7 +126,7 @@ def nearest(features: Floats, groups: Labels, *, count: int = NEIGHBOURS) -> Nei
 
 
 def oddness(near: Neighbours) -> Floats:
-    """Return how unlike everything else each picture is (N,): 1 minus the mean cosine of its neighbours, 0..2."""
+    """Return how unlike all others each picture is (N,): 1 minus the mean cosine of its neighbours, 0..2."""
     there = near.rows >= 0
     total = np.where(there, near.similarities, 0.0).sum(axis=1)
     odd: Floats = (1 - total / np.maximum(there.sum(axis=1), 1)).astype(np.float32)
@@ -165,21 +163,21 @@ def _votes(near: Neighbours, labels: Labels, suggested: Labels) -> Floats:
 
 
 def _reason(answer: Floats, labels: Labels, near: Labels, row: int, suggested: int, names: Sequence[str]) -> str:
-    """Say in words what speaks for and against a label."""
+    """Return what speaks for and against a label, as text."""
     given = int(labels[row])
     if not np.isfinite(answer).all():
-        return f"there are too few other pictures of {names[given]} to say anything"
-    told = f"a model that has not learnt it says {names[suggested]} {_percent(answer[suggested])}"
-    told += f" and {names[given]} {_percent(answer[given])}"
-    called = Counter(int(labels[one]) for one in near if one >= 0)
+        return f"there are too few other pictures of {names[given]} to judge"
+    text = f"a model that was not trained on it says {names[suggested]} {_percent(answer[suggested])}"
+    text += f" and {names[given]} {_percent(answer[given])}"
+    called = Counter(int(labels[neighbour]) for neighbour in near if neighbour >= 0)
     if not called:
-        return told
+        return text
     total = sum(called.values())
-    return f"{told}; of the {total} most similar pictures, {_counted(called, given, suggested, names)}"
+    return f"{text}; of the {total} most similar pictures, {_counted(called, given, suggested, names)}"
 
 
 def _counted(called: Counter[int], given: int, suggested: int, names: Sequence[str]) -> str:
-    """Say what neighbours are called: the suggested class, the given one, others."""
+    """Return how often neighbours have the suggested class, the given one, or another."""
     others = sum(called.values()) - called[given] - called[suggested]
     parts = [(called[suggested], names[suggested]), (called[given], names[given]), (others, "something else")]
     if len(called) == 1:

@@ -1,11 +1,8 @@
-"""How much would twice the data buy: a power law through the errors of smaller training parts, carried on.
-
-Enters: which validation pictures were answered wrong after training on so many pictures. Leaves: a `LearningCurve`.
-Does not know: what was trained, on what.
+"""Learning curve: a power law through the errors of smaller training parts, extrapolated to twice the data.
 
 The fit is error = a + b n^-c. For a fixed c it is linear, so a grid of c with a closed solution for a and b is exact
 enough, cannot fail to converge, and fits a thousand resamplings at once. b may be negative: a curve that chance alone
-bends must be able to bend either way, else its interval could never reach below 0.
+bends must be able to bend either way, otherwise its interval could never reach below 0.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ from pawsight.evaluation.intervals import Interval, wilson
 
 EXPONENTS = np.geomspace(0.05, 2.0, 60)
 RESAMPLINGS = 1_000
-# Below either, no interval is told. Drawing pictures again never draws an error that was not seen: with 1 wrong of 31
+# Below either, no interval is given. Drawing pictures again never draws an error that was not seen: with 1 wrong of 31
 # the percentiles span what that picture did, while Wilson's interval of the error itself spans 16 points. Five is the
 # usual least count for figures from counts (W. G. Cochran 1954); 200 puts five at 2.5 % wrong, a good classifier's.
 LEAST_VALIDATED, LEAST_WRONG = 200, 5
@@ -32,7 +29,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What training on one size came to."""
+    """The validation answers after training on one size."""
 
     share: float  # of the training part
     pictures: int  # trained on
@@ -94,13 +91,13 @@ class LearningCurve:
         return {
             "points": [
                 {
-                    "share": one.share,
-                    "pictures": one.pictures,
-                    "seeds": one.seeds,
-                    "error": one.error,
-                    "interval": one.interval.as_list(),
+                    "share": point.share,
+                    "pictures": point.pictures,
+                    "seeds": point.seeds,
+                    "error": point.error,
+                    "interval": point.interval.as_list(),
                 }
-                for one in self.points
+                for point in self.points
             ],
             "measured_on": self.measured_on,
             "fit": {"floor": self.fit.floor, "scale": self.fit.scale, "exponent": self.fit.exponent},
@@ -116,7 +113,7 @@ class LearningCurve:
 
 
 def trace_curve(trials: Sequence[Trial], *, seed: int = 0, resamplings: int = RESAMPLINGS) -> LearningCurve:
-    """Fit a learning curve and say how sure its continuation is.
+    """Fit a learning curve and return its extrapolation with an interval.
 
     Args:
         trials: at least three sizes, the fewest pictures first, all of the same N > 0 validation pictures.
@@ -128,7 +125,7 @@ def trace_curve(trials: Sequence[Trial], *, seed: int = 0, resamplings: int = RE
 
     Source of the form: J. Hestness and others, "Deep learning scaling is predictable, empirically", 2017; T. Viering
     and M. Loog, "The shape of learning curves: a review", IEEE TPAMI 45, 2023, section 3.1. The interval: percentiles
-    of the bootstrap (B. Efron and R. Tibshirani, 1993, chapter 13) over validation pictures and trainings; none is told
+    of the bootstrap (B. Efron and R. Tibshirani, 1993, chapter 13) over validation pictures and trainings, with none
     below `LEAST_VALIDATED` validation pictures or `LEAST_WRONG` wrong answers.
     """
     held_out = {trial.wrong.shape[1] for trial in trials}
@@ -147,20 +144,20 @@ def trace_curve(trials: Sequence[Trial], *, seed: int = 0, resamplings: int = RE
 
 
 def honest(curve: LearningCurve) -> LearningCurve:
-    """Take back the interval of what twice the data would buy where too little was seen to have one."""
+    """Remove the interval of the gain from twice the data where too few wrong answers were seen for one."""
     if curve.measured_on >= LEAST_VALIDATED and curve.wrong >= LEAST_WRONG:
         return curve
     return replace(curve, twice=replace(curve.twice, interval=None, is_measurable=False))
 
 
 def sentence(curve: LearningCurve) -> str:
-    """Return the answer to the question, for people."""
+    """Return what twice the data would gain, as a sentence."""
     twice = curve.twice
-    told = f"Twice the data ({twice.pictures:,} training pictures) would buy"
+    text = f"Twice the data ({twice.pictures:,} training pictures) would gain"
     if twice.interval is None:
         seen = f"{curve.wrong:,} wrong {'answer' if curve.wrong == 1 else 'answers'} among {curve.measured_on:,}"
         return (
-            f"{told} nothing that can be measured: there {'is' if curve.wrong == 1 else 'are'} {seen} validation"
+            f"{text} nothing that can be measured: there {'is' if curve.wrong == 1 else 'are'} {seen} validation"
             f" {'picture' if curve.measured_on == 1 else 'pictures'}, and to tell a gain from chance takes at least"
             f" {LEAST_WRONG} among {LEAST_VALIDATED}."
         )
@@ -168,10 +165,10 @@ def sentence(curve: LearningCurve) -> str:
     between = f"95 % interval {low + 0.0:.2f} to {high + 0.0:.2f}"
     if not twice.is_measurable:
         return (
-            f"{told} nothing that can be measured on {curve.measured_on:,} validation pictures:"
+            f"{text} nothing that can be measured on {curve.measured_on:,} validation pictures:"
             f" {round(twice.gain, 2) + 0.0:.2f} points ({between})."
         )
-    return f"{told} about {twice.gain:.2f} points of accuracy ({between})."
+    return f"{text} about {twice.gain:.2f} points of accuracy ({between})."
 
 
 def _point(trial: Trial) -> CurvePoint:

@@ -1,20 +1,20 @@
-"""Metrics of a classifier: arrays in, numbers out.
+"""Metrics of a classifier on one subset: `measure`, log loss, ROC AUC, confusion matrix; their JSON, sentence, table.
 
-Enters: true class indices and probabilities. Leaves: `Metrics`. Does not know: files, models, class folders.
+Brier score and calibration error are in `calibration.py`, the intervals in `bootstrap.py` and `intervals.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.evaluation.bootstrap import Intervals, intervals, macro_f1
+from pawsight.evaluation.bootstrap import Intervals, area, intervals, macro_f1
 from pawsight.evaluation.calibration import TINY, brier_score, expected_calibration_error
 from pawsight.evaluation.intervals import Interval, wilson
-from pawsight.evaluation.ranks import area
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -22,7 +22,7 @@ FloatArray = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class ClassMetrics:
-    """How one class fares."""
+    """The metrics of one class."""
 
     name: str
     pictures: int
@@ -33,7 +33,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Everything said about one part of the data."""
+    """The metrics of a classifier on one subset."""
 
     pictures: int
     accuracy: float
@@ -44,13 +44,13 @@ class Metrics:
     brier: float  # squared distance from the truth, summed over classes, in [0, 2]
     ece: float  # expected calibration error, a share; in small samples above the truth
     intervals: Intervals  # of log_loss, roc_auc, macro_f1, brier and ece, 95 %
-    baseline: float  # share of the commonest class in this part
+    baseline: float  # share of the commonest class in this subset
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer
 
 
 def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str], *, seed: int = 0) -> Metrics | None:
-    """Measure a classifier on one part.
+    """Measure a classifier on one subset.
 
     Args:
         true: class indices (N,), each in [0, C).
@@ -134,3 +134,58 @@ def _per_class(confusion: IntArray, names: Sequence[str]) -> tuple[ClassMetrics,
         ClassMetrics(name, int(given[index]), float(precision[index]), float(recall[index]), float(f1[index]))
         for index, name in enumerate(names)
     )
+
+
+def to_jsonable(metrics: Metrics | None) -> dict[str, Any] | None:
+    """Return metrics as plain JSON values, None where there was nothing to measure."""
+    if metrics is None:
+        return None
+    plain = asdict(metrics)
+    return plain | {"interval": metrics.interval.as_list(), "intervals": metrics.intervals.as_lists()}
+
+
+def sentence(metrics: Metrics | None) -> str:
+    """Return the accuracy, log loss and baseline on one subset, as one line."""
+    if metrics is None:
+        return "no pictures to measure"
+    return (
+        f"{100 * metrics.accuracy:.1f} % right of {metrics.pictures:,} (95 % interval {metrics.interval}), "
+        f"log loss {metrics.log_loss:.3f}{_ends(metrics)}; always the commonest class: {100 * metrics.baseline:.1f} %"
+    )
+
+
+def _ends(metrics: Metrics) -> str:
+    known = metrics.intervals.log_loss
+    return f" ({known.low:.3f}-{known.high:.3f})" if known is not None else ""
+
+
+def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
+    """Return the lines of a table whose first `left` columns stand to the left and the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
+    return [
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def table_rows(metrics: Metrics) -> list[tuple[str, str, str, str, str]]:
+    """Return class, pictures, precision, recall and F1 as text, one row a class."""
+    return [
+        (row.name, f"{row.pictures:,}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}")
+        for row in metrics.classes
+    ]
+
+
+def confusions(metrics: Metrics, *, most: int = 5) -> list[tuple[str, str, int]]:
+    """Return the commonest mistakes: truth, answer, how often; at most `most`."""
+    names = [row.name for row in metrics.classes]
+    wrong = [
+        (names[row], names[column], count)
+        for row, counts in enumerate(metrics.confusion)
+        for column, count in enumerate(counts)
+        if row != column and count
+    ]
+    return sorted(wrong, key=lambda mistake: (-mistake[2], mistake[0], mistake[1]))[:most]

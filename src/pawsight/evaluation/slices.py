@@ -1,28 +1,37 @@
-"""Where a classifier is worse than elsewhere: accuracy by kind of picture, each kind tested against the rest.
+"""Accuracy by kind of picture (slices): which pictures belong to a slice, and each slice tested against the rest.
 
-Enters: which pictures were answered right, and which kinds each belongs to. Leaves: a `Slice` for each kind. Does not
-know: files, models, what makes a picture dark.
-
-Looking at twenty kinds finds one that is worse by chance alone, so the p values are corrected for their number, and
-kinds of fewer than ten pictures are told but not tested.
+Among twenty slices one is worse by chance alone, so p values are corrected for their number, and slices of fewer than
+ten pictures are reported but not tested.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.evaluation.compare import BETTER, SIGNIFICANCE, WORSE, holm
+from pawsight.data.facts import QUALITY_FLAGS, Facts, quality_flags
+from pawsight.evaluation.comparison import BETTER, SIGNIFICANCE, WORSE, holm
 from pawsight.evaluation.intervals import Interval, wilson
 
-LEAST_TESTED = 10  # pictures: of fewer, even none right would be no proof against an average classifier
+LEAST_TESTED = 10  # pictures: with fewer, even none right would prove nothing against an average classifier
 MOST_SHOWN = 12  # wrong pictures named for each slice
 LIKE_THE_REST, NOT_TESTED = "like the rest", "too few to test"
 Mask = NDArray[np.bool_]
+_FOLDERS = (2, 50)  # fewest and most folders that make slices: one cannot be compared, hundreds are too small to test
+_SHARE = 5  # a fifth stands in for a trait that too few pictures have
+_STAND_INS: Mapping[str, tuple[str, Callable[[Facts], float]]] = {
+    # trait -> the name of the extreme fifth, and a figure that is lowest there
+    "tiny": ("smallest fifth", lambda facts: float(facts.width * facts.height)),
+    "dark": ("darkest fifth", lambda facts: facts.looks.brightness),
+    "bright": ("brightest fifth", lambda facts: -facts.looks.brightness),
+    "blurry": ("least sharp fifth", lambda facts: facts.looks.sharpness),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class SliceKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """How a classifier does on one kind of picture."""
+    """Accuracy on one kind of picture."""
 
     name: str
     kind: str
@@ -79,10 +88,7 @@ class Slice:
             "p_value": self.p_value,
             "p_holm": self.p_holm,
             "verdict": self.verdict,
-            "worst": [
-                {"path": one.path, "label": one.label, "predicted": one.predicted, "probability": one.probability}
-                for one in self.worst
-            ],
+            "worst": [asdict(picture) for picture in self.worst],
         }
 
 
@@ -101,14 +107,15 @@ def measure_slices(judged: Sequence[Judged], members: Mapping[SliceKey, Mask]) -
 
     Source of the test: R. A. Fisher, "The design of experiments", 1935; of the correction: S. Holm, 1979.
     """
-    right = np.array([one.is_right for one in judged], dtype=bool)
+    right = np.array([picture.is_right for picture in judged], dtype=bool)
     if any(mask.shape != right.shape for mask in members.values()):
         raise ValueError(f"a slice is not one of {len(judged)} pictures")
     slices = [_measured(key, mask, right, judged) for key, mask in members.items() if mask.any()]
-    tested = [one.p_value for one in slices if one.p_value is not None]
-    corrected = iter(holm(tested))
-    judged_slices = [one if one.p_value is None else _with_verdict(one, next(corrected)) for one in slices]
-    return tuple(sorted(judged_slices, key=lambda one: (one.verdict != WORSE, one.accuracy, -one.pictures, one.name)))
+    p_values = iter(holm([found.p_value for found in slices if found.p_value is not None]))
+    tested = [found if found.p_value is None else _with_verdict(found, next(p_values)) for found in slices]
+    return tuple(
+        sorted(tested, key=lambda found: (found.verdict != WORSE, found.accuracy, -found.pictures, found.name))
+    )
 
 
 def _measured(key: SliceKey, mask: Mask, right: Mask, judged: Sequence[Judged]) -> Slice:
@@ -116,7 +123,8 @@ def _measured(key: SliceKey, mask: Mask, right: Mask, judged: Sequence[Judged]) 
     others, others_correct = len(right) - count, int(right[~mask].sum())
     rest = others_correct / others if others else None
     is_tested = min(count, others) >= LEAST_TESTED
-    wrong = sorted((one for one, within in zip(judged, mask, strict=True) if within and not one.is_right), key=_surest)
+    within = [picture for picture, is_within in zip(judged, mask, strict=True) if is_within]
+    wrong = sorted((picture for picture in within if not picture.is_right), key=_most_confident)
     return Slice(
         name=key.name,
         kind=key.kind,
@@ -141,11 +149,83 @@ def fisher(right: int, pictures: int, other_right: int, others: int) -> float:
     return float(fisher_exact(table).pvalue)
 
 
-def _surest(one: Judged) -> tuple[float, str]:
-    return -one.probability, one.path
+def _most_confident(picture: Judged) -> tuple[float, str]:
+    return -picture.probability, picture.path
 
 
-def _with_verdict(one: Slice, p_holm: float) -> Slice:
-    differs = p_holm < SIGNIFICANCE and one.difference
-    verdict = LIKE_THE_REST if not differs else WORSE if one.difference and one.difference < 0 else BETTER
-    return replace(one, p_holm=p_holm, verdict=verdict)
+def _with_verdict(measured: Slice, p_holm: float) -> Slice:
+    differs = p_holm < SIGNIFICANCE and measured.difference
+    verdict = LIKE_THE_REST if not differs else WORSE if measured.difference and measured.difference < 0 else BETTER
+    return replace(measured, p_holm=p_holm, verdict=verdict)
+
+
+def slice_members(names: Sequence[str], labels: Sequence[str], facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
+    """Return the slices of N pictures and which belong to each (N,).
+
+    Args:
+        names: paths below the root of the data.
+        labels: class names.
+        facts: of the same pictures.
+
+    Traits are those of the audit. Where fewer than ten pictures are tiny, dark, bright or blurry, the extreme fifth
+    of all is a slice as well, unless it would hold fewer than ten too. Formats are slices where there are several;
+    folders where 2 to 50 have ten pictures or more and they are not just the classes over again.
+    """
+    if not len(names) == len(labels) == len(facts):
+        raise ValueError(f"{len(names)} names, {len(labels)} labels and {len(facts)} facts do not belong together")
+    members = _by_trait(facts) | _by_fifth(facts)
+    formats = [row.format for row in facts]
+    if len(set(formats)) > 1:
+        members |= _by_word("format", formats)
+    members |= _by_folder(names, labels)
+    return {key: mask for key, mask in members.items() if mask.any()}
+
+
+def _by_trait(facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
+    traits = [quality_flags(fact) for fact in facts]
+    return {
+        SliceKey("trait", trait): np.array([trait in some for some in traits], dtype=bool) for trait in QUALITY_FLAGS
+    }
+
+
+def _by_fifth(facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
+    traits = Counter(trait for fact in facts for trait in quality_flags(fact))
+    fifth = len(facts) // _SHARE
+    return {
+        SliceKey("fifth", name): _lowest([figure(fact) for fact in facts], fifth)
+        for trait, (name, figure) in _STAND_INS.items()
+        if traits[trait] < LEAST_TESTED <= fifth
+    }
+
+
+def _lowest(values: Sequence[float], count: int) -> Mask:
+    """Return which of the values are the `count` lowest; none where ties make that a matter of order alone."""
+    figures: NDArray[np.float64] = np.array(values)
+    limit = np.sort(figures)[count - 1]
+    mask: Mask = figures <= limit
+    return mask if mask.sum() <= 2 * count else np.zeros(len(values), dtype=bool)
+
+
+def _by_word(kind: str, words: Sequence[str]) -> dict[SliceKey, Mask]:
+    """Return a slice for each word, of the pictures (N,) that have it."""
+    names = sorted(set(words))
+    return {SliceKey(kind, name): np.array([word == name for word in words], dtype=bool) for name in names}
+
+
+def _by_folder(names: Sequence[str], labels: Sequence[str]) -> dict[SliceKey, Mask]:
+    """Return the folders at the deepest level at which few enough of them hold enough pictures."""
+    parents = [PurePosixPath(name).parent.parts for name in names]
+    for depth in range(max(map(len, parents), default=0), 0, -1):
+        folders = ["/".join(parts[:depth]) for parts in parents]
+        counted = Counter(folders)
+        large = [folder for folder, count in counted.items() if count >= LEAST_TESTED]
+        if _FOLDERS[0] <= len(large) <= _FOLDERS[1] and not _only_classes(folders, labels):
+            slices = _by_word("folder", folders)
+            return {key: mask for key, mask in slices.items() if key.name in large}
+    return {}
+
+
+def _only_classes(folders: Sequence[str], labels: Sequence[str]) -> bool:
+    """Return whether folders and classes are the same partition of the pictures."""
+    pairs = set(zip(folders, labels, strict=True))
+    return len(pairs) == len(set(folders)) == len(set(labels))

@@ -19,7 +19,7 @@ from pawsight.core.errors import ExportRefused
 from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.core.storage import scratch_folder
 from pawsight.data.folders import Candidate
-from pawsight.evaluation.compare import Gain, gain
+from pawsight.evaluation.comparison import Gain, gain
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.exports.subprocesses import run_maker
 from pawsight.exports.verify import flips_of

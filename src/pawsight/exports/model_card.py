@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pawsight.core.runs import METRICS
+from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_text
 from pawsight.core.text import percent, visible
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.exports.export_context import DECODING, ExportContext, metadata_of
-from pawsight.reports.run_folder import finite, listing, mapping, read_json
-from pawsight.reports.trust_stored import KeptCurve, KeptSlices, read_curve, read_slices
+from pawsight.reports.run_record import SUBSETS, ClassScores, KeptCurve, KeptSlices, RunRecord, Scores
 
 TEMPLATE = "card.md.j2"
 SLICES_SHOWN = 10
 CLASSES_SHOWN = 50
+_FIGURES = {
+    "roc_auc": "area under the ROC curve",
+    "macro_f1": "macro F1",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+}
 _SPECIAL = str.maketrans(
     {letter: f"\\{letter}" for letter in "\\`*_{}[]()#+-.!|~$^=:@'\"/"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 )
@@ -55,8 +62,9 @@ def yaml(value: object) -> str:
 
 def view(context: ExportContext) -> dict[str, Any]:
     """Return the values that the template shows."""
-    bundle, metrics = context.bundle, _metrics(context.run)
-    card, split = bundle.card, mapping(metrics.get("split"))
+    bundle, record = context.bundle, _record(context.run)
+    card = bundle.card
+    measured = {"validation": record.validation, "test": record.test} if record else {}
     return {
         "classes": list(card.classes),
         "classes_shown": CLASSES_SHOWN,
@@ -64,72 +72,63 @@ def view(context: ExportContext) -> dict[str, Any]:
         "decoding": DECODING,
         "card": card,
         "trained_on": len(bundle.trained),
-        "counts": mapping(metrics.get("counts")),
-        "split": {part: int(finite(split.get(part)) or 0) for part in ("train", "validation", "test")},
-        "how": str(split.get("how", "")),
-        "parts": [part for name in ("validation", "test") if (part := _part(name, metrics)) is not None],
-        "calibration": _calibration(metrics),
+        "counts": record.counts if record else {},
+        "split": {subset: record.sizes.get(subset, 0) if record else 0 for subset in SUBSETS},
+        "how": record.how if record else "",
+        "parts": [_part(name, scores) for name, scores in measured.items() if scores is not None],
+        "calibration": _calibration(record),
         "promise": card.trust.promise,
         "guard": card.trust.guard,
-        "slices": None if context.run is None else _slices(read_slices(context.run)),
-        "curve": None if context.run is None else _curve(read_curve(context.run)),
-        "left_out": len(listing(metrics.get("left_out"))),
-        "straddling": len(listing(metrics.get("straddling"))),
+        "slices": _slices(record.slices) if record else None,
+        "curve": _curve(record.learning_curve) if record else None,
+        "left_out": len(record.left_out) if record else 0,
+        "straddling": len(record.leaks or ()) if record else 0,
     }
 
 
-def _metrics(run: Path | None) -> Mapping[str, Any]:
-    return mapping(read_json(run / METRICS)) if run else {}
+def _record(run: Path | None) -> RunRecord | None:
+    """Return what the run says about itself, None where there is no run or it says nothing."""
+    with suppress(WrongUsage):
+        return RunRecord.read(run) if run is not None else None
+    return None
 
 
-def _part(name: str, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a subset's figures as (name, value, interval) rows, None where the run has none."""
-    plain = mapping(metrics.get(name))
-    accuracy, pictures = finite(plain.get("accuracy")), finite(plain.get("pictures"))
-    ends = _ends(plain.get("interval"))
-    if accuracy is None or not pictures or ends is None:
-        return None
-    rows = [("accuracy", percent(accuracy), f"{percent(ends[0])} to {percent(ends[1])}")]
-    for key, name_shown in (("roc_auc", "area under the ROC curve"), ("macro_f1", "macro F1"), ("log_loss", "log loss"),
-                      ("brier", "Brier score"), ("ece", "expected calibration error")):  # fmt: skip
-        value, within = finite(plain.get(key)), _ends(mapping(plain.get("intervals")).get(key))
-        if value is not None:
-            rows.append(
-                (name_shown, f"{value:.4f}", "not known" if within is None else f"{within[0]:.4f} to {within[1]:.4f}")
-            )
+def _part(name: str, scores: Scores) -> dict[str, Any]:
+    """Return the figures on one subset as (name, value, interval) rows."""
+    low, high = scores.interval
+    rows = [("accuracy", percent(scores.accuracy), f"{percent(low)} to {percent(high)}")]
+    for key, title in _FIGURES.items():
+        if key in scores.figures:
+            value, ends = scores.figures[key].value, scores.figures[key].interval
+            rows.append((title, f"{value:.4f}", "not known" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"))
     return {
         "name": name,
-        "pictures": int(pictures),
-        "accuracy": accuracy,
-        "interval": ends,
-        "baseline": finite(plain.get("baseline")),
+        "pictures": scores.pictures,
+        "accuracy": scores.accuracy,
+        "interval": scores.interval,
+        "baseline": scores.baseline,
         "rows": rows,
-        "classes": [_class_row(mapping(row)) for row in listing(plain.get("classes"))],
+        "classes": [_of_class(known) for known in scores.classes],
     }
 
 
-def _class_row(plain: Mapping[str, Any]) -> dict[str, Any]:
+def _of_class(scores: ClassScores) -> dict[str, Any]:
     """Return one class's row; the recall is a share of its pictures, so its interval is Wilson's."""
-    pictures, recall = int(finite(plain.get("pictures")) or 0), finite(plain.get("recall"))
-    ends = wilson(round((recall or 0.0) * pictures), pictures) if pictures and recall is not None else None
+    pictures, recall = scores.pictures or 0, scores.recall
+    ends = wilson(round(recall * pictures), pictures) if pictures and recall is not None else None
     return {
-        "name": str(plain.get("name", "")),
+        "name": scores.name,
         "pictures": pictures,
         "recall": "-" if ends is None or recall is None else f"{percent(recall)} ({ends})",
     }
 
 
-def _ends(value: object) -> tuple[float, float] | None:
-    ends = [finite(end) for end in listing(value)]
-    if len(ends) != 2 or ends[0] is None or ends[1] is None:
+def _calibration(record: RunRecord | None) -> dict[str, float] | None:
+    changes = record.calibration.changes if record and record.calibration else {}
+    if "ece" not in changes:
         return None
-    return ends[0], ends[1]
-
-
-def _calibration(metrics: Mapping[str, Any]) -> dict[str, float] | None:
-    ece = mapping(mapping(mapping(metrics.get("calibration")).get("validation")).get("ece"))
-    before, after = finite(ece.get("before")), finite(ece.get("after"))
-    return None if before is None or after is None else {"before": before, "after": after}
+    before, after = changes["ece"]
+    return {"before": before, "after": after}
 
 
 def _slices(kept: KeptSlices | None) -> dict[str, Any] | None:

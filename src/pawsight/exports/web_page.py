@@ -18,6 +18,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -25,12 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import WrongUsage
-from pawsight.core.runs import METRICS
 from pawsight.core.storage import write_bytes, write_json, write_text
 from pawsight.exports.export_context import ExportContext, as_text, metadata_of
 from pawsight.exports.onnx_file import with_metadata
 from pawsight.exports.verify import ALLOWED, expected_outputs
-from pawsight.reports.run_folder import finite, listing, mapping, read_json
+from pawsight.reports.run_record import RunRecord
 
 MODEL, EXAM, WEB, PAGE, STATIC = "model.onnx", "exam.u8", "web.json", "index.html", "static"
 SQUARES = 8  # of the self-test, which a phone answers in a second or two
@@ -161,12 +161,10 @@ def inserted(page: str, place: str, text: str) -> str:
 
 def _validation(run: Path | None) -> dict[str, Any] | None:
     """Return the figures of the page's first line, None where the run has none."""
-    part = mapping(mapping(read_json(run / METRICS)).get("validation")) if run else {}
-    accuracy, pictures = finite(part.get("accuracy")), finite(part.get("pictures"))
-    ends = [finite(end) for end in listing(part.get("interval"))]
-    if accuracy is None or not pictures or len(ends) != 2 or None in ends:
-        return None
-    return {"pictures": int(pictures), "accuracy": accuracy, "interval": ends}
+    scores = None
+    with suppress(WrongUsage):
+        scores = RunRecord.read(run).validation if run is not None else None
+    return scores.headline() if scores is not None else None
 
 
 def public_parts() -> list[Part]:

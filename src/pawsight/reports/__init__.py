@@ -1,1 +1,1 @@
-"""Run folders in, reports out: charts, pages, Markdown and JSON. The figures themselves are computed in evaluation."""
+"""Reports: run records, charts, and pages as HTML, Markdown and JSON. Figures are computed in `evaluation`."""

@@ -1,8 +1,4 @@
-"""The findings of an audit as one self-contained page with pictures, and as a table for programs.
-
-Enters: a catalog and its findings. Leaves: text of audit.html and audit.csv. Does not know: how anything was found,
-where the files go.
-"""
+"""The report of `pawsight inspect`: audit.html and audit.csv, and what each problem of a data set means."""
 
 from __future__ import annotations
 
@@ -13,16 +9,18 @@ from itertools import groupby
 from pathlib import PurePosixPath
 
 from pawsight.core.storage import table_text
-from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
+from pawsight.data.audit import GIVES_AWAY, IMBALANCED, ROTATION_DIFFERS, SEVERITIES, Finding
 from pawsight.data.dataset import Dataset
-from pawsight.reports import ladder_words as words
-from pawsight.reports.audit_words import EXPLAINED, SEVERITY_WORDS, Explained, figure, pairs_up
-from pawsight.reports.chart_style import chart_variables
-from pawsight.reports.ladder_pictures import Shown, show
-from pawsight.reports.pages import environment
+from pawsight.data.facts import USUAL
+from pawsight.images.fingerprint import NEAR_BITS
+from pawsight.reports import words
+from pawsight.reports.pictures import Shown, show
+from pawsight.reports.run_record import pairs_up
+from pawsight.reports.style import chart_variables, environment
+from pawsight.reports.words import NBSP, visible
 
 SHOWN = 24  # findings of a kind on the page; audit.csv has all
-_CLASSES = 6  # whose counts are told
+_CLASSES = 6  # whose counts are given
 COLUMNS = ("path", "problem", "value", "severity")
 
 
@@ -31,7 +29,7 @@ class Item:
     """One finding on the page."""
 
     path: str
-    told: str
+    text: str
     pictures: tuple[tuple[str, Shown], ...]  # name and picture; none for files that are no pictures
 
 
@@ -63,7 +61,7 @@ class AuditPage:
 
 
 def make_page(name: str, catalog: Dataset, findings: Sequence[Finding], *, again: str) -> AuditPage:
-    """Tell what is wrong.
+    """Return what the audit page shows.
 
     Args:
         name: of the data, as the user gave it.
@@ -72,14 +70,14 @@ def make_page(name: str, catalog: Dataset, findings: Sequence[Finding], *, again
         again: the command that makes the page again.
     """
     called = words.visible(PurePosixPath(name).name or name)
-    kinds = {problem: list(own) for problem, own in groupby(findings, key=lambda one: one.problem)}
+    kinds = {problem: list(own) for problem, own in groupby(findings, key=lambda finding: finding.problem)}
     return AuditPage(
         title=f"What is wrong with {called}" if findings else f"Nothing found wrong with {called}",
         summary=_summary(findings),
         count_sentence=words.count_sentence(catalog.counts),
         root=str(catalog.root),
         groups=tuple(_group(problem, own, catalog) for problem, own in kinds.items()),
-        clean=tuple((EXPLAINED[one].title, EXPLAINED[one].test) for one in PROBLEMS if one not in kinds),
+        clean=tuple((known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds),
         severities=SEVERITY_WORDS,
         again=again,
     )
@@ -93,49 +91,258 @@ def render_html(page: AuditPage) -> str:
 
 def render_csv(findings: Sequence[Finding]) -> str:
     """Return a table with a row for each finding; a path that looks like a formula has an apostrophe before it."""
-    return table_text(COLUMNS, ((one.path, one.problem, one.value, one.severity) for one in findings))
+    rows = ((finding.path, finding.problem, finding.value, finding.severity) for finding in findings)
+    return table_text(COLUMNS, rows)
 
 
 def _summary(findings: Sequence[Finding]) -> str:
     if not findings:
         return "Nothing of what is listed below was found."
-    counted = Counter(one.severity for one in findings)
-    told = words.joined([f"{counted[one]:,} of {one} severity" for one in SEVERITIES if counted[one]])
+    text = by_severity(findings)
     if len(findings) == 1:
-        return f"There is one finding, {told.removeprefix('1 ')}."
-    return f"There are {len(findings):,} findings: {told}. No file was changed."
+        return f"There is one finding, {text.removeprefix('1 ')}."
+    return f"There are {len(findings):,} findings: {text}. No file was changed."
+
+
+def by_severity(findings: Sequence[Finding]) -> str:
+    """Return how many findings there are of each severity: 2 of high severity and 1 of low severity."""
+    counted = Counter(finding.severity for finding in findings)
+    return words.joined([f"{counted[level]:,} of {level} severity" for level in SEVERITIES if counted[level]])
 
 
 def _group(problem: str, findings: Sequence[Finding], catalog: Dataset) -> Group:
-    contents = {one.name: one.sha256 for one in catalog.pictures}
+    contents = {picture.name: picture.sha256 for picture in catalog.pictures}
     items, once = [], _once(findings)
-    for one in once[:SHOWN]:
-        names = [one.path, str(one.value)] if pairs_up(problem) else [one.path]
+    for finding in once[:SHOWN]:
+        names = [finding.path, str(finding.value)] if pairs_up(problem) else [finding.path]
         shown = [(name, show(catalog.root, name, contents[name])) for name in names if name in contents]
-        items.append(Item(one.path, figure(one), tuple((name, picture) for name, picture in shown if picture)))
+        items.append(Item(finding.path, figure(finding), tuple((name, picture) for name, picture in shown if picture)))
     more, by_class = len(once) - len(items), _by_class(findings, catalog)
     return Group(problem, findings[0].severity, EXPLAINED[problem], len(findings), tuple(items), more, by_class)
 
 
 def _by_class(findings: Sequence[Finding], catalog: Dataset) -> str:
     """Return how many pictures of each class the findings are about, in few words."""
-    labels = {one.name: one.label for one in catalog.pictures}
-    counted = Counter(labels[one.path] for one in findings if one.path in labels)
+    labels = {picture.name: picture.label for picture in catalog.pictures}
+    counted = Counter(labels[finding.path] for finding in findings if finding.path in labels)
     shown = counted.most_common(_CLASSES)
-    told = [f"{count:,} of {catalog.counts[label]:,} {words.visible(label)}" for label, count in shown]
+    text = [f"{count:,} of {catalog.counts[label]:,} {words.visible(label)}" for label, count in shown]
     none = [label for label in catalog.counts if label not in counted]
     if counted and len(catalog.counts) <= _CLASSES:
-        told += [f"none of {catalog.counts[label]:,} {words.visible(label)}" for label in none]
-    return ", ".join(told)
+        text += [f"none of {catalog.counts[label]:,} {words.visible(label)}" for label in none]
+    return ", ".join(text)
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:
     """Leave out pairs that were shown the other way round."""
     seen: set[tuple[str, ...]] = set()
     kept = []
-    for one in findings:
-        pair = tuple(sorted((one.path, str(one.value)))) if pairs_up(one.problem) else (one.path,)
+    for finding in findings:
+        pair = tuple(sorted((finding.path, str(finding.value)))) if pairs_up(finding.problem) else (finding.path,)
         if pair not in seen:
             seen.add(pair)
-            kept.append(one)
+            kept.append(finding)
     return kept
+
+
+SEVERITY_WORDS = {
+    "high": "makes labels or scores wrong unless something is done",
+    "medium": "loses pictures, counts some twice or starves a class",
+    "low": "is unusual and worth a look",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A kind of problem in words."""
+
+    title: str
+    test: str  # what is looked for
+    why: str
+    advice: str
+    figure: str = "{}"  # how a number is written
+
+
+_SHORTCUT = "Compare how the pictures of the classes were collected, and bring them to a common form before you train."
+_ASSOCIATION = f"tells the class beyond chance (p < 0.01 after Holm’s correction) with Cramér’s V from {GIVES_AWAY} up"
+EXPLAINED = {
+    "two-labels": Explained(
+        "The same picture under two labels",
+        "equal bytes in two classes",
+        "One of the labels is wrong, and a classifier is taught a contradiction.",
+        "Delete the copy with the wrong label.",
+        "also as {}",
+    ),
+    "near-two-labels": Explained(
+        "Nearly the same picture under two labels",
+        f"perceptual hashes at most {NEAR_BITS} of 64 bits apart, in two classes",
+        "If both show the same thing, one of the labels is wrong.",
+        "Look at each pair and correct the wrong label, if there is one.",
+        "like {}",
+    ),
+    "across-parts": Explained(
+        "The same picture in two parts",
+        "equal bytes in two of train, validation and test",
+        "What was learnt is examined again, so the score flatters.",
+        "Delete the copy in validation or test, or put all pictures in one folder per class and let Pawsight cut.",
+        "also as {}",
+    ),
+    "near-across-parts": Explained(
+        "Nearly the same picture in two parts",
+        f"perceptual hashes at most {NEAR_BITS} of 64 bits apart, in two of train, validation and test",
+        "What was learnt is examined again under another name, so the score flatters.",
+        "Keep a series on one side, or put all pictures in one folder per class and let Pawsight cut.",
+        "like {}",
+    ),
+    "shortcut-size": Explained(
+        "The size of a picture gives the class away",
+        f"size in pixels {_ASSOCIATION}",
+        "A classifier may learn the traces of a size instead of what is shown, and fail on pictures from elsewhere.",
+        _SHORTCUT,
+    ),
+    "shortcut-camera": Explained(
+        "The camera gives the class away",
+        f"maker and model in EXIF {_ASSOCIATION}",
+        "A classifier may learn what a camera does to a picture instead of what is shown.",
+        _SHORTCUT,
+    ),
+    "shortcut-format": Explained(
+        "The file format gives the class away",
+        f"format by content {_ASSOCIATION}",
+        "A classifier may learn the traces of compression instead of what is shown.",
+        _SHORTCUT,
+    ),
+    "shortcut-colour": Explained(
+        "Missing colour gives the class away",
+        f"being grey {_ASSOCIATION}",
+        "A classifier may learn whether there is colour instead of what is shown.",
+        _SHORTCUT,
+    ),
+    "shortcut-rotation": Explained(
+        "Rotation by EXIF gives the class away",
+        f"an EXIF orientation other than upright {_ASSOCIATION}",
+        "Pawsight turns pictures upright, but a reader that ignores EXIF sees one class lying on its side.",
+        "Turn the pictures themselves upright if other programs will read them.",
+    ),
+    "rotation-differs": Explained(
+        "One class is rotated by EXIF more often",
+        f"the same test with Cramér’s V from {ROTATION_DIFFERS} up",
+        "Pawsight turns pictures upright, but the difference may leak the label through a reader that ignores EXIF.",
+        "Turn the pictures themselves upright if other programs will read them.",
+    ),
+    "unreadable": Explained(
+        "Files that could not be read as pictures",
+        "decoding fails, or the file is none of the readable types",
+        "They are left out of everything.",
+        "Fetch or convert them again, or delete them.",
+    ),
+    "truncated": Explained(
+        "Pictures that are cut off",
+        "the file ends before its picture does",
+        "They are left out of everything; half a picture is often grey below.",
+        "Fetch them again, or delete them.",
+    ),
+    "duplicate": Explained(
+        "The same picture twice in a class",
+        "equal bytes within a class and part",
+        "It counts more than others, and the data set is smaller than it looks.",
+        "Keep one of each.",
+        "also as {}",
+    ),
+    "single-colour": Explained(
+        "Pictures of one colour",
+        f"the most varied channel has a standard deviation below {USUAL.single_colour:g} of 255",
+        "There is nothing to learn from, and one label is as wrong as the other.",
+        "Delete them.",
+        "standard deviation {}",
+    ),
+    "lopsided": Explained(
+        "Classes with few pictures",
+        f"the commonest class has more than {IMBALANCED:g} times as many",
+        "A classifier that never answers a rare class still scores well: accuracy alone does not show it.",
+        "Collect more of the rare classes.",
+        "the commonest class has {} times as many",
+    ),
+    "outside-parts": Explained(
+        "Files outside train, validation and test",
+        "beside the folders of the parts",
+        "They belong to no part, so they are not used.",
+        "Move them into a part if you want them used.",
+    ),
+    "near-duplicate": Explained(
+        "Nearly the same picture twice in a class",
+        f"perceptual hashes at most {NEAR_BITS} of 64 bits apart within a class and part",
+        "It counts more than others; the split keeps such pictures on one side.",
+        "Nothing has to be done; delete what adds nothing.",
+        "like {}",
+    ),
+    "wrong-extension": Explained(
+        "Names that promise another format",
+        "the suffix names another format than the content",
+        "Pawsight goes by content, but other programs go by name and fail.",
+        "Rename them.",
+        "is {}",
+    ),
+    "tiny": Explained(
+        "Tiny pictures",
+        f"shorter side below {USUAL.tiny_px} pixels",
+        "They are magnified until little but blur is left to see.",
+        "Find larger ones, or check that answers on them can be trusted.",
+        "shorter side {} px",
+    ),
+    "huge": Explained(
+        "Huge pictures",
+        f"more than {USUAL.huge_megapixels:g} megapixels",
+        "They are slow to read, and nothing is gained: a network sees a small square.",
+        "Save them smaller if reading takes too long.",
+        "{} megapixels",
+    ),
+    "odd-aspect": Explained(
+        "Very long or high pictures",
+        f"one side more than {USUAL.odd_aspect:g} times the other",
+        "A network sees a square, so what is shown is squeezed out of shape.",
+        "Crop them to what matters.",
+        "{} to 1",
+    ),
+    "dark": Explained(
+        "Very dark pictures",
+        f"mean brightness below {USUAL.dark:g} of 255",
+        "Little can be seen in them, and answers on them are less certain.",
+        "Check that the label can be recognised in the picture; keep them if such pictures will come.",
+        "brightness {} of 255",
+    ),
+    "bright": Explained(
+        "Very bright pictures",
+        f"mean brightness above {USUAL.bright:g} of 255",
+        "Detail is lost in white, and answers on them are less certain.",
+        "Check that the label can be recognised in the picture; keep them if such pictures will come.",
+        "brightness {} of 255",
+    ),
+    "blurry": Explained(
+        "Blurred pictures",
+        f"variance of the Laplacian below {USUAL.blurry:g} of that of brightness, from {USUAL.unblurred_px} px up",
+        "Fur, texture and edges are gone. A smooth dark shape on white may be listed here though it is sharp.",
+        "Check that the label can be recognised in the picture; keep them if such pictures will come.",
+        "sharpness {}",
+    ),
+    "grey": Explained(
+        "Grey pictures among coloured ones",
+        f"mean chroma below {USUAL.grey:g} of 255, where most pictures have colour",
+        "If they come from another source, they may be of another kind.",
+        "Keep them if such pictures will come.",
+        "chroma {} of 255",
+    ),
+    "rotated": Explained(
+        "Pictures that EXIF turns",
+        "an EXIF orientation other than upright",
+        "Pawsight shows and learns them upright; programs that ignore EXIF do not.",
+        "Nothing has to be done here.",
+        "orientation {}",
+    ),
+}
+
+
+def figure(finding: Finding) -> str:
+    """Return what was measured in words, empty where there is nothing to add."""
+    text = f"{finding.value:,}" if isinstance(finding.value, int | float) else visible(finding.value)
+    return EXPLAINED[finding.problem].figure.format(text).replace(" of 255", f"{NBSP}of{NBSP}255") if text else ""

@@ -1,8 +1,7 @@
-"""Numbers -> pictures: training curves, the ladder, the confusion matrix.
+"""Charts: training curves, the candidates of a ladder, the learning curve, the reliability diagram.
 
-Enters: epochs, scores, counts. Leaves: SVG text for a page, or a PNG and an SVG file. Does not know: runs, models.
-
-Nothing is told by colour alone: training is a dashed line with hollow marks, validation a whole line with full ones.
+The confusion matrix is drawn in `confusion_matrix.py`, colours and fonts are in `style.py`. Nothing is shown by colour
+alone: training is a dashed line with hollow marks, validation a solid line with full ones.
 """
 
 from __future__ import annotations
@@ -13,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pawsight.core.runs import Epoch, best_epoch
 from pawsight.core.storage import write_bytes, write_text
 from pawsight.core.text import percent
+from pawsight.evaluation.calibration import Bin
 from pawsight.evaluation.intervals import Interval
-from pawsight.reports.chart_style import (
+from pawsight.evaluation.learning_curve import LearningCurve, sentence
+from pawsight.reports.style import (
     GRID,
     INK,
     MAIN,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 _MARKED = 40  # epochs up to which each has a mark
 _STEEP = 8  # times ln C: a loss above it would press all others flat, so the axis becomes logarithmic
 _NAME_LETTERS = 22
+_STEPS = 60  # of each line
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Guessing:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One rung on the ladder chart."""
+    """One candidate on the ladder chart."""
 
     name: str
     accuracy: float
@@ -78,7 +82,7 @@ def draw_history(history: Sequence[Epoch], target_png: Path, target_svg: Path, *
         _loss(right, history, guessing)
         _legend(figure, left)
         write_bytes(target_png, to_png(figure))
-        write_text(target_svg, to_svg_file(figure, name="history", alt=describe(history)))
+        write_text(target_svg, to_svg_file(figure, name="history", alt=describe_history(history)))
 
 
 def accuracy_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> str:
@@ -87,7 +91,7 @@ def accuracy_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> 
         figure, (axes,) = new_figure(4.3, 3.1)
         _accuracy(axes, history, guessing)
         _legend(figure, axes)
-        return to_svg(figure, name=name, alt=f"Accuracy against epoch. {describe(history)}")
+        return to_svg(figure, name=name, alt=f"Accuracy against epoch. {describe_history(history)}")
 
 
 def loss_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> str:
@@ -96,24 +100,24 @@ def loss_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> str:
         figure, (axes,) = new_figure(4.3, 3.1)
         _loss(axes, history, guessing)
         _legend(figure, axes)
-        return to_svg(figure, name=name, alt=f"Loss against epoch. {describe(history)}")
+        return to_svg(figure, name=name, alt=f"Loss against epoch. {describe_history(history)}")
 
 
-def describe(history: Sequence[Epoch]) -> str:
+def describe_history(history: Sequence[Epoch]) -> str:
     """Return what a person reads off the curves."""
     best, last = best_epoch(history), history[-1]
     known = math.isfinite(best.val_accuracy)
-    told = f"After {len(history)} epochs training accuracy is {percent(last.accuracy)}"
-    told += f" and validation accuracy {percent(last.val_accuracy)}." if known else "; validation was not measured."
-    return f"{told} The best epoch is {best.number} with {percent(best.val_accuracy)}." if known else told
+    text = f"After {len(history)} epochs training accuracy is {_percent(last.accuracy)}"
+    text += f" and validation accuracy {_percent(last.val_accuracy)}." if known else "; validation was not measured."
+    return f"{text} The best epoch is {best.number} with {_percent(best.val_accuracy)}." if known else text
 
 
 def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "ladder") -> str:
-    """Return the validation accuracy of every rung with its 95 % interval, the first rung lowest, as an SVG element."""
+    """Return the validation accuracy of every candidate with its 95 % interval as an SVG element, the first lowest."""
     with drawing(name):
         figure, (axes,) = new_figure(4.5, 1.1 + 0.42 * len(scores))
         for row, score in enumerate(scores):
-            _rung(axes, row, score)
+            _candidate(axes, row, score)
         lows = [score.interval.low for score in scores] + ([baseline] if baseline is not None else [])
         lowest = min(lows)
         axes.set_xlim(max(0.0, lowest - 0.06 * (1.02 - lowest)), 1.005)
@@ -128,11 +132,11 @@ def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "
                 baseline, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), label="always the commonest class"
             )
             figure.legend(loc="outside upper left", fontsize=9)
-        told = "; ".join(f"{one.name} {percent(one.accuracy)} ({one.interval})" for one in scores)
-        return to_svg(figure, name=name, alt=f"Validation accuracy of every rung: {told}.")
+        text = "; ".join(f"{score.name} {_percent(score.accuracy)} ({score.interval})" for score in scores)
+        return to_svg(figure, name=name, alt=f"Validation accuracy of every candidate: {text}.")
 
 
-def _rung(axes: Axes, row: int, score: Score) -> None:
+def _candidate(axes: Axes, row: int, score: Score) -> None:
     low, high = score.interval.low, score.interval.high
     axes.hlines(row, low, high, color=MAIN, linewidth=5.5, alpha=0.35)
     face = MAIN if score.is_chosen else PAPER
@@ -158,7 +162,7 @@ def _rung(axes: Axes, row: int, score: Score) -> None:
 
 
 def _accuracy(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
-    _curves(axes, history, [one.accuracy for one in history], [one.val_accuracy for one in history])
+    _curves(axes, history, [epoch.accuracy for epoch in history], [epoch.val_accuracy for epoch in history])
     best = best_epoch(history)
     if math.isfinite(best.val_accuracy):
         _mark(axes, best.number, best.val_accuracy, f"best: epoch {best.number}, {percent(best.val_accuracy)}")
@@ -170,7 +174,7 @@ def _accuracy(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
 
 
 def _loss(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
-    values = [one.loss for one in history] + [one.val_loss for one in history]
+    values = [epoch.loss for epoch in history] + [epoch.val_loss for epoch in history]
     _curves(axes, history, values[: len(history)], values[len(history) :])
     best = best_epoch(history)
     if math.isfinite(best.val_accuracy) and math.isfinite(best.val_loss):
@@ -191,7 +195,7 @@ def _loss(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
 def _curves(axes: Axes, history: Sequence[Epoch], training: Sequence[float], validation: Sequence[float]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    epochs = [one.number for one in history]
+    epochs = [epoch.number for epoch in history]
     size = 4.0 if len(history) <= _MARKED else 0.0
     axes.plot(
         epochs, training, color=SECOND, linestyle="--", marker="o", markersize=size, markerfacecolor=PAPER,
@@ -228,3 +232,134 @@ def _percent_axis(axes: Axes, which: str) -> None:
     axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(lambda value, _: f"{100 * value:.6g} %")
     axis.grid(visible=True, color=GRID)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %" if math.isfinite(value) else "unknown"
+
+
+def curve_svg(curve: LearningCurve, *, name: str = "learning-curve") -> str:
+    """Return the curve as an SVG element; `name` is unique on its page.
+
+    Args:
+        curve: at least three points.
+        name: put before identifiers.
+    """
+    with drawing(name):
+        figure, (axes,) = new_figure(4.6, 3.4)
+        _measured(axes, curve)
+        _expected(axes, curve)
+        _axes(axes, curve)
+        figure.legend(loc="outside upper left", ncols=2, fontsize=9, columnspacing=1.4, labelcolor=INK)
+        return to_svg(figure, name=name, alt=describe_learning_curve(curve))
+
+
+def describe_learning_curve(curve: LearningCurve) -> str:
+    """Return what a person reads off the chart."""
+    errors = [f"{point.pictures:,} pictures {100 * point.error:.1f} % ({point.interval})" for point in curve.points]
+    text = "; ".join(errors)
+    return f"Share of validation pictures answered wrong after training on {text}. {sentence(curve)}"
+
+
+def _measured(axes: Axes, curve: LearningCurve) -> None:
+    sizes = [point.pictures for point in curve.points]
+    axes.vlines(
+        sizes, [point.interval.low for point in curve.points], [point.interval.high for point in curve.points],
+        color=MAIN, linewidth=4.5, alpha=0.35, label="95 % interval",
+    )  # fmt: skip
+    errors = [point.error for point in curve.points]
+    axes.plot(sizes, errors, linestyle="none", marker="o", markersize=6, color=MAIN, label="measured")
+    inside = np.geomspace(sizes[0], sizes[-1], _STEPS)
+    axes.plot(inside, [curve.fit.error(size) for size in inside], color=MUTED, linewidth=1.6, label="fit")
+
+
+def _expected(axes: Axes, curve: LearningCurve) -> None:
+    now, twice = curve.points[-1].pictures, curve.twice
+    beyond = np.geomspace(now, twice.pictures, _STEPS)
+    axes.plot(beyond, [curve.fit.error(size) for size in beyond], color=SECOND, linewidth=1.6, linestyle=(0, (4, 2)))
+    if twice.interval is not None:
+        low, high = (curve.fit.error(now) - gain / 100 for gain in reversed(twice.interval))
+        axes.vlines(twice.pictures, max(0.0, low), max(0.0, high), color=SECOND, linewidth=4.5, alpha=0.35)
+    axes.plot(
+        twice.pictures, twice.error, linestyle="none", marker="D", markersize=7, markerfacecolor=PAPER,
+        markeredgecolor=SECOND, markeredgewidth=1.6, label="twice the data",
+    )  # fmt: skip
+
+
+def _axes(axes: Axes, curve: LearningCurve) -> None:
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
+    ticks = [point.pictures for point in curve.points] + [curve.twice.pictures]
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(ticks, [f"{size:,}" for size in ticks])
+    axes.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.25)
+    axes.tick_params(axis="x", labelsize=8.5)
+    # 80 % and 100 % stand close together on a logarithmic axis
+    for label, share in zip(axes.get_xticklabels(), [*(point.share for point in curve.points), 2.0], strict=True):
+        label.set_visible(not 0.5 < share < 1)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.6g} %")
+    axes.grid(visible=False, axis="x")
+    axes.set_xlabel("training pictures, logarithmic")
+    axes.set_ylabel("validation error")
+
+
+def reliability_svg(before: Sequence[Bin], after: Sequence[Bin], *, name: str = "reliability") -> str:
+    """Return share right against confidence, with its 95 % interval after calibration, as an SVG element.
+
+    Args:
+        before, after: bins that hold pictures, the least confident first; `before` may be empty.
+        name: unique on its page.
+    """
+    with drawing(name):
+        figure, (axes,) = new_figure(4.3, 4.0)
+        lowest = max(0.0, min((bin_.low for bin_ in (*before, *after)), default=0.0))
+        axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="perfectly calibrated")
+        _marks(axes, before, "before", SECOND, filled=False)
+        axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)
+        _marks(axes, after, "after", MAIN, filled=True)
+        for bin_ in after:
+            axes.annotate(f"{bin_.pictures:,}", (bin_.confidence, 1.045), ha="center", color=MUTED, fontsize=7.5)
+        axes.set_xlim(lowest - 0.02, 1.03)
+        axes.set_ylim(0, 1.11)
+        axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+        axes.set_xlabel("confidence")
+        axes.set_ylabel("accuracy")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, labelcolor=INK)
+        return to_svg(figure, name=name, alt=describe_reliability(before, after))
+
+
+def describe_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> str:
+    """Return what a person reads off the diagram."""
+    if not after:
+        return "There are no answers to compare with the truth."
+    pictures = sum(bin_.pictures for bin_ in after)
+    text = f"{pictures:,} answers by confidence. Expected calibration error {_error(after)} after calibration"
+    return f"{text}, {_error(before)} before." if before else f"{text}."
+
+
+def _error(bins: Sequence[Bin]) -> str:
+    pictures = sum(bin_.pictures for bin_ in bins)
+    gap = sum(bin_.pictures * abs(bin_.accuracy - bin_.confidence) for bin_ in bins) / pictures
+    return f"{100 * gap:.2f} %"
+
+
+def _marks(axes: Axes, bins: Sequence[Bin], label: str, colour: str, *, filled: bool) -> None:
+    """Mark each bin; no line joins them, since a bin of two pictures would swing it from floor to ceiling."""
+    if bins:
+        sizes = [16 + 14 * math.log10(bin_.pictures) for bin_ in bins]
+        places = [bin_.confidence for bin_ in bins], [bin_.accuracy for bin_ in bins]
+        face = colour if filled else PAPER
+        axes.scatter(
+            *places, s=sizes, marker="o" if filled else "D", facecolor=face, edgecolor=colour, label=label, zorder=3
+        )
+
+
+def _ends(bins: Sequence[Bin]) -> tuple[list[float], list[float], list[float]]:
+    return (
+        [bin_.confidence for bin_ in bins],
+        [bin_.interval.low for bin_ in bins],
+        [bin_.interval.high for bin_ in bins],
+    )

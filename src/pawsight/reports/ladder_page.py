@@ -1,30 +1,22 @@
-"""The story of a ladder, ready for a template: every sentence is made from the figures of the runs.
+"""All that the report of a ladder shows, as plain text for the templates: `make_page`.
 
-Enters: `Rung`s, their gains, the chosen one. Leaves: a `Page`. Does not know: HTML, Markdown, where it is written.
+The candidates one by one are in `candidates.py`, how far to trust the chosen one in `trust_page.py`.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pawsight.evaluation.intervals import Interval
-from pawsight.reports import ladder_words as words
-from pawsight.reports.chart_matrix import NAMED
+from pawsight.evaluation.comparison import TIE, Gain, compare
+from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.reports import words
+from pawsight.reports.candidates import CandidateView, candidate_views, unique_names
 from pawsight.reports.charts import Score, ladder_svg
-from pawsight.reports.ladder_outcome import (
-    ClassRow,
-    Ladder,
-    choice_sentence,
-    class_rows,
-    confusion,
-    confusions,
-    mistakes_note,
-    summary,
-    test_sentences,
-)
-from pawsight.reports.ladder_pictures import (
+from pawsight.reports.confusion_matrix import NAMED, confusion_svg
+from pawsight.reports.pictures import (
     COLUMNS,
     ROWS,
     GridRow,
@@ -32,11 +24,10 @@ from pawsight.reports.ladder_pictures import (
     confident_mistakes,
     picture_grid,
 )
-from pawsight.reports.ladder_views import RungView, rung_views, unique_names
-from pawsight.reports.run_folder import Placed, Rung, finite, listing, mapping, read_split
+from pawsight.reports.run_record import SUBSETS, ClassScores, Placed, RunRecord
 from pawsight.reports.trust_page import TrustPage
 
-PARTS = ("train", "validation", "test")
+_COMMONEST = 8  # confusions named in the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +47,7 @@ class Page:
     split_rows: tuple[tuple[str, ...], ...]  # class or "all", train, validation, test
     split_notes: tuple[str, ...]
     digest: str
-    rungs: tuple[RungView, ...]
+    candidates: tuple[CandidateView, ...]
     is_corrected: bool  # whether Holm's correction was applied
     ladder_svg: str
     chosen: str
@@ -76,19 +67,37 @@ class Page:
     trust: TrustPage | None = None  # of the chosen run, or the only one
 
 
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class, as text."""
+
+    name: str
+    pictures: str
+    figures: tuple[tuple[str, str], ...]  # precision, recall and F1, each with its 95 % interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Runs in the order of the ladder, what each gains over the one before, and which was chosen."""
+
+    candidates: tuple[RunRecord, ...]
+    gains: tuple[Gain | None, ...]  # None for the first and where nothing can be compared
+    chosen: RunRecord | None  # None where no run was measured on validation
+
+
 def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, str], trust: TrustPage | None) -> Page:
-    """Tell the story.
+    """Return what the report shows.
 
     Args:
-        ladder: at least one rung.
+        ladder: at least one candidate.
         again: the command that makes the report again.
         seed: of the choice of pictures.
         left_out: recipes that were not trained, each with the reason.
         trust: how far to trust the chosen run, or the only one.
     """
-    first, names = ladder.rungs[0], unique_names(ladder.rungs)
-    chosen_name = next((name for rung, name in zip(ladder.rungs, names, strict=True) if rung is ladder.chosen), "")
-    split = read_split(first)
+    first, names = ladder.candidates[0], unique_names(ladder.candidates)
+    chosen_name = next((name for run, name in zip(ladder.candidates, names, strict=True) if run is ladder.chosen), "")
+    split = first.split
     grid = picture_grid(split, first.classes, first.root, seed=seed)
     mistakes, wrong = confident_mistakes(ladder.chosen) if ladder.chosen else ([], 0)
     return Page(
@@ -96,7 +105,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         summary=tuple(summary(ladder, chosen_name)),
         classes=first.classes,
         left_out=tuple(left_out.items()),
-        count_sentence=words.count_sentence(_counts(first)),
+        count_sentence=words.count_sentence(first.counts),
         root=str(first.root or ""),
         baseline=_baseline_sentence(first),
         data_notes=tuple(_data_notes(first)),
@@ -105,7 +114,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         split_rows=tuple(_split_rows(split, first)),
         split_notes=tuple(_split_notes(ladder, split)),
         digest=first.digest,
-        rungs=tuple(rung_views(ladder.rungs, names, ladder.gains, ladder.chosen)),
+        candidates=tuple(candidate_views(ladder.candidates, names, ladder.gains, ladder.chosen)),
         is_corrected=any(gain is not None and gain.p_holm is not None for gain in ladder.gains),
         ladder_svg=_ladder_svg(ladder, names),
         chosen=chosen_name,
@@ -118,42 +127,35 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         class_rows=tuple(class_rows(ladder.chosen)),
         mistakes=tuple(mistakes),
         mistakes_note=mistakes_note(ladder.chosen, wrong, len(mistakes)),
-        versions=tuple(_versions(ladder.rungs, names)),
-        machines=tuple(dict.fromkeys(str(rung.plain.get("machine") or "not recorded") for rung in ladder.rungs)),
-        digests=tuple((name, rung.digest or "not recorded") for rung, name in zip(ladder.rungs, names, strict=True)),
+        versions=tuple(_versions(ladder.candidates, names)),
+        machines=tuple(dict.fromkeys(run.machine or "not recorded" for run in ladder.candidates)),
+        digests=tuple((name, run.digest or "not recorded") for run, name in zip(ladder.candidates, names, strict=True)),
         again=again,
         trust=trust,
     )
 
 
-def _counts(rung: Rung) -> dict[str, int]:
-    counted = {str(name): finite(count) for name, count in mapping(rung.plain.get("counts")).items()}
-    return {name: int(count) for name, count in counted.items() if count is not None}
-
-
-def _baseline_sentence(rung: Rung) -> str:
-    baseline, counts = rung.number("baseline"), _counts(rung)
+def _baseline_sentence(run: RunRecord) -> str:
+    baseline, counts = run.baseline, run.counts
     if baseline is None or not counts:
         return ""
     most = max(counts.values())
     commonest = [name for name, count in counts.items() if count == most]
     answer = f"always answers {words.visible(commonest[0])}" if len(commonest) == 1 else "always gives the same answer"
-    return f"Whoever {answer} is right on {words.percent(baseline)} of them; a classifier has to beat that."
+    return f"A classifier that {answer} is right on {words.percent(baseline)} of them (the baseline)."
 
 
-def _data_notes(rung: Rung) -> list[str]:
-    left_out = [mapping(one) for one in listing(rung.plain.get("left_out"))]
-    notes = []
+def _data_notes(run: RunRecord) -> list[str]:
+    left_out, notes = run.left_out, []
     if left_out:
-        reasons = Counter(str(one.get("reason", "no reason given")) for one in left_out).most_common(5)
-        told = words.joined([f"{count:,} {words.visible(reason)}" for reason, count in reasons])
+        reasons = Counter(reason or "no reason given" for _, reason in left_out).most_common(5)
+        text = words.joined([f"{count:,} {words.visible(reason)}" for reason, count in reasons])
         plural = "s were" if len(left_out) > 1 else " was"
-        notes.append(f"{len(left_out):,} file{plural} left out: {told}. catalog.csv in the run folder names each.")
-    straddling = listing(rung.plain.get("straddling"))
-    if straddling:
-        told = "groups of pictures that look the same stand" if len(straddling) > 1 else ""
-        told = told or "group of pictures that look the same stands"
-        notes.append(f"{len(straddling):,} {told} in two parts of the split, so the scores below flatter.")
+        notes.append(f"{len(left_out):,} file{plural} left out: {text}. catalog.csv in the run folder names each.")
+    if run.leaks:
+        text = "groups of pictures that look the same are" if len(run.leaks) > 1 else ""
+        text = text or "group of pictures that look the same is"
+        notes.append(f"{len(run.leaks):,} {text} in two subsets of the split, so the scores are too high.")
     return notes
 
 
@@ -161,51 +163,197 @@ def _grid_note(grid: Sequence[GridRow], classes: int) -> str:
     short = [row for row in grid if len(row.pictures) < COLUMNS]
     notes = [f"{classes - ROWS:,} more classes are not shown."] if classes > ROWS else []
     if grid and not any(row.pictures for row in grid):
-        notes.append("The pictures are no longer where they were when the runs were made, so none can be shown.")
+        notes.append("No pictures are shown: they were moved or changed since the runs were made.")
     elif short:
-        told = words.joined([words.visible(row.label) for row in short])
-        notes.append(f"Of {told} fewer than {COLUMNS} could be found unchanged.")
+        text = words.joined([words.visible(row.label) for row in short])
+        notes.append(f"Fewer than {COLUMNS} unchanged pictures were found of {text}.")
     return " ".join(notes)
 
 
-def _split_rows(split: Sequence[Placed], rung: Rung) -> list[tuple[str, ...]]:
-    sizes = mapping(rung.plain.get("split"))
-    rows = [("all", *(words.whole(finite(sizes.get(part))) for part in PARTS))]
-    counted = Counter((one.label, one.part) for one in split)
-    rows += [(name, *(f"{counted[name, part]:,}" for part in PARTS)) for name in rung.classes if split]
+def _split_rows(split: Sequence[Placed], run: RunRecord) -> list[tuple[str, ...]]:
+    rows = [("all", *(words.whole(run.sizes.get(part)) for part in SUBSETS))]
+    counted = Counter((picture.label, picture.part) for picture in split)
+    rows += [(name, *(f"{counted[name, part]:,}" for part in SUBSETS)) for name in run.classes if split]
     return rows
 
 
 def _split_notes(ladder: Ladder, split: Sequence[Placed]) -> list[str]:
-    held_out = [one.label for one in split if one.part == "validation"]
-    unmeasured = words.unmeasured_sentence(ladder.rungs[0].classes, held_out)
+    held_out = [picture.label for picture in split if picture.part == "validation"]
+    unmeasured = words.unmeasured_sentence(ladder.candidates[0].classes, held_out)
     notes = [f"Warning: {unmeasured}."] if unmeasured else []
-    if len({rung.digest for rung in ladder.rungs}) > 1:
+    if len({run.digest for run in ladder.candidates}) > 1:
         notes.append(
-            "These runs did not use one and the same split. Gains are taken from shared validation pictures only, and "
-            "the choice of the best rung compares scores on different pictures."
+            "The runs used different splits. Gains are measured on shared validation pictures only, and "
+            "the best candidate was chosen by scores on different pictures."
         )
     return notes
 
 
 def _ladder_svg(ladder: Ladder, names: Sequence[str]) -> str:
     scores = [
-        Score(name, rung.validation.accuracy, Interval(*rung.validation.interval), rung is ladder.chosen)
-        for rung, name in zip(ladder.rungs, names, strict=True)
-        if rung.validation is not None
+        Score(name, run.validation.accuracy, Interval(*run.validation.interval), run is ladder.chosen)
+        for run, name in zip(ladder.candidates, names, strict=True)
+        if run.validation is not None
     ]
-    baseline = next((rung.validation.baseline for rung in ladder.rungs if rung.validation), None)
+    baseline = next((run.validation.baseline for run in ladder.candidates if run.validation), None)
     return ladder_svg(scores, baseline=baseline) if scores else ""
 
 
-def _versions(rungs: Sequence[Rung], names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return package and version, with the rungs named where they differ."""
+def _versions(candidates: Sequence[RunRecord], names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return package and version, with the candidates named where they differ."""
     rows = []
-    for package in dict.fromkeys(key for rung in rungs for key in rung.versions):
+    for package in dict.fromkeys(key for run in candidates for key in run.versions):
         found = {
-            name: rung.versions[package] for rung, name in zip(rungs, names, strict=True) if package in rung.versions
+            name: run.versions[package] for run, name in zip(candidates, names, strict=True) if package in run.versions
         }
         several = {version: [name for name in found if found[name] == version] for version in found.values()}
-        told = [version if len(several) == 1 else f"{version} ({', '.join(own)})" for version, own in several.items()]
-        rows.append((package, "; ".join(told)))
+        text = [version if len(several) == 1 else f"{version} ({', '.join(own)})" for version, own in several.items()]
+        rows.append((package, "; ".join(text)))
     return rows
+
+
+def summary(ladder: Ladder, name: str) -> list[str]:
+    """Return the sentences at the top: which candidate is best, how good, and against what."""
+    chosen = ladder.chosen
+    if chosen is None or chosen.validation is None:
+        return ["None of these runs was measured on validation, so none can be chosen."]
+    score = chosen.validation
+    count = len(ladder.candidates)
+    lead = (
+        f"Of {count} candidates, {name} is the best on validation"
+        if count > 1
+        else f"{name} was measured on validation"
+    )
+    sentences = [
+        f"{lead}: right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} "
+        f"(95{words.NBSP}% interval {words.between(score.interval)})."
+    ]
+    if chosen.test is not None:
+        sentences.append(
+            f"On the test set it is right on {words.percent(chosen.test.accuracy)} of "
+            f"{words.pictures(chosen.test.pictures)} ({words.between(chosen.test.interval)})."
+        )
+    if score.baseline is not None:
+        sentences.append(f"The baseline, always the commonest class, is right on {words.percent(score.baseline)}.")
+        if score.interval[0] <= score.baseline:
+            sentences.append("The interval includes the baseline, so it may have learnt nothing.")
+    return sentences
+
+
+def choice_sentence(ladder: Ladder, names: Sequence[str], chosen_name: str) -> str:
+    """Return how the best candidate was chosen, and whether the next best is really behind it."""
+    if ladder.chosen is None:
+        return "No candidate was measured on validation, so none was chosen."
+    others = [
+        (run, name)
+        for run, name in zip(ladder.candidates, names, strict=True)
+        if run is not ladder.chosen and run.validation is not None
+    ]
+    if not others:
+        return f"{chosen_name} is the only candidate measured on validation."
+    run, name = max(others, key=lambda pair: pair[0].validation.accuracy if pair[0].validation else 0.0)
+    gain = compare([answer.answered for answer in run.answers], [answer.answered for answer in ladder.chosen.answers])
+    text = f"{chosen_name} was chosen: it has the highest validation accuracy."
+    if gain is not None and gain.verdict == TIE:
+        text += f" It ties with the next best, {name}, in the paired test ({words.chance(gain.p_value)})."
+        text = f"{text} {words.settling_sentence(gain)}".rstrip()
+    return text
+
+
+def test_sentences(ladder: Ladder) -> list[str]:
+    """Return what the test part says of the chosen candidate, and of no other."""
+    chosen = ladder.chosen
+    if chosen is None:
+        return ["Without a chosen candidate there is no test score."]
+    if chosen.test is None:
+        command = shlex.join(["pawsight", "evaluate", str(chosen.folder), "--test"])
+        sentences = [f"There is no test score yet. Measure it when all choices are made: {command}"]
+        return [*sentences, *([_looks_sentence(chosen)] if chosen.looks_at_test else [])]
+    score = chosen.test
+    sentences = [
+        f"On {words.pictures(score.pictures)} that were used neither to train nor to choose it, it is right on "
+        f"{words.percent(score.accuracy)} (95{words.NBSP}% interval {words.between(score.interval)})."
+    ]
+    if score.baseline is not None:
+        sentences.append(f"The baseline, always the commonest class, is right on {words.percent(score.baseline)}.")
+    if len(ladder.candidates) > 1:
+        sentences.append("Quote this score: the validation score of the best of several is slightly too high.")
+    if any(run.test is not None for run in ladder.candidates if run is not chosen):
+        sentences.append("Test scores of the other candidates are not shown, so that they cannot influence the choice.")
+    return [*sentences, _looks_sentence(chosen)]
+
+
+def _looks_sentence(chosen: RunRecord) -> str:
+    if not chosen.looks_at_test:
+        return "It was not measured on the test set again since."
+    times = "once" if chosen.looks_at_test == 1 else f"{chosen.looks_at_test:,} times"
+    return (
+        f"Later pawsight evaluate or compare measured it on the test set {times}; if that influenced a choice, the "
+        "score is biased."
+    )
+
+
+def confusion(run: RunRecord | None) -> str:
+    """Return the confusion matrix on validation as an SVG element, empty where there is none."""
+    matrix = run.validation.confusion if run is not None and run.validation is not None else ()
+    return confusion_svg(matrix, run.classes) if run is not None and matrix else ""
+
+
+def confusions(run: RunRecord | None) -> list[tuple[str, str, int]]:
+    """Return the commonest mistakes: truth, answer, how often."""
+    if run is None or run.validation is None:
+        return []
+    names = run.classes
+    wrong = [
+        (names[row], names[column], count)
+        for row, counts in enumerate(run.validation.confusion)
+        for column, count in enumerate(counts)
+        if row != column and count
+    ]
+    return sorted(wrong, key=lambda mistake: -mistake[2])[:_COMMONEST]
+
+
+def class_rows(run: RunRecord | None) -> list[ClassRow]:
+    """Return what is known of each class on validation, as text."""
+    if run is None or run.validation is None:
+        return []
+    matrix, known = run.validation.confusion, run.validation.classes
+    fits = len(known) == len(matrix)
+    return [_class_row(scores, _class_intervals(matrix, index) if fits else ()) for index, scores in enumerate(known)]
+
+
+def _class_row(scores: ClassScores, ends: Sequence[Interval | None]) -> ClassRow:
+    shares = (scores.precision, scores.recall, scores.f1)
+    text = ["unknown" if share is None else f"{share:.3f}" for share in shares]
+    between = [f"{end.low:.3f} to {end.high:.3f}" if end is not None else "" for end in ends] or ["", "", ""]
+    figures = tuple(zip(text, between, strict=True))
+    return ClassRow(scores.name, words.whole(scores.pictures), figures)
+
+
+def _class_intervals(matrix: Sequence[Sequence[int]], index: int) -> tuple[Interval | None, ...]:
+    """Return the 95 % intervals of a class's precision, recall and F1, None where there is nothing to count.
+
+    Precision and recall are shares of answers and of pictures (Wilson). F1 = 2 J / (1 + J) with J the share of right
+    ones among all that are of the class, answered as it, or both; so the ends of J's interval give those of F1.
+    """
+    right, given = matrix[index][index], sum(matrix[index])
+    answered = sum(row[index] for row in matrix)
+    shared = _wilson(right, given + answered - right)
+    f1 = Interval(*(2 * end / (1 + end) for end in shared.as_list())) if shared is not None else None
+    return _wilson(right, answered), _wilson(right, given), f1
+
+
+def _wilson(right: int, pictures: int) -> Interval | None:
+    return wilson(right, pictures) if 0 <= right <= pictures and pictures else None
+
+
+def mistakes_note(run: RunRecord | None, wrong: int, shown: int) -> str:
+    """Return how often the chosen candidate was wrong and which mistakes are shown."""
+    if run is None or not run.answers:
+        return "The run keeps no answers to single pictures, so no mistakes can be shown."
+    if not wrong:
+        return f"It made no mistake on {words.pictures(len(run.answers))} of validation."
+    text = f"It was wrong on {wrong:,} of {words.pictures(len(run.answers))} of validation."
+    return (
+        f"{text} The {shown} most confident are shown." if shown < wrong else f"{text} The most confident comes first."
+    )

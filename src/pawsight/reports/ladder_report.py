@@ -1,14 +1,4 @@
-"""Run folders -> one report of a ladder, for people (HTML, Markdown) and for programs (JSON).
-
-Enters: folders of finished runs, lowest rung first. Leaves: report.html, report.md, report.json, and a `LadderReport`.
-Does not know: how runs are made, what is printed.
-
-    run_folder.py        a run folder -> Rung            compare.py           two rungs -> Gain
-    ladder_words.py      figures -> words                ladder_views.py      one rung as the page shows it
-    ladder_outcome.py    choice, test score, mistakes    ladder_pictures.py   pictures as small JPEGs
-    trust_page.py        how far to trust the chosen run, from trust_audit, trust_answers and trust_weak
-    ladder_page.py       all of it -> Page               templates/           Page -> HTML and Markdown
-"""
+"""The report over one run or several, as report.html, report.md and report.json: `build_report`."""
 
 from __future__ import annotations
 
@@ -24,32 +14,30 @@ from typing import TYPE_CHECKING, Any
 from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_json, write_text
 from pawsight.core.text import visible
-from pawsight.evaluation.compare import Gain, compare, corrected, pictures_to_settle
-from pawsight.reports.chart_style import chart_variables
-from pawsight.reports.ladder_outcome import Ladder
-from pawsight.reports.ladder_page import Page, make_page
-from pawsight.reports.ladder_words import certainty
-from pawsight.reports.one_data import check_one_data
-from pawsight.reports.pages import environment
-from pawsight.reports.run_folder import Rung, mapping, read_rung
+from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
+from pawsight.reports.ladder_page import Ladder, Page, make_page
+from pawsight.reports.run_record import RunRecord
+from pawsight.reports.style import chart_variables, environment
 from pawsight.reports.trust_page import make_trust, trust_json
+from pawsight.reports.words import certainty
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 HTML, MARKDOWN, JSON = "report.html", "report.md", "report.json"
+SHARED = 0.5  # of the smaller data set's pictures: a data set that grew or was cleaned is still the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RungResult:
-    """One rung as programs read it."""
+class CandidateResult:
+    """One candidate as programs read it."""
 
     recipe: str
     run: Path
     validation: Mapping[str, Any] | None  # as in the run's metrics.json
     seconds_per_epoch: float | None
     parameters: Mapping[str, Any] | None
-    gain: Gain | None  # over the rung below; None for the first and where nothing can be compared
+    gain: Gain | None  # over the candidate below; None for the first and where nothing can be compared
     more_pictures: int | None = None  # that would settle a tie; 0 where it is settled, None where no number would
 
     def to_json(self) -> dict[str, Any]:
@@ -68,17 +56,17 @@ class RungResult:
 class LadderReport:
     """What a ladder came to, and where its report stands."""
 
-    rungs: tuple[RungResult, ...]  # lowest first
-    chosen: str | None  # recipe of the rung with the best validation accuracy; None where none was measured
+    candidates: tuple[CandidateResult, ...]  # lowest first
+    chosen: str | None  # recipe of the candidate with the best validation accuracy; None where none was measured
     chosen_run: Path | None
-    test: Mapping[str, Any] | None  # of the chosen rung, as in its metrics.json
+    test: Mapping[str, Any] | None  # of the chosen candidate, as in its metrics.json
     report: Path  # absolute, report.html
     trust: Mapping[str, Any] | None = None  # about the chosen run, or the only one
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `report --json` prints them."""
         return {
-            "rungs": [rung.to_json() for rung in self.rungs],
+            "rungs": [run.to_json() for run in self.candidates],
             "chosen": self.chosen,
             "chosen_run": str(self.chosen_run) if self.chosen_run is not None else None,
             "test": dict(self.test) if self.test is not None else None,
@@ -98,11 +86,11 @@ def build_report(
     """Write report.html, report.md and report.json about finished runs.
 
     Args:
-        runs: run folders, the lowest rung first; a run named twice counts once.
+        runs: run folders, the lowest candidate first; a run named twice counts once.
         target: folder for the three files, made where it is missing; reports that stand there are replaced.
         seed: of the choice of pictures that are shown.
         left_out: recipes that were asked for and not trained, each with the reason.
-        absent: why slices, suspects or learning_curve of the chosen run could not be computed, where somebody tried.
+        absent: why slices, suspects or learning_curve of the chosen run could not be computed, where that was tried.
 
     Returns:
         what the report says.
@@ -127,7 +115,7 @@ def build_report(
     return report
 
 
-def told_about(runs: Sequence[Path]) -> Path | None:
+def report_subject(runs: Sequence[Path]) -> Path | None:
     """Return the run whose trust a report tells about: the chosen one, else the only one; None where there is none.
 
     Raises:
@@ -138,34 +126,34 @@ def told_about(runs: Sequence[Path]) -> Path | None:
 
 
 def _read(folders: Sequence[Path]) -> Ladder:
-    rungs = [read_rung(folder) for folder in folders]
-    check_one_data(rungs)
-    return climbed(rungs)
+    candidates = [RunRecord.read(folder) for folder in folders]
+    check_one_data(candidates)
+    return climbed(candidates)
 
 
-def climbed(rungs: Sequence[Rung]) -> Ladder:
-    """Compare each rung with the one below and choose the best.
+def climbed(candidates: Sequence[RunRecord]) -> Ladder:
+    """Compare each candidate with the one below and choose the best.
 
-    The highest validation accuracy is chosen; ties go to the lower log loss, then to the lower rung.
+    The highest validation accuracy is chosen; ties go to the lower log loss, then to the lower candidate.
     """
-    answers = [[one.answered for one in rung.answers] for rung in rungs]
+    answers = [[answer.answered for answer in run.answers] for run in candidates]
     gains = [compare(lower, upper) for lower, upper in pairwise(answers)]
-    measured = [rung for rung in rungs if rung.validation is not None]
+    measured = [run for run in candidates if run.validation is not None]
     chosen = min(measured, key=_rank) if measured else None
-    return Ladder(rungs=tuple(rungs), gains=(None, *corrected(gains)), chosen=chosen)
+    return Ladder(candidates=tuple(candidates), gains=(None, *corrected(gains)), chosen=chosen)
 
 
 def render_html(page: Page) -> str:
     """Return the page as one self-contained HTML file."""
-    template = _environment().get_template("ladder.html.j2")
+    template = _environment().get_template("report.html.j2")
     return template.render(
-        page=page, light=chart_variables(dark=False), dark=chart_variables(dark=True), several=len(page.rungs) > 1
+        page=page, light=chart_variables(dark=False), dark=chart_variables(dark=True), several=len(page.candidates) > 1
     )
 
 
 def render_markdown(page: Page) -> str:
     """Return the page as Markdown, without pictures."""
-    text = _environment().get_template("ladder.md.j2").render(page=page, several=len(page.rungs) > 1)
+    text = _environment().get_template("report.md.j2").render(page=page, several=len(page.candidates) > 1)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
@@ -192,38 +180,66 @@ def _as_code(text: object) -> str:
     return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
 
 
-def _subject(ladder: Ladder) -> Rung | None:
-    return ladder.chosen or (ladder.rungs[0] if len(ladder.rungs) == 1 else None)
+def _subject(ladder: Ladder) -> RunRecord | None:
+    return ladder.chosen or (ladder.candidates[0] if len(ladder.candidates) == 1 else None)
 
 
-def _rank(rung: Rung) -> tuple[float, float]:
-    score = rung.validation
+def _rank(run: RunRecord) -> tuple[float, float]:
+    score = run.validation
     if score is None:
         return math.inf, math.inf
-    return -score.accuracy, math.inf if math.isnan(score.log_loss) else score.log_loss
+    loss = score.figures.get("log_loss")
+    return -score.accuracy, math.inf if loss is None else loss.value
 
 
 def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> LadderReport:
     chosen, comparisons = ladder.chosen, sum(gain is not None for gain in ladder.gains)
     return LadderReport(
-        rungs=tuple(
-            _rung_result(rung, gain, comparisons) for rung, gain in zip(ladder.rungs, ladder.gains, strict=True)
+        candidates=tuple(
+            _candidate_result(run, gain, comparisons) for run, gain in zip(ladder.candidates, ladder.gains, strict=True)
         ),
         chosen=chosen.recipe if chosen is not None else None,
         chosen_run=chosen.folder if chosen is not None else None,
-        test=chosen.test.plain if chosen is not None and chosen.test is not None else None,
+        test=chosen.values["test"] if chosen is not None and chosen.test is not None else None,
         report=report,
         trust=trust,
     )
 
 
-def _rung_result(rung: Rung, gain: Gain | None, comparisons: int) -> RungResult:
-    return RungResult(
-        recipe=rung.recipe,
-        run=rung.folder,
-        validation=rung.validation.plain if rung.validation is not None else None,
-        seconds_per_epoch=rung.number("seconds_per_epoch"),
-        parameters=mapping(rung.plain.get("parameters")) or None,
+def _candidate_result(run: RunRecord, gain: Gain | None, comparisons: int) -> CandidateResult:
+    return CandidateResult(
+        recipe=run.recipe,
+        run=run.folder,
+        validation=run.values["validation"] if run.validation is not None else None,
+        seconds_per_epoch=run.seconds_per_epoch,
+        parameters=run.object("parameters"),
         gain=gain,
         more_pictures=pictures_to_settle(gain, comparisons=comparisons) if gain is not None else None,
     )
+
+
+def check_one_data(runs: Sequence[RunRecord]) -> None:
+    """Refuse runs of different data; another split, seed or copy of the same pictures is welcome.
+
+    A page describes the pictures once and trust once: of two data sets it would mix the one with the other.
+
+    Raises:
+        WrongUsage: two runs lie on different data.
+    """
+    first = runs[0]
+    for other in runs[1:]:
+        if _is_other_data(first, other):
+            one_by_one = [shlex.join(["pawsight", "report", str(run.folder)]) for run in (first, other)]
+            roots = [str(run.root or "data that it does not name") for run in (first, other)]
+            raise WrongUsage(
+                "These runs were trained on different data, so they cannot share one report.",
+                f"{first.folder} was trained on {roots[0]}, {other.folder} on {roots[1]}.",
+                f"Make a report of each: {' and '.join(one_by_one)}",
+            )
+
+
+def _is_other_data(first: RunRecord, other: RunRecord) -> bool:
+    if first.digest == other.digest or first.root is None or other.root is None or first.root == other.root:
+        return False
+    ours, theirs = ({picture.sha256 for picture in run.split} for run in (first, other))
+    return len(ours & theirs) < SHARED * min(len(ours), len(theirs)) or not ours or not theirs

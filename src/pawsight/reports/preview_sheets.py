@@ -1,7 +1,4 @@
-"""The exercise's pictures: a grid of each class, the four flips of one picture, random rotations of it.
-
-Enters: pixels, class names and counts. Leaves: `Sheet`s to be drawn. Does not know: files, models.
-"""
+"""The sheets of `pawsight preview`: a grid of each class, the four flips of one picture, random rotations of it."""
 
 from __future__ import annotations
 

@@ -1,63 +1,40 @@
-"""How far the answers of a run hold, for its report: scores with intervals, calibration, promise, guard.
-
-Enters: a run. Leaves: an `AnswersView`. Does not know: how a temperature or a threshold was found, pages.
-"""
+"""How far the answers of a run can be trusted: scores with intervals, calibration, risk guarantee, detector."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pawsight.classifier.trust import with_temperature
+import numpy as np
+
+from pawsight.classifier.trust import OodDetector, RiskGuarantee, with_temperature
 from pawsight.core.errors import PawsightError
-from pawsight.evaluation.bootstrap import Intervals, intervals
+from pawsight.evaluation.bootstrap import intervals
 from pawsight.evaluation.calibration import Bin, reliability
-from pawsight.reports import ladder_words as words
-from pawsight.reports.answer_table import AnswerTable, read_answers
-from pawsight.reports.chart_reliability import reliability_svg
-from pawsight.reports.run_folder import Rung, Scored, finite, listing, mapping
-from pawsight.reports.trust_promise import Seen, guard_sentence, promise_sentences, seen_rows
+from pawsight.evaluation.intervals import wilson
+from pawsight.reports import words
+from pawsight.reports.candidates import command_of
+from pawsight.reports.charts import reliability_svg
+from pawsight.reports.run_record import AnswerTable, Calibration, Ends, RunRecord, Scores
 
-Spoken = Callable[[float], str]  # how a figure is told
-NOT_CALIBRATED = "The run does not say how its probabilities were calibrated; it was made by an earlier Pawsight."
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One figure of a classifier on two parts."""
-
-    name: str
-    meaning: str
-    validation: str
-    validation_interval: str
-    test: str
-    test_interval: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A figure on validation before and after calibration."""
-
-    name: str
-    before: str
-    before_interval: str
-    after: str
-    after_interval: str
+Row = dict[str, str]  # of a table, by column
+Format = Callable[[float], str]  # writes a figure
+NOT_CALIBRATED = "The run does not record how it was calibrated: an earlier version of Pawsight made it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswersView:
-    """How far the answers hold, in words that are not yet escaped."""
+    """How far the answers can be trusted, in words that are not yet escaped."""
 
-    scores: tuple[Measure, ...]
+    scores: tuple[Row, ...]
     has_test: bool
     calibration: str
-    changed: tuple[Changed, ...]
+    changed: tuple[Row, ...]  # figures on validation before and after calibration
     reliability_svg: str
-    promise: tuple[str, ...]
-    guard: str
-    seen: tuple[Seen, ...]  # how many strange pictures the guard noticed
+    guarantee: tuple[str, ...]
+    detector: str
+    seen: tuple[Row, ...]  # how many out-of-distribution pictures the detector noticed
 
 
 def _as_share(value: float) -> str:
@@ -72,144 +49,228 @@ def _four(value: float) -> str:
     return f"{value:.4f}"
 
 
-_MEASURES: Mapping[str, tuple[str, str, Spoken]] = {
+_MEASURES: Mapping[str, tuple[str, str, Format]] = {
     "log_loss": ("Log loss", "nats; the lower the better", _three),
-    "roc_auc": ("ROC AUC", "a picture of a class ranks above one of another", _four),
+    "roc_auc": ("ROC AUC", "chance that a picture of the class ranks above another", _four),
     "macro_f1": ("Macro F1", "mean F1 of the classes", _three),
-    "brier": ("Brier score", "squared distance from the truth, 0 to 2", _four),
-    "ece": ("Calibration error", "how far sureness and being right lie apart", _as_share),
+    "brier": ("Brier score", "squared error of the probabilities, 0 to 2", _four),
+    "ece": ("Calibration error", "difference between confidence and accuracy", _as_share),
 }
 
 
-def answers_view(rung: Rung) -> AnswersView:
-    """Tell how far the answers of a run hold."""
-    told = mapping(rung.plain.get("calibration"))
-    table = _table(rung, "validation")
-    before, after = _bins(told, table)
-    abstention = mapping(rung.plain.get("abstention"))
+def answers_view(run: RunRecord) -> AnswersView:
+    """Return how far the answers of a run can be trusted, as text."""
+    table = _table(run, "validation")
+    before, after = _bins(run.calibration, table)
+    detector = run.selective.detector
     return AnswersView(
-        scores=tuple(_scores(rung)),
-        has_test=rung.test is not None,
-        calibration=_calibration_sentence(told),
-        changed=tuple(_changed(rung, told, table)),
-        reliability_svg=reliability_svg(before, after) if after and told else "",
-        promise=tuple(promise_sentences(rung, abstention, _table(rung, "test"))),
-        guard=guard_sentence(mapping(abstention.get("guard"))),
-        seen=tuple(seen_rows(mapping(abstention.get("guard")))),
+        scores=tuple(_scores(run)),
+        has_test=run.test is not None,
+        calibration=_calibration_sentence(run.calibration),
+        changed=tuple(_changed(run, table)),
+        reliability_svg=reliability_svg(before, after) if after and run.calibration is not None else "",
+        guarantee=tuple(guarantee_sentences(run, _table(run, "test"))),
+        detector=detector_sentence(detector) if detector is not None else "",
+        seen=tuple(seen_rows(detector)) if detector is not None else (),
     )
 
 
-def calibration_json(rung: Rung) -> dict[str, Any] | None:
+def calibration_json(run: RunRecord) -> dict[str, Any] | None:
     """Return what the run says of its calibration, with intervals and the bins of the diagram; None where nothing."""
-    told = mapping(rung.plain.get("calibration"))
-    if not told:
+    recorded = run.object("calibration")
+    if recorded is None:
         return None
-    before, after = _bins(told, _table(rung, "validation"))
-    ends = mapping(rung.validation.plain.get("intervals")) if rung.validation is not None else {}
+    before, after = _bins(run.calibration, _table(run, "validation"))
+    figures = run.validation.figures if run.validation is not None else {}
+    ends = {name: list(figure.interval) if figure.interval else None for name, figure in figures.items()}
     return {
-        **told,
+        **recorded,
         "intervals": {name: ends.get(name) for name in ("ece", "brier", "log_loss")},
-        "reliability": {"before": [_bin(one) for one in before], "after": [_bin(one) for one in after]},
+        "reliability": {"before": [_bin(bin_) for bin_ in before], "after": [_bin(bin_) for bin_ in after]},
     }
 
 
-def _bin(one: Bin) -> dict[str, Any]:
-    ends = {"low": one.low, "high": one.high, "interval": one.interval.as_list()}
-    return ends | {"pictures": one.pictures, "confidence": one.confidence, "accuracy": one.accuracy}
+def _bin(bin_: Bin) -> dict[str, Any]:
+    ends = {"low": bin_.low, "high": bin_.high, "interval": bin_.interval.as_list()}
+    return ends | {"pictures": bin_.pictures, "confidence": bin_.confidence, "accuracy": bin_.accuracy}
 
 
-def _table(rung: Rung, part: str) -> AnswerTable | None:
+def _table(run: RunRecord, part: str) -> AnswerTable | None:
     """Return the answers to a part, None where the run holds none that can be read."""
     try:
-        table = read_answers(rung.folder, rung.classes, part)
+        table = run.answer_table(part)
     except PawsightError:
         return None
     return table if table.answered else None
 
 
-def _bins(told: Mapping[str, Any], table: AnswerTable | None) -> tuple[tuple[Bin, ...], tuple[Bin, ...]]:
+def _bins(calibration: Calibration | None, table: AnswerTable | None) -> tuple[tuple[Bin, ...], tuple[Bin, ...]]:
     """Return the bins before and after calibration; before is empty where no temperature changed anything."""
     if table is None:
         return (), ()
     after = reliability(table.true, table.probabilities)
-    temperature = finite(told.get("temperature"))
-    if not temperature or temperature <= 0 or temperature == 1:
+    temperature = calibration.temperature if calibration is not None else None
+    if temperature is None or temperature <= 0 or temperature == 1:
         return (), after
     return reliability(table.true, with_temperature(table.probabilities, 1 / temperature)), after
 
 
-def _scores(rung: Rung) -> list[Measure]:
-    parts = rung.validation, rung.test
+def _scores(run: RunRecord) -> list[Row]:
+    parts = run.validation, run.test
     if parts == (None, None):
         return []
-    told = [_accuracy(one) for one in parts]
-    rows = [Measure("Accuracy", "share answered right", *told[0], *told[1])]
-    for key, (name, meaning, spoken) in _MEASURES.items():
-        cells = [_figure(one, key, spoken) for one in parts]
+    columns = ("name", "meaning", "validation", "validation_interval", "test", "test_interval")
+    accuracies = [_accuracy(score) for score in parts]
+    rows = [dict(zip(columns, ("Accuracy", "share answered right", *accuracies[0], *accuracies[1]), strict=True))]
+    for key, (name, meaning, written) in _MEASURES.items():
+        cells = [_figure(score, key, written) for score in parts]
         if any(figure for figure, _ in cells):
-            rows.append(Measure(name, meaning, *cells[0], *cells[1]))
+            rows.append(dict(zip(columns, (name, meaning, *cells[0], *cells[1]), strict=True)))
     return rows
 
 
-def _accuracy(score: Scored | None) -> tuple[str, str]:
+def _accuracy(score: Scores | None) -> tuple[str, str]:
     return ("", "") if score is None else (words.percent(score.accuracy), words.between(score.interval))
 
 
-def _figure(score: Scored | None, key: str, spoken: Spoken) -> tuple[str, str]:
-    value = finite(score.plain.get(key)) if score is not None else None
-    if score is None or value is None:
+def _figure(score: Scores | None, key: str, written: Format) -> tuple[str, str]:
+    figure = score.figures.get(key) if score is not None else None
+    if score is None or figure is None:
         return "", ""
-    known = mapping(score.plain.get("intervals"))
-    return spoken(value), _ends(known.get(key), spoken) or ("interval unknown" if known else "")
+    unknown = "interval unknown" if score.has_intervals else ""
+    return written(figure.value), _ends(figure.interval, written) or unknown
 
 
-def _ends(interval: object, spoken: Spoken) -> str:
-    ends = [finite(end) for end in listing(interval)]
-    if len(ends) != 2 or ends[0] is None or ends[1] is None:
+def _ends(interval: Ends | None, written: Format) -> str:
+    if interval is None:
         return ""
-    low, high = spoken(ends[0]), spoken(ends[1])
+    low, high = map(written, interval)
     return f"{low.removesuffix(words.NBSP + '%')} to {high}"
 
 
-def _calibration_sentence(told: Mapping[str, Any]) -> str:
-    temperature, pictures = finite(told.get("temperature")), finite(told.get("pictures"))
-    if temperature is None:
+def _calibration_sentence(calibration: Calibration | None) -> str:
+    if calibration is None or calibration.temperature is None:
         return NOT_CALIBRATED
-    if not pictures:
-        return "There are no answers that were not fitted to, so the probabilities stand as they came out of training."
-    source = f"{words.whole(pictures)} {words.visible(told.get('fitted_on') or 'answers')}"
+    temperature = calibration.temperature
+    if not calibration.pictures:
+        return "No held-out answers were available, so the probabilities are not calibrated."
+    source = words.pictures(calibration.pictures)
+    if calibration.fitted_on:
+        source += f" ({words.visible(calibration.fitted_on)})"
     if temperature == 1:
-        return f"The temperature is 1, from {source}: the probabilities stand as they came out of training."
-    change = "flattens them: they were surer than they were right" if temperature > 1 else ""
-    change = change or "sharpens them: they were less sure than they were right"
+        return f"The temperature is 1, fitted on {source}: the probabilities needed no change."
+    change = "lowers confidence: the classifier was overconfident" if temperature > 1 else ""
+    change = change or "raises confidence: the classifier was underconfident"
     return (
         f"A temperature of {temperature:.2f}, fitted on {source}, divides the logarithms of the probabilities. "
-        f"It {change}. No answer changes, only how sure it is."
+        f"It {change}. Answers do not change, only their probabilities."
     )
 
 
-def _changed(rung: Rung, told: Mapping[str, Any], table: AnswerTable | None) -> list[Changed]:
+def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
     """Return the figures on validation before and after, with intervals."""
-    known = mapping(told.get("validation"))
-    after_ends = mapping(rung.validation.plain.get("intervals")) if rung.validation is not None else {}
-    before_ends = _intervals_before(told, table)
+    if run.calibration is None:
+        return []
+    figures = run.validation.figures if run.validation is not None else {}
+    ends_before: Mapping[str, Sequence[float] | None] = {}
+    temperature = run.calibration.temperature
+    if table is not None and temperature is not None and temperature > 0:
+        ends_before = intervals(table.true, with_temperature(table.probabilities, 1 / temperature)).as_lists()
     rows = []
-    for key in ("ece", "brier", "log_loss"):
-        before, after = (finite(mapping(known.get(key)).get(when)) for when in ("before", "after"))
-        if before is not None and after is not None:
-            name, _, spoken = _MEASURES[key]
-            ends = before_ends.get(key)
-            rows.append(Changed(name, spoken(before), _ends(ends, spoken), spoken(after), _after(after_ends, key)))
+    for key, (before, after) in run.calibration.changes.items():
+        name, _, written = _MEASURES[key]
+        low_high, figure = ends_before.get(key), figures.get(key)
+        rows.append(
+            {
+                "name": name,
+                "before": written(before),
+                "before_interval": _ends((low_high[0], low_high[1]) if low_high is not None else None, written),
+                "after": written(after),
+                "after_interval": _ends(figure.interval if figure is not None else None, written),
+            }
+        )
     return rows
 
 
-def _after(ends: Mapping[str, Any], key: str) -> str:
-    return _ends(ends.get(key), _MEASURES[key][2])
+def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[str]:
+    """Yield what was guaranteed in plain sentences, and whether the test set confirms it.
+
+    Args:
+        run: the run.
+        test: its answers to the test part, None where it holds none.
+    """
+    asked, promise = run.selective.max_error, run.selective.guarantee
+    if asked is None:
+        yield f"Every picture is answered: no risk guarantee was requested. To request one: {_asking(run)}"
+    elif promise is None:
+        why = words.visible(run.selective.reason or "The run does not record why.")
+        yield f"A guarantee of at most {_share(asked)} wrong answers was requested and could not be given. {why}"
+    else:
+        yield _promised(promise)
+        yield _kept_on_validation(promise)
+        if test is not None:
+            yield from _kept_on_test(promise, test)
 
 
-def _intervals_before(told: Mapping[str, Any], table: AnswerTable | None) -> dict[str, Sequence[float] | None]:
-    temperature = finite(told.get("temperature"))
-    if table is None or not temperature or temperature <= 0:
-        return {}
-    found: Intervals = intervals(table.true, with_temperature(table.probabilities, 1 / temperature))
-    return dict(found.as_lists())
+def detector_sentence(guard: OodDetector) -> str:
+    """Return what the out-of-distribution detector is for and how often it is wrong."""
+    return (
+        "The out-of-distribution detector says “unlike anything seen” for a picture far from the training pictures. "
+        f"Its threshold is set on {words.whole(guard.pictures)} validation pictures so that at most "
+        f"{_share(guard.false_alarms)} of such pictures are rejected by mistake. Of pictures of other things it "
+        "noticed:"
+    )
+
+
+def seen_rows(guard: OodDetector) -> Iterator[Row]:
+    """Yield how many pictures of each kind the out-of-distribution detector noticed."""
+    for known in guard.caught:
+        if known.pictures:
+            share, ends = words.percent(known.caught / known.pictures), wilson(known.caught, known.pictures)
+            between = words.between(ends.as_list())
+            yield {
+                "kind": known.kind,
+                "pictures": words.whole(known.pictures),
+                "caught": words.whole(known.caught),
+                "share": share,
+                "interval": between,
+            }
+
+
+def _asking(run: RunRecord) -> str:
+    return f"{command_of(run)[0]} --max-error 1%"
+
+
+def _promised(promise: RiskGuarantee) -> str:
+    return (
+        f"Risk guarantee: of the pictures that it answers, at most {_share(promise.max_error)} are wrong, with "
+        f"{100 * promise.confidence:.0f}{words.NBSP}% confidence, provided they are like the validation pictures."
+    )
+
+
+def _kept_on_validation(promise: RiskGuarantee) -> str:
+    how = f"It answers where its confidence is at least {_share(promise.threshold)} and says “unsure” elsewhere"
+    if promise.threshold == 0:
+        how = "It answers every picture"
+    return (
+        f"{how}: on validation it answers {words.whole(promise.answered)} of {words.whole(promise.pictures)} "
+        f"({words.percent(promise.coverage)}, 95{words.NBSP}% interval {words.between(promise.coverage_interval)}) "
+        f"and is wrong on {words.whole(promise.errors)} of them."
+    )
+
+
+def _kept_on_test(promise: RiskGuarantee, test: AnswerTable) -> Iterator[str]:
+    is_answered = test.probabilities.max(axis=1) >= promise.threshold - 5e-7  # predictions.csv holds six digits
+    answered, pictures = int(is_answered.sum()), len(is_answered)
+    right = np.array([answer.is_right for answer in test.answered], dtype=bool)
+    wrong = int((is_answered & ~right).sum())
+    if answered:
+        ends = words.between(wilson(wrong, answered).as_list())
+        yield (
+            f"On the test set, without the out-of-distribution detector, it would answer {answered:,} of {pictures:,} "
+            f"and be wrong on {wrong:,} of those ({words.percent(wrong / answered)}, 95{words.NBSP}% interval {ends})."
+        )
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.4g}{words.NBSP}%"

@@ -1,8 +1,4 @@
-"""What is wrong with the data of a run, for its report: counts, and pictures side by side.
-
-Enters: a run's findings, its groups of pictures that look the same, the pictures. Leaves: an `AuditView`. Does not
-know: how anything was found, pages.
-"""
+"""What is wrong with the data of a run: findings counted, and pictures side by side."""
 
 from __future__ import annotations
 
@@ -13,13 +9,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from pawsight.data.audit import SEVERITIES, Finding
+from pawsight.data.audit import Finding
 from pawsight.images.fingerprint import NEAR_BITS
-from pawsight.reports import ladder_words as words
-from pawsight.reports.audit_words import EXPLAINED, Explained, figure, pairs_up
-from pawsight.reports.run_folder import Rung, listing
-from pawsight.reports.trust_exhibits import Exhibit, Gallery
-from pawsight.reports.trust_stored import KeptSuspects, read_findings
+from pawsight.reports import words
+from pawsight.reports.audit_page import EXPLAINED, Explained, by_severity, figure
+from pawsight.reports.pictures import Exhibit, Gallery
+from pawsight.reports.run_record import KeptSuspects, RunRecord, pairs_up
 
 PAIRS = 8  # shown of a kind
 CLOSEST = 4  # shown where nothing looks the same
@@ -34,7 +29,7 @@ class Problem:
     explained: Explained
     severity: str
     count: int
-    told: tuple[str, ...]  # what is said of classes
+    text: tuple[str, ...]  # about classes
     exhibits: tuple[Exhibit, ...]
 
 
@@ -43,116 +38,120 @@ class AuditView:
     """What is wrong with the data, in words that are not yet escaped."""
 
     summary: str
-    problems: tuple[Problem, ...]  # the gravest first
-    straddling: str
+    problems: tuple[Problem, ...]  # the most severe first
+    leaks: str
     pairs: tuple[Exhibit, ...]  # on both sides of the split
-    closest: tuple[Exhibit, ...]  # the most alike of what was told apart, where nothing straddles
-    disputed: str
-    disputes: tuple[Exhibit, ...]
+    closest: tuple[Exhibit, ...]  # the most alike pictures across subsets, where none look the same
+    conflicts: str
+    conflicting: tuple[Exhibit, ...]
     is_kept: bool  # the findings stand in the run's audit.csv
     command: str  # shows all of it
 
 
-def audit_view(rung: Rung, gallery: Gallery, suspects: KeptSuspects | None) -> AuditView:
-    """Tell what is wrong with the data of a run.
+def audit_view(run: RunRecord, gallery: Gallery, suspects: KeptSuspects | None) -> AuditView:
+    """Return what is wrong with the data of a run, as text and pictures.
 
     Args:
-        rung: the run.
+        run: the run.
         gallery: of its pictures.
         suspects: for what a network finds most alike across parts.
     """
-    findings = read_findings(rung.folder)
-    groups = straddling(rung)
+    findings, groups = run.findings, leaks(run)
     pairs = [gallery.exhibit(pair) for group in groups[:PAIRS] if (pair := gallery.apart(group)) is not None]
-    disputes = _disputes(findings or ())
+    conflicts = _conflicts(findings or ())
     closest = suspects.across[:CLOSEST] if suspects is not None and not groups else ()
     return AuditView(
         summary=_summary(findings),
         problems=tuple(_problems(findings or (), gallery)),
-        straddling=_straddling_sentence(rung, groups, gallery, len(pairs)),
+        leaks=_leaks_sentence(run, groups, gallery, len(pairs)),
         pairs=tuple(pairs),
-        closest=tuple(gallery.exhibit(one.paths, f"{100 * one.similarity:.0f}{words.NBSP}% alike") for one in closest),
-        disputed=_disputed_sentence(findings, len(disputes)),
-        disputes=tuple(gallery.exhibit(pair) for pair in disputes[:PAIRS]),
+        closest=tuple(gallery.exhibit(pair.paths, _alike(pair.similarity)) for pair in closest),
+        conflicts=_conflicts_sentence(findings, len(conflicts)),
+        conflicting=tuple(gallery.exhibit(pair) for pair in conflicts[:PAIRS]),
         is_kept=findings is not None,
-        command=shlex.join(["pawsight", "inspect", str(rung.root or "DATA"), "--report"]),
+        command=shlex.join(["pawsight", "inspect", str(run.root or "DATA"), "--report"]),
     )
 
 
-def audit_json(rung: Rung) -> dict[str, Any] | None:
+def _alike(similarity: float) -> str:
+    return f"{100 * similarity:.0f}{words.NBSP}% alike"
+
+
+def audit_json(run: RunRecord) -> dict[str, Any] | None:
     """Return the findings counted, as plain JSON values; None where the run does not say."""
-    findings, groups = read_findings(rung.folder), straddling(rung)
+    findings, groups = run.findings, leaks(run)
     if findings is None:
-        return {"straddling": [list(group) for group in groups]} if "straddling" in rung.plain else None
-    counted = Counter(one.problem for one in findings)
-    severities = {one.problem: one.severity for one in findings}
+        return {"straddling": [list(group) for group in groups]} if run.leaks is not None else None
+    counted = Counter(finding.problem for finding in findings)
+    severities = {finding.problem: finding.severity for finding in findings}
     return {
         "findings": len(findings),
         "problems": {name: {"severity": severities[name], "count": count} for name, count in counted.items()},
         "straddling": [list(group) for group in groups],
-        "disputed": [list(pair) for pair in _disputes(findings)],
+        "disputed": [list(pair) for pair in _conflicts(findings)],
     }
 
 
-def straddling(rung: Rung) -> list[tuple[str, ...]]:
+def leaks(run: RunRecord) -> list[tuple[str, ...]]:
     """Return the groups of pictures that look the same and lie in two parts."""
-    return [tuple(map(str, group)) for group in map(listing, listing(rung.plain.get("straddling"))) if len(group) > 1]
+    return [group for group in run.leaks or () if len(group) > 1]
 
 
 def _summary(findings: Sequence[Finding] | None) -> str:
     if findings is None:
-        return "This run was made by a Pawsight that did not keep what its audit found."
+        return "The run does not keep its findings: an earlier version of Pawsight made it."
     if not findings:
         return "The audit found nothing wrong."
-    counted = Counter(one.severity for one in findings)
-    told = words.joined([f"{counted[one]:,} of {one} severity" for one in SEVERITIES if counted[one]])
+    text = by_severity(findings)
     if len(findings) == 1:
-        return f"The audit has one finding, {told.removeprefix('1 ')}."
-    if len(counted) == 1:
+        return f"The audit has one finding, {text.removeprefix('1 ')}."
+    if len({finding.severity for finding in findings}) == 1:
         return f"The audit has {len(findings):,} findings, all of {findings[0].severity} severity."
-    return f"The audit has {len(findings):,} findings: {told}."
+    return f"The audit has {len(findings):,} findings: {text}."
 
 
 def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[Problem]:
     rows, pictured = [], 0
-    for name, group in groupby(findings, key=lambda one: one.problem):
+    for name, group in groupby(findings, key=lambda finding: finding.problem):
         own = list(group)
         exhibits = [] if name in _SIDES or pictured == _PICTURED else _exhibits(own, gallery)
         pictured += bool(exhibits)
-        told = [
-            ": ".join(filter(None, (words.visible(one.path), figure(one))))
-            for one in own
-            if one.path not in gallery.placed
+        text = [
+            ": ".join(filter(None, (words.visible(finding.path), figure(finding))))
+            for finding in own
+            if finding.path not in gallery.placed
         ]
-        rows.append(Problem(EXPLAINED[name], own[0].severity, len(own), tuple(told[:_EACH]), tuple(exhibits)))
+        rows.append(Problem(EXPLAINED[name], own[0].severity, len(own), tuple(text[:_EACH]), tuple(exhibits)))
     return rows
 
 
 def _exhibits(findings: Sequence[Finding], gallery: Gallery) -> list[Exhibit]:
     """Return the first pictures of a problem that can still be shown; those of the test part are counted, not shown."""
     found: list[Exhibit] = []
-    for one in [one for one in findings if gallery.part(one.path) != "test"][: 3 * _EACH]:
-        is_pair = pairs_up(one.problem)
-        exhibit = gallery.exhibit([one.path, str(one.value)] if is_pair else [one.path], "" if is_pair else figure(one))
+    for finding in [finding for finding in findings if gallery.part(finding.path) != "test"][: 3 * _EACH]:
+        if pairs_up(finding.problem):
+            exhibit = gallery.exhibit([finding.path, str(finding.value)])
+        else:
+            exhibit = gallery.exhibit([finding.path], figure(finding))
         found += [exhibit] if exhibit.is_there else []
         if len(found) == _EACH:
             break
     return found
 
 
-def _straddling_sentence(rung: Rung, groups: Sequence[Sequence[str]], gallery: Gallery, shown: int) -> str:
-    if "straddling" not in rung.plain:
-        return "Whether pictures of two parts look the same is not recorded."
+def _leaks_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Gallery, shown: int) -> str:
+    if run.leaks is None:
+        return "The run does not record whether pictures of two subsets look the same."
     how = f"equal bytes, or perceptual hashes at most {NEAR_BITS} of 64 bits apart"
     if not groups:
-        return f"No picture looks the same as one in another part of the split ({how})."
+        return f"No picture looks the same as one in another subset ({how})."
     pictures = words.pictures(sum(map(len, groups)))
     across = Counter(_across(group, gallery) for group in groups)
-    told = words.joined([f"{count:,} across {parts}" for parts, count in across.most_common() if parts])
+    text = words.joined([f"{count:,} across {parts}" for parts, count in across.most_common() if parts])
     noun = "group of pictures looks" if len(groups) == 1 else "groups of pictures look"
-    first = f"{len(groups):,} {noun} the same and {'stands' if len(groups) == 1 else 'stand'} in two parts of the split"
+    first = f"{len(groups):,} {noun} the same and {'is' if len(groups) == 1 else 'are'} in two subsets of the split"
     rest = f" The first {shown} are shown." if 0 < shown < len(groups) else ""
-    return f"{first}: {pictures}{', ' + told if told else ''} ({how}). What was learnt is examined again.{rest}"
+    return f"{first}: {pictures}{', ' + text if text else ''} ({how}). They make the scores too high.{rest}"
 
 
 def _across(group: Sequence[str], gallery: Gallery) -> str:
@@ -160,14 +159,14 @@ def _across(group: Sequence[str], gallery: Gallery) -> str:
     return words.joined([part for part in ("train", "validation", "test") if part in parts])
 
 
-def _disputes(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+def _conflicts(findings: Sequence[Finding]) -> list[tuple[str, str]]:
     """Return the pairs of pictures that look the same under two labels, each once."""
-    told = [one for one in findings if one.problem in ("two-labels", "near-two-labels")]
-    pairs = {tuple(sorted((one.path, str(one.value)))): (one.path, str(one.value)) for one in told}
+    text = [finding for finding in findings if finding.problem in ("two-labels", "near-two-labels")]
+    pairs = {tuple(sorted((finding.path, str(finding.value)))): (finding.path, str(finding.value)) for finding in text}
     return list(pairs.values())
 
 
-def _disputed_sentence(findings: Sequence[Finding] | None, pairs: int) -> str:
+def _conflicts_sentence(findings: Sequence[Finding] | None, pairs: int) -> str:
     if findings is None:
         return ""
     if not pairs:

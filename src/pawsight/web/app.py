@@ -29,8 +29,10 @@ from starlette.staticfiles import StaticFiles
 
 from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.predictor import Prediction
+from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import versions
 from pawsight.core.runs import METRICS
+from pawsight.reports.run_record import RunRecord
 from pawsight.web import prometheus
 from pawsight.web.limits import Limits
 from pawsight.web.middleware import REPORT_HEADERS, RequestState, ServiceMiddleware
@@ -230,23 +232,16 @@ def validation_of(bundle: Bundle) -> dict[str, Any] | None:
     try:
         if path.stat().st_size > _LARGEST_METRICS:
             return None
-        values = json.loads(path.read_bytes())
-        if values["split"]["digest"] != bundle.card.split_digest:  # figures of another classifier
-            return None
-        part = values["validation"]
-        low, high = (_share(end) for end in part["interval"])
-        return {"pictures": int(part["pictures"]), "accuracy": _share(part["accuracy"]), "interval": [low, high]}
-    except (OSError, KeyError, TypeError, ValueError):
+        record = RunRecord.read(path.parent)
+    except (OSError, WrongUsage):
         return None
+    scores = record.validation
+    if scores is None or record.digest != bundle.card.split_digest:  # figures of another classifier
+        return None
+    return scores.headline()
 
 
 def report_of(bundle: Bundle) -> Path | None:
     """Return the report that `pawsight report RUN` wrote beside the bundle, None where there is none."""
     path = bundle.folder.parent / REPORT
     return path if path.is_file() else None
-
-
-def _share(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 <= value <= 1:
-        raise ValueError(f"{value!r} is not a share")
-    return float(value)

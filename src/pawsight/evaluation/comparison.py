@@ -1,7 +1,4 @@
-"""Two classifiers on the same pictures: which is better, by how much, and can chance alone explain it.
-
-Enters: what each answered to pictures known by content and label. Leaves: a `Gain`. Does not know: files, models.
-"""
+"""Two classifiers on the same pictures: the gain in accuracy, its interval, McNemar's test, Holm's correction."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What the second of two classifiers gains over the first, on the pictures that both answered."""
+    """The gain of the second of two classifiers over the first, on the pictures that both answered."""
 
     points: float  # accuracy of the second minus that of the first, in percentage points
     interval: tuple[float, float]  # 95 %, in percentage points
@@ -128,11 +125,11 @@ def paired_interval(both: int, only_first: int, only_second: int, neither: int) 
     return max(-1.0, difference - below), min(1.0, difference + above)
 
 
-def pictures_to_settle(one: Gain, *, comparisons: int = 1) -> int | None:
+def pictures_to_settle(gain: Gain, *, comparisons: int = 1) -> int | None:
     """Return how many more pictures of the same kind would settle a tie, if the two differ as much as they seem to.
 
     Args:
-        one: what was found.
+        gain: of the second over the first.
         comparisons: how many are made at once; each is then tested at 0.05 / comparisons.
 
     Returns:
@@ -143,16 +140,16 @@ def pictures_to_settle(one: Gain, *, comparisons: int = 1) -> int | None:
     Source: R. J. Connor, "Sample size for testing differences in proportions for the paired-sample design", Biometrics
     43, 1987, pages 207-211; two-sided, with his variances under both hypotheses.
     """
-    if one.verdict != TIE:
+    if gain.verdict != TIE:
         return 0
-    if one.only_first == one.only_second:
+    if gain.only_first == gain.only_second:
         return None
-    different = (one.only_first + one.only_second) / one.pictures
-    difference = abs(one.only_second - one.only_first) / one.pictures
+    different = (gain.only_first + gain.only_second) / gain.pictures
+    difference = abs(gain.only_second - gain.only_first) / gain.pictures
     normal = NormalDist()
     alpha, power = normal.inv_cdf(1 - SIGNIFICANCE / comparisons / 2), normal.inv_cdf(POWER)
     spread = alpha * math.sqrt(different) + power * math.sqrt(different - difference**2)
-    return max(1, math.ceil((spread / difference) ** 2) - one.pictures)
+    return max(1, math.ceil((spread / difference) ** 2) - gain.pictures)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -174,15 +171,15 @@ def corrected(gains: Sequence[Gain | None]) -> list[Gain | None]:
     Args:
         gains: in any order; None, where nothing could be compared, stays None.
     """
-    several = [one for one in gains if one is not None]
+    several = [gain for gain in gains if gain is not None]
     if len(several) < 2:
         return list(gains)
-    values = iter(holm([one.p_value for one in several]))
-    return [None if one is None else _with_holm(one, next(values)) for one in gains]
+    values = iter(holm([gain.p_value for gain in several]))
+    return [None if gain is None else _with_holm(gain, next(values)) for gain in gains]
 
 
-def _with_holm(one: Gain, p_value: float) -> Gain:
-    return replace(one, p_holm=p_value, verdict=_verdict(one.points, p_value))
+def _with_holm(gain: Gain, p_value: float) -> Gain:
+    return replace(gain, p_holm=p_value, verdict=_verdict(gain.points, p_value))
 
 
 def _verdict(points: float, p_value: float) -> str:
@@ -194,12 +191,12 @@ def _verdict(points: float, p_value: float) -> str:
 def _paired(first: Iterable[Answered], second: Iterable[Answered]) -> Counter[tuple[bool, bool]]:
     """Count pictures by whether the first and whether the second was right."""
     waiting: dict[tuple[str, str], list[bool]] = {}
-    for one in first:
-        waiting.setdefault((one.sha256, one.label), []).append(one.is_right)
+    for answer in first:
+        waiting.setdefault((answer.sha256, answer.label), []).append(answer.is_right)
     cells: Counter[tuple[bool, bool]] = Counter()
-    for one in second:
-        if waiting.get((one.sha256, one.label)):
-            cells[waiting[one.sha256, one.label].pop(), one.is_right] += 1
+    for answer in second:
+        if waiting.get((answer.sha256, answer.label)):
+            cells[waiting[answer.sha256, answer.label].pop(), answer.is_right] += 1
     return cells
 
 
@@ -214,5 +211,5 @@ def _correlation(both: int, only_first: int, only_second: int, neither: int) -> 
     return shrunk / math.sqrt(margins)
 
 
-def _joined(one: float, other: float, correlation: float) -> float:
-    return math.sqrt(max(0.0, one * one - 2 * correlation * one * other + other * other))
+def _joined(below: float, above: float, correlation: float) -> float:
+    return math.sqrt(max(0.0, below * below - 2 * correlation * below * above + above * above))

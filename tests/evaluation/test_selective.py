@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
-from pawsight.evaluation.abstention import measure_abstention
 from pawsight.evaluation.intervals import wilson
+from pawsight.evaluation.selective import measure_abstention
 
 GUARD = OodDetector(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
 PROMISE = RiskGuarantee(

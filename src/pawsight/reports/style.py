@@ -1,9 +1,7 @@
-"""How every chart looks: one palette for light and dark, plain axes, and figures as PNG or SVG.
+"""How charts and pages look: colours for light and dark, Matplotlib settings, SVG, the environment of the templates.
 
-Enters: a Matplotlib figure. Leaves: bytes of a PNG, text of an SVG. Does not know: what is drawn.
-
-The SVG keeps its words as text and its colours as CSS variables, so one drawing fits both modes. No state of
-Matplotlib outside the `with` block is touched, and pyplot is never loaded.
+An SVG keeps its words as text and its colours as CSS variables, so one drawing fits both modes. Matplotlib's state
+outside the `with` block is not touched, and pyplot is never loaded.
 """
 
 from __future__ import annotations
@@ -16,18 +14,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pawsight.core.text import printable
+from pawsight.reports.words import visible, whole
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+
 # Each colour is unlike the others in every digit group, since the SVG is searched for it.
 INK, MUTED, GRID, PAPER = "#22262b", "#666d75", "#dfe2e6", "#fffffe"
-MAIN, SECOND = "#1d6aa5", "#b3560e"  # blue and orange: told apart with any colour sight; line styles differ too
+MAIN, SECOND = "#1d6aa5", "#b3560e"  # blue and orange: distinct with any colour vision; line styles differ too
 _NAMES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", MAIN: "main", SECOND: "second"}
 _DARK = {"ink": "#e4e6e9", "muted": "#9aa2ab", "grid": "#333a42", "paper": "#15181c", "main": "#74b6ea"}
 _DARK |= {"second": "#eaa35f"}
-
 _SETTINGS = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called $x$
@@ -143,3 +143,19 @@ def _own(tag: str, name: str) -> str:
 
 def _variables(colours: dict[str, str]) -> str:
     return "".join(f"--chart-{label}:{colour};" for label, colour in colours.items())
+
+
+def environment() -> Environment:
+    """Return an environment for the templates of this package; those named .html.j2 escape what they are given."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    made = Environment(
+        loader=PackageLoader("pawsight", "reports/templates"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True, default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {"visible": visible, "whole": whole}
+    return made

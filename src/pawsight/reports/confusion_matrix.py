@@ -1,6 +1,4 @@
-"""The confusion matrix as a picture, from 2 classes to 1,000.
-
-Enters: counts and class names. Leaves: SVG text for a page. Does not know: runs, models.
+"""Draws the confusion matrix, from 2 classes to 1,000, as SVG.
 
 A cell is darker the larger its share of its row. Few classes get counts in the cells, many only shades.
 """
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pawsight.reports.chart_style import INK, MAIN, drawing, new_figure, shortened, to_svg
+from pawsight.reports.style import INK, MAIN, drawing, new_figure, shortened, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,12 +97,12 @@ def _name_axes(axes: Axes, names: Sequence[str]) -> None:
 
 def _described(counts: NDArray[np.int64], names: Sequence[str]) -> str:
     total, right = int(counts.sum()), int(np.trace(counts))
-    told = f"Confusion matrix, rows are the truth: {right:,} of {total:,} on the diagonal."
+    text = f"Confusion matrix, rows are the truth: {right:,} of {total:,} on the diagonal."
     if len(names) > _COUNTED:
-        return f"{told} The commonest mistakes stand in the table beside it."
+        return f"{text} The commonest mistakes stand in the table beside it."
     wrong = [
         f"{counts[row, column]:,} {names[row]} taken for {names[column]}"
         for row, column in np.ndindex(*counts.shape)
         if row != column and counts[row, column]
     ]
-    return f"{told} {'; '.join(wrong[:6])}{'.' if len(wrong) <= 6 else ' and others.'}" if wrong else told
+    return f"{text} {'; '.join(wrong[:6])}{'.' if len(wrong) <= 6 else ' and others.'}" if wrong else text

@@ -1,7 +1,4 @@
-"""Figures as words: how a report writes numbers, differences, counts and the names that others chose.
-
-Enters: numbers, `Gain`s, names. Leaves: text, not yet escaped for a page. Does not know: pages, runs.
-"""
+"""Numbers, intervals, differences, counts and names as text for people; not yet escaped for a page."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pawsight.core import text
-from pawsight.evaluation.compare import BETTER, TIE, WORSE, Gain, pictures_to_settle
+from pawsight.evaluation.comparison import BETTER, TIE, WORSE, Gain, pictures_to_settle
 
 NBSP, visible = text.NBSP, text.visible
 MINUS = "\N{MINUS SIGN}"
@@ -83,16 +80,16 @@ def count_sentence(counts: Mapping[str, int]) -> str:
         return "How many pictures each class has is not recorded."
     if len(counts) > _NAMED_CLASSES:
         least, most = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
-        told = f"There are {sum(counts.values())} images of {len(counts)} classes"
+        text = f"There are {sum(counts.values())} images of {len(counts)} classes"
         if counts[least] == counts[most]:
-            return f"{told}, {counts[least]} of each."
-        return f"{told}, from {counts[least]} of {visible(least)} to {counts[most]} of {visible(most)}."
+            return f"{text}, {counts[least]} of each."
+        return f"{text}, from {counts[least]} of {visible(least)} to {counts[most]} of {visible(most)}."
     each = [f"{count} image{'' if count == 1 else 's'} of {visible(name)}" for name, count in counts.items()]
     return f"There {'is' if next(iter(counts.values())) == 1 else 'are'} {joined(each)}."
 
 
 def title(classes: Sequence[str]) -> str:
-    """Return what the classifiers are to tell apart."""
+    """Return the title of a report: the classes that are told apart."""
     if len(classes) == 2:
         return f"Telling {visible(classes[0])} from {visible(classes[1])}"
     if 2 < len(classes) <= 4:
@@ -104,14 +101,14 @@ def unmeasured_sentence(classes: Sequence[str], held_out: Sequence[str]) -> str:
     """Return which classes no validation picture shows; empty where none, and where there is no validation at all."""
     absent = [name for name in classes if name not in set(held_out)] if held_out else []
     if len(absent) < 2:
-        return f"class '{visible(absent[0])}' has no validation picture, so it is never measured" if absent else ""
+        return f"class '{visible(absent[0])}' has no validation picture, so it is not measured" if absent else ""
     named = [f"'{visible(name)}'" for name in absent[:_NAMED_CLASSES]]
     more = [f"{len(absent) - len(named):,} more"] if len(absent) > len(named) else []
-    return f"classes {joined([*named, *more])} have no validation picture, so they are never measured"
+    return f"classes {joined([*named, *more])} have no validation picture, so they are not measured"
 
 
 def verdict_sentence(gain: Gain, upper: str, lower: str, *, comparisons: int = 1) -> str:
-    """Return what a paired comparison of two rungs says, how sure it is, and what would settle a tie.
+    """Return what a paired comparison of two candidates says, its p value, and what would settle a tie.
 
     Args:
         gain: of the upper over the lower.
@@ -125,8 +122,8 @@ def verdict_sentence(gain: Gain, upper: str, lower: str, *, comparisons: int = 1
     if gain.verdict == TIE:
         if not gain.only_first + gain.only_second:
             return f"A tie: both are right, or both wrong, on each of {pictures(gain.pictures)}."
-        told = f"A tie: {alone}; chance alone explains a difference of that size ({_test(gain)})."
-        return " ".join(filter(None, [told, settling_sentence(gain, comparisons=comparisons)]))
+        text = f"A tie: {alone}; chance alone explains a difference of that size ({_test(gain)})."
+        return " ".join(filter(None, [text, settling_sentence(gain, comparisons=comparisons)]))
     word = {BETTER: "better", WORSE: "worse"}[gain.verdict]
     return f"{upper} is {word} than {lower}: {alone}; chance alone hardly explains that ({_test(gain)})."
 
@@ -137,7 +134,7 @@ def settling_sentence(gain: Gain, *, comparisons: int = 1) -> str:
     if gain.verdict != TIE or not gain.only_first + gain.only_second:
         return ""
     if more is None:
-        return "No difference was seen, so no number of pictures would settle it."
+        return "No difference was seen, so more pictures would not settle it."
     return f"About {more:,} more validation {'picture' if more == 1 else 'pictures'} would settle it, if it is real."
 
 

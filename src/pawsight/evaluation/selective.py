@@ -1,7 +1,4 @@
-"""How a classifier did that may leave pictures unanswered.
-
-Enters: truths, probabilities, a verdict for each picture. Leaves: `Abstention`. Does not know: how a verdict is found.
-"""
+"""Selective prediction: how many pictures a classifier answered, and how many of those answers are wrong."""
 
 from __future__ import annotations
 
@@ -26,12 +23,12 @@ class Abstention:
     pictures: int
     answered: int
     errors: int  # answered and wrong
-    unlike: int  # called unlike anything seen; the others that are not answered are unsure
+    unlike: int  # called out-of-distribution; the others that are not answered are unsure
     coverage: float  # share answered
     coverage_interval: Interval  # Wilson, 95 %
     error: float | None  # share of the answered that is wrong; None where nothing is answered
     error_interval: Interval | None
-    promise: RiskGuarantee | None  # None where the classifier has only a guard
+    promise: RiskGuarantee | None  # None where the classifier has only an out-of-distribution detector
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -42,14 +39,14 @@ class Abstention:
 
     def sentence(self) -> str:
         """Return one line for people."""
-        told = (
+        text = (
             f"answered {self.answered:,} of {self.pictures:,} ({100 * self.coverage:.1f} %, {self.coverage_interval})"
         )
         if self.error is not None:
-            told += f"; of these {self.errors:,} wrong ({100 * self.error:.2f} %, {self.error_interval})"
+            text += f"; of these {self.errors:,} wrong ({100 * self.error:.2f} %, {self.error_interval})"
         if self.promise is not None:
-            told += f", promised at most {100 * self.promise.max_error:.4g} %"
-        return f"{told}; unlike anything seen: {self.unlike:,}"
+            text += f", guaranteed at most {100 * self.promise.max_error:.4g} %"
+        return f"{text}; unlike anything seen: {self.unlike:,}"
 
 
 def measure_abstention(
@@ -60,7 +57,7 @@ def measure_abstention(
     Args:
         true: class indices (N,).
         probabilities: (N, C).
-        verdicts: of each picture, in the words of `pawsight.classifier.trust`.
+        verdicts: the decision on each picture, as `pawsight.classifier.trust` names them.
         trust: of the bundle.
 
     Returns:
@@ -68,9 +65,9 @@ def measure_abstention(
     """
     if not len(true) or (trust.promise is None and trust.guard is None):
         return None
-    said = np.array([verdict == ANSWERED for verdict in verdicts])
+    is_answered = np.array([verdict == ANSWERED for verdict in verdicts])
     wrong = probabilities.argmax(axis=1) != true
-    answered, errors = int(said.sum()), int((said & wrong).sum())
+    answered, errors = int(is_answered.sum()), int((is_answered & wrong).sum())
     return Abstention(
         pictures=len(true),
         answered=answered,

@@ -1,4 +1,4 @@
-"""Tests of `evaluation.compare`."""
+"""Tests of `evaluation.comparison`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pawsight.evaluation.compare import (
+from pawsight.evaluation.comparison import (
     Answered,
     compare,
     corrected,

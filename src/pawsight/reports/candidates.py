@@ -1,0 +1,226 @@
+"""One candidate of a ladder as its report shows it: figures as words, layers as rows, curves as drawings."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pawsight.core.runs import best_epoch
+from pawsight.evaluation.comparison import Gain
+from pawsight.reports import words
+from pawsight.reports.charts import Guessing, accuracy_svg, loss_svg
+from pawsight.reports.run_record import LayerRecord, RunRecord
+
+_NAMES = {"f32": "float32", "bf16": "bfloat16"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateView:
+    """One candidate, in words that are not yet escaped."""
+
+    number: int
+    name: str  # unique on the page
+    adds: str  # what this candidate adds; may be empty
+    accuracy: str
+    interval: str
+    score: str  # the sentence about validation
+    points: str  # gain over the candidate below; empty where there is none
+    points_interval: str
+    verdict: str  # better, worse, tie or empty
+    chance: str
+    gain: str  # the sentence about the gain
+    parameters: str
+    trainable: str
+    seconds_per_epoch: str
+    seconds: str
+    facts: tuple[tuple[str, str], ...]
+    layers: tuple[LayerRecord, ...]
+    notes: tuple[str, ...]
+    curve: str  # the sentence about the curves; empty without epochs
+    accuracy_svg: str
+    loss_svg: str
+    run: str
+    command: str
+    is_command_rebuilt: bool
+    is_chosen: bool
+
+
+def candidate_views(
+    candidates: Sequence[RunRecord], names: Sequence[str], gains: Sequence[Gain | None], chosen: RunRecord | None
+) -> list[CandidateView]:
+    """Return a view of every candidate.
+
+    Args:
+        candidates: from the lowest up.
+        names: unique names for them.
+        gains: of each over the one below, None where nothing can be compared.
+        chosen: the one chosen on validation.
+    """
+    return [
+        _view(candidates, names, index, gains[index] if index else None, is_chosen=candidates[index] is chosen)
+        for index in range(len(candidates))
+    ]
+
+
+def unique_names(candidates: Iterable[RunRecord]) -> list[str]:
+    """Return the recipes' names, with seed and run beside those that stand there more than once.
+
+    Runs of one number in two folders have their paths beside them.
+    """
+    every = list(candidates)
+    recipes = Counter(run.recipe for run in every)
+    folders = Counter((run.recipe, run.folder.name) for run in every)
+    return [
+        run.recipe
+        if recipes[run.recipe] == 1
+        else f"{run.recipe}, seed {_seed(run)}, run "
+        f"{run.folder.name if folders[run.recipe, run.folder.name] == 1 else run.folder}"
+        for run in every
+    ]
+
+
+def command_of(run: RunRecord) -> tuple[str, bool]:
+    """Return the command that made a run, and whether it is reconstructed from what the run records."""
+    if run.command:
+        return run.command, False
+    data = str(run.root or "DATA")
+    line = ["pawsight", "train", data, "--recipe", run.recipe, "--seed", _seed(run)]
+    for option in ("backbone", "image_px", "split_seed"):
+        if run.settings.get(option):
+            line += [f"--{option.replace('_', '-')}", str(run.settings[option])]
+    return shlex.join(line), True
+
+
+def _view(
+    candidates: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None, *, is_chosen: bool
+) -> CandidateView:
+    run, command = candidates[index], command_of(candidates[index])
+    accuracy, loss = _curves(run, index)
+    return CandidateView(
+        number=index + 1,
+        name=names[index],
+        adds=run.adds,
+        accuracy=words.percent(run.validation.accuracy) if run.validation else "not measured",
+        interval=words.between(run.validation.interval) if run.validation else "",
+        score=_score_sentence(run),
+        points=words.signed(gain.points) if gain else "",
+        points_interval=words.points_between(gain.interval) if gain else "",
+        verdict=gain.verdict if gain else "",
+        chance=words.chance(gain.p_value if gain.p_holm is None else gain.p_holm) if gain else "",
+        gain=_gain_sentence(candidates, names, index, gain),
+        parameters=words.whole(run.parameters),
+        trainable=words.whole(run.trainable),
+        seconds_per_epoch=_per_epoch(run),
+        seconds=words.duration(run.seconds),
+        facts=tuple(_facts(run)),
+        layers=run.layers,
+        notes=_notes(run),
+        curve=_curve_sentence(run),
+        accuracy_svg=accuracy,
+        loss_svg=loss,
+        run=str(run.folder),
+        command=command[0],
+        is_command_rebuilt=command[1],
+        is_chosen=is_chosen,
+    )
+
+
+def _score_sentence(run: RunRecord) -> str:
+    score = run.validation
+    if score is None:
+        return "It was not measured on validation."
+    text = (
+        f"It is right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} of validation "
+        f"(95{words.NBSP}% interval {words.between(score.interval)})"
+    )
+    loss = score.figures.get("log_loss")
+    if loss is not None:
+        interval = f" ({loss.interval[0]:.3f} to {loss.interval[1]:.3f})" if loss.interval is not None else ""
+        text += f", with a log loss of {loss.value:.3f}{interval}"
+    return f"{text}."
+
+
+def _gain_sentence(candidates: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None) -> str:
+    if index == 0:
+        return ""
+    lower, upper = candidates[index - 1], candidates[index]
+    if gain is None:
+        return f"It cannot be compared with {names[index - 1]}: the two share no validation picture."
+    text = words.verdict_sentence(gain, names[index], names[index - 1], comparisons=len(candidates) - 1)
+    if lower.digest != upper.digest:
+        text += " The two runs used different splits; only shared validation pictures are compared."
+    return text
+
+
+def _curve_sentence(run: RunRecord) -> str:
+    if not run.history:
+        return ""
+    best = best_epoch(run.history)
+    if not math.isfinite(best.val_accuracy):
+        return ""
+    text = (
+        f"At its best epoch, {best.number} of {len(run.history)}, it is right on {words.percent(best.accuracy)} of "
+        f"the training set and {words.percent(best.val_accuracy)} of validation."
+    )
+    last = run.history[-1]
+    if last.number != best.number:
+        text += f" At the last, on {words.percent(last.accuracy)} and {words.percent(last.val_accuracy)}."
+    return text
+
+
+def _curves(run: RunRecord, index: int) -> tuple[str, str]:
+    if not run.history:
+        return "", ""
+    baseline = run.validation.baseline if run.validation else None
+    guessing = Guessing(len(run.classes), baseline)
+    return (
+        accuracy_svg(run.history, guessing, name=f"candidate{index + 1}-accuracy"),
+        loss_svg(run.history, guessing, name=f"candidate{index + 1}-loss"),
+    )
+
+
+def _facts(run: RunRecord) -> Iterable[tuple[str, str]]:
+    """Yield what a reader may want to know beside the scores, as far as the run says it."""
+    total, trainable = run.parameters, run.trainable
+    if total is not None:
+        yield "Parameters", f"{words.whole(total)}{_taught(total, trainable)}"
+    yield "Time", _time(run)
+    if run.image_px:
+        yield "Picture size", f"{words.whole(run.image_px)} px square"
+    for term, value in (
+        ("Backbone", run.backbone),
+        ("Weights", run.weights),
+        ("Arithmetic", run.precision),
+    ):
+        if value:
+            yield term, _NAMES.get(value, value)
+    yield "Seed", _seed(run)
+
+
+def _taught(total: float, trainable: float | None) -> str:
+    if trainable is None or not total:
+        return ""
+    return " (all trained)" if trainable == total else f" ({words.whole(trainable)} trained)"
+
+
+def _time(run: RunRecord) -> str:
+    total = words.duration(run.seconds)
+    per_epoch = run.seconds_per_epoch
+    return f"{total} in all" + (f", {words.duration(per_epoch)} an epoch" if per_epoch is not None else "")
+
+
+def _per_epoch(run: RunRecord) -> str:
+    per_epoch = run.seconds_per_epoch
+    return words.duration(per_epoch) if per_epoch is not None else ""
+
+
+def _notes(run: RunRecord) -> tuple[str, ...]:
+    """Return what training noted, and which fields of the record cannot be read."""
+    return (*run.notes, *(f"The run's record is damaged: {problem}." for problem in run.problems))
+
+
+def _seed(run: RunRecord) -> str:
+    return "unknown" if run.seed is None else str(run.seed)

@@ -1,0 +1,144 @@
+"""Run records: what a run writes is read back by type, and what cannot be read is one line each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pawsight.core.errors import StorageError, WrongUsage
+from pawsight.reports.run_record import VERSION, RunRecord
+
+from .conftest import CLASSES, GUARD, PROMISE
+
+LOSS, AUC = {"log_loss": 0.25, "intervals": {"log_loss": [0.2, 0.3]}}, {"roc_auc": 0.9}
+SCORES: dict[str, Any] = {"pictures": 10, "accuracy": 0.9, "interval": [0.6, 0.98], "baseline": 0.5} | LOSS | AUC
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run that says its recipe alone; `write` says more."""
+    return write(tmp_path / "001")
+
+
+def write(folder: Path, **fields: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "metrics.json").write_text(json.dumps({"recipe": "probe"} | fields))
+    return folder
+
+
+def test_what_train_writes_is_read_back_whole(trained: Any) -> None:
+    report = trained.report
+    record = RunRecord.read(report.run)
+    assert record.problems == ()
+    assert record.version == VERSION
+    assert (record.recipe, record.seed, record.classes) == (
+        report.recipe.name,
+        report.recipe.seed,
+        report.catalog.classes,
+    )
+    assert (record.digest, record.sizes) == (report.split.digest, dict(report.split.sizes))
+    assert (record.counts, record.baseline) == (dict(report.catalog.counts), report.catalog.baseline)
+    assert record.validation is not None
+    assert record.validation.accuracy == report.validation.accuracy
+    assert list(record.validation.interval) == report.validation.interval.as_list()
+    assert record.validation.figures["log_loss"].value == report.validation.log_loss
+    assert record.validation.confusion == report.validation.confusion
+    assert record.command == report.command
+    assert record.calibration is not None
+    assert record.calibration.temperature == report.trust.trust.temperature
+    assert len(record.answers) == report.validation.pictures
+    assert {picture.part for picture in record.split} == {"train", "validation", "test"}
+    assert set(json.loads((report.run / "metrics.json").read_text())) == set(report.to_json())
+
+
+def test_a_run_that_says_little_is_read_as_far_as_it_goes(run: Path) -> None:
+    record = RunRecord.read(run)
+    assert (record.recipe, record.validation, record.test, record.leaks) == ("probe", None, None, None)
+    assert (record.answers, record.history, record.split) == ((), (), ())
+    assert (record.findings, record.slices, record.learning_curve, record.suspects) == (None, None, None, None)
+    assert record.problems == ()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{", "3"])
+def test_a_folder_that_is_no_run_is_refused(run: Path, text: str) -> None:
+    (run / "metrics.json").write_text(text)
+    with pytest.raises(WrongUsage) as caught:
+        RunRecord.read(run)
+    assert str(run) in caught.value.what
+    assert "pawsight report runs/001" in caught.value.fix
+
+
+def test_a_run_of_a_later_version_is_refused_with_what_to_type(run: Path) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        RunRecord.read(write(run, version=VERSION + 1))
+    assert str(VERSION + 1) in caught.value.why
+    assert "pip install" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"seed": "x"}, "seed"),
+        ({"baseline": True}, "baseline"),
+        ({"notes": {}}, "notes"),
+        ({"split": []}, "split"),
+        ({"split": {"digest": 3}}, "split.digest"),
+        ({"parameters": {"total": "many"}}, "parameters.total"),
+        ({"layers": [{"parameters": 1}, 3]}, "layers.1"),
+        ({"validation": SCORES | {"accuracy": 99}}, "validation.accuracy"),
+        ({"validation": SCORES | {"interval": [0.1]}}, "validation.interval"),
+        ({"validation": SCORES | {"intervals": {"log_loss": [1, "x"]}}}, "validation.intervals.log_loss"),
+        ({"abstention": {"max_error": 0.1, "promise": PROMISE | {"errors": -1}}}, "abstention.promise"),
+        ({"abstention": {"max_error": 0.1, "guard": GUARD | {"caught": 3}}}, "abstention.guard"),
+        ({"gain_from_patch": {"interval": "x"}}, "gain_from_patch.interval"),
+    ],
+)
+def test_a_field_that_cannot_be_read_is_one_line(run: Path, fields: dict[str, Any], place: str) -> None:
+    (problem,) = RunRecord.read(write(run, **fields)).problems
+    assert problem.startswith(place)
+
+
+def test_a_long_value_is_cut_in_its_line(run: Path) -> None:
+    (problem,) = RunRecord.read(write(run, seed="x" * 10_000)).problems
+    assert len(problem) < 100
+
+
+def test_scores_have_the_intervals_that_the_run_says(run: Path) -> None:
+    scores = RunRecord.read(write(run, validation=SCORES)).validation
+    assert scores is not None
+    assert (scores.pictures, scores.accuracy, scores.interval, scores.baseline) == (10, 0.9, (0.6, 0.98), 0.5)
+    assert scores.figures["log_loss"].interval == (0.2, 0.3)
+    assert scores.figures["roc_auc"].interval is None
+    assert "ece" not in scores.figures
+    assert scores.confusion == ()
+
+
+def test_the_guarantee_and_the_detector_are_those_of_the_bundle(whole: Path) -> None:
+    selective = RunRecord.read(whole).selective
+    assert selective.guarantee is not None
+    assert selective.detector is not None
+    assert (selective.max_error, selective.guarantee.threshold, selective.detector.threshold) == (0.05, 0.7, 0.6)
+
+
+def test_the_test_score_is_written_beside_what_is_there(whole: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(whole, tmp_path / "001")
+    before = json.loads((run / "metrics.json").read_text())
+    RunRecord.read(run).store_test(None)
+    assert json.loads((run / "metrics.json").read_text()) == before | {"test": None}
+
+
+def test_probabilities_of_answers_are_read_strictly(whole: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(whole, tmp_path / "001")
+    table = RunRecord.read(run).answer_table("validation")
+    assert table.classes == CLASSES
+    assert table.probabilities.shape == (40, 2)
+    assert table.probabilities.sum(axis=1) == pytest.approx(1)
+    assert RunRecord.read(run).answer_table("test").answered == ()
+    predictions = run / "predictions.csv"
+    predictions.write_text(predictions.read_text().replace("p(cats)", "p(other)"))
+    with pytest.raises(StorageError, match="cannot be read"):
+        RunRecord.read(run).answer_table("validation")

@@ -62,7 +62,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Twice:
-    """What twice the training pictures would buy."""
+    """What twice the training pictures would gain."""
 
     pictures: int  # twice as many as there are
     error: float  # that the fit expects

@@ -15,7 +15,7 @@ import pawsight
 from pawsight.cli import cli
 from pawsight.commands.inspect import AuditFiles, InspectReport, count_sentence, finding_lines, inspect, summary
 from pawsight.core.errors import NoPictures, WrongUsage
-from pawsight.data.audit import Finding, found
+from pawsight.data.audit import Finding
 
 
 @pytest.fixture
@@ -165,8 +165,8 @@ def test_people_get_the_counts_worst_first_and_where_the_files_are(mixed, tmp_pa
 
 def test_counts_of_problems_are_told_and_shortcuts_explained(snapshot):
     findings = [
-        found("dogs", "shortcut-format", "PNG: 100 % of dogs, 0 % of the rest (Cramér's V 1.00)"),
-        *(found(f"cats/{number}.jpg", "dark", 12.0) for number in range(1_200)),
+        Finding.of("dogs", "shortcut-format", "PNG: 100 % of dogs, 0 % of the rest (Cramér's V 1.00)"),
+        *(Finding.of(f"cats/{number}.jpg", "dark", 12.0) for number in range(1_200)),
     ]
     assert "\n".join(finding_lines(findings)) == snapshot
     assert finding_lines([]) == snapshot

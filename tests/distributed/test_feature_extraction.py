@@ -20,7 +20,7 @@ from pawsight.commands.ray_features import SeenByPool
 from pawsight.commands.train import train
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
-from pawsight.data.dataset import read_files, stored
+from pawsight.data.dataset import read_files, store_facts
 from pawsight.data.facts import facts_from_bytes, known_facts
 from pawsight.data.folders import Candidate
 from pawsight.distributed.feature_extraction import CachedFeatures, Extracted, FrozenBackbone, extract_by_pool
@@ -130,7 +130,7 @@ def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candida
     sink, one = Sink(), candidates[0]
     with Cache(tmp_path / "one") as cache:
         (seen,) = read_files([one], SETTINGS, cache=cache, threads=1)
-        list(stored([seen], cache))
+        list(store_facts([seen], cache))
         known, strange = Extracted(seen.sha256, None, None, ""), Extracted("0" * 64, None, None, "")
         taken = room._taken(one, known, cache, sink)
         assert (taken.facts, taken.fresh, taken.problem) == (seen.facts, False, "")

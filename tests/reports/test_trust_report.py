@@ -18,7 +18,7 @@ from syrupy.assertion import SnapshotAssertion
 from pawsight.classifier.trust import DetectionCount, OodDetector
 from pawsight.core.runs import write_table
 from pawsight.core.storage import write_json
-from pawsight.data.audit import Finding, found
+from pawsight.data.audit import Finding
 from pawsight.evaluation.comparison import Answered
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
@@ -94,8 +94,12 @@ def test_slices_and_curve_come_back_as_they_were(whole: Path) -> None:
 
 
 def test_findings_come_back_as_they_were_and_names_stay_names(tmp_path: Path) -> None:
-    findings = [found("a.jpg", "near-duplicate", "123"), found("b.jpg", "dark", 12.5), found("c.jpg", "tiny", 20)]
-    findings += [found("cats", "shortcut-format", "PNG: 1 %"), found("d,\r\n.jpg", "blurry", 0.004)]
+    findings = [
+        Finding.of("a.jpg", "near-duplicate", "123"),
+        Finding.of("b.jpg", "dark", 12.5),
+        Finding.of("c.jpg", "tiny", 20),
+    ]
+    findings += [Finding.of("cats", "shortcut-format", "PNG: 1 %"), Finding.of("d,\r\n.jpg", "blurry", 0.004)]
     write_json(tmp_path / "metrics.json", {"recipe": "probe"})
     write_findings(tmp_path, findings)
     assert RunRecord.read(tmp_path).findings == tuple(findings)
@@ -273,7 +277,7 @@ def test_few_findings_are_told_in_few_words(
 def test_of_many_pictures_with_one_fault_the_first_are_shown(whole: Path, tmp_path: Path) -> None:
     run = shutil.copytree(whole, tmp_path / "001")
     there = [f"train/{number}/{number}.{index}.jpg" for number in (0, 1) for index in (0, 1, 2)]
-    write_findings(run, [found(path, "dark", 12.5) for path in there])
+    write_findings(run, [Finding.of(path, "dark", 12.5) for path in there])
     (problem,) = make_trust(RunRecord.read(run), {}).audit.problems
     assert problem.count == 6
     assert [one.sides[0].path for one in problem.exhibits] == there[:4]

@@ -107,7 +107,7 @@ for module, names in (
         vars(module).pop(name, None)
 import pawsight
 for module in pkgutil.walk_packages(pawsight.__path__, "pawsight."):
-    if ".child" in module.name or module.name.endswith("__main__"):  # programs
+    if ".subprocesses." in module.name or module.name.endswith("__main__"):  # programs
         continue
     try:
         importlib.import_module(module.name)

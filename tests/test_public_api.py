@@ -96,7 +96,7 @@ def test_a_ladder_is_climbed_and_reported_again_from_python(desk):
     assert isinstance(climbed, pawsight.LadderOutcome)
     assert [rung.recipe for rung in climbed.report.candidates] == ["majority", "probe"]
     assert climbed.report.chosen == "probe"
-    again = pawsight.report([rung.run for rung in climbed.report.rungs], out=desk / "again")
+    again = pawsight.report([candidate.run for candidate in climbed.report.candidates], out=desk / "again")
     assert isinstance(again, pawsight.LadderReport)
     assert (again.chosen, again.test) == (climbed.report.chosen, climbed.report.test)
     assert again.report == desk / "again" / "report.html"

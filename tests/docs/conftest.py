@@ -81,7 +81,7 @@ def made_desk(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
             for seed in (0, 1):
-                pawsight.train(desk / "photos", seed=seed, runs=desk / "runs", max_error=0.05)
+                pawsight.train(desk / "photos", seed=seed, out=desk / "runs", max_error=0.05)
 
     return once("desk", make)
 

@@ -42,7 +42,7 @@ class Finding:
 
 def doctor() -> list[Finding]:
     """Check everything that Pawsight needs, without changing anything."""
-    needed = [_python(), _processor(), _memory(), _inference(), _training(), _weights()]
+    needed = [_pawsight(), _python(), _system(), _processor(), _memory(), _inference(), _training(), _weights()]
     return [*needed, *map(_extra, _OPTIONAL), _cache(), _disk()]
 
 

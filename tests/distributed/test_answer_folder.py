@@ -190,7 +190,7 @@ def test_two_processes_cannot_write_into_one_folder(colour_bundle, pictures, tmp
     out = tmp_path / "out"
     predict_to(colour_bundle, [pictures[0]], out)
     with locked(out), pytest.raises(StorageError, match="Another process is writing"):
-        predict_to(colour_bundle, [pictures[0]], out, resumed=True)
+        predict_to(colour_bundle, [pictures[0]], out, resume=True)
 
 
 def test_answers_in_the_folder_of_the_pictures_can_be_resumed(colour_bundle, pictures):

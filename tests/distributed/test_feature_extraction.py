@@ -191,7 +191,7 @@ def test_what_does_not_fit_together_is_refused_before_anything_is_read(options, 
 def test_without_ray_the_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None if name == "ray" else name)
     with pytest.raises(MissingExtra) as refusal:
-        train(tmp_path / "absent", runs=tmp_path / "runs", engine="ray")
+        train(tmp_path / "absent", out=tmp_path / "runs", engine="ray")
     assert says(refusal.value, "--engine ray", 'pip install "pawsight[ray]"')
 
 

@@ -44,7 +44,7 @@ coverage: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the tests
 faults: $(VENV)/dev.stamp ## hostile files, kills, full disks; ten minutes of fuzzing
 	PAWSIGHT_FUZZ_SECONDS=$${PAWSIGHT_FUZZ_SECONDS:-120} $(BIN)/python -m pytest -n 2 tests/faults -m "slow or not slow"
 
-mutants: $(VENV)/dev.stamp $(VENV)/mutmut.stamp ## change the sources of the figures and see which tests fail (up to 10 minutes a module; MUTANTS="evaluation/ranks --show")
+mutants: $(VENV)/dev.stamp $(VENV)/mutmut.stamp ## change the sources of the figures and see which tests fail (up to 10 minutes a module; MUTANTS="evaluation/selective --show")
 	PYTHONPATH=$(VENV)/mutmut $(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
 check: $(VENV)/dev.stamp ## lint, format, types and layers; .pre-commit-config.yaml has the same

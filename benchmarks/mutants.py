@@ -35,16 +35,12 @@ TESTS = {
     "evaluation/intervals": ["evaluation/test_intervals.py"],
     "evaluation/metrics": ["evaluation/test_metrics.py"],
     "evaluation/calibration": ["evaluation/test_calibration.py"],
-    "evaluation/ranks": ["evaluation/test_ranks.py", "evaluation/test_metrics.py"],
-    "evaluation/bootstrap": ["evaluation/test_bootstrap.py"],
-    "evaluation/ece_interval": ["evaluation/test_ece_interval.py"],
-    "evaluation/abstention": ["evaluation/test_abstention.py"],
-    "evaluation/compare": ["evaluation/test_compare.py"],
+    "evaluation/bootstrap": ["evaluation/test_bootstrap.py", "evaluation/test_metrics.py"],
+    "evaluation/selective": ["evaluation/test_selective.py"],
+    "evaluation/comparison": ["evaluation/test_comparison.py"],
     "evaluation/slices": ["evaluation/test_slices.py"],
-    "evaluation/slice_members": ["evaluation/test_slices.py"],
     "evaluation/label_errors": ["evaluation/test_label_errors.py"],
     "evaluation/learning_curve": ["evaluation/test_learning_curve.py"],
-    "evaluation/one_data": ["evaluation/test_one_data.py"],
 }
 
 

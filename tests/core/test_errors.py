@@ -62,7 +62,7 @@ def test_an_unreadable_picture_is_a_problem_of_data() -> None:
 
 
 def test_packages_that_are_installed_are_enough() -> None:
-    require_extra("train", "numpy", "PIL", needed_by="Training")
+    assert require_extra("train", "numpy", "PIL", needed_by="Training") is None
 
 
 @pytest.mark.parametrize(

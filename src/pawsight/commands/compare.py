@@ -1,6 +1,6 @@
 """The verb `compare`: a table of finished runs and paired tests between them, on the pictures that all have answered.
 
-The tests are in evaluation/compare.py.
+The tests are in evaluation/comparison.py.
 """
 
 from __future__ import annotations

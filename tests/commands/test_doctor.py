@@ -61,6 +61,18 @@ def test_nothing_private_is_told_but_the_place_of_the_cache(monkeypatch, tmp_pat
     assert [name for name, text in told.items() if str(Path.cwd()) in text or sys.prefix in text] == []
 
 
+def uninstall(monkeypatch, package):
+    """Let the metadata of a package be missing, as where it is not installed."""
+    version = metadata.version
+
+    def without(asked):
+        if asked == package:
+            raise metadata.PackageNotFoundError(asked)
+        return version(asked)
+
+    monkeypatch.setattr(metadata, "version", without)
+
+
 def test_nothing_is_changed_by_looking(cache_folder):
     doctor()
     assert not cache_folder.exists()
@@ -74,14 +86,7 @@ def test_nothing_is_changed_by_looking(cache_folder):
     ],
 )
 def test_a_missing_package_is_named_with_what_to_type(monkeypatch, package, name, fix):
-    version = metadata.version
-
-    def without(asked):
-        if asked == package:
-            raise metadata.PackageNotFoundError(asked)
-        return version(asked)
-
-    monkeypatch.setattr(metadata, "version", without)
+    uninstall(monkeypatch, package)
     found = finding(name)
     assert (found.good, found.fix) == (False, fix)
     assert f"{package} is missing" in found.found
@@ -97,14 +102,7 @@ def test_a_missing_package_is_named_with_what_to_type(monkeypatch, package, name
     ],
 )
 def test_what_is_optional_is_no_fault_where_it_is_missing(monkeypatch, package, name, extra):
-    version = metadata.version
-
-    def without(asked):
-        if asked == package:
-            raise metadata.PackageNotFoundError(asked)
-        return version(asked)
-
-    monkeypatch.setattr(metadata, "version", without)
+    uninstall(monkeypatch, package)
     assert (finding(name).good, finding(name).fix) == (True, f'pip install "pawsight[{extra}]"')
     assert package in finding(name).found
 

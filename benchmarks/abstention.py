@@ -59,10 +59,10 @@ def held_out(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     with Cache(cache_folder() / "cache") as cache:
         sink = feature_sink(recipe, cache, machine, Stopwatch())
         settings = DecodeSettings(image_px=recipe.image_px)
-        catalog = read_dataset(find(folder), settings, cache=cache, threads=machine.cores, sink=sink)
-        parts = {part: [one for one in catalog.pictures if one.part == part] for part in ("train", "validation")}
+        dataset = read_dataset(find(folder), settings, cache=cache, threads=machine.cores, sink=sink)
+        parts = {part: [one for one in dataset.pictures if one.part == part] for part in ("train", "validation")}
         features = {part: sink.features_of([one.sha256 for one in those]) for part, those in parts.items()}
-    labels = {part: np.array([catalog.classes.index(one.label) for one in those]) for part, those in parts.items()}
+    labels = {part: np.array([dataset.classes.index(one.label) for one in those]) for part, those in parts.items()}
     head = fit_head(features["train"], labels["train"], classes=2, folds=recipe.folds, seed=0)
     rows, logits = head.out_of_fold
     temperature = fit_temperature(labels["train"][rows], logits)

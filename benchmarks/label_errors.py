@@ -40,14 +40,14 @@ def photographs(folder: Path) -> tuple[np.ndarray, ...]:
     with Cache(cache_folder() / "cache") as cache:
         sink = feature_sink(recipe, cache, this_machine(), Stopwatch())
         settings = DecodeSettings(image_px=recipe.image_px)
-        catalog = read_dataset(find(folder), settings, cache=cache, threads=2, sink=sink)
-        features = sink.features_of([one.sha256 for one in catalog.pictures])
-    split = make_split(catalog)
+        dataset = read_dataset(find(folder), settings, cache=cache, threads=2, sink=sink)
+        features = sink.features_of([one.sha256 for one in dataset.pictures])
+    split = make_split(dataset)
     row = {one.name: number for number, one in enumerate(split.assigned)}
     groups = np.arange(len(row))
     for group in split.alike:
         groups[[row[one.name] for one in group]] = row[group[0].name]
-    labels = np.array([catalog.classes.index(one.label) for one in split.assigned])
+    labels = np.array([dataset.classes.index(one.label) for one in split.assigned])
     part = np.array([one.part for one in split.assigned])
     kept = part != "test"
     return features[kept], labels[kept], groups[kept], part[kept] == "train"

@@ -80,7 +80,7 @@ table(("part", "pictures"), *look.split.sizes.items())
 print()
 print("How:   ", look.split.how)
 print("Digest:", look.split.digest[:12])
-print("Files that could not be used:", len(look.catalog.left_out))
+print("Files that could not be used:", len(look.dataset.left_out))
 
 # %% [markdown]
 # ## Look
@@ -365,9 +365,9 @@ else:
 
 # %%
 predictor = pawsight.load(made.chosen_run)
-places = {one.name: one.path for one in look.catalog.pictures}
+places = {one.name: one.path for one in look.dataset.pictures}
 held_out = look.split.part("validation")
-some = [one for label in look.catalog.classes for one in [each for each in held_out if each.label == label][:3]]
+some = [one for label in look.dataset.classes for one in [each for each in held_out if each.label == label][:3]]
 
 answers = predictor.predict([places[one.name] for one in some])
 told = [(one.name, one.label, said.label, percent(said.probability)) for one, said in zip(some, answers, strict=True)]

@@ -24,7 +24,7 @@ from pawsight.commands.evaluate import (
     slice_remarks,
     summary,
 )
-from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
+from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
 from pawsight.data.folders import LeftOut
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import Trial, trace_curve
@@ -64,11 +64,11 @@ def test_also_when_they_were_renamed_and_moved(warm, tmp_path):
         (tmp_path / "new" / kind).mkdir(parents=True)
         for number, path in enumerate(sorted((warm.data / "train" / kind).iterdir())):
             shutil.copy(path, tmp_path / "new" / kind / f"holiday-{number}.dat")
-    with pytest.raises(NoPictures) as told:
+    with pytest.raises(NoPictures) as error:
         evaluate(warm.report.run, tmp_path / "new")
-    assert "new" in told.value.what
-    assert "32" in told.value.why
-    assert "--including-training" in told.value.fix
+    assert "new" in error.value.what
+    assert "32" in error.value.why
+    assert "--including-training" in error.value.fix
 
 
 def test_unless_told_otherwise(warm):
@@ -80,11 +80,11 @@ def test_unless_told_otherwise(warm):
 def test_a_bundle_alone_refuses_them_too(warm, tmp_path):
     bundle = shutil.copytree(warm.report.run / "bundle", tmp_path / "alone")
     assert evaluate(bundle, warm.data).metrics.pictures == 20
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         evaluate(bundle)
-    assert str(bundle) in told.value.what
-    assert "splits.csv" in told.value.what
-    assert f"pawsight evaluate {bundle} DATA" in told.value.fix
+    assert str(bundle) in error.value.what
+    assert "splits.csv" in error.value.what
+    assert f"pawsight evaluate {bundle} DATA" in error.value.fix
 
 
 def test_held_out_pictures_that_were_changed_or_are_gone_are_left_out(own_run, tmp_path, snapshot):
@@ -115,18 +115,18 @@ def test_a_run_finds_its_pictures_from_any_folder(warm, tmp_path, monkeypatch):
 def test_classes_the_bundle_does_not_know_are_told(warm, tmp_path):
     shutil.copytree(warm.data / "validation" / "cats", tmp_path / "new" / "Cats")
     shutil.copytree(warm.data / "validation" / "dogs", tmp_path / "new" / "dogs")
-    with pytest.raises(BadCatalog) as told:
+    with pytest.raises(BadDataset) as error:
         evaluate(warm.report.run, tmp_path / "new")
-    assert "'Cats'" in told.value.what
-    assert "'dogs'" not in told.value.what
-    assert "'cats', 'dogs'" in told.value.why
+    assert "'Cats'" in error.value.what
+    assert "'dogs'" not in error.value.what
+    assert "'cats', 'dogs'" in error.value.why
 
 
 def test_the_test_part_and_other_data_cannot_both_be_asked_for(warm):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         evaluate(warm.report.run, warm.data, test=True)
-    assert "--test" in told.value.why
-    assert str(warm.data) in told.value.why
+    assert "--test" in error.value.why
+    assert str(warm.data) in error.value.why
 
 
 def test_one_class_of_the_bundle_s_is_enough_to_measure(warm, tmp_path):
@@ -299,9 +299,9 @@ def test_a_run_that_sees_otherwise_is_stood_in_for_and_says_so(own_run, tmp_path
 
 
 def test_the_curve_of_other_data_is_refused(warm):
-    with pytest.raises(WrongUsage, match=re.escape(f"pawsight evaluate {warm.report.run} --learning-curve")) as told:
+    with pytest.raises(WrongUsage, match=re.escape(f"pawsight evaluate {warm.report.run} --learning-curve")) as error:
         evaluate(warm.report.run, warm.data, learning_curve=True)
-    assert str(warm.data) in told.value.why
+    assert str(warm.data) in error.value.why
 
 
 def test_too_few_pictures_for_a_curve_are_told(own_run):

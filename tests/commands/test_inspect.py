@@ -52,13 +52,13 @@ def test_the_split_is_the_one_that_train_would_make(trained):
 
 def test_lines_for_people_hold_counts_baseline_split_twins_and_files_left_out(made_up, snapshot):
     """The whole text."""
-    catalog, split = made_up
+    dataset, split = made_up
     findings = (
         Finding.of("train/cats/1.jpg", "two-labels", "train/dogs/1.jpg"),
         Finding.of("train/dogs/0.jpg", "dark", 12.5),
     )
     files = AuditFiles(Path("/audit/audit.csv"), Path("/audit/audit.html"))
-    report = InspectReport(data="photos", catalog=catalog, split=split, findings=findings, files=files)
+    report = InspectReport(data="photos", dataset=dataset, split=split, findings=findings, files=files)
     assert "\n".join(summary(report)).replace(split.digest[:12], "DIGEST") == snapshot
 
 

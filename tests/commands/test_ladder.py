@@ -194,16 +194,16 @@ def test_a_rung_that_cannot_be_trained_is_left_out_with_the_reason(small, drawin
 
 def test_where_no_rung_can_be_trained_the_reasons_are_the_error(small, drawings, tmp_path, monkeypatch):
     monkeypatch.setattr(room, "train_on", refuse_weights)
-    with pytest.raises(PawsightError) as told:
+    with pytest.raises(PawsightError) as error:
         ladder(drawings, recipes=["mobilenet"], epochs=1, out=tmp_path / "runs")
-    assert told.value.why == " ".join(raised_by(refuse_weights))
-    assert "--recipes probe" in told.value.fix
+    assert error.value.why == " ".join(raised_by(refuse_weights))
+    assert "--recipes probe" in error.value.fix
 
 
 def raised_by(function):
-    with pytest.raises(PawsightError) as told:
+    with pytest.raises(PawsightError) as error:
         function()
-    return told.value.what, told.value.why
+    return error.value.what, error.value.why
 
 
 def climb(monkeypatch, tmp_path, *, validation, test_pictures):
@@ -266,12 +266,12 @@ def test_a_ladder_of_one_rung_has_no_gain_and_is_chosen_and_the_next_stands_besi
 
 @pytest.mark.parametrize("names", [["cnn", "cnm"], ["cnm"]])
 def test_an_unknown_recipe_is_told_with_those_there_are(tmp_path, names):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         ladder(tmp_path / "nowhere", recipes=names, out=tmp_path / "runs")
-    assert "'cnm'" in told.value.what
-    assert "'cnn'" not in told.value.what
-    assert ", ".join(RECIPES) in told.value.why
-    assert "--recipes cnn,probe" in told.value.fix
+    assert "'cnm'" in error.value.what
+    assert "'cnn'" not in error.value.what
+    assert ", ".join(RECIPES) in error.value.why
+    assert "--recipes cnn,probe" in error.value.fix
     assert list(tmp_path.iterdir()) == []
 
 

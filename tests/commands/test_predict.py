@@ -84,9 +84,9 @@ def test_files_below_folders_are_answered_sorted_and_hidden_ones_left_alone(colo
 
 def test_folders_without_files_are_told_instead_of_passed_over(colour_bundle, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NoPictures) as told:
+    with pytest.raises(NoPictures) as error:
         list(predict(colour_bundle, [tmp_path / "empty"]))
-    assert str(tmp_path / "empty") in told.value.what
+    assert str(tmp_path / "empty") in error.value.what
 
 
 def test_a_place_without_a_bundle_is_refused(red, tmp_path):

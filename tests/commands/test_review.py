@@ -33,7 +33,7 @@ from pawsight.commands.review import (
 )
 from pawsight.commands.train_report import gain_sentence
 from pawsight.commands.train_report import summary as train_summary
-from pawsight.core.errors import BadCatalog, DataError, MissingExtra, WrongUsage
+from pawsight.core.errors import BadDataset, DataError, MissingExtra, WrongUsage
 from pawsight.data.dataset import Picture
 from pawsight.data.facts import Facts
 from pawsight.data.folders import LeftOut
@@ -129,24 +129,24 @@ def test_files_that_changed_or_are_gone_are_listed_and_left_out(run, flipped, tm
         draw("speckled", 95).save(path)
     for path in (data / "validation/speckled").iterdir():
         draw("speckled", 96).save(path)
-    with pytest.raises(BadCatalog) as told:
+    with pytest.raises(BadDataset) as error:
         review(run)
-    assert str(data) in told.value.what
+    assert str(data) in error.value.what
 
 
 def test_a_place_without_a_run_is_told(tmp_path):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         review(tmp_path / "none")
-    assert str(tmp_path / "none") in told.value.what
-    assert "runs/latest" in told.value.fix
+    assert str(tmp_path / "none") in error.value.what
+    assert "runs/latest" in error.value.fix
 
 
 def test_without_a_web_server_the_page_is_refused_and_the_ranking_named(monkeypatch):
     monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra) as told:
+    with pytest.raises(MissingExtra) as error:
         check_page()
-    assert 'pip install "pawsight[serve]"' in told.value.fix
-    assert "pawsight review RUN --json" in told.value.why
+    assert 'pip install "pawsight[serve]"' in error.value.fix
+    assert "pawsight review RUN --json" in error.value.why
 
 
 @needs_serve

@@ -13,7 +13,7 @@ import pytest
 
 from pawsight.commands.inspect import inspect
 from pawsight.commands.run_split import count_look, given_split, held_out, looks_at_test
-from pawsight.core.errors import BadCatalog, StorageError, WrongUsage
+from pawsight.core.errors import BadDataset, StorageError, WrongUsage
 from pawsight.core.runs import write_table
 
 
@@ -75,10 +75,10 @@ def test_a_run_whose_source_cannot_be_read_is_told(run, content):
     (run / "source.json").unlink()
     if content is not None:
         (run / "source.json").write_text(content)
-    with pytest.raises(StorageError) as told:
+    with pytest.raises(StorageError) as error:
         held_out(run, "test")
-    assert str(run / "source.json") in told.value.what
-    assert "runs/latest" in told.value.fix
+    assert str(run / "source.json") in error.value.what
+    assert "runs/latest" in error.value.fix
     assert looks_at_test(run) == 0
 
 
@@ -92,9 +92,9 @@ def test_a_count_that_cannot_be_read_is_told_and_not_forgotten(run):
 @pytest.mark.parametrize("table", ["path,sha256,label\na,0,cats\n", "path,sha256,label,part\na,0,cats\n"])
 def test_a_split_that_lacks_a_column_is_told(run, table):
     (run / "splits.csv").write_text(table)
-    with pytest.raises(StorageError) as told:
+    with pytest.raises(StorageError) as error:
         held_out(run, "validation")
-    assert "path, sha256, label, part" in told.value.why
+    assert "path, sha256, label, part" in error.value.why
 
 
 # `--split` and `--split-seed`, from what is typed to the split of a run
@@ -156,22 +156,22 @@ def test_pictures_that_leak_are_refused_before_anything_is_trained(warm, tmp_pat
     rows = (warm.report.run / "splits.csv").read_text() + "validation/cats/twin.png,,cats,validation\n"
     (tmp_path / "splits.csv").write_text(rows)
     job = inspect if verb == "inspect" else partial(warm.again, runs=tmp_path / "runs")
-    with pytest.raises(BadCatalog) as told:
+    with pytest.raises(BadDataset) as error:
         job(data, split=tmp_path / "splits.csv")
     number = 1 + rows.splitlines().index(
         next(row for row in rows.splitlines() if twin.name in row and "train/cats" in row)
     )
-    sides = told.value.why.split(" = ")
+    sides = error.value.why.split(" = ")
     assert [side.split()[0] for side in sides] == [f"train/cats/{twin.name}", "validation/cats/twin.png"]
     assert [re.findall(r"\d+\b(?=\))", side) for side in sides] == [[str(number)], [str(len(rows.splitlines()))]]
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_seed_beside_a_file_would_do_nothing(tmp_path):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         given_split(tmp_path / "splits.csv", 3)
-    assert "--split-seed 3" in told.value.what
-    assert f"--split {tmp_path / 'splits.csv'}" in told.value.what
+    assert "--split-seed 3" in error.value.what
+    assert f"--split {tmp_path / 'splits.csv'}" in error.value.what
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

@@ -93,20 +93,20 @@ def test_a_token_that_everybody_can_read_is_told_of_and_used(begun, tmp_path):
 
 @pytest.mark.parametrize("text", ["short", "two words of enough length", "a\x00b" * 9, ""])
 def test_a_token_that_can_be_guessed_or_sent_by_nobody_is_refused(begun, tmp_path, text):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         begun(token_file=token_in(tmp_path / "token", text))
-    assert str(tmp_path / "token") in told.value.what
-    assert "16 characters" in told.value.why
+    assert str(tmp_path / "token") in error.value.what
+    assert "16 characters" in error.value.why
 
 
 def test_a_token_that_cannot_be_read_is_told(begun, tmp_path):
-    with pytest.raises(PawsightError) as told:
+    with pytest.raises(PawsightError) as error:
         begun(token_file=tmp_path / "none")
-    assert str(tmp_path / "none") in told.value.what
-    assert os.strerror(errno.ENOENT) in told.value.why
-    with pytest.raises(PawsightError) as told:
+    assert str(tmp_path / "none") in error.value.what
+    assert os.strerror(errno.ENOENT) in error.value.why
+    with pytest.raises(PawsightError) as error:
         begun(token_file=token_in(tmp_path / "token", "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n" * 9))
-    assert "ASCII" in told.value.why
+    assert "ASCII" in error.value.why
 
 
 def test_a_port_that_is_taken_is_told_with_the_next_one(colour_bundle):
@@ -114,24 +114,24 @@ def test_a_port_that_is_taken_is_told_with_the_next_one(colour_bundle):
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(PawsightError) as told:
+        with pytest.raises(PawsightError) as error:
             serve(colour_bundle, port=port)
-    assert f"127.0.0.1, port {port}" in told.value.what
-    assert f"--port {port + 1 if port < 65535 else 8001}" in told.value.fix
+    assert f"127.0.0.1, port {port}" in error.value.what
+    assert f"--port {port + 1 if port < 65535 else 8001}" in error.value.fix
 
 
 def test_what_is_not_installed_is_said_before_anything_is_read(monkeypatch, tmp_path):
     monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None if name == "uvicorn" else sys)
-    with pytest.raises(MissingExtra) as told:
+    with pytest.raises(MissingExtra) as error:
         serve(tmp_path / "no such run")
-    assert "uvicorn" in told.value.what
-    assert 'pip install "pawsight[serve]"' in told.value.fix
+    assert "uvicorn" in error.value.what
+    assert 'pip install "pawsight[serve]"' in error.value.fix
 
 
 def test_a_run_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(PawsightError) as told:
+    with pytest.raises(PawsightError) as error:
         serve(tmp_path / "none")
-    assert str(tmp_path / "none") in told.value.what
+    assert str(tmp_path / "none") in error.value.what
 
 
 def test_a_host_keeps_its_signal_handlers_and_its_logging_and_hears_the_events(colour_bundle, caplog):
@@ -173,7 +173,7 @@ def test_a_host_keeps_its_signal_handlers_and_its_logging_and_hears_the_events(c
 
 def test_windows_is_told_where_it_does_run(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(PawsightError) as told:
+    with pytest.raises(PawsightError) as error:
         serve(tmp_path / "no such run")
-    assert "Windows" in told.value.what
-    assert "docs/serving.md" in told.value.fix
+    assert "Windows" in error.value.what
+    assert "docs/serving.md" in error.value.fix

@@ -92,7 +92,7 @@ def test_the_last_lines_say_how_good_it_is_with_intervals_and_where_it_is(traine
 
 def test_people_are_told_all_that_there_is_to_tell(made_up, snapshot):
     """The whole text of a training with all that can be warned of."""
-    catalog, split = made_up
+    dataset, split = made_up
     true = np.arange(20) % 2
     answers = np.where(np.eye(2)[true] > 0, 0.9, 0.1)
     answers[0] = answers[0, ::-1]
@@ -103,7 +103,7 @@ def test_people_are_told_all_that_there_is_to_tell(made_up, snapshot):
     report = TrainReport(
         run=Path("runs/001"),
         recipe=make_recipe("probe", RecipeOptions()),
-        catalog=catalog,
+        dataset=dataset,
         split=split,
         validation=measure(true, answers, ("cats", "dogs")),
         test=measure(true[:4], answers[:4], ("cats", "dogs")),

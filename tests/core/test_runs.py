@@ -56,10 +56,10 @@ def test_numbers_outgrow_three_digits(tmp_path):
 
 def test_where_all_numbers_are_taken_that_is_told(tmp_path):
     (tmp_path / "999999999").mkdir()
-    with pytest.raises(StorageError) as told:
+    with pytest.raises(StorageError) as error:
         new_run(tmp_path)
-    assert told.value.why == "All numbers are taken."
-    assert told.value.fix == "Give another with --out."
+    assert error.value.why == "All numbers are taken."
+    assert error.value.fix == "Give another with --out."
 
 
 def test_threads_that_start_at_once_get_different_numbers(tmp_path):
@@ -81,11 +81,11 @@ def test_processes_that_start_at_once_get_different_numbers(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="the text is that of POSIX systems")
 def test_a_place_that_is_no_folder_is_told(tmp_path):
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(StorageError) as told:
+    with pytest.raises(StorageError) as error:
         new_run(tmp_path / "runs")
-    assert says(told.value.what, tmp_path / "runs")
-    assert says(told.value.why, "File exists")
-    assert says(told.value.fix, "--out")
+    assert says(error.value.what, tmp_path / "runs")
+    assert says(error.value.why, "File exists")
+    assert says(error.value.fix, "--out")
 
 
 def test_latest_leads_to_the_run_and_moves_on(tmp_path):
@@ -194,11 +194,11 @@ def test_any_reader_of_csv_gets_back_what_was_written_but_for_formulas(tmp_path_
 
 
 def test_a_table_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(StorageError) as told:
+    with pytest.raises(StorageError) as error:
         read_table(tmp_path / "splits.csv")
-    assert says(told.value.what, tmp_path / "splits.csv")
-    assert says(told.value.why, "No such file or directory")
-    assert says(told.value.fix, "runs/latest")
+    assert says(error.value.what, tmp_path / "splits.csv")
+    assert says(error.value.why, "No such file or directory")
+    assert says(error.value.fix, "runs/latest")
 
 
 FIRST = Epoch(1, 43.5111, 0.5235, 0.6869, 0.5421, 1e-3, 6.1)

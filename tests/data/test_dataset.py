@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadCatalog, DataError, NoPictures
+from pawsight.core.errors import BadDataset, DataError, NoPictures
 from pawsight.core.progress import Step
 from pawsight.core.storage import sha256_of
 from pawsight.data import dataset as dataset_module
@@ -182,11 +182,11 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
 
 def test_a_class_of_which_nothing_can_be_read_is_an_error_after_reading(root: Path, cache: Cache) -> None:
     put(root, {"foxes/1.jpg": b"", "foxes/2.jpg": b"x"})
-    with pytest.raises(BadCatalog) as told:
+    with pytest.raises(BadDataset) as error:
         read(root, cache)
-    assert "'foxes'" in told.value.what
-    assert "1 .jpg (empty)" in told.value.why
-    assert "1 .jpg (not a picture)" in told.value.why
+    assert "'foxes'" in error.value.what
+    assert "1 .jpg (empty)" in error.value.why
+    assert "1 .jpg (not a picture)" in error.value.why
 
 
 def test_folders_without_any_picture_are_an_error(tmp_path: Path, cache: Cache) -> None:
@@ -198,7 +198,7 @@ def test_folders_without_any_picture_are_an_error(tmp_path: Path, cache: Cache) 
 def test_a_class_that_lost_its_training_pictures_is_an_error(tmp_path: Path, cache: Cache) -> None:
     files = {f"{part}/{kind}/1.png": encoded(drawn(1)) for part in ("train", "val") for kind in ("cats", "dogs")}
     put(tmp_path / "photos", files | {"train/dogs/1.png": b""})
-    with pytest.raises(BadCatalog, match=r"^Class 'dogs' in .* in train\."):
+    with pytest.raises(BadDataset, match=r"^Class 'dogs' in .* in train\."):
         read(tmp_path / "photos", cache)
 
 
@@ -207,7 +207,7 @@ def test_what_names_show_to_be_wrong_is_told_before_anything_is_read(
 ) -> None:
     put(root, {"loose.jpg": b""})
     monkeypatch.setattr(dataset_module, "read_regular_file", None)
-    with pytest.raises(BadCatalog, match="beside the class folders"):
+    with pytest.raises(BadDataset, match="beside the class folders"):
         read(root, cache)
 
 
@@ -436,14 +436,14 @@ def test_of_many_kinds_the_commonest_are_shown() -> None:
 
 
 def test_one_file_beside_the_class_folders() -> None:
-    told = refusal(BadCatalog, found("cats/1.jpg", "dogs/1.jpg", loose=["tom.jpg"]))
+    told = refusal(BadDataset, found("cats/1.jpg", "dogs/1.jpg", loose=["tom.jpg"]))
     assert told.what.startswith("1 file ")
     assert told.why.endswith(": tom.jpg.")
     assert "photos/cats/1.jpg" in told.fix
 
 
 def test_many_pictures_and_no_class_folders() -> None:
-    told = refusal(BadCatalog, found(loose=[f"{n}.jpg" for n in range(1, 1301)]))
+    told = refusal(BadDataset, found(loose=[f"{n}.jpg" for n in range(1, 1301)]))
     assert told.what.startswith("1,300 files ")
     assert re.findall(r"\d+\.jpg", told.why) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg"]
     assert told.why.endswith(" and 1,295 more.")
@@ -452,27 +452,27 @@ def test_many_pictures_and_no_class_folders() -> None:
 @pytest.mark.parametrize(("first", "second"), [("Cats", "cats"), ("STRASSE", "straße"), ("ﬁsh", "Fish")])
 def test_folders_that_differ_in_case_alone(first: str, second: str) -> None:
     labels = sorted([first, second])
-    what = refusal(BadCatalog, found(f"{first}/1.jpg", f"{second}/1.jpg", "dogs/1.jpg")).what
+    what = refusal(BadDataset, found(f"{first}/1.jpg", f"{second}/1.jpg", "dogs/1.jpg")).what
     assert f"{labels[0]!r} and {labels[1]!r}" in what
     assert "upper and lower case" in what
 
 
 def test_one_class_only() -> None:
-    before = refusal(BadCatalog, found("cats/1.jpg", "cats/2.jpg"))
+    before = refusal(BadDataset, found("cats/1.jpg", "cats/2.jpg"))
     assert before.what.endswith(": 'cats'.")
     assert "photos/cats/1.jpg and photos/dogs/1.jpg" in before.fix
-    assert str(refusal(BadCatalog, found("cats/1.jpg"), {"cats": 1}, (), {"cats"})) == str(before)
+    assert str(refusal(BadDataset, found("cats/1.jpg"), {"cats": 1}, (), {"cats"})) == str(before)
 
 
 def test_an_empty_folder_is_told_before_anything_is_read() -> None:
-    told = refusal(BadCatalog, found("cats/1.jpg", folders=["birds", "cats"]))
+    told = refusal(BadDataset, found("cats/1.jpg", folders=["birds", "cats"]))
     assert told.what.startswith("Class 'birds' in ")
     assert told.why == "The folder is empty."
 
 
 def test_a_folder_with_hidden_files_alone_is_told_so() -> None:
     one = found("cats/1.jpg", folders=["birds", "cats"], left_out=[LeftOut("birds/.DS_Store", "hidden")])
-    told = refusal(BadCatalog, one)
+    told = refusal(BadDataset, one)
     assert told.what.startswith("Class 'birds' in ")
     assert "1 no suffix (hidden)" in told.why
 
@@ -480,7 +480,7 @@ def test_a_folder_with_hidden_files_alone_is_told_so() -> None:
 def test_a_class_of_which_nothing_could_be_read() -> None:
     one = found("birds/1.jpg", "cats/1.jpg", "dogs/1.jpg")
     left_out = [LeftOut("birds/1.jpg", "truncated"), LeftOut("cats/2.gif", "unreadable")]
-    told = refusal(BadCatalog, *after_reading(one, {"cats": 1, "dogs": 1}, left_out))
+    told = refusal(BadDataset, *after_reading(one, {"cats": 1, "dogs": 1}, left_out))
     assert told.what.startswith("Class 'birds' in ")
     assert told.why == "Found instead: 1 .jpg (truncated)."
 
@@ -488,14 +488,14 @@ def test_a_class_of_which_nothing_could_be_read() -> None:
 def test_in_parts_the_files_of_an_unreadable_class_are_found_as_well() -> None:
     one = found("a/birds/1.jpg", "cats/1.jpg", "dogs/1.jpg")
     left_out = [LeftOut("train/a/birds/1.jpg", "empty"), LeftOut("validation/a/birds/2.jpg", "empty")]
-    told = refusal(BadCatalog, *after_reading(one, {"cats": 1, "dogs": 1}, left_out))
+    told = refusal(BadDataset, *after_reading(one, {"cats": 1, "dogs": 1}, left_out))
     assert told.why == "Found instead: 2 .jpg (empty)."
 
 
 def test_several_classes_of_which_nothing_could_be_read() -> None:
     one = found(*[f"c{n}/1.jpg" for n in range(9)])
     left_out = [LeftOut(f"c{n}/1.jpg", "empty") for n in range(2, 9)]
-    told = refusal(BadCatalog, *after_reading(one, {"c0": 1, "c1": 1}, left_out))
+    told = refusal(BadDataset, *after_reading(one, {"c0": 1, "c1": 1}, left_out))
     assert re.findall(r"'(\w+)'", told.what) == ["c2", "c3", "c4", "c5", "c6"]
     assert " and 2 more " in told.what
     assert told.why == "Found instead: 7 .jpg (empty)."
@@ -509,16 +509,16 @@ def is_untaught(told: DataError) -> bool:
 def test_a_class_that_only_validation_has_is_told_before_anything_is_read() -> None:
     train, validation = found("cats/1.jpg", "dogs/1.jpg", part="train"), found("foxes/1.jpg", part="validation")
     one = Found(ROOT, train.candidates + validation.candidates, (), (), ("cats", "dogs", "foxes"))
-    assert is_untaught(refusal(BadCatalog, one))
+    assert is_untaught(refusal(BadDataset, one))
 
 
 def test_a_class_whose_training_pictures_cannot_be_read_is_told() -> None:
     one = found("cats/1.jpg", "dogs/1.jpg", "foxes/1.jpg", part="train")
     counts = Counter(cats=2, dogs=2, foxes=1)
-    assert is_untaught(refusal(BadCatalog, one, counts, (), {"cats", "dogs"}))
+    assert is_untaught(refusal(BadDataset, one, counts, (), {"cats", "dogs"}))
 
 
 def test_validation_without_any_training_is_told() -> None:
-    told = refusal(BadCatalog, found("cats/1.jpg", "dogs/1.jpg", part="validation"))
+    told = refusal(BadDataset, found("cats/1.jpg", "dogs/1.jpg", part="validation"))
     assert told.what.startswith("Classes 'cats', 'dogs' in ")
     assert told.what.endswith(" in train.")

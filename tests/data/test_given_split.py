@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.core.errors import BadCatalog, StorageError
+from pawsight.core.errors import BadDataset, StorageError
 from pawsight.core.progress import Silent
 from pawsight.core.runs import write_table
 from pawsight.data.dataset import Dataset, Picture
@@ -73,10 +73,10 @@ def sides(split: object) -> dict[str, str]:
     return {one.name: one.part for one in split.assigned}  # type: ignore[attr-defined]
 
 
-def refusal(function: Callable[..., object], *arguments: object) -> BadCatalog:
-    with pytest.raises(BadCatalog) as told:
+def refusal(function: Callable[..., object], *arguments: object) -> BadDataset:
+    with pytest.raises(BadDataset) as error:
         function(*arguments)
-    return told.value
+    return error.value
 
 
 def test_every_picture_gets_the_part_of_its_line(written):

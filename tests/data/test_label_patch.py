@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadCatalog, DataError, StorageError
+from pawsight.core.errors import BadDataset, DataError, StorageError
 from pawsight.data import label_patch as module
 from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
@@ -120,9 +120,9 @@ def test_an_endless_file_is_not_read_to_its_end(tmp_path, monkeypatch):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(StorageError) as told:
+    with pytest.raises(StorageError) as error:
         read_patch(tmp_path / "none.csv")
-    assert "pawsight review RUN" in told.value.fix
+    assert "pawsight review RUN" in error.value.fix
 
 
 def test_bytes_of_any_kind_are_read_or_refused_and_nothing_else(tmp_path_factory):
@@ -233,17 +233,17 @@ def test_changes_to_the_test_part_are_made_and_told(data):
 
 def test_a_label_that_is_no_class_is_told_with_its_line(data):
     dataset, split = data
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as error:
         apply(dataset, split, patch_of(dataset, ("cats/1.png", "keep", ""), ("cats/2.png", "relabel", "geese")))
-    assert told.value.what == f"{FILE} does not fit this data."
-    assert told.value.why == "Line 3: there is no class 'geese'."
-    assert "'cats', 'dogs'" in told.value.fix
+    assert error.value.what == f"{FILE} does not fit this data."
+    assert error.value.why == "Line 3: there is no class 'geese'."
+    assert "'cats', 'dogs'" in error.value.fix
 
 
 def test_a_patch_that_leaves_nothing_of_a_class_is_refused(data):
     dataset, split = data
     every = [(one.name, "drop", "") for one in dataset.pictures if one.label == "cats"]
-    with pytest.raises(BadCatalog) as told:
+    with pytest.raises(BadDataset) as error:
         apply(dataset, split, patch_of(dataset, *every))
-    assert told.value.what == f"{FILE} leaves no picture of 'cats'."
-    assert told.value.why == "It relabels 0 and drops 6."
+    assert error.value.what == f"{FILE} leaves no picture of 'cats'."
+    assert error.value.why == "It relabels 0 and drops 6."

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pawsight.core.errors import BadCatalog, DataError, DownloadFailed, StorageError, UnsafeArchive, WrongUsage
+from pawsight.core.errors import BadDataset, DataError, DownloadFailed, StorageError, UnsafeArchive, WrongUsage
 from pawsight.data.archive import ArchiveLimits
 from pawsight.data.download import DownloadLimits
 from pawsight.data.folders import Listed
@@ -206,7 +206,7 @@ def test_a_csv_is_read_and_its_paths_are_its_own(here, cache):
     assert (source.kind, source.root, source.name) == ("csv", Path("lists"), "Pets")
     assert source.listed == (Listed(Path("lists/1.jpg"), "cat"),)
     (here / "bad.csv").write_text("a,b\n")
-    with pytest.raises(BadCatalog):
+    with pytest.raises(BadDataset):
         resolve("bad.csv", cache=cache)
 
 

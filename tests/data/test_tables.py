@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawsight.core.errors import BadCatalog, NoPictures, PawsightError, StorageError
+from pawsight.core.errors import BadDataset, NoPictures, PawsightError, StorageError
 from pawsight.data.folders import Listed
 from pawsight.data.tables import ListLimits, read_list
 
@@ -56,7 +56,7 @@ def test_a_line_said_twice_counts_once(write):
 
 def test_all_problems_are_told_together(write):
     path = write("path,label,part\n1.jpg,,train\n,cat,train\n2.jpg,cat,exam\n3.jpg\n4.jpg,cat,\n5.jpg,dog,test\n")
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(BadDataset) as caught:
         read_list(path)
     assert f"{path} has 5 problems" in caught.value.what
     problems = [line.split(": ", 1) for line in caught.value.why.splitlines()]
@@ -67,11 +67,11 @@ def test_all_problems_are_told_together(write):
 
 
 def test_a_picture_with_two_labels_or_parts_is_named(write, tmp_path):
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(BadDataset) as caught:
         read_list(write("path,label\ncats/1.jpg,cat\n2.jpg,dog\ncats/../cats/1.jpg,dog\n"))
     assert caught.value.why.startswith(f"Line 4: {str(tmp_path / 'cats/../cats/1.jpg')!r} ")
     assert caught.value.why.endswith("'dog' here and 'cat' in line 2.")
-    with pytest.raises(BadCatalog, match=r"part test here .* part train in line 2"):
+    with pytest.raises(BadDataset, match=r"part test here .* part train in line 2"):
         read_list(write("path,label,part\n1.jpg,cat,train\n1.jpg,cat,test\n"))
 
 
@@ -89,13 +89,13 @@ def test_a_picture_with_two_labels_or_parts_is_named(write, tmp_path):
     ],
 )
 def test_a_file_that_is_no_list_is_said_to_be_none(write, content, why):
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(BadDataset) as caught:
         read_list(write(content))
     assert why in str(caught.value)
 
 
 def test_only_the_first_twenty_problems_are_spelt_out(write):
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(BadDataset) as caught:
         read_list(write("path,label\n" + "1.jpg,\n" * 333))
     assert caught.value.what.split()[1:4] == ["has", "333", "problems;"]
     assert caught.value.why.splitlines()[19:] == ["Line 21: the label of '1.jpg' is empty.", "And 313 more."]
@@ -104,7 +104,7 @@ def test_only_the_first_twenty_problems_are_spelt_out(write):
 def test_lines_beyond_the_limit_are_refused(write):
     path = write("path,label\n1.jpg,cat\n2.jpg,cat\n")
     assert len(read_list(path, limits=ListLimits(max_lines=3))) == 2
-    with pytest.raises(BadCatalog, match="the limit is 2 lines"):
+    with pytest.raises(BadDataset, match="the limit is 2 lines"):
         read_list(path, limits=ListLimits(max_lines=2))
 
 
@@ -115,7 +115,7 @@ def test_a_header_alone_lists_nothing(write):
 
 @pytest.mark.parametrize("content", ["path,label\n1.jpg,Kätzchen\n".encode("latin-1"), "path,label\n".encode("utf-16")])
 def test_other_encodings_are_refused_with_what_to_do(write, content):
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(BadDataset) as caught:
         read_list(write(content))
     assert caught.value.fix == "Save it as 'CSV UTF-8'."
 

@@ -151,8 +151,8 @@ def test_the_classifier_is_the_same_bytes_and_what_cannot_be_read_is_left_out(
         copyfile(path, place)
     (next(data.glob("train/*")) / "broken.jpg").write_bytes(b"no picture")
     report = trained.again(data, tmp_path / "runs", engine="ray", actors=2)
-    assert report.computed == trained.report.computed == len(trained.report.catalog.pictures)
-    assert [(one.name.rpartition("/")[2], one.reason) for one in report.catalog.left_out] == [
+    assert report.computed == trained.report.computed == len(trained.report.dataset.pictures)
+    assert [(one.name.rpartition("/")[2], one.reason) for one in report.dataset.left_out] == [
         ("broken.jpg", "not a picture")
     ]
     assert classifier(report.run) == classifier(trained.report.run)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.classifier.bundle import read_bundle
-from pawsight.core.errors import BadCatalog, DownloadFailed, MissingExtra, NoPictures, StorageError, WrongUsage
+from pawsight.core.errors import BadDataset, DownloadFailed, MissingExtra, NoPictures, StorageError, WrongUsage
 from pawsight.data.folders import expand
 from pawsight.distributed import remote
 from pawsight.distributed.parts import Manifest
@@ -171,7 +171,7 @@ def test_the_folder_of_the_answers_is_no_folder_of_pictures(pictures):
 )
 def test_a_list_that_is_none_is_refused_with_its_line(tmp_path, content, told):
     (tmp_path / "list.csv").write_bytes(content)
-    with pytest.raises(BadCatalog) as refusal:
+    with pytest.raises(BadDataset) as refusal:
         list(paths_of([str(tmp_path / "list.csv")]))
     assert told in str(refusal.value)
     assert "column called path" in str(refusal.value) or "UTF-8" in str(refusal.value)
@@ -179,10 +179,10 @@ def test_a_list_that_is_none_is_refused_with_its_line(tmp_path, content, told):
 
 def test_a_parquet_that_is_none_is_refused(tmp_path):
     (tmp_path / "list.parquet").write_bytes(b"no")
-    with pytest.raises(BadCatalog, match="cannot be read as Parquet"):
+    with pytest.raises(BadDataset, match="cannot be read as Parquet"):
         list(paths_of([str(tmp_path / "list.parquet")]))
     pq.write_table(pa.table({"file": ["1.png"]}), tmp_path / "list.parquet")
-    with pytest.raises(BadCatalog, match="Its columns are 'file'"):
+    with pytest.raises(BadDataset, match="Its columns are 'file'"):
         list(paths_of([str(tmp_path / "list.parquet")]))
 
 
@@ -218,10 +218,10 @@ def test_an_address_that_cannot_be_meant_is_refused(url):
 
 def test_an_address_is_one_address_of_one_protocol():
     for url in ("photos", "simplecache::memory://bucket"):
-        with pytest.raises(WrongUsage) as told:
+        with pytest.raises(WrongUsage) as error:
             remote.filesystem(url)
-        assert told.value.what == f"{url} is not a URL of pictures."
-        assert told.value.fix == "Type for example s3://bucket/photos"
+        assert error.value.what == f"{url} is not a URL of pictures."
+        assert error.value.fix == "Type for example s3://bucket/photos"
 
 
 def test_folders_behind_an_address_are_walked_in_order_and_what_is_hidden_is_not(memory):

@@ -167,6 +167,6 @@ def test_of_very_many_folders_those_above_them_are_slices():
 
 
 def test_lists_of_different_lengths_are_refused(snapshot):
-    with pytest.raises(ValueError) as told:
+    with pytest.raises(ValueError) as error:
         slice_members(["a"], ["cats"], [])
-    assert str(told.value) == snapshot
+    assert str(error.value) == snapshot

@@ -113,22 +113,22 @@ def test_a_network_without_a_mean_has_no_exact_maps(corner_predictor, speckled):
 
 
 def test_an_unknown_class_is_named_with_those_that_are_known(explainer):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         explainer.explain(np.zeros((96, 96, 3), np.uint8), size=(9, 9), label="cows")
-    assert "'cows'" in told.value.what
-    assert "cats, dogs" in told.value.why
+    assert "'cows'" in error.value.what
+    assert "cats, dogs" in error.value.why
 
 
 def test_an_unknown_method_is_named_with_those_that_are_known(explainer):
-    with pytest.raises(WrongUsage, match="'magic'") as told:
+    with pytest.raises(WrongUsage, match="'magic'") as error:
         explainer.check("", "magic")
-    assert "auto, cam, occlusion" in told.value.why
+    assert "auto, cam, occlusion" in error.value.why
 
 
 def test_a_network_without_a_mean_is_told_to_be_covered_instead(corner_predictor):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         Explainer(corner_predictor, machine=EXACT).check("", "cam")
-    assert "--method occlusion" in told.value.fix
+    assert "--method occlusion" in error.value.fix
 
 
 @pytest.mark.parametrize(

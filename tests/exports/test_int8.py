@@ -54,12 +54,12 @@ def test_8_bits_that_lose_nothing_on_many_pictures_pass():
 
 
 def test_8_bits_that_may_lose_more_than_a_point_are_refused():
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         check_cost(cost(780, 12, 2, 14), allow_loss=False)
-    assert "2.4 points of accuracy, 1 is allowed" in told.value.what
+    assert "2.4 points of accuracy, 1 is allowed" in error.value.what
     for figure in ("808 validation pictures", "-1.2 points", "-2.4 to -0.3", "12 are right in float32", "2 in int8"):
-        assert figure in told.value.why
-    assert "--allow-loss" in told.value.fix
+        assert figure in error.value.why
+    assert "--allow-loss" in error.value.fix
     assert check_cost(cost(780, 12, 2, 14), allow_loss=True) is None
 
 
@@ -71,11 +71,11 @@ def run(trained, tmp_path):
 
 def test_so_few_pictures_prove_nothing_and_nothing_is_written(run, monkeypatch):
     monkeypatch.setattr(job, "quantise", lambda model, squares: model)
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         export(run, "openvino", int8=True)
-    assert told.value.what.startswith("int8 is refused")
-    assert "16 validation pictures" in told.value.why
-    assert "+0.0 points" in told.value.why
+    assert error.value.what.startswith("int8 is refused")
+    assert "16 validation pictures" in error.value.why
+    assert "+0.0 points" in error.value.why
     assert not (run / "export").exists()
 
 
@@ -90,10 +90,10 @@ def test_strange_pictures_are_counted_where_there_is_a_guard():
 
 def test_what_the_tool_complains_of_is_told(monkeypatch):
     monkeypatch.setattr(int8, "run_maker", lambda script, *words: f"{script}: no such operator")
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         int8.quantise(b"model", np.zeros((1, 8, 8, 3), np.uint8))
-    assert told.value.why.endswith("make_int8: no such operator")
-    assert "--int8" in told.value.fix
+    assert error.value.why.endswith("make_int8: no such operator")
+    assert "--int8" in error.value.fix
 
 
 def candidates_in(folder, count):
@@ -119,9 +119,9 @@ def test_it_is_measured_on_the_pictures_that_can_be_read_some_at_a_time(colour_b
 
 def test_where_no_picture_can_be_read_nothing_is_measured(colour_bundle, tmp_path):
     bundle = read_bundle(colour_bundle)
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         int8.measure_cost(bundle, bundle.model, candidates_in(tmp_path, 3)[2:], calibrated_on=5, threads=1, cores=1)
-    assert told.value.why == "No validation picture could be read."
+    assert error.value.why == "No validation picture could be read."
 
 
 def test_it_is_calibrated_on_training_pictures_alone(run, monkeypatch):
@@ -141,9 +141,9 @@ def test_it_is_calibrated_on_training_pictures_alone(run, monkeypatch):
 def test_training_pictures_that_are_gone_are_missed(run):
     table = (run / "source.json").read_text("utf-8")
     (run / "source.json").write_text(json.dumps(json.loads(table) | {"root": str(run / "nowhere")}))
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         export(run, "openvino", int8=True)
-    assert told.value.why == "No training picture could be read."
+    assert error.value.why == "No training picture could be read."
 
 
 ANSWER = """

@@ -33,7 +33,7 @@ def test_each_format_has_the_facts_where_it_wants_them_and_no_other_is_touched(o
 
 def test_what_the_converter_complains_of_is_told(order, tmp_path, monkeypatch):
     monkeypatch.setattr(keras_family, "run_maker", lambda script, *words: "no layer for Abs")
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         keras_family.make_keras_family(order, {"keras": tmp_path / "a", "litert": tmp_path / "b"})
-    assert "keras, litert" in told.value.what
-    assert told.value.why.endswith(": no layer for Abs")
+    assert "keras, litert" in error.value.what
+    assert error.value.why.endswith(": no layer for Abs")

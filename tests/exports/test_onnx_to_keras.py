@@ -167,9 +167,9 @@ REFUSED = {
 def test_what_no_stock_layer_expresses_is_refused_by_name(to_keras, text):
     from pawsight.exports.subprocesses.onnx_to_keras import Untranslatable
 
-    with pytest.raises(Untranslatable) as told:
+    with pytest.raises(Untranslatable) as error:
         to_keras(REFUSED[text]())
-    assert text in str(told.value)
+    assert text in str(error.value)
 
 
 def test_attributes_are_plain_values(to_keras):

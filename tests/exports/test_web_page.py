@@ -116,13 +116,13 @@ def test_with_a_runtime_the_policy_allows_no_address_elsewhere(colours):
 
 
 def test_a_folder_that_is_not_the_runtime_is_refused_in_words(colour_bundle, tmp_path):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         export(colour_bundle, "web", out=tmp_path, browser_runtime="elsewhere")
-    assert told.value.what.startswith("--runtime elsewhere ")
-    assert f"onnxruntime-web in version {web_page.VERSION}" in told.value.what
-    assert told.value.why.startswith("dist/ort.wasm.bundle.min.mjs ")
-    assert f"npm install onnxruntime-web@{web_page.VERSION}" in told.value.fix
-    assert "--runtime node_modules/onnxruntime-web" in told.value.fix
+    assert error.value.what.startswith("--runtime elsewhere ")
+    assert f"onnxruntime-web in version {web_page.VERSION}" in error.value.what
+    assert error.value.why.startswith("dist/ort.wasm.bundle.min.mjs ")
+    assert f"npm install onnxruntime-web@{web_page.VERSION}" in error.value.fix
+    assert "--runtime node_modules/onnxruntime-web" in error.value.fix
 
 
 def test_a_runtime_of_another_version_is_refused(colour_bundle, tmp_path):

@@ -43,17 +43,17 @@ def spoilt(model, by):
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
 def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(bundle, tmp_path, name, by, off, flips):
     out = tmp_path / "out"
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         write(
             ExportContext(bundle=bundle, run=None, model=spoilt(bundle.model, by)),
             [TARGETS["card"], TARGETS[name]],
             out,
         )
-    assert told.value.what.startswith(f"The export to {name} is refused: ")
-    assert told.value.why.startswith(f"In {TARGETS[name].runtime.replace('onnx', 'onnxruntime')} ")
-    assert off in told.value.why
-    assert flips in told.value.why
-    assert told.value.fix.startswith("Nothing was written.")
+    assert error.value.what.startswith(f"The export to {name} is refused: ")
+    assert error.value.why.startswith(f"In {TARGETS[name].runtime.replace('onnx', 'onnxruntime')} ")
+    assert off in error.value.why
+    assert flips in error.value.why
+    assert error.value.fix.startswith("Nothing was written.")
     assert not out.exists()
 
 
@@ -61,19 +61,19 @@ def test_an_export_whose_unlikeness_is_another_is_refused(bundle, tmp_path):
     made = tmp_path / "model.onnx"
     made.write_bytes(bundle.model)
     expected = replace(expected_outputs(bundle), unlikeness=np.zeros(4, np.float32))
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         verify(TARGETS["onnx"], made, expected)
-    assert f"unlikeness is off by inf, {ALLOWED:g} is" in told.value.why
+    assert f"unlikeness is off by inf, {ALLOWED:g} is" in error.value.why
 
 
 def test_an_export_with_outputs_of_another_shape_is_refused(bundle, tmp_path):
     made = tmp_path / "model.onnx"
     made.write_bytes(bundle.model)
     whole = expected_outputs(bundle)
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         verify(TARGETS["onnx"], made, replace(whole, probabilities=whole.probabilities[:, :2]))
-    assert told.value.what.startswith("The export to onnx is refused: ")
-    assert f"probabilities {whole.probabilities.shape}" in told.value.why
+    assert error.value.what.startswith("The export to onnx is refused: ")
+    assert f"probabilities {whole.probabilities.shape}" in error.value.why
 
 
 def test_in_8_bits_an_export_is_held_to_what_was_measured(bundle, tmp_path):
@@ -81,20 +81,20 @@ def test_in_8_bits_an_export_is_held_to_what_was_measured(bundle, tmp_path):
     made.write_bytes(bundle.model)
     expected = expected_outputs(bundle)
     assert verify(TARGETS["onnx"], made, expected, reference=expected.probabilities + np.float32(0.05)).flips == 0
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         verify(TARGETS["onnx"], made, expected, reference=expected.probabilities + np.float32(0.2))
-    assert "onnx in int8" in told.value.what
-    assert "off by 0.2000, 0.1 is allowed" in told.value.why
+    assert "onnx in int8" in error.value.what
+    assert "off by 0.2000, 0.1 is allowed" in error.value.why
 
 
 def test_a_file_that_its_runtime_cannot_open_is_refused(bundle, tmp_path):
     made = tmp_path / "model.onnx"
     made.write_bytes(bundle.model[:100])
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         verify(TARGETS["onnx"], made, expected_outputs(bundle))
-    assert told.value.what.startswith("The export to onnx is refused: ")
-    assert "model.onnx" in told.value.why
-    assert "Update the runtime" in told.value.fix
+    assert error.value.what.startswith("The export to onnx is refused: ")
+    assert "model.onnx" in error.value.why
+    assert "Update the runtime" in error.value.fix
 
 
 @pytest.mark.slow
@@ -104,14 +104,14 @@ def test_a_graph_that_keras_cannot_express_is_refused(bundle, tmp_path):
     opened = onnx.load_from_string(bundle.model)
     opened.graph.node[0].output[0] = "raw"
     opened.graph.node.insert(1, onnx.helper.make_node("Abs", ["raw"], ["real"]))
-    with pytest.raises(ExportRefused) as told:
+    with pytest.raises(ExportRefused) as error:
         write(
             ExportContext(bundle=bundle, run=None, model=opened.SerializeToString()),
             [TARGETS["keras"]],
             tmp_path / "out",
         )
-    assert told.value.what.startswith("The export to keras is refused: ")
-    assert "operator Abs" in told.value.why
+    assert error.value.what.startswith("The export to keras is refused: ")
+    assert "operator Abs" in error.value.why
 
 
 def test_a_tie_may_be_answered_either_way():
@@ -121,38 +121,38 @@ def test_a_tie_may_be_answered_either_way():
 
 
 def test_an_unknown_format_is_named(colour_bundle, tmp_path):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         export(colour_bundle, "onnx,coreml", out=tmp_path)
-    assert "'coreml'" in told.value.what
-    assert told.value.why.endswith(f": {', '.join(TARGETS)}.")
+    assert "'coreml'" in error.value.what
+    assert error.value.why.endswith(f": {', '.join(TARGETS)}.")
 
 
 def test_int8_needs_a_format_that_holds_it(colour_bundle, tmp_path):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         export(colour_bundle, "keras", out=tmp_path, int8=True)
-    assert "int8 for keras" in told.value.what
-    assert told.value.why.endswith(": onnx, openvino.")
+    assert "int8 for keras" in error.value.what
+    assert error.value.why.endswith(": onnx, openvino.")
 
 
 def test_int8_needs_the_run(colour_bundle, tmp_path, everything_installed):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         export(colour_bundle, "onnx", out=tmp_path, int8=True)
-    assert told.value.what.startswith("--int8 needs the run")
-    assert str(colour_bundle) in told.value.why
+    assert error.value.what.startswith("--int8 needs the run")
+    assert str(colour_bundle) in error.value.why
 
 
 def test_a_bundle_alone_needs_a_folder(colour_bundle):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         export(colour_bundle, "openvino")
-    assert f"pawsight export {colour_bundle} --to onnx --out " in told.value.fix
+    assert f"pawsight export {colour_bundle} --to onnx --out " in error.value.fix
 
 
 def test_what_is_not_installed_is_said_before_anything_is_done(colour_bundle, tmp_path, monkeypatch):
     monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None if name == "keras" else sys)
-    with pytest.raises(MissingExtra) as told:
+    with pytest.raises(MissingExtra) as error:
         export(colour_bundle, "onnx,keras", out=tmp_path / "out")
-    assert "keras needs keras" in told.value.what
-    assert re.search(r'pip install "pawsight\[.+\]"', told.value.fix)
+    assert "keras needs keras" in error.value.what
+    assert re.search(r'pip install "pawsight\[.+\]"', error.value.fix)
     assert not (tmp_path / "out").exists()
 
 
@@ -168,11 +168,11 @@ def mine(tmp_path):
 
 
 def refusal(folder):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         check_replaceable(folder)
-    assert told.value.what == f"{folder} is not overwritten."
-    assert "--out" in told.value.fix
-    return told.value.why
+    assert error.value.what == f"{folder} is not overwritten."
+    assert "--out" in error.value.fix
+    return error.value.why
 
 
 def test_an_export_that_nobody_touched_may_be_replaced(mine):
@@ -229,16 +229,16 @@ def test_a_finished_folder_takes_the_place_of_an_earlier_one(mine, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("text")
-    with pytest.raises(StorageError) as told, staging_folder(tmp_path / "file" / "out"):
+    with pytest.raises(StorageError) as error, staging_folder(tmp_path / "file" / "out"):
         pass
-    assert told.value.what == f"Could not write the export {tmp_path / 'file' / 'out'}."
+    assert error.value.what == f"Could not write the export {tmp_path / 'file' / 'out'}."
 
 
 def test_an_earlier_export_stands_again_where_the_new_one_could_not_take_its_place(mine, tmp_path):
     before = sorted(path.name for path in mine.iterdir())
-    with staging_folder(tmp_path) as staging, pytest.raises(StorageError) as told:
+    with staging_folder(tmp_path) as staging, pytest.raises(StorageError) as error:
         put(staging / "never made", mine)
-    assert told.value.what == f"Could not write the export {mine}."
+    assert error.value.what == f"Could not write the export {mine}."
     assert sorted(path.name for path in mine.iterdir()) == before
     check_replaceable(mine)
 

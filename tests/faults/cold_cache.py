@@ -1,7 +1,7 @@
 """Reads a folder of pictures through a cache, once for each line it is sent, and says by digests what it saw.
 
 Enters: on the command line a folder of pictures and an ONNX graph of 8 px with three features; on stdin lines of JSON with
-the folder of a cache, and on request what to do to its file first. Leaves: for each line one of JSON: digests of catalog,
+the folder of a cache, and on request what to do to its file first. Leaves: for each line one of JSON: digests of dataset,
 features and pixels, and how many features were not in the cache. Does not know: what is right.
 
 All parts are the house's own but the graph, which is a mean colour, so that a round takes a fraction of a second.
@@ -34,11 +34,11 @@ def seen(data: Path, graph: bytes, cache: Path) -> dict[str, object]:
         sink = FeatureSink(
             lambda: Engine(graph, image_px=PX, precision="f32", streams=1), cache=store, space=SPACE, width=WIDTH
         )
-        catalog = read_dataset(find(data), settings, cache=store, threads=2, sink=sink)
-        features = sink.features_of([one.sha256 for one in catalog.pictures])
-    pixels = stacked_pixels(catalog.pictures, settings, cache=cache, threads=2, progress=SILENT)
+        dataset = read_dataset(find(data), settings, cache=store, threads=2, sink=sink)
+        features = sink.features_of([one.sha256 for one in dataset.pictures])
+    pixels = stacked_pixels(dataset.pictures, settings, cache=cache, threads=2, progress=SILENT)
     return {
-        "catalog": sha256_of(repr(catalog).encode()),
+        "dataset": sha256_of(repr(dataset).encode()),
         "features": sha256_of(features.tobytes()),
         "pixels": sha256_of(pixels.tobytes()),
         "computed": sink.computed,

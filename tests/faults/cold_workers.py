@@ -87,4 +87,4 @@ class Worker:
 
 def same(one: dict[str, object], other: dict[str, object]) -> bool:
     """Say whether two processes saw the same, wherever they had it from."""
-    return all(one[key] == other[key] for key in ("catalog", "features", "pixels"))
+    return all(one[key] == other[key] for key in ("dataset", "features", "pixels"))

@@ -24,10 +24,10 @@ HERE = Path(__file__).parent
 def refusal(bundle):
     """Why a bundle is refused, within five seconds of the processor: by the clock, others on the machine count too."""
     began = time.process_time()
-    with pytest.raises(BundleRefused) as told:
+    with pytest.raises(BundleRefused) as error:
         read_bundle(bundle)
     assert time.process_time() - began < 5
-    return told.value.why
+    return error.value.why
 
 
 @pytest.fixture

@@ -34,11 +34,11 @@ RECIPES = {
 MOMENTS = {
     "found": ("pawsight.training.run", "find", 1),
     "reading": ("pawsight.data.dataset", "read_regular_file", PICTURES // 2),
-    "catalogued": ("pawsight.training.run", "read_dataset", 1),
+    "read": ("pawsight.training.run", "read_dataset", 1),
     "epoch": ("pawsight.training.networks", "save_checkpoint", 1),
 }
 GONE = {"delete": "no such file or directory", "truncate": "truncated"}
-CHANGED = GONE | {"replace": "its content is no longer what was catalogued"}
+CHANGED = GONE | {"replace": "its content is no longer what was read"}
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="such files and names can be made on Linux"),
@@ -150,7 +150,7 @@ def test_pictures_that_change_are_listed_and_the_rest_is_learnt(
     if moment == "reading" and recipe == "cnn":  # what was read before is looked at again when it is decoded
         expected |= {name: f"changed while being used: {CHANGED[deed]}" for deed, name in early}
         spoil(counterpart, [("delete", name) for _, name in early])
-    if moment == "catalogued" and recipe == "cnn":
+    if moment == "read" and recipe == "cnn":
         expected = {name: f"changed while being used: {CHANGED[deed]}" for deed, name in late}
         spoil(counterpart, [("delete", name) for _, name in late])
     check_left_out(run, expected)
@@ -158,7 +158,7 @@ def test_pictures_that_change_are_listed_and_the_rest_is_learnt(
 
 
 @pytest.mark.parametrize(
-    ("recipe", "moment"), [("probe", "catalogued"), pytest.param("cnn", "epoch", marks=pytest.mark.slow)]
+    ("recipe", "moment"), [("probe", "read"), pytest.param("cnn", "epoch", marks=pytest.mark.slow)]
 )
 def test_a_class_that_is_renamed_after_it_was_read_changes_nothing(
     recipe, moment, data, drawn, cache_folder, tmp_path, monkeypatch
@@ -188,9 +188,7 @@ def test_of_a_class_that_is_renamed_while_it_is_read_the_rest_is_listed(data, ca
     ("recipe", "moment", "reason"),
     [
         ("probe", "found", "no such file or directory"),
-        pytest.param(
-            "cnn", "catalogued", "changed while being used: no such file or directory", marks=pytest.mark.slow
-        ),
+        pytest.param("cnn", "read", "changed while being used: no such file or directory", marks=pytest.mark.slow),
     ],
 )
 def test_a_class_that_is_gone_before_it_is_read_is_named(

@@ -86,11 +86,11 @@ def test_the_final_name_never_holds_wrong_bytes_and_the_next_try_recovers(site, 
     url = site.page("/pets.zip", answer)
     options = {"sha256": hashlib.sha256(body).hexdigest()} if hashed else {"check": check_archive}
     began = time.monotonic()
-    with pytest.raises(DownloadFailed) as told:
+    with pytest.raises(DownloadFailed) as error:
         download(url, target, limits=LIMITS, **options)
     assert time.monotonic() - began < 8
     assert not target.exists()
-    assert url in told.value.what
+    assert url in error.value.what
     wrong[0] = False
     download(url, target, limits=PATIENT, **options)
     assert target.read_bytes() == body

@@ -136,9 +136,9 @@ def frozen(mobilenet_weights):
 
 def refusal(**options):
     import_keras()
-    with pytest.raises(WeightsUnavailable) as told:
+    with pytest.raises(WeightsUnavailable) as error:
         build_mobilenet(image_px=32, **options)
-    return told.value
+    return error.value
 
 
 def test_it_takes_bytes_and_gives_maps_and_learns_nothing(frozen):
@@ -298,13 +298,13 @@ def test_another_backend_of_keras_is_refused(monkeypatch):
     import keras
 
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(PawsightError) as told:
+    with pytest.raises(PawsightError) as error:
         import_keras()
-    assert "KERAS_BACKEND=tensorflow" in told.value.fix
+    assert "KERAS_BACKEND=tensorflow" in error.value.fix
 
 
 def test_without_keras_the_extra_is_named(monkeypatch):
     monkeypatch.setattr("pawsight.core.errors.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra) as told:
+    with pytest.raises(MissingExtra) as error:
         import_keras()
-    assert "pawsight[keras]" in told.value.fix
+    assert "pawsight[keras]" in error.value.fix

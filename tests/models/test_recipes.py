@@ -48,9 +48,9 @@ recipes = st.builds(Recipe, **VALUES)
 
 
 def refusal(function, *arguments, **named):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         function(*arguments, **named)
-    return told.value
+    return error.value
 
 
 def test_the_strategies_above_know_every_field():
@@ -163,9 +163,9 @@ def test_a_recipe_sums_itself_up_in_a_line():
 
 
 def refusal_of(name, **options):
-    with pytest.raises(WrongUsage) as told:
+    with pytest.raises(WrongUsage) as error:
         make_recipe(name, RecipeOptions(**options))
-    return told.value
+    return error.value
 
 
 def test_the_ladder_climbs_from_the_majority_vote_to_fine_tuning():

@@ -179,9 +179,9 @@ def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
 
     outcome = trials(name).outcome
     part = outcome.split.part("validation")
-    places = {one.name: one.path for one in outcome.catalog.pictures}
+    places = {one.name: one.path for one in outcome.dataset.pictures}
     answers = load_predictor(outcome.folder).predict([places[one.name] for one in part])
-    given = [[answer.probabilities[label] for label in outcome.catalog.classes] for answer in answers]
+    given = [[answer.probabilities[label] for label in outcome.dataset.classes] for answer in answers]
     allowed = 3e-2 if outcome.model.precision == "bf16" else 2e-4
     assert np.allclose(given, outcome.model.probabilities["validation"], atol=allowed)
 

@@ -36,7 +36,7 @@ def picture(root, name, colour):
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory):
+def dataset(tmp_path_factory):
     """Forty cats and four dogs; one of the cats has a name that means harm."""
     root = tmp_path_factory.mktemp("audited") / "photos"
     pictures = [picture(root, f"cats/{number}.png", (5 * number, 90, 30)) for number in range(39)]
@@ -45,9 +45,9 @@ def catalog(tmp_path_factory):
     return Dataset(root, tuple(sorted(pictures, key=lambda one: one.name)), ())
 
 
-def one_of_each(catalog):
+def one_of_each(dataset):
     """A finding of every problem there is."""
-    names = [one.name for one in catalog.pictures]
+    names = [one.name for one in dataset.pictures]
     made = []
     for place, problem in enumerate(sorted(PROBLEMS, key=lambda one: ("high", "medium", "low").index(PROBLEMS[one]))):
         path = {"unreadable": "cats/gone.jpg", "truncated": "cats/cut.jpg", "lopsided": "dogs"}.get(
@@ -59,14 +59,14 @@ def one_of_each(catalog):
 
 
 @pytest.fixture(scope="module")
-def full(catalog):
+def full(dataset):
     """The page with a finding of each kind, and thirty tiny pictures."""
     many = [Finding.of(f"cats/{number}.png", "tiny", 30) for number in range(30)]
-    others = [one for one in one_of_each(catalog) if one.problem != "tiny"]
+    others = [one for one in one_of_each(dataset) if one.problem != "tiny"]
     findings = [*others, *many, Finding.of(NASTY, "wrong-extension", "<b>PNG</b>")]
     order = list(dict.fromkeys(one.problem for one in findings))
     return render_html(
-        make_page("photos/", catalog, sorted(findings, key=lambda one: order.index(one.problem)), again="pawsight x")
+        make_page("photos/", dataset, sorted(findings, key=lambda one: order.index(one.problem)), again="pawsight x")
     )
 
 
@@ -95,28 +95,28 @@ def test_of_each_problem_it_is_counted_how_many_there_are_of_each_class(full):
     assert " of 40 cats" not in section(full, "unreadable")
 
 
-def test_the_page_says_all_there_is_to_say(full, catalog, snapshot):
+def test_the_page_says_all_there_is_to_say(full, dataset, snapshot):
     """The whole text."""
-    body = re.sub(r"<(style|head)\b.*?</\1>", "", full.replace(str(catalog.root), "PHOTOS"), flags=re.DOTALL)
+    body = re.sub(r"<(style|head)\b.*?</\1>", "", full.replace(str(dataset.root), "PHOTOS"), flags=re.DOTALL)
     pieces = (" ".join(unescape(piece).split()) for piece in re.split(r"<[^>]*>", body))
     assert "\n".join(piece for piece in pieces if piece) == snapshot
 
 
-def test_pairs_stand_side_by_side_and_once(catalog):
+def test_pairs_stand_side_by_side_and_once(dataset):
     findings = [
         Finding.of("cats/1.png", "two-labels", "dogs/1.png"),
         Finding.of("dogs/1.png", "two-labels", "cats/1.png"),
     ]
-    told = section(render_html(make_page("photos", catalog, findings, again="")), "two-labels")
+    told = section(render_html(make_page("photos", dataset, findings, again="")), "two-labels")
     assert told.count("<figure>") == 1
     assert told.count("<img ") == 2
     assert re.search(r"\b2\b", re.sub("<[^>]*>", " ", told))
     assert "audit.csv" not in told
 
 
-def test_files_that_are_no_pictures_are_listed_with_their_reason(catalog):
+def test_files_that_are_no_pictures_are_listed_with_their_reason(dataset):
     told = section(
-        render_html(make_page("photos", catalog, [Finding.of("cats/x.jpg", "unreadable", "not a picture")], again="")),
+        render_html(make_page("photos", dataset, [Finding.of("cats/x.jpg", "unreadable", "not a picture")], again="")),
         "unreadable",
     )
     assert "cats/x.jpg" in told
@@ -124,8 +124,8 @@ def test_files_that_are_no_pictures_are_listed_with_their_reason(catalog):
     assert "<img" not in told
 
 
-def test_pictures_that_are_gone_or_changed_are_named_and_not_shown(catalog):
-    elsewhere = Dataset(catalog.root / "nowhere", catalog.pictures, ())
+def test_pictures_that_are_gone_or_changed_are_named_and_not_shown(dataset):
+    elsewhere = Dataset(dataset.root / "nowhere", dataset.pictures, ())
     told = section(render_html(make_page("x", elsewhere, [Finding.of("cats/1.png", "dark", 3.0)], again="")), "dark")
     assert "cats/1.png" in told
     assert "brightness 3.0" in told
@@ -147,8 +147,8 @@ def test_names_are_escaped_and_cannot_turn_a_line_round(full):
     assert "<b>PNG</b>" not in full
 
 
-def test_where_nothing_was_found_the_page_says_what_was_looked_for(catalog):
-    told = render_html(make_page("photos", catalog, [], again="pawsight inspect photos"))
+def test_where_nothing_was_found_the_page_says_what_was_looked_for(dataset):
+    told = render_html(make_page("photos", dataset, [], again="pawsight inspect photos"))
     assert told.count("<dt>") == len(PROBLEMS)
     assert not any(f'<section id="{problem}"' in told for problem in PROBLEMS)
 

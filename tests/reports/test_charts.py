@@ -126,9 +126,9 @@ def test_a_best_epoch_without_a_loss_is_marked_on_the_accuracy_alone(snapshot: S
 
 
 def test_a_history_without_epochs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError) as told:
+    with pytest.raises(ValueError) as error:
         draw_history([], tmp_path / "h.png", tmp_path / "h.svg", guessing=TWO)
-    assert str(told.value)
+    assert str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 

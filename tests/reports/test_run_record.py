@@ -38,10 +38,10 @@ def test_what_train_writes_is_read_back_whole(trained: Any) -> None:
     assert (record.recipe, record.seed, record.classes) == (
         report.recipe.name,
         report.recipe.seed,
-        report.catalog.classes,
+        report.dataset.classes,
     )
     assert (record.digest, record.sizes) == (report.split.digest, dict(report.split.sizes))
-    assert (record.counts, record.baseline) == (dict(report.catalog.counts), report.catalog.baseline)
+    assert (record.counts, record.baseline) == (dict(report.dataset.counts), report.dataset.baseline)
     assert record.validation is not None
     assert record.validation.accuracy == report.validation.accuracy
     assert list(record.validation.interval) == report.validation.interval.as_list()

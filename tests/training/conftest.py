@@ -52,10 +52,10 @@ def context_at(drawings):
     def make(env: RunEnvironment, recipe: Recipe, data: Path | None = None) -> TrainingContext:
         settings = DecodeSettings(image_px=recipe.image_px)
         with Cache(env.cache / "cache") as cache:
-            catalog = read_dataset(find(data or drawings), settings, cache=cache, threads=2)
+            dataset = read_dataset(find(data or drawings), settings, cache=cache, threads=2)
         folder = env.runs / "001"
         folder.mkdir(parents=True, exist_ok=True)
-        split = make_split(catalog, seed=recipe.split_seed)
-        return TrainingContext(catalog, split, recipe, env, folder, ("validation",))
+        split = make_split(dataset, seed=recipe.split_seed)
+        return TrainingContext(dataset, split, recipe, env, folder, ("validation",))
 
     return make

@@ -19,7 +19,7 @@ from pawsight.classifier.trust import SelectiveOptions, Trust
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
-from pawsight.core.errors import BadCatalog, TrainingFailed
+from pawsight.core.errors import BadDataset, TrainingFailed
 from pawsight.core.runs import PREDICTIONS, read_table
 from pawsight.data.folders import Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow
@@ -126,7 +126,7 @@ def test_a_class_named_like_a_decision_is_refused_with_max_error_alone(warm, tmp
     data = shutil.copytree(warm.data, tmp_path / "data")
     for part in ("train", "validation"):
         (data / part / "dogs").rename(data / part / name)
-    with pytest.raises(BadCatalog) as raised:
+    with pytest.raises(BadDataset) as raised:
         warm.again(data, tmp_path / "runs", max_error=0.2)
     assert repr(name) in raised.value.what
     assert "--max-error" in raised.value.what

@@ -24,7 +24,7 @@ SETTINGS = DecodeSettings(image_px=32)
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Five pictures of noise in two classes, catalogued."""
+    """Five pictures of noise in two classes, read."""
     for number in range(5):
         folder = tmp_path / "data" / ("cats", "dogs")[number % 2]
         folder.mkdir(parents=True, exist_ok=True)

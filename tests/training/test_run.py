@@ -16,7 +16,7 @@ from PIL import Image
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import TOLERANCE, run_self_test
-from pawsight.core.errors import BadCatalog
+from pawsight.core.errors import BadDataset
 from pawsight.core.runs import read_table
 from pawsight.data.split import Assigned, Split
 from pawsight.images.decode import DECODER_VERSION
@@ -128,7 +128,7 @@ def test_the_bundle_knows_how_it_was_made_and_what_it_has_learnt_from(trained):
     assert bundle.card.classes == ("cats", "dogs")
     assert (bundle.card.decode.image_px, bundle.card.decode.version) == (96, DECODER_VERSION)
     assert bundle.card.recipe == trained.report.recipe.to_dict()
-    assert bundle.card.data_fingerprint == trained.report.catalog.fingerprint
+    assert bundle.card.data_fingerprint == trained.report.dataset.fingerprint
     assert {"python", "numpy", "openvino", "scipy"} <= set(bundle.card.versions)
     assert bundle.card.created.endswith("+00:00")
 
@@ -218,10 +218,10 @@ def test_three_classes_without_parts_are_cut_and_learnt(warm, tmp_path):
     for number in range(12):
         Image.fromarray(rng.integers(0, 256, (100, 90 + number, 3), np.uint8)).save(noise / f"{number}.png")
     report = warm.again(tmp_path / "data", tmp_path / "runs")
-    assert report.catalog.classes == ("noise", "pets/cats", "pets/dogs")
-    assert read_bundle(report.run).card.classes == report.catalog.classes
+    assert report.dataset.classes == ("noise", "pets/cats", "pets/dogs")
+    assert read_bundle(report.run).card.classes == report.dataset.classes
     assert min(report.split.sizes.values()) > 0
-    assert [picture.name for picture in report.validation.classes] == list(report.catalog.classes)
+    assert [picture.name for picture in report.validation.classes] == list(report.dataset.classes)
     noisy = next(picture for picture in report.validation.classes if picture.name == "noise")
     assert noisy.recall == 1.0
 
@@ -232,7 +232,7 @@ def test_what_is_left_out_is_listed_with_its_reason_and_the_rest_is_learnt(warm,
     (data / "train" / "dogs" / "note, please.txt").write_text("hello")
     (data / "train" / "dogs" / "empty.png").touch()
     report = warm.again(data, tmp_path / "runs")
-    reasons = {picture.name: picture.reason for picture in report.catalog.left_out}
+    reasons = {picture.name: picture.reason for picture in report.dataset.left_out}
     assert reasons["train/dogs/note, please.txt"] == "not a picture"
     assert reasons["train/dogs/empty.png"] == "empty"
     assert set(reasons) == {"train/cats/broken.jpg", "train/dogs/note, please.txt", "train/dogs/empty.png"}
@@ -271,7 +271,7 @@ def test_a_class_that_only_validation_has_is_refused(warm, tmp_path):
     data = copied(warm.data, tmp_path / "data")
     (data / "validation" / "foxes").mkdir()
     Image.effect_noise((90, 90), 50).convert("RGB").save(data / "validation" / "foxes" / "1.png")
-    with pytest.raises(BadCatalog, match=r"'foxes'.* no readable picture in train"):
+    with pytest.raises(BadDataset, match=r"'foxes'.* no readable picture in train"):
         warm.again(data, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
@@ -282,7 +282,7 @@ def test_class_names_that_no_bundle_could_carry_are_refused_before_anything_slow
     data = copied(warm.data, tmp_path / "data")
     for part in ("train", "validation"):
         (data / part / "cats").rename(data / part / os.fsdecode(name))
-    with pytest.raises(BadCatalog) as raised:
+    with pytest.raises(BadDataset) as raised:
         warm.again(data, tmp_path / "runs")
     assert repr(os.fsdecode(name)) in raised.value.what
     assert why in raised.value.why
@@ -321,7 +321,7 @@ def test_ordinary_names_pass(names):
     ],
 )
 def test_names_that_no_bundle_could_carry_are_refused(name, why):
-    with pytest.raises(BadCatalog) as raised:
+    with pytest.raises(BadDataset) as raised:
         check_names(["dogs", name])
     assert repr(name) in raised.value.what
     assert why in raised.value.why
@@ -330,7 +330,7 @@ def test_names_that_no_bundle_could_carry_are_refused(name, why):
 
 def test_every_class_has_something_to_learn_from():
     check_split(split_of(("cats", "train"), ("dogs", "train"), ("dogs", "test")), compares_epochs=False)
-    with pytest.raises(BadCatalog) as raised:
+    with pytest.raises(BadDataset) as raised:
         check_split(
             split_of(("cats", "train"), ("dogs", "train"), ("foxes", "test"), ("asses", "validation")),
             compares_epochs=True,
@@ -341,7 +341,7 @@ def test_every_class_has_something_to_learn_from():
 
 
 def test_many_classes_without_pictures_are_counted_not_listed():
-    with pytest.raises(BadCatalog, match=r"'class 4' and 3 more\."):
+    with pytest.raises(BadDataset, match=r"'class 4' and 3 more\."):
         check_split(
             split_of(("cats", "train"), *((f"class {number}", "test") for number in range(8))), compares_epochs=False
         )
@@ -349,7 +349,7 @@ def test_many_classes_without_pictures_are_counted_not_listed():
 
 def test_a_recipe_that_compares_epochs_needs_validation():
     split = split_of(("cats", "train"), ("dogs", "train"), ("dogs", "test"))
-    with pytest.raises(BadCatalog) as raised:
+    with pytest.raises(BadDataset) as raised:
         check_split(split, compares_epochs=True)
     assert "validation" in raised.value.what
     assert "--recipe probe" in raised.value.fix

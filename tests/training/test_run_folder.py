@@ -50,9 +50,9 @@ def test_a_new_run_gets_its_tables_and_its_identity(context):
     folder = opened(context, resume=False)
     assert {path.name for path in folder.iterdir()} == {"recipe.toml", "splits.csv", "catalog.csv", "source.json"}
     assert recipe_from_toml((folder / "recipe.toml").read_text()) == RECIPE
-    assert len(read_table(folder / "splits.csv")) == len(context.catalog.pictures)
+    assert len(read_table(folder / "splits.csv")) == len(context.dataset.pictures)
     source = json.loads((folder / SOURCE).read_text())
-    assert source == {"root": str(context.catalog.root.absolute()), "identity": context.identity()}
+    assert source == {"root": str(context.dataset.root.absolute()), "identity": context.identity()}
     assert messages(context) == []
 
 

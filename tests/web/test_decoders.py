@@ -193,9 +193,9 @@ def test_a_request_that_is_given_up_takes_its_decoder_with_it():
 
 
 def test_decoders_that_do_not_start_are_told_of():
-    with pytest.raises(PawsightError, match="decode") as told:
+    with pytest.raises(PawsightError, match="decode") as error:
         with_decoders(None, command=(sys.executable, "-c", "raise SystemExit(1)"))
-    assert "pawsight doctor" in told.value.fix
+    assert "pawsight doctor" in error.value.fix
 
 
 def test_a_decoder_ends_when_its_server_is_gone():

@@ -208,10 +208,10 @@ def test_a_port_that_is_taken_is_told(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(WrongUsage) as told:
+        with pytest.raises(WrongUsage) as error:
             serve_on_loopback(lambda token, hosts: None, port=port, ready=lambda address: None)
-    assert told.value.what == f"Port {port} of 127.0.0.1 cannot be used."
-    assert told.value.fix == "Leave --port out to use a free one."
+    assert error.value.what == f"Port {port} of 127.0.0.1 cannot be used."
+    assert error.value.fix == "Leave --port out to use a free one."
 
 
 def heard(scope):

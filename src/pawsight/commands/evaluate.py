@@ -19,7 +19,7 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.commands.run_split import HeldOut, held_out, looks_at_test, looks_sentence
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadCatalog, NoPictures, WrongUsage
+from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES
@@ -174,7 +174,7 @@ def _check_options(
 def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
     unknown = sorted({file.label for file in candidates} - set(classes))
     if unknown:
-        raise BadCatalog(
+        raise BadDataset(
             f"The data has classes that the bundle does not know: {', '.join(map(repr, unknown[:5]))}.",
             f"The bundle knows {', '.join(map(repr, classes[:20]))}.",
             "Name the folders as they were named for training, or leave the others out.",

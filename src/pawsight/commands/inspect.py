@@ -47,7 +47,7 @@ class InspectReport:
     """What a data set holds."""
 
     data: str
-    catalog: Dataset
+    dataset: Dataset
     split: Split  # as `train` would use it
     findings: tuple[Finding, ...]  # what is wrong, the most severe first
     files: AuditFiles | None = None  # where the findings were written to, if they were
@@ -56,16 +56,16 @@ class InspectReport:
         """Return plain JSON values, as `inspect --json` prints them."""
         return {
             "data": self.data,
-            "root": str(self.catalog.root),
-            "classes": list(self.catalog.classes),
-            "counts": self.catalog.counts,
-            "baseline": self.catalog.baseline,
-            "formats": dict(Counter(picture.facts.format for picture in self.catalog.pictures).most_common()),
+            "root": str(self.dataset.root),
+            "classes": list(self.dataset.classes),
+            "counts": self.dataset.counts,
+            "baseline": self.dataset.baseline,
+            "formats": dict(Counter(picture.facts.format for picture in self.dataset.pictures).most_common()),
             "split": {"digest": self.split.digest, **self.split.sizes, "how": self.split.how},
             "duplicates": [[picture.name for picture in group] for group in self.split.alike],
             "disputed": [list(names) for names in self.split.conflicting_labels],
             "straddling": [list(names) for names in self.split.duplicates_across_parts],
-            "left_out": [{"path": file.name, "reason": file.reason} for file in self.catalog.left_out],
+            "left_out": [{"path": file.name, "reason": file.reason} for file in self.dataset.left_out],
             "findings": [finding.to_json() for finding in self.findings],
             "report": str(self.files.html) if self.files else None,
             "table": str(self.files.csv) if self.files else None,
@@ -96,14 +96,14 @@ def inspect(
     cache, given = cache_folder(), given_split(split, split_seed)
     source = resolve(data, cache=cache, progress=progress)
     folder = checked_out(out, source.root) if out is not None else None
-    catalog = catalog_of(source, cache=cache, given=given, progress=progress)
-    made = cut(catalog, seed=split_seed, given=given, progress=progress)
-    findings = audit(catalog, made)
-    files = write_audit(folder, source.name, catalog, findings) if folder else None
-    return InspectReport(data=source.name, catalog=catalog, split=made, findings=findings, files=files)
+    dataset = dataset_of(source, cache=cache, given=given, progress=progress)
+    made = cut(dataset, seed=split_seed, given=given, progress=progress)
+    findings = audit(dataset, made)
+    files = write_audit(folder, source.name, dataset, findings) if folder else None
+    return InspectReport(data=source.name, dataset=dataset, split=made, findings=findings, files=files)
 
 
-def catalog_of(source: Source, *, cache: Path, given: SplitFile | None = None, progress: Progress = SILENT) -> Dataset:
+def dataset_of(source: Source, *, cache: Path, given: SplitFile | None = None, progress: Progress = SILENT) -> Dataset:
     """Read every picture of a source once; what was read before comes from the cache.
 
     Raises:
@@ -117,17 +117,17 @@ def catalog_of(source: Source, *, cache: Path, given: SplitFile | None = None, p
 
 def summary(report: InspectReport) -> list[str]:
     """Return the report as lines of text."""
-    catalog, sizes = report.catalog, report.split.sizes
-    widths = sorted(picture.facts.width for picture in catalog.pictures)
-    heights = sorted(picture.facts.height for picture in catalog.pictures)
-    formats = Counter(picture.facts.format for picture in catalog.pictures).most_common()
+    dataset, sizes = report.dataset, report.split.sizes
+    widths = sorted(picture.facts.width for picture in dataset.pictures)
+    heights = sorted(picture.facts.height for picture in dataset.pictures)
+    formats = Counter(picture.facts.format for picture in dataset.pictures).most_common()
     named, middle = ", ".join(f"{n:,} {name}" for name, n in formats), len(widths) // 2
-    to_train, has_parts = training_counts(catalog), any(picture.part for picture in catalog.pictures)
+    to_train, has_parts = training_counts(dataset), any(picture.part for picture in dataset.pictures)
     lines = [
-        f"{report.data}: {len(catalog.pictures):,} pictures of {len(catalog.classes):,} classes in {catalog.root}"
+        f"{report.data}: {len(dataset.pictures):,} pictures of {len(dataset.classes):,} classes in {dataset.root}"
         f"{f', {sum(to_train.values()):,} of them in the training set' if has_parts else ''}.",
         count_sentence(to_train),
-        f"Always answering the most frequent class would be right {100 * catalog.baseline:.1f} % of the time.",
+        f"Always answering the most frequent class would be right {100 * dataset.baseline:.1f} % of the time.",
         f"Widths {widths[0]} to {widths[-1]} pixels, median {widths[middle]}; heights "
         f"{heights[0]} to {heights[-1]} pixels, median {heights[middle]}; formats: {named}.",
         f"train would use {sizes['train']:,} train, {sizes['validation']:,} validation and {sizes['test']:,} test "
@@ -135,10 +135,10 @@ def summary(report: InspectReport) -> list[str]:
     ]
     lines += finding_lines(report.findings)
     lines += _duplicate_lines(report.split)
-    if catalog.left_out:
-        lines.append(f"{len(catalog.left_out):,} file{' is' if len(catalog.left_out) == 1 else 's are'} left out:")
-        lines += [f"  {file.name}: {file.reason}" for file in catalog.left_out[:10]]
-        lines += [f"  and {len(catalog.left_out) - 10:,} more (--json has all)"] * (len(catalog.left_out) > 10)
+    if dataset.left_out:
+        lines.append(f"{len(dataset.left_out):,} file{' is' if len(dataset.left_out) == 1 else 's are'} left out:")
+        lines += [f"  {file.name}: {file.reason}" for file in dataset.left_out[:10]]
+        lines += [f"  and {len(dataset.left_out) - 10:,} more (--json has all)"] * (len(dataset.left_out) > 10)
     if report.files:
         page, table = _from_here(report.files.html), _from_here(report.files.csv)
         lines.append(f"Written: {page} (with pictures), {table} (a table).")
@@ -170,10 +170,10 @@ def _duplicate_lines(split: Split) -> list[str]:
     return lines
 
 
-def training_counts(catalog: Dataset) -> dict[str, int]:
+def training_counts(dataset: Dataset) -> dict[str, int]:
     """Return the number of pictures of each class to train on: those in train where there are subsets, else all."""
-    counted = Counter(picture.label for picture in catalog.pictures if picture.part in ("train", None))
-    return {label: counted[label] for label in catalog.classes}
+    counted = Counter(picture.label for picture in dataset.pictures if picture.part in ("train", None))
+    return {label: counted[label] for label in dataset.classes}
 
 
 def count_sentence(counts: Mapping[str, int]) -> str:
@@ -205,7 +205,7 @@ def checked_out(out: str | os.PathLike[str], root: Path) -> Path:
     return folder
 
 
-def write_audit(folder: Path, name: str, catalog: Dataset, findings: Sequence[Finding]) -> AuditFiles:
+def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Finding]) -> AuditFiles:
     """Write audit.csv and audit.html; earlier ones are replaced.
 
     Raises:
@@ -216,7 +216,7 @@ def write_audit(folder: Path, name: str, catalog: Dataset, findings: Sequence[Fi
     files = AuditFiles(folder / CSV, folder / HTML)
     again = shlex.join(["pawsight", "inspect", name, "--report", "--out", str(folder)])
     write_text(files.csv, render_csv(findings))
-    write_text(files.html, render_html(make_page(name, catalog, findings, again=again)))
+    write_text(files.html, render_html(make_page(name, dataset, findings, again=again)))
     return files
 
 

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pawsight.commands.inspect import catalog_of, count_sentence, training_counts
+from pawsight.commands.inspect import count_sentence, dataset_of, training_counts
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder
 from pawsight.core.progress import SILENT, Progress
@@ -92,9 +92,9 @@ def preview(
     folder, cache = _free_folder(out), cache_folder()
     source = resolve(data, cache=cache, progress=progress)
     _check_outside(folder, source)
-    catalog = catalog_of(source, cache=cache, progress=progress)
-    counts = training_counts(catalog)
-    chosen = _chosen(catalog, counts, seed)
+    dataset = dataset_of(source, cache=cache, progress=progress)
+    counts = training_counts(dataset)
+    chosen = _chosen(dataset, counts, seed)
     _write_sheets(folder, source.name, counts, chosen, seed)
     return PreviewReport(
         data=source.name,
@@ -104,7 +104,7 @@ def preview(
         rotations=folder / ROTATIONS,
         counts=counts,
         shown={label: tuple(picture.name for picture in pictures) for label, pictures in chosen.items()},
-        left_out=len(catalog.left_out),
+        left_out=len(dataset.left_out),
         seed=seed,
     )
 
@@ -128,9 +128,9 @@ def summary(report: PreviewReport) -> list[str]:
     ]
 
 
-def _chosen(catalog: Dataset, counts: Mapping[str, int], seed: int) -> dict[str, list[Picture]]:
+def _chosen(dataset: Dataset, counts: Mapping[str, int], seed: int) -> dict[str, list[Picture]]:
     """Choose pictures of the first classes, by their content and the seed alone."""
-    to_train = [picture for picture in catalog.pictures if picture.part in ("train", None)]
+    to_train = [picture for picture in dataset.pictures if picture.part in ("train", None)]
     by_label: dict[str, dict[str, Picture]] = {label: {} for label in counts}
     for picture in reversed(to_train):  # so that of equal pictures the first by name is kept
         by_label[picture.label][sha256_of(f"{seed}:{picture.sha256}".encode())] = picture

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.evaluate import slices_of, store_slices, trace_learning_curve
 from pawsight.commands.run_split import held_out
-from pawsight.core.errors import BadCatalog, PawsightError, WrongUsage
+from pawsight.core.errors import BadDataset, PawsightError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
 from pawsight.core.storage import sha256_of_file, write_json
@@ -167,7 +167,7 @@ def _store_slices(run: Path, progress: Progress) -> None:
         if file.path.is_file() and sha256_of_file(file.path) == part.contents[file.name]
     ]
     if not judged or not unchanged:
-        raise BadCatalog(
+        raise BadDataset(
             "The validation pictures of the run were moved or changed."
             if judged
             else "The run holds no answers to validation pictures.",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pawsight.commands.run_split import held_out, root_of
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadCatalog, WrongUsage, require_extra
+from pawsight.core.errors import BadDataset, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import APPLIED_PATCH, PATCH
@@ -105,12 +105,12 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
     settings = DecodeSettings(image_px=recipe.image_px)
     with Cache(cache / "cache") as store:
         sink = feature_sink(recipe, store, machine, Stopwatch())
-        catalog = read_dataset(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
-        catalog, left_out = _unchanged(catalog, contents)
-        features = sink.features_of([picture.sha256 for picture in catalog.pictures])
-    pictures, classes = catalog.pictures, catalog.classes
+        dataset = read_dataset(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
+        dataset, left_out = _unchanged(dataset, contents)
+        features = sink.features_of([picture.sha256 for picture in dataset.pictures])
+    pictures, classes = dataset.pictures, dataset.classes
     labels = np.array([classes.index(picture.label) for picture in pictures], dtype=np.int64)
-    split = split_into(catalog, [picture.part or "train" for picture in pictures], how="as the run's split says")
+    split = split_into(dataset, [picture.part or "train" for picture in pictures], how="as the run's split says")
     rows = {picture.name: row for row, picture in enumerate(pictures)}
     groups = np.arange(len(pictures), dtype=np.int64)  # a group's number is the row of its first picture
     for group in split.alike:
@@ -130,21 +130,21 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
     )
 
 
-def _unchanged(catalog: Dataset, contents: dict[str, str]) -> tuple[Dataset, tuple[LeftOut, ...]]:
-    """Return the catalog without the files that hold something else now."""
-    same = tuple(picture for picture in catalog.pictures if contents.get(picture.name) == picture.sha256)
+def _unchanged(dataset: Dataset, contents: dict[str, str]) -> tuple[Dataset, tuple[LeftOut, ...]]:
+    """Return the dataset without the files that hold something else now."""
+    same = tuple(picture for picture in dataset.pictures if contents.get(picture.name) == picture.sha256)
     kept = {picture.name for picture in same}
     changed = [
-        LeftOut(picture.name, "changed since the run") for picture in catalog.pictures if picture.name not in kept
+        LeftOut(picture.name, "changed since the run") for picture in dataset.pictures if picture.name not in kept
     ]
-    left_out = tuple(sorted([*catalog.left_out, *changed], key=lambda file: file.name))
+    left_out = tuple(sorted([*dataset.left_out, *changed], key=lambda file: file.name))
     if len({picture.label for picture in same}) < 2:
-        raise BadCatalog(
-            f"Too few of the run's pictures are still in {catalog.root} for a review.",
+        raise BadDataset(
+            f"Too few of the run's pictures are still in {dataset.root} for a review.",
             f"{len(left_out):,} of {len(contents):,} are gone or were changed; the others show fewer than 2 classes.",
             "Put the pictures back, or train again on those that are there: pawsight train DATA",
         )
-    return replace(catalog, pictures=same), left_out
+    return replace(dataset, pictures=same), left_out
 
 
 def summary(report: ReviewReport) -> list[str]:

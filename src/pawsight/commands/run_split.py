@@ -24,7 +24,7 @@ def given_split(split: str | os.PathLike[str] | None, split_seed: int = 0) -> Sp
 
     Raises:
         WrongUsage: a seed was given beside it, or there is no such file.
-        BadCatalog: lines of it cannot be used. StorageError: it cannot be read.
+        BadDataset: lines of it cannot be used. StorageError: it cannot be read.
     """
     if split is None:
         return None

@@ -199,7 +199,7 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
 
 
 def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch: Stopwatch) -> TrainReport:
-    fitted, classes = outcome.model, outcome.catalog.classes
+    fitted, classes = outcome.model, outcome.dataset.classes
     measured = {part: measure(outcome.labels[part], table, classes) for part, table in fitted.probabilities.items()}
     answers, gained = fitted.probabilities.get("validation"), None
     if options.patch is not None and answers is not None and len(answers):
@@ -208,7 +208,7 @@ def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch:
     return TrainReport(
         run=outcome.folder,
         recipe=outcome.recipe,
-        catalog=outcome.catalog,
+        dataset=outcome.dataset,
         split=outcome.split,
         validation=measured.get("validation"),
         test=measured.get("test"),
@@ -225,14 +225,14 @@ def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch:
         trust=trust_report(outcome),
         patch=outcome.patched,
         gain_from_patch=gained,
-        findings=tuple(audit(outcome.catalog, outcome.split)),
-        data=options.data or str(outcome.catalog.root),
+        findings=tuple(audit(outcome.dataset, outcome.split)),
+        data=options.data or str(outcome.dataset.root),
     )
 
 
 def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Log) -> None:
     """Write the tables and curves of the run; its metrics come last, since they say that it is finished."""
-    classes = report.catalog.classes
+    classes = report.dataset.classes
     rows = [
         (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *(f"{p:.6f}" for p in row))
         for part, table in probabilities.items()
@@ -246,7 +246,7 @@ def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Log) -> N
         from pawsight.reports.charts import Guessing, draw_history
 
         write_history(report.run / HISTORY, report.history)
-        baseline = report.validation.baseline if report.validation else report.catalog.baseline
+        baseline = report.validation.baseline if report.validation else report.dataset.baseline
         guessing = Guessing(classes=len(classes), baseline=baseline)
         draw_history(report.history, report.run / "history.png", report.run / "history.svg", guessing=guessing)
     for line in summary(report):

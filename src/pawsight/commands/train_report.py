@@ -37,7 +37,7 @@ class TrainReport:
 
     run: Path
     recipe: Recipe
-    catalog: Dataset
+    dataset: Dataset
     split: Split
     validation: Metrics | None
     test: Metrics | None  # None also where the test set was not evaluated
@@ -72,8 +72,8 @@ class TrainReport:
             "image_px": self.recipe.image_px,
             "seed": self.recipe.seed,
             "precision": self.precision,
-            "classes": list(self.catalog.classes),
-            "counts": self.catalog.counts,
+            "classes": list(self.dataset.classes),
+            "counts": self.dataset.counts,
             "split": {
                 "digest": self.split.digest,
                 **self.split.sizes,
@@ -83,8 +83,8 @@ class TrainReport:
             "straddling": [list(names) for names in self.split.duplicates_across_parts],
             "validation": to_jsonable(self.validation),
             "test": to_jsonable(self.test),
-            "baseline": self.catalog.baseline,
-            "left_out": [{"path": file.name, "reason": file.reason} for file in self.catalog.left_out],
+            "baseline": self.dataset.baseline,
+            "left_out": [{"path": file.name, "reason": file.reason} for file in self.dataset.left_out],
             "adds": self.adds,
             "parameters": {"total": self.parameters[0], "trainable": self.parameters[1]},
             "layers": [asdict(layer) for layer in self.layers],
@@ -104,10 +104,10 @@ class TrainReport:
 def summary(report: TrainReport) -> list[str]:
     """Return the report as lines of text."""
     sizes, patch = report.split.sizes, report.patch
-    counts = ", ".join(f"{count:,} {name}" for name, count in list(report.catalog.counts.items())[:6])
-    more = f" and {len(report.catalog.classes) - 6} more classes" if len(report.catalog.classes) > 6 else ""
+    counts = ", ".join(f"{count:,} {name}" for name, count in list(report.dataset.counts.items())[:6])
+    more = f" and {len(report.dataset.classes) - 6} more classes" if len(report.dataset.classes) > 6 else ""
     lines = [
-        f"Pictures    {len(report.catalog.pictures):,}: {counts}{more}",
+        f"Pictures    {len(report.dataset.pictures):,}: {counts}{more}",
         f"Split       {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test"
         f" ({report.split.how}); digest {report.split.digest[:12]}",
     ]
@@ -127,7 +127,7 @@ def summary(report: TrainReport) -> list[str]:
 
 def _warnings(report: TrainReport) -> list[str]:
     lines = []
-    left_out, straddling = report.catalog.left_out, report.split.duplicates_across_parts
+    left_out, straddling = report.dataset.left_out, report.split.duplicates_across_parts
     if left_out:
         reasons = Counter(file.reason for file in left_out)
         text = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
@@ -140,7 +140,7 @@ def _warnings(report: TrainReport) -> list[str]:
             f" high; the first: {first}. pawsight inspect lists them all"
         )
     unmeasured = unmeasured_sentence(
-        report.catalog.classes, [picture.label for picture in report.split.part("validation")]
+        report.dataset.classes, [picture.label for picture in report.split.part("validation")]
     )
     lines += [f"WARNING     {unmeasured}"] if unmeasured else []
     severe = sum(finding.severity == "high" for finding in report.findings)
@@ -232,7 +232,7 @@ def trust_report(outcome: TrainedRun) -> TrustReport:
         parts=parts,
         asked=outcome.options.max_error if outcome.options else None,
         broken=outcome.no_guarantee,
-        classes=len(outcome.catalog.classes),
+        classes=len(outcome.dataset.classes),
     )
 
 

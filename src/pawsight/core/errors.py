@@ -6,9 +6,9 @@ Entry points catch `PawsightError` and nothing else:
     ├── WrongUsage                the command or call is wrong (exit status 2)
     ├── DataError                 something about the user's pictures
     │   ├── UnreadablePicture     one file is no picture that can be read
-    │   ├── PicturesChanged       files are no longer what was catalogued
+    │   ├── PicturesChanged       files are no longer what was read
     │   ├── NoPictures            nothing to train on was found
-    │   ├── BadCatalog            classes or folders that cannot be trained on as they are
+    │   ├── BadDataset            classes or folders that cannot be trained on as they are
     │   ├── UnsafeArchive         an archive that would write outside its place or beyond its limits
     │   └── DownloadFailed        a download that cannot be had
     ├── ModelError                something about the classifier
@@ -68,7 +68,7 @@ class UnreadablePicture(DataError):
 
 
 class PicturesChanged(DataError):
-    """Files are no longer what was catalogued; `changed` says why, by name, for all of them."""
+    """Files are no longer what was read; `changed` says why, by name, for all of them."""
 
     def __init__(
         self, what: str, why: str = "", fix: str = "", *, changed: Mapping[str, str] = MappingProxyType({})
@@ -81,7 +81,7 @@ class NoPictures(DataError):
     """Nothing to train on was found."""
 
 
-class BadCatalog(DataError):
+class BadDataset(DataError):
     """Classes or folders that cannot be trained on as they are."""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadCatalog, NoPictures, UnreadablePicture
+from pawsight.core.errors import BadDataset, NoPictures, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of
 from pawsight.core.thread_pool import ordered_map
@@ -135,7 +135,7 @@ def read_dataset(
         see: reads the files; None is `read_files`, in this process.
 
     Raises:
-        NoPictures, BadCatalog: there is nothing that can be trained on.
+        NoPictures, BadDataset: there is nothing that can be trained on.
     """
     check_found(found)
     pictures, left_out, taken = [], list(found.left_out), set()
@@ -223,7 +223,7 @@ def check_found(found: Found) -> None:
 
     Raises:
         NoPictures: there is no file that could be a picture.
-        BadCatalog: files lie beside the class folders, two folders differ in case alone, there is one class only, a
+        BadDataset: files lie beside the class folders, two folders differ in case alone, there is one class only, a
             class folder is empty, or a class has no file to learn from.
     """
     if not found.candidates and not found.loose:
@@ -250,7 +250,7 @@ def check_classes(
 
     Raises:
         NoPictures: no file was a readable picture.
-        BadCatalog: a class is empty, only one class is left, or a class has no picture to learn from.
+        BadDataset: a class is empty, only one class is left, or a class has no picture to learn from.
     """
     if not counts:
         raise _nothing_found(found, left_out)
@@ -263,7 +263,7 @@ def check_classes(
 def _check_filled(found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut]) -> None:
     empty = [label for label in found.folders if not counts.get(label)]
     if empty:
-        raise BadCatalog(
+        raise BadDataset(
             f"{_classes(empty)} in {found.root} {_has(empty)} no readable picture.",
             _why_left_out([file for file in left_out if _in_any(file.name, empty)]),
             "Put pictures there, or move the folder out of the data and type the same command again.",
@@ -273,7 +273,7 @@ def _check_filled(found: Found, counts: Mapping[str, int], left_out: Sequence[Le
 def _check_trainable(found: Found, trainable: Collection[str]) -> None:
     missing = [label for label in found.folders if label not in trainable]
     if missing:
-        raise BadCatalog(
+        raise BadDataset(
             f"{_classes(missing)} in {found.root} {_has(missing)} no readable picture in train.",
             "A class is learnt from training pictures alone, not from validation and test pictures.",
             "Put pictures of it into train, or move its folders out of the data and type the same command again.",
@@ -287,24 +287,24 @@ def _check_lookalikes(found: Found) -> None:
     for labels in alike.values():
         if len(labels) > 1:
             names = " and ".join(repr(label) for label in sorted(labels))
-            raise BadCatalog(
+            raise BadDataset(
                 f"The folders {names} in {found.root} differ in upper and lower case alone.",
                 "They would become two classes whose names look the same.",
                 "Give them the same name, or two clearly different ones.",
             )
 
 
-def _loose(found: Found) -> BadCatalog:
+def _loose(found: Found) -> BadDataset:
     what = f"{len(found.loose):,} file{'s lie' if len(found.loose) > 1 else ' lies'} beside the class folders"
-    return BadCatalog(
+    return BadDataset(
         f"{what} in {found.root}.",
         f"They belong to no class: {_listed(found.loose)}.",
         f"Put each picture into the folder of its class, e.g. {found.root.name}/cats/1.jpg, and other files elsewhere.",
     )
 
 
-def _one_class(found: Found, label: str) -> BadCatalog:
-    return BadCatalog(
+def _one_class(found: Found, label: str) -> BadDataset:
+    return BadDataset(
         f"Only one class was found in {found.root}: {label!r}.",
         "A classifier needs at least two to choose between.",
         f"Put one folder per class below it, e.g. {found.root.name}/cats/1.jpg and {found.root.name}/dogs/1.jpg.",

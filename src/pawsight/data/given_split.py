@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from string import hexdigits
 
-from pawsight.core.errors import BadCatalog
+from pawsight.core.errors import BadDataset
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import plain_cell
 from pawsight.data.dataset import Dataset, Picture
@@ -50,7 +50,7 @@ def read_split_file(path: Path) -> SplitFile:
     columns are ignored, the label too: it comes from the data.
 
     Raises:
-        BadCatalog: with everything that is wrong in the file, by line.
+        BadDataset: with everything that is wrong in the file, by line.
         StorageError: it cannot be read.
     """
     problems = Problems(_SHOWN)
@@ -72,7 +72,7 @@ def read_split_file(path: Path) -> SplitFile:
     if not rows and not problems:
         problems.add_text("It has a header and no line below.")
     if problems:
-        raise BadCatalog(problems.what(path, "no picture was split by it"), problems.why(), _EXAMPLE)
+        raise BadDataset(problems.what(path, "no picture was split by it"), problems.why(), _EXAMPLE)
     return SplitFile(path, tuple(rows))
 
 
@@ -120,7 +120,7 @@ def cut(dataset: Dataset, *, seed: int, given: SplitFile | None = None, progress
         progress: receives a note about lines whose pictures are not there.
 
     Raises:
-        BadCatalog: the file does not fit the pictures, or pictures leak from part to part; with the lines to change.
+        BadDataset: the file does not fit the pictures, or pictures leak from part to part; with the lines to change.
     """
     return make_split(dataset, seed=seed) if given is None else split_as_given(dataset, given, progress=progress)
 
@@ -136,7 +136,7 @@ def split_as_given(dataset: Dataset, given: SplitFile, *, progress: Progress = S
     """Give each picture the part of its line: matched by sha256 where the line has one, else by path below the root.
 
     Raises:
-        BadCatalog: a picture has no line or two that disagree, a class has nothing to learn from, validation is
+        BadDataset: a picture has no line or two that disagree, a class has nothing to learn from, validation is
             empty, or equal or nearly equal pictures lie in different parts.
     """
     lines = _lines_of(dataset.pictures, given)
@@ -155,7 +155,7 @@ def _lines_of(pictures: Sequence[Picture], given: SplitFile) -> dict[str, SplitR
     Of several lines with a picture's content, the one with its path counts: copies have a line each.
 
     Raises:
-        BadCatalog: none of several lines is meant, and they disagree.
+        BadDataset: none of several lines is meant, and they disagree.
     """
     by_content: dict[str, list[SplitRow]] = defaultdict(list)
     by_path: dict[str, list[SplitRow]] = {}
@@ -177,7 +177,7 @@ def _lines_of(pictures: Sequence[Picture], given: SplitFile) -> dict[str, SplitR
         elif candidates:
             lines[picture.name] = candidates[0]
     if problems:
-        raise BadCatalog(
+        raise BadDataset(
             f"{given.path} puts the content of {_pictures(len(problems))} into different parts.",
             first_lines(problems, shown=_SHOWN),
             "Leave row of the lines for each, and type the same command again.",
@@ -197,7 +197,7 @@ def _check_complete(dataset: Dataset, given: SplitFile, lines: Mapping[str, Spli
         for name in missing
     ]
     example = missing[0] if missing[0].isprintable() else repr(missing[0])
-    raise BadCatalog(
+    raise BadDataset(
         f"{given.path} has no part for {len(missing):,} of {_pictures(len(dataset.pictures))} in {dataset.root}.",
         first_lines(why, shown=_SHOWN),
         f"Add a line for each, e.g. {example},train; or move the pictures out of the data.",
@@ -206,7 +206,7 @@ def _check_complete(dataset: Dataset, given: SplitFile, lines: Mapping[str, Spli
 
 def _check_filled(split: Split, given: SplitFile) -> None:
     if not split.part("validation"):
-        raise BadCatalog(
+        raise BadDataset(
             f"{given.path} puts no picture into validation.",
             f"Its parts hold {', '.join(f'{count:,} {name}' for name, count in split.sizes.items())}.",
             "Put some pictures of each class there: without them nothing could be measured before the test.",
@@ -215,7 +215,7 @@ def _check_filled(split: Split, given: SplitFile) -> None:
         {picture.label for picture in split.assigned} - {picture.label for picture in split.part("train")}
     )
     if untaught:
-        raise BadCatalog(
+        raise BadDataset(
             f"{given.path} puts no picture of {', '.join(map(repr, untaught[:5]))} into train.",
             "Nothing can be learnt about a class from validation and test pictures.",
             "Put pictures of every class into train, or move the class out of the data.",
@@ -226,7 +226,7 @@ def _check_leaks(split: Split, given: SplitFile, lines: Mapping[str, SplitRow]) 
     leaks = [group for group in split.alike if len({picture.part for picture in group}) > 1]
     if leaks:
         count = "once" if len(leaks) == 1 else f"{len(leaks):,} times"
-        raise BadCatalog(
+        raise BadDataset(
             f"{given.path} puts the same or nearly the same picture into different parts: {count}.",
             first_lines([_leak(group, lines) for group in leaks], shown=_SHOWN),
             f"Give the lines of each group the same part in {given.path}, and type the same command again: what is"

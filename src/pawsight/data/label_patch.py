@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pawsight.core.errors import BadCatalog, DataError, StorageError
+from pawsight.core.errors import BadDataset, DataError, StorageError
 from pawsight.core.storage import plain_cell, regular_file, sha256_of, table_text, write_bytes
 from pawsight.data.dataset import Dataset
 from pawsight.data.folders import LeftOut
@@ -179,7 +179,7 @@ def apply(dataset: Dataset, split: Split, patch: Patch) -> tuple[Dataset, Split,
     """Apply decisions to a dataset and to the split that was cut from it.
 
     Raises:
-        DataError: a label is not that of a class. BadCatalog: nothing would be left of a class.
+        DataError: a label is not that of a class. BadDataset: nothing would be left of a class.
     """
     _check_labels(dataset, patch)
     chosen, unknown = _by_name(dataset, patch)
@@ -260,7 +260,7 @@ def _check_left(before: Dataset, after: Dataset, patch: Patch) -> None:
     gone = sorted(set(before.classes) - set(after.classes))
     if gone:
         counted = Counter(decision.action for decision in patch.decisions if decision.action != KEEP)
-        raise BadCatalog(
+        raise BadDataset(
             f"{patch.file} leaves no picture of {', '.join(map(repr, gone[:5]))}.",
             f"It relabels {counted[RELABEL]:,} and drops {counted[DROP]:,}.",
             "Take back some of its decisions, or remove the class from the data.",

@@ -81,7 +81,7 @@ def resolve(
 
     Raises:
         WrongUsage: DATA is none of these; the message lists them and the nearest names.
-        DataError: it is one of these, but cannot be had or read: DownloadFailed, UnsafeArchive, BadCatalog, NoPictures.
+        DataError: it is one of these, but cannot be had or read: DownloadFailed, UnsafeArchive, BadDataset, NoPictures.
         StorageError: the disk refused.
     """
     resolver = _Resolver(cache, progress, named, download_limits, archive_limits)

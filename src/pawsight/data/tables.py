@@ -14,7 +14,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TextIO
 
-from pawsight.core.errors import BadCatalog, NoPictures, StorageError
+from pawsight.core.errors import BadDataset, NoPictures, StorageError
 from pawsight.core.storage import regular_file
 from pawsight.data.folders import PARTS, Listed
 
@@ -44,14 +44,14 @@ def open_table(
         fix: what to do when it cannot be read.
 
     Raises:
-        BadCatalog: it is not UTF-8; also while it is read.
+        BadDataset: it is not UTF-8; also while it is read.
         StorageError: it cannot be read; also while it is read.
     """
     try:
         with open(path, encoding=ENCODING, errors=errors, newline="", opener=regular_file) as file:
             yield file
     except UnicodeDecodeError as error:
-        raise BadCatalog(f"{path} is not UTF-8 text.", f"{error}.", "Save it as 'CSV UTF-8'.") from error
+        raise BadDataset(f"{path} is not UTF-8 text.", f"{error}.", "Save it as 'CSV UTF-8'.") from error
     except OSError as error:
         raise StorageError(f"Could not read {path}.", f"The system says: {error.strerror or error}.", fix) from error
 
@@ -172,7 +172,7 @@ def read_list(path: Path, *, limits: ListLimits = ListLimits()) -> tuple[Listed,
     an earlier one.
 
     Raises:
-        BadCatalog: with everything that is wrong in the file, by line.
+        BadDataset: with everything that is wrong in the file, by line.
         NoPictures: it has a header and nothing else.
         StorageError: it cannot be read.
     """
@@ -192,7 +192,7 @@ def read_list(path: Path, *, limits: ListLimits = ListLimits()) -> tuple[Listed,
     if without and len(without) < len(seen):
         problems.add(without[0], f"the part is empty, as in {len(without):,} lines, while other lines have one")
     if problems:
-        raise BadCatalog(problems.what(path, "nothing was read from it"), problems.why(), _EXAMPLE)
+        raise BadDataset(problems.what(path, "nothing was read from it"), problems.why(), _EXAMPLE)
     if not seen:
         raise NoPictures(f"{path} lists no pictures.", "It has a header and nothing below.", _EXAMPLE)
     return tuple(listed for _, listed in seen.values())

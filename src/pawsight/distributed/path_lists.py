@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from pawsight.core.errors import BadCatalog, NoPictures, StorageError, WrongUsage, require_extra
+from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage, require_extra
 from pawsight.data.folders import HIDDEN_NAMES, is_folder
 from pawsight.distributed import remote
 
@@ -37,7 +37,7 @@ def paths_of(inputs: Sequence[str], *, without: Path | None = None) -> Iterator[
     Raises:
         NoPictures: an input does not exist.
         WrongUsage: an input is empty.
-        BadCatalog: a list has no usable column `path`.
+        BadDataset: a list has no usable column `path`.
         DownloadFailed, MissingExtra: a URL cannot be opened.
     """
     for name in inputs:
@@ -116,7 +116,7 @@ def read_list(name: str) -> Iterator[str]:
         name: path or URL of a CSV or Parquet file.
 
     Raises:
-        BadCatalog: it has no usable column `path`; the message names the line or row.
+        BadDataset: it has no usable column `path`; the message names the line or row.
         StorageError: it cannot be read.
     """
     folder = name.rpartition("/")[0] if remote.is_url(name) else str(Path(name).parent)
@@ -125,7 +125,7 @@ def read_list(name: str) -> Iterator[str]:
         with closing(rows):
             for number, path in rows:
                 if not path.strip() or "\0" in path:
-                    raise BadCatalog(f"{name} has no usable path in row {number:,}.", f"It has {path!r}.", _FIX)
+                    raise BadDataset(f"{name} has no usable path in row {number:,}.", f"It has {path!r}.", _FIX)
                 if remote.is_url(path):
                     yield path
                 else:
@@ -153,9 +153,9 @@ def _csv_rows(file: IO[bytes], name: str) -> Generator[tuple[int, str], None, No
             if any(row):
                 yield number, row[column] if column < len(row) else ""
     except UnicodeDecodeError as error:
-        raise BadCatalog(f"{name} is not UTF-8 text.", f"{error}.", "Save it as 'CSV UTF-8'.") from error
+        raise BadDataset(f"{name} is not UTF-8 text.", f"{error}.", "Save it as 'CSV UTF-8'.") from error
     except csv.Error as error:
-        raise BadCatalog(f"{name} cannot be read as CSV.", f"{error}.", _FIX) from error
+        raise BadDataset(f"{name} cannot be read as CSV.", f"{error}.", _FIX) from error
     finally:
         text.detach()  # `_open_list` closes the file
 
@@ -174,7 +174,7 @@ def _parquet_rows(file: IO[bytes], name: str) -> Generator[tuple[int, str], None
                 number += 1
                 yield number, _text(value)
     except pa.ArrowInvalid as error:
-        raise BadCatalog(f"{name} cannot be read as Parquet.", f"{error}.", _FIX) from error
+        raise BadDataset(f"{name} cannot be read as Parquet.", f"{error}.", _FIX) from error
 
 
 def _text(value: Any) -> str:
@@ -184,5 +184,5 @@ def _text(value: Any) -> str:
 def _path_column(header: list[str], name: str) -> int:
     if header.count("path") != 1:
         columns = ", ".join(map(repr, header)) or "none"
-        raise BadCatalog(f"{name} lists no pictures.", f"Its columns are {columns}.", _FIX)
+        raise BadDataset(f"{name} lists no pictures.", f"Its columns are {columns}.", _FIX)
     return header.index("path")

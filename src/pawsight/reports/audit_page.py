@@ -60,12 +60,12 @@ class AuditPage:
     again: str
 
 
-def make_page(name: str, catalog: Dataset, findings: Sequence[Finding], *, again: str) -> AuditPage:
+def make_page(name: str, dataset: Dataset, findings: Sequence[Finding], *, again: str) -> AuditPage:
     """Return what the audit page shows.
 
     Args:
         name: of the data, as the user gave it.
-        catalog: that was audited; its pictures are shown where they still are what they were.
+        dataset: that was audited; its pictures are shown where they still are what they were.
         findings: in their order.
         again: the command that makes the page again.
     """
@@ -74,9 +74,9 @@ def make_page(name: str, catalog: Dataset, findings: Sequence[Finding], *, again
     return AuditPage(
         title=f"What is wrong with {called}" if findings else f"Nothing found wrong with {called}",
         summary=_summary(findings),
-        count_sentence=words.count_sentence(catalog.counts),
-        root=str(catalog.root),
-        groups=tuple(_group(problem, own, catalog) for problem, own in kinds.items()),
+        count_sentence=words.count_sentence(dataset.counts),
+        root=str(dataset.root),
+        groups=tuple(_group(problem, own, dataset) for problem, own in kinds.items()),
         clean=tuple((known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds),
         severities=SEVERITY_WORDS,
         again=again,
@@ -110,26 +110,26 @@ def by_severity(findings: Sequence[Finding]) -> str:
     return words.joined([f"{counted[level]:,} of {level} severity" for level in SEVERITIES if counted[level]])
 
 
-def _group(problem: str, findings: Sequence[Finding], catalog: Dataset) -> Group:
-    contents = {picture.name: picture.sha256 for picture in catalog.pictures}
+def _group(problem: str, findings: Sequence[Finding], dataset: Dataset) -> Group:
+    contents = {picture.name: picture.sha256 for picture in dataset.pictures}
     items, once = [], _once(findings)
     for finding in once[:SHOWN]:
         names = [finding.path, str(finding.value)] if pairs_up(problem) else [finding.path]
-        shown = [(name, show(catalog.root, name, contents[name])) for name in names if name in contents]
+        shown = [(name, show(dataset.root, name, contents[name])) for name in names if name in contents]
         items.append(Item(finding.path, figure(finding), tuple((name, picture) for name, picture in shown if picture)))
-    more, by_class = len(once) - len(items), _by_class(findings, catalog)
+    more, by_class = len(once) - len(items), _by_class(findings, dataset)
     return Group(problem, findings[0].severity, EXPLAINED[problem], len(findings), tuple(items), more, by_class)
 
 
-def _by_class(findings: Sequence[Finding], catalog: Dataset) -> str:
+def _by_class(findings: Sequence[Finding], dataset: Dataset) -> str:
     """Return how many pictures of each class the findings are about, in few words."""
-    labels = {picture.name: picture.label for picture in catalog.pictures}
+    labels = {picture.name: picture.label for picture in dataset.pictures}
     counted = Counter(labels[finding.path] for finding in findings if finding.path in labels)
     shown = counted.most_common(_CLASSES)
-    text = [f"{count:,} of {catalog.counts[label]:,} {words.visible(label)}" for label, count in shown]
-    none = [label for label in catalog.counts if label not in counted]
-    if counted and len(catalog.counts) <= _CLASSES:
-        text += [f"none of {catalog.counts[label]:,} {words.visible(label)}" for label in none]
+    text = [f"{count:,} of {dataset.counts[label]:,} {words.visible(label)}" for label, count in shown]
+    none = [label for label in dataset.counts if label not in counted]
+    if counted and len(dataset.counts) <= _CLASSES:
+        text += [f"none of {dataset.counts[label]:,} {words.visible(label)}" for label in none]
     return ", ".join(text)
 
 

@@ -77,7 +77,7 @@ class TrainedModel:
 class TrainingContext:
     """What a training method may use. The labels of validation choose between epochs and recipes, never fit weights."""
 
-    catalog: Dataset
+    dataset: Dataset
     split: Split
     recipe: Recipe
     env: RunEnvironment
@@ -88,7 +88,7 @@ class TrainingContext:
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the outputs."""
-        return self.catalog.classes
+        return self.dataset.classes
 
     @property
     def precision(self) -> Precision:
@@ -105,7 +105,7 @@ class TrainingContext:
 
     def pictures(self, subset: str) -> list[Picture]:
         """Return the pictures of one subset."""
-        by_name = {picture.name: picture for picture in self.catalog.pictures}
+        by_name = {picture.name: picture for picture in self.dataset.pictures}
         return [by_name[assigned.name] for assigned in self.split.part(subset)]
 
     def labels(self, subset: str) -> Labels:
@@ -161,7 +161,7 @@ def stacked_pixels(
         a read-only memory map (N, image_px, image_px, 3) uint8.
 
     Raises:
-        PicturesChanged: files are no longer what was catalogued; all of them are named.
+        PicturesChanged: files are no longer what was read; all of them are named.
         StorageError: the disk refused.
     """
     content = sha256_of("\n".join([repr(settings), *(picture.sha256 for picture in pictures)]).encode())
@@ -200,7 +200,7 @@ def _decode_into(
         files = load((picture.path for picture in pictures), settings, threads=threads)
         for row, (picture, loaded) in enumerate(zip(pictures, files, strict=True)):
             if loaded.decoded is None or loaded.sha256 != picture.sha256:
-                changed[picture.name] = loaded.problem or "its content is no longer what was catalogued"
+                changed[picture.name] = loaded.problem or "its content is no longer what was read"
             else:
                 array[row] = loaded.decoded.pixels
             step.advance()

@@ -13,7 +13,7 @@ from pathlib import Path
 from pawsight.classifier.bundle import Card, problem_with_name, write_bundle
 from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trust
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadCatalog, PicturesChanged
+from pawsight.core.errors import BadDataset, PicturesChanged
 from pawsight.core.machine import versions
 from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
 from pawsight.data.folders import PARTS, Found, LeftOut, find, find_listed
@@ -55,7 +55,7 @@ class TrainedRun:
 
     folder: Path
     recipe: Recipe
-    catalog: Dataset
+    dataset: Dataset
     split: Split
     labels: Mapping[str, Labels]  # subset -> class indices (N,)
     model: TrainedModel  # calibrated
@@ -107,10 +107,10 @@ def train_run(
             sink, threads = feature_sink(recipe, cache, env.machine, env.stopwatch), env.machine.feeders
         with env.stopwatch.stage("reading"):
             settings = DecodeSettings(image_px=recipe.image_px)
-            catalog = read_dataset(
+            dataset = read_dataset(
                 found, settings, cache=cache, threads=threads, sink=sink, progress=env.progress, see=see
             )
-        context, patched = _split_and_decode(found, catalog, recipe, env, held_out, given, patch, options, sink)
+        context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
             trained = _METHODS[recipe.method](context)
@@ -126,7 +126,7 @@ def train_run(
     return TrainedRun(
         folder=context.folder,
         recipe=recipe,
-        catalog=context.catalog,
+        dataset=context.dataset,
         split=context.split,
         labels={subset: context.labels(subset) for subset in PARTS},
         model=model,
@@ -141,7 +141,7 @@ def train_run(
 
 def _split_and_decode(
     found: Found,
-    catalog: Dataset,
+    dataset: Dataset,
     recipe: Recipe,
     env: RunEnvironment,
     held_out: tuple[str, ...],
@@ -150,16 +150,16 @@ def _split_and_decode(
     options: SelectiveOptions | None,
     sink: FeatureSink | None,
 ) -> tuple[TrainingContext, PatchOutcome | None]:
-    """Split the catalog and decode what training will need, leaving out pictures that changed since it was read.
+    """Split the dataset and decode what training will need, leaving out pictures that changed since it was read.
 
     After this nothing is read where the user's pictures are, so that no later change to them matters.
     """
     while True:
         with env.stopwatch.stage("splitting"):
-            split = cut(catalog, seed=recipe.split_seed, given=given, progress=env.progress)
-            used, patched = catalog, None
+            split = cut(dataset, seed=recipe.split_seed, given=given, progress=env.progress)
+            used, patched = dataset, None
             if patch is not None:
-                used, split, patched = apply(catalog, split, patch)
+                used, split, patched = apply(dataset, split, patch)
             check_split(split, compares_epochs=recipe.epochs > 0)
             if options is not None:
                 check_guarantee(split, options, has_detector=recipe.method != "majority")
@@ -173,7 +173,7 @@ def _split_and_decode(
         if not changed:
             return context, patched
         env.progress.say(f"Note     left out, since changed while being used: {', '.join(sorted(changed))}")
-        catalog = without(catalog, changed, found)
+        dataset = without(dataset, changed, found)
 
 
 def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust:
@@ -186,7 +186,7 @@ def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust
         recipe=context.recipe.to_dict(),
         precision=context.precision,
         split_digest=context.split.digest,
-        data_fingerprint=context.catalog.fingerprint,
+        data_fingerprint=context.dataset.fingerprint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
         trust=trust,
@@ -200,12 +200,12 @@ def check_names(classes: Sequence[str]) -> None:
     """Refuse class names that a bundle could not carry.
 
     Raises:
-        BadCatalog: a name holds control characters, is not UTF-8 or is too long.
+        BadDataset: a name holds control characters, is not UTF-8 or is too long.
     """
     for name in classes:
         problem = problem_with_name(name)
         if problem:
-            raise BadCatalog(
+            raise BadDataset(
                 f"The name {name!r} cannot be the name of a class.",
                 f"It {problem}, so it could not be shown or sent everywhere.",
                 "Rename the folder, or change the label in the CSV, and type the same command again.",
@@ -216,11 +216,11 @@ def check_reserved_names(classes: Sequence[str]) -> None:
     """Refuse classes named like a decision of a classifier that may leave pictures unanswered.
 
     Raises:
-        BadCatalog: a class is called "unsure" or "unlike anything seen".
+        BadDataset: a class is called "unsure" or "unlike anything seen".
     """
     for name in (UNSURE, UNFAMILIAR):
         if name in classes:
-            raise BadCatalog(
+            raise BadDataset(
                 f"The name {name!r} cannot be the name of a class with --max-error.",
                 "It is the output for pictures without an answer, so the two could not be told apart.",
                 "Rename the folder, or change the label in the CSV, or leave --max-error out.",
@@ -235,10 +235,10 @@ def check_split(split: Split, *, compares_epochs: bool) -> None:
         compares_epochs: the recipe chooses between its epochs on the validation subset, so there must be one.
 
     Raises:
-        BadCatalog: a class is only in validation or test, or validation is needed and empty.
+        BadDataset: a class is only in validation or test, or validation is needed and empty.
     """
     if compares_epochs and not split.part("validation"):
-        raise BadCatalog(
+        raise BadDataset(
             "The validation part has no pictures.",
             "This recipe keeps its best epoch, and only validation can say which that is.",
             "Add pictures, or train without epochs: --recipe probe",
@@ -247,27 +247,27 @@ def check_split(split: Split, *, compares_epochs: bool) -> None:
     untaught = sorted({assigned.label for assigned in split.assigned} - taught)
     if untaught:
         more = f" and {len(untaught) - 5:,} more" if len(untaught) > 5 else ""
-        raise BadCatalog(
+        raise BadDataset(
             f"No training picture shows {', '.join(map(repr, untaught[:5]))}{more}.",
             f"Classes are learnt from the training part, which has {', '.join(map(repr, sorted(taught)[:5]))}.",
             "Put pictures of every class into train/, or take the others out of validation/ and test/.",
         )
 
 
-def without(catalog: Dataset, changed: Mapping[str, str], found: Found) -> Dataset:
-    """Return a catalog with the pictures that changed moved to those left out.
+def without(dataset: Dataset, changed: Mapping[str, str], found: Found) -> Dataset:
+    """Return a dataset with the pictures that changed moved to those left out.
 
     Args:
-        catalog: as `read_dataset` returned it.
+        dataset: as `read_dataset` returned it.
         changed: why, by name.
-        found: what the catalog was read from.
+        found: what the dataset was read from.
 
     Raises:
-        NoPictures, BadCatalog: the others cannot be trained on.
+        NoPictures, BadDataset: the others cannot be trained on.
     """
     gone = [LeftOut(name, f"changed while being used: {reason}") for name, reason in changed.items()]
-    left_out = tuple(sorted([*catalog.left_out, *gone], key=lambda file: file.name))
-    kept = tuple(picture for picture in catalog.pictures if picture.name not in changed)
-    rest = Dataset(catalog.root, kept, left_out)
+    left_out = tuple(sorted([*dataset.left_out, *gone], key=lambda file: file.name))
+    kept = tuple(picture for picture in dataset.pictures if picture.name not in changed)
+    rest = Dataset(dataset.root, kept, left_out)
     check_classes(found, rest.counts, rest.left_out, rest.trainable)
     return rest

@@ -132,16 +132,16 @@ def _identity_of(folder: Path) -> str:
 
 def _write_tables(folder: Path, context: TrainingContext) -> None:
     """Write what is known before training; the identity comes first, so that a run killed here is found again."""
-    catalog = context.catalog
-    write_json(folder / SOURCE, {"root": str(catalog.root.absolute()), "identity": context.identity()})
+    dataset = context.dataset
+    write_json(folder / SOURCE, {"root": str(dataset.root.absolute()), "identity": context.identity()})
     write_text(folder / RECIPE, context.recipe.to_toml())
     split = [(assigned.name, assigned.sha256, assigned.label, assigned.part) for assigned in context.split.assigned]
     write_table(folder / SPLITS, ("path", "sha256", "label", "part"), split)
     used = [
         (picture.name, picture.label, picture.sha256, facts.width, facts.height, facts.format, "")
-        for picture in catalog.pictures
+        for picture in dataset.pictures
         for facts in [picture.facts]
     ]
-    unused = [(file.name, "", "", "", "", "", file.reason) for file in catalog.left_out]
+    unused = [(file.name, "", "", "", "", "", file.reason) for file in dataset.left_out]
     header = ("path", "label", "sha256", "width", "height", "format", "left_out")
     write_table(folder / CATALOG, header, [*used, *unused])

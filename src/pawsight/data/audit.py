@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.statistics import holm
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import USUAL, Facts, QualityLimits, quality_flags
 from pawsight.data.folders import PARTS
@@ -300,8 +301,9 @@ def associations(labels: Sequence[str], features: Mapping[str, Sequence[str]]) -
         name: _table(kept_labels, _pooled([values[index] for index in kept])) for name, values in features.items()
     }
     varied = {name: table for name, table in tables.items() if min(table[2].shape) > 1}
-    p_values = _holm({name: chi_square_p_value(counts) for name, (_, _, counts) in varied.items()})
-    return {name: _strongest(*varied[name], p_values[name]) for name in varied if p_values[name] < SIGNIFICANT}
+    p_values = holm([chi_square_p_value(counts) for _, _, counts in varied.values()])
+    corrected = zip(varied, p_values, strict=True)
+    return {name: _strongest(*varied[name], p_value) for name, p_value in corrected if p_value < SIGNIFICANT}
 
 
 def _pooled(values: Sequence[str]) -> list[str]:
@@ -350,14 +352,6 @@ def _shuffled(counts: Table) -> NDArray[np.float64]:
     tables = np.bincount(places, minlength=_SHUFFLES * counts.size).reshape(_SHUFFLES, *counts.shape)
     values: NDArray[np.float64] = _chi_square(tables)
     return values
-
-
-def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    corrected, largest = {}, 0.0
-    for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
-        corrected[name] = largest
-    return corrected
 
 
 def cramers_v(counts: Table) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
+from pawsight.core.statistics import holm
 from pawsight.evaluation.intervals import wilson
 
 SIGNIFICANCE = 0.05
@@ -17,12 +18,14 @@ BETTER, WORSE, TIE = "better", "worse", "tie"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One picture's answer, known by its content."""
+class Answer:
+    """A classifier's answer to one labelled picture."""
 
-    sha256: str
+    path: str  # below the root of the data
+    sha256: str  # of the file
     label: str
     predicted: str
+    probability: float  # of the answer; NaN where it is not known
 
     @property
     def is_right(self) -> bool:
@@ -57,7 +60,7 @@ class Gain:
         }
 
 
-def compare(first: Iterable[Answered], second: Iterable[Answered]) -> Gain | None:
+def compare(first: Iterable[Answer], second: Iterable[Answer]) -> Gain | None:
     """Compare two classifiers on the pictures that both answered.
 
     Args:
@@ -152,19 +155,6 @@ def pictures_to_settle(gain: Gain, *, comparisons: int = 1) -> int | None:
     return max(1, math.ceil((spread / difference) ** 2) - gain.pictures)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values corrected for being several, in the order given.
-
-    Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
-    1979.
-    """
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = largest
-    return corrected
-
-
 def corrected(gains: Sequence[Gain | None]) -> list[Gain | None]:
     """Return gains whose verdicts hold together: Holm's correction where there are two comparisons or more.
 
@@ -175,11 +165,10 @@ def corrected(gains: Sequence[Gain | None]) -> list[Gain | None]:
     if len(several) < 2:
         return list(gains)
     values = iter(holm([gain.p_value for gain in several]))
-    return [None if gain is None else _with_holm(gain, next(values)) for gain in gains]
-
-
-def _with_holm(gain: Gain, p_value: float) -> Gain:
-    return replace(gain, p_holm=p_value, verdict=_verdict(gain.points, p_value))
+    return [
+        None if gain is None else replace(gain, p_holm=(p_holm := next(values)), verdict=_verdict(gain.points, p_holm))
+        for gain in gains
+    ]
 
 
 def _verdict(points: float, p_value: float) -> str:
@@ -188,7 +177,7 @@ def _verdict(points: float, p_value: float) -> str:
     return BETTER if points > 0 else WORSE
 
 
-def _paired(first: Iterable[Answered], second: Iterable[Answered]) -> Counter[tuple[bool, bool]]:
+def _paired(first: Iterable[Answer], second: Iterable[Answer]) -> Counter[tuple[bool, bool]]:
     """Count pictures by whether the first and whether the second was right."""
     waiting: dict[tuple[str, str], list[bool]] = {}
     for answer in first:

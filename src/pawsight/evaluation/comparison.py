@@ -70,9 +70,14 @@ def compare(first: Iterable[Answer], second: Iterable[Answer]) -> Gain | None:
     Returns:
         the gain of the second, or None where they share no picture.
     """
-    cells = _paired(first, second)
-    pictures = sum(cells.values())
-    if not pictures:
+    waiting: dict[tuple[str, str], list[bool]] = {}
+    for answer in first:
+        waiting.setdefault((answer.sha256, answer.label), []).append(answer.is_right)
+    cells: Counter[tuple[bool, bool]] = Counter()  # whether the first and whether the second was right
+    for answer in second:
+        if waiting.get((answer.sha256, answer.label)):
+            cells[waiting[answer.sha256, answer.label].pop(), answer.is_right] += 1
+    if not cells:
         return None
     return gain(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
 
@@ -175,18 +180,6 @@ def _verdict(points: float, p_value: float) -> str:
     if p_value >= SIGNIFICANCE or points == 0:
         return TIE
     return BETTER if points > 0 else WORSE
-
-
-def _paired(first: Iterable[Answer], second: Iterable[Answer]) -> Counter[tuple[bool, bool]]:
-    """Count pictures by whether the first and whether the second was right."""
-    waiting: dict[tuple[str, str], list[bool]] = {}
-    for answer in first:
-        waiting.setdefault((answer.sha256, answer.label), []).append(answer.is_right)
-    cells: Counter[tuple[bool, bool]] = Counter()
-    for answer in second:
-        if waiting.get((answer.sha256, answer.label)):
-            cells[waiting[answer.sha256, answer.label].pop(), answer.is_right] += 1
-    return cells
 
 
 def _correlation(both: int, only_first: int, only_second: int, neither: int) -> float:

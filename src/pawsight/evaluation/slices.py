@@ -157,27 +157,19 @@ def slice_members(names: Sequence[str], labels: Sequence[str], facts: Sequence[F
     """
     if not len(names) == len(labels) == len(facts):
         raise ValueError(f"{len(names)} names, {len(labels)} labels and {len(facts)} facts do not belong together")
-    members = _by_trait(facts) | _by_fifth(facts)
+    flags = [quality_flags(fact) for fact in facts]
+    members: dict[SliceKey, Mask] = {
+        ("trait", trait): np.array([trait in own for own in flags], dtype=bool) for trait in QUALITY_FLAGS
+    }
+    fifth = len(facts) // _SHARE
+    for trait, (name, figure) in _STAND_INS.items():
+        if sum(trait in own for own in flags) < LEAST_TESTED <= fifth:
+            members["fifth", name] = _lowest([figure(fact) for fact in facts], fifth)
     formats = [row.format for row in facts]
     if len(set(formats)) > 1:
         members |= _by_word("format", formats)
     members |= _by_folder(names, labels)
     return {key: mask for key, mask in members.items() if mask.any()}
-
-
-def _by_trait(facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
-    traits = [quality_flags(fact) for fact in facts]
-    return {("trait", trait): np.array([trait in flags for flags in traits], dtype=bool) for trait in QUALITY_FLAGS}
-
-
-def _by_fifth(facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
-    traits = Counter(trait for fact in facts for trait in quality_flags(fact))
-    fifth = len(facts) // _SHARE
-    return {
-        ("fifth", name): _lowest([figure(fact) for fact in facts], fifth)
-        for trait, (name, figure) in _STAND_INS.items()
-        if traits[trait] < LEAST_TESTED <= fifth
-    }
 
 
 def _lowest(values: Sequence[float], count: int) -> Mask:
@@ -200,14 +192,10 @@ def _by_folder(names: Sequence[str], labels: Sequence[str]) -> dict[SliceKey, Ma
     for depth in range(max(map(len, parents), default=0), 0, -1):
         folders = ["/".join(parts[:depth]) for parts in parents]
         counted = Counter(folders)
+        pairs = set(zip(folders, labels, strict=True))  # folders and classes may be the same partition
+        only_classes = len(pairs) == len(counted) == len(set(labels))
         large = [folder for folder, count in counted.items() if count >= LEAST_TESTED]
-        if _FOLDERS[0] <= len(large) <= _FOLDERS[1] and not _only_classes(folders, labels):
+        if _FOLDERS[0] <= len(large) <= _FOLDERS[1] and not only_classes:
             slices = _by_word("folder", folders)
             return {key: mask for key, mask in slices.items() if key[1] in large}
     return {}
-
-
-def _only_classes(folders: Sequence[str], labels: Sequence[str]) -> bool:
-    """Return whether folders and classes are the same partition of the pictures."""
-    pairs = set(zip(folders, labels, strict=True))
-    return len(pairs) == len(set(folders)) == len(set(labels))

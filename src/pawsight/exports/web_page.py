@@ -72,7 +72,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
     copied = [] if context.browser_runtime is None else read_runtime(context.browser_runtime)
     model = with_metadata(context.onnx, metadata_of(context))
     expected = expected_outputs(context.bundle)
-    scores = expected.get(OOD_SCORE)
+    scores, guarantee = expected.get(OOD_SCORE), context.bundle.card.trust.promise
     squares = context.bundle.golden.pictures[:SQUARES].tobytes()
     answers = {
         "probabilities": expected["probabilities"][:SQUARES].tolist(),
@@ -94,7 +94,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
                 for name, copied_as, size, sha384 in RUNTIME
             ],
             "validation": _validation(context.run),
-            "max_error": None if (promise := context.bundle.card.trust.promise) is None else promise.max_error,
+            "max_error": None if guarantee is None else guarantee.max_error,
         },
     )
 

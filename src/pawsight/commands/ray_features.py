@@ -20,7 +20,7 @@ from pawsight.data.folders import Candidate
 from pawsight.distributed.feature_extraction import CachedFeatures, Extracted, FrozenBackbone, extract_by_pool
 from pawsight.distributed.ray_actors import Pool
 from pawsight.images.decode import DecodeSettings
-from pawsight.models.efficientnet_onnx import backbone_onnx
+from pawsight.models.efficientnet_lite import backbone_onnx
 from pawsight.models.recipes import FEATURE_METHODS, Recipe
 from pawsight.training.features import FeatureSink
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the driver fork
 needs_serve = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs pawsight[serve]")
 CAT = "\u732b"  # in no code page of one European country
 FULL, CLOSED = "full", "closed"
-ENCODINGS = ("cp1252", "iso-8859-1")
+ENCODINGS = ("cp1252", pytest.param("iso-8859-1", marks=pytest.mark.slow))
 # Verb -> words after it, where RUN, OTHER, DATA, PICTURE and OUT stand for what there is, and what must be there then.
 VERBS = {
     "train": ("DATA --recipe majority --image-px 32 --out OUT/runs", "OUT/runs/latest/metrics.json"),
@@ -135,14 +135,14 @@ def test_streams_that_take_nothing_end_no_work(type_verb, verb):
         assert product is None or product.exists()
 
 
+@pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("verb", VERBS)
-def test_letters_that_a_stream_cannot_carry_are_escaped(type_verb, verb):
-    for encoding in ENCODINGS:
-        status, out, err, product = type_verb(verb, encoding)
-        assert status == 0, err
-        assert out.decode(encoding)
-        assert b"Traceback" not in err
-        assert product is None or product.exists()
+def test_letters_that_a_stream_cannot_carry_are_escaped(type_verb, verb, encoding):
+    status, out, err, product = type_verb(verb, encoding)
+    assert status == 0, err
+    assert out.decode(encoding)
+    assert b"Traceback" not in err
+    assert product is None or product.exists()
     assert verb != "inspect" or b"\\u732b" in out
 
 

@@ -174,7 +174,7 @@ def run_features(
     """
     if any(picture.candidate.part == "test" for picture in pictures):
         raise ValueError("the test part is sealed")
-    with Cache(cache / "cache") as store:
+    with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch())
         missing = list({picture.sha256: picture for picture in pictures if sink.wants(picture.sha256)}.values())
         lacking = {picture.sha256 for picture in missing}

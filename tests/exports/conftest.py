@@ -48,7 +48,7 @@ def _graph(kind):
 
 
 def _guarded_probe(rng, count):
-    from pawsight.models.efficientnet_onnx import backbone_onnx
+    from pawsight.models.efficientnet_lite import backbone_onnx
     from pawsight.models.graph import append_head, with_ood_score, with_temperature
 
     backbone = backbone_onnx("efficientnet-lite0", 96)

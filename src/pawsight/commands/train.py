@@ -188,7 +188,7 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
             given=options.given,
             patch=options.patch,
             options=options.caution,
-            see=partial(
+            reader=partial(
                 read_files_by_pool,
                 recipe=options.recipe,
                 machine=env.machine,

@@ -26,7 +26,7 @@ from pawsight.data.folders import Candidate
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
 from pawsight.distributed.remote import Fetched, fetched_ahead
 from pawsight.images.decode import DecodeSettings, Pixels, decode
-from pawsight.models.efficientnet_onnx import backbone_onnx
+from pawsight.models.efficientnet_lite import backbone_onnx
 from pawsight.models.recipes import FEATURE_METHODS, Recipe
 
 _CHUNK = 64  # files in a part: a third of a second of work, so that handing it out costs little

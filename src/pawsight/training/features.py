@@ -20,7 +20,7 @@ from pawsight.data.folders import Candidate
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_onnx import backbone_onnx
+from pawsight.models.efficientnet_lite import backbone_onnx
 from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, recipe_from_mapping
 
 Features = NDArray[np.float32]

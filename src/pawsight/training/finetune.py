@@ -18,7 +18,13 @@ from pawsight.core.storage import new_file
 from pawsight.core.thread_pool import ordered_map
 from pawsight.images.decode import Pixels
 from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import published_weights, upper_start
+from pawsight.models.efficientnet_lite import (
+    build_keras,
+    keras_weights,
+    published_weights,
+    upper_start,
+    write_graph,
+)
 from pawsight.models.keras_networks import import_keras
 from pawsight.training.context import Floats, Labels, Layer, TrainedModel, TrainingContext, mapped_array
 from pawsight.training.diagnostics import Diagnostics
@@ -82,8 +88,6 @@ def train_transfer(context: TrainingContext) -> TrainedModel:
 def train_finetune(context: TrainingContext) -> TrainedModel:
     """Train the upper part of the probe's backbone further with small steps; keep the better of the two."""
     import_keras()
-    from pawsight.models.efficientnet_keras import build, weights_of
-    from pawsight.models.efficientnet_onnx import write_graph
     from pawsight.models.graph import append_head
 
     recipe, diagnostics = context.recipe, Diagnostics()
@@ -102,11 +106,11 @@ def train_finetune(context: TrainingContext) -> TrainedModel:
     backbone = find_backbone(recipe.backbone)
     weights, middle = published_weights(backbone), upper_start(backbone)
     with seeded(recipe.seed):
-        top = _with_head(build(backbone, recipe.image_px, weights, after=middle), head)
+        top = _with_head(build_keras(backbone, recipe.image_px, weights, after=middle), head)
     history = _fit_top(top, write_graph(backbone, recipe.image_px, weights, last=middle), context, diagnostics)
     is_better, comparison = compare_with_probe(best_epoch(history), probe, context.labels("validation"))
     if is_better:
-        weights = {**weights, **weights_of(backbone, top)}
+        weights = {**weights, **keras_weights(backbone, top)}
         head_weights, head_bias = top.get_layer("logits").get_weights()
     else:
         head_weights, head_bias = head.weights, head.bias

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
 from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_onnx import backbone_onnx
+from pawsight.models.efficientnet_lite import backbone_onnx
 from pawsight.models.graph import append_head, mean_colour_graph
 from pawsight.training.context import Layer, TrainedModel, TrainingContext
 from pawsight.training.logistic import fit_logistic

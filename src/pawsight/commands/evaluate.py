@@ -28,35 +28,15 @@ from pawsight.data.dataset import facts_by_name
 from pawsight.data.folders import Candidate, LeftOut, find, find_listed
 from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE
-from pawsight.evaluation.learning_curve import LearningCurve, Trial, trace_curve
+from pawsight.evaluation.learning_curve import Trial, trace_curve
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.metrics import Metrics, aligned, confusions, measure, sentence, table_rows, to_jsonable
 from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Judged, Slice, measure_slices, slice_members
+from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
 _ROWS = 20  # of the printed table; --json has all
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurveReport:
-    """A learning curve, and what was trained for it."""
-
-    recipe: str  # of the run
-    seen_with: str  # what computed the features, e.g. "efficientnet-lite1 at 240 px"
-    is_stand_in: bool  # the run's own recipe is another
-    left_out: int  # pictures of the run that were changed or are gone
-    curve: LearningCurve
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as learning_curve.json holds them."""
-        return {
-            "recipe": self.recipe,
-            "trained": f"probe on {self.seen_with}",
-            "is_stand_in": self.is_stand_in,
-            "left_out": self.left_out,
-            **self.curve.to_json(),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +52,7 @@ class EvaluateReport:
     looks_at_test: int | None = None  # evaluations of the test set, this one included; None for other pictures
     abstention: Abstention | None = None  # None where the bundle answers every picture
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
-    learning_curve: CurveReport | None = None
+    learning_curve: CurveRecord | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `evaluate --json` prints them."""
@@ -250,7 +230,7 @@ def _slices(
         judged.append(Judged(file.name, file.label, predicted, float(probabilities.max())))
     slices = slices_of([answer.file for answer in answers], judged, progress=progress)
     if part == "validation":
-        store_slices(run, slices, part=part, pictures=len(judged))
+        store_slices(run, slices, pictures=len(judged))
     return slices
 
 
@@ -275,9 +255,9 @@ def slices_of(
     return measure_slices(known, members)
 
 
-def store_slices(run: Path, slices: Sequence[Slice], *, part: str, pictures: int) -> None:
-    """Write a run's slices.json, for its report: slices of one of its subsets, with so many pictures."""
-    write_json(run / SLICES, {"part": part, "pictures": pictures, "slices": [found.to_json() for found in slices]})
+def store_slices(run: Path, slices: tuple[Slice, ...], *, pictures: int) -> None:
+    """Write a run's slices.json, for its report: slices of its validation set, with so many pictures."""
+    write_json(run / SLICES, SlicesRecord(subset="validation", pictures=pictures, slices=slices).to_json())
 
 
 def slice_lines(slices: Sequence[Slice]) -> list[list[str]]:
@@ -316,7 +296,7 @@ def slice_remarks(slices: Sequence[Slice]) -> list[str]:
 # Learning curve
 
 
-def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReport:
+def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRecord:
     """Train a probe on growing shares of a run's training set and measure each on its validation set.
 
     The curve is that of a probe on cached features, which takes seconds; for other recipes it is a stand-in, and says
@@ -355,9 +335,9 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
         seed=seen.seed,
         progress=progress,
     )
-    report = CurveReport(
+    report = CurveRecord(
         recipe=own.name,
-        seen_with=f"{seen.backbone} at {seen.image_px} px",
+        trained=f"probe on {seen.backbone} at {seen.image_px} px",
         is_stand_in=own.method != "probe",
         left_out=train.left_out + validation.left_out,
         curve=trace_curve([Trial(size.share, size.pictures, size.wrong) for size in tried], seed=seen.seed),
@@ -366,10 +346,10 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
     return report
 
 
-def curve_lines(report: CurveReport) -> list[str]:
+def curve_lines(report: CurveRecord) -> list[str]:
     """Return a learning curve as lines of text."""
     stand_in = f"; the run's own recipe, {report.recipe}, may learn otherwise" if report.is_stand_in else ""
-    lines = [f"Learning curve of a probe on {report.seen_with}{stand_in}:"]
+    lines = [f"Learning curve of a {report.trained}{stand_in}:"]
     for point in report.curve.points:
         low, high = 100 * (1 - point.interval.high), 100 * (1 - point.interval.low)
         right = f"{100 * (1 - point.error):.1f} % (95 % interval {low:.1f}-{high:.1f} %)"

@@ -211,12 +211,12 @@ def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Fi
     Raises:
         StorageError: the disk refused.
     """
-    from pawsight.reports.audit_page import make_page, render_csv, render_html
+    from pawsight.reports.audit_page import render_csv, render_html
 
     files = AuditFiles(folder / CSV, folder / HTML)
     again = shlex.join(["pawsight", "inspect", name, "--report", "--out", str(folder)])
     write_text(files.csv, render_csv(findings))
-    write_text(files.html, render_html(make_page(name, dataset, findings, again=again)))
+    write_text(files.html, render_html(name, dataset, findings, again=again))
     return files
 
 

@@ -175,7 +175,7 @@ def _store_slices(run: Path, progress: Progress) -> None:
             "Put them back, or train again.",
         )
     slices = slices_of(unchanged, judged, progress=progress)
-    store_slices(run, slices, part="validation", pictures=len(unchanged))
+    store_slices(run, slices, pictures=len(unchanged))
 
 
 def _store_suspects(run: Path, progress: Progress) -> None:

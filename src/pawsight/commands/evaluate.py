@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,15 +111,14 @@ def evaluate(
         found = find_listed(source.root, source.listed) if source.listed else find(source.root)
         part, files, name = None, HeldOut(found.candidates, {}), source.name
     _check_labels(classes, files.candidates)
-    answers, left_out = _answers(predictor, files, including_training, progress)
-    if not answers:
+    measured, probabilities, decisions, left_out = _answers(predictor, files, including_training, progress)
+    if not measured:
         raise NoPictures(
             f"No picture of {name} can be measured.",
             f"Left out: {_reasons(left_out)}.",
             "Give pictures the bundle was not trained on, or add --including-training.",
         )
-    true = np.array([classes.index(answer.file.label) for answer in answers])
-    table = np.stack([answer.probabilities for answer in answers])
+    true, table = np.array([classes.index(file.label) for file in measured]), np.stack(probabilities)
     return EvaluateReport(
         bundle=bundle.folder,
         data=name,
@@ -127,9 +126,9 @@ def evaluate(
         split_digest=bundle.card.split_digest,
         metrics=measure(true, table, classes),
         left_out=tuple(left_out),
-        abstention=measure_abstention(true, table, [answer.verdict for answer in answers], bundle.card.trust),
+        abstention=measure_abstention(true, table, decisions, bundle.card.trust),
         looks_at_test=looks_at_test(Path(run)) if test else None,
-        slices=_slices(Path(run), part, classes, answers, progress) if slices else None,
+        slices=_slices(Path(run), part, classes, measured, table, progress) if slices else None,
         learning_curve=trace_learning_curve(Path(run), progress=progress) if learning_curve else None,
     )
 
@@ -161,19 +160,16 @@ def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> No
         )
 
 
-class _Answer(NamedTuple):
-    """What a bundle says of one file."""
-
-    file: Candidate
-    probabilities: NDArray[np.float32]  # (C,)
-    verdict: str
-
-
 def _answers(
     predictor: Predictor, files: HeldOut, including_training: bool, progress: Progress
-) -> tuple[list[_Answer], list[LeftOut]]:
-    """Classify files; return the answers, and the files that may not be measured with the reason."""
-    answers, left_out = [], []
+) -> tuple[list[Candidate], list[NDArray[np.float32]], list[str], list[LeftOut]]:
+    """Classify files.
+
+    Returns:
+        the files that may be measured, the probabilities (C,) and the decision of each, and the other files with the
+        reason.
+    """
+    measured, table, decisions, left_out = [], [], [], []
     with progress.stage("Classifying", len(files.candidates), "pictures") as step:
         classified = predictor.outputs(file.path for file in files.candidates)
         for file, (loaded, outputs) in zip(files.candidates, classified, strict=True):
@@ -185,8 +181,10 @@ def _answers(
             elif loaded.sha256 in predictor.bundle.trained and not including_training:
                 left_out.append(LeftOut(file.name, "trained on"))
             else:
-                answers.append(_Answer(file, outputs["probabilities"], predictor.decision(outputs)))
-    return answers, left_out
+                measured.append(file)
+                table.append(outputs["probabilities"])
+                decisions.append(predictor.decision(outputs))
+    return measured, table, decisions, left_out
 
 
 def _reasons(left_out: Sequence[LeftOut]) -> str:
@@ -221,14 +219,19 @@ def summary(report: EvaluateReport) -> list[str]:
 
 
 def _slices(
-    run: Path, part: str | None, classes: Sequence[str], answers: Sequence[_Answer], progress: Progress
+    run: Path,
+    part: str | None,
+    classes: Sequence[str],
+    files: Sequence[Candidate],
+    table: NDArray[np.float32],
+    progress: Progress,
 ) -> tuple[Slice, ...]:
     """Return the slices of the pictures that were answered, storing those of the run's own validation set."""
-    judged = []
-    for file, probabilities, _ in answers:
-        predicted = classes[int(probabilities.argmax())]
-        judged.append(Judged(file.name, file.label, predicted, float(probabilities.max())))
-    slices = slices_of([answer.file for answer in answers], judged, progress=progress)
+    judged = [
+        Judged(file.name, file.label, classes[int(row.argmax())], float(row.max()))
+        for file, row in zip(files, table, strict=True)
+    ]
+    slices = slices_of(files, judged, progress=progress)
     if part == "validation":
         store_slices(run, slices, pictures=len(judged))
     return slices

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pawsight.core.text import plural
 from pawsight.images.augment import Fill, flipped, generator_for, turned
 from pawsight.images.contact_sheet import Row, Sheet, Tile
 from pawsight.images.decode import Pixels
@@ -28,8 +29,7 @@ def grid(title: str, subtitle: str, counts: Mapping[str, int], rows: Mapping[str
     hidden = len(counts) - len(rows)
     cut = f" {hidden:,} of {len(counts):,} classes {'is' if hidden == 1 else 'are'} not shown." if hidden else ""
     lines = (
-        Row(label, f"{counts[label]} picture{'s' if counts[label] != 1 else ''}", tuple(map(Tile, pictures)))
-        for label, pictures in rows.items()
+        Row(label, plural(counts[label], "picture"), tuple(map(Tile, pictures))) for label, pictures in rows.items()
     )
     return Sheet(title, subtitle, tuple(lines), f"{_SQUARE}{cut}")
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from pawsight.core.text import plural
 from pawsight.data.audit import Finding
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
@@ -119,8 +120,8 @@ def _leaks_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Ga
     pictures = words.pictures(sum(map(len, groups)))
     across = Counter(_across(group, gallery) for group in groups)
     text = words.joined([f"{count:,} across {parts}" for parts, count in across.most_common() if parts])
-    noun = "group of pictures looks" if len(groups) == 1 else "groups of pictures look"
-    first = f"{len(groups):,} {noun} the same and {'is' if len(groups) == 1 else 'are'} in two subsets of the split"
+    single, several = "group of pictures looks the same and is", "groups of pictures look the same and are"
+    first = f"{plural(len(groups), single, several)} in two subsets of the split"
     rest = f" The first {shown} are shown." if 0 < shown < len(groups) else ""
     return f"{first}: {pictures}{', ' + text if text else ''} ({how}). They make the scores too high.{rest}"
 
@@ -142,6 +143,6 @@ def _conflicts_sentence(findings: Sequence[Finding] | None, pairs: int) -> str:
         return ""
     if not pairs:
         return "No two pictures that look the same have different labels."
-    noun = "pair of pictures looks" if pairs == 1 else "pairs of pictures look"
+    single, several = "pair of pictures looks the same and has", "pairs of pictures look the same and have"
     rest = f" The first {PAIRS} are shown." if pairs > PAIRS else ""
-    return f"{pairs:,} {noun} the same and {'has' if pairs == 1 else 'have'} two labels; one of them is wrong.{rest}"
+    return f"{plural(pairs, single, several)} two labels; one of them is wrong.{rest}"

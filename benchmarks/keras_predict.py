@@ -16,7 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from pawsight.models.efficientnet_lite import load
+from pawsight.models.backbones import find_backbone
+from pawsight.models.efficientnet_lite import build_keras, published_weights
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     found = keras.utils.image_dataset_from_directory(
         folder, labels=None, image_size=(px, px), batch_size=32, shuffle=False, verbose=False
     )
-    network = load(backbone, image_px=px, folded=True)
+    network = build_keras(find_backbone(backbone), px, published_weights(find_backbone(backbone)))
     answers = keras.layers.Dense(int(classes), activation="softmax")(network.output)
     table = keras.Model(network.input, answers).predict(found.prefetch(tf.data.AUTOTUNE), verbose=0)
     print(json.dumps({"pictures": len(table)}))

@@ -60,10 +60,10 @@ def photographs() -> Path:
 @pytest.fixture(scope="session")
 def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of drawn cats and dogs, 16 + 10 of each, in train/ and validation/. Read, never write."""
-    from pawsight.sample import SamplePlan, write_sample
+    from pawsight.sample import write_sample
 
-    plan = SamplePlan(train=16, validation=10, least_side=96, greatest_side=144)
-    return write_sample(tmp_path_factory.mktemp("drawn") / "drawings", plan=plan, seed=7)
+    folder = tmp_path_factory.mktemp("drawn") / "drawings"
+    return write_sample(folder, train=16, validation=10, sides=(96, 144), seed=7)
 
 
 @pytest.fixture(scope="session")

@@ -54,8 +54,8 @@ def _shaded(seed):
 def _make_the_sample_small(monkeypatch):
     from pawsight import sample
 
-    plan = sample.SamplePlan(train=8, validation=5, least_side=96, greatest_side=120)
-    monkeypatch.setattr(sample, "write_sample", partial(sample.write_sample, plan=plan))
+    small = partial(sample.write_sample, train=8, validation=5, sides=(96, 120))
+    monkeypatch.setattr(sample, "write_sample", small)
 
 
 @pytest.mark.parametrize("name", ["train", "Predictor"])

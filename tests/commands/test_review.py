@@ -38,7 +38,7 @@ from pawsight.data.dataset import Picture
 from pawsight.data.facts import Facts
 from pawsight.data.folders import LeftOut
 from pawsight.data.label_patch import Decision, read_patch, write_patch
-from pawsight.evaluation.label_errors import Neighbours, Suspect
+from pawsight.evaluation.label_errors import Suspect
 
 needs_serve = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs pawsight[serve]")
 
@@ -206,7 +206,7 @@ def report_on(*pictures, ranking, **changes):
         "labels": np.array([("cats", "dogs").index(picture.label) for picture in rows]),
         "groups": np.zeros(len(rows), int),
         "left_out": (),
-        "near": Neighbours(np.full((len(rows), 1), -1), np.zeros((len(rows), 1), np.float32)),
+        "near": (np.full((len(rows), 1), -1), np.zeros((len(rows), 1), np.float32)),
         "ranking": ranking,
     }
     return ReviewReport(**values | changes)
@@ -230,7 +230,7 @@ def test_of_pictures_that_look_the_same_one_stays_and_the_others_say_what_harm_t
     (item,) = board_of(report)[0]["sections"][1]["items"]
     assert (item["picture"], item["action"], item["label"]) == (1, action, label)
     assert [one["picture"] for one in item["beside"]] == [0]
-    assert [item["reason"], item["beside"][0]["told"]] == snapshot
+    assert [item["reason"], item["beside"][0]["note"]] == snapshot
 
 
 def test_one_doubtful_label_is_told_in_the_singular_and_what_is_left_out_by_its_first(tmp_path, snapshot):

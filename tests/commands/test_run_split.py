@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -55,6 +56,14 @@ def test_looks_at_the_test_part_are_counted_and_others_are_not(run):
     assert looks_at_test(run) == 1
     assert count_look(run) == 2
     assert looks_at_test(run) == 2
+
+
+def test_looks_that_come_at_once_are_all_counted(run):
+    with ThreadPoolExecutor(8) as pool:
+        counted = list(pool.map(count_look, [run] * 40))
+    assert sorted(counted) == list(range(1, 41))
+    assert looks_at_test(run) == 40
+    assert not list(run.glob(".*"))
 
 
 def test_a_real_run_s_parts_are_those_of_its_split(trained, tmp_path):

@@ -237,7 +237,7 @@ def finer_probe(probe):
     heat lay in boxes that take 58 % of the pictures.
     """
     from pawsight.classifier.engine import Engine
-    from pawsight.models.efficientnet_onnx import backbone_onnx
+    from pawsight.models.efficientnet_lite import backbone_onnx
     from pawsight.models.graph import append_head
     from pawsight.training.probe import fit_head
 

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pawsight.images import contact_sheet as lettering
-from pawsight.images.contact_sheet import GAP, MARGIN, Row, Sheet, Tile, draw_sheet, fitted, font, legible, png_of
+from pawsight.images import contact_sheet
+from pawsight.images.contact_sheet import GAP, MARGIN, Row, draw_sheet, fitted, font, legible, png_of
 
 RED, BLUE = (np.full((40, 60, 3), colour, dtype=np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
 LETTERS = font(15)
 
 
-def sheet(*rows: Row, title: str = "Title", footnote: str = "") -> Sheet:
-    return Sheet(title, "", rows, footnote)
+def sheet(*rows: Row, title: str = "Title", footnote: str = "") -> Image.Image:
+    return draw_sheet(title, rows, footnote=footnote)
 
 
 def places(image: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
@@ -33,7 +33,7 @@ def ink(image: Image.Image) -> int:
 
 
 def test_pictures_are_shown_unchanged_side_by_side() -> None:
-    page = draw_sheet(sheet(Row("cats", "2 pictures", (Tile(RED), Tile(BLUE)))))
+    page = sheet(("cats", "2 pictures", ((RED, ""), (BLUE, ""))))
     red, blue = places(page, (255, 0, 0)), places(page, (0, 0, 255))
     assert len(red) == len(blue) == 40 * 60
     assert page.width == 2 * MARGIN + 120 + GAP
@@ -43,7 +43,7 @@ def test_pictures_are_shown_unchanged_side_by_side() -> None:
 
 
 def test_rows_stand_below_each_other_and_inside_the_page() -> None:
-    page = draw_sheet(sheet(Row("a", "", (Tile(RED, "one"),)), Row("b", "", (Tile(BLUE, "two"),)), footnote="end"))
+    page = sheet(("a", "", ((RED, "one"),)), ("b", "", ((BLUE, "two"),)), footnote="end")
     red, blue = places(page, (255, 0, 0)), places(page, (0, 0, 255))
     assert red[:, 0].max() < blue[:, 0].min()
     assert blue[:, 0].max() < page.height - MARGIN
@@ -52,7 +52,7 @@ def test_rows_stand_below_each_other_and_inside_the_page() -> None:
 
 
 def test_a_row_without_a_heading_takes_no_room_for_one() -> None:
-    with_heading, without = (draw_sheet(sheet(Row(heading, "", (Tile(RED),)))).height for heading in ("cats", ""))
+    with_heading, without = (sheet((heading, "", ((RED, ""),))).height for heading in ("cats", ""))
     assert without < with_heading
 
 
@@ -60,14 +60,14 @@ def test_a_row_without_a_heading_takes_no_room_for_one() -> None:
 def test_all_words_are_drawn(words: str) -> None:
     def drawn(said: str) -> Image.Image:
         told = dict.fromkeys(("title", "subtitle", "heading", "remark", "caption", "footnote"), ".") | {words: said}
-        row = Row(told["heading"], told["remark"], (Tile(BLUE, told["caption"]),))
-        return draw_sheet(Sheet(told["title"], told["subtitle"], (row,), told["footnote"]))
+        row = (told["heading"], told["remark"], ((BLUE, told["caption"]),))
+        return draw_sheet(told["title"], [row], subtitle=told["subtitle"], footnote=told["footnote"])
 
     assert np.abs(np.asarray(drawn("W"), dtype=int) - np.asarray(drawn("."))).sum() > 1000
 
 
 def test_a_long_name_stays_in_its_place() -> None:
-    page = draw_sheet(sheet(Row("W" * 200, "1000 pictures", (Tile(RED, "M" * 200), Tile(BLUE))), title="Q" * 200))
+    page = sheet(("W" * 200, "1000 pictures", ((RED, "M" * 200), (BLUE, ""))), title="Q" * 200)
     assert page.width == 2 * MARGIN + 120 + GAP
     for side in (np.asarray(page)[:, : MARGIN - 2], np.asarray(page)[:, 2 - MARGIN :]):
         assert (side == 255).all()
@@ -75,11 +75,11 @@ def test_a_long_name_stays_in_its_place() -> None:
 
 def test_a_sheet_without_pictures_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one picture"):
-        draw_sheet(sheet(Row("cats", "", ())))
+        sheet(("cats", "", ()))
 
 
 def test_the_same_sheet_gives_the_same_bytes() -> None:
-    one, other = (png_of(draw_sheet(sheet(Row("cats", "", (Tile(RED),))))) for _ in range(2))
+    one, other = (png_of(sheet(("cats", "", ((RED, ""),)))) for _ in range(2))
     assert one == other
     assert Image.open(io.BytesIO(one)).format == "PNG"
 
@@ -118,10 +118,10 @@ def test_a_name_that_fits_is_left_alone() -> None:
 
 
 def test_without_matplotlib_pillows_own_font_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lettering.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(contact_sheet.importlib.util, "find_spec", lambda name: None)
     font.cache_clear()
     try:
-        page = draw_sheet(sheet(Row("cats 🐈", "", (Tile(RED, "one"),))))
+        page = sheet(("cats 🐈", "", ((RED, "one"),)))
         assert ink(page) > 0
         assert font(15).getname()[0] != "DejaVu Sans"
     finally:
@@ -130,12 +130,12 @@ def test_without_matplotlib_pillows_own_font_is_used(monkeypatch: pytest.MonkeyP
 
 def test_a_matplotlib_without_its_fonts_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bare = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(lettering.importlib.util, "find_spec", lambda name: bare)
+    monkeypatch.setattr(contact_sheet.importlib.util, "find_spec", lambda name: bare)
     font.cache_clear()
     try:
         assert font(15).getname()[0] != "DejaVu Sans"
         font.cache_clear()
-        monkeypatch.setattr(lettering.ImageFont, "load_default", lambda size: object())
+        monkeypatch.setattr(contact_sheet.ImageFont, "load_default", lambda size: object())
         with pytest.raises(TypeError, match="Pillow was built without FreeType"):
             font(15)
     finally:

@@ -8,7 +8,7 @@ import struct
 import pytest
 from PIL import Image
 
-from pawsight.images import header_limits as claims
+from pawsight.images import header_limits
 from pawsight.images.header_limits import (
     FrameLimitedGif,
     ReadLimitedFile,
@@ -36,7 +36,9 @@ def test_an_honest_file_claims_nothing_too_much(kind: str) -> None:
         exceeds_header_limits(data[:end], 50 * MEGA)  # cut anywhere it says something
 
 
-@pytest.mark.parametrize(("segments", "too_much"), [(claims.MAX_SEGMENTS - 10, False), (claims.MAX_SEGMENTS, True)])
+@pytest.mark.parametrize(
+    ("segments", "too_much"), [(header_limits.MAX_SEGMENTS - 10, False), (header_limits.MAX_SEGMENTS, True)]
+)
 def test_segments_of_a_jpeg_are_counted(segments: int, too_much: bool) -> None:
     data = encoded("JPEG")
     assert exceeds_header_limits(data[:2] + b"\xff\xfe\0\2" * segments + data[2:], 50 * MEGA) is too_much
@@ -44,14 +46,16 @@ def test_segments_of_a_jpeg_are_counted(segments: int, too_much: bool) -> None:
 
 def test_exif_of_a_jpeg_is_weighed() -> None:
     data, block = encoded("JPEG"), b"\xff\xe1\xff\xff" + bytes(65_533)
-    fits = claims.MAX_EXIF_BYTES // 65_535
+    fits = header_limits.MAX_EXIF_BYTES // 65_535
     assert not exceeds_header_limits(data[:2] + block * fits + data[2:], 50 * MEGA)
     assert exceeds_header_limits(data[:2] + block * (fits + 1) + data[2:], 50 * MEGA)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize(("strips", "too_much"), [(claims.MAX_STRIPS, False), (claims.MAX_STRIPS + 1, True)])
+@pytest.mark.parametrize(
+    ("strips", "too_much"), [(header_limits.MAX_STRIPS, False), (header_limits.MAX_STRIPS + 1, True)]
+)
 def test_strips_of_a_tiff_are_counted(order: str, wide: bool, strips: int, too_much: bool) -> None:
     mark = b"II" if order == "<" else b"MM"
     if wide:

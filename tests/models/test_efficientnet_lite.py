@@ -24,12 +24,15 @@ from pawsight.models import efficientnet_lite
 from pawsight.models.backbones import BACKBONES, find_backbone
 from pawsight.models.efficientnet_lite import (
     NORM_EPSILON,
+    backbone_onnx,
+    build_keras,
     convolutions,
     folded_weights,
+    keras_weights,
     published_weights,
     upper_start,
+    write_graph,
 )
-from pawsight.models.efficientnet_onnx import backbone_onnx, write_graph
 from pawsight.models.keras_networks import import_keras
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
 
@@ -198,11 +201,9 @@ needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reas
 @pytest.mark.parametrize(("name", "px"), [("efficientnet-lite0", 96), ("efficientnet-lite2", 75)])  # odd sides too
 def test_keras_and_onnx_give_equal_features(name: str, px: int) -> None:
     import_keras()
-    from pawsight.models.efficientnet_keras import build
-
     backbone = find_backbone(name)
     weights = published_weights(backbone)
-    answers = np.asarray(build(backbone, px, weights)(pattern(px)))
+    answers = np.asarray(build_keras(backbone, px, weights)(pattern(px)))
     assert np.linalg.norm(answers) > 1
     np.testing.assert_allclose(
         features_of(write_graph(backbone, px, weights), pattern(px)), answers, rtol=1e-4, atol=1e-4
@@ -212,17 +213,15 @@ def test_keras_and_onnx_give_equal_features(name: str, px: int) -> None:
 @needs_keras
 def test_the_lower_part_in_onnx_and_the_upper_in_keras_make_the_whole() -> None:
     import_keras()
-    from pawsight.models.efficientnet_keras import build, weights_of
-
     backbone, px = find_backbone("efficientnet-lite0"), 64
     weights, middle = published_weights(backbone), upper_start(backbone)
-    upper = build(backbone, px, weights, after=middle)
+    upper = build_keras(backbone, px, weights, after=middle)
     maps = features_of(write_graph(backbone, px, weights, last=middle), pattern(px))
     whole = features_of(write_graph(backbone, px, weights), pattern(px))
     np.testing.assert_allclose(np.asarray(upper(maps)), whole, rtol=1e-4, atol=1e-4)
 
     names = [row.name for row in convolutions(backbone)]
-    given = weights_of(backbone, upper)
+    given = keras_weights(backbone, upper)
     assert list(given) == names[names.index(middle) + 1 :]
     for name, (kernel, bias) in given.items():
         np.testing.assert_array_equal(kernel, weights[name][0])
@@ -232,7 +231,5 @@ def test_the_lower_part_in_onnx_and_the_upper_in_keras_make_the_whole() -> None:
 @needs_keras
 def test_sizes_that_no_backbone_sees_are_refused() -> None:
     import_keras()
-    from pawsight.models.efficientnet_keras import build
-
     with pytest.raises(WrongUsage, match="16 x 16"):
-        build(find_backbone("efficientnet-lite0"), 16, {})
+        build_keras(find_backbone("efficientnet-lite0"), 16, {})

@@ -185,10 +185,10 @@ def test_each_rung_tells_what_to_expect_of_it(name):
     entry = RECIPES[name]
     assert entry.description
     assert entry.adds
-    low, high = entry.expected.accuracy
+    low, high = entry.accuracy
     assert 0 < low <= high <= 1
-    assert entry.expected.seconds > 0
-    assert entry.expected.runs >= 1
+    assert entry.seconds > 0
+    assert entry.runs >= 1
     total, trainable = entry.parameters
     assert 0 <= trainable <= total
 

@@ -124,15 +124,14 @@ def counted(recipe, weights):
         top = build_top(frozen.output.shape[1:], classes=2, seed=0)
         return totals(keras.Model(frozen.input, top(frozen.output)))
     from pawsight.models.backbones import find_backbone
-    from pawsight.models.efficientnet_keras import build
-    from pawsight.models.efficientnet_lite import published_weights, upper_start
+    from pawsight.models.efficientnet_lite import build_keras, published_weights, upper_start
 
     backbone = find_backbone(recipe.backbone)
     weights, head = published_weights(backbone), 2 * (backbone.feature_dim + 1)
-    frozen = build(backbone, recipe.image_px, weights).count_params()
+    frozen = build_keras(backbone, recipe.image_px, weights).count_params()
     if recipe.method == "probe":
         return frozen + head, head
-    learned = build(backbone, recipe.image_px, weights, after=upper_start(backbone)).count_params()
+    learned = build_keras(backbone, recipe.image_px, weights, after=upper_start(backbone)).count_params()
     return frozen + head, learned + head
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from PIL import Image
 
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.progress import Silent
-from pawsight.sample import CLASSES, KINDS, SamplePlan, draw, draw_with_place, write_sample
+from pawsight.sample import CLASSES, KINDS, draw, draw_with_place, write_sample
 
-SMALL = SamplePlan(train=3, validation=2, least_side=64, greatest_side=96)
+SMALL: dict[str, Any] = {"train": 3, "validation": 2, "sides": (64, 96)}
+TOTAL = 2 * (3 + 2)
 SIDES = (80, 120)
 
 
@@ -50,7 +52,7 @@ class Listener(Silent):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_sample(tmp_path_factory.mktemp("sample") / "drawings", plan=SMALL, seed=4)
+    return write_sample(tmp_path_factory.mktemp("sample") / "drawings", **SMALL, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -58,34 +60,36 @@ def drawings() -> list[tuple[str, Image.Image]]:
     return [(kind, draw(kind, seed=11, index=index, sides=SIDES)) for index in range(110) for kind in CLASSES]
 
 
-def test_the_default_plan_has_the_400_pictures_the_documentation_promises() -> None:
-    plan = SamplePlan()
-    assert (plan.classes, plan.train, plan.validation, plan.total) == (("cats", "dogs"), 150, 50, 400)
+def test_the_default_has_the_400_pictures_the_documentation_promises(tmp_path: Path) -> None:
+    write_sample(tmp_path / "whole", sides=(16, 17))
+    folders = sorted((tmp_path / "whole").glob("*/*"))
+    counts = {"/".join(folder.parts[-2:]): len(list(folder.iterdir())) for folder in folders}
+    assert counts == {"train/cats": 150, "train/dogs": 150, "validation/cats": 50, "validation/dogs": 50}
 
 
-def test_folders_names_and_counts_are_those_of_the_plan(written: Path) -> None:
+def test_folders_names_and_counts_are_those_asked_for(written: Path) -> None:
     expected = [f"train/{kind}s/{kind}.{i:04d}.jpg" for kind in ("cat", "dog") for i in range(3)]
     expected += [f"validation/{kind}s/{kind}.{i:04d}.jpg" for kind in ("cat", "dog") for i in range(2)]
     assert list(hashes(written)) == sorted(expected)
 
 
 def test_the_same_seed_writes_the_same_bytes(written: Path, tmp_path: Path) -> None:
-    assert hashes(write_sample(tmp_path / "again", plan=SMALL, seed=4)) == hashes(written)
+    assert hashes(write_sample(tmp_path / "again", **SMALL, seed=4)) == hashes(written)
 
 
 def test_another_seed_writes_other_pictures(written: Path, tmp_path: Path) -> None:
-    other = write_sample(tmp_path / "other", plan=SMALL, seed=5)
+    other = write_sample(tmp_path / "other", **SMALL, seed=5)
     assert not set(hashes(other).values()) & set(hashes(written).values())
 
 
 def test_no_two_pictures_are_the_same(written: Path, drawings: list[tuple[str, Image.Image]]) -> None:
-    assert len(set(hashes(written).values())) == SMALL.total
+    assert len(set(hashes(written).values())) == TOTAL
     assert len({picture.tobytes() for _, picture in drawings}) == len(drawings)
 
 
 def test_a_picture_does_not_depend_on_how_many_are_drawn(written: Path, tmp_path: Path) -> None:
-    smaller = SamplePlan(train=1, validation=1, least_side=64, greatest_side=96)
-    few, many = hashes(write_sample(tmp_path / "few", plan=smaller, seed=4)), hashes(written)
+    few = hashes(write_sample(tmp_path / "few", train=1, validation=1, sides=(64, 96), seed=4))
+    many = hashes(written)
     assert few.items() <= many.items()
 
 
@@ -188,13 +192,13 @@ def test_an_unknown_kind_is_refused_by_name() -> None:
 
 def test_progress_is_told_of_every_picture(tmp_path: Path) -> None:
     listener = Listener()
-    write_sample(tmp_path / "told", plan=SMALL, progress=listener)
+    write_sample(tmp_path / "told", **SMALL, progress=listener)
     assert (listener.total, listener.done) == (10, 10)
 
 
 def test_a_write_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        write_sample(tmp_path / "stopped", plan=SMALL, progress=Listener(fail_at=4))
+        write_sample(tmp_path / "stopped", **SMALL, progress=Listener(fail_at=4))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -203,6 +207,6 @@ def test_what_stands_in_the_target_is_not_touched(tmp_path: Path) -> None:
     target.mkdir()
     (target / "holiday.jpg").write_bytes(b"precious")
     with pytest.raises(StorageError):
-        write_sample(target, plan=SMALL)
+        write_sample(target, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     assert (target / "holiday.jpg").read_bytes() == b"precious"

@@ -19,7 +19,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.sources import Source, resolve
-from pawsight.images.contact_sheet import draw_sheet, png_of
+from pawsight.images.contact_sheet import png_of
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.loader import read_regular_file
 from pawsight.reports.preview_sheets import four_flips, grid, rotations
@@ -150,7 +150,7 @@ def _write_sheets(
     }
     with new_folder(folder) as unfinished:
         for name, sheet in sheets.items():
-            write_bytes(unfinished / name, png_of(draw_sheet(sheet)))
+            write_bytes(unfinished / name, png_of(sheet))
 
 
 def _pixels(picture: Picture) -> Pixels:

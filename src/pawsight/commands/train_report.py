@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from pawsight.data.dataset import Dataset
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch
 from pawsight.data.split import Assigned, Split
-from pawsight.evaluation.comparison import Answered, Gain, compare
+from pawsight.evaluation.comparison import Answer, Gain, compare
 from pawsight.evaluation.metrics import Metrics, sentence
 from pawsight.models.recipes import Recipe
-from pawsight.reports.run_record import PictureAnswer, RunRecord
+from pawsight.reports.run_record import RunRecord
 from pawsight.reports.words import unmeasured_sentence
 
 
@@ -130,7 +130,7 @@ def trust_lines(record: RunRecord) -> list[str]:
     elif record.max_error is not None:
         lines.append(f"WARNING     no guarantee: {record.no_guarantee}")
     if detector is not None:
-        caught = ", ".join(f"{kind.caught} of {kind.pictures} {kind.kind}" for kind in detector.caught)
+        caught = ", ".join(f"{kind['caught']} of {kind['pictures']} {kind['kind']}" for kind in detector.caught)
         false_alarms = f"{100 * detector.false_alarms:.4g} %"
         lines.append(f"Detector    unlike anything seen: {caught} found, at most {false_alarms} false alarms")
     return lines
@@ -156,26 +156,26 @@ def gain_from_patch(
     before = _answers_before(patch.file.absolute().parent)
     if not before and split is not None:
         before = _answers_before(split.path.absolute().parent)
-    old: list[Answered] = []
-    new: list[Answered] = []
+    old: list[Answer] = []
+    new: list[Answer] = []
     for picture, label in zip(validation, predicted, strict=True):
         copies = before.get(picture.sha256, [])
         if copies:
             same_name = (place for place, copy in enumerate(copies) if copy.path == picture.name)
             known = copies.pop(next(same_name, -1))
-            old.append(Answered(picture.sha256, picture.label, known.answered.predicted))
-            new.append(Answered(picture.sha256, picture.label, label))
+            old.append(replace(known, label=picture.label))
+            new.append(replace(known, label=picture.label, predicted=label))
     return compare(old, new)
 
 
-def _answers_before(run: Path) -> dict[str, list[PictureAnswer]]:
-    answers: dict[str, list[PictureAnswer]] = defaultdict(list)
+def _answers_before(run: Path) -> dict[str, list[Answer]]:
+    answers: dict[str, list[Answer]] = defaultdict(list)
     try:
         record = RunRecord.read(run)
     except PawsightError:
         return answers
     for answer in record.answers:
-        answers[answer.answered.sha256].append(answer)
+        answers[answer.sha256].append(answer)
     return answers
 
 

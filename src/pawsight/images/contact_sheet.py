@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,35 +25,12 @@ Font = ImageFont.FreeTypeFont
 _FONTS_OF_MATPLOTLIB = "mpl-data/fonts/ttf"
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One picture on a sheet."""
-
-    pixels: Pixels  # (H, W, 3) uint8
-    caption: str = ""
+Tile = tuple[Pixels, str]  # a picture (H, W, 3) uint8 and its caption, which may be empty
+Row = tuple[str, str, Sequence[Tile]]  # a heading, a remark in grey at its right end, and pictures side by side
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Pictures side by side."""
-
-    heading: str
-    remark: str  # in grey at the right end of the heading
-    tiles: tuple[Tile, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A title, rows of pictures, and a footnote."""
-
-    title: str
-    subtitle: str
-    rows: tuple[Row, ...]
-    footnote: str = ""
-
-
-def draw_sheet(sheet: Sheet) -> Image.Image:
-    """Draw a sheet; names too long for it are cut in the middle.
+def draw_sheet(title: str, rows: Sequence[Row], *, subtitle: str = "", footnote: str = "") -> Image.Image:
+    """Draw rows of pictures below a title; names too long for the sheet are cut in the middle.
 
     Returns:
         an RGB picture as wide as the widest row and as high as all rows need.
@@ -62,21 +38,21 @@ def draw_sheet(sheet: Sheet) -> Image.Image:
     Raises:
         ValueError: there is no row with a picture in it.
     """
-    inner = max((_width_of(row.tiles) for row in sheet.rows), default=0)
+    inner = max((_width_of(tiles) for _, _, tiles in rows), default=0)
     if not inner:
         raise ValueError("a sheet needs at least one picture")
-    top = MARGIN + _line(_TITLE) + (_line(_SMALL) if sheet.subtitle else 0) + _BETWEEN_ROWS // 2
-    foot = _line(_SMALL) + _BETWEEN_ROWS // 2 if sheet.footnote else 0
-    between = _BETWEEN_ROWS * (len(sheet.rows) - 1)
-    high = top + sum(_height_of(row) for row in sheet.rows) + between + foot + MARGIN
+    top = MARGIN + _line(_TITLE) + (_line(_SMALL) if subtitle else 0) + _BETWEEN_ROWS // 2
+    foot = _line(_SMALL) + _BETWEEN_ROWS // 2 if footnote else 0
+    between = _BETWEEN_ROWS * (len(rows) - 1)
+    high = top + sum(_height_of(row) for row in rows) + between + foot + MARGIN
     page = Image.new("RGB", (inner + 2 * MARGIN, high), _PAPER)
     pen = ImageDraw.Draw(page)
-    _write(pen, (MARGIN, MARGIN), sheet.title, font(_TITLE, bold=True), _INK, inner)
-    _write(pen, (MARGIN, MARGIN + _line(_TITLE)), sheet.subtitle, font(_SMALL), _FAINT, inner)
-    for row in sheet.rows:
+    _write(pen, (MARGIN, MARGIN), title, font(_TITLE, bold=True), _INK, inner)
+    _write(pen, (MARGIN, MARGIN + _line(_TITLE)), subtitle, font(_SMALL), _FAINT, inner)
+    for row in rows:
         _draw_row(page, pen, row, top, inner)
         top += _height_of(row) + _BETWEEN_ROWS
-    _write(pen, (MARGIN, high - MARGIN - _line(_SMALL)), sheet.footnote, font(_SMALL), _FAINT, inner)
+    _write(pen, (MARGIN, high - MARGIN - _line(_SMALL)), footnote, font(_SMALL), _FAINT, inner)
     return page
 
 
@@ -88,18 +64,19 @@ def png_of(image: Image.Image) -> bytes:
 
 
 def _draw_row(page: Image.Image, pen: ImageDraw.ImageDraw, row: Row, top: int, inner: int) -> None:
-    remark = fitted(row.remark, font(_SMALL), inner / 2)
+    heading, remark, tiles = row
+    remark = fitted(remark, font(_SMALL), inner / 2)
     taken = font(_SMALL).getlength(remark)
-    _write(pen, (MARGIN, top), row.heading, font(_HEADING, bold=True), _INK, inner - taken - GAP)
+    _write(pen, (MARGIN, top), heading, font(_HEADING, bold=True), _INK, inner - taken - GAP)
     _write(pen, (MARGIN + inner - taken, top + _HEADING - _SMALL), remark, font(_SMALL), _FAINT, inner)
     left, top = MARGIN, top + _heading_of(row)
-    for tile in row.tiles:
-        height, width = tile.pixels.shape[:2]
-        page.paste(Image.fromarray(tile.pixels), (left, top))
+    for pixels, caption in tiles:
+        height, width = pixels.shape[:2]
+        page.paste(Image.fromarray(pixels), (left, top))
         pen.rectangle((left - 1, top - 1, left + width, top + height), outline=_EDGE)
-        caption = fitted(tile.caption, font(_SMALL), width)
-        middle = left + (width - font(_SMALL).getlength(caption)) / 2
-        _write(pen, (middle, top + _tallest(row) + 6), caption, font(_SMALL), _FAINT, width)
+        shown = fitted(caption, font(_SMALL), width)
+        middle = left + (width - font(_SMALL).getlength(shown)) / 2
+        _write(pen, (middle, top + _tallest(row) + 6), shown, font(_SMALL), _FAINT, width)
         left += width + GAP
 
 
@@ -110,21 +87,21 @@ def _write(
 
 
 def _width_of(tiles: Sequence[Tile]) -> int:
-    widths = [int(tile.pixels.shape[1]) for tile in tiles]
+    widths = [int(pixels.shape[1]) for pixels, _ in tiles]
     return sum(widths) + GAP * max(0, len(tiles) - 1)
 
 
 def _height_of(row: Row) -> int:
-    captions = _line(_SMALL) if any(tile.caption for tile in row.tiles) else 0
+    captions = _line(_SMALL) if any(caption for _, caption in row[2]) else 0
     return _heading_of(row) + _tallest(row) + captions
 
 
 def _tallest(row: Row) -> int:
-    return max((int(tile.pixels.shape[0]) for tile in row.tiles), default=0)
+    return max((int(pixels.shape[0]) for pixels, _ in row[2]), default=0)
 
 
 def _heading_of(row: Row) -> int:
-    return _line(_HEADING) if row.heading or row.remark else 0
+    return _line(_HEADING) if row[0] or row[1] else 0
 
 
 def _line(size: int) -> int:

@@ -1,6 +1,4 @@
-"""EfficientNet-Lite as a table: the convolutions of the network in their order, and their published weights.
-
-What writes the table as an ONNX graph is in efficientnet_onnx.py, what builds it in Keras in efficientnet_keras.py.
+"""EfficientNet-Lite: the table of its convolutions, their published weights, and the network in ONNX and in Keras.
 
 The network is EfficientNet (Tan and Le 2019, arXiv:1905.11946) without squeeze-and-excitation, with ReLU6, and with a
 stem and a head of fixed width, as Google published it in 2020.
@@ -11,12 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.models.backbones import Backbone
+from pawsight.core.errors import require_extra
+from pawsight.models.backbones import Backbone, check_image_px, find_backbone
+from pawsight.models.graph import FEATURES, PICTURES
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
+
+if TYPE_CHECKING:
+    import keras
 
 Floats = NDArray[np.float32]
 Weights = Mapping[str, tuple[Floats, Floats]]  # convolution -> kernel (out, in / groups, height, width), bias (out,)
@@ -24,6 +28,8 @@ Weights = Mapping[str, tuple[Floats, Floats]]  # convolution -> kernel (out, in 
 PIXEL_MEAN, PIXEL_SPAN = 127, 128  # the network is fed (x - 127) / 128
 RELU_LIMIT = 6.0
 NORM_EPSILON = 1e-3
+OPSET = 17
+IR_VERSION = 8
 
 _STEM_CHANNELS = 32
 _CHANNEL_STEP = 8  # widths are rounded to multiples of this
@@ -143,3 +149,175 @@ def _widened(channels: int, width: float) -> int:
     wanted = channels * width
     rounded = max(_CHANNEL_STEP, int(wanted + _CHANNEL_STEP / 2) // _CHANNEL_STEP * _CHANNEL_STEP)
     return rounded + _CHANNEL_STEP if rounded < 0.9 * wanted else rounded
+
+
+def backbone_onnx(name: str, image_px: int) -> bytes:
+    """Return a backbone with its published weights as an ONNX graph: half a second, the same bytes each time.
+
+    Args:
+        name: one of `pawsight.models.backbones.BACKBONES`.
+        image_px: side of the square pictures, 32 to 1024.
+
+    Returns:
+        ONNX without external data: `pictures` (N, image_px, image_px, 3) uint8 RGB -> `features` (N, 1280) float32.
+
+    Raises:
+        WrongUsage: there is no backbone of that name, or it takes no pictures of that size.
+        MissingExtra: the package onnx is not installed.
+        WeightsUnavailable: the weights are not installed or are not the published ones.
+    """
+    backbone = find_backbone(name)
+    check_image_px(image_px)
+    return write_graph(backbone, image_px, published_weights(backbone))
+
+
+def write_graph(backbone: Backbone, image_px: int, weights: Weights, *, last: str = "top") -> bytes:
+    """Write the network, or its lower part, with given weights.
+
+    Args:
+        backbone: which network.
+        image_px: side of the square pictures.
+        weights: of each convolution up to the last one wanted.
+        last: the convolution after which the graph ends. "top" ends in global averages (N, 1280); any other ends in
+            its maps, channels last, (N, height, width, channels).
+
+    Returns:
+        ONNX bytes as `backbone_onnx` gives them.
+
+    Raises:
+        MissingExtra: the package onnx is not installed.
+    """
+    require_extra("train", "onnx", needed_by="Training", why="Without it Pawsight predicts, measures and explains.")
+    import onnx
+
+    make_node, value_info, tensor = onnx.helper.make_node, onnx.helper.make_tensor_value_info, onnx.TensorProto
+    constants: dict[str, Any] = {
+        "scale/factor": np.float32(1 / PIXEL_SPAN),
+        "scale/offset": np.float32(-PIXEL_MEAN / PIXEL_SPAN),
+        "relu/least": np.float32(0),
+        "relu/most": np.float32(RELU_LIMIT),
+    }
+    nodes = [
+        make_node("Cast", [PICTURES], ["scale/real"], "scale/cast", to=tensor.FLOAT),
+        make_node("Mul", ["scale/real", "scale/factor"], ["scale/product"], "scale/multiply"),
+        make_node("Add", ["scale/product", "scale/offset"], ["scale/scaled"], "scale/add"),
+        make_node("Transpose", ["scale/scaled"], ["scale"], "scale/channels_first", perm=[0, 3, 1, 2]),
+    ]
+    fed, side = "scale", image_px
+    for row in convolutions(backbone):
+        constants[f"{row.name}/kernel"], constants[f"{row.name}/bias"] = weights[row.name]
+        followed = row.relu or bool(row.shortcut)
+        convolved = f"{row.name}/convolved" if followed else row.name
+        nodes.append(
+            make_node(
+                "Conv",
+                [fed, f"{row.name}/kernel", f"{row.name}/bias"],
+                [convolved],
+                f"{row.name}/convolve",
+                group=row.channels if row.depthwise else 1,
+                kernel_shape=[row.kernel] * 2,
+                pads=_same_pads(side, row.kernel, row.stride),
+                strides=[row.stride] * 2,
+            )
+        )
+        if row.relu:
+            nodes.append(make_node("Clip", [convolved, "relu/least", "relu/most"], [row.name], f"{row.name}/relu"))
+        elif row.shortcut:
+            nodes.append(make_node("Add", [convolved, row.shortcut], [row.name], f"{row.name}/add"))
+        fed, side = row.name, math.ceil(side / row.stride)
+        if row.name == last:
+            break
+    if last == "top":
+        nodes.append(make_node("ReduceMean", [fed], [FEATURES], FEATURES, axes=[2, 3], keepdims=0))
+        shape = ["N", row.channels]
+    else:
+        nodes.append(make_node("Transpose", [fed], [FEATURES], FEATURES, perm=[0, 2, 3, 1]))
+        shape = ["N", side, side, row.channels]
+    graph = onnx.helper.make_graph(
+        nodes,
+        backbone.name,
+        [value_info(PICTURES, tensor.UINT8, ["N", image_px, image_px, 3])],
+        [value_info(FEATURES, tensor.FLOAT, shape)],
+        [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    opsets = [onnx.helper.make_opsetid("", OPSET)]
+    model = onnx.helper.make_model(graph, producer_name="pawsight", opset_imports=opsets, ir_version=IR_VERSION)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _same_pads(side: int, kernel: int, stride: int) -> list[int]:
+    """Return ONNX pads (top, left, bottom, right) of TensorFlow's padding `same`; where they are odd, the end has more.
+
+    Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
+    """
+    whole = max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
+    return [whole // 2, whole // 2, whole - whole // 2, whole - whole // 2]
+
+
+def build_keras(backbone: Backbone, image_px: int, weights: Weights, *, after: str = "") -> keras.Model:
+    """Build a backbone, or its upper part, in Keras with given weights; call `import_keras` first.
+
+    Args:
+        backbone: which network.
+        image_px: side of the square pictures, 32 to 1024.
+        weights: of each convolution.
+        after: the convolution after which the upper part begins; "" builds the whole network.
+
+    Returns:
+        A functional model to features (N, 1280) float32: from RGB pictures (N, image_px, image_px, 3) uint8, or with
+        `after` from the maps (N, height, width, channels) that leave that convolution. A convolution's layer is called
+        by its name in the table and `_conv`.
+
+    Raises:
+        WrongUsage: the backbone takes no pictures of that size.
+    """
+    import keras
+
+    check_image_px(image_px)
+    side, outputs = image_px, {}
+    if not after:
+        inputs = keras.Input((image_px, image_px, 3), dtype="uint8", name="pictures")
+        x = keras.layers.Rescaling(1 / PIXEL_SPAN, -PIXEL_MEAN / PIXEL_SPAN, name="scale")(inputs)
+    is_lower = bool(after)
+    for row in convolutions(backbone):
+        side = math.ceil(side / row.stride)
+        if is_lower:
+            if row.name == after:
+                inputs = x = outputs[row.name] = keras.Input((side, side, row.channels), name="maps")
+                is_lower = False
+            continue
+        x = _layer(row)(x)
+        if row.relu:
+            x = keras.layers.ReLU(RELU_LIMIT, name=f"{row.name}_relu")(x)
+        if row.shortcut:
+            x = keras.layers.Add(name=f"{row.name}_add")([outputs[row.shortcut], x])
+        outputs[row.name] = x
+    features = keras.layers.GlobalAveragePooling2D(name="features", dtype="float32")(x)
+    model = keras.Model(inputs, features, name=backbone.name)
+    for row, layer in _convolution_layers(backbone, model):
+        kernel, bias = weights[row.name]
+        layer.set_weights([kernel.transpose((2, 3, 0, 1) if row.depthwise else (2, 3, 1, 0)), bias])
+    return model
+
+
+def keras_weights(backbone: Backbone, model: keras.Model) -> Weights:
+    """Return the weights of the convolutions that a model holds, as `build_keras` takes them."""
+    weights = {}
+    for row, layer in _convolution_layers(backbone, model):
+        kernel, bias = layer.get_weights()
+        weights[row.name] = kernel.transpose((2, 3, 0, 1) if row.depthwise else (3, 2, 0, 1)), bias
+    return weights
+
+
+def _layer(row: Convolution) -> keras.layers.Layer:
+    import keras
+
+    if row.depthwise:
+        return keras.layers.DepthwiseConv2D(row.kernel, row.stride, "same", name=f"{row.name}_conv")
+    return keras.layers.Conv2D(row.channels, row.kernel, row.stride, "same", name=f"{row.name}_conv")
+
+
+def _convolution_layers(backbone: Backbone, model: keras.Model) -> list[tuple[Convolution, Any]]:
+    layers = {layer.name: layer for layer in model.layers}
+    return [(row, layers[f"{row.name}_conv"]) for row in convolutions(backbone) if f"{row.name}_conv" in layers]

@@ -189,8 +189,8 @@ def ood_score(features: Floats, mean: Floats, directions: Floats) -> Floats:
     centred = features - mean
     usual = ((centred @ directions) ** 2).sum(axis=1)
     rest = 1 - usual / np.maximum((centred**2).sum(axis=1), _LEAST_SQUARE)
-    unlikeness: Floats = np.sqrt(np.maximum(rest, 0)).astype(np.float32)
-    return unlikeness
+    score: Floats = np.sqrt(np.maximum(rest, 0)).astype(np.float32)
+    return score
 
 
 def _softmax_of(graph: Any) -> Any:

@@ -1,7 +1,7 @@
 """The exercise's networks in Keras, and their conversion to ONNX.
 
 Call `import_keras` first. Scaling is part of a graph; augmentation is not, so no saved model holds a random layer.
-EfficientNet-Lite needs no conversion: its graph is written in efficientnet_onnx.py.
+EfficientNet-Lite needs no conversion: its graph is written in efficientnet_lite.py.
 """
 
 from __future__ import annotations

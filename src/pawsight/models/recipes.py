@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -143,26 +143,20 @@ def _quoted(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:180]}..."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """Time and accuracy of a recipe, as measured."""
-
-    seconds: float  # of a whole training run, median of three without AMX
-    # Lowest and highest on validation. Six runs are three in float32 and three in bfloat16; fewer are all in float32.
-    accuracy: tuple[float, float]
-    machine: str = _MACHINE
-    runs: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class NamedRecipe:
     """A recipe of the table, with what a user wants to know before choosing it."""
 
     recipe: Recipe
     description: str
     adds: str  # to the recipe above it in the table
-    expected: Expected
     parameters: tuple[int, int]  # total and trainable, for two classes; a contract test compares them with Keras
+    _: KW_ONLY
+    seconds: float  # expected of a whole training run: the median of three without AMX
+    # Lowest and highest on validation. Six runs are three in float32 and three in bfloat16; fewer are all in float32.
+    accuracy: tuple[float, float]
+    runs: int  # in which both were measured
+    machine: str = _MACHINE
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `recipes --json` prints them."""
@@ -171,32 +165,37 @@ class NamedRecipe:
             "name": self.recipe.name,
             "description": self.description,
             "adds": self.adds,
-            "expected": {**asdict(self.expected), "accuracy": list(self.expected.accuracy)},
+            "expected": {
+                "seconds": self.seconds,
+                "accuracy": list(self.accuracy),
+                "machine": self.machine,
+                "runs": self.runs,
+            },
             "parameters": {"total": total, "trainable": trainable},
         }
 
 
-def _named(recipe: Recipe, description: str, adds: str, expected: Expected, parameters: tuple[int, int]) -> NamedRecipe:
-    return NamedRecipe(recipe=recipe, description=description, adds=adds, expected=expected, parameters=parameters)
-
-
 _EXERCISE = Recipe(method="network", backbone="", image_px=160, epochs=20)
 _TABLE = (
-    _named(
+    NamedRecipe(
         Recipe(name="majority", method="majority", backbone="", image_px=32),
         "always answers the commonest class",
         "nothing is learnt; whatever follows must beat this",
-        Expected(seconds=5, accuracy=(0.5, 0.5), runs=3),
         (2, 0),
+        seconds=5,
+        accuracy=(0.5, 0.5),
+        runs=3,
     ),
-    _named(
+    NamedRecipe(
         replace(_EXERCISE, name="cnn"),
         "the exercise's first model: three convolutions and two dense layers on raw 0-255 pixels",
         "a convolutional network that starts from nothing",
-        Expected(seconds=260, accuracy=(0.564, 0.614), runs=3),
         (1_355_938, 1_355_938),
+        seconds=260,
+        accuracy=(0.564, 0.614),
+        runs=3,
     ),
-    _named(
+    NamedRecipe(
         replace(
             _EXERCISE,
             name="cnn-augmented",
@@ -207,10 +206,12 @@ _TABLE = (
         ),
         "the exercise's second model: the same, and every picture flipped and turned at random",
         "flips both ways and turns by up to half a circle, so that no picture is seen twice",
-        Expected(seconds=260, accuracy=(0.531, 0.610), runs=3),
         (1_355_938, 1_355_938),
+        seconds=260,
+        accuracy=(0.531, 0.610),
+        runs=3,
     ),
-    _named(
+    NamedRecipe(
         replace(
             _EXERCISE,
             name="cnn-normalised",
@@ -221,10 +222,12 @@ _TABLE = (
         ),
         "the exercise's third model: the same, pixels scaled to -1..1 and turned less",
         "pixels scaled to -1..1, so that training spends its steps on the pictures",
-        Expected(seconds=260, accuracy=(0.725, 0.754), runs=4),
         (1_355_938, 1_355_938),
+        seconds=260,
+        accuracy=(0.725, 0.754),
+        runs=4,
     ),
-    _named(
+    NamedRecipe(
         replace(
             _EXERCISE,
             name="mobilenet",
@@ -237,17 +240,21 @@ _TABLE = (
         ),
         "the exercise's fourth model: a frozen MobileNetV2 (ImageNet) and two dense layers",
         "a network that has seen a million other photographs and stays as it is",
-        Expected(seconds=90, accuracy=(0.959, 0.968), runs=6),
         (4_306_178, 2_048_194),
+        seconds=90,
+        accuracy=(0.959, 0.968),
+        runs=6,
     ),
-    _named(
+    NamedRecipe(
         Recipe(),
         "a frozen EfficientNet-Lite1 (ImageNet) that looks once, and a logistic regression (the default)",
         "a stronger frozen network that sees each picture once, and a linear model on top",
-        Expected(seconds=25, accuracy=(0.991, 0.994), runs=6),
         (4_111_410, 2_562),
+        seconds=25,
+        accuracy=(0.991, 0.994),
+        runs=6,
     ),
-    _named(
+    NamedRecipe(
         Recipe(
             name="finetune",
             method="finetune",
@@ -259,8 +266,10 @@ _TABLE = (
         ),
         "the probe, then the upper part of its backbone trained on with small steps; the better of the two is kept",
         "the upper part of the backbone learns too",
-        Expected(seconds=240, accuracy=(0.991, 0.994), runs=6),
         (4_111_410, 3_133_538),
+        seconds=240,
+        accuracy=(0.991, 0.994),
+        runs=6,
     ),
 )
 RECIPES: Mapping[str, NamedRecipe] = MappingProxyType({entry.recipe.name: entry for entry in _TABLE})
@@ -303,33 +312,20 @@ def make_recipe(name: str, options: RecipeOptions = RecipeOptions()) -> Recipe:
     recipe = RECIPES[name].recipe
     changes = {key: value for key, value in asdict(options).items() if value is not None}
     if options.backbone is not None:
-        _check_has_backbone(recipe)
+        if recipe.method not in FEATURE_METHODS:
+            raise WrongUsage(
+                f"The recipe {name} has no backbone to choose.",
+                "Only probe and finetune have.",
+                f"Leave --backbone out: pawsight train DATA --recipe {name}",
+            )
         changes = {"image_px": find_backbone(options.backbone).native_px} | changes
     if "image_px" in changes:
         check_image_px(changes["image_px"])
-    if not recipe.epochs:
-        _check_without_epochs(recipe, changes)
-    return replace(recipe, **changes)
-
-
-def _check_without_epochs(recipe: Recipe, changes: Mapping[str, Any]) -> None:
-    idle = [key for key in _OF_GRADIENTS if key in changes]
+    idle = [key for key in _OF_GRADIENTS if key in changes and not recipe.epochs]
     if idle:
         raise WrongUsage(
-            f"The recipe {recipe.name} does not learn by gradients, so {_option(idle[0])} would do nothing.",
-            f"Recipes that do are {', '.join(name for name, entry in RECIPES.items() if entry.recipe.epochs)}.",
-            f"Leave it out: pawsight train DATA --recipe {recipe.name}",
+            f"The recipe {name} does not learn by gradients, so --{idle[0].replace('_', '-')} would do nothing.",
+            f"Recipes that do are {', '.join(other for other, entry in RECIPES.items() if entry.recipe.epochs)}.",
+            f"Leave it out: pawsight train DATA --recipe {name}",
         )
-
-
-def _option(key: str) -> str:
-    return "--" + key.replace("_", "-")
-
-
-def _check_has_backbone(recipe: Recipe) -> None:
-    if recipe.method not in FEATURE_METHODS:
-        raise WrongUsage(
-            f"The recipe {recipe.name} has no backbone to choose.",
-            "Only probe and finetune have.",
-            f"Leave --backbone out: pawsight train DATA --recipe {recipe.name}",
-        )
+    return replace(recipe, **changes)

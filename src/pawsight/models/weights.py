@@ -128,20 +128,15 @@ class _NotACheckpoint(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Storage:
-    key: str
+class _View:
+    """A tensor as the pickle describes it: a window on numbers that come later in the file; all of them, at first."""
+
+    key: str  # of the storage, and what it holds
     dtype: str
     count: int
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A tensor as the pickle describes it: a window on numbers that come later in the file."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    offset: int = 0
+    shape: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
 
 
 def _tensors(file: io.BytesIO) -> dict[str, np.ndarray]:
@@ -151,8 +146,15 @@ def _tensors(file: io.BytesIO) -> dict[str, np.ndarray]:
         isinstance(name, str) and isinstance(view, _View) for name, view in views.items()
     ):
         raise _NotACheckpoint("It holds something other than named tensors.")
-    storages = _read_storages(file, {view.storage for view in views.values()})
-    return {name: _array(view, storages[view.storage.key]) for name, view in views.items()}
+    kinds = {(view.key, view.dtype, view.count) for view in views.values()}
+    order = _unpickle(file)
+    if not isinstance(order, list) or sorted(order) != sorted(key for key, _, _ in kinds):
+        raise _NotACheckpoint("Its list of storages does not fit its tensors.")
+    by_key = {key: (dtype, count) for key, dtype, count in kinds}
+    storages = {key: _read_storage(file, key, *by_key[key]) for key in order}
+    if file.read(1):
+        raise _NotACheckpoint("It goes on after its last storage.")
+    return {name: _array(view, storages[view.key]) for name, view in views.items()}
 
 
 def _check_header(file: io.BytesIO) -> None:
@@ -165,30 +167,19 @@ def _check_header(file: io.BytesIO) -> None:
         raise _NotACheckpoint("Its numbers are not stored little-endian.")
 
 
-def _read_storages(file: io.BytesIO, storages: set[_Storage]) -> dict[str, np.ndarray]:
-    order, by_key = _unpickle(file), {storage.key: storage for storage in storages}
-    if not isinstance(order, list) or sorted(order) != sorted(storage.key for storage in storages):
-        raise _NotACheckpoint("Its list of storages does not fit its tensors.")
-    found = {key: _read_storage(file, by_key[key]) for key in order}
-    if file.read(1):
-        raise _NotACheckpoint("It goes on after its last storage.")
-    return found
-
-
-def _read_storage(file: io.BytesIO, storage: _Storage) -> np.ndarray:
-    count = int.from_bytes(file.read(8), "little")
-    size = storage.count * np.dtype(storage.dtype).itemsize
-    data = file.read(size) if count == storage.count else b""
-    if count != storage.count or len(data) != size:
-        raise _NotACheckpoint(f"Storage {storage.key} is shorter or longer than its tensors say.")
-    return np.frombuffer(data, storage.dtype)
+def _read_storage(file: io.BytesIO, key: str, dtype: str, count: int) -> np.ndarray:
+    size, stored = count * np.dtype(dtype).itemsize, int.from_bytes(file.read(8), "little")
+    data = file.read(size) if stored == count else b""
+    if stored != count or len(data) != size:
+        raise _NotACheckpoint(f"Storage {key} is shorter or longer than its tensors say.")
+    return np.frombuffer(data, dtype)
 
 
 def _array(view: _View, numbers: np.ndarray) -> np.ndarray:
     """Cut a tensor out of its storage, refusing windows that reach outside it."""
     steps = [(size - 1) * stride for size, stride in zip(view.shape, view.strides, strict=True)]
     if min((view.offset, *view.shape, *view.strides)) < 0 or view.offset + sum(steps) >= len(numbers):
-        raise _NotACheckpoint(f"A tensor reaches outside its storage {view.storage.key}.")
+        raise _NotACheckpoint(f"A tensor reaches outside its storage {view.key}.")
     window = np.lib.stride_tricks.as_strided(
         numbers[view.offset :], view.shape, [stride * numbers.itemsize for stride in view.strides], writeable=False
     )
@@ -216,19 +207,20 @@ class _TensorsOnly(pickle.Unpickler):
             return _STORAGES[name]
         raise _NotACheckpoint(f"It asks for {module}.{name}, which no tensor needs; nothing in it was run.")
 
-    def persistent_load(self, reference: Any) -> _Storage:
+    def persistent_load(self, reference: Any) -> _View:
         """Take note of a storage: (the word, its type, key, device, count, view), as PyTorch writes it."""
         word, dtype, key, _device, count, view = reference
         if word != "storage" or dtype not in _STORAGES.values() or view is not None:
             raise _NotACheckpoint("It refers to something other than a plain storage.")
-        return _Storage(str(key), dtype, int(count))
+        return _View(str(key), dtype, int(count))
 
 
 def _new_rebuilder() -> Callable[..., _View]:
     def rebuild(storage: Any, offset: int, shape: Sequence[int], strides: Sequence[int], *_gradients: object) -> _View:
-        if not isinstance(storage, _Storage):
+        if not isinstance(storage, _View):
             raise _NotACheckpoint("It has a tensor without a storage.")
-        return _View(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+        window = int(offset), tuple(map(int, shape)), tuple(map(int, strides))
+        return _View(storage.key, storage.dtype, storage.count, *window)
 
     return rebuild
 

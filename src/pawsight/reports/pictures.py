@@ -17,8 +17,9 @@ from pathlib import Path
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.storage import sha256_of
 from pawsight.data.split import Assigned
+from pawsight.evaluation.comparison import Answer
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.reports.run_record import PictureAnswer, RunRecord
+from pawsight.reports.run_record import RunRecord
 
 ROWS, COLUMNS = 6, 3  # classes in the grid, pictures of each
 MISTAKES = 8
@@ -103,15 +104,15 @@ def picture_grid(
     return rows
 
 
-def confident_mistakes(run: RunRecord) -> tuple[list[tuple[PictureAnswer, Shown]], int]:
+def confident_mistakes(run: RunRecord) -> tuple[list[tuple[Answer, Shown]], int]:
     """Return the wrong answers on validation that are most confident, and how many wrong ones there are."""
-    wrong = [answer for answer in run.answers if not answer.answered.is_right]
+    wrong = [answer for answer in run.answers if not answer.is_right]
     first = sorted(wrong, key=_rank)[:MISTAKES]
-    placed = [Assigned(answer.path, answer.answered.sha256, answer.answered.label, "validation") for answer in first]
+    placed = [Assigned(answer.path, answer.sha256, answer.label, "validation") for answer in first]
     return [(answer, show(run.root, picture)) for answer, picture in zip(first, placed, strict=True)], len(wrong)
 
 
-def _rank(answer: PictureAnswer) -> tuple[float, str]:
+def _rank(answer: Answer) -> tuple[float, str]:
     return (-answer.probability if math.isfinite(answer.probability) else 0.0), answer.path
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from PIL import Image
+
 from pawsight.core.text import plural
 from pawsight.images.augment import Fill, flipped, generator_for, turned
-from pawsight.images.contact_sheet import Row, Sheet, Tile
+from pawsight.images.contact_sheet import Row, draw_sheet
 from pawsight.images.decode import Pixels
 
 _TURNS = 4  # random rotations shown of each kind
@@ -18,8 +20,8 @@ _AS_IT_IS = "as it is"
 _SQUARE = "Stretched to squares, as the network sees them."
 
 
-def grid(title: str, subtitle: str, counts: Mapping[str, int], rows: Mapping[str, Sequence[Pixels]]) -> Sheet:
-    """Lay out some pictures of each class, a row each.
+def grid(title: str, subtitle: str, counts: Mapping[str, int], rows: Mapping[str, Sequence[Pixels]]) -> Image.Image:
+    """Draw some pictures of each class, a row each.
 
     Args:
         title, subtitle: stand on top.
@@ -28,13 +30,14 @@ def grid(title: str, subtitle: str, counts: Mapping[str, int], rows: Mapping[str
     """
     hidden = len(counts) - len(rows)
     cut = f" {hidden:,} of {len(counts):,} classes {'is' if hidden == 1 else 'are'} not shown." if hidden else ""
-    lines = (
-        Row(label, plural(counts[label], "picture"), tuple(map(Tile, pictures))) for label, pictures in rows.items()
-    )
-    return Sheet(title, subtitle, tuple(lines), f"{_SQUARE}{cut}")
+    lines: list[Row] = [
+        (label, plural(counts[label], "picture"), [(pixels, "") for pixels in pictures])
+        for label, pictures in rows.items()
+    ]
+    return draw_sheet(title, lines, subtitle=subtitle, footnote=f"{_SQUARE}{cut}")
 
 
-def four_flips(pixels: Pixels) -> Sheet:
+def four_flips(pixels: Pixels) -> Image.Image:
     """Show a picture as it is, mirrored, upside down, and both."""
     ways = {
         _AS_IT_IS: (False, False),
@@ -42,17 +45,15 @@ def four_flips(pixels: Pixels) -> Sheet:
         "upside down": (False, True),
         "both": (True, True),
     }
-    tiles = (Tile(flipped(pixels, horizontal=h, vertical=v), caption) for caption, (h, v) in ways.items())
-    return Sheet("One picture, four flips", "", (Row("", "", tuple(tiles)),))
+    tiles = [(flipped(pixels, horizontal=h, vertical=v), caption) for caption, (h, v) in ways.items()]
+    return draw_sheet("One picture, four flips", [("", "", tiles)])
 
 
-def rotations(pixels: Pixels, seed: int) -> Sheet:
+def rotations(pixels: Pixels, seed: int) -> Image.Image:
     """Show a picture as it is and turned at random, a row for each way of the exercise to fill the corners."""
-    return Sheet("One picture, turned at random", "", tuple(_turns(pixels, seed, kind) for kind in range(len(_KINDS))))
-
-
-def _turns(pixels: Pixels, seed: int, kind: int) -> Row:
-    largest, fill, heading, remark = _KINDS[kind]
-    turns = generator_for(seed, kind, 0).uniform(-largest, largest, _TURNS).tolist()
-    tiles = [Tile(turned(pixels, turn, fill), f"{360 * turn:+.0f}°".replace("-", "−")) for turn in turns]
-    return Row(heading, remark, (Tile(pixels, _AS_IT_IS), *tiles))
+    rows: list[Row] = []
+    for kind, (largest, fill, heading, remark) in enumerate(_KINDS):
+        turns = generator_for(seed, kind, 0).uniform(-largest, largest, _TURNS).tolist()
+        tiles = [(turned(pixels, turn, fill), f"{360 * turn:+.0f}°".replace("-", "−")) for turn in turns]
+        rows.append((heading, remark, [(pixels, _AS_IT_IS), *tiles]))
+    return draw_sheet("One picture, turned at random", rows)

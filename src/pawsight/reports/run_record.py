@@ -15,7 +15,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,12 +45,11 @@ from pawsight.core.storage import write_json
 from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
 from pawsight.data.label_patch import PatchOutcome
 from pawsight.data.split import Assigned
-from pawsight.evaluation.bootstrap import Intervals
-from pawsight.evaluation.comparison import Answered, Gain
+from pawsight.evaluation.comparison import Answer, Gain
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.learning_curve import CurvePoint, Fit, LearningCurve, Twice, honest
+from pawsight.evaluation.learning_curve import CurvePoint, LearningCurve, honest
 from pawsight.evaluation.metrics import ClassMetrics, Metrics, to_jsonable
-from pawsight.evaluation.slices import Judged, Slice
+from pawsight.evaluation.slices import Slice
 
 VERSION = 1  # of metrics.json; files without one have the same keys
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
@@ -66,20 +65,11 @@ Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
-class PictureAnswer:
-    """What a run answered to one validation picture."""
-
-    path: str  # below the root of the data
-    answered: Answered
-    probability: float  # of the answer; NaN where the run does not say
-
-
-@dataclass(frozen=True, slots=True)
 class AnswerTable:
     """Answers to pictures known by content and label."""
 
     classes: tuple[str, ...]
-    answered: tuple[Answered, ...]
+    answered: tuple[Answer, ...]
     probabilities: NDArray[np.float64]  # (N, C), rows adding up to 1
 
     @property
@@ -285,8 +275,8 @@ class RunRecord:
             calibrated_on=calibration.count("pictures") or 0,
             calibrated={name: _changes(calibration.inside(name)) for name in SUBSETS if name in calibration.values},
             max_error=selective.number("max_error"),
-            guarantee=_trusted(selective, "promise").promise,
-            detector=_trusted(selective, "guard").guard,
+            guarantee=_trusted(selective, "promise").guarantee,
+            detector=_trusted(selective, "guard").detector,
             no_guarantee=selective.text("broken"),
             # Some runs keep the command as a list of words.
             command=shlex.join(map(str, command)) if isinstance(command, list) else fields.text("command"),
@@ -341,7 +331,7 @@ class RunRecord:
         """The guarantee and the detector as a bundle's card has them, None where every picture is answered."""
         if self.max_error is None:
             return None
-        plain = asdict(Trust(promise=self.guarantee, guard=self.detector))
+        plain = Trust(guarantee=self.guarantee, detector=self.detector).to_json()
         known = {"promise": plain["promise"], "guard": plain["guard"]}
         return {"max_error": self.max_error, **known, "broken": self.no_guarantee or None}
 
@@ -361,7 +351,7 @@ class RunRecord:
         return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": scores.interval.as_list()}
 
     @cached_property
-    def answers(self) -> tuple[PictureAnswer, ...]:
+    def answers(self) -> tuple[Answer, ...]:
         """The answers to the validation part; none where the run holds none that can be read."""
         return tuple(_answer(row) for row in _read_rows(self.folder / PREDICTIONS) if row.get("part") == "validation")
 
@@ -421,7 +411,10 @@ class RunRecord:
         try:
             table = np.array([[float(row[f"p({name})"]) for name in self.classes] for row in rows])
             table = table.reshape(-1, len(self.classes))
-            answered = tuple(Answered(row["sha256"], row["label"], row["predicted"]) for row in rows)
+            answered = tuple(
+                Answer(row["path"], row["sha256"], row["label"], row["predicted"], float(row[f"p({row['predicted']})"]))
+                for row in rows
+            )
             if not np.isfinite(table).all() or {answer.label for answer in answered} - set(self.classes):
                 raise ValueError("a probability is no number, or a label is no class of the run")
         except (KeyError, ValueError, TypeError) as error:
@@ -535,7 +528,7 @@ def metrics_json(metrics: Metrics | None) -> dict[str, Any] | None:
 def figure(metrics: Metrics | None, name: str) -> tuple[float, Interval | None] | None:
     """Return one of FIGURES with its interval; None where it is not known."""
     value = finite(getattr(metrics, name, None))
-    return None if value is None or metrics is None else (value, getattr(metrics.intervals, name))
+    return None if value is None or metrics is None else (value, metrics.intervals.get(name))
 
 
 def _metrics(fields: _Fields, classes: int) -> Metrics | None:
@@ -553,7 +546,7 @@ def _metrics(fields: _Fields, classes: int) -> Metrics | None:
         macro_f1=fields.number_or_nan("macro_f1"),
         brier=fields.number_or_nan("brier"),
         ece=fields.number_or_nan("ece"),
-        intervals=Intervals(**{name: None if known is None else Interval(*known) for name, known in ends.items()}),
+        intervals={name: None if known is None else Interval(*known) for name, known in ends.items()},
         baseline=fields.number_or_nan("baseline"),
         classes=tuple(
             ClassMetrics(
@@ -620,13 +613,12 @@ def _trusted(fields: _Fields, name: str) -> Trust:
         return Trust()
 
 
-def _answer(row: Mapping[str, str]) -> PictureAnswer:
+def _answer(row: Mapping[str, str]) -> Answer:
     predicted = row.get("predicted") or ""
     probability = math.nan
     with suppress(ValueError, TypeError):
         probability = float(row.get(f"p({predicted})") or "nan")
-    answered = Answered(row.get("sha256") or "", row.get("label") or "", predicted)
-    return PictureAnswer(row.get("path") or "", answered, probability)
+    return Answer(row.get("path") or "", row.get("sha256") or "", row.get("label") or "", predicted, probability)
 
 
 def _value(problem: str, text: str) -> str | float:
@@ -665,7 +657,7 @@ def _slice(plain: Mapping[str, Any]) -> Slice:
         p_holm=_perhaps(plain["p_holm"]),
         verdict=str(plain["verdict"]),
         worst=tuple(
-            Judged(str(wrong["path"]), str(wrong["label"]), str(wrong["predicted"]), _number(wrong["probability"]))
+            Answer(str(wrong["path"]), "", str(wrong["label"]), str(wrong["predicted"]), _number(wrong["probability"]))
             for wrong in plain["worst"]
         ),
     )
@@ -684,17 +676,11 @@ def _curve(plain: Mapping[str, Any]) -> CurveRecord:
     )
     if len(points) < 2 or any(point.pictures < 1 for point in points):
         raise ValueError("these points make no curve")
-    fit = Fit(*(_number(plain["fit"][name]) for name in ("floor", "scale", "exponent")))
-    doubled = plain["twice"]
-    twice = Twice(
-        max(1, int(doubled["pictures"])),
-        _number(doubled["error"]),
-        _number(doubled["gain"]),
-        None if doubled["interval"] is None else _pair(doubled["interval"]),
-        bool(doubled["is_measurable"]),
-    )
+    floor, scale, exponent = (_number(plain["fit"][name]) for name in ("floor", "scale", "exponent"))
+    ends = plain["twice"]["interval"]
+    interval = None if ends is None else _pair(ends)
     # Earlier runs keep intervals where there was too little for one.
-    curve = honest(LearningCurve(points, int(plain["measured_on"]), fit, twice))
+    curve = honest(LearningCurve(points, int(plain["measured_on"]), floor, scale, exponent, interval))
     return CurveRecord(
         recipe=str(plain.get("recipe", "")),
         trained=str(plain["trained"]),
@@ -758,7 +744,7 @@ def shared(tables: Sequence[AnswerTable]) -> list[AnswerTable]:
     return [_only(table, common) for table in tables]
 
 
-def _key(answer: Answered) -> tuple[str, str]:
+def _key(answer: Answer) -> tuple[str, str]:
     return answer.sha256, answer.label
 
 

@@ -160,7 +160,8 @@ def _calibration_sentence(run: RunRecord) -> str:
 
 def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
     """Return the figures on validation before and after, with intervals."""
-    temperature, ends_before = run.temperature, None
+    temperature = run.temperature
+    ends_before: Mapping[str, Interval | None] = {}
     if table is not None and temperature is not None and temperature > 0:
         ends_before = intervals(table.true, with_temperature(table.probabilities, 1 / temperature))
     rows = []
@@ -170,7 +171,7 @@ def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
             {
                 "name": name,
                 "before": written(before),
-                "before_interval": _ends(getattr(ends_before, key, None), written),
+                "before_interval": _ends(ends_before.get(key), written),
                 "after": written(after),
                 "after_interval": _ends(_interval(run.validation, key), written),
             }
@@ -211,13 +212,13 @@ def detector_sentence(detector: OodDetector) -> str:
 def seen_rows(detector: OodDetector) -> Iterator[Row]:
     """Yield how many pictures of each kind the out-of-distribution detector noticed."""
     for known in detector.caught:
-        if known.pictures:
-            share, ends = words.percent(known.caught / known.pictures), wilson(known.caught, known.pictures)
+        if known["pictures"]:
+            share, ends = words.percent(known["caught"] / known["pictures"]), wilson(known["caught"], known["pictures"])
             between = words.between(ends.as_list())
             yield {
-                "kind": known.kind,
-                "pictures": words.whole(known.pictures),
-                "caught": words.whole(known.caught),
+                "kind": known["kind"],
+                "pictures": words.whole(known["pictures"]),
+                "caught": words.whole(known["caught"]),
                 "share": share,
                 "interval": between,
             }

@@ -2,14 +2,14 @@
 
 Colours, scenes, sizes and light are picked alike for every kind; only shape tells a cat from a dog.
 
-    picture.py   composes a picture, writes the sample    animal.py   the properties of one animal
+    picture.py   composes a picture, writes the sample    animal.py   properties and fur of one animal
     body.py      poses, limbs, tails, collars             cat.py, dog.py, face.py   heads
-    fur.py       fur patterns                             things.py   things in front, other subjects
-    scenes.py    rooms and landscapes                     drawing.py  shapes, colours, light
+    scenes.py    rooms and landscapes                     things.py   things in front, other subjects
+    drawing.py   shapes, colours, light
 """
 
 from __future__ import annotations
 
-from pawsight.sample.picture import CLASSES, KINDS, SamplePlan, draw, draw_with_place, drawing_digest, write_sample
+from pawsight.sample.picture import CLASSES, KINDS, draw, draw_with_place, drawing_digest, write_sample
 
-__all__ = ["CLASSES", "KINDS", "SamplePlan", "draw", "draw_with_place", "drawing_digest", "write_sample"]
+__all__ = ["CLASSES", "KINDS", "draw", "draw_with_place", "drawing_digest", "write_sample"]

@@ -12,7 +12,7 @@ from random import Random
 import numpy as np
 
 from pawsight.sample import cat, dog
-from pawsight.sample.animal import Animal
+from pawsight.sample.animal import Animal, body_marks, pale_patch, sock, stripes, tail_tip
 from pawsight.sample.drawing import (
     Colour,
     Controls,
@@ -30,7 +30,6 @@ from pawsight.sample.drawing import (
     smooth,
     tube,
 )
-from pawsight.sample.fur import body_marks, pale_patch, sock, stripes, tail_tip
 
 # Width and height that a pose takes, with ears and tail, in the animal's units.
 EXTENT: dict[str, tuple[float, float]] = {
@@ -316,19 +315,19 @@ def leg(
 
     The paw at its end points right (1), left (-1) or at the viewer (0).
     """
-    limb = tube(spine, radii)
-    x, y = limb.spine[-1]
+    limb = line, thickness = tube(spine, radii)
+    x, y = line[-1]
     paw = _paw_outline(a, float(x), float(y), facing)
     colour = sock(a.coat)
     marks = []
     if colour is not None:
-        height = float(np.ptp(limb.spine[:, 1])) * 0.4 + 0.04
-        marks = [Mark(oval(float(x), float(y), 0.16, height), mix(colour, a.coat.ink, 0.28) if far else colour)]
+        height = float(np.ptp(line[:, 1])) * 0.4 + 0.04
+        marks = [(oval(float(x), float(y), 0.16, height), mix(colour, a.coat.ink, 0.28) if far else colour)]
     elif a.coat.pattern == "tabby":
         marks = _bands(limb, a.coat.mark)
     # Without ink round its upper end a leg grows out of the body instead of being hung on it.
-    start = 0 if far else int(len(limb.spine) * bare)
-    lower = Tube(limb.spine[start:], limb.radii[start:])
+    start = 0 if far else int(len(line) * bare)
+    lower = (line[start:], thickness[start:])
     pen.solid([limb, paw], fur(a, far=far), ink=a.coat.ink, width=INK, marks=marks, depth=0.42, inked=[lower, paw])
     _toes(pen, a, float(x), float(y), facing)
 
@@ -353,12 +352,10 @@ def _toes(pen: Pen, a: Animal, x: float, y: float, facing: int) -> None:
 
 
 def _bands(limb: Tube, colour: Colour) -> list[Mark]:
-    found = []
+    (line, radii), found = limb, []
     for share in (0.35, 0.55, 0.75):
-        (x, y), r = limb.spine[int(share * (len(limb.spine) - 1))], float(limb.radii.mean())
-        found.append(
-            Mark(smooth([(x - r * 1.3, y), (x, y + 0.016), (x + r * 0.4, y), (x, y - 0.006)], steps=3), colour)
-        )
+        (x, y), r = line[int(share * (len(line) - 1))], float(radii.mean())
+        found.append((smooth([(x - r * 1.3, y), (x, y + 0.016), (x + r * 0.4, y), (x, y - 0.006)], steps=3), colour))
     return found
 
 
@@ -372,9 +369,9 @@ def tail(pen: Pen, a: Animal, x: float, y: float, *, low: bool, rng: Random) -> 
     marks = _rings(limb, coat.mark) if coat.pattern == "tabby" else []
     tip = tail_tip(coat)
     if tip is not None:
-        end = limb.spine[-max(3, len(limb.spine) // 4) :]
+        end = limb[0][-max(3, len(limb[0]) // 4) :]
         middle = end.mean(axis=0)
-        marks = [*marks, Mark(oval(float(middle[0]), float(middle[1]), 0.11, 0.11), tip)]
+        marks = [*marks, (oval(float(middle[0]), float(middle[1]), 0.11, 0.11), tip)]
     if a.tail in ("bushy", "plume"):
         _bush(pen, a, limb, marks, rng)
         return
@@ -414,21 +411,21 @@ def _thickness(a: Animal) -> tuple[float, ...]:
 
 
 def _rings(limb: Tube, colour: Colour) -> list[Mark]:
-    found = []
+    (line, radii), found = limb, []
     for share in (0.25, 0.42, 0.59, 0.76, 0.93):
-        (x, y), r = limb.spine[int(share * (len(limb.spine) - 1))], float(limb.radii.max())
-        found.append(Mark(oval(float(x), float(y), r * 1.5, r * 0.42, turn=30, count=12), colour))
+        (x, y), r = line[int(share * (len(line) - 1))], float(radii.max())
+        found.append((oval(float(x), float(y), r * 1.5, r * 0.42, turn=30, count=12), colour))
     return found
 
 
 def _bush(pen: Pen, a: Animal, limb: Tube, marks: list[Mark], rng: Random) -> None:
-    sides = []
+    (line, radii), sides = limb, []
     for sign in (1, -1):
-        along = np.gradient(limb.spine, axis=0)
+        along = np.gradient(line, axis=0)
         normal = np.stack([along[:, 1], -along[:, 0]], axis=1) / np.maximum(
             np.linalg.norm(along, axis=1, keepdims=True), 1e-9
         )
-        sides.append(limb.spine + sign * normal * limb.radii[:, None])
+        sides.append(line + sign * normal * radii[:, None])
     outline = fluffy(np.concatenate([sides[0], sides[1][::-1]]), rng, height=0.03, tufts=9)
     pen.solid([limb, outline], a.coat.base, ink=a.coat.ink, width=INK, marks=marks, depth=0.45)
 
@@ -462,7 +459,7 @@ def collar(pen: Pen, a: Animal, x: float, y: float, wide: float, *, turn: float 
 def _checks(colour: Colour) -> list[Mark]:
     pale = lighter(colour, 0.6)
     return [
-        Mark(oval(x, y, 0.08, 0.08, count=12), pale)
+        (oval(x, y, 0.08, 0.08, count=12), pale)
         for x, y in ((-0.5, 0.06), (0.5, 0.06), (0, 0.28), (-0.22, 0.5), (0.24, 0.5), (0.02, 0.74))
     ]
 

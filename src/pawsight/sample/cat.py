@@ -10,10 +10,9 @@ from random import Random
 
 import numpy as np
 
-from pawsight.sample.animal import Animal
+from pawsight.sample.animal import Animal, face_marks, hairs, pale_patch, stripes
 from pawsight.sample.drawing import Controls, Mark, Pen, Points, darker, fluffy, lighter, mirrored, mix, oval, smooth
 from pawsight.sample.face import cheeks, eye, mouth, small_nose, whiskers
-from pawsight.sample.fur import face_marks, hairs, pale_patch, stripes
 
 # The right ear, from its inner foot over the tip to its outer foot; a point given twice is a corner.
 _EARS: dict[str, Controls] = {
@@ -126,7 +125,7 @@ def profile(pen: Pen, a: Animal, rng: Random) -> None:
         outline = fluffy(outline, rng, height=0.09 * a.fluff, tufts=16)
     marks = [*(stripes(outline, a.coat.mark, rng, upward=0.1, length=0.18) if a.coat.pattern == "tabby" else [])]
     dark = a.coat.pattern == "points"
-    snout = Mark(oval(0.92, 0.34, 0.46, 0.36, turn=-12), a.coat.mark if dark else a.coat.pale)
+    snout = (oval(0.92, 0.34, 0.46, 0.36, turn=-12), a.coat.mark if dark else a.coat.pale)
     pen.solid([outline], a.coat.base, ink=a.coat.ink, width=0.045, marks=[*hairs(outline, a.coat, rng), snout, *marks])
     _profile_ear(pen, a, shift=0.0, far=False)
     eye(pen, a, 0.5, -0.14, 0.2, side=1, almond=1.0)

@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 
-from pawsight.sample.animal import Animal
+from pawsight.sample.animal import Animal, face_marks, hairs, stripes
 from pawsight.sample.drawing import (
     TONGUE,
     Colour,
@@ -26,7 +26,6 @@ from pawsight.sample.drawing import (
     smooth,
 )
 from pawsight.sample.face import big_nose, cheeks, dots, eye, mouth
-from pawsight.sample.fur import face_marks, hairs, stripes
 
 # The right ear, from its inner foot over the tip to its outer foot; a point given twice is a corner.
 _EARS: dict[str, Controls] = {
@@ -213,7 +212,7 @@ def profile(pen: Pen, a: Animal, rng: Random) -> None:
     if a.fluff > 0.3:
         outline = fluffy(outline, rng, height=0.07 * a.fluff, tufts=18)
     dark = a.coat.pattern == "points"
-    snout = Mark(oval(0.95 + 0.7 * m, 0.3, 0.5 + 0.35 * m, 0.34, turn=4), a.coat.mark if dark else a.coat.pale)
+    snout = (oval(0.95 + 0.7 * m, 0.3, 0.5 + 0.35 * m, 0.34, turn=4), a.coat.mark if dark else a.coat.pale)
     marks = [*(stripes(outline, a.coat.mark, rng, upward=0.1, length=0.13) if a.coat.pattern == "tabby" else [])]
     pen.solid(
         [outline],

@@ -197,23 +197,9 @@ _SHADOW: Colour = (70, 48, 78)
 _CELLS = 22  # side of the coarse grid on which shading is worked out
 
 
-@dataclass(frozen=True, slots=True)
-class Tube:
-    """A limb or tail: a line with a radius at each of its points, in the drawing's units."""
-
-    spine: Points  # (N, 2)
-    radii: Points  # (N,)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A patch of colour on a part, cut off at the part's outline."""
-
-    outline: Points
-    colour: Colour
-
-
+Tube = tuple[Points, Points]  # a limb or tail: its spine (N, 2), and its radius (N,) at each point of it
 Shape = Points | Tube
+Mark = tuple[Points, Colour]  # a patch on a part: its outline, cut off at the part's, and its colour
 
 
 def tube(spine: Controls, radii: Sequence[float]) -> Tube:
@@ -224,7 +210,7 @@ def tube(spine: Controls, radii: Sequence[float]) -> Tube:
     steps = min(24, 4 + int(length / (0.3 * max(radii) * (len(points) - 1))))
     line = smooth(points, closed=False, steps=steps)
     where = np.linspace(0, len(radii) - 1, len(line))
-    return Tube(line, np.interp(where, np.arange(len(radii)), np.asarray(radii, dtype=np.float64)))
+    return (line, np.interp(where, np.arange(len(radii)), np.asarray(radii, dtype=np.float64)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +314,8 @@ class Pen:
 
     def _mark(self, tile: Image.Image, marks: Sequence[Mark], box: Box) -> None:
         draw = ImageDraw.Draw(tile)
-        for mark in marks:
-            draw.polygon((self.pixels(mark.outline) - box[:2]).ravel().tolist(), fill=mark.colour)
+        for outline, colour in marks:
+            draw.polygon((self.pixels(outline) - box[:2]).ravel().tolist(), fill=colour)
 
     def _box(self, shapes: Sequence[Shape]) -> Box:
         low, high = zip(*(self._bounds(shape) for shape in shapes), strict=True)
@@ -338,8 +324,8 @@ class Pen:
         return int(left), int(top), int(right), int(bottom)
 
     def _bounds(self, shape: Shape) -> tuple[Points, Points]:
-        if isinstance(shape, Tube):
-            spine, radius = self.pixels(shape.spine), (shape.radii * self.unit)[:, None]
+        if isinstance(shape, tuple):
+            spine, radius = self.pixels(shape[0]), (shape[1] * self.unit)[:, None]
             return (spine - radius).min(axis=0), (spine + radius).max(axis=0)
         pixels = self.pixels(shape)
         return pixels.min(axis=0), pixels.max(axis=0)
@@ -355,8 +341,8 @@ class Pen:
     ) -> None:
         draw, extra = self.brush if on is None else ImageDraw.Draw(on), grow * self.unit
         for shape in shapes:
-            if isinstance(shape, Tube):
-                _paint_tube(draw, self.pixels(shape.spine) - origin, shape.radii * self.unit + extra, colour)
+            if isinstance(shape, tuple):
+                _paint_tube(draw, self.pixels(shape[0]) - origin, shape[1] * self.unit + extra, colour)
             else:
                 _paint_outline(draw, self.pixels(shape) - origin, extra, colour)
 

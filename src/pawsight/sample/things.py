@@ -40,7 +40,7 @@ def hiding_place(area: Area, x: float, y: float, rng: Random) -> None:
 
 def _ball(pen: Pen, rng: Random) -> None:
     colour, r = rng.choice(ACCENTS), rng.uniform(0.1, 0.16)
-    stripe = Mark(oval(0, -r, r * 0.34, r * 1.2, turn=30), lighter(colour, 0.75))
+    stripe = (oval(0, -r, r * 0.34, r * 1.2, turn=30), lighter(colour, 0.75))
     pen.glow(0, 0.0, r * 1.3, r * 0.3, (40, 30, 50), 0.5)
     pen.solid([oval(0, -r, r, r)], colour, ink=darker(colour, 0.5), width=0.009, marks=[stripe], depth=0.6)
 
@@ -61,7 +61,7 @@ def _cushion(pen: Pen, rng: Random) -> None:
         [(-0.24, -0.2), (0, -0.17), (0.24, -0.2), (0.22, -0.08), (0.25, 0.03), (0, 0.01), (-0.25, 0.03), (-0.22, -0.08)]
     )
     dots = [
-        Mark(oval(-0.18 + 0.09 * i, -0.15 + 0.06 * j, 0.014, 0.014, count=10), lighter(colour, 0.6))
+        (oval(-0.18 + 0.09 * i, -0.15 + 0.06 * j, 0.014, 0.014, count=10), lighter(colour, 0.6))
         for i in range(5)
         for j in range(3)
     ]
@@ -88,7 +88,7 @@ def _gift(pen: Pen, rng: Random) -> None:
         colour,
         ink=darker(colour, 0.45),
         width=0.009,
-        marks=[Mark(oval(0, -h / 2, 0.03, h), ribbon)],
+        marks=[(oval(0, -h / 2, 0.03, h), ribbon)],
         depth=0.4,
     )
     for side in (-1, 1):
@@ -105,7 +105,7 @@ def _panel(pen: Pen, wide: float, colour: Colour, marks: list[Mark]) -> None:
 def _crate(area: Area, x: float, y: float, rng: Random) -> None:
     card, pen = rng.choice(WOODS), area.pen.at(x, y)
     wide = rng.uniform(0.36, 0.44)
-    tape = Mark(oval(0, 0.0, 0.05, 0.16), lighter(card, 0.4))
+    tape = (oval(0, 0.0, 0.05, 0.16), lighter(card, 0.4))
     _panel(pen, wide, card, [tape])
     for side in (-1, 1):
         flap = smooth(
@@ -141,7 +141,7 @@ def _wall(area: Area, x: float, y: float, rng: Random) -> None:
 def _basket(area: Area, x: float, y: float, rng: Random) -> None:
     straw, pen = mix(rng.choice(WOODS), (216, 176, 112), 0.5), area.pen.at(x, y)
     weave = [
-        Mark(oval(-0.45 + 0.1 * i + 0.05 * (j % 2), 0.08 + 0.08 * j, 0.042, 0.026, count=12), lighter(straw, 0.22))
+        (oval(-0.45 + 0.1 * i + 0.05 * (j % 2), 0.08 + 0.08 * j, 0.042, 0.026, count=12), lighter(straw, 0.22))
         for i in range(10)
         for j in range(6)
     ]
@@ -188,7 +188,7 @@ def _fish(pen: Pen, rng: Random) -> None:
         [smooth([(-0.3, 0), (-0.58, -0.24), (-0.52, 0), (-0.58, 0.24)])], lighter(colour, 0.2), ink=ink, width=0.012
     )
     place.solid([smooth([(-0.1, -0.2), (0.0, -0.38), (0.2, -0.2)])], lighter(colour, 0.2), ink=ink, width=0.012)
-    stripes = [Mark(oval(at, 0, 0.035, 0.3), lighter(colour, 0.7)) for at in (-0.14, 0.04, 0.2)]
+    stripes = [(oval(at, 0, 0.035, 0.3), lighter(colour, 0.7)) for at in (-0.14, 0.04, 0.2)]
     place.solid([oval(0.03, 0, 0.42, 0.25, count=40)], colour, ink=ink, width=0.012, marks=stripes)
     place.fill(oval(0.29, -0.06, 0.055, 0.055), WHITE)
     place.fill(oval(0.3, -0.055, 0.03, 0.03), (40, 34, 48))

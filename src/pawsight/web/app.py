@@ -19,6 +19,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -33,7 +34,6 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import versions
 from pawsight.core.runs import METRICS
 from pawsight.reports.run_record import RunRecord
-from pawsight.web import prometheus
 from pawsight.web.limits import Limits
 from pawsight.web.middleware import REPORT_HEADERS, RequestState, ServiceMiddleware
 from pawsight.web.problems import RequestProblem, busy, of_status, unreadable
@@ -138,7 +138,7 @@ class _Routes:
                     "pawsight": versions().get("pawsight", "unknown"),
                     "limits": {**asdict(self._service.limits), "megapixels": served.settings.max_megapixels},
                     "validation": validation_of(served.predictor.bundle),
-                    "max_error": card.trust.promise.max_error if card.trust.promise is not None else None,
+                    "max_error": card.trust.guarantee.max_error if card.trust.guarantee is not None else None,
                     "heat_maps": True,
                     "report": "/api/v1/report" if report_of(served.predictor.bundle) is not None else None,
                 }
@@ -167,7 +167,7 @@ class _Routes:
 
     async def metrics(self, request: Request) -> Response:
         _state(request, "/metrics")
-        return Response(self._service.metrics.text(), media_type=prometheus.MEDIA_TYPE)
+        return Response(self._service.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def _file(self, name: str) -> Any:
         async def give(request: Request) -> Response:
@@ -209,7 +209,7 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
         "label": prediction.label,
         "probability": prediction.probability,
         "probabilities": prediction.probabilities,
-        "verdict": prediction.verdict,
+        "verdict": prediction.decision,
         "error": prediction.error,
     }
 

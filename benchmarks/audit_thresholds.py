@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from pawsight.data.facts import USUAL, Facts, quality_flags
+from pawsight.data.facts import UNBLURRED_PX, Facts, quality_flags
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX
 from pawsight.images.quality import image_statistics
@@ -59,7 +59,7 @@ def main() -> None:
     every = [facts(path.read_bytes()) for path in files]
     print(f"{len(every):,} photographs; percentiles {PERCENTILES}")
     for name in ("brightness", "contrast", "sharpness", "chroma"):
-        values = np.percentile([getattr(one.looks, name) for one in every], PERCENTILES)
+        values = np.percentile([getattr(one.statistics, name) for one in every], PERCENTILES)
         print(f"  {name:<10}", *(f"{value:9.4g}" for value in values))
     sides = np.array([sorted((one.width, one.height)) for one in every])
     print(f"  {'shorter':<10}", *(f"{value:9.4g}" for value in np.percentile(sides[:, 0], PERCENTILES)))
@@ -68,7 +68,7 @@ def main() -> None:
     images = [
         Image.open(path).convert("RGB") for path in random.Random(1).sample(files, min(asked.changed, len(files)))
     ]
-    images = [image for image in images if min(image.size) >= USUAL.unblurred_px]
+    images = [image for image in images if min(image.size) >= UNBLURRED_PX]
     for name, change in CHANGES.items():
         found = Counter(trait for image in images for trait in quality_flags(facts(saved(change(image)))))
         print(f"{name} ({len(images)}):", {trait: f"{100 * n / len(images):.1f} %" for trait, n in found.most_common()})

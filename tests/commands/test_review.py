@@ -230,7 +230,7 @@ def test_of_pictures_that_look_the_same_one_stays_and_the_others_say_what_harm_t
     (item,) = board_of(report)[0]["sections"][1]["items"]
     assert (item["picture"], item["action"], item["label"]) == (1, action, label)
     assert [one["picture"] for one in item["beside"]] == [0]
-    assert [item["reason"], item["beside"][0]["told"]] == snapshot
+    assert [item["reason"], item["beside"][0]["note"]] == snapshot
 
 
 def test_one_doubtful_label_is_told_in_the_singular_and_what_is_left_out_by_its_first(tmp_path, snapshot):

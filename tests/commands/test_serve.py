@@ -41,7 +41,7 @@ def begun(monkeypatch, colour_bundle):
     def begin(**options):
         told, settings, ear = [], [], Ear()
 
-        def run(listener, given):
+        def run(listener, run, **given):
             listener.close()
             settings.append(given)
 
@@ -60,11 +60,11 @@ def token_in(path, text=TOKEN, mode=0o600):
 
 def test_on_this_machine_alone_it_answers_to_this_machine_s_names(begun, colour_bundle):
     told, settings, lines = begun(allow_host=["Cats.example"])
-    assert told.url == f"http://127.0.0.1:{told.port}/"
-    assert (told.token, settings.token, told.pid) == (False, "", os.getpid())
-    assert set(settings.hosts) == {"127.0.0.1", "::1", "localhost", "cats.example"}
+    assert told["url"] == f"http://127.0.0.1:{told['port']}/"
+    assert (told["token"], settings["token"], told["pid"]) == (False, "", os.getpid())
+    assert set(settings["hosts"]) == {"127.0.0.1", "::1", "localhost", "cats.example"}
     assert len(lines) == 1
-    assert lines[0].startswith(f"Serving {colour_bundle} at {told.url} (stop: Ctrl-C; ")
+    assert lines[0].startswith(f"Serving {colour_bundle} at {told['url']} (stop: Ctrl-C; ")
 
 
 def test_elsewhere_it_says_who_may_ask_and_that_there_is_no_token(begun):
@@ -72,8 +72,8 @@ def test_elsewhere_it_says_who_may_ask_and_that_there_is_no_token(begun):
     assert len(lines) == 3
     assert "0.0.0.0" in lines[1]
     assert "--token-file" in lines[2]
-    assert settings.hosts == ()  # any
-    assert not told.token
+    assert settings["hosts"] == ()  # any
+    assert not told["token"]
 
 
 def test_elsewhere_with_a_token_it_says_who_may_ask(begun, tmp_path):
@@ -81,14 +81,14 @@ def test_elsewhere_with_a_token_it_says_who_may_ask(begun, tmp_path):
     assert len(lines) == 2
     assert "0.0.0.0" in lines[1]
     assert "token" in lines[1]
-    assert (told.token, settings.token) == (True, TOKEN)
+    assert (told["token"], settings["token"]) == (True, TOKEN)
 
 
 def test_a_token_that_everybody_can_read_is_told_of_and_used(begun, tmp_path):
     path = token_in(tmp_path / "token", mode=0o644)
     _, settings, lines = begun(token_file=path)
     assert f"chmod 600 {path}" in lines[0]
-    assert settings.token == TOKEN
+    assert settings["token"] == TOKEN
 
 
 @pytest.mark.parametrize("text", ["short", "two words of enough length", "a\x00b" * 9, ""])
@@ -157,7 +157,7 @@ def test_a_host_keeps_its_signal_handlers_and_its_logging_and_hears_the_events(c
             colour_bundle,
             port=0,
             limits=Limits(decoders=1),
-            ready=lambda serving: (addresses.append(serving.url), thread.start()),
+            ready=lambda serving: (addresses.append(serving["url"]), thread.start()),
         )
         thread.join()
         assert {number: signal.getsignal(number) for number in numbers} == ours

@@ -24,7 +24,6 @@ from pawsight.core.errors import DataError, StorageError, UnsafeArchive
 from pawsight.data.archive import (
     ArchiveLimits,
     ByteCounter,
-    Listing,
     TarStream,
     archive_kind,
     check_archive,
@@ -608,4 +607,4 @@ def test_a_table_of_contents_that_reads_otherwise_the_second_time_is_damaged(tmp
     archive = tmp_path / "pets.zip"
     archive.write_bytes(zip_of({"a.jpg": b"a", "b.jpg": b"b"}))
     with zipfile.ZipFile(archive) as whole, pytest.raises(zipfile.BadZipFile, match="two tables of contents"):
-        trusted_members(archive, whole, Listing(0, 0, 3))
+        trusted_members(archive, whole, 0, 3)

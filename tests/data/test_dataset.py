@@ -118,7 +118,7 @@ def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
             format="JPEG",
             orientation=6,
             phash=perceptual_hash(pixels),
-            looks=image_statistics(pixels, camera="LEICA M3", file_bytes=len(jpeg)),
+            statistics=image_statistics(pixels, camera="LEICA M3", file_bytes=len(jpeg)),
         ),
     )
     assert (dog.facts.width, dog.facts.height, dog.facts.format, dog.facts.orientation) == (40, 30, "GIF", 1)

@@ -428,6 +428,6 @@ def test_content_before_its_headers_is_a_bug_of_ours(monkeypatch):
 
 def test_headers_among_the_content_are_left_out_of_it():
     box: queue.Queue = queue.Queue()
-    for item in (b"one", module.Answer(200, {}), b"two", b""):
+    for item in (b"one", (200, {}), b"two", b""):
         box.put(item)
     assert list(module.content_pieces(box, time.monotonic() + 5, 1, length=6)) == [b"one", b"two"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,8 @@ from pawsight.data.dataset import facts_by_name
 from pawsight.data.facts import (
     FACTS_SPACE,
     QUALITY_FLAGS,
-    USUAL,
+    UNBLURRED_PX,
     Facts,
-    QualityLimits,
     facts_from_bytes,
     facts_of,
     facts_to_bytes,
@@ -89,7 +88,7 @@ FACTS = Facts(500, 375, "JPEG", 1, 0, LOOKS)
 
 
 def looking(**figures):
-    return replace(FACTS, looks=replace(LOOKS, **figures))
+    return replace(FACTS, statistics=replace(LOOKS, **figures))
 
 
 def test_a_usual_photograph_has_no_traits():
@@ -149,17 +148,6 @@ def test_several_traits_come_in_the_order_of_the_list():
     assert sorted(found, key=QUALITY_FLAGS.index) == list(found)
 
 
-def test_limits_can_be_given():
-    assert quality_flags(FACTS, QualityLimits(tiny_px=400)) == ("tiny",)
-
-
-def test_every_limit_says_its_unit():
-    source = Path(__file__).parents[2] / "src" / "pawsight" / "data" / "facts.py"
-    lines = source.read_text().splitlines()
-    for one in fields(QualityLimits):
-        assert any(line.strip().startswith(f"{one.name}:") and "  # " in line for line in lines)
-
-
 @pytest.fixture(scope="module")
 def some_photographs(request):
     """Every fortieth of the exercise's photographs, opened."""
@@ -172,7 +160,7 @@ def some_photographs(request):
             files = {name: archive.read(name) for name in names}
     chosen = [files[name] for name in sorted(files)][:: max(1, len(files) // 75)]
     opened = [Image.open(io.BytesIO(data)).convert("RGB") for data in chosen]
-    return [image for image in opened if min(image.size) >= USUAL.unblurred_px]
+    return [image for image in opened if min(image.size) >= UNBLURRED_PX]
 
 
 def share(images, trait, change):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pawsight.data.folders import Found, LeftOut, Listed, expand, find, find_listed
+from pawsight.data.folders import Found, LeftOut, expand, find
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8 are a Linux matter")
 
@@ -264,21 +264,6 @@ def test_nothing_is_opened_while_finding(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("builtins.open", forbid)
     monkeypatch.setattr(Path, "open", forbid)
     assert len(find(tmp_path).candidates) == 2
-
-
-def test_a_list_becomes_the_same_form(tmp_path: Path) -> None:
-    listed = (
-        Listed(tmp_path / "b.jpg", "dog"),
-        Listed(tmp_path / "sub" / "a.jpg", unicodedata.normalize("NFD", "Kätzchen"), "test"),
-        Listed(Path("/elsewhere/c.jpg"), "dog", "train"),
-    )
-    found = find_listed(tmp_path, listed)
-    assert [(one.name, one.label, one.part) for one in found.candidates] == [
-        ("/elsewhere/c.jpg", "dog", "train"),
-        ("b.jpg", "dog", None),
-        ("sub/a.jpg", "Kätzchen", "test"),
-    ]
-    assert (found.root, found.folders, found.loose, found.left_out) == (tmp_path, ("Kätzchen", "dog"), (), ())
 
 
 def test_files_and_folders_are_expanded_in_order(tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ import pytest
 from pawsight.core.errors import BadDataset, DataError, DownloadFailed, StorageError, UnsafeArchive, WrongUsage
 from pawsight.data.archive import ArchiveLimits
 from pawsight.data.download import DownloadLimits
-from pawsight.data.folders import Listed
-from pawsight.data.sources import NAMED, NamedDataset, resolve
+from pawsight.data.sources import NAMED, resolve
 
 FILES = ["pets/cats/1.jpg", "pets/dogs/1.jpg"]
 
@@ -156,14 +155,14 @@ def test_a_download_that_cannot_be_unpacked_is_fetched_anew_next_time(site, here
 
 def test_a_named_dataset_is_downloaded_from_its_address(site, here, cache):
     url = site.page("/filtered.zip", lambda talk: talk.serve(zipped()))
-    named = {"cats-and-dogs": NamedDataset(url, "Two photographs", 2)}
+    named = {"cats-and-dogs": (url, "Two photographs")}
     source = resolve("cats-and-dogs", cache=cache, named=named)
     assert (source.kind, source.name) == ("archive", "cats-and-dogs")
     assert source.note.startswith(f"Two photographs. Downloaded from {url}.")
 
 
 def test_a_named_dataset_that_cannot_be_had_names_the_alternatives(site, here, cache):
-    named = {"cats-and-dogs": NamedDataset(site.url("/gone.zip"), "Two photographs", 2)}
+    named = {"cats-and-dogs": (site.url("/gone.zip"), "Two photographs")}
     with pytest.raises(DownloadFailed) as caught:
         resolve("cats-and-dogs", cache=cache, named=named, download_limits=DownloadLimits(tries=1))
     assert "The server answered 404 Not Found." in str(caught.value)
@@ -172,13 +171,12 @@ def test_a_named_dataset_that_cannot_be_had_names_the_alternatives(site, here, c
 
 
 def test_the_exercise_is_among_the_names():
-    dataset = NAMED["cats-and-dogs"]
-    address = urlsplit(dataset.url)
+    url, _ = NAMED["cats-and-dogs"]
+    address = urlsplit(url)
     assert (address.scheme, address.netloc) == ("https", "storage.googleapis.com")
     assert address.path.split("/") == ["", "mledu-datasets", "cats_and_dogs_filtered.zip"]
-    assert dataset.pictures == 3000
     with pytest.raises(TypeError):
-        NAMED["more"] = dataset
+        NAMED["more"] = (url, "")
 
 
 def test_the_sample_is_drawn_once_and_said_to_be_drawings(here, cache, drawn):
@@ -204,7 +202,7 @@ def test_a_csv_is_read_and_its_paths_are_its_own(here, cache):
     (here / "lists" / "Pets.CSV").write_text("path,label\n1.jpg,cat\n")
     source = resolve("lists/Pets.CSV", cache=cache)
     assert (source.kind, source.root, source.name) == ("csv", Path("lists"), "Pets")
-    assert source.listed == (Listed(Path("lists/1.jpg"), "cat"),)
+    assert [(file.path, file.label) for file in source.find().candidates] == [(Path("lists/1.jpg"), "cat")]
     (here / "bad.csv").write_text("a,b\n")
     with pytest.raises(BadDataset):
         resolve("bad.csv", cache=cache)

@@ -366,7 +366,7 @@ def test_pictures_of_one_colour_are_alike_only_where_their_bytes_are() -> None:
     """The hash of a flat picture is rounding: a black and a green page share it."""
     rows = [picture(f"{label}/{number}.png", label, None, number, phash=0) for label in "ab" for number in (1, 2)]
     rows.append(picture("a/3.png", "a", None, 3, phash=0))
-    flat = [replace(one, facts=replace(one.facts, looks=replace(LOOKS, contrast=0.0, chroma=0.0))) for one in rows]
+    flat = [replace(one, facts=replace(one.facts, statistics=replace(LOOKS, contrast=0.0, chroma=0.0))) for one in rows]
     varied = picture("b/9.jpg", "b", None, 9, phash=0)
     split = make_split(dataset([*flat, varied]))
     assert {tuple(one.name for one in group) for group in split.alike} == {
@@ -405,7 +405,7 @@ def test_pictures_outside_the_given_folders_are_trained_on() -> None:
 def test_a_folder_of_flat_pictures_alone_can_be_split() -> None:
     plain = replace(LOOKS, contrast=0.0, chroma=0.0)
     rows = of_rows(equal_parts({"a": 10, "b": 10})).pictures
-    split = make_split(dataset(replace(one, facts=replace(one.facts, looks=plain)) for one in rows))
+    split = make_split(dataset(replace(one, facts=replace(one.facts, statistics=plain)) for one in rows))
     assert (sum(split.sizes.values()), split.alike) == (20, ())
 
 

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.core.errors import BadDataset, NoPictures, PawsightError, StorageError
-from pawsight.data.folders import Listed
-from pawsight.data.tables import ListLimits, read_list
+from pawsight.data.tables import read_list
 
 
 @pytest.fixture
@@ -30,18 +30,27 @@ def write(tmp_path):
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
 @pytest.mark.parametrize("comma", [",", ";", "\t"])
-def test_paths_and_labels_are_read_in_order(write, tmp_path, newline, mark, comma):
+def test_paths_and_labels_are_read(write, tmp_path, newline, mark, comma):
     lines = ["path,label", "cats/1.jpg,cat", "", '"dogs/ä, 2.jpg", dog ', "/else/where.jpg,Katze"]
     text = newline.join(lines).replace(",", comma)
-    assert read_list(write(mark + text)) == (
-        Listed(tmp_path / "cats/1.jpg", "cat"),
-        Listed(tmp_path / f"dogs/ä{comma} 2.jpg", "dog"),
-        Listed(Path("/else/where.jpg"), "Katze"),
-    )
+    found = read_list(write(mark + text))
+    assert [(picture.path, picture.name, picture.label, picture.part) for picture in found.candidates] == [
+        (Path("/else/where.jpg"), "/else/where.jpg", "Katze", None),
+        (tmp_path / "cats/1.jpg", "cats/1.jpg", "cat", None),
+        (tmp_path / f"dogs/ä{comma} 2.jpg", f"dogs/ä{comma} 2.jpg", "dog", None),
+    ]
+    assert (found.root, found.folders, found.loose, found.left_out) == (tmp_path, ("Katze", "cat", "dog"), (), ())
+
+
+def test_labels_are_composed(write):
+    (picture,) = read_list(write(f"path,label\na.jpg,{unicodedata.normalize('NFD', 'Kätzchen')}\n")).candidates
+    assert picture.label == unicodedata.normalize("NFC", "Kätzchen")
 
 
 def test_parts_are_read_and_other_columns_are_not(write, tmp_path):
-    listed = read_list(write("Label,note,PART,Path\ncat,x,train,1.jpg\ndog,,Validation,2.jpg\ncat,,test,3.jpg\n"))
+    listed = read_list(
+        write("Label,note,PART,Path\ncat,x,train,1.jpg\ndog,,Validation,2.jpg\ncat,,test,3.jpg\n")
+    ).candidates
     assert [(one.label, one.part, one.path.name) for one in listed] == [
         ("cat", "train", "1.jpg"),
         ("dog", "validation", "2.jpg"),
@@ -51,7 +60,7 @@ def test_parts_are_read_and_other_columns_are_not(write, tmp_path):
 
 def test_a_line_said_twice_counts_once(write):
     path = write("path,label\n1.jpg,cat\n./1.jpg,cat\nx/../1.jpg,cat\n")
-    assert [one.label for one in read_list(path)] == ["cat"]
+    assert [one.label for one in read_list(path).candidates] == ["cat"]
 
 
 def test_all_problems_are_told_together(write):
@@ -103,9 +112,9 @@ def test_only_the_first_twenty_problems_are_spelt_out(write):
 
 def test_lines_beyond_the_limit_are_refused(write):
     path = write("path,label\n1.jpg,cat\n2.jpg,cat\n")
-    assert len(read_list(path, limits=ListLimits(max_lines=3))) == 2
+    assert len(read_list(path, max_lines=3).candidates) == 2
     with pytest.raises(BadDataset, match="the limit is 2 lines"):
-        read_list(path, limits=ListLimits(max_lines=2))
+        read_list(path, max_lines=2)
 
 
 def test_a_header_alone_lists_nothing(write):
@@ -138,10 +147,10 @@ def test_whatever_python_writes_is_read_back(write, rows):
     spellings = {os.path.abspath(path.parent / name) for name in rows}
     if len(spellings) < len(rows) and len(set(rows.values())) > 1:
         return  # two spellings of one path, perhaps with two labels
-    listed = read_list(path)
+    listed = read_list(path).candidates
     if len(spellings) == len(rows):
         assert {one.path: one.label for one in listed}.items() == {
-            path.parent / name: label for name, label in rows.items()
+            path.parent / name: unicodedata.normalize("NFC", label) for name, label in rows.items()
         }.items()
 
 

@@ -73,7 +73,7 @@ def test_a_split_that_we_wrote_is_accepted_by_split(tmp_path):
 
 def test_a_list_of_the_user_is_taken_at_its_word(tmp_path):
     (tmp_path / "l.csv").write_text("path,label\n'=1.jpg,cats\n=2.jpg,dogs\n")
-    assert [one.path.name for one in read_list(tmp_path / "l.csv")] == ["'=1.jpg", "=2.jpg"]
+    assert [one.path.name for one in read_list(tmp_path / "l.csv").candidates] == ["'=1.jpg", "=2.jpg"]
 
 
 @pytest.mark.parametrize("name", ESCAPES)

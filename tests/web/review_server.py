@@ -60,7 +60,7 @@ def item(number, pictures, action):
         "given_probability": 0.03,
         "suggested_probability": 0.97,
         "reason": "a model that has not learnt it says otherwise",
-        "beside": [{"picture": (number + 1) % pictures, "told": "61 % alike"}],
+        "beside": [{"picture": (number + 1) % pictures, "note": "61 % alike"}],
     }
 
 

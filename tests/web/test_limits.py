@@ -181,7 +181,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
 def test_flags_win_over_the_file_and_the_file_over_the_defaults(written, monkeypatch):
     given = {}
     monkeypatch.setattr(job, "serve", lambda run, **options: given.update(options))
-    monkeypatch.setattr("pawsight.web.logs.log_json_lines", lambda level: given.update(level=level))
+    monkeypatch.setattr("pawsight.web.server.log_json_lines", lambda level: given.update(level=level))
     path = written('port = 7\nhost = "::1"\nallow_host = ["a", "b"]\nfiles = 3\nqueue = 50\nhead_kib = 8')
     done = CliRunner().invoke(cli, ["serve", "run", "--config", str(path), "--port", "0", "--files", "4", "--quiet"])
     assert done.exit_code == 0, done.output

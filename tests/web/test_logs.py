@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pawsight.web.logs import log_json_lines
+from pawsight.web.server import log_json_lines
 
 
 @pytest.fixture(autouse=True)

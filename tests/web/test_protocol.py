@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pawsight.web.limits import Limits
-from pawsight.web.protocol import limited_protocol
+from pawsight.web.server import limited_protocol
 
 CHUNKED = b"POST %s HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET %s HTTP/1.1\r\nHost: here\r\n%s\r\n"

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.data.label_patch import Decision, read_patch
-from pawsight.web.review_page import announce, own_page_only
+from pawsight.web.review_page import announce, own_page_only, serve_review
 
 from .review_server import Answer, decide, kept, make_session, served
 
@@ -202,14 +202,12 @@ def test_many_decisions_at_once_are_all_kept(tmp_path):
 
 
 def test_a_port_that_is_taken_is_told(tmp_path):
-    from pawsight.web.review_page import serve_on_loopback
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(WrongUsage) as error:
-            serve_on_loopback(lambda token, hosts: None, port=port, ready=lambda address: None)
+            serve_review(make_session(tmp_path), port=port, ready=lambda address: None)
     assert error.value.what == f"Port {port} of 127.0.0.1 cannot be used."
     assert error.value.fix == "Leave --port out to use a free one."
 

@@ -255,7 +255,7 @@ def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **ty
     options |= {name: value for name, value in typed.items() if value not in (None, ())}
     limits = Limits(**{limit.name: options.pop(limit.name) for limit in fields(Limits) if limit.name in options})
     command.check_installed()
-    from pawsight.web.logs import log_json_lines
+    from pawsight.web.server import log_json_lines
 
     log_json_lines(logging.WARNING if progress.quiet else logging.INFO)
     command.serve(
@@ -263,7 +263,7 @@ def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **ty
         **options,
         limits=limits,
         progress=progress,
-        ready=lambda serving: print_answer(serving.to_json()) if as_json else None,
+        ready=lambda serving: print_answer(serving) if as_json else None,
     )
 
 
@@ -422,6 +422,6 @@ def doctor(as_json: bool, progress: Terminal) -> None:
     """Check the installation and say how to fix it."""
     from pawsight.commands import doctor as command
 
-    findings = command.doctor()
-    print_answer({"findings": [asdict(finding) for finding in findings]} if as_json else command.summary(findings))
-    sys.exit(0 if all(finding.good for finding in findings) else 1)
+    checks = command.doctor()
+    print_answer({"findings": [asdict(check) for check in checks]} if as_json else command.summary(checks))
+    sys.exit(0 if all(check.good for check in checks) else 1)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata, util
-from pathlib import Path
 
 from pawsight import __version__
 from pawsight.core.machine import cache_folder, this_machine
@@ -31,87 +30,79 @@ _OPTIONAL = {  # name -> extra, what it is for, its packages; of packages with a
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Check:
     """One thing that was checked."""
 
     name: str
     good: bool
     found: str
-    fix: str  # what to type or do, also to get what is optional; empty where there is nothing to do
+    fix: str = ""  # what to type or do, also to get what is optional
 
 
-def doctor() -> list[Finding]:
+def doctor() -> list[Check]:
     """Check everything that Pawsight needs, without changing anything."""
-    needed = [_pawsight(), _python(), _system(), _processor(), _memory(), _inference(), _training(), _weights()]
-    return [*needed, *map(_extra, _OPTIONAL), _cache(), _disk()]
+    return [*_system(), *_needed_packages(), *map(_extra, _OPTIONAL), *_cache()]
 
 
-def summary(findings: Sequence[Finding]) -> list[str]:
-    """Return the findings as lines of text."""
+def summary(checks: Sequence[Check]) -> list[str]:
+    """Return the checks as lines of text."""
     lines = []
-    for finding in findings:
-        state = "FIX" if not finding.good else "-- " if finding.fix else "ok "
-        lines.append(f"{state} {finding.name:<11} {finding.found}")
-        if finding.fix:
-            lines.append(f"    {'':<11} {finding.fix}")
+    for check in checks:
+        state = "FIX" if not check.good else "-- " if check.fix else "ok "
+        lines.append(f"{state} {check.name:<11} {check.found}")
+        if check.fix:
+            lines.append(f"    {'':<11} {check.fix}")
     return lines
 
 
-def _pawsight() -> Finding:
-    return Finding("Pawsight", True, __version__, "")
-
-
-def _python() -> Finding:
-    version = ".".join(map(str, sys.version_info[:3]))
-    good = sys.version_info >= _LEAST_PYTHON
-    return Finding("Python", good, version, "" if good else "Install Python 3.11 or newer.")
-
-
-def _system() -> Finding:
-    return Finding("System", True, platform.platform(), "")  # without the machine's name, for people post it
-
-
-def _processor() -> Finding:
+def _system() -> list[Check]:
     machine = this_machine()
-    how = "bfloat16 (AMX)" if machine.bfloat16 == "AMX" else "float32"
-    return Finding("Processor", True, f"{machine.processor}, {machine.cores} cores; computes in {how}", "")
+    is_new = sys.version_info >= _LEAST_PYTHON
+    arithmetic = "bfloat16 (AMX)" if machine.bfloat16 == "AMX" else "float32"
+    gib = machine.memory_gib
+    has_memory = gib == 0 or gib >= _LEAST_MEMORY_GIB
+    return [
+        Check("Pawsight", True, __version__),
+        Check(
+            "Python",
+            is_new,
+            ".".join(map(str, sys.version_info[:3])),
+            "" if is_new else "Install Python 3.11 or newer.",
+        ),
+        Check("System", True, platform.platform()),  # without the machine's name, for people post it
+        Check("Processor", True, f"{machine.processor}, {machine.cores} cores; computes in {arithmetic}"),
+        Check(
+            "Memory",
+            has_memory,
+            f"{gib:.0f} GiB" if gib else "unknown",
+            "" if has_memory else f"Training needs {_LEAST_MEMORY_GIB} GiB; close other programs.",
+        ),
+    ]
 
 
-def _memory() -> Finding:
-    gib = this_machine().memory_gib
-    good = gib == 0 or gib >= _LEAST_MEMORY_GIB
-    fix = "" if good else f"Training needs {_LEAST_MEMORY_GIB} GiB; close other programs."
-    return Finding("Memory", good, f"{gib:.0f} GiB" if gib else "unknown", fix)
-
-
-def _inference() -> Finding:
-    found, missing = _packages("numpy", "pillow", "openvino", "scipy")
-    return Finding("Predicting", not missing, _listed(found, missing), "pip install pawsight" if missing else "")
-
-
-def _training() -> Finding:
-    found, missing = _packages("onnx")
-    return Finding("Training", not missing, _listed(found, missing), INSTALL if missing else "")
-
-
-def _listed(found: list[str], missing: list[str]) -> str:
-    return ", ".join([*found, *(f"{name} is missing" for name in missing)])
-
-
-def _weights() -> Finding:
+def _needed_packages() -> list[Check]:
     from pawsight.models.backbones import BACKBONES
 
-    missing = [backbone.package for backbone in BACKBONES.values() if util.find_spec(backbone.module) is None]
-    found = f"{len(BACKBONES) - len(missing)} of {len(BACKBONES)} pretrained backbones installed"
-    return Finding("Weights", not missing, found, INSTALL if missing else "")
+    checks = []
+    for name, packages, install in (
+        ("Predicting", ("numpy", "pillow", "openvino", "scipy"), "pip install pawsight"),
+        ("Training", ("onnx",), INSTALL),
+    ):
+        found, missing = _packages(*packages)
+        listed = ", ".join([*found, *(f"{package} is missing" for package in missing)])
+        checks.append(Check(name, not missing, listed, install if missing else ""))
+    count = sum(util.find_spec(backbone.module) is not None for backbone in BACKBONES.values())
+    whole = count == len(BACKBONES)
+    found_weights = f"{count} of {len(BACKBONES)} pretrained backbones installed"
+    return [*checks, Check("Weights", whole, found_weights, "" if whole else INSTALL)]
 
 
-def _extra(name: str) -> Finding:
+def _extra(name: str) -> Check:
     """Check an extra, which only some verbs and recipes need; it may be missing."""
     extra, purpose, packages = _OPTIONAL[name]
     found, missing = _packages(*packages)
     text = ", ".join(found) if not missing else f"for {purpose}; not installed: {', '.join(missing)}"
-    return Finding(name, True, text, f'pip install "pawsight[{extra}]"' if missing else "")
+    return Check(name, True, text, f'pip install "pawsight[{extra}]"' if missing else "")
 
 
 def _packages(*packages: str) -> tuple[list[str], list[str]]:
@@ -134,20 +125,22 @@ def _version(package: str) -> str:
         return ""
 
 
-def _cache() -> Finding:
+def _cache() -> list[Check]:
     folder = cache_folder()
-    place = _nearest_existing(folder)
-    good = place.is_dir() and os.access(place, os.W_OK)
-    fix = "" if good else "Set PAWSIGHT_CACHE to a folder that is writable."
-    return Finding("Cache", good, f"{folder} ({'writable' if good else 'not writable'})", fix)
-
-
-def _disk() -> Finding:
-    gib = shutil.disk_usage(_nearest_existing(cache_folder())).free / 2**30
-    good = gib >= _LEAST_DISK_GIB
-    fix = "" if good else "Free some space, or set PAWSIGHT_CACHE to a folder on another disk."
-    return Finding("Disk", good, f"{gib:.0f} GiB free for the cache", fix)
-
-
-def _nearest_existing(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.parents) if place.exists())
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    writable = place.is_dir() and os.access(place, os.W_OK)
+    gib = shutil.disk_usage(place).free / 2**30
+    return [
+        Check(
+            "Cache",
+            writable,
+            f"{folder} ({'writable' if writable else 'not writable'})",
+            "" if writable else "Set PAWSIGHT_CACHE to a folder that is writable.",
+        ),
+        Check(
+            "Disk",
+            gib >= _LEAST_DISK_GIB,
+            f"{gib:.0f} GiB free for the cache",
+            "" if gib >= _LEAST_DISK_GIB else "Free some space, or set PAWSIGHT_CACHE to a folder on another disk.",
+        ),
+    ]

@@ -25,7 +25,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES
 from pawsight.core.storage import write_json
 from pawsight.data.dataset import facts_by_name
-from pawsight.data.folders import Candidate, LeftOut, find, find_listed
+from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE
 from pawsight.evaluation.learning_curve import LearningCurve, Trial, trace_curve
@@ -128,8 +128,7 @@ def evaluate(
         files, name = held_out(Path(run), part or "", counts=counts_look), f"the run's own {part} set"
     else:
         source = resolve(data, cache=cache_folder(), progress=progress)
-        found = find_listed(source.root, source.listed) if source.listed else find(source.root)
-        part, files, name = None, HeldOut(found.candidates, {}), source.name
+        part, files, name = None, HeldOut(source.find().candidates, {}), source.name
     _check_labels(classes, files.candidates)
     answers, left_out = _answers(predictor, files, including_training, progress)
     if not answers:

@@ -22,7 +22,6 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import write_text
 from pawsight.data.audit import Finding, audit
 from pawsight.data.dataset import Dataset, read_dataset
-from pawsight.data.folders import find, find_listed
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split import Split
@@ -109,7 +108,7 @@ def dataset_of(source: Source, *, cache: Path, given: SplitFile | None = None, p
     Raises:
         DataError: it cannot be trained on, and why.
     """
-    found = found_for(find_listed(source.root, source.listed) if source.listed else find(source.root), given)
+    found = found_for(source.find(), given)
     check_names(found.folders)
     with Cache(cache / "cache") as store:
         return read_dataset(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)

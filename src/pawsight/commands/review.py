@@ -1,7 +1,7 @@
 """The verb `review`: which labels of a run are likely wrong, and a page on which a person decides.
 
-The ranking is computed in evaluation/label_errors.py, the page is served by web/review.py. No file of the test set is
-opened; a file that is gone, or no longer what the run was trained on, is listed and left out.
+The ranking is computed in evaluation/label_errors.py, the page is served by web/review_page.py. No file of the test
+set is opened; a file that is gone, or no longer what the run was trained on, is listed and left out.
 """
 
 from __future__ import annotations
@@ -205,9 +205,9 @@ def open_page(
     from pawsight.web.review_page import ReviewSession, serve_review
 
     board, files = board_of(report)
-    desk = ReviewSession(board, files, report.run / PATCH, decisions_of(report.run))
-    serve_review(desk, port=port, ready=ready, stop=stop)
-    return decision_lines(desk.decisions, report.run)
+    session = ReviewSession(board, files, report.run / PATCH, decisions_of(report.run))
+    serve_review(session, port=port, ready=ready, stop=stop)
+    return decision_lines(session.decisions, report.run)
 
 
 def decision_lines(decisions: Sequence[Decision], run: Path) -> list[str]:
@@ -286,7 +286,7 @@ def _labels(ranking: Sequence[Suspect]) -> list[Item]:
 def _beside(suspect: Suspect) -> list[Item]:
     """Return the pictures nearest to one, to be shown beside it."""
     near = zip(suspect.neighbours[:_NEIGHBOURS], suspect.similarities, strict=False)
-    return [{"picture": row, "told": f"{100 * similarity:.0f} % alike"} for row, similarity in near]
+    return [{"picture": row, "note": f"{100 * similarity:.0f} % alike"} for row, similarity in near]
 
 
 def _add_opinion(item: Item, suspect: Suspect) -> None:
@@ -319,7 +319,7 @@ def _worth(report: ReviewReport, suspect: Suspect) -> tuple[float, bool, int]:
 
 def _duplicate(report: ReviewReport, row: int, first: int, rows: Sequence[int]) -> Item:
     picture, other = report.pictures[row], report.pictures[first]
-    more = [{"picture": twin, "told": "also alike"} for twin in rows if twin not in (row, first)]
+    more = [{"picture": twin, "note": "also alike"} for twin in rows if twin not in (row, first)]
     conflicts, leaks = picture.label != other.label, picture.part != other.part
     same = "the same file" if picture.sha256 == other.sha256 else "nearly the same picture"
     reason = f"{same} as {other.name}"
@@ -335,7 +335,7 @@ def _duplicate(report: ReviewReport, row: int, first: int, rows: Sequence[int]) 
         "action": RELABEL if conflicts else DROP,
         "label": int(report.labels[first]) if conflicts else None,
         "reason": reason,
-        "beside": [{"picture": first, "told": "stays"}, *more[: _NEIGHBOURS - 1]],
+        "beside": [{"picture": first, "note": "stays"}, *more[: _NEIGHBOURS - 1]],
         "harm": 0 if conflicts else 1 if leaks else 2,
     }
 

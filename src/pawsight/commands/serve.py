@@ -11,7 +11,6 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +25,6 @@ _LEAST_TOKEN = 16  # characters; less can be guessed
 _BACKLOG = 256  # connections that the system keeps while the process is busy
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """Where a service listens."""
-
-    run: str
-    url: str
-    host: str
-    port: int
-    pid: int
-    token: bool  # whether one is required
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as `serve --json` prints them."""
-        return asdict(self)
-
-
 def serve(
     run: str | os.PathLike[str],
     *,
@@ -51,7 +34,7 @@ def serve(
     allow_host: Sequence[str] = (),
     limits: Limits | None = None,
     progress: Progress = SILENT,
-    ready: Callable[[Serving], None] = lambda serving: None,
+    ready: Callable[[dict[str, Any]], None] = lambda serving: None,
 ) -> None:
     """Serve a run over HTTP until SIGTERM or SIGINT; call it from the main thread.
 
@@ -65,7 +48,8 @@ def serve(
         allow_host: more names that the service answers to.
         limits: of requests, queues and processes.
         progress: hears where it listens, and warnings.
-        ready: called with the address once the socket listens; the classifier is loaded after it.
+        ready: called once the socket listens, with run, url, host, port, pid, and whether a token is required, as
+            `serve --json` prints them; the classifier is loaded after it.
 
     Raises:
         PawsightError: the run has no bundle that can be trusted, or the address cannot be used.
@@ -74,20 +58,25 @@ def serve(
     find_bundle(Path(run).expanduser())
     token = _read_token(token_file, progress) if token_file is not None else ""
     listener = _listen(host, port)
-    from pawsight.web.server import ServiceSettings, serve_here
+    from pawsight.web.server import serve_here
 
-    settings = ServiceSettings(
-        run=os.fspath(run),
-        limits=limits or Limits(),
-        token=token,
-        hosts=_hosts(host, allow_host),
-    )
     port = listener.getsockname()[1]
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    serving = Serving(os.fspath(run), url, host, port, os.getpid(), bool(token))
-    _introduce(serving, progress)
+    serving = {
+        "run": os.fspath(run),
+        "url": f"http://{f'[{host}]' if ':' in host else host}:{port}/",
+        "host": host,
+        "port": port,
+        "pid": os.getpid(),
+        "token": bool(token),
+    }
+    progress.say(f"Serving {run} at {serving['url']} (stop: Ctrl-C; load the run again: kill -HUP {os.getpid()})")
+    if not _is_loopback(host):
+        who = "Clients with the token" if token else "All clients that can reach it"
+        progress.say(f"It listens on {host}, not on this machine alone. {who} may send requests.")
+        if not token:
+            progress.say("There is no token. Set one with --token-file, or let only your proxy reach this port.")
     ready(serving)
-    serve_here(listener, settings)
+    serve_here(listener, run, limits=limits or Limits(), token=token, hosts=_hosts(host, allow_host))
 
 
 def check_installed() -> None:
@@ -149,13 +138,3 @@ def _hosts(host: str, allowed: Sequence[str]) -> tuple[str, ...]:
 
     named = {name.lower() for name in allowed}
     return tuple(sorted({host, *LOOPBACK_NAMES, *named} if _is_loopback(host) else named))
-
-
-def _introduce(serving: Serving, progress: Progress) -> None:
-    progress.say(f"Serving {serving.run} at {serving.url} (stop: Ctrl-C; load the run again: kill -HUP {serving.pid})")
-    if _is_loopback(serving.host):
-        return
-    who = "Clients with the token" if serving.token else "All clients that can reach it"
-    progress.say(f"It listens on {serving.host}, not on this machine alone. {who} may send requests.")
-    if not serving.token:
-        progress.say("There is no token. Set one with --token-file, or let only your proxy reach this port.")

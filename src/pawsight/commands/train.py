@@ -184,7 +184,7 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
             given=options.given,
             patch=options.patch,
             options=options.caution,
-            see=SeenByPool(options.recipe, env, options.pool, stack) if options.pool else None,
+            reader=SeenByPool(options.recipe, env, options.pool, stack) if options.pool else None,
         )
         with kept_or_removed(outcome.folder):
             if options.patch is not None:

@@ -160,9 +160,9 @@ class _Unpacking:
 
     def unzip(self, file: BinaryIO) -> None:
         """Write every member of a zip; all names are admitted before the first is written."""
-        listing = count_listed(self._archive, file, self._limits)
+        listing_start, count = _counted_listing(self._archive, file, self._limits)
         with zipfile.ZipFile(file) as whole:
-            members = trusted_members(self._archive, whole, listing)
+            members = trusted_members(self._archive, whole, listing_start, count)
             for member, parts in [(member, self._admitted(member)) for member in members]:
                 if _is_folder(member):
                     self._make_folder(parts)
@@ -274,17 +274,12 @@ def _is_folder(member: zipfile.ZipInfo) -> bool:
     return member.filename.endswith("/")
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Where the table of contents of a zip lies."""
-
-    start: int  # bytes from the beginning of the file
-    size: int  # bytes
-    count: int  # members, by the zip's own account
-
-
-def find_listing(file: BinaryIO) -> Listing:
+def find_listing(file: BinaryIO) -> tuple[int, int, int]:
     """Find the table of contents from the end of the file, as zipfile does (PKWARE APPNOTE 6.3.10, 4.3.12 to 4.3.16).
+
+    Returns:
+        where it starts, in bytes from the beginning of the file, its size in bytes, and the number of members by the
+        zip's own account.
 
     Raises:
         zipfile.BadZipFile: there is none, so the file is cut short or no zip.
@@ -303,56 +298,57 @@ def find_listing(file: BinaryIO) -> Listing:
         end -= _LOCATOR_64.size + _END_64.size
     if size > end:
         raise zipfile.BadZipFile("its table of contents is larger than the file")
-    return Listing(end - size, size, count)
+    return end - size, size, count
 
 
-def trusted_members(archive: Path, whole: zipfile.ZipFile, listing: Listing) -> list[zipfile.ZipInfo]:
+def trusted_members(archive: Path, whole: zipfile.ZipFile, listing_start: int, count: int) -> list[zipfile.ZipInfo]:
     """Return the members of an opened zip after looking at each.
+
+    Args:
+        archive: named in errors.
+        whole: the opened zip.
+        listing_start: where `find_listing` found the table of contents, in bytes.
+        count: the number of members in it.
 
     Raises:
         UnsafeArchive: one is a link, a device or encrypted, or two share bytes.
-        zipfile.BadZipFile: zipfile saw another table of contents than `listing`.
+        zipfile.BadZipFile: zipfile saw another table of contents.
     """
     members = whole.infolist()
-    if len(members) != listing.count:
+    if len(members) != count:
         raise zipfile.BadZipFile("it has two tables of contents that differ")
     for member in members:
         if fault := _fault(member):
             raise refusal(archive, f"Its member {shown(member.orig_filename)} {fault}.")
-    _refuse_overlaps(archive, members, listing.start)
+    _refuse_overlaps(archive, members, listing_start)
     return members
 
 
-def count_listed(archive: Path, file: BinaryIO, limits: ArchiveLimits) -> Listing:
-    """Count the members one by one, holding none of them.
+def _counted_listing(archive: Path, file: BinaryIO, limits: ArchiveLimits) -> tuple[int, int]:
+    """Count the members one by one, holding none of them; return where the listing starts, and how many there are.
 
     Raises:
         UnsafeArchive: there are more than the limit.
         zipfile.BadZipFile: there are not as many as the zip says.
     """
-    listing = find_listing(file)
-    if listing.count > limits.max_members:
+    start, size, count = find_listing(file)
+    if count > limits.max_members:
         raise too_many(archive, limits)
-    if listing.size > limits.max_listing_bytes:
+    if size > limits.max_listing_bytes:
         raise refusal(archive, f"Its table of contents is longer than {limits.max_listing_bytes:,} bytes.")
-    if _entries(file, listing) != listing.count:
-        raise zipfile.BadZipFile("its table of contents does not hold as many members as it says")
-    return listing
-
-
-def _entries(file: BinaryIO, listing: Listing) -> int:
-    """Count entries until the listing ends, or until one more than was announced."""
-    file.seek(listing.start)
-    left, count = listing.size, 0
-    while left > 0 and count <= listing.count:
+    file.seek(start)
+    left, entries = size, 0
+    while left > 0 and entries <= count:
         entry = file.read(_ENTRY.size)
         if len(entry) < _ENTRY.size or not entry.startswith(b"PK\x01\x02"):
             raise zipfile.BadZipFile("its table of contents is damaged")
         _, name, extra, comment = _ENTRY.unpack(entry)
         file.seek(name + extra + comment, os.SEEK_CUR)
         left -= _ENTRY.size + name + extra + comment
-        count += 1
-    return count
+        entries += 1
+    if entries != count:
+        raise zipfile.BadZipFile("its table of contents does not hold as many members as it says")
+    return start, count
 
 
 def _wide_end(file: BinaryIO, end: int) -> tuple[int, int] | None:

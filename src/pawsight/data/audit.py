@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.data.dataset import Dataset, Picture
-from pawsight.data.facts import USUAL, Facts, QualityLimits, quality_flags
+from pawsight.data.facts import Facts, quality_flags
 from pawsight.data.folders import PARTS
 from pawsight.data.split import Assigned, Split
 
@@ -103,22 +103,21 @@ class Finding:
         return cls(path, problem, value, PROBLEMS[problem])
 
 
-def audit(dataset: Dataset, split: Split, *, limits: QualityLimits = USUAL) -> tuple[Finding, ...]:
+def audit(dataset: Dataset, split: Split) -> tuple[Finding, ...]:
     """List what is wrong with a dataset.
 
     Args:
         dataset: all pictures with their facts.
         split: of the same dataset; its groups of pictures that look alike are judged.
-        limits: what is called dark, tiny and so on.
 
     Returns:
         findings ordered by severity, problem, path; the same data give the same findings.
     """
     findings = [
         *_left_out(dataset),
-        *_unusual(dataset, limits),
+        *_unusual(dataset),
         *duplicate_findings(dataset, split),
-        *class_findings(dataset, limits),
+        *class_findings(dataset),
     ]
 
     def rank(finding: Finding) -> tuple[int, str, str, str]:
@@ -137,9 +136,9 @@ def _left_out(dataset: Dataset) -> Iterator[Finding]:
             yield Finding.of(file.name, "unreadable", file.reason)
 
 
-def _unusual(dataset: Dataset, limits: QualityLimits) -> Iterator[Finding]:
+def _unusual(dataset: Dataset) -> Iterator[Finding]:
     """List pictures that are unlike photographs in general; grey ones only among colour."""
-    flags = {picture.name: quality_flags(picture.facts, limits) for picture in dataset.pictures}
+    flags = {picture.name: quality_flags(picture.facts) for picture in dataset.pictures}
     counted = Counter(flag for own in flags.values() for flag in own)
     grey_is_usual = counted["grey"] > _COMMON * len(dataset.pictures)
     for picture in dataset.pictures:
@@ -157,12 +156,12 @@ def _figure(flag: str, facts: Facts) -> float:
         "tiny": short,
         "huge": round(facts.width * facts.height / 1e6, 1),
         "odd-aspect": round(long / short, 2),
-        "blurry": facts.looks.sharpness,
-        "single-colour": round(facts.looks.contrast, 1),
-        "grey": round(facts.looks.chroma, 1),
+        "blurry": facts.statistics.sharpness,
+        "single-colour": round(facts.statistics.contrast, 1),
+        "grey": round(facts.statistics.chroma, 1),
         "rotated": facts.orientation,
     }
-    return figures.get(flag, round(facts.looks.brightness, 1))
+    return figures.get(flag, round(facts.statistics.brightness, 1))
 
 
 def _has_wrong_suffix(picture: Picture) -> bool:
@@ -223,7 +222,7 @@ def _distance(hashes: Mapping[str, int], name: str, other: Assigned) -> tuple[in
     return (hashes[name] ^ hashes[other.name]).bit_count(), PARTS.index(other.part), other.name
 
 
-def class_findings(dataset: Dataset, limits: QualityLimits) -> Iterator[Finding]:
+def class_findings(dataset: Dataset) -> Iterator[Finding]:
     """List classes with too few pictures, and features beside what is shown, such as the size, that tell the class."""
     folders = class_folders(dataset)
     most = max(dataset.counts.values(), default=0)
@@ -233,21 +232,21 @@ def class_findings(dataset: Dataset, limits: QualityLimits) -> Iterator[Finding]
     facts = [picture.facts for picture in dataset.pictures]
     features = {
         "size": _sizes(facts),
-        "camera": [image.looks.camera or "no camera" for image in facts],
+        "camera": [image.statistics.camera or "no camera" for image in facts],
         "format": [image.format for image in facts],
-        "colour": ["grey" if "grey" in quality_flags(image, limits) else "colour" for image in facts],
+        "colour": ["grey" if "grey" in quality_flags(image) else "colour" for image in facts],
         "rotation": ["turned by EXIF" if image.orientation > 1 else "upright" for image in facts],
     }
-    for name, association in associations([picture.label for picture in dataset.pictures], features).items():
-        category = f"{name} {association.category}" if name == "size" else association.category
+    labels = [picture.label for picture in dataset.pictures]
+    for name, (strength, label, category, share, elsewhere) in associations(labels, features).items():
         text = (
-            f"{category}: {100 * association.share:.0f} % of {association.label}, "
-            f"{100 * association.elsewhere:.0f} % of the rest (Cramér's V {association.strength:.2f})"
+            f"{'size ' if name == 'size' else ''}{category}: {100 * share:.0f} % of {label}, "
+            f"{100 * elsewhere:.0f} % of the rest (Cramér's V {strength:.2f})"
         )
-        if association.strength >= GIVES_AWAY:
-            yield Finding.of(folders[association.label], f"shortcut-{name}", text)
-        elif name == "rotation" and association.strength >= ROTATION_DIFFERS:
-            yield Finding.of(folders[association.label], "rotation-differs", text)
+        if strength >= GIVES_AWAY:
+            yield Finding.of(folders[label], f"shortcut-{name}", text)
+        elif name == "rotation" and strength >= ROTATION_DIFFERS:
+            yield Finding.of(folders[label], "rotation-differs", text)
 
 
 def class_folders(dataset: Dataset) -> dict[str, str]:
@@ -269,20 +268,10 @@ def _sizes(facts: list[Facts]) -> list[str]:
     return [size if size in shared else range_ for size, range_ in zip(exact, ranges, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class Association:
-    """A category that goes with a class."""
-
-    strength: float  # Cramér's V, 0 none to 1 one tells the other
-    p_value: float  # after Holm's correction
-    label: str  # the class that stands out most
-    category: str  # with this
-    share: float  # of the class's pictures that have it
-    elsewhere: float  # share of all other pictures that have it
-
-
-def associations(labels: Sequence[str], features: Mapping[str, Sequence[str]]) -> dict[str, Association]:
-    """Return, by name of the feature, those that go with the labels beyond chance, however weakly.
+def associations(
+    labels: Sequence[str], features: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[float, str, str, float, float]]:
+    """Return the features that go with the labels beyond chance, however weakly.
 
     Chance: Pearson's chi-square test, its p value by shuffled labels where there are few pictures (the usual
     approximation wants five expected in a cell, W. G. Cochran 1954), corrected by Holm's method (S. Holm 1979).
@@ -292,6 +281,10 @@ def associations(labels: Sequence[str], features: Mapping[str, Sequence[str]]) -
     Args:
         labels: of N pictures; classes with fewer than `FEWEST_OF_CLASS` pictures are left out.
         features: for each name N categories.
+
+    Returns:
+        by name of the feature: the strength, from 0 to 1 where one tells the other; the class that stands out most and
+        the category that it has too often; the share of the class's pictures that have it, and of all others.
     """
     sizes = Counter(labels)
     kept = [index for index, label in enumerate(labels) if sizes[label] >= FEWEST_OF_CLASS]
@@ -301,7 +294,11 @@ def associations(labels: Sequence[str], features: Mapping[str, Sequence[str]]) -
     }
     varied = {name: table for name, table in tables.items() if min(table[2].shape) > 1}
     p_values = _holm({name: chi_square_p_value(counts) for name, (_, _, counts) in varied.items()})
-    return {name: _strongest(*varied[name], p_values[name]) for name in varied if p_values[name] < SIGNIFICANT}
+    return {
+        name: (cramers_v(table[2]), *_strongest(*table))
+        for name, table in varied.items()
+        if p_values[name] < SIGNIFICANT
+    }
 
 
 def _pooled(values: Sequence[str]) -> list[str]:
@@ -368,7 +365,7 @@ def cramers_v(counts: Table) -> float:
     return float(min(1.0, (phi / least) ** 0.5)) if least > 0 else 0.0
 
 
-def _strongest(classes: Sequence[str], categories: Sequence[str], counts: Table, p_value: float) -> Association:
+def _strongest(classes: Sequence[str], categories: Sequence[str], counts: Table) -> tuple[str, str, float, float]:
     """Name the class and the category that meet more often than chance would have them, by adjusted residuals."""
     total = counts.sum()
     of_class, of_category = counts.sum(axis=1, keepdims=True), counts.sum(axis=0, keepdims=True)
@@ -379,4 +376,4 @@ def _strongest(classes: Sequence[str], categories: Sequence[str], counts: Table,
     row, column = np.unravel_index(by_rank[0], counts.shape)
     own, size = int(counts[row, column]), int(of_class[row, 0])
     elsewhere = (int(of_category[0, column]) - own) / (int(total) - size)
-    return Association(cramers_v(counts), p_value, classes[int(row)], categories[int(column)], own / size, elsewhere)
+    return classes[int(row)], categories[int(column)], own / size, elsewhere

@@ -121,7 +121,7 @@ def read_dataset(
     threads: int,
     sink: PixelSink | None = None,
     progress: Progress = SILENT,
-    see: FileReader | None = None,
+    reader: FileReader | None = None,
 ) -> Dataset:
     """Read every file that was found, once.
 
@@ -132,14 +132,14 @@ def read_dataset(
         threads: files worked on at once.
         sink: receives the pixels, those of equal files once.
         progress: shows how far it is.
-        see: reads the files; None is `read_files`, in this process.
+        reader: reads the files; None is `read_files`, in this process.
 
     Raises:
         NoPictures, BadDataset: there is nothing that can be trained on.
     """
     check_found(found)
     pictures, left_out, taken = [], list(found.left_out), set()
-    files = (see or read_files)(found.candidates, settings, cache=cache, threads=threads, sink=sink)
+    files = (reader or read_files)(found.candidates, settings, cache=cache, threads=threads, sink=sink)
     with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
         for file in files:
             step.advance()

@@ -72,7 +72,7 @@ def download(
         DownloadFailed: which URL, why, and what to do instead.
         StorageError: the disk refused.
     """
-    job = _Download(url, PartFile(target), limits, progress, sha256, check)
+    job = _Download(url, target, limits, progress, sha256, check)
     try:
         if not job.stands():
             with lock_of(target, wait=limits.lock_seconds, progress=progress):
@@ -84,14 +84,19 @@ def download(
     return target
 
 
-@dataclass(frozen=True, slots=True)
 class _Download:
-    url: str
-    part: PartFile
-    limits: DownloadLimits
-    progress: Progress
-    sha256: str | None
-    check: Callable[[Path], None] | None
+    def __init__(
+        self,
+        url: str,
+        target: Path,
+        limits: DownloadLimits,
+        progress: Progress,
+        sha256: str | None,
+        check: Callable[[Path], None] | None,
+    ) -> None:
+        self.url, self.part = url, PartFile(target)
+        self.limits, self.progress = limits, progress
+        self.sha256, self.check = sha256, check
 
     def stands(self) -> bool:
         """Return whether there is nothing to do."""
@@ -158,9 +163,9 @@ class _Download:
         if version:
             headers |= {"Range": f"bytes={size}-", "If-Range": version}
         try:
-            with fetch(self.url, headers, silence=self.limits.silence_seconds, deadline=deadline) as (answer, pieces):
-                start = self._start(answer, version, size)
-                bar.open(None if answer.length is None else start + answer.length)
+            with fetch(self.url, headers, silence=self.limits.silence_seconds, deadline=deadline) as (head, pieces):
+                start, length = self._start(*head, version, size), _length(head[1])
+                bar.open(None if length is None else start + length)
                 self._append(pieces, start, bar)
         except DownloadFailed:
             self.part.forget()
@@ -171,18 +176,18 @@ class _Download:
                 raise FetchFailed(failure.why, again=True) from failure
             raise
 
-    def _start(self, answer: Answer, version: str, size: int) -> int:
-        """Return where the content of `answer` belongs, and begin anew where that is the beginning."""
+    def _start(self, status: int, headers: Mapping[str, str], version: str, size: int) -> int:
+        """Return where the content of an answer belongs, and begin anew where that is the beginning."""
         start = 0
-        if answer.status == 206:
-            span = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d+|\*)", answer.headers.get("content-range", ""))
-            if not version or span is None or int(span[1]) != size or _version(answer) not in ("", version):
+        if status == 206:
+            span = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d+|\*)", headers.get("content-range", ""))
+            if not version or span is None or int(span[1]) != size or _version(headers) not in ("", version):
                 self.part.forget()
                 raise FetchFailed("The server sent another part than the one asked for.", again=True)
             start = size
-        self._refuse_beyond(start + (answer.length or 0))
+        self._refuse_beyond(start + (_length(headers) or 0))
         if start == 0:
-            self.part.begin(self.url, _version(answer))
+            self.part.begin(self.url, _version(headers))
         return start
 
     def _append(self, pieces: Iterator[bytes], size: int, bar: _Bar) -> None:
@@ -205,10 +210,16 @@ class _Download:
         return DownloadFailed(f"Could not download {self.url}", why, (_CARRY_ON if carry_on else "") + ALTERNATIVES)
 
 
-def _version(answer: Answer) -> str:
+def _version(headers: Mapping[str, str]) -> str:
     """Return the name of this version of the file that If-Range takes: a strong ETag, else a date."""
-    tag = answer.headers.get("etag", "")
-    return tag if tag.startswith('"') else answer.headers.get("last-modified", "") if not tag else ""
+    tag = headers.get("etag", "")
+    return tag if tag.startswith('"') else headers.get("last-modified", "") if not tag else ""
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    """Return the bytes of content to come, None where the server does not say."""
+    length = headers.get("content-length", "")
+    return int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
 
 
 class _Bar:
@@ -229,7 +240,6 @@ class _Bar:
             self._reached = size
 
 
-@dataclass(frozen=True, slots=True)
 class PartFile:
     """The unfinished file beside `target`, and which version of the original it is a part of.
 
@@ -237,7 +247,8 @@ class PartFile:
     ETag, else its date), `.NAME.lock` keeps two processes from writing the same part.
     """
 
-    target: Path
+    def __init__(self, target: Path) -> None:
+        self.target = target
 
     @property
     def path(self) -> Path:
@@ -313,28 +324,16 @@ class FetchFailed(Exception):
         self.why, self.again, self.wait, self.status = why, again, wait, status
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The head of a good answer: 200, or 206 where a part was asked for."""
-
-    status: int
-    headers: Mapping[str, str]  # names in lower case
-
-    @property
-    def length(self) -> int | None:
-        """Bytes of content to come, None where the server does not say."""
-        length = self.headers.get("content-length", "")
-        return int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
-
-
-_Item = Answer | bytes | Exception
+# Status (200, or 206 where a part was asked for) and headers, their names in lower case
+Head = tuple[int, Mapping[str, str]]
+_Item = Head | bytes | Exception
 
 
 @contextmanager
 def fetch(
     url: str, headers: Mapping[str, str], *, silence: float, deadline: float
-) -> Iterator[tuple[Answer, Iterator[bytes]]]:
-    """Ask for `url` and yield the answer with the pieces of its content.
+) -> Iterator[tuple[Head, Iterator[bytes]]]:
+    """Ask for `url` and yield the head of a good answer with the pieces of its content.
 
     A server can hold a connection for ever by sending one byte every few seconds. So the conversation runs in a thread
     of its own, and the caller waits for it with a deadline.
@@ -351,10 +350,10 @@ def fetch(
     talk = threading.Thread(target=_talk, args=(url, dict(headers), silence, _putter(box, gone)), daemon=True)
     talk.start()
     try:
-        answer = _take(box, deadline, silence)
-        if not isinstance(answer, Answer):
+        head = _take(box, deadline, silence)
+        if isinstance(head, bytes):
             raise TypeError("the content came before its headers")
-        yield answer, content_pieces(box, deadline, silence, answer.length)
+        yield head, content_pieces(box, deadline, silence, _length(head[1]))
     finally:
         gone.set()
 
@@ -386,7 +385,7 @@ def _quoted(text: str) -> str:
     return urllib.parse.quote(text, safe=string.punctuation)
 
 
-def _take(box: queue.Queue[_Item], deadline: float, silence: float) -> Answer | bytes:
+def _take(box: queue.Queue[_Item], deadline: float, silence: float) -> Head | bytes:
     try:
         item = box.get(timeout=max(0.0, deadline - time.monotonic()))
     except queue.Empty:
@@ -422,11 +421,11 @@ def _putter(box: queue.Queue[_Item], gone: threading.Event) -> Callable[[_Item],
 
 
 def _talk(url: str, headers: dict[str, str], silence: float, put: Callable[[_Item], bool]) -> None:
-    """Hold the conversation: an Answer, pieces, b"" at the end; or an exception at any point."""
+    """Hold the conversation: a head, pieces, b"" at the end; or an exception at any point."""
     try:
         with _follow(url, headers, silence) as response:
             known = {name.lower(): value for name, value in response.headers.items()}
-            more = put(Answer(response.status, known))
+            more = put((response.status, known))
             while more and (piece := response.read1(_PIECE_BYTES)):
                 more = put(piece)
             put(b"")

@@ -7,7 +7,7 @@ lists such pictures, and the evaluation says how well they are classified.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 from pawsight.core.cache import Cache
 from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, decode
@@ -15,6 +15,17 @@ from pawsight.images.fingerprint import HASHED_PX, grey_of, perceptual_hash
 from pawsight.images.quality import ImageStatistics, image_statistics
 
 FACTS_SPACE = f"facts/5/{DECODER_VERSION}/{HASHED_PX}"  # of the cache
+QUALITY_FLAGS = ("tiny", "huge", "odd-aspect", "dark", "bright", "blurry", "single-colour", "grey", "rotated")
+# Limits of what is usual, measured on the exercise's 3,000 photographs (docs/experiments.md, Audit thresholds)
+TINY_PX = 64  # of the shorter side: magnified fourfold for the network; measured: 5 photographs are smaller
+HUGE_MEGAPIXELS = 25.0  # width x height, in millions: half of what the decoder accepts
+ODD_ASPECT = 2.4  # longer side over shorter: wider than cinema (SMPTE 195, 2.39 : 1); measured: 4 are
+DARK = 40.0  # mean luma, 0-255; measured: 5 are darker, all taken at night with a flash
+BRIGHT = 210.0  # mean luma, 0-255; measured: 3 are brighter, all overexposed
+BLURRY = 0.008  # variance of the Laplacian over that of luma; measured: see there
+UNBLURRED_PX = HASHED_PX // 2  # of the shorter side; a smaller picture is soft because it is magnified
+SINGLE_COLOUR = 5.0  # standard deviation of the most varied channel, 0-127.5; measured: the least is 18
+GREY = 2.5  # mean chroma, 0-255; measured: one photograph is grey and has 0, the next has 3.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,7 @@ class Facts:
     format: str  # by content, e.g. "JPEG"
     orientation: int  # EXIF, 1 when none
     phash: int  # 64-bit perceptual hash
-    looks: ImageStatistics  # light, sharpness and colour of the square of HASHED_PX
+    statistics: ImageStatistics  # light, sharpness and colour of the square of HASHED_PX
 
 
 def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, name: str) -> Facts:
@@ -38,9 +49,9 @@ def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, nam
     if decoded is None or settings.image_px != HASHED_PX:
         decoded = decode(data, replace(settings, image_px=HASHED_PX), name=name)
     grey = grey_of(decoded.pixels)
-    looks = image_statistics(decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data))
+    statistics = image_statistics(decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data))
     phash = perceptual_hash(decoded.pixels, grey=grey)
-    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, looks)
+    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, statistics)
 
 
 def known_facts(cache: Cache, sha256: str) -> Facts | None:
@@ -51,62 +62,39 @@ def known_facts(cache: Cache, sha256: str) -> Facts | None:
 
 def facts_from_bytes(kept: bytes) -> Facts:
     """Return the facts that `facts_to_bytes` stored."""
-    width, height, kind, orientation, phash, looks = json.loads(kept)
-    return Facts(width, height, kind, orientation, phash, ImageStatistics(*looks))
+    width, height, kind, orientation, phash, statistics = json.loads(kept)
+    return Facts(width, height, kind, orientation, phash, ImageStatistics(*statistics))
 
 
 def facts_to_bytes(facts: Facts) -> bytes:
     """Return facts as they are stored in the cache."""
-    looks = facts.looks
-    figures = [looks.brightness, looks.contrast, looks.sharpness, looks.chroma, looks.camera, looks.file_bytes]
-    values = [facts.width, facts.height, facts.format, facts.orientation, facts.phash, figures]
+    values = [facts.width, facts.height, facts.format, facts.orientation, facts.phash, astuple(facts.statistics)]
     return json.dumps(values).encode()
 
 
-QUALITY_FLAGS = ("tiny", "huge", "odd-aspect", "dark", "bright", "blurry", "single-colour", "grey", "rotated")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QualityLimits:
-    """Limits of what is usual, measured on the exercise's 3,000 photographs (docs/experiments.md, Audit thresholds)."""
-
-    tiny_px: int = 64  # of the shorter side: magnified fourfold for the network; measured: 5 photographs are smaller
-    huge_megapixels: float = 25.0  # width x height, in millions: half of what the decoder accepts
-    odd_aspect: float = 2.4  # longer side over shorter: wider than cinema (SMPTE 195, 2.39 : 1); measured: 4 are
-    dark: float = 40.0  # mean luma, 0-255; measured: 5 are darker, all taken at night with a flash
-    bright: float = 210.0  # mean luma, 0-255; measured: 3 are brighter, all overexposed
-    blurry: float = 0.008  # variance of the Laplacian over that of luma; measured: see there
-    unblurred_px: int = HASHED_PX // 2  # of the shorter side; a smaller picture is soft because it is magnified
-    single_colour: float = 5.0  # standard deviation of the most varied channel, 0-127.5; measured: the least is 18
-    grey: float = 2.5  # mean chroma, 0-255; measured: one photograph is grey and has 0, the next has 3.2
-
-
-USUAL = QualityLimits()
-
-
-def is_plain(facts: Facts, limits: QualityLimits = USUAL) -> bool:
+def is_plain(facts: Facts) -> bool:
     """Return whether a picture is of one colour: its perceptual hash then says nothing."""
-    return facts.looks.contrast < limits.single_colour
+    return facts.statistics.contrast < SINGLE_COLOUR
 
 
-def quality_flags(facts: Facts, limits: QualityLimits = USUAL) -> tuple[str, ...]:
+def quality_flags(facts: Facts) -> tuple[str, ...]:
     """Return what is unusual about a picture, in the order of `QUALITY_FLAGS`.
 
     A picture of one colour is not called blurry or grey as well: there is nothing in it that could be sharp. Nor is a
     dark or bright one called grey: its colours are lost with its light.
     """
-    looks, short, long = facts.looks, *sorted((facts.width, facts.height))
-    plain = is_plain(facts, limits)
-    well_lit = limits.dark <= looks.brightness <= limits.bright
+    statistics, short, long = facts.statistics, *sorted((facts.width, facts.height))
+    plain = is_plain(facts)
+    well_lit = DARK <= statistics.brightness <= BRIGHT
     holds = (
-        short < limits.tiny_px,
-        facts.width * facts.height > limits.huge_megapixels * 1e6,
-        long > limits.odd_aspect * short,
-        looks.brightness < limits.dark,
-        looks.brightness > limits.bright,
-        looks.sharpness < limits.blurry and short >= limits.unblurred_px and not plain,
+        short < TINY_PX,
+        facts.width * facts.height > HUGE_MEGAPIXELS * 1e6,
+        long > ODD_ASPECT * short,
+        statistics.brightness < DARK,
+        statistics.brightness > BRIGHT,
+        statistics.sharpness < BLURRY and short >= UNBLURRED_PX and not plain,
         plain,
-        looks.chroma < limits.grey and well_lit and not plain,
+        statistics.chroma < GREY and well_lit and not plain,
         facts.orientation > 1,
     )
     return tuple(flag for flag, is_so in zip(QUALITY_FLAGS, holds, strict=True) if is_so)

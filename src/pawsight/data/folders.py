@@ -1,6 +1,6 @@
 """Reads the class and the part of each picture from its folder, by names alone; dataset.py reads the files.
 
-The rows of a CSV (tables.py) are brought into the same form.
+A list of pictures (tables.py) gives the same form.
 """
 
 from __future__ import annotations
@@ -22,16 +22,8 @@ PART_NAMES = {  # of folders, by which part they are
     "testing": "test",
 }
 _PICTURE_ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of no class's name
+_EMPTY = "an empty folder"
 HIDDEN_NAMES = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")  # beside those that begin with a dot
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One picture as a list names it."""
-
-    path: Path  # absolute where the CSV's own path was, else joined to the CSV's folder
-    label: str
-    part: str | None = None  # one of PARTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +65,20 @@ def find(root: Path) -> Found:
     root = _enter(root)
     parts = _parts_below(root)
     candidates, left_out, loose, folders = [], [], [], []
-    for entry in sorted(_walk(root, root, set()), key=lambda entry: entry.name):
-        part, label = _part_and_label(entry.folder, parts)
-        if entry.reason or (entry.is_empty_folder and entry.path.suffix.lower() in _PICTURE_ENDINGS):
-            left_out.append(LeftOut(entry.name, entry.reason or "an empty folder"))
-        elif entry.is_empty_folder:
+    for name, path, between, reason in sorted(_walk(root, root, set())):
+        part, label = _part_and_label(between, parts)
+        if reason == _EMPTY and path.suffix.lower() not in _PICTURE_ENDINGS:
             folders.append(label)
+        elif reason:
+            left_out.append(LeftOut(name, reason))
         elif parts and part is None:
-            left_out.append(LeftOut(entry.name, "outside " + ", ".join(sorted(parts))))
+            left_out.append(LeftOut(name, "outside " + ", ".join(sorted(parts))))
         elif not label:
-            loose.append(entry.name)
+            loose.append(name)
         else:
-            candidates.append(Candidate(entry.path, entry.name, label, part))
+            candidates.append(Candidate(path, name, label, part))
     folders += [candidate.label for candidate in candidates]
     return Found(root, tuple(candidates), tuple(left_out), tuple(loose), tuple(sorted(set(filter(None, folders)))))
-
-
-def find_listed(root: Path, listed: tuple[Listed, ...]) -> Found:
-    """Return the rows of a list of pictures in the form of `find`."""
-    candidates = [Candidate(row.path, _name_below(root, row.path), _clean(row.label), row.part) for row in listed]
-    return Found(
-        root,
-        tuple(sorted(candidates, key=lambda candidate: candidate.name)),
-        (),
-        (),
-        tuple(sorted({candidate.label for candidate in candidates})),
-    )
 
 
 def expand(paths: list[Path]) -> Iterator[Path]:
@@ -106,7 +86,7 @@ def expand(paths: list[Path]) -> Iterator[Path]:
     for path in paths:
         if is_folder(path):
             entries = _walk(path, path, set())  # of which only names are kept: there may be a hundred thousand
-            names = sorted(entry.name for entry in entries if not entry.reason and not entry.is_empty_folder)
+            names = sorted(name for name, _, _, reason in entries if not reason)
             yield from (path / name for name in names)
         else:
             yield path
@@ -120,40 +100,34 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    path: Path
-    name: str
-    folder: tuple[str, ...]  # names of the folders between the root and the file
-    reason: str = ""
-    is_empty_folder: bool = False
+def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[tuple[str, Path, tuple[str, ...], str]]:
+    """Yield files, folders that cannot be read and folders with nothing visible in them.
 
-
-def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[_Entry]:
-    """Yield files, folders that cannot be read and folders with nothing visible in them."""
+    Each has its name below the root, its path, the names of the folders between, and why it is no file to read.
+    """
     between = folder.relative_to(root).parts
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in seen:
-            yield _Entry(folder, _name_below(root, folder), between, "a link to a folder that is listed already")
+            yield name_below(root, folder), folder, between, "a link to a folder that is listed already"
             return
         seen.add((status.st_dev, status.st_ino))
         # Links come last: a folder keeps its own name where a link beside it leads to it.
         inside = sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name))
     except OSError as error:
-        yield _Entry(folder, _name_below(root, folder), between, (error.strerror or str(error)).lower())
+        yield name_below(root, folder), folder, between, (error.strerror or str(error)).lower()
         return
     if all(_is_hidden(entry.name) for entry in inside):
-        yield _Entry(folder, _name_below(root, folder), between, is_empty_folder=True)
+        yield name_below(root, folder), folder, between, _EMPTY
     above = "".join(f"{name}/" for name in between)  # to ask each path for its name takes longer than listing them
     for entry in inside:
         path = folder / entry.name
         if _is_hidden(entry.name):
-            yield _Entry(path, above + entry.name, between, "hidden")
+            yield above + entry.name, path, between, "hidden"
         elif _is_folder(entry):
             yield from _walk(root, path, seen)
         else:
-            yield _Entry(path, above + entry.name, between)
+            yield above + entry.name, path, between, ""
 
 
 def _is_hidden(name: str) -> bool:
@@ -204,16 +178,17 @@ def _parts_below(root: Path) -> dict[str, str]:
 
 def _part_and_label(folder: tuple[str, ...], parts: dict[str, str]) -> tuple[str | None, str]:
     if not parts:
-        return None, _clean("/".join(folder))
+        return None, clean_label("/".join(folder))
     if not folder or folder[0] not in parts:
         return None, ""
-    return parts[folder[0]], _clean("/".join(folder[1:]))
+    return parts[folder[0]], clean_label("/".join(folder[1:]))
 
 
-def _clean(label: str) -> str:
+def clean_label(label: str) -> str:
     """Return the label in composed Unicode, so that a name typed on one system equals the same one from another."""
     return unicodedata.normalize("NFC", label)
 
 
-def _name_below(root: Path, path: Path) -> str:
+def name_below(root: Path, path: Path) -> str:
+    """Return a path below a root with forward slashes; the whole path where it lies elsewhere."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -180,7 +180,7 @@ def _lines_of(pictures: Sequence[Picture], given: SplitFile) -> dict[str, SplitR
         raise BadDataset(
             f"{given.path} puts the content of {_pictures(len(problems))} into different parts.",
             first_lines(problems, shown=_SHOWN),
-            "Leave row of the lines for each, and type the same command again.",
+            "Leave one of the lines for each, and type the same command again.",
         )
     return lines
 

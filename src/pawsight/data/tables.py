@@ -9,27 +9,19 @@ import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import TextIO
 
 from pawsight.core.errors import BadDataset, NoPictures, StorageError
 from pawsight.core.storage import regular_file
-from pawsight.data.folders import PARTS, Listed
+from pawsight.data.folders import PARTS, Candidate, Found, clean_label, name_below
 
 ENCODING = "utf-8-sig"  # UTF-8 with or without a byte order mark
 MAX_LINE_CHARS = 16_384  # in a list of paths
+MAX_LINES = 5_000_000
 _DELIMITERS = ",;\t"  # some spreadsheets write semicolons or tabs and call it CSV
 _EXAMPLE = "The file should look like this:\npath,label\ncats/1.jpg,cat\ndogs/1.jpg,dog"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListLimits:
-    """Maximum size of a list of pictures."""
-
-    max_lines: int = 5_000_000
-    max_line_chars: int = MAX_LINE_CHARS
 
 
 @contextmanager
@@ -165,11 +157,11 @@ def first_lines(lines: Sequence[str], *, shown: int, total: int | None = None) -
     return "\n".join([*escaped, *([f"And {more:,} more."] if more > 0 else [])])
 
 
-def read_list(path: Path, *, limits: ListLimits = ListLimits()) -> tuple[Listed, ...]:
+def read_list(path: Path, *, max_lines: int = MAX_LINES) -> Found:
     """Read a list of pictures: a CSV in UTF-8 with the columns path, label and, optionally, part.
 
-    Paths are relative to the CSV's folder. Other columns are ignored, and so are blank lines and lines that repeat
-    an earlier one.
+    Paths are relative to the CSV's folder, which is the root of what is found. Other columns are ignored, and so are
+    blank lines and lines that repeat an earlier one.
 
     Raises:
         BadDataset: with everything that is wrong in the file, by line.
@@ -177,10 +169,10 @@ def read_list(path: Path, *, limits: ListLimits = ListLimits()) -> tuple[Listed,
         StorageError: it cannot be read.
     """
     problems = Problems()
-    seen: dict[str, tuple[int, Listed]] = {}  # by absolute path
+    seen: dict[str, tuple[int, Candidate]] = {}  # by absolute path
     with open_table(path) as file:
         try:
-            table = Table(file, max_lines=limits.max_lines, max_line_chars=limits.max_line_chars)
+            table = Table(file, max_lines=max_lines, max_line_chars=MAX_LINE_CHARS)
             columns = _list_columns(table, problems)
             for line, row in table:
                 if columns and any(row):
@@ -188,14 +180,16 @@ def read_list(path: Path, *, limits: ListLimits = ListLimits()) -> tuple[Listed,
         except TableError as error:
             problems.add(error.line, error.fault)
     # Parts must be given for every picture or for none: a guess would mix tests with training.
-    without = [line for line, listed in seen.values() if listed.part is None]
+    without = [line for line, candidate in seen.values() if candidate.part is None]
     if without and len(without) < len(seen):
         problems.add(without[0], f"the part is empty, as in {len(without):,} lines, while other lines have one")
     if problems:
         raise BadDataset(problems.what(path, "nothing was read from it"), problems.why(), _EXAMPLE)
     if not seen:
         raise NoPictures(f"{path} lists no pictures.", "It has a header and nothing below.", _EXAMPLE)
-    return tuple(listed for _, listed in seen.values())
+    candidates = sorted((candidate for _, candidate in seen.values()), key=lambda candidate: candidate.name)
+    labels = sorted({candidate.label for candidate in candidates})
+    return Found(path.parent, tuple(candidates), (), (), tuple(labels))
 
 
 def _list_columns(table: Table, problems: Problems) -> Mapping[str, int]:
@@ -215,7 +209,7 @@ def _add_listed(
     line: int,
     row: Sequence[str],
     columns: Mapping[str, int],
-    seen: dict[str, tuple[int, Listed]],
+    seen: dict[str, tuple[int, Candidate]],
     problems: Problems,
 ) -> None:
     if len(row) <= max(columns.values()):
@@ -234,10 +228,11 @@ def _add_listed(
         problems.add(line, fault)
     if faults:
         return
-    listed = Listed(folder / path, label, part or None)
-    first_line, first = seen.setdefault(os.path.abspath(listed.path), (line, listed))
-    name = repr(str(listed.path))
-    if first.label != listed.label:
-        problems.add(line, f"{name} is labelled {listed.label!r} here and {first.label!r} in line {first_line}")
-    elif first.part != listed.part:
-        problems.add(line, f"{name} is in part {listed.part} here and in part {first.part} in line {first_line}")
+    file = folder / path
+    candidate = Candidate(file, name_below(folder, file), clean_label(label), part or None)
+    first_line, first = seen.setdefault(os.path.abspath(file), (line, candidate))
+    name = repr(str(file))
+    if first.label != candidate.label:
+        problems.add(line, f"{name} is labelled {candidate.label!r} here and {first.label!r} in line {first_line}")
+    elif first.part != candidate.part:
+        problems.add(line, f"{name} is in part {candidate.part} here and in part {first.part} in line {first_line}")

@@ -28,9 +28,9 @@ _SHARE = 5  # a fifth stands in for a trait that too few pictures have
 _STAND_INS: Mapping[str, tuple[str, Callable[[Facts], float]]] = {
     # trait -> the name of the extreme fifth, and a figure that is lowest there
     "tiny": ("smallest fifth", lambda facts: float(facts.width * facts.height)),
-    "dark": ("darkest fifth", lambda facts: facts.looks.brightness),
-    "bright": ("brightest fifth", lambda facts: -facts.looks.brightness),
-    "blurry": ("least sharp fifth", lambda facts: facts.looks.sharpness),
+    "dark": ("darkest fifth", lambda facts: facts.statistics.brightness),
+    "bright": ("brightest fifth", lambda facts: -facts.statistics.brightness),
+    "blurry": ("least sharp fifth", lambda facts: facts.statistics.sharpness),
 }
 
 

@@ -9,9 +9,9 @@ from itertools import groupby
 from pathlib import PurePosixPath
 
 from pawsight.core.storage import table_text
+from pawsight.data import facts
 from pawsight.data.audit import GIVES_AWAY, IMBALANCED, ROTATION_DIFFERS, SEVERITIES, Finding
 from pawsight.data.dataset import Dataset
-from pawsight.data.facts import USUAL
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
 from pawsight.reports.pictures import Shown, show
@@ -251,7 +251,7 @@ EXPLAINED = {
     ),
     "single-colour": Explained(
         "Pictures of one colour",
-        f"the most varied channel has a standard deviation below {USUAL.single_colour:g} of 255",
+        f"the most varied channel has a standard deviation below {facts.SINGLE_COLOUR:g} of 255",
         "There is nothing to learn from, and one label is as wrong as the other.",
         "Delete them.",
         "standard deviation {}",
@@ -285,49 +285,49 @@ EXPLAINED = {
     ),
     "tiny": Explained(
         "Tiny pictures",
-        f"shorter side below {USUAL.tiny_px} pixels",
+        f"shorter side below {facts.TINY_PX} pixels",
         "They are magnified until little but blur is left to see.",
         "Find larger ones, or check that answers on them can be trusted.",
         "shorter side {} px",
     ),
     "huge": Explained(
         "Huge pictures",
-        f"more than {USUAL.huge_megapixels:g} megapixels",
+        f"more than {facts.HUGE_MEGAPIXELS:g} megapixels",
         "They are slow to read, and nothing is gained: a network sees a small square.",
         "Save them smaller if reading takes too long.",
         "{} megapixels",
     ),
     "odd-aspect": Explained(
         "Very long or high pictures",
-        f"one side more than {USUAL.odd_aspect:g} times the other",
+        f"one side more than {facts.ODD_ASPECT:g} times the other",
         "A network sees a square, so what is shown is squeezed out of shape.",
         "Crop them to what matters.",
         "{} to 1",
     ),
     "dark": Explained(
         "Very dark pictures",
-        f"mean brightness below {USUAL.dark:g} of 255",
+        f"mean brightness below {facts.DARK:g} of 255",
         "Little can be seen in them, and answers on them are less certain.",
         "Check that the label can be recognised in the picture; keep them if such pictures will come.",
         "brightness {} of 255",
     ),
     "bright": Explained(
         "Very bright pictures",
-        f"mean brightness above {USUAL.bright:g} of 255",
+        f"mean brightness above {facts.BRIGHT:g} of 255",
         "Detail is lost in white, and answers on them are less certain.",
         "Check that the label can be recognised in the picture; keep them if such pictures will come.",
         "brightness {} of 255",
     ),
     "blurry": Explained(
         "Blurred pictures",
-        f"variance of the Laplacian below {USUAL.blurry:g} of that of brightness, from {USUAL.unblurred_px} px up",
+        f"variance of the Laplacian below {facts.BLURRY:g} of that of brightness, from {facts.UNBLURRED_PX} px up",
         "Fur, texture and edges are gone. A smooth dark shape on white may be listed here though it is sharp.",
         "Check that the label can be recognised in the picture; keep them if such pictures will come.",
         "sharpness {}",
     ),
     "grey": Explained(
         "Grey pictures among coloured ones",
-        f"mean chroma below {USUAL.grey:g} of 255, where most pictures have colour",
+        f"mean chroma below {facts.GREY:g} of 255, where most pictures have colour",
         "If they come from another source, they may be of another kind.",
         "Keep them if such pictures will come.",
         "chroma {} of 255",

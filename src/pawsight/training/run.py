@@ -16,7 +16,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, PicturesChanged
 from pawsight.core.machine import versions
 from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
-from pawsight.data.folders import PARTS, Found, LeftOut, find, find_listed
+from pawsight.data.folders import PARTS, Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
@@ -77,7 +77,7 @@ def train_run(
     given: SplitFile | None = None,
     patch: Patch | None = None,
     options: SelectiveOptions | None = None,
-    see: FileReader | None = None,
+    reader: FileReader | None = None,
 ) -> TrainedRun:
     """Train a recipe on a source and write the run folder.
 
@@ -90,13 +90,13 @@ def train_run(
         given: the split, where it is not to be cut here.
         patch: decisions about labels, applied after the split is cut so that every picture stays in its subset.
         options: what is asked of the answers; None: every picture is answered.
-        see: computes facts and features elsewhere; None is this process.
+        reader: computes facts and features elsewhere; None is this process.
 
     Raises:
         DataError: the data cannot be trained on. ModelError: weights are missing, or validation is too small for the
         options. StorageError: the disk refused.
     """
-    found = found_for(find_listed(source.root, source.listed) if source.listed else find(source.root), given)
+    found = found_for(source.find(), given)
     check_names(found.folders)
     if options is not None:
         check_reserved_names(found.folders)
@@ -108,7 +108,7 @@ def train_run(
         with env.stopwatch.stage("reading"):
             settings = DecodeSettings(image_px=recipe.image_px)
             dataset = read_dataset(
-                found, settings, cache=cache, threads=threads, sink=sink, progress=env.progress, see=see
+                found, settings, cache=cache, threads=threads, sink=sink, progress=env.progress, reader=reader
             )
         context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
         context = replace(context, folder=open_run_folder(context, resume=resume))

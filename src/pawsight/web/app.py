@@ -19,6 +19,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -33,7 +34,6 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import versions
 from pawsight.core.runs import METRICS
 from pawsight.reports.run_record import RunRecord
-from pawsight.web import prometheus
 from pawsight.web.limits import Limits
 from pawsight.web.middleware import REPORT_HEADERS, RequestState, ServiceMiddleware
 from pawsight.web.problems import RequestProblem, busy, of_status, unreadable
@@ -167,7 +167,7 @@ class _Routes:
 
     async def metrics(self, request: Request) -> Response:
         _state(request, "/metrics")
-        return Response(self._service.metrics.text(), media_type=prometheus.MEDIA_TYPE)
+        return Response(self._service.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def _file(self, name: str) -> Any:
         async def give(request: Request) -> Response:

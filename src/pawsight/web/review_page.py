@@ -194,20 +194,6 @@ def review_app(session: ReviewSession, *, token: str, hosts: frozenset[str]) -> 
     return own_page_only(Starlette(routes=routes), hosts)
 
 
-def serve_review(session: ReviewSession, *, port: int, ready: Callable[[str], None], stop: Event | None = None) -> None:
-    """Serve the page on 127.0.0.1 until Ctrl-C.
-
-    Args:
-        session: the pictures and decisions.
-        port: 0 takes a free one.
-        ready: called with the address once it can be opened.
-        stop: ends it from another thread.
-    """
-    serve_on_loopback(
-        lambda token, hosts: review_app(session, token=token, hosts=hosts), port=port, ready=ready, stop=stop
-    )
-
-
 async def _small_body(request: Request) -> bytes:
     body = b""
     try:
@@ -261,17 +247,11 @@ def _is_own(scope: Scope, hosts: frozenset[str]) -> bool:
     return [value.decode("latin-1") for value in values[b"origin"]] in [[f"http://{host}"] for host in hosts]
 
 
-def serve_on_loopback(
-    make: Callable[[str, frozenset[str]], Callable[..., Awaitable[None]]],
-    *,
-    port: int,
-    ready: Callable[[str], None],
-    stop: Event | None = None,
-) -> None:
-    """Serve an application on 127.0.0.1, under a secret address, until Ctrl-C or until `stop` is set.
+def serve_review(session: ReviewSession, *, port: int, ready: Callable[[str], None], stop: Event | None = None) -> None:
+    """Serve the page on 127.0.0.1, under a secret address, until Ctrl-C or until `stop` is set.
 
     Args:
-        make: called with the secret and the values of the Host header; returns the ASGI application.
+        session: the pictures and decisions.
         port: 0 takes a free one.
         ready: called with the address once it can be opened.
         stop: ends it from another thread.
@@ -284,9 +264,8 @@ def serve_on_loopback(
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     with _listening(port) as listener:
         number = listener.getsockname()[1]
-        hosts = frozenset(f"{name}:{number}" for name in _HOST_NAMES)
         config = uvicorn.Config(
-            make(token, hosts),
+            review_app(session, token=token, hosts=frozenset(f"{name}:{number}" for name in _HOST_NAMES)),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -1,84 +1,102 @@
-"""One serving process: answers requests on a listening socket until a signal stops it.
+"""One serving process: it answers requests on a listening socket until a signal stops it, and logs JSON lines.
 
 SIGTERM, SIGINT   not ready at once; requests that have begun are answered, then the process ends
 SIGHUP            the run is opened again, and replaces the present classifier if it passes its self-test
+
+The protocol is uvicorn's HTTP/1.1, with limits on connections, request heads, chunks, and time to send and to read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, ClassVar, TextIO
 
+import h11
 import uvicorn
+from pythonjsonlogger.json import JsonFormatter
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import PawsightError
 from pawsight.web.app import create_app
 from pawsight.web.limits import Limits
-from pawsight.web.protocol import limited_protocol
 from pawsight.web.service import Service
 
 _log = logging.getLogger("pawsight.serve")
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _CLEANUP_SECONDS = 3  # of the time to stop, kept for what follows the last answer
+_READ_BYTES = 2**15  # read from one connection at a time; asyncio's default is eight times that
+_SMALL_CHUNKS, _CHUNK_BYTES = 256, 128  # chunks of any size; least mean of all further ones
+_UNREAD_BYTES = 16 * 2**20  # discarded after a refusal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceSettings:
-    """What to serve, and how."""
-
-    run: str  # run or bundle folder, resolved at every opening
-    limits: Limits
-    token: str = ""  # empty: none is required
-    hosts: tuple[str, ...] = ()  # names of the service; empty: all
-
-
-def open_run(settings: ServiceSettings) -> Predictor:
-    """Open the run as it is now, and run its self-test.
-
-    Raises:
-        BundleRefused: it is damaged, changed, or answers differently from when it was made.
-    """
-    folder = Path(settings.run).expanduser().resolve()  # once: `latest` may move while its files are read
-    return Predictor(read_bundle(folder))
-
-
-def serve_here(listener: socket.socket, settings: ServiceSettings) -> None:
+def serve_here(
+    listener: socket.socket,
+    run: str | os.PathLike[str],
+    *,
+    limits: Limits,
+    token: str = "",
+    hosts: Collection[str] = (),
+) -> None:
     """Serve in this process, from its main thread, until a signal stops it.
 
     Args:
         listener: bound and listening; closed at the end.
-        settings: what to serve, and how.
+        run: run or bundle folder, resolved at every opening.
+        limits: of requests, queues and processes.
+        token: required by /api/ and /metrics; empty for none.
+        hosts: names of the service; empty allows all.
 
     Raises:
         PawsightError: the classifier is refused, or a decoder does not start.
     """
+
+    def open_run() -> Predictor:
+        return Predictor(read_bundle(Path(run).expanduser().resolve()))  # once: `latest` may move while files are read
+
+    async def serve() -> None:
+        service = Service(open_run, limits=limits)
+        server = _Server(
+            uvicorn.Config(
+                create_app(service, token=token, hosts=hosts, start=False),
+                http=limited_protocol(limits),
+                ws="none",
+                loop="asyncio",
+                lifespan="on",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=int(limits.idle_seconds),
+                timeout_graceful_shutdown=int(limits.drain_seconds) - _CLEANUP_SECONDS,
+                h11_max_incomplete_event_size=limits.head_bytes,
+            )
+        )
+        opening = asyncio.create_task(_open(service, server))
+        _handle_signals(service, server)
+        await server.serve(sockets=[listener])
+        await opening
+        await service.stop()  # again, for a classifier that was opened after the end had begun
+        if service.failure is not None:
+            raise service.failure
+
     before = {number: signal.getsignal(number) for number in (*_STOP, signal.SIGHUP)}
     try:
-        asyncio.run(_serve(listener, settings))
+        asyncio.run(serve())
     finally:  # asyncio leaves the default handlers
         for number, handler in before.items():
             if handler is not None:  # None was not set from Python, which cannot set it again
                 signal.signal(number, handler)
-
-
-async def _serve(listener: socket.socket, settings: ServiceSettings) -> None:
-    service = Service(lambda: open_run(settings), limits=settings.limits)
-    server = _Server(_config(service, settings))
-    opening = asyncio.create_task(_open(service, server))
-    _handle_signals(service, server)
-    await server.serve(sockets=[listener])
-    await opening
-    await service.stop()  # again, for a classifier that was opened after the end had begun
-    if service.failure is not None:
-        raise service.failure
 
 
 async def _open(service: Service, server: uvicorn.Server) -> None:
@@ -110,28 +128,189 @@ def _handle_signals(service: Service, server: uvicorn.Server) -> None:
     loop.add_signal_handler(signal.SIGHUP, swap)
 
 
-def _config(service: Service, settings: ServiceSettings) -> uvicorn.Config:
-    limits = settings.limits
-    return uvicorn.Config(
-        create_app(service, token=settings.token, hosts=settings.hosts, start=False),
-        http=limited_protocol(limits),
-        ws="none",
-        loop="asyncio",
-        lifespan="on",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=int(limits.idle_seconds),
-        timeout_graceful_shutdown=int(limits.drain_seconds) - _CLEANUP_SECONDS,
-        h11_max_incomplete_event_size=limits.head_bytes,
-    )
-
-
 class _Server(uvicorn.Server):
     """A server that leaves signals to `_handle_signals`; uvicorn's handlers end with the signal's exit status."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def limited_protocol(limits: Limits) -> type[H11Protocol]:
+    """Return the protocol class with these limits, for one server."""
+    return type("LimitedProtocol", (_LimitedProtocol,), {"limits": limits, "unused": {}})
+
+
+class _StrictParser(h11.Connection):
+    """h11's parser, which also refuses long heads in one piece, two lengths for one body, and tiny chunks.
+
+    Each chunk is parsed on its own, so a body in chunks of one byte would delay all other requests.
+    """
+
+    why = ""  # reason of a refusal
+    _head_bytes = 0
+    _chunks = _bytes = 0  # of the present body
+
+    def __init__(self, head_bytes: int) -> None:
+        super().__init__(h11.SERVER, head_bytes)
+        self._head_bytes = head_bytes
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Return the next event.
+
+        Raises:
+            h11.RemoteProtocolError: the bytes are not HTTP, or exceed a limit.
+        """
+        before = len(self.trailing_data[0]) if self.their_state is h11.IDLE else 0
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._check_head(event, before - len(self.trailing_data[0]))
+        elif isinstance(event, h11.Data):
+            self._check_chunk(event)
+        return event
+
+    def _check_head(self, head: h11.Request, size: int) -> None:
+        self._chunks = self._bytes = 0
+        if size > self._head_bytes:
+            self._refuse(f"The head of a request may have {self._head_bytes:,} bytes.")
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in head.headers}:
+            self._refuse("A request has Content-Length or Transfer-Encoding, not both (RFC 9112, 6.1).")
+
+    def _check_chunk(self, data: h11.Data) -> None:
+        self._chunks += data.chunk_start
+        self._bytes += len(data.data)
+        if (self._chunks - _SMALL_CHUNKS) * _CHUNK_BYTES > self._bytes:
+            self._refuse(f"The chunks of the body are too small: send {_CHUNK_BYTES} bytes or more in each.")
+
+    def _refuse(self, why: str) -> None:
+        self.why = why
+        raise h11.RemoteProtocolError(why)
+
+
+class _LimitedProtocol(H11Protocol):
+    limits: ClassVar[Limits]
+    unused: ClassVar[dict[_LimitedProtocol, None]]  # idle connections, the longest idle first
+    _late: asyncio.TimerHandle | None = None
+    _unread = 0  # discarded bytes
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.conn: _StrictParser = _StrictParser(self.limits.head_bytes)
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections and not self._make_room():
+            transport.abort()
+            return
+        transport.max_size = _READ_BYTES
+        connection = transport.get_extra_info("socket")
+        _send_at_once(connection)
+        _end_when_unread(connection, self.limits.request_seconds)
+        self.unused[self] = None
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused_in_chunks():
+            self._discard(data)
+            return
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:  # not a whole head yet
+            self._await_head()
+        else:
+            self._stop_waiting()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.conn.their_state is not h11.IDLE:
+            self.unused.pop(self, None)
+
+    def on_response_complete(self) -> None:
+        if not self.transport.is_closing():
+            self.unused[self] = None
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a request that cannot be parsed, and end the connection."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer has begun and cannot be changed
+            self.transport.abort()
+            return
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # no client reads what the application answers
+            self.cycle.message_event.set()
+        super().send_400_response(self.conn.why or msg)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.unused.pop(self, None)
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _make_room(self) -> bool:
+        """End the connection that has been idle for longest; return whether there was one."""
+        for longest in self.unused:
+            del self.unused[longest]
+            longest.transport.abort()
+            return True
+        return False
+
+    def _is_refused_in_chunks(self) -> bool:
+        """Whether the answer has begun while chunks still arrive."""
+        return (
+            self.cycle is not None
+            and self.cycle.response_started
+            and self.conn.their_state is h11.SEND_BODY
+            and any(name == b"transfer-encoding" for name, _ in self.headers)
+        )
+
+    def _discard(self, data: bytes) -> None:
+        """Read without parsing, so that a client that sends everything before it reads can read the refusal."""
+        self._unread += len(data)
+        if self._unread > _UNREAD_BYTES or data.endswith(b"0\r\n\r\n"):
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def _await_head(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(self.limits.head_seconds, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+def _send_at_once(connection: socket.socket) -> None:
+    """Send a body without waiting for the acknowledgement of its head, which takes 40 ms.
+
+    asyncio does so for sockets with a protocol number, which sockets accepted from ours lack.
+    """
+    with suppress(OSError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _end_when_unread(connection: socket.socket, seconds: float) -> None:
+    """Let the system end a connection whose client does not read (Linux, RFC 5482)."""
+    with suppress(OSError, AttributeError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * seconds))
+
+
+def log_json_lines(level: int, out: TextIO | None = None) -> None:
+    """Log the service's events from `level` on, and warnings of all libraries, in a process that only serves.
+
+    Lines are ASCII, so that no text moves the cursor or begins a line. A line that cannot be written is dropped.
+    """
+    handler = logging.StreamHandler(out)
+    names = {"asctime": "time", "levelname": "level", "message": "event", "exc_info": "error"}
+    handler.setFormatter(_JsonLines(("asctime", "levelname", "name", "message"), rename_fields=names))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("pawsight.serve").setLevel(level)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form is answered to the client
+    logging.raiseExceptions = False
+
+
+class _JsonLines(JsonFormatter):
+    converter = staticmethod(time.gmtime)
+    default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03d+00:00"
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Return an exception's type only: its text may come from a client."""
+        return str(ei[0].__name__)

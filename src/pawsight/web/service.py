@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
 from pawsight.classifier.predictor import Prediction, Predictor, unanswered
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import usable_cores
@@ -18,10 +20,36 @@ from pawsight.web.batcher import Batcher
 from pawsight.web.decoders import Decoders
 from pawsight.web.limits import Limits
 from pawsight.web.problems import RequestProblem, busy, unreadable
-from pawsight.web.prometheus import ServiceMetrics
 from pawsight.web.uploads import Budget, Upload
 
 _log = logging.getLogger("pawsight.serve")
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # of a request, in the histogram
+
+
+class ServiceMetrics:
+    """Counters and durations of one process for Prometheus, in a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.requests = Counter("pawsight_requests", "Requests answered.", ("route", "status"), registry=registry)
+        self.seconds = Histogram(
+            "pawsight_request_seconds", "From head to answer.", ("route",), buckets=_SECONDS, registry=registry
+        )
+        self.pictures = Counter("pawsight_pictures", "Pictures answered or refused.", ("outcome",), registry=registry)
+        self.batch = Histogram(
+            "pawsight_batch_pictures", "Pictures handed to the engine at once.", buckets=(1, 2, 4, 8), registry=registry
+        )
+        self.swaps = Counter("pawsight_swaps", "Bundles opened on a signal.", ("outcome",), registry=registry)
+        self.ready = Gauge("pawsight_ready", "1 when /readyz says ready.", registry=registry)
+
+    def watch(self, name: str, description: str, value: Callable[[], float]) -> None:
+        """Add a gauge whose value is computed when it is read."""
+        Gauge(name, description, registry=self.registry).set_function(value)
+
+    def text(self) -> bytes:
+        """Return all values in Prometheus's text format."""
+        return generate_latest(self.registry)
 
 
 @dataclass(slots=True)

@@ -174,7 +174,7 @@ function besideOf(near, one, suggested) {
   const other = pictureOf(near.picture);
   const image = made("img", { src: address(near.picture, "small"), alt: `${other.path}, labelled ${other.label}`, loading: "lazy" });
   return made("li", { className: other.label === suggested && other.label !== one.label ? "against" : "", title: other.path },
-    image, made("b", { textContent: other.label }), made("span", { textContent: `${near.told}, ${other.part}` }));
+    image, made("b", { textContent: other.label }), made("span", { textContent: `${near.note}, ${other.part}` }));
 }
 
 function showDone() {

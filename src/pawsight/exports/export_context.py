@@ -10,15 +10,18 @@ from typing import Any
 
 from pawsight.classifier.bundle import EXAM, Bundle
 from pawsight.core.storage import sha256_of_file
+from pawsight.images.decode import OLDEST_DECODER
 from pawsight.models.graph import OOD_SCORE
 
 EXACT, REDUCED = "f32", "int8"
 METADATA_FILE = "pawsight.json"
 _METADATA_FORMAT = 1
-DECODING = (
+_COLOUR_STEP = "bring the colours of an embedded profile to sRGB"
+_DECODING = (
     "turn the picture upright as its EXIF orientation says",
     "resize to the square, without keeping the ratio of its sides, with an antialiasing bilinear filter",
     "show transparency on white, convert to RGB, 8 bits a channel",
+    _COLOUR_STEP,
     "hand over the numbers 0 to 255 as they are: scaling is in the model",
 )
 
@@ -89,6 +92,7 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
     """Return what a user of the model needs to know without Pawsight, as plain JSON values."""
     card, trust = context.bundle.card, context.bundle.card.trust
     side = card.decode.image_px
+    coloured = card.decode.version > OLDEST_DECODER
     return {
         "format": _METADATA_FORMAT,
         "made_by": "Pawsight",
@@ -99,7 +103,7 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
             "features": ["N", "D"],
             **({} if trust.guard is None else {OOD_SCORE: ["N"]}),
         },
-        "decode": {**asdict(card.decode), "steps": list(DECODING)},
+        "decode": {**asdict(card.decode), "steps": [step for step in _DECODING if coloured or step != _COLOUR_STEP]},
         "temperature": {"value": trust.temperature, "where": "in the model already"},
         "answer_from_probability": None if trust.promise is None else trust.promise.threshold,
         "unlike_anything_seen_above": None if trust.guard is None else trust.guard.threshold,

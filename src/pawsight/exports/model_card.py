@@ -17,7 +17,7 @@ from pawsight.core.storage import write_text
 from pawsight.core.text import percent, visible
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
-from pawsight.exports.export_context import DECODING, ExportContext, metadata_of
+from pawsight.exports.export_context import ExportContext, metadata_of
 from pawsight.reports.run_record import SUBSETS, ClassScores, KeptCurve, KeptSlices, RunRecord, Scores
 
 TEMPLATE = "card.md.j2"
@@ -69,7 +69,6 @@ def view(context: ExportContext) -> dict[str, Any]:
         "classes": list(card.classes),
         "classes_shown": CLASSES_SHOWN,
         "facts": metadata_of(context),
-        "decoding": DECODING,
         "card": card,
         "trained_on": len(bundle.trained),
         "counts": record.counts if record else {},

@@ -27,6 +27,7 @@ from pawsight.core.storage import (
     sha256_of_file,
     sweep_parts,
     sweep_scratch,
+    turn_to_rewrite,
     write_bytes,
     write_json,
     write_text,
@@ -340,6 +341,16 @@ def test_a_lock_that_another_process_holds_is_refused_or_waited_for(held_by_anot
 def test_a_lock_file_may_go_with_the_block(tmp_path):
     with file_lock(tmp_path / "lock", remove_after=True):
         assert names(tmp_path) == ["lock"]
+    assert names(tmp_path) == []
+
+
+def test_a_file_that_another_process_is_rewriting_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("pawsight.core.storage._TURN_S", 0.01)
+    with turn_to_rewrite(tmp_path / "table.csv"):
+        assert names(tmp_path) == [".table.csv.lock"]
+        with pytest.raises(StorageError) as error, turn_to_rewrite(tmp_path / "table.csv"):
+            pass
+    assert error.value.fix
     assert names(tmp_path) == []
 
 

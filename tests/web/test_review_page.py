@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pawsight.core.errors import StorageError, WrongUsage
-from pawsight.data.label_patch import Decision, read_patch
+from pawsight.data.label_patch import Decision, read_patch, write_patch
 from pawsight.web.review_page import announce, own_page_only, serve_review
 
 from .review_server import Answer, decide, kept, make_session, served
@@ -132,7 +132,8 @@ def test_what_was_decided_before_stays_and_is_shown(tmp_path):
     first = make_session(tmp_path)
     first.decide(2, "drop")
     other = Decision("train/cats/elsewhere.png", "e" * 64, "keep")
-    again = make_session(tmp_path, decisions=(*first.decisions, other))
+    again = make_session(tmp_path, decisions=first.decisions)
+    write_patch(tmp_path / "labels.patch.csv", [*first.decisions, other])  # by another session, meanwhile
     assert again.decided() == {2: {"action": "drop", "label": ""}}
     again.decide(3, "keep")
     assert [path for path, _, _ in kept(tmp_path)] == [

@@ -14,7 +14,7 @@ from typing import Any
 
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.runs import LOOKS, SOURCE, SPLITS, read_table
-from pawsight.core.storage import write_json
+from pawsight.core.storage import turn_to_rewrite, write_json
 from pawsight.data.folders import Candidate
 from pawsight.data.given_split import SplitFile, read_split_file
 
@@ -94,8 +94,9 @@ def root_of(run: Path) -> Path:
 
 def count_look(run: Path) -> int:
     """Count one more evaluation of the test set, and return how many there were."""
-    looks = looks_at_test(run) + 1
-    write_json(run / LOOKS, {"looks_at_test": looks})
+    with turn_to_rewrite(run / LOOKS):
+        looks = looks_at_test(run) + 1
+        write_json(run / LOOKS, {"looks_at_test": looks})
     return looks
 
 

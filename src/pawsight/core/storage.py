@@ -30,6 +30,7 @@ from pawsight.core.errors import DiskFull, StorageError
 FIX = "Check that the place exists, is writable and has room, then type the same command again."
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _SCRATCH = "pawsight-"
+_TURN_S = 30.0  # longest wait for another process that rewrites the same file, which takes milliseconds
 _OWNED = re.compile(r"(?P<host>[0-9a-f]{6})-(?P<process>[0-9a-f]+)-[0-9a-z_]{8}")
 # A spreadsheet takes text that begins like this for a formula, and file names come from anybody. An apostrophe before
 # it makes it text again. One that stood there already is doubled, so that a reader of the table gets the same back.
@@ -205,6 +206,25 @@ def file_lock(
             with suppress(PermissionError):  # Windows removes no file that is open; there releasing the lock removes it
                 path.unlink(missing_ok=True)
         lock.release()
+
+
+@contextmanager
+def turn_to_rewrite(path: Path) -> Iterator[None]:
+    """Take turns with other processes that read a file, change it and write it back; none undoes another's change.
+
+    Raises:
+        StorageError: the disk refused, or another process did not end its turn.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with file_lock(lock, wait=_TURN_S, remove_after=True):
+            yield
+    except TimeoutError as error:
+        raise StorageError(
+            f"Could not write {path}.",
+            f"Another process has held {lock.name} for {_TURN_S:.0f} seconds.",
+            "End that process, then try again.",
+        ) from error
 
 
 def refusal(deed: str, path: Path, error: OSError, *, fix: str = FIX) -> StorageError:

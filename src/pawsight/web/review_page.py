@@ -28,8 +28,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
-from pawsight.core.storage import sha256_of
-from pawsight.data.label_patch import ACTIONS, RELABEL, Decision, newest, write_patch
+from pawsight.core.storage import sha256_of, turn_to_rewrite
+from pawsight.data.label_patch import ACTIONS, RELABEL, Decision, newest, read_patch, write_patch
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import read_regular_file
 
@@ -74,8 +74,8 @@ class ReviewSession:
     Args:
         board: what the page shows, as JSON values; `classes` are the labels.
         files: number on the board -> (path, SHA-256, name below the root of the data).
-        patch: the file that decisions are written to.
-        decisions: earlier ones; a new one about the same picture replaces them.
+        patch: the file that decisions are written to. Other sessions may write to it too.
+        decisions: earlier ones, which stand until that file is written; a new one about the same picture replaces them.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ReviewSession:
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """The last decision about each picture."""
+        """The last decision about each picture, those of other sessions as of the last one made here."""
         return self._decisions
 
     def decided(self) -> dict[int, dict[str, str]]:
@@ -103,7 +103,7 @@ class ReviewSession:
         return {number: {"action": last.action, "label": last.label} for number, last in found.items() if last}
 
     def decide(self, number: object, action: object, label: object = "") -> None:
-        """Save one decision, in memory and on disk.
+        """Save one decision on disk, beside those that other sessions have saved meanwhile.
 
         Args:
             number: of the picture on the board.
@@ -112,6 +112,7 @@ class ReviewSession:
 
         Raises:
             ValueError: picture, action or label is unknown. StorageError: the file cannot be written.
+            DataError: it was edited and cannot be read; it is left as it is.
         """
         if not isinstance(number, int) or isinstance(number, bool) or number not in self._files:
             raise ValueError("there is no picture with this number")
@@ -121,8 +122,9 @@ class ReviewSession:
             raise ValueError("the label must be that of a class, and is given with relabel alone")
         _, sha256, name = self._files[number]
         decision = Decision(name, sha256, action, label, datetime.now(UTC).isoformat(timespec="seconds"))
-        with self._lock:
-            others = tuple(old for old in self._decisions if (old.sha256, old.path) != (sha256, name))
+        with self._lock, turn_to_rewrite(self._patch):
+            present = read_patch(self._patch).decisions if self._patch.exists() else self._decisions
+            others = tuple(old for old in present if (old.sha256, old.path) != (sha256, name))
             decisions = others if action == UNDO else newest((*others, decision))
             write_patch(self._patch, [replace(decision, line=0) for decision in decisions])
             self._decisions = decisions

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,12 @@ class Prediction:
     probability: float | None  # of the label; None where the picture is not answered
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
-    verdict: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+    decision: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""
+        values = asdict(self)
+        return values | {"verdict": values.pop("decision")}
 
 
 class Predictor:
@@ -78,8 +84,7 @@ class Predictor:
     def stream(self, paths: Iterable[Path]) -> Iterator[Prediction]:
         """Classify any number of files in constant memory, in order."""
         for loaded, outputs in self.outputs(paths):
-            path = os.fspath(loaded.path)
-            yield unanswered(path, loaded.problem) if outputs is None else self.prediction(path, outputs)
+            yield self.prediction(os.fspath(loaded.path), outputs, problem=loaded.problem)
 
     def outputs(self, paths: Iterable[Path]) -> Iterator[tuple[Loaded, Outputs | None]]:
         """Yield each file with the graph's outputs, None where it could not be read; in order."""
@@ -92,8 +97,13 @@ class Predictor:
                 yield from queue.push(loaded, loaded.decoded.pixels)
         yield from queue.drain()
 
-    def prediction(self, name: str, outputs: Outputs) -> Prediction:
-        """Return what the graph's outputs for one picture mean; command line and service both call this."""
+    def prediction(self, name: str, outputs: Outputs | None, *, problem: str = "") -> Prediction:
+        """Return what the graph's outputs for one picture mean; None where it could not be read, because of a problem.
+
+        Command line and service both call this.
+        """
+        if outputs is None:
+            return unanswered(name, problem)
         values = outputs["probabilities"]
         best = int(values.argmax())
         by_class = {label: float(value) for label, value in zip(self.classes, values, strict=True)}
@@ -144,7 +154,7 @@ def run_self_test(bundle: Bundle, engine: Engine) -> float:
     expected = reduced if engine.precision == "bf16" and reduced is not None else golden.probabilities
     outputs = engine.run_all(golden.pictures)
     probabilities, scores = outputs.get("probabilities"), outputs.get(OOD_SCORE)
-    if bundle.card.trust.guard is not None and (scores is None or scores.shape != golden.pictures.shape[:1]):
+    if bundle.card.trust.detector is not None and (scores is None or scores.shape != golden.pictures.shape[:1]):
         raise refused(
             bundle.folder, f"Its card has a detector of unfamiliar pictures, but its model no output {OOD_SCORE}."
         )

@@ -171,7 +171,7 @@ def predict(
         failed, where = 0, "the lines above say why"
         for prediction in command.predict(run, pictures, progress=progress):
             failed += prediction.error is not None
-            if not print_answer(asdict(prediction) if as_json else [command.line(prediction)]):
+            if not print_answer(prediction.to_json() if as_json else [command.line(prediction)]):
                 break  # its output is all that is left of a prediction
     else:
         options["engine"] = options["engine"] or "local"

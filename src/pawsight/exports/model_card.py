@@ -7,7 +7,7 @@ classes and files are not trusted: they are escaped for YAML and Markdown.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pawsight.core.text import percent, visible
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.exports.export_context import DECODING, ExportContext, metadata_of
-from pawsight.reports.run_record import SUBSETS, ClassScores, KeptCurve, KeptSlices, RunRecord, Scores
+from pawsight.reports.run_record import SUBSETS, ClassScores, KeptCurve, RunRecord, Scores
 
 TEMPLATE = "card.md.j2"
 SLICES_SHOWN = 10
@@ -76,10 +76,11 @@ def view(context: ExportContext) -> dict[str, Any]:
         "split": {subset: record.sizes.get(subset, 0) if record else 0 for subset in SUBSETS},
         "how": record.how if record else "",
         "parts": [_part(name, scores) for name, scores in measured.items() if scores is not None],
-        "calibration": _calibration(record),
-        "promise": card.trust.promise,
-        "guard": card.trust.guard,
-        "slices": _slices(record.slices) if record else None,
+        "calibration": record.calibration.changes.get("ece") if record and record.calibration else None,
+        "guarantee": card.trust.guarantee,
+        "detector": card.trust.detector,
+        "slices": record.slices if record else None,
+        "slices_shown": SLICES_SHOWN,
         "curve": _curve(record.learning_curve) if record else None,
         "left_out": len(record.left_out) if record else 0,
         "straddling": len(record.leaks or ()) if record else 0,
@@ -123,32 +124,16 @@ def _of_class(scores: ClassScores) -> dict[str, Any]:
     }
 
 
-def _calibration(record: RunRecord | None) -> dict[str, float] | None:
-    changes = record.calibration.changes if record and record.calibration else {}
-    if "ece" not in changes:
-        return None
-    before, after = changes["ece"]
-    return {"before": before, "after": after}
-
-
-def _slices(kept: KeptSlices | None) -> dict[str, Any] | None:
-    if kept is None:
-        return None
-    shown: Sequence[Any] = kept.slices[:SLICES_SHOWN]
-    return {"part": kept.part, "all": len(kept.slices), "shown": shown}
-
-
 def _curve(kept: KeptCurve | None) -> dict[str, Any] | None:
     if kept is None:
         return None
-    twice = kept.curve.twice
-    ends = twice.interval
+    curve, ends = kept.curve, kept.curve.interval
     return {
-        "points": kept.curve.points,
-        "twice": twice.pictures,
-        "error": percent(twice.error),
-        "gain": f"{twice.gain:.1f} points (95 % interval {ends[0]:.1f} to {ends[1]:.1f})" if ends else "",
-        "sentence": sentence(kept.curve),
+        "points": curve.points,
+        "twice": curve.twice,
+        "error": percent(curve.error(curve.twice)),
+        "gain": f"{curve.gain:.1f} points (95 % interval {ends[0]:.1f} to {ends[1]:.1f})" if ends else "",
+        "sentence": sentence(curve),
         "is_stand_in": kept.is_stand_in,
         "trained": kept.trained,
     }

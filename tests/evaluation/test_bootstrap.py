@@ -190,7 +190,7 @@ def test_a_picture_whose_class_was_held_impossible_has_a_finite_loss():
     true, probabilities = world(np.random.default_rng(16), 60)
     probabilities[0] = np.eye(2)[1 - true[0]]
     found = intervals(true, probabilities)["log_loss"]
-    assert found.low < log_loss(true, probabilities) < found.high <= 27.7
+    assert found.low < log_loss(true, probabilities) < found.high <= 36.1
     assert np.isfinite(found.high)
 
 
@@ -230,7 +230,7 @@ def test_every_interval_holds_what_was_measured_and_keeps_its_bounds(seed, class
         one = found[name]
         if one is not None:
             assert 0 <= one.low <= figures[name] + 1e-9
-            assert figures[name] - 1e-9 <= one.high <= {"log_loss": 27.7, "brier": 2}.get(name, 1)
+            assert figures[name] - 1e-9 <= one.high <= {"log_loss": 36.1, "brier": 2}.get(name, 1)
 
 
 def test_the_same_seed_gives_the_same_intervals_and_another_seed_nearly_the_same():

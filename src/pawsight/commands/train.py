@@ -234,7 +234,7 @@ def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Log) -> N
     """Write the tables and curves of the run; its metrics come last, since they say that it is finished."""
     classes = report.dataset.classes
     rows = [
-        (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *(f"{p:.6f}" for p in row))
+        (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *map(str, row))
         for part, table in probabilities.items()
         for picture, row in zip(report.split.part(part), table, strict=True)
     ]

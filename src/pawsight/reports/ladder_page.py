@@ -326,6 +326,8 @@ def _class_row(scores: ClassScores, ends: Sequence[Interval | None]) -> ClassRow
     shares = (scores.precision, scores.recall, scores.f1)
     text = ["unknown" if share is None else f"{share:.3f}" for share in shares]
     between = [f"{end.low:.3f} to {end.high:.3f}" if end is not None else "" for end in ends] or ["", "", ""]
+    if scores.pictures == 0:  # which earlier runs call 0
+        text, between = ["-"] * 3, [""] * 3
     figures = tuple(zip(text, between, strict=True))
     return ClassRow(scores.name, words.whole(scores.pictures), figures)
 

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pawsight.classifier.trust import OodDetector, RiskGuarantee, with_temperature
+from pawsight.classifier.trust import OodDetector, RiskGuarantee
 from pawsight.core.errors import PawsightError
 from pawsight.evaluation.bootstrap import intervals
 from pawsight.evaluation.calibration import Bin, reliability
 from pawsight.evaluation.intervals import as_lists, wilson
+from pawsight.evaluation.metrics import why_no_auc
 from pawsight.reports import words
 from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
 from pawsight.reports.run_record import AnswerTable, Calibration, Ends, RunRecord, Scores
 
+Doubles = NDArray[np.float64]
 Row = dict[str, str]  # of a table, by column
 Format = Callable[[float], str]  # writes a figure
 NOT_CALIBRATED = "The run does not record how it was calibrated: an earlier version of Pawsight made it."
@@ -112,7 +115,16 @@ def _bins(calibration: Calibration | None, table: AnswerTable | None) -> tuple[t
     temperature = calibration.temperature if calibration is not None else None
     if temperature is None or temperature <= 0 or temperature == 1:
         return (), after
-    return reliability(table.true, with_temperature(table.probabilities, 1 / temperature)), after
+    return reliability(table.true, _uncalibrated(table, temperature)), after
+
+
+def _uncalibrated(table: AnswerTable, temperature: float) -> Doubles:
+    """Return the probabilities (N, C) that the answers had before the temperature."""
+    from scipy.special import softmax
+
+    shares = np.maximum(table.probabilities, np.finfo(np.float32).tiny)  # 0 is what float32 cannot hold
+    logs = np.log(shares.astype(np.float64))
+    return np.asarray(softmax(temperature * logs, axis=1))
 
 
 def _scores(run: RunRecord) -> list[Row]:
@@ -135,7 +147,11 @@ def _accuracy(score: Scores | None) -> tuple[str, str]:
 
 def _figure(score: Scores | None, key: str, written: Format) -> tuple[str, str]:
     figure = score.figures.get(key) if score is not None else None
-    if score is None or figure is None:
+    if score is None:
+        return "", ""
+    if figure is None and key == "roc_auc" and any(row.pictures == 0 for row in score.classes):
+        return "-", words.visible(why_no_auc({row.name: row.pictures for row in score.classes}))
+    if figure is None:
         return "", ""
     unknown = "interval unknown" if score.has_intervals else ""
     return written(figure.value), _ends(figure.interval, written) or unknown
@@ -175,7 +191,7 @@ def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
     ends_before: Mapping[str, Sequence[float] | None] = {}
     temperature = run.calibration.temperature
     if table is not None and temperature is not None and temperature > 0:
-        ends_before = as_lists(intervals(table.true, with_temperature(table.probabilities, 1 / temperature)))
+        ends_before = as_lists(intervals(table.true, _uncalibrated(table, temperature)))
     rows = []
     for key, (before, after) in run.calibration.changes.items():
         name, _, written = _MEASURES[key]
@@ -260,7 +276,7 @@ def _kept_on_validation(promise: RiskGuarantee) -> str:
 
 
 def _kept_on_test(promise: RiskGuarantee, test: AnswerTable) -> Iterator[str]:
-    is_answered = test.probabilities.max(axis=1) >= promise.threshold - 5e-7  # predictions.csv holds six digits
+    is_answered = test.probabilities.max(axis=1) >= promise.threshold - test.rounding
     answered, pictures = int(is_answered.sum()), len(is_answered)
     right = np.array([answer.is_right for answer in test.answered], dtype=bool)
     wrong = int((is_answered & ~right).sum())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pawsight.evaluation.bootstrap import area, intervals, macro_f1
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error, log_losses
-from pawsight.evaluation.intervals import Interval, as_lists, wilson
+from pawsight.evaluation.intervals import Interval, wilson
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -143,7 +143,8 @@ def to_jsonable(metrics: Metrics | None) -> dict[str, Any] | None:
     if metrics is None:
         return None
     plain = asdict(metrics)
-    return plain | {"interval": metrics.interval.as_list(), "intervals": as_lists(metrics.intervals)}
+    intervals = {name: ends.as_list() if ends is not None else None for name, ends in metrics.intervals.items()}
+    return plain | {"interval": metrics.interval.as_list(), "intervals": intervals}
 
 
 def sentence(metrics: Metrics | None) -> str:

@@ -206,7 +206,7 @@ def open_page(
     board, files = board_of(report)
     session = ReviewSession(board, files, report.run / PATCH, decisions_of(report.run))
     serve_review(session, port=port, ready=ready, stop=stop)
-    return decision_lines(session.decisions, report.run)
+    return decision_lines(session.decisions(), report.run)
 
 
 def decision_lines(decisions: Sequence[Decision], run: Path) -> list[str]:

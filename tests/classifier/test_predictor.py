@@ -19,6 +19,7 @@ from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import this_machine
 from pawsight.models.graph import with_ood_score
 
+from ..colour_profiles import PROFILES, converted, saved
 from ..conftest import says
 
 # OpenVINO asks for bfloat16 all the same where oneDNN is held back, and then cannot have it.
@@ -138,6 +139,36 @@ def test_a_bundle_copied_elsewhere_alone_gives_the_same_answers(trained, tmp_pat
     assert len({answer.probability for answer in here}) > len(here) // 2
 
 
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_picture_is_answered_as_it_looks_whatever_its_colour_profile(trained, tmp_path, name):
+    plain, wide = tmp_path / "plain", tmp_path / "wide"
+    for folder in (plain, wide):
+        folder.mkdir()
+    for path in sorted(trained.data.glob("validation/*/*.jpg")):
+        with Image.open(path) as opened:
+            image = converted(opened, name)
+        (wide / f"{path.stem}.png").write_bytes(saved(image, icc_profile=PROFILES[name]))
+        (plain / f"{path.stem}.png").write_bytes(saved(converted(image, "sRGB", of=name)))
+    predictor = load_predictor(trained.report.run)
+    answers = [predictor.predict(folder) for folder in (plain, wide)]
+    assert len(answers[0]) == 20
+    for in_srgb, with_profile in zip(*answers, strict=True):
+        assert with_profile.probabilities == pytest.approx(in_srgb.probabilities, abs=0.02)
+
+
+def test_a_bundle_of_the_decoder_before_profiles_answers_as_it_did(colour_bundle, tmp_path):
+    path = tmp_path / "wide.png"
+    image = Image.new("RGB", (20, 20), (60, 120, 90))
+    path.write_bytes(saved(image, icc_profile=PROFILES["ProPhoto"]))
+    bare = tmp_path / "bare.png"
+    bare.write_bytes(saved(image))
+    (new_wide, new_bare) = load_predictor(colour_bundle).predict([path, bare])
+    bundle = read_bundle(colour_bundle)
+    old = replace(bundle, card=replace(bundle.card, decode=replace(bundle.card.decode, version=2)))
+    (old_wide, old_bare) = Predictor(old).predict([path, bare])
+    assert old_wide.probabilities == old_bare.probabilities == new_bare.probabilities != new_wide.probabilities
+
+
 def test_a_run_may_be_named_by_its_folder_its_bundle_or_latest(trained, monkeypatch):
     monkeypatch.chdir(trained.report.run.parent)
     for place in (trained.report.run, trained.report.run / "bundle", "latest", "latest/bundle"):
@@ -236,7 +267,9 @@ def cautious(colour_bundle):
     """A predictor that wants 90 %, and pictures that differ from grey only in red."""
     bundle = read_bundle(colour_bundle)
     model = with_ood_score(bundle.model, np.full(3, 128, np.float32), np.array([[1], [0], [0]], np.float32))
-    return Predictor(replace(bundle, model=model, card=replace(bundle.card, trust=Trust(promise=PROMISE, guard=GUARD))))
+    return Predictor(
+        replace(bundle, model=model, card=replace(bundle.card, trust=Trust(guarantee=PROMISE, detector=GUARD)))
+    )
 
 
 def test_a_picture_is_answered_or_unsure_or_unlike_anything_seen(cautious, tmp_path):
@@ -245,18 +278,18 @@ def test_a_picture_is_answered_or_unsure_or_unlike_anything_seen(cautious, tmp_p
         Image.new("RGB", (20, 20), colour).save(tmp_path / f"{name}.png")
     answers = cautious.predict([*(tmp_path / f"{name}.png" for name in colours), tmp_path / "missing.png"])
     assert [answer.label for answer in answers] == [*colours, None]
-    assert [answer.verdict for answer in answers] == ["answered", "unsure", "unlike anything seen", None]
+    assert [answer.decision for answer in answers] == ["answered", "unsure", "unlike anything seen", None]
     for answer in answers[:3]:
-        assert answer.probability == (max(answer.probabilities.values()) if answer.verdict == "answered" else None)
+        assert answer.probability == (max(answer.probabilities.values()) if answer.decision == "answered" else None)
         assert list(answer.probabilities) == ["red", "green", "blue"]
 
 
 def test_without_guarantee_and_detector_every_picture_is_answered(predictor, pictures):
-    assert {answer.verdict for answer in predictor.predict(pictures)} == {"answered"}
+    assert {answer.decision for answer in predictor.predict(pictures)} == {"answered"}
 
 
 def test_a_detector_whose_graph_has_no_score_is_refused(colour_bundle):
     bundle = read_bundle(colour_bundle)
     with pytest.raises(BundleRefused) as raised:
-        Predictor(replace(bundle, card=replace(bundle.card, trust=Trust(guard=GUARD))))
+        Predictor(replace(bundle, card=replace(bundle.card, trust=Trust(detector=GUARD))))
     assert says(raised.value.why, "detector", "output unlikeness")

@@ -15,7 +15,7 @@ from pawsight.cli import cli
 from pawsight.commands.compare import compare, summary
 from pawsight.commands.run_split import looks_at_test
 from pawsight.core.errors import StorageError, WrongUsage
-from pawsight.evaluation.comparison import holm
+from pawsight.core.statistics import holm
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_only_shared_pictures_are_compared(make: Any) -> None:
     made = compare(runs)
     assert made.pictures == 150
     assert made.left_aside == (50, 0)
-    assert all(one.metrics.pictures == 150 for one in made.runs)
+    assert all(metrics.pictures == 150 for metrics in made.metrics)
     assert [line for line in summary(made) if re.search(rf"\b50\b.*{re.escape(runs[0])}", line)]
 
 

@@ -38,7 +38,7 @@ from pawsight.data.dataset import Picture
 from pawsight.data.facts import Facts
 from pawsight.data.folders import LeftOut
 from pawsight.data.label_patch import Decision, read_patch, write_patch
-from pawsight.evaluation.label_errors import Neighbours, Suspect
+from pawsight.evaluation.label_errors import Suspect
 
 needs_serve = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs pawsight[serve]")
 
@@ -206,7 +206,7 @@ def report_on(*pictures, ranking, **changes):
         "labels": np.array([("cats", "dogs").index(picture.label) for picture in rows]),
         "groups": np.zeros(len(rows), int),
         "left_out": (),
-        "near": Neighbours(np.full((len(rows), 1), -1), np.zeros((len(rows), 1), np.float32)),
+        "near": (np.full((len(rows), 1), -1), np.zeros((len(rows), 1), np.float32)),
         "ranking": ranking,
     }
     return ReviewReport(**values | changes)
@@ -307,8 +307,8 @@ def test_training_with_the_patch_corrects_the_labels_and_tells_the_gain(trained,
     labels = {one.name: one.label for one in report.split.assigned}
     assert {labels[name] for name in FLIPPED if "shaded-" in name} == {"shaded"}
     lines = train_summary(report)
-    assert any(report.patch.sentence() in line for line in lines)
-    assert any(gain_sentence(report.gain_from_patch, report.patch.file) in line for line in lines)
+    assert any(report.record.patch.sentence() in line for line in lines)
+    assert any(gain_sentence(report.record.gain_from_patch, report.record.patch.file) in line for line in lines)
     assert not [row for row in review(report.run).rows() if row["suspect"] and row["path"] in FLIPPED]
     assert {one.path for one in decisions_of(report.run)} == FLIPPED  # a review of it goes on from there
 

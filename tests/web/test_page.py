@@ -187,7 +187,7 @@ def fifty(serving, colour_backbone, tmp_path_factory):
         data_fingerprint="f" * 64,
         created="2026-11-22T18:00:00+00:00",
         versions={"python": "3.11"},
-        trust=Trust(promise=promise),
+        trust=Trust(guarantee=promise),
     )
     place = tmp_path_factory.mktemp("fifty")
     write_bundle(
@@ -373,7 +373,9 @@ def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, do
     file = tmp_path / "token"
     file.write_text("a-word-that-nobody-knows")
     file.chmod(0o600)
-    with serving.Process(tmp_path / "run", "--decoders", 1, "--token-file", file, log=tmp_path / "log") as one:
+    with serving.Process(
+        tmp_path / "run", "--decoders", 1, "--token-file", file, "--with-report", log=tmp_path / "log"
+    ) as one:
         page = Page(chromium, one.port)
         page.until(lambda: page.focused() == "token-word")
         page.one("#token-word").send_keys("guessed\n")

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.classifier.bundle import read_bundle
-from pawsight.commands.evaluate import slices_of, store_slices, trace_learning_curve
+from pawsight.commands.evaluate import keep, slices_of, trace_learning_curve
 from pawsight.commands.run_split import held_out
 from pawsight.core.errors import BadDataset, PawsightError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import LEARNING_CURVE as LEARNING_CURVE_FILE
+from pawsight.core.runs import SLICES as SLICES_FILE
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
-from pawsight.core.storage import sha256_of_file, write_json
+from pawsight.core.storage import sha256_of_file
+from pawsight.core.text import plural
 from pawsight.evaluation.comparison import TIE
-from pawsight.evaluation.slices import Judged
 from pawsight.reports.ladder_report import CandidateResult, LadderReport, build_report, report_subject
-from pawsight.reports.run_record import RunRecord
+from pawsight.reports.run_record import RunRecord, SlicesRecord
 from pawsight.reports.trust_page import LEARNING_CURVE, SLICES, SUSPECTS
 from pawsight.reports.words import percent, points_between, signed
 
@@ -60,11 +62,14 @@ def report(
     if not folders:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
     place, measured = Path(out) if out is not None else default_out(folders), report_subject(folders)
-    absent: Mapping[str, str] = {}
-    if measured is not None:
-        absent = dict.fromkeys(lacking(measured), QUICK) if quick else complete(measured, progress=progress)
+    absent: dict[str, str] = {}
+    computed: dict[str, dict[str, Any]] = {}
+    if measured is not None and quick:
+        absent = dict.fromkeys(lacking(measured), QUICK)
+    elif measured is not None:
+        absent, computed = complete(measured, progress=progress)
     with progress.stage("Writing the report", None):
-        return build_report(folders, place, absent=absent)
+        return build_report(folders, place, absent=absent, computed=computed)
 
 
 def default_out(folders: Sequence[Path]) -> Path:
@@ -111,7 +116,7 @@ def _line(candidate: CandidateResult, name: str) -> str:
     verdict = "a tie" if gain.verdict == TIE else gain.verdict
     # Runs with different splits share only some of the pictures they were measured on.
     is_part = gain.pictures < candidate.validation["pictures"]
-    shared = f", on the {gain.pictures:,} {'picture' if gain.pictures == 1 else 'pictures'} both validated on"
+    shared = f", on the {plural(gain.pictures, 'picture')} both validated on"
     return f"{text}  {points}, {verdict}{shared if is_part else ''}"
 
 
@@ -120,32 +125,37 @@ def _score(measured: Mapping[str, Any]) -> str:
     return f"{percent(measured['accuracy'])} ({100 * low:.1f}-{100 * high:.1f} %)"
 
 
-def complete(run: Path, *, features: bool = True, progress: Progress = SILENT) -> dict[str, str]:
-    """Compute slices, likely wrong labels and learning curve that a run does not hold yet, and store them in it.
+def complete(
+    run: Path, *, features: bool = True, progress: Progress = SILENT
+) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Compute slices, likely wrong labels and learning curve that a run does not hold yet, and keep them in it.
 
     Args:
         run: folder of a finished run.
         features: also what needs a backbone.
-        progress: hears how far it is.
+        progress: hears how far it is, and what could not be kept.
 
     Returns:
-        why a part could not be made, by its name in `reports.trust_page`.
+        why a part could not be made, by its name in `reports.trust_page`; the parts that were made, by their files.
     """
-    absent = {}
+    absent, computed = {}, {}
+    make = {
+        SLICES: (SLICES_FILE, _slices),
+        SUSPECTS: (SUSPECTS_FILE, _suspects),
+        LEARNING_CURVE: (LEARNING_CURVE_FILE, _learning_curve),
+    }
     for name in lacking(run):
         if name in _FEATURES and not features:
             absent[name] = WITHOUT_BACKBONE
             continue
+        file, compute = make[name]
         try:
-            if name == SLICES:
-                _store_slices(run, progress)
-            elif name == SUSPECTS:
-                _store_suspects(run, progress)
-            else:
-                trace_learning_curve(run, progress=progress)
+            computed[file] = compute(run, progress)
         except PawsightError as error:
             absent[name] = f"{error.what} {error.why}".strip()
-    return absent
+        else:
+            keep(run / file, computed[file], progress)
+    return absent, computed
 
 
 def lacking(run: Path) -> list[str]:
@@ -155,34 +165,35 @@ def lacking(run: Path) -> list[str]:
     return [name for name, part in held.items() if part is None]
 
 
-def _store_slices(run: Path, progress: Progress) -> None:
+def _slices(run: Path, progress: Progress) -> dict[str, Any]:
     answers = RunRecord.read(run).answers
-    judged = [
-        Judged(answer.path, answer.answered.label, answer.answered.predicted, answer.probability) for answer in answers
-    ]
     part = held_out(run, "validation")
     unchanged = [
         file
         for file in part.candidates
         if file.path.is_file() and sha256_of_file(file.path) == part.contents[file.name]
     ]
-    if not judged or not unchanged:
+    if not answers or not unchanged:
         raise BadDataset(
             "The validation pictures of the run were moved or changed."
-            if judged
+            if answers
             else "The run holds no answers to validation pictures.",
             "",
             "Put them back, or train again.",
         )
-    slices = slices_of(unchanged, judged, progress=progress)
-    store_slices(run, slices, part="validation", pictures=len(unchanged))
+    slices = slices_of(unchanged, answers, progress=progress)
+    return SlicesRecord(subset="validation", pictures=len(unchanged), slices=slices).to_json()
 
 
-def _store_suspects(run: Path, progress: Progress) -> None:
+def _suspects(run: Path, progress: Progress) -> dict[str, Any]:
     from pawsight.commands.review import review
 
     read_bundle(run)  # refuses a run without its classifier before anything slow
-    write_json(run / SUSPECTS_FILE, suspects_json(review(run, progress=progress)))
+    return suspects_json(review(run, progress=progress))
+
+
+def _learning_curve(run: Path, progress: Progress) -> dict[str, Any]:
+    return trace_learning_curve(run, progress=progress).to_json()
 
 
 def suspects_json(report: ReviewReport) -> dict[str, Any]:
@@ -199,11 +210,11 @@ def suspects_json(report: ReviewReport) -> dict[str, Any]:
 
 def _alike_across(report: ReviewReport) -> Iterator[dict[str, Any]]:
     """Yield nearest neighbours of which one is in train and one in validation, without duplicates."""
-    pictures, near = report.pictures, report.near
+    pictures, (near, similarities) = report.pictures, report.near
     pairs = {
         (min(row, int(other)), max(row, int(other))): float(similarity)
-        for row in range(len(near.rows))
-        for other, similarity in zip(near.rows[row], near.similarities[row], strict=True)
+        for row in range(len(near))
+        for other, similarity in zip(near[row], similarities[row], strict=True)
         if other >= 0 and (pictures[row].part or "") != (pictures[int(other)].part or "")
     }
     for (row, other), similarity in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:_ACROSS]:

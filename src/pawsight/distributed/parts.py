@@ -71,7 +71,7 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
             "label": answer.label,
             "probability": answer.probability,
             "probabilities": answer.probabilities and [answer.probabilities[name] for name in manifest.classes],
-            "verdict": answer.verdict,
+            "verdict": answer.decision,
             "error": answer.error and legible(answer.error),
         }
         for sha256, answer in rows

@@ -147,7 +147,7 @@ class _MeasuredEngine:
 
     def figures(self, bundle: Bundle, true: NDArray[np.int64]) -> PrecisionFigures:
         right = int((self.output("probabilities").argmax(axis=1) == true).sum())
-        detector = bundle.card.trust.guard
+        detector = bundle.card.trust.detector
         return PrecisionFigures(
             size=self.size,
             pictures_per_second=len(true) / self._seconds,

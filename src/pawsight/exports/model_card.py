@@ -17,8 +17,9 @@ from pawsight.core.storage import write_text
 from pawsight.core.text import percent, visible
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
-from pawsight.exports.export_context import DECODING, ExportContext, metadata_of
-from pawsight.reports.run_record import SUBSETS, ClassScores, KeptCurve, RunRecord, Scores
+from pawsight.evaluation.metrics import ClassMetrics, Metrics
+from pawsight.exports.export_context import ExportContext, metadata_of
+from pawsight.reports.run_record import SUBSETS, CurveRecord, RunRecord, figure, finite
 
 TEMPLATE = "card.md.j2"
 SLICES_SHOWN = 10
@@ -69,16 +70,15 @@ def view(context: ExportContext) -> dict[str, Any]:
         "classes": list(card.classes),
         "classes_shown": CLASSES_SHOWN,
         "facts": metadata_of(context),
-        "decoding": DECODING,
         "card": card,
         "trained_on": len(bundle.trained),
         "counts": record.counts if record else {},
         "split": {subset: record.sizes.get(subset, 0) if record else 0 for subset in SUBSETS},
         "how": record.how if record else "",
         "parts": [_part(name, scores) for name, scores in measured.items() if scores is not None],
-        "calibration": record.calibration.changes.get("ece") if record and record.calibration else None,
-        "guarantee": card.trust.promise,
-        "detector": card.trust.guard,
+        "calibration": record.calibrated.get("validation", {}).get("ece") if record else None,
+        "guarantee": card.trust.guarantee,
+        "detector": card.trust.detector,
         "slices": record.slices if record else None,
         "slices_shown": SLICES_SHOWN,
         "curve": _curve(record.learning_curve) if record else None,
@@ -94,28 +94,28 @@ def _record(run: Path | None) -> RunRecord | None:
     return None
 
 
-def _part(name: str, scores: Scores) -> dict[str, Any]:
+def _part(name: str, scores: Metrics) -> dict[str, Any]:
     """Return the figures on one subset as (name, value, interval) rows."""
-    low, high = scores.interval
+    low, high = scores.interval.as_list()
     rows = [("accuracy", percent(scores.accuracy), f"{percent(low)} to {percent(high)}")]
     for key, title in _FIGURES.items():
-        if key in scores.figures:
-            value, ends = scores.figures[key].value, scores.figures[key].interval
-            rows.append((title, f"{value:.4f}", "not known" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"))
+        if (known := figure(scores, key)) is not None:
+            value, ends = known
+            rows.append((title, f"{value:.4f}", "not known" if ends is None else f"{ends.low:.4f} to {ends.high:.4f}"))
     return {
         "name": name,
         "pictures": scores.pictures,
         "accuracy": scores.accuracy,
-        "interval": scores.interval,
-        "baseline": scores.baseline,
+        "interval": (low, high),
+        "baseline": finite(scores.baseline),
         "rows": rows,
         "classes": [_of_class(known) for known in scores.classes],
     }
 
 
-def _of_class(scores: ClassScores) -> dict[str, Any]:
+def _of_class(scores: ClassMetrics) -> dict[str, Any]:
     """Return one class's row; the recall is a share of its pictures, so its interval is Wilson's."""
-    pictures, recall = scores.pictures or 0, scores.recall
+    pictures, recall = scores.pictures, finite(scores.recall)
     ends = wilson(round(recall * pictures), pictures) if pictures and recall is not None else None
     return {
         "name": scores.name,
@@ -124,17 +124,16 @@ def _of_class(scores: ClassScores) -> dict[str, Any]:
     }
 
 
-def _curve(kept: KeptCurve | None) -> dict[str, Any] | None:
+def _curve(kept: CurveRecord | None) -> dict[str, Any] | None:
     if kept is None:
         return None
-    twice = kept.curve.twice
-    ends = twice.interval
+    curve, ends = kept.curve, kept.curve.interval
     return {
-        "points": kept.curve.points,
-        "twice": twice.pictures,
-        "error": percent(twice.error),
-        "gain": f"{twice.gain:.1f} points (95 % interval {ends[0]:.1f} to {ends[1]:.1f})" if ends else "",
-        "sentence": sentence(kept.curve),
+        "points": curve.points,
+        "twice": curve.twice,
+        "error": percent(curve.error(curve.twice)),
+        "gain": f"{curve.gain:.1f} points (95 % interval {ends[0]:.1f} to {ends[1]:.1f})" if ends else "",
+        "sentence": sentence(curve),
         "is_stand_in": kept.is_stand_in,
         "trained": kept.trained,
     }

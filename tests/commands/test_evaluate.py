@@ -182,10 +182,12 @@ def test_where_nothing_was_measured_one_line_says_so():
     assert len(summary(report_of(metrics=None))) == 1
 
 
-def test_an_area_that_is_not_known_is_not_told():
-    known, unknown = summary(report_of()), summary(report_of(metrics=replace(measured(), roc_auc=None)))
-    assert f"{measured().roc_auc:.4f}" in known[1]
-    assert unknown == [known[0], *known[2:]]
+def test_where_there_is_no_area_under_the_curve_the_class_without_pictures_is_named():
+    cats = measure(np.zeros(4, np.int64), np.eye(2)[[0, 0, 1, 0]], ("cats", "dogs"))
+    known, unknown = summary(report_of())[1], summary(report_of(metrics=cats))[1]
+    assert f"{measured().roc_auc:.4f}" in known
+    assert "none" in unknown
+    assert "'dogs'" in unknown
 
 
 def test_people_are_told_all_that_was_measured(snapshot):

@@ -31,7 +31,16 @@ from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE, Answer
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.learning_curve import trace_curve
-from pawsight.evaluation.metrics import Metrics, aligned, confusions, measure, sentence, table_rows, to_jsonable
+from pawsight.evaluation.metrics import (
+    Metrics,
+    aligned,
+    confusions,
+    measure,
+    sentence,
+    table_rows,
+    to_jsonable,
+    why_no_auc,
+)
 from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.reports.run_record import CurveRecord, SlicesRecord
@@ -232,6 +241,9 @@ def summary(report: EvaluateReport) -> list[str]:
         ends = report.metrics.intervals["roc_auc"]
         interval = f" (95 % interval {ends.low:.4f}-{ends.high:.4f})" if ends is not None else ""
         lines.append(f"Area under the ROC curve {report.metrics.roc_auc:.4f}{interval}")
+    else:
+        reason = why_no_auc({row.name: row.pictures for row in report.metrics.classes})
+        lines.append(f"Area under the ROC curve: none, since {reason} here")
     lines += aligned([("class", "pictures", "precision", "recall", "F1"), *table_rows(report.metrics)])
     mistakes = confusions(report.metrics)
     if mistakes:

@@ -18,7 +18,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.data.folders import expand, is_folder
 
 if TYPE_CHECKING:
-    from pawsight.distributed.parts import Tally
+    from pawsight.distributed.answer_folder import Tally
     from pawsight.distributed.ray_actors import EngineName
 
 _RUNNERS_UP = 2  # other classes named beside the answer in a line of text

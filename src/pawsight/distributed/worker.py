@@ -15,8 +15,7 @@ from pawsight.classifier.engine import Outputs, best_precision
 from pawsight.classifier.predictor import Prediction, Predictor, unanswered
 from pawsight.core.machine import this_machine
 from pawsight.core.thread_pool import ordered_map
-from pawsight.distributed.answer_folder import PATHS, AnswerFolder, Parts, read_shard
-from pawsight.distributed.parts import Manifest, part_of
+from pawsight.distributed.answer_folder import PATHS, AnswerFolder, Manifest, Parts, part_of, read_shard
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
 from pawsight.distributed.remote import decoded, fetch, fetched_ahead
 from pawsight.images.loader import Loaded

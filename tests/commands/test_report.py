@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +17,7 @@ from pawsight.cli import cli
 from pawsight.commands import report as job
 from pawsight.commands.report import QUICK, WITHOUT_BACKBONE, complete, default_out, lacking, report, summary
 from pawsight.core.errors import WrongUsage
+from pawsight.core.progress import Silent
 from pawsight.reports.candidates import unique_names
 from pawsight.reports.ladder_report import CandidateResult, LadderReport
 from pawsight.reports.run_record import RunRecord
@@ -198,3 +199,24 @@ def test_a_changed_picture_is_in_no_slice(run, tmp_path):
     plain = json.loads((run / "slices.json").read_text())
     assert 0 < plain["pictures"] < sum("validation" in line for line in (run / "splits.csv").read_text().splitlines())
     assert all(one["pictures"] <= plain["pictures"] for one in plain["slices"])
+
+
+def test_of_several_runs_the_unfinished_and_earlier_reports_are_left_out_with_a_note(own_run: Path) -> None:
+    runs = own_run.parent
+    (runs / "002").mkdir()
+    (runs / "002" / "source.json").write_text("{}")
+    (runs / "report-001").mkdir()
+    (runs / "report-001" / "report.html").touch()
+
+    class Listener(Silent):
+        lines: ClassVar[list[str]] = []
+
+        def say(self, line: str) -> None:
+            self.lines.append(line)
+
+    made = report(sorted(runs.iterdir()), quick=True, progress=(ear := Listener()))
+    assert [candidate.run for candidate in made.candidates] == [own_run]
+    notes = [line for line in ear.lines if line.startswith("Left out")]
+    assert [str(runs / "002") in notes[0], "--resume" in notes[0], str(runs / "report-001") in notes[1]] == [True] * 3
+    with pytest.raises(WrongUsage, match="unfinished"):
+        report([runs / "002"])

@@ -52,11 +52,8 @@ def test_a_new_run_gets_its_tables_and_its_identity(context):
     assert recipe_from_toml((folder / "recipe.toml").read_text()) == RECIPE
     assert len(read_table(folder / "splits.csv")) == len(context.dataset.pictures)
     source = json.loads((folder / SOURCE).read_text())
-    assert source == {
-        "root": str(context.dataset.root.absolute()),
-        "identity": context.identity(),
-        "basis": context.basis(),
-    }
+    assert source["root"] == str(context.dataset.root.absolute())
+    assert (source["identity"], source["basis"]) == (context.identity(), context.basis())
     assert messages(context) == []
 
 

@@ -31,6 +31,7 @@ from pawsight.cli.options import (
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import Terminal
+from pawsight.core.text import typed
 from pawsight.web.limits import Limits
 
 ENGINES = click.Choice(["local", "ray"])
@@ -98,10 +99,10 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     with quiet_libraries() if is_noisy else nullcontext():
         report = command.train(data, progress=progress, **options)
     latest = report.run.parent / "latest"
-    name = os.path.relpath(latest if latest.exists() else report.run)
+    name = os.path.relpath(latest if latest.resolve() == report.run.resolve() else report.run)
     following = [
-        f"Next        pawsight predict {name} PICTURE...      classify your own pictures",
-        f"            pawsight evaluate {name} DATA           measure it on other labelled pictures",
+        f"Next        {typed('predict', name, 'PICTURE...')}      classify your own pictures",
+        f"            {typed('evaluate', name, 'DATA')}           measure it on other labelled pictures",
     ]
     print_answer(report.to_json() if as_json else [*summary(report), *following])
 
@@ -311,9 +312,7 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @cli.command()
 @click.argument("run")
 @click.argument("data", required=False)
-@click.option(
-    "--test", is_flag=True, help="Measure on the run's own test set (in DATA, if given); each evaluation is counted."
-)
+@click.option("--test", is_flag=True, help="Measure on the run's own test set (from DATA, if given); this is counted.")
 @click.option("--including-training", is_flag=True, help="Also measure pictures that the run was trained on.")
 @click.option("--slices", is_flag=True, help="Also measure dark, blurry, small ... pictures, formats and folders.")
 @click.option("--learning-curve", is_flag=True, help="Also estimate what twice the training data would gain.")

@@ -22,7 +22,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.runs import LEARNING_CURVE, SLICES
+from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import facts_by_name
@@ -46,7 +46,7 @@ from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
 _ROWS = 20  # of the printed table; --json has all
-TRAINED_ON, OWN_TEST, NOT_FOUND = "trained on", "in the run's own test set", "not found"  # why files are left out
+TRAINED_ON, OWN_TEST = "trained on", "in the run's own test set"  # why files are left out
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
 
 
@@ -114,6 +114,8 @@ def evaluate(
         PawsightError: the bundle is refused, or there is no picture that may be measured.
     """
     _check_options(run, data, learning_curve=learning_curve)
+    if data is not None:
+        check_order("evaluate", Path(run), [Path(data)])
     report = measure_run(
         run,
         data,
@@ -153,7 +155,7 @@ def measure_run(
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
-            f"Left out: {_reasons(left_out)}. Searched: {files.place}.",
+            f"Left out: {_reasons(left_out)}.",
             _how_to_measure(run, part),
         )
     true = np.array([classes.index(answer.label) for answer in answers])
@@ -205,7 +207,8 @@ def _answers(
             step.advance()
             if outputs is None:
                 is_lost = file.name in files.contents and not file.path.exists()
-                left_out.append(LeftOut(file.name, NOT_FOUND if is_lost else loaded.problem))
+                where = f"not found in {from_here(files.place)}"
+                left_out.append(LeftOut(file.name, where if is_lost else loaded.problem))
             elif loaded.sha256 != files.contents.get(file.name, loaded.sha256):
                 left_out.append(LeftOut(file.name, "changed since the split was made"))
             elif loaded.sha256 in predictor.bundle.trained and not including_training:

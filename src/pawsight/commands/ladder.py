@@ -127,7 +127,8 @@ def _compared(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs:
     if chosen is not None and reports[0].split.sizes["test"]:
         measured = measure_run(chosen, test=True, progress=log)  # the end of training: not counted
         replace(RunRecord.read(chosen), test=measured.metrics).write()
-    set_latest(chosen or folders[-1])
+    if note := set_latest(chosen or folders[-1]):
+        log.say(f"Note     {note}")
     target = new_group(runs, "ladder")
     if chosen is None:
         return build_report(folders, target, left_out=left_out)

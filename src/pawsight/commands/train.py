@@ -206,8 +206,8 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
             with stopwatch.stage("measuring"):
                 report = _report(outcome, options, str(env.machine), stopwatch)
             _write(report, outcome, log)
-        if options.latest:
-            set_latest(outcome.folder)
+        if options.latest and (note := set_latest(outcome.folder)):
+            log.say(f"Note     {note}")
     remove_checkpoint(outcome.folder)  # last of all: while it is there, the run can be continued
     return report
 

@@ -15,6 +15,7 @@ from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trus
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, PicturesChanged
 from pawsight.core.machine import versions
+from pawsight.core.runs import BUNDLE
 from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
 from pawsight.data.folders import PARTS, Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
@@ -35,7 +36,7 @@ from pawsight.training.features import FeatureSink, feature_sink
 from pawsight.training.finetune import train_finetune, train_transfer
 from pawsight.training.networks import train_network, write_events
 from pawsight.training.probe import Head, duplicate_groups, fit_head, probe_model, train_majority
-from pawsight.training.run_folder import BUNDLE, kept_or_removed, open_run_folder
+from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 
 HELD_OUT = ("validation", "test")

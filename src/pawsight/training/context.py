@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -97,13 +98,28 @@ class TrainingContext:
         """Arithmetic of inference on this machine."""
         return best_precision(self.env.machine)
 
+    def basis(self) -> dict[str, Any]:
+        """Return everything that the numbers of this run depend on, as plain JSON values by name."""
+        weights, known = self.env.weights, versions()
+        return {
+            **self.recipe.to_dict(),
+            "split": self.split.digest,
+            "weights": sha256_of(weights.read_bytes()) if weights else "",
+            "inference": self.precision,
+            "method": METHOD_VERSION,
+            "keras": known.get("keras", ""),
+            "tensorflow": known.get("tensorflow") or known.get("tensorflow-cpu", ""),
+        }
+
     def identity(self) -> str:
-        """Return a digest of everything that the numbers of this run depend on."""
-        weights = self.env.weights.read_bytes() if self.env.weights else b""
-        known = versions()
-        arithmetic = [known.get(name, "") for name in ("keras", "tensorflow", "tensorflow-cpu")]
-        facts = [self.recipe.to_toml(), self.split.digest, str(METHOD_VERSION), sha256_of(weights), self.precision]
-        return sha256_of("\n".join([*facts, *arithmetic]).encode())
+        """Return a digest of `basis`, in which a run and its continuation for more epochs are the same.
+
+        Under a constant learning rate the first epochs do not depend on how many follow.
+        """
+        basis = self.basis()
+        if not self.recipe.warmup_epochs:
+            del basis["epochs"]
+        return sha256_of(json.dumps(basis, sort_keys=True).encode())
 
     def pictures(self, subset: str) -> list[Picture]:
         """Return the pictures of one subset."""

@@ -25,7 +25,7 @@ from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES
 from pawsight.core.storage import write_json
-from pawsight.data.dataset import facts_by_name
+from pawsight.data.dataset import LOSS_ALLOWED, check_losses, facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE, Answer
@@ -36,6 +36,7 @@ from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
+_CHANGED, _TRAINED_ON = "changed since the split was made", "trained on"  # why a picture is not measured
 _ROWS = 20  # of the printed table; --json has all
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
 
@@ -83,6 +84,8 @@ def evaluate(
     counts_look: bool = True,
     slices: bool = False,
     learning_curve: bool = False,
+    max_megapixels: int | None = None,
+    allow_missing: float | None = None,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure a bundle.
@@ -95,13 +98,15 @@ def evaluate(
         including_training: do not leave out pictures that the bundle was trained on.
         slices: also measure kinds of pictures; those of the run's own validation set are stored in the run.
         learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
+        max_megapixels: as for `predict`.
+        allow_missing: as for `train`, of other data.
         progress: hears how far it is.
 
     Raises:
         PawsightError: the bundle is refused, or there is no picture that may be measured.
     """
     _check_options(run, data, test=test, learning_curve=learning_curve)
-    predictor = load_predictor(run)
+    predictor = load_predictor(run, max_megapixels=max_megapixels)
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     if data is None:
@@ -112,6 +117,10 @@ def evaluate(
         part, files, name = None, HeldOut(source.find().candidates, {}), source.name
     _check_labels(classes, files.candidates)
     answers, computed, left_out = _answers(predictor, files, including_training, progress)
+    if data is not None:
+        unread = [file for file in left_out if file.reason not in (_CHANGED, _TRAINED_ON)]
+        read = {file.name for file in files.candidates} - {file.name for file in unread}
+        check_losses(unread, read, LOSS_ALLOWED if allow_missing is None else allow_missing, progress)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
@@ -176,9 +185,9 @@ def _answers(
             if outputs is None:
                 left_out.append(LeftOut(file.name, loaded.problem))
             elif loaded.sha256 != files.contents.get(file.name, loaded.sha256):
-                left_out.append(LeftOut(file.name, "changed since the split was made"))
+                left_out.append(LeftOut(file.name, _CHANGED))
             elif loaded.sha256 in predictor.bundle.trained and not including_training:
-                left_out.append(LeftOut(file.name, "trained on"))
+                left_out.append(LeftOut(file.name, _TRAINED_ON))
             else:
                 best = int(outputs["probabilities"].argmax())
                 probability = float(outputs["probabilities"][best])

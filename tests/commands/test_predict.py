@@ -12,7 +12,7 @@ from PIL import Image
 
 from pawsight.classifier.predictor import Prediction
 from pawsight.commands.predict import line, predict
-from pawsight.core.errors import BundleRefused, NoPictures, StorageError
+from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Silent
 
 
@@ -91,8 +91,21 @@ def test_folders_without_files_are_told_instead_of_passed_over(colour_bundle, tm
 
 
 def test_a_place_without_a_bundle_is_refused(red, tmp_path):
-    with pytest.raises(BundleRefused, match="nowhere"):
+    with pytest.raises(WrongUsage, match="nowhere"):
         next(predict(tmp_path / "nowhere", [red]))
+
+
+def test_a_run_that_stands_after_the_pictures_is_told_with_the_line_to_type(colour_bundle, red):
+    with pytest.raises(WrongUsage) as error:
+        next(predict(red, [colour_bundle]))
+    assert f"pawsight predict {colour_bundle} {red}" in error.value.fix
+
+
+def test_a_file_of_a_bundle_means_the_bundle_and_another_file_is_told(colour_bundle, red):
+    (answer,) = predict(colour_bundle / "model.onnx", [red])
+    assert answer.label == "red"
+    with pytest.raises(WrongUsage, match="is a file"):
+        next(predict(red, [red]))
 
 
 @pytest.mark.parametrize(("folders", "total"), [(False, 3), (True, None)])

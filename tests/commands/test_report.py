@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +17,7 @@ from pawsight.cli import cli
 from pawsight.commands import report as job
 from pawsight.commands.report import QUICK, WITHOUT_BACKBONE, complete, default_out, lacking, report, summary
 from pawsight.core.errors import WrongUsage
+from pawsight.core.progress import Silent
 from pawsight.reports.candidates import unique_names
 from pawsight.reports.ladder_report import CandidateResult, LadderReport
 from pawsight.reports.run_record import RunRecord
@@ -137,6 +138,15 @@ def test_a_report_computes_what_the_run_lacks_and_keeps_it(run):
     assert not (run / "looks.json").exists()  # the test part stayed sealed
 
 
+def test_a_run_that_takes_no_file_is_reported_on_as_well(run, tmp_path):
+    expected = report([run], out=tmp_path / "first").trust
+    for name in FILES:
+        (run / name).unlink()
+        (run / name).mkdir()
+    assert report([run], out=tmp_path / "second").trust == expected
+    assert expected["learning_curve"]["points"]
+
+
 def test_pictures_of_the_test_part_are_nowhere_in_the_kept_parts(run):
     complete(run)
     for name in FILES:
@@ -158,7 +168,7 @@ def test_quick_leaves_out_what_is_not_kept(run):
 
 def test_where_the_pictures_are_gone_the_report_says_so_and_stands(run, tmp_path):
     (run / "source.json").write_text(json.dumps({"root": str(tmp_path / "nowhere")}))
-    absent = complete(run)
+    absent, _ = complete(run)
     assert {"slices", "suspects"} <= set(absent)
     report([run])
     text = html.unescape((run / "report.html").read_text())
@@ -168,13 +178,13 @@ def test_where_the_pictures_are_gone_the_report_says_so_and_stands(run, tmp_path
 
 def test_a_run_without_its_bundle_is_told_as_far_as_it_goes(run):
     shutil.rmtree(run / "bundle")
-    absent = complete(run)
+    absent, _ = complete(run)
     assert sorted(absent) == ["learning_curve", "suspects"]
     assert (run / "slices.json").is_file()
 
 
 def test_a_ladder_without_a_backbone_computes_slices_alone(run):
-    assert complete(run, features=False) == dict.fromkeys(PARTS[1:], WITHOUT_BACKBONE)
+    assert complete(run, features=False)[0] == dict.fromkeys(PARTS[1:], WITHOUT_BACKBONE)
     assert (run / "slices.json").is_file()
 
 
@@ -189,3 +199,24 @@ def test_a_changed_picture_is_in_no_slice(run, tmp_path):
     plain = json.loads((run / "slices.json").read_text())
     assert 0 < plain["pictures"] < sum("validation" in line for line in (run / "splits.csv").read_text().splitlines())
     assert all(one["pictures"] <= plain["pictures"] for one in plain["slices"])
+
+
+def test_of_several_runs_the_unfinished_and_earlier_reports_are_left_out_with_a_note(own_run: Path) -> None:
+    runs = own_run.parent
+    (runs / "002").mkdir()
+    (runs / "002" / "source.json").write_text("{}")
+    (runs / "report-001").mkdir()
+    (runs / "report-001" / "report.html").touch()
+
+    class Listener(Silent):
+        lines: ClassVar[list[str]] = []
+
+        def say(self, line: str) -> None:
+            self.lines.append(line)
+
+    made = report(sorted(runs.iterdir()), quick=True, progress=(ear := Listener()))
+    assert [candidate.run for candidate in made.candidates] == [own_run]
+    notes = [line for line in ear.lines if line.startswith("Left out")]
+    assert [str(runs / "002") in notes[0], "--resume" in notes[0], str(runs / "report-001") in notes[1]] == [True] * 3
+    with pytest.raises(WrongUsage, match="unfinished"):
+        report([runs / "002"])

@@ -33,6 +33,7 @@ from pawsight.cli.options import (
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import Terminal
+from pawsight.core.text import typed
 from pawsight.web.limits import Limits
 
 ENGINES = click.Choice(["local", "ray"])
@@ -102,10 +103,10 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     with quiet_libraries() if is_noisy else nullcontext():
         report = command.train(data, progress=progress, **options)
     latest = report.run.parent / "latest"
-    name = os.path.relpath(latest if latest.exists() else report.run)
+    name = os.path.relpath(latest if latest.resolve() == report.run.resolve() else report.run)
     following = [
-        f"Next        pawsight predict {name} PICTURE...      classify your own pictures",
-        f"            pawsight evaluate {name} DATA           measure it on other labelled pictures",
+        f"Next        {typed('predict', name, 'PICTURE...')}      classify your own pictures",
+        f"            {typed('evaluate', name, 'DATA')}           measure it on other labelled pictures",
     ]
     print_answer(report.to_json() if as_json else [*summary(report), *following])
 
@@ -253,6 +254,15 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--allow-host", multiple=True, metavar="NAME", help="Host name to answer to, e.g. your proxy's; repeatable."
 )
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Site whose pages may use the service, e.g. https://cats.example; repeatable.",
+)
+@click.option(
+    "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
+)
 @click.option("--config", type=FILE, help="TOML file with these options and all limits; options typed here win.")
 @_limit_options
 @common_options
@@ -316,7 +326,7 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @cli.command()
 @click.argument("run")
 @click.argument("data", required=False)
-@click.option("--test", is_flag=True, help="Measure on the run's own test set; each evaluation is counted.")
+@click.option("--test", is_flag=True, help="Measure on the run's own test set (from DATA, if given); this is counted.")
 @click.option("--including-training", is_flag=True, help="Also measure pictures that the run was trained on.")
 @click.option("--slices", is_flag=True, help="Also measure dark, blurry, small ... pictures, formats and folders.")
 @click.option("--learning-curve", is_flag=True, help="Also estimate what twice the training data would gain.")

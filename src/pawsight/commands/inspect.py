@@ -19,6 +19,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import from_here
 from pawsight.core.storage import write_text
 from pawsight.core.text import plural
 from pawsight.data.audit import Finding, audit
@@ -144,12 +145,8 @@ def summary(report: InspectReport) -> list[str]:
         lines += [f"  {file.name}: {file.reason}" for file in dataset.left_out[:10]]
         lines += [f"  and {len(dataset.left_out) - 10:,} more (--json has all)"] * (len(dataset.left_out) > 10)
     if report.page and report.table:
-        lines.append(f"Written: {_from_here(report.page)} (with pictures), {_from_here(report.table)} (a table).")
+        lines.append(f"Written: {from_here(report.page)} (with pictures), {from_here(report.table)} (a table).")
     return lines
-
-
-def _from_here(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _duplicate_lines(split: Split) -> list[str]:

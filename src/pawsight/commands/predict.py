@@ -15,6 +15,7 @@ from pawsight.classifier.predictor import Prediction, load_predictor
 from pawsight.classifier.trust import ANSWERED
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import check_order
 from pawsight.data.folders import expand, is_folder
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def predict(
         NoPictures: folders were named and none holds a file.
     """
     paths = paths_of(pictures)
+    check_order("predict", Path(run), paths)
     predictor = load_predictor(run, max_megapixels=max_megapixels)
     with progress.stage("Classifying", count_of(paths), "pictures") as step:
         for loaded, outputs in predictor.outputs(files_below(paths)):

@@ -25,7 +25,8 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
-from pawsight.core.runs import APPLIED_PATCH, PATCH
+from pawsight.core.runs import APPLIED_PATCH, PATCH, named_run
+from pawsight.core.text import typed
 from pawsight.data.dataset import Dataset, Picture, read_dataset
 from pawsight.data.folders import Found, LeftOut
 from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
@@ -95,10 +96,8 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
         WrongUsage: the folder holds no run. StorageError: a file of it cannot be read. DataError: too few pictures are
         still there. ModelError: the backbone is missing.
     """
-    folder = Path(run).expanduser().resolve()
-    if not folder.is_dir():
-        raise WrongUsage(f"There is no run {run}.", "review needs a run folder.", "Type for example: runs/latest")
-    parts = [held_out(folder, part, counts=False) for part in ("train", "validation")]
+    folder = named_run(Path(run).expanduser()).resolve()
+    parts = [held_out(folder, part) for part in ("train", "validation")]
     candidates = sorted((file for part in parts for file in part.candidates), key=lambda file: file.name)
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
     recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()
@@ -217,7 +216,7 @@ def open_page(
     board, files = board_of(report)
     session = ReviewSession(board, files, report.run / PATCH, decisions_of(report.run))
     serve_review(session, port=port, ready=ready, stop=stop)
-    return decision_lines(session.decisions, report.run)
+    return decision_lines(session.decisions(), report.run)
 
 
 def decision_lines(decisions: Sequence[Decision], run: Path) -> list[str]:
@@ -227,7 +226,10 @@ def decision_lines(decisions: Sequence[Decision], run: Path) -> list[str]:
     counted = Counter(decision.action for decision in decisions)
     counts = ", ".join(f"{counted[action]:,} {past}" for action, past in _PAST.items() if counted[action])
     file = os.path.relpath(run / PATCH)
-    return [f"{len(decisions):,} decisions ({counts}) are in {file}.", f"Next: pawsight train DATA --patch {file}"]
+    return [
+        f"{len(decisions):,} decisions ({counts}) are in {file}.",
+        f"Next: {typed('train', 'DATA', '--patch', file)}",
+    ]
 
 
 # What the page shows: likely wrong labels, duplicates and odd pictures, as JSON values

@@ -220,8 +220,8 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
             with stopwatch.stage("measuring"):
                 report = _report(outcome, options, str(env.machine), stopwatch)
             _write(report, outcome, log)
-        if options.latest:
-            set_latest(outcome.folder)
+        if options.latest and (note := set_latest(outcome.folder)):
+            log.say(f"Note     {note}")
     remove_checkpoint(outcome.folder)  # last of all: while it is there, the run can be continued
     return report
 
@@ -303,7 +303,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
     """Write the tables and curves of the run; its metrics come last, since they say that it is finished."""
     run, classes, history = report.run, report.dataset.classes, outcome.model.history
     rows = [
-        (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *(f"{p:.6f}" for p in row))
+        (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *map(str, row))
         for part, table in outcome.model.probabilities.items()
         for picture, row in zip(report.split.part(part), table, strict=True)
     ]

@@ -15,6 +15,7 @@ from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trus
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, PicturesChanged
 from pawsight.core.machine import versions
+from pawsight.core.runs import BUNDLE
 from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
 from pawsight.data.folders import PARTS, Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
@@ -34,7 +35,7 @@ from pawsight.training.features import FeatureSink, feature_sink
 from pawsight.training.finetune import train_finetune, train_transfer
 from pawsight.training.networks import train_network, write_events
 from pawsight.training.probe import Head, duplicate_groups, fit_head, probe_model, train_majority
-from pawsight.training.run_folder import BUNDLE, kept_or_removed, open_run_folder
+from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 
 HELD_OUT = ("validation", "test")
@@ -138,6 +139,7 @@ def train_run(
                 trained = _ON_PIXELS[recipe.method](context)
             with env.stopwatch.stage("trusting"):
                 model, trust, calibrated_on = calibrate(context, trained)
+                uncalibrated = context.answers(trained.graph, trained.features)
                 no_guarantee = ""
                 if options is not None:
                     model, trust, no_guarantee = add_guarantee(context, model, trust, options)
@@ -153,7 +155,7 @@ def train_run(
         labels={subset: context.labels(subset) for subset in PARTS},
         model=model,
         trust=trust,
-        uncalibrated=trained.probabilities,
+        uncalibrated=uncalibrated,
         calibrated_on=calibrated_on,
         options=options,
         no_guarantee=no_guarantee,

@@ -14,13 +14,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pawsight.core.errors import StorageError, TrainingFailed
-from pawsight.core.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
+from pawsight.core.runs import BUNDLE, CATALOG, LOCK, METRICS, RECIPE, SOURCE, SPLITS, new_run, source_json, write_table
 from pawsight.core.storage import file_lock, remove, write_json, write_text
 from pawsight.training.checkpoint import FILE as CHECKPOINT
 from pawsight.training.context import TrainingContext
-
-BUNDLE = "bundle"
-LOCK = ".lock"  # also the mark of an unfinished run: it goes when the run ends, and stays where the process was killed
 
 
 def open_run_folder(context: TrainingContext, *, resume: bool) -> Path:
@@ -133,7 +130,7 @@ def _identity_of(folder: Path) -> str:
 def _write_tables(folder: Path, context: TrainingContext) -> None:
     """Write what is known before training; the identity comes first, so that a run killed here is found again."""
     dataset = context.dataset
-    write_json(folder / SOURCE, {"root": str(dataset.root.absolute()), "identity": context.identity()})
+    write_json(folder / SOURCE, source_json(folder, dataset.root, context.identity()))
     write_text(folder / RECIPE, context.recipe.to_toml())
     split = [(assigned.name, assigned.sha256, assigned.label, assigned.part) for assigned in context.split.assigned]
     write_table(folder / SPLITS, ("path", "sha256", "label", "part"), split)

@@ -21,7 +21,7 @@ from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import from_here
 from pawsight.core.storage import write_text
-from pawsight.core.text import plural
+from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
 from pawsight.data.dataset import Dataset, read_dataset
 from pawsight.data.given_split import SplitFile, cut, found_for
@@ -214,7 +214,7 @@ def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Fi
     from pawsight.reports.audit_page import render_csv, render_html
 
     page, table = folder / HTML, folder / CSV
-    again = shlex.join(["pawsight", "inspect", name, "--report", "--out", str(folder)])
+    again = typed("inspect", name, "--report", "--out", from_here(folder))
     write_text(table, render_csv(findings))
     write_text(page, render_html(name, dataset, findings, again=again))
     return page, table

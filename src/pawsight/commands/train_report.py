@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from pawsight.core.errors import PawsightError
 from pawsight.core.runs import CATALOG, PREDICTIONS
-from pawsight.core.text import plural
+from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding
 from pawsight.data.dataset import LOSS_WARNED, Dataset, losses
 from pawsight.data.given_split import SplitFile
@@ -102,7 +101,7 @@ def _warnings(report: TrainReport) -> list[str]:
     lines += [f"WARNING     {unmeasured}"] if unmeasured else []
     severe = sum(finding.severity == "high" for finding in report.findings)
     if severe:
-        command = shlex.join(["pawsight", "inspect", report.data])
+        command = typed("inspect", report.data)
         lines.append(f"WARNING     the audit has {plural(severe, 'finding')} of high severity; see: {command}")
     return lines
 

@@ -15,9 +15,11 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.cli import cli
 from pawsight.commands import report as job
+from pawsight.commands.evaluate import evaluate
 from pawsight.commands.report import QUICK, WITHOUT_BACKBONE, complete, default_out, lacking, report, summary
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import Silent
+from pawsight.core.runs import source_json
 from pawsight.reports.candidates import unique_names
 from pawsight.reports.ladder_report import CandidateResult, LadderReport
 from pawsight.reports.run_record import RunRecord
@@ -220,3 +222,27 @@ def test_of_several_runs_the_unfinished_and_earlier_reports_are_left_out_with_a_
     assert [str(runs / "002") in notes[0], "--resume" in notes[0], str(runs / "report-001") in notes[1]] == [True] * 3
     with pytest.raises(WrongUsage, match="unfinished"):
         report([runs / "002"])
+
+
+def test_a_report_made_in_the_project_names_no_place_of_this_machine(
+    own_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it holds where the project is moved to, and tells nothing of the machine where it is handed on."""
+    monkeypatch.chdir(tmp_path)
+    made = report(["runs/001"], out="out")
+    assert made.report == tmp_path / "out" / "report.html"
+    assert made.to_json()["report"] == str(Path("out", "report.html"))
+    for path in (tmp_path / "out").iterdir():
+        assert str(tmp_path) not in path.read_text("utf-8"), path.name
+    assert f"pawsight review {Path('runs', '001')}" in made.report.read_text("utf-8")
+
+
+def test_runs_and_pictures_that_are_moved_together_are_reported_on_with_pictures(own_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    source = own_run / "source.json"
+    source.write_text(json.dumps(source_json(own_run, tmp_path / "data", "x")))
+    for name in ("runs", "data"):
+        (tmp_path / name).rename(tmp_path / "project" / name)
+    moved = tmp_path / "project" / "runs" / "001"
+    assert "data:image/jpeg" in report([moved], quick=True).report.read_text("utf-8")
+    assert evaluate(moved).left_out == ()

@@ -11,10 +11,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 import pytest
-from flatbuffers import number_types
 from PIL import Image
 
 from pawsight.classifier.predictor import load_predictor
@@ -23,6 +21,7 @@ from pawsight.exports.litert_metadata import LABELS, tflite_metadata, with_tflit
 
 from .conftest import HOSTILE
 
+flatbuffers = pytest.importorskip("flatbuffers", reason="needs pawsight[keras,export]")
 ROOT = Path(__file__).parents[2]
 OWN = Path(sys.prefix) / "mediapipe"  # where `make test-phone` puts it
 OUTPUTS = ["probabilities", "features", "unlikeness"]
@@ -44,7 +43,7 @@ class Reader:
         return self._table.String(self._at(field)).decode()
 
     def byte(self, field):
-        return self._table.Get(number_types.Uint8Flags, self._at(field))
+        return self._table.Get(flatbuffers.number_types.Uint8Flags, self._at(field))
 
     def table(self, field):
         return Reader(self._data, self._table.Indirect(self._at(field)))
@@ -57,7 +56,9 @@ class Reader:
         return [Reader(self._data, self._table.Indirect(start + 4 * index)) for index in range(count)]
 
     def floats(self, field):
-        return self._table.GetVectorAsNumpy(number_types.Float32Flags, self._at(field) - self._table.Pos).tolist()
+        return self._table.GetVectorAsNumpy(
+            flatbuffers.number_types.Float32Flags, self._at(field) - self._table.Pos
+        ).tolist()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,14 @@ def write_bundle(folder: Path, card: Card, *, model: bytes, golden: GoldenOutput
         values = {"format": FORMAT, **to_jsonable(card), "files": digests}
         write_json(staging / CARD, {**values, "seal": card_checksum(values)})
     return folder
+
+
+def with_max_megapixels(bundle: Bundle, max_megapixels: int | None) -> Bundle:
+    """Return the bundle with another limit for the pictures it is given; None keeps its own."""
+    if max_megapixels is None:
+        return bundle
+    decode = replace(bundle.card.decode, max_megapixels=max_megapixels)
+    return replace(bundle, card=replace(bundle.card, decode=decode))
 
 
 def find_bundle(path: Path) -> Path:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.run_split import held_out, root_of
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, WrongUsage, require_extra
@@ -101,10 +102,19 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
     recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()
     found = Found(root_of(folder), tuple(candidates), (), (), tuple(sorted({file.label for file in candidates})))
-    settings = DecodeSettings(image_px=recipe.image_px)
+    limit = read_bundle(folder).card.decode.max_megapixels
+    settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=limit)
     with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch())
-        dataset = read_dataset(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
+        dataset = read_dataset(
+            found,
+            settings,
+            cache=store,
+            threads=machine.feeders,
+            sink=sink,
+            progress=progress,
+            allow_missing=1.0,
+        )
         dataset, left_out = _unchanged(dataset, contents)
         features = sink.features_of([picture.sha256 for picture in dataset.pictures])
     pictures, classes = dataset.pictures, dataset.classes

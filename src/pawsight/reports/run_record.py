@@ -39,6 +39,7 @@ from pawsight.core.runs import (
     SPLITS,
     SUSPECTS,
     Epoch,
+    from_here,
     named_run,
     read_history,
     read_table,
@@ -355,6 +356,11 @@ class RunRecord:
         if scores is None:
             return None
         return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": scores.interval.as_list()}
+
+    @property
+    def shown(self) -> str:
+        """The folder as pages and commands show it: they should hold where runs and pages are moved to."""
+        return str(from_here(self.folder))
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:

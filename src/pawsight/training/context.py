@@ -19,7 +19,7 @@ from pawsight.core.machine import Machine, versions
 from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import Epoch
 from pawsight.core.storage import new_folder, remove, sha256_of, sha256_of_file, write_text
-from pawsight.data.dataset import Dataset, Picture
+from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
@@ -46,6 +46,12 @@ class RunEnvironment:
     stopwatch: Stopwatch
     weights: Path | None = None  # file with MobileNetV2's weights, where Keras cannot download them
     held: ExitStack = field(default_factory=ExitStack, compare=False)  # holds the run lock until it is closed
+    max_megapixels: int = DecodeSettings().max_megapixels  # of a picture
+    allow_missing: float = LOSS_ALLOWED  # largest share of the pictures that may be unreadable
+
+    def decode_settings(self, recipe: Recipe) -> DecodeSettings:
+        """Return how pictures are decoded for a recipe."""
+        return DecodeSettings(image_px=recipe.image_px, max_megapixels=self.max_megapixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,7 @@ class TrainingContext:
         with self.env.stopwatch.stage("decoding"):
             return stacked_pixels(
                 self.pictures(subset),
-                DecodeSettings(image_px=self.recipe.image_px),
+                self.env.decode_settings(self.recipe),
                 cache=self.env.cache,
                 threads=self.env.machine.cores,
                 progress=self.env.progress,

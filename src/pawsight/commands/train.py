@@ -80,6 +80,7 @@ def train(
     seed: int = 0,
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
+    allow_leaks: bool = False,
     patch: str | os.PathLike[str] | None = None,
     max_error: float | None = None,
     false_alarms: float = 0.01,
@@ -107,6 +108,7 @@ def train(
         seed: of everything random but the split.
         split: a CSV with the columns path,part, or a run whose split is used; instead of a split drawn at random.
         split_seed: of the split; runs with different seeds share it.
+        allow_leaks: with split, report duplicates in different subsets instead of refusing them.
         patch: corrected labels, as `pawsight review` writes them; the data itself is not changed.
         max_error: largest share of wrong answers, e.g. 0.01; predictions may then be `unsure` or
             `unlike anything seen`. None: every picture is answered.
@@ -144,10 +146,12 @@ def train(
     options = TrainOptions(
         recipe=made,
         runs=Path(out).absolute(),
-        command=command_for(name, recipe, wishes, weights, split=split, patch=patch, caution=caution),
+        command=command_for(
+            name, recipe, wishes, weights, split=split, allow_leaks=allow_leaks, patch=patch, caution=caution
+        ),
         weights=existing(weights),
         resume=resume,
-        given=given_split(split, split_seed),
+        given=given_split(split, split_seed, allow_leaks=allow_leaks),
         patch=read_patch(Path(patch).expanduser()) if patch is not None else None,
         caution=caution,
         data=name,
@@ -262,6 +266,7 @@ def command_for(
     weights: str | os.PathLike[str] | None,
     *,
     split: str | os.PathLike[str] | None = None,
+    allow_leaks: bool = False,
     patch: str | os.PathLike[str] | None = None,
     caution: SelectiveOptions | None = None,
 ) -> str:
@@ -270,6 +275,7 @@ def command_for(
     options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in changed.items()]
     files = {"weights": weights, "split": split, "patch": patch}
     paths = [f"--{key} {shlex.quote(os.fspath(file))}" for key, file in files.items() if file is not None]
+    paths += ["--allow-leaks"] if allow_leaks else []
     limits = asdict(caution) if caution else {}
     shares = [f"--{key.replace('_', '-')} {100 * share:.10g}%" for key, share in limits.items()]
     return " ".join(["pawsight train", shlex.quote(data), f"--recipe {recipe}", *options, *paths, *shares])

@@ -134,9 +134,9 @@ def _warnings(report: TrainReport) -> list[str]:
         lines.append(f"Left out    {len(left_out):,} file{'s' if len(left_out) != 1 else ''}: {text}; see catalog.csv")
     if straddling:
         first = " = ".join(straddling[0][:2])
-        noun = "picture is" if len(straddling) == 1 else "pictures are"
+        noun = "picture may be" if len(straddling) == 1 else "pictures may be"
         lines.append(
-            f"WARNING     {len(straddling):,} {noun} in two subsets, the same or nearly so. The scores below are too"
+            f"WARNING     {len(straddling):,} {noun} in two subsets, the same or nearly so, and the scores below too"
             f" high; the first: {first}. pawsight inspect lists them all"
         )
     unmeasured = unmeasured_sentence(

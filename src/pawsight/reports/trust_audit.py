@@ -10,9 +10,8 @@ from itertools import groupby
 from typing import Any
 
 from pawsight.data.audit import Finding
-from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
-from pawsight.reports.audit_page import EXPLAINED, Explained, by_severity, figure
+from pawsight.reports.audit_page import EXPLAINED, SECOND_LOOK, Explained, by_severity, figure
 from pawsight.reports.pictures import Exhibit, Gallery
 from pawsight.reports.run_record import KeptSuspects, RunRecord, pairs_up
 
@@ -142,7 +141,7 @@ def _exhibits(findings: Sequence[Finding], gallery: Gallery) -> list[Exhibit]:
 def _leaks_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Gallery, shown: int) -> str:
     if run.leaks is None:
         return "The run does not record whether pictures of two subsets look the same."
-    how = f"equal bytes, or perceptual hashes at most {NEAR_BITS} of 64 bits apart"
+    how = f"equal bytes, or {SECOND_LOOK}"
     if not groups:
         return f"No picture looks the same as one in another subset ({how})."
     pictures = words.pictures(sum(map(len, groups)))
@@ -151,7 +150,7 @@ def _leaks_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Ga
     noun = "group of pictures looks" if len(groups) == 1 else "groups of pictures look"
     first = f"{len(groups):,} {noun} the same and {'is' if len(groups) == 1 else 'are'} in two subsets of the split"
     rest = f" The first {shown} are shown." if 0 < shown < len(groups) else ""
-    return f"{first}: {pictures}{', ' + text if text else ''} ({how}). They make the scores too high.{rest}"
+    return f"{first}: {pictures}{', ' + text if text else ''} ({how}). They may make the scores too high.{rest}"
 
 
 def _across(group: Sequence[str], gallery: Gallery) -> str:
@@ -173,4 +172,6 @@ def _conflicts_sentence(findings: Sequence[Finding] | None, pairs: int) -> str:
         return "No two pictures that look the same have different labels."
     noun = "pair of pictures looks" if pairs == 1 else "pairs of pictures look"
     rest = f" The first {PAIRS} are shown." if pairs > PAIRS else ""
-    return f"{pairs:,} {noun} the same and {'has' if pairs == 1 else 'have'} two labels; one of them is wrong.{rest}"
+    return (
+        f"{pairs:,} {noun} the same and {'has' if pairs == 1 else 'have'} two labels; one of them may be wrong.{rest}"
+    )

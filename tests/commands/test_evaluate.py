@@ -16,7 +16,6 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.classifier.trust import OodDetector, Trust
 from pawsight.commands.evaluate import (
-    CurveReport,
     EvaluateReport,
     curve_lines,
     evaluate,
@@ -25,6 +24,7 @@ from pawsight.commands.evaluate import (
     summary,
 )
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
+from pawsight.core.progress import Silent
 from pawsight.data.folders import LeftOut
 from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import Interval
@@ -32,6 +32,7 @@ from pawsight.evaluation.learning_curve import trace_curve
 from pawsight.evaluation.metrics import aligned, measure
 from pawsight.evaluation.selective import measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices
+from pawsight.reports.run_record import CurveRecord
 
 
 def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):
@@ -236,6 +237,29 @@ def test_slices_of_the_own_validation_part_are_told_and_stored(own_run):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("option", "file"), [("slices", "slices.json"), ("learning_curve", "learning_curve.json")])
+def test_what_cannot_be_stored_is_shown_all_the_same(own_run, tmp_path, monkeypatch, option, file):
+    """In a run that takes no file, with a cache folder that is none."""
+    expected = strict(evaluate(own_run, **{option: True}).to_json())[option]
+    (own_run / file).unlink()
+    (own_run / file).mkdir()
+    (tmp_path / "no-folder").touch()
+    monkeypatch.setenv("PAWSIGHT_CACHE", str(tmp_path / "no-folder"))
+    progress = Heard()
+    assert strict(evaluate(own_run, progress=progress, **{option: True}).to_json())[option] == expected
+    assert [word for word in ("no-folder", file) if not any(word in line for line in progress.lines)] == []
+
+
+class Heard(Silent):
+    """A `Progress` that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
 def test_slices_of_new_data_find_what_was_spoilt_by_trait_and_format(own_run, warm, tmp_path):
     for kind in ("cats", "dogs"):
         folder = tmp_path / "new" / kind
@@ -321,8 +345,8 @@ def test_a_bundle_alone_has_no_curve(warm, tmp_path):
 
 def test_pictures_that_a_curve_does_without_are_counted(snapshot):
     points = [(share, int(100 * share), np.arange(400).reshape(2, 200) % 9 < 3 - share) for share in (0.2, 0.5, 1)]
-    told = CurveReport(
-        recipe="cnn", seen_with="a backbone at 96 px", is_stand_in=True, left_out=3, curve=trace_curve(points)
+    told = CurveRecord(
+        recipe="cnn", trained="probe on a backbone at 96 px", is_stand_in=True, left_out=3, curve=trace_curve(points)
     )
     lines = curve_lines(told)
     assert "\n".join(lines) == snapshot

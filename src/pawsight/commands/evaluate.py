@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.commands.run_split import HeldOut, held_out, looks_at_test, looks_sentence
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
+from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES
@@ -28,35 +29,16 @@ from pawsight.data.dataset import facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE, Answer
-from pawsight.evaluation.learning_curve import LearningCurve, trace_curve
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
+from pawsight.evaluation.learning_curve import trace_curve
 from pawsight.evaluation.metrics import Metrics, aligned, confusions, measure, sentence, table_rows, to_jsonable
 from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
+from pawsight.images.loader import Loaded
+from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
 _ROWS = 20  # of the printed table; --json has all
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurveReport:
-    """A learning curve, and what was trained for it."""
-
-    recipe: str  # of the run
-    seen_with: str  # what computed the features, e.g. "efficientnet-lite1 at 240 px"
-    is_stand_in: bool  # the run's own recipe is another
-    left_out: int  # pictures of the run that were changed or are gone
-    curve: LearningCurve
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as learning_curve.json holds them."""
-        return {
-            "recipe": self.recipe,
-            "trained": f"probe on {self.seen_with}",
-            "is_stand_in": self.is_stand_in,
-            "left_out": self.left_out,
-            **self.curve.to_json(),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +54,7 @@ class EvaluateReport:
     looks_at_test: int | None = None  # evaluations of the test set, this one included; None for other pictures
     abstention: Abstention | None = None  # None where the bundle answers every picture
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
-    learning_curve: CurveReport | None = None
+    learning_curve: CurveRecord | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `evaluate --json` prints them."""
@@ -150,7 +132,7 @@ def evaluate(
         abstention=measure_abstention(true, table, decisions, bundle.card.trust),
         looks_at_test=looks_at_test(Path(run)) if test else None,
         slices=_slices(Path(run), part, files.candidates, answers, progress) if slices else None,
-        learning_curve=trace_learning_curve(Path(run), progress=progress) if learning_curve else None,
+        learning_curve=_learning_curve(Path(run), progress) if learning_curve else None,
     )
 
 
@@ -196,14 +178,21 @@ def _answers(
                 left_out.append(LeftOut(file.name, loaded.problem))
             elif loaded.sha256 != files.contents.get(file.name, loaded.sha256):
                 left_out.append(LeftOut(file.name, "changed since the split was made"))
-            elif loaded.sha256 in predictor.bundle.trained and not including_training:
+            elif not including_training and loaded.sha256 in predictor.bundle.trained:
                 left_out.append(LeftOut(file.name, "trained on"))
+            # The run's own pictures were divided when the split was made, and train measured all of them.
+            elif not (including_training or files.contents) and _may_be_trained(predictor, loaded):
+                left_out.append(LeftOut(file.name, "may be a training picture, resized or saved again"))
             else:
                 best = int(outputs["probabilities"].argmax())
                 probability = float(outputs["probabilities"][best])
                 answers.append(Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability))
                 computed.append(outputs)
     return answers, computed, left_out
+
+
+def _may_be_trained(predictor: Predictor, loaded: Loaded) -> bool:
+    return loaded.decoded is not None and predictor.bundle.may_be_trained(loaded.decoded.pixels)
 
 
 def _reasons(left_out: Sequence[LeftOut]) -> str:
@@ -243,8 +232,18 @@ def _slices(
     """Return the slices of the pictures that were answered, storing those of the run's own validation set."""
     slices = slices_of(candidates, answers, progress=progress)
     if part == "validation":
-        store_slices(run, slices, part=part, pictures=len(answers))
+        with _unless_refused(progress):
+            store_slices(run, slices, pictures=len(answers))
     return slices
+
+
+@contextmanager
+def _unless_refused(progress: Progress) -> Iterator[None]:
+    """Go on where the run cannot be written: what was computed for this report is shown all the same."""
+    try:
+        yield
+    except StorageError as error:
+        progress.say(f"Not kept in the run for its report. {' '.join(str(error).splitlines())}")
 
 
 def slices_of(
@@ -259,7 +258,7 @@ def slices_of(
     """
     by_name = {answer.path: answer for answer in answers}
     answered = [file for file in candidates if file.name in by_name]
-    with Cache(cache_folder() / "cache") as cache:
+    with Cache(cache_folder() / "cache", refused=progress.say) as cache:
         facts = facts_by_name(answered, cache=cache, threads=usable_cores(), progress=progress)
     known = [by_name[file.name] for file in answered if file.name in facts]
     members = slice_members(
@@ -268,9 +267,9 @@ def slices_of(
     return measure_slices(known, members)
 
 
-def store_slices(run: Path, slices: Sequence[Slice], *, part: str, pictures: int) -> None:
-    """Write a run's slices.json, for its report: slices of one of its subsets, with so many pictures."""
-    write_json(run / SLICES, {"part": part, "pictures": pictures, "slices": [found.to_json() for found in slices]})
+def store_slices(run: Path, slices: tuple[Slice, ...], *, pictures: int) -> None:
+    """Write a run's slices.json, for its report: slices of its validation set, with so many pictures."""
+    write_json(run / SLICES, SlicesRecord(subset="validation", pictures=pictures, slices=slices).to_json())
 
 
 def slice_lines(slices: Sequence[Slice]) -> list[list[str]]:
@@ -309,7 +308,14 @@ def slice_remarks(slices: Sequence[Slice]) -> list[str]:
 # Learning curve
 
 
-def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReport:
+def _learning_curve(run: Path, progress: Progress) -> CurveRecord:
+    curve = trace_learning_curve(run, progress=progress)
+    with _unless_refused(progress):
+        store_learning_curve(run, curve)
+    return curve
+
+
+def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRecord:
     """Train a probe on growing shares of a run's training set and measure each on its validation set.
 
     The curve is that of a probe on cached features, which takes seconds; for other recipes it is a stand-in, and says
@@ -317,7 +323,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
 
     Raises:
         WrongUsage: the folder is a bundle without its run, or there are too few pictures.
-        ModelError: the backbone is missing. StorageError: a file of the run cannot be read or written.
+        ModelError: the backbone is missing. StorageError: a file of the run cannot be read.
     """
     from pawsight.training.features import probe_recipe, recipe_of, run_features
     from pawsight.training.learning_curve import try_sizes
@@ -344,21 +350,24 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
             f"Leave --learning-curve out: pawsight evaluate {run}",
         )
     tried = try_sizes(train, validation, classes=len(classes), folds=seen.folds, seed=seen.seed, progress=progress)
-    report = CurveReport(
+    return CurveRecord(
         recipe=own.name,
-        seen_with=f"{seen.backbone} at {seen.image_px} px",
+        trained=f"probe on {seen.backbone} at {seen.image_px} px",
         is_stand_in=own.method != "probe",
         left_out=left_out,
         curve=trace_curve(tried, seed=seen.seed),
     )
-    write_json(run / LEARNING_CURVE, report.to_json())
-    return report
 
 
-def curve_lines(report: CurveReport) -> list[str]:
+def store_learning_curve(run: Path, curve: CurveRecord) -> None:
+    """Write a run's learning_curve.json, for its report."""
+    write_json(run / LEARNING_CURVE, curve.to_json())
+
+
+def curve_lines(report: CurveRecord) -> list[str]:
     """Return a learning curve as lines of text."""
     stand_in = f"; the run's own recipe, {report.recipe}, may learn otherwise" if report.is_stand_in else ""
-    lines = [f"Learning curve of a probe on {report.seen_with}{stand_in}:"]
+    lines = [f"Learning curve of a {report.trained}{stand_in}:"]
     for point in report.curve.points:
         low, high = 100 * (1 - point.interval.high), 100 * (1 - point.interval.low)
         right = f"{100 * (1 - point.error):.1f} % (95 % interval {low:.1f}-{high:.1f} %)"

@@ -47,7 +47,7 @@ def fingerprint(small: Pixels) -> bytes:
     frequencies[0, 0] = 0
     cells = (small[..., [0, 2]].astype(np.int64) - grey[..., None]).reshape(4, 8, 4, 8, 2).sum(axis=(1, 3))
     hue = np.clip(cells // 128 + 128, 0, 255).astype(np.uint8)  # half of each difference, so that it fits a byte
-    return np.packbits(frequencies > 0).tobytes() + hue.tobytes()
+    return bytes(np.packbits(frequencies > 0)) + bytes(hue)
 
 
 def is_known(found: bytes, known: NDArray[np.uint8]) -> bool:

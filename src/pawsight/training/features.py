@@ -158,7 +158,7 @@ def run_features(
     """
     if any(picture.part == "test" for picture in pictures):
         raise ValueError("the test part is sealed")
-    with Cache(cache / "cache") as store:
+    with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch())
         paths = {sha256: picture.path for picture, sha256 in zip(pictures, contents, strict=True) if sink.wants(sha256)}
         lacking = set(paths)

@@ -38,7 +38,7 @@ from pawsight.classifier.trust import Trust, trust_from
 from pawsight.core.errors import BundleRefused
 from pawsight.core.storage import new_folder, sha256_of, write_bytes, write_json
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
-from pawsight.images.fingerprint import FINGERPRINT_BYTES, fingerprint, is_known, thumbnail
+from pawsight.images.fingerprint import FINGERPRINT_BYTES, fingerprint, fingerprints_of, is_known, thumbnail
 
 FORMAT = 2
 CARD, MODEL, EXAM, TRAINED = "bundle.json", "model.onnx", "exam.npz", "trained.txt"
@@ -165,21 +165,15 @@ def read_bundle(path: Path) -> Bundle:
     if fault := fault_in_graph(files[MODEL]):
         raise refused(folder, f"{MODEL} {fault}.")
     card = _card_from(values, folder)
+    golden = _golden_outputs_from(files[EXAM], card, folder)
     lines = files[TRAINED].decode("ascii", "replace").split()
     digits = 2 * FINGERPRINT_BYTES  # of a SHA-256 there are 64
-    fingerprints = "".join(line for line in lines if len(line) == digits)
     try:
-        known = np.frombuffer(bytes.fromhex(fingerprints), np.uint8).reshape(-1, FINGERPRINT_BYTES)
+        fingerprints = fingerprints_of(line for line in lines if len(line) == digits)
     except ValueError as error:
         raise refused(folder, f"{TRAINED} has a line that is no fingerprint.") from error
-    return Bundle(
-        folder,
-        card,
-        files[MODEL],
-        _golden_outputs_from(files[EXAM], card, folder),
-        frozenset(line for line in lines if len(line) != digits),
-        known,
-    )
+    trained = frozenset(line for line in lines if len(line) != digits)
+    return Bundle(folder, card, files[MODEL], golden, trained, fingerprints)
 
 
 def _card_from(values: Mapping[str, Any], folder: Path) -> Card:

@@ -101,15 +101,20 @@ def duplicate_pairs(pictures: Sequence[Picture]) -> Ints:
     Of exact copies only the first is looked at. N pictures cost N x N products of thumbnails and at most 8 N second
     looks: 2,000 photographs of hands take 3 s of one core, 25,000 different photographs 10 s.
     """
-    firsts = np.unique(_equal_bytes(pictures)[:, 0])
-    rows = np.intersect1d(firsts, _varied(pictures))
-    rows = np.array([row for row in rows if pictures[row].facts.thumbnail], dtype=np.int64)
+    first: dict[bytes, int] = {}  # thumbnail -> row
+    equal = []
+    for row in np.intersect1d(_equal_bytes(pictures)[:, 0], _varied(pictures)).tolist():
+        shown = pictures[row].facts.thumbnail
+        if shown and (other := first.setdefault(shown, row)) != row:
+            equal.append((other, row))
+    rows = np.array(list(first.values()), dtype=np.int64)
+    pairs = np.array(equal, dtype=np.int64).reshape(-1, 2)
     if len(rows) < 2:
-        return np.empty((0, 2), np.int64)
+        return pairs
     thumbnails = np.stack([thumbnail_of(pictures[row].facts) for row in rows])
-    pairs = _nearest_pairs(thumbnails)
-    found = differences(thumbnails, pairs)
-    return rows[pairs[_stand_out(len(rows), pairs, found)]]
+    nearest = _nearest_pairs(thumbnails)
+    stands_out = _stand_out(len(rows), nearest, differences(thumbnails, nearest))
+    return np.concatenate([pairs, rows[nearest[stands_out]]])
 
 
 def _varied(pictures: Sequence[Picture]) -> Ints:

@@ -9,6 +9,8 @@ SciPy for it (tests/images/test_fingerprint.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -48,6 +50,15 @@ def fingerprint(small: Pixels) -> bytes:
     cells = (small[..., [0, 2]].astype(np.int64) - grey[..., None]).reshape(4, 8, 4, 8, 2).sum(axis=(1, 3))
     hue = np.clip(cells // 128 + 128, 0, 255).astype(np.uint8)  # half of each difference, so that it fits a byte
     return bytes(np.packbits(frequencies > 0)) + bytes(hue)
+
+
+def fingerprints_of(texts: Iterable[str]) -> NDArray[np.uint8]:
+    """Return fingerprints (N, 64) that were written as hexadecimal digits.
+
+    Raises:
+        ValueError: one is not.
+    """
+    return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, FINGERPRINT_BYTES)
 
 
 def is_known(found: bytes, known: NDArray[np.uint8]) -> bool:

@@ -49,9 +49,10 @@ def differences(thumbnails: Pixels, pairs: NDArray[np.int64]) -> NDArray[np.floa
         ours, theirs = (_blurred(thumbnails[side]) for side in pairs[rows].T)
         fit, remains = _fitted(ours @ _LUMA, theirs, _identity(len(rows)), _FIRST_STEPS)
         likely = remains < _HOPELESS
-        ours, theirs = ours[likely], theirs[likely]
-        fit, _ = _fitted(ours @ _LUMA, theirs, fit[likely], _LATER_STEPS)
-        found[rows[likely]] = _measured(ours, theirs, fit)
+        if likely.any():
+            ours, theirs = ours[likely], theirs[likely]
+            fit, _ = _fitted(ours @ _LUMA, theirs, fit[likely], _LATER_STEPS)
+            found[rows[likely]] = _measured(ours, theirs, fit)
     return found
 
 

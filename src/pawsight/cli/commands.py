@@ -239,6 +239,15 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--allow-host", multiple=True, metavar="NAME", help="Host name to answer to, e.g. your proxy's; repeatable."
 )
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Site whose pages may use the service, e.g. https://cats.example; repeatable.",
+)
+@click.option(
+    "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
+)
 @click.option("--config", type=FILE, help="TOML file with these options and all limits; options typed here win.")
 @_limit_options
 @common_options
@@ -302,7 +311,9 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @cli.command()
 @click.argument("run")
 @click.argument("data", required=False)
-@click.option("--test", is_flag=True, help="Measure on the run's own test set; each evaluation is counted.")
+@click.option(
+    "--test", is_flag=True, help="Measure on the run's own test set (in DATA, if given); each evaluation is counted."
+)
 @click.option("--including-training", is_flag=True, help="Also measure pictures that the run was trained on.")
 @click.option("--slices", is_flag=True, help="Also measure dark, blurry, small ... pictures, formats and folders.")
 @click.option("--learning-curve", is_flag=True, help="Also estimate what twice the training data would gain.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from pawsight.commands.evaluate import evaluate
+from pawsight.commands.evaluate import measure_run
 from pawsight.commands.report import complete
 from pawsight.commands.report import summary as report_summary
 from pawsight.commands.run_split import given_split
@@ -137,11 +137,14 @@ def _compared(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs:
         raise PawsightError("No recipe could be trained.", "; ".join(left_out.values()), "Try: --recipes probe")
     folders, chosen = [report.run for report in reports], _best(reports)
     if chosen is not None and reports[0].split.sizes["test"]:
-        measured = evaluate(chosen, test=True, counts_look=False, progress=log)
+        measured = measure_run(chosen, test=True, progress=log)  # the end of training: not counted
         replace(RunRecord.read(chosen), test=measured.metrics).write()
     set_latest(chosen or folders[-1])
-    absent = complete(chosen, features=_has_features(chosen, reports), progress=log) if chosen is not None else {}
-    return build_report(folders, new_group(runs, "ladder"), left_out=left_out, absent=absent)
+    target = new_group(runs, "ladder")
+    if chosen is None:
+        return build_report(folders, target, left_out=left_out)
+    absent, computed = complete(chosen, features=_has_features(chosen, reports), progress=log)
+    return build_report(folders, target, left_out=left_out, absent=absent, computed=computed)
 
 
 def _best(reports: Sequence[TrainReport]) -> Path | None:

@@ -23,7 +23,7 @@ _SLACK_PX = 0.1  # of a thumbnail; other than by this much, nothing moves unless
 _LIGHT, _OFFSET = (0.6, 1.7), 40.0  # of the second picture: factor, and levels that are added
 _CLIPPED = 248  # levels; above, a brightened picture has lost what was there
 _FIRST_STEPS, _LATER_STEPS = 2, 4  # of the fit; later ones only for pairs that may become alike
-_HOPELESS = 0.6  # share of the contrast that remains after the first steps
+_HOPELESS = 0.45  # share of the contrast that remains after the first steps
 _PATCH = 4  # thumbnail pixels to the side of a patch
 _AT_ONCE = 512  # pairs; 40 MB
 # Gradient left by rounding to whole levels and by JPEG, in levels: 0.3 to 0.5 at quality 50 (benchmarks/alike.py)
@@ -69,7 +69,7 @@ def _identity(pairs: int) -> _Floats:
 
 
 def _overlaid(pictures: _Floats, fit: _Floats) -> tuple[_Floats, NDArray[np.bool_]]:
-    """Return pictures (P, 32, 32[, C]) moved as a fit says, and where (P, 32, 32) they cover the other picture."""
+    """Return pictures (P, 32, 32, C) moved as a fit says, and where (P, 32, 32) they cover the other picture."""
     middle = (THUMBNAIL_PX - 1) / 2
     steps = np.arange(THUMBNAIL_PX, dtype=np.float32)
     across, down = (fit[:, at : at + 1] * (steps - middle) + fit[:, at + 1 : at + 2] + middle for at in (0, 2))
@@ -78,9 +78,9 @@ def _overlaid(pictures: _Floats, fit: _Floats) -> tuple[_Floats, NDArray[np.bool
     weights_across, weights_down = (
         np.maximum(0, 1 - np.abs(np.clip(place, 0, THUMBNAIL_PX - 1)[:, :, None] - steps)) for place in (across, down)
     )
-    moved = np.einsum("pyi,pij...->pyj...", weights_down, pictures, optimize=True)
-    moved = np.einsum("pxj,pyj...->pyx...", weights_across, moved, optimize=True)
-    return moved, inside_down[:, :, None] & inside_across[:, None, :]
+    channels_first = pictures.transpose(0, 3, 1, 2)
+    moved = weights_down[:, None] @ channels_first @ weights_across[:, None].transpose(0, 1, 3, 2)
+    return moved.transpose(0, 2, 3, 1), inside_down[:, :, None] & inside_across[:, None, :]
 
 
 def _fitted(luma: _Floats, others: _Floats, fit: _Floats, steps: int) -> tuple[_Floats, _Floats]:
@@ -92,7 +92,8 @@ def _fitted(luma: _Floats, others: _Floats, fit: _Floats, steps: int) -> tuple[_
     fit = fit.copy()
     middle = (THUMBNAIL_PX - 1) / 2
     places = (np.arange(THUMBNAIL_PX, dtype=np.float32) - middle) / middle
-    planes = np.stack([others @ _LUMA, others.max(axis=3)], axis=3)
+    brightest_channel = np.maximum(np.maximum(others[..., 0], others[..., 1]), others[..., 2])
+    planes = np.stack([others @ _LUMA, brightest_channel], axis=3)
     remains = np.ones(len(luma), dtype=np.float32)
     for _ in range(steps):
         moved, covered = _overlaid(planes, fit)
@@ -119,9 +120,10 @@ def _fitted(luma: _Floats, others: _Floats, fit: _Floats, steps: int) -> tuple[_
 
 def _spread(values: _Floats, weight: _Floats) -> _Floats:
     """Return the weighted standard deviation of each (P,)."""
-    total = np.maximum(weight.sum(axis=(1, 2)), 1)
-    mean = (values * weight).sum(axis=(1, 2)) / total
-    spread: _Floats = np.sqrt((weight * (values - mean[:, None, None]) ** 2).sum(axis=(1, 2)) / total)
+    weight, values = weight.reshape(len(weight), -1), values.reshape(len(values), -1)
+    total = np.maximum(weight.sum(axis=1), 1)
+    mean = (values * weight).sum(axis=1) / total
+    spread: _Floats = np.sqrt((weight * (values - mean[:, None]) ** 2).sum(axis=1) / total)
     return spread
 
 
@@ -147,7 +149,9 @@ def _measured(ours: _Floats, theirs: _Floats, fit: _Floats) -> _Floats:
     nearly = _CLIPPED - 12
     clipped = ((ours >= _CLIPPED) & (expected >= nearly)) | ((moved >= _CLIPPED) & (back >= nearly))
     brightened = np.abs(fit[:, 4] - 1) > 0.04
-    used = covered & ~(_widened(_widened(np.any(clipped, axis=3))) & brightened[:, None, None])
+    used = covered & ~(
+        _widened(_widened(clipped[..., 0] | clipped[..., 1] | clipped[..., 2])) & brightened[:, None, None]
+    )
     remains = np.where(used[..., None], ours - expected, 0)
     edges_left, edges = _gradient(remains, used), _gradient(ours, used)
     edges_left = np.sqrt(np.maximum(edges_left**2 - _NOISE**2, 0))
@@ -171,7 +175,7 @@ def _gradient(values: _Floats, used: NDArray[np.bool_]) -> _Floats:
     """Return the root mean square (P,) of the steps between neighbours that are both used."""
     down, across = used[:, 1:] & used[:, :-1], used[:, :, 1:] & used[:, :, :-1]
     squares = sum(
-        np.where(both[..., None], np.diff(values, axis=axis) ** 2, 0).sum(axis=(1, 2, 3))
+        np.where(both[..., None], np.diff(values, axis=axis) ** 2, 0).reshape(len(values), -1).sum(axis=1)
         for axis, both in ((1, down), (2, across))
     )
     gradient: _Floats = np.sqrt(squares / np.maximum(3 * (down.sum(axis=(1, 2)) + across.sum(axis=(1, 2))), 1))

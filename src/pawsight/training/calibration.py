@@ -13,23 +13,20 @@ from itertools import count
 
 import numpy as np
 
-from pawsight.classifier.engine import Engine
+from pawsight.classifier.engine import Engine, run_head
 from pawsight.classifier.trust import (
     DetectionCount,
     OodDetector,
     SelectiveOptions,
     Trust,
     fit_temperature,
-    log_probabilities,
-    with_temperature,
 )
 from pawsight.core import text
 from pawsight.core.errors import TrainingFailed
 from pawsight.data.folders import Found
 from pawsight.data.given_split import SplitFile
 from pawsight.data.split import Split
-from pawsight.models.graph import OOD_SCORE, ood_score, with_ood_score
-from pawsight.models.graph import with_temperature as graph_with_temperature
+from pawsight.models.graph import LOGITS, OOD_SCORE, head_of, ood_score, with_ood_score, with_temperature
 from pawsight.training.context import Floats, TrainedModel, TrainingContext
 from pawsight.training.ood_detector import (
     Rows,
@@ -39,7 +36,7 @@ from pawsight.training.ood_detector import (
     sample_rows,
     threshold_for,
 )
-from pawsight.training.selective import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
+from pawsight.training.threshold import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
 
 OUT_OF_FOLD, VALIDATION = "out-of-fold answers of the training part", "the validation part"
 
@@ -109,22 +106,22 @@ def _kept(pictures: int, options: SelectiveOptions, has_detector: bool) -> int:
 def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedModel, Trust, int]:
     """Return the model with its temperature, a `Trust` that names it, and how many pictures it was fitted on.
 
-    The temperature is fitted on out-of-fold logits of the training subset where there are any, else on validation where
-    epochs were compared, else it is 1.
+    The model's probabilities are those that its finished graph gives, to the bit. The temperature is fitted on
+    out-of-fold logits of the training subset where there are any, else on validation where epochs were compared, else
+    it is 1.
     """
     temperature, source, pictures = 1.0, Trust().fitted_on, 0
-    validation = trained.probabilities.get("validation")
+    validation = trained.features.get("validation")
     if trained.out_of_fold is not None:
         rows, logits = trained.out_of_fold
         temperature = fit_temperature(context.labels("train")[rows], logits)
         source, pictures = OUT_OF_FOLD, len(rows)
     elif validation is not None and len(validation) and context.recipe.epochs:
-        temperature = fit_temperature(context.labels("validation"), log_probabilities(validation))
+        logits = run_head(head_of(trained.graph, LOGITS), validation, context.precision)
+        temperature = fit_temperature(context.labels("validation"), logits)
         source, pictures = VALIDATION, len(validation)
-    probabilities = trained.probabilities
-    if temperature != 1.0:
-        probabilities = {subset: with_temperature(table, temperature) for subset, table in probabilities.items()}
-    calibrated = replace(trained, graph=graph_with_temperature(trained.graph, temperature), probabilities=probabilities)
+    graph = with_temperature(trained.graph, temperature)
+    calibrated = replace(trained, graph=graph, probabilities=context.answers(graph, trained.features))
     return calibrated, Trust(temperature=temperature, fitted_on=source), pictures
 
 
@@ -136,7 +133,7 @@ def add_guarantee(
     The reason is empty where there is a guarantee. The model's notes say why the detector is missing.
     """
     labels, table = context.labels("validation"), model.probabilities["validation"]
-    graph, detector, scores, notes = _add_detector(context, model.graph, options)
+    graph, detector, scores, notes = _add_detector(context, model, options)
     familiar = np.ones(len(labels), bool) if detector is None else scores < detector.threshold
     right = (table.argmax(axis=1) == labels)[familiar]
     confidences = table.max(axis=1)[familiar]
@@ -168,24 +165,24 @@ def percent(share: float) -> str:
 
 
 def _add_detector(
-    context: TrainingContext, graph: bytes, options: SelectiveOptions
+    context: TrainingContext, model: TrainedModel, options: SelectiveOptions
 ) -> tuple[bytes, OodDetector | None, Floats, tuple[str, ...]]:
     """Return the graph with a detector, the detector, the score of each validation picture, and remarks."""
-    no_scores = np.zeros(0, np.float32)
+    graph, no_scores = model.graph, np.zeros(0, np.float32)
     pictures, needed = context.split.sizes["validation"], fewest_for_detector(options.false_alarms)
     if pictures < needed:
         why = (
             f"{pictures:,} validation pictures cannot set a threshold with {percent(options.false_alarms)} false alarms"
         )
         return graph, None, no_scores, (f"no detector of unfamiliar pictures: {why}; {needed:,} can",)
-    engine = None if context.recipe.method == "probe" else context.engine(graph)
-    rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
-    has_features = context.recipe.method != "majority"
-    subspace = fit_subspace(features_by(engine, context, "train", rows)) if has_features else None
+    subspace = None
+    if context.recipe.method != "majority":
+        rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
+        subspace = fit_subspace(training_features(context, graph, rows))
     if subspace is None:
         return graph, None, no_scores, ("no detector of unfamiliar pictures: this recipe has too few features for one",)
     mean, directions = subspace
-    scores = ood_score(features_by(engine, context, "validation", np.arange(pictures)), mean, directions)
+    scores = ood_score(model.features["validation"], mean, directions)
     threshold = threshold_for(scores, options.false_alarms)
     detector = OodDetector(
         threshold=1.0 if threshold is None else threshold,
@@ -197,11 +194,11 @@ def _add_detector(
     return with_ood_score(graph, mean, directions), detector, scores, ()
 
 
-def features_by(engine: Engine | None, context: TrainingContext, subset: str, rows: Rows) -> Floats:
-    """Return the features (N, D) of rows of a subset: of an engine's graph, or the backbone's where there is none."""
-    if engine is None:
-        return context.features(subset)[rows]
-    pixels = context.pixels(subset)
+def training_features(context: TrainingContext, graph: bytes, rows: Rows) -> Floats:
+    """Return the features (N, D) of rows of the training subset: those the probe was fitted to, or a graph's."""
+    if context.recipe.method == "probe":
+        return context.features("train")[rows]
+    engine, pixels = context.engine(graph), context.pixels("train")
     return np.stack([outputs["features"] for _, outputs in engine.run((row, pixels[row]) for row in rows.tolist())])
 
 

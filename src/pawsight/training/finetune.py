@@ -19,13 +19,11 @@ from pawsight.core.thread_pool import ordered_map
 from pawsight.images.decode import Pixels
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import (
-    build_keras,
-    keras_weights,
     published_weights,
     upper_start,
     write_graph,
 )
-from pawsight.models.keras_networks import import_keras
+from pawsight.models.keras_networks import build_keras, import_keras, keras_weights
 from pawsight.training.context import Floats, Labels, Layer, TrainedModel, TrainingContext, mapped_array
 from pawsight.training.diagnostics import Diagnostics
 from pawsight.training.networks import (
@@ -68,7 +66,7 @@ def train_transfer(context: TrainingContext) -> TrainedModel:
     trainable = trainable_parameters(top)
     return TrainedModel(
         graph=graph,
-        probabilities=context.predict_held_out(graph),
+        features=context.held_out_features(graph),
         parameters=(frozen.count_params() + trainable, trainable),
         layers=(
             Layer("mobilenet-v2", "frozen backbone", _shape(frozen.output), frozen.count_params()),
@@ -114,7 +112,7 @@ def train_finetune(context: TrainingContext, head: Head) -> TrainedModel:
     trainable = trainable_parameters(top)
     return TrainedModel(
         graph=graph,
-        probabilities=context.predict_held_out(graph),
+        features=context.held_out_features(graph),
         parameters=(total, trainable),
         layers=(
             Layer(recipe.backbone, "frozen lower part", _shape(top.input), total - trainable),

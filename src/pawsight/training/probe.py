@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
+from pawsight.evaluation.metrics import log_loss
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import backbone_onnx
 from pawsight.models.graph import append_head, mean_colour_graph
@@ -36,10 +37,10 @@ def train_majority(context: TrainingContext) -> TrainedModel:
     counts = np.bincount(context.labels("train"), minlength=len(context.classes))
     bias = np.log(np.maximum(counts, 1e-9) / counts.sum()).astype(np.float32)
     weights = np.zeros((3, len(bias)), np.float32)
-    shares = (counts / counts.sum()).astype(np.float32)
     return TrainedModel(
         graph=append_head(mean_colour_graph(context.recipe.image_px), weights, bias, classes=context.classes),
-        probabilities={subset: np.tile(shares, (len(context.split.part(subset)), 1)) for subset in context.held_out},
+        # The weights are 0, so any features have these answers.
+        features={subset: np.zeros((len(context.split.part(subset)), 3), np.float32) for subset in context.held_out},
         parameters=(len(bias), 0),
     )
 
@@ -55,7 +56,7 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
     trainable = (backbone.feature_dim + 1) * classes
     return TrainedModel(
         graph=graph,
-        probabilities={subset: head.probabilities(context.features(subset)) for subset in context.held_out},
+        features={subset: context.features(subset) for subset in context.held_out},
         parameters=(backbone.parameters + trainable, trainable),
         layers=(
             Layer(recipe.backbone, "frozen backbone", str(backbone.feature_dim), backbone.parameters),
@@ -132,6 +133,7 @@ def fit_head(
 
     Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold.
     """
+    from scipy.special import softmax
     from threadpoolctl import threadpool_limits
 
     centre, spread = features.mean(axis=0), features.std(axis=0)
@@ -152,7 +154,7 @@ def fit_head(
                         table = logits.setdefault(strength, np.empty((len(own), len(bias)), np.float32))
                         table[held_out] = outside @ weights + bias
                     step.advance()
-        losses = {strength: _log_loss(table, own) for strength, table in logits.items()}
+        losses = {strength: log_loss(own, softmax(table, axis=1)) for strength, table in logits.items()}
         best = min(losses, key=lambda strength: losses[strength]) if losses else STRENGTHS[len(STRENGTHS) // 2]
         weights, bias = fit_logistic(scaled, labels, strength=best)
     weights = weights / spread[:, None]
@@ -203,9 +205,3 @@ def stratified_folds(labels: Labels, folds: int, seed: int) -> Labels:
         draws.shuffle(own)
         number[rows], before = own, before + len(rows)
     return number
-
-
-def _log_loss(logits: Floats, labels: Labels) -> float:
-    from scipy.special import log_softmax
-
-    return float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())

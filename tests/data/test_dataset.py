@@ -26,7 +26,7 @@ from pawsight.data.dataset import Dataset, Picture, PixelSink, check_classes, ch
 from pawsight.data.facts import Facts
 from pawsight.data.folders import Candidate, Found, LeftOut, find
 from pawsight.images.decode import DecodeSettings, Pixels, decode
-from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
+from pawsight.images.fingerprint import HASHED_PX, perceptual_hash, thumbnail
 from pawsight.images.quality import ImageStatistics, image_statistics
 
 SMALL = DecodeSettings(image_px=32)
@@ -119,6 +119,7 @@ def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
             orientation=6,
             phash=perceptual_hash(pixels),
             statistics=image_statistics(pixels, camera="LEICA M3", file_bytes=len(jpeg)),
+            thumbnail=thumbnail(pixels).tobytes(),
         ),
     )
     assert (dog.facts.width, dog.facts.height, dog.facts.format, dog.facts.orientation) == (40, 30, "GIF", 1)

@@ -97,9 +97,9 @@ def make_split(dataset: Dataset, *, seed: int = 0) -> Split:
         how = "70 % train, 15 % validation, 15 % test"
     moved, misses = _moved(parts, pictures, groups, source, shares, seed)
     if misses:  # duplicates must stay together; what merely looks alike need not
-        fewer = alike_groups(pictures, pairs, near=False)
+        fewer = alike_groups(pictures, pairs, apart=misses)
         again, left = _moved(parts, pictures, fewer, source, shares, seed)
-        if left < misses:
+        if len(left) < len(misses):
             moved, groups = again, fewer
             how += "; pictures that look alike are in several parts, else classes would miss their shares"
     return _split(pictures, moved, pairs, groups, how)
@@ -142,14 +142,14 @@ def _moved(
     source: str,
     shares: Mapping[str, float],
     seed: int,
-) -> tuple[list[str], int]:
+) -> tuple[list[str], set[str]]:
     """Move stratified shares of one part, whole groups at a time, into others.
 
     Returns:
-        the part of each picture, and how many shares of classes were missed.
+        the part of each picture, and the classes that missed a share.
     """
     rows = [index for index, part in enumerate(parts) if part == source]
-    labels = np.unique([pictures[row].label for row in rows], return_inverse=True)[1]
+    classes, labels = np.unique([pictures[row].label for row in rows], return_inverse=True)
     wanted = stratified_counts(np.bincount(labels), [1 - sum(shares.values()), *shares.values()])
     ranks = [hashlib.sha256(f"{seed}:{pictures[row].sha256}".encode()).hexdigest() for row in rows]
     order = np.argsort(ranks)
@@ -159,7 +159,7 @@ def _moved(
         moved[row] = names[choice]
     counts = np.zeros_like(wanted)
     np.add.at(counts, (labels[order], chosen), 1)
-    return moved, int(missed(counts, wanted).sum())
+    return moved, set(classes[missed(counts, wanted).any(axis=1)].tolist())
 
 
 def missed(counts: Ints, wanted: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.bool_]:

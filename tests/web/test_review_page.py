@@ -125,7 +125,7 @@ def test_decisions_are_on_disk_when_the_answer_comes_and_the_newest_wins(tmp_pat
         assert kept(tmp_path) == [("train/cats/0.png", "keep", "")]
     (one,) = read_patch(tmp_path / "labels.patch.csv").decisions
     assert one.when.endswith("+00:00")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "labels.patch.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".labels.patch.csv.lock", "data", "labels.patch.csv"]
 
 
 def test_what_was_decided_before_stays_and_is_shown(tmp_path):

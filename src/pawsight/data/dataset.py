@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -118,7 +119,7 @@ class FileReader(Protocol):
         cache: Cache,
         threads: int,
         sink: PixelSink | None,
-    ) -> Iterator[FileRead]:
+    ) -> Generator[FileRead, None, None]:
         """Return one `FileRead` for each file, in order; one without pixels has handed to the sink what it wants."""
 
 
@@ -152,7 +153,7 @@ def read_dataset(
     check_found(found)
     pictures, left_out, taken = [], list(found.left_out), set()
     files = (reader or read_files)(found.candidates, settings, cache=cache, threads=threads, sink=sink)
-    with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
+    with progress.stage("Reading pictures", len(found.candidates), "pictures") as step, closing(files):
         for file in while_storage_answers(files, lambda file: (file.candidate.name, file.problem)):
             step.advance()
             candidate = file.candidate
@@ -229,7 +230,7 @@ def read_files(
     cache: Cache,
     threads: int,
     sink: PixelSink | None = None,
-) -> Iterator[FileRead]:
+) -> Generator[FileRead, None, None]:
     """Read files in threads, yielding one `FileRead` for each in order; new facts are stored in the cache."""
 
     def read(candidate: Candidate) -> FileRead:
@@ -250,17 +251,19 @@ def read_files(
     return store_facts(ordered_map(read, candidates, threads=threads), cache)
 
 
-def store_facts(files: Iterator[FileRead], cache: Cache) -> Iterator[FileRead]:
-    """Yield all files, storing fresh facts as they come."""
+def store_facts(files: Iterator[FileRead], cache: Cache) -> Generator[FileRead, None, None]:
+    """Yield all files, storing fresh facts as they come and when the reading ends early."""
     fresh: dict[str, bytes] = {}
-    for file in files:
-        if file.fresh and file.facts is not None:
-            fresh[file.sha256] = facts_to_bytes(file.facts)
-        if len(fresh) >= _WRITE_EVERY:
-            cache.put_many(FACTS_SPACE, fresh)
-            fresh = {}
-        yield replace(file, fresh=False)
-    cache.put_many(FACTS_SPACE, fresh)
+    try:
+        for file in files:
+            if file.fresh and file.facts is not None:
+                fresh[file.sha256] = facts_to_bytes(file.facts)
+            if len(fresh) >= _WRITE_EVERY:
+                cache.put_many(FACTS_SPACE, fresh)
+                fresh = {}
+            yield replace(file, fresh=False)
+    finally:
+        cache.put_many(FACTS_SPACE, fresh)
 
 
 def facts_by_name(
@@ -274,10 +277,11 @@ def facts_by_name(
         threads: files worked on at once.
         progress: shows how far it is.
     """
-    with progress.stage("Looking at the pictures", len(candidates), "pictures") as step:
+    settings = DecodeSettings(image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS)  # they were allowed before
+    files = read_files(candidates, settings, cache=cache, threads=threads)
+    with progress.stage("Looking at the pictures", len(candidates), "pictures") as step, closing(files):
         facts = {}
-        settings = DecodeSettings(image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS)  # they were allowed before
-        for file in read_files(candidates, settings, cache=cache, threads=threads):
+        for file in files:
             step.advance()
             if file.facts is not None:
                 facts[file.candidate.name] = file.facts

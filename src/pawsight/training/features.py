@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,15 @@ class FeatureSink:
         if not hashes:
             return np.empty((0, self.width), np.float32)
         return np.stack([self._known[sha256] for sha256 in hashes])
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Store what was computed even if the disk or share that holds the pictures fails."""
+        try:
+            yield
+        except StorageError:
+            self.features_of([])
+            raise
 
     def _keep(self, sha256: str, computed: Features) -> None:
         features = np.ascontiguousarray(computed, dtype="<f4")

@@ -17,7 +17,7 @@ from pawsight.evaluation.metrics import log_loss
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import backbone_onnx
 from pawsight.models.graph import append_head, mean_colour_graph
-from pawsight.training.context import Layer, TrainedModel, TrainingContext
+from pawsight.training.context import TrainedModel, TrainingContext
 from pawsight.training.logistic import fit_logistic
 
 # Inverse strengths of the L2 penalty on standardised features, from strong to weak.
@@ -59,8 +59,8 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
         features={subset: context.features(subset) for subset in context.held_out},
         parameters=(backbone.parameters + trainable, trainable),
         layers=(
-            Layer(recipe.backbone, "frozen backbone", str(backbone.feature_dim), backbone.parameters),
-            Layer("head", "logistic regression", str(classes), trainable),
+            (recipe.backbone, "frozen backbone", str(backbone.feature_dim), backbone.parameters),
+            ("head", "logistic regression", str(classes), trainable),
         ),
         notes=(regularisation_note(head, context.labels("train"), duplicate_groups(context), context.classes),),
         precision=context.precision,

@@ -236,7 +236,9 @@ def cautious(colour_bundle):
     """A predictor that wants 90 %, and pictures that differ from grey only in red."""
     bundle = read_bundle(colour_bundle)
     model = with_ood_score(bundle.model, np.full(3, 128, np.float32), np.array([[1], [0], [0]], np.float32))
-    return Predictor(replace(bundle, model=model, card=replace(bundle.card, trust=Trust(promise=PROMISE, guard=GUARD))))
+    return Predictor(
+        replace(bundle, model=model, card=replace(bundle.card, trust=Trust(guarantee=PROMISE, detector=GUARD)))
+    )
 
 
 def test_a_picture_is_answered_or_unsure_or_unlike_anything_seen(cautious, tmp_path):
@@ -245,18 +247,18 @@ def test_a_picture_is_answered_or_unsure_or_unlike_anything_seen(cautious, tmp_p
         Image.new("RGB", (20, 20), colour).save(tmp_path / f"{name}.png")
     answers = cautious.predict([*(tmp_path / f"{name}.png" for name in colours), tmp_path / "missing.png"])
     assert [answer.label for answer in answers] == [*colours, None]
-    assert [answer.verdict for answer in answers] == ["answered", "unsure", "unlike anything seen", None]
+    assert [answer.decision for answer in answers] == ["answered", "unsure", "unlike anything seen", None]
     for answer in answers[:3]:
-        assert answer.probability == (max(answer.probabilities.values()) if answer.verdict == "answered" else None)
+        assert answer.probability == (max(answer.probabilities.values()) if answer.decision == "answered" else None)
         assert list(answer.probabilities) == ["red", "green", "blue"]
 
 
 def test_without_guarantee_and_detector_every_picture_is_answered(predictor, pictures):
-    assert {answer.verdict for answer in predictor.predict(pictures)} == {"answered"}
+    assert {answer.decision for answer in predictor.predict(pictures)} == {"answered"}
 
 
 def test_a_detector_whose_graph_has_no_score_is_refused(colour_bundle):
     bundle = read_bundle(colour_bundle)
     with pytest.raises(BundleRefused) as raised:
-        Predictor(replace(bundle, card=replace(bundle.card, trust=Trust(guard=GUARD))))
+        Predictor(replace(bundle, card=replace(bundle.card, trust=Trust(detector=GUARD))))
     assert says(raised.value.why, "detector", "output unlikeness")

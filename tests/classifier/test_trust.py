@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ from pawsight.classifier.trust import (
     ANSWERED,
     UNFAMILIAR,
     UNSURE,
-    DetectionCount,
     OodDetector,
     RiskGuarantee,
     SelectiveOptions,
@@ -42,16 +41,16 @@ GUARD = OodDetector(
     false_alarms=0.01,
     pictures=800,
     components=256,
-    caught=(DetectionCount(kind="noise", pictures=15, caught=9),),
+    caught=({"kind": "noise", "pictures": 15, "caught": 9},),
 )
-TRUST = Trust(temperature=1.5, fitted_on="the validation part", promise=PROMISE, guard=GUARD)
+TRUST = Trust(temperature=1.5, fitted_on="the validation part", guarantee=PROMISE, detector=GUARD)
 
 
 def plain(trust=TRUST):
-    return json.loads(json.dumps(asdict(trust)))
+    return json.loads(json.dumps(trust.to_json()))
 
 
-@pytest.mark.parametrize("trust", [Trust(), TRUST, replace(TRUST, guard=None), replace(TRUST, promise=None)])
+@pytest.mark.parametrize("trust", [Trust(), TRUST, replace(TRUST, detector=None), replace(TRUST, guarantee=None)])
 def test_what_was_written_comes_back(trust):
     assert trust_from(plain(trust)) == trust
 

@@ -15,7 +15,7 @@ from pawsight.cli import cli
 from pawsight.commands.compare import compare, summary
 from pawsight.commands.run_split import looks_at_test
 from pawsight.core.errors import StorageError, WrongUsage
-from pawsight.evaluation.comparison import holm
+from pawsight.core.statistics import holm
 
 
 @pytest.fixture

@@ -26,11 +26,12 @@ from pawsight.commands.evaluate import (
 )
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
 from pawsight.data.folders import LeftOut
+from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.learning_curve import Trial, trace_curve
+from pawsight.evaluation.learning_curve import trace_curve
 from pawsight.evaluation.metrics import aligned, measure
 from pawsight.evaluation.selective import measure_abstention
-from pawsight.evaluation.slices import Judged, Slice, SliceKey, measure_slices
+from pawsight.evaluation.slices import Slice, measure_slices
 
 
 def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):
@@ -194,7 +195,7 @@ def test_people_are_told_all_that_was_measured(snapshot):
     verdicts = ["answered"] * 5 + ["unlike anything seen"]
     guard = OodDetector(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
     true = np.arange(6) % 2
-    counted = measure_abstention(true, np.eye(2)[true], verdicts, Trust(guard=guard))
+    counted = measure_abstention(true, np.eye(2)[true], verdicts, Trust(detector=guard))
     left_out = (LeftOut("a.jpg", "trained on"), LeftOut("b.jpg", "trained on"), LeftOut("c.jpg", "truncated"))
     asked_for = {"abstention": counted, "looks_at_test": 2, "slices": (), "left_out": left_out}
     lines = summary(report_of(**asked_for))
@@ -319,7 +320,7 @@ def test_a_bundle_alone_has_no_curve(warm, tmp_path):
 
 
 def test_pictures_that_a_curve_does_without_are_counted(snapshot):
-    points = [Trial(share, int(100 * share), np.arange(400).reshape(2, 200) % 9 < 3 - share) for share in (0.2, 0.5, 1)]
+    points = [(share, int(100 * share), np.arange(400).reshape(2, 200) % 9 < 3 - share) for share in (0.2, 0.5, 1)]
     told = CurveReport(
         recipe="cnn", seen_with="a backbone at 96 px", is_stand_in=True, left_out=3, curve=trace_curve(points)
     )
@@ -334,8 +335,8 @@ def test_pictures_that_a_curve_does_without_are_counted(snapshot):
 def test_without_a_slice_that_is_large_enough_that_is_said_and_no_test_is_claimed(
     snapshot: SnapshotAssertion,
 ) -> None:
-    judged = [Judged(f"{number}.jpg", "cats", "cats", 0.9) for number in range(4)]
-    few = measure_slices(judged, {SliceKey("trait", "dark"): np.array([True, False, False, False])})
+    judged = [Answer(f"{number}.jpg", "", "cats", "cats", 0.9) for number in range(4)]
+    few = measure_slices(judged, {("trait", "dark"): np.array([True, False, False, False])})
     assert few[0].p_holm is None
     assert slice_remarks(()) == slice_remarks(few) == snapshot
     assert len(slice_lines(few)) == 2
@@ -349,7 +350,7 @@ def one_slice(**changes: Any) -> Slice:
     values = {
         "name": "dark", "kind": "trait", "pictures": 9, "right": 5, "accuracy": 5 / 9, "interval": Interval(0.3, 0.8),
         "rest_accuracy": 0.9, "difference": -34.4, "p_value": 0.001, "p_holm": 0.002, "verdict": "worse",
-        "worst": (Judged("a.jpg", "cats", "dogs", 0.99),),
+        "worst": (Answer("a.jpg", "", "cats", "dogs", 0.99),),
     }  # fmt: skip
     return Slice(**(values | changes))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import asdict
 
 import pytest
 from PIL import Image
@@ -47,11 +46,11 @@ def test_a_line_for_people_says_why_there_is_no_answer(snapshot):
 
 def test_json_has_path_label_probability_probabilities_error_and_verdict_and_nothing_else(colour_bundle, red, tmp_path):
     good, bad = predict(colour_bundle, [red, tmp_path / "missing.png"])
-    plain = json.loads(json.dumps(asdict(good), allow_nan=False))
+    plain = json.loads(json.dumps(good.to_json(), allow_nan=False))
     assert list(plain) == ["path", "label", "probability", "probabilities", "error", "verdict"]
     assert (plain["path"], plain["label"], plain["error"]) == (str(red), "red", None)
     assert plain["probabilities"]["red"] == plain["probability"] > 0.99
-    assert asdict(bad) == {
+    assert bad.to_json() == {
         "path": str(tmp_path / "missing.png"),
         "label": None,
         "probability": None,

@@ -38,7 +38,7 @@ from pawsight.data.dataset import Picture
 from pawsight.data.facts import Facts
 from pawsight.data.folders import LeftOut
 from pawsight.data.label_patch import Decision, read_patch, write_patch
-from pawsight.evaluation.label_errors import Neighbours, Suspect
+from pawsight.evaluation.label_errors import Suspect
 
 needs_serve = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs pawsight[serve]")
 
@@ -206,7 +206,7 @@ def report_on(*pictures, ranking, **changes):
         "labels": np.array([("cats", "dogs").index(picture.label) for picture in rows]),
         "groups": np.zeros(len(rows), int),
         "left_out": (),
-        "near": Neighbours(np.full((len(rows), 1), -1), np.zeros((len(rows), 1), np.float32)),
+        "near": (np.full((len(rows), 1), -1), np.zeros((len(rows), 1), np.float32)),
         "ranking": ranking,
     }
     return ReviewReport(**values | changes)

@@ -47,9 +47,9 @@ def test_a_promise_that_could_not_be_made_is_a_warning(snapshot):
 
 
 def test_a_bar_that_every_answer_passes_leaves_no_picture_unsure(snapshot):
-    report = replace(REPORT, asked=0.05, trust=Trust(promise=PROMISE))
+    report = replace(REPORT, asked=0.05, trust=Trust(guarantee=PROMISE))
     assert report.lines()[1] == snapshot
-    free = replace(report, trust=Trust(promise=replace(PROMISE, threshold=0.5)))
+    free = replace(report, trust=Trust(guarantee=replace(PROMISE, threshold=0.5)))
     assert free.lines()[1] == snapshot
     assert "60.00 %" not in free.lines()[1]
 

@@ -47,7 +47,7 @@ def test_every_picture_is_a_row_with_what_predict_answers(colour_bundle, picture
     assert [row["path"] for row in rows] == [answer.path for answer in answers]
     for row, answer in zip(rows, answers, strict=True):
         assert (row["label"], row["probability"], row["verdict"], row["error"]) == (
-            *(answer.label, answer.probability, answer.verdict, answer.error),
+            *(answer.label, answer.probability, answer.decision, answer.error),
         )
         assert row["probabilities"] == (answer.probabilities and list(answer.probabilities.values()))
     assert [row["sha256"] for row in rows[:-1]] == [sha256_of(path.read_bytes()) for path in pictures]

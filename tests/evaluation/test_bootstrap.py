@@ -26,7 +26,7 @@ from pawsight.evaluation.bootstrap import (
     resamples,
 )
 from pawsight.evaluation.calibration import brier_score, ece_interval, expected_calibration_error
-from pawsight.evaluation.intervals import wilson
+from pawsight.evaluation.intervals import as_lists, wilson
 from pawsight.evaluation.metrics import log_loss, measure, roc_auc
 
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
@@ -117,9 +117,9 @@ def test_the_interval_of_the_area_is_of_resamples_that_are_ranked_anew(monkeypat
     weights = np.concatenate(list(_weights(90, resamples(90), seed=0)))
     figure, pulls = influence(own, scores)
     drawn = areas(ranked(own, scores), weights)
-    assert intervals(true, probabilities).roc_auc.as_list() == pytest.approx(efrons(figure, pulls, drawn), abs=1e-6)
+    assert intervals(true, probabilities)["roc_auc"].as_list() == pytest.approx(efrons(figure, pulls, drawn), abs=1e-6)
     monkeypatch.setattr(bootstrap, "_AT_ONCE", 90 * 7)  # the same, whatever fits in memory at once
-    in_pieces = intervals(true, probabilities, seed=0).roc_auc.as_list()
+    in_pieces = intervals(true, probabilities, seed=0)["roc_auc"].as_list()
     assert in_pieces == pytest.approx(efrons(figure, pulls, areas(ranked(own, scores), whole_of(90))), abs=1e-6)
 
 
@@ -135,7 +135,7 @@ def test_of_more_classes_the_area_is_the_mean_of_each_against_the_rest_and_of_th
     each = np.stack([areas(ranked(own, scores), whole_of(60)) for own, scores in per_class])
     assert 50 < np.isnan(each[2]).sum() < 250
     figure, pulls = sum(one for one, _ in told) / 3, sum(pull for _, pull in told) / 3
-    found = intervals(true, probabilities).roc_auc.as_list()
+    found = intervals(true, probabilities)["roc_auc"].as_list()
     assert found == pytest.approx(efrons(figure, pulls, np.nanmean(each, axis=0)), abs=1e-6)
 
 
@@ -161,8 +161,8 @@ def test_classes_without_a_picture_or_an_answer_are_no_part_of_macro_f1():
 
 def test_the_seed_reaches_the_calibration_error():
     true, probabilities = world(np.random.default_rng(18), 150)
-    assert intervals(true, probabilities, seed=5).ece == ece_interval(true, probabilities, seed=5)
-    assert intervals(true, probabilities).log_loss == intervals(true, probabilities, seed=0).log_loss
+    assert intervals(true, probabilities, seed=5)["ece"] == ece_interval(true, probabilities, seed=5)
+    assert intervals(true, probabilities)["log_loss"] == intervals(true, probabilities, seed=0)["log_loss"]
 
 
 def test_only_as_many_resamples_are_ranked_anew_as_can_be_afforded(monkeypatch):
@@ -173,7 +173,7 @@ def test_only_as_many_resamples_are_ranked_anew_as_can_be_afforded(monkeypatch):
     monkeypatch.setattr(bootstrap, "_AT_ONCE", 80 * 70)
     figure, pulls = influence(own, scores)
     drawn = areas(ranked(own, scores), whole_of(80)[:300])
-    assert intervals(true, probabilities).roc_auc.as_list() == pytest.approx(efrons(figure, pulls, drawn), abs=1e-6)
+    assert intervals(true, probabilities)["roc_auc"].as_list() == pytest.approx(efrons(figure, pulls, drawn), abs=1e-6)
 
 
 def test_where_none_can_be_afforded_the_area_moves_by_what_its_pictures_pull(monkeypatch):
@@ -181,7 +181,7 @@ def test_where_none_can_be_afforded_the_area_moves_by_what_its_pictures_pull(mon
     monkeypatch.setattr(bootstrap, "_RANKED", 0)
     figure, pulls = influence(true == 1, probabilities[:, 1])
     drawn = figure + whole_of(80) @ pulls / 80
-    found = intervals(true, probabilities).roc_auc.as_list()
+    found = intervals(true, probabilities)["roc_auc"].as_list()
     # To rounding in float32, which tells apart resamples that give the same: half of them then count as below or not.
     assert found == pytest.approx(np.clip(efrons(figure, pulls, drawn), 0, 1), abs=1e-3)
 
@@ -189,7 +189,7 @@ def test_where_none_can_be_afforded_the_area_moves_by_what_its_pictures_pull(mon
 def test_a_picture_whose_class_was_held_impossible_has_a_finite_loss():
     true, probabilities = world(np.random.default_rng(16), 60)
     probabilities[0] = np.eye(2)[1 - true[0]]
-    found = intervals(true, probabilities).log_loss
+    found = intervals(true, probabilities)["log_loss"]
     assert found.low < log_loss(true, probabilities) < found.high <= 27.7
     assert np.isfinite(found.high)
 
@@ -227,7 +227,7 @@ def test_every_interval_holds_what_was_measured_and_keeps_its_bounds(seed, class
     true, probabilities = world(np.random.default_rng(seed), pictures, classes, margin)
     found, figures = intervals(true, probabilities), measured(true, probabilities)
     for name in FIGURES:
-        one = getattr(found, name)
+        one = found[name]
         if one is not None:
             assert 0 <= one.low <= figures[name] + 1e-9
             assert figures[name] - 1e-9 <= one.high <= {"log_loss": 27.7, "brier": 2}.get(name, 1)
@@ -239,7 +239,7 @@ def test_the_same_seed_gives_the_same_intervals_and_another_seed_nearly_the_same
     assert one == again
     assert one != other
     for name in FIGURES:
-        assert getattr(one, name).as_list() == pytest.approx(getattr(other, name).as_list(), abs=0.02)
+        assert one[name].as_list() == pytest.approx(other[name].as_list(), abs=0.02)
 
 
 def test_the_order_of_pictures_changes_no_interval_beyond_the_noise_of_resampling():
@@ -248,8 +248,8 @@ def test_the_order_of_pictures_changes_no_interval_beyond_the_noise_of_resamplin
     order = chance.permutation(300)
     one, other = intervals(true, probabilities), intervals(true[order], probabilities[order])
     for name in FIGURES:
-        assert getattr(one, name).as_list() == pytest.approx(getattr(other, name).as_list(), abs=0.02)
-    assert one.ece.as_list() == pytest.approx(other.ece.as_list(), abs=1e-9)
+        assert one[name].as_list() == pytest.approx(other[name].as_list(), abs=0.02)
+    assert one["ece"].as_list() == pytest.approx(other["ece"].as_list(), abs=1e-9)
 
 
 def test_the_intervals_of_f1_and_the_area_are_those_of_scipys_bca():
@@ -259,8 +259,8 @@ def test_the_intervals_of_f1_and_the_area_are_those_of_scipys_bca():
     true, probabilities = world(np.random.default_rng(4), 100)
     found, scores = intervals(true, probabilities), probabilities[:, 1]
     for ours, statistic in (
-        (found.roc_auc, roc_auc_score),
-        (found.macro_f1, lambda t, s: f1_score(t, s > 0.5, average="macro")),
+        (found["roc_auc"], roc_auc_score),
+        (found["macro_f1"], lambda t, s: f1_score(t, s > 0.5, average="macro")),
     ):
         theirs = bootstrap(
             (true, scores), statistic, paired=True, vectorized=False, n_resamples=400, method="BCa", rng=0
@@ -274,14 +274,14 @@ def test_the_intervals_of_means_are_near_those_of_scipy():
     true, probabilities = world(np.random.default_rng(5), 400)
     losses = -np.log(probabilities[np.arange(400), true])
     theirs = bootstrap((losses,), np.mean, n_resamples=2000, method="BCa", rng=0).confidence_interval
-    assert intervals(true, probabilities).log_loss.as_list() == pytest.approx([theirs.low, theirs.high], abs=0.012)
+    assert intervals(true, probabilities)["log_loss"].as_list() == pytest.approx([theirs.low, theirs.high], abs=0.012)
 
 
 def test_one_lone_mistake_does_not_reach_to_the_sky():
     true = np.zeros(500, np.int64)
     probabilities = np.tile([1.0, 0.0], (500, 1))
     probabilities[0] = [0.0, 1.0]
-    ends = intervals(true, probabilities).brier
+    ends = intervals(true, probabilities)["brier"]
     assert ends.low == 0
     assert ends.high / 2 == pytest.approx(wilson(1, 500).high, rel=0.2)
 
@@ -289,8 +289,8 @@ def test_one_lone_mistake_does_not_reach_to_the_sky():
 def test_what_never_varies_has_no_interval():
     true = np.array([0, 1] * 20)
     found = intervals(true, np.eye(2)[true])
-    assert found.as_lists() == dict.fromkeys(FIGURES)
-    assert intervals(np.zeros(9, np.int64), np.tile([0.8, 0.2], (9, 1))).roc_auc is None
+    assert as_lists(found) == dict.fromkeys(FIGURES)
+    assert intervals(np.zeros(9, np.int64), np.tile([0.8, 0.2], (9, 1)))["roc_auc"] is None
 
 
 def test_large_data_get_fewer_resamples_and_never_too_few():
@@ -300,15 +300,15 @@ def test_large_data_get_fewer_resamples_and_never_too_few():
 def test_two_hundred_classes_are_measured_with_all_intervals():
     true, probabilities = world(np.random.default_rng(6), 1500, 200, margin=4, sharpness=2)
     found = measure(true, probabilities, [str(index) for index in range(200)])
-    assert all(ends is not None for ends in found.intervals.as_lists().values())
-    assert found.intervals.roc_auc.low < found.roc_auc < found.intervals.roc_auc.high
+    assert all(ends is not None for ends in found.intervals.values())
+    assert found.intervals["roc_auc"].low < found.roc_auc < found.intervals["roc_auc"].high
 
 
 def test_the_cheap_interval_of_the_area_is_near_the_dear_one(monkeypatch):
     true, probabilities = world(np.random.default_rng(7), 400, 5)
-    dear = intervals(true, probabilities).roc_auc
+    dear = intervals(true, probabilities)["roc_auc"]
     monkeypatch.setattr("pawsight.evaluation.bootstrap._RANKED", 0)
-    assert intervals(true, probabilities).roc_auc.as_list() == pytest.approx(dear.as_list(), abs=0.004)
+    assert intervals(true, probabilities)["roc_auc"].as_list() == pytest.approx(dear.as_list(), abs=0.004)
 
 
 def test_chance_alone_can_explain_the_error_of_a_calibrated_classifier():
@@ -329,7 +329,7 @@ def times_held(draws):
         true, probabilities = world(chance, 300)
         found = intervals(true, probabilities, seed=draw)
         for name in FIGURES:
-            ends = getattr(found, name)
+            ends = found[name]
             held[name] += ends.low <= truth[name] <= ends.high
         right = wilson(int((probabilities.argmax(axis=1) == true).sum()), 300)
         held["accuracy"] += right.low <= truth["macro_f1"] <= right.high  # the same in a world without a rare class

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from pawsight.core.statistics import holm
 from pawsight.evaluation.comparison import (
-    Answered,
+    Answer,
     compare,
     corrected,
     gain,
-    holm,
     mcnemar,
     paired_interval,
     pictures_to_settle,
@@ -100,9 +100,13 @@ def test_correcting_never_lowers_a_p_value_nor_changes_their_order(values: list[
     assert ranked == sorted(ranked)
 
 
+def answer(sha256: str, label: str, predicted: str) -> Answer:
+    return Answer("", sha256, label, predicted, 1.0)
+
+
 def test_pictures_are_matched_by_content_and_label_in_any_order() -> None:
-    first = [Answered("a", "cats", "cats"), Answered("b", "dogs", "cats"), Answered("c", "dogs", "dogs")]
-    second = [Answered("b", "dogs", "dogs"), Answered("a", "cats", "cats"), Answered("d", "dogs", "dogs")]
+    first = [answer("a", "cats", "cats"), answer("b", "dogs", "cats"), answer("c", "dogs", "dogs")]
+    second = [answer("b", "dogs", "dogs"), answer("a", "cats", "cats"), answer("d", "dogs", "dogs")]
     found = compare(first, second)
     assert found is not None
     assert (found.pictures, found.only_first, found.only_second) == (2, 0, 1)
@@ -110,11 +114,11 @@ def test_pictures_are_matched_by_content_and_label_in_any_order() -> None:
 
 
 def test_a_picture_with_another_label_is_another_picture() -> None:
-    assert compare([Answered("a", "cats", "cats")], [Answered("a", "dogs", "cats")]) is None
+    assert compare([answer("a", "cats", "cats")], [answer("a", "dogs", "cats")]) is None
 
 
 def test_copies_of_a_picture_count_as_often_as_both_have_them() -> None:
-    twice = [Answered("a", "cats", "cats")] * 2
+    twice = [answer("a", "cats", "cats")] * 2
     assert compare(twice, [*twice, *twice]).pictures == 2  # type: ignore[union-attr]
 
 
@@ -200,7 +204,7 @@ def test_more_comparisons_never_need_fewer_pictures(table: tuple[int, int, int, 
 def test_each_picture_is_counted_in_the_cell_of_who_was_right() -> None:
     cells = [(True, True)] * 5 + [(True, False)] * 3 + [(False, True)] * 2 + [(False, False)]
     first, second = (
-        [Answered(str(number), "cat", "cat" if cell[side] else "dog") for number, cell in enumerate(cells)]
+        [answer(str(number), "cat", "cat" if cell[side] else "dog") for number, cell in enumerate(cells)]
         for side in (0, 1)
     )
     assert compare(first, second) == gain(5, 3, 2, 1)

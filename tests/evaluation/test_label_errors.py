@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawsight.evaluation import label_errors
-from pawsight.evaluation.label_errors import NEIGHBOURS, VOTE, Neighbours, nearest, oddness, rank
+from pawsight.evaluation.label_errors import NEIGHBOURS, VOTE, nearest, oddness, rank
 
 NAMES = ("cats", "dogs", "geese")
 
 
 def near_of(*rows):
-    return Neighbours(np.array(rows), np.full((len(rows), len(rows[0])), 0.5, np.float32))
+    return np.array(rows), np.full((len(rows), len(rows[0])), 0.5, np.float32)
 
 
 def test_the_label_with_most_against_it_comes_first():
@@ -79,14 +79,14 @@ def test_every_picture_is_ranked_once_with_a_score_between_0_and_1(pictures, cla
 def test_neighbours_are_those_of_the_largest_cosine_and_no_copies():
     features = np.array([[1, 0], [2, 0.01], [1, 0.1], [0, 1], [-1, 0]], np.float32)
     found = nearest(features, np.array([0, 0, 1, 2, 3]), count=3)
-    assert found.rows[0].tolist() == [2, 3, 4]
-    assert found.similarities[0] == pytest.approx([1 / np.sqrt(1.01), 0, -1], abs=1e-6)
-    assert (found.rows >= 0).all()
+    assert found[0][0].tolist() == [2, 3, 4]
+    assert found[1][0] == pytest.approx([1 / np.sqrt(1.01), 0, -1], abs=1e-6)
+    assert (found[0] >= 0).all()
 
 
 def test_where_all_are_copies_there_are_no_neighbours():
     found = nearest(np.ones((4, 2), np.float32), np.zeros(4, np.int64))
-    assert (found.rows == -1).all()
+    assert (found[0] == -1).all()
     assert oddness(found).tolist() == [1.0] * 4
 
 
@@ -96,9 +96,9 @@ def test_blocks_change_nothing(monkeypatch):
     whole = nearest(features, groups)
     monkeypatch.setattr(label_errors, "_COMPARED", 130)  # two rows at a time
     blocks = nearest(features, groups)
-    assert np.array_equal(whole.rows, blocks.rows)
-    assert np.allclose(whole.similarities, blocks.similarities, atol=1e-6)
-    assert whole.rows.shape == (50, NEIGHBOURS)
+    assert np.array_equal(whole[0], blocks[0])
+    assert np.allclose(whole[1], blocks[1], atol=1e-6)
+    assert whole[0].shape == (50, NEIGHBOURS)
 
 
 def test_the_picture_unlike_all_others_is_the_oddest():
@@ -109,13 +109,13 @@ def test_the_picture_unlike_all_others_is_the_oddest():
 
 
 def test_one_picture_alone_has_no_neighbours():
-    assert nearest(np.ones((1, 3), np.float32), np.zeros(1, np.int64)).rows.shape == (1, 0)
+    assert nearest(np.ones((1, 3), np.float32), np.zeros(1, np.int64))[0].shape == (1, 0)
 
 
 def test_scores_are_the_margin_and_a_quarter_of_the_votes_brought_to_0_and_1(snapshot):
     answers = np.array([[0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8], [0.3, 0.3, 0.4]], np.float32)
     labels = np.array([0, 0, 2, 1])
-    near = Neighbours(
+    near = (
         np.array([[3, 1, 2], [0, 2, -1], [0, -1, -1], [-1, -1, -1]]),
         np.array([[0.9, 0.5, 0.1], [0.8, 0.2, -1], [0.7, -1, -1], [-1, -1, -1]], np.float32),
     )
@@ -158,31 +158,31 @@ def test_neighbours_are_those_of_a_search_through_all(pictures, count, seed):
     found = nearest(features, groups, count=count)
     units = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-30)
     count = min(count, pictures - 1)
-    assert found.rows.shape == found.similarities.shape == (pictures, count)
-    assert found.rows.dtype == np.int64
-    assert found.similarities.dtype == np.float32
+    assert found[0].shape == found[1].shape == (pictures, count)
+    assert found[0].dtype == np.int64
+    assert found[1].dtype == np.float32
     for row in range(pictures):
-        there = found.rows[row][found.rows[row] >= 0]
+        there = found[0][row][found[0][row] >= 0]
         allowed = np.flatnonzero(groups != groups[row])
         cosines = np.sort((units[allowed] @ units[row]).clip(-1, 1))[::-1][:count]
         assert set(there) <= set(allowed)
         assert len(set(there)) == len(there) == len(cosines)
-        assert found.similarities[row][: len(there)] == pytest.approx(cosines, abs=1e-6)
-        assert found.similarities[row][: len(there)] == pytest.approx((units[there] @ units[row]).clip(-1, 1), abs=1e-6)
-        assert (found.rows[row][len(there) :] == -1).all()
-        assert (found.similarities[row][len(there) :] == -1).all()
+        assert found[1][row][: len(there)] == pytest.approx(cosines, abs=1e-6)
+        assert found[1][row][: len(there)] == pytest.approx((units[there] @ units[row]).clip(-1, 1), abs=1e-6)
+        assert (found[0][row][len(there) :] == -1).all()
+        assert (found[1][row][len(there) :] == -1).all()
 
 
 def test_of_equal_neighbours_the_first_rows_are_taken():
     features = np.array([[1, 0], *[[1, 1]] * 6], np.float32)
-    assert nearest(features, np.arange(7), count=3).rows[0].tolist() == [1, 2, 3]
+    assert nearest(features, np.arange(7), count=3)[0][0].tolist() == [1, 2, 3]
     opposite = nearest(np.array([[1, 0], [-1, 0], [1, 0]], np.float32), np.arange(3), count=2)
-    assert opposite.rows.tolist() == [[2, 1], [0, 2], [0, 1]]
-    assert opposite.similarities.tolist() == [[1, -1], [-1, -1], [1, -1]]
+    assert opposite[0].tolist() == [[2, 1], [0, 2], [0, 1]]
+    assert opposite[1].tolist() == [[1, -1], [-1, -1], [1, -1]]
 
 
 def test_oddness_is_one_minus_the_mean_cosine_of_the_neighbours_there_are():
     rows = np.array([[1, 2], [0, -1], [-1, -1]])
-    found = oddness(Neighbours(rows, np.array([[0.5, 0.25], [0.5, -1], [-1, -1]], np.float32)))
+    found = oddness((rows, np.array([[0.5, 0.25], [0.5, -1], [-1, -1]], np.float32)))
     assert found == pytest.approx([0.625, 0.5, 1.0])
     assert found.dtype == np.float32

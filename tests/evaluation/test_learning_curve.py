@@ -11,10 +11,7 @@ import pytest
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import (
     CurvePoint,
-    Fit,
     LearningCurve,
-    Trial,
-    Twice,
     _fit_all,
     _gains,
     _line,
@@ -33,7 +30,7 @@ def trials(error, *, pictures=2000, seed=0, own=0.2):
     random = np.random.default_rng(seed)
     difficulty = random.random(pictures)
     return [
-        Trial(
+        (
             share,
             size,
             np.array(
@@ -48,43 +45,43 @@ def trials(error, *, pictures=2000, seed=0, own=0.2):
 
 
 def exact(error, *, pictures=100_000):
-    return [Trial(share, size, (np.arange(pictures) < round(error(size) * pictures))[None]) for share, size in SIZES]
+    return [(share, size, (np.arange(pictures) < round(error(size) * pictures))[None]) for share, size in SIZES]
 
 
 def test_a_power_law_is_found_again():
     curve = trace_curve(exact(lambda n: 0.03 + 2 * n**-0.5), resamplings=50)
-    assert curve.fit.floor == pytest.approx(0.03, abs=2e-3)
-    assert curve.fit.exponent == pytest.approx(0.5, rel=0.05)
-    assert curve.twice.error == pytest.approx(0.03 + 2 * 4000**-0.5, abs=1e-3)
-    assert curve.twice.gain == pytest.approx(200 * (2000**-0.5 - 4000**-0.5), abs=0.1)
+    assert curve.floor == pytest.approx(0.03, abs=2e-3)
+    assert curve.exponent == pytest.approx(0.5, rel=0.05)
+    assert curve.error(curve.twice) == pytest.approx(0.03 + 2 * 4000**-0.5, abs=1e-3)
+    assert curve.gain == pytest.approx(200 * (2000**-0.5 - 4000**-0.5), abs=0.1)
 
 
 def test_a_floor_below_nothing_is_not_believed():
     curve = trace_curve(exact(lambda n: 0.5 - 0.05 * np.log(n)), resamplings=20)
-    assert curve.fit.floor >= 0
-    assert 0 <= curve.fit.error(10**9) <= curve.points[-1].error
+    assert curve.floor >= 0
+    assert 0 <= curve.error(10**9) <= curve.points[-1].error
 
 
 def test_a_falling_curve_is_measurable_and_the_interval_holds_the_truth():
     curve = trace_curve(trials(lambda n: 0.02 + n**-0.5))
-    low, high = curve.twice.interval
-    assert curve.twice.is_measurable
+    low, high = curve.interval
+    assert curve.is_measurable
     assert low < 100 * (2000**-0.5 - 4000**-0.5) < high
-    assert all(f"{figure:.2f}" in sentence(curve) for figure in (curve.twice.gain, low, high))
+    assert all(f"{figure:.2f}" in sentence(curve) for figure in (curve.gain, low, high))
 
 
 def test_a_flat_curve_promises_nothing_in_almost_all_draws():
     curves = [trace_curve(trials(lambda n: 0.03, seed=seed, pictures=400), resamplings=200) for seed in range(40)]
-    assert sum(one.twice.is_measurable for one in curves) <= 3
+    assert sum(one.is_measurable for one in curves) <= 3
     assert "-0.00" not in sentence(curves[0])
 
 
 @pytest.mark.parametrize("wrong", [0.0, 1.0])
 def test_a_classifier_that_is_always_right_or_wrong_has_a_curve_too(wrong):
     curve = trace_curve(exact(lambda n: wrong, pictures=500), resamplings=20)
-    assert (curve.twice.interval is None) == (wrong == 0)
-    assert curve.twice.interval is None or curve.twice.interval == pytest.approx((0, 0), abs=1e-9)
-    assert not curve.twice.is_measurable
+    assert (curve.interval is None) == (wrong == 0)
+    assert curve.interval is None or curve.interval == pytest.approx((0, 0), abs=1e-9)
+    assert not curve.is_measurable
 
 
 @pytest.mark.parametrize(
@@ -92,10 +89,10 @@ def test_a_classifier_that_is_always_right_or_wrong_has_a_curve_too(wrong):
     [(1, 31), (4, 1_000), (60, 199)],
 )
 def test_where_too_little_was_seen_no_interval_pretends(wrong, pictures, snapshot):
-    some = [Trial(share, size, (np.arange(pictures) < wrong * (1 + (share < 0.5)))[None]) for share, size in SIZES]
+    some = [(share, size, (np.arange(pictures) < wrong * (1 + (share < 0.5)))[None]) for share, size in SIZES]
     curve = trace_curve(some, resamplings=20)
-    assert curve.twice.interval is None
-    assert not curve.twice.is_measurable
+    assert curve.interval is None
+    assert not curve.is_measurable
     assert curve.to_json()["twice"]["interval"] is None
     assert sentence(curve) == snapshot
     ET.fromstring(curve_svg(curve))
@@ -120,8 +117,8 @@ def test_two_sizes_make_no_curve(count):
 
 
 def test_the_fit_never_leaves_the_possible():
-    assert Fit(0.0, -5.0, 0.1).error(10) == 0.0
-    assert Fit(0.5, 50.0, 0.1).error(10) == 1.0
+    assert curve_of(floor=0.0, scale=-5.0, exponent=0.1).error(10) == 0.0
+    assert curve_of(floor=0.5, scale=50.0, exponent=0.1).error(10) == 1.0
 
 
 def test_json_is_plain_and_holds_the_answer():
@@ -144,38 +141,41 @@ def test_the_chart_is_one_svg_element_that_says_in_words_what_it_shows(error, sn
     assert [text for text in told if any(letter.isalpha() for letter in text)] == snapshot
 
 
-def curve_of(*, error=0.05, pictures=400, gain=1.234, interval=(0.5, 2.0), is_measurable=True):
+def curve_of(*, error=0.05, pictures=400, gain=1.234, interval=(0.5, 2.0), **fit):
     point = CurvePoint(share=1.0, pictures=2000, seeds=1, error=error, interval=Interval(0.04, 0.07))
-    twice = Twice(pictures=4000, error=0.038, gain=gain, interval=interval, is_measurable=is_measurable)
-    return LearningCurve((point,), pictures, Fit(floor=0.01, scale=2.0, exponent=0.5), twice)
+    fit = {"floor": 0.01, "scale": gain / 100 / (2000**-0.5 - 4000**-0.5), "exponent": 0.5} | fit
+    return LearningCurve((point,), pictures, **fit, interval=interval)
 
 
 def test_json_names_every_figure():
     plain = curve_of().to_json()
     point = {"share": 1.0, "pictures": 2000, "seeds": 1, "error": 0.05, "interval": [0.04, 0.07]}
-    twice = {"pictures": 4000, "error": 0.038, "gain": 1.234, "interval": [0.5, 2.0], "is_measurable": True}
+    error = 0.01 + 0.01234 * 4000**-0.5 / (2000**-0.5 - 4000**-0.5)
+    twice = {"pictures": 4000, "error": error, "gain": 1.234, "is_measurable": True}
+    assert {key: plain["twice"][key] for key in twice} == pytest.approx(twice)
+    assert (plain["twice"]["interval"], plain["twice"]["sentence"]) == ([0.5, 2.0], sentence(curve_of()))
     assert plain == {
         "points": [point],
         "measured_on": 400,
-        "fit": {"floor": 0.01, "scale": 2.0, "exponent": 0.5},
-        "twice": twice | {"sentence": sentence(curve_of())},
+        "fit": {"floor": 0.01, "scale": curve_of().scale, "exponent": 0.5},
+        "twice": plain["twice"],
     }
 
 
 def test_sentences_round_to_hundredths_and_know_one_picture_from_two(snapshot):
     curves = [
         curve_of(),
-        curve_of(gain=-0.0016, interval=(-0.0016, 0.126), is_measurable=False),
-        curve_of(gain=0.456, interval=(-0.3, -0.0016), is_measurable=False),
-        *(curve_of(error=0.0, pictures=pictures, interval=None, is_measurable=False) for pictures in (1, 2)),
+        curve_of(gain=-0.0016, interval=(-0.0016, 0.126)),
+        curve_of(gain=0.456, interval=(-0.3, -0.0016)),
+        *(curve_of(error=0.0, pictures=pictures, interval=None) for pictures in (1, 2)),
     ]
     assert [sentence(curve) for curve in curves] == snapshot
 
 
 def test_an_interval_is_told_from_five_wrong_of_two_hundred_on():
-    assert honest(curve_of(error=0.025, pictures=200)).twice.interval == (0.5, 2.0)
+    assert honest(curve_of(error=0.025, pictures=200)).interval == (0.5, 2.0)
     for error, pictures in ((0.02, 200), (0.03, 199)):
-        taken_back = honest(curve_of(error=error, pictures=pictures)).twice
+        taken_back = honest(curve_of(error=error, pictures=pictures))
         assert taken_back.interval is None
         assert taken_back.is_measurable is False
 
@@ -186,16 +186,16 @@ def test_three_sizes_are_enough_and_all_must_be_of_the_same_pictures():
     with pytest.raises(ValueError, match=r"^5 .*\[200, 300\]"):
         trace_curve([*exact(lambda n: 0.1, pictures=200)[:1], *some[1:]])
     with pytest.raises(ValueError, match=r"^5 .*\[0\]"):
-        trace_curve([Trial(1.0, size, np.zeros((1, 0), bool)) for _, size in SIZES])
+        trace_curve([(1.0, size, np.zeros((1, 0), bool)) for _, size in SIZES])
 
 
 def test_the_gain_is_the_fits_and_its_interval_the_middle_of_all_resamplings():
     some = trials(lambda n: 0.02 + n**-0.5, pictures=300)
     curve, sizes = trace_curve(some, resamplings=80), np.array([size for _, size in SIZES], float)
-    assert curve.twice.gain == 100 * (curve.fit.error(2000) - curve.fit.error(4000))
+    assert curve.gain == 100 * (curve.error(2000) - curve.error(4000))
     gains = 100 * _gains(*_fit_all(sizes, _resampled(some, 0, 80)), 2000)
-    assert curve.twice.interval == pytest.approx(tuple(np.percentile(gains, [2.5, 97.5])))
-    assert trace_curve(some).twice == trace_curve(some, seed=0, resamplings=1000).twice
+    assert curve.interval == pytest.approx(tuple(np.percentile(gains, [2.5, 97.5])))
+    assert trace_curve(some) == trace_curve(some, seed=0, resamplings=1000)
 
 
 def test_gains_are_of_possible_errors_only():
@@ -217,7 +217,7 @@ def test_resamplings_draw_pictures_for_all_sizes_at_once_and_trainings_of_each_s
     wrong = np.zeros((3, 40), bool)
     wrong[0] = True  # one training of three got everything wrong
     half = np.tile(np.arange(40) < 20, (1, 1))
-    errors = _resampled([Trial(0.5, 10, wrong), Trial(0.8, 16, half), Trial(1.0, 20, ~half)], 3, 200)
+    errors = _resampled([(0.5, 10, wrong), (0.8, 16, half), (1.0, 20, ~half)], 3, 200)
     assert set(np.round(3 * errors[:, 0]).astype(int)) == {0, 1, 2, 3}
     assert errors[:, 0].mean() == pytest.approx(1 / 3, abs=0.06)
     assert errors[:, 1] + errors[:, 2] == pytest.approx(np.ones(200))

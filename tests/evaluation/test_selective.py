@@ -29,7 +29,7 @@ VERDICTS = ["answered", "answered", "answered", "unsure", "unlike anything seen"
 
 
 def test_answered_wrong_and_strange_are_counted(snapshot):
-    told = measure_abstention(TRUE, TABLE, VERDICTS, Trust(promise=PROMISE, guard=GUARD))
+    told = measure_abstention(TRUE, TABLE, VERDICTS, Trust(guarantee=PROMISE, detector=GUARD))
     assert (told.pictures, told.answered, told.errors, told.unlike) == (5, 3, 1, 1)
     assert (told.coverage, told.error) == (0.6, pytest.approx(1 / 3))
     assert (told.coverage_interval, told.error_interval) == (wilson(3, 5), wilson(1, 3))
@@ -41,7 +41,7 @@ def test_answered_wrong_and_strange_are_counted(snapshot):
 
 
 def test_nothing_answered_has_no_error(snapshot):
-    told = measure_abstention(TRUE, TABLE, ["unsure"] * 5, Trust(promise=PROMISE))
+    told = measure_abstention(TRUE, TABLE, ["unsure"] * 5, Trust(guarantee=PROMISE))
     assert (told.answered, told.error, told.error_interval) == (0, None, None)
     assert told.to_json()["error_interval"] is None
     assert told.sentence() == snapshot
@@ -49,10 +49,10 @@ def test_nothing_answered_has_no_error(snapshot):
 
 def test_who_answers_everything_and_who_was_asked_nothing_has_none():
     assert measure_abstention(TRUE, TABLE, ["answered"] * 5, Trust(temperature=2.0)) is None
-    assert measure_abstention(np.empty(0, np.int64), np.empty((0, 2)), [], Trust(promise=PROMISE)) is None
+    assert measure_abstention(np.empty(0, np.int64), np.empty((0, 2)), [], Trust(guarantee=PROMISE)) is None
 
 
 def test_a_guard_alone_promises_nothing(snapshot):
-    told = measure_abstention(TRUE, TABLE, VERDICTS, Trust(guard=GUARD))
-    assert told.promise is None
+    told = measure_abstention(TRUE, TABLE, VERDICTS, Trust(detector=GUARD))
+    assert told.guarantee is None
     assert told.sentence() == snapshot

@@ -10,20 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawsight.data.facts import Facts
+from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import wilson
-from pawsight.evaluation.slices import Judged, SliceKey, fisher, measure_slices, slice_members
+from pawsight.evaluation.slices import fisher, measure_slices, slice_members
 from pawsight.images.quality import ImageStatistics
 
 
 def judged(right, *, start=0.5):
     return [
-        Judged(f"{number:04}.jpg", "cat", "cat" if is_right else "dog", start + number / 1e4)
+        Answer(f"{number:04}.jpg", "", "cat", "cat" if is_right else "dog", start + number / 1e4)
         for number, is_right in enumerate(right)
     ]
 
 
 def key(name):
-    return SliceKey("trait", name)
+    return ("trait", name)
 
 
 def first(count, of):
@@ -119,7 +120,7 @@ def facts(**changes):
 def members(all_facts, names=None, labels=None):
     names = names or [f"cats/{number}.jpg" for number in range(len(all_facts))]
     found = slice_members(names, labels or ["cats"] * len(names), all_facts)
-    return {f"{one.kind}: {one.name}": mask for one, mask in found.items()}
+    return {f"{kind}: {name}": mask for (kind, name), mask in found.items()}
 
 
 def test_traits_are_those_of_the_audit():

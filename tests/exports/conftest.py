@@ -105,7 +105,7 @@ def bundle_of(graph_of, once):
             data_fingerprint="f" * 64,
             created="2026-11-22T18:00:00+00:00",
             versions={"python": "3.11"},
-            trust=Trust(temperature=0.7, fitted_on="nothing", guard=guard) if kind == "probe" else Trust(),
+            trust=Trust(temperature=0.7, fitted_on="nothing", detector=guard) if kind == "probe" else Trust(),
         )
         write_bundle(folder, card, model=model, golden=GoldenOutputs(squares, answers), trained=frozenset())
 

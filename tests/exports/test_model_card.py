@@ -77,7 +77,7 @@ CURVE = {
     "points": [POINT, {**POINT, "share": 1.0, "pictures": 16}],
     "measured_on": 200,
     "fit": {"floor": 0.0, "scale": 1.0, "exponent": 0.5},
-    "twice": {"pictures": 32, "error": 0.15, "gain": 1.5, "interval": [-1.0, 4.0], "is_measurable": False},
+    "twice": {"pictures": 32, "error": 0.1768, "gain": 7.32, "interval": [-1.0, 4.0], "is_measurable": False},
 }
 METRICS = {
     "split": {"train": 16, "validation": 200, "test": 0, "how": "as splits.csv says"},
@@ -127,7 +127,7 @@ def test_slices_and_learning_curve_are_told_where_the_run_keeps_them(colour_run,
     text = card_of(colour_run, slices=slices, curve=CURVE | {"measured_on": measured_on})
     (row,) = (line for line in text.splitlines() if line.startswith("| dark \\| x |"))
     assert row.split(" | ")[1:] == ["4", "75.0 %", "30.0-95.0 %", "too few |"]
-    assert ("1.5 points (95 % interval -1.0 to 4.0)" in text) == (measured_on == 200)
+    assert ("7.3 points (95 % interval -1.0 to 4.0)" in text) == (measured_on == 200)
     assert ("nothing that can be measured" in text) == (measured_on == 20)
 
 

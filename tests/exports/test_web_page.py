@@ -250,8 +250,9 @@ def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromi
 def _trust(promise: float | None, guard: float | None) -> Trust:
     some = {"pictures": 9, "answered": 9, "errors": 0, "coverage": 1.0, "coverage_interval": (0.7, 1.0)}
     return Trust(
-        promise=promise and RiskGuarantee(max_error=0.01, confidence=0.9, threshold=promise, expected_risk=0.1, **some),
-        guard=guard and OodDetector(threshold=guard, false_alarms=0.01, pictures=9, components=2, caught=()),
+        guarantee=promise
+        and RiskGuarantee(max_error=0.01, confidence=0.9, threshold=promise, expected_risk=0.1, **some),
+        detector=guard and OodDetector(threshold=guard, false_alarms=0.01, pictures=9, components=2, caught=()),
     )
 
 

@@ -12,8 +12,8 @@ import pytest
 from pawsight.core.runs import write_table
 from pawsight.core.storage import sha256_of, write_json
 from pawsight.data.audit import Finding
-from pawsight.evaluation.learning_curve import Trial, trace_curve
-from pawsight.evaluation.slices import Judged, SliceKey, measure_slices
+from pawsight.evaluation.learning_curve import trace_curve
+from pawsight.evaluation.slices import measure_slices
 from pawsight.reports.run_record import RunRecord
 
 CLASSES = ("cats", "dogs")
@@ -68,9 +68,8 @@ def write_findings(run: Path, findings: list[Finding]) -> None:
 
 def slices_of(run: Path) -> Any:
     answers = RunRecord.read(run).answers
-    judged = [Judged(one.path, one.answered.label, one.answered.predicted, one.probability) for one in answers]
-    dark = np.array([not one.is_right for one in judged]) | (np.arange(len(judged)) < 6)
-    return measure_slices(judged, {SliceKey("trait", "dark"): dark, SliceKey("folder", EVIL): ~dark})
+    dark = np.array([not one.is_right for one in answers]) | (np.arange(len(answers)) < 6)
+    return measure_slices(answers, {("trait", "dark"): dark, ("folder", EVIL): ~dark})
 
 
 def plain_slices(run: Path) -> dict[str, Any]:
@@ -89,9 +88,7 @@ def plain_suspects(run: Path) -> dict[str, Any]:
 
 def curve() -> Any:
     chance = np.random.default_rng(0)
-    return trace_curve(
-        [Trial(share, int(100 * share), chance.random((2, 50)) < 0.3 - share / 5) for share in (0.2, 0.5, 1)]
-    )
+    return trace_curve([(share, int(100 * share), chance.random((2, 50)) < 0.3 - share / 5) for share in (0.2, 0.5, 1)])
 
 
 def plain_curve() -> dict[str, Any]:

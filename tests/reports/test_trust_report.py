@@ -19,10 +19,10 @@ from pawsight.classifier.trust import DetectionCount, OodDetector
 from pawsight.core.runs import write_table
 from pawsight.core.storage import write_json
 from pawsight.data.audit import Finding
-from pawsight.evaluation.comparison import Answered
+from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
-from pawsight.evaluation.slices import Judged, Slice
+from pawsight.evaluation.slices import Slice
 from pawsight.reports.candidates import unique_names
 from pawsight.reports.ladder_page import class_rows
 from pawsight.reports.ladder_report import as_markdown, build_report, report_subject
@@ -86,7 +86,7 @@ def page_of(run: Path, target: Path) -> Page:
 def test_slices_and_curve_come_back_as_they_were(whole: Path) -> None:
     slices, kept = RunRecord.read(whole).slices, RunRecord.read(whole).learning_curve
     assert slices is not None
-    assert slices.slices == slices_of(whole)
+    assert [one.to_json() for one in slices.slices] == [one.to_json() for one in slices_of(whole)]
     assert (slices.part, slices.pictures) == ("validation", 40)
     assert kept is not None
     assert kept.curve == curve()
@@ -222,7 +222,7 @@ def answered_to_test() -> AnswerTable:
     table = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.6, 0.4], [0.45, 0.55]])
     said = [CLASSES[one] for one in table.argmax(axis=1)]
     true = ["cats", "dogs", "dogs", "cats", "cats"]
-    answers = tuple(Answered(str(row), *pair) for row, pair in enumerate(zip(true, said, strict=True)))
+    answers = tuple(Answer("", str(row), *pair, 1.0) for row, pair in enumerate(zip(true, said, strict=True)))
     return AnswerTable(CLASSES, answers, table)
 
 
@@ -333,7 +333,7 @@ def test_a_worst_slice_with_no_rest_is_told_without_a_difference(
     whole: Path, tmp_path: Path, snapshot: SnapshotAssertion
 ) -> None:
     run = without_pictures(whole, tmp_path)
-    wrong = Judged("validation/0/0.0.jpg", "cats", "dogs", 0.9)
+    wrong = Answer("validation/0/0.0.jpg", "", "cats", "dogs", 0.9)
     alone = one_slice(right=8, accuracy=8 / 9, rest_accuracy=None, difference=None, worst=(wrong,))
     write_json(run / "slices.json", {"part": "validation", "pictures": 9, "slices": [alone.to_json()]})
     view = make_trust(RunRecord.read(run), {}).slices

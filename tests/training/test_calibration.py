@@ -64,9 +64,9 @@ def test_the_bundle_carries_temperature_promise_and_guard(cautious):
     trust = read_bundle(cautious.run).card.trust
     assert trust == cautious.trust.trust
     assert trust.fitted_on == OUT_OF_FOLD
-    assert (trust.promise.max_error, trust.promise.pictures) == (0.1, 96)
-    assert [count.kind for count in trust.guard.caught] == ["drawn things", "writing", "textures", "noise"]
-    assert sum(count.pictures for count in trust.guard.caught) == 60
+    assert (trust.guarantee.max_error, trust.guarantee.pictures) == (0.1, 96)
+    assert [count["kind"] for count in trust.detector.caught] == ["drawn things", "writing", "textures", "noise"]
+    assert sum(count["pictures"] for count in trust.detector.caught) == 60
 
 
 def test_metrics_json_tells_calibration_and_abstention(cautious):
@@ -78,8 +78,8 @@ def test_metrics_json_tells_calibration_and_abstention(cautious):
         assert set(calibration[part]) == {"ece", "brier", "log_loss"}
         assert all(set(pair) == {"before", "after"} for pair in calibration[part].values())
     assert calibration["validation"]["log_loss"]["after"] == pytest.approx(plain["validation"]["log_loss"])
-    assert plain["abstention"]["promise"]["threshold"] == trust.promise.threshold
-    assert plain["abstention"]["guard"]["threshold"] == trust.guard.threshold
+    assert plain["abstention"]["promise"]["threshold"] == trust.guarantee.threshold
+    assert plain["abstention"]["guard"]["threshold"] == trust.detector.threshold
     assert plain["command"].endswith(" --max-error 10% --false-alarms 5%")
 
 
@@ -99,7 +99,7 @@ def test_predictions_and_bundle_give_the_same_calibrated_probabilities(cautious,
 def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious):
     report = evaluate(cautious.run)
     selective = report.to_json()["abstention"]
-    promise = read_bundle(cautious.run).card.trust.promise
+    promise = read_bundle(cautious.run).card.trust.guarantee
     assert (selective["errors"], selective["pictures"]) == (promise.errors, 96)
     # The picture that is the guard's threshold may be answered; in bfloat16 its neighbour's rounding goes either way.
     assert selective["answered"] - promise.answered in ((-1, 0, 1) if cautious.precision == "bf16" else (0, 1))
@@ -108,7 +108,7 @@ def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious
 
 
 def test_without_max_error_every_picture_is_answered(trained, warm):
-    assert read_bundle(trained.report.run).card.trust.promise is None
+    assert read_bundle(trained.report.run).card.trust.guarantee is None
     assert trained.report.to_json()["abstention"] is None
     assert evaluate(trained.report.run).abstention is None
 
@@ -158,8 +158,8 @@ def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_g
     options = SelectiveOptions(max_error=0.2, false_alarms=0.01)
     model, trust, why = add_guarantee(context, trained, Trust(), options)
     assert why == ""
-    assert trust.promise.answered == 16
-    assert trust.guard is None
+    assert trust.guarantee.answered == 16
+    assert trust.detector is None
     detector, chosen = model.notes
     assert all(word in detector for word in ("no detector", "16 validation pictures", "1 % false alarms", "99"))
     assert "chose the epoch" in chosen

@@ -17,7 +17,7 @@ from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT
 from pawsight.models.recipes import RECIPES
 from pawsight.training import features as room
-from pawsight.training.features import FeatureSink, RunPicture, probe_recipe, recipe_of, run_features
+from pawsight.training.features import FeatureSink, probe_recipe, recipe_of, run_features
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 NAMES = [f"{number:064x}" for number in range(len(PICTURES))]
@@ -139,7 +139,7 @@ def at(cache):
 
 def pictures_of(run, part):
     files = held_out(run, part, counts=False)  # the run is everybody's
-    return [RunPicture(picture, files.contents[picture.name]) for picture in files.candidates]
+    return list(files.candidates), [files.contents[picture.name] for picture in files.candidates]
 
 
 @pytest.fixture
@@ -147,39 +147,33 @@ def run(trained):
     return trained.report.run
 
 
-def test_features_come_from_the_cache_with_the_labels_of_the_split(trained, run, tmp_path):
+def test_features_come_from_the_cache_in_the_order_of_the_split(trained, run):
     for part in ("train", "validation"):
-        again = run_features(pictures_of(run, part), ("cats", "dogs"), recipe_of(run), **at(trained.cache))
-        assert again.features.shape == (trained.report.split.sizes[part], 1280)
-        assert [("cats", "dogs")[label] for label in again.labels] == [
-            picture.label for picture in trained.report.split.part(part)
-        ]
-        assert again.left_out == 0
+        pictures, contents = pictures_of(run, part)
+        rows, features = run_features(pictures, contents, recipe_of(run), **at(trained.cache))
+        assert features.shape == (trained.report.split.sizes[part], 1280)
+        assert [pictures[row].name for row in rows] == [picture.name for picture in trained.report.split.part(part)]
 
 
 def test_known_features_need_no_file(trained, run, tmp_path):
-    gone = [
-        replace(picture, candidate=replace(picture.candidate, path=tmp_path / "gone.jpg"))
-        for picture in pictures_of(run, "validation")
-    ]
-    again = run_features(gone, ("cats", "dogs"), recipe_of(run), **at(trained.cache))
-    assert again.left_out == 0
+    pictures, contents = pictures_of(run, "validation")
+    gone = [replace(picture, path=tmp_path / "gone.jpg") for picture in pictures]
+    rows, _ = run_features(gone, contents, recipe_of(run), **at(trained.cache))
+    assert rows == list(range(len(gone)))
 
 
 def test_without_the_cache_they_are_computed_again_and_changed_files_left_out(trained, run, tmp_path, cache_folder):
-    few = pictures_of(run, "validation")[:3]
-    wrong = replace(few[0], sha256="0" * 64)
-    missing = replace(few[1], sha256="1" * 64, candidate=replace(few[1].candidate, path=tmp_path / "gone.jpg"))
-    again = run_features([*few, wrong, missing], ("cats", "dogs"), recipe_of(run), **at(cache_folder))
-    known = run_features(few, ("cats", "dogs"), recipe_of(run), **at(trained.cache))
-    assert again.left_out == 2
-    assert again.pictures == tuple(few)
-    assert np.allclose(again.features, known.features, rtol=1e-3, atol=1e-4)
+    pictures, contents = (of[:3] for of in pictures_of(run, "validation"))
+    more = [*pictures, pictures[0], replace(pictures[1], path=tmp_path / "gone.jpg")]
+    rows, again = run_features(more, [*contents, "0" * 64, "1" * 64], recipe_of(run), **at(cache_folder))
+    _, known = run_features(pictures, contents, recipe_of(run), **at(trained.cache))
+    assert rows == [0, 1, 2]
+    assert np.allclose(again, known, rtol=1e-3, atol=1e-4)
 
 
 def test_the_test_part_is_sealed(run, trained, tmp_path):
     with pytest.raises(ValueError, match="sealed"):
-        run_features(pictures_of(run, "test"), ("cats", "dogs"), recipe_of(run), **at(trained.cache))
+        run_features(*pictures_of(run, "test"), recipe_of(run), **at(trained.cache))
 
 
 def test_a_recipe_without_a_frozen_backbone_is_stood_in_for_by_the_default_probe():

@@ -187,7 +187,7 @@ def fifty(serving, colour_backbone, tmp_path_factory):
         data_fingerprint="f" * 64,
         created="2026-11-22T18:00:00+00:00",
         versions={"python": "3.11"},
-        trust=Trust(promise=promise),
+        trust=Trust(guarantee=promise),
     )
     place = tmp_path_factory.mktemp("fifty")
     write_bundle(

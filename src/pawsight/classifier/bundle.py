@@ -210,7 +210,7 @@ def card_summary(bundle: Bundle) -> str:
 
 def to_jsonable(card: Card) -> dict[str, Any]:
     """Return the card as plain JSON values."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(card)))
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(card) | {"trust": card.trust.to_json()}))
     return plain
 
 

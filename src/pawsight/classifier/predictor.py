@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,12 @@ class Prediction:
     probability: float | None  # of the label; None where the picture is not answered
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
-    verdict: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+    decision: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""
+        values = asdict(self)
+        return values | {"verdict": values.pop("decision")}
 
 
 class Predictor:
@@ -144,7 +150,7 @@ def run_self_test(bundle: Bundle, engine: Engine) -> float:
     expected = reduced if engine.precision == "bf16" and reduced is not None else golden.probabilities
     outputs = engine.run_all(golden.pictures)
     probabilities, scores = outputs.get("probabilities"), outputs.get(OOD_SCORE)
-    if bundle.card.trust.guard is not None and (scores is None or scores.shape != golden.pictures.shape[:1]):
+    if bundle.card.trust.detector is not None and (scores is None or scores.shape != golden.pictures.shape[:1]):
         raise refused(
             bundle.folder, f"Its card has a detector of unfamiliar pictures, but its model no output {OOD_SCORE}."
         )

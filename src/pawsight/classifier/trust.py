@@ -6,9 +6,9 @@ These values travel in a bundle's card. How they are chosen is in training: `cal
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +58,7 @@ class RiskGuarantee:
     expected_risk: float  # bound on the expected share of pictures answered and wrong: (errors + 1) / (pictures + 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetectionCount:
+class DetectionCount(TypedDict):
     """How many pictures of one kind of out-of-distribution example the detector noticed."""
 
     kind: str
@@ -80,12 +79,21 @@ class OodDetector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """The part of a bundle's card that says how far to trust the answers; its fields are the keys of the JSON."""
+    """The part of a bundle's card that says how far to trust the answers."""
 
     temperature: float = 1.0  # already in the graph
     fitted_on: str = "nothing"
-    promise: RiskGuarantee | None = None
-    guard: OodDetector | None = None
+    guarantee: RiskGuarantee | None = None
+    detector: OodDetector | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as a card has them: there the guarantee is `promise` and the detector `guard`."""
+        return {
+            "temperature": self.temperature,
+            "fitted_on": self.fitted_on,
+            "promise": asdict(self.guarantee) if self.guarantee is not None else None,
+            "guard": asdict(self.detector) if self.detector is not None else None,
+        }
 
     def decide(self, probability: float, score: float | None) -> str:
         """Return the decision about one picture: `ANSWERED`, `UNSURE` or `UNFAMILIAR`.
@@ -94,9 +102,9 @@ class Trust:
             probability: of the best class.
             score: the graph's output `unlikeness`, None where it has none.
         """
-        if self.guard is not None and (score is None or not score <= self.guard.threshold):
+        if self.detector is not None and (score is None or not score <= self.detector.threshold):
             return UNFAMILIAR
-        return ANSWERED if self.promise is None or probability >= self.promise.threshold else UNSURE
+        return ANSWERED if self.guarantee is None or probability >= self.guarantee.threshold else UNSURE
 
 
 def fit_temperature(true: Labels, log_probabilities: Floats) -> float:
@@ -156,21 +164,20 @@ def trust_from(values: Any) -> Trust:
     Raises:
         KeyError, TypeError, ValueError: a field is missing, of another type, or beyond what it can be.
     """
-    known = _checked(values, "trust", Trust)
-    promise, guard = known["promise"], known["guard"]
+    known = _checked(values, "trust", Trust().to_json())
     if not isinstance(known["fitted_on"], str):
         raise TypeError(f"trust.fitted_on, which is {known['fitted_on']!r}")
     return Trust(
         temperature=_number(known, "trust.temperature", 0.01, 100.0),
         fitted_on=known["fitted_on"],
-        promise=None if promise is None else _promise(promise),
-        guard=None if guard is None else _guard(guard),
+        guarantee=None if known["promise"] is None else _guarantee_from(known["promise"]),
+        detector=None if known["guard"] is None else _detector_from(known["guard"]),
     )
 
 
-def _promise(values: Any) -> RiskGuarantee:
+def _guarantee_from(values: Any) -> RiskGuarantee:
     path = "trust.promise"
-    known = _checked(values, path, RiskGuarantee)
+    known = _checked(values, path, [field.name for field in fields(RiskGuarantee)])
     pictures = _count(known, f"{path}.pictures", 1, 2**53)
     answered = _count(known, f"{path}.answered", 1, pictures)
     low, high = _pair(known, f"{path}.coverage_interval")
@@ -187,9 +194,9 @@ def _promise(values: Any) -> RiskGuarantee:
     )
 
 
-def _guard(values: Any) -> OodDetector:
+def _detector_from(values: Any) -> OodDetector:
     path = "trust.guard"
-    known = _checked(values, path, OodDetector)
+    known = _checked(values, path, [field.name for field in fields(OodDetector)])
     if not isinstance(known["caught"], list | tuple):
         raise TypeError(f"{path}.caught, which is {known['caught']!r}")
     return OodDetector(
@@ -203,19 +210,18 @@ def _guard(values: Any) -> OodDetector:
 
 def _caught(values: Any) -> DetectionCount:
     path = "trust.guard.caught"
-    known = _checked(values, path, DetectionCount)
+    known = _checked(values, path, DetectionCount.__annotations__)
     if not isinstance(known["kind"], str):
         raise TypeError(f"{path}.kind, which is {known['kind']!r}")
     pictures = _count(known, f"{path}.pictures", 0, 2**53)
     return DetectionCount(kind=known["kind"], pictures=pictures, caught=_count(known, f"{path}.caught", 0, pictures))
 
 
-def _checked(values: Any, path: str, kind: type) -> Mapping[str, Any]:
-    """Return a mapping that has every field of a dataclass and no other."""
-    wanted = {field.name for field in fields(kind)}
+def _checked(values: Any, path: str, wanted: Iterable[str]) -> Mapping[str, Any]:
+    """Return a mapping that has every key that is wanted and no other."""
     if not isinstance(values, Mapping):
         raise TypeError(f"{path}, which is {values!r}")
-    for name in sorted(wanted ^ set(values)):
+    for name in sorted(set(wanted) ^ set(values)):
         raise KeyError(f"{path}.{name}")
     return values
 

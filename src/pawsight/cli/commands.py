@@ -171,7 +171,7 @@ def predict(
         failed, where = 0, "the lines above say why"
         for prediction in command.predict(run, pictures, progress=progress):
             failed += prediction.error is not None
-            print_answer(asdict(prediction) if as_json else [command.line(prediction)])
+            print_answer(prediction.to_json() if as_json else [command.line(prediction)])
     else:
         options["engine"] = options["engine"] or "local"
         with quiet_libraries() if options["engine"] == "ray" else nullcontext():

@@ -182,9 +182,9 @@ def _row(run: Compared) -> tuple[str, ...]:
         f"{100 * metrics.accuracy:.1f} %",
         f"{100 * metrics.interval.low:.1f}-{100 * metrics.interval.high:.1f}",
         f"{metrics.log_loss:.3f}",
-        _ends(ends.log_loss, 3),
+        _ends(ends["log_loss"], 3),
         area,
-        _ends(ends.roc_auc, 4),
+        _ends(ends["roc_auc"], 4),
         f"{metrics.macro_f1:.3f}",
         f"{100 * metrics.ece:.1f} %",
     )

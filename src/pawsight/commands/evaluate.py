@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.commands.run_split import HeldOut, held_out, looks_at_test, looks_sentence
 from pawsight.core.cache import Cache
@@ -27,12 +27,12 @@ from pawsight.core.storage import write_json
 from pawsight.data.dataset import facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
-from pawsight.evaluation.comparison import WORSE
-from pawsight.evaluation.learning_curve import LearningCurve, Trial, trace_curve
+from pawsight.evaluation.comparison import WORSE, Answer
+from pawsight.evaluation.learning_curve import LearningCurve, trace_curve
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.metrics import Metrics, aligned, confusions, measure, sentence, table_rows, to_jsonable
 from pawsight.evaluation.selective import Abstention, measure_abstention
-from pawsight.evaluation.slices import Judged, Slice, measure_slices, slice_members
+from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 
 _ROWS = 20  # of the printed table; --json has all
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
@@ -130,15 +130,16 @@ def evaluate(
         source = resolve(data, cache=cache_folder(), progress=progress)
         part, files, name = None, HeldOut(source.find().candidates, {}), source.name
     _check_labels(classes, files.candidates)
-    answers, left_out = _answers(predictor, files, including_training, progress)
+    answers, computed, left_out = _answers(predictor, files, including_training, progress)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
             f"Left out: {_reasons(left_out)}.",
             "Give pictures the bundle was not trained on, or add --including-training.",
         )
-    true = np.array([classes.index(answer.file.label) for answer in answers])
-    table = np.stack([answer.probabilities for answer in answers])
+    true = np.array([classes.index(answer.label) for answer in answers])
+    table = np.stack([outputs["probabilities"] for outputs in computed])
+    decisions = [predictor.decision(outputs) for outputs in computed]
     return EvaluateReport(
         bundle=bundle.folder,
         data=name,
@@ -146,9 +147,9 @@ def evaluate(
         split_digest=bundle.card.split_digest,
         metrics=measure(true, table, classes),
         left_out=tuple(left_out),
-        abstention=measure_abstention(true, table, [answer.verdict for answer in answers], bundle.card.trust),
+        abstention=measure_abstention(true, table, decisions, bundle.card.trust),
         looks_at_test=looks_at_test(Path(run)) if test else None,
-        slices=_slices(Path(run), part, classes, answers, progress) if slices else None,
+        slices=_slices(Path(run), part, files.candidates, answers, progress) if slices else None,
         learning_curve=trace_learning_curve(Path(run), progress=progress) if learning_curve else None,
     )
 
@@ -180,19 +181,13 @@ def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> No
         )
 
 
-class _Answer(NamedTuple):
-    """What a bundle says of one file."""
-
-    file: Candidate
-    probabilities: NDArray[np.float32]  # (C,)
-    verdict: str
-
-
 def _answers(
     predictor: Predictor, files: HeldOut, including_training: bool, progress: Progress
-) -> tuple[list[_Answer], list[LeftOut]]:
-    """Classify files; return the answers, and the files that may not be measured with the reason."""
-    answers, left_out = [], []
+) -> tuple[list[Answer], list[Outputs], list[LeftOut]]:
+    """Classify files; return the answers with the graph's outputs, and the files that may not be measured and why."""
+    answers: list[Answer] = []
+    computed: list[Outputs] = []
+    left_out: list[LeftOut] = []
     with progress.stage("Classifying", len(files.candidates), "pictures") as step:
         classified = predictor.outputs(file.path for file in files.candidates)
         for file, (loaded, outputs) in zip(files.candidates, classified, strict=True):
@@ -204,8 +199,11 @@ def _answers(
             elif loaded.sha256 in predictor.bundle.trained and not including_training:
                 left_out.append(LeftOut(file.name, "trained on"))
             else:
-                answers.append(_Answer(file, outputs["probabilities"], predictor.decision(outputs)))
-    return answers, left_out
+                best = int(outputs["probabilities"].argmax())
+                probability = float(outputs["probabilities"][best])
+                answers.append(Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability))
+                computed.append(outputs)
+    return answers, computed, left_out
 
 
 def _reasons(left_out: Sequence[LeftOut]) -> str:
@@ -219,7 +217,7 @@ def summary(report: EvaluateReport) -> list[str]:
     if report.metrics is None:
         return lines
     if report.metrics.roc_auc is not None:
-        ends = report.metrics.intervals.roc_auc
+        ends = report.metrics.intervals["roc_auc"]
         interval = f" (95 % interval {ends.low:.4f}-{ends.high:.4f})" if ends is not None else ""
         lines.append(f"Area under the ROC curve {report.metrics.roc_auc:.4f}{interval}")
     lines += aligned([("class", "pictures", "precision", "recall", "F1"), *table_rows(report.metrics)])
@@ -240,34 +238,30 @@ def summary(report: EvaluateReport) -> list[str]:
 
 
 def _slices(
-    run: Path, part: str | None, classes: Sequence[str], answers: Sequence[_Answer], progress: Progress
+    run: Path, part: str | None, candidates: Sequence[Candidate], answers: Sequence[Answer], progress: Progress
 ) -> tuple[Slice, ...]:
     """Return the slices of the pictures that were answered, storing those of the run's own validation set."""
-    judged = []
-    for file, probabilities, _ in answers:
-        predicted = classes[int(probabilities.argmax())]
-        judged.append(Judged(file.name, file.label, predicted, float(probabilities.max())))
-    slices = slices_of([answer.file for answer in answers], judged, progress=progress)
+    slices = slices_of(candidates, answers, progress=progress)
     if part == "validation":
-        store_slices(run, slices, part=part, pictures=len(judged))
+        store_slices(run, slices, part=part, pictures=len(answers))
     return slices
 
 
 def slices_of(
-    candidates: Sequence[Candidate], judged: Sequence[Judged], *, progress: Progress = SILENT
+    candidates: Sequence[Candidate], answers: Sequence[Answer], *, progress: Progress = SILENT
 ) -> tuple[Slice, ...]:
     """Return how good a classifier is by trait, format and folder.
 
     Args:
         candidates: files; those without an answer are skipped.
-        judged: the answers, by the names of the candidates.
+        answers: to pictures with the names of the candidates.
         progress: hears how far it is.
     """
-    answers = {answer.path: answer for answer in judged}
-    answered = [file for file in candidates if file.name in answers]
+    by_name = {answer.path: answer for answer in answers}
+    answered = [file for file in candidates if file.name in by_name]
     with Cache(cache_folder() / "cache") as cache:
         facts = facts_by_name(answered, cache=cache, threads=usable_cores(), progress=progress)
-    known = [answers[file.name] for file in answered if file.name in facts]
+    known = [by_name[file.name] for file in answered if file.name in facts]
     members = slice_members(
         [answer.path for answer in known], [answer.label for answer in known], [facts[answer.path] for answer in known]
     )
@@ -325,41 +319,37 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
         WrongUsage: the folder is a bundle without its run, or there are too few pictures.
         ModelError: the backbone is missing. StorageError: a file of the run cannot be read or written.
     """
-    from pawsight.training.features import RunPicture, probe_recipe, recipe_of, run_features
+    from pawsight.training.features import probe_recipe, recipe_of, run_features
     from pawsight.training.learning_curve import try_sizes
 
     own = recipe_of(run)
     seen = probe_recipe(own)
     classes = read_bundle(run).card.classes
     cache, machine = cache_folder(), this_machine()
-    parts = []
+    parts, left_out = [], 0
     for part in ("train", "validation"):
         files = held_out(run, part)
-        owned = [RunPicture(file, files.contents[file.name]) for file in files.candidates]
-        parts.append(run_features(owned, classes, seen, cache=cache, machine=machine, progress=progress))
+        contents = [files.contents[file.name] for file in files.candidates]
+        rows, features = run_features(files.candidates, contents, seen, cache=cache, machine=machine, progress=progress)
+        labels = np.array([classes.index(files.candidates[row].label) for row in rows], dtype=np.int64)
+        parts.append((features, labels))
+        left_out += len(contents) - len(rows)
     train, validation = parts
-    has_all_classes = len(set(train.labels.tolist())) == len(classes)
-    if len(train.labels) < LEAST_PICTURES or not len(validation.labels) or not has_all_classes:
+    taught, validated = len(train[1]), len(validation[1])
+    if taught < LEAST_PICTURES or not validated or len(np.unique(train[1])) < len(classes):
         raise WrongUsage(
             f"{run} has too few pictures for a learning curve.",
             f"It needs {LEAST_PICTURES} to train on, some of each class, and some to validate on;"
-            f" there are {len(train.labels):,} and {len(validation.labels):,}.",
+            f" there are {taught:,} and {validated:,}.",
             f"Leave --learning-curve out: pawsight evaluate {run}",
         )
-    tried = try_sizes(
-        (train.features, train.labels),
-        (validation.features, validation.labels),
-        classes=len(classes),
-        folds=seen.folds,
-        seed=seen.seed,
-        progress=progress,
-    )
+    tried = try_sizes(train, validation, classes=len(classes), folds=seen.folds, seed=seen.seed, progress=progress)
     report = CurveReport(
         recipe=own.name,
         seen_with=f"{seen.backbone} at {seen.image_px} px",
         is_stand_in=own.method != "probe",
-        left_out=train.left_out + validation.left_out,
-        curve=trace_curve([Trial(size.share, size.pictures, size.wrong) for size in tried], seed=seen.seed),
+        left_out=left_out,
+        curve=trace_curve(tried, seed=seen.seed),
     )
     write_json(run / LEARNING_CURVE, report.to_json())
     return report

@@ -86,7 +86,7 @@ def line(prediction: Prediction) -> str:
         return f"{prediction.path}: not classified, {prediction.error}"
     ranked = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])[: 1 + _RUNNERS_UP]
     shares = [f"{name} {100 * value:.1f} %" for name, value in ranked if value >= _WORTH_NAMING]
-    if prediction.verdict not in (None, ANSWERED) or prediction.probability is None:
+    if prediction.decision not in (None, ANSWERED) or prediction.probability is None:
         return f"{prediction.path}: {prediction.label} ({', '.join(shares)})"
     others = f" ({', '.join(shares[1:])})" if shares[1:] else ""
     return f"{prediction.path}: {prediction.label} {100 * prediction.probability:.1f} %{others}"

@@ -19,7 +19,6 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
 from pawsight.core.storage import sha256_of_file, write_json
 from pawsight.evaluation.comparison import TIE
-from pawsight.evaluation.slices import Judged
 from pawsight.reports.ladder_report import CandidateResult, LadderReport, build_report, report_subject
 from pawsight.reports.run_record import RunRecord
 from pawsight.reports.trust_page import LEARNING_CURVE, SLICES, SUSPECTS
@@ -157,24 +156,21 @@ def lacking(run: Path) -> list[str]:
 
 def _store_slices(run: Path, progress: Progress) -> None:
     answers = RunRecord.read(run).answers
-    judged = [
-        Judged(answer.path, answer.answered.label, answer.answered.predicted, answer.probability) for answer in answers
-    ]
     part = held_out(run, "validation")
     unchanged = [
         file
         for file in part.candidates
         if file.path.is_file() and sha256_of_file(file.path) == part.contents[file.name]
     ]
-    if not judged or not unchanged:
+    if not answers or not unchanged:
         raise BadDataset(
             "The validation pictures of the run were moved or changed."
-            if judged
+            if answers
             else "The run holds no answers to validation pictures.",
             "",
             "Put them back, or train again.",
         )
-    slices = slices_of(unchanged, judged, progress=progress)
+    slices = slices_of(unchanged, answers, progress=progress)
     store_slices(run, slices, part="validation", pictures=len(unchanged))
 
 
@@ -199,11 +195,11 @@ def suspects_json(report: ReviewReport) -> dict[str, Any]:
 
 def _alike_across(report: ReviewReport) -> Iterator[dict[str, Any]]:
     """Yield nearest neighbours of which one is in train and one in validation, without duplicates."""
-    pictures, near = report.pictures, report.near
+    pictures, (near, similarities) = report.pictures, report.near
     pairs = {
         (min(row, int(other)), max(row, int(other))): float(similarity)
-        for row in range(len(near.rows))
-        for other, similarity in zip(near.rows[row], near.similarities[row], strict=True)
+        for row in range(len(near))
+        for other, similarity in zip(near[row], similarities[row], strict=True)
         if other >= 0 and (pictures[row].part or "") != (pictures[int(other)].part or "")
     }
     for (row, other), similarity in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:_ACROSS]:

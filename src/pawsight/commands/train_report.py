@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,10 @@ from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, PatchOutcome
 from pawsight.data.split import Assigned, Split
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
-from pawsight.evaluation.comparison import Answered, Gain, compare
+from pawsight.evaluation.comparison import Answer, Gain, compare
 from pawsight.evaluation.metrics import Metrics, log_loss, sentence, to_jsonable
 from pawsight.models.recipes import Recipe
-from pawsight.reports.run_record import VERSION, Answer, RunRecord
+from pawsight.reports.run_record import VERSION, RunRecord
 from pawsight.reports.words import unmeasured_sentence
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class TrustReport:
         """Return plain JSON values about guarantee and detector, None where every picture is answered."""
         if self.asked is None:
             return None
-        plain = asdict(self.trust)
+        plain = self.trust.to_json()
         why = self.broken or None
         return {"max_error": self.asked, "promise": plain["promise"], "guard": plain["guard"], "broken": why}
 
@@ -192,29 +192,28 @@ class TrustReport:
         return f"Calibration {text}"
 
     def _guarantee_lines(self) -> list[str]:
-        promise = self.trust.promise
+        guarantee = self.trust.guarantee
         if self.asked is None:
             return []
-        if promise is None:
+        if guarantee is None:
             return [f"WARNING     no guarantee: {self.broken}"]
-        low, high = promise.coverage_interval
-        answers_all = promise.threshold * self.classes <= 1  # the best of C probabilities is at least 1 / C
-        bar = "no picture is unsure" if answers_all else f"answered if {100 * promise.threshold:.2f} % or more"
+        low, high = guarantee.coverage_interval
+        answers_all = guarantee.threshold * self.classes <= 1  # the best of C probabilities is at least 1 / C
+        bar = "no picture is unsure" if answers_all else f"answered if {100 * guarantee.threshold:.2f} % or more"
         return [
-            f"Guarantee   at most {100 * promise.max_error:.4g} % of the answered pictures wrong, with"
-            f" {100 * promise.confidence:.0f} % confidence: {bar},"
-            f" {promise.answered:,} of {promise.pictures:,} on validation ({100 * promise.coverage:.1f} %,"
-            f" {100 * low:.1f}-{100 * high:.1f} %), {promise.errors:,} of them wrong"
+            f"Guarantee   at most {100 * guarantee.max_error:.4g} % of the answered pictures wrong, with"
+            f" {100 * guarantee.confidence:.0f} % confidence: {bar},"
+            f" {guarantee.answered:,} of {guarantee.pictures:,} on validation ({100 * guarantee.coverage:.1f} %,"
+            f" {100 * low:.1f}-{100 * high:.1f} %), {guarantee.errors:,} of them wrong"
         ]
 
     def _detector_lines(self) -> list[str]:
-        guard = self.trust.guard
-        if guard is None:
+        detector = self.trust.detector
+        if detector is None:
             return []
-        caught = ", ".join(f"{kind.caught} of {kind.pictures} {kind.kind}" for kind in guard.caught)
-        return [
-            f"Detector    unlike anything seen: {caught} found, at most {100 * guard.false_alarms:.4g} % false alarms"
-        ]
+        caught = ", ".join(f"{kind['caught']} of {kind['pictures']} {kind['kind']}" for kind in detector.caught)
+        alarms = f"at most {100 * detector.false_alarms:.4g} % false alarms"
+        return [f"Detector    unlike anything seen: {caught} found, {alarms}"]
 
 
 def trust_report(outcome: TrainedRun) -> TrustReport:
@@ -256,15 +255,15 @@ def gain_from_patch(
     before = _answers_before(patch.file.absolute().parent)
     if not before and split is not None:
         before = _answers_before(split.path.absolute().parent)
-    old: list[Answered] = []
-    new: list[Answered] = []
+    old: list[Answer] = []
+    new: list[Answer] = []
     for picture, label in zip(validation, predicted, strict=True):
         copies = before.get(picture.sha256, [])
         if copies:
             same_name = (place for place, copy in enumerate(copies) if copy.path == picture.name)
             known = copies.pop(next(same_name, -1))
-            old.append(Answered(picture.sha256, picture.label, known.answered.predicted))
-            new.append(Answered(picture.sha256, picture.label, label))
+            old.append(replace(known, label=picture.label))
+            new.append(replace(known, label=picture.label, predicted=label))
     return compare(old, new)
 
 
@@ -275,7 +274,7 @@ def _answers_before(run: Path) -> dict[str, list[Answer]]:
     except PawsightError:
         return answers
     for answer in record.answers:
-        answers[answer.answered.sha256].append(answer)
+        answers[answer.sha256].append(answer)
     return answers
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.statistics import holm
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts, quality_flags
 from pawsight.data.folders import PARTS
@@ -293,11 +294,11 @@ def associations(
         name: _table(kept_labels, _pooled([values[index] for index in kept])) for name, values in features.items()
     }
     varied = {name: table for name, table in tables.items() if min(table[2].shape) > 1}
-    p_values = _holm({name: chi_square_p_value(counts) for name, (_, _, counts) in varied.items()})
+    p_values = holm([chi_square_p_value(counts) for _, _, counts in varied.values()])
     return {
         name: (cramers_v(table[2]), *_strongest(*table))
-        for name, table in varied.items()
-        if p_values[name] < SIGNIFICANT
+        for (name, table), p_value in zip(varied.items(), p_values, strict=True)
+        if p_value < SIGNIFICANT
     }
 
 
@@ -347,14 +348,6 @@ def _shuffled(counts: Table) -> NDArray[np.float64]:
     tables = np.bincount(places, minlength=_SHUFFLES * counts.size).reshape(_SHUFFLES, *counts.shape)
     values: NDArray[np.float64] = _chi_square(tables)
     return values
-
-
-def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    corrected, largest = {}, 0.0
-    for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
-        corrected[name] = largest
-    return corrected
 
 
 def cramers_v(counts: Table) -> float:

@@ -99,7 +99,7 @@ def _row(sha256: str, answer: Prediction, classes: Sequence[str]) -> dict[str, A
         "label": answer.label,
         "probability": answer.probability,
         "probabilities": answer.probabilities and [answer.probabilities[name] for name in classes],
-        "verdict": answer.verdict,
+        "verdict": answer.decision,
         "error": answer.error and legible(answer.error),
     }
 

@@ -7,8 +7,7 @@ and the area under the curve are BCa, and the calibration error has its own meth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -29,31 +28,22 @@ Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
 Weights = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+# Pictures in the order of their scores: their rows (N,), whether each is of the class (N,), and the last place of each
+# group of equal scores, None where no two are equal.
+Ranked = tuple[Ints, Flags, Ints | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Intervals:
-    """95 % intervals of figures; None where the figure is unknown or where no resample differs from another."""
-
-    log_loss: Interval | None
-    roc_auc: Interval | None
-    macro_f1: Interval | None
-    brier: Interval | None
-    ece: Interval | None
-
-    def as_lists(self) -> dict[str, list[float] | None]:
-        """Return the ends by name, for JSON."""
-        ends: dict[str, Interval | None] = {figure.name: getattr(self, figure.name) for figure in fields(self)}
-        return {name: figure.as_list() if figure is not None else None for name, figure in ends.items()}
-
-
-def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> Intervals:
-    """Return the 95 % intervals of all that `measure` measures and that is no plain share.
+def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> dict[str, Interval | None]:
+    """Return the 95 % intervals, by name, of all that `measure` measures and that is no plain share.
 
     Args:
         true: class indices (N,), each in [0, C), N at least 1.
         probabilities: (N, C), rows adding up to 1.
         seed: of the resampling. The pictures' order changes the draws too, within the noise of so many of them.
+
+    Returns:
+        the intervals of log_loss, roc_auc, macro_f1, brier and ece; None where a figure is unknown or no resample
+        differs from another.
 
     1,000 resamples, fewer for large data, never below 200. Time and memory grow no faster than N x C.
     """
@@ -61,8 +51,8 @@ def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> Intervals:
     predicted = probabilities.argmax(axis=1)
     losses = -np.log(np.clip(probabilities[np.arange(pictures), true].astype(np.float64), TINY, 1.0))
     distances = squared_distances(true, probabilities)
-    curves = _Curves.of(true, probabilities)
-    columns = np.stack([*_centred(losses), *_centred(distances), curves.pulls], axis=1).astype(np.float32)
+    curves, area, area_pulls, exact = _curves(true, probabilities)
+    columns = np.stack([*_centred(losses), *_centred(distances), area_pulls], axis=1).astype(np.float32)
     means: list[Doubles] = []
     f1s: list[Doubles] = []
     tops: list[Doubles] = []
@@ -70,16 +60,16 @@ def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> Intervals:
         means.append((weights @ columns / pictures).astype(np.float64))
         f1s.append(_macro_f1s(weights, true, predicted, classes))
         done = sum(len(chunk) for chunk in tops)
-        tops.append(curves.resampled(weights[: max(0, curves.exact - done)]))
+        tops.append(_mean_areas(curves, weights[: max(0, exact - done)]))
     drawn = np.concatenate(means)
     measured_f1 = _macro_f1s(np.ones((1, pictures), np.float32), true, predicted, classes)[0]
-    return Intervals(
-        log_loss=_studentised(losses, drawn[:, 0], drawn[:, 1], most=_WORST_LOSS),
-        roc_auc=_bca(curves.area, curves.pulls, np.concatenate(tops) if curves.exact else curves.area + drawn[:, 4]),
-        macro_f1=_bca(measured_f1, _f1_pulls(true, predicted, classes), np.concatenate(f1s)),
-        brier=_studentised(distances, drawn[:, 2], drawn[:, 3], most=_WORST_BRIER),
-        ece=ece_interval(true, probabilities, seed=seed),
-    )
+    return {
+        "log_loss": _studentised(losses, drawn[:, 0], drawn[:, 1], most=_WORST_LOSS),
+        "roc_auc": _bca(area, area_pulls, np.concatenate(tops) if exact else area + drawn[:, 4]),
+        "macro_f1": _bca(measured_f1, _f1_pulls(true, predicted, classes), np.concatenate(f1s)),
+        "brier": _studentised(distances, drawn[:, 2], drawn[:, 3], most=_WORST_BRIER),
+        "ece": ece_interval(true, probabilities, seed=seed),
+    }
 
 
 def resamples(pictures: int) -> int:
@@ -153,38 +143,35 @@ def _holding(measured: float, low: float, high: float) -> Interval:
     return Interval(min(float(low), measured), max(float(high), measured))
 
 
-@dataclass(frozen=True, slots=True)
-class _Curves:
-    """The curves whose areas are averaged: one of two classes, of more each class against the rest."""
+def _curves(true: Ints, probabilities: Floats) -> tuple[list[Ranked], float, Doubles, int]:
+    """Return the curves whose areas are averaged: one of two classes, of more each class against the rest.
 
-    ranks: tuple[Ranked, ...]
-    area: float  # NaN where a class has no picture
-    pulls: Doubles  # (N,)
-    exact: int  # resamples ranked anew; 0 where only the first-order change can be afforded
+    Returns:
+        the ranked pictures of each curve; the mean area, NaN where a class has no picture; how much each picture pulls
+        at it (N,); and the number of resamples to be ranked anew, 0 where only the first-order change is affordable.
+    """
+    pictures, classes = probabilities.shape
+    asked = range(classes) if classes > 2 else range(1, 2)
+    if len(np.unique(true)) < max(classes, 2):
+        return [], np.nan, np.zeros(pictures), 0
+    total, pulls = 0.0, np.zeros(pictures)
+    for index in asked:
+        own, pull = influence(true == index, probabilities[:, index])
+        total, pulls = total + own / len(asked), pulls + pull / len(asked)
+    affordable = _RANKED // (pictures * len(asked))
+    if affordable < LEAST // 4:
+        return [], total, pulls, 0
+    curves = [ranked(true == index, probabilities[:, index]) for index in asked]
+    return curves, total, pulls, max(LEAST, min(affordable, resamples(pictures)))
 
-    @classmethod
-    def of(cls, true: Ints, probabilities: Floats) -> _Curves:
-        pictures, classes = probabilities.shape
-        asked = range(classes) if classes > 2 else range(1, 2)
-        if len(np.unique(true)) < max(classes, 2):
-            return cls((), np.nan, np.zeros(pictures), 0)
-        total, pulls = 0.0, np.zeros(pictures)
-        for index in asked:
-            own, pull = influence(true == index, probabilities[:, index])
-            total, pulls = total + own / len(asked), pulls + pull / len(asked)
-        affordable = _RANKED // (pictures * len(asked))
-        if affordable < LEAST // 4:
-            return cls((), total, pulls, 0)
-        ranks = tuple(ranked(true == index, probabilities[:, index]) for index in asked)
-        return cls(ranks, total, pulls, max(LEAST, min(affordable, resamples(pictures))))
 
-    def resampled(self, weights: Weights) -> Doubles:
-        """Return the mean area of each resample (R,); a class that was not drawn is left out of the mean."""
-        total, known = np.zeros(len(weights)), np.zeros(len(weights))
-        for pictures in self.ranks if len(weights) else ():
-            drawn = areas(pictures, weights)
-            total, known = total + np.nan_to_num(drawn), known + np.isfinite(drawn)
-        return np.asarray(np.divide(total, known, out=np.full(len(weights), np.nan), where=known > 0))
+def _mean_areas(curves: Sequence[Ranked], weights: Weights) -> Doubles:
+    """Return the mean area of each resample (R,); a class that was not drawn is left out of the mean."""
+    total, known = np.zeros(len(weights)), np.zeros(len(weights))
+    for pictures in curves if len(weights) else ():
+        drawn = areas(pictures, weights)
+        total, known = total + np.nan_to_num(drawn), known + np.isfinite(drawn)
+    return np.asarray(np.divide(total, known, out=np.full(len(weights), np.nan), where=known > 0))
 
 
 def _macro_f1s(weights: Weights, true: Ints, predicted: Ints, classes: int) -> Doubles:
@@ -214,15 +201,6 @@ def _f1_pulls(true: Ints, predicted: Ints, classes: int) -> Doubles:
     return np.asarray(pulls)
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """Pictures in the order of their scores."""
-
-    order: NDArray[np.int64]  # (N,)
-    is_own: Flags  # (N,) of the class, in that order
-    ends: NDArray[np.int64] | None  # the last place of each group of equal scores; None where no two are equal
-
-
 def ranked(is_own: Flags, scores: NDArray[np.floating]) -> Ranked:
     """Sort pictures once.
 
@@ -233,16 +211,17 @@ def ranked(is_own: Flags, scores: NDArray[np.floating]) -> Ranked:
     order = np.argsort(scores, kind="stable")
     steps = np.diff(scores[order]) != 0
     ends = None if steps.all() else np.append(np.flatnonzero(steps), len(scores) - 1)
-    return Ranked(order, is_own[order], ends)
+    return order, is_own[order], ends
 
 
 def areas(pictures: Ranked, weights: NDArray[np.float32]) -> Doubles:
     """Return the area for each row of weights (R, N), NaN where a row gives one of the two sides no weight."""
-    sorted_weights = np.take(weights, pictures.order, axis=1)
-    own = sorted_weights * pictures.is_own.astype(np.float32)
+    order, is_own, ends = pictures
+    sorted_weights = np.take(weights, order, axis=1)
+    own = sorted_weights * is_own.astype(np.float32)
     others = sorted_weights - own
-    if pictures.ends is not None:
-        starts = np.concatenate([[0], pictures.ends[:-1] + 1])
+    if ends is not None:
+        starts = np.concatenate([[0], ends[:-1] + 1])
         own, others = np.add.reduceat(own, starts, axis=1), np.add.reduceat(others, starts, axis=1)
     # Counts below 2^24 are exact in float32; the share beaten keeps the sum of products small enough for it.
     below = np.cumsum(others, axis=1)
@@ -263,19 +242,20 @@ def influence(is_own: Flags, scores: NDArray[np.floating]) -> tuple[float, Doubl
 
     Their mean square over N is the variance of E. R. DeLong et al., Biometrics 44, 1988, with N where that has N - 1.
     """
-    pictures = ranked(is_own, scores)
+    pictures = order, is_sorted_own, _ = ranked(is_own, scores)
     mean, placements = _placements(pictures)
     pulls = np.empty(len(scores))
-    sides = np.where(pictures.is_own, is_own.sum(), len(is_own) - is_own.sum())
-    pulls[pictures.order] = (placements - mean) * len(scores) / np.maximum(sides, 1)
+    sides = np.where(is_sorted_own, is_own.sum(), len(is_own) - is_own.sum())
+    pulls[order] = (placements - mean) * len(scores) / np.maximum(sides, 1)
     return mean, pulls
 
 
 def _placements(pictures: Ranked) -> tuple[float, Doubles]:
     """Return the area and each picture's share of the other side that it is rightly above or below, in order."""
-    own = pictures.is_own.astype(np.float64)
+    _, is_own, ends = pictures
+    own = is_own.astype(np.float64)
     places = np.arange(len(own))
-    group = places if pictures.ends is None else np.searchsorted(pictures.ends, places)
+    group = places if ends is None else np.searchsorted(ends, places)
     shares = []
     for side in (1 - own, own):
         counts = np.bincount(group, weights=side)
@@ -283,5 +263,5 @@ def _placements(pictures: Ranked) -> tuple[float, Doubles]:
             ((np.cumsum(counts) - counts / 2) / side.sum())[group] if side.any() else np.full(len(own), np.nan)
         )
     below, above = shares
-    placements = np.where(pictures.is_own, below, 1 - above)
-    return (float(placements[pictures.is_own].mean()) if own.any() else np.nan), placements
+    placements = np.where(is_own, below, 1 - above)
+    return (float(placements[is_own].mean()) if own.any() else np.nan), placements

@@ -81,21 +81,20 @@ def reliability(true: Ints, probabilities: Floats, bins: int = BINS) -> tuple[Bi
     places = bins_of(probabilities, bins)
     right = probabilities.argmax(axis=1) == true
     confidences = probabilities.max(axis=1)
-    return tuple(
-        _bin(index, bins, right[places == index], confidences[places == index]) for index in np.unique(places).tolist()
-    )
+    found = []
+    for index in np.unique(places).tolist():
+        inside = places == index
+        hits, pictures = int(right[inside].sum()), int(inside.sum())
+        confidence = float(confidences[inside].mean(dtype=np.float64))
+        ends = wilson(hits, pictures)
+        found.append(Bin(index / bins, (index + 1) / bins, pictures, confidence, hits / pictures, ends))
+    return tuple(found)
 
 
 def bins_of(probabilities: Floats, bins: int = BINS) -> Ints:
     """Return the bin (N,) of each answer by its confidence: (0, 1/bins], ..., (1 - 1/bins, 1]."""
     confidences = probabilities.max(axis=1).astype(np.float64)
     return np.asarray(np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1))
-
-
-def _bin(index: int, bins: int, right: NDArray[np.bool_], confidences: Floats) -> Bin:
-    hits, pictures = int(right.sum()), len(right)
-    confidence = float(confidences.mean(dtype=np.float64))
-    return Bin(index / bins, (index + 1) / bins, pictures, confidence, hits / pictures, wilson(hits, pictures))
 
 
 def ece_interval(true: Ints, probabilities: Floats, bins: int = BINS, *, seed: int = 0) -> Interval | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
+from pawsight.core.statistics import holm
 from pawsight.evaluation.intervals import wilson
 
 SIGNIFICANCE = 0.05
@@ -17,12 +18,14 @@ BETTER, WORSE, TIE = "better", "worse", "tie"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One picture's answer, known by its content."""
+class Answer:
+    """A classifier's answer to one labelled picture."""
 
-    sha256: str
+    path: str  # below the root of the data
+    sha256: str  # of the file
     label: str
     predicted: str
+    probability: float  # of the answer; NaN where it is not known
 
     @property
     def is_right(self) -> bool:
@@ -57,7 +60,7 @@ class Gain:
         }
 
 
-def compare(first: Iterable[Answered], second: Iterable[Answered]) -> Gain | None:
+def compare(first: Iterable[Answer], second: Iterable[Answer]) -> Gain | None:
     """Compare two classifiers on the pictures that both answered.
 
     Args:
@@ -67,9 +70,14 @@ def compare(first: Iterable[Answered], second: Iterable[Answered]) -> Gain | Non
     Returns:
         the gain of the second, or None where they share no picture.
     """
-    cells = _paired(first, second)
-    pictures = sum(cells.values())
-    if not pictures:
+    waiting: dict[tuple[str, str], list[bool]] = {}
+    for answer in first:
+        waiting.setdefault((answer.sha256, answer.label), []).append(answer.is_right)
+    cells: Counter[tuple[bool, bool]] = Counter()  # whether the first and whether the second was right
+    for answer in second:
+        if waiting.get((answer.sha256, answer.label)):
+            cells[waiting[answer.sha256, answer.label].pop(), answer.is_right] += 1
+    if not cells:
         return None
     return gain(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
 
@@ -152,19 +160,6 @@ def pictures_to_settle(gain: Gain, *, comparisons: int = 1) -> int | None:
     return max(1, math.ceil((spread / difference) ** 2) - gain.pictures)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values corrected for being several, in the order given.
-
-    Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
-    1979.
-    """
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = largest
-    return corrected
-
-
 def corrected(gains: Sequence[Gain | None]) -> list[Gain | None]:
     """Return gains whose verdicts hold together: Holm's correction where there are two comparisons or more.
 
@@ -175,29 +170,16 @@ def corrected(gains: Sequence[Gain | None]) -> list[Gain | None]:
     if len(several) < 2:
         return list(gains)
     values = iter(holm([gain.p_value for gain in several]))
-    return [None if gain is None else _with_holm(gain, next(values)) for gain in gains]
-
-
-def _with_holm(gain: Gain, p_value: float) -> Gain:
-    return replace(gain, p_holm=p_value, verdict=_verdict(gain.points, p_value))
+    return [
+        None if gain is None else replace(gain, p_holm=(p_holm := next(values)), verdict=_verdict(gain.points, p_holm))
+        for gain in gains
+    ]
 
 
 def _verdict(points: float, p_value: float) -> str:
     if p_value >= SIGNIFICANCE or points == 0:
         return TIE
     return BETTER if points > 0 else WORSE
-
-
-def _paired(first: Iterable[Answered], second: Iterable[Answered]) -> Counter[tuple[bool, bool]]:
-    """Count pictures by whether the first and whether the second was right."""
-    waiting: dict[tuple[str, str], list[bool]] = {}
-    for answer in first:
-        waiting.setdefault((answer.sha256, answer.label), []).append(answer.is_right)
-    cells: Counter[tuple[bool, bool]] = Counter()
-    for answer in second:
-        if waiting.get((answer.sha256, answer.label)):
-            cells[waiting[answer.sha256, answer.label].pop(), answer.is_right] += 1
-    return cells
 
 
 def _correlation(both: int, only_first: int, only_second: int, neither: int) -> float:

@@ -13,6 +13,8 @@ from pawsight.core.text import percent
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
+# The most similar pictures of each picture: rows (N, K) and cosines (N, K), both -1 where there are fewer than K.
+Neighbours = tuple[Labels, Floats]
 
 NEIGHBOURS = 10  # whose labels are asked for each picture
 # What the neighbours' votes count beside the margin. On flipped labels among photographs the margin alone is as good
@@ -42,14 +44,6 @@ class Suspect:
         return self.score >= SUSPECT_FROM
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """The most similar pictures of each picture."""
-
-    rows: Labels  # (N, K); -1 where there are fewer
-    similarities: Floats  # (N, K) cosines; -1 where there is no neighbour
-
-
 def rank(probabilities: Floats, labels: Labels, near: Neighbours, names: Sequence[str]) -> tuple[Suspect, ...]:
     """Rank all pictures by how likely their label is wrong.
 
@@ -68,6 +62,7 @@ def rank(probabilities: Floats, labels: Labels, near: Neighbours, names: Sequenc
     Source: the margin is the "normalized margin" of C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning",
     Journal of Artificial Intelligence Research 70, 2021; the weight of the votes is measured.
     """
+    near_rows, similarities = near
     rows = np.arange(len(labels))
     known = np.isfinite(probabilities[rows, labels])
     shares = np.where(known[:, None], probabilities, 0.0).astype(np.float32)
@@ -86,13 +81,13 @@ def rank(probabilities: Floats, labels: Labels, near: Neighbours, names: Sequenc
             score=float(scores[row]),
             given_probability=float(probabilities[row, labels[row]]),
             suggested_probability=float(probabilities[row, suggested[row]]),
-            neighbours=tuple(int(neighbour) for neighbour in near.rows[row] if neighbour >= 0),
+            neighbours=tuple(int(neighbour) for neighbour in near_rows[row] if neighbour >= 0),
             similarities=tuple(
                 float(value)
-                for neighbour, value in zip(near.rows[row], near.similarities[row], strict=True)
+                for neighbour, value in zip(near_rows[row], similarities[row], strict=True)
                 if neighbour >= 0
             ),
-            reason=_reason(probabilities[row], labels, near.rows[row], row, int(suggested[row]), names),
+            reason=_reason(probabilities[row], labels, near_rows[row], row, int(suggested[row]), names),
         )
         for row in order.tolist()
     )
@@ -115,20 +110,21 @@ def nearest(features: Floats, groups: Labels, *, count: int = NEIGHBOURS) -> Nei
     rows = np.full((total, count), -1, dtype=np.int64)
     similarities = np.full((total, count), -1.0, dtype=np.float32)
     if not count:
-        return Neighbours(rows, similarities)
+        return rows, similarities
     step = max(1, _COMPARED // total)
     for start in range(0, total, step):
         block = slice(start, min(start + step, total))
         cosines = units[block] @ units.T
         cosines[groups[block][:, None] == groups[None, :]] = -np.inf
         rows[block], similarities[block] = _best(cosines, count)
-    return Neighbours(rows, similarities)
+    return rows, similarities
 
 
 def oddness(near: Neighbours) -> Floats:
     """Return how unlike all others each picture is (N,): 1 minus the mean cosine of its neighbours, 0..2."""
-    there = near.rows >= 0
-    total = np.where(there, near.similarities, 0.0).sum(axis=1)
+    rows, similarities = near
+    there = rows >= 0
+    total = np.where(there, similarities, 0.0).sum(axis=1)
     odd: Floats = (1 - total / np.maximum(there.sum(axis=1), 1)).astype(np.float32)
     return odd
 
@@ -154,8 +150,9 @@ def _best(cosines: Floats, count: int) -> tuple[Labels, Floats]:
 
 def _votes(near: Neighbours, labels: Labels, suggested: Labels) -> Floats:
     """Return the share of neighbours called as suggested minus the share called as given (N,), -1..1."""
-    there = near.rows >= 0
-    called = np.where(there, labels[near.rows], -1)
+    rows, _ = near
+    there = rows >= 0
+    called = np.where(there, labels[rows], -1)
     against = (called == suggested[:, None]).sum(axis=1)
     for_it = (called == labels[:, None]).sum(axis=1)
     votes: Floats = ((against - for_it) / np.maximum(there.sum(axis=1), 1)).astype(np.float32)

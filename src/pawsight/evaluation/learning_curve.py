@@ -25,15 +25,8 @@ RESAMPLINGS = 1_000
 LEAST_VALIDATED, LEAST_WRONG = 200, 5
 _NOTHING = 1e-9  # percentage points: rounding, where no error changes with the size
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """The validation answers after training on one size."""
-
-    share: float  # of the training part
-    pictures: int  # trained on
-    wrong: NDArray[np.bool_]  # seeds x validation pictures (S, N)
+# One size: share of the training subset, pictures trained on, and whether each answer is wrong (seeds, validation).
+Trial = tuple[float, int, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +41,34 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """error = floor + scale x pictures ** -exponent."""
+class LearningCurve:
+    """Errors against training pictures, and the fit: error = floor + scale x pictures ** -exponent."""
 
+    points: tuple[CurvePoint, ...]  # the fewest pictures first
+    measured_on: int  # validation pictures
     floor: float
     scale: float
     exponent: float
+    interval: tuple[float, float] | None  # of `gain`, 95 %, in percentage points; None where too little was seen
 
     def error(self, pictures: float) -> float:
         """Return the error that the fit expects of so many training pictures."""
         return min(1.0, max(0.0, self.floor + self.scale * math.pow(pictures, -self.exponent)))
 
+    @property
+    def twice(self) -> int:
+        """Twice the training pictures there are."""
+        return 2 * self.points[-1].pictures
 
-@dataclass(frozen=True, slots=True)
-class Twice:
-    """What twice the training pictures would gain."""
+    @property
+    def gain(self) -> float:
+        """Accuracy that twice the training pictures would gain by the fit, in percentage points."""
+        return 100 * (self.error(self.points[-1].pictures) - self.error(self.twice))
 
-    pictures: int  # twice as many as there are
-    error: float  # that the fit expects
-    gain: float  # of accuracy, in percentage points
-    interval: tuple[float, float] | None  # of the gain, 95 %, in percentage points; None where too little was seen
-    is_measurable: bool  # the interval is known and lies above 0
-
-
-@dataclass(frozen=True, slots=True)
-class LearningCurve:
-    """Error against training pictures, and where it goes."""
-
-    points: tuple[CurvePoint, ...]  # the fewest pictures first
-    measured_on: int  # validation pictures
-    fit: Fit
-    twice: Twice
+    @property
+    def is_measurable(self) -> bool:
+        """Whether the interval of the gain is known and lies above 0."""
+        return self.interval is not None and self.interval[0] > _NOTHING
 
     @property
     def wrong(self) -> int:
@@ -87,7 +77,6 @@ class LearningCurve:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        twice = self.twice
         return {
             "points": [
                 {
@@ -100,13 +89,13 @@ class LearningCurve:
                 for point in self.points
             ],
             "measured_on": self.measured_on,
-            "fit": {"floor": self.fit.floor, "scale": self.fit.scale, "exponent": self.fit.exponent},
+            "fit": {"floor": self.floor, "scale": self.scale, "exponent": self.exponent},
             "twice": {
-                "pictures": twice.pictures,
-                "error": twice.error,
-                "gain": twice.gain,
-                "interval": list(twice.interval) if twice.interval is not None else None,
-                "is_measurable": twice.is_measurable,
+                "pictures": self.twice,
+                "error": self.error(self.twice),
+                "gain": self.gain,
+                "interval": list(self.interval) if self.interval is not None else None,
+                "is_measurable": self.is_measurable,
                 "sentence": sentence(self),
             },
         }
@@ -128,64 +117,58 @@ def trace_curve(trials: Sequence[Trial], *, seed: int = 0, resamplings: int = RE
     of the bootstrap (B. Efron and R. Tibshirani, 1993, chapter 13) over validation pictures and trainings, with none
     below `LEAST_VALIDATED` validation pictures or `LEAST_WRONG` wrong answers.
     """
-    held_out = {trial.wrong.shape[1] for trial in trials}
+    held_out = {wrong.shape[1] for _, _, wrong in trials}
     if len(trials) < 3 or len(held_out) != 1 or not min(held_out):
         raise ValueError(f"{len(trials)} sizes on {sorted(held_out)} pictures make no curve")
-    sizes = np.array([trial.pictures for trial in trials], dtype=np.float64)
-    errors = np.array([trial.wrong.mean() for trial in trials])
-    floors, scales, exponents = _fit_all(sizes, errors[None])
-    fit = Fit(float(floors[0]), float(scales[0]), float(exponents[0]))
-    full = trials[-1].pictures
+    sizes = np.array([pictures for _, pictures, _ in trials], dtype=np.float64)
+    errors = np.array([wrong.mean() for _, _, wrong in trials])
+    (floor,), (scale,), (exponent,) = (ends.tolist() for ends in _fit_all(sizes, errors[None]))
     drawn = _fit_all(sizes, _resampled(trials, seed, resamplings))
-    low, high = np.percentile(100 * _gains(*drawn, full), [2.5, 97.5]).tolist()
-    gain = 100 * (fit.error(full) - fit.error(2 * full))
-    twice = Twice(2 * full, fit.error(2 * full), gain, (low, high), low > _NOTHING)
-    return honest(LearningCurve(tuple(_point(trial) for trial in trials), held_out.pop(), fit, twice))
+    low, high = np.percentile(100 * _gains(*drawn, trials[-1][1]), [2.5, 97.5]).tolist()
+    measured_on, points = held_out.pop(), []
+    for share, pictures, wrong in trials:
+        error = float(wrong.mean())
+        interval = wilson(round(error * measured_on), measured_on)
+        points.append(CurvePoint(share, pictures, len(wrong), error, interval))
+    return honest(LearningCurve(tuple(points), measured_on, floor, scale, exponent, (low, high)))
 
 
 def honest(curve: LearningCurve) -> LearningCurve:
     """Remove the interval of the gain from twice the data where too few wrong answers were seen for one."""
     if curve.measured_on >= LEAST_VALIDATED and curve.wrong >= LEAST_WRONG:
         return curve
-    return replace(curve, twice=replace(curve.twice, interval=None, is_measurable=False))
+    return replace(curve, interval=None)
 
 
 def sentence(curve: LearningCurve) -> str:
     """Return what twice the data would gain, as a sentence."""
-    twice = curve.twice
-    text = f"Twice the data ({twice.pictures:,} training pictures) would gain"
-    if twice.interval is None:
+    text = f"Twice the data ({curve.twice:,} training pictures) would gain"
+    if curve.interval is None:
         seen = f"{curve.wrong:,} wrong {'answer' if curve.wrong == 1 else 'answers'} among {curve.measured_on:,}"
         return (
             f"{text} nothing that can be measured: there {'is' if curve.wrong == 1 else 'are'} {seen} validation"
             f" {'picture' if curve.measured_on == 1 else 'pictures'}, and to tell a gain from chance takes at least"
             f" {LEAST_WRONG} among {LEAST_VALIDATED}."
         )
-    low, high = (round(end, 2) for end in twice.interval)
+    low, high = (round(end, 2) for end in curve.interval)
     between = f"95 % interval {low + 0.0:.2f} to {high + 0.0:.2f}"
-    if not twice.is_measurable:
+    if not curve.is_measurable:
         return (
             f"{text} nothing that can be measured on {curve.measured_on:,} validation pictures:"
-            f" {round(twice.gain, 2) + 0.0:.2f} points ({between})."
+            f" {round(curve.gain, 2) + 0.0:.2f} points ({between})."
         )
-    return f"{text} about {twice.gain:.2f} points of accuracy ({between})."
-
-
-def _point(trial: Trial) -> CurvePoint:
-    seeds, pictures = trial.wrong.shape
-    error = float(trial.wrong.mean())
-    return CurvePoint(trial.share, trial.pictures, seeds, error, wilson(round(error * pictures), pictures))
+    return f"{text} about {curve.gain:.2f} points of accuracy ({between})."
 
 
 def _resampled(trials: Sequence[Trial], seed: int, resamplings: int) -> Floats:
     """Return the errors (R, T) after drawing validation pictures, and trainings of each size, with replacement."""
     random = np.random.default_rng(seed)
-    pictures = trials[0].wrong.shape[1]
+    pictures = trials[0][2].shape[1]
     weights = random.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamplings) / pictures
     columns = []
-    for trial in trials:
-        seeds = len(trial.wrong)
-        by_seed = weights @ trial.wrong.T.astype(np.float64)
+    for _, _, wrong in trials:
+        seeds = len(wrong)
+        by_seed = weights @ wrong.T.astype(np.float64)
         shares = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamplings) / seeds
         columns.append((by_seed * shares).sum(axis=1))
     return np.stack(columns, axis=1)

@@ -5,16 +5,16 @@ Brier score and calibration error are in `calibration.py`, the intervals in `boo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.evaluation.bootstrap import Intervals, area, intervals, macro_f1
+from pawsight.evaluation.bootstrap import area, intervals, macro_f1
 from pawsight.evaluation.calibration import TINY, brier_score, expected_calibration_error
-from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.intervals import Interval, as_lists, wilson
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -43,7 +43,7 @@ class Metrics:
     macro_f1: float  # mean F1 of the classes that have a picture or an answer
     brier: float  # squared distance from the truth, summed over classes, in [0, 2]
     ece: float  # expected calibration error, a share; in small samples above the truth
-    intervals: Intervals  # of log_loss, roc_auc, macro_f1, brier and ece, 95 %
+    intervals: Mapping[str, Interval | None]  # of log_loss, roc_auc, macro_f1, brier and ece, 95 %
     baseline: float  # share of the commonest class in this subset
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer
@@ -141,7 +141,7 @@ def to_jsonable(metrics: Metrics | None) -> dict[str, Any] | None:
     if metrics is None:
         return None
     plain = asdict(metrics)
-    return plain | {"interval": metrics.interval.as_list(), "intervals": metrics.intervals.as_lists()}
+    return plain | {"interval": metrics.interval.as_list(), "intervals": as_lists(metrics.intervals)}
 
 
 def sentence(metrics: Metrics | None) -> str:
@@ -155,7 +155,7 @@ def sentence(metrics: Metrics | None) -> str:
 
 
 def _ends(metrics: Metrics) -> str:
-    known = metrics.intervals.log_loss
+    known = metrics.intervals["log_loss"]
     return f" ({known.low:.3f}-{known.high:.3f})" if known is not None else ""
 
 

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.statistics import holm
 from pawsight.data.facts import QUALITY_FLAGS, Facts, quality_flags
-from pawsight.evaluation.comparison import BETTER, SIGNIFICANCE, WORSE, holm
+from pawsight.evaluation.comparison import BETTER, SIGNIFICANCE, WORSE, Answer
 from pawsight.evaluation.intervals import Interval, wilson
 
 LEAST_TESTED = 10  # pictures: with fewer, even none right would prove nothing against an average classifier
 MOST_SHOWN = 12  # wrong pictures named for each slice
 LIKE_THE_REST, NOT_TESTED = "like the rest", "too few to test"
 Mask = NDArray[np.bool_]
+SliceKey = tuple[str, str]  # kind and name, e.g. "trait" and "dark"
 _FOLDERS = (2, 50)  # fewest and most folders that make slices: one cannot be compared, hundreds are too small to test
 _SHARE = 5  # a fifth stands in for a trait that too few pictures have
 _STAND_INS: Mapping[str, tuple[str, Callable[[Facts], float]]] = {
@@ -34,35 +36,12 @@ _STAND_INS: Mapping[str, tuple[str, Callable[[Facts], float]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One picture's answer."""
-
-    path: str
-    label: str
-    predicted: str
-    probability: float  # of the answer
-
-    @property
-    def is_right(self) -> bool:
-        """Whether the answer is the truth."""
-        return self.label == self.predicted
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class SliceKey:
-    """What a slice is called."""
-
-    kind: str  # "trait", "format", "folder" or "fifth"
-    name: str  # e.g. "dark"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """Accuracy on one kind of picture."""
 
     name: str
-    kind: str
+    kind: str  # "trait", "format", "folder" or "fifth"
     pictures: int
     right: int
     accuracy: float
@@ -72,7 +51,7 @@ class Slice:
     p_value: float | None  # Fisher's exact test against the rest, two-sided; None where it was not tested
     p_holm: float | None  # corrected for all slices that were tested
     verdict: str  # "worse", "better", "like the rest" or "too few to test"
-    worst: tuple[Judged, ...]  # answered wrong, the most confident first
+    worst: tuple[Answer, ...]  # answered wrong, the most confident first
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -88,15 +67,23 @@ class Slice:
             "p_value": self.p_value,
             "p_holm": self.p_holm,
             "verdict": self.verdict,
-            "worst": [asdict(picture) for picture in self.worst],
+            "worst": [
+                {
+                    "path": answer.path,
+                    "label": answer.label,
+                    "predicted": answer.predicted,
+                    "probability": answer.probability,
+                }
+                for answer in self.worst
+            ],
         }
 
 
-def measure_slices(judged: Sequence[Judged], members: Mapping[SliceKey, Mask]) -> tuple[Slice, ...]:
+def measure_slices(answers: Sequence[Answer], members: Mapping[SliceKey, Mask]) -> tuple[Slice, ...]:
     """Measure every slice and test it against the pictures outside it.
 
     Args:
-        judged: N pictures.
+        answers: to N pictures.
         members: which of them belong to each slice (N,); empty slices are left out.
 
     Returns:
@@ -107,27 +94,34 @@ def measure_slices(judged: Sequence[Judged], members: Mapping[SliceKey, Mask]) -
 
     Source of the test: R. A. Fisher, "The design of experiments", 1935; of the correction: S. Holm, 1979.
     """
-    right = np.array([picture.is_right for picture in judged], dtype=bool)
+    right = np.array([answer.is_right for answer in answers], dtype=bool)
     if any(mask.shape != right.shape for mask in members.values()):
-        raise ValueError(f"a slice is not one of {len(judged)} pictures")
-    slices = [_measured(key, mask, right, judged) for key, mask in members.items() if mask.any()]
-    p_values = iter(holm([found.p_value for found in slices if found.p_value is not None]))
-    tested = [found if found.p_value is None else _with_verdict(found, next(p_values)) for found in slices]
-    return tuple(
-        sorted(tested, key=lambda found: (found.verdict != WORSE, found.accuracy, -found.pictures, found.name))
-    )
+        raise ValueError(f"a slice is not one of {len(answers)} pictures")
+    slices = [_measured(key, mask, right, answers) for key, mask in members.items() if mask.any()]
+    p_values = iter(holm([part.p_value for part in slices if part.p_value is not None]))
+    tested = []
+    for part in slices:
+        if part.p_value is not None:
+            p_holm = next(p_values)
+            differs = p_holm < SIGNIFICANCE and part.difference
+            verdict = LIKE_THE_REST if not differs else WORSE if part.difference and part.difference < 0 else BETTER
+            tested.append(replace(part, p_holm=p_holm, verdict=verdict))
+        else:
+            tested.append(part)
+    return tuple(sorted(tested, key=lambda part: (part.verdict != WORSE, part.accuracy, -part.pictures, part.name)))
 
 
-def _measured(key: SliceKey, mask: Mask, right: Mask, judged: Sequence[Judged]) -> Slice:
+def _measured(key: SliceKey, mask: Mask, right: Mask, answers: Sequence[Answer]) -> Slice:
     count, correct = int(mask.sum()), int(right[mask].sum())
     others, others_correct = len(right) - count, int(right[~mask].sum())
     rest = others_correct / others if others else None
     is_tested = min(count, others) >= LEAST_TESTED
-    within = [picture for picture, is_within in zip(judged, mask, strict=True) if is_within]
-    wrong = sorted((picture for picture in within if not picture.is_right), key=_most_confident)
+    wrong = [answer for answer, is_within in zip(answers, mask, strict=True) if is_within and not answer.is_right]
+    wrong.sort(key=lambda answer: (-answer.probability, answer.path))  # the most confident first
+    kind, name = key
     return Slice(
-        name=key.name,
-        kind=key.kind,
+        name=name,
+        kind=kind,
         pictures=count,
         right=correct,
         accuracy=correct / count,
@@ -149,16 +143,6 @@ def fisher(right: int, pictures: int, other_right: int, others: int) -> float:
     return float(fisher_exact(table).pvalue)
 
 
-def _most_confident(picture: Judged) -> tuple[float, str]:
-    return -picture.probability, picture.path
-
-
-def _with_verdict(measured: Slice, p_holm: float) -> Slice:
-    differs = p_holm < SIGNIFICANCE and measured.difference
-    verdict = LIKE_THE_REST if not differs else WORSE if measured.difference and measured.difference < 0 else BETTER
-    return replace(measured, p_holm=p_holm, verdict=verdict)
-
-
 def slice_members(names: Sequence[str], labels: Sequence[str], facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
     """Return the slices of N pictures and which belong to each (N,).
 
@@ -173,29 +157,19 @@ def slice_members(names: Sequence[str], labels: Sequence[str], facts: Sequence[F
     """
     if not len(names) == len(labels) == len(facts):
         raise ValueError(f"{len(names)} names, {len(labels)} labels and {len(facts)} facts do not belong together")
-    members = _by_trait(facts) | _by_fifth(facts)
+    flags = [quality_flags(fact) for fact in facts]
+    members: dict[SliceKey, Mask] = {
+        ("trait", trait): np.array([trait in own for own in flags], dtype=bool) for trait in QUALITY_FLAGS
+    }
+    fifth = len(facts) // _SHARE
+    for trait, (name, figure) in _STAND_INS.items():
+        if sum(trait in own for own in flags) < LEAST_TESTED <= fifth:
+            members["fifth", name] = _lowest([figure(fact) for fact in facts], fifth)
     formats = [row.format for row in facts]
     if len(set(formats)) > 1:
         members |= _by_word("format", formats)
     members |= _by_folder(names, labels)
     return {key: mask for key, mask in members.items() if mask.any()}
-
-
-def _by_trait(facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
-    traits = [quality_flags(fact) for fact in facts]
-    return {
-        SliceKey("trait", trait): np.array([trait in some for some in traits], dtype=bool) for trait in QUALITY_FLAGS
-    }
-
-
-def _by_fifth(facts: Sequence[Facts]) -> dict[SliceKey, Mask]:
-    traits = Counter(trait for fact in facts for trait in quality_flags(fact))
-    fifth = len(facts) // _SHARE
-    return {
-        SliceKey("fifth", name): _lowest([figure(fact) for fact in facts], fifth)
-        for trait, (name, figure) in _STAND_INS.items()
-        if traits[trait] < LEAST_TESTED <= fifth
-    }
 
 
 def _lowest(values: Sequence[float], count: int) -> Mask:
@@ -209,7 +183,7 @@ def _lowest(values: Sequence[float], count: int) -> Mask:
 def _by_word(kind: str, words: Sequence[str]) -> dict[SliceKey, Mask]:
     """Return a slice for each word, of the pictures (N,) that have it."""
     names = sorted(set(words))
-    return {SliceKey(kind, name): np.array([word == name for word in words], dtype=bool) for name in names}
+    return {(kind, name): np.array([word == name for word in words], dtype=bool) for name in names}
 
 
 def _by_folder(names: Sequence[str], labels: Sequence[str]) -> dict[SliceKey, Mask]:
@@ -218,14 +192,10 @@ def _by_folder(names: Sequence[str], labels: Sequence[str]) -> dict[SliceKey, Ma
     for depth in range(max(map(len, parents), default=0), 0, -1):
         folders = ["/".join(parts[:depth]) for parts in parents]
         counted = Counter(folders)
+        pairs = set(zip(folders, labels, strict=True))  # folders and classes may be the same partition
+        only_classes = len(pairs) == len(counted) == len(set(labels))
         large = [folder for folder, count in counted.items() if count >= LEAST_TESTED]
-        if _FOLDERS[0] <= len(large) <= _FOLDERS[1] and not _only_classes(folders, labels):
+        if _FOLDERS[0] <= len(large) <= _FOLDERS[1] and not only_classes:
             slices = _by_word("folder", folders)
-            return {key: mask for key, mask in slices.items() if key.name in large}
+            return {key: mask for key, mask in slices.items() if key[1] in large}
     return {}
-
-
-def _only_classes(folders: Sequence[str], labels: Sequence[str]) -> bool:
-    """Return whether folders and classes are the same partition of the pictures."""
-    pairs = set(zip(folders, labels, strict=True))
-    return len(pairs) == len(set(folders)) == len(set(labels))

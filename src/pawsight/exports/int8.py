@@ -147,7 +147,7 @@ class _MeasuredEngine:
 
     def figures(self, bundle: Bundle, true: NDArray[np.int64]) -> PrecisionFigures:
         right = int((self.output("probabilities").argmax(axis=1) == true).sum())
-        guard = bundle.card.trust.guard
+        guard = bundle.card.trust.detector
         return PrecisionFigures(
             size=self.size,
             pictures_per_second=len(true) / self._seconds,

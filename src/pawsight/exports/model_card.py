@@ -77,8 +77,8 @@ def view(context: ExportContext) -> dict[str, Any]:
         "how": record.how if record else "",
         "parts": [_part(name, scores) for name, scores in measured.items() if scores is not None],
         "calibration": _calibration(record),
-        "promise": card.trust.promise,
-        "guard": card.trust.guard,
+        "guarantee": card.trust.guarantee,
+        "detector": card.trust.detector,
         "slices": _slices(record.slices) if record else None,
         "curve": _curve(record.learning_curve) if record else None,
         "left_out": len(record.left_out) if record else 0,
@@ -141,14 +141,13 @@ def _slices(kept: KeptSlices | None) -> dict[str, Any] | None:
 def _curve(kept: KeptCurve | None) -> dict[str, Any] | None:
     if kept is None:
         return None
-    twice = kept.curve.twice
-    ends = twice.interval
+    curve, ends = kept.curve, kept.curve.interval
     return {
-        "points": kept.curve.points,
-        "twice": twice.pictures,
-        "error": percent(twice.error),
-        "gain": f"{twice.gain:.1f} points (95 % interval {ends[0]:.1f} to {ends[1]:.1f})" if ends else "",
-        "sentence": sentence(kept.curve),
+        "points": curve.points,
+        "twice": curve.twice,
+        "error": percent(curve.error(curve.twice)),
+        "gain": f"{curve.gain:.1f} points (95 % interval {ends[0]:.1f} to {ends[1]:.1f})" if ends else "",
+        "sentence": sentence(curve),
         "is_stand_in": kept.is_stand_in,
         "trained": kept.trained,
     }

@@ -106,7 +106,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
             "exam": {**asdict(Part(address=EXAM, bytes=len(squares))), **answers},
             "runtime": [asdict(part) for part in (copied_parts() if copied else public_parts())],
             "validation": _validation(context.run),
-            "max_error": None if (promise := context.bundle.card.trust.promise) is None else promise.max_error,
+            "max_error": None if (guarantee := context.bundle.card.trust.guarantee) is None else guarantee.max_error,
         },
     )
 

@@ -270,18 +270,18 @@ def _measured(axes: Axes, curve: LearningCurve) -> None:
     errors = [point.error for point in curve.points]
     axes.plot(sizes, errors, linestyle="none", marker="o", markersize=6, color=MAIN, label="measured")
     inside = np.geomspace(sizes[0], sizes[-1], _STEPS)
-    axes.plot(inside, [curve.fit.error(size) for size in inside], color=MUTED, linewidth=1.6, label="fit")
+    axes.plot(inside, [curve.error(size) for size in inside], color=MUTED, linewidth=1.6, label="fit")
 
 
 def _expected(axes: Axes, curve: LearningCurve) -> None:
     now, twice = curve.points[-1].pictures, curve.twice
-    beyond = np.geomspace(now, twice.pictures, _STEPS)
-    axes.plot(beyond, [curve.fit.error(size) for size in beyond], color=SECOND, linewidth=1.6, linestyle=(0, (4, 2)))
-    if twice.interval is not None:
-        low, high = (curve.fit.error(now) - gain / 100 for gain in reversed(twice.interval))
-        axes.vlines(twice.pictures, max(0.0, low), max(0.0, high), color=SECOND, linewidth=4.5, alpha=0.35)
+    beyond = np.geomspace(now, twice, _STEPS)
+    axes.plot(beyond, [curve.error(size) for size in beyond], color=SECOND, linewidth=1.6, linestyle=(0, (4, 2)))
+    if curve.interval is not None:
+        low, high = (curve.error(now) - gain / 100 for gain in reversed(curve.interval))
+        axes.vlines(twice, max(0.0, low), max(0.0, high), color=SECOND, linewidth=4.5, alpha=0.35)
     axes.plot(
-        twice.pictures, twice.error, linestyle="none", marker="D", markersize=7, markerfacecolor=PAPER,
+        twice, curve.error(twice), linestyle="none", marker="D", markersize=7, markerfacecolor=PAPER,
         markeredgecolor=SECOND, markeredgewidth=1.6, label="twice the data",
     )  # fmt: skip
 
@@ -289,7 +289,7 @@ def _expected(axes: Axes, curve: LearningCurve) -> None:
 def _axes(axes: Axes, curve: LearningCurve) -> None:
     from matplotlib.ticker import MaxNLocator, NullLocator
 
-    ticks = [point.pictures for point in curve.points] + [curve.twice.pictures]
+    ticks = [point.pictures for point in curve.points] + [curve.twice]
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(ticks, [f"{size:,}" for size in ticks])

@@ -252,7 +252,7 @@ def choice_sentence(ladder: Ladder, names: Sequence[str], chosen_name: str) -> s
     if not others:
         return f"{chosen_name} is the only candidate measured on validation."
     run, name = max(others, key=lambda pair: pair[0].validation.accuracy if pair[0].validation else 0.0)
-    gain = compare([answer.answered for answer in run.answers], [answer.answered for answer in ladder.chosen.answers])
+    gain = compare(run.answers, ladder.chosen.answers)
     text = f"{chosen_name} was chosen: it has the highest validation accuracy."
     if gain is not None and gain.verdict == TIE:
         text += f" It ties with the next best, {name}, in the paired test ({words.chance(gain.p_value)})."

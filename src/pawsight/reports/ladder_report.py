@@ -136,7 +136,7 @@ def climbed(candidates: Sequence[RunRecord]) -> Ladder:
 
     The highest validation accuracy is chosen; ties go to the lower log loss, then to the lower candidate.
     """
-    answers = [[answer.answered for answer in run.answers] for run in candidates]
+    answers = [run.answers for run in candidates]
     gains = [compare(lower, upper) for lower, upper in pairwise(answers)]
     measured = [run for run in candidates if run.validation is not None]
     chosen = min(measured, key=_rank) if measured else None

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.storage import sha256_of
+from pawsight.evaluation.comparison import Answer
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.reports.run_record import Answer, Placed, RunRecord
+from pawsight.reports.run_record import Placed, RunRecord
 
 ROWS, COLUMNS = 6, 3  # classes in the grid, pictures of each
 MISTAKES = 8
@@ -131,7 +132,7 @@ def picture_grid(split: Sequence[Placed], classes: Sequence[str], root: Path | N
 
 def confident_mistakes(run: RunRecord) -> tuple[list[Mistake], int]:
     """Return the wrong answers on validation that are most confident, and how many wrong ones there are."""
-    wrong = [answer for answer in run.answers if not answer.answered.is_right]
+    wrong = [answer for answer in run.answers if not answer.is_right]
     shown = sorted(wrong, key=_rank)[:MISTAKES]
     return [_mistake(answer, run.root) for answer in shown], len(wrong)
 
@@ -141,8 +142,8 @@ def _rank(answer: Answer) -> tuple[float, str]:
 
 
 def _mistake(answer: Answer, root: Path | None) -> Mistake:
-    shown = show(root, answer.path, answer.answered.sha256) or MISSING
-    return Mistake(answer.path, answer.answered.label, answer.answered.predicted, answer.probability, shown)
+    shown = show(root, answer.path, answer.sha256) or MISSING
+    return Mistake(answer.path, answer.label, answer.predicted, answer.probability, shown)
 
 
 def _first_readable(candidates: Sequence[Placed], root: Path | None) -> tuple[Shown, ...]:

@@ -43,11 +43,11 @@ from pawsight.core.runs import (
 )
 from pawsight.core.storage import write_json
 from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
-from pawsight.evaluation.comparison import Answered, Gain
+from pawsight.evaluation.comparison import Answer, Gain
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.learning_curve import CurvePoint, Fit, LearningCurve, Twice, honest
+from pawsight.evaluation.learning_curve import CurvePoint, LearningCurve, honest
 from pawsight.evaluation.metrics import Metrics, to_jsonable
-from pawsight.evaluation.slices import Judged, Slice
+from pawsight.evaluation.slices import Slice
 
 VERSION = 1  # of metrics.json; files without one have the same keys
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
@@ -128,15 +128,6 @@ class LayerRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a run answered to one validation picture."""
-
-    path: str  # below the root of the data
-    answered: Answered
-    probability: float  # of the answer; NaN where the run does not say
-
-
-@dataclass(frozen=True, slots=True)
 class Placed:
     """One picture's place in the split."""
 
@@ -151,7 +142,7 @@ class AnswerTable:
     """Answers to pictures known by content and label."""
 
     classes: tuple[str, ...]
-    answered: tuple[Answered, ...]
+    answered: tuple[Answer, ...]
     probabilities: NDArray[np.float64]  # (N, C), rows adding up to 1
 
     @property
@@ -406,7 +397,10 @@ class RunRecord:
         try:
             table = np.array([[float(row[f"p({name})"]) for name in self.classes] for row in rows])
             table = table.reshape(-1, len(self.classes))
-            answered = tuple(Answered(row["sha256"], row["label"], row["predicted"]) for row in rows)
+            answered = tuple(
+                Answer(row["path"], row["sha256"], row["label"], row["predicted"], float(row[f"p({row['predicted']})"]))
+                for row in rows
+            )
             if not np.isfinite(table).all() or {answer.label for answer in answered} - set(self.classes):
                 raise ValueError("a probability is no number, or a label is no class of the run")
         except (KeyError, ValueError, TypeError) as error:
@@ -581,8 +575,8 @@ def _selective(fields: _Fields) -> Selective:
     """Read the guarantee and the detector as a bundle's card has them, each whole or not at all."""
     return Selective(
         max_error=fields.number("max_error"),
-        guarantee=_trusted(fields, "promise").promise,
-        detector=_trusted(fields, "guard").guard,
+        guarantee=_trusted(fields, "promise").guarantee,
+        detector=_trusted(fields, "guard").detector,
         reason=fields.text("broken"),
     )
 
@@ -601,8 +595,7 @@ def _answer(row: Mapping[str, str]) -> Answer:
     probability = math.nan
     with suppress(ValueError, TypeError):
         probability = float(row.get(f"p({predicted})") or "nan")
-    answered = Answered(row.get("sha256") or "", row.get("label") or "", predicted)
-    return Answer(row.get("path") or "", answered, probability)
+    return Answer(row.get("path") or "", row.get("sha256") or "", row.get("label") or "", predicted, probability)
 
 
 def _value(problem: str, text: str) -> str | float:
@@ -641,7 +634,7 @@ def _slice(plain: Mapping[str, Any]) -> Slice:
         p_holm=_perhaps(plain["p_holm"]),
         verdict=str(plain["verdict"]),
         worst=tuple(
-            Judged(str(wrong["path"]), str(wrong["label"]), str(wrong["predicted"]), _number(wrong["probability"]))
+            Answer(str(wrong["path"]), "", str(wrong["label"]), str(wrong["predicted"]), _number(wrong["probability"]))
             for wrong in plain["worst"]
         ),
     )
@@ -660,17 +653,11 @@ def _curve(plain: Mapping[str, Any]) -> KeptCurve:
     )
     if len(points) < 2 or any(point.pictures < 1 for point in points):
         raise ValueError("these points make no curve")
-    fit = Fit(*(_number(plain["fit"][name]) for name in ("floor", "scale", "exponent")))
-    doubled = plain["twice"]
-    twice = Twice(
-        max(1, int(doubled["pictures"])),
-        _number(doubled["error"]),
-        _number(doubled["gain"]),
-        None if doubled["interval"] is None else _pair(doubled["interval"]),
-        bool(doubled["is_measurable"]),
-    )
+    floor, scale, exponent = (_number(plain["fit"][name]) for name in ("floor", "scale", "exponent"))
+    ends = plain["twice"]["interval"]
+    interval = None if ends is None else _pair(ends)
     # Earlier runs keep intervals where there was too little for one.
-    curve = honest(LearningCurve(points, int(plain["measured_on"]), fit, twice))
+    curve = honest(LearningCurve(points, int(plain["measured_on"]), floor, scale, exponent, interval))
     return KeptCurve(
         trained=str(plain["trained"]),
         is_stand_in=bool(plain["is_stand_in"]),
@@ -735,7 +722,7 @@ def shared(tables: Sequence[AnswerTable]) -> list[AnswerTable]:
     return [_only(table, common) for table in tables]
 
 
-def _key(answer: Answered) -> tuple[str, str]:
+def _key(answer: Answer) -> tuple[str, str]:
     return answer.sha256, answer.label
 
 

@@ -12,7 +12,7 @@ from pawsight.classifier.trust import OodDetector, RiskGuarantee, with_temperatu
 from pawsight.core.errors import PawsightError
 from pawsight.evaluation.bootstrap import intervals
 from pawsight.evaluation.calibration import Bin, reliability
-from pawsight.evaluation.intervals import wilson
+from pawsight.evaluation.intervals import as_lists, wilson
 from pawsight.reports import words
 from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
@@ -175,7 +175,7 @@ def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
     ends_before: Mapping[str, Sequence[float] | None] = {}
     temperature = run.calibration.temperature
     if table is not None and temperature is not None and temperature > 0:
-        ends_before = intervals(table.true, with_temperature(table.probabilities, 1 / temperature)).as_lists()
+        ends_before = as_lists(intervals(table.true, with_temperature(table.probabilities, 1 / temperature)))
     rows = []
     for key, (before, after) in run.calibration.changes.items():
         name, _, written = _MEASURES[key]
@@ -225,13 +225,13 @@ def detector_sentence(guard: OodDetector) -> str:
 def seen_rows(guard: OodDetector) -> Iterator[Row]:
     """Yield how many pictures of each kind the out-of-distribution detector noticed."""
     for known in guard.caught:
-        if known.pictures:
-            share, ends = words.percent(known.caught / known.pictures), wilson(known.caught, known.pictures)
+        if known["pictures"]:
+            share, ends = words.percent(known["caught"] / known["pictures"]), wilson(known["caught"], known["pictures"])
             between = words.between(ends.as_list())
             yield {
-                "kind": known.kind,
-                "pictures": words.whole(known.pictures),
-                "caught": words.whole(known.caught),
+                "kind": known["kind"],
+                "pictures": words.whole(known["pictures"]),
+                "caught": words.whole(known["caught"]),
                 "share": share,
                 "interval": between,
             }

@@ -145,21 +145,21 @@ def add_guarantee(
         notes += ("the guarantee was measured on validation pictures that also chose the epoch: it may be optimistic",)
     return (
         replace(model, graph=graph, notes=(*model.notes, *notes)),
-        replace(trust, promise=guarantee, guard=detector),
+        replace(trust, guarantee=guarantee, detector=detector),
         "" if guarantee else _why_no_guarantee(confidences, right, options),
     )
 
 
 def count_detections(trust: Trust, engine: Engine) -> Trust:
     """Return a trust with how many out-of-distribution examples its detector notices."""
-    if trust.guard is None:
+    if trust.detector is None:
         return trust
-    limit = trust.guard.threshold
+    limit = trust.detector.threshold
     caught = tuple(
         DetectionCount(kind=kind, pictures=len(squares), caught=int((engine.run_all(squares)[OOD_SCORE] > limit).sum()))
         for kind, squares in ood_examples(engine.image_px).items()
     )
-    return replace(trust, guard=replace(trust.guard, caught=caught))
+    return replace(trust, detector=replace(trust.detector, caught=caught))
 
 
 def percent(share: float) -> str:

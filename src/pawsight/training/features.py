@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,6 @@ from pawsight.models.efficientnet_lite import backbone_onnx
 from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, recipe_from_mapping
 
 Features = NDArray[np.float32]
-Labels = NDArray[np.int64]
 _WRITE_EVERY = 512  # features stored in one transaction
 
 
@@ -107,24 +106,6 @@ def feature_sink(recipe: Recipe, cache: Cache, machine: Machine, stopwatch: Stop
     return FeatureSink(make_engine, cache=cache, space=space, width=backbone.feature_dim)
 
 
-@dataclass(frozen=True, slots=True)
-class RunPicture:
-    """One picture of a run's split."""
-
-    candidate: Candidate
-    sha256: str  # when the split was made
-
-
-@dataclass(frozen=True, slots=True)
-class RunFeatures:
-    """Features and labels of one subset of a run."""
-
-    pictures: tuple[RunPicture, ...]  # those with features, in the order of the split
-    features: Features  # (N, D)
-    labels: Labels  # class indices (N,)
-    left_out: int  # pictures that were changed or are gone
-
-
 def recipe_of(run: Path) -> Recipe:
     """Return the recipe of a run.
 
@@ -148,46 +129,45 @@ def probe_recipe(recipe: Recipe) -> Recipe:
 
 
 def run_features(
-    pictures: Sequence[RunPicture],
-    classes: Sequence[str],
+    pictures: Sequence[Candidate],
+    contents: Sequence[str],
     recipe: Recipe,
     *,
     cache: Path,
     machine: Machine,
     progress: Progress,
-) -> RunFeatures:
+) -> tuple[list[int], Features]:
     """Return the features of pictures of a finished run, from the cache or computed again.
 
     A picture that was changed or is gone since the split was made, and has no features in the cache, is left out.
 
     Args:
-        pictures: of its training or validation subset.
-        classes: names in the order of the indices.
+        pictures: N of its training or validation subset.
+        contents: SHA-256 of each when the split was made.
         recipe: with the backbone, as `probe_recipe` returns it.
         cache: folder for what can be computed again.
         machine: this one.
         progress: is advanced with each picture that is decoded.
 
+    Returns:
+        the rows (M,) of the pictures that have features, in order, and their features (M, D).
+
     Raises:
         ValueError: a picture lies in the test subset, which only `evaluate --test` opens.
         ModelError: the backbone cannot be had.
     """
-    if any(picture.candidate.part == "test" for picture in pictures):
+    if any(picture.part == "test" for picture in pictures):
         raise ValueError("the test part is sealed")
     with Cache(cache / "cache") as store:
         sink = feature_sink(recipe, store, machine, Stopwatch())
-        missing = list({picture.sha256: picture for picture in pictures if sink.wants(picture.sha256)}.values())
-        lacking = {picture.sha256 for picture in missing}
-        with progress.stage("Looking again", len(missing), "pictures") as step:
-            paths = [picture.candidate.path for picture in missing]
-            files = load(paths, DecodeSettings(image_px=recipe.image_px), threads=machine.feeders)
-            for picture, loaded in zip(missing, files, strict=True):
+        paths = {sha256: picture.path for picture, sha256 in zip(pictures, contents, strict=True) if sink.wants(sha256)}
+        lacking = set(paths)
+        with progress.stage("Looking again", len(paths), "pictures") as step:
+            files = load(paths.values(), DecodeSettings(image_px=recipe.image_px), threads=machine.feeders)
+            for sha256, loaded in zip(paths, files, strict=True):
                 step.advance()
-                if loaded.decoded is not None and loaded.sha256 == picture.sha256:
-                    sink.take(picture.sha256, loaded.decoded.pixels)
-                    lacking.discard(picture.sha256)
-        known = [picture for picture in pictures if picture.sha256 not in lacking]
-        features = sink.features_of([picture.sha256 for picture in known])
-    index = {name: number for number, name in enumerate(classes)}
-    labels: Labels = np.array([index[picture.candidate.label] for picture in known], dtype=np.int64)
-    return RunFeatures(tuple(known), features, labels, len(pictures) - len(known))
+                if loaded.decoded is not None and loaded.sha256 == sha256:
+                    sink.take(sha256, loaded.decoded.pixels)
+                    lacking.discard(sha256)
+        rows = [row for row, sha256 in enumerate(contents) if sha256 not in lacking]
+        return rows, sink.features_of([contents[row] for row in rows])

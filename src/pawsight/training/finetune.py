@@ -41,7 +41,7 @@ from pawsight.training.networks import (
     trainable_parameters,
     view,
 )
-from pawsight.training.probe import Head, duplicate_groups, fit_head
+from pawsight.training.probe import Head
 
 VIEWS = 5  # augmented versions of each training picture; see docs/experiments.md for what more of them gain
 FOLDER = "views"
@@ -85,28 +85,22 @@ def train_transfer(context: TrainingContext) -> TrainedModel:
     )
 
 
-def train_finetune(context: TrainingContext) -> TrainedModel:
-    """Train the upper part of the probe's backbone further with small steps; keep the better of the two."""
+def train_finetune(context: TrainingContext, head: Head) -> TrainedModel:
+    """Train the upper part of the backbone further with small steps, from the probe's head on; keep the better one."""
     import_keras()
+    import keras
+
     from pawsight.models.graph import append_head
 
     recipe, diagnostics = context.recipe, Diagnostics()
-    features = context.features("train")
-    with context.env.stopwatch.stage("fitting"):
-        head = fit_head(
-            features,
-            context.labels("train"),
-            classes=len(context.classes),
-            folds=recipe.folds,
-            seed=recipe.seed,
-            groups=duplicate_groups(context),
-            progress=context.env.progress,
-        )
     probe = head.probabilities(context.features("validation"))
     backbone = find_backbone(recipe.backbone)
     weights, middle = published_weights(backbone), upper_start(backbone)
     with seeded(recipe.seed):
-        top = _with_head(build_keras(backbone, recipe.image_px, weights, after=middle), head)
+        upper = build_keras(backbone, recipe.image_px, weights, after=middle)
+        logits = keras.layers.Dense(len(context.classes), name="logits", dtype="float32")
+        top = keras.Model(upper.input, logits(upper.output), name="top")
+        logits.set_weights([head.weights, head.bias])  # training starts where the probe ended
     history = _fit_top(top, write_graph(backbone, recipe.image_px, weights, last=middle), context, diagnostics)
     is_better, comparison = compare_with_probe(best_epoch(history), probe, context.labels("validation"))
     if is_better:
@@ -138,16 +132,6 @@ def train_finetune(context: TrainingContext) -> TrainedModel:
         computed=context.sink.computed if context.sink else 0,
         out_of_fold=None if is_better else head.out_of_fold,
     )
-
-
-def _with_head(upper: Any, head: Head) -> Any:
-    """Append the probe's head as a layer of logits, so that training starts where the probe ended."""
-    import keras
-
-    logits = keras.layers.Dense(head.weights.shape[1], name="logits", dtype="float32")
-    top = keras.Model(upper.input, logits(upper.output), name="top")
-    logits.set_weights([head.weights, head.bias])
-    return top
 
 
 def compare_with_probe(best: Epoch, probe: Floats, labels: Labels) -> tuple[bool, str]:

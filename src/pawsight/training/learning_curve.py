@@ -7,27 +7,18 @@ pictures matter there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
+from pawsight.evaluation.learning_curve import Trial
 from pawsight.training.probe import fit_head
 
 SHARES = (0.1, 0.2, 0.4, 0.8, 1.0)
 SEEDS = 3
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class SizeResult:
-    """The errors of probes trained on one share of the training subset."""
-
-    share: float
-    pictures: int  # trained on
-    wrong: NDArray[np.bool_]  # seeds x validation pictures (S, N)
 
 
 def try_sizes(
@@ -40,7 +31,7 @@ def try_sizes(
     shares: Sequence[float] = SHARES,
     seeds: int = SEEDS,
     progress: Progress = SILENT,
-) -> tuple[SizeResult, ...]:
+) -> list[Trial]:
     """Fit heads on growing shares of the training subset and measure each on all of validation.
 
     Args:
@@ -52,7 +43,7 @@ def try_sizes(
         seeds: drawings of each share below 1.
 
     Returns:
-        one for each share, leaving out shares that come to no more pictures than the one before.
+        a trial for each share, leaving out shares that come to no more pictures than the one before.
     """
     drawings = [subset_order(train[1], seed=seed + number) for number in range(seeds)]
     sizes = _sizes(train[1], shares)
@@ -67,8 +58,8 @@ def try_sizes(
                 head = fit_head(train[0][rows], train[1][rows], classes=classes, folds=folds, seed=seed + number)
                 wrong.append(head.probabilities(validation[0]).argmax(axis=1) != validation[1])
                 step.advance()
-            results.append(SizeResult(share, pictures, np.stack(wrong)))
-    return tuple(results)
+            results.append((share, pictures, np.stack(wrong)))
+    return results
 
 
 def subset_order(labels: Labels, *, seed: int) -> NDArray[np.float64]:

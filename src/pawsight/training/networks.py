@@ -237,7 +237,12 @@ def fit_epochs(
         jit_compile=False,  # XLA on two cores took longer to compile than the run
     )
     model.optimizer.build(model.trainable_variables)
-    history, best = _resume(model, context.folder, identity, diagnostics)
+    history: tuple[Epoch, ...] = ()
+    best: Sequence[Any] = _arrays(model.variables)
+    if (checkpoint := load_checkpoint(context.folder, identity=identity)) is not None:
+        history, best = checkpoint.history, checkpoint.best
+        diagnostics.remember(checkpoint.remarks)
+        _assign([*model.variables, *model.optimizer.variables], checkpoint.state)
     while len(history) < recipe.epochs and not _is_patience_over(history, recipe.patience):
         start, number = perf_counter(), len(history)
         name = f"Epoch {number + 1} of {recipe.epochs}"
@@ -310,18 +315,6 @@ def predict(model: Any, inputs: Any, batch_size: int) -> Floats:
         for start in range(0, len(inputs), batch_size)
     ]
     return np.concatenate(pieces).astype(np.float32)
-
-
-def _resume(
-    model: Any, folder: Path, identity: str, diagnostics: Diagnostics
-) -> tuple[tuple[Epoch, ...], Sequence[Any]]:
-    """Bring the model to where a run was stopped, and return its history and best weights."""
-    checkpoint = load_checkpoint(folder, identity=identity)
-    if checkpoint is None:
-        return (), _arrays(model.variables)
-    diagnostics.remember(checkpoint.remarks)
-    _assign([*model.variables, *model.optimizer.variables], checkpoint.state)
-    return checkpoint.history, checkpoint.best
 
 
 def _arrays(variables: Iterable[Any]) -> list[Any]:

@@ -44,20 +44,9 @@ def train_majority(context: TrainingContext) -> TrainedModel:
     )
 
 
-def train_probe(context: TrainingContext) -> TrainedModel:
-    """Fit a logistic regression on the features of a frozen backbone."""
+def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
+    """Return the frozen backbone with a head that was fitted on its features."""
     recipe, classes = context.recipe, len(context.classes)
-    features, labels, groups = context.features("train"), context.labels("train"), duplicate_groups(context)
-    with context.env.stopwatch.stage("fitting"):
-        head = fit_head(
-            features,
-            labels,
-            classes=classes,
-            folds=recipe.folds,
-            seed=recipe.seed,
-            groups=groups,
-            progress=context.env.progress,
-        )
     with context.env.stopwatch.stage("writing"):
         graph = append_head(
             backbone_onnx(recipe.backbone, recipe.image_px), head.weights, head.bias, classes=context.classes
@@ -72,7 +61,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
             Layer(recipe.backbone, "frozen backbone", str(backbone.feature_dim), backbone.parameters),
             Layer("head", "logistic regression", str(classes), trainable),
         ),
-        notes=(regularisation_note(head, labels, groups, context.classes),),
+        notes=(regularisation_note(head, context.labels("train"), duplicate_groups(context), context.classes),),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
         out_of_fold=head.out_of_fold,

@@ -34,17 +34,19 @@ from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedMod
 from pawsight.training.features import FeatureSink, feature_sink
 from pawsight.training.finetune import train_finetune, train_transfer
 from pawsight.training.networks import train_network, write_events
-from pawsight.training.probe import train_majority, train_probe
+from pawsight.training.probe import Head, duplicate_groups, fit_head, probe_model, train_majority
 from pawsight.training.run_folder import BUNDLE, kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 
 HELD_OUT = ("validation", "test")
 _USES_PIXELS = ("network", "transfer", "finetune")  # methods that go over the same pictures again and again
-_METHODS: Mapping[str, Callable[[TrainingContext], TrainedModel]] = {
+_ON_PIXELS: Mapping[str, Callable[[TrainingContext], TrainedModel]] = {
     "majority": train_majority,
-    "probe": train_probe,
     "network": train_network,
     "transfer": train_transfer,
+}
+_ON_FEATURES: Mapping[str, Callable[[TrainingContext, Head], TrainedModel]] = {
+    "probe": probe_model,
     "finetune": train_finetune,
 }
 
@@ -113,7 +115,22 @@ def train_run(
         context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
-            trained = _METHODS[recipe.method](context)
+            if recipe.method in FEATURE_METHODS:
+                features, labels, groups = context.features("train"), context.labels("train"), duplicate_groups(context)
+                classes, folds, seed = len(context.classes), recipe.folds, recipe.seed
+                with env.stopwatch.stage("fitting"):
+                    head = fit_head(
+                        features,
+                        labels,
+                        classes=classes,
+                        folds=folds,
+                        seed=seed,
+                        groups=groups,
+                        progress=env.progress,
+                    )
+                trained = _ON_FEATURES[recipe.method](context, head)
+            else:
+                trained = _ON_PIXELS[recipe.method](context)
             with env.stopwatch.stage("trusting"):
                 model, trust, calibrated_on = calibrate(context, trained)
                 no_guarantee = ""

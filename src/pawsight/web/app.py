@@ -138,7 +138,7 @@ class _Routes:
                     "pawsight": versions().get("pawsight", "unknown"),
                     "limits": {**asdict(self._service.limits), "megapixels": served.settings.max_megapixels},
                     "validation": validation_of(served.predictor.bundle),
-                    "max_error": card.trust.promise.max_error if card.trust.promise is not None else None,
+                    "max_error": card.trust.guarantee.max_error if card.trust.guarantee is not None else None,
                     "heat_maps": True,
                     "report": "/api/v1/report" if report_of(served.predictor.bundle) is not None else None,
                 }
@@ -209,7 +209,7 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
         "label": prediction.label,
         "probability": prediction.probability,
         "probabilities": prediction.probabilities,
-        "verdict": prediction.verdict,
+        "verdict": prediction.decision,
         "error": prediction.error,
     }
 

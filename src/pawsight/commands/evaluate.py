@@ -319,6 +319,8 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
         WrongUsage: the folder is a bundle without its run, or there are too few pictures.
         ModelError: the backbone is missing. StorageError: a file of the run cannot be read or written.
     """
+    from pawsight.models.recipes import LAST
+    from pawsight.reports.run_record import RunRecord
     from pawsight.training.features import probe_recipe, recipe_of, run_features
     from pawsight.training.learning_curve import try_sizes
 
@@ -343,7 +345,10 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
             f" there are {taught:,} and {validated:,}.",
             f"Leave --learning-curve out: pawsight evaluate {run}",
         )
-    tried = try_sizes(train, validation, classes=len(classes), folds=seen.folds, seed=seen.seed, progress=progress)
+    depth = (RunRecord.read(run).object("depth") or {}).get("chosen", LAST)
+    tried = try_sizes(
+        train, validation, classes=len(classes), folds=seen.folds, depth=depth, seed=seen.seed, progress=progress
+    )
     report = CurveReport(
         recipe=own.name,
         seen_with=f"{seen.backbone} at {seen.image_px} px",

@@ -20,7 +20,8 @@ from pawsight.data.folders import Candidate
 from pawsight.distributed.feature_extraction import CachedFeatures, Extracted, FrozenBackbone, extract_by_pool
 from pawsight.distributed.ray_actors import Pool
 from pawsight.images.decode import DecodeSettings
-from pawsight.models.efficientnet_lite import backbone_onnx
+from pawsight.models.backbones import find_backbone
+from pawsight.models.efficientnet_lite import backbone_onnx, channels_of
 from pawsight.models.recipes import FEATURE_METHODS, Recipe
 from pawsight.training.features import FeatureSink
 
@@ -86,7 +87,8 @@ class SeenByPool:
             raise ValueError("a pool computes features, and this sink takes none")
         place, recipe = self.place, self.recipe
         with place.stopwatch.stage("backbone"):
-            graph = backbone_onnx(recipe.backbone, recipe.image_px)
+            every = channels_of(find_backbone(recipe.backbone), "every")
+            graph = backbone_onnx(recipe.backbone, recipe.image_px, every)
             sight = FrozenBackbone(graph, settings, best_precision(place.machine))
         self.until.enter_context(self.pool.running())
         return store_facts(self._seen(candidates, sight, cache, sink), cache)
@@ -95,7 +97,7 @@ class SeenByPool:
         self, candidates: Sequence[Candidate], sight: FrozenBackbone, cache: Cache, sink: FeatureSink
     ) -> Iterator[FileRead]:
         paths = [abspath(candidate.path) for candidate in candidates]
-        looks = extract_by_pool(sight, paths, CachedFeatures(cache.folder, sink.space, sink.width), self.pool)
+        looks = extract_by_pool(sight, paths, CachedFeatures(cache.folder, sink.space, sink.size), self.pool)
         for candidate, look in zip(candidates, looks, strict=True):
             seen = _taken(candidate, look, cache, sink)
             if seen is None:  # the cache has lost what it had when the worker asked

@@ -107,7 +107,7 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
         sink = feature_sink(recipe, store, machine, Stopwatch())
         dataset = read_dataset(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
         dataset, left_out = _unchanged(dataset, contents)
-        features = sink.features_of([picture.sha256 for picture in dataset.pictures])
+        features = sink.features_of([picture.sha256 for picture in dataset.pictures]).last
     pictures, classes = dataset.pictures, dataset.classes
     labels = np.array([classes.index(picture.label) for picture in pictures], dtype=np.int64)
     split = split_into(dataset, [picture.part or "train" for picture in pictures], how="as the run's split says")

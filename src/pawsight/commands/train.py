@@ -77,6 +77,7 @@ def train(
     patience: int | None = None,
     precision: str | None = None,
     class_weights: bool | None = None,
+    depth: str | None = None,
     seed: int = 0,
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
@@ -104,6 +105,8 @@ def train(
         patience: epochs without a better validation loss before training stops; 0 is never.
         precision: "f32" or "bf16", the number format of gradients.
         class_weights: give pictures of rare classes more weight.
+        depth: where the recipe probe reads its backbone: "last" layer, "blocks", the features "selected" from every
+            depth, or "auto", the smallest of these that none clearly beats by cross-validation in the training set.
         seed: of everything random but the split.
         split: a CSV with the columns path,part, or a run whose split is used; instead of a split drawn at random.
         split_seed: of the split; runs with different seeds share it.
@@ -136,6 +139,7 @@ def train(
         patience=patience,
         precision=precision,
         class_weights=class_weights or None,
+        depth=depth,
         seed=seed,
         split_seed=split_seed,
     )
@@ -222,6 +226,7 @@ def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch:
         layers=fitted.layers,
         history=fitted.history,
         notes=fitted.notes,
+        depth=fitted.depth,
         trust=trust_report(outcome),
         patch=outcome.patched,
         gain_from_patch=gained,

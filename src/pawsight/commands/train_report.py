@@ -51,6 +51,7 @@ class TrainReport:
     layers: tuple[Layer, ...] = ()
     history: tuple[Epoch, ...] = ()
     notes: tuple[str, ...] = ()
+    depth: Mapping[str, Any] | None = None  # where a probe reads its backbone, and what else was tried
     patch: PatchOutcome | None = None  # what decisions about labels changed
     trust: TrustReport | None = None  # calibration, guarantee, detector
     gain_from_patch: Gain | None = None  # over the run that the patch was made for
@@ -91,6 +92,7 @@ class TrainReport:
             "epochs": len(self.history),
             "seconds_per_epoch": self.seconds_per_epoch,
             "notes": list(self.notes),
+            "depth": self.depth,
             "patch": self.patch.to_json() if self.patch else None,
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
             "calibration": self.trust.calibration() if self.trust else None,

@@ -35,11 +35,11 @@ class FrozenBackbone:
 
 @dataclass(frozen=True, slots=True)
 class CachedFeatures:
-    """Where known features are: in this cache, under this name, with this many numbers each."""
+    """Where known features are: in this cache, under this name, with this many bytes each."""
 
     cache: Path
     space: str
-    width: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Extracted:
 
     sha256: str  # empty where it could not be read
     facts: bytes | None  # as the cache keeps them; None where they are known, or there is a problem
-    features: bytes | None  # little-endian float32; likewise
+    features: bytes | None  # little-endian float16; likewise
     problem: str  # empty where there is none
 
 
@@ -91,7 +91,7 @@ class _CacheLookup:
         """Return for each content whether its facts and whether its features are missing."""
         known = self._cache.get_many(self._cached.space, hashes)
         return [
-            (known_facts(self._cache, sha256) is None, len(known.get(sha256, b"")) != 4 * self._cached.width)
+            (known_facts(self._cache, sha256) is None, len(known.get(sha256, b"")) != self._cached.size)
             for sha256 in hashes
         ]
 
@@ -126,7 +126,7 @@ class _Extractor:
 
     def _features(self, pixels: Pixels) -> bytes:
         ((_, outputs),) = [*self._lane.push(None, pixels), *self._lane.drain()]
-        return outputs["features"].astype("<f4").tobytes()
+        return outputs["features"].astype("<f2").tobytes()
 
 
 def _packed(extracted: Sequence[Extracted]) -> bytes:

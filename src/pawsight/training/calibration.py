@@ -136,7 +136,7 @@ def add_guarantee(
     The reason is empty where there is a guarantee. The model's notes say why the detector is missing.
     """
     labels, table = context.labels("validation"), model.probabilities["validation"]
-    graph, detector, scores, notes = _add_detector(context, model.graph, options)
+    graph, detector, scores, notes = _add_detector(context, model, options)
     familiar = np.ones(len(labels), bool) if detector is None else scores < detector.threshold
     right = (table.argmax(axis=1) == labels)[familiar]
     confidences = table.max(axis=1)[familiar]
@@ -168,24 +168,23 @@ def percent(share: float) -> str:
 
 
 def _add_detector(
-    context: TrainingContext, graph: bytes, options: SelectiveOptions
+    context: TrainingContext, model: TrainedModel, options: SelectiveOptions
 ) -> tuple[bytes, OodDetector | None, Floats, tuple[str, ...]]:
     """Return the graph with a detector, the detector, the score of each validation picture, and remarks."""
-    no_scores = np.zeros(0, np.float32)
+    graph, no_scores = model.graph, np.zeros(0, np.float32)
     pictures, needed = context.split.sizes["validation"], fewest_for_detector(options.false_alarms)
     if pictures < needed:
         why = (
             f"{pictures:,} validation pictures cannot set a threshold with {percent(options.false_alarms)} false alarms"
         )
         return graph, None, no_scores, (f"no detector of unfamiliar pictures: {why}; {needed:,} can",)
-    engine = None if context.recipe.method == "probe" else context.engine(graph)
     rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
     has_features = context.recipe.method != "majority"
-    subspace = fit_subspace(features_by(engine, context, "train", rows)) if has_features else None
+    subspace = fit_subspace(features_by(context, model, "train", rows)) if has_features else None
     if subspace is None:
         return graph, None, no_scores, ("no detector of unfamiliar pictures: this recipe has too few features for one",)
     mean, directions = subspace
-    scores = ood_score(features_by(engine, context, "validation", np.arange(pictures)), mean, directions)
+    scores = ood_score(features_by(context, model, "validation", np.arange(pictures)), mean, directions)
     threshold = threshold_for(scores, options.false_alarms)
     detector = OodDetector(
         threshold=1.0 if threshold is None else threshold,
@@ -197,11 +196,11 @@ def _add_detector(
     return with_ood_score(graph, mean, directions), detector, scores, ()
 
 
-def features_by(engine: Engine | None, context: TrainingContext, subset: str, rows: Rows) -> Floats:
-    """Return the features (N, D) of rows of a subset: of an engine's graph, or the backbone's where there is none."""
-    if engine is None:
-        return context.features(subset)[rows]
-    pixels = context.pixels(subset)
+def features_by(context: TrainingContext, model: TrainedModel, subset: str, rows: Rows) -> Floats:
+    """Return the features (N, D) that a model's graph gives rows of a subset; a probe's are known."""
+    if model.columns is not None:
+        return context.features(subset).part(rows).read(model.columns)
+    pixels, engine = context.pixels(subset), context.engine(model.graph)
     return np.stack([outputs["features"] for _, outputs in engine.run((row, pixels[row]) for row in rows.tolist())])
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
-from pawsight.data.split import stratified_counts, stratified_group_split
+from pawsight.training.folds import group_folds
 from pawsight.training.logistic import fit_logistic
-from pawsight.training.probe import SINGLE_THREAD, TINY_SPREAD
+from pawsight.training.probe import SINGLE_THREAD
+from pawsight.training.relevance import TINY_SPREAD
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -63,7 +64,7 @@ def out_of_fold(
         threadpool_limits(1 if len(labels) * classes <= SINGLE_THREAD else None, user_api="blas"),
     ):
         for round_number in range(rounds):
-            fold = _group_folds(labels, groups, classes, seed + round_number)
+            fold = group_folds(labels, groups, FOLDS, seed + round_number)
             for number in range(FOLDS):
                 rows = fold == number
                 probabilities[rows] = fit_and_predict(scaled, labels, taught & ~rows, rows, classes)
@@ -95,15 +96,6 @@ def margins_of(probabilities: Floats, labels: Labels) -> Floats:
     others[rows, labels] = -np.inf
     margins: Floats = others.max(axis=1) - given
     return margins
-
-
-def _group_folds(labels: Labels, groups: Labels, classes: int, seed: int) -> Labels:
-    """Return the fold of each picture (N,): stratified, groups not split."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    wanted = stratified_counts(np.bincount(labels, minlength=classes), [1 / FOLDS] * FOLDS)
-    fold = np.empty(len(labels), dtype=np.int64)
-    fold[order] = stratified_group_split(labels[order], groups[order], wanted)
-    return fold
 
 
 def fit_and_predict(

@@ -22,7 +22,7 @@ from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings
-from pawsight.models.recipes import FEATURE_METHODS, Recipe
+from pawsight.models.recipes import FEATURE_METHODS, LAST, Recipe
 from pawsight.training.calibration import (
     add_guarantee,
     calibrate,
@@ -125,6 +125,7 @@ def train_run(
                         classes=classes,
                         folds=folds,
                         seed=seed,
+                        depth=recipe.depth if recipe.method == "probe" else LAST,
                         groups=groups,
                         progress=env.progress,
                     )

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
 from pawsight.training.folds import group_folds
-from pawsight.training.logistic import fit_logistic
-from pawsight.training.probe import SINGLE_THREAD
+from pawsight.training.logistic import blas_threads_for, fit_logistic
 from pawsight.training.relevance import TINY_SPREAD
 
 Floats = NDArray[np.float32]
@@ -52,8 +51,6 @@ def out_of_fold(
     Source: C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
     Journal of Artificial Intelligence Research 70, 2021 (out-of-fold probabilities; fits without doubted labels).
     """
-    from threadpoolctl import threadpool_limits
-
     spread = features.std(axis=0)
     scaled = (features - features.mean(axis=0)) / np.where(spread < TINY_SPREAD, 1.0, spread)
     scaled = scaled.astype(np.float32, copy=False)
@@ -61,7 +58,7 @@ def out_of_fold(
     probabilities = np.full((len(labels), classes), np.nan, np.float32)
     with (
         progress.stage("Asking for a second opinion", rounds * FOLDS, "folds") as step,
-        threadpool_limits(1 if len(labels) * classes <= SINGLE_THREAD else None, user_api="blas"),
+        blas_threads_for(len(labels), classes),
     ):
         for round_number in range(rounds):
             fold = group_folds(labels, groups, FOLDS, seed + round_number)

@@ -21,14 +21,12 @@ from pawsight.models.recipes import AUTO, LAST, SELECTED
 from pawsight.training.context import Layer, TrainedModel, TrainingContext
 from pawsight.training.features import FeatureTable
 from pawsight.training.folds import folds_for_fits, stratified_sample
-from pawsight.training.logistic import fit_logistic
+from pawsight.training.logistic import blas_threads_for, fit_logistic
 from pawsight.training.relevance import SELECTED_FEATURES, Relevance, standardised
 
 # Inverse strengths of the L2 penalty on standardised features, from strong to weak.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-# Work is counted as pictures x classes. Small fits: OpenBLAS spends 1 s on waking threads that share two cores, and
-# 0.02 s on one. Large ones: the strength is chosen on a stratified sample, so that it costs no more than the fit.
-SINGLE_THREAD = 100_000
+# Pictures x classes; with more the strength is chosen on a stratified sample, so that it costs no more than the fit.
 _MOST_CHOSEN_ON = 400_000
 _Z95 = 1.96  # standard errors either side of a mean that make a 95 % interval
 _MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
@@ -178,14 +176,12 @@ def fit_head(
 
     Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold; Head2Toe for depths, as in `relevance`.
     """
-    from threadpoolctl import threadpool_limits
-
     depths = _candidates(features) if depth == AUTO else (depth,)
     most = min(_MOST_CHOSEN_ON // classes, _MOST_COMPARED if len(depths) > 1 else _MOST_CHOSEN_ON)
     rows = stratified_sample(labels, most=max(most, 2 * classes), seed=seed)
     own, own_groups = labels[rows], np.arange(len(rows)) if groups is None else groups[rows]
     fold = folds_for_fits(own, own_groups, folds, seed)
-    with threadpool_limits(1 if len(labels) * classes <= SINGLE_THREAD else None, user_api="blas"):
+    with blas_threads_for(len(labels), classes):
         relevance = Relevance(features.part(rows), own, seed=seed)
         logits = {}  # depth -> strength -> (M, C): of each of the rows by the head fitted without it
         if fold is not None:

@@ -79,15 +79,17 @@ def row_of(
     target, precision: str, folder: Path, squares: np.ndarray, expected: np.ndarray
 ) -> dict[str, str | float | int]:
     """Return one export's figures."""
-    answers = runtime_outputs(target.runtime, folder / (target.model or target.file), squares)
-    found = answers.outputs["probabilities"]
+    outputs, runtime, load_seconds, rate = runtime_outputs(
+        target.runtime, folder / (target.model or target.file), squares
+    )
+    found = outputs["probabilities"]
     browser = target.name == "web"
     return {
         "export": f"{target.name} {precision}",
-        "runtime": answers.runtime,
+        "runtime": runtime,
         "MB": round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1),
-        "s to load": IN_BROWSER if browser else round(answers.load_seconds, 3),
-        "pictures/s": IN_BROWSER if browser else round(answers.pictures_per_second, 1),
+        "s to load": IN_BROWSER if browser else round(load_seconds, 3),
+        "pictures/s": IN_BROWSER if browser else round(rate, 1),
         "largest difference": float(f"{np.abs(found - expected).max():.2g}"),
         "labels flipped": flips_of(expected, found),
     }

@@ -25,6 +25,7 @@ from pawsight.commands.evaluate import (
     summary,
 )
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
+from pawsight.core.progress import Silent
 from pawsight.data.folders import LeftOut
 from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import Interval
@@ -234,6 +235,29 @@ def test_slices_of_the_own_validation_part_are_told_and_stored(own_run):
         }
         for one in plain
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "file"), [("slices", "slices.json"), ("learning_curve", "learning_curve.json")])
+def test_what_cannot_be_stored_is_shown_all_the_same(own_run, tmp_path, monkeypatch, option, file):
+    """In a run that takes no file, with a cache folder that is none."""
+    expected = strict(evaluate(own_run, **{option: True}).to_json())[option]
+    (own_run / file).unlink()
+    (own_run / file).mkdir()
+    (tmp_path / "no-folder").touch()
+    monkeypatch.setenv("PAWSIGHT_CACHE", str(tmp_path / "no-folder"))
+    progress = Heard()
+    assert strict(evaluate(own_run, progress=progress, **{option: True}).to_json())[option] == expected
+    assert [word for word in ("no-folder", file) if not any(word in line for line in progress.lines)] == []
+
+
+class Heard(Silent):
+    """A `Progress` that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
 
 
 def test_slices_of_new_data_find_what_was_spoilt_by_trait_and_format(own_run, warm, tmp_path):

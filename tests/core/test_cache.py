@@ -394,6 +394,30 @@ def test_a_full_disk_is_named(code: int, cache: Cache, folder: Path, monkeypatch
     assert "\n" not in str(caught.value)
 
 
+def test_who_can_do_without_is_told_once_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**6, 10**6 - 5, 5))
+    told: list[str] = []
+    with Cache(folder, refused=told.append) as cache:
+        cache.put_many("facts", {"old": b"value"})
+        store = cache._store
+        refusing(cache, sqlite3.SQLITE_FULL)
+        cache.put_many("facts", {"new": b"value"})
+        cache._store = store
+        cache.put_many("facts", {"new": b"value"})
+        assert cache.get_many("facts", ["old", "new"]) == {"old": b"value"}
+    assert len(told) == 1
+    assert says(told[0], folder, "no space left on device")
+
+
+def test_who_can_do_without_finds_nothing_where_there_can_be_no_cache(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_bytes(b"mine")
+    told: list[str] = []
+    with Cache(tmp_path / "cache", refused=told.append) as cache:
+        cache.put_many("facts", {"key": b"value"})
+        assert cache.get_many("facts", ["key"]) == {}
+    assert len(told) == 1
+
+
 def test_an_input_output_error_where_there_is_room_is_the_disk_s_own(cache: Cache, folder: Path) -> None:
     refusing(cache, sqlite3.SQLITE_IOERR_WRITE)
     with pytest.raises(StorageError) as caught:

@@ -79,7 +79,7 @@ def environment_of_its_own(tmp_path):
 @pytest.fixture(scope="session")
 def ray_of_two():
     """A Ray with two cores, as the pool starts it, for all tests of this folder that one process runs."""
-    from pawsight.distributed.ray_cluster import ray_running
+    from pawsight.distributed.ray_actors import ray_running
 
     with ray_running(None, cores=2) as ray:
         yield ray

@@ -15,15 +15,13 @@ from click.testing import CliRunner
 
 from pawsight.classifier.engine import Engine
 from pawsight.cli import cli
-from pawsight.commands import ray_features as room
-from pawsight.commands.ray_features import SeenByPool
 from pawsight.commands.train import train
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.data.dataset import read_files, store_facts
 from pawsight.data.facts import facts_from_bytes, known_facts
 from pawsight.data.folders import Candidate
-from pawsight.distributed.feature_extraction import CachedFeatures, Extracted, FrozenBackbone, extract_by_pool
+from pawsight.distributed.feature_extraction import Extracted, extract_by_pool, read_files_by_pool, taken
 from pawsight.distributed.ray_actors import Pool
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.features import FeatureSink
@@ -66,8 +64,9 @@ def seen_here(candidates, cache, sink):
 
 
 def extracted(candidates, backbone, cache, **options):
-    kept, paths = CachedFeatures(cache.folder, SPACE, WIDTH), [str(one.path) for one in candidates]
-    return extract_by_pool(FrozenBackbone(backbone, SETTINGS, "f32"), paths, kept, Pool(actors=2, **options))
+    known = {"cache": cache.folder, "space": SPACE, "width": WIDTH}
+    paths = [str(candidate.path) for candidate in candidates]
+    return extract_by_pool(backbone, SETTINGS, "f32", paths, **known, pool=Pool(actors=2, **options))
 
 
 def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
@@ -100,21 +99,20 @@ def test_a_worker_killed_mid_way_is_replaced_and_nothing_is_lost(ray_of_two, can
     assert found == undisturbed
 
 
-def test_what_the_cache_has_lost_since_is_seen_here(candidates, colour_backbone, sink_on, tmp_path, monkeypatch):
+def test_what_the_cache_has_lost_since_is_seen_here(candidates, sink_on, tmp_path):
     with Cache(tmp_path / "one") as cache:
         sink = sink_on(cache)
         rows = seen_here(candidates[:6], Cache(tmp_path / "other"), sink_on(Cache(tmp_path / "third")))
         claimed = [Extracted(sha256, None, None, problem) for sha256, _, problem in rows]
-        monkeypatch.setattr(room, "extract_by_pool", lambda *_: iter(claimed))
-        see = SeenByPool(None, None, Pool(), ExitStack())
-        seen = list(see._seen(candidates[:6], FrozenBackbone(colour_backbone, SETTINGS, "f32"), cache, sink))
+        seen = list(taken(candidates[:6], claimed, SETTINGS, cache, sink, ExitStack()))
     assert [(one.sha256, one.facts, one.problem) for one in seen] == rows
     assert [one.pixels is not None for one in seen] == [not problem for _, _, problem in rows]
 
 
 def test_a_pool_has_nothing_to_do_where_nobody_takes_features(candidates, tmp_path):
+    run = {"recipe": None, "machine": None, "stopwatch": None, "pool": Pool(), "until": ExitStack()}
     with Cache(tmp_path / "one") as cache, pytest.raises(ValueError, match="this sink takes none"):
-        SeenByPool(None, None, Pool(), ExitStack())(candidates, SETTINGS, cache=cache, threads=1, sink=None)
+        read_files_by_pool(candidates, SETTINGS, cache=cache, threads=1, sink=None, **run)
 
 
 def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candidates, tmp_path):
@@ -128,16 +126,21 @@ def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candida
             return self.wanted
 
     sink, one = Sink(), candidates[0]
+
+    def taken_from(found):
+        (row,) = taken([one], [found], SETTINGS, cache, sink, ExitStack())
+        return row
+
     with Cache(tmp_path / "one") as cache:
         (seen,) = read_files([one], SETTINGS, cache=cache, threads=1)
         list(store_facts([seen], cache))
         known, strange = Extracted(seen.sha256, None, None, ""), Extracted("0" * 64, None, None, "")
-        taken = room._taken(one, known, cache, sink)
-        assert (taken.facts, taken.fresh, taken.problem) == (seen.facts, False, "")
-        assert room._taken(one, strange, cache, sink) is None  # nothing is known of it any more
-        assert room._taken(one, Extracted(seen.sha256, None, b"1234", ""), cache, sink).facts == seen.facts
+        row = taken_from(known)
+        assert (row.sha256, row.facts, row.fresh, row.pixels) == (seen.sha256, seen.facts, False, None)
+        assert taken_from(strange).sha256 == seen.sha256  # nothing is known of it any more, so the file was read
+        assert taken_from(Extracted(seen.sha256, None, b"1234", "")).facts == seen.facts
         sink.wanted = True
-        assert room._taken(one, known, cache, sink) is None  # its features are not there any more
+        assert taken_from(known).pixels is not None  # its features are not there any more
     assert sink.received == [(seen.sha256, b"1234")]
 
 

@@ -127,7 +127,7 @@ def test_a_ray_of_our_own_listens_on_loopback_alone_and_leaves_nothing_behind(
 
 
 TWICE = """
-from pawsight.distributed.ray_cluster import ray_running
+from pawsight.distributed.ray_actors import ray_running
 for _ in range(2):
     with ray_running(None, cores=1) as ray:
         print(int(ray.cluster_resources()["CPU"]))

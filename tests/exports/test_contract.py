@@ -59,13 +59,13 @@ def test_the_batch_is_free_and_every_output_has_its_name(exported, name):
     """Batches of 8 and 3; the examples of the documentation ask with one picture."""
     count = 11
     squares = np.random.default_rng(8).integers(0, 256, (count, 96, 96, 3), dtype=np.uint8)
-    answers = runtime_outputs(name, exported[name] / TARGETS[name].file, squares)
-    assert {key: value.shape for key, value in answers.outputs.items()} == {
+    outputs, *_ = runtime_outputs(name, exported[name] / TARGETS[name].file, squares)
+    assert {key: value.shape for key, value in outputs.items()} == {
         "probabilities": (count, 3),
         "features": (count, 1280),
         "unlikeness": (count,),
     }
-    np.testing.assert_allclose(answers.outputs["probabilities"].sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(outputs["probabilities"].sum(axis=1), 1, atol=1e-5)
 
 
 def test_onnx_carries_the_facts_in_its_metadata(exported):

@@ -163,4 +163,4 @@ def test_a_bundle_alone_has_a_card_that_says_what_is_not_known(colour_bundle, tm
     text = (tmp_path / "README.md").read_text("utf-8")
     assert front_of(text)["license"] == "unknown"
     assert "model-index" not in front_of(text)
-    assert "The run keeps no figures" in text
+    assert "Not known: the run has no figures." in text

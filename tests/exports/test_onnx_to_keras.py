@@ -185,7 +185,7 @@ def test_attributes_are_plain_values(to_keras):
 def test_what_is_named_is_made_and_nothing_else(to_keras, tmp_path):
     import onnx
 
-    from pawsight.exports.subprocesses.make_keras import main
+    from pawsight.exports.subprocesses.onnx_to_keras import main
 
     onnx.save(small([node("Relu", ["x"], "y")]), tmp_path / "small.onnx")
     main([str(tmp_path / "small.onnx"), "keras", str(tmp_path / "model.keras")])

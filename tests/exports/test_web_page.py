@@ -380,8 +380,8 @@ def test_a_runtime_from_elsewhere_is_used_if_it_is_the_one_that_was_pinned(
 ):
     elsewhere = tmp_path / "dist"
     elsewhere.mkdir()
-    for one in web_page.RUNTIME:
-        shutil.copy(browser.runtime() / "dist" / one.name, elsewhere)
+    for name, *_ in web_page.RUNTIME:
+        shutil.copy(browser.runtime() / "dist" / name, elsewhere)
     with browser.Host(tmp_path / "dist", cors=True) as other:
         monkeypatch.setattr(web_page, "PUBLIC", other.address)
         export(colour_bundle, "web", out=tmp_path)

@@ -84,8 +84,7 @@ class Predictor:
     def stream(self, paths: Iterable[Path]) -> Iterator[Prediction]:
         """Classify any number of files in constant memory, in order."""
         for loaded, outputs in self.outputs(paths):
-            path = os.fspath(loaded.path)
-            yield unanswered(path, loaded.problem) if outputs is None else self.prediction(path, outputs)
+            yield self.prediction(os.fspath(loaded.path), outputs, problem=loaded.problem)
 
     def outputs(self, paths: Iterable[Path]) -> Iterator[tuple[Loaded, Outputs | None]]:
         """Yield each file with the graph's outputs, None where it could not be read; in order."""
@@ -98,8 +97,13 @@ class Predictor:
                 yield from queue.push(loaded, loaded.decoded.pixels)
         yield from queue.drain()
 
-    def prediction(self, name: str, outputs: Outputs) -> Prediction:
-        """Return what the graph's outputs for one picture mean; command line and service both call this."""
+    def prediction(self, name: str, outputs: Outputs | None, *, problem: str = "") -> Prediction:
+        """Return what the graph's outputs for one picture mean; None where it could not be read, because of a problem.
+
+        Command line and service both call this.
+        """
+        if outputs is None:
+            return unanswered(name, problem)
         values = outputs["probabilities"]
         best = int(values.argmax())
         by_class = {label: float(value) for label, value in zip(self.classes, values, strict=True)}

@@ -176,7 +176,8 @@ def predict(
         failed, where = 0, "the lines above say why"
         for prediction in command.predict(run, pictures, progress=progress):
             failed += prediction.error is not None
-            print_answer(prediction.to_json() if as_json else [command.line(prediction)])
+            if not print_answer(prediction.to_json() if as_json else [command.line(prediction)]):
+                break  # its output is all that is left of a prediction
     else:
         options["engine"] = options["engine"] or "local"
         with quiet_libraries() if options["engine"] == "ray" else nullcontext():
@@ -263,13 +264,12 @@ def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **ty
     from pawsight.web.server import log_json_lines
 
     log_json_lines(logging.WARNING if progress.quiet else logging.INFO)
-    command.serve(
-        run,
-        **options,
-        limits=limits,
-        progress=progress,
-        ready=lambda serving: print_answer(serving) if as_json else None,
-    )
+
+    def show(serving: dict[str, Any]) -> None:
+        if as_json:
+            print_answer(serving)
+
+    command.serve(run, **options, limits=limits, progress=progress, ready=show)
 
 
 @cli.command()
@@ -384,11 +384,14 @@ def review(run: str, port: int | None, no_browser: bool, as_json: bool, progress
 
     if as_json:
         for row in command.review(run, progress=progress).rows():
-            print_answer(row)
+            if not print_answer(row):
+                break
         return
 
     def show(address: str) -> None:
-        print_answer([f"The page is at {address} (on this machine alone). Stop with Ctrl-C."])
+        line = f"The page is at {address} (on this machine alone). Stop with Ctrl-C."
+        if not print_answer([line]):
+            progress.say(line)
         if not no_browser and _has_window():
             webbrowser.open(address)
 

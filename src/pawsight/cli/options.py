@@ -1,6 +1,7 @@
 """What several verbs share: options, parameter types, exit statuses and the printing of answers.
 
-Exit statuses: 0 done, 1 something could not be done, 2 wrong usage, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
+Exit statuses: 0 done, 1 something could not be done or its answer could not be written, 2 wrong usage, 130 stopped by
+Ctrl-C, 143 stopped by SIGTERM.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import math
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pawsight.cli.process import Terminated
+from pawsight.cli.process import Terminated, refusal_of
 from pawsight.core.errors import PawsightError
 from pawsight.core.progress import Terminal
 from pawsight.core.text import terminal_text
@@ -94,9 +94,6 @@ def common_options(command: Command) -> Command:
             by, status = ("the system", 143) if isinstance(stop, Terminated) else ("you", 130)
             click.echo(f"pawsight: stopped by {by}. Finished files are kept; no half-written file is left.", err=True)
             sys.exit(status)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
 
     return run  # type: ignore[return-value]
 
@@ -153,10 +150,11 @@ def ray_options(command: Command) -> Command:
     return actors(address(command))
 
 
-def print_answer(answer: dict[str, Any] | list[str]) -> None:
-    """Print one JSON object on a line, or lines of text."""
+def print_answer(answer: dict[str, Any] | list[str]) -> bool:
+    """Print one JSON object on a line, or lines of text; return whether standard output still takes what is printed."""
     if isinstance(answer, dict):
         click.echo(json.dumps(answer, ensure_ascii=True, allow_nan=False))
     else:
         for line in answer:
             click.echo(terminal_text(line, one_line=True))
+    return refusal_of(sys.stdout) is None

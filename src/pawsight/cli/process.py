@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import logging
 import os
 import re
+import select
 import signal
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from typing import Any, TextIO
 
 from pawsight.core.subprocesses import QUIET_SETTINGS
 
@@ -28,10 +31,13 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def own_process() -> Iterator[None]:
-    """Set this process up for one command, and let it end quickly after it."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a pipe on Windows has no letters but those of one country
-            stream.reconfigure(errors="backslashreplace")
+    """Set this process up for one command, and let it end quickly after it.
+
+    A command whose answer did not reach standard output ends with status 1, although its work is done.
+    """
+    _open_closed_descriptors()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = sheltered(sys.stdout), sheltered(sys.stderr)
     signal.signal(signal.SIGTERM, _terminate)  # nothing half-written stays; verbs that serve set their own
     os.environ.update({name: value for name, value in QUIET_SETTINGS.items() if name not in os.environ})
     # Pillow warns of broken metadata, which says nothing of the pixels, and Matplotlib of letters of class names that
@@ -44,8 +50,83 @@ def own_process() -> Iterator[None]:
     return_large_blocks()
     try:
         yield
+    except SystemExit as end:
+        error = refusal_of(sys.stdout)
+        if error is None or end.code:
+            raise
+        if error.errno != errno.EPIPE:
+            reason = error.strerror or str(error)
+            print(f"pawsight: the answer could not be written to standard output: {reason}.", file=sys.stderr)
+        raise SystemExit(1) from None
     finally:
+        sys.stdout, sys.stderr = before
         gc.freeze()  # Python would look for garbage in all that was loaded before it ends: a tenth of a second
+
+
+def _open_closed_descriptors() -> None:
+    """Open what the caller closed (`>&-`), or the next file to be opened would be taken for standard output."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+
+
+class _Sheltered(io.RawIOBase):
+    """The bytes of a stream; the first write that fails is the last, so that no hole is left in what was written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream  # closes its descriptor when nothing holds it
+        buffer: Any = stream.buffer
+        self._raw = getattr(buffer, "raw", buffer)
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            while self.error is None:
+                if (count := self._raw.write(data)) is not None:
+                    return int(count)
+                select.select([], [self._raw], [])  # a pipe that is full and does not block
+        except OSError as error:
+            self.error = error
+        return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return bool(self._raw.isatty())
+
+    def fileno(self) -> int:
+        return int(self._raw.fileno())
+
+
+def sheltered(stream: TextIO | None) -> TextIO:
+    """Return a stream that writes to another one and never fails.
+
+    Letters that it cannot carry are escaped: a pipe on Windows has those of one country alone. After a write that
+    fails, because the disk is full or the reader is gone, everything is dropped.
+
+    Args:
+        stream: text on bytes; None, which is what Python has for a closed descriptor, drops everything.
+    """
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8", errors="backslashreplace")
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Sheltered(stream)),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+def refusal_of(stream: TextIO) -> OSError | None:
+    """Return why a sheltered stream drops what it is given; None where it does not, and for other streams."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw.error if isinstance(raw, _Sheltered) else None
 
 
 def _terminate(*_: object) -> None:
@@ -66,6 +147,13 @@ def return_large_blocks() -> None:
         settle(_M_TRIM_THRESHOLD, 2 * _LARGE_BLOCK)
 
 
+def _descriptor_of(stream: TextIO) -> int:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):  # it is no file
+        return -1
+
+
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Keep the notes of TensorFlow and Ray off the terminal; what else their C++ wrote is passed on at the end.
@@ -82,14 +170,15 @@ def quiet_libraries() -> Iterator[None]:
         except OSError:
             yield
             return
-        real = after.enter_context(os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
+        real = after.enter_context(os.fdopen(os.dup(2), "w"))
         after.enter_context(redirect_stdout(after.enter_context(Path(os.devnull).open("w", encoding="utf-8"))))
-        if sys.stderr is sys.__stderr__:
-            after.enter_context(redirect_stderr(real))
+        if _descriptor_of(sys.stderr) == 2:
+            after.enter_context(redirect_stderr(sheltered(real)))
         os.dup2(held.fileno(), 2)
         try:
             yield
         finally:
             os.dup2(real.fileno(), 2)
             held.seek(0)
-            os.write(2, b"".join(line for line in held if not _NOTE.match(line)))
+            with suppress(OSError):
+                os.write(2, b"".join(line for line in held if not _NOTE.match(line)))

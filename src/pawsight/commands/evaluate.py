@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.commands.run_split import HeldOut, held_out, looks_at_test, looks_sentence
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
+from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES
@@ -150,7 +151,7 @@ def evaluate(
         abstention=measure_abstention(true, table, decisions, bundle.card.trust),
         looks_at_test=looks_at_test(Path(run)) if test else None,
         slices=_slices(Path(run), part, files.candidates, answers, progress) if slices else None,
-        learning_curve=trace_learning_curve(Path(run), progress=progress) if learning_curve else None,
+        learning_curve=_learning_curve(Path(run), progress) if learning_curve else None,
     )
 
 
@@ -243,8 +244,18 @@ def _slices(
     """Return the slices of the pictures that were answered, storing those of the run's own validation set."""
     slices = slices_of(candidates, answers, progress=progress)
     if part == "validation":
-        store_slices(run, slices, part=part, pictures=len(answers))
+        with _unless_refused(progress):
+            store_slices(run, slices, part=part, pictures=len(answers))
     return slices
+
+
+@contextmanager
+def _unless_refused(progress: Progress) -> Iterator[None]:
+    """Go on where the run cannot be written: what was computed for this report is shown all the same."""
+    try:
+        yield
+    except StorageError as error:
+        progress.say(f"Not kept in the run for its report. {' '.join(str(error).splitlines())}")
 
 
 def slices_of(
@@ -259,7 +270,7 @@ def slices_of(
     """
     by_name = {answer.path: answer for answer in answers}
     answered = [file for file in candidates if file.name in by_name]
-    with Cache(cache_folder() / "cache") as cache:
+    with Cache(cache_folder() / "cache", refused=progress.say) as cache:
         facts = facts_by_name(answered, cache=cache, threads=usable_cores(), progress=progress)
     known = [by_name[file.name] for file in answered if file.name in facts]
     members = slice_members(
@@ -309,6 +320,13 @@ def slice_remarks(slices: Sequence[Slice]) -> list[str]:
 # Learning curve
 
 
+def _learning_curve(run: Path, progress: Progress) -> CurveReport:
+    curve = trace_learning_curve(run, progress=progress)
+    with _unless_refused(progress):
+        store_learning_curve(run, curve)
+    return curve
+
+
 def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReport:
     """Train a probe on growing shares of a run's training set and measure each on its validation set.
 
@@ -317,7 +335,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
 
     Raises:
         WrongUsage: the folder is a bundle without its run, or there are too few pictures.
-        ModelError: the backbone is missing. StorageError: a file of the run cannot be read or written.
+        ModelError: the backbone is missing. StorageError: a file of the run cannot be read.
     """
     from pawsight.models.recipes import LAST
     from pawsight.reports.run_record import RunRecord
@@ -349,15 +367,18 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
     tried = try_sizes(
         train, validation, classes=len(classes), folds=seen.folds, depth=depth, seed=seen.seed, progress=progress
     )
-    report = CurveReport(
+    return CurveReport(
         recipe=own.name,
         seen_with=f"{seen.backbone} at {seen.image_px} px",
         is_stand_in=own.method != "probe",
         left_out=left_out,
         curve=trace_curve(tried, seed=seen.seed),
     )
-    write_json(run / LEARNING_CURVE, report.to_json())
-    return report
+
+
+def store_learning_curve(run: Path, curve: CurveReport) -> None:
+    """Write a run's learning_curve.json, for its report."""
+    write_json(run / LEARNING_CURVE, curve.to_json())
 
 
 def curve_lines(report: CurveReport) -> list[str]:

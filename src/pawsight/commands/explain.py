@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,8 @@ def explain(
             else:
                 size = square.width, square.height
                 heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)
-                file = _write_beside(Path(out), path, overlay(large.pixels, heat))
+                file = free_name(Path(out), path)
+                write_bytes(file, overlay(large.pixels, heat))
                 explained = Explained(
                     path=os.fspath(path),
                     file=os.fspath(file),
@@ -113,18 +114,11 @@ def explain(
             yield explained
 
 
-def _write_beside(folder: Path, picture: Path, png: bytes) -> Path:
-    """Write under the first name that is free: NAME.explained.png, NAME-2.explained.png, ..."""
-    target = free_name(folder, picture, lambda path: path.exists() or path.is_symlink())
-    write_bytes(target, png)
-    return target
-
-
-def free_name(folder: Path, picture: Path, taken: Callable[[Path], bool]) -> Path:
-    """Return a name for the explanation of a picture that nothing has yet, counting from 2 where there are several."""
+def free_name(folder: Path, picture: Path) -> Path:
+    """Return the first free name for a picture's explanation: NAME.explained.png, NAME-2.explained.png, ..."""
     stem = picture.name[:_LONGEST_NAME].encode("utf-8", "surrogateescape")[:_LONGEST_NAME].decode("utf-8", "replace")
     target, number = folder / f"{stem}{ENDING}", 1
-    while taken(target):
+    while target.exists() or target.is_symlink():
         number += 1
         target = folder / f"{stem}-{number}{ENDING}"
     return target

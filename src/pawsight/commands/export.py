@@ -20,13 +20,11 @@ from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import METRICS, SPLITS
-from pawsight.data.folders import Candidate
 from pawsight.evaluation.metrics import aligned
 from pawsight.exports.export_context import REDUCED, ExportContext, Exported
 from pawsight.exports.int8 import CALIBRATION_PICTURES, Cost, check_cost, int8_reference, measure_cost, quantise
 from pawsight.exports.targets import TARGETS, choose_targets
 from pawsight.exports.write import check_folders, write
-from pawsight.images.decode import Pixels
 from pawsight.images.loader import load
 
 FOLDER = "export"  # in the run, unless another is given
@@ -46,7 +44,18 @@ class ExportReport:
         return {
             "bundle": str(self.bundle),
             "out": str(self.out),
-            "exports": [_export_json(export) for export in self.exports],
+            "exports": [
+                {
+                    "target": export.target,
+                    "precision": export.precision,
+                    "folder": str(export.folder),
+                    "file": TARGETS[export.target].file,
+                    "bytes": export.size,
+                    "files": dict(export.files),
+                    "sitting": None if export.self_test is None else asdict(export.self_test),
+                }
+                for export in self.exports
+            ],
             "int8": None if self.int8 is None else asdict(self.int8) | {"gain": self.int8.gain.to_json()},
         }
 
@@ -93,9 +102,9 @@ def export(
     check_folders(targets, target, int8=int8)
     runtime = None if browser_runtime is None else Path(browser_runtime).expanduser()
     bundle = read_bundle(place)
-    reduced, twin, cost = _reduced(bundle, folder, allow_loss, progress) if int8 else (None, None, None)
-    order = ExportContext(bundle=bundle, run=folder, licence=licence, browser_runtime=runtime)
-    exports = write(order, targets, target, reduced=reduced, reference=twin, progress=progress)
+    reduced, reference, cost = _reduced(bundle, folder, allow_loss, progress) if int8 else (None, None, None)
+    context = ExportContext(bundle=bundle, run=folder, licence=licence, browser_runtime=runtime)
+    exports = write(context, targets, target, reduced=reduced, reference=reference, progress=progress)
     return ExportReport(bundle=bundle.folder, out=target, exports=tuple(exports), int8=cost)
 
 
@@ -116,9 +125,20 @@ def _reduced(
             "Name the run, or leave --int8 out.",
         )
     machine = this_machine()
-    squares = _calibration(bundle, held_out(run, "train").candidates, machine.feeders)
+    candidates = held_out(run, "train").candidates
+    drawn = np.random.default_rng(0).permutation(len(candidates))[:CALIBRATION_PICTURES]
+    paths = [candidates[index].path for index in drawn]
+    squares = [
+        loaded.decoded.pixels
+        for loaded in load(paths, bundle.card.decode, threads=machine.feeders)
+        if loaded.decoded is not None
+    ]
+    if not squares:
+        raise ExportRefused(
+            "int8 cannot be calibrated.", "No training picture could be read.", "Put them back, or leave --int8 out."
+        )
     with progress.stage("Quantising", None) as step:
-        reduced = quantise(bundle.model, squares)
+        reduced = quantise(bundle.model, np.stack(squares))
         step.advance()
     cost = measure_cost(
         bundle,
@@ -131,34 +151,6 @@ def _reduced(
     )
     check_cost(cost, allow_loss=allow_loss)
     return reduced, int8_reference(bundle, reduced), cost
-
-
-def _calibration(bundle: Bundle, candidates: Sequence[Candidate], threads: int) -> Pixels:
-    """Return squares of training pictures, drawn by a fixed seed."""
-    order = np.random.default_rng(0).permutation(len(candidates))[:CALIBRATION_PICTURES]
-    paths = [candidates[index].path for index in order]
-    read = [
-        loaded.decoded.pixels
-        for loaded in load(paths, bundle.card.decode, threads=threads)
-        if loaded.decoded is not None
-    ]
-    if not read:
-        raise ExportRefused(
-            "int8 cannot be calibrated.", "No training picture could be read.", "Put them back, or leave --int8 out."
-        )
-    return np.stack(read)
-
-
-def _export_json(export: Exported) -> dict[str, Any]:
-    return {
-        "target": export.target,
-        "precision": export.precision,
-        "folder": str(export.folder),
-        "file": TARGETS[export.target].file,
-        "bytes": export.size,
-        "files": dict(export.files),
-        "sitting": None if export.self_test is None else asdict(export.self_test),
-    }
 
 
 def summary(report: ExportReport) -> list[str]:

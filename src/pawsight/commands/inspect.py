@@ -110,7 +110,7 @@ def dataset_of(source: Source, *, cache: Path, given: SplitFile | None = None, p
     """
     found = found_for(source.find(), given)
     check_names(found.folders)
-    with Cache(cache / "cache") as store:
+    with Cache(cache / "cache", refused=progress.say) as store:
         return read_dataset(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pawsight.classifier.predictor import Prediction, load_predictor
 from pawsight.classifier.trust import ANSWERED
@@ -19,8 +19,8 @@ from pawsight.data.folders import expand, is_folder
 
 if TYPE_CHECKING:
     from pawsight.distributed.parts import Tally
+    from pawsight.distributed.ray_actors import EngineName
 
-EngineName = Literal["local", "ray"]
 _RUNNERS_UP = 2  # other classes named beside the answer in a line of text
 _WORTH_NAMING = 0.005  # least probability of a class that is named beside the answer
 _NAMED = 5  # folders listed in a message
@@ -38,9 +38,9 @@ def predict(
     paths = paths_of(pictures)
     predictor = load_predictor(run)
     with progress.stage("Classifying", count_of(paths), "pictures") as step:
-        for prediction in predictor.stream(files_below(paths)):
+        for loaded, outputs in predictor.outputs(files_below(paths)):
             step.advance()
-            yield prediction
+            yield predictor.prediction(os.fspath(loaded.path), outputs, problem=loaded.problem)
 
 
 def paths_of(pictures: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -155,12 +155,16 @@ def predict_to(
     from pawsight.core.storage import sha256_of_file
     from pawsight.distributed import answer_folder as distributed
     from pawsight.distributed.path_lists import paths_of as listed
-    from pawsight.distributed.ray_actors import Pool
+    from pawsight.distributed.ray_actors import pool_for
+    from pawsight.distributed.remote import is_url
     from pawsight.distributed.worker import parts_by_pool, parts_here
 
     start = perf_counter()
-    folder = _checked(out, engine, actors, ray_address)
-    pool = Pool(actors=actors, address=ray_address) if engine == "ray" else None
+    require_extra("ray", "pyarrow", "fsspec", needed_by="--out")
+    pool = pool_for(engine, actors, ray_address, needed_by="--out")
+    if not os.fspath(out) or is_url(os.fspath(out)):
+        raise WrongUsage(f"--out cannot be {os.fspath(out)!r}.", "Answers are written to a folder of this machine.", "")
+    folder = Path(out).expanduser()
     bundle = read_bundle(Path(run).expanduser())
     paths = listed([os.fspath(picture) for picture in pictures], without=folder)
     digest, classes = sha256_of_file(bundle.folder / CARD), bundle.card.classes
@@ -190,17 +194,3 @@ def predict_to(
         tally = work.tally()
     seconds = round(perf_counter() - start, 3)
     return PredictReport(os.fspath(out), engine, tally, work.parts, found, classes, digest, seconds)
-
-
-def _checked(out: str | os.PathLike[str], engine: str, actors: int | None, address: str | None) -> Path:
-    """Return the folder for the parts, once all options fit together."""
-    from pawsight.distributed.remote import is_url
-
-    if engine not in ("local", "ray"):
-        raise WrongUsage(f"There is no engine {engine!r}.", "", "Type --engine local or --engine ray")
-    if engine != "ray" and (actors or address):
-        raise WrongUsage("--actors and --ray-address need Ray.", "This is --engine local.", "Add --engine ray")
-    require_extra("ray", "pyarrow", "fsspec", *(["ray"] if engine == "ray" else []), needed_by="--out")
-    if not os.fspath(out) or is_url(os.fspath(out)):
-        raise WrongUsage(f"--out cannot be {os.fspath(out)!r}.", "Answers are written to a folder of this machine.", "")
-    return Path(out).expanduser()

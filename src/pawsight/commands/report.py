@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.classifier.bundle import read_bundle
-from pawsight.commands.evaluate import slices_of, store_slices, trace_learning_curve
+from pawsight.commands.evaluate import slices_of, store_learning_curve, store_slices, trace_learning_curve
 from pawsight.commands.run_split import held_out
 from pawsight.core.errors import BadDataset, PawsightError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
@@ -141,7 +141,7 @@ def complete(run: Path, *, features: bool = True, progress: Progress = SILENT) -
             elif name == SUSPECTS:
                 _store_suspects(run, progress)
             else:
-                trace_learning_curve(run, progress=progress)
+                store_learning_curve(run, trace_learning_curve(run, progress=progress))
         except PawsightError as error:
             absent[name] = f"{error.what} {error.why}".strip()
     return absent

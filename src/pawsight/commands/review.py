@@ -103,7 +103,7 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
     recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()
     found = Found(root_of(folder), tuple(candidates), (), (), tuple(sorted({file.label for file in candidates})))
     settings = DecodeSettings(image_px=recipe.image_px)
-    with Cache(cache / "cache") as store:
+    with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch())
         dataset = read_dataset(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
         dataset, left_out = _unchanged(dataset, contents)

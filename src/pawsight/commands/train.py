@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision
 from pawsight.classifier.trust import SelectiveOptions
-from pawsight.commands.ray_features import EngineName, SeenByPool, pool_for
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary, trust_report
 from pawsight.core.errors import WrongUsage
@@ -38,7 +38,8 @@ from pawsight.data.audit import audit
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
-from pawsight.distributed.ray_actors import Pool
+from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
+from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.metrics import measure
 from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
@@ -144,6 +145,9 @@ def train(
         split_seed=split_seed,
     )
     made, name = make_recipe(recipe, wishes), os.fspath(data)
+    if engine == "ray":
+        check_recipe(made)
+    pool = pool_for(engine, actors, ray_address, needed_by="--engine ray")
     caution = SelectiveOptions(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
     options = TrainOptions(
         recipe=made,
@@ -155,7 +159,7 @@ def train(
         patch=read_patch(Path(patch).expanduser()) if patch is not None else None,
         caution=caution,
         data=name,
-        pool=pool_for(made, engine, actors, ray_address),
+        pool=pool,
         latest=True,
     )
     log, stopwatch, machine = Log(progress), Stopwatch(), this_machine()
@@ -188,7 +192,16 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
             given=options.given,
             patch=options.patch,
             options=options.caution,
-            reader=SeenByPool(options.recipe, env, options.pool, stack) if options.pool else None,
+            reader=partial(
+                read_files_by_pool,
+                recipe=options.recipe,
+                machine=env.machine,
+                stopwatch=stopwatch,
+                pool=options.pool,
+                until=stack,
+            )
+            if options.pool
+            else None,
         )
         with kept_or_removed(outcome.folder):
             if options.patch is not None:

@@ -4,7 +4,8 @@ SQLite is transactional, lets processes share a file, frees the locks of process
 broken file. Each value carries a digest of its key and content, so a flipped bit or a swapped entry reads as missing
 and is made again. Where the file itself is broken, a fresh one with the next number is begun; the last broken one stays
 beside it. A file that other processes may have open is never renamed: SQLite finds its journals by name.
-A full disk raises `DiskFull`: what was stored before stands, and the new values are not stored.
+A full disk raises `DiskFull`, unless the caller can do without: what was stored before stands, and the new values are
+not stored.
 """
 
 from __future__ import annotations
@@ -61,18 +62,26 @@ class Cache:
 
     Args:
         folder: of the cache alone; made when missing.
+        refused: called once with the reason where the disk refuses to read or to write. Then nothing is found or
+            nothing is stored, and whoever asks computes it; without it the refusal is raised.
 
     Raises:
         StorageError: the folder cannot be used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, refused: Callable[[str], None] | None = None) -> None:
         self.folder = folder
+        self._refused = refused
+        self._reads = self._writes = True  # False after a refusal
         self._store: sqlite3.Connection | None = None
         self._number, self._renewed = 0, False
         self._lock, self._process = Lock(), os.getpid()
         self._inherited: list[sqlite3.Connection | None] = []
-        self._run(self._reopen)
+        try:
+            self._run(self._reopen)
+        except StorageError as error:
+            self._go_on_without(error)
+            self._reads = False
 
     def __enter__(self) -> Self:
         return self
@@ -94,13 +103,20 @@ class Cache:
         Raises:
             StorageError: the file cannot be read, or the cache was closed.
         """
+        if not self._reads:
+            return {}
         places = {key: _place(space, key) for key in keys}
 
         def read() -> dict[str, bytes | None]:
             store = self._opened()
             return {key: _checked(place, _stored(store, place)) for key, place in places.items()}
 
-        return {key: content for key, content in self._run(read).items() if content is not None}
+        try:
+            return {key: content for key, content in self._run(read).items() if content is not None}
+        except StorageError as error:
+            self._go_on_without(error)
+            self._reads = False
+            return {}
 
     def put_many(self, space: str, values: Mapping[str, bytes]) -> None:
         """Store all values in one transaction: all of them are there afterwards, or none.
@@ -108,6 +124,8 @@ class Cache:
         Raises:
             StorageError: the disk is full, the file cannot be written, or the cache was closed.
         """
+        if not self._writes:
+            return
         places = {key: _place(space, key) for key in values}
 
         def write() -> None:
@@ -120,7 +138,18 @@ class Cache:
                 if any(_stored(store, place) != entry for place, entry in dict(entries).items()):
                     raise _BrokenTree("what was stored cannot be found again")
 
-        self._run(write, size=sum(_DIGEST_BYTES + len(content) for content in values.values()))
+        try:
+            self._run(write, size=sum(_DIGEST_BYTES + len(content) for content in values.values()))
+        except StorageError as error:
+            self._go_on_without(error)
+
+    def _go_on_without(self, error: StorageError) -> None:
+        """Store nothing more where the caller can do without, or raise."""
+        if self._refused is None:
+            raise error
+        if self._writes:
+            self._refused(f"Nothing is kept for next time. {' '.join(str(error).splitlines())}")
+        self._writes = False
 
     def _run(self, work: Callable[[], Result], *, size: int = _PAGE_BYTES) -> Result:
         """Do work with the file, again where it was broken and a fresh one could be begun."""

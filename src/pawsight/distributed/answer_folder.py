@@ -92,6 +92,9 @@ def begin(
         StorageError: the folder is not empty, or cannot be written.
         NoPictures: there are no paths.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if (folder / MANIFEST).exists():
         fix = "Type the same command with --resume to make the missing parts, or choose another folder."
         raise StorageError(f"{folder} already holds answers.", "", fix)
@@ -99,8 +102,15 @@ def begin(
         raise StorageError(f"{folder} is not empty.", "Existing files are never overwritten.", _ANOTHER)
     with new_folder(folder) as part:
         listing = _Listing(shard)
-        with progress.stage("Listing", None, "pictures") as step:
-            _write_paths(part / PATHS, _counted(listing.shards(paths), step.advance))
+        schema = pa.schema([pa.field("path", pa.binary(), nullable=False)])  # file names need not be UTF-8
+        plain = {"compression": "zstd", "use_dictionary": False, "write_statistics": False}
+        with (
+            progress.stage("Listing", None, "pictures") as step,
+            pq.ParquetWriter(part / PATHS, schema, **plain) as writer,
+        ):
+            for chunk in listing.shards(paths):
+                step.advance(len(chunk))
+                writer.write_table(pa.table({"path": chunk}, schema=schema), row_group_size=len(chunk))
         if not listing.pictures:
             raise NoPictures("No pictures found in the inputs.", "", "Name pictures, or folders of pictures.")
         manifest = Manifest(
@@ -115,7 +125,15 @@ def opened(folder: Path) -> AnswerFolder:
     Raises:
         StorageError: it has no manifest that can be read.
     """
-    return AnswerFolder(folder, _read_manifest(folder))
+    try:
+        values = json.loads((folder / MANIFEST).read_bytes())
+        if values.pop("format") != FORMAT:
+            raise ValueError("unknown format")
+        return AnswerFolder(folder, Manifest(**{**values, "classes": tuple(values["classes"])}))
+    except FileNotFoundError as error:
+        raise StorageError(f"{folder} holds nothing to resume.", f"It has no {MANIFEST}.", _ANOTHER) from error
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"{folder / MANIFEST} cannot be read.", f"{error}.", _ANOTHER) from error
 
 
 def resume(
@@ -191,31 +209,3 @@ class _Listing:
 
     def digest(self) -> str:
         return self._sum.hexdigest()
-
-
-def _write_paths(file: Path, shards: Iterable[list[bytes]]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema([pa.field("path", pa.binary(), nullable=False)])  # file names need not be UTF-8
-    with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=False, write_statistics=False) as writer:
-        for chunk in shards:
-            writer.write_table(pa.table({"path": chunk}, schema=schema), row_group_size=len(chunk))
-
-
-def _counted(shards: Iterable[list[bytes]], advance: Any) -> Iterator[list[bytes]]:
-    for chunk in shards:
-        advance(len(chunk))
-        yield chunk
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    try:
-        values = json.loads((folder / MANIFEST).read_bytes())
-        if values.pop("format") != FORMAT:
-            raise ValueError("unknown format")
-        return Manifest(**{**values, "classes": tuple(values["classes"])})
-    except FileNotFoundError as error:
-        raise StorageError(f"{folder} holds nothing to resume.", f"It has no {MANIFEST}.", _ANOTHER) from error
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"{folder / MANIFEST} cannot be read.", f"{error}.", _ANOTHER) from error

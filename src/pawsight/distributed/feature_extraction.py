@@ -1,4 +1,4 @@
-"""Extracts features of training pictures on Ray's actors: hash, facts and features of each file, where not yet cached.
+"""Features of a training run computed on Ray's actors, where `train --engine ray` asks for it.
 
 A worker decodes as `data.dataset.read_files` does and computes on one stream of `Engine`, so that facts and features
 are the same bits as without a pool. It asks the coordinator, a few contents at once, what the cache knows already.
@@ -7,39 +7,31 @@ are the same bits as without a pool. It asks the coordinator, a few contents at 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
+from os.path import abspath
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from pawsight.classifier.engine import Engine, InferenceQueue, Precision
+from pawsight.classifier.engine import Engine, InferenceQueue, Precision, best_precision
 from pawsight.core.cache import Cache
-from pawsight.core.errors import UnreadablePicture
-from pawsight.data.facts import facts_of, facts_to_bytes, known_facts
+from pawsight.core.errors import UnreadablePicture, WrongUsage
+from pawsight.core.machine import Machine
+from pawsight.core.progress import Stopwatch
+from pawsight.data.dataset import FileRead, PixelSink, read_files, store_facts
+from pawsight.data.facts import facts_from_bytes, facts_of, facts_to_bytes, known_facts
+from pawsight.data.folders import Candidate
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
 from pawsight.distributed.remote import Fetched, fetched_ahead
 from pawsight.images.decode import DecodeSettings, Pixels, decode
+from pawsight.models.backbones import find_backbone
+from pawsight.models.efficientnet_lite import backbone_onnx, channels_of
+from pawsight.models.recipes import FEATURE_METHODS, Recipe
 
 _CHUNK = 64  # files in a part: a third of a second of work, so that handing it out costs little
 _ASKED_AT_ONCE = 8  # files in memory while the coordinator is asked
-
-
-@dataclass(frozen=True, slots=True)
-class FrozenBackbone:
-    """A frozen backbone, and how pictures are decoded for it."""
-
-    model: bytes  # ONNX with the output `features`
-    settings: DecodeSettings
-    precision: Precision
-
-
-@dataclass(frozen=True, slots=True)
-class CachedFeatures:
-    """Where known features are: in this cache, under this name, with this many bytes each."""
-
-    cache: Path
-    space: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +44,129 @@ class Extracted:
     problem: str  # empty where there is none
 
 
+@runtime_checkable
+class FeatureReceiver(PixelSink, Protocol):
+    """A sink that takes features instead of pixels, and says where the cache keeps those that are known."""
+
+    space: str  # their name in the cache
+    size: int  # bytes a picture
+
+    def receive(self, sha256: str, features: bytes) -> None:
+        """Take the features of one content, little-endian float16."""
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check that a pool has something to compute.
+
+    Raises:
+        WrongUsage: the recipe has no features.
+    """
+    if recipe.method not in FEATURE_METHODS:
+        raise WrongUsage(
+            f"--engine ray cannot train the recipe {recipe.name}.",
+            "Ray actors compute the features of a frozen backbone, and this recipe has none.",
+            f"Leave --engine out, or type one of: {', '.join(f'--recipe {name}' for name in FEATURE_METHODS)}",
+        )
+
+
+def read_files_by_pool(
+    candidates: Sequence[Candidate],
+    settings: DecodeSettings,
+    *,
+    cache: Cache,
+    threads: int,
+    sink: PixelSink | None,
+    recipe: Recipe,
+    machine: Machine,
+    stopwatch: Stopwatch,
+    pool: Pool,
+    until: ExitStack,
+) -> Iterator[FileRead]:
+    """Return one `FileRead` for each file, in order, as `data.dataset.read_files` does; `train` binds the last five.
+
+    Features go to the sink, facts into the cache.
+
+    Args:
+        candidates: the files.
+        settings: how they are decoded.
+        cache: what is known is not computed again.
+        threads: not used; the pool has its own.
+        sink: gets the features.
+        recipe: names the backbone.
+        machine: chooses the arithmetic.
+        stopwatch: of the run.
+        pool: Ray is started now, before a progress bar is shown.
+        until: stops Ray; closed after the last file, or by the caller.
+
+    Raises:
+        ValueError: the sink takes no features.
+        PawsightError: the backbone or Ray cannot be had.
+    """
+    if not isinstance(sink, FeatureReceiver):
+        raise ValueError("a pool computes features, and this sink takes none")
+    with stopwatch.stage("backbone"):
+        every = channels_of(find_backbone(recipe.backbone), "every")
+        model = backbone_onnx(recipe.backbone, recipe.image_px, every)
+    until.enter_context(pool.running())
+    paths = [abspath(candidate.path) for candidate in candidates]
+    extracted = extract_by_pool(
+        model,
+        settings,
+        best_precision(machine),
+        paths,
+        cache=cache.folder,
+        space=sink.space,
+        size=sink.size,
+        pool=pool,
+    )
+    return store_facts(taken(candidates, extracted, settings, cache, sink, until), cache)
+
+
+def taken(
+    candidates: Sequence[Candidate],
+    extracted: Iterable[Extracted],
+    settings: DecodeSettings,
+    cache: Cache,
+    sink: FeatureReceiver,
+    until: ExitStack,
+) -> Iterator[FileRead]:
+    """Pass features on to the sink and yield the rest; a file that the cache has lost since is read here."""
+    for candidate, found in zip(candidates, extracted, strict=True):
+        if found.problem:
+            yield FileRead(candidate, found.sha256, None, False, None, found.problem)
+            continue
+        facts = known_facts(cache, found.sha256) if found.facts is None else facts_from_bytes(found.facts)
+        if found.features is not None:
+            sink.receive(found.sha256, found.features)
+        if facts is None or (found.features is None and sink.wants(found.sha256)):
+            yield from read_files([candidate], settings, cache=cache, threads=1, sink=sink)
+        else:
+            yield FileRead(candidate, found.sha256, facts, found.facts is not None, None, "")
+    until.close()
+
+
 def extract_by_pool(
-    backbone: FrozenBackbone, paths: Sequence[str], cached: CachedFeatures, pool: Pool
+    model: bytes,
+    settings: DecodeSettings,
+    precision: Precision,
+    paths: Sequence[str],
+    *,
+    cache: Path,
+    space: str,
+    size: int,
+    pool: Pool,
 ) -> Iterator[Extracted]:
     """Yield what is in each file, in order.
+
+    Args:
+        model: a frozen backbone, ONNX with the output `features`.
+        settings: how pictures are decoded for it.
+        precision: of its arithmetic.
+        paths: the files, absolute.
+        cache: folder of what is known.
+        space: name of the backbone's features there.
+        size: how many bytes a picture has there.
+        pool: the actors.
 
     Raises:
         PawsightError: Ray is not available, or the actors failed.
@@ -64,9 +175,9 @@ def extract_by_pool(
         pool,
         range(-(-len(paths) // _CHUNK)),
         worker=_Extractor,
-        shared=backbone,
+        shared=(model, settings, precision),
         coordinator=_CacheLookup,
-        coordinator_args=(list(paths), cached),
+        coordinator_args=(list(paths), cache, space, size),
         remedy="Leave --engine out to continue without Ray; most of what was computed is kept.",
     )
     waiting: dict[int, list[Extracted]] = {}
@@ -81,29 +192,27 @@ def extract_by_pool(
 class _CacheLookup:
     """Knows the list of paths and the cache on the driver's machine."""
 
-    def __init__(self, paths: list[str], cached: CachedFeatures) -> None:
-        self._paths, self._cached, self._cache = paths, cached, Cache(cached.cache)
+    def __init__(self, paths: list[str], cache: Path, space: str, size: int) -> None:
+        self._paths, self._cache, self._space, self._size = paths, Cache(cache), space, size
 
     def paths(self, index: int) -> list[str]:
         return self._paths[index * _CHUNK : (index + 1) * _CHUNK]
 
     def lacking(self, hashes: list[str]) -> list[tuple[bool, bool]]:
         """Return for each content whether its facts and whether its features are missing."""
-        known = self._cache.get_many(self._cached.space, hashes)
+        known = self._cache.get_many(self._space, hashes)
         return [
-            (known_facts(self._cache, sha256) is None, len(known.get(sha256, b"")) != self._cached.size)
-            for sha256 in hashes
+            (known_facts(self._cache, sha256) is None, len(known.get(sha256, b"")) != self._size) for sha256 in hashes
         ]
 
 
 class _Extractor:
     """A backbone on one core, where decoding and inference alternate."""
 
-    def __init__(self, backbone: FrozenBackbone) -> None:
-        settings = backbone.settings
-        self._settings = settings
-        self._lane = InferenceQueue(
-            Engine(backbone.model, image_px=settings.image_px, precision=backbone.precision, streams=CORES_EACH)
+    def __init__(self, shared: tuple[bytes, DecodeSettings, Precision]) -> None:
+        model, self._settings, precision = shared
+        self._queue = InferenceQueue(
+            Engine(model, image_px=self._settings.image_px, precision=precision, streams=CORES_EACH)
         )
 
     def part(self, index: int, ask: Ask) -> bytes:
@@ -125,7 +234,7 @@ class _Extractor:
         return Extracted(file.sha256, facts, self._features(decoded.pixels) if decoded else None, "")
 
     def _features(self, pixels: Pixels) -> bytes:
-        ((_, outputs),) = [*self._lane.push(None, pixels), *self._lane.drain()]
+        ((_, outputs),) = [*self._queue.push(None, pixels), *self._queue.drain()]
         return outputs["features"].astype("<f2").tobytes()
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from pawsight.classifier.predictor import Prediction
 from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
@@ -65,8 +64,27 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
         pa.field("verdict", pa.string()),
         pa.field("error", pa.string()),
     ]
-    table = [_row(sha256, answer, manifest.classes) for sha256, answer in rows]
-    footer = {**asdict(manifest), "part": index, "precision": precision, "tally": asdict(_tally(table))}
+    table = [
+        {
+            "path": legible(answer.path),
+            "sha256": sha256 or None,
+            "label": answer.label,
+            "probability": answer.probability,
+            "probabilities": answer.probabilities and [answer.probabilities[name] for name in manifest.classes],
+            "verdict": answer.decision,
+            "error": answer.error and legible(answer.error),
+        }
+        for sha256, answer in rows
+    ]
+    decisions = [row["verdict"] for row in table]
+    tally = Tally(
+        pictures=len(table),
+        answered=decisions.count(ANSWERED),
+        unsure=decisions.count(UNSURE),
+        unlike=decisions.count(UNFAMILIAR),
+        errors=sum(row["error"] is not None for row in table),
+    )
+    footer = {**asdict(manifest), "part": index, "precision": precision, "tally": asdict(tally)}
     schema = pa.schema(columns, metadata={_FOOTER: json.dumps(footer).encode()})
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(table, schema=schema), out, compression="zstd")
@@ -90,26 +108,3 @@ def tally_of(part: Path, manifest: Manifest, *, index: int) -> Tally | None:
 def legible(text: str) -> str:
     """Return text that every Parquet reader accepts: bytes of file names that are not UTF-8 become escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _row(sha256: str, answer: Prediction, classes: Sequence[str]) -> dict[str, Any]:
-    return {
-        "path": legible(answer.path),
-        "sha256": sha256 or None,
-        "label": answer.label,
-        "probability": answer.probability,
-        "probabilities": answer.probabilities and [answer.probabilities[name] for name in classes],
-        "verdict": answer.decision,
-        "error": answer.error and legible(answer.error),
-    }
-
-
-def _tally(rows: Sequence[dict[str, Any]]) -> Tally:
-    decisions = [row["verdict"] for row in rows]
-    return Tally(
-        pictures=len(rows),
-        answered=decisions.count(ANSWERED),
-        unsure=decisions.count(UNSURE),
-        unlike=decisions.count(UNFAMILIAR),
-        errors=sum(row["error"] is not None for row in rows),
-    )

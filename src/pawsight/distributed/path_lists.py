@@ -6,20 +6,19 @@ Whether a path leads to a picture is found out when it is read.
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage, require_extra
 from pawsight.data.folders import HIDDEN_NAMES, is_folder
+from pawsight.data.tables import ENCODING, MAX_LINE_CHARS, Table, TableError
 from pawsight.distributed import remote
 
 _ENDINGS = (".csv", ".parquet")
-_MOST_CHARS = 16_384  # of the header line
 _ROWS_AT_ONCE = 8_192  # rows of a Parquet list in memory
 _FIX = "The list needs a column called path: one path or URL a row."
 
@@ -143,19 +142,17 @@ def _open_list(name: str) -> Iterator[IO[bytes]]:
 
 
 def _csv_rows(file: IO[bytes], name: str) -> Generator[tuple[int, str], None, None]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    text = io.TextIOWrapper(file, encoding=ENCODING, newline="")
     try:
-        first = text.readline(_MOST_CHARS)
-        delimiter = max(",;\t", key=first.count)
-        header = [column.strip().casefold() for column in next(csv.reader([first], delimiter=delimiter), [])]
-        column = _path_column(header, name)
-        for number, row in enumerate(csv.reader(text, delimiter=delimiter, strict=True), start=2):
+        table = Table(text, max_line_chars=MAX_LINE_CHARS)
+        column = _path_column(table.columns, name)
+        for number, row in table:
             if any(row):
                 yield number, row[column] if column < len(row) else ""
     except UnicodeDecodeError as error:
         raise BadDataset(f"{name} is not UTF-8 text.", f"{error}.", "Save it as 'CSV UTF-8'.") from error
-    except csv.Error as error:
-        raise BadDataset(f"{name} cannot be read as CSV.", f"{error}.", _FIX) from error
+    except TableError as error:
+        raise BadDataset(f"{name} cannot be read as CSV.", f"Line {error.line}: {error.fault}.", _FIX) from error
     finally:
         text.detach()  # `_open_list` closes the file
 
@@ -172,13 +169,9 @@ def _parquet_rows(file: IO[bytes], name: str) -> Generator[tuple[int, str], None
         for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=["path"]):
             for value in batch.column(0).to_pylist():
                 number += 1
-                yield number, _text(value)
+                yield number, os.fsdecode(value or b"") if isinstance(value, bytes | None) else str(value)
     except pa.ArrowInvalid as error:
         raise BadDataset(f"{name} cannot be read as Parquet.", f"{error}.", _FIX) from error
-
-
-def _text(value: Any) -> str:
-    return os.fsdecode(value) if isinstance(value, bytes) else "" if value is None else str(value)
 
 
 def _path_column(header: list[str], name: str) -> int:

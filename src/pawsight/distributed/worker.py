@@ -49,16 +49,16 @@ class Worker:
 
         On one core decoding and inference alternate: a thread for each would take a second core from another worker.
         """
-        lane = self._predictor.queue()
+        queue = self._predictor.queue()
         for name, loaded in self._loaded(paths):
             if loaded.decoded is None:
-                yield from self._answers(lane.drain())
+                yield from self._answers(queue.drain())
                 yield loaded.sha256, unanswered(name, loaded.problem)
             else:
-                yield from self._answers(lane.push((name, loaded.sha256), loaded.decoded.pixels))
+                yield from self._answers(queue.push((name, loaded.sha256), loaded.decoded.pixels))
             if self._has_one_core:
-                yield from self._answers(lane.drain())
-        yield from self._answers(lane.drain())
+                yield from self._answers(queue.drain())
+        yield from self._answers(queue.drain())
 
     def _loaded(self, paths: Sequence[str]) -> Iterator[tuple[str, Loaded]]:
         settings = self._predictor.bundle.card.decode

@@ -16,10 +16,10 @@ EXACT, REDUCED = "f32", "int8"
 METADATA_FILE = "pawsight.json"
 _METADATA_FORMAT = 1
 DECODING = (
-    "turn the picture upright as its EXIF orientation says",
-    "resize to the square, without keeping the ratio of its sides, with an antialiasing bilinear filter",
-    "show transparency on white, convert to RGB, 8 bits a channel",
-    "hand over the numbers 0 to 255 as they are: scaling is in the model",
+    "rotate the picture as its EXIF orientation says",
+    "resize to a square with an antialiasing bilinear filter; the aspect ratio is not kept",
+    "composite transparency on white, convert to RGB with 8 bits a channel",
+    "pass the values 0 to 255 unscaled: the model scales them",
 )
 
 
@@ -123,3 +123,14 @@ def as_text(metadata: Mapping[str, Any]) -> dict[str, str]:
         name: value if isinstance(value, str) and value.isascii() and value.isprintable() else json.dumps(value)
         for name, value in metadata.items()
     }
+
+
+def with_metadata(model: bytes, metadata: Mapping[str, Any]) -> bytes:
+    """Return an ONNX graph with this metadata and no other; the computation stays the same, byte for byte."""
+    import onnx
+
+    graph = onnx.load_from_string(model)
+    onnx.helper.set_model_props(graph, as_text(metadata))
+    onnx.checker.check_model(graph)
+    content: bytes = graph.SerializeToString()
+    return content

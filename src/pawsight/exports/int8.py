@@ -147,14 +147,14 @@ class _MeasuredEngine:
 
     def figures(self, bundle: Bundle, true: NDArray[np.int64]) -> PrecisionFigures:
         right = int((self.output("probabilities").argmax(axis=1) == true).sum())
-        guard = bundle.card.trust.detector
+        detector = bundle.card.trust.detector
         return PrecisionFigures(
             size=self.size,
             pictures_per_second=len(true) / self._seconds,
             right=right,
             accuracy=right / len(true),
             interval=wilson(right, len(true)),
-            unlike=None if guard is None else int((self.output(OOD_SCORE) > guard.threshold).sum()),
+            unlike=None if detector is None else int((self.output(OOD_SCORE) > detector.threshold).sum()),
         )
 
 

@@ -1,18 +1,88 @@
-"""The table of export formats. A new format is a row here and a function that writes it."""
+"""The table of export formats, and the functions that write a model file. A new format is a row and a function here.
+
+The page for browsers is in web_page.py, the model card in model_card.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from pawsight.core.errors import WrongUsage, require_extra
-from pawsight.exports.export_context import REDUCED, Target
-from pawsight.exports.keras_family import make_keras_family
+from pawsight.classifier.engine import openvino_core
+from pawsight.core.errors import ExportRefused, WrongUsage, require_extra
+from pawsight.core.storage import scratch_folder, write_bytes, write_json
+from pawsight.core.text import visible
+from pawsight.exports.export_context import (
+    METADATA_FILE,
+    REDUCED,
+    ExportContext,
+    Target,
+    as_text,
+    metadata_of,
+    with_metadata,
+)
 from pawsight.exports.model_card import make_card
-from pawsight.exports.onnx_file import make_onnx
-from pawsight.exports.openvino_ir import make_openvino
+from pawsight.exports.subprocesses import run_maker
 from pawsight.exports.web_page import MODEL, PAGE, make_web
 
+LABELS = "labels.txt"
+_NO_DATE = (1980, 1, 1, 0, 0, 0)  # so that equal models are equal files
 _TENSORFLOW = ("onnx", "keras", "tensorflow")
+
+
+def make_onnx(context: ExportContext, paths: Mapping[str, Path]) -> None:
+    """Write the bundle's own graph with its metadata.
+
+    Opset 17 (18 for `majority`), one file without external data. Input `pictures` uint8 (N, H, W, 3), with N free, H
+    and W fixed. Outputs `probabilities` float32 (N, C), `features` float32 (N, D) and, with an out-of-distribution
+    detector, `unlikeness` float32 (N,).
+    """
+    write_bytes(paths["onnx"], with_metadata(context.onnx, metadata_of(context)))
+
+
+def make_openvino(context: ExportContext, paths: Mapping[str, Path]) -> None:
+    """Write graph and weights; the metadata is under `rt_info/pawsight` in the .xml.
+
+    By default OpenVINO rounds weights to float16. Here they stay float32, so that the self-test holds to 1e-3.
+    """
+    import openvino
+
+    model = openvino_core().read_model(context.onnx, b"")
+    for name, value in as_text(metadata_of(context)).items():
+        model.set_rt_info(value, ["pawsight", name])
+    openvino.save_model(model, str(paths["openvino"]), compress_to_fp16=False)
+
+
+def make_keras_family(context: ExportContext, paths: Mapping[str, Path]) -> None:
+    """Write those of keras, saved-model and litert that have a path: the graph rebuilt from stock Keras layers.
+
+    A SavedModel has pawsight.json in assets.extra/, which the format reserves for it. A .tflite may have a zip
+    appended: pawsight.json and labels.txt are in it. A .keras file has no place for metadata.
+
+    Raises:
+        ExportRefused: the graph has an operator without a stock layer.
+    """
+    metadata = metadata_of(context)
+    with scratch_folder() as folder:
+        source = folder / "model.onnx"
+        source.write_bytes(context.onnx)
+        arguments = [argument for name, path in paths.items() for argument in (name, path)]
+        if error := run_maker("onnx_to_keras", source, *arguments):
+            raise ExportRefused(
+                f"The export to {', '.join(paths)} is refused: the model cannot be rebuilt in Keras.",
+                f"The converter says: {error}",
+                "Export to onnx or openvino, which hold any model.",
+            )
+    if "saved-model" in paths:
+        write_json(paths["saved-model"] / "assets.extra" / METADATA_FILE, metadata)
+    if "litert" in paths:
+        labels = "".join(f"{visible(name)}\n" for name in metadata["classes"])
+        with zipfile.ZipFile(paths["litert"], "a", zipfile.ZIP_STORED) as archive:
+            for name, text in ((METADATA_FILE, json.dumps(metadata, indent=2)), (LABELS, labels)):
+                archive.writestr(zipfile.ZipInfo(name, _NO_DATE), text)
+
 
 TARGETS = {
     target.name: target

@@ -8,7 +8,7 @@ difference from float32 is reported either way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,46 +24,36 @@ from pawsight.exports.subprocesses import run_alone
 from pawsight.images.decode import Pixels
 from pawsight.models.graph import OOD_SCORE
 
-ALLOWED = 1e-3  # in float32: difference of a probability and of the unlikeness
+ALLOWED = 1e-3  # in float32: difference of a probability and of the out-of-distribution score
 ALLOWED_REDUCED = 0.1  # in 8 bits: difference of a probability between two runtimes
 ENGINE_STREAMS = 2
 _FAILS = "The export to {} is refused: it fails the bundle's self-test."
 _FIX = "Nothing was written. Export to another format, or train again and export that."
 
-
-@dataclass(frozen=True, slots=True)
-class ExpectedOutputs:
-    """Pictures, and the bundle's answers to them in float32."""
-
-    pictures: Pixels  # (K, H, W, 3)
-    probabilities: NDArray[np.float32]  # (K, C)
-    unlikeness: NDArray[np.float32] | None  # (K,)
+Outputs = Mapping[str, NDArray[np.float32]]
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeOutputs:
-    """A runtime's answers to pictures."""
+def expected_outputs(bundle: Bundle) -> dict[str, NDArray[np.float32]]:
+    """Return the outputs that exports of a bundle must give for its self-test pictures, in float32.
 
-    outputs: dict[str, NDArray[np.float32]]
-    runtime: str
-    load_seconds: float
-    pictures_per_second: float
-
-
-def expected_outputs(bundle: Bundle) -> ExpectedOutputs:
-    """Return the answers that exports of a bundle must give.
+    Returns:
+        `probabilities` (K, C) and, with an out-of-distribution detector, `unlikeness` (K,).
 
     Raises:
         BundleRefused: the bundle fails its own self-test.
     """
     engine = Engine(bundle.model, image_px=bundle.card.decode.image_px, precision="f32", streams=ENGINE_STREAMS)
     run_self_test(bundle, engine)
-    unlikeness = engine.run_all(bundle.golden.pictures).get(OOD_SCORE)
-    return ExpectedOutputs(bundle.golden.pictures, bundle.golden.probabilities, unlikeness)
+    computed = engine.run_all(bundle.golden.pictures)
+    scores = {OOD_SCORE: computed[OOD_SCORE]} if OOD_SCORE in computed else {}
+    return {"probabilities": bundle.golden.probabilities, **scores}
 
 
-def runtime_outputs(runtime: str, model: Path, pictures: Pixels) -> RuntimeOutputs:
+def runtime_outputs(runtime: str, model: Path, pictures: Pixels) -> tuple[Outputs, str, float, float]:
     """Run a model in its own runtime, in a process that imports nothing of Pawsight.
+
+    Returns:
+        its outputs, the runtime with its version, the seconds to load, and the pictures per second.
 
     Raises:
         ExportRefused: the runtime cannot load the model or run it.
@@ -78,7 +68,7 @@ def runtime_outputs(runtime: str, model: Path, pictures: Pixels) -> RuntimeOutpu
                 "Update the runtime, or export to another format.",
             )
         with np.load(outputs, allow_pickle=False) as values:
-            return RuntimeOutputs(
+            return (
                 {name.removeprefix("output/"): values[name] for name in values.files if name.startswith("output/")},
                 str(values["runtime"]),
                 float(values["load_seconds"]),
@@ -87,35 +77,41 @@ def runtime_outputs(runtime: str, model: Path, pictures: Pixels) -> RuntimeOutpu
 
 
 def verify(
-    target: Target, model: Path, expected: ExpectedOutputs, *, reference: NDArray[np.float32] | None = None
+    target: Target,
+    model: Path,
+    pictures: Pixels,
+    expected: Outputs,
+    *,
+    reference: NDArray[np.float32] | None = None,
 ) -> SelfTestResult:
     """Compare an export's answers, in its own runtime, with those it must give.
 
     Args:
         target: its format.
         model: the file or folder that the runtime opens.
-        expected: the bundle's answers.
+        pictures: of the self-test, (K, H, W, 3) uint8.
+        expected: the bundle's outputs for them, from `expected_outputs`.
         reference: for 8 bits, the probabilities (K, C) of the same 8-bit graph where its accuracy was measured.
 
     Raises:
         ExportRefused: it cannot be run, its outputs have other shapes, or they differ by more than is allowed.
     """
-    found = runtime_outputs(str(target.runtime), model, expected.pictures)
-    probabilities = found.outputs.get("probabilities")
-    if probabilities is None or probabilities.shape != expected.probabilities.shape:
-        shapes = ", ".join(f"{name} {value.shape}" for name, value in sorted(found.outputs.items())) or "nothing"
+    outputs, runtime, load_seconds, rate = runtime_outputs(str(target.runtime), model, pictures)
+    golden, probabilities = expected["probabilities"], outputs.get("probabilities")
+    if probabilities is None or probabilities.shape != golden.shape:
+        shapes = ", ".join(f"{name} {value.shape}" for name, value in sorted(outputs.items())) or "nothing"
         raise ExportRefused(
             f"The export to {target.name} is refused: its outputs do not fit the bundle's self-test.",
-            f"{found.runtime} returned {shapes}.",
+            f"{runtime} returned {shapes}.",
             "Export to another format.",
         )
     result = SelfTestResult(
-        runtime=found.runtime,
+        runtime=runtime,
         pictures=len(probabilities),
-        difference=float(np.abs(probabilities - expected.probabilities).max()),
-        flips=flips_of(expected.probabilities, probabilities),
-        load_seconds=found.load_seconds,
-        pictures_per_second=found.pictures_per_second,
+        difference=float(np.abs(probabilities - golden).max()),
+        flips=flips_of(golden, probabilities),
+        load_seconds=load_seconds,
+        pictures_per_second=rate,
     )
     if reference is not None:
         off = float(np.abs(probabilities - reference).max())
@@ -128,9 +124,9 @@ def verify(
             f" {result.flips:,} of {result.pictures:,} labels flip.",
             _FIX,
         )
-    if expected.unlikeness is not None:
-        unlikeness = found.outputs.get(OOD_SCORE)
-        off = np.inf if unlikeness is None else float(np.abs(unlikeness.reshape(-1) - expected.unlikeness).max())
+    if OOD_SCORE in expected:
+        scores = outputs.get(OOD_SCORE)
+        off = np.inf if scores is None else float(np.abs(scores.reshape(-1) - expected[OOD_SCORE]).max())
         _check(off, ALLOWED, target.name, f"In {result.runtime} the output {OOD_SCORE}")
     return result
 

@@ -19,7 +19,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -27,9 +26,9 @@ from typing import Any
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_bytes, write_json, write_text
-from pawsight.exports.export_context import ExportContext, as_text, metadata_of
-from pawsight.exports.onnx_file import with_metadata
+from pawsight.exports.export_context import ExportContext, metadata_of, with_metadata
 from pawsight.exports.verify import ALLOWED, expected_outputs
+from pawsight.models.graph import OOD_SCORE
 from pawsight.reports.run_record import RunRecord
 
 MODEL, EXAM, WEB, PAGE, STATIC = "model.onnx", "exam.u8", "web.json", "index.html", "static"
@@ -45,39 +44,22 @@ RUNTIME_FOLDER = "runtime"
 _LARGEST = 64 * 2**20  # bytes read of a runtime file
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeFile:
-    """One file of the package."""
-
-    name: str  # below dist/
-    copied_as: str  # some hosts do not know that .mjs is JavaScript, and a browser then refuses it
-    size: int  # bytes
-    sha384: str  # base64, as in an integrity attribute
-
-
+# Files of the package below dist/: name, name in the export (some hosts do not know that .mjs is JavaScript, and a
+# browser then refuses it), bytes, and SHA-384 in base64 as in an integrity attribute.
 RUNTIME = (
-    RuntimeFile(
-        name="ort.wasm.bundle.min.mjs",
-        copied_as="ort.wasm.bundle.min.js",
-        size=73_054,
-        sha384="PLWz+nHEVHpjwBsO0YVdvQj6n5814Iv8E3b8FG0Rp/uIAtjFMCKOpP66iPzedrIG",
+    (
+        "ort.wasm.bundle.min.mjs",
+        "ort.wasm.bundle.min.js",
+        73_054,
+        "PLWz+nHEVHpjwBsO0YVdvQj6n5814Iv8E3b8FG0Rp/uIAtjFMCKOpP66iPzedrIG",
     ),
-    RuntimeFile(
-        name="ort-wasm-simd-threaded.wasm",
-        copied_as="ort-wasm-simd-threaded.wasm",
-        size=14_239_897,
-        sha384="vjBJ1z7qrhkTyYsNqKeF6c7N+nOJSU94czEo+tvZcu8G75JparGq9kB+kTnEUNVM",
+    (
+        "ort-wasm-simd-threaded.wasm",
+        "ort-wasm-simd-threaded.wasm",
+        14_239_897,
+        "vjBJ1z7qrhkTyYsNqKeF6c7N+nOJSU94czEo+tvZcu8G75JparGq9kB+kTnEUNVM",
     ),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A file that the page fetches."""
-
-    address: str  # relative to the page, or absolute
-    bytes: int
-    integrity: str | None = None  # checked by the browser; None for a file of the export itself
 
 
 def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
@@ -88,12 +70,13 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
     """
     folder = paths["web"].parent
     copied = [] if context.browser_runtime is None else read_runtime(context.browser_runtime)
-    model = with_metadata(context.onnx, as_text(metadata_of(context)))
+    model = with_metadata(context.onnx, metadata_of(context))
     expected = expected_outputs(context.bundle)
-    squares = expected.pictures[:SQUARES].tobytes()
+    scores, guarantee = expected.get(OOD_SCORE), context.bundle.card.trust.guarantee
+    squares = context.bundle.golden.pictures[:SQUARES].tobytes()
     answers = {
-        "probabilities": expected.probabilities[:SQUARES].tolist(),
-        "unlikeness": None if expected.unlikeness is None else expected.unlikeness.reshape(-1)[:SQUARES].tolist(),
+        "probabilities": expected["probabilities"][:SQUARES].tolist(),
+        "unlikeness": None if scores is None else scores.reshape(-1)[:SQUARES].tolist(),
         "tolerance": ALLOWED,
     }
     for name, content in [*copied, (MODEL, model), (EXAM, squares)]:
@@ -102,11 +85,16 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
     write_json(
         folder / WEB,
         {
-            "model": asdict(Part(address=MODEL, bytes=len(model))),
-            "exam": {**asdict(Part(address=EXAM, bytes=len(squares))), **answers},
-            "runtime": [asdict(part) for part in (copied_parts() if copied else public_parts())],
+            "model": _fetched(MODEL, len(model)),
+            "exam": {**_fetched(EXAM, len(squares)), **answers},
+            "runtime": [
+                _fetched(f"{RUNTIME_FOLDER}/{copied_as}", size)
+                if copied
+                else _fetched(PUBLIC + name, size, integrity=f"sha384-{sha384}")
+                for name, copied_as, size, sha384 in RUNTIME
+            ],
             "validation": _validation(context.run),
-            "max_error": None if (guarantee := context.bundle.card.trust.guarantee) is None else guarantee.max_error,
+            "max_error": None if guarantee is None else guarantee.max_error,
         },
     )
 
@@ -167,14 +155,9 @@ def _validation(run: Path | None) -> dict[str, Any] | None:
     return scores.headline() if scores is not None else None
 
 
-def public_parts() -> list[Part]:
-    """Return the runtime at its public address, with the hashes that the browser checks."""
-    return [Part(address=PUBLIC + file.name, bytes=file.size, integrity=f"sha384-{file.sha384}") for file in RUNTIME]
-
-
-def copied_parts() -> list[Part]:
-    """Return the runtime as copied into the export."""
-    return [Part(address=f"{RUNTIME_FOLDER}/{file.copied_as}", bytes=file.size) for file in RUNTIME]
+def _fetched(address: str, size: int, *, integrity: str | None = None) -> dict[str, Any]:
+    """Return a file that the page fetches; the browser checks the integrity of those that are not in the export."""
+    return {"address": address, "bytes": size, "integrity": integrity}
 
 
 def read_runtime(package: Path) -> Sequence[tuple[str, bytes]]:
@@ -186,19 +169,17 @@ def read_runtime(package: Path) -> Sequence[tuple[str, bytes]]:
     Raises:
         WrongUsage: a file is missing, or has another hash than the version that was tested.
     """
-    return [(f"{RUNTIME_FOLDER}/{file.copied_as}", _checked(package, file)) for file in RUNTIME]
-
-
-def _checked(package: Path, wanted: RuntimeFile) -> bytes:
-    path = package / "dist" / wanted.name
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST)
-    except OSError as error:
-        raise _refused(package, f"dist/{wanted.name} cannot be read: {error.strerror or error}.") from error
-    if base64.b64encode(hashlib.sha384(content).digest()).decode() != wanted.sha384:
-        raise _refused(package, f"dist/{wanted.name} is not that of version {VERSION}.")
-    return content
+    contents = []
+    for name, copied_as, _, sha384 in RUNTIME:
+        try:
+            with (package / "dist" / name).open("rb") as file:
+                content = file.read(_LARGEST)
+        except OSError as error:
+            raise _refused(package, f"dist/{name} cannot be read: {error.strerror or error}.") from error
+        if base64.b64encode(hashlib.sha384(content).digest()).decode() != sha384:
+            raise _refused(package, f"dist/{name} is not that of version {VERSION}.")
+        contents.append((f"{RUNTIME_FOLDER}/{copied_as}", content))
+    return contents
 
 
 def _refused(package: Path, why: str) -> WrongUsage:

@@ -32,7 +32,7 @@ from pawsight.exports.export_context import (
     Target,
     metadata_of,
 )
-from pawsight.exports.verify import ExpectedOutputs, expected_outputs, verify
+from pawsight.exports.verify import Outputs, expected_outputs, verify
 
 
 def write(
@@ -91,12 +91,14 @@ def _verified(
     context: ExportContext,
     target: Target,
     folder: Path,
-    expected: ExpectedOutputs,
+    expected: Outputs,
     reference: NDArray[np.float32] | None,
 ) -> Exported:
     """Run the self-test of what was made, and write its result with the metadata."""
     model = folder / (target.model or target.file)
-    result = verify(target, model, expected, reference=reference) if target.runtime else None
+    result = (
+        verify(target, model, context.bundle.golden.pictures, expected, reference=reference) if target.runtime else None
+    )
     head = {"target": target.name, "file": target.file, "sitting": None if result is None else asdict(result)}
     files = write_file_list(folder, {**head, **metadata_of(context)})
     return Exported(target=target.name, precision=context.precision, folder=folder, files=files, self_test=result)

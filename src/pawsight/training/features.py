@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +41,14 @@ class FeatureTable:
     """The features of N pictures at every depth, on disk.
 
     Args:
-        stored: float16 (M, W), in memory or mapped.
+        stored: (M, W), float16 in a mapped file or any floats in memory.
         depths: for each fixed depth, "last" being one, the columns that it reads, in rising order.
         rows: of the N pictures among the M; None for all of them.
     """
 
-    def __init__(self, stored: NDArray[np.float16], depths: Mapping[str, Channels], rows: Labels | None = None) -> None:
+    def __init__(
+        self, stored: NDArray[np.floating[Any]], depths: Mapping[str, Channels], rows: Labels | None = None
+    ) -> None:
         self._stored, self.depths = stored, depths
         self._rows = np.arange(len(stored)) if rows is None else rows
 
@@ -245,7 +248,7 @@ def run_features(
     """
     if any(picture.part == "test" for picture in pictures):
         raise ValueError("the test part is sealed")
-    with Cache(cache / "cache") as store:
+    with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch())
         paths = {sha256: picture.path for picture, sha256 in zip(pictures, contents, strict=True) if sink.wants(sha256)}
         lacking = set(paths)

@@ -31,7 +31,9 @@ def blas_threads_for(pictures: int, classes: int) -> AbstractContextManager[obje
     import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1 if pictures * classes <= _SINGLE_THREAD else None, user_api="blas")
+    threads = 1 if pictures * classes <= _SINGLE_THREAD else None
+    limits: AbstractContextManager[object] = threadpool_limits(threads, user_api="blas")
+    return limits
 
 
 def fit_logistic(

@@ -1,5 +1,8 @@
 """ONNX graph of Pawsight's kind -> functional Keras model of stock layers, without Lambda layers or custom code.
 
+Run as a script it writes .keras, SavedModel and .tflite; its arguments are an ONNX file, then pairs of a target's name
+and the path to write. TensorFlow takes a gigabyte of memory, so exports run it in a process of its own.
+
 ONNX computes with channels first, Keras here with channels last. So every value records whether its axes in ONNX are
 (N, C, H, W) while the Keras tensor is (N, H, W, C), and the two transposes at the ends of a network cost nothing.
 
@@ -10,12 +13,16 @@ stock layers cannot express is refused by name, not approximated; the self-test 
 from __future__ import annotations
 
 import math
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import onnx
 from keras import layers, ops
 from onnx import AttributeProto, ModelProto, NodeProto, helper, numpy_helper
 
@@ -399,3 +406,46 @@ OPERATORS: Mapping[str, Callable[[Operands, Attributes], Value]] = {
     "Sub": _arithmetic("Sub"),
     "Transpose": _transpose,
 }
+
+
+# The files.
+
+SIGNATURE = "serving_default"
+
+
+def main(arguments: list[str]) -> None:
+    """Write the named targets."""
+    model = to_keras(onnx.load(arguments[0]))
+    paths = dict(zip(arguments[1::2], map(Path, arguments[2::2]), strict=True))
+    if "keras" in paths:
+        model.save(paths["keras"])
+    with tempfile.TemporaryDirectory(prefix="pawsight-") as folder:
+        saved = paths.get("saved-model", Path(folder) / "saved")
+        if paths.keys() & {"saved-model", "litert"}:
+            _save(model, saved)
+        if "litert" in paths:
+            paths["litert"].write_bytes(_litert(saved))
+
+
+def _save(model: Any, folder: Path) -> None:
+    """Write a SavedModel; Keras's own `export` would store every weight twice."""
+    import tensorflow as tf
+
+    pictures_input = model.inputs[0]
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    pictures = tf.TensorSpec(pictures_input.shape, tf.uint8, name=pictures_input.name)
+    module.answer = tf.function(lambda pictures: model(pictures, training=False), input_signature=[pictures])
+    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.answer.get_concrete_function()})
+
+
+def _litert(saved: Path) -> bytes:
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved), signature_keys=[SIGNATURE])
+    content: bytes = converter.convert()
+    return content
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

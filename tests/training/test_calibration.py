@@ -35,6 +35,7 @@ from pawsight.training.calibration import (
     features_by,
 )
 from pawsight.training.context import TrainedModel
+from pawsight.training.features import FeatureTable
 
 
 @pytest.fixture(scope="module")
@@ -167,11 +168,15 @@ def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_g
 
 def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colour_model):
     squares = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
-    engine = Engine(colour_model, image_px=8, precision="f32", streams=1)
-    context = SimpleNamespace(pixels=lambda part: squares, features=lambda part: squares.mean(axis=(1, 2)))
-    rows = np.array([4, 1])
-    for source in (engine, None):
-        found = features_by(source, context, "validation", rows)
+    known = FeatureTable(squares.mean(axis=(1, 2), dtype=np.float32), {"last": np.arange(3)})
+    context = SimpleNamespace(
+        pixels=lambda part: squares,
+        features=lambda part: known,
+        engine=lambda graph: Engine(graph, image_px=8, precision="f32", streams=1),
+    )
+    rows, model = np.array([4, 1]), TrainedModel(graph=colour_model, probabilities={}, parameters=(0, 0))
+    for source in (model, replace(model, columns=np.arange(3))):
+        found = features_by(context, source, "validation", rows)
         np.testing.assert_allclose(found, squares[rows].mean(axis=(1, 2)), atol=1e-3)
 
 

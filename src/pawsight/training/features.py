@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -105,7 +106,8 @@ class FeatureSink:
         self._depths = depths or {LAST: np.arange(width)}
         self._queue: InferenceQueue | None = None
         # What was found or computed is copied to a file of this run: the cache may lose it, and memory is too small.
-        self._file = tempfile.TemporaryFile(dir=cache.folder)  # noqa: SIM115 - lives as long as the tables that read it
+        self._file = tempfile.TemporaryFile(dir=cache.folder)  # noqa: SIM115 - tables map it and outlive this sink
+        weakref.finalize(self, self._file.close)
         self._rows: dict[str, int] = {}  # of the file, by content
         self._fresh: dict[str, bytes] = {}
         self._lock = Lock()

@@ -173,10 +173,10 @@ def show(recipe):
         print(f"{recipe} is not among these runs.")
         return
     rung = rungs[recipe]
-    size, score = rung.values["parameters"], rung.validation
+    score = rung.validation
     print(f"{recipe}: {rung.adds}.")
-    print(f"{size['total']:,} parameters, {size['trainable']:,} of them trained.")
-    print(f"Validation: {percent(score.accuracy)} of {score.pictures:,}, 95 % interval {ends(score.interval)}.")
+    print(f"{rung.parameters:,} parameters, {rung.trainable:,} of them trained.")
+    print(f"Validation: {percent(score.accuracy)} of {score.pictures:,}, 95 % interval {score.interval}.")
     for note in rung.notes:
         print("Note:", note)
 
@@ -209,8 +209,7 @@ def curves(recipe):
 def layers(recipe):
     """List a model's layers."""
     if recipe in rungs:
-        told = rungs[recipe].values["layers"]
-        rows = [(one["name"], one["type"], one["output"], f"{one['parameters']:,}") for one in told]
+        rows = [(name, kind, output, f"{count:,}") for name, kind, output, count in rungs[recipe].layers]
         table(("layer", "type", "output", "parameters"), *rows)
 
 
@@ -331,7 +330,7 @@ for one in made.candidates:
             one.recipe,
             percent(EXERCISE[one.recipe]) if one.recipe in EXERCISE else "",
             percent(rung.validation.accuracy),
-            ends(rung.validation.interval),
+            str(rung.validation.interval),
             percent(rung.history[-1].val_accuracy) if rung.history else "",
             f"{gain.points:+.1f}" if gain else "",
             gain.verdict if gain else "",
@@ -506,7 +505,7 @@ table(("validation loss", "exercise: lowest", "last", "here: lowest", "last"), *
 
 # %%
 rows = [
-    (name, f"{rung.seconds:,.0f}", percent(rung.validation.accuracy)) for name, rung in rungs.items() if rung.validation
+    (name, f"{rung.seconds['total']:,.0f}", percent(rung.validation.accuracy)) for name, rung in rungs.items() if rung.validation
 ]
 table(("model", "seconds in all", "validation"), *rows)
 

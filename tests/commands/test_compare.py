@@ -89,7 +89,7 @@ def test_only_shared_pictures_are_compared(make: Any) -> None:
     made = compare(runs)
     assert made.pictures == 150
     assert made.left_aside == (50, 0)
-    assert all(one.metrics.pictures == 150 for one in made.runs)
+    assert all(metrics.pictures == 150 for metrics in made.metrics)
     assert [line for line in summary(made) if re.search(rf"\b50\b.*{re.escape(runs[0])}", line)]
 
 

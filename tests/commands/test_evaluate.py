@@ -16,7 +16,6 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.classifier.trust import OodDetector, Trust
 from pawsight.commands.evaluate import (
-    CurveReport,
     EvaluateReport,
     curve_lines,
     evaluate,
@@ -33,6 +32,7 @@ from pawsight.evaluation.learning_curve import trace_curve
 from pawsight.evaluation.metrics import aligned, measure
 from pawsight.evaluation.selective import measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices
+from pawsight.reports.run_record import CurveRecord
 
 
 def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):
@@ -345,8 +345,8 @@ def test_a_bundle_alone_has_no_curve(warm, tmp_path):
 
 def test_pictures_that_a_curve_does_without_are_counted(snapshot):
     points = [(share, int(100 * share), np.arange(400).reshape(2, 200) % 9 < 3 - share) for share in (0.2, 0.5, 1)]
-    told = CurveReport(
-        recipe="cnn", seen_with="a backbone at 96 px", is_stand_in=True, left_out=3, curve=trace_curve(points)
+    told = CurveRecord(
+        recipe="cnn", trained="probe on a backbone at 96 px", is_stand_in=True, left_out=3, curve=trace_curve(points)
     )
     lines = curve_lines(told)
     assert "\n".join(lines) == snapshot

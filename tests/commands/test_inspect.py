@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import pawsight
 from pawsight.cli import cli
-from pawsight.commands.inspect import AuditFiles, InspectReport, count_sentence, finding_lines, inspect, summary
+from pawsight.commands.inspect import InspectReport, count_sentence, finding_lines, inspect, summary
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.audit import Finding
 
@@ -57,8 +57,14 @@ def test_lines_for_people_hold_counts_baseline_split_twins_and_files_left_out(ma
         Finding.of("train/cats/1.jpg", "two-labels", "train/dogs/1.jpg"),
         Finding.of("train/dogs/0.jpg", "dark", 12.5),
     )
-    files = AuditFiles(Path("/audit/audit.csv"), Path("/audit/audit.html"))
-    report = InspectReport(data="photos", dataset=dataset, split=split, findings=findings, files=files)
+    report = InspectReport(
+        data="photos",
+        dataset=dataset,
+        split=split,
+        findings=findings,
+        page=Path("/audit/audit.html"),
+        table=Path("/audit/audit.csv"),
+    )
     assert "\n".join(summary(report)).replace(split.digest[:12], "DIGEST") == snapshot
 
 
@@ -110,27 +116,27 @@ def test_with_a_target_two_files_are_written_and_nothing_of_the_user_s_is_touche
     before = state(mixed)
     report = inspect(mixed, out=tmp_path / "audit")
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["audit.csv", "audit.html"]
-    assert (report.files.csv, report.files.html) == (tmp_path / "audit/audit.csv", tmp_path / "audit/audit.html")
-    with report.files.csv.open(newline="", encoding="utf-8") as file:
+    assert (report.table, report.page) == (tmp_path / "audit/audit.csv", tmp_path / "audit/audit.html")
+    with report.table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["path"], row["problem"], row["value"], row["severity"]) for row in rows] == [
         (one.path, one.problem, str(one.value), one.severity) for one in report.findings
     ]
-    assert "train/dogs/twin.png" in report.files.html.read_text(encoding="utf-8")
+    assert "train/dogs/twin.png" in report.page.read_text(encoding="utf-8")
     assert state(mixed) == before
 
 
 def test_a_second_look_replaces_the_first_and_says_the_same(mixed, tmp_path):
     first = inspect(mixed, out=tmp_path / "audit")
-    page, table = first.files.html.read_bytes(), first.files.csv.read_bytes()
+    page, table = first.page.read_bytes(), first.table.read_bytes()
     second = inspect(mixed, out=tmp_path / "audit")
-    assert (second.files.html.read_bytes(), second.files.csv.read_bytes()) == (page, table)
+    assert (second.page.read_bytes(), second.table.read_bytes()) == (page, table)
 
 
 def test_without_a_target_nothing_is_written(mixed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = set(tmp_path.iterdir())
-    assert pawsight.inspect(mixed).files is None
+    assert pawsight.inspect(mixed).page is None
     assert set(tmp_path.iterdir()) == before
 
 

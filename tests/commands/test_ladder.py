@@ -211,7 +211,7 @@ def climb(monkeypatch, tmp_path, *, validation, test_pictures):
     made = SimpleNamespace(
         validation=validation,
         run=tmp_path / "001",
-        seconds={"total": 1.25},
+        record=SimpleNamespace(seconds={"total": 1.25}),
         split=SimpleNamespace(sizes={"test": test_pictures}),
     )
     told = {"latest": [], "reported": [], "completed": []}

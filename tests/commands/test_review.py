@@ -307,8 +307,8 @@ def test_training_with_the_patch_corrects_the_labels_and_tells_the_gain(trained,
     labels = {one.name: one.label for one in report.split.assigned}
     assert {labels[name] for name in FLIPPED if "shaded-" in name} == {"shaded"}
     lines = train_summary(report)
-    assert any(report.patch.sentence() in line for line in lines)
-    assert any(gain_sentence(report.gain_from_patch, report.patch.file) in line for line in lines)
+    assert any(report.record.patch.sentence() in line for line in lines)
+    assert any(gain_sentence(report.record.gain_from_patch, report.record.patch.file) in line for line in lines)
     assert not [row for row in review(report.run).rows() if row["suspect"] and row["path"] in FLIPPED]
     assert {one.path for one in decisions_of(report.run)} == FLIPPED  # a review of it goes on from there
 

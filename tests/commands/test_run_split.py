@@ -118,7 +118,7 @@ def test_a_run_s_own_split_is_taken_as_it_is(warm, tmp_path):
     assert again.split.digest == warm.report.split.digest
     assert "splits.csv" in again.split.how
     assert again.validation == warm.report.validation
-    assert f"--split {warm.report.run / 'splits.csv'}" in again.command
+    assert f"--split {warm.report.run / 'splits.csv'}" in again.record.command
     by_folder = inspect(warm.data, split=warm.report.run)
     assert by_folder.split.digest == warm.report.split.digest
     assert by_folder.to_json()["split"]["how"] == again.split.how
@@ -132,7 +132,7 @@ def test_the_seed_of_the_recipe_leaves_the_split_alone_and_its_own_seed_does_not
     assert moved.split.digest == inspect(warm.data, split_seed=5).split.digest
     assert tomllib.loads((moved.run / "recipe.toml").read_text())["split_seed"] == 5
     assert moved.to_json()["split"]["seed"] == 5
-    assert "--split-seed 5" in moved.command
+    assert "--split-seed 5" in moved.record.command
 
 
 def test_a_split_file_says_which_pictures_are_trained_on(warm, tmp_path):

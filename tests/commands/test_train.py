@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pawsight.classifier.trust import Trust
 from pawsight.commands.train import train
-from pawsight.commands.train_report import TrainReport, TrustReport, summary
+from pawsight.commands.train_report import TrainReport, summary
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.audit import Finding
 from pawsight.data.label_patch import PatchOutcome
@@ -21,6 +20,7 @@ from pawsight.evaluation.comparison import gain
 from pawsight.evaluation.metrics import measure, sentence
 from pawsight.models.recipes import RecipeOptions, make_recipe
 from pawsight.reports.ladder_report import build_report
+from pawsight.reports.run_record import RunRecord
 from pawsight.reports.words import unmeasured_sentence
 
 
@@ -99,22 +99,34 @@ def test_people_are_told_all_that_there_is_to_tell(made_up, snapshot):
     patch = PatchOutcome(
         file="labels.patch.csv", sha256="0" * 64, relabelled=2, dropped=1, kept=0, unknown=1, in_test=1
     )
-    trust = Trust(temperature=1.25, fitted_on="out-of-fold answers")
+    record = RunRecord(
+        folder=Path("runs/001"),
+        recipe="probe",
+        classes=dataset.classes,
+        counts=dataset.counts,
+        digest=split.digest,
+        sizes=split.sizes,
+        how=split.how,
+        leaks=split.duplicates_across_parts,
+        left_out=tuple((file.name, file.reason) for file in dataset.left_out),
+        validation=measure(true, answers, ("cats", "dogs")),
+        test=measure(true[:4], answers[:4], ("cats", "dogs")),
+        seconds={"total": 12.5},
+        notes=("The loss stood still.",),
+        patch=patch,
+        temperature=1.25,
+        fitted_on="out-of-fold answers",
+        calibrated_on=21,
+        max_error=0.05,
+        no_guarantee="20 pictures are too few",
+        gain_from_patch=gain(10, 1, 8, 1),
+    )
     report = TrainReport(
-        run=Path("runs/001"),
+        record=record,
         recipe=make_recipe("probe", RecipeOptions()),
         dataset=dataset,
         split=split,
-        validation=measure(true, answers, ("cats", "dogs")),
-        test=measure(true[:4], answers[:4], ("cats", "dogs")),
-        precision="f32",
         computed=30,
-        seconds={"total": 12.5},
-        machine="a processor, 2 cores",
-        notes=("The loss stood still.",),
-        patch=patch,
-        trust=TrustReport(trust=trust, pictures=21, parts={}, asked=0.05, broken="20 pictures are too few"),
-        gain_from_patch=gain(10, 1, 8, 1),
         findings=(Finding.of("train/cats/1.jpg", "two-labels", "train/dogs/1.jpg"),),
         data="my photos",
     )
@@ -161,6 +173,6 @@ def test_a_class_without_validation_pictures_and_grave_findings_are_warned_of(wa
     assert grave
     (line,) = [line for line in warnings if line.endswith(f"pawsight inspect {shlex.quote(str(data))}")]
     assert f" {grave} " in line
-    assert len(report.notes) == len(warm.report.notes)  # nothing is noted of a class of two
+    assert len(report.record.notes) == len(warm.report.record.notes)  # nothing is noted of a class of two
     build_report([report.run], tmp_path / "out")
     assert unmeasured in (tmp_path / "out" / "report.md").read_text()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from pawsight.classifier.trust import RiskGuarantee, Trust
-from pawsight.commands.train_report import TrustReport, gain_from_patch, gain_sentence
+from pawsight.classifier.trust import RiskGuarantee
+from pawsight.commands.train_report import gain_from_patch, gain_sentence, trust_lines
 from pawsight.core.runs import write_table
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch
 from pawsight.data.split import Assigned
+from pawsight.reports.run_record import RunRecord
 
-PROMISE = RiskGuarantee(
+GUARANTEE = RiskGuarantee(
     max_error=0.05,
     confidence=0.9,
     threshold=0.6,
@@ -24,34 +26,41 @@ PROMISE = RiskGuarantee(
     coverage_interval=(0.8, 0.95),
     expected_risk=0.02,
 )
-REPORT = TrustReport(trust=Trust(temperature=1.25, fitted_on="some answers"), pictures=30, parts={})
+RECORD = RunRecord(
+    folder=Path("001"),
+    recipe="probe",
+    classes=("cats", "dogs"),
+    temperature=1.25,
+    fitted_on="some answers",
+    calibrated_on=30,
+)
 
 
 def test_without_a_validation_part_the_temperature_stands_alone(snapshot):
-    assert REPORT.lines() == snapshot
-    ece = {"validation": {"ece": {"before": 0.04, "after": 0.021}}}
-    assert replace(REPORT, parts=ece).lines() == snapshot
+    assert trust_lines(RECORD) == snapshot
+    assert trust_lines(replace(RECORD, calibrated={"validation": {"ece": (0.04, 0.021)}})) == snapshot
 
 
 def test_without_answers_to_fit_to_there_is_no_temperature(snapshot):
-    assert replace(REPORT, pictures=0).lines() == snapshot
+    assert trust_lines(replace(RECORD, calibrated_on=0)) == snapshot
 
 
-def test_a_promise_that_could_not_be_made_is_a_warning(snapshot):
-    _, told = replace(REPORT, asked=0.05, broken="nothing is that sure").lines()
-    assert told == snapshot
-    assert told.startswith("WARNING ")
-    assert replace(REPORT, asked=0.05, broken="too few").abstention() == {
-        "max_error": 0.05, "promise": None, "guard": None, "broken": "too few",
+def test_a_guarantee_that_could_not_be_given_is_a_warning(snapshot):
+    record = replace(RECORD, max_error=0.05, no_guarantee="nothing is that sure")
+    _, warning = trust_lines(record)
+    assert warning == snapshot
+    assert warning.startswith("WARNING ")
+    assert record.to_json()["abstention"] == {
+        "max_error": 0.05, "promise": None, "guard": None, "broken": "nothing is that sure",
     }  # fmt: skip
 
 
-def test_a_bar_that_every_answer_passes_leaves_no_picture_unsure(snapshot):
-    report = replace(REPORT, asked=0.05, trust=Trust(guarantee=PROMISE))
-    assert report.lines()[1] == snapshot
-    free = replace(report, trust=Trust(guarantee=replace(PROMISE, threshold=0.5)))
-    assert free.lines()[1] == snapshot
-    assert "60.00 %" not in free.lines()[1]
+def test_a_threshold_that_every_answer_passes_leaves_no_picture_unsure(snapshot):
+    record = replace(RECORD, max_error=0.05, guarantee=GUARANTEE)
+    assert trust_lines(record)[1] == snapshot
+    free = trust_lines(replace(record, guarantee=replace(GUARANTEE, threshold=0.5)))[1]
+    assert free == snapshot
+    assert "60.00 %" not in free
 
 
 # What a patch gained, against the run it lies in or the run whose split was given

@@ -45,7 +45,7 @@ def test_probabilities_of_a_trained_run_are_those_its_head_gave(trained):
     answers = load_predictor(trained.report.run).predict([trained.data / row["path"] for row in rows])
     given = [[answer.probabilities[name] for name in ("cats", "dogs")] for answer in answers]
     written = [[float(row["p(cats)"]), float(row["p(dogs)"])] for row in rows]
-    allowed = 3e-2 if trained.report.precision == "bf16" else 2e-4
+    allowed = 3e-2 if trained.report.record.precision == "bf16" else 2e-4
     assert np.allclose(given, written, atol=allowed)
 
 

@@ -18,7 +18,7 @@ from pawsight.data.audit import PROBLEMS, Finding
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
 from pawsight.images.quality import ImageStatistics
-from pawsight.reports.audit_page import EXPLAINED, SHOWN, figure, make_page, pairs_up, render_csv, render_html
+from pawsight.reports.audit_page import EXPLAINED, SHOWN, figure, pairs_up, render_csv, render_html
 
 CHROMIUM = next((way for name in ("chromium", "chromium-browser", "google-chrome") if (way := shutil.which(name))), "")
 DRIVER = shutil.which("chromedriver") or ""
@@ -66,7 +66,7 @@ def full(dataset):
     findings = [*others, *many, Finding.of(NASTY, "wrong-extension", "<b>PNG</b>")]
     order = list(dict.fromkeys(one.problem for one in findings))
     return render_html(
-        make_page("photos/", dataset, sorted(findings, key=lambda one: order.index(one.problem)), again="pawsight x")
+        "photos/", dataset, sorted(findings, key=lambda one: order.index(one.problem)), again="pawsight x"
     )
 
 
@@ -107,7 +107,7 @@ def test_pairs_stand_side_by_side_and_once(dataset):
         Finding.of("cats/1.png", "two-labels", "dogs/1.png"),
         Finding.of("dogs/1.png", "two-labels", "cats/1.png"),
     ]
-    told = section(render_html(make_page("photos", dataset, findings, again="")), "two-labels")
+    told = section(render_html("photos", dataset, findings, again=""), "two-labels")
     assert told.count("<figure>") == 1
     assert told.count("<img ") == 2
     assert re.search(r"\b2\b", re.sub("<[^>]*>", " ", told))
@@ -116,7 +116,7 @@ def test_pairs_stand_side_by_side_and_once(dataset):
 
 def test_files_that_are_no_pictures_are_listed_with_their_reason(dataset):
     told = section(
-        render_html(make_page("photos", dataset, [Finding.of("cats/x.jpg", "unreadable", "not a picture")], again="")),
+        render_html("photos", dataset, [Finding.of("cats/x.jpg", "unreadable", "not a picture")], again=""),
         "unreadable",
     )
     assert "cats/x.jpg" in told
@@ -126,7 +126,7 @@ def test_files_that_are_no_pictures_are_listed_with_their_reason(dataset):
 
 def test_pictures_that_are_gone_or_changed_are_named_and_not_shown(dataset):
     elsewhere = Dataset(dataset.root / "nowhere", dataset.pictures, ())
-    told = section(render_html(make_page("x", elsewhere, [Finding.of("cats/1.png", "dark", 3.0)], again="")), "dark")
+    told = section(render_html("x", elsewhere, [Finding.of("cats/1.png", "dark", 3.0)], again=""), "dark")
     assert "cats/1.png" in told
     assert "brightness 3.0" in told
     assert "<img" not in told
@@ -148,7 +148,7 @@ def test_names_are_escaped_and_cannot_turn_a_line_round(full):
 
 
 def test_where_nothing_was_found_the_page_says_what_was_looked_for(dataset):
-    told = render_html(make_page("photos", dataset, [], again="pawsight inspect photos"))
+    told = render_html("photos", dataset, [], again="pawsight inspect photos")
     assert told.count("<dt>") == len(PROBLEMS)
     assert not any(f'<section id="{problem}"' in told for problem in PROBLEMS)
 

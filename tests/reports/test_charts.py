@@ -19,8 +19,6 @@ from pawsight.core.runs import Epoch
 from pawsight.evaluation.calibration import expected_calibration_error, reliability
 from pawsight.evaluation.intervals import wilson
 from pawsight.reports.charts import (
-    Guessing,
-    Score,
     accuracy_svg,
     describe_history,
     draw_history,
@@ -31,7 +29,7 @@ from pawsight.reports.charts import (
 from pawsight.reports.confusion_matrix import confusion_svg
 from pawsight.reports.style import chart_variables, shortened
 
-TWO = Guessing(2, 0.5)
+TWO = {"classes": 2, "baseline": 0.5}
 
 
 def epochs(count: int, **changes: float) -> list[Epoch]:
@@ -51,7 +49,7 @@ def labels(svg: str) -> list[str]:
 
 def test_curves_are_drawn_as_png_and_svg(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     png, svg = tmp_path / "history.png", tmp_path / "history.svg"
-    draw_history(epochs(20), png, svg, guessing=TWO)
+    draw_history(epochs(20), png, svg, **TWO)
     with Image.open(io.BytesIO(png.read_bytes())) as picture:
         assert picture.format == "PNG"
         assert min(picture.size) > 400
@@ -60,7 +58,7 @@ def test_curves_are_drawn_as_png_and_svg(tmp_path: Path, snapshot: SnapshotAsser
 
 
 def test_the_svg_file_follows_light_and_dark_by_itself(tmp_path: Path) -> None:
-    draw_history(epochs(3), tmp_path / "h.png", tmp_path / "h.svg", guessing=TWO)
+    draw_history(epochs(3), tmp_path / "h.png", tmp_path / "h.svg", **TWO)
     text = (tmp_path / "h.svg").read_text(encoding="utf-8")
     assert "@media(prefers-color-scheme:dark)" in text
     assert chart_variables(dark=False) in text
@@ -68,52 +66,55 @@ def test_the_svg_file_follows_light_and_dark_by_itself(tmp_path: Path) -> None:
 
 
 def test_training_and_validation_differ_in_more_than_colour() -> None:
-    svg = accuracy_svg(epochs(5), TWO, name="x")
+    svg = accuracy_svg(epochs(5), baseline=0.5, name="x")
     assert "stroke-dasharray" in re.search(r"<path[^>]*chart-second[^>]*>", svg).group()  # type: ignore[union-attr]
     assert "stroke-dasharray" not in re.search(r"<path[^>]*chart-main[^>]*>", svg).group()  # type: ignore[union-attr]
 
 
 def test_equal_figures_give_equal_bytes(tmp_path: Path) -> None:
     for name in "ab":
-        draw_history(epochs(4), tmp_path / f"{name}.png", tmp_path / f"{name}.svg", guessing=TWO)
+        draw_history(epochs(4), tmp_path / f"{name}.png", tmp_path / f"{name}.svg", **TWO)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_two_charts_on_a_page_share_no_identifier() -> None:
-    one, other = (set(re.findall(r'\bid="([^"]+)"', loss_svg(epochs(3), TWO, name=name))) for name in ("a", "b"))
+    one, other = (set(re.findall(r'\bid="([^"]+)"', loss_svg(epochs(3), classes=2, name=name))) for name in ("a", "b"))
     assert one
     assert not one & other
 
 
 def test_every_reference_in_a_chart_finds_its_target() -> None:
-    svg = accuracy_svg(epochs(6), TWO, name="a")
+    svg = accuracy_svg(epochs(6), baseline=0.5, name="a")
     found = set(re.findall(r'\bid="([^"]+)"', svg))
     assert set(re.findall(r'(?:url\(|href=")#([^")]+)', svg)) <= found
 
 
 def test_a_loss_far_above_guessing_makes_the_axis_logarithmic(snapshot: SnapshotAssertion) -> None:
-    far, near = loss_svg([*epochs(3), *epochs(1, loss=80.0)], TWO, name="x"), loss_svg(epochs(3), TWO, name="x")
+    far, near = (
+        loss_svg([*epochs(3), *epochs(1, loss=80.0)], classes=2, name="x"),
+        loss_svg(epochs(3), classes=2, name="x"),
+    )
     assert set(labels(far)) - set(labels(near)) == snapshot
 
 
 def test_figures_that_are_no_numbers_are_left_out_and_drawn_around(snapshot: SnapshotAssertion) -> None:
     history = [*epochs(2), *epochs(1, loss=math.inf, val_loss=math.nan, val_accuracy=math.nan)]
-    ET.fromstring(loss_svg(history, TWO, name="x"))
-    assert labels(accuracy_svg(history, TWO, name="x")) == snapshot  # the best epoch is the first
+    ET.fromstring(loss_svg(history, classes=2, name="x"))
+    assert labels(accuracy_svg(history, baseline=0.5, name="x")) == snapshot  # the best epoch is the first
 
 
 def test_one_epoch_without_validation_is_drawn(snapshot: SnapshotAssertion) -> None:
     history = epochs(1, val_loss=math.nan, val_accuracy=math.nan)
-    assert labels(accuracy_svg(history, TWO, name="x")) == snapshot  # no epoch is the best
+    assert labels(accuracy_svg(history, baseline=0.5, name="x")) == snapshot  # no epoch is the best
     assert describe_history(history) == snapshot
 
 
 def test_where_the_commonest_class_is_not_known_no_line_is_drawn_for_it(snapshot: SnapshotAssertion) -> None:
-    scores = [Score("cnn", 0.6, wilson(60, 100))]
+    scores = [("cnn", 0.6, wilson(60, 100))]
     for known, unknown in (
-        (accuracy_svg(epochs(3), TWO, name="x"), accuracy_svg(epochs(3), Guessing(2, None), name="x")),
-        (ladder_svg(scores, baseline=0.5), ladder_svg(scores, baseline=None)),
+        (accuracy_svg(epochs(3), baseline=0.5, name="x"), accuracy_svg(epochs(3), baseline=None, name="x")),
+        (ladder_svg(scores, chosen=None, baseline=0.5), ladder_svg(scores, chosen=None, baseline=None)),
     ):
         assert not set(labels(unknown)) - set(labels(known))
         assert set(labels(known)) - set(labels(unknown)) == snapshot
@@ -121,20 +122,20 @@ def test_where_the_commonest_class_is_not_known_no_line_is_drawn_for_it(snapshot
 
 def test_a_best_epoch_without_a_loss_is_marked_on_the_accuracy_alone(snapshot: SnapshotAssertion) -> None:
     history = epochs(2, val_loss=math.nan)
-    assert labels(accuracy_svg(history, TWO, name="x")) == snapshot
-    assert labels(loss_svg(history, TWO, name="x")) == snapshot
+    assert labels(accuracy_svg(history, baseline=0.5, name="x")) == snapshot
+    assert labels(loss_svg(history, classes=2, name="x")) == snapshot
 
 
 def test_a_history_without_epochs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError) as error:
-        draw_history([], tmp_path / "h.png", tmp_path / "h.svg", guessing=TWO)
+        draw_history([], tmp_path / "h.png", tmp_path / "h.svg", **TWO)
     assert str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_ladder_says_every_candidate_with_its_interval() -> None:
-    scores = [Score("cnn", 0.6, wilson(60, 100)), Score("probe", 0.99, wilson(99, 100), is_chosen=True)]
-    svg = ladder_svg(scores, baseline=0.5)
+    scores = [("cnn", 0.6, wilson(60, 100)), ("probe", 0.99, wilson(99, 100))]
+    svg = ladder_svg(scores, chosen=1, baseline=0.5)
     assert {"cnn", "probe", "60.0 %", "99.0 %"} <= set(re.findall(r">([^<>]+)</text>", svg))
     assert "cnn 60.0 % (50.2-69.1 %); probe 99.0 %" in ET.fromstring(svg).attrib["aria-label"]
 
@@ -166,7 +167,7 @@ def test_drawing_leaves_matplotlib_as_it_was_and_loads_no_pyplot() -> None:
         "settings = lambda: {name: mpl.rcParams[name] for name in mpl.rcParams if name != 'backend'}\n"
         "before = settings()\n"
         "from pawsight.reports.charts import *; from pawsight.core.runs import Epoch\n"
-        "accuracy_svg([Epoch(number=1, loss=1, accuracy=1, val_loss=1, val_accuracy=1)], Guessing(2, .5), name='x')\n"
+        "accuracy_svg([Epoch(number=1, loss=1, accuracy=1, val_loss=1, val_accuracy=1)], baseline=.5, name='x')\n"
         "assert settings() == before; assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

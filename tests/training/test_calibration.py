@@ -63,7 +63,8 @@ def cautious(trained, coloured, tmp_path_factory):
 
 def test_the_bundle_carries_temperature_promise_and_guard(cautious):
     trust = read_bundle(cautious.run).card.trust
-    assert trust == cautious.trust.trust
+    assert (trust.promise, trust.guard) == (cautious.record.guarantee, cautious.record.detector)
+    assert trust.temperature == cautious.record.temperature
     assert trust.fitted_on == OUT_OF_FOLD
     assert (trust.guarantee.max_error, trust.guarantee.pictures) == (0.1, 96)
     assert [count["kind"] for count in trust.detector.caught] == ["drawn things", "writing", "textures", "noise"]
@@ -93,7 +94,7 @@ def test_predictions_and_bundle_give_the_same_calibrated_probabilities(cautious,
     rows = read_table(cautious.run / PREDICTIONS)
     answers = load_predictor(cautious.run).predict([coloured / row["path"] for row in rows])
     written = [float(row["p(red)"]) for row in rows]
-    allowed = 3e-2 if cautious.precision == "bf16" else 2e-4
+    allowed = 3e-2 if cautious.record.precision == "bf16" else 2e-4
     assert np.allclose([answer.probabilities["red"] for answer in answers], written, atol=allowed)
 
 
@@ -103,7 +104,7 @@ def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious
     promise = read_bundle(cautious.run).card.trust.guarantee
     assert (selective["errors"], selective["pictures"]) == (promise.errors, 96)
     # The picture that is the guard's threshold may be answered; in bfloat16 its neighbour's rounding goes either way.
-    assert selective["answered"] - promise.answered in ((-1, 0, 1) if cautious.precision == "bf16" else (0, 1))
+    assert selective["answered"] - promise.answered in ((-1, 0, 1) if cautious.record.precision == "bf16" else (0, 1))
     assert selective["promise"]["max_error"] == 0.1
     assert any(line.startswith(f"Abstention: answered {selective['answered']} of 96") for line in evaluated(report))
 

@@ -120,7 +120,7 @@ def test_the_first_three_lines_say_machine_data_and_recipe(trained):
     assert machine.startswith("Machine  ")
     assert data == f"Data     {trained.data}"
     assert recipe.startswith(f"Recipe   {trained.report.recipe}, ")
-    assert recipe.endswith({"f32": "float32", "bf16": "bfloat16"}[trained.report.precision])
+    assert recipe.endswith({"f32": "float32", "bf16": "bfloat16"}[trained.report.record.precision])
 
 
 def test_the_bundle_knows_how_it_was_made_and_what_it_has_learnt_from(trained):
@@ -153,7 +153,7 @@ def test_the_head_is_fitted_to_exactly_the_training_rows(warm, tmp_path, monkeyp
     assert [("cats", "dogs")[label] for label in labels] == [picture.label for picture in part]
     assert report.computed == 0
     answers = dict(_features(report, warm.data, report.split.assigned))
-    allowed = 0.1 if report.precision == "bf16" else 5e-3
+    allowed = 0.1 if report.record.precision == "bf16" else 5e-3
     assert np.allclose(features, [answers[picture.name] for picture in part], atol=allowed)
     others = [answers[picture.name] for picture in report.split.assigned if picture.part != "train"]
     nearest = np.abs(features[:, None] - np.array(others)[None]).max(axis=2).min()

@@ -27,15 +27,6 @@ MOST_PAIRED = 4  # runs up to which each is compared with each; of more each wit
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One run on the shared pictures."""
-
-    name: str  # as it was given
-    recipe: str
-    metrics: Metrics
-
-
-@dataclass(frozen=True, slots=True)
 class Pair:
     """Two runs on the shared pictures: what the second gains over the first."""
 
@@ -56,7 +47,9 @@ class CompareReport:
 
     part: str  # "validation" or "test"
     pictures: int  # that all runs share
-    runs: tuple[Compared, ...]
+    runs: tuple[str, ...]  # as they were given
+    recipes: tuple[str, ...]
+    metrics: tuple[Metrics, ...]  # of each run on the shared pictures
     pairs: tuple[Pair, ...]
     left_aside: tuple[int, ...]  # pictures of each run that not all share
     looks_at_test: tuple[int, ...] = ()  # evaluations of each test set, this one included; empty on validation
@@ -67,8 +60,10 @@ class CompareReport:
             "part": self.part,
             "pictures": self.pictures,
             "runs": [
-                {"run": run.name, "recipe": run.recipe, "left_aside": aside} | (to_jsonable(run.metrics) or {})
-                for run, aside in zip(self.runs, self.left_aside, strict=True)
+                {"run": run, "recipe": recipe, "left_aside": aside} | (to_jsonable(metrics) or {})
+                for run, recipe, aside, metrics in zip(
+                    self.runs, self.recipes, self.left_aside, self.metrics, strict=True
+                )
             ],
             "pairs": [pair.to_json() for pair in self.pairs],
             "looks_at_test": list(self.looks_at_test),
@@ -110,17 +105,17 @@ def compare(
         )
     looks = tuple(count_look(folder) for folder in folders) if test else ()
     with progress.stage("Comparing", len(records), "runs") as step:
-        compared = []
-        for record, name, table in zip(records, names, common, strict=True):
+        measured = []
+        for table in common:
             metrics = measure(table.true, table.probabilities, table.classes, seed=seed)
-            compared.append(
-                Compared(name, record.recipe, cast("Metrics", metrics))
-            )  # None only where nothing is shared
+            measured.append(cast("Metrics", metrics))  # None only where nothing is shared
             step.advance()
     return CompareReport(
         part=part,
         pictures=len(common[0].answered),
-        runs=tuple(compared),
+        runs=tuple(names),
+        recipes=tuple(record.recipe for record in records),
+        metrics=tuple(measured),
         pairs=_pairs(names, common),
         left_aside=tuple(len(table.answered) - len(common[0].answered) for table in tables),
         looks_at_test=looks,
@@ -138,12 +133,12 @@ def summary(report: CompareReport) -> list[str]:
     """Return the report as lines of text."""
     lines = [f"On the {report.pictures:,} {report.part} pictures that all {len(report.runs)} runs share:"]
     if any(report.left_aside):
-        aside = [f"{count:,} of {run.name}" for run, count in zip(report.runs, report.left_aside, strict=True) if count]
+        aside = [f"{count:,} of {run}" for run, count in zip(report.runs, report.left_aside, strict=True) if count]
         lines.append(f"Left out, because not all runs have them with the same label: {', '.join(aside)}.")
     header = ("run", "recipe", "right", "95 %", "log loss", "95 %", "ROC AUC", "95 %", "macro F1", "ECE")
-    lines += aligned([header, *map(_row, report.runs)], left=2)
+    lines += aligned([header, *map(_row, report.runs, report.recipes, report.metrics)], left=2)
     if len(report.runs) > MOST_PAIRED:
-        lines.append(f"Each against the first, {report.runs[0].name}, as there are more than {MOST_PAIRED}:")
+        lines.append(f"Each against the first, {report.runs[0]}, as there are more than {MOST_PAIRED}:")
     lines += map(_line, report.pairs)
     if report.looks_at_test:
         lines.append(looks_sentence(max(report.looks_at_test)))
@@ -173,12 +168,12 @@ def _pairs(names: Sequence[str], tables: Sequence[AnswerTable]) -> tuple[Pair, .
     )
 
 
-def _row(run: Compared) -> tuple[str, ...]:
-    metrics, ends = run.metrics, run.metrics.intervals
+def _row(run: str, recipe: str, metrics: Metrics) -> tuple[str, ...]:
+    ends = metrics.intervals
     area = f"{metrics.roc_auc:.4f}" if metrics.roc_auc is not None else "-"
     return (
-        run.name,
-        run.recipe,
+        run,
+        recipe,
         f"{100 * metrics.accuracy:.1f} %",
         f"{100 * metrics.interval.low:.1f}-{100 * metrics.interval.high:.1f}",
         f"{metrics.log_loss:.3f}",

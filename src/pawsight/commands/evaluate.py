@@ -29,35 +29,15 @@ from pawsight.data.dataset import facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE, Answer
-from pawsight.evaluation.learning_curve import LearningCurve, trace_curve
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
+from pawsight.evaluation.learning_curve import trace_curve
 from pawsight.evaluation.metrics import Metrics, aligned, confusions, measure, sentence, table_rows, to_jsonable
 from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
+from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
 _ROWS = 20  # of the printed table; --json has all
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurveReport:
-    """A learning curve, and what was trained for it."""
-
-    recipe: str  # of the run
-    seen_with: str  # what computed the features, e.g. "efficientnet-lite1 at 240 px"
-    is_stand_in: bool  # the run's own recipe is another
-    left_out: int  # pictures of the run that were changed or are gone
-    curve: LearningCurve
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as learning_curve.json holds them."""
-        return {
-            "recipe": self.recipe,
-            "trained": f"probe on {self.seen_with}",
-            "is_stand_in": self.is_stand_in,
-            "left_out": self.left_out,
-            **self.curve.to_json(),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +53,7 @@ class EvaluateReport:
     looks_at_test: int | None = None  # evaluations of the test set, this one included; None for other pictures
     abstention: Abstention | None = None  # None where the bundle answers every picture
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
-    learning_curve: CurveReport | None = None
+    learning_curve: CurveRecord | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `evaluate --json` prints them."""
@@ -245,7 +225,7 @@ def _slices(
     slices = slices_of(candidates, answers, progress=progress)
     if part == "validation":
         with _unless_refused(progress):
-            store_slices(run, slices, part=part, pictures=len(answers))
+            store_slices(run, slices, pictures=len(answers))
     return slices
 
 
@@ -279,9 +259,9 @@ def slices_of(
     return measure_slices(known, members)
 
 
-def store_slices(run: Path, slices: Sequence[Slice], *, part: str, pictures: int) -> None:
-    """Write a run's slices.json, for its report: slices of one of its subsets, with so many pictures."""
-    write_json(run / SLICES, {"part": part, "pictures": pictures, "slices": [found.to_json() for found in slices]})
+def store_slices(run: Path, slices: tuple[Slice, ...], *, pictures: int) -> None:
+    """Write a run's slices.json, for its report: slices of its validation set, with so many pictures."""
+    write_json(run / SLICES, SlicesRecord(subset="validation", pictures=pictures, slices=slices).to_json())
 
 
 def slice_lines(slices: Sequence[Slice]) -> list[list[str]]:
@@ -320,14 +300,14 @@ def slice_remarks(slices: Sequence[Slice]) -> list[str]:
 # Learning curve
 
 
-def _learning_curve(run: Path, progress: Progress) -> CurveReport:
+def _learning_curve(run: Path, progress: Progress) -> CurveRecord:
     curve = trace_learning_curve(run, progress=progress)
     with _unless_refused(progress):
         store_learning_curve(run, curve)
     return curve
 
 
-def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReport:
+def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRecord:
     """Train a probe on growing shares of a run's training set and measure each on its validation set.
 
     The curve is that of a probe on cached features, which takes seconds; for other recipes it is a stand-in, and says
@@ -363,28 +343,33 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveRepo
             f" there are {taught:,} and {validated:,}.",
             f"Leave --learning-curve out: pawsight evaluate {run}",
         )
-    depth = (RunRecord.read(run).object("depth") or {}).get("chosen", LAST)
     tried = try_sizes(
-        train, validation, classes=len(classes), folds=seen.folds, depth=depth, seed=seen.seed, progress=progress
+        train,
+        validation,
+        classes=len(classes),
+        folds=seen.folds,
+        depth=RunRecord.read(run).depth.get("chosen", LAST),
+        seed=seen.seed,
+        progress=progress,
     )
-    return CurveReport(
+    return CurveRecord(
         recipe=own.name,
-        seen_with=f"{seen.backbone} at {seen.image_px} px",
+        trained=f"probe on {seen.backbone} at {seen.image_px} px",
         is_stand_in=own.method != "probe",
         left_out=left_out,
         curve=trace_curve(tried, seed=seen.seed),
     )
 
 
-def store_learning_curve(run: Path, curve: CurveReport) -> None:
+def store_learning_curve(run: Path, curve: CurveRecord) -> None:
     """Write a run's learning_curve.json, for its report."""
     write_json(run / LEARNING_CURVE, curve.to_json())
 
 
-def curve_lines(report: CurveReport) -> list[str]:
+def curve_lines(report: CurveRecord) -> list[str]:
     """Return a learning curve as lines of text."""
     stand_in = f"; the run's own recipe, {report.recipe}, may learn otherwise" if report.is_stand_in else ""
-    lines = [f"Learning curve of a probe on {report.seen_with}{stand_in}:"]
+    lines = [f"Learning curve of a {report.trained}{stand_in}:"]
     for point in report.curve.points:
         low, high = 100 * (1 - point.interval.high), 100 * (1 - point.interval.low)
         right = f"{100 * (1 - point.error):.1f} % (95 % interval {low:.1f}-{high:.1f} %)"

@@ -20,6 +20,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import write_text
+from pawsight.core.text import plural
 from pawsight.data.audit import Finding, audit
 from pawsight.data.dataset import Dataset, read_dataset
 from pawsight.data.given_split import SplitFile, cut, found_for
@@ -33,14 +34,6 @@ _NAMED = 12  # classes that the count sentence names before it sums up the other
 FOLDER, CSV, HTML = "audit", "audit.csv", "audit.html"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFiles:
-    """Where the findings were written to."""
-
-    csv: Path  # absolute; a row for each finding: path, problem, value, severity
-    html: Path  # absolute; the same with pictures
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectReport:
     """What a data set holds."""
@@ -49,7 +42,8 @@ class InspectReport:
     dataset: Dataset
     split: Split  # as `train` would use it
     findings: tuple[Finding, ...]  # what is wrong, the most severe first
-    files: AuditFiles | None = None  # where the findings were written to, if they were
+    page: Path | None = None  # absolute, audit.html; the findings with pictures, where they were written
+    table: Path | None = None  # absolute, audit.csv; a row for each finding: path, problem, value, severity
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `inspect --json` prints them."""
@@ -66,8 +60,8 @@ class InspectReport:
             "straddling": [list(names) for names in self.split.duplicates_across_parts],
             "left_out": [{"path": file.name, "reason": file.reason} for file in self.dataset.left_out],
             "findings": [finding.to_json() for finding in self.findings],
-            "report": str(self.files.html) if self.files else None,
-            "table": str(self.files.csv) if self.files else None,
+            "report": str(self.page) if self.page else None,
+            "table": str(self.table) if self.table else None,
         }
 
 
@@ -98,8 +92,8 @@ def inspect(
     dataset = dataset_of(source, cache=cache, given=given, progress=progress)
     made = cut(dataset, seed=split_seed, given=given, progress=progress)
     findings = audit(dataset, made)
-    files = write_audit(folder, source.name, dataset, findings) if folder else None
-    return InspectReport(data=source.name, dataset=dataset, split=made, findings=findings, files=files)
+    page, table = write_audit(folder, source.name, dataset, findings) if folder else (None, None)
+    return InspectReport(data=source.name, dataset=dataset, split=made, findings=findings, page=page, table=table)
 
 
 def dataset_of(source: Source, *, cache: Path, given: SplitFile | None = None, progress: Progress = SILENT) -> Dataset:
@@ -135,12 +129,11 @@ def summary(report: InspectReport) -> list[str]:
     lines += finding_lines(report.findings)
     lines += _duplicate_lines(report.split)
     if dataset.left_out:
-        lines.append(f"{len(dataset.left_out):,} file{' is' if len(dataset.left_out) == 1 else 's are'} left out:")
+        lines.append(f"{plural(len(dataset.left_out), 'file is', 'files are')} left out:")
         lines += [f"  {file.name}: {file.reason}" for file in dataset.left_out[:10]]
         lines += [f"  and {len(dataset.left_out) - 10:,} more (--json has all)"] * (len(dataset.left_out) > 10)
-    if report.files:
-        page, table = _from_here(report.files.html), _from_here(report.files.csv)
-        lines.append(f"Written: {page} (with pictures), {table} (a table).")
+    if report.page and report.table:
+        lines.append(f"Written: {_from_here(report.page)} (with pictures), {_from_here(report.table)} (a table).")
     return lines
 
 
@@ -204,19 +197,19 @@ def checked_out(out: str | os.PathLike[str], root: Path) -> Path:
     return folder
 
 
-def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Finding]) -> AuditFiles:
-    """Write audit.csv and audit.html; earlier ones are replaced.
+def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Finding]) -> tuple[Path, Path]:
+    """Write audit.html and audit.csv, and return their paths; earlier ones are replaced.
 
     Raises:
         StorageError: the disk refused.
     """
-    from pawsight.reports.audit_page import make_page, render_csv, render_html
+    from pawsight.reports.audit_page import render_csv, render_html
 
-    files = AuditFiles(folder / CSV, folder / HTML)
+    page, table = folder / HTML, folder / CSV
     again = shlex.join(["pawsight", "inspect", name, "--report", "--out", str(folder)])
-    write_text(files.csv, render_csv(findings))
-    write_text(files.html, render_html(make_page(name, dataset, findings, again=again)))
-    return files
+    write_text(table, render_csv(findings))
+    write_text(page, render_html(name, dataset, findings, again=again))
+    return page, table
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:
@@ -225,7 +218,7 @@ def finding_lines(findings: Sequence[Finding]) -> list[str]:
         return ["The audit found nothing wrong."]
     kinds = [(problem, list(own)) for problem, own in groupby(findings, key=lambda finding: finding.problem)]
     widest = len(f"{max(len(own) for _, own in kinds):,}")
-    first = f"{len(findings):,} finding{'' if len(findings) == 1 else 's'}, the most severe first:"
+    first = f"{plural(len(findings), 'finding')}, the most severe first:"
     lines = [f"  {own[0].severity:<6}  {len(own):>{widest},}  {_title(problem)}" for problem, own in kinds]
     details = [
         f"          {finding.path}: {finding.value}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -105,7 +105,7 @@ def ladder(
         reports.append(report)
         if report.validation is not None:
             figures = f"{100 * report.validation.accuracy:.1f} % ({report.validation.interval})"
-            log.say(f"         validation {figures} in {report.seconds['total']:.1f} s")
+            log.say(f"         validation {figures} in {report.record.seconds['total']:.1f} s")
     return LadderOutcome(report=_compared(reports, left_out, folder, log), left_out=left_out)
 
 
@@ -126,7 +126,7 @@ def _compared(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs:
     folders, chosen = [report.run for report in reports], _best(reports)
     if chosen is not None and reports[0].split.sizes["test"]:
         measured = evaluate(chosen, test=True, counts_look=False, progress=log)
-        RunRecord.read(chosen).store_test(measured.metrics)
+        replace(RunRecord.read(chosen), test=measured.metrics).write()
     set_latest(chosen or folders[-1])
     absent = complete(chosen, features=_has_features(chosen, reports), progress=log) if chosen is not None else {}
     return build_report(folders, new_group(runs, "ladder"), left_out=left_out, absent=absent)

@@ -18,6 +18,7 @@ from pawsight.core.errors import BadDataset, PawsightError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
 from pawsight.core.storage import sha256_of_file, write_json
+from pawsight.core.text import plural
 from pawsight.evaluation.comparison import TIE
 from pawsight.reports.ladder_report import CandidateResult, LadderReport, build_report, report_subject
 from pawsight.reports.run_record import RunRecord
@@ -110,7 +111,7 @@ def _line(candidate: CandidateResult, name: str) -> str:
     verdict = "a tie" if gain.verdict == TIE else gain.verdict
     # Runs with different splits share only some of the pictures they were measured on.
     is_part = gain.pictures < candidate.validation["pictures"]
-    shared = f", on the {gain.pictures:,} {'picture' if gain.pictures == 1 else 'pictures'} both validated on"
+    shared = f", on the {plural(gain.pictures, 'picture')} both validated on"
     return f"{text}  {points}, {verdict}{shared if is_part else ''}"
 
 
@@ -171,7 +172,7 @@ def _store_slices(run: Path, progress: Progress) -> None:
             "Put them back, or train again.",
         )
     slices = slices_of(unchanged, answers, progress=progress)
-    store_slices(run, slices, part="validation", pictures=len(unchanged))
+    store_slices(run, slices, pictures=len(unchanged))
 
 
 def _store_suspects(run: Path, progress: Progress) -> None:

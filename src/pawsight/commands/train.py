@@ -1,6 +1,6 @@
 """The verb `train`: data and a recipe in, a finished and measured run out.
 
-What it reports is in train_report.py, the training itself in training/run.py.
+What it prints is in train_report.py, the training itself in training/run.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision
 from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.run_split import given_split
-from pawsight.commands.train_report import TrainReport, gain_from_patch, summary, trust_report
+from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Step, Stopwatch
@@ -27,22 +27,23 @@ from pawsight.core.runs import (
     AUDIT,
     HISTORY,
     LOG,
-    METRICS,
     PREDICTIONS,
     set_latest,
     write_history,
     write_table,
 )
-from pawsight.core.storage import write_json, write_text
+from pawsight.core.storage import write_text
 from pawsight.data.audit import audit
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
-from pawsight.evaluation.metrics import measure
+from pawsight.evaluation.calibration import brier_score, expected_calibration_error
+from pawsight.evaluation.metrics import log_loss, measure
 from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
+from pawsight.reports.run_record import RunRecord
 
 if TYPE_CHECKING:
     from pawsight.training.run import TrainedRun
@@ -208,7 +209,7 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
                 write_patch(outcome.folder / APPLIED_PATCH, options.patch.decisions)
             with stopwatch.stage("measuring"):
                 report = _report(outcome, options, str(env.machine), stopwatch)
-            _write(report, outcome.model.probabilities, log)
+            _write(report, outcome, log)
         if options.latest:
             set_latest(outcome.folder)
     remove_checkpoint(outcome.folder)  # last of all: while it is there, the run can be continued
@@ -216,61 +217,101 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
 
 
 def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch: Stopwatch) -> TrainReport:
-    fitted, classes = outcome.model, outcome.dataset.classes
+    fitted, trust, classes, split = outcome.model, outcome.trust, outcome.dataset.classes, outcome.split
     measured = {part: measure(outcome.labels[part], table, classes) for part, table in fitted.probabilities.items()}
-    answers, gained = fitted.probabilities.get("validation"), None
+    answers, gained, recipe = fitted.probabilities.get("validation"), None, outcome.recipe
     if options.patch is not None and answers is not None and len(answers):
         predicted = [classes[index] for index in answers.argmax(axis=1)]
-        gained = gain_from_patch(options.patch, outcome.split.part("validation"), predicted, split=options.given)
-    return TrainReport(
-        run=outcome.folder,
-        recipe=outcome.recipe,
-        dataset=outcome.dataset,
-        split=outcome.split,
+        gained = gain_from_patch(options.patch, split.part("validation"), predicted, split=options.given)
+    seconds = [epoch.seconds for epoch in fitted.history]
+    record = RunRecord(
+        folder=outcome.folder,
+        recipe=recipe.name,
+        backbone=recipe.backbone,
+        image_px=recipe.image_px,
+        seed=recipe.seed,
+        precision=fitted.precision,
+        classes=classes,
+        counts=outcome.dataset.counts,
+        digest=split.digest,
+        sizes=split.sizes,
+        how=split.how,
+        split_seed=recipe.split_seed,
+        leaks=split.duplicates_across_parts,
         validation=measured.get("validation"),
         test=measured.get("test"),
-        precision=fitted.precision,
-        computed=fitted.computed,
-        seconds=stopwatch.seconds(),
-        machine=machine,
-        adds=RECIPES[outcome.recipe.name].adds,
-        command=options.command,
-        parameters=fitted.parameters,
-        layers=fitted.layers,
-        history=fitted.history,
+        baseline=outcome.dataset.baseline,
+        left_out=tuple((file.name, file.reason) for file in outcome.dataset.left_out),
+        adds=RECIPES[recipe.name].adds,
+        parameters=fitted.parameters[0],
+        trainable=fitted.parameters[1],
+        layers=tuple((layer.name, layer.type, layer.output, layer.parameters) for layer in fitted.layers),
+        epochs=len(seconds),
+        seconds_per_epoch=sum(seconds) / len(seconds) if seconds else None,
         notes=fitted.notes,
-        depth=fitted.depth,
-        trust=trust_report(outcome),
+        depth=fitted.depth or {},
         patch=outcome.patched,
         gain_from_patch=gained,
-        findings=tuple(audit(outcome.dataset, outcome.split)),
+        temperature=trust.temperature,
+        fitted_on=trust.fitted_on,
+        calibrated_on=outcome.calibrated_on,
+        calibrated=_calibrated(outcome),
+        max_error=outcome.options.max_error if outcome.options else None,
+        guarantee=trust.guarantee,
+        detector=trust.detector,
+        no_guarantee=outcome.no_guarantee,
+        command=options.command,
+        seconds=stopwatch.seconds(),
+        machine=machine,
+        settings=recipe.to_dict(),
+        root=outcome.dataset.root,
+    )
+    return TrainReport(
+        record=record,
+        recipe=recipe,
+        dataset=outcome.dataset,
+        split=split,
+        computed=fitted.computed,
+        findings=tuple(audit(outcome.dataset, split)),
         data=options.data or str(outcome.dataset.root),
     )
 
 
-def _write(report: TrainReport, probabilities: Mapping[str, Any], log: Log) -> None:
+def _calibrated(outcome: TrainedRun) -> dict[str, dict[str, tuple[float, float]]]:
+    """Measure what calibration changed on the held-out subsets: subset -> figure -> before and after."""
+    figures = {"ece": expected_calibration_error, "brier": brier_score, "log_loss": log_loss}
+    return {
+        part: {
+            name: (how(outcome.labels[part], outcome.uncalibrated[part]), how(outcome.labels[part], after))
+            for name, how in figures.items()
+        }
+        for part, after in outcome.model.probabilities.items()
+        if len(after)
+    }
+
+
+def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
     """Write the tables and curves of the run; its metrics come last, since they say that it is finished."""
-    classes = report.dataset.classes
+    run, classes, history = report.run, report.dataset.classes, outcome.model.history
     rows = [
         (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *(f"{p:.6f}" for p in row))
-        for part, table in probabilities.items()
+        for part, table in outcome.model.probabilities.items()
         for picture, row in zip(report.split.part(part), table, strict=True)
     ]
     header = ("path", "sha256", "part", "label", "predicted", *(f"p({name})" for name in classes))
-    write_table(report.run / PREDICTIONS, header, rows)
+    write_table(run / PREDICTIONS, header, rows)
     findings = [(finding.path, finding.problem, finding.value, finding.severity) for finding in report.findings]
-    write_table(report.run / AUDIT, COLUMNS, findings)
-    if report.history:
-        from pawsight.reports.charts import Guessing, draw_history
+    write_table(run / AUDIT, COLUMNS, findings)
+    if history:
+        from pawsight.reports.charts import draw_history
 
-        write_history(report.run / HISTORY, report.history)
+        write_history(run / HISTORY, history)
         baseline = report.validation.baseline if report.validation else report.dataset.baseline
-        guessing = Guessing(classes=len(classes), baseline=baseline)
-        draw_history(report.history, report.run / "history.png", report.run / "history.svg", guessing=guessing)
+        draw_history(history, run / "history.png", run / "history.svg", classes=len(classes), baseline=baseline)
     for line in summary(report):
         log.note(line)
-    write_text(report.run / LOG, log.text())
-    write_json(report.run / METRICS, report.to_json())
+    write_text(run / LOG, log.text())
+    report.record.write()
 
 
 def command_for(

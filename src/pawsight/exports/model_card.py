@@ -17,8 +17,9 @@ from pawsight.core.storage import write_text
 from pawsight.core.text import percent, visible
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
+from pawsight.evaluation.metrics import ClassMetrics, Metrics
 from pawsight.exports.export_context import DECODING, ExportContext, metadata_of
-from pawsight.reports.run_record import SUBSETS, ClassScores, KeptCurve, RunRecord, Scores
+from pawsight.reports.run_record import SUBSETS, CurveRecord, RunRecord, figure, finite
 
 TEMPLATE = "card.md.j2"
 SLICES_SHOWN = 10
@@ -76,7 +77,7 @@ def view(context: ExportContext) -> dict[str, Any]:
         "split": {subset: record.sizes.get(subset, 0) if record else 0 for subset in SUBSETS},
         "how": record.how if record else "",
         "parts": [_part(name, scores) for name, scores in measured.items() if scores is not None],
-        "calibration": record.calibration.changes.get("ece") if record and record.calibration else None,
+        "calibration": record.calibrated.get("validation", {}).get("ece") if record else None,
         "guarantee": card.trust.guarantee,
         "detector": card.trust.detector,
         "slices": record.slices if record else None,
@@ -94,28 +95,28 @@ def _record(run: Path | None) -> RunRecord | None:
     return None
 
 
-def _part(name: str, scores: Scores) -> dict[str, Any]:
+def _part(name: str, scores: Metrics) -> dict[str, Any]:
     """Return the figures on one subset as (name, value, interval) rows."""
-    low, high = scores.interval
+    low, high = scores.interval.as_list()
     rows = [("accuracy", percent(scores.accuracy), f"{percent(low)} to {percent(high)}")]
     for key, title in _FIGURES.items():
-        if key in scores.figures:
-            value, ends = scores.figures[key].value, scores.figures[key].interval
-            rows.append((title, f"{value:.4f}", "not known" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"))
+        if (known := figure(scores, key)) is not None:
+            value, ends = known
+            rows.append((title, f"{value:.4f}", "not known" if ends is None else f"{ends.low:.4f} to {ends.high:.4f}"))
     return {
         "name": name,
         "pictures": scores.pictures,
         "accuracy": scores.accuracy,
-        "interval": scores.interval,
-        "baseline": scores.baseline,
+        "interval": (low, high),
+        "baseline": finite(scores.baseline),
         "rows": rows,
         "classes": [_of_class(known) for known in scores.classes],
     }
 
 
-def _of_class(scores: ClassScores) -> dict[str, Any]:
+def _of_class(scores: ClassMetrics) -> dict[str, Any]:
     """Return one class's row; the recall is a share of its pictures, so its interval is Wilson's."""
-    pictures, recall = scores.pictures or 0, scores.recall
+    pictures, recall = scores.pictures, finite(scores.recall)
     ends = wilson(round(recall * pictures), pictures) if pictures and recall is not None else None
     return {
         "name": scores.name,
@@ -124,7 +125,7 @@ def _of_class(scores: ClassScores) -> dict[str, Any]:
     }
 
 
-def _curve(kept: KeptCurve | None) -> dict[str, Any] | None:
+def _curve(kept: CurveRecord | None) -> dict[str, Any] | None:
     if kept is None:
         return None
     curve, ends = kept.curve, kept.curve.interval

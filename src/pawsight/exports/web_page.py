@@ -149,10 +149,9 @@ def inserted(page: str, place: str, text: str) -> str:
 
 def _validation(run: Path | None) -> dict[str, Any] | None:
     """Return the figures of the page's first line, None where the run has none."""
-    scores = None
     with suppress(WrongUsage):
-        scores = RunRecord.read(run).validation if run is not None else None
-    return scores.headline() if scores is not None else None
+        return RunRecord.read(run).headline() if run is not None else None
+    return None
 
 
 def _fetched(address: str, size: int, *, integrity: str | None = None) -> dict[str, Any]:

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
+from typing import Any
 
 from pawsight.core.storage import table_text
 from pawsight.data import facts
 from pawsight.data.audit import GIVES_AWAY, IMBALANCED, ROTATION_DIFFERS, SEVERITIES, Finding
 from pawsight.data.dataset import Dataset
+from pawsight.data.split import Assigned
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
-from pawsight.reports.pictures import Shown, show
+from pawsight.reports.pictures import show
 from pawsight.reports.run_record import pairs_up
 from pawsight.reports.style import chart_variables, environment
 from pawsight.reports.words import NBSP, visible
@@ -24,44 +26,8 @@ _CLASSES = 6  # whose counts are given
 COLUMNS = ("path", "problem", "value", "severity")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One finding on the page."""
-
-    path: str
-    text: str
-    pictures: tuple[tuple[str, Shown], ...]  # name and picture; none for files that are no pictures
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """All findings of one kind."""
-
-    problem: str
-    severity: str
-    explained: Explained
-    count: int
-    items: tuple[Item, ...]
-    more: int  # of them in audit.csv alone
-    by_class: str  # how many of each class, where the findings are about pictures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditPage:
-    """Everything the template needs, in words that are not yet escaped."""
-
-    title: str
-    summary: str
-    count_sentence: str
-    root: str
-    groups: tuple[Group, ...]
-    clean: tuple[tuple[str, str], ...]  # what was looked for and not found: title and test
-    severities: dict[str, str]
-    again: str
-
-
-def make_page(name: str, dataset: Dataset, findings: Sequence[Finding], *, again: str) -> AuditPage:
-    """Return what the audit page shows.
+def render_html(name: str, dataset: Dataset, findings: Sequence[Finding], *, again: str) -> str:
+    """Return the audit as one self-contained HTML file.
 
     Args:
         name: of the data, as the user gave it.
@@ -71,22 +37,22 @@ def make_page(name: str, dataset: Dataset, findings: Sequence[Finding], *, again
     """
     called = words.visible(PurePosixPath(name).name or name)
     kinds = {problem: list(own) for problem, own in groupby(findings, key=lambda finding: finding.problem)}
-    return AuditPage(
-        title=f"What is wrong with {called}" if findings else f"Nothing found wrong with {called}",
-        summary=_summary(findings),
-        count_sentence=words.count_sentence(dataset.counts),
-        root=str(dataset.root),
-        groups=tuple(_group(problem, own, dataset) for problem, own in kinds.items()),
-        clean=tuple((known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds),
-        severities=SEVERITY_WORDS,
-        again=again,
+    return (
+        environment()
+        .get_template("audit.html.j2")
+        .render(
+            light=chart_variables(dark=False),
+            dark=chart_variables(dark=True),
+            title=f"What is wrong with {called}" if findings else f"Nothing found wrong with {called}",
+            summary=_summary(findings),
+            count_sentence=words.count_sentence(dataset.counts),
+            root=str(dataset.root),
+            groups=[_group(problem, own, dataset) for problem, own in kinds.items()],
+            clean=[(known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds],
+            severities=SEVERITY_WORDS,
+            again=again,
+        )
     )
-
-
-def render_html(page: AuditPage) -> str:
-    """Return the page as one self-contained HTML file."""
-    template = environment().get_template("audit.html.j2")
-    return template.render(page=page, light=chart_variables(dark=False), dark=chart_variables(dark=True))
 
 
 def render_csv(findings: Sequence[Finding]) -> str:
@@ -110,15 +76,24 @@ def by_severity(findings: Sequence[Finding]) -> str:
     return words.joined([f"{counted[level]:,} of {level} severity" for level in SEVERITIES if counted[level]])
 
 
-def _group(problem: str, findings: Sequence[Finding], dataset: Dataset) -> Group:
+def _group(problem: str, findings: Sequence[Finding], dataset: Dataset) -> dict[str, Any]:
+    """Return what the page shows of all findings of one kind."""
     contents = {picture.name: picture.sha256 for picture in dataset.pictures}
     items, once = [], _once(findings)
     for finding in once[:SHOWN]:
         names = [finding.path, str(finding.value)] if pairs_up(problem) else [finding.path]
-        shown = [(name, show(dataset.root, name, contents[name])) for name in names if name in contents]
-        items.append(Item(finding.path, figure(finding), tuple((name, picture) for name, picture in shown if picture)))
-    more, by_class = len(once) - len(items), _by_class(findings, dataset)
-    return Group(problem, findings[0].severity, EXPLAINED[problem], len(findings), tuple(items), more, by_class)
+        shown = [show(dataset.root, Assigned(name, contents[name], "", "")) for name in names if name in contents]
+        pictures = [picture for picture in shown if picture.address]
+        items.append({"path": finding.path, "text": figure(finding), "pictures": pictures})
+    return {
+        "problem": problem,
+        "severity": findings[0].severity,
+        "explained": EXPLAINED[problem],
+        "count": len(findings),
+        "items": items,
+        "more": len(once) - len(items),  # in audit.csv alone
+        "by_class": _by_class(findings, dataset),
+    }
 
 
 def _by_class(findings: Sequence[Finding], dataset: Dataset) -> str:
@@ -153,7 +128,7 @@ SEVERITY_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class ProblemText:
     """A kind of problem in words."""
 
     title: str
@@ -166,173 +141,173 @@ class Explained:
 _SHORTCUT = "Compare how the pictures of the classes were collected, and bring them to a common form before you train."
 _ASSOCIATION = f"tells the class beyond chance (p < 0.01 after Holm’s correction) with Cramér’s V from {GIVES_AWAY} up"
 EXPLAINED = {
-    "two-labels": Explained(
+    "two-labels": ProblemText(
         "The same picture under two labels",
         "equal bytes in two classes",
         "One of the labels is wrong, and a classifier is taught a contradiction.",
         "Delete the copy with the wrong label.",
         "also as {}",
     ),
-    "near-two-labels": Explained(
+    "near-two-labels": ProblemText(
         "Nearly the same picture under two labels",
         f"perceptual hashes at most {NEAR_BITS} of 64 bits apart, in two classes",
         "If both show the same thing, one of the labels is wrong.",
         "Look at each pair and correct the wrong label, if there is one.",
         "like {}",
     ),
-    "across-parts": Explained(
+    "across-parts": ProblemText(
         "The same picture in two parts",
         "equal bytes in two of train, validation and test",
         "What was learnt is examined again, so the score flatters.",
         "Delete the copy in validation or test, or put all pictures in one folder per class and let Pawsight cut.",
         "also as {}",
     ),
-    "near-across-parts": Explained(
+    "near-across-parts": ProblemText(
         "Nearly the same picture in two parts",
         f"perceptual hashes at most {NEAR_BITS} of 64 bits apart, in two of train, validation and test",
         "What was learnt is examined again under another name, so the score flatters.",
         "Keep a series on one side, or put all pictures in one folder per class and let Pawsight cut.",
         "like {}",
     ),
-    "shortcut-size": Explained(
+    "shortcut-size": ProblemText(
         "The size of a picture gives the class away",
         f"size in pixels {_ASSOCIATION}",
         "A classifier may learn the traces of a size instead of what is shown, and fail on pictures from elsewhere.",
         _SHORTCUT,
     ),
-    "shortcut-camera": Explained(
+    "shortcut-camera": ProblemText(
         "The camera gives the class away",
         f"maker and model in EXIF {_ASSOCIATION}",
         "A classifier may learn what a camera does to a picture instead of what is shown.",
         _SHORTCUT,
     ),
-    "shortcut-format": Explained(
+    "shortcut-format": ProblemText(
         "The file format gives the class away",
         f"format by content {_ASSOCIATION}",
         "A classifier may learn the traces of compression instead of what is shown.",
         _SHORTCUT,
     ),
-    "shortcut-colour": Explained(
+    "shortcut-colour": ProblemText(
         "Missing colour gives the class away",
         f"being grey {_ASSOCIATION}",
         "A classifier may learn whether there is colour instead of what is shown.",
         _SHORTCUT,
     ),
-    "shortcut-rotation": Explained(
+    "shortcut-rotation": ProblemText(
         "Rotation by EXIF gives the class away",
         f"an EXIF orientation other than upright {_ASSOCIATION}",
         "Pawsight turns pictures upright, but a reader that ignores EXIF sees one class lying on its side.",
         "Turn the pictures themselves upright if other programs will read them.",
     ),
-    "rotation-differs": Explained(
+    "rotation-differs": ProblemText(
         "One class is rotated by EXIF more often",
         f"the same test with Cramér’s V from {ROTATION_DIFFERS} up",
         "Pawsight turns pictures upright, but the difference may leak the label through a reader that ignores EXIF.",
         "Turn the pictures themselves upright if other programs will read them.",
     ),
-    "unreadable": Explained(
+    "unreadable": ProblemText(
         "Files that could not be read as pictures",
         "decoding fails, or the file is none of the readable types",
         "They are left out of everything.",
         "Fetch or convert them again, or delete them.",
     ),
-    "truncated": Explained(
+    "truncated": ProblemText(
         "Pictures that are cut off",
         "the file ends before its picture does",
         "They are left out of everything; half a picture is often grey below.",
         "Fetch them again, or delete them.",
     ),
-    "duplicate": Explained(
+    "duplicate": ProblemText(
         "The same picture twice in a class",
         "equal bytes within a class and part",
         "It counts more than others, and the data set is smaller than it looks.",
         "Keep one of each.",
         "also as {}",
     ),
-    "single-colour": Explained(
+    "single-colour": ProblemText(
         "Pictures of one colour",
         f"the most varied channel has a standard deviation below {facts.SINGLE_COLOUR:g} of 255",
         "There is nothing to learn from, and one label is as wrong as the other.",
         "Delete them.",
         "standard deviation {}",
     ),
-    "lopsided": Explained(
+    "lopsided": ProblemText(
         "Classes with few pictures",
         f"the commonest class has more than {IMBALANCED:g} times as many",
         "A classifier that never answers a rare class still scores well: accuracy alone does not show it.",
         "Collect more of the rare classes.",
         "the commonest class has {} times as many",
     ),
-    "outside-parts": Explained(
+    "outside-parts": ProblemText(
         "Files outside train, validation and test",
         "beside the folders of the parts",
         "They belong to no part, so they are not used.",
         "Move them into a part if you want them used.",
     ),
-    "near-duplicate": Explained(
+    "near-duplicate": ProblemText(
         "Nearly the same picture twice in a class",
         f"perceptual hashes at most {NEAR_BITS} of 64 bits apart within a class and part",
         "It counts more than others; the split keeps such pictures on one side.",
         "Nothing has to be done; delete what adds nothing.",
         "like {}",
     ),
-    "wrong-extension": Explained(
+    "wrong-extension": ProblemText(
         "Names that promise another format",
         "the suffix names another format than the content",
         "Pawsight goes by content, but other programs go by name and fail.",
         "Rename them.",
         "is {}",
     ),
-    "tiny": Explained(
+    "tiny": ProblemText(
         "Tiny pictures",
         f"shorter side below {facts.TINY_PX} pixels",
         "They are magnified until little but blur is left to see.",
         "Find larger ones, or check that answers on them can be trusted.",
         "shorter side {} px",
     ),
-    "huge": Explained(
+    "huge": ProblemText(
         "Huge pictures",
         f"more than {facts.HUGE_MEGAPIXELS:g} megapixels",
         "They are slow to read, and nothing is gained: a network sees a small square.",
         "Save them smaller if reading takes too long.",
         "{} megapixels",
     ),
-    "odd-aspect": Explained(
+    "odd-aspect": ProblemText(
         "Very long or high pictures",
         f"one side more than {facts.ODD_ASPECT:g} times the other",
         "A network sees a square, so what is shown is squeezed out of shape.",
         "Crop them to what matters.",
         "{} to 1",
     ),
-    "dark": Explained(
+    "dark": ProblemText(
         "Very dark pictures",
         f"mean brightness below {facts.DARK:g} of 255",
         "Little can be seen in them, and answers on them are less certain.",
         "Check that the label can be recognised in the picture; keep them if such pictures will come.",
         "brightness {} of 255",
     ),
-    "bright": Explained(
+    "bright": ProblemText(
         "Very bright pictures",
         f"mean brightness above {facts.BRIGHT:g} of 255",
         "Detail is lost in white, and answers on them are less certain.",
         "Check that the label can be recognised in the picture; keep them if such pictures will come.",
         "brightness {} of 255",
     ),
-    "blurry": Explained(
+    "blurry": ProblemText(
         "Blurred pictures",
         f"variance of the Laplacian below {facts.BLURRY:g} of that of brightness, from {facts.UNBLURRED_PX} px up",
         "Fur, texture and edges are gone. A smooth dark shape on white may be listed here though it is sharp.",
         "Check that the label can be recognised in the picture; keep them if such pictures will come.",
         "sharpness {}",
     ),
-    "grey": Explained(
+    "grey": ProblemText(
         "Grey pictures among coloured ones",
         f"mean chroma below {facts.GREY:g} of 255, where most pictures have colour",
         "If they come from another source, they may be of another kind.",
         "Keep them if such pictures will come.",
         "chroma {} of 255",
     ),
-    "rotated": Explained(
+    "rotated": ProblemText(
         "Pictures that EXIF turns",
         "an EXIF orientation other than upright",
         "Pawsight shows and learns them upright; programs that ignore EXIF do not.",

@@ -6,52 +6,21 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from pawsight.core.runs import best_epoch
 from pawsight.evaluation.comparison import Gain
 from pawsight.reports import words
-from pawsight.reports.charts import Guessing, accuracy_svg, loss_svg
-from pawsight.reports.run_record import LayerRecord, RunRecord
+from pawsight.reports.charts import accuracy_svg, loss_svg
+from pawsight.reports.run_record import RunRecord, figure, finite
 
 _NAMES = {"f32": "float32", "bf16": "bfloat16"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateView:
-    """One candidate, in words that are not yet escaped."""
-
-    number: int
-    name: str  # unique on the page
-    adds: str  # what this candidate adds; may be empty
-    accuracy: str
-    interval: str
-    score: str  # the sentence about validation
-    points: str  # gain over the candidate below; empty where there is none
-    points_interval: str
-    verdict: str  # better, worse, tie or empty
-    chance: str
-    gain: str  # the sentence about the gain
-    parameters: str
-    trainable: str
-    seconds_per_epoch: str
-    seconds: str
-    facts: tuple[tuple[str, str], ...]
-    layers: tuple[LayerRecord, ...]
-    notes: tuple[str, ...]
-    curve: str  # the sentence about the curves; empty without epochs
-    accuracy_svg: str
-    loss_svg: str
-    run: str
-    command: str
-    is_command_rebuilt: bool
-    is_chosen: bool
-
-
 def candidate_views(
     candidates: Sequence[RunRecord], names: Sequence[str], gains: Sequence[Gain | None], chosen: RunRecord | None
-) -> list[CandidateView]:
-    """Return a view of every candidate.
+) -> list[dict[str, Any]]:
+    """Return what the templates show of every candidate, in words that are not yet escaped.
 
     Args:
         candidates: from the lowest up.
@@ -96,36 +65,36 @@ def command_of(run: RunRecord) -> tuple[str, bool]:
 
 def _view(
     candidates: Sequence[RunRecord], names: Sequence[str], index: int, gain: Gain | None, *, is_chosen: bool
-) -> CandidateView:
+) -> dict[str, Any]:
     run, command = candidates[index], command_of(candidates[index])
     accuracy, loss = _curves(run, index)
-    return CandidateView(
-        number=index + 1,
-        name=names[index],
-        adds=run.adds,
-        accuracy=words.percent(run.validation.accuracy) if run.validation else "not measured",
-        interval=words.between(run.validation.interval) if run.validation else "",
-        score=_score_sentence(run),
-        points=words.signed(gain.points) if gain else "",
-        points_interval=words.points_between(gain.interval) if gain else "",
-        verdict=gain.verdict if gain else "",
-        chance=words.chance(gain.p_value if gain.p_holm is None else gain.p_holm) if gain else "",
-        gain=_gain_sentence(candidates, names, index, gain),
-        parameters=words.whole(run.parameters),
-        trainable=words.whole(run.trainable),
-        seconds_per_epoch=_per_epoch(run),
-        seconds=words.duration(run.seconds),
-        facts=tuple(_facts(run)),
-        layers=run.layers,
-        notes=_notes(run),
-        curve=_curve_sentence(run),
-        accuracy_svg=accuracy,
-        loss_svg=loss,
-        run=str(run.folder),
-        command=command[0],
-        is_command_rebuilt=command[1],
-        is_chosen=is_chosen,
-    )
+    return {
+        "number": index + 1,
+        "name": names[index],
+        "adds": run.adds,
+        "accuracy": words.percent(run.validation.accuracy) if run.validation else "not measured",
+        "interval": words.between(run.validation.interval.as_list()) if run.validation else "",
+        "score": _score_sentence(run),
+        "points": words.signed(gain.points) if gain else "",
+        "points_interval": words.points_between(gain.interval) if gain else "",
+        "verdict": gain.verdict if gain else "",
+        "chance": words.chance(gain.p_value if gain.p_holm is None else gain.p_holm) if gain else "",
+        "gain": _gain_sentence(candidates, names, index, gain),
+        "parameters": words.whole(run.parameters),
+        "trainable": words.whole(run.trainable),
+        "seconds_per_epoch": _per_epoch(run),
+        "seconds": words.duration(run.seconds.get("total")),
+        "facts": tuple(_facts(run)),
+        "layers": run.layers,
+        "notes": _notes(run),
+        "curve": _curve_sentence(run),
+        "accuracy_svg": accuracy,
+        "loss_svg": loss,
+        "run": str(run.folder),
+        "command": command[0],
+        "is_command_rebuilt": command[1],
+        "is_chosen": is_chosen,
+    }
 
 
 def _score_sentence(run: RunRecord) -> str:
@@ -134,12 +103,13 @@ def _score_sentence(run: RunRecord) -> str:
         return "It was not measured on validation."
     text = (
         f"It is right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} of validation "
-        f"(95{words.NBSP}% interval {words.between(score.interval)})"
+        f"(95{words.NBSP}% interval {words.between(score.interval.as_list())})"
     )
-    loss = score.figures.get("log_loss")
-    if loss is not None:
-        interval = f" ({loss.interval[0]:.3f} to {loss.interval[1]:.3f})" if loss.interval is not None else ""
-        text += f", with a log loss of {loss.value:.3f}{interval}"
+    known = figure(score, "log_loss")
+    if known is not None:
+        loss, ends = known
+        interval = f" ({ends.low:.3f} to {ends.high:.3f})" if ends is not None else ""
+        text += f", with a log loss of {loss:.3f}{interval}"
     return f"{text}."
 
 
@@ -174,11 +144,10 @@ def _curve_sentence(run: RunRecord) -> str:
 def _curves(run: RunRecord, index: int) -> tuple[str, str]:
     if not run.history:
         return "", ""
-    baseline = run.validation.baseline if run.validation else None
-    guessing = Guessing(len(run.classes), baseline)
+    baseline = finite(run.validation.baseline) if run.validation else None
     return (
-        accuracy_svg(run.history, guessing, name=f"candidate{index + 1}-accuracy"),
-        loss_svg(run.history, guessing, name=f"candidate{index + 1}-loss"),
+        accuracy_svg(run.history, baseline=baseline, name=f"candidate{index + 1}-accuracy"),
+        loss_svg(run.history, classes=len(run.classes), name=f"candidate{index + 1}-loss"),
     )
 
 
@@ -192,7 +161,6 @@ def _facts(run: RunRecord) -> Iterable[tuple[str, str]]:
         yield "Picture size", f"{words.whole(run.image_px)} px square"
     for term, value in (
         ("Backbone", run.backbone),
-        ("Weights", run.weights),
         ("Arithmetic", run.precision),
     ):
         if value:
@@ -207,7 +175,7 @@ def _taught(total: float, trainable: float | None) -> str:
 
 
 def _time(run: RunRecord) -> str:
-    total = words.duration(run.seconds)
+    total = words.duration(run.seconds.get("total"))
     per_epoch = run.seconds_per_epoch
     return f"{total} in all" + (f", {words.duration(per_epoch)} an epoch" if per_epoch is not None else "")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,31 +44,16 @@ _NAME_LETTERS = 22
 _STEPS = 60  # of each line
 
 
-@dataclass(frozen=True, slots=True)
-class Guessing:
-    """What knowing nothing scores, drawn as a line to stay above (accuracy) or below (loss)."""
-
-    classes: int
-    baseline: float | None = None  # share of the commonest class
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One candidate on the ladder chart."""
-
-    name: str
-    accuracy: float
-    interval: Interval
-    is_chosen: bool = False
-
-
-def draw_history(history: Sequence[Epoch], target_png: Path, target_svg: Path, *, guessing: Guessing) -> None:
+def draw_history(
+    history: Sequence[Epoch], target_png: Path, target_svg: Path, *, classes: int, baseline: float | None
+) -> None:
     """Draw accuracy and loss against epoch, side by side, as two files.
 
     Args:
         history: at least one epoch.
         target_png, target_svg: where to; what stands there is replaced.
-        guessing: for the line of knowing nothing.
+        classes: how many; with the baseline they give the lines of knowing nothing.
+        baseline: share of the commonest class, None where it is not known.
 
     Raises:
         ValueError: there is no epoch. StorageError: the disk refused.
@@ -78,27 +62,27 @@ def draw_history(history: Sequence[Epoch], target_png: Path, target_svg: Path, *
         raise ValueError("a history without epochs cannot be drawn")
     with drawing("history"):
         figure, (left, right) = new_figure(9.0, 3.8, columns=2)
-        _accuracy(left, history, guessing)
-        _loss(right, history, guessing)
+        _accuracy(left, history, baseline)
+        _loss(right, history, classes)
         _legend(figure, left)
         write_bytes(target_png, to_png(figure))
         write_text(target_svg, to_svg_file(figure, name="history", alt=describe_history(history)))
 
 
-def accuracy_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> str:
+def accuracy_svg(history: Sequence[Epoch], *, baseline: float | None, name: str) -> str:
     """Return accuracy against epoch as an SVG element; `name` is unique on its page."""
     with drawing(name):
         figure, (axes,) = new_figure(4.3, 3.1)
-        _accuracy(axes, history, guessing)
+        _accuracy(axes, history, baseline)
         _legend(figure, axes)
         return to_svg(figure, name=name, alt=f"Accuracy against epoch. {describe_history(history)}")
 
 
-def loss_svg(history: Sequence[Epoch], guessing: Guessing, *, name: str) -> str:
+def loss_svg(history: Sequence[Epoch], *, classes: int, name: str) -> str:
     """Return loss against epoch as an SVG element; `name` is unique on its page."""
     with drawing(name):
         figure, (axes,) = new_figure(4.3, 3.1)
-        _loss(axes, history, guessing)
+        _loss(axes, history, classes)
         _legend(figure, axes)
         return to_svg(figure, name=name, alt=f"Loss against epoch. {describe_history(history)}")
 
@@ -112,17 +96,26 @@ def describe_history(history: Sequence[Epoch]) -> str:
     return f"{text} The best epoch is {best.number} with {_percent(best.val_accuracy)}." if known else text
 
 
-def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "ladder") -> str:
-    """Return the validation accuracy of every candidate with its 95 % interval as an SVG element, the first lowest."""
+def ladder_svg(
+    scores: Sequence[tuple[str, float, Interval]], *, chosen: int | None, baseline: float | None, name: str = "ladder"
+) -> str:
+    """Return the validation accuracy of every candidate with its 95 % interval as an SVG element.
+
+    Args:
+        scores: name, accuracy and interval of each, the lowest on the chart first.
+        chosen: the place of the chosen one.
+        baseline: share of the commonest class, None where it is not known.
+        name: unique on its page.
+    """
     with drawing(name):
         figure, (axes,) = new_figure(4.5, 1.1 + 0.42 * len(scores))
-        for row, score in enumerate(scores):
-            _candidate(axes, row, score)
-        lows = [score.interval.low for score in scores] + ([baseline] if baseline is not None else [])
+        for row, (_, accuracy, interval) in enumerate(scores):
+            _candidate(axes, row, accuracy, interval, is_chosen=row == chosen)
+        lows = [interval.low for _, _, interval in scores] + ([baseline] if baseline is not None else [])
         lowest = min(lows)
         axes.set_xlim(max(0.0, lowest - 0.06 * (1.02 - lowest)), 1.005)
         axes.set_ylim(-0.6, len(scores) - 0.35)
-        axes.set_yticks(range(len(scores)), [shortened(score.name, _NAME_LETTERS) for score in scores])
+        axes.set_yticks(range(len(scores)), [shortened(label, _NAME_LETTERS) for label, _, _ in scores])
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
         _percent_axis(axes, "x")
@@ -132,27 +125,26 @@ def ladder_svg(scores: Sequence[Score], *, baseline: float | None, name: str = "
                 baseline, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), label="always the commonest class"
             )
             figure.legend(loc="outside upper left", fontsize=9)
-        text = "; ".join(f"{score.name} {_percent(score.accuracy)} ({score.interval})" for score in scores)
+        text = "; ".join(f"{label} {_percent(accuracy)} ({interval})" for label, accuracy, interval in scores)
         return to_svg(figure, name=name, alt=f"Validation accuracy of every candidate: {text}.")
 
 
-def _candidate(axes: Axes, row: int, score: Score) -> None:
-    low, high = score.interval.low, score.interval.high
-    axes.hlines(row, low, high, color=MAIN, linewidth=5.5, alpha=0.35)
-    face = MAIN if score.is_chosen else PAPER
+def _candidate(axes: Axes, row: int, accuracy: float, interval: Interval, *, is_chosen: bool) -> None:
+    axes.hlines(row, interval.low, interval.high, color=MAIN, linewidth=5.5, alpha=0.35)
+    face = MAIN if is_chosen else PAPER
     axes.plot(
-        score.accuracy,
+        accuracy,
         row,
-        marker="D" if score.is_chosen else "o",
+        marker="D" if is_chosen else "o",
         markersize=7,
         markerfacecolor=face,
         markeredgecolor=MAIN,
         markeredgewidth=1.6,
     )
-    weight = "bold" if score.is_chosen else "normal"
+    weight = "bold" if is_chosen else "normal"
     axes.annotate(
-        percent(score.accuracy),
-        (score.accuracy, row),
+        percent(accuracy),
+        (accuracy, row),
         (0, 7),
         textcoords="offset points",
         ha="center",
@@ -161,26 +153,26 @@ def _candidate(axes: Axes, row: int, score: Score) -> None:
     )
 
 
-def _accuracy(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
+def _accuracy(axes: Axes, history: Sequence[Epoch], baseline: float | None) -> None:
     _curves(axes, history, [epoch.accuracy for epoch in history], [epoch.val_accuracy for epoch in history])
     best = best_epoch(history)
     if math.isfinite(best.val_accuracy):
         _mark(axes, best.number, best.val_accuracy, f"best: epoch {best.number}, {percent(best.val_accuracy)}")
-    if guessing.baseline is not None:
-        _knowing_nothing(axes, guessing.baseline)
+    if baseline is not None:
+        _knowing_nothing(axes, baseline)
     axes.margins(y=0.12)
     _percent_axis(axes, "y")
     axes.set_ylabel("accuracy")
 
 
-def _loss(axes: Axes, history: Sequence[Epoch], guessing: Guessing) -> None:
+def _loss(axes: Axes, history: Sequence[Epoch], classes: int) -> None:
     values = [epoch.loss for epoch in history] + [epoch.val_loss for epoch in history]
     _curves(axes, history, values[: len(history)], values[len(history) :])
     best = best_epoch(history)
     if math.isfinite(best.val_accuracy) and math.isfinite(best.val_loss):
         _mark(axes, best.number, best.val_loss, f"best: epoch {best.number}")
-    ignorance = math.log(max(guessing.classes, 2))
-    _knowing_nothing(axes, ignorance, f" (ln {max(guessing.classes, 2):,})")
+    ignorance = math.log(max(classes, 2))
+    _knowing_nothing(axes, ignorance, f" (ln {max(classes, 2):,})")
     if max((value for value in values if math.isfinite(value)), default=0.0) > _STEEP * ignorance:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

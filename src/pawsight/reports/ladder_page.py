@@ -9,71 +9,22 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from pawsight.core.runs import CATALOG
+from pawsight.core.text import plural
+from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import TIE, Gain, compare
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.reports import words
-from pawsight.reports.candidates import CandidateView, candidate_views, unique_names
-from pawsight.reports.charts import Score, ladder_svg
+from pawsight.reports.candidates import candidate_views, unique_names
+from pawsight.reports.charts import ladder_svg
 from pawsight.reports.confusion_matrix import NAMED, confusion_svg
-from pawsight.reports.pictures import (
-    COLUMNS,
-    ROWS,
-    GridRow,
-    Mistake,
-    confident_mistakes,
-    picture_grid,
-)
-from pawsight.reports.run_record import SUBSETS, ClassScores, Placed, RunRecord
-from pawsight.reports.trust_page import TrustPage
+from pawsight.reports.pictures import COLUMNS, ROWS, Shown, confident_mistakes, picture_grid
+from pawsight.reports.run_record import SUBSETS, RunRecord, finite
 
+Row = dict[str, Any]  # what a template shows, by name
 _COMMONEST = 8  # confusions named in the table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Everything a template needs, in words that are not yet escaped."""
-
-    left_out: tuple[tuple[str, str], ...]  # recipes that were asked for and not trained, and why
-    title: str
-    summary: tuple[str, ...]
-    classes: tuple[str, ...]
-    count_sentence: str
-    root: str
-    baseline: str
-    data_notes: tuple[str, ...]
-    grid: tuple[GridRow, ...]
-    grid_note: str
-    split_rows: tuple[tuple[str, ...], ...]  # class or "all", train, validation, test
-    split_notes: tuple[str, ...]
-    digest: str
-    candidates: tuple[CandidateView, ...]
-    is_corrected: bool  # whether Holm's correction was applied
-    ladder_svg: str
-    chosen: str
-    choice: str
-    has_test: bool
-    test: tuple[str, ...]
-    confusion_svg: str
-    confusion_note: str
-    confusions: tuple[tuple[str, str, int], ...]
-    class_rows: tuple[ClassRow, ...]
-    mistakes: tuple[Mistake, ...]
-    mistakes_note: str
-    versions: tuple[tuple[str, str], ...]
-    machines: tuple[str, ...]
-    digests: tuple[tuple[str, str], ...]
-    again: str
-    trust: TrustPage | None = None  # of the chosen run, or the only one
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRow:
-    """One class, as text."""
-
-    name: str
-    pictures: str
-    figures: tuple[tuple[str, str], ...]  # precision, recall and F1, each with its 95 % interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +36,8 @@ class Ladder:
     chosen: RunRecord | None  # None where no run was measured on validation
 
 
-def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, str], trust: TrustPage | None) -> Page:
-    """Return what the report shows.
+def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, str], trust: Row | None) -> Row:
+    """Return what the templates show, in words that are not yet escaped.
 
     Args:
         ladder: at least one candidate.
@@ -100,39 +51,41 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
     split = first.split
     grid = picture_grid(split, first.classes, first.root, seed=seed)
     mistakes, wrong = confident_mistakes(ladder.chosen) if ladder.chosen else ([], 0)
-    return Page(
-        title=words.title(first.classes),
-        summary=tuple(summary(ladder, chosen_name)),
-        classes=first.classes,
-        left_out=tuple(left_out.items()),
-        count_sentence=words.count_sentence(first.counts),
-        root=str(first.root or ""),
-        baseline=_baseline_sentence(first),
-        data_notes=tuple(_data_notes(first)),
-        grid=tuple(row for row in grid if row.pictures),
-        grid_note=_grid_note(grid, len(first.classes)),
-        split_rows=tuple(_split_rows(split, first)),
-        split_notes=tuple(_split_notes(ladder, split)),
-        digest=first.digest,
-        candidates=tuple(candidate_views(ladder.candidates, names, ladder.gains, ladder.chosen)),
-        is_corrected=any(gain is not None and gain.p_holm is not None for gain in ladder.gains),
-        ladder_svg=_ladder_svg(ladder, names),
-        chosen=chosen_name,
-        choice=choice_sentence(ladder, names, chosen_name),
-        has_test=ladder.chosen is not None and ladder.chosen.test is not None,
-        test=tuple(test_sentences(ladder)),
-        confusion_svg=confusion(ladder.chosen),
-        confusion_note=" Both are in the order of the table of classes." if len(first.classes) > NAMED else "",
-        confusions=tuple(confusions(ladder.chosen)),
-        class_rows=tuple(class_rows(ladder.chosen)),
-        mistakes=tuple(mistakes),
-        mistakes_note=mistakes_note(ladder.chosen, wrong, len(mistakes)),
-        versions=tuple(_versions(ladder.candidates, names)),
-        machines=tuple(dict.fromkeys(run.machine or "not recorded" for run in ladder.candidates)),
-        digests=tuple((name, run.digest or "not recorded") for run, name in zip(ladder.candidates, names, strict=True)),
-        again=again,
-        trust=trust,
-    )
+    return {
+        "title": words.title(first.classes),
+        "summary": summary(ladder, chosen_name),
+        "classes": first.classes,
+        "left_out": list(left_out.items()),
+        "count_sentence": words.count_sentence(first.counts),
+        "root": str(first.root or ""),
+        "baseline": _baseline_sentence(first),
+        "data_notes": _data_notes(first),
+        "grid": [row for row in grid if row[1]],
+        "grid_note": _grid_note(grid, len(first.classes)),
+        "split_rows": _split_rows(split, first),
+        "split_notes": _split_notes(ladder, split),
+        "digest": first.digest,
+        "candidates": candidate_views(ladder.candidates, names, ladder.gains, ladder.chosen),
+        "is_corrected": any(gain is not None and gain.p_holm is not None for gain in ladder.gains),
+        "ladder_svg": _ladder_svg(ladder, names),
+        "chosen": chosen_name,
+        "choice": choice_sentence(ladder, names, chosen_name),
+        "has_test": ladder.chosen is not None and ladder.chosen.test is not None,
+        "test": test_sentences(ladder),
+        "confusion_svg": confusion(ladder.chosen),
+        "confusion_note": " Both are in the order of the table of classes." if len(first.classes) > NAMED else "",
+        "confusions": confusions(ladder.chosen),
+        "class_rows": class_rows(ladder.chosen),
+        "mistakes": mistakes,
+        "mistakes_note": mistakes_note(ladder.chosen, wrong, len(mistakes)),
+        "versions": _versions(ladder.candidates, names),
+        "machines": tuple(dict.fromkeys(run.machine or "not recorded" for run in ladder.candidates)),
+        "digests": tuple(
+            (name, run.digest or "not recorded") for run, name in zip(ladder.candidates, names, strict=True)
+        ),
+        "again": again,
+        "trust": trust,
+    }
 
 
 def _baseline_sentence(run: RunRecord) -> str:
@@ -150,34 +103,35 @@ def _data_notes(run: RunRecord) -> list[str]:
     if left_out:
         reasons = Counter(reason or "no reason given" for _, reason in left_out).most_common(5)
         text = words.joined([f"{count:,} {words.visible(reason)}" for reason, count in reasons])
-        plural = "s were" if len(left_out) > 1 else " was"
-        notes.append(f"{len(left_out):,} file{plural} left out: {text}. catalog.csv in the run folder names each.")
+        files = plural(len(left_out), "file was", "files were")
+        notes.append(f"{files} left out: {text}. {CATALOG} in the run folder names each.")
     if run.leaks:
-        text = "groups of pictures that look the same are" if len(run.leaks) > 1 else ""
-        text = text or "group of pictures that look the same is"
-        notes.append(f"{len(run.leaks):,} {text} in two subsets of the split, so the scores are too high.")
+        alike = "of pictures that look the same"
+        groups = plural(len(run.leaks), f"group {alike} is", f"groups {alike} are")
+        notes.append(f"{groups} in two subsets of the split, so the scores are too high.")
     return notes
 
 
-def _grid_note(grid: Sequence[GridRow], classes: int) -> str:
-    short = [row for row in grid if len(row.pictures) < COLUMNS]
-    notes = [f"{classes - ROWS:,} more classes are not shown."] if classes > ROWS else []
-    if grid and not any(row.pictures for row in grid):
+def _grid_note(grid: Sequence[tuple[str, list[Shown]]], classes: int) -> str:
+    short = [label for label, pictures in grid if len(pictures) < COLUMNS]
+    more = plural(classes - ROWS, "more class is", "more classes are")
+    notes = [f"{more} not shown."] if classes > ROWS else []
+    if grid and not any(pictures for _, pictures in grid):
         notes.append("No pictures are shown: they were moved or changed since the runs were made.")
     elif short:
-        text = words.joined([words.visible(row.label) for row in short])
+        text = words.joined([words.visible(label) for label in short])
         notes.append(f"Fewer than {COLUMNS} unchanged pictures were found of {text}.")
     return " ".join(notes)
 
 
-def _split_rows(split: Sequence[Placed], run: RunRecord) -> list[tuple[str, ...]]:
+def _split_rows(split: Sequence[Assigned], run: RunRecord) -> list[tuple[str, ...]]:
     rows = [("all", *(words.whole(run.sizes.get(part)) for part in SUBSETS))]
     counted = Counter((picture.label, picture.part) for picture in split)
     rows += [(name, *(f"{counted[name, part]:,}" for part in SUBSETS)) for name in run.classes if split]
     return rows
 
 
-def _split_notes(ladder: Ladder, split: Sequence[Placed]) -> list[str]:
+def _split_notes(ladder: Ladder, split: Sequence[Assigned]) -> list[str]:
     held_out = [picture.label for picture in split if picture.part == "validation"]
     unmeasured = words.unmeasured_sentence(ladder.candidates[0].classes, held_out)
     notes = [f"Warning: {unmeasured}."] if unmeasured else []
@@ -190,13 +144,13 @@ def _split_notes(ladder: Ladder, split: Sequence[Placed]) -> list[str]:
 
 
 def _ladder_svg(ladder: Ladder, names: Sequence[str]) -> str:
+    measured = [(run, name) for run, name in zip(ladder.candidates, names, strict=True) if run.validation is not None]
     scores = [
-        Score(name, run.validation.accuracy, Interval(*run.validation.interval), run is ladder.chosen)
-        for run, name in zip(ladder.candidates, names, strict=True)
-        if run.validation is not None
+        (name, run.validation.accuracy, run.validation.interval) for run, name in measured if run.validation is not None
     ]
-    baseline = next((run.validation.baseline for run in ladder.candidates if run.validation), None)
-    return ladder_svg(scores, baseline=baseline) if scores else ""
+    chosen = next((place for place, (run, _) in enumerate(measured) if run is ladder.chosen), None)
+    baseline = next((finite(run.validation.baseline) for run, _ in measured if run.validation), None)
+    return ladder_svg(scores, chosen=chosen, baseline=baseline) if scores else ""
 
 
 def _versions(candidates: Sequence[RunRecord], names: Sequence[str]) -> list[tuple[str, str]]:
@@ -226,16 +180,16 @@ def summary(ladder: Ladder, name: str) -> list[str]:
     )
     sentences = [
         f"{lead}: right on {words.percent(score.accuracy)} of {words.pictures(score.pictures)} "
-        f"(95{words.NBSP}% interval {words.between(score.interval)})."
+        f"(95{words.NBSP}% interval {words.between(score.interval.as_list())})."
     ]
     if chosen.test is not None:
         sentences.append(
             f"On the test set it is right on {words.percent(chosen.test.accuracy)} of "
-            f"{words.pictures(chosen.test.pictures)} ({words.between(chosen.test.interval)})."
+            f"{words.pictures(chosen.test.pictures)} ({words.between(chosen.test.interval.as_list())})."
         )
-    if score.baseline is not None:
+    if finite(score.baseline) is not None:
         sentences.append(f"The baseline, always the commonest class, is right on {words.percent(score.baseline)}.")
-        if score.interval[0] <= score.baseline:
+        if score.interval.low <= score.baseline:
             sentences.append("The interval includes the baseline, so it may have learnt nothing.")
     return sentences
 
@@ -272,9 +226,9 @@ def test_sentences(ladder: Ladder) -> list[str]:
     score = chosen.test
     sentences = [
         f"On {words.pictures(score.pictures)} that were used neither to train nor to choose it, it is right on "
-        f"{words.percent(score.accuracy)} (95{words.NBSP}% interval {words.between(score.interval)})."
+        f"{words.percent(score.accuracy)} (95{words.NBSP}% interval {words.between(score.interval.as_list())})."
     ]
-    if score.baseline is not None:
+    if finite(score.baseline) is not None:
         sentences.append(f"The baseline, always the commonest class, is right on {words.percent(score.baseline)}.")
     if len(ladder.candidates) > 1:
         sentences.append("Quote this score: the validation score of the best of several is slightly too high.")
@@ -313,21 +267,19 @@ def confusions(run: RunRecord | None) -> list[tuple[str, str, int]]:
     return sorted(wrong, key=lambda mistake: -mistake[2])[:_COMMONEST]
 
 
-def class_rows(run: RunRecord | None) -> list[ClassRow]:
-    """Return what is known of each class on validation, as text."""
+def class_rows(run: RunRecord | None) -> list[Row]:
+    """Return what is known of each class on validation, as text: precision, recall and F1 with 95 % intervals."""
     if run is None or run.validation is None:
         return []
-    matrix, known = run.validation.confusion, run.validation.classes
-    fits = len(known) == len(matrix)
-    return [_class_row(scores, _class_intervals(matrix, index) if fits else ()) for index, scores in enumerate(known)]
-
-
-def _class_row(scores: ClassScores, ends: Sequence[Interval | None]) -> ClassRow:
-    shares = (scores.precision, scores.recall, scores.f1)
-    text = ["unknown" if share is None else f"{share:.3f}" for share in shares]
-    between = [f"{end.low:.3f} to {end.high:.3f}" if end is not None else "" for end in ends] or ["", "", ""]
-    figures = tuple(zip(text, between, strict=True))
-    return ClassRow(scores.name, words.whole(scores.pictures), figures)
+    matrix, classes, rows = run.validation.confusion, run.validation.classes, []
+    for index, scores in enumerate(classes):
+        shares = (scores.precision, scores.recall, scores.f1)
+        text = ["unknown" if finite(share) is None else f"{share:.3f}" for share in shares]
+        ends = _class_intervals(matrix, index) if len(classes) == len(matrix) else (None, None, None)
+        between = [f"{end.low:.3f} to {end.high:.3f}" if end is not None else "" for end in ends]
+        pictures, figures = words.whole(scores.pictures), list(zip(text, between, strict=True))
+        rows.append({"name": scores.name, "pictures": pictures, "figures": figures})
+    return rows
 
 
 def _class_intervals(matrix: Sequence[Sequence[int]], index: int) -> tuple[Interval | None, ...]:

@@ -15,8 +15,8 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import write_json, write_text
 from pawsight.core.text import visible
 from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
-from pawsight.reports.ladder_page import Ladder, Page, make_page
-from pawsight.reports.run_record import RunRecord
+from pawsight.reports.ladder_page import Ladder, make_page
+from pawsight.reports.run_record import RunRecord, figure, metrics_json
 from pawsight.reports.style import chart_variables, environment
 from pawsight.reports.trust_page import make_trust, trust_json
 from pawsight.reports.words import certainty
@@ -143,17 +143,20 @@ def climbed(candidates: Sequence[RunRecord]) -> Ladder:
     return Ladder(candidates=tuple(candidates), gains=(None, *corrected(gains)), chosen=chosen)
 
 
-def render_html(page: Page) -> str:
+def render_html(page: Mapping[str, Any]) -> str:
     """Return the page as one self-contained HTML file."""
     template = _environment().get_template("report.html.j2")
     return template.render(
-        page=page, light=chart_variables(dark=False), dark=chart_variables(dark=True), several=len(page.candidates) > 1
+        page=page,
+        light=chart_variables(dark=False),
+        dark=chart_variables(dark=True),
+        several=len(page["candidates"]) > 1,
     )
 
 
-def render_markdown(page: Page) -> str:
+def render_markdown(page: Mapping[str, Any]) -> str:
     """Return the page as Markdown, without pictures."""
-    text = _environment().get_template("report.md.j2").render(page=page, several=len(page.candidates) > 1)
+    text = _environment().get_template("report.md.j2").render(page=page, several=len(page["candidates"]) > 1)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
@@ -188,8 +191,8 @@ def _rank(run: RunRecord) -> tuple[float, float]:
     score = run.validation
     if score is None:
         return math.inf, math.inf
-    loss = score.figures.get("log_loss")
-    return -score.accuracy, math.inf if loss is None else loss.value
+    loss = figure(score, "log_loss")
+    return -score.accuracy, math.inf if loss is None else loss[0]
 
 
 def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> LadderReport:
@@ -200,7 +203,7 @@ def _result(ladder: Ladder, report: Path, trust: Mapping[str, Any] | None) -> La
         ),
         chosen=chosen.recipe if chosen is not None else None,
         chosen_run=chosen.folder if chosen is not None else None,
-        test=chosen.values["test"] if chosen is not None and chosen.test is not None else None,
+        test=metrics_json(chosen.test) if chosen is not None else None,
         report=report,
         trust=trust,
     )
@@ -210,9 +213,9 @@ def _candidate_result(run: RunRecord, gain: Gain | None, comparisons: int) -> Ca
     return CandidateResult(
         recipe=run.recipe,
         run=run.folder,
-        validation=run.values["validation"] if run.validation is not None else None,
+        validation=metrics_json(run.validation),
         seconds_per_epoch=run.seconds_per_epoch,
-        parameters=run.object("parameters"),
+        parameters={"total": run.parameters, "trainable": run.trainable} if run.parameters is not None else None,
         gain=gain,
         more_pictures=pictures_to_settle(gain, comparisons=comparisons) if gain is not None else None,
     )

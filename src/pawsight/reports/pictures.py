@@ -9,15 +9,17 @@ import base64
 import io
 import math
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.storage import sha256_of
+from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.reports.run_record import Placed, RunRecord
+from pawsight.reports.run_record import RunRecord
 
 ROWS, COLUMNS = 6, 3  # classes in the grid, pictures of each
 MISTAKES = 8
@@ -30,51 +32,25 @@ _TRIES = 12  # pictures looked for in a class before giving up: the data may be 
 class Shown:
     """One picture, ready for a page."""
 
-    address: str  # data:image/jpeg;base64,... or empty where the picture is no longer there
-    width: int  # pixels
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class GridRow:
-    """A class with a few of its pictures."""
-
-    label: str
-    pictures: tuple[Shown, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """A wrong answer with its picture."""
-
     path: str
-    truth: str
-    predicted: str
-    probability: float
-    shown: Shown
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One picture of an exhibit."""
-
-    path: str
-    label: str  # empty where it is not known
-    part: str
-    shown: Shown
+    label: str = ""  # empty where it is not known
+    part: str = ""
+    address: str = ""  # data:image/jpeg;base64,... or empty where the picture is no longer there
+    width: int = 4  # pixels
+    height: int = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
     """One picture, or several to be compared, with a caption."""
 
-    sides: tuple[Side, ...]
+    sides: tuple[Shown, ...]
     text: str = ""
 
     @property
     def is_there(self) -> bool:
         """Whether at least one picture can be shown."""
-        return any(side.shown.address for side in self.sides)
+        return any(side.address for side in self.sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +58,12 @@ class Gallery:
     """The pictures of a run, to be looked up by path."""
 
     root: Path | None
-    placed: dict[str, Placed]
+    placed: Mapping[str, Assigned]
 
-    def side(self, path: str) -> Side:
+    def side(self, path: str) -> Shown:
         """Return a picture with its label and part."""
         known = self.placed.get(path)
-        if known is None:
-            return Side(path, "", "", MISSING)
-        return Side(path, known.label, known.part, show(self.root, path, known.sha256) or MISSING)
+        return Shown(path) if known is None else show(self.root, known)
 
     def exhibit(self, paths: Iterable[str], text: str = "") -> Exhibit:
         """Return pictures side by side."""
@@ -108,11 +82,10 @@ class Gallery:
         return known.part if known is not None else ""
 
 
-MISSING = Shown("", 4, 3)
-
-
-def picture_grid(split: Sequence[Placed], classes: Sequence[str], root: Path | None, *, seed: int) -> list[GridRow]:
-    """Return up to three random training pictures of each of the first six classes.
+def picture_grid(
+    split: Sequence[Assigned], classes: Sequence[str], root: Path | None, *, seed: int
+) -> list[tuple[str, list[Shown]]]:
+    """Return up to three random training pictures of each of the first six classes, with the class.
 
     Args:
         split: every picture's place.
@@ -126,48 +99,35 @@ def picture_grid(split: Sequence[Placed], classes: Sequence[str], root: Path | N
         own = [picture for picture in split if picture.label == label]
         candidates = [picture for picture in own if picture.part == "train"] or own
         some = chance.sample(candidates, min(_TRIES, len(candidates)))
-        rows.append(GridRow(label, _first_readable(some, root)))
+        shown = (picture for picture in (show(root, chosen) for chosen in some) if picture.address)
+        rows.append((label, list(islice(shown, COLUMNS))))
     return rows
 
 
-def confident_mistakes(run: RunRecord) -> tuple[list[Mistake], int]:
+def confident_mistakes(run: RunRecord) -> tuple[list[tuple[Answer, Shown]], int]:
     """Return the wrong answers on validation that are most confident, and how many wrong ones there are."""
     wrong = [answer for answer in run.answers if not answer.is_right]
-    shown = sorted(wrong, key=_rank)[:MISTAKES]
-    return [_mistake(answer, run.root) for answer in shown], len(wrong)
+    first = sorted(wrong, key=_rank)[:MISTAKES]
+    placed = [Assigned(answer.path, answer.sha256, answer.label, "validation") for answer in first]
+    return [(answer, show(run.root, picture)) for answer, picture in zip(first, placed, strict=True)], len(wrong)
 
 
 def _rank(answer: Answer) -> tuple[float, str]:
     return (-answer.probability if math.isfinite(answer.probability) else 0.0), answer.path
 
 
-def _mistake(answer: Answer, root: Path | None) -> Mistake:
-    shown = show(root, answer.path, answer.sha256) or MISSING
-    return Mistake(answer.path, answer.label, answer.predicted, answer.probability, shown)
-
-
-def _first_readable(candidates: Sequence[Placed], root: Path | None) -> tuple[Shown, ...]:
-    found: list[Shown] = []
-    for picture in candidates:
-        shown = show(root, picture.path, picture.sha256)
-        if shown is not None:
-            found.append(shown)
-        if len(found) == COLUMNS:
-            break
-    return tuple(found)
-
-
-def show(root: Path | None, path: str, sha256: str) -> Shown | None:
-    """Return a small JPEG of a picture in its own shape, None where it is gone, changed or unreadable."""
+def show(root: Path | None, picture: Assigned) -> Shown:
+    """Return a small JPEG of a picture in its own shape; without one where it is gone, changed or unreadable."""
+    absent = Shown(picture.name, picture.label, picture.part)
     if root is None:
-        return None
+        return absent
     try:
-        data = (root / path).read_bytes()
-        if sha256_of(data) != sha256:
-            return None
-        decoded = decode(data, DecodeSettings(image_px=_SIDE), name=path)
+        data = (root / picture.name).read_bytes()
+        if sha256_of(data) != picture.sha256:
+            return absent
+        decoded = decode(data, DecodeSettings(image_px=_SIDE), name=picture.name)
     except (OSError, ValueError, UnreadablePicture):  # ValueError: a path that no system can have
-        return None
+        return absent
     from PIL import Image
 
     scale = _SIDE / max(decoded.width, decoded.height)
@@ -175,9 +135,9 @@ def show(root: Path | None, path: str, sha256: str) -> Shown | None:
     buffer = io.BytesIO()
     Image.fromarray(decoded.pixels).resize(size).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
     address = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Shown(address, *size)
+    return replace(absent, address=address, width=size[0], height=size[1])
 
 
 def gallery_of(run: RunRecord) -> Gallery:
     """Return the pictures of a run."""
-    return Gallery(run.root, {picture.path: picture for picture in run.split})
+    return Gallery(run.root, {picture.name: picture for picture in run.split})

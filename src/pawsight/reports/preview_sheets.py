@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
+from pawsight.core.text import plural
 from pawsight.images.augment import Fill, flipped, generator_for, turned
 from pawsight.images.contact_sheet import Row, draw_sheet
 from pawsight.images.decode import Pixels
@@ -30,7 +31,7 @@ def grid(title: str, subtitle: str, counts: Mapping[str, int], rows: Mapping[str
     hidden = len(counts) - len(rows)
     cut = f" {hidden:,} of {len(counts):,} classes {'is' if hidden == 1 else 'are'} not shown." if hidden else ""
     lines: list[Row] = [
-        (label, f"{counts[label]} picture{'s' if counts[label] != 1 else ''}", [(pixels, "") for pixels in pictures])
+        (label, plural(counts[label], "picture"), [(pixels, "") for pixels in pictures])
         for label, pictures in rows.items()
     ]
     return draw_sheet(title, lines, subtitle=subtitle, footnote=f"{_SQUARE}{cut}")

@@ -1,6 +1,6 @@
-"""`RunRecord`: what a finished run says about itself, read from its folder. Everything that reads runs reads them here.
+"""`RunRecord`: a finished run as its folder holds it, written and read here alone.
 
-`metrics.json` is written by `commands/train_report.py`; the names of the files in a run folder are in `core/runs.py`.
+The names of the files in a run folder are in `core/runs.py`.
 Runs outlive versions of Pawsight. A field that is missing is None or empty; a field of another type is too, and
 `problems` says so in one line each. Refused are only folders without a `metrics.json` and those of a later version.
 """
@@ -15,7 +15,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,98 +43,25 @@ from pawsight.core.runs import (
 )
 from pawsight.core.storage import write_json
 from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
+from pawsight.data.label_patch import PatchOutcome
+from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer, Gain
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import CurvePoint, LearningCurve, honest
-from pawsight.evaluation.metrics import Metrics, to_jsonable
+from pawsight.evaluation.metrics import ClassMetrics, Metrics, to_jsonable
 from pawsight.evaluation.slices import Slice
 
 VERSION = 1  # of metrics.json; files without one have the same keys
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
 SUBSETS = ("train", "validation", "test")
 _CALIBRATED = ("ece", "brier", "log_loss")  # measured before and after calibration
+_LAYER = ("name", "type", "output", "parameters")
 _HALF_DIGIT = 5e-7  # predictions.csv holds six digits, so that 0.000000 is anything below this
 _SHOWN = 40  # characters of a value in a problem
 
 Ends = tuple[float, float]
+Layer = tuple[str, str, str, int | None]  # name, type, output, parameters
 Kept = TypeVar("Kept")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A measured figure."""
-
-    value: float
-    interval: Ends | None  # 95 %; None where it is not known
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassScores:
-    """What is known of one class; None where the run does not say."""
-
-    name: str
-    pictures: int | None
-    precision: float | None
-    recall: float | None
-    f1: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """A run's figures on one subset."""
-
-    pictures: int
-    accuracy: float
-    interval: Ends  # of the accuracy, 95 %, shares
-    baseline: float | None  # share of the commonest class
-    figures: Mapping[str, Figure]  # of FIGURES those that the run says
-    has_intervals: bool  # whether the run gives intervals of them at all
-    classes: tuple[ClassScores, ...]
-    confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer; empty where it does not fit the classes
-
-    def headline(self) -> dict[str, Any]:
-        """Return pictures, accuracy and its interval as plain JSON values, as web pages show them."""
-        return {"pictures": self.pictures, "accuracy": self.accuracy, "interval": list(self.interval)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """How the probabilities were calibrated, and what that changed on validation."""
-
-    temperature: float | None
-    pictures: int  # that the temperature was fitted on
-    fitted_on: str
-    changes: Mapping[str, Ends]  # figure -> before, after
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selective:
-    """What was asked of selective prediction, and what came of it."""
-
-    max_error: float | None  # share of wrong answers that was to be guaranteed
-    guarantee: RiskGuarantee | None
-    detector: OodDetector | None  # of out-of-distribution pictures
-    reason: str  # why there is no guarantee
-
-
-@dataclass(frozen=True, slots=True)
-class LayerRecord:
-    """One layer of a network."""
-
-    name: str
-    type: str
-    output: str
-    parameters: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """One picture's place in the split."""
-
-    path: str
-    sha256: str
-    label: str
-    part: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,24 +80,38 @@ class AnswerTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptSlices:
-    """Slices of one part of a run."""
+class SlicesRecord:
+    """Slices of one subset of a run, as slices.json holds them."""
 
-    part: str
+    subset: str
     pictures: int
     slices: tuple[Slice, ...]  # the worst first
-    plain: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        slices = [measured.to_json() for measured in self.slices]
+        return {"part": self.subset, "pictures": self.pictures, "slices": slices}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptCurve:
-    """A learning curve, and what was trained for it."""
+class CurveRecord:
+    """A learning curve, and what was trained for it, as learning_curve.json holds them."""
 
-    trained: str
-    is_stand_in: bool  # the run's own recipe sees otherwise
+    recipe: str  # of the run
+    trained: str  # e.g. "probe on efficientnet-lite1 at 240 px"
+    is_stand_in: bool  # the run's own recipe is another
     left_out: int  # pictures of the run that were changed or are gone
     curve: LearningCurve
-    plain: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "recipe": self.recipe,
+            "trained": self.trained,
+            "is_stand_in": self.is_stand_in,
+            "left_out": self.left_out,
+            **self.curve.to_json(),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,71 +129,69 @@ class LikelyWrong:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alike:
-    """Two pictures of different parts that a network finds alike."""
-
-    paths: tuple[str, str]
-    similarity: float  # cosine of their features
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptSuspects:
-    """The top of the ranking of labels by how likely they are wrong."""
+class SuspectsRecord:
+    """The top of the ranking of labels by how likely they are wrong, as suspects.json holds it."""
 
     pictures: int  # ranked
     flagged: int  # more speaks against their label than for it
     left_out: int
     top: tuple[LikelyWrong, ...]
-    across: tuple[Alike, ...]  # nearest neighbours that lie in another part, the most alike first
+    across: tuple[tuple[str, str, float], ...]  # nearest neighbours of two subsets, and their cosine
     plain: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RunRecord:
-    """A finished run, as far as it says about itself.
+    """A finished run: what `metrics.json` holds, and what lies beside it.
 
-    The fields are those of small files; the tables of pictures are read when they are first asked for.
+    Training writes it once, with `write`; everything else reads it with `read`. A field that is missing in the file is
+    None, NaN or empty. The tables of pictures are read when they are first asked for.
     """
 
     folder: Path
-    version: int
     recipe: str
-    settings: Mapping[str, Any]  # recipe.toml
-    seed: int | None
-    image_px: int | None
-    backbone: str
-    weights: str
-    precision: str
-    adds: str  # what the recipe adds to the one below it
-    command: str  # that made the run
-    machine: str
-    classes: tuple[str, ...]  # in the order of the answers
-    counts: Mapping[str, int]  # pictures of each class
-    baseline: float | None
-    left_out: tuple[tuple[str, str], ...]  # path and reason
-    digest: str  # SHA-256 of the split
-    sizes: Mapping[str, int]  # pictures of each subset
-    how: str  # the split came about
-    leaks: (
-        tuple[tuple[str, ...], ...] | None
-    )  # groups of pictures that look the same in two subsets; None: not recorded
-    validation: Scores | None
-    test: Scores | None
-    parameters: int | None
-    trainable: int | None  # of the parameters
-    layers: tuple[LayerRecord, ...]
-    seconds: float | None
-    seconds_per_epoch: float | None
-    notes: tuple[str, ...]
-    is_patched: bool  # trained with a patch of labels
-    gain_from_patch: Gain | None
-    calibration: Calibration | None
-    selective: Selective
-    versions: Mapping[str, str]  # of packages
-    root: Path | None  # of the pictures
-    looks_at_test: int
-    problems: tuple[str, ...]  # fields that cannot be read, one line each
-    values: Mapping[str, Any]  # metrics.json as it is, for what passes it on
+    backbone: str = ""
+    image_px: int | None = None
+    seed: int | None = None
+    precision: str = ""  # number format that pictures were computed in
+    classes: tuple[str, ...] = ()  # in the order of the answers
+    counts: Mapping[str, int] = field(default_factory=dict)  # pictures of each class
+    digest: str = ""  # SHA-256 of the split
+    sizes: Mapping[str, int] = field(default_factory=dict)  # pictures of each subset
+    how: str = ""  # the split came about
+    split_seed: int | None = None
+    leaks: tuple[tuple[str, ...], ...] | None = None  # pictures that look the same in two subsets; None: not recorded
+    validation: Metrics | None = None
+    test: Metrics | None = None
+    baseline: float | None = None
+    left_out: tuple[tuple[str, str], ...] = ()  # path and reason
+    adds: str = ""  # what the recipe adds to the one below it
+    parameters: int | None = None
+    trainable: int | None = None  # of the parameters
+    layers: tuple[Layer, ...] = ()
+    epochs: int = 0
+    seconds_per_epoch: float | None = None
+    notes: tuple[str, ...] = ()
+    depth: Mapping[str, Any] = field(default_factory=dict)  # where a probe reads its backbone, and what else was tried
+    patch: PatchOutcome | None = None  # what decisions about labels changed
+    gain_from_patch: Gain | None = None  # over the run that the patch was made for
+    temperature: float | None = None  # of the calibration; None: not recorded
+    fitted_on: str = ""  # what the temperature was fitted on
+    calibrated_on: int = 0  # pictures that the temperature was fitted on
+    calibrated: Mapping[str, Mapping[str, Ends]] = field(default_factory=dict)  # subset -> figure -> before and after
+    max_error: float | None = None  # share of wrong answers that was to be guaranteed; None: every picture is answered
+    guarantee: RiskGuarantee | None = None
+    detector: OodDetector | None = None  # of out-of-distribution pictures
+    no_guarantee: str = ""  # why there is none
+    command: str = ""  # that makes the same run again
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of each stage, and "total"
+    machine: str = ""
+    # From the files beside metrics.json
+    settings: Mapping[str, Any] = field(default_factory=dict)  # recipe.toml
+    versions: Mapping[str, str] = field(default_factory=dict)  # of packages
+    root: Path | None = None  # of the pictures
+    looks_at_test: int = 0
+    problems: tuple[str, ...] = ()  # fields that cannot be read, one line each
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -269,6 +208,28 @@ class RunRecord:
                 f"There is no {METRICS} in it that can be read.",
                 "Name finished runs, e.g. pawsight report runs/001 runs/002",
             )
+        record, settings = cls.from_json(values, place), _read_toml(place / RECIPE)
+        problems = list(record.problems)
+        root = _Fields(_mapping(_read_json(place / SOURCE)), problems, f"{SOURCE}: ").text("root")
+        looks = _Fields(_mapping(_read_json(place / LOOKS)), problems, f"{LOOKS}: ").count("looks_at_test")
+        versions = _mapping(_mapping(_read_json(place / "bundle" / "bundle.json")).get("versions"))
+        return replace(
+            record,
+            recipe=record.recipe or str(settings.get("name") or place.name),
+            settings=settings,
+            versions={str(package): str(number) for package, number in versions.items()},
+            root=Path(root) if root else None,
+            looks_at_test=looks or 0,
+            problems=tuple(problems),
+        )
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], folder: Path) -> RunRecord:
+        """Read the values of a run's metrics.json; the opposite of `to_json`.
+
+        Raises:
+            WrongUsage: they are of a later version of Pawsight.
+        """
         problems: list[str] = []
         fields = _Fields(values, problems)
         version = fields.count("version") or 0
@@ -278,63 +239,119 @@ class RunRecord:
                 f"Its {METRICS} has version {version}; this Pawsight reads up to {VERSION}.",
                 "Install the newest version: pip install --upgrade pawsight",
             )
-        settings = _read_toml(place / RECIPE)
-        classes = tuple(str(name) for name in fields.items("classes"))
-        split, parameters = fields.inside("split"), fields.inside("parameters")
-        root = _Fields(_mapping(_read_json(place / SOURCE)), problems, f"{SOURCE}: ").text("root")
-        looks = _Fields(_mapping(_read_json(place / LOOKS)), problems, f"{LOOKS}: ").count("looks_at_test")
-        versions = _mapping(_mapping(_read_json(place / "bundle" / "bundle.json")).get("versions"))
+        split, parameters, command = fields.inside("split"), fields.inside("parameters"), values.get("command")
+        calibration, selective = fields.inside("calibration"), fields.inside("abstention")
+        classes, groups = tuple(str(name) for name in fields.items("classes")), fields.items("straddling")
         return cls(
-            folder=place,
-            version=version,
-            recipe=fields.text("recipe") or str(settings.get("name") or place.name),
-            settings=settings,
-            seed=fields.count("seed"),
-            image_px=fields.count("image_px"),
+            folder=folder,
+            recipe=fields.text("recipe"),
             backbone=fields.text("backbone"),
-            weights=fields.text("weights"),
+            image_px=fields.count("image_px"),
+            seed=fields.count("seed"),
             precision=fields.text("precision"),
-            adds=fields.text("adds"),
-            command=_command(fields),
-            machine=fields.text("machine"),
             classes=classes,
             counts=fields.inside("counts").counts(),
-            baseline=fields.number("baseline"),
-            left_out=tuple((file.text("path"), file.text("reason")) for file in fields.objects("left_out")),
             digest=split.text("digest"),
             sizes={name: size for name in SUBSETS if (size := split.count(name)) is not None},
             how=split.text("how"),
-            leaks=_leaks(fields),
-            validation=_scores(fields.inside("validation"), len(classes)),
-            test=_scores(fields.inside("test"), len(classes)),
+            split_seed=split.count("seed"),
+            leaks=tuple(tuple(map(str, group)) for group in groups if isinstance(group, list))
+            if "straddling" in values
+            else None,
+            validation=_metrics(fields.inside("validation"), len(classes)),
+            test=_metrics(fields.inside("test"), len(classes)),
+            baseline=fields.number("baseline"),
+            left_out=tuple((file.text("path"), file.text("reason")) for file in fields.objects("left_out")),
+            adds=fields.text("adds"),
             parameters=parameters.count("total"),
             trainable=parameters.count("trainable"),
             layers=tuple(_layer(layer) for layer in fields.objects("layers")),
-            seconds=fields.inside("seconds").number("total"),
+            epochs=fields.count("epochs") or 0,
             seconds_per_epoch=fields.number("seconds_per_epoch"),
             notes=tuple(str(note) for note in fields.items("notes")),
-            is_patched=bool(fields.inside("patch").values),
+            depth=_mapping(values.get("depth")),
+            patch=_patch(fields.inside("patch")),
             gain_from_patch=_gain(fields.inside("gain_from_patch")),
-            calibration=_calibration(fields.inside("calibration")),
-            selective=_selective(fields.inside("abstention")),
-            versions={str(package): str(number) for package, number in versions.items()},
-            root=Path(root) if root else None,
-            looks_at_test=looks or 0,
+            temperature=calibration.number("temperature"),
+            fitted_on=calibration.text("fitted_on"),
+            calibrated_on=calibration.count("pictures") or 0,
+            calibrated={name: _changes(calibration.inside(name)) for name in SUBSETS if name in calibration.values},
+            max_error=selective.number("max_error"),
+            guarantee=_trusted(selective, "promise").guarantee,
+            detector=_trusted(selective, "guard").detector,
+            no_guarantee=selective.text("broken"),
+            # Some runs keep the command as a list of words.
+            command=shlex.join(map(str, command)) if isinstance(command, list) else fields.text("command"),
+            seconds=fields.inside("seconds").numbers(),
+            machine=fields.text("machine"),
             problems=tuple(problems),
-            values=values,
         )
 
-    def object(self, name: str) -> dict[str, Any] | None:
-        """Return an object of `metrics.json` as it is, for what passes it on; None where there is none."""
-        return dict(_mapping(self.values.get(name))) or None
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as metrics.json and `train --json` have them."""
+        return {
+            "version": VERSION,
+            "run": str(self.folder),
+            "recipe": self.recipe,
+            "backbone": self.backbone,
+            "image_px": self.image_px,
+            "seed": self.seed,
+            "precision": self.precision,
+            "classes": list(self.classes),
+            "counts": dict(self.counts),
+            "split": {"digest": self.digest, **self.sizes, "how": self.how, "seed": self.split_seed},
+            "straddling": [list(names) for names in self.leaks or ()],
+            "validation": metrics_json(self.validation),
+            "test": metrics_json(self.test),
+            "baseline": self.baseline,
+            "left_out": [{"path": path, "reason": reason} for path, reason in self.left_out],
+            "adds": self.adds,
+            "parameters": {"total": self.parameters, "trainable": self.trainable},
+            "layers": [dict(zip(_LAYER, layer, strict=True)) for layer in self.layers],
+            "epochs": self.epochs,
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "notes": list(self.notes),
+            "depth": dict(self.depth) or None,
+            "patch": self.patch.to_json() if self.patch else None,
+            "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
+            "calibration": self._calibration_json(),
+            "abstention": self._abstention_json(),
+            "command": self.command,
+            "seconds": dict(self.seconds),
+            "machine": self.machine,
+        }
 
-    def store_test(self, metrics: Metrics | None) -> None:
-        """Write into `metrics.json` what was measured on the test part.
+    def _calibration_json(self) -> dict[str, Any] | None:
+        if self.temperature is None:
+            return None
+        known = {"temperature": self.temperature, "fitted_on": self.fitted_on, "pictures": self.calibrated_on}
+        return known | {
+            subset: {name: {"before": before, "after": after} for name, (before, after) in changes.items()}
+            for subset, changes in self.calibrated.items()
+        }
+
+    def _abstention_json(self) -> dict[str, Any] | None:
+        """The guarantee and the detector as a bundle's card has them, None where every picture is answered."""
+        if self.max_error is None:
+            return None
+        plain = Trust(guarantee=self.guarantee, detector=self.detector).to_json()
+        known = {"promise": plain["promise"], "guard": plain["guard"]}
+        return {"max_error": self.max_error, **known, "broken": self.no_guarantee or None}
+
+    def write(self) -> None:
+        """Write metrics.json, which says that the run is finished.
 
         Raises:
             StorageError: the disk refused.
         """
-        write_json(self.folder / METRICS, {**self.values, "test": to_jsonable(metrics)})
+        write_json(self.folder / METRICS, self.to_json())
+
+    def headline(self) -> dict[str, Any] | None:
+        """Return pictures, accuracy and its interval on validation as plain JSON values, as web pages show them."""
+        scores = self.validation
+        if scores is None:
+            return None
+        return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": scores.interval.as_list()}
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
@@ -351,10 +368,10 @@ class RunRecord:
             return ()
 
     @cached_property
-    def split(self) -> tuple[Placed, ...]:
+    def split(self) -> tuple[Assigned, ...]:
         """Every picture of the split; none where the run does not hold it."""
         return tuple(
-            Placed(row.get("path") or "", row.get("sha256") or "", row.get("label") or "", row.get("part") or "")
+            Assigned(row.get("path") or "", row.get("sha256") or "", row.get("label") or "", row.get("part") or "")
             for row in _read_rows(self.folder / SPLITS)
         )
 
@@ -372,17 +389,17 @@ class RunRecord:
         )
 
     @cached_property
-    def slices(self) -> KeptSlices | None:
+    def slices(self) -> SlicesRecord | None:
         """The slices that the run keeps; None where there are none that can be read."""
         return _kept(self.folder / SLICES, _slices)
 
     @cached_property
-    def learning_curve(self) -> KeptCurve | None:
+    def learning_curve(self) -> CurveRecord | None:
         """The learning curve that the run keeps; None where there is none that can be read."""
         return _kept(self.folder / LEARNING_CURVE, _curve)
 
     @cached_property
-    def suspects(self) -> KeptSuspects | None:
+    def suspects(self) -> SuspectsRecord | None:
         """The likely wrong labels that the run keeps; None where there are none that can be read."""
         return _kept(self.folder / SUSPECTS, _suspects)
 
@@ -428,14 +445,23 @@ class _Fields:
             return None
         return number
 
+    def number_or_nan(self, name: str) -> float:
+        """Return a finite number, NaN where there is none."""
+        number = self.number(name)
+        return math.nan if number is None else number
+
     def count(self, name: str) -> int | None:
         """Return a number of things."""
         number = self.number(name)
         return None if number is None else int(number)
 
+    def numbers(self) -> dict[str, float]:
+        """Return all fields as numbers, without those that are none."""
+        return {name: number for name in self.values if (number := self.number(name)) is not None}
+
     def counts(self) -> dict[str, int]:
         """Return all fields as numbers of things, without those that are none."""
-        return {name: count for name in self.values if (count := self.count(name)) is not None}
+        return {name: int(number) for name, number in self.numbers().items()}
 
     def text(self, name: str) -> str:
         """Return text, empty where there is none."""
@@ -492,29 +518,49 @@ def finite(value: object) -> float | None:
     return None
 
 
-def _scores(fields: _Fields, classes: int) -> Scores | None:
+def metrics_json(metrics: Metrics | None) -> dict[str, Any] | None:
+    """Return metrics as plain JSON values; what a run does not say is None."""
+    if metrics is None:
+        return None
+    plain: dict[str, Any] = json.loads(json.dumps(to_jsonable(metrics)))  # lists where there are tuples
+    for values in (plain, *plain["classes"]):
+        values.update({name: None for name, value in values.items() if isinstance(value, float) and math.isnan(value)})
+    return plain
+
+
+def figure(metrics: Metrics | None, name: str) -> tuple[float, Interval | None] | None:
+    """Return one of FIGURES with its interval; None where it is not known."""
+    value = finite(getattr(metrics, name, None))
+    return None if value is None or metrics is None else (value, metrics.intervals.get(name))
+
+
+def _metrics(fields: _Fields, classes: int) -> Metrics | None:
     accuracy, interval = fields.number("accuracy", least=0, most=1), fields.ends("interval", least=0, most=1)
     pictures = fields.count("pictures")
     if accuracy is None or interval is None or not pictures or pictures < 1:
         return None
-    ends = fields.inside("intervals")
-    figures = {name: Figure(value, ends.ends(name)) for name in FIGURES if (value := fields.number(name)) is not None}
-    return Scores(
+    ends = {name: fields.inside("intervals").ends(name) for name in FIGURES}
+    return Metrics(
         pictures=pictures,
         accuracy=accuracy,
-        interval=interval,
-        baseline=fields.number("baseline"),
-        figures=figures,
-        has_intervals=bool(ends.values),
-        classes=tuple(_class_scores(known) for known in fields.objects("classes")),
+        interval=Interval(*interval),
+        log_loss=fields.number_or_nan("log_loss"),
+        roc_auc=fields.number("roc_auc"),
+        macro_f1=fields.number_or_nan("macro_f1"),
+        brier=fields.number_or_nan("brier"),
+        ece=fields.number_or_nan("ece"),
+        intervals={name: None if known is None else Interval(*known) for name, known in ends.items()},
+        baseline=fields.number_or_nan("baseline"),
+        classes=tuple(
+            ClassMetrics(
+                known.text("name"),
+                known.count("pictures") or 0,
+                *(known.number_or_nan(name) for name in ("precision", "recall", "f1")),
+            )
+            for known in fields.objects("classes")
+        ),
         confusion=_confusion(fields, classes),
     )
-
-
-def _class_scores(fields: _Fields) -> ClassScores:
-    precision, recall, f1 = (fields.number(name) for name in ("precision", "recall", "f1"))
-    pictures = fields.count("pictures")
-    return ClassScores(name=fields.text("name"), pictures=pictures, precision=precision, recall=recall, f1=f1)
 
 
 def _confusion(fields: _Fields, classes: int) -> tuple[tuple[int, ...], ...]:
@@ -524,24 +570,19 @@ def _confusion(fields: _Fields, classes: int) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(finite(cell) or 0) for cell in row) for row in rows)
 
 
-def _leaks(fields: _Fields) -> tuple[tuple[str, ...], ...] | None:
-    groups = fields.items("straddling")
-    if "straddling" not in fields.values:
-        return None
-    return tuple(tuple(map(str, group)) for group in groups if isinstance(group, list))
-
-
-def _command(fields: _Fields) -> str:
-    """Return the command that made the run; some runs keep it as a list of words."""
-    command = fields.values.get("command")
-    return shlex.join(str(word) for word in command) if isinstance(command, list) else fields.text("command")
-
-
-def _layer(fields: _Fields) -> LayerRecord:
+def _layer(fields: _Fields) -> Layer:
     output = fields.values.get("output", "")
     if isinstance(output, list):
         output = " × ".join(str(size) for size in output if size is not None)
-    return LayerRecord(fields.text("name"), fields.text("type"), str(output), fields.count("parameters"))
+    return fields.text("name"), fields.text("type"), str(output), fields.count("parameters")
+
+
+def _patch(fields: _Fields) -> PatchOutcome | None:
+    if not fields.values:
+        return None
+    counts = ("relabelled", "dropped", "kept", "unknown", "changed", "in_test")
+    known = {name: fields.count(name) or 0 for name in counts}
+    return PatchOutcome(file=fields.text("file"), sha256=fields.text("sha256"), **known)
 
 
 def _gain(fields: _Fields) -> Gain | None:
@@ -551,37 +592,22 @@ def _gain(fields: _Fields) -> Gain | None:
     if None in (points, p_value, first, second, pictures) or interval is None or not verdict:
         return None
     points, p_value, first, second, pictures = (number or 0.0 for number in numbers)
-    return Gain(points, interval, p_value, verdict, int(first), int(second), int(pictures))
+    holm = fields.number("p_holm")
+    return Gain(points, interval, p_value, verdict, int(first), int(second), int(pictures), holm)
 
 
-def _calibration(fields: _Fields) -> Calibration | None:
-    if not fields.values:
-        return None
-    validation, changes = fields.inside("validation"), {}
+def _changes(fields: _Fields) -> dict[str, Ends]:
+    changes = {}
     for name in _CALIBRATED:
-        known = validation.inside(name)
+        known = fields.inside(name)
         before, after = known.number("before"), known.number("after")
         if before is not None and after is not None:
             changes[name] = before, after
-    return Calibration(
-        temperature=fields.number("temperature"),
-        pictures=fields.count("pictures") or 0,
-        fitted_on=fields.text("fitted_on"),
-        changes=changes,
-    )
-
-
-def _selective(fields: _Fields) -> Selective:
-    """Read the guarantee and the detector as a bundle's card has them, each whole or not at all."""
-    return Selective(
-        max_error=fields.number("max_error"),
-        guarantee=_trusted(fields, "promise").guarantee,
-        detector=_trusted(fields, "guard").detector,
-        reason=fields.text("broken"),
-    )
+    return changes
 
 
 def _trusted(fields: _Fields, name: str) -> Trust:
+    """Read the guarantee or the detector as a bundle's card has it, whole or not at all."""
     none = {"temperature": 1.0, "fitted_on": "", "promise": None, "guard": None}
     try:
         return trust_from(none | {name: fields.values.get(name)})
@@ -615,9 +641,9 @@ def _kept(path: Path, make: Callable[[Mapping[str, Any]], Kept]) -> Kept | None:
         return None
 
 
-def _slices(plain: Mapping[str, Any]) -> KeptSlices:
+def _slices(plain: Mapping[str, Any]) -> SlicesRecord:
     slices = tuple(_slice(values) for values in plain["slices"])
-    return KeptSlices(part=str(plain["part"]), pictures=int(plain["pictures"]), slices=slices, plain=plain)
+    return SlicesRecord(subset=str(plain["part"]), pictures=int(plain["pictures"]), slices=slices)
 
 
 def _slice(plain: Mapping[str, Any]) -> Slice:
@@ -640,7 +666,7 @@ def _slice(plain: Mapping[str, Any]) -> Slice:
     )
 
 
-def _curve(plain: Mapping[str, Any]) -> KeptCurve:
+def _curve(plain: Mapping[str, Any]) -> CurveRecord:
     points = tuple(
         CurvePoint(
             _number(point["share"]),
@@ -658,24 +684,23 @@ def _curve(plain: Mapping[str, Any]) -> KeptCurve:
     interval = None if ends is None else _pair(ends)
     # Earlier runs keep intervals where there was too little for one.
     curve = honest(LearningCurve(points, int(plain["measured_on"]), floor, scale, exponent, interval))
-    return KeptCurve(
+    return CurveRecord(
+        recipe=str(plain.get("recipe", "")),
         trained=str(plain["trained"]),
         is_stand_in=bool(plain["is_stand_in"]),
         left_out=int(plain["left_out"]),
         curve=curve,
-        plain={**plain, "twice": curve.to_json()["twice"]},
     )
 
 
-def _suspects(plain: Mapping[str, Any]) -> KeptSuspects:
-    return KeptSuspects(
+def _suspects(plain: Mapping[str, Any]) -> SuspectsRecord:
+    return SuspectsRecord(
         pictures=int(plain["pictures"]),
         flagged=int(plain["flagged"]),
         left_out=int(plain["left_out"]),
         top=tuple(_likely_wrong(label) for label in plain["suspects"]),
         across=tuple(
-            Alike(paths=(str(pair["path"]), str(pair["other"])), similarity=_number(pair["similarity"]))
-            for pair in plain["alike_across"]
+            (str(pair["path"]), str(pair["other"]), _number(pair["similarity"])) for pair in plain["alike_across"]
         ),
         plain=plain,
     )

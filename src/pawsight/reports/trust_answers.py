@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,29 +11,17 @@ from pawsight.classifier.trust import OodDetector, RiskGuarantee, with_temperatu
 from pawsight.core.errors import PawsightError
 from pawsight.evaluation.bootstrap import intervals
 from pawsight.evaluation.calibration import Bin, reliability
-from pawsight.evaluation.intervals import as_lists, wilson
+from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.metrics import Metrics
 from pawsight.reports import words
 from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
-from pawsight.reports.run_record import AnswerTable, Calibration, Ends, RunRecord, Scores
+from pawsight.reports.run_record import AnswerTable, RunRecord, figure
 
 Row = dict[str, str]  # of a table, by column
 Format = Callable[[float], str]  # writes a figure
+_CALIBRATED = ("ece", "brier", "log_loss")
 NOT_CALIBRATED = "The run does not record how it was calibrated: an earlier version of Pawsight made it."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswersView:
-    """How far the answers can be trusted, in words that are not yet escaped."""
-
-    scores: tuple[Row, ...]
-    has_test: bool
-    calibration: str
-    changed: tuple[Row, ...]  # figures on validation before and after calibration
-    reliability_svg: str
-    guarantee: tuple[str, ...]
-    detector: str
-    seen: tuple[Row, ...]  # how many out-of-distribution pictures the detector noticed
 
 
 def _as_share(value: float) -> str:
@@ -58,34 +45,34 @@ _MEASURES: Mapping[str, tuple[str, str, Format]] = {
 }
 
 
-def answers_view(run: RunRecord) -> AnswersView:
-    """Return how far the answers of a run can be trusted, as text."""
+def answers_view(run: RunRecord) -> dict[str, Any]:
+    """Return how far the answers of a run can be trusted, in words that are not yet escaped."""
     table = _table(run, "validation")
-    before, after = _bins(run.calibration, table)
-    detector = run.selective.detector
-    return AnswersView(
-        scores=tuple(_scores(run)),
-        has_test=run.test is not None,
-        calibration=_calibration_sentence(run.calibration),
-        changed=tuple(_changed(run, table)),
-        reliability_svg=reliability_svg(before, after) if after and run.calibration is not None else "",
-        guarantee=tuple(guarantee_sentences(run, _table(run, "test"))),
-        detector=detector_sentence(detector) if detector is not None else "",
-        seen=tuple(seen_rows(detector)) if detector is not None else (),
-    )
+    before, after = _bins(run.temperature, table)
+    detector = run.detector
+    return {
+        "scores": _scores(run),
+        "has_test": run.test is not None,
+        "calibration": _calibration_sentence(run),
+        "changed": _changed(run, table),
+        "reliability_svg": reliability_svg(before, after) if after and run.temperature is not None else "",
+        "guarantee": list(guarantee_sentences(run, _table(run, "test"))),
+        "detector": detector_sentence(detector) if detector is not None else "",
+        "seen": list(seen_rows(detector)) if detector is not None else [],
+    }
 
 
 def calibration_json(run: RunRecord) -> dict[str, Any] | None:
     """Return what the run says of its calibration, with intervals and the bins of the diagram; None where nothing."""
-    recorded = run.object("calibration")
+    recorded = run.to_json()["calibration"]
     if recorded is None:
         return None
-    before, after = _bins(run.calibration, _table(run, "validation"))
-    figures = run.validation.figures if run.validation is not None else {}
-    ends = {name: list(figure.interval) if figure.interval else None for name, figure in figures.items()}
+    before, after = _bins(run.temperature, _table(run, "validation"))
     return {
         **recorded,
-        "intervals": {name: ends.get(name) for name in ("ece", "brier", "log_loss")},
+        "intervals": {
+            name: ends.as_list() if (ends := _interval(run.validation, name)) else None for name in _CALIBRATED
+        },
         "reliability": {"before": [_bin(bin_) for bin_ in before], "after": [_bin(bin_) for bin_ in after]},
     }
 
@@ -104,12 +91,11 @@ def _table(run: RunRecord, part: str) -> AnswerTable | None:
     return table if table.answered else None
 
 
-def _bins(calibration: Calibration | None, table: AnswerTable | None) -> tuple[tuple[Bin, ...], tuple[Bin, ...]]:
+def _bins(temperature: float | None, table: AnswerTable | None) -> tuple[tuple[Bin, ...], tuple[Bin, ...]]:
     """Return the bins before and after calibration; before is empty where no temperature changed anything."""
     if table is None:
         return (), ()
     after = reliability(table.true, table.probabilities)
-    temperature = calibration.temperature if calibration is not None else None
     if temperature is None or temperature <= 0 or temperature == 1:
         return (), after
     return reliability(table.true, with_temperature(table.probabilities, 1 / temperature)), after
@@ -129,34 +115,39 @@ def _scores(run: RunRecord) -> list[Row]:
     return rows
 
 
-def _accuracy(score: Scores | None) -> tuple[str, str]:
-    return ("", "") if score is None else (words.percent(score.accuracy), words.between(score.interval))
+def _accuracy(score: Metrics | None) -> tuple[str, str]:
+    return ("", "") if score is None else (words.percent(score.accuracy), words.between(score.interval.as_list()))
 
 
-def _figure(score: Scores | None, key: str, written: Format) -> tuple[str, str]:
-    figure = score.figures.get(key) if score is not None else None
-    if score is None or figure is None:
+def _figure(score: Metrics | None, key: str, written: Format) -> tuple[str, str]:
+    known = figure(score, key)
+    if known is None:
         return "", ""
-    unknown = "interval unknown" if score.has_intervals else ""
-    return written(figure.value), _ends(figure.interval, written) or unknown
+    value, interval = known
+    return written(value), _ends(interval, written) or "interval unknown"
 
 
-def _ends(interval: Ends | None, written: Format) -> str:
+def _interval(score: Metrics | None, key: str) -> Interval | None:
+    known = figure(score, key)
+    return known[1] if known is not None else None
+
+
+def _ends(interval: Interval | None, written: Format) -> str:
     if interval is None:
         return ""
-    low, high = map(written, interval)
+    low, high = written(interval.low), written(interval.high)
     return f"{low.removesuffix(words.NBSP + '%')} to {high}"
 
 
-def _calibration_sentence(calibration: Calibration | None) -> str:
-    if calibration is None or calibration.temperature is None:
+def _calibration_sentence(run: RunRecord) -> str:
+    temperature = run.temperature
+    if temperature is None:
         return NOT_CALIBRATED
-    temperature = calibration.temperature
-    if not calibration.pictures:
+    if not run.calibrated_on:
         return "No held-out answers were available, so the probabilities are not calibrated."
-    source = words.pictures(calibration.pictures)
-    if calibration.fitted_on:
-        source += f" ({words.visible(calibration.fitted_on)})"
+    source = words.pictures(run.calibrated_on)
+    if run.fitted_on:
+        source += f" ({words.visible(run.fitted_on)})"
     if temperature == 1:
         return f"The temperature is 1, fitted on {source}: the probabilities needed no change."
     change = "lowers confidence: the classifier was overconfident" if temperature > 1 else ""
@@ -169,24 +160,20 @@ def _calibration_sentence(calibration: Calibration | None) -> str:
 
 def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
     """Return the figures on validation before and after, with intervals."""
-    if run.calibration is None:
-        return []
-    figures = run.validation.figures if run.validation is not None else {}
-    ends_before: Mapping[str, Sequence[float] | None] = {}
-    temperature = run.calibration.temperature
+    temperature = run.temperature
+    ends_before: Mapping[str, Interval | None] = {}
     if table is not None and temperature is not None and temperature > 0:
-        ends_before = as_lists(intervals(table.true, with_temperature(table.probabilities, 1 / temperature)))
+        ends_before = intervals(table.true, with_temperature(table.probabilities, 1 / temperature))
     rows = []
-    for key, (before, after) in run.calibration.changes.items():
+    for key, (before, after) in run.calibrated.get("validation", {}).items():
         name, _, written = _MEASURES[key]
-        low_high, figure = ends_before.get(key), figures.get(key)
         rows.append(
             {
                 "name": name,
                 "before": written(before),
-                "before_interval": _ends((low_high[0], low_high[1]) if low_high is not None else None, written),
+                "before_interval": _ends(ends_before.get(key), written),
                 "after": written(after),
-                "after_interval": _ends(figure.interval if figure is not None else None, written),
+                "after_interval": _ends(_interval(run.validation, key), written),
             }
         )
     return rows
@@ -199,32 +186,32 @@ def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[st
         run: the run.
         test: its answers to the test part, None where it holds none.
     """
-    asked, promise = run.selective.max_error, run.selective.guarantee
+    asked, guarantee = run.max_error, run.guarantee
     if asked is None:
         yield f"Every picture is answered: no risk guarantee was requested. To request one: {_asking(run)}"
-    elif promise is None:
-        why = words.visible(run.selective.reason or "The run does not record why.")
+    elif guarantee is None:
+        why = words.visible(run.no_guarantee or "The run does not record why.")
         yield f"A guarantee of at most {_share(asked)} wrong answers was requested and could not be given. {why}"
     else:
-        yield _promised(promise)
-        yield _kept_on_validation(promise)
+        yield _promised(guarantee)
+        yield _kept_on_validation(guarantee)
         if test is not None:
-            yield from _kept_on_test(promise, test)
+            yield from _kept_on_test(guarantee, test)
 
 
-def detector_sentence(guard: OodDetector) -> str:
+def detector_sentence(detector: OodDetector) -> str:
     """Return what the out-of-distribution detector is for and how often it is wrong."""
     return (
         "The out-of-distribution detector says “unlike anything seen” for a picture far from the training pictures. "
-        f"Its threshold is set on {words.whole(guard.pictures)} validation pictures so that at most "
-        f"{_share(guard.false_alarms)} of such pictures are rejected by mistake. Of pictures of other things it "
+        f"Its threshold is set on {words.whole(detector.pictures)} validation pictures so that at most "
+        f"{_share(detector.false_alarms)} of such pictures are rejected by mistake. Of pictures of other things it "
         "noticed:"
     )
 
 
-def seen_rows(guard: OodDetector) -> Iterator[Row]:
+def seen_rows(detector: OodDetector) -> Iterator[Row]:
     """Yield how many pictures of each kind the out-of-distribution detector noticed."""
-    for known in guard.caught:
+    for known in detector.caught:
         if known["pictures"]:
             share, ends = words.percent(known["caught"] / known["pictures"]), wilson(known["caught"], known["pictures"])
             between = words.between(ends.as_list())
@@ -241,26 +228,26 @@ def _asking(run: RunRecord) -> str:
     return f"{command_of(run)[0]} --max-error 1%"
 
 
-def _promised(promise: RiskGuarantee) -> str:
+def _promised(guarantee: RiskGuarantee) -> str:
     return (
-        f"Risk guarantee: of the pictures that it answers, at most {_share(promise.max_error)} are wrong, with "
-        f"{100 * promise.confidence:.0f}{words.NBSP}% confidence, provided they are like the validation pictures."
+        f"Risk guarantee: of the pictures that it answers, at most {_share(guarantee.max_error)} are wrong, with "
+        f"{100 * guarantee.confidence:.0f}{words.NBSP}% confidence, provided they are like the validation pictures."
     )
 
 
-def _kept_on_validation(promise: RiskGuarantee) -> str:
-    how = f"It answers where its confidence is at least {_share(promise.threshold)} and says “unsure” elsewhere"
-    if promise.threshold == 0:
+def _kept_on_validation(guarantee: RiskGuarantee) -> str:
+    how = f"It answers where its confidence is at least {_share(guarantee.threshold)} and says “unsure” elsewhere"
+    if guarantee.threshold == 0:
         how = "It answers every picture"
     return (
-        f"{how}: on validation it answers {words.whole(promise.answered)} of {words.whole(promise.pictures)} "
-        f"({words.percent(promise.coverage)}, 95{words.NBSP}% interval {words.between(promise.coverage_interval)}) "
-        f"and is wrong on {words.whole(promise.errors)} of them."
+        f"{how}: on validation it answers {words.whole(guarantee.answered)} of {words.whole(guarantee.pictures)} "
+        f"({words.percent(guarantee.coverage)}, 95{words.NBSP}% interval {words.between(guarantee.coverage_interval)}) "
+        f"and is wrong on {words.whole(guarantee.errors)} of them."
     )
 
 
-def _kept_on_test(promise: RiskGuarantee, test: AnswerTable) -> Iterator[str]:
-    is_answered = test.probabilities.max(axis=1) >= promise.threshold - 5e-7  # predictions.csv holds six digits
+def _kept_on_test(guarantee: RiskGuarantee, test: AnswerTable) -> Iterator[str]:
+    is_answered = test.probabilities.max(axis=1) >= guarantee.threshold - 5e-7  # predictions.csv holds six digits
     answered, pictures = int(is_answered.sum()), len(is_answered)
     right = np.array([answer.is_right for answer in test.answered], dtype=bool)
     wrong = int((is_answered & ~right).sum())

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from pawsight.core.text import plural
 from pawsight.data.audit import Finding
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
-from pawsight.reports.audit_page import EXPLAINED, Explained, by_severity, figure
+from pawsight.reports.audit_page import EXPLAINED, by_severity, figure
 from pawsight.reports.pictures import Exhibit, Gallery
-from pawsight.reports.run_record import KeptSuspects, RunRecord, pairs_up
+from pawsight.reports.run_record import RunRecord, SuspectsRecord, pairs_up
 
 PAIRS = 8  # shown of a kind
 CLOSEST = 4  # shown where nothing looks the same
@@ -22,34 +22,8 @@ _PICTURED, _EACH = 3, 4  # problems with pictures, and pictures of each
 _SIDES = {"two-labels", "near-two-labels", "across-parts", "near-across-parts"}  # have their own place
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """All findings of one kind."""
-
-    explained: Explained
-    severity: str
-    count: int
-    text: tuple[str, ...]  # about classes
-    exhibits: tuple[Exhibit, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditView:
-    """What is wrong with the data, in words that are not yet escaped."""
-
-    summary: str
-    problems: tuple[Problem, ...]  # the most severe first
-    leaks: str
-    pairs: tuple[Exhibit, ...]  # on both sides of the split
-    closest: tuple[Exhibit, ...]  # the most alike pictures across subsets, where none look the same
-    conflicts: str
-    conflicting: tuple[Exhibit, ...]
-    is_kept: bool  # the findings stand in the run's audit.csv
-    command: str  # shows all of it
-
-
-def audit_view(run: RunRecord, gallery: Gallery, suspects: KeptSuspects | None) -> AuditView:
-    """Return what is wrong with the data of a run, as text and pictures.
+def audit_view(run: RunRecord, gallery: Gallery, suspects: SuspectsRecord | None) -> dict[str, Any]:
+    """Return what is wrong with the data of a run, as pictures and words that are not yet escaped.
 
     Args:
         run: the run.
@@ -60,21 +34,17 @@ def audit_view(run: RunRecord, gallery: Gallery, suspects: KeptSuspects | None) 
     pairs = [gallery.exhibit(pair) for group in groups[:PAIRS] if (pair := gallery.apart(group)) is not None]
     conflicts = _conflicts(findings or ())
     closest = suspects.across[:CLOSEST] if suspects is not None and not groups else ()
-    return AuditView(
-        summary=_summary(findings),
-        problems=tuple(_problems(findings or (), gallery)),
-        leaks=_leaks_sentence(run, groups, gallery, len(pairs)),
-        pairs=tuple(pairs),
-        closest=tuple(gallery.exhibit(pair.paths, _alike(pair.similarity)) for pair in closest),
-        conflicts=_conflicts_sentence(findings, len(conflicts)),
-        conflicting=tuple(gallery.exhibit(pair) for pair in conflicts[:PAIRS]),
-        is_kept=findings is not None,
-        command=shlex.join(["pawsight", "inspect", str(run.root or "DATA"), "--report"]),
-    )
-
-
-def _alike(similarity: float) -> str:
-    return f"{100 * similarity:.0f}{words.NBSP}% alike"
+    return {
+        "summary": _summary(findings),
+        "problems": _problems(findings or (), gallery),
+        "leaks": _leaks_sentence(run, groups, gallery, len(pairs)),
+        "pairs": pairs,
+        "closest": [gallery.exhibit(pair, f"{100 * cosine:.0f}{words.NBSP}% alike") for *pair, cosine in closest],
+        "conflicts": _conflicts_sentence(findings, len(conflicts)),
+        "conflicting": [gallery.exhibit(pair) for pair in conflicts[:PAIRS]],
+        "is_kept": findings is not None,
+        "command": shlex.join(["pawsight", "inspect", str(run.root or "DATA"), "--report"]),
+    }
 
 
 def audit_json(run: RunRecord) -> dict[str, Any] | None:
@@ -110,7 +80,8 @@ def _summary(findings: Sequence[Finding] | None) -> str:
     return f"The audit has {len(findings):,} findings: {text}."
 
 
-def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[Problem]:
+def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[dict[str, Any]]:
+    """Return all findings of each kind, with the first pictures of some."""
     rows, pictured = [], 0
     for name, group in groupby(findings, key=lambda finding: finding.problem):
         own = list(group)
@@ -121,7 +92,8 @@ def _problems(findings: Sequence[Finding], gallery: Gallery) -> list[Problem]:
             for finding in own
             if finding.path not in gallery.placed
         ]
-        rows.append(Problem(EXPLAINED[name], own[0].severity, len(own), tuple(text[:_EACH]), tuple(exhibits)))
+        known = {"explained": EXPLAINED[name], "severity": own[0].severity, "count": len(own)}
+        rows.append(known | {"text": text[:_EACH], "exhibits": exhibits})
     return rows
 
 
@@ -148,8 +120,8 @@ def _leaks_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Ga
     pictures = words.pictures(sum(map(len, groups)))
     across = Counter(_across(group, gallery) for group in groups)
     text = words.joined([f"{count:,} across {parts}" for parts, count in across.most_common() if parts])
-    noun = "group of pictures looks" if len(groups) == 1 else "groups of pictures look"
-    first = f"{len(groups):,} {noun} the same and {'is' if len(groups) == 1 else 'are'} in two subsets of the split"
+    single, several = "group of pictures looks the same and is", "groups of pictures look the same and are"
+    first = f"{plural(len(groups), single, several)} in two subsets of the split"
     rest = f" The first {shown} are shown." if 0 < shown < len(groups) else ""
     return f"{first}: {pictures}{', ' + text if text else ''} ({how}). They make the scores too high.{rest}"
 
@@ -171,6 +143,6 @@ def _conflicts_sentence(findings: Sequence[Finding] | None, pairs: int) -> str:
         return ""
     if not pairs:
         return "No two pictures that look the same have different labels."
-    noun = "pair of pictures looks" if pairs == 1 else "pairs of pictures look"
+    single, several = "pair of pictures looks the same and has", "pairs of pictures look the same and have"
     rest = f" The first {PAIRS} are shown." if pairs > PAIRS else ""
-    return f"{pairs:,} {noun} the same and {'has' if pairs == 1 else 'have'} two labels; one of them is wrong.{rest}"
+    return f"{plural(pairs, single, several)} two labels; one of them is wrong.{rest}"

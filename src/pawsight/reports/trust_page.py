@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pawsight.evaluation.comparison import TIE, WORSE
@@ -16,15 +15,9 @@ from pawsight.evaluation.slices import Slice
 from pawsight.reports import words
 from pawsight.reports.charts import curve_svg
 from pawsight.reports.pictures import Gallery, gallery_of
-from pawsight.reports.run_record import (
-    KeptCurve,
-    KeptSlices,
-    KeptSuspects,
-    LikelyWrong,
-    RunRecord,
-)
-from pawsight.reports.trust_answers import AnswersView, answers_view, calibration_json
-from pawsight.reports.trust_audit import AuditView, audit_json, audit_view
+from pawsight.reports.run_record import CurveRecord, LikelyWrong, RunRecord, SlicesRecord, SuspectsRecord
+from pawsight.reports.trust_answers import answers_view, calibration_json
+from pawsight.reports.trust_audit import audit_json, audit_view
 
 SLICES, SUSPECTS, LEARNING_CURVE = "slices", "suspects", "learning_curve"
 Row = dict[str, Any]  # of a table, by column
@@ -35,51 +28,8 @@ _NAMED, _EACH = 3, 4  # worst slices with pictures, and pictures of each
 _TITLES = {"format": "format {}", "folder": "folder {}"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustPage:
-    """How far to trust one run, in words that are not yet escaped."""
-
-    audit: AuditView
-    answers: AnswersView
-    suspects: SuspectsView | None
-    slices: SlicesView | None
-    curve: CurveView | None
-    absent: Mapping[str, Row]  # suspects, slices or learning_curve -> why the run does not keep it, command
-    gain_from_patch: str  # beside absent suspects; else it stands with them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuspectsView:
-    """Likely wrong labels, in words that are not yet escaped."""
-
-    sentence: str
-    rows: tuple[Row, ...]
-    command: str
-    gain: str  # of the patch the run was trained with; empty without one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlicesView:
-    """Kinds of pictures, in words that are not yet escaped."""
-
-    sentence: str
-    rows: tuple[Row, ...]
-    more: int
-    spots: tuple[Row, ...]  # the slices on which the run is worst, with wrong answers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurveView:
-    """The learning curve, in words that are not yet escaped."""
-
-    sentence: str
-    note: str
-    svg: str
-    points: tuple[tuple[str, str, str], ...]  # pictures, right, interval
-
-
-def make_trust(run: RunRecord, absent: Mapping[str, str]) -> TrustPage:
-    """Return how far to trust a run, as text and pictures.
+def make_trust(run: RunRecord, absent: Mapping[str, str]) -> Row:
+    """Return how far to trust a run, as pictures and words that are not yet escaped.
 
     Args:
         run: the run.
@@ -89,24 +39,25 @@ def make_trust(run: RunRecord, absent: Mapping[str, str]) -> TrustPage:
     suspects, slices, curve = run.suspects, run.slices, run.learning_curve
     kept = {SUSPECTS: suspects, SLICES: slices, LEARNING_CURVE: curve}
     commands = commands_for(run)
-    return TrustPage(
-        audit=audit_view(run, gallery, suspects),
-        answers=answers_view(run),
-        suspects=suspects_view(run, suspects, gallery) if suspects is not None else None,
-        slices=slices_view(slices, gallery) if slices is not None else None,
-        curve=curve_view(curve) if curve is not None else None,
-        absent={
+    return {
+        "audit": audit_view(run, gallery, suspects),
+        "answers": answers_view(run),
+        "suspects": suspects_view(run, suspects, gallery) if suspects is not None else None,
+        "slices": slices_view(slices, gallery) if slices is not None else None,
+        "curve": curve_view(curve) if curve is not None else None,
+        "absent": {
             name: {"why": absent.get(name) or NOT_COMPUTED, "command": commands[name]}
             for name, part in kept.items()
             if part is None
         },
-        gain_from_patch=patch_sentence(run) if suspects is None else "",
-    )
+        "gain_from_patch": patch_sentence(run) if suspects is None else "",
+    }
 
 
 def trust_json(run: RunRecord) -> dict[str, Any]:
     """Return every figure of the page as plain JSON values; what the run does not keep is None."""
-    abstention = run.object("abstention") or {}
+    values = run.to_json()
+    abstention = values["abstention"] or {}
     suspects, slices, curve = run.suspects, run.slices, run.learning_curve
     return {
         "run": str(run.folder),
@@ -115,9 +66,9 @@ def trust_json(run: RunRecord) -> dict[str, Any]:
         "abstention": {key: value for key, value in abstention.items() if key != "guard"} or None,
         "guard": abstention.get("guard") or None,
         "suspects": dict(suspects.plain) if suspects is not None else None,
-        "gain_from_patch": run.object("gain_from_patch"),
-        "slices": dict(slices.plain) if slices is not None else None,
-        "learning_curve": dict(curve.plain) if curve is not None else None,
+        "gain_from_patch": values["gain_from_patch"],
+        "slices": slices.to_json() if slices is not None else None,
+        "learning_curve": curve.to_json() if curve is not None else None,
         "looks_at_test": run.looks_at_test,
     }
 
@@ -132,7 +83,7 @@ def commands_for(run: RunRecord) -> dict[str, str]:
     }
 
 
-def suspects_view(run: RunRecord, kept: KeptSuspects, gallery: Gallery) -> SuspectsView:
+def suspects_view(run: RunRecord, kept: SuspectsRecord, gallery: Gallery) -> Row:
     """Return the labels that are likely wrong, as text and pictures."""
     text = f"{kept.flagged:,} of {kept.pictures:,} labels of train and validation are more likely wrong than right"
     text = f"{text}, by a model that was not trained on them and by the most similar pictures."
@@ -140,19 +91,19 @@ def suspects_view(run: RunRecord, kept: KeptSuspects, gallery: Gallery) -> Suspe
         text += f" {words.pictures(kept.left_out).capitalize()} could not be read again."
     if not kept.flagged and kept.top:
         text += " These are the least certain."
-    return SuspectsView(
-        sentence=text,
-        rows=tuple(_suspect(label, gallery) for label in kept.top[:_SUSPECTS]),
-        command=shlex.join(["pawsight", "review", str(run.folder)]),
-        gain=patch_sentence(run),
-    )
+    return {
+        "sentence": text,
+        "rows": [_suspect(label, gallery) for label in kept.top[:_SUSPECTS]],
+        "command": shlex.join(["pawsight", "review", str(run.folder)]),
+        "gain": patch_sentence(run),
+    }
 
 
 def patch_sentence(run: RunRecord) -> str:
     """Return what the labels that the run was trained with gained, empty where it was trained with none."""
     gain = run.gain_from_patch
     if gain is None:
-        return "" if not run.is_patched else "The run does not record what its label patch gained."
+        return "" if run.patch is None else "The run does not record what its label patch gained."
     verdict = "no more than chance" if gain.verdict == TIE else gain.verdict
     return (
         f"It was trained with a label patch: {words.signed(gain.points)} points of accuracy against the run it "
@@ -162,21 +113,21 @@ def patch_sentence(run: RunRecord) -> str:
     )
 
 
-def slices_view(kept: KeptSlices, gallery: Gallery) -> SlicesView:
+def slices_view(kept: SlicesRecord, gallery: Gallery) -> Row:
     """Return the slices on which the run is worse, as text and pictures."""
     tested = [slice_ for slice_ in kept.slices if slice_.p_holm is not None]
     worse = [slice_ for slice_ in tested if slice_.verdict == WORSE]
     lowest = min(tested, key=lambda slice_: slice_.accuracy, default=None)
     named = worse[:_NAMED] or ([lowest] if lowest is not None and lowest.worst else [])
-    return SlicesView(
-        sentence=_slices_sentence(kept, len(tested), worse, lowest),
-        rows=tuple(_slice_row(slice_) for slice_ in kept.slices[:_SLICES]),
-        more=max(0, len(kept.slices) - _SLICES),
-        spots=tuple(_spot(slice_, gallery) for slice_ in named),
-    )
+    return {
+        "sentence": _slices_sentence(kept, len(tested), worse, lowest),
+        "rows": [_slice_row(slice_) for slice_ in kept.slices[:_SLICES]],
+        "more": max(0, len(kept.slices) - _SLICES),
+        "spots": [_spot(slice_, gallery) for slice_ in named],
+    }
 
 
-def curve_view(kept: KeptCurve) -> CurveView:
+def curve_view(kept: CurveRecord) -> Row:
     """Return what the learning curve shows."""
     note = f"Each point is a {words.visible(kept.trained)}, trained on a share of the training part and measured on "
     note += f"{words.pictures(kept.curve.measured_on)} of validation."
@@ -184,19 +135,19 @@ def curve_view(kept: KeptCurve) -> CurveView:
         note += " It stands in for the recipe of the run, which may learn differently."
     if kept.left_out:
         note += f" {words.pictures(kept.left_out).capitalize()} of the run were changed since or are gone."
-    return CurveView(
-        sentence=sentence(kept.curve).replace(" -", f" {words.MINUS}"),
-        note=note,
-        svg=curve_svg(kept.curve),
-        points=tuple(
+    return {
+        "sentence": sentence(kept.curve).replace(" -", f" {words.MINUS}"),
+        "note": note,
+        "svg": curve_svg(kept.curve),
+        "points": [
             (
                 words.whole(point.pictures),
                 words.percent(1 - point.error),
                 words.between((1 - point.interval.high, 1 - point.interval.low)),
             )
             for point in kept.curve.points
-        ),
-    )
+        ],
+    }
 
 
 def _suspect(label: LikelyWrong, gallery: Gallery) -> Row:
@@ -210,9 +161,9 @@ def _suspect(label: LikelyWrong, gallery: Gallery) -> Row:
     }
 
 
-def _slices_sentence(kept: KeptSlices, tested: int, worse: list[Slice], lowest: Slice | None) -> str:
+def _slices_sentence(kept: SlicesRecord, tested: int, worse: list[Slice], lowest: Slice | None) -> str:
     test = f"Fisher’s exact test of each against the rest, Holm’s correction over {tested:,}"
-    where = f"{words.pictures(kept.pictures)} of {words.visible(kept.part)}"
+    where = f"{words.pictures(kept.pictures)} of {words.visible(kept.subset)}"
     if not tested:
         return f"No kind of picture among {where} has enough of them to be tested."
     if worse:
@@ -252,4 +203,4 @@ def _spot(slice_: Slice, gallery: Gallery) -> Row:
         for wrong in slice_.worst
     ]
     shown = [exhibit for exhibit in exhibits if exhibit.is_there][:_EACH] or exhibits[:_EACH]
-    return {"sentence": f"{text}.", "exhibits": tuple(shown)}
+    return {"sentence": f"{text}.", "exhibits": shown}

@@ -135,7 +135,7 @@ def settling_sentence(gain: Gain, *, comparisons: int = 1) -> str:
         return ""
     if more is None:
         return "No difference was seen, so more pictures would not settle it."
-    return f"About {more:,} more validation {'picture' if more == 1 else 'pictures'} would settle it, if it is real."
+    return f"About {text.plural(more, 'more validation picture')} would settle it, if it is real."
 
 
 def _test(gain: Gain) -> str:

@@ -235,10 +235,8 @@ def validation_of(bundle: Bundle) -> dict[str, Any] | None:
         record = RunRecord.read(path.parent)
     except (OSError, WrongUsage):
         return None
-    scores = record.validation
-    if scores is None or record.digest != bundle.card.split_digest:  # figures of another classifier
-        return None
-    return scores.headline()
+    is_ours = record.digest == bundle.card.split_digest  # else figures of another classifier
+    return record.headline() if is_ours else None
 
 
 def report_of(bundle: Bundle) -> Path | None:

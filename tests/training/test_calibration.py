@@ -176,8 +176,8 @@ def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colou
         engine=lambda graph: Engine(graph, image_px=8, precision="f32", streams=1),
     )
     rows, model = np.array([4, 1]), TrainedModel(graph=colour_model, probabilities={}, parameters=(0, 0))
-    for source in (model, replace(model, columns=np.arange(3))):
-        found = features_by(context, source, "validation", rows)
+    for context.recipe in (Recipe(method="network", backbone="", image_px=32), Recipe()):
+        found = features_by(context, model, "validation", rows)
         np.testing.assert_allclose(found, squares[rows].mean(axis=(1, 2)), atol=1e-3)
 
 

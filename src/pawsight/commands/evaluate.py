@@ -317,9 +317,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         WrongUsage: the folder is a bundle without its run, or there are too few pictures.
         ModelError: the backbone is missing. StorageError: a file of the run cannot be read.
     """
-    from pawsight.models.recipes import LAST
-    from pawsight.reports.run_record import RunRecord
-    from pawsight.training.features import probe_recipe, recipe_of, run_features
+    from pawsight.training.features import depth_of, probe_recipe, recipe_of, run_features
     from pawsight.training.learning_curve import try_sizes
 
     own = recipe_of(run)
@@ -348,7 +346,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         validation,
         classes=len(classes),
         folds=seen.folds,
-        depth=RunRecord.read(run).depth.get("chosen", LAST),
+        depth=depth_of(run),
         seed=seen.seed,
         progress=progress,
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pawsight.core.errors import require_extra
 from pawsight.models.backbones import Backbone, check_image_px, find_backbone
-from pawsight.models.graph import FEATURES, PICTURES
+from pawsight.models.graph import FEATURES, LAST_FEATURES, PICTURES
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
@@ -205,8 +205,8 @@ def write_graph(
         weights: of each convolution up to the last one wanted.
         last: the convolution after which the graph ends. "top" ends in global averages (N, D); any other ends in its
             maps, channels last, (N, height, width, channels).
-        channels: the averages wanted, as `channels_of` numbers them, in rising order; None for the last 1,280. What
-            lies after the last of them is left out.
+        channels: the averages wanted, as `channels_of` numbers them, in rising order; None for the last 1,280. All of
+            the last are in the graph as `LAST_FEATURES`.
 
     Returns:
         ONNX bytes as `backbone_onnx` gives them.
@@ -231,7 +231,7 @@ def write_graph(
         make_node("Transpose", ["scale/scaled"], ["scale"], "scale/channels_first", perm=[0, 3, 1, 2]),
     ]
     wanted = _channels_by_tap(backbone, channels) if last == "top" else {}
-    fed, side, final = "scale", image_px, next(reversed(wanted), last)
+    fed, side = "scale", image_px
     for row in convolutions(backbone):
         constants[f"{row.name}/kernel"], constants[f"{row.name}/bias"] = weights[row.name]
         followed = row.relu or bool(row.shortcut)
@@ -253,7 +253,7 @@ def write_graph(
         elif row.shortcut:
             nodes.append(make_node("Add", [convolved, row.shortcut], [row.name], f"{row.name}/add"))
         fed, side = row.name, math.ceil(side / row.stride)
-        if row.name == final:
+        if row.name == last:
             break
     if wanted:
         shape = ["N", sum(map(len, wanted.values()))]
@@ -284,7 +284,7 @@ def _channels_by_tap(backbone: Backbone, channels: Channels | None) -> dict[str,
     return {
         name: (cut - (end - size)).astype(np.int64)
         for (name, size), end, cut in zip(places, ends, cuts, strict=False)
-        if len(cut)
+        if len(cut) or name == "top"
     }
 
 
@@ -294,13 +294,15 @@ def _means(
     """Return nodes that average maps over their positions and join the wanted channels, and their constants."""
     nodes, joined, constants = [], [], {}
     for name, own in wanted.items():
-        joined.append(mean := f"{name}/mean")
+        joined.append(mean := LAST_FEATURES if name == "top" else f"{name}/mean")
         nodes.append(make_node("ReduceMean", [name], [mean], mean, axes=[2, 3], keepdims=0))
-        if len(own) < widths[name]:
+        if not len(own):
+            joined.pop()
+        elif len(own) < widths[name]:
             picked, constants[f"{name}/channels"] = f"{name}/picked", own
             joined[-1] = picked
             nodes.append(make_node("Gather", [mean, f"{name}/channels"], [picked], picked, axis=1))
-    if len(joined) == 1:
+    if joined == [LAST_FEATURES]:
         nodes[-1].output[0] = nodes[-1].name = FEATURES
     else:
         nodes.append(make_node("Concat", joined, [FEATURES], FEATURES, axis=1))

@@ -197,9 +197,9 @@ def _add_detector(
 
 
 def features_by(context: TrainingContext, model: TrainedModel, subset: str, rows: Rows) -> Floats:
-    """Return the features (N, D) that a model's graph gives rows of a subset; a probe's are known."""
-    if model.columns is not None:
-        return context.features(subset).part(rows).read(model.columns)
+    """Return the features (N, D) of the last layer of a model for rows of a subset; those of a frozen one are known."""
+    if context.recipe.method == "probe":
+        return context.features(subset).part(rows).last
     pixels, engine = context.pixels(subset), context.engine(model.graph)
     return np.stack([outputs["features"] for _, outputs in engine.run((row, pixels[row]) for row in rows.tolist())])
 

@@ -71,7 +71,6 @@ class TrainedModel:
     # Rows (M,) of the training subset and their logits (M, C) by models fitted without them, up to a constant a row;
     # None where nothing was cross-validated.
     out_of_fold: tuple[Labels, Floats] | None = None
-    columns: Labels | None = None  # of the features of every depth (D,): those that the graph gives; None: its own
     depth: Mapping[str, Any] | None = None  # how the depth of a probe was chosen, as metrics.json has it
 
 

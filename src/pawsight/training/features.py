@@ -6,6 +6,7 @@ columns, so that memory does not grow with the number of pictures.
 
 from __future__ import annotations
 
+import json
 import tempfile
 import tomllib
 import weakref
@@ -23,14 +24,14 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.machine import Machine
 from pawsight.core.progress import Progress, Stopwatch
-from pawsight.core.runs import RECIPE
+from pawsight.core.runs import METRICS, RECIPE
 from pawsight.core.storage import refusal
 from pawsight.data.folders import Candidate
 from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
-from pawsight.models.recipes import BLOCKS, FEATURE_METHODS, LAST, RECIPES, Recipe, recipe_from_mapping
+from pawsight.models.recipes import BLOCKS, DEPTHS, FEATURE_METHODS, LAST, RECIPES, Recipe, recipe_from_mapping
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -210,6 +211,15 @@ def recipe_of(run: Path) -> Recipe:
         raise StorageError(
             f"{run / RECIPE} cannot be read.", f"The reader says: {error}.", "Name a finished run, e.g. runs/latest."
         ) from error
+
+
+def depth_of(run: Path) -> str:
+    """Return the depth at which a run's probe reads its backbone; "last" where the run does not say."""
+    try:
+        depth = json.loads((run / METRICS).read_text("utf-8"))["depth"]["chosen"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return LAST
+    return depth if depth in DEPTHS[1:] else LAST
 
 
 def probe_recipe(recipe: Recipe) -> Recipe:

@@ -75,7 +75,6 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
         out_of_fold=head.out_of_fold,
-        columns=head.columns,
         depth=head.depth_json(),
     )
 

@@ -63,6 +63,13 @@ class Relevance:
         return np.sort(np.argsort(-relevance, kind="stable")[:SELECTED_FEATURES])
 
 
+def columns_at(depth: str, features: FeatureTable, labels: Labels, *, seed: int = 0) -> Channels:
+    """Return the columns that a depth reads: fixed ones, or those that matter most for the labels (N,) of pictures."""
+    return (
+        features.depths[depth] if depth in features.depths else Relevance(features, labels, seed=seed).most_relevant()
+    )
+
+
 def standardised(features: Floats) -> tuple[Floats, Floats, Floats]:
     """Give features (N, D) the mean 0 and the standard deviation 1, in place; return them, and what they had (D,)."""
     centre, spread = features.mean(axis=0), features.std(axis=0)

@@ -84,8 +84,8 @@ class ReviewReport:
 def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> ReviewReport:
     """Rank the train and validation pictures of a run by how likely their label is wrong.
 
-    Features are those of the run's own backbone where its recipe has a frozen one, at the depth that the run chose, else
-    of the default probe's; they come from the cache, or go there.
+    Features are those of the run's own backbone where its recipe has a frozen one, at the depth that the run chose,
+    else of the default probe's; they come from the cache, or go there.
 
     Args:
         run: a run folder; its test set is not read.

@@ -4,7 +4,8 @@
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 3g \
 #     -p 127.0.0.1:8000:8000 -v "$PWD/runs:/runs:ro" pawsight
 #
-# Another run, or limits (docs/serving.md): add to the last line, e.g. pawsight serve /runs/003 --host 0.0.0.0 --queue 200
+# Another run, limits, or the name of a proxy (docs/serving.md): add to the last line,
+# e.g. pawsight serve /runs/003 --host 0.0.0.0 --queue 200 --allow-host cats.example
 FROM python:3.11-slim-bookworm
 
 ENV PYTHONDONTWRITEBYTECODE=1 \

@@ -31,7 +31,7 @@ from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import Recipe
 from pawsight.training.features import feature_sink
 from pawsight.training.probe import fit_head
-from pawsight.training.selective import choose_threshold
+from pawsight.training.threshold import choose_threshold
 
 ERRORS = (0.005, 0.01, 0.02)
 NOISES = (0.0, 0.01, 0.02)

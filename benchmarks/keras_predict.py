@@ -17,7 +17,8 @@ import keras
 import tensorflow as tf
 
 from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import build_keras, published_weights
+from pawsight.models.efficientnet_lite import published_weights
+from pawsight.models.keras_networks import build_keras
 
 
 def main() -> None:

@@ -505,7 +505,9 @@ table(("validation loss", "exercise: lowest", "last", "here: lowest", "last"), *
 
 # %%
 rows = [
-    (name, f"{rung.seconds['total']:,.0f}", percent(rung.validation.accuracy)) for name, rung in rungs.items() if rung.validation
+    (name, f"{rung.seconds['total']:,.0f}", percent(rung.validation.accuracy))
+    for name, rung in rungs.items()
+    if rung.validation
 ]
 table(("model", "seconds in all", "validation"), *rows)
 

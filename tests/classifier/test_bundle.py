@@ -290,7 +290,7 @@ def test_a_card_with_nonsense_in_it_is_read_or_refused_but_never_trips(bundle, k
         ({"image_px": 0}, "decode.image_px, which is 0"),
         ({"image_px": 10**9}, "decode.image_px, which is 1000000000"),
         ({"image_px": 8, "max_megapixels": 1.5}, "decode.max_megapixels, which is 1.5"),
-        ({"image_px": 8, "version": 3}, "decode.version: it needs decoder 3, this Pawsight has 2"),
+        ({"image_px": 8, "version": 4}, "decode.version: it needs decoder 4, this Pawsight has 2 to 3"),
     ],
 )
 def test_decode_settings_that_cannot_be_obeyed_are_refused(bundle, refusal, decode, text):

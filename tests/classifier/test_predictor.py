@@ -19,6 +19,7 @@ from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import this_machine
 from pawsight.models.graph import with_ood_score
 
+from ..colour_profiles import PROFILES, converted, saved
 from ..conftest import says
 
 # OpenVINO asks for bfloat16 all the same where oneDNN is held back, and then cannot have it.
@@ -136,6 +137,36 @@ def test_a_bundle_copied_elsewhere_alone_gives_the_same_answers(trained, tmp_pat
     here, there = load_predictor(trained.report.run).predict(paths), load_predictor(copy).predict(paths)
     assert here == there
     assert len({answer.probability for answer in here}) > len(here) // 2
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_picture_is_answered_as_it_looks_whatever_its_colour_profile(trained, tmp_path, name):
+    plain, wide = tmp_path / "plain", tmp_path / "wide"
+    for folder in (plain, wide):
+        folder.mkdir()
+    for path in sorted(trained.data.glob("validation/*/*.jpg")):
+        with Image.open(path) as opened:
+            image = converted(opened, name)
+        (wide / f"{path.stem}.png").write_bytes(saved(image, icc_profile=PROFILES[name]))
+        (plain / f"{path.stem}.png").write_bytes(saved(converted(image, "sRGB", of=name)))
+    predictor = load_predictor(trained.report.run)
+    answers = [predictor.predict(folder) for folder in (plain, wide)]
+    assert len(answers[0]) == 20
+    for in_srgb, with_profile in zip(*answers, strict=True):
+        assert with_profile.probabilities == pytest.approx(in_srgb.probabilities, abs=0.02)
+
+
+def test_a_bundle_of_the_decoder_before_profiles_answers_as_it_did(colour_bundle, tmp_path):
+    path = tmp_path / "wide.png"
+    image = Image.new("RGB", (20, 20), (60, 120, 90))
+    path.write_bytes(saved(image, icc_profile=PROFILES["ProPhoto"]))
+    bare = tmp_path / "bare.png"
+    bare.write_bytes(saved(image))
+    (new_wide, new_bare) = load_predictor(colour_bundle).predict([path, bare])
+    bundle = read_bundle(colour_bundle)
+    old = replace(bundle, card=replace(bundle.card, decode=replace(bundle.card.decode, version=2)))
+    (old_wide, old_bare) = Predictor(old).predict([path, bare])
+    assert old_wide.probabilities == old_bare.probabilities == new_bare.probabilities != new_wide.probabilities
 
 
 def test_a_run_may_be_named_by_its_folder_its_bundle_or_latest(trained, monkeypatch):

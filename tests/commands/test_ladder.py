@@ -218,7 +218,7 @@ def climb(monkeypatch, tmp_path, *, validation, test_pictures):
     monkeypatch.setattr(room, "train_on", lambda *_: made)
     monkeypatch.setattr(room, "evaluate", lambda *_, **__: pytest.fail("the test part was looked at"))
     monkeypatch.setattr(room, "set_latest", told["latest"].append)
-    monkeypatch.setattr(room, "complete", lambda run, **_: told["completed"].append(run) or {})
+    monkeypatch.setattr(room, "complete", lambda run, **_: told["completed"].append(run) or ({}, {}))
     monkeypatch.setattr(room, "_has_features", lambda *_: True)
     monkeypatch.setattr(room, "build_report", lambda folders, *_, **__: told["reported"].extend(folders))
     monkeypatch.setattr(room, "resolve", lambda *_, **__: Source("drawn", tmp_path, "folder", "These are drawings."))

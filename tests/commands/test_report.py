@@ -137,6 +137,15 @@ def test_a_report_computes_what_the_run_lacks_and_keeps_it(run):
     assert not (run / "looks.json").exists()  # the test part stayed sealed
 
 
+def test_a_run_that_takes_no_file_is_reported_on_as_well(run, tmp_path):
+    expected = report([run], out=tmp_path / "first").trust
+    for name in FILES:
+        (run / name).unlink()
+        (run / name).mkdir()
+    assert report([run], out=tmp_path / "second").trust == expected
+    assert expected["learning_curve"]["points"]
+
+
 def test_pictures_of_the_test_part_are_nowhere_in_the_kept_parts(run):
     complete(run)
     for name in FILES:
@@ -158,7 +167,7 @@ def test_quick_leaves_out_what_is_not_kept(run):
 
 def test_where_the_pictures_are_gone_the_report_says_so_and_stands(run, tmp_path):
     (run / "source.json").write_text(json.dumps({"root": str(tmp_path / "nowhere")}))
-    absent = complete(run)
+    absent, _ = complete(run)
     assert {"slices", "suspects"} <= set(absent)
     report([run])
     text = html.unescape((run / "report.html").read_text())
@@ -168,13 +177,13 @@ def test_where_the_pictures_are_gone_the_report_says_so_and_stands(run, tmp_path
 
 def test_a_run_without_its_bundle_is_told_as_far_as_it_goes(run):
     shutil.rmtree(run / "bundle")
-    absent = complete(run)
+    absent, _ = complete(run)
     assert sorted(absent) == ["learning_curve", "suspects"]
     assert (run / "slices.json").is_file()
 
 
 def test_a_ladder_without_a_backbone_computes_slices_alone(run):
-    assert complete(run, features=False) == dict.fromkeys(PARTS[1:], WITHOUT_BACKBONE)
+    assert complete(run, features=False)[0] == dict.fromkeys(PARTS[1:], WITHOUT_BACKBONE)
     assert (run / "slices.json").is_file()
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -52,6 +53,32 @@ def begun(monkeypatch, colour_bundle):
     return begin
 
 
+@pytest.mark.parametrize(
+    ("typed", "origin"),
+    [
+        ("https://cats.example", "https://cats.example"),
+        ("HTTPS://Cats.Example:443/", "https://cats.example"),
+        ("http://127.0.0.1:5173", "http://127.0.0.1:5173"),
+        ("http://[::1]:80", "http://[::1]"),
+    ],
+)
+def test_an_origin_is_what_browsers_send(begun, typed, origin):
+    _, settings, _ = begun(allow_origin=[typed])
+    assert settings["origins"] == [origin]
+    assert settings["with_report"] is False
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["*", "null", "cats.example", "https://*.example", "https://cats.example/page", "ftp://a", "http://a:b", ""],
+)
+def test_what_is_no_origin_is_refused(begun, typed):
+    with pytest.raises(WrongUsage) as error:
+        begun(allow_origin=[typed])
+    assert typed in error.value.what
+    assert "--allow-origin https://" in error.value.fix
+
+
 def token_in(path, text=TOKEN, mode=0o600):
     path.write_text(text, encoding="utf-8")
     path.chmod(mode)
@@ -72,7 +99,8 @@ def test_elsewhere_it_says_who_may_ask_and_that_there_is_no_token(begun):
     assert len(lines) == 3
     assert "0.0.0.0" in lines[1]
     assert "--token-file" in lines[2]
-    assert settings["hosts"] == ()  # any
+    names = {"localhost", "127.0.0.1", "::1", "0.0.0.0", socket.gethostname().lower()}
+    assert names <= set(settings["hosts"])
     assert not told["token"]
 
 
@@ -110,8 +138,6 @@ def test_a_token_that_cannot_be_read_is_told(begun, tmp_path):
 
 
 def test_a_port_that_is_taken_is_told_with_the_next_one(colour_bundle):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PawsightError) as error:

@@ -13,8 +13,9 @@ import PIL
 import pytest
 from PIL import Image
 
-from pawsight.images.decode import DecodeSettings, decode
+from pawsight.images.decode import DECODER_VERSION, DecodeSettings, decode
 
+from ..colour_profiles import PROFILES, SRGB, converted
 from . import browser
 
 PRELUDE = """
@@ -58,11 +59,11 @@ def resized(page, arrays: list[np.ndarray], sides: list[int]) -> list[np.ndarray
     ]
 
 
-def decoded(page, data: bytes, side: int = 48) -> np.ndarray | str:
+def decoded(page, data: bytes, side: int = 48, version: int = DECODER_VERSION) -> np.ndarray | str:
     found = page.run(
         f"""{PRELUDE} const {{decode}} = await import("/static/decode.js");
         const file = new File([bytes("{text(data)}")], "x");
-        return decode(file, {{side: {side}, maxMegapixels: 50}}).then(text, (error) => error.constructor.name + ": " + error.message);"""
+        return decode(file, {{side: {side}, maxMegapixels: 50, version: {version}}}).then(text, (error) => error.constructor.name + ": " + error.message);"""
     )
     if ":" in found:
         return found
@@ -176,12 +177,29 @@ def test_an_avif_differs_little(page):
     assert most <= 30
 
 
-def test_a_colour_profile_is_left_alone_as_by_the_command_line(page):
-    from PIL import ImageCms
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("JPEG", {"quality": 95, "subsampling": 0})])
+def test_a_colour_profile_is_brought_to_srgb_as_by_the_command_line(page, name, kind, options):
+    data = saved(converted(drawing(), name), kind, icc_profile=PROFILES[name], **options)
+    mean, most = difference(page, data)
+    assert mean < 0.9
+    assert most <= 25  # of colours that sRGB does not have
+    assert np.abs(decoded(page, data).astype(int) - decoded(page, data, version=2)).mean() > 3
 
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    swapped = profile.replace(b"rXYZ", b"tmpX").replace(b"bXYZ", b"rXYZ").replace(b"tmpX", b"bXYZ")
-    assert difference(page, saved(drawing(), "PNG", icc_profile=swapped)) == (0.0, 0)
+
+def test_a_profile_of_srgb_changes_nothing(page):
+    assert difference(page, saved(drawing(), "PNG", icc_profile=SRGB)) == (0.0, 0)
+
+
+@pytest.mark.parametrize("broken", [PROFILES["ProPhoto"][:200], bytes(500)])
+def test_a_broken_profile_is_passed_over(page, broken):
+    assert difference(page, saved(drawing(), "PNG", icc_profile=broken)) == (0.0, 0)
+
+
+def test_a_bundle_of_the_decoder_before_profiles_gets_the_colours_it_was_trained_on(page):
+    data = saved(drawing(), "PNG", icc_profile=PROFILES["ProPhoto"])
+    found = decoded(page, data, version=2)
+    assert np.array_equal(found, decode(data, DecodeSettings(image_px=48, version=2), name="x").pixels)
 
 
 def test_a_picture_larger_than_a_strip_is_read_whole(page):

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the driver fork
 needs_serve = pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs pawsight[serve]")
 CAT = "\u732b"  # in no code page of one European country
 FULL, CLOSED = "full", "closed"
-ENCODINGS = ("cp1252", pytest.param("iso-8859-1", marks=pytest.mark.slow))
+ENCODINGS = ("cp1252", *(pytest.param(name, marks=pytest.mark.slow) for name in ("iso-8859-1", "ascii")))
 # Verb -> words after it, where RUN, OTHER, DATA, PICTURE and OUT stand for what there is, and what must be there then.
 VERBS = {
     "train": ("DATA --recipe majority --image-px 32 --out OUT/runs", "OUT/runs/latest/metrics.json"),

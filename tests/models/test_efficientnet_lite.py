@@ -26,17 +26,15 @@ from pawsight.models.backbones import BACKBONES, find_backbone
 from pawsight.models.efficientnet_lite import (
     NORM_EPSILON,
     backbone_onnx,
-    build_keras,
     channels_of,
     convolutions,
     folded_weights,
-    keras_weights,
     published_weights,
     taps,
     upper_start,
     write_graph,
 )
-from pawsight.models.keras_networks import import_keras
+from pawsight.models.keras_networks import build_keras, import_keras, keras_weights
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
 
 onnx = pytest.importorskip("onnx", reason="needs pawsight[train]")

@@ -124,7 +124,8 @@ def counted(recipe, weights):
         top = build_top(frozen.output.shape[1:], classes=2, seed=0)
         return totals(keras.Model(frozen.input, top(frozen.output)))
     from pawsight.models.backbones import find_backbone
-    from pawsight.models.efficientnet_lite import build_keras, published_weights, upper_start
+    from pawsight.models.efficientnet_lite import published_weights, upper_start
+    from pawsight.models.keras_networks import build_keras
 
     backbone = find_backbone(recipe.backbone)
     weights, head = published_weights(backbone), 2 * (backbone.feature_dim + 1)

@@ -23,12 +23,21 @@ def make_client(colour_bundle):
     from pawsight.web.limits import Limits
     from pawsight.web.service import Service
 
-    def make(*, token="", hosts=(), opener=lambda: load_predictor(colour_bundle), start=True, **limits):
+    def make(
+        *,
+        token="",
+        hosts=(),
+        origins=(),
+        with_report=False,
+        opener=lambda: load_predictor(colour_bundle),
+        start=True,
+        **limits,
+    ):
         def build():  # inside the loop that will serve it
             return Service(opener, limits=Limits(decoders=1, **limits))
 
         return TestClient(
-            create_app(build(), token=token, hosts=hosts, start=start),
+            create_app(build(), token=token, hosts=hosts, origins=origins, with_report=with_report, start=start),
             base_url="http://127.0.0.1",
             raise_server_exceptions=False,
         )

@@ -12,7 +12,7 @@ import pytest
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import load_predictor
 from pawsight.core.errors import BundleRefused
-from pawsight.web.app import report_of, validation_of
+from pawsight.web.app import report_of, report_text, validation_of
 from pawsight.web.problems import of_status
 
 RFC9457 = {"type", "title", "status", "detail", "instance", "request_id"}
@@ -256,9 +256,17 @@ def test_a_token_guards_the_classifier_and_not_the_pulse(make_client, serving):
 
 def test_a_name_that_points_here_from_elsewhere_is_not_answered(make_client):
     with make_client(hosts=("127.0.0.1", "localhost", "::1")) as client:
-        for host in ("localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST"):
+        for host in ("localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST", "192.0.2.7:80", "[2001:db8::1]"):
             assert client.get("/api/v1/model", headers={"host": host}).status_code == 200
-        for host in ("evil.example", "localhost.evil.example", "", "[", "127.0.0.1@evil.example"):
+        for host in (
+            "evil.example",
+            "localhost.evil.example",
+            "",
+            "[",
+            "127.0.0.1@evil.example",
+            "127.1",
+            "2130706433",
+        ):
             told = problem(client.get("/api/v1/model", headers={"host": host}), 421)
             assert all(name in told["detail"] for name in ("127.0.0.1", "::1", "localhost", "--allow-host"))
         assert client.get("/livez", headers={"host": "10.0.0.7"}).status_code == 200
@@ -270,6 +278,33 @@ def test_a_page_of_another_site_is_not_answered(client, serving):
     for origin in (theirs, {"origin": "null"}, {"origin": "http://127.0.0.1:9"}):
         problem(post(client, serving.picture("red"), **origin), 403)
     assert "access-control-allow-origin" not in client.options("/api/v1/predict", headers=theirs).headers
+
+
+def test_a_site_that_was_allowed_may_ask_read_answers_and_refusals_and_no_other_may(make_client, serving):
+    allowed = "https://cats.example"
+    preflight = {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+    }
+    with make_client(origins=[allowed], token="correct-horse-battery") as client:
+        answer = client.options("/api/v1/predict", headers={"origin": allowed, **preflight})
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == allowed
+        assert "POST" in answer.headers["access-control-allow-methods"]
+        assert {"authorization", "content-type"} <= set(
+            answer.headers["access-control-allow-headers"].lower().split(", ")
+        )
+        for token, status in (("correct-horse-battery", 200), ("wrong", 401)):
+            answer = post(client, serving.picture("red"), origin=allowed, authorization=f"Bearer {token}")
+            assert answer.status_code == status
+            assert answer.headers["access-control-allow-origin"] == allowed
+            assert "origin" in answer.headers["vary"].lower()
+            assert "access-control-allow-credentials" not in answer.headers
+        for origin in ("https://cats.example.evil.example", "http://cats.example", "https://cats.example:8443", "null"):
+            assert client.options("/api/v1/predict", headers={"origin": origin, **preflight}).status_code == 400
+            answer = post(client, serving.picture("red"), origin=origin, authorization="Bearer correct-horse-battery")
+            problem(answer, 403)
+            assert "access-control-allow-origin" not in answer.headers
 
 
 def test_a_service_that_is_not_ready_says_so(make_client, serving):
@@ -393,7 +428,7 @@ def test_figures_that_are_none_or_anothers_are_left_out(run, text):
 
 
 def test_the_report_is_served_where_it_can_do_nothing(run, make_client):
-    with make_client(opener=lambda: load_predictor(run)) as client:
+    with make_client(opener=lambda: load_predictor(run), with_report=True) as client:
         assert client.get("/api/v1/model").json()["report"] is None
         assert client.get("/api/v1/report").status_code == 404
         (run / "report.html").write_text("<!doctype html><title>Report</title><style>p {}</style>")
@@ -411,8 +446,30 @@ def test_the_report_is_served_where_it_can_do_nothing(run, make_client):
 
 def test_the_report_is_behind_the_token(run, make_client):
     (run / "report.html").write_text("secret")
-    with make_client(opener=lambda: load_predictor(run), token="a-word-nobody-knows") as client:
+    with make_client(opener=lambda: load_predictor(run), with_report=True, token="a-word-nobody-knows") as client:
         assert client.get("/api/v1/report").status_code == 401
+
+
+def test_the_report_is_not_shown_unasked(run, make_client):
+    (run / "report.html").write_text("secret")
+    with make_client(opener=lambda: load_predictor(run)) as client:
+        assert client.get("/api/v1/model").json()["report"] is None
+        answer = client.get("/api/v1/report")
+    assert answer.status_code == 404
+    assert "--with-report" in answer.json()["detail"]
+
+
+def test_the_report_names_no_place_of_this_machine_and_keeps_its_pictures(run):
+    picture = f"data:image/jpeg;base64,AAAA{run.parent}/photos/"  # as a picture might look
+    (run / "metrics.json").write_text(json.dumps(FIGURES))
+    (run / "source.json").write_text(json.dumps({"root": str(run.parent / "a & b" / "photos")}))
+    page = f"""<img src="{picture}"><p>{run.parent}/a &amp; b/photos</p><p>pawsight report {run} '{run}'</p>"""
+    (run / "report.html").write_text(page)
+    (run / "link").symlink_to(run / "bundle")
+    text = report_text(read_bundle(run))
+    name = run.parent.name
+    assert text == f"""<img src="{picture}"><p>photos</p><p>pawsight report ./{name}/run './{name}/run'</p>"""
+    (run / "link").unlink()
 
 
 @pytest.mark.parametrize(

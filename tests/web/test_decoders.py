@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,12 +22,14 @@ from pawsight.web import decoders
 from pawsight.web.decode_worker import NO_MEMORY, REPLY, receive
 from pawsight.web.decoders import Decoders
 
+from ..colour_profiles import PROFILES, saved
+
 SETTINGS = DecodeSettings(image_px=32)
 SLEEPS = (
-    "import socket, sys, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(20); time.sleep(60)"
+    "import socket, sys, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(24); time.sleep(60)"
 )
 LIES = (
-    "import socket, struct, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(20);"
+    "import socket, struct, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(24);"
     "line.sendall(struct.pack('!BIII', {status}, {size}, 9, 9)); time.sleep(60)"
 )
 
@@ -87,6 +90,15 @@ def test_pixels_are_those_of_the_one_decoder():
     data = photograph()
     pixels = with_decoders(lambda decoders: decoders.decode(data, SETTINGS))
     assert np.array_equal(pixels, decode(data, SETTINGS, name="x").pixels)
+
+
+def test_an_old_bundle_gets_the_colours_that_it_was_trained_on():
+    data = saved(Image.new("RGB", (9, 9), (200, 40, 90)), icc_profile=PROFILES["ProPhoto"])
+    found = []
+    for settings in (SETTINGS, replace(SETTINGS, version=2)):
+        found.append(with_decoders(lambda decoders, settings=settings: decoders.decode(data, settings)))
+        assert np.array_equal(found[-1], decode(data, settings, name="x").pixels)
+    assert not np.array_equal(*found)
 
 
 def test_the_size_of_the_whole_picture_comes_with_it():

@@ -40,8 +40,9 @@ def example():
 
 
 def test_the_example_in_the_page_says_every_default():
-    defaults = {name: signature(serve).parameters[name].default for name in ("host", "port", "allow_host")}
-    assert tomllib.loads(example()) == defaults | {"allow_host": []} | asdict(Limits())
+    defaults = {name: signature(serve).parameters[name].default for name in ("host", "port", "with_report")}
+    lists = {"allow_host": [], "allow_origin": []}
+    assert tomllib.loads(example()) == defaults | lists | asdict(Limits())
 
 
 @pytest.mark.parametrize("limit", fields(Limits), ids=lambda limit: limit.name)
@@ -144,6 +145,8 @@ def test_a_token_elsewhere_is_looked_for_there(written):
         ("token_file = 1", ["token_file", "1", "path"]),
         ('allow_host = "cats.example"', ["allow_host", "cats.example", "list"]),
         ("allow_host = [1]", ["allow_host", "[1]", "list"]),
+        ("allow_origin = 7", ["allow_origin", "7", "list"]),
+        ("with_report = 1", ["with_report", "1", "true or false"]),
     ],
 )
 def test_a_key_or_a_value_that_means_nothing_is_refused_by_name(written, text, named):
@@ -182,10 +185,12 @@ def test_flags_win_over_the_file_and_the_file_over_the_defaults(written, monkeyp
     given = {}
     monkeypatch.setattr(job, "serve", lambda run, **options: given.update(options))
     monkeypatch.setattr("pawsight.web.server.log_json_lines", lambda level: given.update(level=level))
-    path = written('port = 7\nhost = "::1"\nallow_host = ["a", "b"]\nfiles = 3\nqueue = 50\nhead_kib = 8')
+    text = 'port = 7\nhost = "::1"\nallow_host = ["a", "b"]\nwith_report = true\nfiles = 3\nqueue = 50\nhead_kib = 8'
+    path = written(text)
     done = CliRunner().invoke(cli, ["serve", "run", "--config", str(path), "--port", "0", "--files", "4", "--quiet"])
     assert done.exit_code == 0, done.output
     assert (given["port"], given["host"], given["allow_host"]) == (0, "::1", ["a", "b"])
+    assert given["with_report"] is True
     assert given["limits"] == Limits(files=4, queue=50, head_kib=8)
     CliRunner().invoke(cli, ["serve", "run", "--config", str(path), "--allow-host", "c"])
     assert given["allow_host"] == ("c",)

@@ -373,7 +373,9 @@ def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, do
     file = tmp_path / "token"
     file.write_text("a-word-that-nobody-knows")
     file.chmod(0o600)
-    with serving.Process(tmp_path / "run", "--decoders", 1, "--token-file", file, log=tmp_path / "log") as one:
+    with serving.Process(
+        tmp_path / "run", "--decoders", 1, "--token-file", file, "--with-report", log=tmp_path / "log"
+    ) as one:
         page = Page(chromium, one.port)
         page.until(lambda: page.focused() == "token-word")
         page.one("#token-word").send_keys("guessed\n")

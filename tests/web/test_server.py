@@ -346,3 +346,36 @@ def test_listening_for_everybody_is_said_and_a_token_read_from_its_file(serve, t
     good = {**KINDS, "authorization": "Bearer correct-horse-battery"}
     assert one.ask("POST", "/api/v1/predict", serving.picture("red"), **good)[0] == 200
     assert "correct-horse" not in one.log.read_text()
+
+
+def test_on_every_address_addresses_and_known_names_are_answered_and_a_rebound_name_is_not(serve, serving):
+    one = serve("--host", "0.0.0.0", "--allow-host", "Cats.example", "--allow-origin", "https://Dogs.example:443/")
+    body, names = serving.picture("red"), ("localhost", socket.gethostname(), "cats.example")
+    for host in (f"127.0.0.1:{one.port}", "192.0.2.7", "[::1]:9", *names):
+        assert one.ask("POST", "/api/v1/predict", body, host=host, **KINDS)[0] == 200, host
+    for host in ("evil.example", f"evil.example:{one.port}", "cats.example.evil.example"):
+        for origin in ({}, {"origin": f"http://{host}"}):
+            assert one.ask("POST", "/api/v1/predict", body, host=host, **origin, **KINDS)[0] == 421
+    assert one.ask("GET", "/readyz", host="evil.example")[0] == 200
+    for origin, status in (("https://dogs.example", 200), ("https://evil.example", 403), ("null", 403)):
+        answered, _, headers = one.ask("POST", "/api/v1/predict", body, origin=origin, **KINDS)
+        assert (answered, headers.get("access-control-allow-origin")) == (status, origin if status == 200 else None)
+    preflight = {"origin": "https://dogs.example", "access_control_request_method": "POST"}
+    status, _, headers = one.ask("OPTIONS", "/api/v1/predict", **preflight)
+    assert (status, headers["access-control-allow-origin"]) == (200, "https://dogs.example")
+
+
+def test_after_report_its_pictures_and_places_stay_here_unless_it_is_asked_for(serving, own_run, tmp_path):
+    from pawsight.commands.report import report
+
+    report([own_run], quick=True)
+    with serving.Process(own_run, "--decoders", 1, log=tmp_path / "log") as one:
+        status, model, _ = one.ask("GET", "/api/v1/model")
+        assert (status, model["report"]) == (200, None)
+        assert one.ask("GET", "/api/v1/report")[0] == 404
+    with serving.Process(own_run, "--decoders", 1, "--with-report", log=tmp_path / "log") as one:
+        address = one.ask("GET", "/api/v1/model")[1]["report"]
+        status, page, _ = one.ask("GET", address)
+        assert status == 200
+        assert page.count("data:image/") == (own_run / "report.html").read_text().count("data:image/") > 0
+        assert str(tmp_path) not in page

@@ -36,7 +36,7 @@ from pawsight.classifier.graph_guard import fault_in_graph
 from pawsight.classifier.trust import Trust, trust_from
 from pawsight.core.errors import BundleRefused
 from pawsight.core.storage import new_folder, sha256_of, write_bytes, write_json
-from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
+from pawsight.images.decode import DECODER_VERSION, OLDEST_DECODER, DecodeSettings, Pixels
 
 FORMAT = 2
 CARD, MODEL, EXAM, TRAINED = "bundle.json", "model.onnx", "exam.npz", "trained.txt"
@@ -172,8 +172,9 @@ def _decode_from(values: Mapping[str, Any]) -> DecodeSettings:
     for key, value in asdict(settings).items():
         if type(value) is not int or not 0 < value <= _LARGEST_SETTING:
             raise ValueError(f"decode.{key}, which is {value!r}")
-    if settings.version != DECODER_VERSION:
-        raise ValueError(f"decode.version: it needs decoder {settings.version}, this Pawsight has {DECODER_VERSION}")
+    if not OLDEST_DECODER <= settings.version <= DECODER_VERSION:
+        known = f"{OLDEST_DECODER} to {DECODER_VERSION}"
+        raise ValueError(f"decode.version: it needs decoder {settings.version}, this Pawsight has {known}")
     return settings
 
 

@@ -244,6 +244,15 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--allow-host", multiple=True, metavar="NAME", help="Host name to answer to, e.g. your proxy's; repeatable."
 )
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Site whose pages may use the service, e.g. https://cats.example; repeatable.",
+)
+@click.option(
+    "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
+)
 @click.option("--config", type=FILE, help="TOML file with these options and all limits; options typed here win.")
 @_limit_options
 @common_options

@@ -88,11 +88,12 @@ def common_options(command: Command) -> Command:
         try:
             command(*arguments, progress=Terminal(quiet=quiet), **options)
         except PawsightError as error:
-            click.echo(f"pawsight: {terminal_text(str(error))}", err=True)
+            print(f"pawsight: {terminal_text(str(error))}", file=sys.stderr)
             sys.exit(error.exit_status)
         except KeyboardInterrupt as stop:
             by, status = ("the system", 143) if isinstance(stop, Terminated) else ("you", 130)
-            click.echo(f"pawsight: stopped by {by}. Finished files are kept; no half-written file is left.", err=True)
+            text = f"pawsight: stopped by {by}. Finished files are kept; no half-written file is left."
+            print(text, file=sys.stderr)
             sys.exit(status)
 
     return run  # type: ignore[return-value]
@@ -153,8 +154,9 @@ def ray_options(command: Command) -> Command:
 def print_answer(answer: dict[str, Any] | list[str]) -> bool:
     """Print one JSON object on a line, or lines of text; return whether standard output still takes what is printed."""
     if isinstance(answer, dict):
-        click.echo(json.dumps(answer, ensure_ascii=True, allow_nan=False))
+        print(json.dumps(answer, ensure_ascii=True, allow_nan=False))
     else:
         for line in answer:
-            click.echo(terminal_text(line, one_line=True))
+            print(terminal_text(line, one_line=True))
+    sys.stdout.flush()
     return refusal_of(sys.stdout) is None

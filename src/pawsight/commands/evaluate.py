@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -224,18 +223,17 @@ def _slices(
     """Return the slices of the pictures that were answered, storing those of the run's own validation set."""
     slices = slices_of(candidates, answers, progress=progress)
     if part == "validation":
-        with _unless_refused(progress):
-            store_slices(run, slices, pictures=len(answers))
+        record = SlicesRecord(subset="validation", pictures=len(answers), slices=slices)
+        keep(run / SLICES, record.to_json(), progress)
     return slices
 
 
-@contextmanager
-def _unless_refused(progress: Progress) -> Iterator[None]:
-    """Go on where the run cannot be written: what was computed for this report is shown all the same."""
+def keep(path: Path, values: Mapping[str, Any], progress: Progress) -> None:
+    """Write what was computed about a run into it, for its report; where it cannot be written a note says so."""
     try:
-        yield
+        write_json(path, values)
     except StorageError as error:
-        progress.say(f"Not kept in the run for its report. {' '.join(str(error).splitlines())}")
+        progress.say(f"Not kept in the run. {' '.join(str(error).splitlines())}")
 
 
 def slices_of(
@@ -257,11 +255,6 @@ def slices_of(
         [answer.path for answer in known], [answer.label for answer in known], [facts[answer.path] for answer in known]
     )
     return measure_slices(known, members)
-
-
-def store_slices(run: Path, slices: tuple[Slice, ...], *, pictures: int) -> None:
-    """Write a run's slices.json, for its report: slices of its validation set, with so many pictures."""
-    write_json(run / SLICES, SlicesRecord(subset="validation", pictures=pictures, slices=slices).to_json())
 
 
 def slice_lines(slices: Sequence[Slice]) -> list[list[str]]:
@@ -302,8 +295,7 @@ def slice_remarks(slices: Sequence[Slice]) -> list[str]:
 
 def _learning_curve(run: Path, progress: Progress) -> CurveRecord:
     curve = trace_learning_curve(run, progress=progress)
-    with _unless_refused(progress):
-        store_learning_curve(run, curve)
+    keep(run / LEARNING_CURVE, curve.to_json(), progress)
     return curve
 
 
@@ -357,11 +349,6 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         left_out=left_out,
         curve=trace_curve(tried, seed=seen.seed),
     )
-
-
-def store_learning_curve(run: Path, curve: CurveRecord) -> None:
-    """Write a run's learning_curve.json, for its report."""
-    write_json(run / LEARNING_CURVE, curve.to_json())
 
 
 def curve_lines(report: CurveRecord) -> list[str]:

@@ -128,8 +128,11 @@ def _compared(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs:
         measured = evaluate(chosen, test=True, counts_look=False, progress=log)
         replace(RunRecord.read(chosen), test=measured.metrics).write()
     set_latest(chosen or folders[-1])
-    absent = complete(chosen, features=_has_features(chosen, reports), progress=log) if chosen is not None else {}
-    return build_report(folders, new_group(runs, "ladder"), left_out=left_out, absent=absent)
+    target = new_group(runs, "ladder")
+    if chosen is None:
+        return build_report(folders, target, left_out=left_out)
+    absent, computed = complete(chosen, features=_has_features(chosen, reports), progress=log)
+    return build_report(folders, target, left_out=left_out, absent=absent, computed=computed)
 
 
 def _best(reports: Sequence[TrainReport]) -> Path | None:

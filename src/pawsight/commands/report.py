@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.classifier.bundle import read_bundle
-from pawsight.commands.evaluate import slices_of, store_learning_curve, store_slices, trace_learning_curve
+from pawsight.commands.evaluate import keep, slices_of, trace_learning_curve
 from pawsight.commands.run_split import held_out
 from pawsight.core.errors import BadDataset, PawsightError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import LEARNING_CURVE as LEARNING_CURVE_FILE
+from pawsight.core.runs import SLICES as SLICES_FILE
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
-from pawsight.core.storage import sha256_of_file, write_json
+from pawsight.core.storage import sha256_of_file
 from pawsight.core.text import plural
 from pawsight.evaluation.comparison import TIE
 from pawsight.reports.ladder_report import CandidateResult, LadderReport, build_report, report_subject
-from pawsight.reports.run_record import RunRecord
+from pawsight.reports.run_record import RunRecord, SlicesRecord
 from pawsight.reports.trust_page import LEARNING_CURVE, SLICES, SUSPECTS
 from pawsight.reports.words import percent, points_between, signed
 
@@ -60,11 +62,14 @@ def report(
     if not folders:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
     place, measured = Path(out) if out is not None else default_out(folders), report_subject(folders)
-    absent: Mapping[str, str] = {}
-    if measured is not None:
-        absent = dict.fromkeys(lacking(measured), QUICK) if quick else complete(measured, progress=progress)
+    absent: dict[str, str] = {}
+    computed: dict[str, dict[str, Any]] = {}
+    if measured is not None and quick:
+        absent = dict.fromkeys(lacking(measured), QUICK)
+    elif measured is not None:
+        absent, computed = complete(measured, progress=progress)
     with progress.stage("Writing the report", None):
-        return build_report(folders, place, absent=absent)
+        return build_report(folders, place, absent=absent, computed=computed)
 
 
 def default_out(folders: Sequence[Path]) -> Path:
@@ -120,32 +125,37 @@ def _score(measured: Mapping[str, Any]) -> str:
     return f"{percent(measured['accuracy'])} ({100 * low:.1f}-{100 * high:.1f} %)"
 
 
-def complete(run: Path, *, features: bool = True, progress: Progress = SILENT) -> dict[str, str]:
-    """Compute slices, likely wrong labels and learning curve that a run does not hold yet, and store them in it.
+def complete(
+    run: Path, *, features: bool = True, progress: Progress = SILENT
+) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Compute slices, likely wrong labels and learning curve that a run does not hold yet, and keep them in it.
 
     Args:
         run: folder of a finished run.
         features: also what needs a backbone.
-        progress: hears how far it is.
+        progress: hears how far it is, and what could not be kept.
 
     Returns:
-        why a part could not be made, by its name in `reports.trust_page`.
+        why a part could not be made, by its name in `reports.trust_page`; the parts that were made, by their files.
     """
-    absent = {}
+    absent, computed = {}, {}
+    make = {
+        SLICES: (SLICES_FILE, _slices),
+        SUSPECTS: (SUSPECTS_FILE, _suspects),
+        LEARNING_CURVE: (LEARNING_CURVE_FILE, _learning_curve),
+    }
     for name in lacking(run):
         if name in _FEATURES and not features:
             absent[name] = WITHOUT_BACKBONE
             continue
+        file, compute = make[name]
         try:
-            if name == SLICES:
-                _store_slices(run, progress)
-            elif name == SUSPECTS:
-                _store_suspects(run, progress)
-            else:
-                store_learning_curve(run, trace_learning_curve(run, progress=progress))
+            computed[file] = compute(run, progress)
         except PawsightError as error:
             absent[name] = f"{error.what} {error.why}".strip()
-    return absent
+        else:
+            keep(run / file, computed[file], progress)
+    return absent, computed
 
 
 def lacking(run: Path) -> list[str]:
@@ -155,7 +165,7 @@ def lacking(run: Path) -> list[str]:
     return [name for name, part in held.items() if part is None]
 
 
-def _store_slices(run: Path, progress: Progress) -> None:
+def _slices(run: Path, progress: Progress) -> dict[str, Any]:
     answers = RunRecord.read(run).answers
     part = held_out(run, "validation")
     unchanged = [
@@ -172,14 +182,18 @@ def _store_slices(run: Path, progress: Progress) -> None:
             "Put them back, or train again.",
         )
     slices = slices_of(unchanged, answers, progress=progress)
-    store_slices(run, slices, pictures=len(unchanged))
+    return SlicesRecord(subset="validation", pictures=len(unchanged), slices=slices).to_json()
 
 
-def _store_suspects(run: Path, progress: Progress) -> None:
+def _suspects(run: Path, progress: Progress) -> dict[str, Any]:
     from pawsight.commands.review import review
 
     read_bundle(run)  # refuses a run without its classifier before anything slow
-    write_json(run / SUSPECTS_FILE, suspects_json(review(run, progress=progress)))
+    return suspects_json(review(run, progress=progress))
+
+
+def _learning_curve(run: Path, progress: Progress) -> dict[str, Any]:
+    return trace_learning_curve(run, progress=progress).to_json()
 
 
 def suspects_json(report: ReviewReport) -> dict[str, Any]:

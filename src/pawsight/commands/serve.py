@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pawsight.classifier.bundle import find_bundle
 from pawsight.core.errors import PawsightError, WrongUsage, require_extra
@@ -22,6 +23,7 @@ from pawsight.web.limits import Limits
 
 _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client", "pythonjsonlogger")
 _LEAST_TOKEN = 16  # characters; less can be guessed
+_PORTS = {"http": 80, "https": 443}  # of the schemes that an origin may have
 _BACKLOG = 256  # connections that the system keeps while the process is busy
 
 
@@ -32,6 +34,8 @@ def serve(
     port: int = 8000,
     token_file: Path | None = None,
     allow_host: Sequence[str] = (),
+    allow_origin: Sequence[str] = (),
+    with_report: bool = False,
     limits: Limits | None = None,
     progress: Progress = SILENT,
     ready: Callable[[dict[str, Any]], None] = lambda serving: None,
@@ -45,7 +49,10 @@ def serve(
         host: address to listen on.
         port: to listen on; 0 is any free one.
         token_file: a file with the token that every request to /api/ and /metrics must send.
-        allow_host: more names that the service answers to.
+        allow_host: more names that the service answers to, besides IP addresses, localhost and, where it does not
+            listen on this machine alone, this machine's name.
+        allow_origin: sites of your own whose pages may use the service, e.g. https://cats.example.
+        with_report: show the run's report, which contains training pictures, to all clients.
         limits: of requests, queues and processes.
         progress: hears where it listens, and warnings.
         ready: called once the socket listens, with run, url, host, port, pid, and whether a token is required, as
@@ -53,8 +60,10 @@ def serve(
 
     Raises:
         PawsightError: the run has no bundle that can be trusted, or the address cannot be used.
+        WrongUsage: an origin is none.
     """
     check_installed()
+    origins = [_origin(text) for text in allow_origin]
     find_bundle(Path(run).expanduser())
     token = _read_token(token_file, progress) if token_file is not None else ""
     listener = _listen(host, port)
@@ -76,7 +85,15 @@ def serve(
         if not token:
             progress.say("There is no token. Set one with --token-file, or let only your proxy reach this port.")
     ready(serving)
-    serve_here(listener, run, limits=limits or Limits(), token=token, hosts=_hosts(host, allow_host))
+    serve_here(
+        listener,
+        run,
+        limits=limits or Limits(),
+        token=token,
+        hosts=_hosts(host, allow_host),
+        origins=origins,
+        with_report=with_report,
+    )
 
 
 def check_installed() -> None:
@@ -134,7 +151,29 @@ def _is_loopback(host: str) -> bool:
 
 
 def _hosts(host: str, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that a service on an address answers to, in lower case."""
     from pawsight.web.middleware import LOOPBACK_NAMES
 
-    named = {name.lower() for name in allowed}
-    return tuple(sorted({host, *LOOPBACK_NAMES, *named} if _is_loopback(host) else named))
+    names = {host, *LOOPBACK_NAMES, *allowed}
+    if not _is_loopback(host):
+        own = socket.gethostname()
+        names |= {own, own.partition(".")[0], f"{own.partition('.')[0]}.local"}  # the last by multicast DNS
+    return tuple(sorted({name.lower() for name in names if name}))
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers send it: scheme, name in lower case, port where it is not the scheme's own."""
+    try:
+        url = urlsplit(text)
+        port, host = url.port, url.hostname or ""
+    except ValueError:
+        url, port, host = urlsplit(""), None, ""
+    extra = url.path.strip("/") or url.query or url.fragment or url.username
+    if url.scheme not in _PORTS or not host or "*" in host or extra:
+        raise WrongUsage(
+            f"--allow-origin {text} is no origin.",
+            "An origin is a scheme, a name and perhaps a port. Patterns are not read.",
+            "Type for example: --allow-origin https://cats.example",
+        )
+    name = f"[{host}]" if ":" in host else host
+    return f"{url.scheme}://{name}" + (f":{port}" if port not in (None, _PORTS[url.scheme]) else "")

@@ -46,8 +46,9 @@ def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, nam
     Raises:
         UnreadablePicture: it cannot be decoded.
     """
-    if decoded is None or settings.image_px != HASHED_PX:
-        decoded = decode(data, replace(settings, image_px=HASHED_PX), name=name)
+    hashed = replace(settings, image_px=HASHED_PX, version=DECODER_VERSION)
+    if decoded is None or settings != hashed:
+        decoded = decode(data, hashed, name=name)
     grey = grey_of(decoded.pixels)
     statistics = image_statistics(decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data))
     phash = perceptual_hash(decoded.pixels, grey=grey)

@@ -10,13 +10,16 @@ from typing import Any
 
 from pawsight.classifier.bundle import EXAM, Bundle
 from pawsight.core.storage import sha256_of_file
+from pawsight.images.decode import OLDEST_DECODER
 from pawsight.models.graph import OOD_SCORE
 
 EXACT, REDUCED = "f32", "int8"
 METADATA_FILE = "pawsight.json"
 _METADATA_FORMAT = 1
-DECODING = (
+_COLOUR_STEP = "convert the colours of an embedded profile to sRGB"
+_DECODING = (
     "rotate the picture as its EXIF orientation says",
+    _COLOUR_STEP,
     "resize to a square with an antialiasing bilinear filter; the aspect ratio is not kept",
     "composite transparency on white, convert to RGB with 8 bits a channel",
     "pass the values 0 to 255 unscaled: the model scales them",
@@ -89,6 +92,7 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
     """Return what a user of the model needs to know without Pawsight, as plain JSON values."""
     card, trust = context.bundle.card, context.bundle.card.trust
     side = card.decode.image_px
+    coloured = card.decode.version > OLDEST_DECODER
     return {
         "format": _METADATA_FORMAT,
         "made_by": "Pawsight",
@@ -99,7 +103,7 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
             "features": ["N", "D"],
             **({} if trust.detector is None else {OOD_SCORE: ["N"]}),
         },
-        "decode": {**asdict(card.decode), "steps": list(DECODING)},
+        "decode": {**asdict(card.decode), "steps": [step for step in _DECODING if coloured or step != _COLOUR_STEP]},
         "temperature": {"value": trust.temperature, "where": "in the model already"},
         "answer_from_probability": None if trust.guarantee is None else trust.guarantee.threshold,
         "unlike_anything_seen_above": None if trust.detector is None else trust.detector.threshold,

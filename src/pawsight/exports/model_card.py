@@ -18,7 +18,7 @@ from pawsight.core.text import percent, visible
 from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.evaluation.metrics import ClassMetrics, Metrics
-from pawsight.exports.export_context import DECODING, ExportContext, metadata_of
+from pawsight.exports.export_context import ExportContext, metadata_of
 from pawsight.reports.run_record import SUBSETS, CurveRecord, RunRecord, figure, finite
 
 TEMPLATE = "card.md.j2"
@@ -70,7 +70,6 @@ def view(context: ExportContext) -> dict[str, Any]:
         "classes": list(card.classes),
         "classes_shown": CLASSES_SHOWN,
         "facts": metadata_of(context),
-        "decoding": DECODING,
         "card": card,
         "trained_on": len(bundle.trained),
         "counts": record.counts if record else {},

@@ -1,8 +1,9 @@
 """The decoder: training, evaluation, command line and server all call `decode`, and nothing else opens a picture.
 
 The steps, in order: recognise by content, refuse what is too large (header_limits.py) or has too many scans, decode
-(JPEG reduced while decoding when the target is small), resize to a square, bring to RGB on white, set upright. Turning
-comes last because stretching to a square and turning by quarters commute, and a small square turns faster.
+(JPEG reduced while decoding when the target is small), bring from an embedded profile to sRGB (colour.py), resize to a
+square, bring to RGB on white, set upright. Turning comes last because stretching to a square and turning by quarters
+commute, and a small square turns faster.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +31,7 @@ from PIL import (  # the plugins enter their readers in Image.OPEN
 
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.text import printable
+from pawsight.images.colour import Conversion, srgb_conversion, without_profile
 from pawsight.images.header_limits import (
     FrameLimitedGif,
     ReadLimitedFile,
@@ -37,7 +40,9 @@ from pawsight.images.header_limits import (
     exceeds_memory_limit,
 )
 
-DECODER_VERSION = 2  # part of every cache key: raise it when the same bytes would decode to other pixels
+# Part of every cache key: raised when the same bytes decode to other pixels. A bundle is answered with the version that
+# it was trained with. Version 2 passes colour profiles over.
+DECODER_VERSION, OLDEST_DECODER = 3, 2
 READABLE = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")  # Pillow opens MPO as JPEG, then calls it MPO
 READABLE_NAMES = "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP"
 
@@ -70,7 +75,8 @@ _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 # Signatures: ISO/IEC 14496-12 (`ftyp` brands), and the magic numbers of the formats' own specifications.
 _READ_BRANDS = (b"avif", b"avis")
-_READ_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_READ_STARTS = (b"\xff\xd8\xff", _PNG, b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _OTHER_BRANDS = {
     b"heic": "HEIC",
     b"heix": "HEIC",
@@ -102,7 +108,7 @@ class DecodeSettings:
 
     image_px: int = 224  # side of the square the network sees
     max_megapixels: int = 50  # width x height of the file, in millions; more is refused before decoding
-    version: int = DECODER_VERSION
+    version: int = DECODER_VERSION  # from OLDEST_DECODER on
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,7 @@ def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
 
     Returns:
         pixels (image_px, image_px, 3) uint8 in 0..255, stretched to the square with an antialiasing bilinear filter;
-        transparency shown on white; first frame of an animation; EXIF orientation applied.
+        transparency shown on white; first frame of an animation; colours in sRGB; EXIF orientation applied.
 
     Raises:
         UnreadablePicture: nothing else, whatever the bytes are.
@@ -139,6 +145,9 @@ def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
     except UnreadablePicture:
         raise
     except Exception as error:  # Pillow's parsers raise whatever they trip over: hostile bytes reach most built-ins
+        if data.startswith(_PNG) and (bare := without_profile(data)) is not data:
+            with suppress(Exception):
+                return _decode(bare, settings, name)
         raise _unreadable(name, _reason(data, error)) from error
 
 
@@ -158,13 +167,12 @@ def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
         image.load()
         orientation, camera = _read_exif(image)
         vars(image).pop("_decoder", None)  # of a WEBP: two canvases as large as the picture, needed no more
-        square = to_square(image, side)
-    upright = to_rgb(square)
+        square = to_rgb(to_square(image, side, srgb_conversion(image) if settings.version > OLDEST_DECODER else None))
     if orientation in _UPRIGHT:
-        upright = upright.transpose(_UPRIGHT[orientation])
+        square = square.transpose(_UPRIGHT[orientation])
     if orientation >= 5:
         width, height = height, width
-    return Decoded(np.asarray(upright, dtype=np.uint8), width, height, kind, orientation, camera)
+    return Decoded(np.asarray(square, dtype=np.uint8), width, height, kind, orientation, camera)
 
 
 def _opened(data: bytes) -> ImageFile.ImageFile:
@@ -230,21 +238,27 @@ def _unreadable(name: str, reason: str) -> UnreadablePicture:
     return UnreadablePicture(f"Could not read {name} as a picture.", reason, f"Readable types are {READABLE_NAMES}.")
 
 
-def to_square(image: Image.Image, side: int) -> Image.Image:
+def to_square(image: Image.Image, side: int, conversion: Conversion | None = None) -> Image.Image:
     """Stretch to (side, side) with an antialiasing bilinear filter, in little more memory than the picture itself.
 
     Pillow would convert the whole picture before it shrinks it, which at 50 megapixels is 200 MB more, and gigabytes
     where numbers are scaled in floating point. So a large picture is converted and reduced a band of rows at a time.
     Reducing by whole factors averages blocks of pixels, and each band is a whole number of blocks: the result is
-    Pillow's to the bit.
+    Pillow's to the bit. Colours are converted before the resizing, as in a browser; of a large picture only the square
+    is, which differs by a step or two of 255 at the edges of strong colours.
     """
     width, height = image.size
     factors = (int(width / side / _REDUCING_GAP) or 1, int(height / side / _REDUCING_GAP) or 1)
     span = wide_span(image)
     if width * height <= BAND_PIXELS or factors == (1, 1) or is_see_through(image) or image.mode in ("L", "RGB"):
-        return to_resizable(image, span).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
-    box = (0, 0, width / factors[0], height / factors[1])
-    return _reduced(image, factors, span).resize((side, side), Image.Resampling.BILINEAR, box=box)
+        plain = to_resizable(image, span)
+        if conversion is not None and width * height <= BAND_PIXELS:
+            plain, conversion = conversion(plain), None
+        square = plain.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+    else:
+        box = (0, 0, width / factors[0], height / factors[1])
+        square = _reduced(image, factors, span).resize((side, side), Image.Resampling.BILINEAR, box=box)
+    return conversion(square) if conversion else square
 
 
 def _reduced(image: Image.Image, factors: tuple[int, int], span: tuple[float, float]) -> Image.Image:

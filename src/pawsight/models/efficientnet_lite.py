@@ -1,4 +1,6 @@
-"""EfficientNet-Lite: the table of its convolutions, their published weights, and the network in ONNX and in Keras.
+"""EfficientNet-Lite: the table of its convolutions, their published weights, and the network in ONNX.
+
+Its Keras twin, for `finetune`, is in keras_networks.py.
 
 The network is EfficientNet (Tan and Le 2019, arXiv:1905.11946) without squeeze-and-excitation, with ReLU6, and with a
 stem and a head of fixed width, as Google published it in 2020.
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +20,6 @@ from pawsight.core.errors import require_extra
 from pawsight.models.backbones import Backbone, check_image_px, find_backbone
 from pawsight.models.graph import FEATURES, LAST_FEATURES, PICTURES
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
-
-if TYPE_CHECKING:
-    import keras
 
 Floats = NDArray[np.float32]
 Channels = NDArray[np.int64]
@@ -316,71 +315,3 @@ def _same_pads(side: int, kernel: int, stride: int) -> list[int]:
     """
     whole = max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
     return [whole // 2, whole // 2, whole - whole // 2, whole - whole // 2]
-
-
-def build_keras(backbone: Backbone, image_px: int, weights: Weights, *, after: str = "") -> keras.Model:
-    """Build a backbone, or its upper part, in Keras with given weights; call `import_keras` first.
-
-    Args:
-        backbone: which network.
-        image_px: side of the square pictures, 32 to 1024.
-        weights: of each convolution.
-        after: the convolution after which the upper part begins; "" builds the whole network.
-
-    Returns:
-        A functional model to features (N, 1280) float32: from RGB pictures (N, image_px, image_px, 3) uint8, or with
-        `after` from the maps (N, height, width, channels) that leave that convolution. A convolution's layer is called
-        by its name in the table and `_conv`.
-
-    Raises:
-        WrongUsage: the backbone takes no pictures of that size.
-    """
-    import keras
-
-    check_image_px(image_px)
-    side, outputs = image_px, {}
-    if not after:
-        inputs = keras.Input((image_px, image_px, 3), dtype="uint8", name="pictures")
-        x = keras.layers.Rescaling(1 / PIXEL_SPAN, -PIXEL_MEAN / PIXEL_SPAN, name="scale")(inputs)
-    is_lower = bool(after)
-    for row in convolutions(backbone):
-        side = math.ceil(side / row.stride)
-        if is_lower:
-            if row.name == after:
-                inputs = x = outputs[row.name] = keras.Input((side, side, row.channels), name="maps")
-                is_lower = False
-            continue
-        x = _layer(row)(x)
-        if row.relu:
-            x = keras.layers.ReLU(RELU_LIMIT, name=f"{row.name}_relu")(x)
-        if row.shortcut:
-            x = keras.layers.Add(name=f"{row.name}_add")([outputs[row.shortcut], x])
-        outputs[row.name] = x
-    features = keras.layers.GlobalAveragePooling2D(name="features", dtype="float32")(x)
-    model = keras.Model(inputs, features, name=backbone.name)
-    for row, layer in _convolution_layers(backbone, model):
-        kernel, bias = weights[row.name]
-        layer.set_weights([kernel.transpose((2, 3, 0, 1) if row.depthwise else (2, 3, 1, 0)), bias])
-    return model
-
-
-def keras_weights(backbone: Backbone, model: keras.Model) -> Weights:
-    """Return the weights of the convolutions that a model holds, as `build_keras` takes them."""
-    weights = {}
-    for row, layer in _convolution_layers(backbone, model):
-        kernel, bias = layer.get_weights()
-        weights[row.name] = kernel.transpose((2, 3, 0, 1) if row.depthwise else (3, 2, 0, 1)), bias
-    return weights
-
-
-def _layer(row: Convolution) -> keras.layers.Layer:
-    import keras
-
-    if row.depthwise:
-        return keras.layers.DepthwiseConv2D(row.kernel, row.stride, "same", name=f"{row.name}_conv")
-    return keras.layers.Conv2D(row.channels, row.kernel, row.stride, "same", name=f"{row.name}_conv")
-
-
-def _convolution_layers(backbone: Backbone, model: keras.Model) -> list[tuple[Convolution, Any]]:
-    layers = {layer.name: layer for layer in model.layers}
-    return [(row, layers[f"{row.name}_conv"]) for row in convolutions(backbone) if f"{row.name}_conv" in layers]

@@ -6,7 +6,7 @@ import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +82,7 @@ def build_report(
     seed: int = 0,
     left_out: Mapping[str, str] | None = None,
     absent: Mapping[str, str] | None = None,
+    computed: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> LadderReport:
     """Write report.html, report.md and report.json about finished runs.
 
@@ -91,6 +92,7 @@ def build_report(
         seed: of the choice of pictures that are shown.
         left_out: recipes that were asked for and not trained, each with the reason.
         absent: why slices, suspects or learning_curve of the chosen run could not be computed, where that was tried.
+        computed: those parts as JSON values, by their files in the chosen run, in case it does not hold them.
 
     Returns:
         what the report says.
@@ -106,6 +108,7 @@ def build_report(
     place = target.expanduser().absolute()
     again = shlex.join(["pawsight", "report", *(str(folder) for folder in folders), "--out", str(place)])
     subject = _subject(ladder)
+    subject = replace(subject, computed=computed or {}) if subject is not None else None
     trust = make_trust(subject, absent or {}) if subject is not None else None
     page = make_page(ladder, again=again, seed=seed, left_out=left_out or {}, trust=trust)
     report = _result(ladder, place / HTML, trust_json(subject) if subject is not None else None)

@@ -192,6 +192,7 @@ class RunRecord:
     root: Path | None = None  # of the pictures
     looks_at_test: int = 0
     problems: tuple[str, ...] = ()  # fields that cannot be read, one line each
+    computed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # files that the run could not take
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -391,17 +392,17 @@ class RunRecord:
     @cached_property
     def slices(self) -> SlicesRecord | None:
         """The slices that the run keeps; None where there are none that can be read."""
-        return _kept(self.folder / SLICES, _slices)
+        return _kept(self.computed.get(SLICES) or _read_json(self.folder / SLICES), _slices)
 
     @cached_property
     def learning_curve(self) -> CurveRecord | None:
         """The learning curve that the run keeps; None where there is none that can be read."""
-        return _kept(self.folder / LEARNING_CURVE, _curve)
+        return _kept(self.computed.get(LEARNING_CURVE) or _read_json(self.folder / LEARNING_CURVE), _curve)
 
     @cached_property
     def suspects(self) -> SuspectsRecord | None:
         """The likely wrong labels that the run keeps; None where there are none that can be read."""
-        return _kept(self.folder / SUSPECTS, _suspects)
+        return _kept(self.computed.get(SUSPECTS) or _read_json(self.folder / SUSPECTS), _suspects)
 
     def answer_table(self, subset: str) -> AnswerTable:
         """Read the probabilities of the answers to validation or test; no row where the run has not answered to it.
@@ -634,9 +635,9 @@ def _value(problem: str, text: str) -> str | float:
     return text
 
 
-def _kept(path: Path, make: Callable[[Mapping[str, Any]], Kept]) -> Kept | None:
+def _kept(values: object, make: Callable[[Mapping[str, Any]], Kept]) -> Kept | None:
     try:
-        return make(_mapping(_read_json(path)))
+        return make(_mapping(values))
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError):
         return None
 

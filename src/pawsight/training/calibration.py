@@ -39,7 +39,7 @@ from pawsight.training.ood_detector import (
     sample_rows,
     threshold_for,
 )
-from pawsight.training.selective import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
+from pawsight.training.threshold import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
 
 OUT_OF_FOLD, VALIDATION = "out-of-fold answers of the training part", "the validation part"
 

@@ -19,13 +19,11 @@ from pawsight.core.thread_pool import ordered_map
 from pawsight.images.decode import Pixels
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import (
-    build_keras,
-    keras_weights,
     published_weights,
     upper_start,
     write_graph,
 )
-from pawsight.models.keras_networks import import_keras
+from pawsight.models.keras_networks import build_keras, import_keras, keras_weights
 from pawsight.training.context import Floats, Labels, Layer, TrainedModel, TrainingContext, mapped_array
 from pawsight.training.diagnostics import Diagnostics
 from pawsight.training.networks import (

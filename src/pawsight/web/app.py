@@ -4,7 +4,7 @@
     POST /api/v1/predict                   pictures in, one prediction for each
     POST /api/v1/explain?class=NAME        one picture in, a PNG with its heat map out
     GET  /api/v1/model                     the classifier and the limits of the service
-    GET  /api/v1/report                    the run's report, where one was made
+    GET  /api/v1/report                    the run's report, where one was made and may be shown
     /livez  /readyz  /metrics              for operators
 
 middleware.py checks every request before; service.py has the classifier.
@@ -13,16 +13,20 @@ middleware.py checks every request before; service.py has the classifier.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from markupsafe import escape
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
@@ -43,16 +47,27 @@ from pawsight.web.uploads import RequestBody, Upload
 STATIC = Path(__file__).parent / "static"
 OPENAPI = Path(__file__).parent / "templates" / "openapi.json"
 REPORT = "report.html"
+_DATA_URL = r"""data:[^"')\s]*"""  # a picture, left as it is: its letters may look like a path
 _LARGEST_METRICS = 4 * 2**20  # bytes; with a thousand classes the file stays below
 
 
-def create_app(service: Service, *, token: str = "", hosts: Collection[str] = (), start: bool = True) -> Starlette:
+def create_app(
+    service: Service,
+    *,
+    token: str = "",
+    hosts: Collection[str] = (),
+    origins: Collection[str] = (),
+    with_report: bool = False,
+    start: bool = True,
+) -> Starlette:
     """Return the application around a service.
 
     Args:
         service: the classifier; it is stopped with the application.
         token: required by /api/ and /metrics; empty for none.
         hosts: names of the service; empty allows all.
+        origins: of other sites whose pages may use the service, as scheme://host:port; no cookies are involved.
+        with_report: show the run's report, which contains training pictures.
         start: open the classifier before the first request; False where the server does it, so that /livez answers
             before.
     """
@@ -64,10 +79,20 @@ def create_app(service: Service, *, token: str = "", hosts: Collection[str] = ()
         yield
         await service.stop()
 
-    routes = _Routes(service)
+    routes = _Routes(service, with_report=with_report)
+    middleware = [Middleware(ServiceMiddleware, service=service, token=token, hosts=hosts, origins=origins)]
+    if origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            expose_headers=["Retry-After", "X-Request-ID"],
+        )
+        middleware.insert(0, cors)  # outermost: refusals need its headers too, and a preflight sends no token
     return Starlette(
         routes=routes.table(),
-        middleware=[Middleware(ServiceMiddleware, service=service, token=token, hosts=hosts)],
+        middleware=middleware,
         exception_handlers={HTTPException: _as_problem},
         lifespan=lifespan,
     )
@@ -76,8 +101,8 @@ def create_app(service: Service, *, token: str = "", hosts: Collection[str] = ()
 class _Routes:
     """One method for each route."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, *, with_report: bool) -> None:
+        self._service, self._with_report = service, with_report
         self._openapi = json.dumps(openapi(service.limits)).encode()
 
     def table(self) -> list[Route | Mount]:
@@ -127,6 +152,7 @@ class _Routes:
         _state(request, "/api/v1/model")
         with self._service.served() as served:
             card = served.predictor.bundle.card
+            has_report = self._with_report and report_of(served.predictor.bundle) is not None
             return _json(
                 {
                     "classes": list(card.classes),
@@ -140,17 +166,19 @@ class _Routes:
                     "validation": validation_of(served.predictor.bundle),
                     "max_error": card.trust.guarantee.max_error if card.trust.guarantee is not None else None,
                     "heat_maps": True,
-                    "report": "/api/v1/report" if report_of(served.predictor.bundle) is not None else None,
+                    "report": "/api/v1/report" if has_report else None,
                 }
             )
 
     async def report(self, request: Request) -> Response:
         _state(request, "/api/v1/report")
+        if not self._with_report:
+            raise RequestProblem("not-found", "This service shows no report: it was started without --with-report.")
         with self._service.served() as served:
-            path = report_of(served.predictor.bundle)
-        if path is None:
+            text = await run_in_threadpool(report_text, served.predictor.bundle)
+        if text is None:
             raise RequestProblem("not-found", "The run has no report. Make one with: pawsight report RUN")
-        return FileResponse(path, media_type="text/html; charset=utf-8", headers=REPORT_HEADERS)
+        return Response(text, media_type="text/html; charset=utf-8", headers=dict(REPORT_HEADERS))
 
     async def openapi(self, request: Request) -> Response:
         _state(request, "/openapi.json")
@@ -243,3 +271,21 @@ def report_of(bundle: Bundle) -> Path | None:
     """Return the report that `pawsight report RUN` wrote beside the bundle, None where there is none."""
     path = bundle.folder.parent / REPORT
     return path if path.is_file() else None
+
+
+def report_text(bundle: Bundle) -> str | None:
+    """Return the report without the places of the run and of its pictures on this machine; None where there is none."""
+    path = report_of(bundle)
+    if path is None:
+        return None
+    run = path.parent.resolve()
+    try:
+        root = RunRecord.read(run).root
+    except WrongUsage:
+        root = None
+    places = {run.parent.parent: ".", root: root.name} if root else {run.parent.parent: "."}
+    names = {str(escape(place)): shown for place, shown in places.items() if place != Path(place.anchor)}
+    longest_first = sorted(names, key=len, reverse=True)
+    patterns = (_DATA_URL, *(f"{re.escape(name)}(?![\\w.-])" for name in longest_first))
+    text = path.read_text("utf-8", "replace")
+    return re.sub("|".join(patterns), lambda found: str(escape(names.get(found[0], ""))) or found[0], text)

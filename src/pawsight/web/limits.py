@@ -21,6 +21,8 @@ _ADDRESS_KEYS = {
     "port": "a whole number from 0 to 65535",
     "token_file": "a text, the path of a file",
     "allow_host": "a list of texts, e.g. ['cats.example']",
+    "allow_origin": "a list of texts, e.g. ['https://cats.example']",
+    "with_report": "true or false",
 }
 
 
@@ -157,7 +159,9 @@ def _problem_with_key(name: str, value: object) -> str | None:
         return f"{name} is not a known key."
     if name == "port":
         good = type(value) is int and 0 <= value <= 65535
-    elif name == "allow_host":
+    elif name == "with_report":
+        good = isinstance(value, bool)
+    elif name in ("allow_host", "allow_origin"):
         good = isinstance(value, list) and all(isinstance(host, str) for host in value)
     else:
         good = isinstance(value, str)

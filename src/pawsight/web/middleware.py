@@ -1,13 +1,15 @@
 """Middleware around every request: host, origin, token, deadline and security headers, one log line and one count.
 
-Cross-origin requests are refused (a foreign Origin gets 403, and there are no CORS headers). On a loopback address only
-loopback names are accepted: otherwise a page of another site could point its own name at 127.0.0.1 and send requests.
+Requests of pages of other sites are refused (403), but for the origins that the service was started with. Only IP
+addresses and known names are accepted as host (else 421): a page of another site could point its own name at this
+machine, and its requests would then count as those of our own page.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
 import logging
 import re
 import secrets
@@ -96,10 +98,13 @@ class ServiceMiddleware:
         service: its limits and metrics are used.
         token: required by /api/ and /metrics; empty for none.
         hosts: names of the service; empty allows all.
+        origins: of other sites whose pages may use the service, as scheme://host:port.
     """
 
-    def __init__(self, app: ASGIApp, *, service: Service, token: str, hosts: Collection[str]) -> None:
-        self._app, self._service, self._hosts = app, service, hosts
+    def __init__(
+        self, app: ASGIApp, *, service: Service, token: str, hosts: Collection[str], origins: Collection[str] = ()
+    ) -> None:
+        self._app, self._service, self._hosts, self._origins = app, service, hosts, origins
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,7 +143,7 @@ class ServiceMiddleware:
             return
         if detail := wrong_host(headers, self._hosts):
             raise RequestProblem("misdirected", detail)
-        if detail := foreign_origin(headers):
+        if detail := foreign_origin(headers, self._origins):
             raise RequestProblem("foreign-origin", detail)
         if self._token and path.startswith(_PROTECTED) and not self._has_token(headers):
             raise RequestProblem(
@@ -235,22 +240,30 @@ def wrong_host(headers: Mapping[str, str], allowed: Collection[str]) -> str | No
 
     Args:
         headers: of the request, by lower-case name.
-        allowed: names without ports; empty allows all.
+        allowed: names without ports; empty allows all. IP addresses are always allowed: nobody can bend them.
     """
-    if not allowed:
-        return None
     host = _hostname(f"//{headers.get('host', '')}")
-    if host in allowed:
+    if not allowed or host in allowed or (host is not None and is_ip_address(host)):
         return None
-    return f"This service answers to {', '.join(sorted(allowed))}. Allow another name with --allow-host."
+    names = ", ".join(sorted(allowed))
+    return f"This service answers to {names} and to IP addresses. Allow another name with --allow-host."
 
 
-def foreign_origin(headers: Mapping[str, str]) -> str | None:
-    """Return why a request of a page of another site is refused; None for other requests."""
+def foreign_origin(headers: Mapping[str, str], allowed: Collection[str] = ()) -> str | None:
+    """Return why a request of a page of another site is refused; None for other requests, and for allowed origins."""
     origin = headers.get("origin")
-    if origin is None or _netloc(origin) == _netloc(f"//{headers.get('host', '')}"):
+    if origin is None or origin in allowed or _netloc(origin) == _netloc(f"//{headers.get('host', '')}"):
         return None
-    return "A page of another site may not use this service (there is no CORS). Use its own page, or a program."
+    return "A page of another site may not use this service. Allow it with --allow-origin, or use a program."
+
+
+def is_ip_address(host: str) -> bool:
+    """Say whether a host is an address and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _hostname(address: str) -> str | None:

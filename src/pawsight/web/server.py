@@ -46,6 +46,8 @@ def serve_here(
     limits: Limits,
     token: str = "",
     hosts: Collection[str] = (),
+    origins: Collection[str] = (),
+    with_report: bool = False,
 ) -> None:
     """Serve in this process, from its main thread, until a signal stops it.
 
@@ -55,6 +57,8 @@ def serve_here(
         limits: of requests, queues and processes.
         token: required by /api/ and /metrics; empty for none.
         hosts: names of the service; empty allows all.
+        origins: of other sites whose pages may use the service.
+        with_report: show the run's report.
 
     Raises:
         PawsightError: the classifier is refused, or a decoder does not start.
@@ -67,7 +71,7 @@ def serve_here(
         service = Service(open_run, limits=limits)
         server = _Server(
             uvicorn.Config(
-                create_app(service, token=token, hosts=hosts, start=False),
+                create_app(service, token=token, hosts=hosts, origins=origins, with_report=with_report, start=False),
                 http=limited_protocol(limits),
                 ws="none",
                 loop="asyncio",

@@ -1,8 +1,8 @@
 // Decodes a file in the browser into the square that the classifier gets, as images/decode.py does.
 //
 // A File and the settings of the bundle become side x side x 3 bytes, or Unreadable is thrown. The browser unpacks the file;
-// turning, reducing and resizing are done here. Colour profiles are ignored, as in decode.py. Transparency is shown on
-// white before the resize: afterwards it would round differently by one step or two.
+// brings it from its colour profile to sRGB; turning, reducing and resizing are done here. Transparency is shown on white
+// before the resize: afterwards it would round differently by one step or two.
 
 import { Unreadable } from "./bytes.js";
 import { unturned } from "./jpeg.js";
@@ -10,13 +10,13 @@ import { recognise } from "./file_header.js";
 import { reduced, square, upright } from "./resize.js";
 
 const STRIP = 1 << 22; // pixels that are read from the browser's memory at once
-const AS_IT_LIES = { colorSpaceConversion: "none", premultiplyAlpha: "default" };
+const WITHOUT_PROFILES = 2; // version of the decoder that passed profiles over; its bundles are answered as before
 
-export async function decode(file, { side, maxMegapixels }) {
+export async function decode(file, { side, maxMegapixels, version }) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const told = recognise(bytes, { maxMegapixels });
   const whole = told.turned?.length ? new Blob([unturned(bytes, told.turned)]) : new Blob([bytes]);
-  const bitmap = await unpacked(whole);
+  const bitmap = await unpacked(whole, version);
   try {
     if (bitmap.width * bitmap.height > maxMegapixels * 1e6) throw new Unreadable("too large");
     const raster = pixels(bitmap);
@@ -27,9 +27,10 @@ export async function decode(file, { side, maxMegapixels }) {
   }
 }
 
-async function unpacked(blob) {
+async function unpacked(blob, version) {
+  const colorSpaceConversion = version <= WITHOUT_PROFILES ? "none" : "default";
   try {
-    return await createImageBitmap(blob, AS_IT_LIES);
+    return await createImageBitmap(blob, { colorSpaceConversion, premultiplyAlpha: "default" });
   } catch {
     throw new Unreadable("unreadable");
   }

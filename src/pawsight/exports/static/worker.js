@@ -40,7 +40,8 @@ async function load(runtime, wasm, graph) {
 async function classify(file) {
   let square;
   try {
-    square = await decode(file, { side: settings.decode.image_px, maxMegapixels: settings.decode.max_megapixels });
+    const { image_px: side, max_megapixels: maxMegapixels, version } = settings.decode;
+    square = await decode(file, { side, maxMegapixels, version });
   } catch (error) {
     if (error instanceof Unreadable) return { error: error.message };
     throw error;

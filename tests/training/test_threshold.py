@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from pawsight.training.selective import choose_threshold, fewest_for_guarantee, smallest_guarantee
+from pawsight.training.threshold import choose_threshold, fewest_for_guarantee, smallest_guarantee
 
 
 def simulated(count, rng, *, floor):

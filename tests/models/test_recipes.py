@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pawsight.core.errors import WrongUsage
 from pawsight.models.backbones import BACKBONES
 from pawsight.models.recipes import (
+    DEPTHS,
     METHODS,
     RECIPES,
     Recipe,
@@ -43,6 +44,7 @@ VALUES = {
     "folds": st.integers(2, 20),
     "seed": st.integers(0, 2**31 - 1),
     "split_seed": st.integers(0, 2**31 - 1),
+    "depth": st.sampled_from(DEPTHS),
 }
 recipes = st.builds(Recipe, **VALUES)
 
@@ -202,7 +204,7 @@ def test_a_rung_as_json_has_name_description_expectations_and_parameters(name):
 
 
 def test_the_default_recipe_is_the_probe():
-    assert make_recipe("probe") == RECIPES["probe"].recipe == Recipe()
+    assert make_recipe("probe") == RECIPES["probe"].recipe == Recipe(depth="auto")
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -63,7 +63,7 @@ def cautious(trained, coloured, tmp_path_factory):
 
 def test_the_bundle_carries_temperature_promise_and_guard(cautious):
     trust = read_bundle(cautious.run).card.trust
-    assert (trust.promise, trust.guard) == (cautious.record.guarantee, cautious.record.detector)
+    assert (trust.guarantee, trust.detector) == (cautious.record.guarantee, cautious.record.detector)
     assert trust.temperature == cautious.record.temperature
     assert trust.fitted_on == OUT_OF_FOLD
     assert (trust.guarantee.max_error, trust.guarantee.pictures) == (0.1, 96)

@@ -20,8 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
-from pawsight.classifier.trust import fit_temperature, with_temperature
+from pawsight.classifier.trust import fit_temperature
 from pawsight.core.cache import Cache
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Stopwatch
@@ -66,7 +67,8 @@ def held_out(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     head = fit_head(features["train"], labels["train"], classes=2, folds=recipe.folds, seed=0)
     rows, logits = head.out_of_fold
     temperature = fit_temperature(labels["train"][rows], logits)
-    return with_temperature(head.probabilities(features["validation"]), temperature), labels["validation"]
+    logits = features["validation"] @ head.weights + head.bias
+    return softmax(logits / temperature, axis=1), labels["validation"]
 
 
 def deal(way: str, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

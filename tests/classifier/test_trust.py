@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pawsight.classifier.trust import (
     ANSWERED,
@@ -19,9 +17,7 @@ from pawsight.classifier.trust import (
     SelectiveOptions,
     Trust,
     fit_temperature,
-    log_probabilities,
     trust_from,
-    with_temperature,
 )
 from pawsight.core.errors import WrongUsage
 
@@ -163,20 +159,3 @@ def test_nothing_wrong_and_nothing_at_all_say_nothing_of_a_temperature():
 
 def test_answers_worse_than_guessing_end_at_the_bound():
     assert fit_temperature(np.array([1, 0, 1]), np.array([[9.0, 0], [0, 9.0], [9.0, 0]])) == pytest.approx(20, rel=1e-3)
-
-
-@given(st.integers(2, 6), st.floats(0.05, 20), st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
-def test_shares_stay_shares_and_the_best_class_the_best(classes, temperature, seed):
-    logits = np.random.default_rng(seed).normal(size=(30, classes)) * 5
-    shares = with_temperature(np.exp(logits), 1.0)
-    changed = with_temperature(shares, temperature)
-    assert np.allclose(changed.sum(axis=1), 1, atol=1e-5)
-    assert np.array_equal(changed.argmax(axis=1), shares.argmax(axis=1))
-
-
-def test_certainties_stay_finite():
-    certain = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
-    assert np.isfinite(log_probabilities(certain)).all()
-    assert with_temperature(certain, 2.0) == pytest.approx(certain, abs=1e-6)
-    assert with_temperature(np.empty((0, 2), np.float32), 2.0).shape == (0, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -97,3 +98,21 @@ def test_letters_that_a_pipe_cannot_carry_are_escaped(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="cp1252", check=False)
     assert "\\u732b" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("whole", "written"), [(True, "one\n"), (False, "one\nthree\n")], ids=["answer", "log"])
+def test_an_answer_has_no_hole_and_a_log_goes_on_when_there_is_room_again(whole, written):
+    class Disk(io.BytesIO):
+        full = False
+
+        def write(self, data):
+            if self.full:
+                raise OSError(28, "No space left on device")
+            return super().write(data)
+
+    disk = Disk()
+    stream = process.sheltered(io.TextIOWrapper(disk, encoding="utf-8"), whole=whole)
+    for line, disk.full in (("one", False), ("two", True), ("three", False)):
+        print(line, file=stream)
+    assert disk.getvalue().decode() == written
+    assert process.refusal_of(stream).errno == 28

@@ -16,6 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.classifier.trust import OodDetector, Trust
 from pawsight.commands.evaluate import (
+    OWN_TEST,
     EvaluateReport,
     curve_lines,
     evaluate,
@@ -56,9 +57,11 @@ def test_the_test_part_is_measured_when_asked_for_and_the_look_is_counted(own_ru
 
 def test_pictures_that_were_trained_on_are_left_out_by_content(warm, snapshot):
     report = evaluate(warm.report.run, warm.data)
-    assert report.metrics.pictures == 20
+    assert report.metrics.pictures == 16
     assert sorted({one.reason for one in report.left_out}) == snapshot
-    assert {one.name for one in report.left_out} == {one.name for one in warm.report.split.part("train")}
+    assert {one.name for one in report.left_out} == {
+        one.name for part in ("train", "test") for one in warm.report.split.part(part)
+    }
 
 
 def test_also_when_they_were_renamed_and_moved(warm, tmp_path):
@@ -75,8 +78,8 @@ def test_also_when_they_were_renamed_and_moved(warm, tmp_path):
 
 def test_unless_told_otherwise(warm):
     report = evaluate(warm.report.run, warm.data, including_training=True)
-    assert report.metrics.pictures == 52
-    assert report.left_out == ()
+    assert report.metrics.pictures == 48
+    assert {file.reason for file in report.left_out} == {OWN_TEST}
 
 
 def test_a_bundle_alone_refuses_them_too(warm, tmp_path):
@@ -124,18 +127,12 @@ def test_classes_the_bundle_does_not_know_are_told(warm, tmp_path):
     assert "'cats', 'dogs'" in error.value.why
 
 
-def test_the_test_part_and_other_data_cannot_both_be_asked_for(warm):
-    with pytest.raises(WrongUsage) as error:
-        evaluate(warm.report.run, warm.data, test=True)
-    assert "--test" in error.value.why
-    assert str(warm.data) in error.value.why
-
-
 def test_one_class_of_the_bundle_s_is_enough_to_measure(warm, tmp_path):
     shutil.copytree(warm.data / "validation" / "cats", tmp_path / "new" / "cats")
     (tmp_path / "new" / "dogs").mkdir()
     report = evaluate(warm.report.run, tmp_path / "new")
-    assert report.metrics.pictures == 10
+    own_test = [file.name for file in report.left_out]
+    assert report.metrics.pictures == 10 - len(own_test) == 8
     assert report.metrics.roc_auc is None
     assert json.dumps(report.to_json(), allow_nan=False)
 
@@ -185,10 +182,12 @@ def test_where_nothing_was_measured_one_line_says_so():
     assert len(summary(report_of(metrics=None))) == 1
 
 
-def test_an_area_that_is_not_known_is_not_told():
-    known, unknown = summary(report_of()), summary(report_of(metrics=replace(measured(), roc_auc=None)))
-    assert f"{measured().roc_auc:.4f}" in known[1]
-    assert unknown == [known[0], *known[2:]]
+def test_where_there_is_no_area_under_the_curve_the_class_without_pictures_is_named():
+    cats = measure(np.zeros(4, np.int64), np.eye(2)[[0, 0, 1, 0]], ("cats", "dogs"))
+    known, unknown = summary(report_of())[1], summary(report_of(metrics=cats))[1]
+    assert f"{measured().roc_auc:.4f}" in known
+    assert "none" in unknown
+    assert "'dogs'" in unknown
 
 
 def test_people_are_told_all_that_was_measured(snapshot):
@@ -283,7 +282,7 @@ def test_slices_of_new_data_find_what_was_spoilt_by_trait_and_format(own_run, wa
 def test_what_could_not_be_measured_is_in_no_slice(warm):
     report = evaluate(warm.report.run, warm.data, slices=True)
     assert all(one.pictures <= report.metrics.pictures for one in report.slices)
-    assert len(report.left_out) == 32  # what was trained on
+    assert len(report.left_out) == 36  # what was trained on, and the test set
 
 
 def test_without_being_asked_for_there_are_none(warm):

@@ -13,9 +13,11 @@ from functools import partial
 import pytest
 
 from pawsight.commands.inspect import inspect
-from pawsight.commands.run_split import count_look, given_split, held_out, looks_at_test
+from pawsight.commands.run_split import count_look, given_split, held_out, looks_at_test, subset_by_content
 from pawsight.core.errors import BadDataset, StorageError, WrongUsage
 from pawsight.core.runs import write_table
+from pawsight.core.storage import sha256_of_file
+from pawsight.reports.run_record import SUBSETS
 
 
 @pytest.fixture
@@ -50,11 +52,9 @@ def test_pictures_that_a_list_named_outside_its_folder_keep_their_place(run):
 
 def test_looks_at_the_test_part_are_counted_and_others_are_not(run):
     assert looks_at_test(run) == 0
-    held_out(run, "validation")
+    held_out(run, "test")  # its files are found, and none is answered to
     assert looks_at_test(run) == 0
-    held_out(run, "test")
-    assert looks_at_test(run) == 1
-    assert count_look(run) == 2
+    assert [count_look(run), count_look(run)] == [1, 2]
     assert looks_at_test(run) == 2
 
 
@@ -72,6 +72,29 @@ def test_a_real_run_s_parts_are_those_of_its_split(trained, tmp_path):
         found = held_out(run, part)
         assert {one.name for one in found.candidates} == {one.name for one in trained.report.split.part(part)}
         assert all(one.path.is_file() for one in found.candidates)
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_files_that_were_moved_or_renamed_are_found_by_content(own_run, tmp_path, is_named):
+    before = held_out(own_run, "test")
+    for number, folder in enumerate(("cats", "dogs")):
+        for path in (tmp_path / "data").glob(f"*/{folder}/*"):
+            path.rename(tmp_path / "data" / f"{number}-{path.parent.parent.name}-{path.name}")
+    place = None
+    if is_named:  # the folder of the pictures is elsewhere now
+        place = (tmp_path / "data").rename(tmp_path / "moved")
+        assert not any(file.path.exists() for file in held_out(own_run, "test").candidates)
+    found = held_out(own_run, "test", place=place)
+    assert found.contents == before.contents
+    assert [file.name for file in found.candidates] == [file.name for file in before.candidates]
+    assert all(sha256_of_file(file.path) == found.contents[file.name] for file in found.candidates)
+
+
+def test_the_content_of_a_split_knows_its_subset(own_run, tmp_path):
+    subsets = subset_by_content(own_run)
+    assert {held_out(own_run, part).contents[file.name]: part for part in SUBSETS
+            for file in held_out(own_run, part).candidates} == subsets  # fmt: skip
+    assert subset_by_content(own_run / "bundle") == {}
 
 
 def test_a_bundle_without_its_run_is_told(tmp_path):
@@ -94,7 +117,7 @@ def test_a_run_whose_source_cannot_be_read_is_told(run, content):
 def test_a_count_that_cannot_be_read_is_told_and_not_forgotten(run):
     (run / "looks.json").write_text("nonsense")
     with pytest.raises(StorageError, match=r"looks\.json"):
-        held_out(run, "test")
+        count_look(run)
     assert (run / "looks.json").read_text() == "nonsense"
 
 

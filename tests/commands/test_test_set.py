@@ -8,15 +8,22 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from pawsight.commands.evaluate import evaluate, summary
-from pawsight.commands.run_split import looks_at_test, looks_sentence
+from pawsight.cli.commands import cli
+from pawsight.commands.evaluate import OWN_TEST, evaluate, summary
+from pawsight.commands.run_split import looks_at_test, looks_sentence, subset_by_content
+from pawsight.core.errors import NoPictures
+from pawsight.core.storage import sha256_of_file
 
 _OPENED: list[str] | None = None
 
@@ -75,6 +82,77 @@ def jobs(run):
         "review": lambda: review(run),
         "predict": lambda: list(predict(run, [str(picture)])),
     }
+
+
+def test_other_data_that_holds_the_run_s_own_pictures_is_measured_without_its_test_set(run, tmp_path):
+    data, counts = tmp_path / "data", Counter(subset_by_content(run).values())
+    renamed = data.rename(tmp_path / "renamed")
+    for number, path in enumerate(sorted(renamed.rglob("*.jpg"))):
+        path.rename(path.with_name(f"{number}.jpg"))
+    made = evaluate(run, renamed)
+    assert made.metrics.pictures == made.from_validation == counts["validation"]
+    reasons = Counter(file.reason for file in made.left_out)
+    assert (reasons[OWN_TEST], reasons["trained on"]) == (counts["test"], counts["train"])
+    assert looks_at_test(run) == 0
+    lines = summary(made)
+    assert any(f"pawsight evaluate {run} --test" in line for line in lines)
+    (warning,) = [line for line in lines if line.startswith("WARNING")]
+    assert str(counts["validation"]) in warning
+    # A set aside under another name is no way round the count.
+    tested = [path for path in renamed.rglob("*.jpg") if subset_by_content(run)[sha256_of_file(path)] == "test"]
+    for path in tested:
+        (tmp_path / "new" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        path.rename(tmp_path / "new" / path.parent.name / path.name)
+    with pytest.raises(NoPictures, match=OWN_TEST):
+        evaluate(run, tmp_path / "new", including_training=True)
+    assert looks_at_test(run) == 0
+    assert evaluate(run, tmp_path / "new", test=True).metrics.pictures == counts["test"]
+    assert looks_at_test(run) == 1
+
+
+def test_an_evaluation_in_which_nothing_was_seen_is_not_counted(run, tmp_path):
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(NoPictures) as caught:
+        evaluate(run, test=True)
+    assert str(tmp_path / "data") in caught.value.why  # the place that was searched
+    assert f"pawsight evaluate {run} FOLDER --test" in caught.value.fix
+    assert looks_at_test(run) == 0
+
+
+# The table of the guide, row by row: which of them counts an evaluation of the test set
+COUNTED = {
+    "train DATA": False,
+    "ladder DATA": False,
+    "evaluate RUN": False,
+    "evaluate RUN --test": True,
+    "evaluate RUN DATA": False,
+    "evaluate RUN DATA --test": True,
+    "compare RUNS": False,
+    "compare RUNS --test": True,
+    "report RUNS": False,
+    "review RUN": False,
+    "predict RUN PICTURES": False,
+}
+
+
+def test_the_guide_s_table_is_what_is_counted(run, tmp_path):
+    """Each row is typed; train and ladder make runs of their own, whose count is taken."""
+    text = (Path(__file__).parents[2] / "docs" / "pictures.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(.+?)` \|.*\| (yes|no)\b[^|]*\|$", text, re.MULTILINE)
+    assert {typed: answer == "yes" for typed, answer in rows} == COUNTED
+    data, twin = tmp_path / "data", shutil.copytree(run, tmp_path / "twin")
+    made = {"train": tmp_path / "more" / "001", "ladder": tmp_path / "more" / "002"}
+    more = {"train": ["--recipe", "majority"], "ladder": ["--recipes", "majority"], "report": ["--quick"]}
+    names = {"RUN": [run], "RUNS": [run, twin], "DATA": [data], "PICTURES": [next(data.rglob("*.jpg"))]}
+    for row, is_counted in COUNTED.items():
+        verb, *words = row.split()
+        before = looks_at_test(run)
+        typed = [verb, *(str(word) for name in words for word in names.get(name, [name])), *more.get(verb, [])]
+        typed += ["--out", str(tmp_path / "more")] if verb in made else []
+        result = CliRunner().invoke(cli, [*typed, "--quiet", *(["--json"] if verb == "review" else [])])
+        assert result.exit_code == 0, (row, result.output)
+        assert looks_at_test(made.get(verb, run)) - (0 if verb in made else before) == is_counted, row
+    assert looks_at_test(twin) == 1
 
 
 def test_verbs_on_a_finished_run_open_no_test_picture(run, sealed):

@@ -26,7 +26,7 @@ from pawsight.evaluation.bootstrap import (
     resamples,
 )
 from pawsight.evaluation.calibration import brier_score, ece_interval, expected_calibration_error
-from pawsight.evaluation.intervals import as_lists, wilson
+from pawsight.evaluation.intervals import wilson
 from pawsight.evaluation.metrics import log_loss, measure, roc_auc
 
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
@@ -190,7 +190,7 @@ def test_a_picture_whose_class_was_held_impossible_has_a_finite_loss():
     true, probabilities = world(np.random.default_rng(16), 60)
     probabilities[0] = np.eye(2)[1 - true[0]]
     found = intervals(true, probabilities)["log_loss"]
-    assert found.low < log_loss(true, probabilities) < found.high <= 27.7
+    assert found.low < log_loss(true, probabilities) < found.high <= 36.1
     assert np.isfinite(found.high)
 
 
@@ -230,7 +230,7 @@ def test_every_interval_holds_what_was_measured_and_keeps_its_bounds(seed, class
         one = found[name]
         if one is not None:
             assert 0 <= one.low <= figures[name] + 1e-9
-            assert figures[name] - 1e-9 <= one.high <= {"log_loss": 27.7, "brier": 2}.get(name, 1)
+            assert figures[name] - 1e-9 <= one.high <= {"log_loss": 36.1, "brier": 2}.get(name, 1)
 
 
 def test_the_same_seed_gives_the_same_intervals_and_another_seed_nearly_the_same():
@@ -289,7 +289,7 @@ def test_one_lone_mistake_does_not_reach_to_the_sky():
 def test_what_never_varies_has_no_interval():
     true = np.array([0, 1] * 20)
     found = intervals(true, np.eye(2)[true])
-    assert as_lists(found) == dict.fromkeys(FIGURES)
+    assert found == dict.fromkeys(FIGURES)
     assert intervals(np.zeros(9, np.int64), np.tile([0.8, 0.2], (9, 1)))["roc_auc"] is None
 
 

@@ -291,6 +291,9 @@ VERBS = {
     "an audit": "inspect DATA --report --out DISK/audit",
     "a preview": "preview DATA --out DISK/preview",
     "an export": "export RUN --to onnx --out DISK/export",
+    "a report": "report RUN --quick --out DISK/report",
+    "a ladder": "ladder DATA --recipes majority --out DISK/runs",
+    "a look at the test set": "evaluate RUN --test",
 }
 
 

@@ -7,10 +7,18 @@ import json
 import numpy as np
 import onnx
 import pytest
+from scipy.special import softmax
 
-from pawsight.classifier.engine import Engine
-from pawsight.classifier.trust import with_temperature as in_numpy
-from pawsight.models.graph import append_embedding, append_head, ood_score, with_ood_score, with_temperature
+from pawsight.classifier.engine import Engine, run_head
+from pawsight.models.graph import (
+    LOGITS,
+    append_embedding,
+    append_head,
+    head_of,
+    ood_score,
+    with_ood_score,
+    with_temperature,
+)
 from pawsight.training.probe import Head
 
 
@@ -121,8 +129,22 @@ def answers(model, *, precision="f32", pictures=PICTURES):
 @pytest.mark.parametrize("temperature", [0.25, 0.9, 3.0])
 def test_probabilities_are_those_that_numpy_flattens(colour_model, temperature):
     before, after = answers(colour_model), answers(with_temperature(colour_model, temperature))
-    assert np.allclose(after["probabilities"], in_numpy(before["probabilities"], temperature), atol=1e-5)
+    assert np.allclose(
+        after["probabilities"], softmax(np.log(before["probabilities"]) / temperature, axis=1), atol=1e-5
+    )
     assert np.array_equal(after["features"], before["features"])
+
+
+@pytest.mark.parametrize("precision", ["f32", pytest.param("bf16", marks=pytest.mark.bfloat16)])
+@pytest.mark.parametrize("temperature", [1.0, 0.3, 7.0])
+def test_a_head_that_was_cut_out_gives_the_bits_of_the_whole_graph(colour_model, precision, temperature):
+    model = with_ood_score(with_temperature(colour_model, temperature), MEAN, DIRECTIONS)
+    whole = answers(model, precision=precision)
+    assert np.array_equal(run_head(head_of(model), whole["features"], precision), whole["probabilities"])
+    assert run_head(head_of(model), whole["features"][:0], precision).shape == (0, 3)
+    logits = run_head(head_of(model, LOGITS), whole["features"], precision)
+    shares = softmax(logits / temperature, axis=1)
+    assert np.allclose(shares, whole["probabilities"], atol=1e-5 if precision == "f32" else 3e-2)
 
 
 def test_a_temperature_of_one_leaves_the_bytes_as_they_are(colour_model):
@@ -157,7 +179,7 @@ def test_a_network_s_graph_takes_a_temperature_as_well(tmp_path):
         keras.Model(inputs, keras.layers.Dense(2, name="logits")(x)), image_px=8, classes=("cats", "dogs")
     )
     before, after = answers(model), answers(with_temperature(model, 2.0))
-    assert np.allclose(after["probabilities"], in_numpy(before["probabilities"], 2.0), atol=1e-5)
+    assert np.allclose(after["probabilities"], softmax(np.log(before["probabilities"]) / 2.0, axis=1), atol=1e-5)
 
 
 @pytest.mark.parametrize(

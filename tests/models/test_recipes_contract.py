@@ -182,8 +182,7 @@ def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
     places = {one.name: one.path for one in outcome.dataset.pictures}
     answers = load_predictor(outcome.folder).predict([places[one.name] for one in part])
     given = [[answer.probabilities[label] for label in outcome.dataset.classes] for answer in answers]
-    allowed = 3e-2 if outcome.model.precision == "bf16" else 2e-4
-    assert np.allclose(given, outcome.model.probabilities["validation"], atol=allowed)
+    assert np.array_equal(np.array(given, np.float32), outcome.model.probabilities["validation"])
 
 
 def test_the_saved_graph_takes_bytes_and_gives_probabilities_and_features(name, trials):

@@ -24,6 +24,7 @@ from pawsight.core.runs import PREDICTIONS, read_table
 from pawsight.data.folders import Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow
 from pawsight.data.split import Assigned, Split
+from pawsight.models.graph import append_head
 from pawsight.models.recipes import Recipe
 from pawsight.training.calibration import (
     OUT_OF_FOLD,
@@ -32,7 +33,7 @@ from pawsight.training.calibration import (
     calibrate,
     check_guarantee,
     check_guarantee_by_names,
-    features_by,
+    last_features,
 )
 from pawsight.training.context import TrainedModel
 from pawsight.training.features import FeatureTable
@@ -93,9 +94,8 @@ def test_people_are_told_in_three_lines(cautious):
 def test_predictions_and_bundle_give_the_same_calibrated_probabilities(cautious, coloured):
     rows = read_table(cautious.run / PREDICTIONS)
     answers = load_predictor(cautious.run).predict([coloured / row["path"] for row in rows])
-    written = [float(row["p(red)"]) for row in rows]
-    allowed = 3e-2 if cautious.record.precision == "bf16" else 2e-4
-    assert np.allclose([answer.probabilities["red"] for answer in answers], written, atol=allowed)
+    written = [np.float32(row["p(red)"]) for row in rows]
+    assert [answer.probabilities["red"] for answer in answers] == written
 
 
 def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious):
@@ -140,7 +140,7 @@ def test_errors_among_the_surest_end_in_a_warning_and_no_promise(context_of, col
     wrong = 1 - np.eye(2, dtype=np.float32)[context.labels("validation")]
     model, trust, why = add_guarantee(
         context,
-        TrainedModel(graph=colour_model, probabilities={"validation": wrong}, parameters=(0, 0)),
+        TrainedModel(graph=colour_model, features={}, probabilities={"validation": wrong}, parameters=(0, 0)),
         Trust(),
         SelectiveOptions(max_error=0.2, false_alarms=0.1),
     )
@@ -156,7 +156,7 @@ def test_errors_among_the_surest_end_in_a_warning_and_no_promise(context_of, col
 def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_guard(context_of, colour_model):
     context = context_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
     sure = np.where(np.eye(2)[context.labels("validation")] > 0, 0.9, 0.1).astype(np.float32)
-    trained = TrainedModel(graph=colour_model, probabilities={"validation": sure}, parameters=(0, 0))
+    trained = TrainedModel(graph=colour_model, features={}, probabilities={"validation": sure}, parameters=(0, 0))
     options = SelectiveOptions(max_error=0.2, false_alarms=0.01)
     model, trust, why = add_guarantee(context, trained, Trust(), options)
     assert why == ""
@@ -175,9 +175,10 @@ def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colou
         features=lambda part: known,
         engine=lambda graph: Engine(graph, image_px=8, precision="f32", streams=1),
     )
-    rows, model = np.array([4, 1]), TrainedModel(graph=colour_model, probabilities={}, parameters=(0, 0))
-    for context.recipe in (Recipe(method="network", backbone="", image_px=32), Recipe()):
-        found = features_by(context, model, "validation", rows)
+    rows, model = np.array([4, 1]), TrainedModel(graph=colour_model, features={}, parameters=(0, 0))
+    for method in ("network", "probe"):
+        context.recipe = Recipe(method=method)
+        found = last_features(context, model, "train", rows)
         np.testing.assert_allclose(found, squares[rows].mean(axis=(1, 2)), atol=1e-3)
 
 
@@ -209,16 +210,16 @@ def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, 
     check_guarantee_by_names(found_with(none=1000), None, SelectiveOptions(max_error=0.05), has_detector=False)
 
 
-def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold(context_of, colour_model):
+def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold(context_of, colour_backbone):
     context = context_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
-    truths = context.labels("validation")
-    table = np.where(np.eye(2)[truths] > 0, 0.9, 0.1).astype(np.float32)
-    table[:4] = table[:4, ::-1]
-    fitted = TrainedModel(graph=colour_model, probabilities={"validation": table}, parameters=(0, 0))
+    logits = np.eye(2, dtype=np.float32)[context.labels("validation")] * 20
+    logits[:4] = logits[:4, ::-1]
+    graph = append_head(colour_backbone, np.eye(3, 2, dtype=np.float32), np.zeros(2, np.float32), classes="ab")
+    features = {"validation": np.pad(logits, ((0, 0), (0, 1)))}
+    fitted = TrainedModel(graph=graph, features=features, parameters=(0, 0))
     calibrated, trust, pictures = calibrate(context, fitted)
     assert (trust.fitted_on, pictures) == (VALIDATION, 16)
     assert calibrated.probabilities["validation"].max() == pytest.approx(0.75, abs=1e-3)  # 12 of 16 are right
-    assert fitted.probabilities["validation"] is table
     rows = np.arange(8)
     known = (rows, np.log(np.full((8, 2), 0.5, np.float32)) + np.eye(2, dtype=np.float32)[rows % 2])
     _, trust, pictures = calibrate(context, replace(fitted, out_of_fold=known))

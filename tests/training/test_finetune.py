@@ -103,4 +103,5 @@ def test_the_frozen_network_stays_and_two_dense_layers_learn(on_mobilenet):
     assert fitted.layers[0].parameters == 2_257_984
     assert fitted.notes[0].startswith("kept epoch 1 of 1")
     assert not (on_mobilenet.folder / FOLDER).exists()
-    assert fitted.probabilities["validation"].sum(axis=1) == pytest.approx(1, abs=1e-4)
+    answers = on_mobilenet.answers(fitted.graph, fitted.features)["validation"]
+    assert answers.sum(axis=1) == pytest.approx(1, abs=1e-4)

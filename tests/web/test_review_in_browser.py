@@ -126,7 +126,7 @@ def test_the_page_goes_on_where_it_was_left(browser, tmp_path):
     first = make_session(tmp_path)
     first.decide(0, "keep")
     first.decide(1, "relabel", "dogs")
-    with served(make_session(tmp_path, decisions=first.decisions)) as address:
+    with served(make_session(tmp_path, decisions=first.decisions())) as address:
         opened(browser, address)
         assert text(browser, "count") == "3 of 4, 2 decided"
         assert len(browser.find_elements("css selector", "#film .decided")) == 2

@@ -132,8 +132,8 @@ def test_what_was_decided_before_stays_and_is_shown(tmp_path):
     first = make_session(tmp_path)
     first.decide(2, "drop")
     other = Decision("train/cats/elsewhere.png", "e" * 64, "keep")
-    again = make_session(tmp_path, decisions=first.decisions)
-    write_patch(tmp_path / "labels.patch.csv", [*first.decisions, other])  # by another session, meanwhile
+    again = make_session(tmp_path, decisions=first.decisions())
+    write_patch(tmp_path / "labels.patch.csv", [*first.decisions(), other])  # by another session, meanwhile
     assert again.decided() == {2: {"action": "drop", "label": ""}}
     again.decide(3, "keep")
     assert [path for path, _, _ in kept(tmp_path)] == [
@@ -189,7 +189,16 @@ def test_a_disk_that_refuses_is_told_and_nothing_counts_as_decided(tmp_path, mon
         answer = decide(address, picture=0, action="drop")
         assert answer.status == 500
         assert "The disk is full." in answer.json["error"]
-    assert session.decisions == ()
+    assert session.decisions() == ()
+
+
+def test_a_file_that_was_spoilt_meanwhile_is_told_and_left_as_it_is(tmp_path):
+    (file := tmp_path / "labels.patch.csv").write_text("mine\n")
+    with served(make_session(tmp_path)) as address:
+        for answer in (Answer(address, "state"), decide(address, picture=0, action="drop")):
+            assert answer.status == 500
+            assert str(file) in answer.json["error"]
+    assert file.read_text() == "mine\n"
 
 
 def test_many_decisions_at_once_are_all_kept(tmp_path):

@@ -94,6 +94,28 @@ class Engine:
             return self._compiled.create_infer_request()
 
 
+def run_head(head: bytes, features: NDArray[np.float32], precision: Precision) -> NDArray[np.float32]:
+    """Compute the output (N, C) of a head for features (N, D): the bits that the whole graph gives.
+
+    Args:
+        head: ONNX from `features` to one output, as `models.graph.head_of` cuts it out of a graph.
+        features: as the whole graph computes them in the same precision.
+        precision: of the arithmetic.
+    """
+    core = openvino_core()
+    graph = core.read_model(head, b"")
+    graph.reshape([1, graph.inputs[0].get_partial_shape()[1].get_length()])
+    settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": "1"}
+    request = core.compile_model(graph, "CPU", settings).create_infer_request()
+    given, computed = request.get_input_tensor().data, request.get_output_tensor().data
+    outputs = np.empty((len(features), computed.shape[1]), np.float32)
+    for row, values in enumerate(features):
+        given[0] = values
+        request.infer()
+        outputs[row] = computed[0]
+    return outputs
+
+
 class InferenceQueue:
     """One caller's pictures under way in an engine: pushed in, their outputs returned in the same order.
 

@@ -19,7 +19,6 @@ ANSWERED, UNSURE, UNFAMILIAR = "answered", "unsure", "unlike anything seen"  # d
 MOST = 0.5  # shares of pictures that may be asked for lie between 0 and this
 CONFIDENCE = 0.9  # of a risk guarantee
 LEAST, GREATEST = 0.05, 20.0  # temperatures
-_TINY = 1e-38  # near the least normal float32: what underflowed counts as this
 _STEPS = 80  # of the bisection
 
 Floats = NDArray[np.floating]
@@ -107,20 +106,20 @@ class Trust:
         return ANSWERED if self.guarantee is None or probability >= self.guarantee.threshold else UNSURE
 
 
-def fit_temperature(true: Labels, log_probabilities: Floats) -> float:
-    """Return the temperature that gives softmax(log_probabilities / temperature) the lowest log loss.
+def fit_temperature(true: Labels, logits: Floats) -> float:
+    """Return the temperature that gives softmax(logits / temperature) the lowest log loss.
 
     Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
 
     Args:
         true: class indices (N,), each in [0, C).
-        log_probabilities: (N, C), or logits: what is added to a row does not matter.
+        logits: (N, C), up to a constant a row.
 
     Returns:
         a temperature from 0.05 to 20; 1.0 where every answer is right or there is none, since then the loss falls
         with the temperature without end.
     """
-    scores = np.asarray(log_probabilities, np.float64)
+    scores = np.asarray(logits, np.float64)
     if not len(true) or bool((scores.argmax(axis=1) == true).all()):
         return 1.0
     scores = scores - scores.max(axis=1, keepdims=True)
@@ -129,26 +128,6 @@ def fit_temperature(true: Labels, log_probabilities: Floats) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if _slope(true, scores, middle) > 0 else (middle, high)
     return float(np.clip(2 / (low + high), LEAST, GREATEST))
-
-
-def with_temperature(probabilities: Floats, temperature: float) -> NDArray[np.float32]:
-    """Return probabilities (N, C) as the graph gives them when its logits are divided by a temperature.
-
-    Raises:
-        ValueError: the temperature is not above 0.
-    """
-    if not temperature > 0:
-        raise ValueError(f"{temperature:g} is no temperature")
-    scores = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY)) / temperature
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True)) if len(scores) else scores
-    shares: NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
-
-
-def log_probabilities(probabilities: Floats) -> NDArray[np.float64]:
-    """Return logarithms, those of what underflowed included."""
-    logs: NDArray[np.float64] = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY))
-    return logs
 
 
 def _slope(true: Labels, scores: NDArray[np.float64], sharpness: float) -> float:

@@ -316,7 +316,9 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @cli.command()
 @click.argument("run")
 @click.argument("data", required=False)
-@click.option("--test", is_flag=True, help="Measure on the run's own test set; each evaluation is counted.")
+@click.option(
+    "--test", is_flag=True, help="Measure on the run's own test set (in DATA, if given); each evaluation is counted."
+)
 @click.option("--including-training", is_flag=True, help="Also measure pictures that the run was trained on.")
 @click.option("--slices", is_flag=True, help="Also measure dark, blurry, small ... pictures, formats and folders.")
 @click.option("--learning-curve", is_flag=True, help="Also estimate what twice the training data would gain.")

@@ -37,7 +37,7 @@ def own_process() -> Iterator[None]:
     """
     _open_closed_descriptors()
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = sheltered(sys.stdout), sheltered(sys.stderr)
+    sys.stdout, sys.stderr = sheltered(sys.stdout, whole=True), sheltered(sys.stderr)
     signal.signal(signal.SIGTERM, _terminate)  # nothing half-written stays; verbs that serve set their own
     os.environ.update({name: value for name, value in QUIET_SETTINGS.items() if name not in os.environ})
     # Pillow warns of broken metadata, which says nothing of the pixels, and Matplotlib of letters of class names that
@@ -76,17 +76,18 @@ def _open_closed_descriptors() -> None:
 
 
 class _Sheltered(io.RawIOBase):
-    """The bytes of a stream; the first write that fails is the last, so that no hole is left in what was written."""
+    """The bytes of a stream. What cannot be written is dropped, and where it must be whole all that follows."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, whole: bool) -> None:
         self._stream = stream  # closes its descriptor when nothing holds it
         buffer: Any = stream.buffer
         self._raw = getattr(buffer, "raw", buffer)
-        self.error: OSError | None = None
+        self._whole = whole
+        self.error: OSError | None = None  # of the last write that failed
 
     def write(self, data: Any) -> int:
         try:
-            while self.error is None:
+            while self.error is None or not self._whole:
                 if (count := self._raw.write(data)) is not None:
                     return int(count)
                 select.select([], [self._raw], [])  # a pipe that is full and does not block
@@ -104,19 +105,20 @@ class _Sheltered(io.RawIOBase):
         return int(self._raw.fileno())
 
 
-def sheltered(stream: TextIO | None) -> TextIO:
+def sheltered(stream: TextIO | None, *, whole: bool = False) -> TextIO:
     """Return a stream that writes to another one and never fails.
 
-    Letters that it cannot carry are escaped: a pipe on Windows has those of one country alone. After a write that
-    fails, because the disk is full or the reader is gone, everything is dropped.
+    Letters that it cannot carry are escaped: a pipe on Windows has those of one country alone. What cannot be written,
+    because the disk is full or the reader is gone, is dropped.
 
     Args:
         stream: text on bytes; None, which is what Python has for a closed descriptor, drops everything.
+        whole: drop everything after a write that failed, so that the answer has no hole; a log goes on.
     """
     if stream is None:
         return Path(os.devnull).open("w", encoding="utf-8", errors="backslashreplace")
     return io.TextIOWrapper(
-        io.BufferedWriter(_Sheltered(stream)),
+        io.BufferedWriter(_Sheltered(stream, whole=whole)),
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=True,

@@ -18,7 +18,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.evaluation.comparison import TIE, Gain, corrected, pictures_to_settle
 from pawsight.evaluation.comparison import compare as paired_gain
 from pawsight.evaluation.intervals import Interval
-from pawsight.evaluation.metrics import Metrics, aligned, measure, to_jsonable
+from pawsight.evaluation.metrics import Metrics, aligned, measure, to_jsonable, why_no_auc
 from pawsight.reports.candidates import command_of
 from pawsight.reports.run_record import AnswerTable, RunRecord, shared
 from pawsight.reports.words import points_between, signed
@@ -137,6 +137,8 @@ def summary(report: CompareReport) -> list[str]:
         lines.append(f"Left out, because not all runs have them with the same label: {', '.join(aside)}.")
     header = ("run", "recipe", "right", "95 %", "log loss", "95 %", "ROC AUC", "95 %", "macro F1", "ECE")
     lines += aligned([header, *map(_row, report.runs, report.recipes, report.metrics)], left=2)
+    if (metrics := report.metrics[0]).roc_auc is None:  # of the same pictures for all
+        lines.append(f"ROC AUC: none, since {why_no_auc({row.name: row.pictures for row in metrics.classes})} here.")
     if len(report.runs) > MOST_PAIRED:
         lines.append(f"Each against the first, {report.runs[0]}, as there are more than {MOST_PAIRED}:")
     lines += map(_line, report.pairs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +17,36 @@ import numpy as np
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Predictor, load_predictor
-from pawsight.commands.run_split import HeldOut, held_out, looks_at_test, looks_sentence
+from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, subset_by_content
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES
 from pawsight.core.storage import write_json
+from pawsight.core.text import plural, typed
 from pawsight.data.dataset import facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE, Answer
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.learning_curve import trace_curve
-from pawsight.evaluation.metrics import Metrics, aligned, confusions, measure, sentence, table_rows, to_jsonable
+from pawsight.evaluation.metrics import (
+    Metrics,
+    aligned,
+    confusions,
+    measure,
+    sentence,
+    table_rows,
+    to_jsonable,
+    why_no_auc,
+)
 from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
 _ROWS = 20  # of the printed table; --json has all
+TRAINED_ON, OWN_TEST, NOT_FOUND = "trained on", "in the run's own test set", "not found"  # why files are left out
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
 
 
@@ -50,6 +61,7 @@ class EvaluateReport:
     metrics: Metrics | None
     left_out: tuple[LeftOut, ...]
     looks_at_test: int | None = None  # evaluations of the test set, this one included; None for other pictures
+    from_validation: int = 0  # pictures of other data that are in the run's own validation set
     abstention: Abstention | None = None  # None where the bundle answers every picture
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
     learning_curve: CurveRecord | None = None
@@ -64,6 +76,7 @@ class EvaluateReport:
             "metrics": to_jsonable(self.metrics),
             "left_out": [{"path": file.name, "reason": file.reason} for file in self.left_out],
             "looks_at_test": self.looks_at_test,
+            "from_validation": self.from_validation,
             "abstention": self.abstention.to_json() if self.abstention else None,
         }
         if self.slices is not None:
@@ -79,18 +92,19 @@ def evaluate(
     *,
     test: bool = False,
     including_training: bool = False,
-    counts_look: bool = True,
     slices: bool = False,
     learning_curve: bool = False,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
-    """Measure a bundle.
+    """Measure a run or a bundle.
 
     Args:
         run: a run or bundle folder.
-        data: labelled pictures as for `train`; None for the run's own validation set.
-        test: measure on the run's own test set instead; each evaluation is counted.
-        counts_look: count this evaluation of the test set; only one that belongs to training is not counted.
+        data: labelled pictures as for `train`; None for the run's own validation set. Pictures that the run was trained
+            on and those of its test set are left out, whatever they are called, and those of its validation set are
+            counted.
+        test: measure on the run's own test set instead; with data, that set is looked for there. Each evaluation in
+            which a picture was measured is counted.
         including_training: do not leave out pictures that the bundle was trained on.
         slices: also measure kinds of pictures; those of the run's own validation set are stored in the run.
         learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
@@ -99,23 +113,48 @@ def evaluate(
     Raises:
         PawsightError: the bundle is refused, or there is no picture that may be measured.
     """
-    _check_options(run, data, test=test, learning_curve=learning_curve)
+    _check_options(run, data, learning_curve=learning_curve)
+    report = measure_run(
+        run,
+        data,
+        test=test,
+        including_training=including_training,
+        slices=slices,
+        learning_curve=learning_curve,
+        progress=progress,
+    )
+    return replace(report, looks_at_test=count_look(Path(run))) if test else report
+
+
+def measure_run(
+    run: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    *,
+    test: bool = False,
+    including_training: bool = False,
+    slices: bool = False,
+    learning_curve: bool = False,
+    progress: Progress = SILENT,
+) -> EvaluateReport:
+    """Measure a run or a bundle as `evaluate` does, without counting an evaluation of the test set."""
     predictor = load_predictor(run)
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
-    if data is None:
-        part: str | None = "test" if test else "validation"
-        files, name = held_out(Path(run), part or "", counts=counts_look), f"the run's own {part} set"
-    else:
-        source = resolve(data, cache=cache_folder(), progress=progress)
-        part, files, name = None, HeldOut(source.find().candidates, {}), source.name
+    part = "test" if test else "validation" if data is None else None
+    source = resolve(data, cache=cache_folder(), progress=progress) if data is not None else None
+    if part is not None:
+        files = held_out(Path(run), part, place=source.root if source else None)
+        name = f"the run's own {part} set"
+    elif source is not None:
+        files, name = HeldOut(source.find().candidates, {}, source.root), source.name
     _check_labels(classes, files.candidates)
-    answers, computed, left_out = _answers(predictor, files, including_training, progress)
+    subsets = subset_by_content(bundle.folder.parent)
+    answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
-            f"Left out: {_reasons(left_out)}.",
-            "Give pictures the bundle was not trained on, or add --including-training.",
+            f"Left out: {_reasons(left_out)}. Searched: {files.place}.",
+            _how_to_measure(run, part),
         )
     true = np.array([classes.index(answer.label) for answer in answers])
     table = np.stack([outputs["probabilities"] for outputs in computed])
@@ -128,26 +167,18 @@ def evaluate(
         metrics=measure(true, table, classes),
         left_out=tuple(left_out),
         abstention=measure_abstention(true, table, decisions, bundle.card.trust),
-        looks_at_test=looks_at_test(Path(run)) if test else None,
+        from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(Path(run), part, files.candidates, answers, progress) if slices else None,
         learning_curve=_learning_curve(Path(run), progress) if learning_curve else None,
     )
 
 
-def _check_options(
-    run: str | os.PathLike[str], data: str | os.PathLike[str] | None, *, test: bool, learning_curve: bool
-) -> None:
-    if test and data is not None:
-        raise WrongUsage(
-            "--test measures the run's own test set, not other data.",
-            f"--test was given with {os.fspath(data)}.",
-            "Leave one of them out.",
-        )
+def _check_options(run: str | os.PathLike[str], data: str | os.PathLike[str] | None, *, learning_curve: bool) -> None:
     if learning_curve and data is not None:
         raise WrongUsage(
             "--learning-curve measures the run's own pictures, not other data.",
             f"Other data was given: {os.fspath(data)}.",
-            f"Leave it out: pawsight evaluate {os.fspath(run)} --learning-curve",
+            f"Leave it out: {typed('evaluate', os.fspath(run), '--learning-curve')}",
         )
 
 
@@ -162,7 +193,7 @@ def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> No
 
 
 def _answers(
-    predictor: Predictor, files: HeldOut, including_training: bool, progress: Progress
+    predictor: Predictor, files: HeldOut, subsets: Mapping[str, str], including_training: bool, progress: Progress
 ) -> tuple[list[Answer], list[Outputs], list[LeftOut]]:
     """Classify files; return the answers with the graph's outputs, and the files that may not be measured and why."""
     answers: list[Answer] = []
@@ -173,17 +204,27 @@ def _answers(
         for file, (loaded, outputs) in zip(files.candidates, classified, strict=True):
             step.advance()
             if outputs is None:
-                left_out.append(LeftOut(file.name, loaded.problem))
+                is_lost = file.name in files.contents and not file.path.exists()
+                left_out.append(LeftOut(file.name, NOT_FOUND if is_lost else loaded.problem))
             elif loaded.sha256 != files.contents.get(file.name, loaded.sha256):
                 left_out.append(LeftOut(file.name, "changed since the split was made"))
             elif loaded.sha256 in predictor.bundle.trained and not including_training:
-                left_out.append(LeftOut(file.name, "trained on"))
+                left_out.append(LeftOut(file.name, TRAINED_ON))
+            elif not files.contents and subsets.get(loaded.sha256) == "test":
+                left_out.append(LeftOut(file.name, OWN_TEST))
             else:
                 best = int(outputs["probabilities"].argmax())
                 probability = float(outputs["probabilities"][best])
                 answers.append(Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability))
                 computed.append(outputs)
     return answers, computed, left_out
+
+
+def _how_to_measure(run: str | os.PathLike[str], part: str | None) -> str:
+    if part is None:
+        return "Give pictures the run was not trained on, or add --including-training."
+    words = ["evaluate", os.fspath(run), "FOLDER", *(["--test"] if part == "test" else [])]
+    return f"If the pictures were moved, name the folder they are in now: {typed(*words)}"
 
 
 def _reasons(left_out: Sequence[LeftOut]) -> str:
@@ -200,11 +241,20 @@ def summary(report: EvaluateReport) -> list[str]:
         ends = report.metrics.intervals["roc_auc"]
         interval = f" (95 % interval {ends.low:.4f}-{ends.high:.4f})" if ends is not None else ""
         lines.append(f"Area under the ROC curve {report.metrics.roc_auc:.4f}{interval}")
+    else:
+        reason = why_no_auc({row.name: row.pictures for row in report.metrics.classes})
+        lines.append(f"Area under the ROC curve: none, since {reason} here")
     lines += aligned([("class", "pictures", "precision", "recall", "F1"), *table_rows(report.metrics)])
     mistakes = confusions(report.metrics)
     if mistakes:
         lines.append("Most frequent mistakes: " + "; ".join(f"{n} {a} taken for {b}" for a, b, n in mistakes))
     lines += [f"Left out: {_reasons(report.left_out)}"] if report.left_out else []
+    if any(file.reason == OWN_TEST for file in report.left_out):
+        command = typed("evaluate", report.bundle.parent, "--test")
+        lines.append(f"To measure the run's own test set, which is counted: {command}")
+    if report.from_validation:
+        pictures = plural(report.from_validation, "picture is", "pictures are")
+        lines.append(f"WARNING: {pictures} in the run's own validation set; the figures may be too high.")
     lines += [f"Abstention: {report.abstention.sentence()}"] if report.abstention is not None else []
     lines += [looks_sentence(report.looks_at_test)] if report.looks_at_test is not None else []
     if report.slices is not None:
@@ -331,7 +381,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
             f"{run} has too few pictures for a learning curve.",
             f"It needs {LEAST_PICTURES} to train on, some of each class, and some to validate on;"
             f" there are {taught:,} and {validated:,}.",
-            f"Leave --learning-curve out: pawsight evaluate {run}",
+            f"Leave --learning-curve out: {typed('evaluate', run)}",
         )
     tried = try_sizes(
         train,

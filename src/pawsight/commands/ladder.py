@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from pawsight.commands.evaluate import evaluate
+from pawsight.commands.evaluate import measure_run
 from pawsight.commands.report import complete
 from pawsight.commands.report import summary as report_summary
 from pawsight.commands.run_split import given_split
@@ -125,7 +125,7 @@ def _compared(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs:
         raise PawsightError("No recipe could be trained.", "; ".join(left_out.values()), "Try: --recipes probe")
     folders, chosen = [report.run for report in reports], _best(reports)
     if chosen is not None and reports[0].split.sizes["test"]:
-        measured = evaluate(chosen, test=True, counts_look=False, progress=log)
+        measured = measure_run(chosen, test=True, progress=log)  # the end of training: not counted
         replace(RunRecord.read(chosen), test=measured.metrics).write()
     set_latest(chosen or folders[-1])
     target = new_group(runs, "ladder")

@@ -98,7 +98,7 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
     folder = Path(run).expanduser().resolve()
     if not folder.is_dir():
         raise WrongUsage(f"There is no run {run}.", "review needs a run folder.", "Type for example: runs/latest")
-    parts = [held_out(folder, part, counts=False) for part in ("train", "validation")]
+    parts = [held_out(folder, part) for part in ("train", "validation")]
     candidates = sorted((file for part in parts for file in part.candidates), key=lambda file: file.name)
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
     recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()
@@ -214,7 +214,7 @@ def open_page(
     board, files = board_of(report)
     session = ReviewSession(board, files, report.run / PATCH, decisions_of(report.run))
     serve_review(session, port=port, ready=ready, stop=stop)
-    return decision_lines(session.decisions, report.run)
+    return decision_lines(session.decisions(), report.run)
 
 
 def decision_lines(decisions: Sequence[Decision], run: Path) -> list[str]:

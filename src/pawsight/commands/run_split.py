@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import Any
 
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.runs import LOOKS, SOURCE, SPLITS, read_table
-from pawsight.core.storage import turn_to_rewrite, write_json
-from pawsight.data.folders import Candidate
+from pawsight.core.storage import sha256_of_file, turn_to_rewrite, write_json
+from pawsight.core.text import typed
+from pawsight.data.folders import Candidate, expand
 from pawsight.data.given_split import SplitFile, read_split_file
+from pawsight.reports.run_record import SUBSETS
 
 
 def given_split(split: str | os.PathLike[str] | None, split_seed: int = 0) -> SplitFile | None:
@@ -47,40 +50,71 @@ def given_split(split: str | os.PathLike[str] | None, split_seed: int = 0) -> Sp
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """The files of one subset, and what they held when the split was made."""
+    """The files of one subset, where they are now, and what they held when the split was made."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...]  # by their names in the split, also those that are gone
     contents: Mapping[str, str]  # name -> SHA-256
+    place: Path  # that was looked in
 
 
-def held_out(run: Path, part: str, *, counts: bool = True) -> HeldOut:
-    """Return the files of a run's subset; an evaluation of the test set is counted if `counts` says so.
+def held_out(run: Path, subset: str, *, place: Path | None = None) -> HeldOut:
+    """Return the files of a run's training, validation or test set.
+
+    Where one is not where it was, all are found by their content, so that files may be moved or renamed.
+
+    Args:
+        run: a run folder.
+        subset: "train", "validation" or "test".
+        place: the folder to look in; None is the one they were read from when the run was made.
 
     Raises:
         WrongUsage: the folder is a bundle without its run. StorageError: a file of the run cannot be read.
     """
+    rows = [row for row in _split_of(run) if row["part"] == subset]
+    root = root_of(run) if place is None else place
+    paths = {row["path"]: root / row["path"] for row in rows}
+    if root.is_dir() and not all(path.is_file() for path in paths.values()):
+        found: dict[str, list[Path]] = defaultdict(list)
+        for file in expand([root]):
+            if file.is_file():
+                found[sha256_of_file(file)].append(file)
+        for row in rows:
+            same = found[row["sha256"]]
+            if same:
+                paths[row["path"]] = same.pop(same.index(own) if (own := paths[row["path"]]) in same else 0)
+    return HeldOut(
+        tuple(Candidate(paths[row["path"]], row["path"], row["label"], subset) for row in rows),
+        {row["path"]: row["sha256"] for row in rows},
+        root,
+    )
+
+
+def subset_by_content(run: Path) -> dict[str, str]:
+    """Return the subset of every content (SHA-256) of a run's split; of copies in several the most sealed one.
+
+    Empty for a bundle without its run.
+    """
+    sealed_last = sorted(_split_of(run), key=lambda row: SUBSETS.index(row["part"])) if (run / SPLITS).is_file() else []
+    return {row["sha256"]: row["part"] for row in sealed_last}
+
+
+def _split_of(run: Path) -> list[dict[str, str]]:
     path = run / SPLITS
     if not path.is_file():
         raise WrongUsage(
             f"{run} has no {SPLITS}, so it has no pictures of its own to measure.",
             "It is a bundle without its run.",
-            f"Give pictures: pawsight evaluate {run} DATA",
+            f"Give pictures: {typed('evaluate', run, 'DATA')}",
         )
-    root = root_of(run)
     table = read_table(path)
-    if any(not {"path", "sha256", "label", "part"} <= row.keys() or None in row.values() for row in table):
+    columns = {"path", "sha256", "label", "part"}
+    if any(not columns <= row.keys() or None in row.values() or row["part"] not in SUBSETS for row in table):
         raise StorageError(
             f"{path} cannot be read.",
             "It lacks one of the columns path, sha256, label, part.",
             "Name a finished run, e.g. runs/latest.",
         )
-    rows = [row for row in table if row["part"] == part]
-    if part == "test" and counts:
-        count_look(run)
-    return HeldOut(
-        tuple(Candidate(root / row["path"], row["path"], row["label"], part) for row in rows),
-        {row["path"]: row["sha256"] for row in rows},
-    )
+    return table
 
 
 def root_of(run: Path) -> Path:

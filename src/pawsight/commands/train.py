@@ -294,7 +294,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
     """Write the tables and curves of the run; its metrics come last, since they say that it is finished."""
     run, classes, history = report.run, report.dataset.classes, outcome.model.history
     rows = [
-        (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *(f"{p:.6f}" for p in row))
+        (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *map(str, row))
         for part, table in outcome.model.probabilities.items()
         for picture, row in zip(report.split.part(part), table, strict=True)
     ]

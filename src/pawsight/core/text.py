@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -29,6 +30,11 @@ def percent(share: float | None, digits: str = ".1f", *, space: str = " ") -> st
         space: between the number and the sign.
     """
     return "unknown" if share is None or not math.isfinite(share) else f"{100 * share:{digits}}{space}%"
+
+
+def typed(*words: object) -> str:
+    """Return a command of Pawsight as a shell takes it: names with spaces are quoted."""
+    return shlex.join(["pawsight", *map(str, words)])
 
 
 def printable(text: str, *, instead: str = REPLACEMENT) -> str:

@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.evaluation.calibration import TINY, ece_interval, squared_distances
+from pawsight.evaluation.calibration import TINY, ece_interval, log_losses, squared_distances
 from pawsight.evaluation.intervals import Interval
 
 MOST, LEAST = 1000, 200  # resamples
@@ -49,7 +49,7 @@ def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> dict[str, 
     """
     pictures, classes = probabilities.shape
     predicted = probabilities.argmax(axis=1)
-    losses = -np.log(np.clip(probabilities[np.arange(pictures), true].astype(np.float64), TINY, 1.0))
+    losses = log_losses(true, probabilities)
     distances = squared_distances(true, probabilities)
     curves, area, area_pulls, exact = _curves(true, probabilities)
     columns = np.stack([*_centred(losses), *_centred(distances), area_pulls], axis=1).astype(np.float32)

@@ -1,6 +1,6 @@
 """Calibration: Brier score, expected calibration error with its interval, and the bins of a reliability diagram.
 
-The temperature that calibrates a classifier is in `classifier/temperature.py`. Bins are of equal width, as in C. Guo,
+The temperature that calibrates a classifier is fitted in `classifier.trust`. Bins are of equal width, as in C. Guo,
 G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017: a picture's bin then depends
 on its own confidence alone, so resampled pictures keep their bins. Bins of equal mass (J. Nixon et al., "Measuring
 calibration in deep learning", CVPR workshops 2019) would split a good classifier's confident answers more finely, and
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pawsight.evaluation.intervals import Interval, wilson
 
 BINS = 15
-TINY = 1e-12  # probabilities are clipped here, so that one wrong certainty costs 27.6 nats and not infinity
+# Probabilities are clipped here, as by scikit-learn's log_loss: one wrong certainty costs 36 nats and not infinity.
+TINY = float(np.finfo(np.float64).eps)
 _DRAWS = 1000
 _HALVINGS = 20  # of a bracket of twice the error: to its millionth part
 _PRIOR = 1  # picture added to each bin, right as often as its confidence says, so that no bin is beyond doubt
@@ -62,6 +63,12 @@ def brier_score(true: Ints, probabilities: Floats) -> float:
     Source: G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78, 1950.
     """
     return float(squared_distances(true, probabilities).mean())
+
+
+def log_losses(true: Ints, probabilities: Floats) -> Doubles:
+    """Return -ln(probability of the truth), in nats, of each picture (N,)."""
+    given = np.asarray(probabilities, np.float64)[np.arange(len(true)), true]
+    return np.asarray(np.abs(np.log(np.clip(given, TINY, 1.0))))  # never -0.0, which reads badly
 
 
 def squared_distances(true: Ints, probabilities: Floats) -> Doubles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -19,11 +18,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{100 * self.low:.1f}-{100 * self.high:.1f} %"
-
-
-def as_lists(intervals: Mapping[str, Interval | None]) -> dict[str, list[float] | None]:
-    """Return the ends of intervals by name, for JSON."""
-    return {name: interval.as_list() if interval is not None else None for name, interval in intervals.items()}
 
 
 def wilson(successes: int, trials: int) -> Interval:

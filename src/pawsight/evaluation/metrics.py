@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.evaluation.bootstrap import area, intervals, macro_f1
-from pawsight.evaluation.calibration import TINY, brier_score, expected_calibration_error
-from pawsight.evaluation.intervals import Interval, as_lists, wilson
+from pawsight.evaluation.calibration import brier_score, expected_calibration_error, log_losses
+from pawsight.evaluation.intervals import Interval, wilson
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
+_NAMED = 3  # classes in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,9 @@ class ClassMetrics:
 
     name: str
     pictures: int
-    precision: float  # share of the answers with this name that are right; 0 when it is never answered
-    recall: float  # share of the pictures of this class that are found
-    f1: float
+    precision: float | None  # share of the answers with this name that are right; 0 when it is never answered
+    recall: float | None  # share of the pictures of this class that are found
+    f1: float | None  # of a class without pictures all three are None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,7 @@ def confusion_matrix(true: IntArray, predicted: IntArray, *, num_classes: int) -
 
 def log_loss(true: IntArray, probabilities: FloatArray) -> float:
     """Return the mean of -ln(probability of the truth), in nats, over N pictures."""
-    given = probabilities[np.arange(len(true)), true]
-    return abs(float(np.log(np.clip(given, TINY, 1.0)).mean()))  # the mean is never above 0, and -0.0 reads badly
+    return float(log_losses(true, probabilities).mean())
 
 
 def roc_auc(true: IntArray, probabilities: FloatArray) -> float | None:
@@ -131,8 +131,10 @@ def _per_class(confusion: IntArray, names: Sequence[str]) -> tuple[ClassMetrics,
     recall = right / np.maximum(given, 1)
     f1 = 2 * right / np.maximum(given + answered, 1)
     return tuple(
-        ClassMetrics(name, int(given[index]), float(precision[index]), float(recall[index]), float(f1[index]))
-        for index, name in enumerate(names)
+        ClassMetrics(name, pictures, *scores) if pictures else ClassMetrics(name, 0, None, None, None)
+        for name, pictures, *scores in zip(
+            names, given.tolist(), precision.tolist(), recall.tolist(), f1.tolist(), strict=True
+        )
     )
 
 
@@ -141,7 +143,8 @@ def to_jsonable(metrics: Metrics | None) -> dict[str, Any] | None:
     if metrics is None:
         return None
     plain = asdict(metrics)
-    return plain | {"interval": metrics.interval.as_list(), "intervals": as_lists(metrics.intervals)}
+    intervals = {name: ends.as_list() if ends is not None else None for name, ends in metrics.intervals.items()}
+    return plain | {"interval": metrics.interval.as_list(), "intervals": intervals}
 
 
 def sentence(metrics: Metrics | None) -> str:
@@ -171,12 +174,28 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
     ]
 
 
-def table_rows(metrics: Metrics) -> list[tuple[str, str, str, str, str]]:
+def table_rows(metrics: Metrics) -> list[tuple[str, ...]]:
     """Return class, pictures, precision, recall and F1 as text, one row a class."""
     return [
-        (row.name, f"{row.pictures:,}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}")
+        (row.name, f"{row.pictures:,}", *(as_text(share) for share in (row.precision, row.recall, row.f1)))
         for row in metrics.classes
     ]
+
+
+def as_text(share: float | None) -> str:
+    """Return a share of a class with three digits, "-" where the class has no pictures to tell."""
+    return "-" if share is None else f"{share:.3f}"
+
+
+def why_no_auc(counts: Mapping[str, int | None]) -> str:
+    """Say why there is no area under the ROC curve: of some classes there is no picture.
+
+    Args:
+        counts: class name -> pictures.
+    """
+    absent = [name for name, pictures in counts.items() if not pictures]
+    more = f" and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
+    return f"no picture shows {', '.join(map(repr, absent[:_NAMED]))}{more}"
 
 
 def confusions(metrics: Metrics, *, most: int = 5) -> list[tuple[str, str, int]]:

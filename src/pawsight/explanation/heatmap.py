@@ -22,7 +22,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import Machine, this_machine
 from pawsight.explanation.occlusion import Floats, occlusion_map
 from pawsight.images.decode import Pixels
-from pawsight.models.graph import FEATURES, PROBABILITIES
+from pawsight.models.graph import FEATURES, HEAD_BIAS, HEAD_WEIGHTS, PROBABILITIES
 
 Method = Literal["cam", "occlusion"]
 MethodChoice = Literal["auto", "cam", "occlusion"]
@@ -30,7 +30,6 @@ METHODS: tuple[MethodChoice, ...] = ("auto", "cam", "occlusion")
 Box = tuple[int, int, int, int]
 
 MAPS = "maps"  # the output that `reveal_maps` adds to a graph
-_HEAD_WEIGHTS, _HEAD_BIAS = "head/weights", "head/bias"
 _RESHAPING = ("Squeeze", "Reshape")  # operators that may stand between the mean and the features
 _LEAST = 1e-30  # least probability: float32 rounds anything smaller to 0, which has no logarithm
 _FINE = 96  # cells along each side of the grid on which areas are measured
@@ -276,9 +275,9 @@ def reveal_maps(graph: Any) -> LinearHead | None:
         the linear head; None, with the graph unchanged, where it does not end in means and one linear layer.
     """
     constants = {node.get_friendly_name(): node for node in graph.get_ordered_ops() if _kind(node) == "Constant"}
-    if not {_HEAD_WEIGHTS, _HEAD_BIAS} <= set(constants):
+    if not {HEAD_WEIGHTS, HEAD_BIAS} <= set(constants):
         return None
-    weights, bias = (np.array(constants[name].data, np.float32) for name in (_HEAD_WEIGHTS, _HEAD_BIAS))
+    weights, bias = (np.array(constants[name].data, np.float32) for name in (HEAD_WEIGHTS, HEAD_BIAS))
     pooling, channels = _deepest_mean(graph)
     axis, size = (0, 0) if pooling is None else _channel_axis(pooling)
     channels = np.arange(size) if channels is None else channels

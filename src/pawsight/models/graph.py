@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 PICTURES, FEATURES, PROBABILITIES = "pictures", "features", "probabilities"
 LAST_FEATURES = "top/mean"  # those of the last layer, inside a graph whose features come from several
+HEAD_WEIGHTS, HEAD_BIAS, LOGITS = "head/weights", "head/bias", "head/logits"  # of every classifier made here
 OOD_SCORE = "unlikeness"  # the output's name in bundles
 _LEAST_SQUARE = 1e-12  # where features equal the mean exactly, against division by zero
 
@@ -37,13 +38,11 @@ def append_head(backbone: bytes, weights: Floats, bias: Floats, *, classes: Sequ
 
     model = onnx.load_from_string(backbone)
     graph = model.graph
-    graph.initializer.extend(
-        [numpy_helper.from_array(weights, "head/weights"), numpy_helper.from_array(bias, "head/bias")]
-    )
+    graph.initializer.extend([numpy_helper.from_array(weights, HEAD_WEIGHTS), numpy_helper.from_array(bias, HEAD_BIAS)])
     graph.node.extend(
         [
-            helper.make_node("Gemm", [FEATURES, "head/weights", "head/bias"], ["head/logits"], "head/gemm"),
-            helper.make_node("Softmax", ["head/logits"], [PROBABILITIES], "head/softmax", axis=1),
+            helper.make_node("Gemm", [FEATURES, HEAD_WEIGHTS, HEAD_BIAS], [LOGITS], "head/gemm"),
+            helper.make_node("Softmax", [LOGITS], [PROBABILITIES], "head/softmax", axis=1),
         ]
     )
     answer = helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["N", len(classes)])
@@ -52,6 +51,38 @@ def append_head(backbone: bytes, weights: Floats, bias: Floats, *, classes: Sequ
     graph.output.extend(outputs)
     helper.set_model_props(model, {"classes": json.dumps(list(classes), ensure_ascii=False)})
     return _checked(model)
+
+
+def head_of(model: bytes, output: str = PROBABILITIES) -> bytes:
+    """Cut the head out of a classifier's graph, so that known features need not be computed again.
+
+    Args:
+        model: ONNX as `append_head` returns it, with or without a temperature.
+        output: `PROBABILITIES`, or `LOGITS`, which no temperature has changed.
+
+    Returns:
+        ONNX bytes: `features` float32 (N, D) -> the output (N, C), by the nodes of the graph itself.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    whole = onnx.load_from_string(model)
+    makers = {name: node for node in whole.graph.node for name in node.output}
+    constants = {tensor.name: tensor for tensor in whole.graph.initializer}
+    nodes: list[Any] = []
+    name = output
+    while name != FEATURES:  # each node of a head has one input that is computed
+        nodes.insert(0, makers[name])
+        (name,) = (given for given in makers[name].input if given not in constants)
+    features, classes = constants[HEAD_WEIGHTS].dims
+    graph = helper.make_graph(
+        nodes,
+        "head",
+        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["N", features])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", classes])],
+        [constants[given] for node in nodes for given in node.input if given in constants],
+    )
+    return _checked(helper.make_model(graph, opset_imports=whole.opset_import, ir_version=whole.ir_version))
 
 
 def append_embedding(backbone: bytes, weights: Floats, bias: Floats) -> bytes:

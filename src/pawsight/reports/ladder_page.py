@@ -277,6 +277,8 @@ def class_rows(run: RunRecord | None) -> list[Row]:
         text = ["unknown" if finite(share) is None else f"{share:.3f}" for share in shares]
         ends = _class_intervals(matrix, index) if len(classes) == len(matrix) else (None, None, None)
         between = [f"{end.low:.3f} to {end.high:.3f}" if end is not None else "" for end in ends]
+        if not scores.pictures:  # whose scores earlier runs call 0
+            text, between = ["-"] * 3, [""] * 3
         pictures, figures = words.whole(scores.pictures), list(zip(text, between, strict=True))
         rows.append({"name": scores.name, "pictures": pictures, "figures": figures})
     return rows

@@ -56,7 +56,7 @@ FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
 SUBSETS = ("train", "validation", "test")
 _CALIBRATED = ("ece", "brier", "log_loss")  # measured before and after calibration
 _LAYER = ("name", "type", "output", "parameters")
-_HALF_DIGIT = 5e-7  # predictions.csv holds six digits, so that 0.000000 is anything below this
+_ROUNDED, _HALF_DIGIT = len("0.000000"), 5e-7  # in runs of version 0.2.0 and before: 0.000000 is anything below 5e-7
 _SHOWN = 40  # characters of a value in a problem
 
 Ends = tuple[float, float]
@@ -70,7 +70,8 @@ class AnswerTable:
 
     classes: tuple[str, ...]
     answered: tuple[Answer, ...]
-    probabilities: NDArray[np.float64]  # (N, C), rows adding up to 1
+    probabilities: NDArray[np.float32]  # (N, C), as the bundle gives them
+    rounding: float = 0.0  # by how much a probability may be off
 
     @property
     def true(self) -> NDArray[np.int64]:
@@ -413,8 +414,8 @@ class RunRecord:
         path = self.folder / PREDICTIONS
         rows = [row for row in read_table(path) if row.get("part") == subset]
         try:
-            table = np.array([[float(row[f"p({name})"]) for name in self.classes] for row in rows])
-            table = table.reshape(-1, len(self.classes))
+            cells = [[row[f"p({name})"] for name in self.classes] for row in rows]
+            table = np.array(cells, np.float32).reshape(-1, len(self.classes))
             answered = tuple(
                 Answer(row["path"], row["sha256"], row["label"], row["predicted"], float(row[f"p({row['predicted']})"]))
                 for row in rows
@@ -425,8 +426,10 @@ class RunRecord:
             raise StorageError(
                 f"{path} cannot be read.", f"The reader says: {error}.", "Name a finished run, e.g. runs/latest."
             ) from error
+        if not rows or any(len(cell) != _ROUNDED for row in cells for cell in row):
+            return AnswerTable(self.classes, answered, table)
         table = np.maximum(table, _HALF_DIGIT)
-        return AnswerTable(self.classes, answered, table / table.sum(axis=1, keepdims=True))
+        return AnswerTable(self.classes, answered, table / table.sum(axis=1, keepdims=True), _HALF_DIGIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -556,7 +559,7 @@ def _metrics(fields: _Fields, classes: int) -> Metrics | None:
             ClassMetrics(
                 known.text("name"),
                 known.count("pictures") or 0,
-                *(known.number_or_nan(name) for name in ("precision", "recall", "f1")),
+                *(known.number(name) for name in ("precision", "recall", "f1")),
             )
             for known in fields.objects("classes")
         ),
@@ -760,7 +763,9 @@ def _only(table: AnswerTable, wanted: Counter[tuple[str, str]]) -> AnswerTable:
             left[key] -= 1
             chosen.append(row)
     rows = np.array(chosen, np.int64)
-    return AnswerTable(table.classes, tuple(table.answered[row] for row in chosen), table.probabilities[rows])
+    return AnswerTable(
+        table.classes, tuple(table.answered[row] for row in chosen), table.probabilities[rows], table.rounding
+    )
 
 
 def pairs_up(problem: str) -> bool:

@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pawsight.classifier.trust import OodDetector, RiskGuarantee, with_temperature
+from pawsight.classifier.trust import OodDetector, RiskGuarantee
 from pawsight.core.errors import PawsightError
 from pawsight.evaluation.bootstrap import intervals
 from pawsight.evaluation.calibration import Bin, reliability
 from pawsight.evaluation.intervals import Interval, wilson
-from pawsight.evaluation.metrics import Metrics
+from pawsight.evaluation.metrics import Metrics, why_no_auc
 from pawsight.reports import words
 from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
 from pawsight.reports.run_record import AnswerTable, RunRecord, figure
 
+Doubles = NDArray[np.float64]
 Row = dict[str, str]  # of a table, by column
 Format = Callable[[float], str]  # writes a figure
 _CALIBRATED = ("ece", "brier", "log_loss")
@@ -98,7 +100,16 @@ def _bins(temperature: float | None, table: AnswerTable | None) -> tuple[tuple[B
     after = reliability(table.true, table.probabilities)
     if temperature is None or temperature <= 0 or temperature == 1:
         return (), after
-    return reliability(table.true, with_temperature(table.probabilities, 1 / temperature)), after
+    return reliability(table.true, _uncalibrated(table, temperature)), after
+
+
+def _uncalibrated(table: AnswerTable, temperature: float) -> Doubles:
+    """Return the probabilities (N, C) that the answers had before the temperature."""
+    from scipy.special import softmax
+
+    shares = np.maximum(table.probabilities, np.finfo(np.float32).tiny)  # 0 is what float32 cannot hold
+    logs = np.log(shares.astype(np.float64))
+    return np.asarray(softmax(temperature * logs, axis=1))
 
 
 def _scores(run: RunRecord) -> list[Row]:
@@ -121,6 +132,8 @@ def _accuracy(score: Metrics | None) -> tuple[str, str]:
 
 def _figure(score: Metrics | None, key: str, written: Format) -> tuple[str, str]:
     known = figure(score, key)
+    if known is None and key == "roc_auc" and score is not None and not all(row.pictures for row in score.classes):
+        return "-", words.visible(why_no_auc({row.name: row.pictures for row in score.classes}))
     if known is None:
         return "", ""
     value, interval = known
@@ -163,7 +176,7 @@ def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
     temperature = run.temperature
     ends_before: Mapping[str, Interval | None] = {}
     if table is not None and temperature is not None and temperature > 0:
-        ends_before = intervals(table.true, with_temperature(table.probabilities, 1 / temperature))
+        ends_before = intervals(table.true, _uncalibrated(table, temperature))
     rows = []
     for key, (before, after) in run.calibrated.get("validation", {}).items():
         name, _, written = _MEASURES[key]
@@ -247,7 +260,7 @@ def _kept_on_validation(guarantee: RiskGuarantee) -> str:
 
 
 def _kept_on_test(guarantee: RiskGuarantee, test: AnswerTable) -> Iterator[str]:
-    is_answered = test.probabilities.max(axis=1) >= guarantee.threshold - 5e-7  # predictions.csv holds six digits
+    is_answered = test.probabilities.max(axis=1) >= guarantee.threshold - test.rounding
     answered, pictures = int(is_answered.sum()), len(is_answered)
     right = np.array([answer.is_right for answer in test.answered], dtype=bool)
     wrong = int((is_answered & ~right).sum())

@@ -13,23 +13,20 @@ from itertools import count
 
 import numpy as np
 
-from pawsight.classifier.engine import Engine
+from pawsight.classifier.engine import Engine, run_head
 from pawsight.classifier.trust import (
     DetectionCount,
     OodDetector,
     SelectiveOptions,
     Trust,
     fit_temperature,
-    log_probabilities,
-    with_temperature,
 )
 from pawsight.core import text
 from pawsight.core.errors import TrainingFailed
 from pawsight.data.folders import Found
 from pawsight.data.given_split import SplitFile
 from pawsight.data.split import Split
-from pawsight.models.graph import OOD_SCORE, ood_score, with_ood_score
-from pawsight.models.graph import with_temperature as graph_with_temperature
+from pawsight.models.graph import LOGITS, OOD_SCORE, head_of, ood_score, with_ood_score, with_temperature
 from pawsight.training.context import Floats, TrainedModel, TrainingContext
 from pawsight.training.ood_detector import (
     Rows,
@@ -109,22 +106,22 @@ def _kept(pictures: int, options: SelectiveOptions, has_detector: bool) -> int:
 def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedModel, Trust, int]:
     """Return the model with its temperature, a `Trust` that names it, and how many pictures it was fitted on.
 
-    The temperature is fitted on out-of-fold logits of the training subset where there are any, else on validation where
-    epochs were compared, else it is 1.
+    The model's probabilities are those that its finished graph gives, to the bit. The temperature is fitted on
+    out-of-fold logits of the training subset where there are any, else on validation where epochs were compared, else
+    it is 1.
     """
     temperature, source, pictures = 1.0, Trust().fitted_on, 0
-    validation = trained.probabilities.get("validation")
+    validation = trained.features.get("validation")
     if trained.out_of_fold is not None:
         rows, logits = trained.out_of_fold
         temperature = fit_temperature(context.labels("train")[rows], logits)
         source, pictures = OUT_OF_FOLD, len(rows)
     elif validation is not None and len(validation) and context.recipe.epochs:
-        temperature = fit_temperature(context.labels("validation"), log_probabilities(validation))
+        logits = run_head(head_of(trained.graph, LOGITS), validation, context.precision)
+        temperature = fit_temperature(context.labels("validation"), logits)
         source, pictures = VALIDATION, len(validation)
-    probabilities = trained.probabilities
-    if temperature != 1.0:
-        probabilities = {subset: with_temperature(table, temperature) for subset, table in probabilities.items()}
-    calibrated = replace(trained, graph=graph_with_temperature(trained.graph, temperature), probabilities=probabilities)
+    graph = with_temperature(trained.graph, temperature)
+    calibrated = replace(trained, graph=graph, probabilities=context.answers(graph, trained.features))
     return calibrated, Trust(temperature=temperature, fitted_on=source), pictures
 
 
@@ -178,13 +175,14 @@ def _add_detector(
             f"{pictures:,} validation pictures cannot set a threshold with {percent(options.false_alarms)} false alarms"
         )
         return graph, None, no_scores, (f"no detector of unfamiliar pictures: {why}; {needed:,} can",)
-    rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
-    has_features = context.recipe.method != "majority"
-    subspace = fit_subspace(features_by(context, model, "train", rows)) if has_features else None
+    subspace = None
+    if context.recipe.method != "majority":
+        rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
+        subspace = fit_subspace(last_features(context, model, "train", rows))
     if subspace is None:
         return graph, None, no_scores, ("no detector of unfamiliar pictures: this recipe has too few features for one",)
     mean, directions = subspace
-    scores = ood_score(features_by(context, model, "validation", np.arange(pictures)), mean, directions)
+    scores = ood_score(last_features(context, model, "validation", np.arange(pictures)), mean, directions)
     threshold = threshold_for(scores, options.false_alarms)
     detector = OodDetector(
         threshold=1.0 if threshold is None else threshold,
@@ -196,11 +194,13 @@ def _add_detector(
     return with_ood_score(graph, mean, directions), detector, scores, ()
 
 
-def features_by(context: TrainingContext, model: TrainedModel, subset: str, rows: Rows) -> Floats:
-    """Return the features (N, D) of the last layer of a model for rows of a subset; those of a frozen one are known."""
+def last_features(context: TrainingContext, model: TrainedModel, subset: str, rows: Rows) -> Floats:
+    """Return the features (N, D) of a model's last layer for rows of a subset: those that are known, or its graph's."""
     if context.recipe.method == "probe":
         return context.features(subset).part(rows).last
-    pixels, engine = context.pixels(subset), context.engine(model.graph)
+    if subset in model.features:
+        return model.features[subset][rows]
+    engine, pixels = context.engine(model.graph), context.pixels(subset)
     return np.stack([outputs["features"] for _, outputs in engine.run((row, pixels[row]) for row in rows.tolist())])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.engine import Engine, Precision, best_precision
+from pawsight.classifier.engine import Engine, Precision, best_precision, run_head
 from pawsight.core.errors import PicturesChanged, StorageError
 from pawsight.core.machine import Machine, versions
 from pawsight.core.progress import Progress, Stopwatch
@@ -22,12 +22,13 @@ from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
+from pawsight.models.graph import head_of
 from pawsight.models.recipes import Recipe
 from pawsight.training.features import FeatureSink, FeatureTable
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
-METHOD_VERSION = 4  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
+METHOD_VERSION = 5  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
 _ARRAY, _CHECKSUM = "pixels.npy", "seal.txt"
 _PIECE_BYTES = 1 << 20
 _SHOWN = 5  # names in a message
@@ -61,7 +62,7 @@ class TrainedModel:
     """What a training method returns."""
 
     graph: bytes  # ONNX: uint8 pictures (N, H, W, 3) -> probabilities (N, C) and features (N, D)
-    probabilities: Mapping[str, Floats]  # subset -> (N, C), for the held-out subsets that were asked for
+    features: Mapping[str, Floats]  # subset -> (N, D) as the graph gives them, for the held-out subsets that are wanted
     parameters: tuple[int, int]  # total and trainable
     layers: tuple[Layer, ...] = ()
     history: tuple[Epoch, ...] = ()
@@ -72,6 +73,7 @@ class TrainedModel:
     # None where nothing was cross-validated.
     out_of_fold: tuple[Labels, Floats] | None = None
     depth: Mapping[str, Any] | None = None  # how the depth of a probe was chosen, as metrics.json has it
+    probabilities: Mapping[str, Floats] = field(default_factory=dict)  # subset -> (N, C); `calibrate` adds them
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class TrainingContext:
     recipe: Recipe
     env: RunEnvironment
     folder: Path  # of the run
-    held_out: tuple[str, ...]  # subsets whose probabilities are wanted
+    held_out: tuple[str, ...]  # subsets that are to be measured
     sink: FeatureSink | None = None
 
     @property
@@ -136,15 +138,21 @@ class TrainingContext:
         cores = self.env.machine.cores
         return Engine(graph, image_px=self.recipe.image_px, precision=precision or self.precision, streams=cores)
 
-    def predict_held_out(self, graph: bytes) -> dict[str, Floats]:
-        """Return the probabilities (N, C) that a finished graph gives the held-out subsets that are wanted."""
+    def held_out_features(self, graph: bytes) -> dict[str, Floats]:
+        """Return the features (N, D) that a graph gives the held-out subsets that are wanted."""
         engine = self.engine(graph)
-        empty = np.empty((0, len(self.classes)), np.float32)
         with self.env.stopwatch.stage("answering"):
             return {
-                subset: engine.run_all(self.pixels(subset))["probabilities"] if self.split.part(subset) else empty
+                subset: engine.run_all(self.pixels(subset))["features"]
+                if self.split.part(subset)
+                else np.empty((0, 0), np.float32)
                 for subset in self.held_out
             }
+
+    def answers(self, graph: bytes, features: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return the probabilities (N, C) that a graph gives pictures whose features (N, D) it computed before."""
+        head = head_of(graph)
+        return {subset: run_head(head, table, self.precision) for subset, table in features.items()}
 
 
 def stacked_pixels(

@@ -66,7 +66,7 @@ def train_transfer(context: TrainingContext) -> TrainedModel:
     trainable = trainable_parameters(top)
     return TrainedModel(
         graph=graph,
-        probabilities=context.predict_held_out(graph),
+        features=context.held_out_features(graph),
         parameters=(frozen.count_params() + trainable, trainable),
         layers=(
             Layer("mobilenet-v2", "frozen backbone", _shape(frozen.output), frozen.count_params()),
@@ -112,7 +112,7 @@ def train_finetune(context: TrainingContext, head: Head) -> TrainedModel:
     trainable = trainable_parameters(top)
     return TrainedModel(
         graph=graph,
-        probabilities=context.predict_held_out(graph),
+        features=context.held_out_features(graph),
         parameters=(total, trainable),
         layers=(
             Layer(recipe.backbone, "frozen lower part", _shape(top.input), total - trainable),

@@ -29,6 +29,7 @@ from pawsight.core.machine import Machine
 from pawsight.core.runs import Epoch, best_epoch
 from pawsight.core.storage import new_folder
 from pawsight.core.thread_pool import ordered_map
+from pawsight.evaluation.metrics import log_loss
 from pawsight.images.augment import Augmentation, augment, generator_for
 from pawsight.images.decode import Pixels
 from pawsight.models.keras_networks import import_keras
@@ -39,7 +40,6 @@ from pawsight.training.diagnostics import Diagnostics, check_epoch, check_inputs
 
 EVENTS = "tensorboard"
 Batch = tuple[Any, Labels, Floats]  # inputs, labels and weights
-_TINY = 1e-7  # Keras's own epsilon for logarithms of probabilities
 _SHUFFLE = 0x5E11  # keeps the generator of the order apart from those of the pictures
 
 
@@ -69,7 +69,7 @@ def train_network(context: TrainingContext) -> TrainedModel:
         graph = network_onnx(plain, image_px=recipe.image_px, classes=context.classes)
     return TrainedModel(
         graph=graph,
-        probabilities=context.predict_held_out(graph),
+        features=context.held_out_features(graph),
         parameters=(model.count_params(), trainable_parameters(model)),
         layers=layers_of(plain),
         history=history,
@@ -251,12 +251,11 @@ def fit_epochs(
         with progress.stage(name, steps, "batches") as step:
             loss, accuracy, rate = _run_steps(model, recipe, feed(number), number, steps, diagnostics, step)
         probabilities = softmax(predict(model, held_out, recipe.batch_size), axis=1)
-        of_label = probabilities[np.arange(len(labels)), labels]
         epoch = Epoch(
             number=number + 1,
             loss=loss,
             accuracy=accuracy,
-            val_loss=float(-np.log(np.maximum(of_label, _TINY)).mean()),
+            val_loss=log_loss(labels, probabilities),
             val_accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
             learning_rate=rate,
             seconds=perf_counter() - start,

@@ -40,10 +40,10 @@ def train_majority(context: TrainingContext) -> TrainedModel:
     counts = np.bincount(context.labels("train"), minlength=len(context.classes))
     bias = np.log(np.maximum(counts, 1e-9) / counts.sum()).astype(np.float32)
     weights = np.zeros((3, len(bias)), np.float32)
-    shares = (counts / counts.sum()).astype(np.float32)
     return TrainedModel(
         graph=append_head(mean_colour_graph(context.recipe.image_px), weights, bias, classes=context.classes),
-        probabilities={subset: np.tile(shares, (len(context.split.part(subset)), 1)) for subset in context.held_out},
+        # The weights are 0, so any features have these answers.
+        features={subset: np.zeros((len(context.split.part(subset)), 3), np.float32) for subset in context.held_out},
         parameters=(len(bias), 0),
     )
 
@@ -62,7 +62,7 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
     trainable = (len(head.columns) + 1) * classes
     return TrainedModel(
         graph=graph,
-        probabilities={subset: head.probabilities(context.features(subset)) for subset in context.held_out},
+        features={subset: context.features(subset).read(head.columns) for subset in context.held_out},
         parameters=(backbone.parameters + trainable, trainable),
         layers=(
             Layer(recipe.backbone, "frozen backbone", str(len(head.columns)), backbone.parameters),

@@ -134,6 +134,7 @@ def train_run(
                 trained = _ON_PIXELS[recipe.method](context)
             with env.stopwatch.stage("trusting"):
                 model, trust, calibrated_on = calibrate(context, trained)
+                uncalibrated = context.answers(trained.graph, trained.features)
                 no_guarantee = ""
                 if options is not None:
                     model, trust, no_guarantee = add_guarantee(context, model, trust, options)
@@ -149,7 +150,7 @@ def train_run(
         labels={subset: context.labels(subset) for subset in PARTS},
         model=model,
         trust=trust,
-        uncalibrated=trained.probabilities,
+        uncalibrated=uncalibrated,
         calibrated_on=calibrated_on,
         options=options,
         no_guarantee=no_guarantee,

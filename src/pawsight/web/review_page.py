@@ -87,28 +87,34 @@ class ReviewSession:
     ) -> None:
         self.board, self._files, self._patch = board, files, patch
         self._classes = frozenset(board["classes"])
-        self._decisions = decisions
+        self._earlier = decisions
         self._lock = Lock()
         self._small = lru_cache(_CACHED)(self._thumbnail)
 
-    @property
     def decisions(self) -> tuple[Decision, ...]:
-        """The last decision about each picture, those of other sessions as of the last one made here."""
-        return self._decisions
+        """Return the last decision about each picture, those of other sessions included.
+
+        Raises:
+            StorageError, DataError: the file cannot be read.
+        """
+        return read_patch(self._patch).decisions if self._patch.exists() else self._earlier
 
     def decided(self) -> dict[int, dict[str, str]]:
         """Return number on the board -> its decision."""
-        known = {(decision.sha256, decision.path): decision for decision in self._decisions}
+        known = {(decision.sha256, decision.path): decision for decision in self.decisions()}
         found = {number: known.get((sha256, name)) for number, (_, sha256, name) in self._files.items()}
         return {number: {"action": last.action, "label": last.label} for number, last in found.items() if last}
 
-    def decide(self, number: object, action: object, label: object = "") -> None:
+    def decide(self, number: object, action: object, label: object = "") -> int:
         """Save one decision on disk, beside those that other sessions have saved meanwhile.
 
         Args:
             number: of the picture on the board.
             action: keep, relabel, drop, or undo, which removes the decision about the picture.
             label: of a class where the action is relabel, else empty.
+
+        Returns:
+            how many pictures are decided about.
 
         Raises:
             ValueError: picture, action or label is unknown. StorageError: the file cannot be written.
@@ -123,11 +129,10 @@ class ReviewSession:
         _, sha256, name = self._files[number]
         decision = Decision(name, sha256, action, label, datetime.now(UTC).isoformat(timespec="seconds"))
         with self._lock, turn_to_rewrite(self._patch):
-            present = read_patch(self._patch).decisions if self._patch.exists() else self._decisions
-            others = tuple(old for old in present if (old.sha256, old.path) != (sha256, name))
+            others = tuple(old for old in self.decisions() if (old.sha256, old.path) != (sha256, name))
             decisions = others if action == UNDO else newest((*others, decision))
             write_patch(self._patch, [replace(decision, line=0) for decision in decisions])
-            self._decisions = decisions
+        return len(decisions)
 
     def thumbnail(self, number: int, size: str) -> bytes | None:
         """Return a picture as JPEG with its own proportions, None where there is none or the file has changed."""
@@ -166,7 +171,8 @@ def review_app(session: ReviewSession, *, token: str, hosts: frozenset[str]) -> 
         return Response((_STATIC / name).read_bytes(), media_type=kind)
 
     async def state(request: Request) -> Response:
-        return JSONResponse({"board": session.board, "decided": session.decided(), "classes": session.board["classes"]})
+        decided = await run_in_threadpool(session.decided)
+        return JSONResponse({"board": session.board, "decided": decided, "classes": session.board["classes"]})
 
     async def picture(request: Request) -> Response:
         made = await run_in_threadpool(session.thumbnail, request.path_params["number"], request.path_params["size"])
@@ -177,14 +183,15 @@ def review_app(session: ReviewSession, *, token: str, hosts: frozenset[str]) -> 
             values = json.loads(await _small_body(request))
             if not isinstance(values, dict):
                 raise ValueError("a decision is a JSON object")
-            await run_in_threadpool(
+            count = await run_in_threadpool(
                 session.decide, values.get("picture"), values.get("action"), values.get("label", "")
             )
         except (ValueError, RecursionError) as error:
             return JSONResponse({"error": str(error)}, status_code=400)
-        except PawsightError as error:  # the page shows that nothing was saved
-            return JSONResponse({"error": str(error)}, status_code=500)
-        return JSONResponse({"decided": len(session.decisions)})
+        return JSONResponse({"decided": count})
+
+    async def refused(_: Request, error: Exception) -> Response:
+        return JSONResponse({"error": str(error)}, status_code=500)  # the page shows that nothing was read or saved
 
     base = f"/{token}"
     routes = [
@@ -193,7 +200,7 @@ def review_app(session: ReviewSession, *, token: str, hosts: frozenset[str]) -> 
         Route(f"{base}/picture/{{number:int}}/{{size}}", picture),
         Route(f"{base}/decision", decision, methods=["POST"]),
     ]
-    return own_page_only(Starlette(routes=routes), hosts)
+    return own_page_only(Starlette(routes=routes, exception_handlers={PawsightError: refused}), hosts)
 
 
 async def _small_body(request: Request) -> bytes:

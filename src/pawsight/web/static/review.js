@@ -19,7 +19,7 @@ function made(tag, properties = {}, ...inside) {
 
 async function begin() {
   const answer = await fetch("state");
-  if (!answer.ok) throw new Error(`The page could not be fetched (${answer.status}).`);
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The page could not be fetched (${answer.status}).`);
   const { board, decided } = await answer.json();
   store.board = board;
   store.decided = new Map(Object.entries(decided).map(([number, one]) => [Number(number), one]));

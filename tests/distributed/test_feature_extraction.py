@@ -64,7 +64,7 @@ def seen_here(candidates, cache, sink):
 
 
 def extracted(candidates, backbone, cache, **options):
-    known = {"cache": cache.folder, "space": SPACE, "size": 2 * WIDTH}
+    known = {"cache": cache.folder, "space": SPACE, "size": 4 * WIDTH}
     paths = [str(candidate.path) for candidate in candidates]
     return extract_by_pool(backbone, SETTINGS, "f32", paths, **known, pool=Pool(actors=2, **options))
 
@@ -85,7 +85,7 @@ def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
             assert (one.facts is None) == (one.features is None) == (bool(one.problem) or one.sha256 in known)
         fresh = [one for one in found if one.features is not None]
         features = sink.features_of([one.sha256 for one in fresh]).last
-        assert np.array_equal([np.frombuffer(one.features, "<f2") for one in fresh], features)
+        assert np.array_equal([np.frombuffer(one.features, "<f4") for one in fresh], features)
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ class Extracted:
 
     sha256: str  # empty where it could not be read
     facts: bytes | None  # as the cache keeps them; None where they are known, or there is a problem
-    features: bytes | None  # little-endian float16; likewise
+    features: bytes | None  # little-endian float32; likewise
     problem: str  # empty where there is none
 
 
@@ -52,7 +52,7 @@ class FeatureReceiver(PixelSink, Protocol):
     size: int  # bytes a picture
 
     def receive(self, sha256: str, features: bytes) -> None:
-        """Take the features of one content, little-endian float16."""
+        """Take the features of one content, little-endian float32."""
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -235,7 +235,7 @@ class _Extractor:
 
     def _features(self, pixels: Pixels) -> bytes:
         ((_, outputs),) = [*self._queue.push(None, pixels), *self._queue.drain()]
-        return outputs["features"].astype("<f2").tobytes()
+        return outputs["features"].astype("<f4").tobytes()
 
 
 def _packed(extracted: Sequence[Extracted]) -> bytes:

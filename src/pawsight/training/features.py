@@ -1,12 +1,13 @@
 """Pictures -> features of a frozen backbone, each computed once and kept; also those of a finished run's pictures.
 
-One pass of the network gives the averages of every depth. They are kept in float16, 30 KB a picture, and read by
-columns, so that memory does not grow with the number of pictures.
+One pass of the network gives the averages of every depth. They are kept as they are, 60 KB a picture, so that what is
+reported is to the bit what the finished graph answers; and read by columns, so that memory does not grow with them.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import tempfile
 import tomllib
 import weakref
@@ -14,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ from pawsight.models.recipes import BLOCKS, DEPTHS, FEATURE_METHODS, LAST, RECIP
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
-_WRITE_EVERY = 256  # features stored in one transaction, 8 MB
+_WRITE_EVERY = 256  # features stored in one transaction, 16 MB
 _READ_AT_ONCE = 256  # pictures
 
 
@@ -43,15 +43,20 @@ class FeatureTable:
     """The features of N pictures at every depth, on disk.
 
     Args:
-        stored: (M, W), float16 in a mapped file or any floats in memory.
+        stored: float32 (M, W), in memory or mapped.
         depths: for each fixed depth, "last" being one, the columns that it reads, in rising order.
         rows: of the N pictures among the M; None for all of them.
+        mapped: the map behind `stored`, whose pages are given back after they are read.
     """
 
     def __init__(
-        self, stored: NDArray[np.floating[Any]], depths: Mapping[str, Channels], rows: Labels | None = None
+        self,
+        stored: Floats,
+        depths: Mapping[str, Channels],
+        rows: Labels | None = None,
+        mapped: mmap.mmap | None = None,
     ) -> None:
-        self._stored, self.depths = stored, depths
+        self._stored, self.depths, self._mapped = stored, depths, mapped
         self._rows = np.arange(len(stored)) if rows is None else rows
 
     def __len__(self) -> int:
@@ -64,10 +69,10 @@ class FeatureTable:
 
     def part(self, rows: Labels) -> FeatureTable:
         """Return the table of some of the pictures, by their numbers."""
-        return FeatureTable(self._stored, self.depths, self._rows[rows])
+        return FeatureTable(self._stored, self.depths, self._rows[rows], self._mapped)
 
     def read(self, columns: Channels) -> Floats:
-        """Return the features (N, D) in some columns, given in rising order, as float32."""
+        """Return the features (N, D) in some columns, given in rising order."""
         table = np.empty((len(self), len(columns)), np.float32)
         adjoining = len(columns) and columns[-1] - columns[0] == len(columns) - 1
         wanted = slice(columns[0], columns[-1] + 1) if adjoining else columns
@@ -75,6 +80,8 @@ class FeatureTable:
             stop = start + _READ_AT_ONCE
             rows = self._rows[start:stop]
             table[start:stop] = self._stored[rows, wanted] if adjoining else self._stored[rows][:, wanted]
+            if self._mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+                self._mapped.madvise(mmap.MADV_DONTNEED)
         return table
 
     @property
@@ -116,8 +123,8 @@ class FeatureSink:
 
     @property
     def size(self) -> int:
-        """Bytes of a picture's features: little-endian float16."""
-        return 2 * self.width
+        """Bytes of a picture's features: little-endian float32."""
+        return 4 * self.width
 
     def wants(self, sha256: str) -> bool:
         """Say whether a picture's features are neither in this run's file nor in the cache."""
@@ -134,10 +141,10 @@ class FeatureSink:
         if self._queue is None:
             self._queue = InferenceQueue(self._make_engine())
         for key, outputs in self._queue.push(sha256, pixels):
-            self._keep_computed(key, to_bytes(outputs["features"]))
+            self._keep_computed(key, outputs["features"].astype("<f4").tobytes())
 
     def receive(self, sha256: str, features: bytes) -> None:
-        """Keep features computed elsewhere as this sink would have: `width` numbers in little-endian float16."""
+        """Keep features computed elsewhere as this sink would have: `width` numbers in little-endian float32."""
         if len(features) != self.size:
             raise ValueError(f"{len(features)} bytes are not {self.width} features")
         if sha256 not in self._rows:
@@ -147,13 +154,15 @@ class FeatureSink:
         """Wait for all features and return those of the given contents."""
         if self._queue is not None:
             for key, outputs in self._queue.drain():
-                self._keep_computed(key, to_bytes(outputs["features"]))
+                self._keep_computed(key, outputs["features"].astype("<f4").tobytes())
         self._store()
-        shape, stored = (len(self._rows), self.width), np.empty((0, self.width), np.float16)
-        if self._rows:
-            self._file.flush()
-            stored = np.memmap(self._file, "<f2", "r", shape=shape)
-        return FeatureTable(stored, self._depths, np.array([self._rows[sha256] for sha256 in hashes], np.int64))
+        rows = np.array([self._rows[sha256] for sha256 in hashes], np.int64)
+        if not self._rows:
+            return FeatureTable(np.empty((0, self.width), np.float32), self._depths, rows)
+        self._file.flush()
+        mapped = mmap.mmap(self._file.fileno(), len(self._rows) * self.size, access=mmap.ACCESS_READ)
+        stored = np.frombuffer(mapped, "<f4").reshape(-1, self.width)
+        return FeatureTable(stored, self._depths, rows, mapped)
 
     def _keep_computed(self, sha256: str, features: bytes) -> None:
         self._keep(sha256, features)
@@ -176,11 +185,6 @@ class FeatureSink:
         if self._fresh:
             self._cache.put_many(self.space, self._fresh)
             self._fresh = {}
-
-
-def to_bytes(features: Floats) -> bytes:
-    """Return features as the cache keeps them: half of float32's size, and finer than bfloat16's noise."""
-    return features.astype("<f2").tobytes()
 
 
 def feature_sink(recipe: Recipe, cache: Cache, machine: Machine, stopwatch: Stopwatch) -> FeatureSink:

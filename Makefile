@@ -9,6 +9,8 @@ INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --pyth
 AXE := axe-playwright-python==0.1.8
 # What changes sources to see whether tests notice; apart from the rest, so that no test depends on it.
 MUTMUT := mutmut==3.8.1
+# Reads LiteRT exports as phones do; it brings OpenCV, so it is kept apart too.
+MEDIAPIPE := mediapipe==1.2.3
 # What the browser export copies; the version is that of src/pawsight/exports/web_page.py.
 ORT_WEB := onnxruntime-web@1.30.0
 # Ray's tests have processes of their own: in one that had TensorFlow's, HDF5's and pyarrow's libraries as well, the import
@@ -19,7 +21,7 @@ PHOTOGRAPHS ?= ../shared/data/cats_and_dogs_filtered.zip
 # What computes with networks, and so depends on the processor.
 NUMERIC := tests/models tests/training tests/exports tests/explanation tests/classifier
 
-.PHONY: help demo test test-avx2 test-slow coverage faults mutants check format docs bench bench-check clean
+.PHONY: help demo test test-avx2 test-phone test-slow coverage faults mutants check format docs bench bench-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +35,9 @@ test: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## all tests but
 
 test-avx2: $(VENV)/dev.stamp $(VENV)/axe.stamp $(VENV)/ort-web.stamp ## the numerical tests, as on a processor without AVX-512
 	ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -n 2 --dist worksteal $(NUMERIC)
+
+test-phone: $(VENV)/mediapipe.stamp ## the LiteRT export in MediaPipe's ImageClassifier (fetches 200 MB once)
+	$(BIN)/python -m pytest tests/exports/test_litert.py
 
 test-slow: $(VENV)/dev.stamp ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow
@@ -88,6 +93,11 @@ $(VENV)/axe.stamp: $(VENV)/dev.stamp
 $(VENV)/mutmut.stamp: $(VENV)/dev.stamp
 	@echo "Fetching mutmut, beside the environment and not into it"
 	@$(INSTALL) --constraint constraints.txt --target $(VENV)/mutmut "$(MUTMUT)"
+	@touch $@
+
+$(VENV)/mediapipe.stamp: $(VENV)/dev.stamp
+	@echo "Fetching MediaPipe, beside the environment and not into it"
+	@$(INSTALL) --target $(VENV)/mediapipe "$(MEDIAPIPE)"
 	@touch $@
 
 $(VENV)/ort-web.stamp: $(VENV)/dev.stamp

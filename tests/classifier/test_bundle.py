@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from pawsight.classifier.bundle import card_checksum, card_summary, find_bundle, read_bundle, to_jsonable, write_bundle
-from pawsight.core.errors import BundleRefused, StorageError
+from pawsight.core.errors import BundleRefused, StorageError, WrongUsage
 
 from ..conftest import says
 
@@ -123,9 +123,13 @@ def test_the_card_as_json_is_what_lies_in_the_file(colour_bundle):
 
 
 def test_a_place_without_a_bundle_is_refused(tmp_path):
-    with pytest.raises(BundleRefused) as raised:
+    with pytest.raises(WrongUsage) as raised:
         read_bundle(tmp_path)
     assert says(raised.value.what, tmp_path)
+    assert says(raised.value.why, "bundle.json", "metrics.json")
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(BundleRefused) as raised:
+        read_bundle(tmp_path)
     assert says(raised.value.why, "bundle.json", "bundle/")
     assert raised.value.fix == FIX
 

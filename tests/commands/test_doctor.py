@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+import tomllib
 from collections import namedtuple
 from dataclasses import replace
 from importlib import metadata
@@ -117,6 +118,22 @@ def test_either_build_of_tensorflow_will_do(monkeypatch):
 
     monkeypatch.setattr(metadata, "version", version)
     assert (finding("Keras").fix, "tensorflow 2.21" in finding("Keras").found) == ("", True)
+
+
+@pytest.mark.parametrize(("system", "machine", "package"), [
+    ("linux", "x86_64", "tensorflow-cpu"), ("linux", "aarch64", "tensorflow"), ("darwin", "arm64", "tensorflow")
+])  # fmt: skip
+def test_where_there_is_no_tensorflow_the_one_for_the_machine_is_named(monkeypatch, system, machine, package):
+    uninstall(monkeypatch, "tensorflow-cpu")
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert (finding("Keras").good, finding("Keras").fix) == (True, f"pip install {package}")
+
+
+def test_no_extra_but_that_of_developers_puts_a_tensorflow_over_another():
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = {"": pyproject["dependencies"], **pyproject["optional-dependencies"]}
+    assert {name for name, needs in extras.items() if any(need.startswith("tensorflow") for need in needs)} == {"dev"}
 
 
 def test_missing_weights_are_counted(monkeypatch):

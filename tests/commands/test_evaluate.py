@@ -35,6 +35,8 @@ from pawsight.evaluation.selective import measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices
 from pawsight.reports.run_record import CurveRecord
 
+from ..conftest import says
+
 
 def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):
     report = evaluate(warm.report.run)
@@ -102,7 +104,7 @@ def test_held_out_pictures_that_were_changed_or_are_gone_are_left_out(own_run, t
         path.unlink()
     report = evaluate(own_run)
     names = {one.name for one in report.left_out}
-    reasons = {(one.name.split("/")[1], one.reason) for one in report.left_out}
+    reasons = {(one.name.split("/")[1], one.reason.replace(str(tmp_path), "PLACE")) for one in report.left_out}
     parts = {line.split(",")[0]: line.split(",")[3] for line in (own_run / "splits.csv").read_text().splitlines()}
     spoilt = [path.relative_to(tmp_path / "data").as_posix() for path in (*cats[:5], *dogs[1:6])]
     assert names == {name for name in spoilt if parts[name] == "validation"}
@@ -386,3 +388,20 @@ def test_slices_that_are_worse_are_named_with_their_surest_mistakes(snapshot: Sn
 
 def test_where_none_is_worse_it_is_said_how_that_was_tested(snapshot: SnapshotAssertion) -> None:
     assert slice_remarks([one_slice(verdict="tie", p_holm=1.0)] * 2) == snapshot
+
+
+def test_data_of_which_much_cannot_be_read_is_refused_or_warned_of(colour_bundle, tmp_path):
+    for name, colour in {"red": (250, 9, 9), "green": (9, 250, 9), "blue": (9, 9, 250)}.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(3):
+            Image.new("RGB", (20 + index, 20), colour).save(tmp_path / "data" / name / f"{index}.png")
+    (tmp_path / "data" / "red" / "bad.jpg").write_bytes(b"")
+    (tmp_path / "data" / "red" / "notes.txt").write_bytes(b"no picture")
+    with pytest.raises(BadDataset) as error:
+        evaluate(colour_bundle, tmp_path / "data", allow_missing=0.09)
+    assert says(error.value, "1 of 10", "1 .jpg (empty)", "--allow-missing 10%")
+    said = []
+    progress = Silent()
+    progress.say = said.append
+    assert evaluate(colour_bundle, tmp_path / "data", progress=progress).metrics.pictures == 9
+    assert says(said, "WARNING", "1 of 10", "1 .jpg (empty)")

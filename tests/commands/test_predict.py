@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import os
 
 import pytest
 from PIL import Image
 
 from pawsight.classifier.predictor import Prediction
 from pawsight.commands.predict import line, predict
-from pawsight.core.errors import BundleRefused, NoPictures
+from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Silent
 
 
@@ -89,8 +91,21 @@ def test_folders_without_files_are_told_instead_of_passed_over(colour_bundle, tm
 
 
 def test_a_place_without_a_bundle_is_refused(red, tmp_path):
-    with pytest.raises(BundleRefused, match="nowhere"):
+    with pytest.raises(WrongUsage, match="nowhere"):
         next(predict(tmp_path / "nowhere", [red]))
+
+
+def test_a_run_that_stands_after_the_pictures_is_told_with_the_line_to_type(colour_bundle, red):
+    with pytest.raises(WrongUsage) as error:
+        next(predict(red, [colour_bundle]))
+    assert f"pawsight predict {colour_bundle} {red}" in error.value.fix
+
+
+def test_a_file_of_a_bundle_means_the_bundle_and_another_file_is_told(colour_bundle, red):
+    (answer,) = predict(colour_bundle / "model.onnx", [red])
+    assert answer.label == "red"
+    with pytest.raises(WrongUsage, match="is a file"):
+        next(predict(red, [red]))
 
 
 @pytest.mark.parametrize(("folders", "total"), [(False, 3), (True, None)])
@@ -105,3 +120,20 @@ def test_the_listener_knows_the_total_where_it_can_be_known(colour_bundle, red, 
     list(predict(colour_bundle, [red, red, red.parent if folders else red], progress=Listener()))
     ((_, counted, _),) = told
     assert counted == total
+
+
+def test_a_large_picture_is_read_with_the_option_that_its_error_names(colour_bundle, tmp_path):
+    Image.new("RGB", (8000, 6400), (250, 5, 5)).save(tmp_path / "phone.png")
+    (refused,) = predict(colour_bundle, [tmp_path / "phone.png"])
+    assert refused.error == "51.2 megapixels, 50 allowed: --max-megapixels 60"
+    (answered,) = predict(colour_bundle, [tmp_path / "phone.png"], max_megapixels=60)
+    assert answered.label == "red"
+
+
+def test_a_share_that_is_gone_ends_a_prediction(colour_bundle, tmp_path, red, monkeypatch):
+    def gone(*_):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr("pawsight.images.loader.regular_file", gone)
+    with pytest.raises(StorageError, match=os.strerror(errno.ESTALE).lower()):
+        list(predict(colour_bundle, [red] * 9))

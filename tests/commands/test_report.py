@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -15,8 +15,11 @@ from syrupy.assertion import SnapshotAssertion
 
 from pawsight.cli import cli
 from pawsight.commands import report as job
+from pawsight.commands.evaluate import evaluate
 from pawsight.commands.report import QUICK, WITHOUT_BACKBONE, complete, default_out, lacking, report, summary
 from pawsight.core.errors import WrongUsage
+from pawsight.core.progress import Silent
+from pawsight.core.runs import source_json
 from pawsight.reports.candidates import unique_names
 from pawsight.reports.ladder_report import CandidateResult, LadderReport
 from pawsight.reports.run_record import RunRecord
@@ -198,3 +201,48 @@ def test_a_changed_picture_is_in_no_slice(run, tmp_path):
     plain = json.loads((run / "slices.json").read_text())
     assert 0 < plain["pictures"] < sum("validation" in line for line in (run / "splits.csv").read_text().splitlines())
     assert all(one["pictures"] <= plain["pictures"] for one in plain["slices"])
+
+
+def test_of_several_runs_the_unfinished_and_earlier_reports_are_left_out_with_a_note(own_run: Path) -> None:
+    runs = own_run.parent
+    (runs / "002").mkdir()
+    (runs / "002" / "source.json").write_text("{}")
+    (runs / "report-001").mkdir()
+    (runs / "report-001" / "report.html").touch()
+
+    class Listener(Silent):
+        lines: ClassVar[list[str]] = []
+
+        def say(self, line: str) -> None:
+            self.lines.append(line)
+
+    made = report(sorted(runs.iterdir()), quick=True, progress=(ear := Listener()))
+    assert [candidate.run for candidate in made.candidates] == [own_run]
+    notes = [line for line in ear.lines if line.startswith("Left out")]
+    assert [str(runs / "002") in notes[0], "--resume" in notes[0], str(runs / "report-001") in notes[1]] == [True] * 3
+    with pytest.raises(WrongUsage, match="unfinished"):
+        report([runs / "002"])
+
+
+def test_a_report_made_in_the_project_names_no_place_of_this_machine(
+    own_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it holds where the project is moved to, and tells nothing of the machine where it is handed on."""
+    monkeypatch.chdir(tmp_path)
+    made = report(["runs/001"], out="out")
+    assert made.report == tmp_path / "out" / "report.html"
+    assert made.to_json()["report"] == str(Path("out", "report.html"))
+    for path in (tmp_path / "out").iterdir():
+        assert str(tmp_path) not in path.read_text("utf-8"), path.name
+    assert f"pawsight review {Path('runs', '001')}" in made.report.read_text("utf-8")
+
+
+def test_runs_and_pictures_that_are_moved_together_are_reported_on_with_pictures(own_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    source = own_run / "source.json"
+    source.write_text(json.dumps(source_json(own_run, tmp_path / "data", "x")))
+    for name in ("runs", "data"):
+        (tmp_path / name).rename(tmp_path / "project" / name)
+    moved = tmp_path / "project" / "runs" / "001"
+    assert "data:image/jpeg" in report([moved], quick=True).report.read_text("utf-8")
+    assert evaluate(moved).left_out == ()

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.train import train
 from pawsight.commands.train_report import TrainReport, summary
-from pawsight.core.errors import NoPictures, WrongUsage
+from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
 from pawsight.data.audit import Finding
 from pawsight.data.label_patch import PatchOutcome
 from pawsight.evaluation.comparison import gain
@@ -22,6 +23,8 @@ from pawsight.models.recipes import RecipeOptions, make_recipe
 from pawsight.reports.ladder_report import build_report
 from pawsight.reports.run_record import RunRecord
 from pawsight.reports.words import unmeasured_sentence
+
+from ..conftest import says
 
 
 def strict(value):
@@ -176,3 +179,15 @@ def test_a_class_without_validation_pictures_and_grave_findings_are_warned_of(wa
     assert len(report.record.notes) == len(warm.report.record.notes)  # nothing is noted of a class of two
     build_report([report.run], tmp_path / "out")
     assert unmeasured in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_what_is_read_is_kept_by_the_command_and_the_bundle(warm, tmp_path):
+    data = shutil.copytree(warm.data, tmp_path / "data")
+    for index in range(9):
+        (data / "train" / "cats" / f"bad{index}.jpg").write_bytes(b"")
+    with pytest.raises(BadDataset, match="9 of 61"):
+        warm.again(data, tmp_path / "runs")
+    report = warm.again(data, tmp_path / "runs", allow_missing=0.2, max_megapixels=80)
+    assert says(report.record.command, "--allow-missing 0.2", "--max-megapixels 80")
+    assert read_bundle(report.run).card.decode.max_megapixels == 80
+    assert says(summary(report), "WARNING", "9 of 61", "9 .jpg (empty)")

@@ -9,7 +9,15 @@ import re
 import pytest
 
 from pawsight.core import errors
-from pawsight.core.errors import MissingExtra, PawsightError, UnreadablePicture, WrongUsage, require_extra
+from pawsight.core.errors import (
+    MissingExtra,
+    PawsightError,
+    UnreadablePicture,
+    WrongUsage,
+    install,
+    require_extra,
+    tensorflow_package,
+)
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
 
@@ -75,3 +83,9 @@ def test_packages_that_are_missing_are_named_with_what_to_install(packages: tupl
     assert missing in refusal.value.what
     assert refusal.value.why == "The rest works."
     assert 'pip install "pawsight[train]"' in refusal.value.fix
+
+
+def test_tensorflow_is_named_beside_the_extra_that_does_not_bring_it() -> None:
+    assert install("keras", ["keras", "tensorflow"]) == f'pip install "pawsight[keras]" {tensorflow_package()}'
+    assert install("keras", ["tensorflow"]) == f"pip install {tensorflow_package()}"
+    assert install("keras", ["tf2onnx"]) == 'pip install "pawsight[keras]"'

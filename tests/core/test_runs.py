@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import os
 import struct
@@ -18,19 +19,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawsight.core.errors import DiskFull, StorageError
+from pawsight.core.errors import DiskFull, StorageError, WrongUsage
 from pawsight.core.runs import (
     HISTORY,
     Epoch,
     best_epoch,
+    check_order,
+    is_run,
+    named_run,
     new_run,
     read_history,
     read_table,
+    root_of,
     set_latest,
+    source_json,
     write_history,
     write_table,
 )
-from pawsight.core.storage import safe_cell
+from pawsight.core.storage import file_lock, safe_cell
 
 from ..conftest import says
 
@@ -121,12 +127,129 @@ def test_latest_still_leads_there_when_the_folder_of_runs_is_moved(tmp_path):
     assert (tmp_path / "moved" / "latest").resolve().name == "001"
 
 
-def test_something_of_the_user_s_called_latest_is_left_alone(tmp_path):
+def test_something_of_the_user_s_called_latest_is_left_alone_and_said(tmp_path):
     (tmp_path / "latest").mkdir()
     (tmp_path / "latest" / "mine").touch()
-    set_latest(new_run(tmp_path))
+    note = set_latest(run := new_run(tmp_path))
+    assert says(note, tmp_path / "latest", run)
     assert (tmp_path / "latest" / "mine").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["001", "latest"]
+
+
+def test_an_empty_folder_or_a_dangling_link_called_latest_becomes_the_link(tmp_path):
+    (tmp_path / "latest").mkdir()
+    assert set_latest(new_run(tmp_path)) == ""
+    (tmp_path / "001").rmdir()
+    second = tmp_path / "002"
+    second.mkdir()
+    assert set_latest(second) == ""
+    assert (tmp_path / "latest").resolve() == second.resolve()
+
+
+def test_a_copy_of_a_run_called_latest_makes_way_and_is_kept(tmp_path):
+    """Programs that copy and synchronise turn the link into a folder; it must not answer for the newest run."""
+    for _ in range(2):
+        remove_link(tmp_path / "latest")
+        finished(tmp_path / "latest")
+        note = set_latest(run := new_run(tmp_path))
+        assert says(note, tmp_path / "latest", f"latest-before-{run.name}")
+        assert (tmp_path / "latest").resolve() == run.resolve()
+    assert is_run(tmp_path / "latest-before-001")
+    assert is_run(tmp_path / "latest-before-002")
+
+
+def remove_link(path):
+    if path.is_symlink():
+        path.unlink()
+
+
+def finished(folder):
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text("{}")
+    return folder
+
+
+def unfinished(folder, root="/my pictures"):
+    folder.mkdir(parents=True)
+    (folder / "source.json").write_text(json.dumps({"root": root}))
+    (folder / "recipe.toml").write_text('name = "cnn"\n')
+    return folder
+
+
+# What a path that should be a run means
+
+
+def test_a_run_a_bundle_and_a_file_of_a_bundle_are_understood(tmp_path):
+    run = finished(tmp_path / "001")
+    (run / "bundle").mkdir()
+    (run / "bundle" / "bundle.json").touch()
+    (run / "bundle" / "model.onnx").touch()
+    assert named_run(run) == run
+    assert named_run(run / "bundle") == named_run(run / "bundle" / "model.onnx") == run / "bundle"
+
+
+def meant(path):
+    with pytest.raises(WrongUsage) as error:
+        named_run(path)
+    return error.value
+
+
+def test_a_link_whose_run_is_gone_names_it_and_the_runs_that_are_there(tmp_path):
+    for name in ("001", "002", "010"):
+        finished(tmp_path / name)
+    set_latest(new_run(tmp_path))
+    (tmp_path / "011").rmdir()
+    error = meant(tmp_path / "latest")
+    assert says(error.what, tmp_path / "latest", tmp_path / "011")
+    assert says(error.why, "001, 002, 010")
+    assert error.fix.endswith(str(tmp_path / "010"))
+
+
+def test_a_folder_of_runs_a_missing_run_and_a_file_are_told(tmp_path):
+    finished(tmp_path / "runs" / "001")
+    assert meant(tmp_path / "runs").fix.endswith(str(tmp_path / "runs" / "001"))
+    error = meant(tmp_path / "runs" / "7")
+    assert says(error.why, "001")
+    assert error.fix.endswith(str(tmp_path / "runs" / "001"))
+    (tmp_path / "x.jpg").touch()
+    assert says(meant(tmp_path / "x.jpg").what, tmp_path / "x.jpg", "file")
+    (tmp_path / "inbox").mkdir()
+    assert says(meant(tmp_path / "inbox").why, "metrics.json", "bundle.json")
+
+
+@pytest.mark.parametrize("has_bundle", [False, True])
+def test_an_unfinished_run_says_how_to_go_on(tmp_path, has_bundle):
+    run = unfinished(tmp_path / "runs" / "001")
+    if has_bundle:
+        (run / "bundle").mkdir()
+    error = meant(run)
+    assert says(error.what, run, "unfinished", "--resume")
+    assert f"pawsight train '/my pictures' --recipe cnn --resume --out {tmp_path / 'runs'}" in error.fix
+    stopped = error.why
+    with file_lock(run / ".lock"):
+        assert meant(run).why != stopped  # a process is training in it
+
+
+def test_a_run_after_the_pictures_is_told_in_the_right_order(tmp_path):
+    run = finished(tmp_path / "runs" / "001")
+    (tmp_path / "my inbox").mkdir()
+    with pytest.raises(WrongUsage) as error:
+        check_order("predict", tmp_path / "my inbox", [run])
+    assert error.value.fix == f"Type: pawsight predict {run} '{tmp_path / 'my inbox'}'"
+    check_order("predict", run, [tmp_path / "my inbox"])
+    check_order("predict", tmp_path / "my inbox", [tmp_path / "x.jpg"])
+
+
+def test_pictures_that_were_moved_together_with_the_run_are_found(tmp_path):
+    (tmp_path / "here" / "data").mkdir(parents=True)
+    run = tmp_path / "here" / "runs" / "001"
+    run.mkdir(parents=True)
+    (run / "source.json").write_text(json.dumps(source_json(run, tmp_path / "here" / "data", "x")))
+    assert root_of(run) == tmp_path / "here" / "data"
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert root_of(tmp_path / "there" / "runs" / "001") == tmp_path / "there" / "data"
+    (tmp_path / "there" / "data").rmdir()
+    assert root_of(tmp_path / "there" / "runs" / "001") == tmp_path / "here" / "data"  # as it was written
 
 
 def test_what_a_process_killed_while_it_set_latest_left_goes_with_the_next_try(tmp_path):
@@ -154,6 +277,16 @@ def test_where_links_cannot_be_made_nothing_breaks(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "symlink_to", refuse)
     set_latest(new_run(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["001"]
+
+
+def test_where_links_cannot_be_made_any_more_latest_is_gone_and_not_an_old_run(tmp_path, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise OSError("no links here")
+
+    set_latest(new_run(tmp_path))
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    set_latest(new_run(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["001", "002"]
 
 
 AWKWARD = [

@@ -71,7 +71,9 @@ class Folder:
 
     def audited(self):
         with Cache(self.root.with_name("cache")) as cache:
-            dataset = read_dataset(find(self.root), DecodeSettings(image_px=32), cache=cache, threads=2)
+            dataset = read_dataset(
+                find(self.root), DecodeSettings(image_px=32), cache=cache, threads=2, allow_missing=1
+            )
         return audit(dataset, make_split(dataset))
 
     def of(self, problem):

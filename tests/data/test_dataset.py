@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -17,17 +18,28 @@ import pytest
 from PIL import Image
 
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadDataset, DataError, NoPictures
-from pawsight.core.progress import Step
+from pawsight.core.errors import BadDataset, DataError, NoPictures, StorageError, UnreadablePicture
+from pawsight.core.progress import Silent, Step
 from pawsight.core.storage import sha256_of
 from pawsight.data import dataset as dataset_module
 from pawsight.data import facts as facts_module
-from pawsight.data.dataset import Dataset, Picture, PixelSink, check_classes, check_found, read_dataset
+from pawsight.data.dataset import (
+    Dataset,
+    Picture,
+    PixelSink,
+    check_classes,
+    check_found,
+    check_losses,
+    losses,
+    read_dataset,
+)
 from pawsight.data.facts import Facts
 from pawsight.data.folders import Candidate, Found, LeftOut, find
-from pawsight.images.decode import DecodeSettings, Pixels, decode
+from pawsight.images.decode import NOT_DOWNLOADED, READABLE_NAMES, DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
 from pawsight.images.quality import ImageStatistics, image_statistics
+
+from ..conftest import says
 
 SMALL = DecodeSettings(image_px=32)
 
@@ -82,7 +94,7 @@ class Sink:
 
 
 def read(root: Path, cache: Cache, sink: PixelSink | None = None, settings: DecodeSettings = SMALL) -> Dataset:
-    return read_dataset(find(root), settings, cache=cache, threads=2, sink=sink)
+    return read_dataset(find(root), settings, cache=cache, threads=2, sink=sink, allow_missing=1)
 
 
 @pytest.fixture
@@ -151,7 +163,10 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         {
             "cats/empty.jpg": b"",
             "cats/notes.txt": b"Tom is asleep.",
-            "cats/phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            "cats/phone.cr3": b"\0\0\0\x18ftypcrx \0\0\0\0",
+            "cats/.away.jpg.icloud": b"bplist00",
+            "cats/pointer.jpg": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 8497\n",
+            "cats/zeros.jpg": bytes(4096),
             "cats/cut.png": good[: len(good) // 2],
             "cats/big.png": big,
             "cats/.DS_Store": b"",
@@ -168,11 +183,14 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
     assert reasons.pop("dogs/pipe") in ("not a regular file", "empty")
     assert reasons == {
         "cats/.DS_Store": "hidden",
-        "cats/big.png": "too large",
+        "cats/big.png": "1.1 megapixels, 1 allowed: --max-megapixels 10",
         "cats/cut.png": "truncated",
         "cats/empty.jpg": "empty",
         "cats/notes.txt": "not a picture",
-        "cats/phone.heic": "HEIC is not read",
+        "cats/phone.cr3": "Canon raw (CR3) is not read",
+        "cats/.away.jpg.icloud": NOT_DOWNLOADED,
+        "cats/pointer.jpg": "a Git LFS pointer in place of the picture: git lfs pull",
+        "cats/zeros.jpg": "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a broken copy",
         "dogs/link.jpg": "no such file or directory",
         "dogs/page.jpg": "a web page is not read",
     }
@@ -327,7 +345,7 @@ class Listener:
 def test_progress_is_told_of_every_file(root: Path, cache: Cache) -> None:
     put(root, {"cats/bad.jpg": b""})
     listener = Listener()
-    read_dataset(find(root), SMALL, cache=cache, threads=2, progress=listener)
+    read_dataset(find(root), SMALL, cache=cache, threads=2, progress=listener, allow_missing=1)
     assert listener.stages == [("Reading pictures", 7, "pictures")]
     assert listener.done == 7
 
@@ -342,6 +360,112 @@ def test_nothing_in_the_users_folder_is_touched(root: Path, cache: Cache) -> Non
     before = state()
     read(root, cache, Sink())
     assert state() == before
+
+
+class Warned(Silent):
+    """A progress that keeps the lines it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+READ = [f"cats/{number}.jpg" for number in range(900)]
+BAD = "50.1 megapixels, 50 allowed: --max-megapixels 60"
+
+
+@pytest.mark.parametrize(
+    ("lost", "allowed", "warned", "refused"),
+    [(0, 0.1, False, False), (9, 0.1, False, False), (10, 0.1, True, False), (100, 0.1, True, False),
+     (101, 0.1, False, True), (101, 0.2, True, False), (1, 0.0, False, True), (5000, 1.0, True, False)],
+)  # fmt: skip
+def test_lost_pictures_are_a_warning_and_then_an_error(lost: int, allowed: float, warned: bool, refused: bool) -> None:
+    left_out, progress = [LeftOut(f"dogs/{number}.JPG", BAD) for number in range(lost)], Warned()
+    if refused:
+        with pytest.raises(BadDataset) as error:
+            check_losses(left_out, READ, allowed, progress)
+        assert says(error.value.what, lost, f"{900 + lost:,}")
+        assert says(error.value.why, f"{lost} .jpg ({BAD})")
+        assert says(error.value.fix, "--allow-missing ")
+        share = int(error.value.fix.rpartition(" ")[2].removesuffix("%")) / 100
+        check_losses(left_out, READ, share)
+    else:
+        check_losses(left_out, READ, allowed, progress)
+    assert len(progress.lines) == warned
+    assert not warned or says(progress.lines[0], "WARNING", f"{lost:,}", f"{900 + lost:,}", "--max-megapixels 60")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        LeftOut("cats/notes.txt", "not a picture"),
+        LeftOut("cats/clip.mov", "a video (MP4) is not read"),
+        LeftOut("cats/._1.jpg", "hidden"),
+        LeftOut("elsewhere/1.jpg", "outside train, validation"),
+        LeftOut("cats/1.CR2", "unreadable"),  # beside the JPEG of the same shot
+    ],
+)
+def test_what_is_no_picture_of_its_own_is_no_loss(file: LeftOut) -> None:
+    assert losses([file], READ)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        LeftOut("cats/.x.jpg.icloud", NOT_DOWNLOADED),
+        LeftOut("cats/IMG_1.HEIC", "HEIC is not read"),
+        LeftOut("cats/without-ending", "truncated"),
+        LeftOut("cats/x.jpg", "permission denied"),
+        LeftOut("cats/x.CR2", "unreadable"),
+    ],
+)
+def test_what_is_a_picture_by_its_ending_or_content_is_a_loss(file: LeftOut) -> None:
+    assert losses([file], READ)[0] == pytest.approx(1 / 901)
+
+
+def test_too_many_lost_pictures_end_the_reading(root: Path, cache: Cache) -> None:
+    put(root, {"cats/bad.jpg": b""})
+    with pytest.raises(BadDataset) as error:
+        read_dataset(find(root), SMALL, cache=cache, threads=2)
+    assert says(error.value, "1 of 7", "1 .jpg (empty)", "--allow-missing 15%")
+
+
+def test_a_picture_that_was_read_with_a_larger_limit_is_refused_by_a_smaller_one(root: Path, cache: Cache) -> None:
+    put(root, {"cats/large.png": encoded(drawn(9, (1500, 1000)))})
+    sink = Sink(lambda sha256: False)
+    assert len(read(root, cache, sink).pictures) == 7
+    dataset = read(root, cache, sink, DecodeSettings(image_px=32, max_megapixels=1))
+    assert [file.reason for file in dataset.left_out] == ["1.5 megapixels, 1 allowed: --max-megapixels 10"]
+
+
+def test_a_share_that_is_gone_ends_the_reading(root: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(root, {f"cats/{number}.png": encoded(drawn(number)) for number in range(10, 99)})
+    reads = []
+
+    def stale(path: Path) -> bytes:
+        reads.append(path)
+        raise UnreadablePicture("", os.strerror(errno.ESTALE).lower())
+
+    monkeypatch.setattr(dataset_module, "read_regular_file", stale)
+    with pytest.raises(StorageError) as error:
+        read(root, cache)
+    assert says(error.value, "3 files", os.strerror(errno.ESTALE).lower(), "cats/0.png")
+    assert len(reads) < 60
+
+
+def test_a_folder_that_the_disk_cannot_list_is_an_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def broken(path: Path) -> object:
+        if Path(path).name == "dogs":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", broken)
+    with pytest.raises(StorageError, match="dogs"):
+        find(root)
 
 
 def pictures(*rows: tuple[str, str, str]) -> tuple[Picture, ...]:
@@ -408,7 +532,7 @@ def test_two_classes_with_files_pass() -> None:
 def test_nothing_at_all() -> None:
     told = refusal(NoPictures, found())
     assert "no files" in told.why
-    assert "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP" in told.why
+    assert READABLE_NAMES in told.why
     assert "photos/cats/1.jpg" in told.fix
 
 

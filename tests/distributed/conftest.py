@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import tempfile
 from contextlib import suppress
@@ -42,6 +43,14 @@ def actors() -> list[int]:
     return sorted(found)
 
 
+def classifier(run: Path):
+    """The bundle's files and the run's predictions; the card without the moment at which it was made."""
+    files = {path.name: path.read_bytes() for path in (run / "bundle").iterdir()}
+    card = json.loads(files.pop("bundle.json"))
+    assert all(card.pop(name) for name in ("created", "seal"))  # the seal is over the moment, too
+    return files, card, (run / "predictions.csv").read_bytes()
+
+
 @pytest.fixture
 def pictures(tmp_path):
     return write_pictures(tmp_path / "pictures")
@@ -57,7 +66,7 @@ def long_list(tmp_path_factory):
     with (folder / "list.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["path"])
-        rows.writerows([names[(index * index) % len(names)]] for index in range(4000))
+        rows.writerows([names[(5 * index) % len(names)]] for index in range(4000))
     return folder / "list.csv"
 
 

@@ -21,8 +21,17 @@ from pawsight.commands.predict import predict_to
 from pawsight.core.errors import NoPictures, PawsightError, StorageError, WrongUsage
 from pawsight.core.progress import SILENT
 from pawsight.core.storage import sha256_of
-from pawsight.distributed.answer_folder import PATHS, AnswerFolder, begin, locked, opened, read_shard, resume
-from pawsight.distributed.parts import Manifest, Tally
+from pawsight.distributed.answer_folder import (
+    PATHS,
+    AnswerFolder,
+    Manifest,
+    Tally,
+    begin,
+    locked,
+    opened,
+    read_shard,
+    resume,
+)
 from pawsight.distributed.worker import parts_by_pool
 
 from .conftest import says

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from contextlib import ExitStack
-from pathlib import Path
 from shutil import copyfile
 
 import numpy as np
@@ -26,7 +24,7 @@ from pawsight.distributed.ray_actors import Pool
 from pawsight.images.decode import DecodeSettings
 from pawsight.training.features import FeatureSink
 
-from .conftest import actors, says, write_pictures
+from .conftest import actors, classifier, says, write_pictures
 
 SETTINGS, SPACE, WIDTH = DecodeSettings(image_px=8), "features/colours", 3
 
@@ -160,14 +158,6 @@ def test_the_classifier_is_the_same_bytes_and_what_cannot_be_read_is_left_out(
     ]
     assert classifier(report.run) == classifier(trained.report.run)
     assert trained.again(data, tmp_path / "runs").computed == 0
-
-
-def classifier(run: Path):
-    """The bundle's files and the run's predictions; the card without the moment at which it was made."""
-    files = {path.name: path.read_bytes() for path in (run / "bundle").iterdir()}
-    card = json.loads(files.pop("bundle.json"))
-    assert all(card.pop(name) for name in ("created", "seal"))  # the seal is over the moment, too
-    return files, card, (run / "predictions.csv").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.core.errors import BadDataset, DownloadFailed, MissingExtra, NoPictures, StorageError, WrongUsage
 from pawsight.data.folders import expand
 from pawsight.distributed import remote
-from pawsight.distributed.parts import Manifest
+from pawsight.distributed.answer_folder import Manifest
 from pawsight.distributed.path_lists import paths_of
 from pawsight.distributed.worker import Worker
 

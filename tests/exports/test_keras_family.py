@@ -13,9 +13,34 @@ from pawsight.exports import targets
 from pawsight.exports.export_context import ExportContext
 
 
+def tiny_litert():
+    """A model of one subgraph without operators, whose outputs are in the wrong order."""
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="needs pawsight[export]")
+    import flatbuffers
+
+    model, graph, signature = schema.ModelT(), schema.SubGraphT(), schema.SignatureDefT()
+    for index, name in enumerate(["features", "probabilities"]):
+        tensor, output = schema.TensorT(), schema.TensorMapT()
+        tensor.name = output.name = name
+        output.tensorIndex = index
+        graph.tensors = [*(graph.tensors or []), tensor]
+        signature.outputs = [*(signature.outputs or []), output]
+    graph.outputs = [0, 1]
+    model.version, model.subgraphs, model.signatureDefs, model.buffers = 3, [graph], [signature], [schema.BufferT()]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 @pytest.fixture
 def order(colour_bundle, monkeypatch):
-    monkeypatch.setattr(targets, "run_maker", lambda script, *words: "")
+    def make(script, source, *pairs):
+        for name, path in zip(pairs[::2], pairs[1::2], strict=True):
+            if name == "litert":
+                path.write_bytes(tiny_litert())
+        return ""
+
+    monkeypatch.setattr(targets, "run_maker", make)
     return ExportContext(bundle=read_bundle(colour_bundle), run=None)
 
 

@@ -184,6 +184,44 @@ def test_what_no_stock_layer_expresses_is_refused_by_name(to_keras, text):
     assert text in str(error.value)
 
 
+@pytest.fixture(scope="module")
+def saved_keras(to_keras, graph_of, tmp_path_factory):
+    """The export keras of the smallest graph, loaded as a user loads it."""
+    import keras
+    import onnx
+
+    from pawsight.exports.subprocesses.onnx_to_keras import main
+
+    folder = tmp_path_factory.mktemp("keras")
+    onnx.save(onnx.load_from_string(graph_of("majority")), folder / "majority.onnx")
+    main([str(folder / "majority.onnx"), "keras", str(folder / "model.keras")])
+    return keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+
+
+@pytest.mark.parametrize(
+    "scale", [lambda p: p / 255, lambda p: p / 127.5 - 1, lambda p: (p - 110.0) / 57, lambda p: 2 * p]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_an_exported_keras_model_refuses_numbers_of_another_range(saved_keras, scale, dtype):
+    pictures = np.random.default_rng(7).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    pictures[0] = 0  # one picture of the batch is black in any range
+    for ask in (saved_keras.predict_on_batch, saved_keras):
+        with pytest.raises(Exception, match="vocabulary") as error:
+            ask(scale(pictures.astype(dtype)))
+        assert type(error.value).__name__ == "InvalidArgumentError"
+
+
+def test_an_exported_keras_model_takes_0_to_255_as_any_type(saved_keras):
+    pictures = np.random.default_rng(7).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    pictures[0], pictures[1] = 0, 1
+    expected = saved_keras.predict_on_batch(pictures)["probabilities"]
+    for dtype in ("float32", "float64", "int32"):
+        np.testing.assert_array_equal(saved_keras.predict_on_batch(pictures.astype(dtype))["probabilities"], expected)
+    resized = np.clip(pictures + 0.25, 0, 255)  # what is resized has fractions
+    resized[:2] = 1.25
+    assert saved_keras.predict_on_batch(resized)["probabilities"].shape == expected.shape
+
+
 def test_attributes_are_plain_values(to_keras):
     from onnx import helper, numpy_helper
 

@@ -32,7 +32,7 @@ RECIPES = {
 }
 # Where each is, and the function after whose n-th call the folder is changed.
 MOMENTS = {
-    "found": ("pawsight.training.run", "find", 1),
+    "found": ("pawsight.training.run", "found_for", 1),
     "reading": ("pawsight.data.dataset", "read_regular_file", PICTURES // 2),
     "read": ("pawsight.training.run", "read_dataset", 1),
     "epoch": ("pawsight.training.networks", "save_checkpoint", 1),

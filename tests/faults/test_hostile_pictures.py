@@ -27,7 +27,8 @@ def decoded(folder):
 def fault(one, told):
     """What is wrong with what came of a picture, or nothing."""
     outcome = told["outcome"]
-    if outcome != "picture" and outcome not in REASONS and not outcome.endswith(" is not read"):
+    is_named = outcome in REASONS or re.search(r" is not read$|^nothing but zeros|allowed: --max-megapixels", outcome)
+    if outcome != "picture" and not is_named:
         return f"ended otherwise: {outcome}"
     if told["seconds"] >= SECONDS or told["mib"] >= MIB:
         return f"took {told['seconds']} s and {told['mib']} MiB"

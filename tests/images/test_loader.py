@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import io
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.core.errors import UnreadablePicture
+from pawsight.core.errors import StorageError, UnreadablePicture
 from pawsight.core.thread_pool import THREAD_NAME
 from pawsight.images import loader
 from pawsight.images.decode import DecodeSettings, decode
@@ -187,3 +188,28 @@ def test_no_file_stays_open_whatever_was_met(tmp_path: Path) -> None:
     for path in [tmp_path, tmp_path / "pipe", tmp_path / "gone", tmp_path / "good"] * 3:
         load_file(path, SMALL)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN])
+def test_a_disk_or_share_that_fails_ends_the_reading_after_three(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> object:
+        raise OSError(number, os.strerror(number))
+
+    paths = [tmp_path / f"{index}.png" for index in range(100)]
+    for path in paths[:2]:
+        path.write_bytes(png(1))
+    before = list(load(paths[:2], SMALL, threads=2))
+    monkeypatch.setattr(loader, "regular_file", fail)
+    answers = []
+    with pytest.raises(StorageError) as error:
+        answers.extend(load(paths, SMALL, threads=2))
+    assert all(loaded.decoded is not None for loaded in before)
+    assert str(paths[2]) in error.value.why
+    assert "the same command" in error.value.fix
+
+
+def test_what_is_wrong_with_single_files_ends_nothing(tmp_path: Path) -> None:
+    problems = [loaded.problem for loaded in load([tmp_path / "gone.png"] * 50, SMALL, threads=2)]
+    assert problems == ["no such file or directory"] * 50

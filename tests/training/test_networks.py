@@ -171,6 +171,14 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(whole, tmp_path, epoch,
     assert same_checkpoint(load_checkpoint(tmp_path, identity="1" * 64), whole[2])
 
 
+def test_more_epochs_go_on_from_fewer_to_the_bits_of_a_run_of_them(whole, tmp_path):
+    fit(built(), work_in(tmp_path, replace(RECIPE, epochs=2)), Diagnostics(), SILENT)
+    model = built(seed=99)
+    history = fit(model, work_in(tmp_path), Diagnostics(), SILENT)
+    assert without_seconds(history) == without_seconds(whole[1])
+    assert bits(model) == whole[0]
+
+
 def test_the_checkpoint_holds_dropout_states_and_the_optimizer(whole):
     _, _, found, (names, of_optimizer) = whole
     assert len(found.state) == len(names) + len(of_optimizer)

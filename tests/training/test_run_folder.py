@@ -52,7 +52,8 @@ def test_a_new_run_gets_its_tables_and_its_identity(context):
     assert recipe_from_toml((folder / "recipe.toml").read_text()) == RECIPE
     assert len(read_table(folder / "splits.csv")) == len(context.dataset.pictures)
     source = json.loads((folder / SOURCE).read_text())
-    assert source == {"root": str(context.dataset.root.absolute()), "identity": context.identity()}
+    assert source["root"] == str(context.dataset.root.absolute())
+    assert (source["identity"], source["basis"]) == (context.identity(), context.basis())
     assert messages(context) == []
 
 
@@ -80,6 +81,7 @@ def test_a_finished_run_is_left_alone(context):
     done = opened(context, resume=False)
     (done / METRICS).write_text("{}")
     assert opened(context, resume=True).name == "002"
+    assert "(001 is finished)" in messages(context)[0]
 
 
 def test_a_run_killed_after_its_metrics_but_before_it_was_cleared_is_taken_up(context):
@@ -89,12 +91,41 @@ def test_a_run_killed_after_its_metrics_but_before_it_was_cleared_is_taken_up(co
     assert opened(context, resume=True) == killed
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 4}, {"learning_rate": 2e-3}, {"image_px": 48}])
-def test_another_recipe_is_another_run(context, context_of, change):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 1}, "seed 0 there, 1 here"),
+        ({"epochs": 2}, "epochs 3 there, 2 here"),
+        (
+            {"learning_rate": 2e-3, "batch_size": 8},
+            "batch-size 32 there, 8 here; learning-rate 0.001 there, 0.002 here",
+        ),
+        ({"name": "cnn-augmented"}, "recipe cnn there, cnn-augmented here"),
+    ],
+)
+def test_another_recipe_is_another_run_and_what_differs_is_said(context, context_of, change, said):
     opened(context, resume=False)
     other = context_of(replace(RECIPE, **change), progress=Ear())
-    assert other.identity() != context.identity()
     assert opened(other, resume=True).name == "002"
+    assert f"(001 is unfinished: {said})" in messages(other)[0]
+
+
+def test_where_more_epochs_are_asked_the_run_goes_on_and_says_so(context, context_of):
+    folder = opened(context, resume=False)
+    more = context_of(replace(RECIPE, epochs=5), progress=Ear())
+    assert opened(more, resume=True) == folder
+    assert messages(more) == [f"Resume   {folder}: epochs 3 there, 5 here"]
+    assert recipe_from_toml((folder / "recipe.toml").read_text()).epochs == 5
+    assert json.loads((folder / SOURCE).read_text())["basis"]["epochs"] == 5
+    assert opened(context, resume=True).name == "002"
+
+
+def test_where_the_learning_rate_depends_on_the_epochs_more_of_them_are_another_run(context):
+    scheduled = replace(context, recipe=replace(RECIPE, warmup_epochs=1))
+    opened(scheduled, resume=False)
+    more = replace(scheduled, recipe=replace(scheduled.recipe, epochs=5))
+    assert opened(more, resume=True).name == "002"
+    assert "(001 is unfinished: epochs 3 there, 5 here)" in messages(context)[0]
 
 
 def test_other_weights_are_another_run(context, tmp_path):

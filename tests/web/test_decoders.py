@@ -125,7 +125,7 @@ def test_what_is_no_picture_is_refused_for_the_reason_that_the_decoder_gives(dat
 def test_the_limit_of_megapixels_is_the_one_that_was_sent():
     small = DecodeSettings(image_px=32, max_megapixels=1)
     data = photograph((1200, 1000))
-    assert with_decoders(lambda decoders: reason(decoders, data, small)) == "too large"
+    assert with_decoders(lambda decoders: reason(decoders, data, small)) == "1.2 megapixels, 1 allowed"
 
 
 def test_a_decoder_that_hangs_is_killed_and_replaced():

@@ -24,7 +24,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,12 @@ from numpy.typing import NDArray
 from pawsight.classifier.graph_guard import fault_in_graph
 from pawsight.classifier.trust import Trust, trust_from
 from pawsight.core.errors import BundleRefused
+from pawsight.core.runs import BUNDLE, BUNDLE_CARD, named_run
 from pawsight.core.storage import new_folder, sha256_of, write_bytes, write_json
 from pawsight.images.decode import DECODER_VERSION, OLDEST_DECODER, DecodeSettings, Pixels
 
 FORMAT = 2
-CARD, MODEL, EXAM, TRAINED = "bundle.json", "model.onnx", "exam.npz", "trained.txt"
+CARD, MODEL, EXAM, TRAINED = BUNDLE_CARD, "model.onnx", "exam.npz", "trained.txt"
 MAX_CARD_BYTES = 16 * 2**20
 MAX_FILE_BYTES = 2 * 2**30
 # Of the arrays in an npz, unpacked and together. Eight pictures of 1024 x 1024 are 24 MiB and their outputs less, while
@@ -108,22 +109,27 @@ def write_bundle(folder: Path, card: Card, *, model: bytes, golden: GoldenOutput
     return folder
 
 
+def with_max_megapixels(bundle: Bundle, max_megapixels: int | None) -> Bundle:
+    """Return the bundle with another limit for the pictures it is given; None keeps its own."""
+    if max_megapixels is None:
+        return bundle
+    decode = replace(bundle.card.decode, max_megapixels=max_megapixels)
+    return replace(bundle, card=replace(bundle.card, decode=decode))
+
+
 def find_bundle(path: Path) -> Path:
     """Return the bundle folder of a bundle or run folder.
 
     Raises:
-        BundleRefused: the path does not exist, or it is neither.
+        WrongUsage: the path means no run, with what it is. BundleRefused: the run has no bundle.
     """
-    for folder in (path, path / "bundle"):
-        try:
+    try:
+        place = named_run(path)
+        for folder in (place, place / BUNDLE):
             if (folder / CARD).is_file():
                 return folder
-        except OSError as error:
-            raise refused(path, f"It cannot be read: {error.strerror}.") from error
-    if not path.exists():
-        raise BundleRefused(
-            f"{path} does not exist.", "The run or bundle folder to use must be named.", "Type for example runs/latest"
-        )
+    except OSError as error:
+        raise refused(path, f"It cannot be read: {error.strerror}.") from error
     raise refused(path, f"It has no {CARD}, and no folder bundle/ with one.")
 
 

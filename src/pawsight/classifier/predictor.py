@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pawsight.classifier.bundle import Bundle, read_bundle, refused
+from pawsight.classifier.bundle import Bundle, read_bundle, refused, with_max_megapixels
 from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision
 from pawsight.classifier.trust import ANSWERED
 from pawsight.core.machine import Machine, this_machine
@@ -129,13 +129,17 @@ def unanswered(name: str, reason: str) -> Prediction:
     return Prediction(name, None, None, None, reason)
 
 
-def load_predictor(path: str | os.PathLike[str]) -> Predictor:
+def load_predictor(path: str | os.PathLike[str], *, max_megapixels: int | None = None) -> Predictor:
     """Open a run or bundle folder, check its files and run its self-test.
+
+    Args:
+        path: the folder.
+        max_megapixels: width x height of a picture, in millions; larger ones are not read. None is the bundle's limit.
 
     Raises:
         BundleRefused: it is broken or altered, or computes other probabilities than when it was made.
     """
-    return Predictor(read_bundle(Path(path).expanduser()))
+    return Predictor(with_max_megapixels(read_bundle(Path(path).expanduser()), max_megapixels))
 
 
 def run_self_test(bundle: Bundle, engine: Engine) -> float:

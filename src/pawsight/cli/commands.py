@@ -22,6 +22,8 @@ from pawsight.cli.options import (
     FOLDER,
     PERCENT,
     common_options,
+    megapixels_option,
+    missing_option,
     out_option,
     print_answer,
     ray_options,
@@ -31,6 +33,7 @@ from pawsight.cli.options import (
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import Terminal
+from pawsight.core.text import typed
 from pawsight.web.limits import Limits
 
 ENGINES = click.Choice(["local", "ray"])
@@ -89,6 +92,8 @@ def cli() -> None:
 )
 @ray_options
 @split_options
+@megapixels_option
+@missing_option
 @common_options
 def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train a classifier on labelled pictures.
@@ -103,10 +108,10 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     with quiet_libraries() if is_noisy else nullcontext():
         report = command.train(data, progress=progress, **options)
     latest = report.run.parent / "latest"
-    name = os.path.relpath(latest if latest.exists() else report.run)
+    name = os.path.relpath(latest if latest.resolve() == report.run.resolve() else report.run)
     following = [
-        f"Next        pawsight predict {name} PICTURE...      classify your own pictures",
-        f"            pawsight evaluate {name} DATA           measure it on other labelled pictures",
+        f"Next        {typed('predict', name, 'PICTURE...')}      classify your own pictures",
+        f"            {typed('evaluate', name, 'DATA')}           measure it on other labelled pictures",
     ]
     print_answer(report.to_json() if as_json else [*summary(report), *following])
 
@@ -122,6 +127,8 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
 @click.option("--weights", type=FILE, help="File with MobileNetV2's weights (.h5), for the recipe mobilenet.")
 @out_option("Folder in which run folders and the report are made.", default="runs", old="--runs")
 @split_options
+@megapixels_option
+@missing_option
 @common_options
 def ladder(data: str, recipes: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train every recipe on DATA and compare them in one report."""
@@ -156,9 +163,16 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     help="With --out: pictures per Parquet file.  [default: 2048]",
 )
 @ray_options
+@megapixels_option
 @common_options
 def predict(
-    run: str, pictures: tuple[str, ...], out: str | None, as_json: bool, progress: Terminal, **options: Any
+    run: str,
+    pictures: tuple[str, ...],
+    out: str | None,
+    max_megapixels: int | None,
+    as_json: bool,
+    progress: Terminal,
+    **options: Any,
 ) -> None:
     """Classify PICTURES (files or folders) with a trained RUN.
 
@@ -174,14 +188,14 @@ def predict(
                 "Add for example --out predictions",
             )
         failed, where = 0, "the lines above say why"
-        for prediction in command.predict(run, pictures, progress=progress):
+        for prediction in command.predict(run, pictures, max_megapixels=max_megapixels, progress=progress):
             failed += prediction.error is not None
             if not print_answer(prediction.to_json() if as_json else [command.line(prediction)]):
                 break  # its output is all that is left of a prediction
     else:
         options["engine"] = options["engine"] or "local"
         with quiet_libraries() if options["engine"] == "ray" else nullcontext():
-            report = command.predict_to(run, pictures, out, progress=progress, **options)
+            report = command.predict_to(run, pictures, out, max_megapixels=max_megapixels, progress=progress, **options)
         print_answer(report.to_json() if as_json else report.lines())
         failed, where = report.tally.errors, "the column error says why"
     _exit_if_unreadable(failed, where, progress)
@@ -200,6 +214,7 @@ def predict(
     help="cam is exact and needs a network that ends in an average and one linear layer; occlusion covers parts of the "
     "picture and works for any network.",
 )
+@megapixels_option
 @common_options
 def explain(run: str, pictures: tuple[str, ...], as_json: bool, progress: Terminal, **options: Any) -> None:
     """Draw heat maps of what speaks for a class in PICTURES.
@@ -316,12 +331,12 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @cli.command()
 @click.argument("run")
 @click.argument("data", required=False)
-@click.option(
-    "--test", is_flag=True, help="Measure on the run's own test set (in DATA, if given); each evaluation is counted."
-)
+@click.option("--test", is_flag=True, help="Measure on the run's own test set (from DATA, if given); this is counted.")
 @click.option("--including-training", is_flag=True, help="Also measure pictures that the run was trained on.")
 @click.option("--slices", is_flag=True, help="Also measure dark, blurry, small ... pictures, formats and folders.")
 @click.option("--learning-curve", is_flag=True, help="Also estimate what twice the training data would gain.")
+@megapixels_option
+@missing_option
 @common_options
 def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Measure a RUN on its validation set or on other DATA."""
@@ -366,6 +381,7 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
 @split_options
 @click.option("--report", is_flag=True, help="Write audit.csv, and audit.html with pictures of the findings.")
 @out_option("Folder for these files; implies --report.  [default: audit]", old="--target")
+@megapixels_option
 @common_options
 def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Path | None, **options: Any) -> None:
     """Count the pictures in DATA and list what is wrong with them."""

@@ -46,9 +46,12 @@ class _Duration(click.ParamType[float]):
 
 
 class _Percent(click.ParamType[float]):
-    """A share such as 1% or 0.01, above 0 and below 50 %."""
+    """A share such as 1% or 0.01, above 0 and below 50 %, or to 100 %."""
 
     name = "share"
+
+    def __init__(self, *, is_whole_allowed: bool = False) -> None:
+        self._is_whole_allowed = is_whole_allowed
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
@@ -58,12 +61,13 @@ class _Percent(click.ParamType[float]):
             share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
         except ValueError:
             share = math.nan
-        if not 0.0 < share < 0.5:
-            self.fail(f"{value!r} is not a share above 0 and below 50 %; type for example 1% or 0.01", param, ctx)
+        if not (0.0 <= share <= 1.0 if self._is_whole_allowed else 0.0 < share < 0.5):
+            ends = "from 0 to 100 %" if self._is_whole_allowed else "above 0 and below 50 %"
+            self.fail(f"{value!r} is not a share {ends}; type for example 1% or 0.01", param, ctx)
         return share
 
 
-DURATION, PERCENT = _Duration(), _Percent()
+DURATION, PERCENT, WHOLE_PERCENT = _Duration(), _Percent(), _Percent(is_whole_allowed=True)
 
 
 class _WithOldNames(click.Option):
@@ -135,6 +139,26 @@ def split_options(command: Command) -> Command:
     seed = seed_option("--split-seed", "Random seed of the split.")
     with_seed: Command = seed(command)
     return file(with_seed)
+
+
+def megapixels_option(command: Command) -> Command:
+    """Give a command --max-megapixels, which says how large a picture may be."""
+    return click.option(
+        "--max-megapixels",
+        type=click.IntRange(1, 1_000),  # images.decode.MOST_MEGAPIXELS, whose room is slow to load
+        metavar="N",
+        help="Largest picture that is read, width x height in millions.  [default: 50, or the run's]",
+    )(command)
+
+
+def missing_option(command: Command) -> Command:
+    """Give a command --allow-missing, which says how many pictures may be unreadable."""
+    return click.option(
+        "--allow-missing",
+        type=WHOLE_PERCENT,
+        metavar="SHARE",
+        help="Largest share of DATA's pictures that may be unreadable, e.g. 20%.  [default: 10%]",
+    )(command)
 
 
 def ray_options(command: Command) -> Command:

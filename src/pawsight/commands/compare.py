@@ -15,6 +15,7 @@ from typing import Any, cast
 from pawsight.commands.run_split import count_look, looks_sentence
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.text import typed
 from pawsight.evaluation.comparison import TIE, Gain, corrected, pictures_to_settle
 from pawsight.evaluation.comparison import compare as paired_gain
 from pawsight.evaluation.intervals import Interval
@@ -100,8 +101,8 @@ def compare(
         raise WrongUsage(
             f"{', '.join(names[:-1])} and {names[-1]} share no {part} picture.",
             "They were trained on different data or with different splits.",
-            f"Train them on one split, e.g. pawsight train DATA --split {names[0]}, or measure both on new pictures: "
-            f"pawsight evaluate {names[-1]} DATA",
+            f"Train them on one split, e.g. {typed('train', 'DATA', '--split', names[0])}, or measure both on new"
+            f" pictures: {typed('evaluate', names[-1], 'DATA')}",
         )
     looks = tuple(count_look(folder) for folder in folders) if test else ()
     with progress.stage("Comparing", len(records), "runs") as step:

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from importlib import metadata, util
 
 from pawsight import __version__
+from pawsight.core.errors import install
 from pawsight.core.machine import cache_folder, this_machine
 
 _LEAST_DISK_GIB = 2
 _LEAST_MEMORY_GIB = 2
 _LEAST_PYTHON = (3, 11)
 INSTALL = 'pip install "pawsight[train]"'
+_TENSORFLOW = "tensorflow|tensorflow-cpu|tensorflow-rocm|tensorflow-macos|tensorflow-intel|tf-nightly"
 _OPTIONAL = {  # name -> extra, what it is for, its packages; of packages with a bar one is enough
-    "Keras": ("keras", "the exercise's networks and finetune", ("keras", "tensorflow|tensorflow-cpu", "tf2onnx")),
+    "Keras": ("keras", "the exercise's networks and finetune", ("keras", _TENSORFLOW, "tf2onnx")),
     "Serving": (
         "serve",
         "pawsight serve",
@@ -26,6 +28,7 @@ _OPTIONAL = {  # name -> extra, what it is for, its packages; of packages with a
     ),
     "Exporting": ("export", "pawsight export", ("onnxruntime", "ai-edge-litert", "nncf")),
     "Ray": ("ray", "predict --out and --engine ray", ("ray", "pyarrow", "fsspec")),
+    "HEIC": ("heif", "reading HEIC pictures", ("pi-heif",)),
 }
 
 
@@ -84,13 +87,13 @@ def _needed_packages() -> list[Check]:
     from pawsight.models.backbones import BACKBONES
 
     checks = []
-    for name, packages, install in (
+    for name, packages, fix in (
         ("Predicting", ("numpy", "pillow", "openvino", "scipy"), "pip install pawsight"),
         ("Training", ("onnx",), INSTALL),
     ):
         found, missing = _packages(*packages)
         listed = ", ".join([*found, *(f"{package} is missing" for package in missing)])
-        checks.append(Check(name, not missing, listed, install if missing else ""))
+        checks.append(Check(name, not missing, listed, fix if missing else ""))
     count = sum(util.find_spec(backbone.module) is not None for backbone in BACKBONES.values())
     whole = count == len(BACKBONES)
     found_weights = f"{count} of {len(BACKBONES)} pretrained backbones installed"
@@ -102,7 +105,7 @@ def _extra(name: str) -> Check:
     extra, purpose, packages = _OPTIONAL[name]
     found, missing = _packages(*packages)
     text = ", ".join(found) if not missing else f"for {purpose}; not installed: {', '.join(missing)}"
-    return Check(name, True, text, f'pip install "pawsight[{extra}]"' if missing else "")
+    return Check(name, True, text, install(extra, missing) if missing else "")
 
 
 def _packages(*packages: str) -> tuple[list[str], list[str]]:

@@ -22,10 +22,10 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.runs import LEARNING_CURVE, SLICES
+from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
 from pawsight.core.text import plural, typed
-from pawsight.data.dataset import facts_by_name
+from pawsight.data.dataset import LOSS_ALLOWED, check_losses, facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE, Answer
@@ -46,7 +46,8 @@ from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
 _ROWS = 20  # of the printed table; --json has all
-TRAINED_ON, OWN_TEST, NOT_FOUND = "trained on", "in the run's own test set", "not found"  # why files are left out
+TRAINED_ON, OWN_TEST = "trained on", "in the run's own test set"  # why files are left out
+_CHANGED = "changed since the split was made"
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
 
 
@@ -94,6 +95,8 @@ def evaluate(
     including_training: bool = False,
     slices: bool = False,
     learning_curve: bool = False,
+    max_megapixels: int | None = None,
+    allow_missing: float | None = None,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure a run or a bundle.
@@ -108,12 +111,16 @@ def evaluate(
         including_training: do not leave out pictures that the bundle was trained on.
         slices: also measure kinds of pictures; those of the run's own validation set are stored in the run.
         learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
+        max_megapixels: as for `predict`.
+        allow_missing: as for `train`, of other data.
         progress: hears how far it is.
 
     Raises:
         PawsightError: the bundle is refused, or there is no picture that may be measured.
     """
     _check_options(run, data, learning_curve=learning_curve)
+    if data is not None:
+        check_order("evaluate", Path(run), [Path(data)])
     report = measure_run(
         run,
         data,
@@ -121,6 +128,8 @@ def evaluate(
         including_training=including_training,
         slices=slices,
         learning_curve=learning_curve,
+        max_megapixels=max_megapixels,
+        allow_missing=allow_missing,
         progress=progress,
     )
     return replace(report, looks_at_test=count_look(Path(run))) if test else report
@@ -134,10 +143,12 @@ def measure_run(
     including_training: bool = False,
     slices: bool = False,
     learning_curve: bool = False,
+    max_megapixels: int | None = None,
+    allow_missing: float | None = None,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure a run or a bundle as `evaluate` does, without counting an evaluation of the test set."""
-    predictor = load_predictor(run)
+    predictor = load_predictor(run, max_megapixels=max_megapixels)
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
@@ -150,10 +161,14 @@ def measure_run(
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(bundle.folder.parent)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
+    if part is None:
+        unread = [file for file in left_out if file.reason not in (_CHANGED, TRAINED_ON, OWN_TEST)]
+        read = {file.name for file in files.candidates} - {file.name for file in unread}
+        check_losses(unread, read, LOSS_ALLOWED if allow_missing is None else allow_missing, progress)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
-            f"Left out: {_reasons(left_out)}. Searched: {files.place}.",
+            f"Left out: {_reasons(left_out)}.",
             _how_to_measure(run, part),
         )
     true = np.array([classes.index(answer.label) for answer in answers])
@@ -205,9 +220,10 @@ def _answers(
             step.advance()
             if outputs is None:
                 is_lost = file.name in files.contents and not file.path.exists()
-                left_out.append(LeftOut(file.name, NOT_FOUND if is_lost else loaded.problem))
+                where = f"not found in {from_here(files.place)}"
+                left_out.append(LeftOut(file.name, where if is_lost else loaded.problem))
             elif loaded.sha256 != files.contents.get(file.name, loaded.sha256):
-                left_out.append(LeftOut(file.name, "changed since the split was made"))
+                left_out.append(LeftOut(file.name, _CHANGED))
             elif loaded.sha256 in predictor.bundle.trained and not including_training:
                 left_out.append(LeftOut(file.name, TRAINED_ON))
             elif not files.contents and subsets.get(loaded.sha256) == "test":

@@ -60,6 +60,7 @@ def explain(
     out: str | os.PathLike[str] = "explained",
     label: str = "",
     method: MethodChoice = "auto",
+    max_megapixels: int | None = None,
     progress: Progress = SILENT,
 ) -> Iterator[Explained]:
     """Draw heat maps of what speaks for a class, as NAME.explained.png for each picture; no file is overwritten.
@@ -70,6 +71,8 @@ def explain(
         out: folder for the files; made if it is missing.
         label: the class to explain; empty for each picture's most likely class.
         method: "cam", exact, for networks that end in an average and one linear layer; "occlusion" for any; or "auto".
+        max_megapixels: as for `predict`.
+        progress: hears how far it is.
 
     Yields:
         one `Explained` for each picture, in order; one that cannot be read has an `error`.
@@ -81,7 +84,7 @@ def explain(
         StorageError: the disk refused.
     """
     paths = paths_of(pictures)
-    predictor = load_predictor(run)
+    predictor = load_predictor(run, max_megapixels=max_megapixels)
     explainer = Explainer(predictor)
     explainer.check(label, method)
     settings = predictor.bundle.card.decode

@@ -20,6 +20,7 @@ from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import METRICS, SPLITS
+from pawsight.core.text import typed
 from pawsight.evaluation.metrics import aligned
 from pawsight.exports.export_context import REDUCED, ExportContext, Exported
 from pawsight.exports.int8 import CALIBRATION_PICTURES, Cost, check_cost, int8_reference, measure_cost, quantise
@@ -96,7 +97,7 @@ def export(
         raise WrongUsage(
             f"{place} is a bundle without its run, so it has no folder for exports.",
             "Nothing may be added to the folder of a bundle.",
-            f"Type for example: pawsight export {place} --to onnx --out exports",
+            f"Type for example: {typed('export', place, '--to', 'onnx', '--out', 'exports')}",
         )
     target = Path(out).expanduser() if out is not None else (folder or place) / FOLDER
     check_folders(targets, target, int8=int8)

@@ -19,8 +19,9 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import from_here
 from pawsight.core.storage import write_text
-from pawsight.core.text import plural
+from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
 from pawsight.data.dataset import Dataset, read_dataset
 from pawsight.data.given_split import SplitFile, cut, found_for
@@ -70,6 +71,7 @@ def inspect(
     *,
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
+    max_megapixels: int | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
 ) -> InspectReport:
@@ -79,6 +81,7 @@ def inspect(
         data: as for `train`.
         split: as for `train`.
         split_seed: as for `train`.
+        max_megapixels: as for `train`.
         out: folder for audit.csv and audit.html, made if it is missing; without it nothing is written.
         progress: hears how far it is.
 
@@ -89,15 +92,22 @@ def inspect(
     cache, given = cache_folder(), given_split(split, split_seed)
     source = resolve(data, cache=cache, progress=progress)
     folder = checked_out(out, source.root) if out is not None else None
-    dataset = dataset_of(source, cache=cache, given=given, progress=progress)
+    dataset = dataset_of(source, cache=cache, given=given, max_megapixels=max_megapixels, progress=progress)
     made = cut(dataset, seed=split_seed, given=given, progress=progress)
     findings = audit(dataset, made)
     page, table = write_audit(folder, source.name, dataset, findings) if folder else (None, None)
     return InspectReport(data=source.name, dataset=dataset, split=made, findings=findings, page=page, table=table)
 
 
-def dataset_of(source: Source, *, cache: Path, given: SplitFile | None = None, progress: Progress = SILENT) -> Dataset:
-    """Read every picture of a source once; what was read before comes from the cache.
+def dataset_of(
+    source: Source,
+    *,
+    cache: Path,
+    given: SplitFile | None = None,
+    max_megapixels: int | None = None,
+    progress: Progress = SILENT,
+) -> Dataset:
+    """Read every picture of a source once, however many cannot be read; what was read before comes from the cache.
 
     Raises:
         DataError: it cannot be trained on, and why.
@@ -105,7 +115,9 @@ def dataset_of(source: Source, *, cache: Path, given: SplitFile | None = None, p
     found = found_for(source.find(), given)
     check_names(found.folders)
     with Cache(cache / "cache", refused=progress.say) as store:
-        return read_dataset(found, DecodeSettings(), cache=store, threads=usable_cores(), progress=progress)
+        settings = DecodeSettings() if max_megapixels is None else DecodeSettings(max_megapixels=max_megapixels)
+        threads = usable_cores()
+        return read_dataset(found, settings, cache=store, threads=threads, progress=progress, allow_missing=1.0)
 
 
 def summary(report: InspectReport) -> list[str]:
@@ -133,12 +145,8 @@ def summary(report: InspectReport) -> list[str]:
         lines += [f"  {file.name}: {file.reason}" for file in dataset.left_out[:10]]
         lines += [f"  and {len(dataset.left_out) - 10:,} more (--json has all)"] * (len(dataset.left_out) > 10)
     if report.page and report.table:
-        lines.append(f"Written: {_from_here(report.page)} (with pictures), {_from_here(report.table)} (a table).")
+        lines.append(f"Written: {from_here(report.page)} (with pictures), {from_here(report.table)} (a table).")
     return lines
-
-
-def _from_here(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _duplicate_lines(split: Split) -> list[str]:
@@ -206,7 +214,7 @@ def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Fi
     from pawsight.reports.audit_page import render_csv, render_html
 
     page, table = folder / HTML, folder / CSV
-    again = shlex.join(["pawsight", "inspect", name, "--report", "--out", str(folder)])
+    again = typed("inspect", name, "--report", "--out", from_here(folder))
     write_text(table, render_csv(findings))
     write_text(page, render_html(name, dataset, findings, again=again))
     return page, table

@@ -51,6 +51,8 @@ def ladder(
     split_seed: int = 0,
     out: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
+    max_megapixels: int | None = None,
+    allow_missing: float | None = None,
     progress: Progress = SILENT,
 ) -> LadderOutcome:
     """Train several recipes on one split, compare them, and write the report.
@@ -63,6 +65,7 @@ def ladder(
         seed: of everything random but the split.
         split, split_seed: as for `train`.
         out: folder in which the run folders are made, and the report beside them.
+        max_megapixels, allow_missing: as for `train`.
         weights: file with MobileNetV2's weights; without it and without Keras's download that recipe is left out.
         progress: hears how far it is.
 
@@ -70,6 +73,7 @@ def ladder(
         PawsightError: no recipe could be trained.
     """
     names = list(recipes) if recipes is not None else list(RECIPES)
+    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing}
     _check_known(names)
     log, start = Log(progress), monotonic()
     given, weights_file, folder = given_split(split, split_seed), existing(weights), Path(out).absolute()
@@ -89,11 +93,15 @@ def ladder(
         options = TrainOptions(
             recipe=make_recipe(name, wishes),
             runs=folder,
-            command=command_for(os.fspath(data), name, wishes, weights if name == "mobilenet" else None, split=split),
+            command=command_for(
+                os.fspath(data), name, wishes, weights if name == "mobilenet" else None, split=split, reading=reading
+            ),
             weights=weights_file,
             parts=("validation",),
             given=given,
             data=os.fspath(data),
+            max_megapixels=max_megapixels,
+            allow_missing=allow_missing,
         )
         log.say(f"Recipe   {options.recipe}")
         try:
@@ -127,7 +135,8 @@ def _compared(reports: Sequence[TrainReport], left_out: Mapping[str, str], runs:
     if chosen is not None and reports[0].split.sizes["test"]:
         measured = measure_run(chosen, test=True, progress=log)  # the end of training: not counted
         replace(RunRecord.read(chosen), test=measured.metrics).write()
-    set_latest(chosen or folders[-1])
+    if note := set_latest(chosen or folders[-1]):
+        log.say(f"Note     {note}")
     target = new_group(runs, "ladder")
     if chosen is None:
         return build_report(folders, target, left_out=left_out)

@@ -15,10 +15,11 @@ from pawsight.classifier.predictor import Prediction, load_predictor
 from pawsight.classifier.trust import ANSWERED
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import check_order
 from pawsight.data.folders import expand, is_folder
 
 if TYPE_CHECKING:
-    from pawsight.distributed.parts import Tally
+    from pawsight.distributed.answer_folder import Tally
     from pawsight.distributed.ray_actors import EngineName
 
 _RUNNERS_UP = 2  # other classes named beside the answer in a line of text
@@ -27,16 +28,28 @@ _NAMED = 5  # folders listed in a message
 
 
 def predict(
-    run: str | os.PathLike[str], pictures: Sequence[str | os.PathLike[str]], *, progress: Progress = SILENT
+    run: str | os.PathLike[str],
+    pictures: Sequence[str | os.PathLike[str]],
+    *,
+    max_megapixels: int | None = None,
+    progress: Progress = SILENT,
 ) -> Iterator[Prediction]:
     """Classify files and the files below folders, in order, in constant memory.
 
+    Args:
+        run: a run or bundle folder.
+        pictures: files and folders.
+        max_megapixels: width x height of a picture, in millions; larger ones have an error. None is the bundle's limit.
+        progress: hears how far it is.
+
     Raises:
+        StorageError: the disk or network share does not answer.
         BundleRefused: the run has no bundle that can be trusted.
         NoPictures: folders were named and none holds a file.
     """
     paths = paths_of(pictures)
-    predictor = load_predictor(run)
+    check_order("predict", Path(run), paths)
+    predictor = load_predictor(run, max_megapixels=max_megapixels)
     with progress.stage("Classifying", count_of(paths), "pictures") as step:
         for loaded, outputs in predictor.outputs(files_below(paths)):
             step.advance()
@@ -133,6 +146,7 @@ def predict_to(
     actors: int | None = None,
     shard: int | None = None,
     ray_address: str | None = None,
+    max_megapixels: int | None = None,
     progress: Progress = SILENT,
 ) -> PredictReport:
     """Classify any number of pictures into Parquet parts, in constant memory.
@@ -146,12 +160,13 @@ def predict_to(
         actors: for `ray`; None is one for each core.
         shard: pictures in a part; None is 2,048, or what `out` was begun with.
         ray_address: of a running cluster.
+        max_megapixels: as for `predict`.
         progress: hears how far it is.
 
     Raises:
         PawsightError: of all kinds; finished parts stay.
     """
-    from pawsight.classifier.bundle import CARD, read_bundle
+    from pawsight.classifier.bundle import CARD, read_bundle, with_max_megapixels
     from pawsight.core.storage import sha256_of_file
     from pawsight.distributed import answer_folder as distributed
     from pawsight.distributed.path_lists import paths_of as listed
@@ -165,7 +180,7 @@ def predict_to(
     if not os.fspath(out) or is_url(os.fspath(out)):
         raise WrongUsage(f"--out cannot be {os.fspath(out)!r}.", "Answers are written to a folder of this machine.", "")
     folder = Path(out).expanduser()
-    bundle = read_bundle(Path(run).expanduser())
+    bundle = with_max_megapixels(read_bundle(Path(run).expanduser()), max_megapixels)
     paths = listed([os.fspath(picture) for picture in pictures], without=folder)
     digest, classes = sha256_of_file(bundle.folder / CARD), bundle.card.classes
     is_begun = resume and folder.is_dir() and any(folder.iterdir())

@@ -19,10 +19,11 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE as LEARNING_CURVE_FILE
 from pawsight.core.runs import SLICES as SLICES_FILE
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
+from pawsight.core.runs import is_run, is_unfinished
 from pawsight.core.storage import sha256_of_file
 from pawsight.core.text import plural
 from pawsight.evaluation.comparison import TIE
-from pawsight.reports.ladder_report import CandidateResult, LadderReport, build_report, report_subject
+from pawsight.reports.ladder_report import HTML, CandidateResult, LadderReport, build_report, report_subject
 from pawsight.reports.run_record import RunRecord, SlicesRecord
 from pawsight.reports.trust_page import LEARNING_CURVE, SLICES, SUSPECTS
 from pawsight.reports.words import percent, points_between, signed
@@ -58,7 +59,7 @@ def report(
     Raises:
         PawsightError: a folder is no finished run, two lie on different data, or the disk refused.
     """
-    folders = [Path(run).expanduser().resolve() for run in runs]
+    folders = _finished([Path(run).expanduser() for run in runs], progress)
     if not folders:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
     place, measured = Path(out) if out is not None else default_out(folders), report_subject(folders)
@@ -70,6 +71,19 @@ def report(
         absent, computed = complete(measured, progress=progress)
     with progress.stage("Writing the report", None):
         return build_report(folders, place, absent=absent, computed=computed)
+
+
+def _finished(runs: Sequence[Path], progress: Progress) -> list[Path]:
+    """Return the runs to report on; of several (`runs/*`) unfinished ones and reports are left out."""
+    finished = []
+    for run in runs:
+        is_report = (run / HTML).is_file() and not is_run(run)
+        if len(runs) > 1 and (is_unfinished(run) or is_report):
+            why = "it is a report" if is_report else "it is unfinished; --resume continues it"
+            progress.say(f"Left out {run}: {why}")
+        else:
+            finished.append(run.resolve())
+    return finished
 
 
 def default_out(folders: Sequence[Path]) -> Path:

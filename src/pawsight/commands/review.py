@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.run_split import held_out, root_of
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
-from pawsight.core.runs import APPLIED_PATCH, PATCH
+from pawsight.core.runs import APPLIED_PATCH, PATCH, named_run
+from pawsight.core.text import typed
 from pawsight.data.dataset import Dataset, Picture, read_dataset
 from pawsight.data.folders import Found, LeftOut
 from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
@@ -95,18 +97,25 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
         WrongUsage: the folder holds no run. StorageError: a file of it cannot be read. DataError: too few pictures are
         still there. ModelError: the backbone is missing.
     """
-    folder = Path(run).expanduser().resolve()
-    if not folder.is_dir():
-        raise WrongUsage(f"There is no run {run}.", "review needs a run folder.", "Type for example: runs/latest")
+    folder = named_run(Path(run).expanduser()).resolve()
     parts = [held_out(folder, part) for part in ("train", "validation")]
     candidates = sorted((file for part in parts for file in part.candidates), key=lambda file: file.name)
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
     recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()
     found = Found(root_of(folder), tuple(candidates), (), (), tuple(sorted({file.label for file in candidates})))
-    settings = DecodeSettings(image_px=recipe.image_px)
+    limit = read_bundle(folder).card.decode.max_megapixels
+    settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=limit)
     with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch())
-        dataset = read_dataset(found, settings, cache=store, threads=machine.feeders, sink=sink, progress=progress)
+        dataset = read_dataset(
+            found,
+            settings,
+            cache=store,
+            threads=machine.feeders,
+            sink=sink,
+            progress=progress,
+            allow_missing=1.0,
+        )
         dataset, left_out = _unchanged(dataset, contents)
         features = sink.features_of([picture.sha256 for picture in dataset.pictures])
     pictures, classes = dataset.pictures, dataset.classes
@@ -224,7 +233,10 @@ def decision_lines(decisions: Sequence[Decision], run: Path) -> list[str]:
     counted = Counter(decision.action for decision in decisions)
     counts = ", ".join(f"{counted[action]:,} {past}" for action, past in _PAST.items() if counted[action])
     file = os.path.relpath(run / PATCH)
-    return [f"{len(decisions):,} decisions ({counts}) are in {file}.", f"Next: pawsight train DATA --patch {file}"]
+    return [
+        f"{len(decisions):,} decisions ({counts}) are in {file}.",
+        f"Next: {typed('train', 'DATA', '--patch', file)}",
+    ]
 
 
 # What the page shows: likely wrong labels, duplicates and odd pictures, as JSON values

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pawsight.core import runs
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.runs import LOOKS, SOURCE, SPLITS, read_table
 from pawsight.core.storage import sha256_of_file, turn_to_rewrite, write_json
@@ -123,7 +124,7 @@ def root_of(run: Path) -> Path:
     Raises:
         StorageError: the run does not say.
     """
-    return Path(_value(run / SOURCE, "root", str))
+    return runs.root_of(run) or Path(_value(run / SOURCE, "root", str))
 
 
 def count_look(run: Path) -> int:

@@ -9,10 +9,11 @@ import os
 import shlex
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision
@@ -65,6 +66,8 @@ class TrainOptions:
     data: str = ""  # as the user named it
     latest: bool = False  # whether the link `latest` is set to the run
     pool: Pool | None = None  # Ray actors that compute features; None is this process
+    max_megapixels: int | None = None  # of a picture; None is the decoder's
+    allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is a tenth
 
 
 def train(
@@ -88,6 +91,8 @@ def train(
     false_alarms: float = 0.01,
     out: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
+    max_megapixels: int | None = None,
+    allow_missing: float | None = None,
     resume: bool = False,
     engine: EngineName = "local",
     actors: int | None = None,
@@ -118,6 +123,8 @@ def train(
         false_alarms: with max_error, share of ordinary pictures that may be called unlike anything seen.
         out: folder in which the numbered run folder is made.
         weights: file with MobileNetV2's weights, for the recipe `mobilenet` where Keras cannot download them.
+        max_megapixels: width x height of a picture, in millions; larger ones are left out. None is 50.
+        allow_missing: largest share of the pictures that may be unreadable; None is 0.1. Above 0.01 there is a warning.
         resume: continue the newest unfinished run of the same recipe on the same data, where there is one.
         engine: `local` computes features in this process, `ray` in a pool of actors; the classifier is the same.
         actors: for `ray`; None is one for each core.
@@ -150,10 +157,13 @@ def train(
         check_recipe(made)
     pool = pool_for(engine, actors, ray_address, needed_by="--engine ray")
     caution = SelectiveOptions(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
+    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing}
     options = TrainOptions(
         recipe=made,
         runs=Path(out).absolute(),
-        command=command_for(name, recipe, wishes, weights, split=split, patch=patch, caution=caution),
+        command=command_for(name, recipe, wishes, weights, split=split, patch=patch, caution=caution, reading=reading),
+        max_megapixels=max_megapixels,
+        allow_missing=allow_missing,
         weights=existing(weights),
         resume=resume,
         given=given_split(split, split_seed),
@@ -183,6 +193,10 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
     from pawsight.training.run_folder import kept_or_removed, remove_checkpoint
 
     env = RunEnvironment(options.runs, cache_folder(), this_machine(), log, stopwatch, options.weights)
+    if options.max_megapixels is not None:
+        env = replace(env, max_megapixels=options.max_megapixels)
+    if options.allow_missing is not None:
+        env = replace(env, allow_missing=options.allow_missing)
     with env.held, ExitStack() as stack:
         outcome = train_run(
             source,
@@ -210,8 +224,8 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
             with stopwatch.stage("measuring"):
                 report = _report(outcome, options, str(env.machine), stopwatch)
             _write(report, outcome, log)
-        if options.latest:
-            set_latest(outcome.folder)
+        if options.latest and (note := set_latest(outcome.folder)):
+            log.say(f"Note     {note}")
     remove_checkpoint(outcome.folder)  # last of all: while it is there, the run can be continued
     return report
 
@@ -323,9 +337,11 @@ def command_for(
     split: str | os.PathLike[str] | None = None,
     patch: str | os.PathLike[str] | None = None,
     caution: SelectiveOptions | None = None,
+    reading: Mapping[str, float | None] = MappingProxyType({}),
 ) -> str:
     """Return the command line that makes the same run again."""
-    changed: Mapping[str, Any] = {key: value for key, value in asdict(wishes).items() if value not in (None, False)}
+    given = {**asdict(wishes), **reading}
+    changed: Mapping[str, Any] = {key: value for key, value in given.items() if value not in (None, False)}
     options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in changed.items()]
     files = {"weights": weights, "split": split, "patch": patch}
     paths = [f"--{key} {shlex.quote(os.fspath(file))}" for key, file in files.items() if file is not None]

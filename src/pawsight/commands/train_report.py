@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +10,9 @@ from typing import Any
 
 from pawsight.core.errors import PawsightError
 from pawsight.core.runs import CATALOG, PREDICTIONS
-from pawsight.core.text import plural
+from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding
-from pawsight.data.dataset import Dataset
+from pawsight.data.dataset import LOSS_WARNED, Dataset, losses
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch
 from pawsight.data.split import Assigned, Split
@@ -84,6 +83,8 @@ def summary(report: TrainReport) -> list[str]:
 def _warnings(report: TrainReport) -> list[str]:
     lines = []
     left_out, leaks = report.record.left_out, report.record.leaks
+    share, what, why = losses(report.dataset.left_out, [picture.name for picture in report.dataset.pictures])
+    lines += [f"WARNING     {what} {why}"] if share > LOSS_WARNED else []
     if left_out:
         reasons = Counter(reason for _, reason in left_out)
         text = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
@@ -100,7 +101,7 @@ def _warnings(report: TrainReport) -> list[str]:
     lines += [f"WARNING     {unmeasured}"] if unmeasured else []
     severe = sum(finding.severity == "high" for finding in report.findings)
     if severe:
-        command = shlex.join(["pawsight", "inspect", report.data])
+        command = typed("inspect", report.data)
         lines.append(f"WARNING     the audit has {plural(severe, 'finding')} of high severity; see: {command}")
     return lines
 

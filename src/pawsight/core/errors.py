@@ -23,7 +23,9 @@ Entry points catch `PawsightError` and nothing else:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import platform
+import sys
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
@@ -145,5 +147,17 @@ def require_extra(extra: str, *packages: str, needed_by: str, why: str = "") -> 
         raise MissingExtra(
             f"{needed_by} needs {' and '.join(missing)}, which {are} not installed.",
             why,
-            f'Type: pip install "pawsight[{extra}]"',
+            f"Type: {install(extra, missing)}",
         )
+
+
+def install(extra: str, missing: Sequence[str]) -> str:
+    """Return the command that installs the packages of an extra; TensorFlow is in none, since there are several."""
+    words = [f'"pawsight[{extra}]"'] if set(missing) - {"tensorflow"} else []
+    words += [tensorflow_package()] if "tensorflow" in missing else []
+    return f"pip install {' '.join(words)}"
+
+
+def tensorflow_package() -> str:
+    """Return the TensorFlow to install where there is none: the one without GPU libraries where it exists."""
+    return "tensorflow-cpu" if sys.platform == "linux" and platform.machine() == "x86_64" else "tensorflow"

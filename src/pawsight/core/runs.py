@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import sys
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-from pawsight.core.errors import DiskFull, StorageError
-from pawsight.core.storage import plain_cell, refusal, remove, table_text, write_bytes
+from pawsight.core.errors import DiskFull, StorageError, WrongUsage
+from pawsight.core.storage import file_lock, plain_cell, refusal, remove, table_text, write_bytes
+from pawsight.core.text import typed
 
-LATEST = "latest"
+LATEST, BUNDLE, BUNDLE_CARD = "latest", "bundle", "bundle.json"
+LOCK = ".lock"  # also the mark of an unfinished run: it goes when the run ends, and stays where the process was killed
+_NAMED = 8  # runs named in a message
 PATCH = "labels.patch.csv"  # decisions made while reviewing the run
 APPLIED_PATCH = "applied.patch.csv"  # decisions the run was trained with
 HISTORY = "history.csv"
@@ -56,26 +63,187 @@ def new_group(runs: Path, name: str) -> Path:
     return runs / f"{name}-{max((int(end) for end in ends if end.isdecimal()), default=0) + 1:03d}"
 
 
-def set_latest(folder: Path) -> None:
-    """Point `latest`, beside the run, at it; where links cannot be made the name is left as it is.
+def set_latest(folder: Path) -> str:
+    """Point `latest`, beside the run, at it, so that it never leads to an older one.
+
+    A copy of a run that is called `latest` (links are copied as folders by some programs) gets another name. Anything
+    else of that name is left as it is. Where links cannot be made there is no `latest`.
+
+    Returns:
+        a sentence for the user where `latest` is not simply the link to the run; else empty.
 
     Raises:
         StorageError: there is no room for it.
     """
     link = folder.parent / f".{LATEST}.{folder.name}"  # one name: the next call removes what a kill left
-    latest = folder.parent / LATEST
+    latest, note = folder.parent / LATEST, ""
     try:
+        if latest.is_dir() and not latest.is_symlink():
+            note = _made_way(latest, folder)
+        if os.path.lexists(latest) and not latest.is_symlink():
+            return f"{latest} is something else and was left as it is; the newest run is {folder}."
         link.unlink(missing_ok=True)
         link.symlink_to(folder.name, target_is_directory=True)
-        if sys.platform == "win32" and latest.is_symlink():
-            latest.unlink()  # Windows replaces no link to a folder: `latest` would name the older run for ever
+        if sys.platform == "win32":
+            latest.unlink(missing_ok=True)  # Windows replaces no link to a folder: it would name the older run for ever
         os.replace(link, latest)
     except OSError as error:
         refused = refusal("write the link", latest, error)
         if isinstance(refused, DiskFull):
             raise refused from error
+        if latest.is_symlink():
+            remove(latest)
     finally:
         remove(link)
+    return note
+
+
+def _made_way(latest: Path, folder: Path) -> str:
+    """Rename a copy of a run, or remove an empty folder, that has the name of the link; say what was done."""
+    if not any(latest.iterdir()):
+        latest.rmdir()
+    if not is_run(latest):
+        return ""
+    aside = next_name(folder.parent, f"{LATEST}-before-{folder.name}")
+    latest.rename(aside)
+    return f"{latest} was a copy of a run and no link; it is called {aside.name} now."
+
+
+def next_name(folder: Path, name: str) -> Path:
+    """Return the first path of NAME, NAME-2, NAME-3, ... that is free in a folder."""
+    return next(path for n in count(1) if not os.path.lexists(path := folder / (name if n == 1 else f"{name}-{n}")))
+
+
+def named_run(path: Path) -> Path:
+    """Return the folder of the run or bundle that a path means; a file of a bundle means its bundle.
+
+    Raises:
+        WrongUsage: it means none, with what it is instead: missing, a link whose run is gone, a picture, a folder of
+            runs or of pictures, or a run whose training has not ended.
+    """
+    example = "Type for example runs/latest"
+    if path.is_symlink() and not path.exists():
+        raise WrongUsage(
+            f"{path} leads to {path.parent / path.readlink()}, which is not there any more.",
+            _beside(path.parent),
+            f"Type for example {newest}" if (newest := _newest(path.parent)) else "Train again.",
+        )
+    if not path.exists():
+        newest = _newest(path.parent)
+        why = _beside(path.parent) if newest else "The run or bundle folder to use must be named."
+        raise WrongUsage(f"{path} does not exist.", why, f"Type for example {newest}" if newest else example)
+    if path.is_file():
+        if (path.parent / BUNDLE_CARD).is_file():
+            return path.parent
+        raise WrongUsage(
+            f"{path} is a file; a run is a folder.",
+            "The run comes first, then the pictures or the data. A model file alone says too little: no classes, no"
+            " preprocessing. Name the run it was made in.",
+            example,
+        )
+    if is_run(path):
+        return path
+    if is_unfinished(path):
+        raise WrongUsage(f"{path} is unfinished: --resume continues it.", _why_unfinished(path), _how_to_resume(path))
+    if newest := _newest(path):
+        raise WrongUsage(f"{path} is a folder of runs.", _beside(path), f"Name one of them, e.g. {newest}")
+    raise WrongUsage(
+        f"{path} is no run.",
+        f"It has no {METRICS} and no {BUNDLE_CARD}. The run comes first, then the pictures or the data.",
+        example,
+    )
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Say whether a training began in a folder and has not ended."""
+    return not (folder / METRICS).exists() and any((folder / name).exists() for name in (SOURCE, LOCK))
+
+
+def is_run(folder: Path) -> bool:
+    """Say whether a folder is a finished run or a bundle."""
+    is_bundle = (folder / BUNDLE_CARD).is_file()
+    return is_bundle or (folder / METRICS).is_file() or ((folder / BUNDLE).is_dir() and not is_unfinished(folder))
+
+
+def check_order(verb: str, run: Path, others: Sequence[Path]) -> None:
+    """Refuse a run that was named after the pictures or the data.
+
+    Raises:
+        WrongUsage: that was meant, with the line to type.
+    """
+    if not is_run(run) and not is_run(run.parent) and (meant := next(filter(is_run, others), None)):
+        rest = [run, *(path for path in others if path is not meant)]
+        raise WrongUsage(
+            f"{run} is no run, but {meant} is.", "The run comes first.", f"Type: {typed(verb, meant, *rest)}"
+        )
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """Return the finished runs with a number, the oldest first."""
+    numbered = [path for path in folder.glob("*") if path.name.isdecimal() and is_run(path)] if folder.is_dir() else []
+    return sorted(numbered, key=lambda path: int(path.name))
+
+
+def _newest(folder: Path) -> Path | None:
+    runs = _runs_in(folder)
+    return runs[-1] if runs else None
+
+
+def _beside(folder: Path) -> str:
+    names = [path.name for path in _runs_in(folder)]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return (
+        f"Runs in {folder}: {', '.join(names[-_NAMED:])}{more}." if names else f"There is no finished run in {folder}."
+    )
+
+
+def _why_unfinished(folder: Path) -> str:
+    with suppress(TimeoutError, StorageError):
+        if (folder / LOCK).exists():
+            with file_lock(folder / LOCK):
+                pass
+        return "Its training was stopped before the end."
+    return "A process is training in it."
+
+
+def _how_to_resume(folder: Path) -> str:
+    """Return the command that continues an unfinished run, as far as the run says it."""
+    recipe: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        recipe = tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))
+    options = ["--recipe", recipe["name"]] if "name" in recipe else []
+    line = typed("train", root_of(folder) or "DATA", *options, "--resume", "--out", folder.parent)
+    return f"Continue it, with the options that it was started with: {line}"
+
+
+def root_of(run: Path) -> Path | None:
+    """Return the folder that the paths of a run's pictures are below; None where the run does not say.
+
+    Where that folder is gone, and the run and its pictures were moved together, it is found from the run.
+    """
+    try:
+        known = json.loads((run / SOURCE).read_text(encoding="utf-8", errors="surrogateescape"))
+        root, beside = known["root"], known.get("from_run")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if not isinstance(root, str):
+        return None
+    if isinstance(beside, str) and not Path(root).is_dir() and (moved := run / beside).is_dir():
+        return moved.resolve()
+    return Path(root)
+
+
+def source_json(run: Path, root: Path, identity: str) -> dict[str, str]:
+    """Return what source.json holds: where the pictures are, absolute and from the run, and what may resume the run."""
+    known = {"root": str(root.absolute()), "identity": identity}
+    with suppress(ValueError):  # on Windows, another drive
+        known["from_run"] = Path(os.path.relpath(root.absolute(), run.absolute())).as_posix()
+    return known
+
+
+def from_here(path: Path) -> Path:
+    """Return a path as it is shown: relative to the current folder where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -6,6 +6,7 @@ Which files are pictures of which class is read in folders.py. Here each file is
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,10 +22,18 @@ from pawsight.core.storage import sha256_of
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.facts import FACTS_SPACE, Facts, facts_of, facts_to_bytes, known_facts
 from pawsight.data.folders import Candidate, Found, LeftOut
-from pawsight.images.decode import READABLE_NAMES, DecodeSettings, Pixels, decode
+from pawsight.images.decode import MOST_MEGAPIXELS, READABLE_NAMES, DecodeSettings, Pixels, check_megapixels, decode
 from pawsight.images.fingerprint import HASHED_PX
-from pawsight.images.loader import read_regular_file
+from pawsight.images.loader import read_regular_file, while_storage_answers
 
+LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
+_BY_NAME = ("hidden", "outside ", "an empty folder", "a link to ")  # reasons for which a file was never read
+_BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
+_PICTURE_ENDINGS = (
+    *(".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"),
+    *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".icloud"),
+    *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef"),
+)
 _SHOWN = 5  # names listed in a message before "and N more"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
 
@@ -122,6 +131,7 @@ def read_dataset(
     sink: PixelSink | None = None,
     progress: Progress = SILENT,
     reader: FileReader | None = None,
+    allow_missing: float = LOSS_ALLOWED,
 ) -> Dataset:
     """Read every file that was found, once.
 
@@ -133,15 +143,17 @@ def read_dataset(
         sink: receives the pixels, those of equal files once.
         progress: shows how far it is.
         reader: reads the files; None is `read_files`, in this process.
+        allow_missing: largest share of the pictures that may be unreadable; above 1 % `progress` is warned.
 
     Raises:
-        NoPictures, BadDataset: there is nothing that can be trained on.
+        NoPictures, BadDataset: there is nothing that can be trained on, or too many pictures are missing.
+        StorageError: the disk or network share does not answer.
     """
     check_found(found)
     pictures, left_out, taken = [], list(found.left_out), set()
     files = (reader or read_files)(found.candidates, settings, cache=cache, threads=threads, sink=sink)
     with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
-        for file in files:
+        for file in while_storage_answers(files, lambda file: (file.candidate.name, file.problem)):
             step.advance()
             candidate = file.candidate
             if file.facts is None:
@@ -155,7 +167,49 @@ def read_dataset(
             )
     dataset = Dataset(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)))
     check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
+    check_losses(dataset.left_out, [picture.name for picture in pictures], allow_missing, progress)
     return dataset
+
+
+def check_losses(
+    left_out: Sequence[LeftOut], read: Collection[str], allow_missing: float, progress: Progress = SILENT
+) -> None:
+    """Warn of pictures that could not be read, above 1 % of all; refuse to go on above an allowed share.
+
+    Args:
+        left_out, read: as for `losses`.
+        allow_missing: largest share of the pictures that may be missing.
+        progress: is warned.
+
+    Raises:
+        BadDataset: more pictures are missing; it says why, and what to type.
+    """
+    share, what, why = losses(left_out, read)
+    if share > allow_missing:
+        option = f"--allow-missing {math.ceil(100 * share)}%"
+        raise BadDataset(what, why, f"Make them readable, or go on without them: {option}")
+    if share > LOSS_WARNED:
+        progress.say(f"WARNING  {what} {why}")
+
+
+def losses(left_out: Sequence[LeftOut], read: Collection[str]) -> tuple[float, str, str]:
+    """Return the share of pictures that could not be read, and two sentences: how many they are, and the reasons.
+
+    Args:
+        left_out: files that are not used; those that are no pictures by their ending or content do not count.
+        read: names of the pictures that were read; a raw file beside the JPEG of the same shot is no loss.
+    """
+    stems = {PurePosixPath(name).with_suffix("") for name in read}
+    lost = [
+        file
+        for file in left_out
+        if not file.reason.startswith(_BY_NAME)
+        and (PurePosixPath(file.name).suffix.lower() in _PICTURE_ENDINGS or file.reason in _BROKEN)
+        and PurePosixPath(file.name).with_suffix("") not in stems
+    ]
+    pictures = len(lost) + len(read)
+    share = len(lost) / (pictures or 1)
+    return share, f"{len(lost):,} of {pictures:,} pictures cannot be read ({100 * share:.1f} %).", f"{_kinds(lost)}."
 
 
 def read_files(
@@ -174,6 +228,8 @@ def read_files(
             data = read_regular_file(candidate.path)
             sha256 = sha256_of(data)
             known = known_facts(cache, sha256)
+            if known is not None:  # perhaps read where more pixels were allowed
+                check_megapixels(known.width, known.height, settings, name=candidate.name)
             wanted = sink is not None and sink.wants(sha256)
             decoded = decode(data, settings, name=candidate.name) if wanted else None
             facts = known or facts_of(data, settings, decoded, candidate.name)
@@ -210,7 +266,7 @@ def facts_by_name(
     """
     with progress.stage("Looking at the pictures", len(candidates), "pictures") as step:
         facts = {}
-        settings = DecodeSettings(image_px=HASHED_PX)
+        settings = DecodeSettings(image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS)  # they were allowed before
         for file in read_files(candidates, settings, cache=cache, threads=threads):
             step.advance()
             if file.facts is not None:
@@ -321,12 +377,15 @@ def _nothing_found(found: Found, left_out: Sequence[LeftOut]) -> NoPictures:
 
 
 def _why_left_out(left_out: Sequence[LeftOut]) -> str:
-    if not left_out:
-        return "The folder is empty."
+    return f"Found instead: {_kinds(left_out)}." if left_out else "The folder is empty."
+
+
+def _kinds(left_out: Sequence[LeftOut]) -> str:
+    """Return how many files of which ending have which problem, the most frequent first."""
     kinds = Counter((PurePosixPath(file.name).suffix.lower() or "no suffix", file.reason) for file in left_out)
     shown = [f"{count:,} {suffix} ({reason})" for (suffix, reason), count in kinds.most_common(_SHOWN)]
     more = f" and {len(kinds) - _SHOWN} other kinds" if len(kinds) > _SHOWN else ""
-    return f"Found instead: {', '.join(shown)}{more}."
+    return f"{', '.join(shown)}{more}"
 
 
 def _classes(labels: Sequence[str]) -> str:

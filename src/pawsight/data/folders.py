@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pawsight.images.decode import NOT_DOWNLOADED
+from pawsight.images.loader import storage_failed, storage_problem
+
 PARTS = ("train", "validation", "test")
 PART_NAMES = {  # of folders, by which part they are
     "train": "train",
@@ -115,6 +118,8 @@ def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[tupl
         # Links come last: a folder keeps its own name where a link beside it leads to it.
         inside = sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name))
     except OSError as error:
+        if problem := storage_problem(error):
+            raise storage_failed([str(folder)], problem) from error
         yield name_below(root, folder), folder, between, (error.strerror or str(error)).lower()
         return
     if all(_is_hidden(entry.name) for entry in inside):
@@ -123,7 +128,7 @@ def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[tupl
     for entry in inside:
         path = folder / entry.name
         if _is_hidden(entry.name):
-            yield above + entry.name, path, between, "hidden"
+            yield above + entry.name, path, between, NOT_DOWNLOADED if entry.name.endswith(".icloud") else "hidden"
         elif _is_folder(entry):
             yield from _walk(root, path, seen)
         else:

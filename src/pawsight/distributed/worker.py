@@ -15,11 +15,10 @@ from pawsight.classifier.engine import Outputs, best_precision
 from pawsight.classifier.predictor import Prediction, Predictor, unanswered
 from pawsight.core.machine import this_machine
 from pawsight.core.thread_pool import ordered_map
-from pawsight.distributed.answer_folder import PATHS, AnswerFolder, Parts, read_shard
-from pawsight.distributed.parts import Manifest, part_of
+from pawsight.distributed.answer_folder import PATHS, AnswerFolder, Manifest, Parts, part_of, read_shard
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
 from pawsight.distributed.remote import decoded, fetch, fetched_ahead
-from pawsight.images.loader import Loaded
+from pawsight.images.loader import Loaded, while_storage_answers
 
 Row = tuple[str, Prediction]  # SHA-256 and answer
 
@@ -50,7 +49,8 @@ class Worker:
         On one core decoding and inference alternate: a thread for each would take a second core from another worker.
         """
         queue = self._predictor.queue()
-        for name, loaded in self._loaded(paths):
+        files = while_storage_answers(self._loaded(paths), lambda file: (file[0], file[1].problem))
+        for name, loaded in files:
             if loaded.decoded is None:
                 yield from self._answers(queue.drain())
                 yield loaded.sha256, unanswered(name, loaded.problem)

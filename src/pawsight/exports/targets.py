@@ -23,11 +23,11 @@ from pawsight.exports.export_context import (
     metadata_of,
     with_metadata,
 )
+from pawsight.exports.litert_metadata import LABELS, with_tflite_metadata
 from pawsight.exports.model_card import make_card
 from pawsight.exports.subprocesses import run_maker
 from pawsight.exports.web_page import MODEL, PAGE, make_web
 
-LABELS = "labels.txt"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)  # so that equal models are equal files
 _TENSORFLOW = ("onnx", "keras", "tensorflow")
 
@@ -58,8 +58,8 @@ def make_openvino(context: ExportContext, paths: Mapping[str, Path]) -> None:
 def make_keras_family(context: ExportContext, paths: Mapping[str, Path]) -> None:
     """Write those of keras, saved-model and litert that have a path: the graph rebuilt from stock Keras layers.
 
-    A SavedModel has pawsight.json in assets.extra/, which the format reserves for it. A .tflite may have a zip
-    appended: pawsight.json and labels.txt are in it. A .keras file has no place for metadata.
+    A SavedModel has pawsight.json in assets.extra/, which the format reserves for it. A .tflite has TFLite metadata,
+    and a zip appended to it with pawsight.json and labels.txt. A .keras file has no place for metadata.
 
     Raises:
         ExportRefused: the graph has an operator without a stock layer.
@@ -78,6 +78,7 @@ def make_keras_family(context: ExportContext, paths: Mapping[str, Path]) -> None
     if "saved-model" in paths:
         write_json(paths["saved-model"] / "assets.extra" / METADATA_FILE, metadata)
     if "litert" in paths:
+        write_bytes(paths["litert"], with_tflite_metadata(paths["litert"].read_bytes(), metadata))
         labels = "".join(f"{visible(name)}\n" for name in metadata["classes"])
         with zipfile.ZipFile(paths["litert"], "a", zipfile.ZIP_STORED) as archive:
             for name, text in ((METADATA_FILE, json.dumps(metadata, indent=2)), (LABELS, labels)):

@@ -87,7 +87,7 @@ def _all_colours() -> Image.Image:
 
 def _says_adobe_rgb(source: Image.Image) -> bool:
     """Say whether EXIF has the mark "R03", by which cameras name Adobe RGB without a profile (DCF 2.0, section 4.6)."""
-    if b"R03" not in source.info.get("exif", b""):
+    if b"R03" not in (source.info.get("exif") or b""):
         return False
     try:
         pointed = source.getexif().get_ifd(_INTEROPERABILITY_POINTER)

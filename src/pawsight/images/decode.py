@@ -8,18 +8,20 @@ commute, and a small square turns faster.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import (  # the plugins enter their readers in Image.OPEN
     AvifImagePlugin,  # noqa: F401
     BmpImagePlugin,  # noqa: F401
-    GifImagePlugin,  # noqa: F401
+    GifImagePlugin,
     Image,
     ImageFile,
     JpegImagePlugin,  # noqa: F401
@@ -33,23 +35,29 @@ from pawsight.core.errors import UnreadablePicture
 from pawsight.core.text import printable
 from pawsight.images.colour import Conversion, srgb_conversion, without_profile
 from pawsight.images.header_limits import (
+    MAX_DECODE_MIB,
     FrameLimitedGif,
     ReadLimitedFile,
     TooLarge,
     exceeds_header_limits,
-    exceeds_memory_limit,
+    heif_items_are_named,
+    memory_needed,
+    webp_size,
 )
 
 # Part of every cache key: raised when the same bytes decode to other pixels. A bundle is answered with the version that
 # it was trained with. Version 2 passes colour profiles over.
 DECODER_VERSION, OLDEST_DECODER = 3, 2
 READABLE = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")  # Pillow opens MPO as JPEG, then calls it MPO
-READABLE_NAMES = "AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP"
+HAS_HEIF = find_spec("pi_heif") is not None  # the extra [heif]
+READABLE_NAMES = f"AVIF, BMP, GIF, {'HEIC, ' if HAS_HEIF else ''}JPEG, PNG, TIFF, WEBP"
+MOST_MEGAPIXELS = 1_000  # that can be allowed: a file of more is no picture
+_DEFAULT_MEGAPIXELS = 50
 
 # Every scan of a progressive JPEG passes over the whole picture, and an empty one is short: 400 of them over
 # 49 megapixels kept a core busy for 17 s. Files as cameras and programs make them have about ten, which for the largest
 # picture allowed is half of this limit; libjpeg-turbo, too, advises programs to set one.
-MAX_SCANNED_MEGAPIXELS = 1_000  # width x height x scans, in millions
+MAX_SCANNED_MEGAPIXELS = 1_000  # width x height x scans, in millions, where 50 megapixels are allowed
 _SCAN, _END = 0xDA, 0xD9
 # The markers at which libjpeg stops to read. What it passes by in a scan is left out: FF 00, restarts, all below C0.
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
@@ -87,6 +95,12 @@ _OTHER_BRANDS = {
     b"msf1": "HEIC",
     b"crx ": "Canon raw (CR3)",
 }
+_LOOKED_AT, _LEAST_FILE = 1 << 16, 128  # bytes
+NOT_DOWNLOADED = "an iCloud placeholder in place of the picture: download it in the Finder or in Files"
+_PLACEHOLDERS = (
+    (b"version https://git-lfs", "a Git LFS pointer in place of the picture: git lfs pull"),
+    (b"bplist00", NOT_DOWNLOADED),
+)
 _OTHER_STARTS = (
     (b"%PDF", "PDF"),
     (b"8BPS", "Photoshop (PSD)"),
@@ -107,7 +121,8 @@ class DecodeSettings:
     """Everything that decides which pixels a file becomes; stored in every bundle."""
 
     image_px: int = 224  # side of the square the network sees
-    max_megapixels: int = 50  # width x height of the file, in millions; more is refused before decoding
+    # Width x height of the file, in millions; more is refused before decoding. Limits of memory and scans grow with it.
+    max_megapixels: int = _DEFAULT_MEGAPIXELS
     version: int = DECODER_VERSION  # from OLDEST_DECODER on
 
 
@@ -152,15 +167,20 @@ def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
 
 
 def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
-    most = settings.max_megapixels * 1_000_000
-    if exceeds_header_limits(data, most):
+    generous = max(1.0, settings.max_megapixels / _DEFAULT_MEGAPIXELS)
+    check_megapixels(*webp_size(data), settings, name=name)
+    if exceeds_header_limits(data):
         raise _unreadable(name, "too large")
     with _opened(data) as image:
         width, height = image.size
-        if width * height > most or exceeds_memory_limit(image, len(data)):
-            raise _unreadable(name, "too large")
+        check_megapixels(width, height, settings, name=name)
+        needed, allowed = memory_needed(image, len(data)) / 2**20, MAX_DECODE_MIB * generous
+        if needed > allowed:
+            text = f"takes {needed:,.0f} MiB of memory to decode, {allowed:,.0f} allowed"
+            raise _unreadable(name, _with_option(text, _DEFAULT_MEGAPIXELS * needed / MAX_DECODE_MIB))
         kind = image.format or "unknown"
-        if kind in ("JPEG", "MPO") and _has_more_scans(data, MAX_SCANNED_MEGAPIXELS * 1_000_000 // (width * height)):
+        scans = int(generous * MAX_SCANNED_MEGAPIXELS * 1_000_000) // (width * height)
+        if kind in ("JPEG", "MPO") and _has_more_scans(data, scans):
             raise _unreadable(name, "too large")
         side = settings.image_px
         image.draft("RGB", (side, side))
@@ -175,6 +195,24 @@ def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
     return Decoded(np.asarray(square, dtype=np.uint8), width, height, kind, orientation, camera)
 
 
+def check_megapixels(width: int, height: int, settings: DecodeSettings, *, name: str) -> None:
+    """Refuse a picture with more pixels than are allowed.
+
+    Raises:
+        UnreadablePicture: with the option that allows it, where any does.
+    """
+    megapixels = width * height / 1e6
+    if megapixels > settings.max_megapixels:
+        text = f"{math.ceil(10 * megapixels) / 10:,.1f} megapixels, {settings.max_megapixels:,} allowed"
+        raise _unreadable(name, _with_option(text, megapixels))
+
+
+def _with_option(text: str, megapixels: float) -> str:
+    """Return a reason with the option that lifts it; that of a file which no option admits is the short one."""
+    option = 10 * math.ceil(megapixels / 10)
+    return f"{text}: --max-megapixels {option}" if option <= MOST_MEGAPIXELS else "too large"
+
+
 def _opened(data: bytes) -> ImageFile.ImageFile:
     """Open a picture as `Image.open` does, without its look at the size.
 
@@ -182,15 +220,20 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     program that uses Pawsight. `_decode` has a lower limit, and nothing is decoded before it is checked.
     """
     file, start = ReadLimitedFile(data), data[:16]
-    for kind in READABLE:
-        factory, accepts = Image.OPEN[kind]
-        if accepts is not None and accepts(start) is True:
-            file.seek(0)
-            try:
-                return FrameLimitedGif(file) if kind == "GIF" else factory(file, "")
-            except (SyntaxError, IndexError, TypeError, struct.error) as error:  # as Pillow's readers say "not mine"
-                raise UnidentifiedImageError(str(error)) from error
-    raise UnidentifiedImageError
+    readers = [Image.OPEN[kind][0] for kind in READABLE if (accepts := Image.OPEN[kind][1]) and accepts(start) is True]
+    is_heif = data[4:8] == b"ftyp" and _OTHER_BRANDS.get(data[8:12]) == "HEIC"
+    if HAS_HEIF and is_heif and heif_items_are_named(data):
+        from pi_heif import HeifImageFile  # opened directly: to register it would change Pillow for the host
+
+        readers.append(HeifImageFile)
+    fault: Exception | None = None
+    for reader in readers:
+        file.seek(0)
+        try:
+            return FrameLimitedGif(file) if reader is GifImagePlugin.GifImageFile else reader(file, "")
+        except (SyntaxError, IndexError, TypeError, struct.error) as error:  # as Pillow's readers say "not mine"
+            fault = error
+    raise UnidentifiedImageError(str(fault)) from fault
 
 
 def _has_more_scans(data: bytes, allowed: int) -> bool:
@@ -229,7 +272,11 @@ def _reason(data: bytes, error: Exception) -> str:
     if isinstance(error, TooLarge | Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "too large"
     if isinstance(error, UnidentifiedImageError):
-        return "unreadable" if is_readable_type(data) else name_of_unsupported(data) or "not a picture"
+        return (
+            "unreadable"
+            if is_readable_type(data)
+            else _placeholder(data) or name_of_unsupported(data) or "not a picture"
+        )
     text = str(error).lower()
     return "truncated" if "truncated" in text or "ended prematurely" in text else "unreadable"
 
@@ -367,16 +414,25 @@ def _from_lab(image: Image.Image) -> Image.Image:
     return converted
 
 
+def _placeholder(data: bytes) -> str:
+    """Name what a program has put in the place of a picture, with what to do; empty where it is nothing of the kind."""
+    if len(data) >= _LEAST_FILE and not data[:_LOOKED_AT].strip(b"\0"):
+        return "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a broken copy"
+    return next((text for start, text in _PLACEHOLDERS if data.startswith(start)), "")
+
+
 def is_readable_type(data: bytes) -> bool:
-    """Say whether the bytes start like a JPEG, PNG, GIF, WEBP, TIFF or AVIF, whatever follows."""
+    """Say whether the bytes start like a picture of a type that is read here, whatever follows."""
     if data[4:8] == b"ftyp":
-        return data[8:12] in _READ_BRANDS
+        return data[8:12] in _READ_BRANDS or (HAS_HEIF and _OTHER_BRANDS.get(data[8:12]) == "HEIC")
     return data.startswith(_READ_STARTS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
 def name_of_unsupported(data: bytes) -> str | None:
     """Return `"<type> is not read"` for a well-known type, None for unknown bytes."""
     name = _type_of(data)
+    if name == "HEIC":
+        return 'HEIC is read with the extra [heif]: pip install "pawsight[heif]"'
     return f"{name} is not read" if name else None
 
 

@@ -8,6 +8,7 @@ in chunks of 8 KiB, the largest that libpng writes, has 20,000.
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -18,13 +19,14 @@ MAX_READS = 500_000  # of a file while it is opened and decoded: a second's wort
 MAX_SEGMENTS = 5_000  # of a JPEG before its first scan
 MAX_EXIF_BYTES = 4 * 2**20  # of a JPEG, all its segments together: Pillow joins them one by one
 MAX_STRIPS = 100_000  # or tiles of a TIFF
+MAX_ITEM_NAME = 4_096  # bytes of the names of a HEIF's item that are looked at
 MAX_RUN_MEGAPIXELS = 8  # of a BMP in runs, which Pillow unpacks pixel by pixel
-MAX_DECODE_MIB = 470  # of memory for a file and its pixels on their way, beside the interpreter's 30
+MAX_DECODE_MIB = 470  # of memory for a file and its pixels on their way, beside the interpreter's 30, by default
 
 # Bytes for each pixel where they are most. Pillow keeps 4 of any colour picture and copies one with transparency before
 # it shrinks it; libwebp holds two canvases besides, and the codecs of AVIF their planes.
 _PEAK_BYTES = {"RGBA": 8, "PA": 12, "LA": 12, "La": 16, "RGBa": 12, "P": 9, "F": 5, "I": 5}
-_PEAK_OF_WEBP, _PEAK_OF_AVIF = 16, 10
+_PEAK_OF_WEBP, _PEAK_OF_AVIF, _PEAK_OF_HEIF = 16, 10, 14
 _STRIP_TAGS = (273, 324)  # offsets of strips, offsets of tiles
 _SCAN, _EXIF = 0xDA, 0xE1
 
@@ -64,13 +66,8 @@ class FrameLimitedGif(GifImagePlugin.GifImageFile):
         super().__setattr__(name, value)
 
 
-def exceeds_header_limits(data: bytes, pixels: int) -> bool:
-    """Say whether a file, by its header alone, has more parts or pixels than any picture.
-
-    Args:
-        data: the whole file.
-        pixels: most that are allowed, width x height.
-    """
+def exceeds_header_limits(data: bytes) -> bool:
+    """Say whether a file, by its header alone, has more parts than any picture."""
     if data.startswith(b"\xff\xd8"):
         return _jpeg_exceeds_limits(data)
     if data.startswith((b"II", b"MM")):
@@ -78,23 +75,23 @@ def exceeds_header_limits(data: bytes, pixels: int) -> bool:
     if data.startswith(b"BM") and len(data) >= 34:
         width, height, _, _, packing = struct.unpack_from("<iiHHI", data, 18)
         return packing in (1, 2) and abs(width * height) > MAX_RUN_MEGAPIXELS * 1_000_000
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and len(data) >= 30:  # libwebp makes room when it is opened
-        return _webp_pixels(data) > pixels
     return False
 
 
-def exceeds_memory_limit(image: Image.Image, size: int) -> bool:
-    """Say whether decoding an opened picture out of a file of `size` bytes would take more than `MAX_DECODE_MIB`."""
+def memory_needed(image: Image.Image, size: int) -> float:
+    """Return the bytes of memory that it takes to decode an opened picture out of a file of `size` bytes."""
     per_pixel = float(_PEAK_BYTES.get(image.mode, 4))
     if image.format == "WEBP":
         per_pixel = max(per_pixel, _PEAK_OF_WEBP)
     elif image.format == "AVIF":
         per_pixel = _PEAK_OF_AVIF + 2 * (image.mode == "RGBA")
+    elif image.format == "HEIF":
+        per_pixel = _PEAK_OF_HEIF
     elif image.format == "TIFF" and image.info.get("compression", "raw") != "raw":
         per_pixel += _strip_bytes(image)
     if image.mode.startswith("I;16") and "transparency" in image.info:
         per_pixel = 12
-    return image.width * image.height * per_pixel + size > MAX_DECODE_MIB * 2**20
+    return image.width * image.height * per_pixel + size
 
 
 def _strip_bytes(image: Image.Image) -> float:
@@ -124,14 +121,37 @@ def _jpeg_exceeds_limits(data: bytes) -> bool:
     return True
 
 
-def _webp_pixels(data: bytes) -> int:
-    """Return width x height of a WebP by its first chunk (RFC 9649, sections 2.5 to 2.7)."""
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of a WebP by its first chunk (RFC 9649, sections 2.5 to 2.7); zeros for other files.
+
+    They are asked before the file is opened: libwebp makes room then.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
+        return 0, 0
     bits = int.from_bytes(data[21:25] if data[12:16] == b"VP8L" else data[24:30], "little")
     if data[12:16] == b"VP8X":
-        return ((bits & 0xFFFFFF) + 1) * ((bits >> 24) + 1)
+        return (bits & 0xFFFFFF) + 1, (bits >> 24) + 1
     if data[12:16] == b"VP8L":
-        return ((bits & 0x3FFF) + 1) * ((bits >> 14 & 0x3FFF) + 1)
-    return (bits >> 16 & 0x3FFF) * (bits >> 32 & 0x3FFF)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return bits >> 16 & 0x3FFF, bits >> 32 & 0x3FFF
+
+
+def heif_items_are_named(data: bytes) -> bool:
+    """Say whether the types and names of a HEIF's items (boxes `infe`, ISO/IEC 14496-12, 8.11.6) are text.
+
+    pi_heif 1.4 makes strings of them without a look, which ends the process where they are none.
+    """
+    for found in re.finditer(b"infe", data):
+        start, end = found.start(), found.start() - 4 + int.from_bytes(data[max(0, found.start() - 4) : found.start()])
+        kind = start + (
+            14 if data[start + 4 : start + 5] == b"\3" else 12
+        )  # behind version, flags, item and protection
+        try:
+            data[kind : kind + 4].decode("ascii")
+            data[kind + 4 : min(end, kind + MAX_ITEM_NAME)].decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _tags(data: bytes) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
+from pawsight.core.runs import from_here
 from pawsight.core.storage import table_text
 from pawsight.data import facts
 from pawsight.data.audit import GIVES_AWAY, IMBALANCED, ROTATION_DIFFERS, SEVERITIES, Finding
@@ -46,7 +47,7 @@ def render_html(name: str, dataset: Dataset, findings: Sequence[Finding], *, aga
             title=f"What is wrong with {called}" if findings else f"Nothing found wrong with {called}",
             summary=_summary(findings),
             count_sentence=words.count_sentence(dataset.counts),
-            root=str(dataset.root),
+            root=str(from_here(dataset.root)),
             groups=[_group(problem, own, dataset) for problem, own in kinds.items()],
             clean=[(known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds],
             severities=SEVERITY_WORDS,

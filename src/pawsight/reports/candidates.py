@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pawsight.core.runs import best_epoch
+from pawsight.core.runs import best_epoch, from_here
 from pawsight.evaluation.comparison import Gain
 from pawsight.reports import words
 from pawsight.reports.charts import accuracy_svg, loss_svg
@@ -46,7 +46,7 @@ def unique_names(candidates: Iterable[RunRecord]) -> list[str]:
         run.recipe
         if recipes[run.recipe] == 1
         else f"{run.recipe}, seed {_seed(run)}, run "
-        f"{run.folder.name if folders[run.recipe, run.folder.name] == 1 else run.folder}"
+        f"{run.folder.name if folders[run.recipe, run.folder.name] == 1 else run.shown}"
         for run in every
     ]
 
@@ -55,7 +55,7 @@ def command_of(run: RunRecord) -> tuple[str, bool]:
     """Return the command that made a run, and whether it is reconstructed from what the run records."""
     if run.command:
         return run.command, False
-    data = str(run.root or "DATA")
+    data = str(from_here(run.root)) if run.root else "DATA"
     line = ["pawsight", "train", data, "--recipe", run.recipe, "--seed", _seed(run)]
     for option in ("backbone", "image_px", "split_seed"):
         if run.settings.get(option):
@@ -90,7 +90,7 @@ def _view(
         "curve": _curve_sentence(run),
         "accuracy_svg": accuracy,
         "loss_svg": loss,
-        "run": str(run.folder),
+        "run": run.shown,
         "command": command[0],
         "is_command_rebuilt": command[1],
         "is_chosen": is_chosen,

@@ -5,14 +5,13 @@ The candidates one by one are in `candidates.py`, how far to trust the chosen on
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pawsight.core.runs import CATALOG
-from pawsight.core.text import plural
+from pawsight.core.runs import CATALOG, from_here
+from pawsight.core.text import plural, typed
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import TIE, Gain, compare
 from pawsight.evaluation.intervals import Interval, wilson
@@ -57,7 +56,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         "classes": first.classes,
         "left_out": list(left_out.items()),
         "count_sentence": words.count_sentence(first.counts),
-        "root": str(first.root or ""),
+        "root": str(from_here(first.root)) if first.root else "",
         "baseline": _baseline_sentence(first),
         "data_notes": _data_notes(first),
         "grid": [row for row in grid if row[1]],
@@ -220,7 +219,7 @@ def test_sentences(ladder: Ladder) -> list[str]:
     if chosen is None:
         return ["Without a chosen candidate there is no test score."]
     if chosen.test is None:
-        command = shlex.join(["pawsight", "evaluate", str(chosen.folder), "--test"])
+        command = typed("evaluate", chosen.shown, "--test")
         sentences = [f"There is no test score yet. Measure it when all choices are made: {command}"]
         return [*sentences, *([_looks_sentence(chosen)] if chosen.looks_at_test else [])]
     score = chosen.test

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.core.errors import WrongUsage
+from pawsight.core.runs import from_here
 from pawsight.core.storage import write_json, write_text
-from pawsight.core.text import visible
+from pawsight.core.text import typed, visible
 from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
 from pawsight.reports.ladder_page import Ladder, make_page
 from pawsight.reports.run_record import RunRecord, figure, metrics_json
@@ -44,7 +44,7 @@ class CandidateResult:
         """Return plain JSON values."""
         return {
             "recipe": self.recipe,
-            "run": str(self.run),
+            "run": str(from_here(self.run)),
             "validation": dict(self.validation) if self.validation is not None else None,
             "seconds_per_epoch": self.seconds_per_epoch,
             "parameters": dict(self.parameters) if self.parameters is not None else None,
@@ -68,10 +68,10 @@ class LadderReport:
         return {
             "rungs": [run.to_json() for run in self.candidates],
             "chosen": self.chosen,
-            "chosen_run": str(self.chosen_run) if self.chosen_run is not None else None,
+            "chosen_run": str(from_here(self.chosen_run)) if self.chosen_run is not None else None,
             "test": dict(self.test) if self.test is not None else None,
             "trust": dict(self.trust) if self.trust is not None else None,
-            "report": str(self.report),
+            "report": str(from_here(self.report)),
         }
 
 
@@ -106,7 +106,7 @@ def build_report(
     folders = list(dict.fromkeys(run.expanduser().resolve() for run in runs))
     ladder = _read(folders)
     place = target.expanduser().absolute()
-    again = shlex.join(["pawsight", "report", *(str(folder) for folder in folders), "--out", str(place)])
+    again = typed("report", *map(from_here, folders), "--out", from_here(place))
     subject = _subject(ladder)
     subject = replace(subject, computed=computed or {}) if subject is not None else None
     trust = make_trust(subject, absent or {}) if subject is not None else None
@@ -235,7 +235,7 @@ def check_one_data(runs: Sequence[RunRecord]) -> None:
     first = runs[0]
     for other in runs[1:]:
         if _is_other_data(first, other):
-            one_by_one = [shlex.join(["pawsight", "report", str(run.folder)]) for run in (first, other)]
+            one_by_one = [typed("report", run.shown) for run in (first, other)]
             roots = [str(run.root or "data that it does not name") for run in (first, other)]
             raise WrongUsage(
                 "These runs were trained on different data, so they cannot share one report.",

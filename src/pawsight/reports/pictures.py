@@ -18,7 +18,7 @@ from pawsight.core.errors import UnreadablePicture
 from pawsight.core.storage import sha256_of
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer
-from pawsight.images.decode import DecodeSettings, decode
+from pawsight.images.decode import MOST_MEGAPIXELS, DecodeSettings, decode
 from pawsight.reports.run_record import RunRecord
 
 ROWS, COLUMNS = 6, 3  # classes in the grid, pictures of each
@@ -125,7 +125,7 @@ def show(root: Path | None, picture: Assigned) -> Shown:
         data = (root / picture.name).read_bytes()
         if sha256_of(data) != picture.sha256:
             return absent
-        decoded = decode(data, DecodeSettings(image_px=_SIDE), name=picture.name)
+        decoded = decode(data, DecodeSettings(image_px=_SIDE, max_megapixels=MOST_MEGAPIXELS), name=picture.name)
     except (OSError, ValueError, UnreadablePicture):  # ValueError: a path that no system can have
         return absent
     from PIL import Image

@@ -27,6 +27,8 @@ from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust, trust_f
 from pawsight.core.errors import PawsightError, StorageError, WrongUsage
 from pawsight.core.runs import (
     AUDIT,
+    BUNDLE,
+    BUNDLE_CARD,
     HISTORY,
     LEARNING_CURVE,
     LOOKS,
@@ -34,12 +36,14 @@ from pawsight.core.runs import (
     PREDICTIONS,
     RECIPE,
     SLICES,
-    SOURCE,
     SPLITS,
     SUSPECTS,
     Epoch,
+    from_here,
+    named_run,
     read_history,
     read_table,
+    root_of,
 )
 from pawsight.core.storage import write_json
 from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
@@ -205,6 +209,8 @@ class RunRecord:
         place = folder.expanduser().resolve()
         values = _mapping(_read_json(place / METRICS))
         if not values:
+            if not (place / METRICS).is_file():
+                named_run(folder.expanduser())
             raise WrongUsage(
                 f"{folder} is no finished run.",
                 f"There is no {METRICS} in it that can be read.",
@@ -212,15 +218,14 @@ class RunRecord:
             )
         record, settings = cls.from_json(values, place), _read_toml(place / RECIPE)
         problems = list(record.problems)
-        root = _Fields(_mapping(_read_json(place / SOURCE)), problems, f"{SOURCE}: ").text("root")
         looks = _Fields(_mapping(_read_json(place / LOOKS)), problems, f"{LOOKS}: ").count("looks_at_test")
-        versions = _mapping(_mapping(_read_json(place / "bundle" / "bundle.json")).get("versions"))
+        versions = _mapping(_mapping(_read_json(place / BUNDLE / BUNDLE_CARD)).get("versions"))
         return replace(
             record,
             recipe=record.recipe or str(settings.get("name") or place.name),
             settings=settings,
             versions={str(package): str(number) for package, number in versions.items()},
-            root=Path(root) if root else None,
+            root=root_of(place),
             looks_at_test=looks or 0,
             problems=tuple(problems),
         )
@@ -354,6 +359,11 @@ class RunRecord:
         if scores is None:
             return None
         return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": scores.interval.as_list()}
+
+    @property
+    def shown(self) -> str:
+        """The folder as pages and commands show it: they should hold where runs and pages are moved to."""
+        return str(from_here(self.folder))
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from pawsight.core.text import plural
+from pawsight.core.runs import from_here
+from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding
 from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
@@ -43,7 +43,7 @@ def audit_view(run: RunRecord, gallery: Gallery, suspects: SuspectsRecord | None
         "conflicts": _conflicts_sentence(findings, len(conflicts)),
         "conflicting": [gallery.exhibit(pair) for pair in conflicts[:PAIRS]],
         "is_kept": findings is not None,
-        "command": shlex.join(["pawsight", "inspect", str(run.root or "DATA"), "--report"]),
+        "command": typed("inspect", from_here(run.root) if run.root else "DATA", "--report"),
     }
 
 

@@ -5,10 +5,10 @@ Calibration and the risk guarantee are in `trust_answers.py`, the findings of th
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from pawsight.core.text import typed
 from pawsight.evaluation.comparison import TIE, WORSE
 from pawsight.evaluation.learning_curve import sentence
 from pawsight.evaluation.slices import Slice
@@ -60,7 +60,7 @@ def trust_json(run: RunRecord) -> dict[str, Any]:
     abstention = values["abstention"] or {}
     suspects, slices, curve = run.suspects, run.slices, run.learning_curve
     return {
-        "run": str(run.folder),
+        "run": run.shown,
         "audit": audit_json(run),
         "calibration": calibration_json(run),
         "abstention": {key: value for key, value in abstention.items() if key != "guard"} or None,
@@ -75,11 +75,10 @@ def trust_json(run: RunRecord) -> dict[str, Any]:
 
 def commands_for(run: RunRecord) -> dict[str, str]:
     """Return what to type for each part that a run may lack."""
-    folder = str(run.folder)
     return {
-        SUSPECTS: shlex.join(["pawsight", "review", folder]),
-        SLICES: shlex.join(["pawsight", "evaluate", folder, "--slices"]),
-        LEARNING_CURVE: shlex.join(["pawsight", "evaluate", folder, "--learning-curve"]),
+        SUSPECTS: typed("review", run.shown),
+        SLICES: typed("evaluate", run.shown, "--slices"),
+        LEARNING_CURVE: typed("evaluate", run.shown, "--learning-curve"),
     }
 
 
@@ -94,7 +93,7 @@ def suspects_view(run: RunRecord, kept: SuspectsRecord, gallery: Gallery) -> Row
     return {
         "sentence": text,
         "rows": [_suspect(label, gallery) for label in kept.top[:_SUSPECTS]],
-        "command": shlex.join(["pawsight", "review", str(run.folder)]),
+        "command": typed("review", run.shown),
         "gain": patch_sentence(run),
     }
 

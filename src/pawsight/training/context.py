@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from pawsight.core.machine import Machine, versions
 from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import Epoch
 from pawsight.core.storage import new_folder, remove, sha256_of, sha256_of_file, write_text
-from pawsight.data.dataset import Dataset, Picture
+from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
@@ -45,6 +46,12 @@ class RunEnvironment:
     stopwatch: Stopwatch
     weights: Path | None = None  # file with MobileNetV2's weights, where Keras cannot download them
     held: ExitStack = field(default_factory=ExitStack, compare=False)  # holds the run lock until it is closed
+    max_megapixels: int = DecodeSettings().max_megapixels  # of a picture
+    allow_missing: float = LOSS_ALLOWED  # largest share of the pictures that may be unreadable
+
+    def decode_settings(self, recipe: Recipe) -> DecodeSettings:
+        """Return how pictures are decoded for a recipe."""
+        return DecodeSettings(image_px=recipe.image_px, max_megapixels=self.max_megapixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +105,28 @@ class TrainingContext:
         """Arithmetic of inference on this machine."""
         return best_precision(self.env.machine)
 
+    def basis(self) -> dict[str, Any]:
+        """Return everything that the numbers of this run depend on, as plain JSON values by name."""
+        weights, known = self.env.weights, versions()
+        return {
+            **self.recipe.to_dict(),
+            "split": self.split.digest,
+            "weights": sha256_of(weights.read_bytes()) if weights else "",
+            "inference": self.precision,
+            "method": METHOD_VERSION,
+            "keras": known.get("keras", ""),
+            "tensorflow": known.get("tensorflow") or known.get("tensorflow-cpu", ""),
+        }
+
     def identity(self) -> str:
-        """Return a digest of everything that the numbers of this run depend on."""
-        weights = self.env.weights.read_bytes() if self.env.weights else b""
-        known = versions()
-        arithmetic = [known.get(name, "") for name in ("keras", "tensorflow", "tensorflow-cpu")]
-        facts = [self.recipe.to_toml(), self.split.digest, str(METHOD_VERSION), sha256_of(weights), self.precision]
-        return sha256_of("\n".join([*facts, *arithmetic]).encode())
+        """Return a digest of `basis`, in which a run and its continuation for more epochs are the same.
+
+        Under a constant learning rate the first epochs do not depend on how many follow.
+        """
+        basis = self.basis()
+        if not self.recipe.warmup_epochs:
+            del basis["epochs"]
+        return sha256_of(json.dumps(basis, sort_keys=True).encode())
 
     def pictures(self, subset: str) -> list[Picture]:
         """Return the pictures of one subset."""
@@ -127,7 +149,7 @@ class TrainingContext:
         with self.env.stopwatch.stage("decoding"):
             return stacked_pixels(
                 self.pictures(subset),
-                DecodeSettings(image_px=self.recipe.image_px),
+                self.env.decode_settings(self.recipe),
                 cache=self.env.cache,
                 threads=self.env.machine.cores,
                 progress=self.env.progress,

@@ -27,7 +27,7 @@ from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import METRICS, RECIPE
 from pawsight.core.storage import refusal
 from pawsight.data.folders import Candidate
-from pawsight.images.decode import DECODER_VERSION, DecodeSettings, Pixels
+from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
@@ -269,7 +269,9 @@ def run_features(
         paths = {sha256: picture.path for picture, sha256 in zip(pictures, contents, strict=True) if sink.wants(sha256)}
         lacking = set(paths)
         with progress.stage("Looking again", len(paths), "pictures") as step:
-            files = load(paths.values(), DecodeSettings(image_px=recipe.image_px), threads=machine.feeders)
+            # The run allowed them, and no other content is decoded.
+            settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=MOST_MEGAPIXELS)
+            files = load(paths.values(), settings, threads=machine.feeders, wanted=lacking.__contains__)
             for sha256, loaded in zip(paths, files, strict=True):
                 step.advance()
                 if loaded.decoded is not None and loaded.sha256 == sha256:

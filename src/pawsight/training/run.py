@@ -15,13 +15,13 @@ from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trus
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, PicturesChanged
 from pawsight.core.machine import versions
+from pawsight.core.runs import BUNDLE
 from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
 from pawsight.data.folders import PARTS, Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
-from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import FEATURE_METHODS, LAST, Recipe
 from pawsight.training.calibration import (
     add_guarantee,
@@ -35,7 +35,7 @@ from pawsight.training.features import FeatureSink, feature_sink
 from pawsight.training.finetune import train_finetune, train_transfer
 from pawsight.training.networks import train_network, write_events
 from pawsight.training.probe import Head, duplicate_groups, fit_head, probe_model, train_majority
-from pawsight.training.run_folder import BUNDLE, kept_or_removed, open_run_folder
+from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 
 HELD_OUT = ("validation", "test")
@@ -108,9 +108,15 @@ def train_run(
         if recipe.method in FEATURE_METHODS:
             sink, threads = feature_sink(recipe, cache, env.machine, env.stopwatch), env.machine.feeders
         with env.stopwatch.stage("reading"):
-            settings = DecodeSettings(image_px=recipe.image_px)
             dataset = read_dataset(
-                found, settings, cache=cache, threads=threads, sink=sink, progress=env.progress, reader=reader
+                found,
+                env.decode_settings(recipe),
+                cache=cache,
+                threads=threads,
+                sink=sink,
+                progress=env.progress,
+                reader=reader,
+                allow_missing=env.allow_missing,
             )
         context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
         context = replace(context, folder=open_run_folder(context, resume=resume))
@@ -201,7 +207,7 @@ def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust
     trust = count_detections(trust, engine)
     card = Card(
         classes=context.classes,
-        decode=DecodeSettings(image_px=context.recipe.image_px),
+        decode=context.env.decode_settings(context.recipe),
         recipe=context.recipe.to_dict(),
         precision=context.precision,
         split_digest=context.split.digest,

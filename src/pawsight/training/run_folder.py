@@ -1,8 +1,9 @@
 """The folder of a run while it is being made: opened or resumed, locked, and removed where nothing is worth keeping.
 
 A run is finished when it has its metrics, and its lock and checkpoint are gone. An unfinished one can be resumed: its
-`source.json` carries the identity of everything its numbers depend on, and only an equal run may resume it. An empty
-folder, whose process was killed before it wrote that, may be resumed by any run.
+`source.json` carries everything its numbers depend on and an identity, a digest of that. Only a run with the same
+identity that asks for no fewer epochs may resume it. An empty folder, whose process was killed before it wrote that,
+may be resumed by any run.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from pawsight.core.errors import StorageError, TrainingFailed
-from pawsight.core.runs import CATALOG, METRICS, RECIPE, SOURCE, SPLITS, new_run, write_table
+from pawsight.core.runs import BUNDLE, CATALOG, LOCK, METRICS, RECIPE, SOURCE, SPLITS, new_run, source_json, write_table
 from pawsight.core.storage import file_lock, remove, write_json, write_text
 from pawsight.training.checkpoint import FILE as CHECKPOINT
 from pawsight.training.context import TrainingContext
 
-BUNDLE = "bundle"
-LOCK = ".lock"  # also the mark of an unfinished run: it goes when the run ends, and stays where the process was killed
+_FINISHED = "is finished"
+_SHOWN = 12  # characters of a value in a message: enough of a digest
 
 
 def open_run_folder(context: TrainingContext, *, resume: bool) -> Path:
@@ -28,14 +30,12 @@ def open_run_folder(context: TrainingContext, *, resume: bool) -> Path:
 
     Args:
         context: of the run; its own folder is ignored.
-        resume: use the newest unfinished run with the same identity, where there is one.
+        resume: use the newest unfinished run that this one continues, where there is one; else say what differs.
 
     Raises:
         StorageError: another process is making the run that is to be resumed, or the disk refused.
     """
     folder = _resumed(context) if resume else None
-    if folder is None and resume:
-        context.env.progress.say("Resume   there is no unfinished run of this recipe on this data; starting a new one")
     if folder is None:
         folder = _new(context)
     with kept_or_removed(folder):
@@ -44,12 +44,13 @@ def open_run_folder(context: TrainingContext, *, resume: bool) -> Path:
 
 
 def _resumed(context: TrainingContext) -> Path | None:
-    """Lock the newest run that can be resumed, and remove what is half written in it."""
-    env, identity = context.env, context.identity()
-    numbered = [path for path in env.runs.glob("*") if path.name.isdecimal()] if env.runs.is_dir() else []
-    for path in sorted(numbered, key=lambda path: -int(path.name)):
-        folder = path.absolute()
-        if not _is_unfinished(folder, identity):
+    """Lock the newest run that can be resumed, and remove what is half written in it; None where there is none."""
+    env = context.env
+    numbered = [path.absolute() for path in env.runs.glob("*") if path.name.isdecimal()] if env.runs.is_dir() else []
+    reasons: dict[str, str] = {}  # why the newest finished and the newest unfinished run are not resumed
+    for folder in sorted(numbered, key=lambda path: -int(path.name)):
+        if why := _why_not_resumed(folder, context):
+            reasons.setdefault("finished" if why == _FINISHED else "unfinished", f"{folder.name} {why}")
             continue
         with ExitStack() as held:
             is_ours = acquire_lock(folder, held)
@@ -59,13 +60,42 @@ def _resumed(context: TrainingContext) -> Path | None:
                     "Two processes that write into one run would spoil it.",
                     "Wait for it to end, or stop it; without --resume a new run begins.",
                 )
-            if is_ours and _is_unfinished(folder, identity):  # no process finished it in between
+            if is_ours and not _why_not_resumed(folder, context):  # no process finished it in between
                 env.held.push(held.pop_all())
-                env.progress.say(f"Resume   {folder}")
+                there, here = (_source_of(folder).get("basis") or {}).get("epochs"), context.recipe.epochs
+                more = "" if there in (None, here) else f": epochs {there} there, {here} here"
+                env.progress.say(f"Resume   {folder}{more}")
                 for leftover in (folder / BUNDLE, *folder.rglob(".*.part")):  # a bundle that was not measured, too
                     remove(leftover)
                 return folder
+    reason = reasons.get("unfinished") or reasons.get("finished")
+    env.progress.say(
+        "Resume   there is no unfinished run of this recipe on this data; starting a new one"
+        + (f" ({reason})" if reason else "")
+    )
     return None
+
+
+def _why_not_resumed(folder: Path, context: TrainingContext) -> str:
+    """Say why a run cannot be resumed, with what differs there and here; empty where it can."""
+    if (folder / METRICS).exists() and not any((folder / name).exists() for name in (CHECKPOINT, LOCK)):
+        return _FINISHED
+    if _is_empty(folder):
+        return ""
+    source, here = _source_of(folder), context.basis()
+    there = source.get("basis")
+    if not isinstance(there, dict):
+        return "was begun by another version of Pawsight"
+    differing = [name for name in here if there.get(name) != here[name]]
+    if source.get("identity") == context.identity() and there.get("epochs", 0) <= context.recipe.epochs:
+        return ""
+    if "name" in differing:
+        return f"is unfinished: recipe {there.get('name')} there, {here['name']} here"
+    shown = [
+        f"{name.replace('_', '-')} {str(there.get(name))[:_SHOWN]} there, {str(here[name])[:_SHOWN]} here"
+        for name in differing
+    ]
+    return f"is unfinished: {'; '.join(shown)}"
 
 
 def _new(context: TrainingContext) -> Path:
@@ -112,28 +142,25 @@ def remove_checkpoint(folder: Path) -> None:
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _is_unfinished(folder: Path, identity: str) -> bool:
-    """Say whether a run with this identity can be resumed here."""
-    is_finished = (folder / METRICS).exists() and not any((folder / name).exists() for name in (CHECKPOINT, LOCK))
-    return not is_finished and (_identity_of(folder) == identity or _is_empty(folder))
-
-
 def _is_empty(folder: Path) -> bool:
     """Say whether nothing has been written here yet."""
     return folder.is_dir() and not any(path.name != LOCK and not path.match(".*.part") for path in folder.iterdir())
 
 
-def _identity_of(folder: Path) -> str:
+def _source_of(folder: Path) -> dict[str, Any]:
+    """Return the values of source.json; none where it is missing, or was not whole when the process was killed."""
     try:
-        return str(json.loads((folder / SOURCE).read_text(encoding="utf-8"))["identity"])
-    except (OSError, ValueError, KeyError, TypeError):  # killed before it was written: there is nothing to resume
-        return ""
+        values = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _write_tables(folder: Path, context: TrainingContext) -> None:
     """Write what is known before training; the identity comes first, so that a run killed here is found again."""
     dataset = context.dataset
-    write_json(folder / SOURCE, {"root": str(dataset.root.absolute()), "identity": context.identity()})
+    source = source_json(folder, dataset.root, context.identity())
+    write_json(folder / SOURCE, {**source, "basis": context.basis()})
     write_text(folder / RECIPE, context.recipe.to_toml())
     split = [(assigned.name, assigned.sha256, assigned.label, assigned.part) for assigned in context.split.assigned]
     write_table(folder / SPLITS, ("path", "sha256", "label", "part"), split)

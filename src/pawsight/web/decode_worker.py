@@ -50,7 +50,8 @@ def answer(data: bytes, settings: DecodeSettings) -> tuple[int, bytes, tuple[int
         decoded = decode(data, settings, name="picture")
         return PIXELS, decoded.pixels.tobytes(), (decoded.width, decoded.height)
     except UnreadablePicture as error:
-        return REASON, (NO_MEMORY if isinstance(error.__cause__, MemoryError) else error.why).encode(), (0, 0)
+        reason = error.why.partition(": --")[0]  # who asks a service cannot give options
+        return REASON, (NO_MEMORY if isinstance(error.__cause__, MemoryError) else reason).encode(), (0, 0)
 
 
 def receive(line: socket.socket, size: int) -> bytearray:

@@ -30,7 +30,7 @@ from starlette.routing import Route
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.storage import sha256_of, turn_to_rewrite
 from pawsight.data.label_patch import ACTIONS, RELABEL, Decision, newest, read_patch, write_patch
-from pawsight.images.decode import DecodeSettings, decode
+from pawsight.images.decode import MOST_MEGAPIXELS, DecodeSettings, decode
 from pawsight.images.loader import read_regular_file
 
 UNDO = "undo"
@@ -147,7 +147,7 @@ class ReviewSession:
             data = read_regular_file(path)
             if sha256_of(data) != sha256:
                 return None
-            decoded = decode(data, DecodeSettings(image_px=side), name=name)
+            decoded = decode(data, DecodeSettings(image_px=side, max_megapixels=MOST_MEGAPIXELS), name=name)
         except UnreadablePicture:
             return None
         scale = side / max(decoded.width, decoded.height)

@@ -6,7 +6,7 @@
 
 import { Unreadable } from "./bytes.js";
 import { unturned } from "./jpeg.js";
-import { recognise } from "./file_header.js";
+import { checkMegapixels, recognise } from "./file_header.js";
 import { reduced, square, upright } from "./resize.js";
 
 const STRIP = 1 << 22; // pixels that are read from the browser's memory at once
@@ -18,7 +18,7 @@ export async function decode(file, { side, maxMegapixels, version }) {
   const whole = told.turned?.length ? new Blob([unturned(bytes, told.turned)]) : new Blob([bytes]);
   const bitmap = await unpacked(whole, version);
   try {
-    if (bitmap.width * bitmap.height > maxMegapixels * 1e6) throw new Unreadable("too large");
+    checkMegapixels(bitmap, maxMegapixels);
     const raster = pixels(bitmap);
     const half = told.kind === "JPEG" ? drafted(raster, side) : raster;
     return new Uint8Array(upright(square(half, side), told.orientation).data.buffer);

@@ -11,6 +11,7 @@ const OTHERS = [
   ["\x00\x00\x01\x00", "an icon (ICO)"], ["\x1a\x45\xdf\xa3", "a video (Matroska)"], ["FUJIFILMCCD-RAW", "Fujifilm raw (RAF)"],
 ];
 const BRANDS = { heic: "HEIC", heix: "HEIC", heim: "HEIC", heis: "HEIC", hevc: "HEIC", mif1: "HEIC", msf1: "HEIC", "crx ": "Canon raw (CR3)" };
+const MOST_MEGAPIXELS = 1000; // that any option allows: a file of more is no picture
 const BOXES_LOOKED_AT = 1 << 16; // bytes in which a picture of AVIF must have told its size
 
 export function recognise(bytes, { maxMegapixels }) {
@@ -23,10 +24,16 @@ export function recognise(bytes, { maxMegapixels }) {
     throw error instanceof RangeError ? new Unreadable("truncated") : error;
   }
   if (!(found.width > 0 && found.height > 0)) throw new Unreadable("unreadable");
-  const pixels = found.width * found.height;
-  if (pixels > maxMegapixels * 1e6) throw new Unreadable("too large");
-  if (found.scans && found.scans(Math.floor(1e9 / pixels))) throw new Unreadable("too large");
+  checkMegapixels(found, maxMegapixels);
+  const scans = (1e9 * Math.max(1, maxMegapixels / 50)) / (found.width * found.height);
+  if (found.scans && found.scans(Math.floor(scans))) throw new Unreadable("too large");
   return { orientation: 1, ...found };
+}
+
+export function checkMegapixels({ width, height }, allowed) {
+  const megapixels = Math.ceil((width * height) / 1e5) / 10;
+  if (width * height <= allowed * 1e6) return;
+  throw new Unreadable(megapixels <= MOST_MEGAPIXELS ? `${megapixels.toFixed(1)} megapixels, ${allowed} allowed` : "too large");
 }
 
 function look(view, bytes) {

@@ -52,8 +52,13 @@ class Untranslatable(ValueError):
     """The graph has an operator, or a use of one, without a stock layer; the text names it."""
 
 
-def to_keras(model: ModelProto) -> keras.Model:
+def to_keras(model: ModelProto, *, checks_range: bool = False) -> keras.Model:
     """Translate a graph.
+
+    Args:
+        model: the graph.
+        checks_range: refuse numbers that are no pictures, see `_in_range`. Keras converts what it is given to the type
+            of the input without a word: as uint8 a picture scaled to 0-1 is black. So this input is float32.
 
     Returns:
         A model from uint8 (N, H, W, 3), named as in the graph, to a dictionary of the graph's outputs.
@@ -64,8 +69,8 @@ def to_keras(model: ModelProto) -> keras.Model:
     values: dict[str, Value] = {constant.name: numpy_helper.to_array(constant) for constant in model.graph.initializer}
     pictures = model.graph.input[0]
     side = [dim.dim_value for dim in pictures.type.tensor_type.shape.dim[1:]]
-    inputs = keras.Input(side, dtype="uint8", name=pictures.name)
-    values[pictures.name] = GraphTensor(inputs)
+    inputs = keras.Input(side, dtype="float32" if checks_range else "uint8", name=pictures.name)
+    values[pictures.name] = GraphTensor(_in_range(inputs) if checks_range else inputs)
     for node in model.graph.node:
         if node.op_type not in OPERATORS:
             raise Untranslatable(f"no Keras layer is known for the operator {node.op_type} ({node.name})")
@@ -74,6 +79,21 @@ def to_keras(model: ModelProto) -> keras.Model:
     return keras.Model(
         inputs, {output.name: _output(values, output.name) for output in model.graph.output}, name="pawsight"
     )
+
+
+def _in_range(pictures: Any) -> Any:
+    """Return the same pictures; a batch in which one has numbers of another range than 0 to 255 is an error.
+
+    Scaled to 0-1: none above 1 and some between. Scaled to -1-1 or standardised: some below 0. A vocabulary without
+    room for other words is the one stock layer that raises an error for a value, and the error names the layer.
+    """
+    axes = (1, 2, 3)
+    highest, is_fraction = ops.max(pictures, axes), ops.any(ops.not_equal(pictures, ops.floor(pictures)), axes)
+    is_scaled = ops.logical_and(ops.less_equal(highest, 1.0), is_fraction)
+    is_outside = ops.logical_or(ops.less(ops.min(pictures, axes), 0.0), ops.greater(highest, 255.0))
+    fault = ops.cast(ops.logical_or(is_scaled, is_outside), "int64")
+    check = layers.IntegerLookup(vocabulary=[0], num_oov_indices=0, name="pictures_must_have_values_from_0_to_255")
+    return ops.add(pictures, ops.reshape(ops.cast(check(fault), "float32"), (-1, 1, 1, 1)))  # adds 0
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:
@@ -423,14 +443,15 @@ SIGNATURE = "serving_default"
 
 def main(arguments: list[str]) -> None:
     """Write the named targets."""
-    model = to_keras(onnx.load(arguments[0]))
+    graph = onnx.load(arguments[0])
     paths = dict(zip(arguments[1::2], map(Path, arguments[2::2]), strict=True))
     if "keras" in paths:
-        model.save(paths["keras"])
+        to_keras(graph, checks_range=True).save(paths["keras"])
+    if not paths.keys() & {"saved-model", "litert"}:
+        return
     with tempfile.TemporaryDirectory(prefix="pawsight-") as folder:
         saved = paths.get("saved-model", Path(folder) / "saved")
-        if paths.keys() & {"saved-model", "litert"}:
-            _save(model, saved)
+        _save(to_keras(graph), saved)
         if "litert" in paths:
             paths["litert"].write_bytes(_litert(saved))
 

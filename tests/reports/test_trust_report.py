@@ -484,3 +484,16 @@ def test_each_class_has_an_interval_on_every_figure(whole: Path) -> None:
         for figure, interval in row["figures"]:
             low, high = interval.split(" to ")
             assert float(low) <= float(figure) <= float(high)
+
+
+def test_a_class_without_pictures_has_no_scores_and_the_missing_area_is_explained(whole: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(whole, tmp_path / "run")
+    values = json.loads((run / "metrics.json").read_text())
+    (cats, dogs), pictures = values["validation"]["classes"], values["validation"]["pictures"]
+    values["validation"]["classes"] = [cats, dogs | {"pictures": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0}]
+    values["validation"] |= {"roc_auc": None, "confusion": [[pictures, 0], [0, 0]]}
+    write_json(run / "metrics.json", values)
+    assert class_rows(RunRecord.read(run))[1]["figures"] == [("-", "")] * 3
+    (area,) = [row for row in answers_view(RunRecord.read(run))["scores"] if row["name"] == "ROC AUC"]
+    assert area["validation"] == "-"
+    assert "'dogs'" in area["validation_interval"]

@@ -121,15 +121,13 @@ def find_bundle(path: Path) -> Path:
     """Return the bundle folder of a bundle or run folder.
 
     Raises:
-        WrongUsage: the path means no run, with what it is. BundleRefused: the run has no bundle.
+        WrongUsage: the path means no run, with what it is. StorageError: the system refuses the path.
+        BundleRefused: the run has no bundle.
     """
-    try:
-        place = named_run(path)
-        for folder in (place, place / BUNDLE):
-            if (folder / CARD).is_file():
-                return folder
-    except OSError as error:
-        raise refused(path, f"It cannot be read: {error.strerror}.") from error
+    place = named_run(path)
+    for folder in (place, place / BUNDLE):
+        if (folder / CARD).is_file():
+            return folder
     raise refused(path, f"It has no {CARD}, and no folder bundle/ with one.")
 
 

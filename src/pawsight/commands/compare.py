@@ -139,7 +139,7 @@ def summary(report: CompareReport) -> list[str]:
     header = ("run", "recipe", "right", "95 %", "log loss", "95 %", "ROC AUC", "95 %", "macro F1", "ECE")
     lines += aligned([header, *map(_row, report.runs, report.recipes, report.metrics)], left=2)
     if (metrics := report.metrics[0]).roc_auc is None:  # of the same pictures for all
-        lines.append(f"ROC AUC: none, since {why_no_auc({row.name: row.pictures for row in metrics.classes})} here.")
+        lines.append(f"ROC AUC is not defined: {why_no_auc({row.name: row.pictures for row in metrics.classes})} here.")
     if len(report.runs) > MOST_PAIRED:
         lines.append(f"Each against the first, {report.runs[0]}, as there are more than {MOST_PAIRED}:")
     lines += map(_line, report.pairs)

@@ -259,7 +259,7 @@ def summary(report: EvaluateReport) -> list[str]:
         lines.append(f"Area under the ROC curve {report.metrics.roc_auc:.4f}{interval}")
     else:
         reason = why_no_auc({row.name: row.pictures for row in report.metrics.classes})
-        lines.append(f"Area under the ROC curve: none, since {reason} here")
+        lines.append(f"Area under the ROC curve: not defined, {reason} here")
     lines += aligned([("class", "pictures", "precision", "recall", "F1"), *table_rows(report.metrics)])
     mistakes = confusions(report.metrics)
     if mistakes:

@@ -21,7 +21,7 @@ from pawsight.core.text import typed
 
 LATEST, BUNDLE, BUNDLE_CARD = "latest", "bundle", "bundle.json"
 LOCK = ".lock"  # also the mark of an unfinished run: it goes when the run ends, and stays where the process was killed
-_NAMED = 8  # runs named in a message
+_NAMED, _EXAMPLE = 8, "Type for example runs/latest"  # runs named in a message
 PATCH = "labels.patch.csv"  # decisions made while reviewing the run
 APPLIED_PATCH = "applied.patch.csv"  # decisions the run was trained with
 HISTORY = "history.csv"
@@ -119,9 +119,15 @@ def named_run(path: Path) -> Path:
 
     Raises:
         WrongUsage: it means none, with what it is instead: missing, a link whose run is gone, a picture, a folder of
-            runs or of pictures, or a run whose training has not ended.
+            runs or of pictures, or a run whose training has not ended. StorageError: the system refuses the path.
     """
-    example = "Type for example runs/latest"
+    try:
+        return _named_run(path)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read.", f"The system says: {error.strerror}.", _EXAMPLE) from error
+
+
+def _named_run(path: Path) -> Path:
     if path.is_symlink() and not path.exists():
         raise WrongUsage(
             f"{path} leads to {path.parent / path.readlink()}, which is not there any more.",
@@ -131,7 +137,7 @@ def named_run(path: Path) -> Path:
     if not path.exists():
         newest = _newest(path.parent)
         why = _beside(path.parent) if newest else "The run or bundle folder to use must be named."
-        raise WrongUsage(f"{path} does not exist.", why, f"Type for example {newest}" if newest else example)
+        raise WrongUsage(f"{path} does not exist.", why, f"Type for example {newest}" if newest else _EXAMPLE)
     if path.is_file():
         if (path.parent / BUNDLE_CARD).is_file():
             return path.parent
@@ -139,7 +145,7 @@ def named_run(path: Path) -> Path:
             f"{path} is a file; a run is a folder.",
             "The run comes first, then the pictures or the data. A model file alone says too little: no classes, no"
             " preprocessing. Name the run it was made in.",
-            example,
+            _EXAMPLE,
         )
     if is_run(path):
         return path
@@ -150,7 +156,7 @@ def named_run(path: Path) -> Path:
     raise WrongUsage(
         f"{path} is no run.",
         f"It has no {METRICS} and no {BUNDLE_CARD}. The run comes first, then the pictures or the data.",
-        example,
+        _EXAMPLE,
     )
 
 
@@ -171,7 +177,10 @@ def check_order(verb: str, run: Path, others: Sequence[Path]) -> None:
     Raises:
         WrongUsage: that was meant, with the line to type.
     """
-    if not is_run(run) and not is_run(run.parent) and (meant := next(filter(is_run, others), None)):
+    meant = None
+    with suppress(OSError):  # a name that the system refuses: opening it says so
+        meant = None if is_run(run) or is_run(run.parent) else next(filter(is_run, others), None)
+    if meant is not None:
         rest = [run, *(path for path in others if path is not meant)]
         raise WrongUsage(
             f"{run} is no run, but {meant} is.", "The run comes first.", f"Type: {typed(verb, meant, *rest)}"

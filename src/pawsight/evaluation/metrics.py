@@ -195,7 +195,8 @@ def why_no_auc(counts: Mapping[str, int | None]) -> str:
     """
     absent = [name for name, pictures in counts.items() if not pictures]
     more = f" and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
-    return f"no picture shows {', '.join(map(repr, absent[:_NAMED]))}{more}"
+    names = f"{', '.join(map(repr, absent[:_NAMED]))}{more}"
+    return f"class {names} has no pictures" if len(absent) == 1 else f"classes {names} have no pictures"
 
 
 def confusions(metrics: Metrics, *, most: int = 5) -> list[tuple[str, str, int]]:

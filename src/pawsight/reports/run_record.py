@@ -209,8 +209,7 @@ class RunRecord:
         place = folder.expanduser().resolve()
         values = _mapping(_read_json(place / METRICS))
         if not values:
-            if not (place / METRICS).is_file():
-                named_run(folder.expanduser())
+            named_run(folder.expanduser())
             raise WrongUsage(
                 f"{folder} is no finished run.",
                 f"There is no {METRICS} in it that can be read.",

@@ -274,3 +274,14 @@ def test_sizes_that_cannot_be_seen_are_told(image_px):
 )
 def test_other_values_that_cannot_be_used_are_told(wish, told):
     assert told in refusal_of("cnn", **wish).why
+
+
+def test_the_depth_is_the_probes_to_choose():
+    assert make_recipe("probe", RecipeOptions(depth="blocks")).depth == "blocks"
+    for name in ("finetune", "cnn", "majority"):
+        assert "--depth" in refusal(make_recipe, name, RecipeOptions(depth="last")).fix
+    assert (
+        "depth must be one of auto, last, selected, blocks"
+        in refusal(make_recipe, "probe", RecipeOptions(depth="all")).why
+    )
+    assert recipe_from_toml('name = "probe"').depth == "last"  # as older runs have it

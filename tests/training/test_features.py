@@ -17,7 +17,7 @@ from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT
 from pawsight.models.recipes import RECIPES
 from pawsight.training import features as room
-from pawsight.training.features import FeatureSink, probe_recipe, recipe_of, run_features
+from pawsight.training.features import FeatureSink, depth_of, probe_recipe, recipe_of, run_features
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 NAMES = [f"{number:064x}" for number in range(len(PICTURES))]
@@ -190,3 +190,18 @@ def test_a_run_whose_recipe_cannot_be_read_is_told(run, tmp_path):
     (copy / "recipe.toml").write_text("nonsense")
     with pytest.raises(StorageError, match=r"recipe\.toml cannot be read"):
         recipe_of(copy)
+
+
+def test_columns_of_some_pictures_are_read_in_any_order(sink_on):
+    table = feed(sink_on(), range(40)).features_of(NAMES)
+    some = table.part(np.array([30, 2, 2]))
+    assert (len(some), some.width) == (3, 3)
+    assert np.array_equal(some.read(np.array([0, 2])), table.last[[30, 2, 2]][:, [0, 2]])
+    assert np.array_equal(some.read(np.array([1, 2])), table.last[[30, 2, 2]][:, 1:])
+
+
+def test_a_run_that_does_not_say_its_depth_has_read_the_last_layer(tmp_path):
+    assert depth_of(tmp_path) == "last"
+    for content, depth in (("{}", "last"), ('{"depth": {"chosen": "selected"}}', "selected"), ("nonsense", "last")):
+        (tmp_path / "metrics.json").write_text(content)
+        assert depth_of(tmp_path) == depth

@@ -224,7 +224,9 @@ def own_run(warm: Trained, tmp_path: Path) -> Path:
     data = shutil.copytree(warm.data, tmp_path / "data")
     run = shutil.copytree(warm.report.run, tmp_path / "runs" / "001")
     source = json.loads((run / "source.json").read_text(encoding="utf-8"))
-    (run / "source.json").write_text(json.dumps(source | {"root": str(data)}), encoding="utf-8")
+    (run / "source.json").write_text(
+        json.dumps(source | {"root": str(data), "from_run": "../../data"}), encoding="utf-8"
+    )
     return run
 
 

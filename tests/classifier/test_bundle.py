@@ -17,6 +17,7 @@ import pytest
 
 from pawsight.classifier.bundle import card_checksum, card_summary, find_bundle, read_bundle, to_jsonable, write_bundle
 from pawsight.core.errors import BundleRefused, StorageError, WrongUsage
+from pawsight.images.fingerprint import fingerprint, thumbnail
 
 from ..conftest import says
 
@@ -83,6 +84,27 @@ def test_what_was_written_comes_back(colour_bundle, tmp_path):
     assert np.array_equal(second.golden.probabilities, first.golden.probabilities)
     assert second.card.classes == ("red", "green", "blue")
     assert second.card.decode.image_px == 8
+
+
+def test_fingerprints_come_back_and_a_bundle_without_any_is_read(colour_bundle, tmp_path):
+    first = read_bundle(colour_bundle)
+    assert first.fingerprints.shape == (0, 64)
+    assert not first.may_be_trained(np.zeros((8, 8, 3), np.uint8))
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    known = {fingerprint(thumbnail(pixels))}
+    values = {"model": first.model, "golden": first.golden, "trained": first.trained, "fingerprints": known}
+    second = read_bundle(write_bundle(tmp_path / "known", first.card, **values))
+    assert second.trained == first.trained
+    assert second.may_be_trained(pixels)
+    assert not second.may_be_trained(255 - pixels)
+
+
+def test_a_line_that_is_no_fingerprint_is_refused(colour_bundle, tmp_path):
+    first = read_bundle(colour_bundle)
+    trained = first.trained | {"z" * 128}
+    altered = write_bundle(tmp_path / "odd", first.card, model=first.model, golden=first.golden, trained=trained)
+    with pytest.raises(BundleRefused, match=r"trained\.txt"):
+        read_bundle(altered)
 
 
 def test_a_bundle_is_four_files_and_each_has_its_digest_in_the_card(colour_bundle):

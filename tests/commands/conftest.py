@@ -36,4 +36,4 @@ def made_up() -> tuple[Dataset, Split]:
         (assigned["train/cats/0.jpg"], assigned["validation/cats/1.jpg"]),
         (assigned["train/cats/1.jpg"], assigned["train/dogs/1.jpg"]),
     )
-    return Dataset(root, pictures, left_out), Split(tuple(assigned.values()), "as made up", alike)
+    return Dataset(root, pictures, left_out), Split(tuple(assigned.values()), "as made up", alike, alike)

@@ -78,6 +78,21 @@ def test_also_when_they_were_renamed_and_moved(warm, tmp_path):
     assert "--including-training" in error.value.fix
 
 
+def test_and_when_they_were_resized_and_saved_again(warm, tmp_path):
+    for kind in ("cats", "dogs"):
+        (tmp_path / "new" / kind).mkdir(parents=True)
+        for part in ("train", "validation"):
+            for path in sorted((warm.data / part / kind).iterdir()):
+                with Image.open(path) as image:
+                    half = image.convert("RGB").resize((image.width // 2, image.height // 2))
+                half.save(tmp_path / "new" / kind / f"{part}-{path.stem}.jpg", quality=80)
+    report = evaluate(warm.report.run, tmp_path / "new")
+    assert {file.name.split("/")[1].split("-")[0] for file in report.left_out} == {"train"}
+    assert (len(report.left_out), report.metrics.pictures) == (32, 20)
+    assert "trained on" not in {file.reason for file in report.left_out}
+    assert evaluate(warm.report.run, tmp_path / "new", including_training=True).metrics.pictures == 52
+
+
 def test_unless_told_otherwise(warm):
     report = evaluate(warm.report.run, warm.data, including_training=True)
     assert report.metrics.pictures == 48

@@ -204,7 +204,7 @@ def report_on(*pictures, ranking, **changes):
         "classes": ("cats", "dogs"),
         "pictures": tuple(rows),
         "labels": np.array([("cats", "dogs").index(picture.label) for picture in rows]),
-        "groups": np.zeros(len(rows), int),
+        "duplicates": (tuple(range(len(rows))),),
         "left_out": (),
         "near": (np.full((len(rows), 1), -1), np.zeros((len(rows), 1), np.float32)),
         "ranking": ranking,
@@ -217,16 +217,19 @@ def suspect(row, score=0.1):
 
 
 @pytest.mark.parametrize(
-    ("other", "action", "label"),
+    ("other", "score", "action", "label"),
     [
-        (("dogs", "train", "b"), "relabel", 0),
-        (("cats", "validation", "a"), "drop", None),
-        (("cats", "train", "a"), "drop", None),
+        (("dogs", "train", "a"), 0.1, "relabel", 0),
+        (("dogs", "train", "b"), 0.9, "relabel", 0),
+        (("dogs", "train", "b"), 0.1, "keep", None),
+        (("cats", "validation", "a"), 0.9, "drop", None),
+        (("cats", "validation", "b"), 0.9, "drop", None),
+        (("cats", "train", "a"), 0.9, "drop", None),
     ],
-    ids=["two labels", "two parts", "twice"],
+    ids=["two labels", "maybe, and features agree", "maybe two labels", "two parts", "maybe two parts", "twice"],
 )
-def test_of_pictures_that_look_the_same_one_stays_and_the_others_say_what_harm_they_do(other, action, label, snapshot):
-    report = report_on(("cats", "train", "a"), other, ranking=(suspect(0), suspect(1, score=0.9)))
+def test_of_duplicates_one_stays_and_the_others_say_what_harm_they_do(other, score, action, label, snapshot):
+    report = report_on(("cats", "train", "a"), other, ranking=(suspect(0), suspect(1, score=score)))
     (item,) = board_of(report)[0]["sections"][1]["items"]
     assert (item["picture"], item["action"], item["label"]) == (1, action, label)
     assert [one["picture"] for one in item["beside"]] == [0]

@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from click.testing import CliRunner
 
+from pawsight.cli import cli
 from pawsight.commands.inspect import inspect
 from pawsight.commands.run_split import count_look, given_split, held_out, looks_at_test, subset_by_content
 from pawsight.core.errors import BadDataset, StorageError, WrongUsage
@@ -211,3 +213,27 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
         given_split(tmp_path / "mine.csv")
     with pytest.raises(WrongUsage, match=re.escape(str(tmp_path / "splits.csv"))):
         given_split(tmp_path)
+
+
+def test_leaks_are_refused_in_a_split_unless_they_are_allowed(drawings, tmp_path):
+    data = shutil.copytree(drawings, tmp_path / "photos")
+    cat = next((data / "train" / "cats").iterdir())
+    twin = data / "validation" / "cats" / f"twin{cat.suffix}"
+    shutil.copy(cat, twin)
+    names = sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file())
+    split = tmp_path / "splits.csv"
+    split.write_text("path,part\n" + "".join(f"{name},{name.split('/')[0]}\n" for name in names))
+    with pytest.raises(BadDataset, match="once") as error:
+        inspect(data, split=split)
+    assert "--allow-leaks" in error.value.fix
+    report = inspect(data, split=split, allow_leaks=True)
+    assert {twin.relative_to(data).as_posix()} < set(*report.split.duplicates_across_parts)
+    done = CliRunner().invoke(cli, ["inspect", str(data), "--split", str(split), "--allow-leaks", "--quiet"])
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1].endswith(f"--split {split} --allow-leaks")
+
+
+def test_allowing_leaks_without_a_split_is_refused(tmp_path):
+    with pytest.raises(WrongUsage) as error:
+        given_split(None, allow_leaks=True)
+    assert "--split" in error.value.fix

@@ -164,9 +164,7 @@ def test_a_class_without_validation_pictures_and_grave_findings_are_warned_of(wa
         shutil.copytree(warm.data / part, data / part)
     (data / "train" / "one").mkdir()
     for number, path in enumerate(sorted((data / "train" / "cats").iterdir())[:2]):
-        twin = data / "train" / "one" / f"{number}{path.suffix}"
-        shutil.copy(path, twin)
-        twin.write_bytes(twin.read_bytes() + b"more")
+        shutil.copy(path, data / "train" / "one" / f"{number}{path.suffix}")
     report = warm.again(data, tmp_path / "runs")
     warnings = [line for line in summary(report) if line.startswith("WARNING ")]
     unmeasured = unmeasured_sentence(("cats", "dogs", "one"), ("cats", "dogs"))

@@ -233,7 +233,20 @@ def test_hundreds_of_equal_looks_are_compared_in_no_time(tmp_path):
     page = encoded(scene(0), "PNG")
     for number in range(300):
         folder.put(f"{'cats' if number % 2 else 'dogs'}/{number}.png", page + str(number).encode())
-    assert len(folder.of("near-two-labels")) == 300
+    told = folder.of("near-two-labels")  # each is compared with the first alone
+    assert told == {"cats/1.png": told["cats/1.png"]} | {
+        f"dogs/{number}.png": "cats/1.png" for number in range(0, 300, 2)
+    }
+
+
+def test_a_split_that_loses_a_class_in_a_part_says_so(parted):
+    for number in range(30):
+        parted.put(f"train/dogs/more{number}.jpg", scene(500 + number))
+        parted.put(f"validation/cats/more{number}.jpg", scene(600 + number))
+    assert set(parted.of("uneven-parts") | parted.of("class-missing")) == {"cats", "dogs"}
+    for number in range(4):
+        parted.put(f"train/birds/{number}.jpg", scene(700 + number))
+    assert "train/birds" in parted.of("class-missing")
 
 
 # Classes

@@ -36,7 +36,7 @@ from pawsight.data.dataset import (
 from pawsight.data.facts import Facts
 from pawsight.data.folders import Candidate, Found, LeftOut, find
 from pawsight.images.decode import NOT_DOWNLOADED, READABLE_NAMES, DecodeSettings, Pixels, decode
-from pawsight.images.fingerprint import HASHED_PX, perceptual_hash
+from pawsight.images.fingerprint import HASHED_PX, perceptual_hash, thumbnail
 from pawsight.images.quality import ImageStatistics, image_statistics
 
 from ..conftest import says
@@ -131,6 +131,7 @@ def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
             orientation=6,
             phash=perceptual_hash(pixels),
             statistics=image_statistics(pixels, camera="LEICA M3", file_bytes=len(jpeg)),
+            thumbnail=thumbnail(pixels).tobytes(),
         ),
     )
     assert (dog.facts.width, dog.facts.height, dog.facts.format, dog.facts.orientation) == (40, 30, "GIF", 1)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from pawsight.core.errors import BadDataset, StorageError
 from pawsight.core.progress import Silent
@@ -28,9 +31,11 @@ def digest(content: object) -> str:
     return hashlib.sha256(str(content).encode()).hexdigest()
 
 
-def picture(name: str, label: str, content: object, *, phash: int | None = None) -> Picture:
-    far = int(digest(f"phash {content}")[:16], 16)
-    facts = Facts(10, 10, "JPEG", 1, far if phash is None else phash, LOOKS)
+def picture(name: str, label: str, content: object, *, looks_like: object = None) -> Picture:
+    shown = content if looks_like is None else looks_like
+    rough = np.random.default_rng(int(digest(shown)[:8], 16)).integers(0, 240, (6, 6, 3), dtype=np.uint8)
+    thumbnail = Image.fromarray(rough).resize((32, 32), Image.Resampling.BICUBIC).tobytes()
+    facts = Facts(10, 10, "JPEG", 1, int(digest(f"phash {shown}")[:16], 16), LOOKS, thumbnail)
     return Picture(Path("photos") / name, name, label, None, digest(content), facts)
 
 
@@ -185,11 +190,11 @@ def test_a_content_in_two_parts_without_a_line_of_its_own_is_refused(written):
     assert told.why.startswith("cats/3.jpg: ")
 
 
-def test_equal_and_nearly_equal_pictures_in_two_parts_are_listed_with_their_lines_and_refused(written):
+def test_duplicates_in_two_parts_are_listed_with_their_lines_and_refused(written):
     leaky = dataset(
         *SIX.pictures,
         picture("cats/1 copy.jpg", "cats", "cats1"),
-        picture("dogs/1 small.jpg", "dogs", "small", phash=SIX.pictures[3].facts.phash ^ 0b11),
+        picture("dogs/1 small.jpg", "dogs", "small", looks_like="dogs1"),
     )
     file = written(GOOD + "cats/1 copy.jpg,validation\ndogs/1 small.jpg,test\n")
     told = refusal(split_as_given, leaky, file)
@@ -198,9 +203,20 @@ def test_equal_and_nearly_equal_pictures_in_two_parts_are_listed_with_their_line
     pair = re.compile(r"(.+) \((\w+), line (\d)\) = (.+) \((\w+), line (\d)\): (.+)\.")
     assert [pair.fullmatch(line).groups() for line in told.why.splitlines()] == [
         ("cats/1 copy.jpg", "validation", "8", "cats/1.jpg", "train", "2", "equal"),
-        ("dogs/1 small.jpg", "test", "9", "dogs/1.jpg", "train", "5", "nearly equal"),
+        ("dogs/1 small.jpg", "test", "9", "dogs/1.jpg", "train", "5", "may be the same"),
     ]
     assert str(file.path) in told.fix
+    assert "--allow-leaks" in told.fix
+    split = split_as_given(leaky, replace(file, allow_leaks=True))
+    assert len(split.duplicates_across_parts) == 2
+
+
+def test_pictures_of_which_only_the_hashes_are_near_are_not_refused(written):
+    first, *others = SIX.pictures
+    near = replace(others[0], facts=replace(others[0].facts, phash=first.facts.phash ^ 1))
+    split = split_as_given(dataset(first, near, *others[1:]), written(GOOD))
+    assert split.duplicates_across_parts == ()
+    assert len(split.alike) == 1
 
 
 def test_of_many_leaks_ten_are_listed(written):

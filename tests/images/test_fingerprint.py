@@ -12,9 +12,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from pawsight.images import fingerprint
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.images.fingerprint import HASHED_PX, NEAR_BITS, grey_of, groups_of, near_pairs, perceptual_hash
+from pawsight.images.fingerprint import (
+    HASHED_PX,
+    NEAR_BITS,
+    fingerprint,
+    fingerprints_of,
+    grey_of,
+    groups_of,
+    is_known,
+    near_pairs,
+    perceptual_hash,
+    thumbnail,
+)
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=12)
 
@@ -124,7 +134,7 @@ def test_how_near_is_near_can_be_said(bits: int) -> None:
 
 
 def test_comparing_in_blocks_misses_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fingerprint, "_COMPARED", 100)
+    monkeypatch.setattr("pawsight.images.fingerprint._COMPARED", 100)
     hashes = np.random.default_rng(0).integers(0, 40, 30).astype(np.uint64)
     found = {tuple(pair) for pair in near_pairs(hashes, bits=1).tolist()}
     assert found == brute_force([int(one) for one in hashes], 1)
@@ -168,3 +178,40 @@ def test_without_pairs_everything_stands_alone() -> None:
 def test_a_long_chain_is_one_group() -> None:
     chain = [(number, number + 1) for number in reversed(range(20_000 - 1))]
     assert not groups_of(20_000, as_pairs(chain)).any()
+
+
+def fingerprint_of(picture, kind="PNG", px=HASHED_PX, **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return fingerprint(thumbnail(decode(file.getvalue(), DecodeSettings(image_px=px), name="x").pixels))
+
+
+def test_a_fingerprint_knows_a_picture_that_was_resized_or_saved_again(pictures):
+    known = fingerprints_of(fingerprint_of(picture).hex() for picture in pictures)
+    assert len(known) == len(pictures) > 5
+    for number, picture in enumerate(pictures):
+        others = np.delete(known, number, axis=0)
+        small = picture.resize((picture.width // 2, picture.height // 2))
+        for found in (
+            fingerprint_of(picture, "JPEG", quality=60),
+            fingerprint_of(small),
+            fingerprint_of(picture, px=160),
+        ):
+            assert is_known(found, known)
+            assert not is_known(found, others)
+
+
+def test_a_fingerprint_tells_colours_apart():
+    rough = np.random.default_rng(0).integers(0, 200, (6, 6), dtype=np.uint8)
+    red = np.zeros((240, 240, 3), np.uint8)
+    red[..., 0] = np.asarray(Image.fromarray(rough).resize((240, 240)))
+    known = fingerprints_of([fingerprint(thumbnail(red)).hex()])
+    assert is_known(fingerprint(thumbnail(red)), known)
+    assert not is_known(fingerprint(thumbnail(np.ascontiguousarray(red[..., ::-1]))), known)
+
+
+def test_what_is_no_fingerprint_is_refused():
+    assert fingerprints_of([]).shape == (0, 64)
+    for text in ("zz" * 64, "00" * 63):
+        with pytest.raises(ValueError, match=r"."):
+            fingerprints_of([text])

@@ -126,6 +126,7 @@ def test_the_first_three_lines_say_machine_data_and_recipe(trained):
 def test_the_bundle_knows_how_it_was_made_and_what_it_has_learnt_from(trained):
     bundle = read_bundle(trained.report.run)
     assert bundle.trained == {picture.sha256 for picture in trained.report.split.part("train")}
+    assert bundle.fingerprints.shape == (len(bundle.trained), 64)
     assert bundle.card.classes == ("cats", "dogs")
     assert (bundle.card.decode.image_px, bundle.card.decode.version) == (96, DECODER_VERSION)
     assert bundle.card.recipe == trained.report.recipe.to_dict()

@@ -9,7 +9,8 @@ computes what it did is in `predictor`.
       model.onnx        uint8 RGB pictures (N, H, W, 3) in; probabilities (N, C) and features (N, D) out, with an
                         out-of-distribution detector also its score, unlikeness (N,)
       exam.npz          golden outputs: pictures, and the probabilities they got when the bundle was made
-      trained.txt       sha256 of every training picture, so that no evaluation uses a picture that was trained on
+      trained.txt       sha256 and fingerprint of every training picture, so that no evaluation uses a picture that was
+                        trained on, not even resized or saved again; earlier bundles have no fingerprints
 
 No pickle and no code: ONNX without external data, JSON, npz without objects.
 """
@@ -23,7 +24,7 @@ import math
 import re
 import unicodedata
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from pawsight.core.errors import BundleRefused
 from pawsight.core.runs import BUNDLE, BUNDLE_CARD, named_run
 from pawsight.core.storage import new_folder, sha256_of, write_bytes, write_json
 from pawsight.images.decode import DECODER_VERSION, OLDEST_DECODER, DecodeSettings, Pixels
+from pawsight.images.fingerprint import FINGERPRINT_BYTES, fingerprint, fingerprints_of, is_known, thumbnail
 
 FORMAT = 2
 CARD, MODEL, EXAM, TRAINED = BUNDLE_CARD, "model.onnx", "exam.npz", "trained.txt"
@@ -85,11 +87,32 @@ class Bundle:
     card: Card
     model: bytes  # ONNX
     golden: GoldenOutputs
-    trained: frozenset[str]
+    trained: frozenset[str]  # SHA-256 of the training pictures
+    fingerprints: NDArray[np.uint8]  # (N, 64) of the training pictures
+
+    def may_be_trained(self, pixels: Pixels) -> bool:
+        """Return whether a decoded picture may be a training picture, resized or saved again."""
+        return len(self.fingerprints) > 0 and is_known(fingerprint(thumbnail(pixels)), self.fingerprints)
 
 
-def write_bundle(folder: Path, card: Card, *, model: bytes, golden: GoldenOutputs, trained: frozenset[str]) -> Path:
+def write_bundle(
+    folder: Path,
+    card: Card,
+    *,
+    model: bytes,
+    golden: GoldenOutputs,
+    trained: frozenset[str],
+    fingerprints: Collection[bytes] = (),
+) -> Path:
     """Write a bundle: the folder appears whole or not at all.
+
+    Args:
+        folder: a new one.
+        card: what travels with the weights.
+        model: ONNX.
+        golden: outputs for the self-test.
+        trained: SHA-256 of the training pictures.
+        fingerprints: of the training pictures.
 
     Raises:
         StorageError: the disk refused, or the folder is there already.
@@ -99,7 +122,8 @@ def write_bundle(folder: Path, card: Card, *, model: bytes, golden: GoldenOutput
     if golden.reduced is not None:
         arrays["reduced"] = golden.reduced
     np.savez_compressed(buffer, **arrays)
-    files = {MODEL: model, EXAM: buffer.getvalue(), TRAINED: "\n".join(sorted(trained)).encode()}
+    lines = sorted(trained) + sorted({found.hex() for found in fingerprints})
+    files = {MODEL: model, EXAM: buffer.getvalue(), TRAINED: "\n".join(lines).encode()}
     with new_folder(folder) as staging:
         for name, content in files.items():
             write_bytes(staging / name, content)
@@ -145,13 +169,15 @@ def read_bundle(path: Path) -> Bundle:
     if fault := fault_in_graph(files[MODEL]):
         raise refused(folder, f"{MODEL} {fault}.")
     card = _card_from(values, folder)
-    return Bundle(
-        folder,
-        card,
-        files[MODEL],
-        _golden_outputs_from(files[EXAM], card, folder),
-        frozenset(files[TRAINED].decode("ascii", "replace").split()),
-    )
+    golden = _golden_outputs_from(files[EXAM], card, folder)
+    lines = files[TRAINED].decode("ascii", "replace").split()
+    digits = 2 * FINGERPRINT_BYTES  # of a SHA-256 there are 64
+    try:
+        fingerprints = fingerprints_of(line for line in lines if len(line) == digits)
+    except ValueError as error:
+        raise refused(folder, f"{TRAINED} has a line that is no fingerprint.") from error
+    trained = frozenset(line for line in lines if len(line) != digits)
+    return Bundle(folder, card, files[MODEL], golden, trained, fingerprints)
 
 
 def _card_from(values: Mapping[str, Any], folder: Path) -> Card:

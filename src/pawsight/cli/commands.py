@@ -388,8 +388,10 @@ def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Pat
     from pawsight.commands import inspect as command
 
     inspected = command.inspect(data, out=out or (Path("audit") if report else None), progress=progress, **options)
-    given = {f"--{name.replace('_', '-')}": str(value) for name, value in options.items() if value}
-    following = shlex.join(["pawsight", "train", data, *(word for pair in given.items() for word in pair)])
+    words = ["pawsight", "train", data]
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])] if value else []
+    following = shlex.join(words)
     print_answer(inspected.to_json() if as_json else [*command.summary(inspected), f"Next: {following}"])
 
 

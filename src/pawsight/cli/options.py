@@ -132,13 +132,16 @@ def seed_option(name: str = "--seed", text: str = "Random seed.") -> Callable[[C
 
 
 def split_options(command: Command) -> Command:
-    """Give a command --split and --split-seed, which say what the training, validation and test sets are."""
+    """Give a command --split, --split-seed and --allow-leaks: what the training, validation and test sets are."""
     file = click.option(
         "--split", type=FILE, help="CSV file with the columns path,part, or a run whose split is used again."
     )
     seed = seed_option("--split-seed", "Random seed of the split.")
-    with_seed: Command = seed(command)
-    return file(with_seed)
+    leaks = click.option(
+        "--allow-leaks", is_flag=True, help="With --split: report duplicates across subsets, do not refuse them."
+    )
+    with_leaks: Command = leaks(command)
+    return file(seed(with_leaks))
 
 
 def megapixels_option(command: Command) -> Command:

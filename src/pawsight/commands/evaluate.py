@@ -43,10 +43,12 @@ from pawsight.evaluation.metrics import (
 )
 from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
+from pawsight.images.loader import Loaded
 from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
 _ROWS = 20  # of the printed table; --json has all
 TRAINED_ON, OWN_TEST = "trained on", "in the run's own test set"  # why files are left out
+MAYBE_TRAINED_ON = "may be a training picture, resized or saved again"
 _CHANGED = "changed since the split was made"
 LEAST_PICTURES = 20  # to train on: a tenth of it is one of each of two classes
 
@@ -162,7 +164,7 @@ def measure_run(
     subsets = subset_by_content(bundle.folder.parent)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
     if part is None:
-        unread = [file for file in left_out if file.reason not in (_CHANGED, TRAINED_ON, OWN_TEST)]
+        unread = [file for file in left_out if file.reason not in (_CHANGED, TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
         read = {file.name for file in files.candidates} - {file.name for file in unread}
         check_losses(unread, read, LOSS_ALLOWED if allow_missing is None else allow_missing, progress)
     if not answers:
@@ -228,12 +230,19 @@ def _answers(
                 left_out.append(LeftOut(file.name, TRAINED_ON))
             elif not files.contents and subsets.get(loaded.sha256) == "test":
                 left_out.append(LeftOut(file.name, OWN_TEST))
+            # The run's own pictures were divided when the split was made, and train measured all of them.
+            elif not (including_training or loaded.sha256 in subsets) and _may_be_trained(predictor, loaded):
+                left_out.append(LeftOut(file.name, MAYBE_TRAINED_ON))
             else:
                 best = int(outputs["probabilities"].argmax())
                 probability = float(outputs["probabilities"][best])
                 answers.append(Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability))
                 computed.append(outputs)
     return answers, computed, left_out
+
+
+def _may_be_trained(predictor: Predictor, loaded: Loaded) -> bool:
+    return loaded.decoded is not None and predictor.bundle.may_be_trained(loaded.decoded.pixels)
 
 
 def _how_to_measure(run: str | os.PathLike[str], part: str | None) -> str:

@@ -56,7 +56,7 @@ class InspectReport:
             "baseline": self.dataset.baseline,
             "formats": dict(Counter(picture.facts.format for picture in self.dataset.pictures).most_common()),
             "split": {"digest": self.split.digest, **self.split.sizes, "how": self.split.how},
-            "duplicates": [[picture.name for picture in group] for group in self.split.alike],
+            "duplicates": [[picture.name for picture in group] for group in self.split.duplicates],
             "disputed": [list(names) for names in self.split.conflicting_labels],
             "straddling": [list(names) for names in self.split.duplicates_across_parts],
             "left_out": [{"path": file.name, "reason": file.reason} for file in self.dataset.left_out],
@@ -71,6 +71,7 @@ def inspect(
     *,
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
+    allow_leaks: bool = False,
     max_megapixels: int | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
@@ -81,6 +82,7 @@ def inspect(
         data: as for `train`.
         split: as for `train`.
         split_seed: as for `train`.
+        allow_leaks: as for `train`.
         max_megapixels: as for `train`.
         out: folder for audit.csv and audit.html, made if it is missing; without it nothing is written.
         progress: hears how far it is.
@@ -89,7 +91,7 @@ def inspect(
         DataError: it cannot be trained on, and why.
         WrongUsage: `out` lies among the pictures. StorageError: the disk refused.
     """
-    cache, given = cache_folder(), given_split(split, split_seed)
+    cache, given = cache_folder(), given_split(split, split_seed, allow_leaks=allow_leaks)
     source = resolve(data, cache=cache, progress=progress)
     folder = checked_out(out, source.root) if out is not None else None
     dataset = dataset_of(source, cache=cache, given=given, max_megapixels=max_megapixels, progress=progress)
@@ -153,14 +155,14 @@ def _duplicate_lines(split: Split) -> list[str]:
     """Name the pictures that are there more than once, the most harmful first."""
     harmless = [
         tuple(picture.name for picture in group)
-        for group in split.alike
+        for group in split.duplicates
         if len({(picture.part, picture.label) for picture in group}) == 1
     ]
     lines = []
     for groups, what in (
-        (split.conflicting_labels, "is in two classes, so one of its labels is wrong"),
-        (split.duplicates_across_parts, "is in two subsets, so the scores are too high"),
-        (harmless, "is there more than once"),
+        (split.conflicting_labels, "may be in two classes; if so, one of its labels is wrong"),
+        (split.duplicates_across_parts, "may be in two subsets; if so, the scores are too high"),
+        (harmless, "may be there more than once"),
     ):
         if groups:
             times = "once" if len(groups) == 1 else f"{len(groups):,} times"

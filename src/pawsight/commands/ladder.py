@@ -49,6 +49,7 @@ def ladder(
     seed: int = 0,
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
+    allow_leaks: bool = False,
     out: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
     max_megapixels: int | None = None,
@@ -63,7 +64,7 @@ def ladder(
         epochs: for those that train by gradients, instead of their own.
         time_limit: seconds; a recipe that would begin later is left out, and the report says so.
         seed: of everything random but the split.
-        split, split_seed: as for `train`.
+        split, split_seed, allow_leaks: as for `train`.
         out: folder in which the run folders are made, and the report beside them.
         max_megapixels, allow_missing: as for `train`.
         weights: file with MobileNetV2's weights; without it and without Keras's download that recipe is left out.
@@ -73,10 +74,14 @@ def ladder(
         PawsightError: no recipe could be trained.
     """
     names = list(recipes) if recipes is not None else list(RECIPES)
-    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing}
+    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing, "allow_leaks": allow_leaks}
     _check_known(names)
     log, start = Log(progress), monotonic()
-    given, weights_file, folder = given_split(split, split_seed), existing(weights), Path(out).absolute()
+    given, weights_file, folder = (
+        given_split(split, split_seed, allow_leaks=allow_leaks),
+        existing(weights),
+        Path(out).absolute(),
+    )
     log.say(f"Machine  {this_machine()}")
     log.say(f"Data     {os.fspath(data)}")
     log.say(f"Recipes  {', '.join(names)}, seed {seed}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -57,7 +57,7 @@ class ReviewReport:
     classes: tuple[str, ...]
     pictures: tuple[Picture, ...]  # with labels and subsets of the run's split
     labels: NDArray[np.int64]  # (N,) class indices, in the order of the pictures
-    groups: NDArray[np.int64]  # (N,) equal numbers for equal and near-equal pictures
+    duplicates: tuple[tuple[int, ...], ...]  # rows; all of a group were compared with its first
     left_out: tuple[LeftOut, ...]
     near: Neighbours
     ranking: tuple[Suspect, ...]  # the most suspicious first
@@ -126,6 +126,7 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
     for group in split.alike:
         members = [rows[picture.name] for picture in group]
         groups[members] = min(members)
+    duplicates = tuple(tuple(rows[picture.name] for picture in group) for group in split.duplicates)
     probabilities = out_of_fold(
         features.read(columns_at(depth_of(folder), features, labels)),
         labels,
@@ -139,7 +140,7 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
         classes=classes,
         pictures=pictures,
         labels=labels,
-        groups=groups,
+        duplicates=duplicates,
         left_out=left_out,
         near=near,
         ranking=rank(probabilities, labels, near, classes),
@@ -319,14 +320,12 @@ def _add_opinion(item: Item, suspect: Suspect) -> None:
 
 def _duplicates(report: ReviewReport, by_row: Mapping[int, Suspect]) -> list[Item]:
     """Return one item for each picture of a group but the one that stays; the most harmful first."""
-    groups: dict[int, list[int]] = defaultdict(list)
-    for row, group in enumerate(report.groups.tolist()):
-        groups[group].append(row)
     items = []
-    for rows in groups.values():
-        if len(rows) > 1:
-            first = min(rows, key=lambda row: _worth(report, by_row[row]))
-            items += [_duplicate(report, row, first, rows) for row in sorted(rows) if row != first]
+    for rows in report.duplicates:
+        # Of two, or of exact copies, the better one stays; of others the one that all were compared with.
+        comparable = len(rows) == 2 or len({report.pictures[row].sha256 for row in rows}) == 1
+        first = min(rows, key=lambda row: _worth(report, by_row[row])) if comparable else rows[0]
+        items += [_duplicate(report, by_row[row], first, rows) for row in sorted(rows) if row != first]
     items.sort(key=lambda item: (item.pop("harm"), item["picture"]))
     return items[:_MOST_DUPLICATES]
 
@@ -336,23 +335,28 @@ def _worth(report: ReviewReport, suspect: Suspect) -> tuple[float, bool, int]:
     return round(suspect.score), report.pictures[suspect.row].part == "train", suspect.row
 
 
-def _duplicate(report: ReviewReport, row: int, first: int, rows: Sequence[int]) -> Item:
+def _duplicate(report: ReviewReport, suspect: Suspect, first: int, rows: Sequence[int]) -> Item:
+    row = suspect.row
     picture, other = report.pictures[row], report.pictures[first]
     more = [{"picture": twin, "note": "also alike"} for twin in rows if twin not in (row, first)]
     conflicts, leaks = picture.label != other.label, picture.part != other.part
-    same = "the same file" if picture.sha256 == other.sha256 else "nearly the same picture"
-    reason = f"{same} as {other.name}"
+    same = picture.sha256 == other.sha256
+    reason = f"{'the same file' if same else 'may be the same picture'} as {other.name}"
     if conflicts:
-        reason += f", which is labelled {other.label}: one of the two labels is wrong"
+        reason += f", which is labelled {other.label}: one of the two labels {'is' if same else 'may be'} wrong"
     elif leaks:
-        reason += f", which is in {other.part}: it leaks between training and validation"
+        reason += f", which is in {other.part}: it {'leaks' if same else 'may leak'} between training and validation"
     else:
-        reason += ": it counts more than once"
+        reason += f": it {'counts' if same else 'may count'} more than once"
+    # A label is doubted where the files are the same, or where the features doubt it as well.
+    action = DROP
+    if conflicts:
+        action = RELABEL if same or suspect.is_suspect else KEEP
     return {
         "picture": row,
         "suspect": conflicts or leaks,
-        "action": RELABEL if conflicts else DROP,
-        "label": int(report.labels[first]) if conflicts else None,
+        "action": action,
+        "label": int(report.labels[first]) if action == RELABEL else None,
         "reason": reason,
         "beside": [{"picture": first, "note": "stays"}, *more[: _NEIGHBOURS - 1]],
         "harm": 0 if conflicts else 1 if leaks else 2,

@@ -23,14 +23,22 @@ from pawsight.data.given_split import SplitFile, read_split_file
 from pawsight.reports.run_record import SUBSETS
 
 
-def given_split(split: str | os.PathLike[str] | None, split_seed: int = 0) -> SplitFile | None:
+def given_split(
+    split: str | os.PathLike[str] | None, split_seed: int = 0, *, allow_leaks: bool = False
+) -> SplitFile | None:
     """Read the split that --split names, a file or a run; None where there is none.
 
     Raises:
-        WrongUsage: a seed was given beside it, or there is no such file.
+        WrongUsage: a seed was given beside it, leaks are allowed without one, or there is no such file.
         BadDataset: lines of it cannot be used. StorageError: it cannot be read.
     """
     if split is None:
+        if allow_leaks:
+            raise WrongUsage(
+                "--allow-leaks has no effect without --split.",
+                "A split drawn here keeps duplicates in one subset.",
+                "Leave it out, or give a file: --split splits.csv --allow-leaks",
+            )
         return None
     path = Path(split).expanduser()
     if split_seed:
@@ -46,7 +54,7 @@ def given_split(split: str | os.PathLike[str] | None, split_seed: int = 0) -> Sp
             "--split needs a CSV file with the columns path,part, or a run that has one.",
             "Check the path, e.g. --split runs/001/splits.csv",
         )
-    return read_split_file(file)
+    return read_split_file(file, allow_leaks=allow_leaks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ def train(
     seed: int = 0,
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
+    allow_leaks: bool = False,
     patch: str | os.PathLike[str] | None = None,
     max_error: float | None = None,
     false_alarms: float = 0.01,
@@ -117,6 +118,7 @@ def train(
         seed: of everything random but the split.
         split: a CSV with the columns path,part, or a run whose split is used; instead of a split drawn at random.
         split_seed: of the split; runs with different seeds share it.
+        allow_leaks: with split, report duplicates in different subsets instead of refusing them.
         patch: corrected labels, as `pawsight review` writes them; the data itself is not changed.
         max_error: largest share of wrong answers, e.g. 0.01; predictions may then be `unsure` or
             `unlike anything seen`. None: every picture is answered.
@@ -157,7 +159,7 @@ def train(
         check_recipe(made)
     pool = pool_for(engine, actors, ray_address, needed_by="--engine ray")
     caution = SelectiveOptions(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
-    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing}
+    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing, "allow_leaks": allow_leaks}
     options = TrainOptions(
         recipe=made,
         runs=Path(out).absolute(),
@@ -166,7 +168,7 @@ def train(
         allow_missing=allow_missing,
         weights=existing(weights),
         resume=resume,
-        given=given_split(split, split_seed),
+        given=given_split(split, split_seed, allow_leaks=allow_leaks),
         patch=read_patch(Path(patch).expanduser()) if patch is not None else None,
         caution=caution,
         data=name,

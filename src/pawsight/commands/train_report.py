@@ -92,8 +92,8 @@ def _warnings(report: TrainReport) -> list[str]:
     if leaks:
         first = " = ".join(leaks[0][:2])
         lines.append(
-            f"WARNING     {plural(len(leaks), 'picture is', 'pictures are')} in two subsets, the same or nearly so. The"
-            f" scores below are too high; the first: {first}. pawsight inspect lists them all"
+            f"WARNING     {plural(len(leaks), 'picture')} may be in two subsets, and the scores below too high;"
+            f" the first: {first}. pawsight inspect lists them all"
         )
     unmeasured = unmeasured_sentence(
         report.dataset.classes, [picture.label for picture in report.split.part("validation")]

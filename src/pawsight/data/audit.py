@@ -1,8 +1,8 @@
 """The audit of a dataset: findings about files, image quality, duplicates and classes, the most severe first.
 
 Nothing is read or changed here: reading the dataset has measured all that is needed. What is said of the findings is in
-reports/. Severities: "high" makes labels or scores wrong unless something is done; "medium" loses pictures, counts some
-twice or leaves a class too few; "low" is unusual and worth a look.
+reports/. Severities: "high" makes labels or scores wrong unless something is done; "medium" may do so, loses pictures,
+counts some twice or leaves a class too few; "low" is unusual and worth a look.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -21,15 +20,16 @@ from pawsight.core.statistics import holm
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts, quality_flags
 from pawsight.data.folders import PARTS
-from pawsight.data.split import Assigned, Split
+from pawsight.data.split import Assigned, Split, missed
 
 SEVERITIES = ("high", "medium", "low")
 
 PROBLEMS = {
     "two-labels": "high",
-    "near-two-labels": "high",
+    "near-two-labels": "medium",
     "across-parts": "high",
-    "near-across-parts": "high",
+    "near-across-parts": "medium",
+    "class-missing": "high",
     "shortcut-size": "high",
     "shortcut-camera": "high",
     "shortcut-format": "high",
@@ -41,6 +41,7 @@ PROBLEMS = {
     "duplicate": "medium",
     "single-colour": "medium",
     "lopsided": "medium",
+    "uneven-parts": "medium",
     "outside-parts": "low",
     "near-duplicate": "low",
     "wrong-extension": "low",
@@ -65,7 +66,6 @@ _SUFFIXES = {
 }
 _NOT_MISSED = ("hidden", "a link to a folder that is listed already")  # reasons why nobody expects a file to be used
 _COMMON = 0.5  # share of grey pictures from which they are the rule
-_COMPARED = 20  # pictures of a class and part among which the nearest is looked for; a thousand white pages are alike
 # Of the two together, the smaller class has a fifth: where Google's "Imbalanced datasets" (Machine Learning Crash
 # Course) goes from mild to moderate.
 IMBALANCED = 4.0  # pictures of the commonest class for each of this one
@@ -109,7 +109,7 @@ def audit(dataset: Dataset, split: Split) -> tuple[Finding, ...]:
 
     Args:
         dataset: all pictures with their facts.
-        split: of the same dataset; its groups of pictures that look alike are judged.
+        split: of the same dataset; its duplicates and its shares are judged.
 
     Returns:
         findings ordered by severity, problem, path; the same data give the same findings.
@@ -117,7 +117,8 @@ def audit(dataset: Dataset, split: Split) -> tuple[Finding, ...]:
     findings = [
         *_left_out(dataset),
         *_unusual(dataset),
-        *duplicate_findings(dataset, split),
+        *duplicate_findings(split),
+        *part_findings(dataset, split),
         *class_findings(dataset),
     ]
 
@@ -172,23 +173,24 @@ def _has_wrong_suffix(picture: Picture) -> bool:
     return allowed is not None and any(letter.isalpha() for letter in suffix) and suffix not in allowed
 
 
-def duplicate_findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
+def duplicate_findings(split: Split) -> Iterator[Finding]:
     """List duplicates, each with the most severe problem it has and the name of the other picture.
 
     With two labels it teaches a contradiction; in two parts it is learnt and then tested; within a class it counts
-    twice. Where one of two can stay, the finding is about the other.
+    twice. Where one of two can stay, the finding is about the other. A picture that is no exact copy is compared with
+    the first of its group alone, since nothing is known about it and the others.
     """
-    hashes = {picture.name: picture.facts.phash for picture in dataset.pictures}
-    for group in split.alike:
+    for group in split.duplicates:
         ranked = sorted(group, key=lambda picture: (PARTS.index(picture.part), picture.name))
-        by_content = defaultdict(list)
+        rank = {picture.name: number for number, picture in enumerate(ranked)}
+        by_content: dict[str, list[Assigned]] = defaultdict(list)
         for picture in ranked:
             by_content[picture.sha256].append(picture)
-        equal = {sha256: _few_of_each(members, 1) for sha256, members in by_content.items()}
-        alike = _few_of_each(ranked, _COMPARED)
-        rank = {picture.name: number for number, picture in enumerate(ranked)}
+        equal = {sha256: _first_of_each(members) for sha256, members in by_content.items()}
+        centre = group[0].sha256
+        others = _first_of_each(picture for picture in ranked if picture.sha256 != centre)
         for picture in ranked:
-            near = sorted(alike, key=partial(_distance, hashes, picture.name))
+            near = others if picture.sha256 == centre else equal[centre]
             if problem := _worst_problem(picture, equal[picture.sha256], near, rank):
                 yield Finding.of(picture.name, *problem)
 
@@ -210,17 +212,26 @@ def _worst_problem(
     return next(((problem, others[0].name) for problem, others in problems if others), None)
 
 
-def _few_of_each(pictures: Iterable[Assigned], most: int) -> list[Assigned]:
-    """Return the first pictures of each class in each part."""
-    kept: dict[tuple[str, str], list[Assigned]] = defaultdict(list)
+def _first_of_each(pictures: Iterable[Assigned]) -> list[Assigned]:
+    """Return the first picture of each class in each part: a thousand white pages are alike."""
+    first: dict[tuple[str, str], Assigned] = {}
     for picture in pictures:
-        if len(kept[picture.label, picture.part]) < most:
-            kept[picture.label, picture.part].append(picture)
-    return [picture for few in kept.values() for picture in few]
+        first.setdefault((picture.label, picture.part), picture)
+    return list(first.values())
 
 
-def _distance(hashes: Mapping[str, int], name: str, other: Assigned) -> tuple[int, int, str]:
-    return (hashes[name] ^ hashes[other.name]).bit_count(), PARTS.index(other.part), other.name
+def part_findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
+    """List classes of which a part holds nothing, or clearly more or less than it holds of all pictures."""
+    folders = class_folders(dataset)
+    counts = np.zeros((len(dataset.classes), len(PARTS)), dtype=np.int64)
+    rows = {label: row for row, label in enumerate(dataset.classes)}
+    for picture in split.assigned:
+        counts[rows[picture.label], PARTS.index(picture.part)] += 1
+    wanted = counts.sum(axis=1, keepdims=True) * (counts.sum(axis=0) / max(1, counts.sum()))
+    for row, column in zip(*np.nonzero(missed(counts, wanted)), strict=True):
+        count, problem = int(counts[row, column]), "uneven-parts" if counts[row, column] else "class-missing"
+        text = f"{count:,} of {int(counts[row].sum()):,} in {PARTS[column]}, {wanted[row, column]:.0f} expected"
+        yield Finding.of(folders[dataset.classes[row]], problem, text)
 
 
 def class_findings(dataset: Dataset) -> Iterator[Finding]:

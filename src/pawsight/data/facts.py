@@ -7,14 +7,16 @@ lists such pictures, and the evaluation says how well they are classified.
 from __future__ import annotations
 
 import json
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
+
+import numpy as np
 
 from pawsight.core.cache import Cache
-from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, decode
-from pawsight.images.fingerprint import HASHED_PX, grey_of, perceptual_hash
+from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, Pixels, decode
+from pawsight.images.fingerprint import HASHED_PX, THUMBNAIL_PX, grey_of, perceptual_hash, thumbnail
 from pawsight.images.quality import ImageStatistics, image_statistics
 
-FACTS_SPACE = f"facts/5/{DECODER_VERSION}/{HASHED_PX}"  # of the cache
+FACTS_SPACE = f"facts/6/{DECODER_VERSION}/{HASHED_PX}"  # of the cache
 QUALITY_FLAGS = ("tiny", "huge", "odd-aspect", "dark", "bright", "blurry", "single-colour", "grey", "rotated")
 # Limits of what is usual, measured on the exercise's 3,000 photographs (docs/experiments.md, Audit thresholds)
 TINY_PX = 64  # of the shorter side: magnified fourfold for the network; measured: 5 photographs are smaller
@@ -38,6 +40,7 @@ class Facts:
     orientation: int  # EXIF, 1 when none
     phash: int  # 64-bit perceptual hash
     statistics: ImageStatistics  # light, sharpness and colour of the square of HASHED_PX
+    thumbnail: bytes = field(default=b"", repr=False)  # that square at 32 x 32 x 3, for a second look at duplicates
 
 
 def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, name: str) -> Facts:
@@ -52,7 +55,13 @@ def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, nam
     grey = grey_of(decoded.pixels)
     statistics = image_statistics(decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data))
     phash = perceptual_hash(decoded.pixels, grey=grey)
-    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, statistics)
+    small = thumbnail(decoded.pixels).tobytes()
+    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, statistics, small)
+
+
+def thumbnail_of(facts: Facts) -> Pixels:
+    """Return the thumbnail (32, 32, 3) uint8 that facts keep."""
+    return np.frombuffer(facts.thumbnail, np.uint8).reshape(THUMBNAIL_PX, THUMBNAIL_PX, 3)
 
 
 def known_facts(cache: Cache, sha256: str) -> Facts | None:
@@ -63,14 +72,15 @@ def known_facts(cache: Cache, sha256: str) -> Facts | None:
 
 def facts_from_bytes(kept: bytes) -> Facts:
     """Return the facts that `facts_to_bytes` stored."""
-    width, height, kind, orientation, phash, statistics = json.loads(kept)
-    return Facts(width, height, kind, orientation, phash, ImageStatistics(*statistics))
+    text, _, small = kept.partition(b"\n")
+    width, height, kind, orientation, phash, statistics = json.loads(text)
+    return Facts(width, height, kind, orientation, phash, ImageStatistics(*statistics), small)
 
 
 def facts_to_bytes(facts: Facts) -> bytes:
-    """Return facts as they are stored in the cache."""
+    """Return facts as they are stored in the cache: a line of JSON, then the thumbnail."""
     values = [facts.width, facts.height, facts.format, facts.orientation, facts.phash, astuple(facts.statistics)]
-    return json.dumps(values).encode()
+    return json.dumps(values).encode() + b"\n" + facts.thumbnail
 
 
 def is_plain(facts: Facts) -> bool:

@@ -1,7 +1,7 @@
 """A split that the user gives (`--split splits.csv`): read, checked against the pictures, applied; ours is in split.py.
 
-Nothing is guessed: every picture needs a line, every class a training picture, validation a picture, and equal or
-nearly equal pictures must lie in the same part.
+Nothing is guessed: every picture needs a line, every class a training picture, validation a picture, and duplicates
+must lie in the same part unless leaks are allowed.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ class SplitFile:
 
     path: Path
     rows: tuple[SplitRow, ...]
+    allow_leaks: bool = False  # duplicates in different parts are reported instead of refused
 
 
-def read_split_file(path: Path) -> SplitFile:
+def read_split_file(path: Path, *, allow_leaks: bool = False) -> SplitFile:
     """Read a split file: a CSV with the columns path, part and, optionally, sha256; a run's splits.csv is one.
 
     The names of parts are those that folders may have: train, training, validation, valid, val, test, testing. Other
@@ -73,7 +74,7 @@ def read_split_file(path: Path) -> SplitFile:
         problems.add_text("It has a header and no line below.")
     if problems:
         raise BadDataset(problems.what(path, "no picture was split by it"), problems.why(), _EXAMPLE)
-    return SplitFile(path, tuple(rows))
+    return SplitFile(path, tuple(rows), allow_leaks)
 
 
 def _columns(table: Table, problems: Problems) -> dict[str, int]:
@@ -137,14 +138,15 @@ def split_as_given(dataset: Dataset, given: SplitFile, *, progress: Progress = S
 
     Raises:
         BadDataset: a picture has no line or two that disagree, a class has nothing to learn from, validation is
-            empty, or equal or nearly equal pictures lie in different parts.
+            empty, or pictures that are or may be the same lie in different parts and that is not allowed.
     """
     lines = _lines_of(dataset.pictures, given)
     _check_complete(dataset, given, lines)
     parts = [lines[picture.name].part for picture in dataset.pictures]
     split = split_into(dataset, parts, how=f"as {given.path.name} says")
     _check_filled(split, given)
-    _check_leaks(split, given, lines)
+    if not given.allow_leaks:
+        _check_leaks(split, given, lines)
     _note_unused(given, dataset, progress)
     return split
 
@@ -223,14 +225,14 @@ def _check_filled(split: Split, given: SplitFile) -> None:
 
 
 def _check_leaks(split: Split, given: SplitFile, lines: Mapping[str, SplitRow]) -> None:
-    leaks = [group for group in split.alike if len({picture.part for picture in group}) > 1]
+    leaks = [group for group in split.duplicates if len({picture.part for picture in group}) > 1]
     if leaks:
         count = "once" if len(leaks) == 1 else f"{len(leaks):,} times"
         raise BadDataset(
-            f"{given.path} puts the same or nearly the same picture into different parts: {count}.",
+            f"{given.path} puts what is or may be the same picture into different parts: {count}.",
             first_lines([_leak(group, lines) for group in leaks], shown=_SHOWN),
-            f"Give the lines of each group the same part in {given.path}, and type the same command again: what is"
-            " learnt must not be examined.",
+            f"Give the lines of each group the same part in {given.path}. Or, if they are different pictures or the"
+            " leak is meant, add --allow-leaks.",
         )
 
 
@@ -243,7 +245,7 @@ def _leak(group: Sequence[Assigned], lines: Mapping[str, SplitRow]) -> str:
         if shown[picture.part] is picture
     )
     more = len(group) - len(shown)
-    kind = "equal" if len({picture.sha256 for picture in shown.values()}) == 1 else "nearly equal"
+    kind = "equal" if len({picture.sha256 for picture in shown.values()}) == 1 else "may be the same"
     return f"{names}: {kind}{f', and {more:,} more like them' if more else ''}."
 
 

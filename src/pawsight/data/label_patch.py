@@ -239,8 +239,10 @@ def _patched_split(split: Split, relabelled: Mapping[str, str], dropped: set[str
             if picture.name not in dropped
         )
 
-    groups = (patched(group) for group in split.alike)
-    return replace(split, assigned=patched(split.assigned), alike=tuple(group for group in groups if len(group) > 1))
+    def left(groups: tuple[tuple[Assigned, ...], ...]) -> tuple[tuple[Assigned, ...], ...]:
+        return tuple(group for group in map(patched, groups) if len(group) > 1)
+
+    return replace(split, assigned=patched(split.assigned), alike=left(split.alike), duplicates=left(split.duplicates))
 
 
 def _check_labels(dataset: Dataset, patch: Patch) -> None:

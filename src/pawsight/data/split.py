@@ -1,7 +1,8 @@
 """The split into train, validation and test, cut once by content; a split that the user gives is in given_split.py.
 
-Parts that folders give are kept. Otherwise the split is stratified by class, keeps duplicates (duplicates.py) in one
-part, and depends on the contents of the pictures and the seed alone, not on names or order.
+Parts that folders give are kept. Otherwise the split is stratified by class, keeps what looks alike (duplicates.py) in
+one part as long as every class keeps its shares, and depends on the contents of the pictures and the seed alone, not on
+names or order.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.data.dataset import Dataset, Picture
-from pawsight.data.duplicates import duplicate_groups
+from pawsight.data.duplicates import alike_groups, duplicate_groups, duplicate_pairs
 from pawsight.data.folders import PARTS
 
 _EXERCISE_BATCH = 32  # the exercise counts its fifth in whole batches: 32 batches // 5 x 32 = 192 of 1,000 pictures
@@ -40,17 +41,19 @@ class Split:
 
     assigned: tuple[Assigned, ...]  # in the order of the dataset
     how: str  # one sentence for the user
-    alike: tuple[tuple[Assigned, ...], ...] = ()  # groups of exact and near duplicates
+    alike: tuple[tuple[Assigned, ...], ...] = ()  # groups kept in one part: duplicates, and what looks like them
+    # Groups that show one picture, as far as can be seen: exact copies, and what is like the first of the group
+    duplicates: tuple[tuple[Assigned, ...], ...] = ()
 
     @property
     def duplicates_across_parts(self) -> tuple[tuple[str, ...], ...]:
         """Names in each group of duplicates that lies in several parts, as given parts may have it: leakage."""
-        return tuple(_names(group) for group in self.alike if len({picture.part for picture in group}) > 1)
+        return tuple(_names(group) for group in self.duplicates if len({picture.part for picture in group}) > 1)
 
     @property
     def conflicting_labels(self) -> tuple[tuple[str, ...], ...]:
         """Names in each group of duplicates that lies in several classes."""
-        return tuple(_names(group) for group in self.alike if len({picture.label for picture in group}) > 1)
+        return tuple(_names(group) for group in self.duplicates if len({picture.label for picture in group}) > 1)
 
     @cached_property
     def digest(self) -> str:
@@ -76,30 +79,39 @@ def make_split(dataset: Dataset, *, seed: int = 0) -> Split:
     becomes test; where validation is missing, 15 % of train becomes validation; without parts 70 / 15 / 15.
     """
     pictures = dataset.pictures
-    groups = duplicate_groups(pictures)
+    pairs = duplicate_pairs(pictures)
+    groups = alike_groups(pictures, pairs)
     given = {picture.part for picture in pictures}
     parts = [picture.part or "train" for picture in pictures]
     if given >= set(PARTS):
-        how = "train, validation and test as the folders say"
-    elif given == {"train", "validation"}:
-        _move(parts, pictures, groups, "validation", {"test": _fifth(parts.count("validation"))}, seed)
+        return _split(pictures, parts, pairs, groups, "train, validation and test as the folders say")
+    if given == {"train", "validation"}:
+        source, shares = "validation", {"test": _fifth(parts.count("validation"))}
         how = "train and validation as the folders say; a fixed fifth of validation became test"
     elif given == {"train", "test"}:
-        _move(parts, pictures, groups, "train", {"validation": 0.15}, seed)
+        source, shares = "train", {"validation": 0.15}
         how = "train and test as the folders say; a fixed 15 % of train became validation"
     else:
         parts = ["train"] * len(pictures)
-        _move(parts, pictures, groups, "train", {"validation": 0.15, "test": 0.15}, seed)
+        source, shares = "train", {"validation": 0.15, "test": 0.15}
         how = "70 % train, 15 % validation, 15 % test"
-    return _assigned(pictures, parts, groups, how)
+    moved, misses = _moved(parts, pictures, groups, source, shares, seed)
+    if misses:  # duplicates must stay together; what merely looks alike need not
+        fewer = alike_groups(pictures, pairs, apart=misses)
+        again, left = _moved(parts, pictures, fewer, source, shares, seed)
+        if len(left) < len(misses):
+            moved, groups = again, fewer
+            how += "; pictures that look alike are in several parts, else classes would miss their shares"
+    return _split(pictures, moved, pairs, groups, how)
 
 
 def split_into(dataset: Dataset, parts: Sequence[str], *, how: str) -> Split:
     """Return the split that gives each picture of a dataset the part at the same place in `parts`."""
-    return _assigned(dataset.pictures, parts, duplicate_groups(dataset.pictures), how)
+    pairs = duplicate_pairs(dataset.pictures)
+    return _split(dataset.pictures, parts, pairs, alike_groups(dataset.pictures, pairs), how)
 
 
-def _assigned(pictures: Sequence[Picture], parts: Sequence[str], groups: Ints, how: str) -> Split:
+def _split(pictures: Sequence[Picture], parts: Sequence[str], pairs: Ints, groups: Ints, how: str) -> Split:
     assigned = tuple(
         Assigned(picture.name, picture.sha256, picture.label, part)
         for picture, part in zip(pictures, parts, strict=True)
@@ -107,7 +119,9 @@ def _assigned(pictures: Sequence[Picture], parts: Sequence[str], groups: Ints, h
     members: dict[int, list[Assigned]] = defaultdict(list)
     for picture, group in zip(assigned, groups.tolist(), strict=True):
         members[group].append(picture)
-    return Split(assigned, how, tuple(tuple(group) for group in members.values() if len(group) > 1))
+    alike = tuple(tuple(group) for group in members.values() if len(group) > 1)
+    duplicates = tuple(tuple(assigned[row] for row in group) for group in duplicate_groups(pictures, pairs))
+    return Split(assigned, how, alike, duplicates)
 
 
 def _names(group: Sequence[Assigned]) -> tuple[str, ...]:
@@ -121,24 +135,40 @@ def _fifth(pictures: int) -> float:
     return whole / pictures if batches >= 5 else 0.2
 
 
-def _move(
-    parts: list[str],
+def _moved(
+    parts: Sequence[str],
     pictures: Sequence[Picture],
     groups: Ints,
     source: str,
     shares: Mapping[str, float],
     seed: int,
-) -> None:
-    """Move stratified shares of one part, whole duplicate groups at a time, into others."""
+) -> tuple[list[str], set[str]]:
+    """Move stratified shares of one part, whole groups at a time, into others.
+
+    Returns:
+        the part of each picture, and the classes that missed a share.
+    """
     rows = [index for index, part in enumerate(parts) if part == source]
-    labels = np.unique([pictures[row].label for row in rows], return_inverse=True)[1]
+    classes, labels = np.unique([pictures[row].label for row in rows], return_inverse=True)
     wanted = stratified_counts(np.bincount(labels), [1 - sum(shares.values()), *shares.values()])
     ranks = [hashlib.sha256(f"{seed}:{pictures[row].sha256}".encode()).hexdigest() for row in rows]
     order = np.argsort(ranks)
     chosen = stratified_group_split(labels[order], groups[rows][order], wanted)
-    names = [source, *shares]
+    moved, names = list(parts), [source, *shares]
     for row, choice in zip(np.asarray(rows)[order], chosen, strict=True):
-        parts[row] = names[choice]
+        moved[row] = names[choice]
+    counts = np.zeros_like(wanted)
+    np.add.at(counts, (labels[order], chosen), 1)
+    return moved, set(classes[missed(counts, wanted).any(axis=1)].tolist())
+
+
+def missed(counts: Ints, wanted: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return where parts of classes (C, P) hold too few or too many: by more than a tenth of the class, or nothing.
+
+    One picture too many or too few is no miss, nor is an empty part that should get less than one.
+    """
+    tolerance = np.maximum(1, counts.sum(axis=1, keepdims=True) / 10)
+    return np.asarray((np.abs(counts - wanted) > tolerance) | ((counts == 0) & (wanted >= 1)))
 
 
 def stratified_counts(counts: Ints, shares: Sequence[float]) -> Ints:

@@ -14,8 +14,9 @@ from pawsight.core.storage import table_text
 from pawsight.data import facts
 from pawsight.data.audit import GIVES_AWAY, IMBALANCED, ROTATION_DIFFERS, SEVERITIES, Finding
 from pawsight.data.dataset import Dataset
+from pawsight.data.duplicates import MOST_EDGES
 from pawsight.data.split import Assigned
-from pawsight.images.fingerprint import NEAR_BITS
+from pawsight.images.fingerprint import THUMBNAIL_PX
 from pawsight.reports import words
 from pawsight.reports.pictures import show
 from pawsight.reports.run_record import pairs_up
@@ -123,7 +124,7 @@ def _once(findings: Sequence[Finding]) -> list[Finding]:
 
 SEVERITY_WORDS = {
     "high": "makes labels or scores wrong unless something is done",
-    "medium": "loses pictures, counts some twice or starves a class",
+    "medium": "may do so, loses pictures, counts some twice or starves a class",
     "low": "is unusual and worth a look",
 }
 
@@ -139,6 +140,10 @@ class ProblemText:
     figure: str = "{}"  # how a number is written
 
 
+SECOND_LOOK = (  # also told in trust_audit.py
+    f"thumbnails of {THUMBNAIL_PX} pixels that, laid over each other, leave at most {100 * MOST_EDGES:.0f} % of their"
+    " edges and half of what the next picture leaves, and have the same colours"
+)
 _SHORTCUT = "Compare how the pictures of the classes were collected, and bring them to a common form before you train."
 _ASSOCIATION = f"tells the class beyond chance (p < 0.01 after Holm’s correction) with Cramér’s V from {GIVES_AWAY} up"
 EXPLAINED = {
@@ -150,8 +155,8 @@ EXPLAINED = {
         "also as {}",
     ),
     "near-two-labels": ProblemText(
-        "Nearly the same picture under two labels",
-        f"perceptual hashes at most {NEAR_BITS} of 64 bits apart, in two classes",
+        "What may be one picture under two labels",
+        f"{SECOND_LOOK}, in two classes",
         "If both show the same thing, one of the labels is wrong.",
         "Look at each pair and correct the wrong label, if there is one.",
         "like {}",
@@ -164,11 +169,23 @@ EXPLAINED = {
         "also as {}",
     ),
     "near-across-parts": ProblemText(
-        "Nearly the same picture in two parts",
-        f"perceptual hashes at most {NEAR_BITS} of 64 bits apart, in two of train, validation and test",
-        "What was learnt is examined again under another name, so the score flatters.",
+        "What may be one picture in two parts",
+        f"{SECOND_LOOK}, in two of train, validation and test",
+        "If both show the same thing, what was learnt is examined again, and the score flatters.",
         "Keep a series on one side, or put all pictures in one folder per class and let Pawsight cut.",
         "like {}",
+    ),
+    "class-missing": ProblemText(
+        "A part without a class",
+        "a part holds nothing of a class of which at least one picture was expected there",
+        "The score of that part says nothing about the class.",
+        "Move some of its pictures there, collect more, or put all pictures in one folder per class.",
+    ),
+    "uneven-parts": ProblemText(
+        "Classes with another share in a part",
+        "a part holds a tenth of the class more or less than it holds of all pictures",
+        "The score of that part weighs the classes in another way than training does.",
+        "Nothing has to be done; move pictures if the parts should have the same shares.",
     ),
     "shortcut-size": ProblemText(
         "The size of a picture gives the class away",
@@ -246,8 +263,8 @@ EXPLAINED = {
         "Move them into a part if you want them used.",
     ),
     "near-duplicate": ProblemText(
-        "Nearly the same picture twice in a class",
-        f"perceptual hashes at most {NEAR_BITS} of 64 bits apart within a class and part",
+        "What may be one picture twice in a class",
+        f"{SECOND_LOOK}, within a class and part",
         "It counts more than others; the split keeps such pictures on one side.",
         "Nothing has to be done; delete what adds nothing.",
         "like {}",

@@ -10,9 +10,8 @@ from typing import Any
 from pawsight.core.runs import from_here
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding
-from pawsight.images.fingerprint import NEAR_BITS
 from pawsight.reports import words
-from pawsight.reports.audit_page import EXPLAINED, by_severity, figure
+from pawsight.reports.audit_page import EXPLAINED, SECOND_LOOK, by_severity, figure
 from pawsight.reports.pictures import Exhibit, Gallery
 from pawsight.reports.run_record import RunRecord, SuspectsRecord, pairs_up
 
@@ -114,7 +113,7 @@ def _exhibits(findings: Sequence[Finding], gallery: Gallery) -> list[Exhibit]:
 def _leaks_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Gallery, shown: int) -> str:
     if run.leaks is None:
         return "The run does not record whether pictures of two subsets look the same."
-    how = f"equal bytes, or perceptual hashes at most {NEAR_BITS} of 64 bits apart"
+    how = f"equal bytes, or {SECOND_LOOK}"
     if not groups:
         return f"No picture looks the same as one in another subset ({how})."
     pictures = words.pictures(sum(map(len, groups)))
@@ -123,7 +122,7 @@ def _leaks_sentence(run: RunRecord, groups: Sequence[Sequence[str]], gallery: Ga
     single, several = "group of pictures looks the same and is", "groups of pictures look the same and are"
     first = f"{plural(len(groups), single, several)} in two subsets of the split"
     rest = f" The first {shown} are shown." if 0 < shown < len(groups) else ""
-    return f"{first}: {pictures}{', ' + text if text else ''} ({how}). They make the scores too high.{rest}"
+    return f"{first}: {pictures}{', ' + text if text else ''} ({how}). They may make the scores too high.{rest}"
 
 
 def _across(group: Sequence[str], gallery: Gallery) -> str:
@@ -145,4 +144,4 @@ def _conflicts_sentence(findings: Sequence[Finding] | None, pairs: int) -> str:
         return "No two pictures that look the same have different labels."
     single, several = "pair of pictures looks the same and has", "pairs of pictures look the same and have"
     rest = f" The first {PAIRS} are shown." if pairs > PAIRS else ""
-    return f"{plural(pairs, single, several)} two labels; one of them is wrong.{rest}"
+    return f"{plural(pairs, single, several)} two labels; one of them may be wrong.{rest}"

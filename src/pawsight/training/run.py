@@ -17,11 +17,13 @@ from pawsight.core.errors import BadDataset, PicturesChanged
 from pawsight.core.machine import versions
 from pawsight.core.runs import BUNDLE
 from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
+from pawsight.data.facts import thumbnail_of
 from pawsight.data.folders import PARTS, Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
+from pawsight.images.fingerprint import fingerprint
 from pawsight.models.recipes import FEATURE_METHODS, LAST, Recipe
 from pawsight.training.calibration import (
     add_guarantee,
@@ -217,7 +219,10 @@ def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust
         trust=trust,
     )
     trained = frozenset(assigned.sha256 for assigned in context.split.part("train"))
-    write_bundle(context.folder / BUNDLE, card, model=graph, golden=golden, trained=trained)
+    fingerprints = {
+        fingerprint(thumbnail_of(picture.facts)) for picture in context.dataset.pictures if picture.sha256 in trained
+    }
+    write_bundle(context.folder / BUNDLE, card, model=graph, golden=golden, trained=trained, fingerprints=fingerprints)
     return trust
 
 

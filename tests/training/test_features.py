@@ -115,6 +115,13 @@ def test_features_are_stored_as_they_come_not_only_at_the_end(sink_on, cache, mo
     assert len(cache.get_many("features/1", NAMES)) >= 24
 
 
+def test_features_are_stored_when_the_share_with_the_pictures_fails(sink_on, cache):
+    sink = feed(sink_on(), range(12))
+    with pytest.raises(StorageError, match="share"), sink.kept():
+        raise StorageError("The share does not answer.", "", "")
+    assert set(cache.get_many("features/1", NAMES)) == set(NAMES[:12])
+
+
 def test_order_of_arrival_does_not_matter(sink_on):
     one = feed(sink_on("a"), range(40)).features_of(NAMES).last
     other = feed(sink_on("b"), itertools.chain(range(20, 40), range(20))).features_of(NAMES).last

@@ -25,7 +25,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
 from pawsight.core.text import plural, typed
-from pawsight.data.dataset import LOSS_ALLOWED, check_losses, facts_by_name
+from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE, Answer
@@ -114,7 +114,7 @@ def evaluate(
         slices: also measure kinds of pictures; those of the run's own validation set are stored in the run.
         learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
         max_megapixels: as for `predict`.
-        allow_missing: as for `train`, of other data.
+        allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
         progress: hears how far it is.
 
     Raises:
@@ -163,10 +163,15 @@ def measure_run(
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(bundle.folder.parent)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
+    lost = [file for file in left_out if file.reason not in (TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
+    lost_names = {file.name for file in lost}
+    read = {file.name: file.label for file in files.candidates if file.name not in lost_names}
     if part is None:
-        unread = [file for file in left_out if file.reason not in (_CHANGED, TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
-        read = {file.name for file in files.candidates} - {file.name for file in unread}
-        check_losses(unread, read, LOSS_ALLOWED if allow_missing is None else allow_missing, progress)
+        labels = sorted({file.label for file in files.candidates})
+        check_filled(files.place, labels, Counter(read.values()), lost)
+    if answers or part is None:
+        allowed = LOSS_ALLOWED if allow_missing is None else allow_missing
+        check_losses(lost, read, allowed, progress, were_read=part is not None)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",

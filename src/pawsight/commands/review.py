@@ -107,15 +107,16 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
     settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=limit)
     with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch())
-        dataset = read_dataset(
-            found,
-            settings,
-            cache=store,
-            threads=machine.feeders,
-            sink=sink,
-            progress=progress,
-            allow_missing=1.0,
-        )
+        with sink.kept():
+            dataset = read_dataset(
+                found,
+                settings,
+                cache=store,
+                threads=machine.feeders,
+                sink=sink,
+                progress=progress,
+                allow_missing=1.0,
+            )
         dataset, left_out = _unchanged(dataset, contents)
         features = sink.features_of([picture.sha256 for picture in dataset.pictures])
     pictures, classes = dataset.pictures, dataset.classes

@@ -261,7 +261,7 @@ def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch:
         adds=RECIPES[recipe.name].adds,
         parameters=fitted.parameters[0],
         trainable=fitted.parameters[1],
-        layers=tuple((layer.name, layer.type, layer.output, layer.parameters) for layer in fitted.layers),
+        layers=fitted.layers,
         epochs=len(seconds),
         seconds_per_epoch=sum(seconds) / len(seconds) if seconds else None,
         notes=fitted.notes,

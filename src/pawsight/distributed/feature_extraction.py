@@ -7,7 +7,7 @@ are the same bits as without a pool. It asks the coordinator, a few contents at 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -81,7 +81,7 @@ def read_files_by_pool(
     stopwatch: Stopwatch,
     pool: Pool,
     until: ExitStack,
-) -> Iterator[FileRead]:
+) -> Generator[FileRead, None, None]:
     """Return one `FileRead` for each file, in order, as `data.dataset.read_files` does; `train` binds the last five.
 
     Features go to the sink, facts into the cache.

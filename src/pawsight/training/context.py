@@ -29,6 +29,8 @@ from pawsight.training.features import FeatureSink, FeatureTable
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
+# A layer as summaries show it: name, type, shape of the output without the batch (e.g. "158 x 158 x 32"), parameters.
+Layer = tuple[str, str, str, int]
 METHOD_VERSION = 5  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
 _ARRAY, _CHECKSUM = "pixels.npy", "seal.txt"
 _PIECE_BYTES = 1 << 20
@@ -52,16 +54,6 @@ class RunEnvironment:
     def decode_settings(self, recipe: Recipe) -> DecodeSettings:
         """Return how pictures are decoded for a recipe."""
         return DecodeSettings(image_px=recipe.image_px, max_megapixels=self.max_megapixels)
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer of a network, as summaries show it."""
-
-    name: str
-    type: str
-    output: str  # shape without the batch, e.g. "158 x 158 x 32"
-    parameters: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

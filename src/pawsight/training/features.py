@@ -11,7 +11,8 @@ import mmap
 import tempfile
 import tomllib
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -163,6 +164,15 @@ class FeatureSink:
         mapped = mmap.mmap(self._file.fileno(), len(self._rows) * self.size, access=mmap.ACCESS_READ)
         stored = np.frombuffer(mapped, "<f4").reshape(-1, self.width)
         return FeatureTable(stored, self._depths, rows, mapped)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Store what was computed even if the disk or share that holds the pictures fails."""
+        try:
+            yield
+        except StorageError:
+            self.features_of([])
+            raise
 
     def _keep_computed(self, sha256: str, features: bytes) -> None:
         self._keep(sha256, features)

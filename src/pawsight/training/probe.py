@@ -18,7 +18,7 @@ from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import Channels, backbone_onnx
 from pawsight.models.graph import append_head, mean_colour_graph
 from pawsight.models.recipes import AUTO, LAST, SELECTED
-from pawsight.training.context import Layer, TrainedModel, TrainingContext
+from pawsight.training.context import TrainedModel, TrainingContext
 from pawsight.training.features import FeatureTable
 from pawsight.training.folds import folds_for_fits, stratified_sample
 from pawsight.training.logistic import blas_threads_for, fit_logistic
@@ -65,8 +65,8 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
         features={subset: context.features(subset).read(head.columns) for subset in context.held_out},
         parameters=(backbone.parameters + trainable, trainable),
         layers=(
-            Layer(recipe.backbone, "frozen backbone", str(len(head.columns)), backbone.parameters),
-            Layer("head", "logistic regression", str(classes), trainable),
+            (recipe.backbone, "frozen backbone", str(len(head.columns)), backbone.parameters),
+            ("head", "logistic regression", str(classes), trainable),
         ),
         notes=(
             depth_note(head),

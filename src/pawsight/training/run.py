@@ -6,6 +6,7 @@ The recipe's method (`probe`, `networks`, `finetune`) does the training proper, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,7 +110,7 @@ def train_run(
         sink, threads = None, env.machine.cores
         if recipe.method in FEATURE_METHODS:
             sink, threads = feature_sink(recipe, cache, env.machine, env.stopwatch), env.machine.feeders
-        with env.stopwatch.stage("reading"):
+        with env.stopwatch.stage("reading"), sink.kept() if sink else nullcontext():
             dataset = read_dataset(
                 found,
                 env.decode_settings(recipe),

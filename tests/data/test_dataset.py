@@ -21,6 +21,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, DataError, NoPictures, StorageError, UnreadablePicture
 from pawsight.core.progress import Silent, Step
 from pawsight.core.storage import sha256_of
+from pawsight.core.thread_pool import THREAD_NAME
 from pawsight.data import dataset as dataset_module
 from pawsight.data import facts as facts_module
 from pawsight.data.dataset import (
@@ -33,7 +34,7 @@ from pawsight.data.dataset import (
     losses,
     read_dataset,
 )
-from pawsight.data.facts import Facts
+from pawsight.data.facts import Facts, known_facts
 from pawsight.data.folders import Candidate, Found, LeftOut, find
 from pawsight.images.decode import NOT_DOWNLOADED, READABLE_NAMES, DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash, thumbnail
@@ -191,7 +192,7 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         "cats/phone.cr3": "Canon raw (CR3) is not read",
         "cats/.away.jpg.icloud": NOT_DOWNLOADED,
         "cats/pointer.jpg": "a Git LFS pointer in place of the picture: git lfs pull",
-        "cats/zeros.jpg": "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a broken copy",
+        "cats/zeros.jpg": "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a damaged copy",
         "dogs/link.jpg": "no such file or directory",
         "dogs/page.jpg": "a web page is not read",
     }
@@ -454,6 +455,26 @@ def test_a_share_that_is_gone_ends_the_reading(root: Path, cache: Cache, monkeyp
         read(root, cache)
     assert says(error.value, "3 files", os.strerror(errno.ESTALE).lower(), "cats/0.png")
     assert len(reads) < 60
+
+
+def test_what_was_read_before_a_share_failed_is_kept_and_no_thread_goes_on(
+    root: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(root, {f"dogs/{number}.png": encoded(drawn(number)) for number in range(10, 40)})
+
+    def stale(path: Path) -> bytes:
+        if path.parent.name == "dogs":
+            raise UnreadablePicture("", os.strerror(errno.ESTALE).lower())
+        return path.read_bytes()
+
+    monkeypatch.setattr(dataset_module, "read_regular_file", stale)
+    with pytest.raises(StorageError) as error:
+        read(root, cache)
+    assert error.tb is not None  # which would keep an iterator alive that nobody closed
+    assert THREAD_NAME not in {thread.name for thread in threading.enumerate()}
+    cats = [sha256_of(path.read_bytes()) for path in (root / "cats").iterdir()]
+    assert len(cats) == 3
+    assert all(known_facts(cache, sha256) for sha256 in cats)
 
 
 def test_a_folder_that_the_disk_cannot_list_is_an_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from pawsight.images.header_limits import (
     ReadLimitedFile,
     TooLarge,
     exceeds_header_limits,
+    heif_items_are_named,
     memory_needed,
     webp_size,
 )
@@ -122,3 +123,8 @@ def test_memory_is_reckoned_before_it_is_taken(kind: str, mode: str, side: int, 
     image = Image.new(mode, (1, 1))
     image.format, image._size = kind, (side, side)
     assert (memory_needed(image, 1000) > header_limits.MAX_DECODE_MIB * 2**20) is too_much
+
+
+@pytest.mark.parametrize(("items", "named"), [(header_limits.MAX_ITEMS, True), (header_limits.MAX_ITEMS + 1, False)])
+def test_a_heif_of_more_items_than_any_picture_has_is_refused(items: int, named: bool) -> None:
+    assert heif_items_are_named(b"\0\0\0\x18ftypheic" + items * b"\0\0\0\x15infe\2\0\0\0\0\1\0\0hvc1\0") == named

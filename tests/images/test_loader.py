@@ -7,6 +7,7 @@ import gc
 import hashlib
 import io
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -213,3 +214,14 @@ def test_a_disk_or_share_that_fails_ends_the_reading_after_three(
 def test_what_is_wrong_with_single_files_ends_nothing(tmp_path: Path) -> None:
     problems = [loaded.problem for loaded in load([tmp_path / "gone.png"] * 50, SMALL, threads=2)]
     assert problems == ["no such file or directory"] * 50
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no named sockets")
+def test_sockets_among_the_files_are_no_failure_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket is at most 100 bytes long
+    for name in ["a.jpg", "b.jpg", "c.jpg"]:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(name)
+    Path("d.jpg").write_bytes(png(1))
+    loaded = list(load(sorted(tmp_path.iterdir()), SMALL, threads=2))
+    assert [bool(file.problem) for file in loaded] == [True, True, True, False]

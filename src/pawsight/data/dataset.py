@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -118,7 +119,7 @@ class FileReader(Protocol):
         cache: Cache,
         threads: int,
         sink: PixelSink | None,
-    ) -> Iterator[FileRead]:
+    ) -> Generator[FileRead, None, None]:
         """Return one `FileRead` for each file, in order; one without pixels has handed to the sink what it wants."""
 
 
@@ -152,7 +153,7 @@ def read_dataset(
     check_found(found)
     pictures, left_out, taken = [], list(found.left_out), set()
     files = (reader or read_files)(found.candidates, settings, cache=cache, threads=threads, sink=sink)
-    with progress.stage("Reading pictures", len(found.candidates), "pictures") as step:
+    with progress.stage("Reading pictures", len(found.candidates), "pictures") as step, closing(files):
         for file in while_storage_answers(files, lambda file: (file.candidate.name, file.problem)):
             step.advance()
             candidate = file.candidate
@@ -172,40 +173,50 @@ def read_dataset(
 
 
 def check_losses(
-    left_out: Sequence[LeftOut], read: Collection[str], allow_missing: float, progress: Progress = SILENT
+    left_out: Sequence[LeftOut],
+    read: Collection[str],
+    allow_missing: float,
+    progress: Progress = SILENT,
+    *,
+    were_read: bool = False,
 ) -> None:
     """Warn of pictures that could not be read, above 1 % of all; refuse to go on above an allowed share.
 
     Args:
-        left_out, read: as for `losses`.
+        left_out, read, were_read: as for `losses`.
         allow_missing: largest share of the pictures that may be missing.
         progress: is warned.
 
     Raises:
         BadDataset: more pictures are missing; it says why, and what to type.
     """
-    share, what, why = losses(left_out, read)
+    share, what, why = losses(left_out, read, were_read=were_read)
     if share > allow_missing:
         option = f"--allow-missing {math.ceil(100 * share)}%"
-        raise BadDataset(what, why, f"Make them readable, or go on without them: {option}")
+        remedy = "Put them back as they were" if were_read else "Make them readable"
+        raise BadDataset(what, why, f"{remedy}, or go on without them: {option}")
     if share > LOSS_WARNED:
         progress.say(f"WARNING  {what} {why}")
 
 
-def losses(left_out: Sequence[LeftOut], read: Collection[str]) -> tuple[float, str, str]:
+def losses(left_out: Sequence[LeftOut], read: Collection[str], *, were_read: bool = False) -> tuple[float, str, str]:
     """Return the share of pictures that could not be read, and two sentences: how many they are, and the reasons.
 
     Args:
         left_out: files that are not used; those that are no pictures by their ending or content do not count.
         read: names of the pictures that were read; a raw file beside the JPEG of the same shot is no loss.
+        were_read: all were read before, when a split was made, so that each one left out is a loss.
     """
     stems = {PurePosixPath(name).with_suffix("") for name in read}
     lost = [
         file
         for file in left_out
-        if not file.reason.startswith(_BY_NAME)
-        and (PurePosixPath(file.name).suffix.lower() in _PICTURE_ENDINGS or file.reason in _BROKEN)
-        and PurePosixPath(file.name).with_suffix("") not in stems
+        if were_read
+        or (
+            not file.reason.startswith(_BY_NAME)
+            and (PurePosixPath(file.name).suffix.lower() in _PICTURE_ENDINGS or file.reason in _BROKEN)
+            and PurePosixPath(file.name).with_suffix("") not in stems
+        )
     ]
     pictures = len(lost) + len(read)
     share = len(lost) / (pictures or 1)
@@ -219,7 +230,7 @@ def read_files(
     cache: Cache,
     threads: int,
     sink: PixelSink | None = None,
-) -> Iterator[FileRead]:
+) -> Generator[FileRead, None, None]:
     """Read files in threads, yielding one `FileRead` for each in order; new facts are stored in the cache."""
 
     def read(candidate: Candidate) -> FileRead:
@@ -240,17 +251,19 @@ def read_files(
     return store_facts(ordered_map(read, candidates, threads=threads), cache)
 
 
-def store_facts(files: Iterator[FileRead], cache: Cache) -> Iterator[FileRead]:
-    """Yield all files, storing fresh facts as they come."""
+def store_facts(files: Iterator[FileRead], cache: Cache) -> Generator[FileRead, None, None]:
+    """Yield all files, storing fresh facts as they come and when the reading ends early."""
     fresh: dict[str, bytes] = {}
-    for file in files:
-        if file.fresh and file.facts is not None:
-            fresh[file.sha256] = facts_to_bytes(file.facts)
-        if len(fresh) >= _WRITE_EVERY:
-            cache.put_many(FACTS_SPACE, fresh)
-            fresh = {}
-        yield replace(file, fresh=False)
-    cache.put_many(FACTS_SPACE, fresh)
+    try:
+        for file in files:
+            if file.fresh and file.facts is not None:
+                fresh[file.sha256] = facts_to_bytes(file.facts)
+            if len(fresh) >= _WRITE_EVERY:
+                cache.put_many(FACTS_SPACE, fresh)
+                fresh = {}
+            yield replace(file, fresh=False)
+    finally:
+        cache.put_many(FACTS_SPACE, fresh)
 
 
 def facts_by_name(
@@ -264,10 +277,11 @@ def facts_by_name(
         threads: files worked on at once.
         progress: shows how far it is.
     """
-    with progress.stage("Looking at the pictures", len(candidates), "pictures") as step:
+    settings = DecodeSettings(image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS)  # they were allowed before
+    files = read_files(candidates, settings, cache=cache, threads=threads)
+    with progress.stage("Looking at the pictures", len(candidates), "pictures") as step, closing(files):
         facts = {}
-        settings = DecodeSettings(image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS)  # they were allowed before
-        for file in read_files(candidates, settings, cache=cache, threads=threads):
+        for file in files:
             step.advance()
             if file.facts is not None:
                 facts[file.candidate.name] = file.facts
@@ -289,7 +303,7 @@ def check_found(found: Found) -> None:
     _check_lookalikes(found)
     if len(found.folders) == 1:
         raise _one_class(found, found.folders[0])
-    _check_filled(found, Counter(candidate.label for candidate in found.candidates), found.left_out)
+    check_filled(found.root, found.folders, Counter(file.label for file in found.candidates), found.left_out)
     _check_trainable(found, {candidate.label for candidate in found.candidates if candidate.part in (None, "train")})
 
 
@@ -310,17 +324,28 @@ def check_classes(
     """
     if not counts:
         raise _nothing_found(found, left_out)
-    _check_filled(found, counts, left_out)
+    check_filled(found.root, found.folders, counts, left_out)
     if len(counts) == 1:
         raise _one_class(found, next(iter(counts)))
     _check_trainable(found, trainable)
 
 
-def _check_filled(found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut]) -> None:
-    empty = [label for label in found.folders if not counts.get(label)]
+def check_filled(root: Path, labels: Collection[str], counts: Mapping[str, int], left_out: Sequence[LeftOut]) -> None:
+    """Refuse classes without a readable picture.
+
+    Args:
+        root: the folder of the data.
+        labels: classes that the data has.
+        counts: readable pictures of each class.
+        left_out: files that are not used.
+
+    Raises:
+        BadDataset: a class is empty; it says what was found instead.
+    """
+    empty = [label for label in labels if not counts.get(label)]
     if empty:
         raise BadDataset(
-            f"{_classes(empty)} in {found.root} {_has(empty)} no readable picture.",
+            f"{_classes(empty)} in {root} {_has(empty)} no readable picture.",
             _why_left_out([file for file in left_out if _in_any(file.name, empty)]),
             "Put pictures there, or move the folder out of the data and type the same command again.",
         )

@@ -19,6 +19,7 @@ MAX_READS = 500_000  # of a file while it is opened and decoded: a second's wort
 MAX_SEGMENTS = 5_000  # of a JPEG before its first scan
 MAX_EXIF_BYTES = 4 * 2**20  # of a JPEG, all its segments together: Pillow joins them one by one
 MAX_STRIPS = 100_000  # or tiles of a TIFF
+MAX_ITEMS = 10_000  # of a HEIF; 50 megapixels in tiles of 512 x 512 are 200
 MAX_ITEM_NAME = 4_096  # bytes of the names of a HEIF's item that are looked at
 MAX_RUN_MEGAPIXELS = 8  # of a BMP in runs, which Pillow unpacks pixel by pixel
 MAX_DECODE_MIB = 470  # of memory for a file and its pixels on their way, beside the interpreter's 30, by default
@@ -137,11 +138,14 @@ def webp_size(data: bytes) -> tuple[int, int]:
 
 
 def heif_items_are_named(data: bytes) -> bool:
-    """Say whether the types and names of a HEIF's items (boxes `infe`, ISO/IEC 14496-12, 8.11.6) are text.
+    """Say whether a HEIF has no more items than any picture, and their types and names are text.
 
-    pi_heif 1.4 makes strings of them without a look, which ends the process where they are none.
+    An item is a box `infe` (ISO/IEC 14496-12, 8.11.6). pi_heif 1.4 makes strings of its type and name without a look,
+    which ends the process where they are none.
     """
-    for found in re.finditer(b"infe", data):
+    for number, found in enumerate(re.finditer(b"infe", data)):
+        if number == MAX_ITEMS:
+            return False
         start, end = found.start(), found.start() - 4 + int.from_bytes(data[max(0, found.start() - 4) : found.start()])
         kind = start + (
             14 if data[start + 4 : start + 5] == b"\3" else 12

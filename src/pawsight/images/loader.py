@@ -20,10 +20,11 @@ from pawsight.images.decode import Decoded, DecodeSettings, decode
 
 MAX_FILE_BYTES = 512 * 2**20  # a picture of 50 Mpx at 16 bits a channel is 300 MB; no photograph is larger
 _MOST_FAILURES = 3  # of the storage, before the work ends: one file may lie on a bad block, a lost share has no end
+# Not ENXIO and ENODEV: a socket or a device among the files gives them, whatever the disk does.
 _STORAGE_ERRORS = tuple(
     getattr(errno, name)
     for name in (
-        *("EIO", "EREMOTEIO", "ENXIO", "ENODEV", "ESTALE", "ETIMEDOUT", "ENOTCONN", "ESHUTDOWN", "ECONNRESET"),
+        *("EIO", "EREMOTEIO", "ESTALE", "ETIMEDOUT", "ENOTCONN", "ESHUTDOWN", "ECONNRESET"),
         *("ECONNABORTED", "ECONNREFUSED", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ENETRESET"),
     )
     if hasattr(errno, name)

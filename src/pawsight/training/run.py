@@ -6,6 +6,7 @@ The recipe's method (`probe`, `networks`, `finetune`) does the training proper, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
 from pawsight.images.fingerprint import fingerprint
-from pawsight.models.recipes import FEATURE_METHODS, Recipe
+from pawsight.models.recipes import FEATURE_METHODS, LAST, Recipe
 from pawsight.training.calibration import (
     add_guarantee,
     calibrate,
@@ -109,7 +110,7 @@ def train_run(
         sink, threads = None, env.machine.cores
         if recipe.method in FEATURE_METHODS:
             sink, threads = feature_sink(recipe, cache, env.machine, env.stopwatch), env.machine.feeders
-        with env.stopwatch.stage("reading"):
+        with env.stopwatch.stage("reading"), sink.kept() if sink else nullcontext():
             dataset = read_dataset(
                 found,
                 env.decode_settings(recipe),
@@ -133,6 +134,7 @@ def train_run(
                         classes=classes,
                         folds=folds,
                         seed=seed,
+                        depth=recipe.depth if recipe.method == "probe" else LAST,
                         groups=groups,
                         progress=env.progress,
                     )

@@ -310,6 +310,7 @@ def test_whatever_a_verb_writes_to_a_full_disk_is_told_in_one_line(
     ended = driver.type([*words, "--quiet"], disk)
     check_the_refusal(ended, disk)
     kept = {name: digest for name, digest in sums(disk).items() if not name.startswith("cache/cache/")}
+    kept.pop("runs/001/.looks.json.lock", None)  # empty; it stays, so that only one process at a time counts
     assert kept == before
 
 

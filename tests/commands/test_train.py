@@ -15,6 +15,7 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.train import train
 from pawsight.commands.train_report import TrainReport, summary
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
+from pawsight.core.text import typed
 from pawsight.data.audit import Finding
 from pawsight.data.label_patch import PatchOutcome
 from pawsight.evaluation.comparison import gain
@@ -189,3 +190,5 @@ def test_what_is_read_is_kept_by_the_command_and_the_bundle(warm, tmp_path):
     assert says(report.record.command, "--allow-missing 0.2", "--max-megapixels 80")
     assert read_bundle(report.run).card.decode.max_megapixels == 80
     assert says(summary(report), "WARNING", "9 of 61", "9 .jpg (empty)")
+    log = (report.run / "log.txt").read_text(encoding="utf-8")  # what was said while reading, and the summary
+    assert log.count(f"To list them, type: {typed('inspect', data)}") == 2

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,9 @@ def test_people_are_told_all_that_there_is_to_tell(made_up, snapshot):
     text = "\n".join(summary(report))
     assert text.replace(split.digest[:12], "DIGEST") == snapshot
     assert "pawsight inspect 'my photos'" in text  # as a shell takes it
+    assert text.count("1 truncated") + text.count("(truncated)") == 1  # in the warning
+    quiet = replace(report, dataset=replace(dataset, left_out=()))  # nothing is lost, nothing is warned of
+    assert says(summary(quiet), "2 files", "1 not a picture", "1 truncated")
 
 
 def test_bad_settings_are_refused_before_any_data_is_looked_at(tmp_path):

@@ -89,7 +89,8 @@ def _warnings(report: TrainReport) -> list[str]:
     if left_out:
         reasons = Counter(reason for _, reason in left_out)
         text = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
-        lines.append(f"Left out    {plural(len(left_out), 'file')}: {text}; see {CATALOG}")
+        text = "" if share > LOSS_WARNED else f": {text}"  # the warning gave the reasons
+        lines.append(f"Left out    {plural(len(left_out), 'file')}{text}; see {CATALOG}")
     if leaks:
         first = " = ".join(leaks[0][:2])
         lines.append(

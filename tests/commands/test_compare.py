@@ -134,6 +134,20 @@ def test_a_run_that_has_not_answered_to_its_test_part_is_refused_before_any_look
     assert looks_at_test(Path(runs[0])) == 0
 
 
+def test_a_comparison_that_is_stopped_before_its_end_is_no_look(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = make(0.6, 0.9)
+    for run in runs:
+        with_test_part(run)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pawsight.commands.compare.paired_gain", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        compare(runs, test=True)
+    assert [looks_at_test(Path(run)) for run in runs] == [0, 0]
+
+
 @pytest.mark.parametrize(("old", "new"), [("p(cats)", "p(mice)"), (",cats,", ",mice,"), ("0.", "x.")])
 def test_a_table_of_answers_that_is_damaged_is_named(make: Any, old: str, new: str) -> None:
     runs = make(0.6, 0.9)

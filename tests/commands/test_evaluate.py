@@ -24,8 +24,10 @@ from pawsight.commands.evaluate import (
     slice_remarks,
     summary,
 )
+from pawsight.commands.run_split import held_out, looks_at_test
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
 from pawsight.core.progress import Silent
+from pawsight.core.text import typed
 from pawsight.data.folders import LeftOut
 from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import Interval
@@ -48,8 +50,6 @@ def test_a_run_s_own_validation_part_gives_the_figures_of_its_training(warm):
 
 
 def test_the_test_part_is_measured_when_asked_for_and_the_look_is_counted(own_run, warm):
-    from pawsight.commands.run_split import looks_at_test
-
     report = evaluate(own_run, test=True)
     assert report.part == "test"
     assert report.metrics.confusion == warm.report.test.confusion
@@ -117,7 +117,7 @@ def test_held_out_pictures_that_were_changed_or_are_gone_are_left_out(own_run, t
         shutil.copy(dogs[0], path)
     for path in dogs[1:6]:
         path.unlink()
-    report = evaluate(own_run)
+    report = evaluate(own_run, allow_missing=1.0)
     names = {one.name for one in report.left_out}
     reasons = {(one.name.split("/")[1], one.reason.replace(str(tmp_path), "PLACE")) for one in report.left_out}
     parts = {line.split(",")[0]: line.split(",")[3] for line in (own_run / "splits.csv").read_text().splitlines()}
@@ -125,6 +125,23 @@ def test_held_out_pictures_that_were_changed_or_are_gone_are_left_out(own_run, t
     assert names == {name for name in spoilt if parts[name] == "validation"}
     assert sorted(reasons) == snapshot  # cats were changed, dogs are gone
     assert report.metrics.pictures == before - len(names) < before
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_where_many_of_the_own_pictures_are_lost_nothing_is_measured_or_counted(own_run, tmp_path, part):
+    files = held_out(own_run, part).candidates
+    dogs = [file.path for file in files if file.label == "dogs"]
+    dogs[0].write_bytes(b"")
+    for path in dogs[1:]:
+        path.unlink()
+    with pytest.raises(BadDataset) as error:
+        evaluate(own_run, test=part == "test")
+    assert says(error.value, f"{len(dogs)} of {len(files)}", f"not found in {tmp_path / 'data'}", "--allow-missing 50%")
+    assert looks_at_test(own_run) == 0
+    said = Heard()
+    report = evaluate(own_run, test=part == "test", allow_missing=0.5, progress=said)
+    assert report.metrics.pictures == len(files) - len(dogs)
+    assert says([line for line in said.lines if line.startswith("WARNING")], f"{len(dogs)} of {len(files)}")
 
 
 def test_a_run_finds_its_pictures_from_any_folder(warm, tmp_path, monkeypatch):
@@ -418,4 +435,10 @@ def test_data_of_which_much_cannot_be_read_is_refused_or_warned_of(colour_bundle
     progress = Silent()
     progress.say = said.append
     assert evaluate(colour_bundle, tmp_path / "data", progress=progress).metrics.pictures == 9
-    assert says(said, "WARNING", "1 of 10", "1 .jpg (empty)")
+    assert says(said, "WARNING", "1 of 10", "1 .jpg (empty)", typed("inspect", tmp_path / "data"))
+    for path in (tmp_path / "data" / "blue").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(BadDataset) as error:
+        evaluate(colour_bundle, tmp_path / "data", allow_missing=1.0)
+    assert says(error.value, "'blue'", "3 .png (empty)")
+    assert "'red'" not in str(error.value)

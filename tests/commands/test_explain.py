@@ -32,6 +32,13 @@ def typed(*words):
     return result
 
 
+def test_a_run_that_stands_after_the_pictures_is_told_with_the_line_to_type(colour_bundle, tmp_path):
+    (tmp_path / "x.png").touch()
+    with pytest.raises(WrongUsage) as error:
+        next(explain(tmp_path / "x.png", [colour_bundle]))
+    assert f"pawsight explain {colour_bundle} {tmp_path / 'x.png'}" in error.value.fix
+
+
 def test_a_picture_gets_a_picture_with_its_map_and_a_line_that_says_where(colour_bundle, corner_red, tmp_path):
     result = typed(colour_bundle, corner_red, "-o", tmp_path / "out", "--quiet")
     made = tmp_path / "out" / "corner.png.explained.png"

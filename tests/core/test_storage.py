@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -351,7 +352,20 @@ def test_a_file_that_another_process_is_rewriting_is_not_written(tmp_path, monke
         with pytest.raises(StorageError) as error, turn_to_rewrite(tmp_path / "table.csv"):
             pass
     assert error.value.fix
-    assert names(tmp_path) == []
+    assert names(tmp_path) == [".table.csv.lock"]  # removed, it would let two processes in
+
+
+def test_a_lock_that_the_disk_refuses_after_waiting_is_a_storage_error(tmp_path, monkeypatch):
+    from filelock import FileLock, Timeout
+
+    refusals = iter([Timeout(str(tmp_path / "lock")), FileNotFoundError(errno.ENOENT, "gone")])
+
+    def refuse(lock, timeout):
+        raise next(refusals)
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(StorageError), file_lock(tmp_path / "lock", wait=1):
+        pass
 
 
 def test_a_lock_that_the_disk_refuses_is_a_storage_error(tmp_path):

@@ -192,7 +192,7 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         "cats/phone.cr3": "Canon raw (CR3) is not read",
         "cats/.away.jpg.icloud": NOT_DOWNLOADED,
         "cats/pointer.jpg": "a Git LFS pointer in place of the picture: git lfs pull",
-        "cats/zeros.jpg": "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a broken copy",
+        "cats/zeros.jpg": "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a damaged copy",
         "dogs/link.jpg": "no such file or directory",
         "dogs/page.jpg": "a web page is not read",
     }

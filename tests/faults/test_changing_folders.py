@@ -61,9 +61,9 @@ def typed(data, runs, recipe):
     return ["train", str(data), "--recipe", recipe, *RECIPES[recipe], "--out", str(runs), "--quiet"]
 
 
-def trained(data, runs, recipe):
+def trained(data, runs, recipe, *options):
     """The run that comes of training here, or what was said instead."""
-    result = CliRunner().invoke(cli, typed(data, runs, recipe), prog_name="pawsight")
+    result = CliRunner().invoke(cli, [*typed(data, runs, recipe), *options], prog_name="pawsight")
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return runs / "001" if result.exit_code == 0 else result
 
@@ -175,7 +175,7 @@ def test_a_class_that_is_renamed_after_it_was_read_changes_nothing(
 def test_of_a_class_that_is_renamed_while_it_is_read_the_rest_is_listed(data, cache_folder, tmp_path, monkeypatch):
     monkeypatch.setitem(MOMENTS, "reading", (*MOMENTS["reading"][:2], 60))
     at("reading", lambda: (data / "dark").rename(data / "gloomy"), monkeypatch)
-    run = trained(data, tmp_path / "runs", "probe")
+    run = trained(data, tmp_path / "runs", "probe", "--allow-missing", "50%")
     rows = read_table(run / "catalog.csv")
     out = {row["path"] for row in rows if row["left_out"] == "no such file or directory"}
     assert len(rows) == PICTURES

@@ -36,11 +36,11 @@ class Session:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         self.address = urlsplit(self.process.stdout.readline().strip())
 
-    def decide(self, number: int, action: str) -> int:
+    def decide(self, number: int, action: str, undone: dict[str, str] | None = None) -> int:
         """Return the status of the answer, 0 where there is none."""
         connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=60)
         try:
-            body = json.dumps({"picture": number, "action": action})
+            body = json.dumps({"picture": number, "action": action, "undone": undone})
             headers = {"Origin": f"http://{self.address.netloc}"}
             connection.request("POST", f"{self.address.path}decision", body, headers)
             answer = connection.getresponse()
@@ -80,11 +80,15 @@ def test_a_hundred_decisions_by_turns_are_all_there_and_the_last_about_a_picture
     for number in range(DECISIONS):
         assert sessions[number % 2].decide(number, "drop") == 200
     assert sessions[0].decide(1, "keep") == 200  # the other session dropped it
-    assert sessions[1].decide(2, "undo") == 200
+    (dropped,) = (row for row in read_patch(tmp_path / "labels.patch.csv").decisions if row.path == name_of(2))
+    undone = {"action": "drop", "label": "", "when": dropped.when}
+    assert sessions[1].decide(2, "undo", undone | {"action": "keep"}) == 409
+    assert sessions[1].decide(2, "undo", undone) == 200
     expected = {name_of(number): "drop" for number in range(DECISIONS)} | {name_of(1): "keep"}
     del expected[name_of(2)]
     assert stored(tmp_path) == expected
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    hidden = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert hidden == [".labels.patch.csv.lock"]  # removed, it would let both in
 
 
 def test_what_was_acknowledged_is_there_after_kills_at_ten_moments(sessions, tmp_path):

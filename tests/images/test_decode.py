@@ -346,7 +346,7 @@ def test_lab_becomes_rgb() -> None:
         (b"<html><img></html>", "a web page is not read"),
         (b"\0\0\0\x18ftypcrx \0\0\0\0" + bytes(400), "Canon raw (CR3) is not read"),
         (LFS, "a Git LFS pointer in place of the picture: git lfs pull"),
-        (bytes(5000), "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a broken copy"),
+        (bytes(5000), "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a damaged copy"),
         (b"bplist00\xd4" + bytes(90), decode_module.NOT_DOWNLOADED),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG is not read"),
         (b"%PDF-1.7\n", "PDF is not read"),

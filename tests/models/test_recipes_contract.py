@@ -157,7 +157,7 @@ def test_a_rung_trains_and_tells_what_it_did(name, trials):
     total, trainable = fitted.parameters
     assert 0 <= trainable <= total
     if name != "majority":
-        assert sum(layer.parameters for layer in fitted.layers) == total
+        assert sum(parameters for *_, parameters in fitted.layers) == total
 
 
 def test_a_rung_writes_a_bundle_that_passes_its_exam_and_predicts(name, trials, drawings):

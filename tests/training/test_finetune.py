@@ -16,7 +16,7 @@ from pawsight.training.context import RunEnvironment
 from pawsight.training.finetune import FOLDER
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
-PROBE = replace(RECIPES["probe"].recipe, backbone="efficientnet-lite0", image_px=96)
+PROBE = replace(RECIPES["probe"].recipe, depth="last", backbone="efficientnet-lite0", image_px=96)
 TIMID = replace(
     RECIPES["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, epochs=1, learning_rate=1e-9, batch_size=16
 )
@@ -99,8 +99,8 @@ def test_the_frozen_network_stays_and_two_dense_layers_learn(on_mobilenet):
     fitted = train_transfer(on_mobilenet)
     learns = (1280 + 1) * 64 + (64 + 1) * 2
     assert fitted.parameters == (2_257_984 + learns, learns)
-    assert [layer.type for layer in fitted.layers] == ["frozen backbone", "Dropout", "Flatten", "Dense", "Dense"]
-    assert fitted.layers[0].parameters == 2_257_984
+    assert [kind for _, kind, _, _ in fitted.layers] == ["frozen backbone", "Dropout", "Flatten", "Dense", "Dense"]
+    assert fitted.layers[0][3] == 2_257_984
     assert fitted.notes[0].startswith("kept epoch 1 of 1")
     assert not (on_mobilenet.folder / FOLDER).exists()
     answers = on_mobilenet.answers(fitted.graph, fitted.features)["validation"]

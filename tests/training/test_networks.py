@@ -368,8 +368,8 @@ def once(context_at, shared_environment):
 
 def test_it_gives_back_a_graph_its_answers_its_layers_and_its_history(once, context_of):
     assert [epoch.number for epoch in once.history] == [1, 2]
-    assert once.parameters[0] == once.parameters[1] == sum(layer.parameters for layer in once.layers)
-    assert [layer.output for layer in once.layers[:3]] == ["32 x 32 x 3", "32 x 32 x 3", "30 x 30 x 32"]
+    assert once.parameters[0] == once.parameters[1] == sum(parameters for *_, parameters in once.layers)
+    assert [output for _, _, output, _ in once.layers[:3]] == ["32 x 32 x 3", "32 x 32 x 3", "30 x 30 x 32"]
     assert once.features["validation"].shape == (16, 64)
     best = best_epoch(once.history)
     assert once.notes[0].startswith(f"kept epoch {best.number} of 2")

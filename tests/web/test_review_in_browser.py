@@ -122,6 +122,17 @@ def test_undo_brings_back_what_was_decided_before(browser, tmp_path):
         assert text(browser, "count").endswith(" 0 decided")
 
 
+def test_undo_shows_and_leaves_what_another_session_decided(browser, tmp_path):
+    with served(make_session(tmp_path)) as address:
+        opened(browser, address)
+        press(browser, "d")
+        soon(lambda: kept(tmp_path) == [("train/cats/0.png", "drop", "")])
+        make_session(tmp_path).decide(0, "keep")
+        press(browser, "u")
+        soon(lambda: text(browser, "stamp") == "kept" and text(browser, "alert"))
+        assert kept(tmp_path) == [("train/cats/0.png", "keep", "")]
+
+
 def test_the_page_goes_on_where_it_was_left(browser, tmp_path):
     first = make_session(tmp_path)
     first.decide(0, "keep")

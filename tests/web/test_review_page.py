@@ -8,6 +8,7 @@ import io
 import json
 import socket
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -112,20 +113,18 @@ def test_a_picture_that_changed_is_not_shown_as_the_one_that_was_seen(tmp_path):
 
 def test_decisions_are_on_disk_when_the_answer_comes_and_the_newest_wins(tmp_path):
     with served(make_session(tmp_path)) as address:
-        assert decide(address, picture=0, action="relabel", label="dogs").json == {"decided": 1}
+        assert decide(address, picture=0, action="relabel", label="dogs").json["decided"] == 1
         assert kept(tmp_path) == [("train/cats/0.png", "relabel", "dogs")]
         decide(address, picture=1, action="drop")
         decide(address, picture=0, action="keep", label="")
         assert kept(tmp_path) == [("train/cats/1.png", "drop", ""), ("train/cats/0.png", "keep", "")]
-        assert Answer(address, "state").json["decided"] == {
-            "0": {"action": "keep", "label": ""},
-            "1": {"action": "drop", "label": ""},
-        }
-        decide(address, picture=1, action="undo")
+        decided = Answer(address, "state").json["decided"]
+        assert {number: row["action"] for number, row in decided.items()} == {"0": "keep", "1": "drop"}
+        assert decide(address, picture=1, action="undo", undone=decided["1"]).status == 200
         assert kept(tmp_path) == [("train/cats/0.png", "keep", "")]
     (one,) = read_patch(tmp_path / "labels.patch.csv").decisions
     assert one.when.endswith("+00:00")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "labels.patch.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".labels.patch.csv.lock", "data", "labels.patch.csv"]
 
 
 def test_what_was_decided_before_stays_and_is_shown(tmp_path):
@@ -134,13 +133,27 @@ def test_what_was_decided_before_stays_and_is_shown(tmp_path):
     other = Decision("train/cats/elsewhere.png", "e" * 64, "keep")
     again = make_session(tmp_path, decisions=first.decisions())
     write_patch(tmp_path / "labels.patch.csv", [*first.decisions(), other])  # by another session, meanwhile
-    assert again.decided() == {2: {"action": "drop", "label": ""}}
+    assert {number: row["action"] for number, row in again.decided().items()} == {2: "drop"}
     again.decide(3, "keep")
     assert [path for path, _, _ in kept(tmp_path)] == [
         "train/cats/2.png",
         "train/cats/elsewhere.png",
         "train/cats/3.png",
     ]
+
+
+@pytest.mark.parametrize("restored", ["undo", "keep"])
+@pytest.mark.parametrize("others", ["keep", "drop"])
+def test_undo_takes_back_no_decision_of_another_session(tmp_path, others, restored):
+    with served(make_session(tmp_path)) as address:
+        own = decide(address, picture=0, action="drop").json["decision"]
+        file = tmp_path / "labels.patch.csv"
+        (decision,) = read_patch(file).decisions
+        write_patch(file, [replace(decision, action=others, when="2026-11-29T18:00:00+00:00", line=0)])
+        answer = decide(address, picture=0, action=restored, undone=own)
+        assert answer.status == 409
+        assert answer.json["decision"] == {"action": others, "label": "", "when": "2026-11-29T18:00:00+00:00"}
+        assert kept(tmp_path) == [("train/cats/0.png", others, "")]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +165,7 @@ def test_what_was_decided_before_stays_and_is_shown(tmp_path):
         {"picture": [0], "action": "keep"},
         {"action": "keep"},
         {"picture": 0, "action": "burn"},
+        {"picture": 0, "action": "undo"},
         {"picture": 0, "action": ["keep"]},
         {"picture": 0, "action": "relabel", "label": "geese"},
         {"picture": 0, "action": "relabel"},

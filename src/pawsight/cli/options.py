@@ -155,12 +155,12 @@ def megapixels_option(command: Command) -> Command:
 
 
 def missing_option(command: Command) -> Command:
-    """Give a command --allow-missing, which says how many pictures may be unreadable."""
+    """Give a command --allow-missing, which says how many pictures may be missing."""
     return click.option(
         "--allow-missing",
         type=WHOLE_PERCENT,
         metavar="SHARE",
-        help="Largest share of DATA's pictures that may be unreadable, e.g. 20%.  [default: 10%]",
+        help="Largest share of the pictures that may be missing or unreadable, e.g. 20%.  [default: 10%]",
     )(command)
 
 

@@ -104,22 +104,22 @@ def compare(
             f"Train them on one split, e.g. {typed('train', 'DATA', '--split', names[0])}, or measure both on new"
             f" pictures: {typed('evaluate', names[-1], 'DATA')}",
         )
-    looks = tuple(count_look(folder) for folder in folders) if test else ()
     with progress.stage("Comparing", len(records), "runs") as step:
         measured = []
         for table in common:
             metrics = measure(table.true, table.probabilities, table.classes, seed=seed)
             measured.append(cast("Metrics", metrics))  # None only where nothing is shared
             step.advance()
+    pairs = _pairs(names, common)
     return CompareReport(
         part=part,
         pictures=len(common[0].answered),
         runs=tuple(names),
         recipes=tuple(record.recipe for record in records),
         metrics=tuple(measured),
-        pairs=_pairs(names, common),
+        pairs=pairs,
         left_aside=tuple(len(table.answered) - len(common[0].answered) for table in tables),
-        looks_at_test=looks,
+        looks_at_test=tuple(count_look(folder) for folder in folders) if test else (),
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Predictor, load_predictor
-from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, subset_by_content
+from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, run_folder, subset_by_content
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine, usable_cores
@@ -25,7 +25,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
 from pawsight.core.text import plural, typed
-from pawsight.data.dataset import LOSS_ALLOWED, check_losses, facts_by_name
+from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.evaluation.comparison import WORSE, Answer
@@ -114,7 +114,7 @@ def evaluate(
         slices: also measure kinds of pictures; those of the run's own validation set are stored in the run.
         learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
         max_megapixels: as for `predict`.
-        allow_missing: as for `train`, of other data.
+        allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
         progress: hears how far it is.
 
     Raises:
@@ -122,9 +122,10 @@ def evaluate(
     """
     _check_options(run, data, learning_curve=learning_curve)
     if data is not None:
-        check_order("evaluate", Path(run), [Path(data)])
+        check_order("evaluate", Path(run).expanduser(), [Path(data)])
+    folder = run_folder(Path(run).expanduser())
     report = measure_run(
-        run,
+        folder,
         data,
         test=test,
         including_training=including_training,
@@ -134,11 +135,11 @@ def evaluate(
         allow_missing=allow_missing,
         progress=progress,
     )
-    return replace(report, looks_at_test=count_look(Path(run))) if test else report
+    return replace(report, looks_at_test=count_look(folder)) if test else report
 
 
 def measure_run(
-    run: str | os.PathLike[str],
+    run: Path,
     data: str | os.PathLike[str] | None = None,
     *,
     test: bool = False,
@@ -149,24 +150,30 @@ def measure_run(
     allow_missing: float | None = None,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
-    """Measure a run or a bundle as `evaluate` does, without counting an evaluation of the test set."""
+    """Measure what `run_folder` gives as `evaluate` does, without counting an evaluation of the test set."""
     predictor = load_predictor(run, max_megapixels=max_megapixels)
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
     source = resolve(data, cache=cache_folder(), progress=progress) if data is not None else None
     if part is not None:
-        files = held_out(Path(run), part, place=source.root if source else None)
+        files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
     elif source is not None:
         files, name = HeldOut(source.find().candidates, {}, source.root), source.name
     _check_labels(classes, files.candidates)
-    subsets = subset_by_content(bundle.folder.parent)
+    subsets = subset_by_content(run)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
+    lost = [file for file in left_out if file.reason not in (TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
+    lost_names = {file.name for file in lost}
+    read = {file.name: file.label for file in files.candidates if file.name not in lost_names}
     if part is None:
-        unread = [file for file in left_out if file.reason not in (_CHANGED, TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
-        read = {file.name for file in files.candidates} - {file.name for file in unread}
-        check_losses(unread, read, LOSS_ALLOWED if allow_missing is None else allow_missing, progress)
+        labels = sorted({file.label for file in files.candidates})
+        check_filled(files.place, labels, Counter(read.values()), lost)
+    if answers or part is None:
+        allowed = LOSS_ALLOWED if allow_missing is None else allow_missing
+        listed = os.fspath(data) if part is None and data is not None else ""
+        check_losses(lost, read, allowed, progress, were_read=part is not None, data=listed)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
@@ -185,8 +192,8 @@ def measure_run(
         left_out=tuple(left_out),
         abstention=measure_abstention(true, table, decisions, bundle.card.trust),
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
-        slices=_slices(Path(run), part, files.candidates, answers, progress) if slices else None,
-        learning_curve=_learning_curve(Path(run), progress) if learning_curve else None,
+        slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
+        learning_curve=_learning_curve(run, progress) if learning_curve else None,
     )
 
 
@@ -245,10 +252,10 @@ def _may_be_trained(predictor: Predictor, loaded: Loaded) -> bool:
     return loaded.decoded is not None and predictor.bundle.may_be_trained(loaded.decoded.pixels)
 
 
-def _how_to_measure(run: str | os.PathLike[str], part: str | None) -> str:
+def _how_to_measure(run: Path, part: str | None) -> str:
     if part is None:
         return "Give pictures the run was not trained on, or add --including-training."
-    words = ["evaluate", os.fspath(run), "FOLDER", *(["--test"] if part == "test" else [])]
+    words = ["evaluate", str(run), "FOLDER", *(["--test"] if part == "test" else [])]
     return f"If the pictures were moved, name the folder they are in now: {typed(*words)}"
 
 
@@ -384,7 +391,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         WrongUsage: the folder is a bundle without its run, or there are too few pictures.
         ModelError: the backbone is missing. StorageError: a file of the run cannot be read.
     """
-    from pawsight.training.features import probe_recipe, recipe_of, run_features
+    from pawsight.training.features import depth_of, probe_recipe, recipe_of, run_features
     from pawsight.training.learning_curve import try_sizes
 
     own = recipe_of(run)
@@ -393,7 +400,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
     cache, machine = cache_folder(), this_machine()
     parts, left_out = [], 0
     for part in ("train", "validation"):
-        files = held_out(run, part)
+        files = held_out(run, part, progress=progress)
         contents = [files.contents[file.name] for file in files.candidates]
         rows, features = run_features(files.candidates, contents, seen, cache=cache, machine=machine, progress=progress)
         labels = np.array([classes.index(files.candidates[row].label) for row in rows], dtype=np.int64)
@@ -408,7 +415,15 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
             f" there are {taught:,} and {validated:,}.",
             f"Leave --learning-curve out: {typed('evaluate', run)}",
         )
-    tried = try_sizes(train, validation, classes=len(classes), folds=seen.folds, seed=seen.seed, progress=progress)
+    tried = try_sizes(
+        train,
+        validation,
+        classes=len(classes),
+        folds=seen.folds,
+        depth=depth_of(run),
+        seed=seen.seed,
+        progress=progress,
+    )
     return CurveRecord(
         recipe=own.name,
         trained=f"probe on {seen.backbone} at {seen.image_px} px",

@@ -12,6 +12,7 @@ from pawsight.classifier.predictor import load_predictor
 from pawsight.commands.predict import count_of, files_below, paths_of
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import check_order
 from pawsight.core.storage import write_bytes
 from pawsight.explanation.heatmap import Box, Explainer, MethodChoice
 from pawsight.explanation.overlay import LARGEST_PX, overlay
@@ -84,6 +85,7 @@ def explain(
         StorageError: the disk refused.
     """
     paths = paths_of(pictures)
+    check_order("explain", Path(run), paths)
     predictor = load_predictor(run, max_megapixels=max_megapixels)
     explainer = Explainer(predictor)
     explainer.check(label, method)

@@ -180,6 +180,7 @@ def predict_to(
     if not os.fspath(out) or is_url(os.fspath(out)):
         raise WrongUsage(f"--out cannot be {os.fspath(out)!r}.", "Answers are written to a folder of this machine.", "")
     folder = Path(out).expanduser()
+    check_order("predict", Path(run), [Path(picture) for picture in pictures])
     bundle = with_max_megapixels(read_bundle(Path(run).expanduser()), max_megapixels)
     paths = listed([os.fspath(picture) for picture in pictures], without=folder)
     digest, classes = sha256_of_file(bundle.folder / CARD), bundle.card.classes

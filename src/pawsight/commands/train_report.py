@@ -84,7 +84,7 @@ def _warnings(report: TrainReport) -> list[str]:
     lines = []
     left_out, leaks = report.record.left_out, report.record.leaks
     read = [picture.name for picture in report.dataset.pictures]
-    share, what, why = losses(report.dataset.left_out, read, report.data)
+    share, what, why = losses(report.dataset.left_out, read, data=report.data)
     lines += [f"WARNING     {what} {why}"] if share > LOSS_WARNED else []
     if left_out:
         reasons = Counter(reason for _, reason in left_out)

@@ -190,15 +190,16 @@ def file_lock(
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if not wait:
-            raise
-        waiting()
-        lock.acquire(timeout=wait)
-    except OSError as error:
-        raise refusal("write", path, error) from error
+    for seconds in (0.0, wait):
+        try:
+            lock.acquire(timeout=seconds)
+            break
+        except Timeout:
+            if seconds == wait:
+                raise
+            waiting()
+        except OSError as error:
+            raise refusal("write", path, error) from error
     try:
         yield
     finally:
@@ -212,12 +213,14 @@ def file_lock(
 def turn_to_rewrite(path: Path) -> Iterator[None]:
     """Take turns with other processes that read a file, change it and write it back; none undoes another's change.
 
+    The lock file stays: a process could hold the removed one while another makes it again, and both would write.
+
     Raises:
         StorageError: the disk refused, or another process did not end its turn.
     """
     lock = path.with_name(f".{path.name}.lock")
     try:
-        with file_lock(lock, wait=_TURN_S, remove_after=True):
+        with file_lock(lock, wait=_TURN_S):
             yield
     except TimeoutError as error:
         raise StorageError(

@@ -181,41 +181,49 @@ def check_losses(
     allow_missing: float,
     progress: Progress = SILENT,
     *,
+    were_read: bool = False,
     data: str = "",
 ) -> None:
     """Warn of pictures that could not be read, above 1 % of all; refuse to go on above an allowed share.
 
     Args:
-        left_out, read, data: as for `losses`.
+        left_out, read, were_read, data: as for `losses`.
         allow_missing: largest share of the pictures that may be missing.
         progress: is warned.
 
     Raises:
         BadDataset: more pictures are missing; it says why, and what to type.
     """
-    share, what, why = losses(left_out, read, data)
+    share, what, why = losses(left_out, read, were_read=were_read, data=data)
     if share > allow_missing:
         option = f"--allow-missing {math.ceil(100 * share)}%"
-        raise BadDataset(what, why, f"Make them readable, or go on without them: {option}")
+        remedy = "Put them back as they were" if were_read else "Make them readable"
+        raise BadDataset(what, why, f"{remedy}, or go on without them: {option}")
     if share > LOSS_WARNED:
         progress.say(f"WARNING  {what} {why}")
 
 
-def losses(left_out: Sequence[LeftOut], read: Collection[str], data: str = "") -> tuple[float, str, str]:
+def losses(
+    left_out: Sequence[LeftOut], read: Collection[str], *, were_read: bool = False, data: str = ""
+) -> tuple[float, str, str]:
     """Return the share of pictures that could not be read, and as text: how many they are, and the reasons.
 
     Args:
         left_out: files that are not used; those that are no pictures by their ending or content do not count.
         read: names of the pictures that were read; a raw file beside the JPEG of the same shot is no loss.
+        were_read: all were read before, when a split was made, so that each one left out is a loss.
         data: as `pawsight inspect` reads it: the reasons end with that command; empty: they do not.
     """
     stems = {PurePosixPath(name).with_suffix("") for name in read}
     lost = [
         file
         for file in left_out
-        if not file.reason.startswith(_BY_NAME)
-        and (PurePosixPath(file.name).suffix.lower() in _PICTURE_ENDINGS or file.reason in _BROKEN)
-        and PurePosixPath(file.name).with_suffix("") not in stems
+        if were_read
+        or (
+            not file.reason.startswith(_BY_NAME)
+            and (PurePosixPath(file.name).suffix.lower() in _PICTURE_ENDINGS or file.reason in _BROKEN)
+            and PurePosixPath(file.name).with_suffix("") not in stems
+        )
     ]
     pictures = len(lost) + len(read)
     share = len(lost) / (pictures or 1)
@@ -303,7 +311,7 @@ def check_found(found: Found) -> None:
     _check_lookalikes(found)
     if len(found.folders) == 1:
         raise _one_class(found, found.folders[0])
-    _check_filled(found, Counter(candidate.label for candidate in found.candidates), found.left_out)
+    check_filled(found.root, found.folders, Counter(file.label for file in found.candidates), found.left_out)
     _check_trainable(found, {candidate.label for candidate in found.candidates if candidate.part in (None, "train")})
 
 
@@ -324,17 +332,28 @@ def check_classes(
     """
     if not counts:
         raise _nothing_found(found, left_out)
-    _check_filled(found, counts, left_out)
+    check_filled(found.root, found.folders, counts, left_out)
     if len(counts) == 1:
         raise _one_class(found, next(iter(counts)))
     _check_trainable(found, trainable)
 
 
-def _check_filled(found: Found, counts: Mapping[str, int], left_out: Sequence[LeftOut]) -> None:
-    empty = [label for label in found.folders if not counts.get(label)]
+def check_filled(root: Path, labels: Collection[str], counts: Mapping[str, int], left_out: Sequence[LeftOut]) -> None:
+    """Refuse classes without a readable picture.
+
+    Args:
+        root: the folder of the data.
+        labels: classes that the data has.
+        counts: readable pictures of each class.
+        left_out: files that are not used.
+
+    Raises:
+        BadDataset: a class is empty; it says what was found instead.
+    """
+    empty = [label for label in labels if not counts.get(label)]
     if empty:
         raise BadDataset(
-            f"{_classes(empty)} in {found.root} {_has(empty)} no readable picture.",
+            f"{_classes(empty)} in {root} {_has(empty)} no readable picture.",
             _why_left_out([file for file in left_out if _in_any(file.name, empty)]),
             "Put pictures there, or move the folder out of the data and type the same command again.",
         )

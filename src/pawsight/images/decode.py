@@ -417,7 +417,7 @@ def _from_lab(image: Image.Image) -> Image.Image:
 def _placeholder(data: bytes) -> str:
     """Name what a program has put in the place of a picture, with what to do; empty where it is nothing of the kind."""
     if len(data) >= _LEAST_FILE and not data[:_LOOKED_AT].strip(b"\0"):
-        return "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a broken copy"
+        return "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a damaged copy"
     return next((text for start, text in _PLACEHOLDERS if data.startswith(start)), "")
 
 

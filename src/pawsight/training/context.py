@@ -25,10 +25,12 @@ from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.graph import head_of
 from pawsight.models.recipes import Recipe
-from pawsight.training.features import FeatureSink
+from pawsight.training.features import FeatureSink, FeatureTable
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
+# A layer as summaries show it: name, type, shape of the output without the batch (e.g. "158 x 158 x 32"), parameters.
+Layer = tuple[str, str, str, int]
 METHOD_VERSION = 5  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
 _ARRAY, _CHECKSUM = "pixels.npy", "seal.txt"
 _PIECE_BYTES = 1 << 20
@@ -55,16 +57,6 @@ class RunEnvironment:
         return DecodeSettings(image_px=recipe.image_px, max_megapixels=self.max_megapixels)
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer of a network, as summaries show it."""
-
-    name: str
-    type: str
-    output: str  # shape without the batch, e.g. "158 x 158 x 32"
-    parameters: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedModel:
     """What a training method returns."""
@@ -80,6 +72,7 @@ class TrainedModel:
     # Rows (M,) of the training subset and their logits (M, C) by models fitted without them, up to a constant a row;
     # None where nothing was cross-validated.
     out_of_fold: tuple[Labels, Floats] | None = None
+    depth: Mapping[str, Any] | None = None  # how the depth of a probe was chosen, as metrics.json has it
     probabilities: Mapping[str, Floats] = field(default_factory=dict)  # subset -> (N, C); `calibrate` adds them
 
 
@@ -138,8 +131,8 @@ class TrainingContext:
         index = {name: number for number, name in enumerate(self.classes)}
         return np.array([index[assigned.label] for assigned in self.split.part(subset)], dtype=np.int64)
 
-    def features(self, subset: str) -> Floats:
-        """Return the backbone's features (N, D) of one subset."""
+    def features(self, subset: str) -> FeatureTable:
+        """Return the backbone's features of one subset, at every depth."""
         if self.sink is None:
             raise ValueError(f"the recipe {self.recipe.name} has no backbone")
         return self.sink.features_of([assigned.sha256 for assigned in self.split.part(subset)])

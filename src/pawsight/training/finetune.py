@@ -24,7 +24,7 @@ from pawsight.models.efficientnet_lite import (
     write_graph,
 )
 from pawsight.models.keras_networks import build_keras, import_keras, keras_weights
-from pawsight.training.context import Floats, Labels, Layer, TrainedModel, TrainingContext, mapped_array
+from pawsight.training.context import Floats, Labels, TrainedModel, TrainingContext, mapped_array
 from pawsight.training.diagnostics import Diagnostics
 from pawsight.training.networks import (
     Batch,
@@ -69,7 +69,7 @@ def train_transfer(context: TrainingContext) -> TrainedModel:
         features=context.held_out_features(graph),
         parameters=(frozen.count_params() + trainable, trainable),
         layers=(
-            Layer("mobilenet-v2", "frozen backbone", _shape(frozen.output), frozen.count_params()),
+            ("mobilenet-v2", "frozen backbone", _shape(frozen.output), frozen.count_params()),
             *layers_of(top)[1:],
         ),
         history=history,
@@ -115,7 +115,7 @@ def train_finetune(context: TrainingContext, head: Head) -> TrainedModel:
         features=context.held_out_features(graph),
         parameters=(total, trainable),
         layers=(
-            Layer(recipe.backbone, "frozen lower part", _shape(top.input), total - trainable),
+            (recipe.backbone, "frozen lower part", _shape(top.input), total - trainable),
             *layers_of(top)[1:],
         ),
         history=history,

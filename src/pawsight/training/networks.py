@@ -138,7 +138,7 @@ def trainable_parameters(model: Any) -> int:
 def layers_of(model: Any) -> tuple[Layer, ...]:
     """List a Keras model's layers."""
     return tuple(
-        Layer(
+        (
             layer.name,
             type(layer).__name__,
             " x ".join(str(size) for size in layer.output.shape[1:]),

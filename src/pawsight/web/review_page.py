@@ -68,6 +68,14 @@ Message = MutableMapping[str, Any]
 Application = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 
+class Superseded(Exception):
+    """What a page wants to undo no longer stands; `decision` does, None where there is none."""
+
+    def __init__(self, decision: dict[str, str] | None) -> None:
+        super().__init__("another session has changed the decision about this picture since; it is left so")
+        self.decision = decision
+
+
 class ReviewSession:
     """The pictures to decide about, and the decisions.
 
@@ -103,21 +111,26 @@ class ReviewSession:
         """Return number on the board -> its decision."""
         known = {(decision.sha256, decision.path): decision for decision in self.decisions()}
         found = {number: known.get((sha256, name)) for number, (_, sha256, name) in self._files.items()}
-        return {number: {"action": last.action, "label": last.label} for number, last in found.items() if last}
+        return {number: _values(last) for number, last in found.items() if last}
 
-    def decide(self, number: object, action: object, label: object = "") -> int:
+    def decide(
+        self, number: object, action: object, label: object = "", undone: object = None
+    ) -> tuple[int, dict[str, str]]:
         """Save one decision on disk, beside those that other sessions have saved meanwhile.
 
         Args:
             number: of the picture on the board.
             action: keep, relabel, drop, or undo, which removes the decision about the picture.
             label: of a class where the action is relabel, else empty.
+            undone: the decision, as `decided` gives it, that this one takes back; needed for undo.
 
         Returns:
-            how many pictures are decided about.
+            how many pictures are decided about, and the decision as `decided` gives it.
 
         Raises:
-            ValueError: picture, action or label is unknown. StorageError: the file cannot be written.
+            ValueError: picture, action or label is unknown, or it is not said what is undone.
+            Superseded: there is another decision than `undone`; it is left as it is.
+            StorageError: the file cannot be written.
             DataError: it was edited and cannot be read; it is left as it is.
         """
         if not isinstance(number, int) or isinstance(number, bool) or number not in self._files:
@@ -126,13 +139,18 @@ class ReviewSession:
             raise ValueError(f"the action must be one of {', '.join((*ACTIONS, UNDO))}")
         if not isinstance(label, str) or (label not in self._classes if action == RELABEL else label != ""):
             raise ValueError("the label must be that of a class, and is given with relabel alone")
+        if undone is None and action == UNDO:
+            raise ValueError("undo names the decision that is undone")
         _, sha256, name = self._files[number]
         decision = Decision(name, sha256, action, label, datetime.now(UTC).isoformat(timespec="seconds"))
         with self._lock, turn_to_rewrite(self._patch):
+            before = self.decided().get(number)
+            if undone is not None and before != undone:
+                raise Superseded(before)
             others = tuple(old for old in self.decisions() if (old.sha256, old.path) != (sha256, name))
             decisions = others if action == UNDO else newest((*others, decision))
             write_patch(self._patch, [replace(decision, line=0) for decision in decisions])
-        return len(decisions)
+        return len(decisions), _values(decision)
 
     def thumbnail(self, number: int, size: str) -> bytes | None:
         """Return a picture as JPEG with its own proportions, None where there is none or the file has changed."""
@@ -155,6 +173,10 @@ class ReviewSession:
         buffer = io.BytesIO()
         Image.fromarray(decoded.pixels).resize(shape).save(buffer, "JPEG", quality=_QUALITY[size])
         return buffer.getvalue()
+
+
+def _values(decision: Decision) -> dict[str, str]:
+    return {"action": decision.action, "label": decision.label, "when": decision.when}
 
 
 def review_app(session: ReviewSession, *, token: str, hosts: frozenset[str]) -> Callable[..., Awaitable[None]]:
@@ -183,12 +205,16 @@ def review_app(session: ReviewSession, *, token: str, hosts: frozenset[str]) -> 
             values = json.loads(await _small_body(request))
             if not isinstance(values, dict):
                 raise ValueError("a decision is a JSON object")
-            count = await run_in_threadpool(
-                session.decide, values.get("picture"), values.get("action"), values.get("label", "")
+            count, made = await run_in_threadpool(
+                session.decide,
+                values.get("picture"),
+                values.get("action"),
+                values.get("label", ""),
+                values.get("undone"),
             )
         except (ValueError, RecursionError) as error:
             return JSONResponse({"error": str(error)}, status_code=400)
-        return JSONResponse({"decided": count})
+        return JSONResponse({"decided": count, "decision": made})
 
     async def refused(_: Request, error: Exception) -> Response:
         return JSONResponse({"error": str(error)}, status_code=500)  # the page shows that nothing was read or saved
@@ -200,7 +226,13 @@ def review_app(session: ReviewSession, *, token: str, hosts: frozenset[str]) -> 
         Route(f"{base}/picture/{{number:int}}/{{size}}", picture),
         Route(f"{base}/decision", decision, methods=["POST"]),
     ]
-    return own_page_only(Starlette(routes=routes, exception_handlers={PawsightError: refused}), hosts)
+    return own_page_only(
+        Starlette(routes=routes, exception_handlers={PawsightError: refused, Superseded: _superseded}), hosts
+    )
+
+
+async def _superseded(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error), "decision": getattr(error, "decision", None)}, status_code=409)
 
 
 async def _small_body(request: Request) -> bytes:

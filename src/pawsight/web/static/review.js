@@ -234,7 +234,7 @@ function decide(one, told) {
   const item = current();
   if (!item) return;
   const before = store.decided.get(item.picture);
-  store.past.push({ picture: item.picture, before, section: store.section });
+  store.past.push({ picture: item.picture, one, before, section: store.section });
   store.decided.set(item.picture, one);
   send(item.picture, one, before);
   const next = store.list.findIndex((other, index) => index > store.at && !store.decided.has(other.picture));
@@ -243,27 +243,31 @@ function decide(one, told) {
 }
 
 function undo() {
-  const last = store.past.pop();
+  let last = store.past.pop();
+  while (last && store.decided.get(last.picture) !== last.one) last = store.past.pop(); // it was not kept
   if (!last) return speak("Nothing to undo");
-  const was = store.decided.get(last.picture);
   if (last.before) store.decided.set(last.picture, last.before); else store.decided.delete(last.picture);
-  send(last.picture, last.before ?? { action: "undo", label: "" }, was);
+  send(last.picture, last.before ?? { action: "undo", label: "" }, last.one, last.one);
   if (store.section !== last.section) openSection(last.section);
   const at = store.list.findIndex((item) => item.picture === last.picture);
   if (at < 0) refill(); else go(at);
   speak("Undone");
 }
 
-// One after another, so that the file ends with the last decision whatever the network does.
-function send(picture, one, before) {
+// One after another, so that the file ends with the last decision whatever the network does. The server says when a
+// decision was made; what is undone is named with it, so that no decision of another session is undone.
+function send(picture, one, before, undone) {
   store.sending = store.sending.then(async () => {
     try {
       const answer = await fetch("decision", { method: "POST", headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ picture, ...one }) });
-      if (!answer.ok) throw new Error((await answer.json()).error ?? answer.statusText);
+        body: JSON.stringify({ picture, action: one.action, label: one.label, undone }) });
+      const told = await answer.json();
+      if (!answer.ok) throw Object.assign(new Error(told.error ?? answer.statusText), { stands: told.decision });
+      one.when = told.decision.when;
       byId("alert").hidden = true;
     } catch (error) {
-      if (before) store.decided.set(picture, before); else store.decided.delete(picture);
+      const stands = error.stands === undefined ? before : error.stands;
+      if (stands) store.decided.set(picture, stands); else store.decided.delete(picture);
       const why = error instanceof TypeError ? "the page was ended in the terminal" : error.message;
       byId("alert").textContent = `The last decision was not kept: ${why}`;
       byId("alert").hidden = false;

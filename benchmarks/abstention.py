@@ -67,7 +67,7 @@ def held_out(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     head = fit_head(features["train"], labels["train"], classes=2, folds=recipe.folds, seed=0)
     rows, logits = head.out_of_fold
     temperature = fit_temperature(labels["train"][rows], logits)
-    logits = features["validation"] @ head.weights + head.bias
+    logits = features["validation"].read(head.columns) @ head.weights + head.bias
     return softmax(logits / temperature, axis=1), labels["validation"]
 
 

@@ -41,7 +41,7 @@ def photographs(folder: Path) -> tuple[np.ndarray, ...]:
         sink = feature_sink(recipe, cache, this_machine(), Stopwatch())
         settings = DecodeSettings(image_px=recipe.image_px)
         dataset = read_dataset(find(folder), settings, cache=cache, threads=2, sink=sink)
-        features = sink.features_of([one.sha256 for one in dataset.pictures])
+        features = sink.features_of([one.sha256 for one in dataset.pictures]).last
     split = make_split(dataset)
     row = {one.name: number for number, one in enumerate(split.assigned)}
     groups = np.arange(len(row))

@@ -62,7 +62,7 @@ def seen_here(candidates, cache, sink):
 
 
 def extracted(candidates, backbone, cache, **options):
-    known = {"cache": cache.folder, "space": SPACE, "width": WIDTH}
+    known = {"cache": cache.folder, "space": SPACE, "size": 4 * WIDTH}
     paths = [str(candidate.path) for candidate in candidates]
     return extract_by_pool(backbone, SETTINGS, "f32", paths, **known, pool=Pool(actors=2, **options))
 
@@ -82,7 +82,7 @@ def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
         for one in found:
             assert (one.facts is None) == (one.features is None) == (bool(one.problem) or one.sha256 in known)
         fresh = [one for one in found if one.features is not None]
-        features = sink.features_of([one.sha256 for one in fresh])
+        features = sink.features_of([one.sha256 for one in fresh]).last
         assert np.array_equal([np.frombuffer(one.features, "<f4") for one in fresh], features)
 
 

@@ -208,12 +208,29 @@ def test_the_map_of_a_mean_of_colours_is_the_picture_itself(colour_bundle):
     arrays(np.float32, (5, 4, 2), elements=st.floats(0, 6, width=32)),
 )
 def test_mean_and_head_change_places_whatever_the_numbers(weights, maps):
-    head = LinearHead(weights, np.zeros(3, np.float32), 0)
+    head = LinearHead(weights, np.zeros(3, np.float32), 0, np.arange(5))
     np.testing.assert_allclose(
         head.class_maps(maps).mean(axis=(1, 2)), maps.mean(axis=(1, 2)) @ weights, atol=1e-4, rtol=1e-4
     )
-    last = LinearHead(weights, np.zeros(3, np.float32), 2)
+    last = LinearHead(weights, np.zeros(3, np.float32), 2, np.arange(5))
     np.testing.assert_allclose(last.class_maps(maps.transpose(1, 2, 0)), head.class_maps(maps), atol=1e-5)
+
+
+def test_of_several_depths_the_deepest_has_places_and_all_add_up_to_the_logit(probe, drawings_with_places):
+    from pawsight.models.efficientnet_lite import backbone_onnx
+    from pawsight.models.graph import append_head
+
+    rng, px = np.random.default_rng(0), probe.bundle.card.decode.image_px
+    channels = np.array([3, 40, 41, 5000, 11000, 11001, 11300])
+    weights, bias = rng.normal(size=(len(channels), 2)).astype(np.float32), np.float32([1, -1])
+    graph = append_head(backbone_onnx("efficientnet-lite0", px, channels), weights, bias, classes=probe.classes)
+    explainer = Explainer(predictor_of(graph, probe.bundle, classes=probe.classes, image_px=px), machine=EXACT)
+    _, square, *_ = drawings_with_places[0]
+    features = Engine(graph, image_px=px, precision="f32", streams=1).run_all(square[None])["features"][0]
+    maps, placeless = explainer.class_maps(square)
+    assert maps.shape == (2, 3, 3)
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)) + placeless, features @ weights + bias, atol=1e-4)
+    np.testing.assert_allclose(placeless, features[:4] @ weights[:4] + bias, atol=1e-4)
 
 
 def share_inside(explainer, cases, method):
@@ -239,6 +256,7 @@ def finer_probe(probe):
     from pawsight.classifier.engine import Engine
     from pawsight.models.efficientnet_lite import backbone_onnx
     from pawsight.models.graph import append_head
+    from pawsight.training.features import FeatureTable
     from pawsight.training.probe import fit_head
 
     backbone = backbone_onnx("efficientnet-lite0", 192)
@@ -247,7 +265,8 @@ def finer_probe(probe):
     engine = Engine(backbone, image_px=192, precision="f32", streams=EXACT.cores)
     features = engine.run_all(np.stack([square for _, square, *_ in learnt]))["features"]
     labels = np.array([probe.classes.index(label) for label, *_ in learnt])
-    head = fit_head(features, labels, classes=2, folds=3, seed=0)
+    table = FeatureTable(features, {"last": np.arange(1280)})
+    head = fit_head(table, labels, classes=2, folds=3, seed=0)
     model = append_head(backbone, head.weights, head.bias, classes=probe.classes)
     return predictor_of(model, probe.bundle, classes=probe.classes, image_px=192)
 

@@ -51,8 +51,10 @@ def _guarded_probe(rng, count):
     from pawsight.models.efficientnet_lite import backbone_onnx
     from pawsight.models.graph import append_head, with_ood_score, with_temperature
 
-    backbone = backbone_onnx("efficientnet-lite0", 96)
-    weights, bias = rng.normal(0, 0.2, (1280, count)), rng.normal(0, 1, count)
+    # Of every depth: a part of most layers' averages, and all of one layer's.
+    channels = np.unique(np.concatenate([rng.permutation(np.arange(40, 12_080))[:1240], np.arange(40)]))
+    backbone, width = backbone_onnx("efficientnet-lite0", 96, channels), len(channels)
+    weights, bias = rng.normal(0, 0.2, (width, count)), rng.normal(0, 1, count)
     model = append_head(backbone, weights.astype(np.float32), bias.astype(np.float32), classes=HOSTILE)
     directions, _ = np.linalg.qr(rng.normal(size=(1280, 16)))
     mean = rng.uniform(0, 1, 1280)

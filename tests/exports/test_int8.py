@@ -69,6 +69,22 @@ def run(trained, tmp_path):
     return shutil.copytree(trained.report.run, tmp_path / "run")
 
 
+@pytest.fixture
+def last_layer_run(trained, tmp_path):
+    """A run on the same pictures whose classifier reads the last layer alone."""
+    return trained.again(trained.data, tmp_path / "runs", depth="last").run
+
+
+def test_a_network_that_is_read_at_several_depths_is_refused_in_8_bits():
+    from pawsight.models.efficientnet_lite import backbone_onnx
+
+    with pytest.raises(ExportRefused) as refusal:
+        int8.quantise(
+            backbone_onnx("efficientnet-lite0", 64, np.array([3, 12_000])), np.zeros((1, 64, 64, 3), np.uint8)
+        )
+    assert "--depth last" in refusal.value.fix
+
+
 def test_so_few_pictures_prove_nothing_and_nothing_is_written(run, monkeypatch):
     monkeypatch.setattr(job, "quantise", lambda model, squares: model)
     with pytest.raises(ExportRefused) as error:
@@ -165,7 +181,8 @@ def answers_on(isa, run, model, target):
     return np.load(target)
 
 
-def test_8_bits_are_smaller_and_answer_alike_in_both_runtimes_and_on_older_processors(run, tmp_path):
+def test_8_bits_are_smaller_and_answer_alike_in_both_runtimes_and_on_older_processors(last_layer_run, tmp_path):
+    run = last_layer_run
     report = export(run, "onnx,openvino", int8=True, allow_loss=True)
     assert [(one.target, one.precision) for one in report.exports] == [
         ("onnx", "f32"),

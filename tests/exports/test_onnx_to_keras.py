@@ -113,6 +113,14 @@ POINTS = {
     "added to a constant that comes first": lambda: small([node("Add", ["k", "x"], "y")], {"k": kernel(3)}),
     "taken from a constant that comes first": lambda: small([node("Sub", ["k", "x"], "y")], {"k": np.float32(9)}),
     "the larger of it and a constant": lambda: small([node("Max", ["k", "x"], "y")], {"k": np.float32(99)}),
+    "picked and joined": lambda: small(
+        [
+            node("Flatten", ["x"], "flat", axis=1),
+            node("Gather", ["flat", "i"], "picked", axis=1),
+            node("Concat", ["picked", "flat"], "y", axis=1),
+        ],
+        {"i": np.array([5, 2, 99])},
+    ),
     "divided by its own sum": lambda: small(
         [node("ReduceSum", ["x", "axes"], "sum", keepdims=1), node("Div", ["x", "sum"], "y")], {"axes": np.array([3])}
     ),
@@ -156,6 +164,10 @@ REFUSED = {
     "arithmetic with a constant of the shape (6, 1)": lambda: small(
         [node("Add", ["x", "k"], "y")], {"k": kernel(6, 1)}
     ),
+    "Gather along axis 0": lambda: small(
+        [node("Flatten", ["x"], "flat"), node("Gather", ["flat", "i"], "y")], {"i": np.array([0])}
+    ),
+    "Concat along axis 2": lambda: small([node("Concat", ["x", "x"], "y", axis=2)]),
     "Softmax along axis 1": lambda: small([node("Softmax", ["x"], "y", axis=1)]),
     "ReduceMean over the axes [1]": lambda: small([node("ReduceMean", ["x"], "y", axes=[1])]),
     "Cast of a tensor to type 10": lambda: small([node("Cast", ["x"], "y", to=10)]),

@@ -19,15 +19,18 @@ import pytest
 from PIL import Image
 
 from pawsight.classifier.engine import Engine
+from pawsight.classifier.graph_guard import fault_in_graph
 from pawsight.core.errors import MissingExtra, WeightsUnavailable, WrongUsage
 from pawsight.models import efficientnet_lite
 from pawsight.models.backbones import BACKBONES, find_backbone
 from pawsight.models.efficientnet_lite import (
     NORM_EPSILON,
     backbone_onnx,
+    channels_of,
     convolutions,
     folded_weights,
     published_weights,
+    taps,
     upper_start,
     write_graph,
 )
@@ -172,6 +175,35 @@ def test_the_lower_part_ends_in_maps_with_channels_last() -> None:
     backbone = find_backbone("efficientnet-lite0")
     graph = write_graph(backbone, 96, published_weights(backbone), last=upper_start(backbone))
     assert features_of(graph, pattern(96)).shape == (2, 6, 6, 112)
+
+
+@pytest.fixture(scope="module")
+def every_depth() -> np.ndarray:
+    """Return all averages (2, W) of the two patterns at 64 px."""
+    backbone = find_backbone("efficientnet-lite0")
+    return features_of(backbone_onnx(backbone.name, 64, channels_of(backbone, "every")), pattern(64))
+
+
+def test_a_depth_is_part_of_every_depth(every_depth: np.ndarray) -> None:
+    backbone = find_backbone("efficientnet-lite0")
+    assert every_depth.shape == (2, sum(channels for _, channels in taps(backbone)))
+    for depth in ("last", "blocks"):
+        channels = channels_of(backbone, depth)
+        own = features_of(backbone_onnx(backbone.name, 64, channels), pattern(64))
+        np.testing.assert_allclose(own, every_depth[:, channels], rtol=1e-4, atol=1e-5)
+    assert backbone_onnx(backbone.name, 64, channels_of(backbone, "last")) == backbone_onnx(backbone.name, 64)
+
+
+@pytest.mark.parametrize("rows", [[0, 31, 32, 40, 41, 900, 901, 11000], [3, 5], list(range(30, 50)), [-1280, -1]])
+def test_picked_channels_are_computed_and_the_last_layer_is_there(rows: list[int], every_depth: np.ndarray) -> None:
+    backbone = find_backbone("efficientnet-lite0")
+    channels = np.array(rows) % every_depth.shape[1]
+    content = backbone_onnx(backbone.name, 64, channels)
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model, full_check=True)
+    assert not fault_in_graph(content)
+    np.testing.assert_allclose(features_of(content, pattern(64)), every_depth[:, channels], rtol=1e-4, atol=1e-5)
+    assert [node.op_type for node in model.graph.node if "top/mean" in node.output] == ["ReduceMean"]
 
 
 def test_names_sizes_and_weights_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pawsight.core.errors import WrongUsage
 from pawsight.models.backbones import BACKBONES
 from pawsight.models.recipes import (
+    DEPTHS,
     METHODS,
     RECIPES,
     Recipe,
@@ -43,6 +44,7 @@ VALUES = {
     "folds": st.integers(2, 20),
     "seed": st.integers(0, 2**31 - 1),
     "split_seed": st.integers(0, 2**31 - 1),
+    "depth": st.sampled_from(DEPTHS),
 }
 recipes = st.builds(Recipe, **VALUES)
 
@@ -202,7 +204,7 @@ def test_a_rung_as_json_has_name_description_expectations_and_parameters(name):
 
 
 def test_the_default_recipe_is_the_probe():
-    assert make_recipe("probe") == RECIPES["probe"].recipe == Recipe()
+    assert make_recipe("probe") == RECIPES["probe"].recipe == Recipe(depth="auto")
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -272,3 +274,14 @@ def test_sizes_that_cannot_be_seen_are_told(image_px):
 )
 def test_other_values_that_cannot_be_used_are_told(wish, told):
     assert told in refusal_of("cnn", **wish).why
+
+
+def test_the_depth_is_the_probes_to_choose():
+    assert make_recipe("probe", RecipeOptions(depth="blocks")).depth == "blocks"
+    for name in ("finetune", "cnn", "majority"):
+        assert "--depth" in refusal(make_recipe, name, RecipeOptions(depth="last")).fix
+    assert (
+        "depth must be one of auto, last, selected, blocks"
+        in refusal(make_recipe, "probe", RecipeOptions(depth="all")).why
+    )
+    assert recipe_from_toml('name = "probe"').depth == "last"  # as older runs have it

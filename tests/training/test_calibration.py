@@ -33,9 +33,10 @@ from pawsight.training.calibration import (
     calibrate,
     check_guarantee,
     check_guarantee_by_names,
-    training_features,
+    last_features,
 )
 from pawsight.training.context import TrainedModel
+from pawsight.training.features import FeatureTable
 
 
 @pytest.fixture(scope="module")
@@ -168,14 +169,16 @@ def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_g
 
 def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colour_model):
     squares = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
-    engine = Engine(colour_model, image_px=8, precision="f32", streams=1)
+    known = FeatureTable(squares.mean(axis=(1, 2), dtype=np.float32), {"last": np.arange(3)})
     context = SimpleNamespace(
-        pixels=lambda part: squares, features=lambda part: squares.mean(axis=(1, 2)), engine=lambda graph: engine
+        pixels=lambda part: squares,
+        features=lambda part: known,
+        engine=lambda graph: Engine(graph, image_px=8, precision="f32", streams=1),
     )
-    rows = np.array([4, 1])
+    rows, model = np.array([4, 1]), TrainedModel(graph=colour_model, features={}, parameters=(0, 0))
     for method in ("network", "probe"):
         context.recipe = Recipe(method=method)
-        found = training_features(context, colour_model, rows)
+        found = last_features(context, model, "train", rows)
         np.testing.assert_allclose(found, squares[rows].mean(axis=(1, 2)), atol=1e-3)
 
 

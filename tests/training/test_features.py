@@ -17,7 +17,7 @@ from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT
 from pawsight.models.recipes import RECIPES
 from pawsight.training import features as room
-from pawsight.training.features import FeatureSink, probe_recipe, recipe_of, run_features
+from pawsight.training.features import FeatureSink, depth_of, probe_recipe, recipe_of, run_features
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 NAMES = [f"{number:064x}" for number in range(len(PICTURES))]
@@ -56,12 +56,12 @@ def feed(sink, rows):
 def test_features_come_in_the_order_asked_for(sink_on):
     sink = feed(sink_on(), range(40))
     order = [7, 3, 39, 0, 3]
-    assert np.allclose(sink.features_of([NAMES[row] for row in order]), EXPECTED[order], atol=1e-3)
+    assert np.allclose(sink.features_of([NAMES[row] for row in order]).last, EXPECTED[order], atol=1e-3)
     assert sink.computed == 40
 
 
 def test_nothing_asked_for_is_an_empty_table_of_the_right_width(sink_on):
-    found = sink_on().features_of([])
+    found = sink_on().features_of([]).last
     assert found.shape == (0, 3)
     assert found.dtype == np.float32
 
@@ -74,10 +74,10 @@ def test_the_engine_is_made_for_the_first_unknown_picture_and_once(sink_on):
 
 
 def test_a_second_run_computes_nothing_and_makes_no_engine(sink_on):
-    first = feed(sink_on(), range(40)).features_of(NAMES)
+    first = feed(sink_on(), range(40)).features_of(NAMES).last
     sink_on.made.clear()
     second = feed(sink_on(), range(40))
-    assert second.features_of(NAMES).tobytes() == first.tobytes()
+    assert second.features_of(NAMES).last.tobytes() == first.tobytes()
     assert second.computed == 0
     assert sink_on.made == []
 
@@ -85,7 +85,7 @@ def test_a_second_run_computes_nothing_and_makes_no_engine(sink_on):
 def test_only_what_is_new_is_computed(sink_on):
     feed(sink_on(), range(30)).features_of(NAMES[:30])
     sink = feed(sink_on(), range(40))
-    assert np.allclose(sink.features_of(NAMES), EXPECTED, atol=1e-3)
+    assert np.allclose(sink.features_of(NAMES).last, EXPECTED, atol=1e-3)
     assert sink.computed == 10
 
 
@@ -97,7 +97,7 @@ def test_another_space_knows_nothing_of_the_first(sink_on):
 
 def test_the_same_content_twice_is_one_entry(sink_on):
     sink = feed(sink_on(), [0, 1, 0, 1, 0])
-    found = sink.features_of([NAMES[0], NAMES[1], NAMES[0]])
+    found = sink.features_of([NAMES[0], NAMES[1], NAMES[0]]).last
     assert np.array_equal(found[0], found[2])
     assert sink.computed <= 5
 
@@ -106,7 +106,7 @@ def test_an_entry_of_the_wrong_length_is_computed_again(sink_on, cache):
     cache.put_many("features/1", {NAMES[0]: b"short"})
     sink = sink_on()
     assert sink.wants(NAMES[0])
-    assert np.allclose(feed(sink, [0]).features_of(NAMES[:1]), EXPECTED[:1], atol=1e-3)
+    assert np.allclose(feed(sink, [0]).features_of(NAMES[:1]).last, EXPECTED[:1], atol=1e-3)
 
 
 def test_features_are_stored_as_they_come_not_only_at_the_end(sink_on, cache, monkeypatch):
@@ -123,8 +123,8 @@ def test_features_are_stored_when_the_share_with_the_pictures_fails(sink_on, cac
 
 
 def test_order_of_arrival_does_not_matter(sink_on):
-    one = feed(sink_on("a"), range(40)).features_of(NAMES)
-    other = feed(sink_on("b"), itertools.chain(range(20, 40), range(20))).features_of(NAMES)
+    one = feed(sink_on("a"), range(40)).features_of(NAMES).last
+    other = feed(sink_on("b"), itertools.chain(range(20, 40), range(20))).features_of(NAMES).last
     assert one.tobytes() == other.tobytes()
 
 
@@ -136,7 +136,7 @@ def test_features_that_somebody_else_computed_are_kept_once_and_only_whole(sink_
     for row in (0, 0, 1):
         sink.receive(NAMES[row], EXPECTED[row].astype("<f4").tobytes())
     sink.receive(NAMES[0], bytes(12))  # what is known stays
-    assert np.allclose(sink.features_of(NAMES[:2]), EXPECTED[:2])
+    assert np.allclose(sink.features_of(NAMES[:2]).last, EXPECTED[:2], atol=1e-3)
     assert sink_on.made == []
 
 
@@ -158,7 +158,7 @@ def test_features_come_from_the_cache_in_the_order_of_the_split(trained, run):
     for part in ("train", "validation"):
         pictures, contents = pictures_of(run, part)
         rows, features = run_features(pictures, contents, recipe_of(run), **at(trained.cache))
-        assert features.shape == (trained.report.split.sizes[part], 1280)
+        assert (len(features), features.last.shape[1]) == (trained.report.split.sizes[part], 1280)
         assert [pictures[row].name for row in rows] == [picture.name for picture in trained.report.split.part(part)]
 
 
@@ -175,7 +175,7 @@ def test_without_the_cache_they_are_computed_again_and_changed_files_left_out(tr
     rows, again = run_features(more, [*contents, "0" * 64, "1" * 64], recipe_of(run), **at(cache_folder))
     _, known = run_features(pictures, contents, recipe_of(run), **at(trained.cache))
     assert rows == [0, 1, 2]
-    assert np.allclose(again, known, rtol=1e-3, atol=1e-4)
+    assert np.allclose(again.last, known.last, rtol=1e-3, atol=1e-4)
 
 
 def test_the_test_part_is_sealed(run, trained, tmp_path):
@@ -197,3 +197,18 @@ def test_a_run_whose_recipe_cannot_be_read_is_told(run, tmp_path):
     (copy / "recipe.toml").write_text("nonsense")
     with pytest.raises(StorageError, match=r"recipe\.toml cannot be read"):
         recipe_of(copy)
+
+
+def test_columns_of_some_pictures_are_read_in_any_order(sink_on):
+    table = feed(sink_on(), range(40)).features_of(NAMES)
+    some = table.part(np.array([30, 2, 2]))
+    assert (len(some), some.width) == (3, 3)
+    assert np.array_equal(some.read(np.array([0, 2])), table.last[[30, 2, 2]][:, [0, 2]])
+    assert np.array_equal(some.read(np.array([1, 2])), table.last[[30, 2, 2]][:, 1:])
+
+
+def test_a_run_that_does_not_say_its_depth_has_read_the_last_layer(tmp_path):
+    assert depth_of(tmp_path) == "last"
+    for content, depth in (("{}", "last"), ('{"depth": {"chosen": "selected"}}', "selected"), ("nonsense", "last")):
+        (tmp_path / "metrics.json").write_text(content)
+        assert depth_of(tmp_path) == depth

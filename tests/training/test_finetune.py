@@ -16,7 +16,7 @@ from pawsight.training.context import RunEnvironment
 from pawsight.training.finetune import FOLDER
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
-PROBE = replace(RECIPES["probe"].recipe, backbone="efficientnet-lite0", image_px=96)
+PROBE = replace(RECIPES["probe"].recipe, depth="last", backbone="efficientnet-lite0", image_px=96)
 TIMID = replace(
     RECIPES["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, epochs=1, learning_rate=1e-9, batch_size=16
 )

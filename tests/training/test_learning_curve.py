@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawsight.training.features import FeatureTable
 from pawsight.training.learning_curve import subset_order, try_sizes
 
 
@@ -14,7 +15,8 @@ def clouds(each, *, seed, classes=2, width=12, apart=1.2):
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(classes), each)
     centres = np.random.default_rng(99).normal(size=(classes, width)) * apart
-    return (centres[labels] + random.normal(size=(len(labels), width)) * 2).astype(np.float32), labels
+    features = (centres[labels] + random.normal(size=(len(labels), width)) * 2).astype(np.float32)
+    return FeatureTable(features, {"last": np.arange(width)}), labels
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 9))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawsight.training.folds import stratified_folds
 from pawsight.training.logistic import fit_logistic
-from pawsight.training.probe import stratified_folds
 
 
 def clouds(classes, *, rows=60, width=12, seed=0):
@@ -75,8 +75,10 @@ def test_fitting_a_head_and_ranking_labels_load_no_scikit_learn():
     code = (
         "import sys, numpy as np\n"
         "from pawsight.training.probe import fit_head; from pawsight.training.out_of_fold import out_of_fold\n"
+        "from pawsight.training.features import FeatureTable\n"
         "rows = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)\n"
-        "fit_head(rows, np.arange(40) % 2, classes=2, folds=5, seed=0)\n"
+        "table = FeatureTable(rows, {'last': np.arange(5)})\n"
+        "fit_head(table, np.arange(40) % 2, classes=2, folds=5, seed=0)\n"
         "out_of_fold(rows, np.arange(40) % 2, np.arange(40), classes=2)\n"
         "print('sklearn' in sys.modules)"
     )

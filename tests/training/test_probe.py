@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawsight.training.probe import STRENGTHS, Head, fit_head, regularisation_note, stratified_sample
+from pawsight.training.features import FeatureTable
+from pawsight.training.folds import folds_for_fits, stratified_sample
+from pawsight.training.probe import STRENGTHS, Head, depth_note, fit_head, regularisation_note
+from pawsight.training.relevance import SELECTED_FEATURES
 
 from ..conftest import says
 
@@ -25,12 +28,21 @@ def clouds(counts, *, apart=4.0, width=20, seed=0):
     return features[order].astype(np.float32), labels[order]
 
 
+def table(features, **depths):
+    """Features of one depth, or of several whose columns are given."""
+    return FeatureTable(features, depths or {"last": np.arange(features.shape[1])})
+
+
 def fit(features, labels, *, classes=None, folds=5, seed=0):
-    return fit_head(features, labels, classes=classes or int(labels.max()) + 1, folds=folds, seed=seed)
+    return fit_head(table(features), labels, classes=classes or int(labels.max()) + 1, folds=folds, seed=seed)
+
+
+def shares_of(head, features):
+    return head.probabilities(table(features))
 
 
 def accuracy(head, features, labels):
-    return (head.probabilities(features).argmax(axis=1) == labels).mean()
+    return (shares_of(head, features).argmax(axis=1) == labels).mean()
 
 
 @pytest.mark.parametrize("classes", [2, 3, 6])
@@ -46,7 +58,7 @@ def test_clouds_apart_are_told_apart_also_when_new(classes):
 @settings(max_examples=15, deadline=None)
 def test_probabilities_are_shares(classes, seed):
     features, labels = clouds([6] * classes, seed=seed)
-    shares = fit(features, labels, folds=2).probabilities(features * 100)
+    shares = shares_of(fit(features, labels, folds=2), features * 100)
     assert shares.dtype == np.float32
     assert np.isfinite(shares).all()
     assert (shares >= 0).all()
@@ -95,7 +107,7 @@ def test_the_head_takes_raw_features_and_gives_what_scikit_learn_gives_on_scaled
         head = fit(features, labels)
         scaled = (features - features.mean(axis=0)) / features.std(axis=0)
         model = LogisticRegression(C=head.strength, max_iter=2000, tol=1e-6).fit(scaled, labels)
-        assert np.allclose(head.probabilities(features), model.predict_proba(scaled), atol=1e-2)
+        assert np.allclose(shares_of(head, features), model.predict_proba(scaled), atol=1e-2)
 
 
 def test_equal_seeds_give_equal_bytes():
@@ -124,7 +136,7 @@ def test_a_class_with_one_picture_is_learnt_without_folds_at_the_middle_strength
     head = fit(features, labels)
     assert head.strength == STRENGTHS[2]
     assert head.log_losses == ()
-    assert head.probabilities(features)[:, 2].argmax() == np.flatnonzero(labels == 2)[0]
+    assert shares_of(head, features)[:, 2].argmax() == np.flatnonzero(labels == 2)[0]
 
 
 def test_a_class_with_fewer_pictures_than_folds_gets_fewer_folds_and_no_warning():
@@ -139,13 +151,13 @@ def test_features_that_never_change_do_no_harm():
     dead = np.concatenate([features, np.zeros((40, 3)), np.full((40, 3), 7.25)], axis=1).astype(np.float32)
     head = fit(dead, labels)
     assert np.isfinite(head.weights).all()
-    assert np.allclose(head.probabilities(dead), fit(features, labels).probabilities(features), atol=1e-3)
+    assert np.allclose(shares_of(head, dead), shares_of(fit(features, labels), features), atol=1e-3)
 
 
 def test_features_that_say_nothing_give_the_shares_of_the_classes():
     labels = np.array([0] * 30 + [1] * 10)
     head = fit(np.full((40, 5), 3.0, np.float32), labels)
-    assert np.allclose(head.probabilities(np.full((1, 5), 3.0, np.float32)), [[0.75, 0.25]], atol=0.01)
+    assert np.allclose(shares_of(head, np.full((1, 5), 3.0, np.float32)), [[0.75, 0.25]], atol=0.01)
 
 
 def test_duplicates_and_features_in_lockstep_do_no_harm_and_warn_of_nothing():
@@ -181,7 +193,7 @@ def test_progress_is_told_of_every_fold():
             events.append(steps)
 
     features, labels = clouds([10, 10])
-    fit_head(features, labels, classes=2, folds=4, seed=0, progress=Listener())
+    fit_head(table(features), labels, classes=2, folds=4, seed=0, progress=Listener())
     assert events == [("Choosing the regularisation", 4, "folds"), 1, 1, 1, 1]
 
 
@@ -191,8 +203,8 @@ def test_out_of_fold_logits_belong_to_every_row_and_duplicates_share_a_fold():
     features = rng.normal(size=(80, 10)).astype(np.float32) + labels[:, None]
     twins = np.concatenate([features, features])
     groups = np.tile(np.arange(80), 2)
-    apart = fit_head(twins, np.tile(labels, 2), classes=2, folds=5, seed=0)
-    together = fit_head(twins, np.tile(labels, 2), classes=2, folds=5, seed=0, groups=groups)
+    apart = fit_head(table(twins), np.tile(labels, 2), classes=2, folds=5, seed=0)
+    together = fit_head(table(twins), np.tile(labels, 2), classes=2, folds=5, seed=0, groups=groups)
     rows, logits = together.out_of_fold
     assert np.array_equal(rows, np.arange(160))
     assert np.allclose(logits[:80], logits[80:], atol=1e-4)
@@ -201,9 +213,93 @@ def test_out_of_fold_logits_belong_to_every_row_and_duplicates_share_a_fold():
 
 def test_the_class_with_too_few_pictures_for_folds_is_named():
     """It may have two pictures that look the same: those cannot be put into different folds."""
-    head = Head(np.zeros((1, 2)), np.zeros(2), 1.0, 0, ())
+    head = Head(weights=np.zeros((1, 2)), bias=np.zeros(2), strength=1.0, folds=0, columns=np.arange(1))
     labels, apart, alike = np.array([0, 0, 0, 0, 1, 1]), np.arange(6), np.array([0, 1, 2, 3, 4, 4])
     for groups in (apart, alike):
         assert says(regularisation_note(head, labels, groups, ("many", "one")), "C = 1", "'one'")
     chosen = regularisation_note(replace(head, folds=3), labels, apart, ("many", "one"))
     assert says(chosen, "C = 1", "3 folds")
+
+
+def deep(labels, *, last=0.0, earlier=0.0, seed=0):
+    """Features of every depth: 3,000, of which the last 20 are the last layer; how far apart classes are in each."""
+    centres = np.random.default_rng(9).normal(size=(labels.max() + 1, 3000)).astype(np.float32)
+    centres[:, :2980] *= earlier
+    centres[:, 2980:] *= last
+    noise = np.random.default_rng(seed).normal(size=(len(labels), 3000)).astype(np.float32)
+    features = noise + centres[labels]
+    return table(features, last=np.arange(2980, 3000))
+
+
+LABELS = np.tile([0, 1, 2], 40)
+
+
+def choose(features, *, depth="auto", **options):
+    return fit_head(features, LABELS, classes=3, folds=4, seed=0, depth=depth, **options)
+
+
+def test_a_deeper_choice_is_made_where_it_is_better_and_its_gain_is_told():
+    head = choose(deep(LABELS, earlier=0.5))
+    assert (head.depth, len(head.columns)) == ("selected", SELECTED_FEATURES)
+    assert head.columns.max() < 3000
+    assert (np.diff(head.columns) > 0).all()
+    assert [name for name, _, _ in head.tried] == ["last", "selected"]
+    losses = [loss for _, _, loss in head.tried]
+    gain, low, high = head.gain
+    assert gain == pytest.approx(losses[0] - losses[1], abs=1e-5)
+    assert 0 < low < gain < high
+    assert says(depth_note(head), "2,048", "selected", f"{gain:.3f}")
+    assert accuracy_of(head, deep(LABELS, earlier=0.5, seed=1)) > 0.9
+
+
+def accuracy_of(head, features):
+    return (head.probabilities(features).argmax(axis=1) == LABELS).mean()
+
+
+def test_the_last_layer_stays_where_nothing_is_clearly_better():
+    for features in (deep(LABELS, last=2.0), deep(LABELS)):
+        head = choose(features)
+        assert (head.depth, head.gain, len(head.tried)) == ("last", None, 2)
+        assert np.array_equal(head.columns, np.arange(2980, 3000))
+        assert says(depth_note(head), "20 features", "selected")
+
+
+def test_a_depth_that_is_asked_for_is_taken():
+    features = deep(LABELS, last=2.0)
+    assert choose(features, depth="selected").depth == "selected"
+    assert choose(features, depth="last").tried[0][0] == "last"
+
+
+def test_features_selected_in_each_fold_do_not_flatter():
+    head = choose(deep(LABELS), depth="selected")
+    assert head.tried[0][2] > np.log(3) - 0.05
+    rows, logits = head.out_of_fold
+    assert abs((logits.argmax(axis=1) == LABELS[rows]).mean() - 1 / 3) < 0.15
+
+
+def test_without_folds_the_last_layer_is_read():
+    features, labels = deep(np.append(LABELS, 3)), np.append(LABELS, 3)
+    head = fit_head(features, labels, classes=4, folds=5, seed=0)
+    assert (head.depth, head.folds, head.tried) == ("last", 0, ())
+
+
+def test_groups_share_a_fold_however_large_they_are():
+    labels = np.repeat([0, 1], 60)
+    groups = np.concatenate([np.repeat([0, 1, 2], 20), np.arange(60) + 3])
+    fold = folds_for_fits(labels, groups, 5, 0)
+    assert sorted(np.unique(fold)) == [0, 1, 2]  # class 0 has three groups
+    assert all(len(set(fold[groups == group])) == 1 for group in np.unique(groups))
+    assert all(set(labels[fold != number]) == {0, 1} for number in range(3))
+    assert folds_for_fits(labels, np.where(labels == 0, 0, groups), 5, 0) is None
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_outside_each_fold_every_class_is_left(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(4), rng.integers(0, 4, 40)])
+    groups = rng.integers(0, 25, len(labels))
+    fold = folds_for_fits(labels, groups, 5, seed)
+    if fold is not None:
+        assert all(len(set(fold[groups == group])) == 1 for group in np.unique(groups))
+        assert all(len(set(labels[fold != number])) == 4 for number in range(fold.max() + 1))

@@ -36,14 +36,15 @@ def copied(drawings, target, *, train=8, validation=10):
 
 
 def spy_on_fit_head(monkeypatch):
-    """Record what the head is fitted to, wherever it is called from."""
+    """Record what the head is fitted to and at which depth, wherever it is called from."""
     from pawsight.training.probe import fit_head
 
     seen = []
 
     def spy(features, labels, **options):
-        seen.append((features.copy(), labels.copy()))
-        return fit_head(features, labels, **options)
+        head = fit_head(features, labels, **options)
+        seen.append((features.read(head.columns), labels.copy()))
+        return head
 
     for name, module in list(sys.modules.items()):
         if name.startswith("pawsight.") and getattr(module, "fit_head", None) is fit_head:

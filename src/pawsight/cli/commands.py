@@ -49,6 +49,11 @@ def cli() -> None:
 @click.argument("data")
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
 @click.option("--backbone", help="Pretrained network for the recipes probe and finetune.")
+@click.option(
+    "--depth",
+    type=click.Choice(["auto", "last", "selected", "blocks"]),
+    help="Where the recipe probe reads its backbone; auto chooses by cross-validation in the training set.",
+)
 @click.option("--image-px", type=int, metavar="N", help="Side of the square pictures the network sees, in pixels.")
 @click.option("--epochs", type=click.IntRange(1, 10_000), metavar="N", help="Passes over the training set.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), metavar="N", help="Pictures per training step.")

@@ -390,7 +390,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         WrongUsage: the folder is a bundle without its run, or there are too few pictures.
         ModelError: the backbone is missing. StorageError: a file of the run cannot be read.
     """
-    from pawsight.training.features import probe_recipe, recipe_of, run_features
+    from pawsight.training.features import depth_of, probe_recipe, recipe_of, run_features
     from pawsight.training.learning_curve import try_sizes
 
     own = recipe_of(run)
@@ -414,7 +414,15 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
             f" there are {taught:,} and {validated:,}.",
             f"Leave --learning-curve out: {typed('evaluate', run)}",
         )
-    tried = try_sizes(train, validation, classes=len(classes), folds=seen.folds, seed=seen.seed, progress=progress)
+    tried = try_sizes(
+        train,
+        validation,
+        classes=len(classes),
+        folds=seen.folds,
+        depth=depth_of(run),
+        seed=seen.seed,
+        progress=progress,
+    )
     return CurveRecord(
         recipe=own.name,
         trained=f"probe on {seen.backbone} at {seen.image_px} px",

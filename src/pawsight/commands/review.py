@@ -34,8 +34,9 @@ from pawsight.data.split import split_into
 from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, oddness, rank
 from pawsight.images.decode import DecodeSettings
 from pawsight.reports.run_record import RunRecord
-from pawsight.training.features import feature_sink, probe_recipe, recipe_of
+from pawsight.training.features import depth_of, feature_sink, probe_recipe, recipe_of
 from pawsight.training.out_of_fold import out_of_fold
+from pawsight.training.relevance import columns_at
 
 _PAST = {RELABEL: "relabelled", DROP: "dropped", KEEP: "kept"}
 _MOST_SUSPECTS = 2_000
@@ -85,8 +86,8 @@ class ReviewReport:
 def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> ReviewReport:
     """Rank the train and validation pictures of a run by how likely their label is wrong.
 
-    Features are those of the run's own backbone where its recipe has a frozen one, else of the default probe's; they
-    come from the cache, or go there.
+    Features are those of the run's own backbone where its recipe has a frozen one, at the depth that the run chose,
+    else of the default probe's; they come from the cache, or go there.
 
     Args:
         run: a run folder; its test set is not read.
@@ -127,8 +128,14 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
         members = [rows[picture.name] for picture in group]
         groups[members] = min(members)
     duplicates = tuple(tuple(rows[picture.name] for picture in group) for group in split.duplicates)
-    probabilities = out_of_fold(features, labels, groups, classes=len(classes), progress=progress)
-    near = nearest(features, groups)
+    probabilities = out_of_fold(
+        features.read(columns_at(depth_of(folder), features, labels)),
+        labels,
+        groups,
+        classes=len(classes),
+        progress=progress,
+    )
+    near = nearest(features.last, groups)
     return ReviewReport(
         run=folder,
         classes=classes,

@@ -82,6 +82,7 @@ def train(
     patience: int | None = None,
     precision: str | None = None,
     class_weights: bool | None = None,
+    depth: str | None = None,
     seed: int = 0,
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
@@ -112,6 +113,8 @@ def train(
         patience: epochs without a better validation loss before training stops; 0 is never.
         precision: "f32" or "bf16", the number format of gradients.
         class_weights: give pictures of rare classes more weight.
+        depth: where the recipe probe reads its backbone: "last" layer, "blocks", the features "selected" from every
+            depth, or "auto", the smallest of these that none clearly beats by cross-validation in the training set.
         seed: of everything random but the split.
         split: a CSV with the columns path,part, or a run whose split is used; instead of a split drawn at random.
         split_seed: of the split; runs with different seeds share it.
@@ -147,6 +150,7 @@ def train(
         patience=patience,
         precision=precision,
         class_weights=class_weights or None,
+        depth=depth,
         seed=seed,
         split_seed=split_seed,
     )
@@ -261,6 +265,7 @@ def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch:
         epochs=len(seconds),
         seconds_per_epoch=sum(seconds) / len(seconds) if seconds else None,
         notes=fitted.notes,
+        depth=fitted.depth or {},
         patch=outcome.patched,
         gain_from_patch=gained,
         temperature=trust.temperature,

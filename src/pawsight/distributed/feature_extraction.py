@@ -26,7 +26,8 @@ from pawsight.data.folders import Candidate
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
 from pawsight.distributed.remote import Fetched, fetched_ahead
 from pawsight.images.decode import DecodeSettings, Pixels, decode
-from pawsight.models.efficientnet_lite import backbone_onnx
+from pawsight.models.backbones import find_backbone
+from pawsight.models.efficientnet_lite import backbone_onnx, channels_of
 from pawsight.models.recipes import FEATURE_METHODS, Recipe
 
 _CHUNK = 64  # files in a part: a third of a second of work, so that handing it out costs little
@@ -48,7 +49,7 @@ class FeatureReceiver(PixelSink, Protocol):
     """A sink that takes features instead of pixels, and says where the cache keeps those that are known."""
 
     space: str  # their name in the cache
-    width: int  # numbers a picture
+    size: int  # bytes a picture
 
     def receive(self, sha256: str, features: bytes) -> None:
         """Take the features of one content, little-endian float32."""
@@ -104,7 +105,8 @@ def read_files_by_pool(
     if not isinstance(sink, FeatureReceiver):
         raise ValueError("a pool computes features, and this sink takes none")
     with stopwatch.stage("backbone"):
-        model = backbone_onnx(recipe.backbone, recipe.image_px)
+        every = channels_of(find_backbone(recipe.backbone), "every")
+        model = backbone_onnx(recipe.backbone, recipe.image_px, every)
     until.enter_context(pool.running())
     paths = [abspath(candidate.path) for candidate in candidates]
     extracted = extract_by_pool(
@@ -114,7 +116,7 @@ def read_files_by_pool(
         paths,
         cache=cache.folder,
         space=sink.space,
-        width=sink.width,
+        size=sink.size,
         pool=pool,
     )
     return store_facts(taken(candidates, extracted, settings, cache, sink, until), cache)
@@ -151,7 +153,7 @@ def extract_by_pool(
     *,
     cache: Path,
     space: str,
-    width: int,
+    size: int,
     pool: Pool,
 ) -> Iterator[Extracted]:
     """Yield what is in each file, in order.
@@ -163,7 +165,7 @@ def extract_by_pool(
         paths: the files, absolute.
         cache: folder of what is known.
         space: name of the backbone's features there.
-        width: how many numbers a picture has there.
+        size: how many bytes a picture has there.
         pool: the actors.
 
     Raises:
@@ -175,7 +177,7 @@ def extract_by_pool(
         worker=_Extractor,
         shared=(model, settings, precision),
         coordinator=_CacheLookup,
-        coordinator_args=(list(paths), cache, space, width),
+        coordinator_args=(list(paths), cache, space, size),
         remedy="Leave --engine out to continue without Ray; most of what was computed is kept.",
     )
     waiting: dict[int, list[Extracted]] = {}
@@ -190,8 +192,8 @@ def extract_by_pool(
 class _CacheLookup:
     """Knows the list of paths and the cache on the driver's machine."""
 
-    def __init__(self, paths: list[str], cache: Path, space: str, width: int) -> None:
-        self._paths, self._cache, self._space, self._width = paths, Cache(cache), space, width
+    def __init__(self, paths: list[str], cache: Path, space: str, size: int) -> None:
+        self._paths, self._cache, self._space, self._size = paths, Cache(cache), space, size
 
     def paths(self, index: int) -> list[str]:
         return self._paths[index * _CHUNK : (index + 1) * _CHUNK]
@@ -200,8 +202,7 @@ class _CacheLookup:
         """Return for each content whether its facts and whether its features are missing."""
         known = self._cache.get_many(self._space, hashes)
         return [
-            (known_facts(self._cache, sha256) is None, len(known.get(sha256, b"")) != 4 * self._width)
-            for sha256 in hashes
+            (known_facts(self._cache, sha256) is None, len(known.get(sha256, b"")) != self._size) for sha256 in hashes
         ]
 
 

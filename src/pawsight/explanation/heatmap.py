@@ -1,6 +1,6 @@
 """Computes heat maps: where in a picture a classifier sees a class.
 
-Networks that end in a mean over positions and one linear layer have exact class activation maps, as quick as a
+Networks that end in means over positions and one linear layer have exact class activation maps, as quick as a
 prediction. For any other network, occlusion.py covers one place after another: 101 predictions a picture. overlay.py
 draws a map on its picture.
 """
@@ -48,7 +48,7 @@ class HeatMap:
 
     label: str  # the class
     values: Floats  # (h, w), over the whole picture, rows from the top; above 0 speaks for the class
-    bias: float  # the part of the score that does not depend on the picture; 0 with occlusion
+    bias: float  # the part of the score that has no place in the picture; 0 with occlusion
     method: Method
     size: tuple[int, int]  # width and height of the upright picture, in pixels
 
@@ -167,7 +167,8 @@ class Explainer:
         # A softmax does not see what all classes have in common, so their mean is taken off.
         maps = head.class_maps(outputs[MAPS])
         values = np.asarray(maps[index] - maps.mean(axis=0), np.float32)
-        return HeatMap(label, values, float(head.bias[index] - head.bias.mean()), "cam", size), probability
+        placeless = head.placeless(outputs[FEATURES])
+        return HeatMap(label, values, float(placeless[index] - placeless.mean()), "cam", size), probability
 
     def check(self, label: str, method: str) -> None:
         """Check that a class can be explained by a method, before any picture is read.
@@ -186,12 +187,12 @@ class Explainer:
         if method == "cam" and self._compile()[1] is None:
             raise WrongUsage(
                 "This network has no exact class activation maps.",
-                "They need a network that ends in a mean over all positions and one linear layer.",
+                "They need a network that ends in means over all positions and one linear layer.",
                 "Type --method occlusion, or leave it out.",
             )
 
     def class_maps(self, square: Pixels) -> tuple[Floats, Floats] | None:
-        """Return the exact maps (C, h, w) of all classes' logits, before the temperature, and the biases (C,).
+        """Return the exact maps (C, h, w) of all classes' logits, before the temperature, and what has no place (C,).
 
         None where the network does not allow it.
         """
@@ -199,7 +200,7 @@ class Explainer:
         if head is None:
             return None
         outputs = next(iter(engine.run([(None, square)])))[1]
-        return head.class_maps(outputs[MAPS]), head.bias
+        return head.class_maps(outputs[MAPS]), head.placeless(outputs[FEATURES])
 
     def _compile(self) -> tuple[Engine, LinearHead | None]:
         with self._lock:
@@ -230,26 +231,36 @@ def _log_odds(engine: Engine, squares: Iterable[Pixels], index: int) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
-    """The linear layer behind a mean over positions.
+    """The linear layer behind means over positions.
 
-    The mean and the layer may change places: the mean over positions of (maps . weights) is the logit minus its bias
-    (Zhou et al. 2016, "Learning Deep Features for Discriminative Localization"). Nothing is approximated.
+    The mean and the layer may change places: the mean over positions of (maps . weights) is what those features add to
+    the logit (Zhou et al. 2016, "Learning Deep Features for Discriminative Localization"). Nothing is approximated.
+    Where features come from several depths, the maps are those of the deepest, whose features are the last. What
+    earlier layers add counts as without a place: drawn too, it hid the thing itself (docs/experiments.md).
     """
 
     weights: Floats  # (D, C)
     bias: Floats  # (C,)
-    channel_axis: int  # of the maps without the batch axis: 0 for (D, h, w), 2 for (h, w, D)
+    channel_axis: int  # of the maps without the batch axis: 0 for (K, h, w), 2 for (h, w, K)
+    channels: NDArray[np.int64]  # of the K, those whose means are the last features
 
     def class_maps(self, maps: Floats) -> Floats:
         """Return what each position adds to each logit.
 
         Args:
-            maps: of one picture, (D, h, w) or (h, w, D) as `channel_axis` says.
+            maps: of one picture, (K, h, w) or (h, w, K) as `channel_axis` says.
 
         Returns:
-            maps (C, h, w); the mean of each, plus its bias, is the logit before the temperature.
+            maps (C, h, w); the mean of each, plus `placeless`, is the logit before the temperature.
         """
-        return np.asarray(np.tensordot(self.weights, maps, axes=([0], [self.channel_axis])), np.float32)
+        own = np.take(maps, self.channels, axis=self.channel_axis)
+        weights = self.weights[len(self.weights) - len(self.channels) :]
+        return np.asarray(np.tensordot(weights, own, axes=([0], [self.channel_axis])), np.float32)
+
+    def placeless(self, features: Floats) -> Floats:
+        """Return what the bias and the features (D,) of earlier layers add to each logit (C,)."""
+        earlier = len(self.weights) - len(self.channels)
+        return np.asarray(features[:earlier] @ self.weights[:earlier] + self.bias, np.float32)
 
 
 def reveal_maps(graph: Any) -> LinearHead | None:
@@ -261,35 +272,42 @@ def reveal_maps(graph: Any) -> LinearHead | None:
         graph: an `openvino.Model` of fixed shapes, not compiled yet.
 
     Returns:
-        the linear head; None, with the graph unchanged, where it does not end in a mean and one linear layer.
+        the linear head; None, with the graph unchanged, where it does not end in means and one linear layer.
     """
     constants = {node.get_friendly_name(): node for node in graph.get_ordered_ops() if _kind(node) == "Constant"}
     if not {HEAD_WEIGHTS, HEAD_BIAS} <= set(constants):
         return None
     weights, bias = (np.array(constants[name].data, np.float32) for name in (HEAD_WEIGHTS, HEAD_BIAS))
-    pooling = _pooling_of(graph)
-    axis = None if pooling is None or weights.ndim != 2 else _channel_axis(pooling, len(weights))
-    if pooling is None or axis is None:
+    pooling, channels = _deepest_mean(graph)
+    axis, size = (0, 0) if pooling is None else _channel_axis(pooling)
+    channels = np.arange(size) if channels is None else channels
+    if not axis or weights.ndim != 2 or len(weights) < len(channels):
         return None
     (added,) = graph.add_outputs(pooling.input_value(0))
     added.get_tensor().set_names({MAPS})
-    return LinearHead(weights, bias, axis - 1)
+    return LinearHead(weights, bias, axis - 1, channels)
 
 
-def _pooling_of(graph: Any) -> Any:
-    """Return the node of the mean that the features come from, None where they come from something else."""
+def _deepest_mean(graph: Any) -> tuple[Any, NDArray[np.int64] | None]:
+    """Return the node of the mean that the last features come from and the channels picked of it, None for all."""
     outputs = [output for output in graph.outputs if FEATURES in output.get_names()]
-    node = outputs[0].get_node().input_value(0).get_node() if outputs else None
-    while node is not None and _kind(node) in _RESHAPING:
+    if not outputs:
+        return None, None
+    node, channels = outputs[0].get_node().input_value(0).get_node(), None
+    if _kind(node) == "Concat":
+        node = node.input_value(node.get_input_size() - 1).get_node()
+    if _kind(node) == "Gather":
+        channels, node = np.array(node.input_value(1).get_node().data, np.int64), node.input_value(0).get_node()
+    while _kind(node) in _RESHAPING:
         node = node.input_value(0).get_node()
-    return node if node is not None and _kind(node) == "ReduceMean" else None
+    return (node, channels) if _kind(node) == "ReduceMean" else (None, None)
 
 
-def _channel_axis(pooling: Any, channels: int) -> int | None:
-    """Return the axis of (N, ...) that a mean over the two others keeps, None where it is another kind of mean."""
+def _channel_axis(pooling: Any) -> tuple[int, int]:
+    """Return the axis of (N, ...) that a mean over the two others keeps and its size; 0, 0 for another kind of mean."""
     before, after = pooling.input_value(0).get_partial_shape(), pooling.output(0).get_partial_shape()
     if before.is_dynamic or after.is_dynamic or len(before) != 4:
-        return None
+        return 0, 0
     shape_before, shape_after = list(before.to_shape()), list(after.to_shape())
     if len(shape_after) != 2:
         kept = [axis for axis in (1, 2, 3) if shape_after[axis] != 1]
@@ -297,8 +315,9 @@ def _channel_axis(pooling: Any, channels: int) -> int | None:
         axes = pooling.input_value(1).get_node()
         reduced = {int(axis) % 4 for axis in np.asarray(axes.data).ravel()} if _kind(axes) == "Constant" else {1, 2, 3}
         kept = [axis for axis in (1, 2, 3) if axis not in reduced]
-    matches = len(kept) == 1 and shape_before[kept[0]] == channels and np.prod(shape_after) == channels
-    return kept[0] if matches else None
+    if len(kept) != 1 or np.prod(shape_after) != shape_before[kept[0]]:
+        return 0, 0
+    return kept[0], int(shape_before[kept[0]])
 
 
 def _kind(node: Any) -> str:

@@ -9,7 +9,7 @@ stem and a head of fixed width, as Google published it in 2020.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from pawsight.core.errors import require_extra
 from pawsight.models.backbones import Backbone, check_image_px, find_backbone
-from pawsight.models.graph import FEATURES, PICTURES
+from pawsight.models.graph import FEATURES, LAST_FEATURES, PICTURES
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
 
 Floats = NDArray[np.float32]
+Channels = NDArray[np.int64]
 Weights = Mapping[str, tuple[Floats, Floats]]  # convolution -> kernel (out, in / groups, height, width), bias (out,)
 
 PIXEL_MEAN, PIXEL_SPAN = 127, 128  # the network is fed (x - 127) / 128
@@ -113,6 +114,27 @@ def upper_start(backbone: Backbone) -> str:
     return rows[last - 2].name  # the block's depthwise convolution follows its expansion
 
 
+def taps(backbone: Backbone) -> tuple[tuple[str, int], ...]:
+    """List where the network is read: the convolutions whose averages are features, with how many channels each has.
+
+    From the stem to the top: each block's depthwise convolution and its output. The expansions, which are the widest,
+    add nothing to what follows them (docs/experiments.md).
+    """
+    return tuple((row.name, row.channels) for row in convolutions(backbone) if not row.name.endswith("_expand"))
+
+
+def channels_of(backbone: Backbone, depth: str) -> Channels:
+    """Return which averages of `taps`, counted from the stem, a depth reads, in order.
+
+    Args:
+        backbone: which network.
+        depth: "last", the features that the network was trained to end in; "blocks", the outputs of all blocks and
+            those; "every", all there are.
+    """
+    ends = {"last": ("top",), "blocks": ("_project", "top"), "every": ("",)}[depth]
+    return np.flatnonzero(np.concatenate([np.repeat(name.endswith(ends), size) for name, size in taps(backbone)]))
+
+
 def published_weights(backbone: Backbone) -> Weights:
     """Read the installed ImageNet weights and fold each batch norm into its convolution.
 
@@ -150,15 +172,16 @@ def _widened(channels: int, width: float) -> int:
     return rounded + _CHANNEL_STEP if rounded < 0.9 * wanted else rounded
 
 
-def backbone_onnx(name: str, image_px: int) -> bytes:
+def backbone_onnx(name: str, image_px: int, channels: Channels | None = None) -> bytes:
     """Return a backbone with its published weights as an ONNX graph: half a second, the same bytes each time.
 
     Args:
         name: one of `pawsight.models.backbones.BACKBONES`.
         image_px: side of the square pictures, 32 to 1024.
+        channels: the averages wanted, as `channels_of` numbers them, in rising order; None for the last 1,280.
 
     Returns:
-        ONNX without external data: `pictures` (N, image_px, image_px, 3) uint8 RGB -> `features` (N, 1280) float32.
+        ONNX without external data: `pictures` (N, image_px, image_px, 3) uint8 RGB -> `features` (N, D) float32.
 
     Raises:
         WrongUsage: there is no backbone of that name, or it takes no pictures of that size.
@@ -167,18 +190,22 @@ def backbone_onnx(name: str, image_px: int) -> bytes:
     """
     backbone = find_backbone(name)
     check_image_px(image_px)
-    return write_graph(backbone, image_px, published_weights(backbone))
+    return write_graph(backbone, image_px, published_weights(backbone), channels=channels)
 
 
-def write_graph(backbone: Backbone, image_px: int, weights: Weights, *, last: str = "top") -> bytes:
+def write_graph(
+    backbone: Backbone, image_px: int, weights: Weights, *, last: str = "top", channels: Channels | None = None
+) -> bytes:
     """Write the network, or its lower part, with given weights.
 
     Args:
         backbone: which network.
         image_px: side of the square pictures.
         weights: of each convolution up to the last one wanted.
-        last: the convolution after which the graph ends. "top" ends in global averages (N, 1280); any other ends in
-            its maps, channels last, (N, height, width, channels).
+        last: the convolution after which the graph ends. "top" ends in global averages (N, D); any other ends in its
+            maps, channels last, (N, height, width, channels).
+        channels: the averages wanted, as `channels_of` numbers them, in rising order; None for the last 1,280. All of
+            the last are in the graph as `LAST_FEATURES`.
 
     Returns:
         ONNX bytes as `backbone_onnx` gives them.
@@ -202,6 +229,7 @@ def write_graph(backbone: Backbone, image_px: int, weights: Weights, *, last: st
         make_node("Add", ["scale/product", "scale/offset"], ["scale/scaled"], "scale/add"),
         make_node("Transpose", ["scale/scaled"], ["scale"], "scale/channels_first", perm=[0, 3, 1, 2]),
     ]
+    wanted = _channels_by_tap(backbone, channels) if last == "top" else {}
     fed, side = "scale", image_px
     for row in convolutions(backbone):
         constants[f"{row.name}/kernel"], constants[f"{row.name}/bias"] = weights[row.name]
@@ -226,9 +254,10 @@ def write_graph(backbone: Backbone, image_px: int, weights: Weights, *, last: st
         fed, side = row.name, math.ceil(side / row.stride)
         if row.name == last:
             break
-    if last == "top":
-        nodes.append(make_node("ReduceMean", [fed], [FEATURES], FEATURES, axes=[2, 3], keepdims=0))
-        shape = ["N", row.channels]
+    if wanted:
+        shape = ["N", sum(map(len, wanted.values()))]
+        means, picked = _means(wanted, dict(taps(backbone)), make_node)
+        nodes, constants = [*nodes, *means], constants | picked
     else:
         nodes.append(make_node("Transpose", [fed], [FEATURES], FEATURES, perm=[0, 2, 3, 1]))
         shape = ["N", side, side, row.channels]
@@ -243,6 +272,40 @@ def write_graph(backbone: Backbone, image_px: int, weights: Weights, *, last: st
     model = onnx.helper.make_model(graph, producer_name="pawsight", opset_imports=opsets, ir_version=IR_VERSION)
     content: bytes = model.SerializeToString()
     return content
+
+
+def _channels_by_tap(backbone: Backbone, channels: Channels | None) -> dict[str, Channels]:
+    """Return the channels wanted of each tap, counted from its own first, leaving out taps of which none is."""
+    channels = channels_of(backbone, "last") if channels is None else channels
+    places = taps(backbone)
+    ends = np.cumsum([size for _, size in places])
+    cuts = np.split(channels, np.searchsorted(channels, ends))
+    return {
+        name: (cut - (end - size)).astype(np.int64)
+        for (name, size), end, cut in zip(places, ends, cuts, strict=False)
+        if len(cut) or name == "top"
+    }
+
+
+def _means(
+    wanted: Mapping[str, Channels], widths: Mapping[str, int], make_node: Callable[..., Any]
+) -> tuple[list[Any], dict[str, Channels]]:
+    """Return nodes that average maps over their positions and join the wanted channels, and their constants."""
+    nodes, joined, constants = [], [], {}
+    for name, own in wanted.items():
+        joined.append(mean := LAST_FEATURES if name == "top" else f"{name}/mean")
+        nodes.append(make_node("ReduceMean", [name], [mean], mean, axes=[2, 3], keepdims=0))
+        if not len(own):
+            joined.pop()
+        elif len(own) < widths[name]:
+            picked, constants[f"{name}/channels"] = f"{name}/picked", own
+            joined[-1] = picked
+            nodes.append(make_node("Gather", [mean, f"{name}/channels"], [picked], picked, axis=1))
+    if joined == [LAST_FEATURES]:
+        nodes[-1].output[0] = nodes[-1].name = FEATURES
+    else:
+        nodes.append(make_node("Concat", joined, [FEATURES], FEATURES, axis=1))
+    return nodes, constants
 
 
 def _same_pads(side: int, kernel: int, stride: int) -> list[int]:

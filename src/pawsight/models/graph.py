@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PICTURES, FEATURES, PROBABILITIES = "pictures", "features", "probabilities"
+LAST_FEATURES = "top/mean"  # those of the last layer, inside a graph whose features come from several
 HEAD_WEIGHTS, HEAD_BIAS, LOGITS = "head/weights", "head/bias", "head/logits"  # of every classifier made here
 OOD_SCORE = "unlikeness"  # the output's name in bundles
 _LEAST_SQUARE = 1e-12  # where features equal the mean exactly, against division by zero
@@ -171,8 +172,9 @@ def with_ood_score(model: bytes, mean: Floats, directions: Floats) -> bytes:
     """Add the output `unlikeness` (N,): the share of a picture's features that lies outside the usual directions.
 
     Args:
-        model: ONNX with the output `features` (N, D).
-        mean: of the features of training pictures (D,).
+        model: ONNX with the output `features` (N, D). Where features come from several layers, those of the last are
+            used, all of them: the others notice less (docs/experiments.md).
+        mean: of these features of training pictures (D,).
         directions: orthonormal columns (D, K), in which those features differ most.
 
     The output is sqrt(1 - |z V|^2 / |z|^2) with z = features - mean, V = directions: 0 for what differs from the mean
@@ -182,7 +184,8 @@ def with_ood_score(model: bytes, mean: Floats, directions: Floats) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     opened = onnx.load_from_string(model)
-    ones = np.ones(1, np.float32)
+    is_joined = any(LAST_FEATURES in node.output for node in opened.graph.node)
+    source, ones = LAST_FEATURES if is_joined else FEATURES, np.ones(1, np.float32)
     constants = {
         "mean": mean.astype(np.float32),
         "directions": directions.astype(np.float32),
@@ -192,7 +195,7 @@ def with_ood_score(model: bytes, mean: Floats, directions: Floats) -> bytes:
         "least": _LEAST_SQUARE * ones,
     }
     steps = (
-        ("Sub", (FEATURES, "guard/mean"), "guard/centred"),
+        ("Sub", (source, "guard/mean"), "guard/centred"),
         ("MatMul", ("guard/centred", "guard/directions"), "guard/usual"),
         ("Mul", ("guard/usual", "guard/usual"), "guard/usual_squares"),
         ("Mul", ("guard/centred", "guard/centred"), "guard/squares"),

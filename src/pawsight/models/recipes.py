@@ -16,6 +16,8 @@ from pawsight.core.errors import WrongUsage
 from pawsight.models.backbones import check_image_px, find_backbone
 
 METHODS = ("majority", "probe", "network", "transfer", "finetune")
+AUTO, LAST, SELECTED, BLOCKS = "auto", "last", "selected", "blocks"
+DEPTHS = (AUTO, LAST, SELECTED, BLOCKS)
 FEATURE_METHODS = ("probe", "finetune")  # those that compute features of each picture once, with a frozen backbone
 MOBILENET = "mobilenet-v2"
 _MACHINE = "2 x86 cores with AVX-512, no GPU"
@@ -38,6 +40,7 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "scaling": ("raw", "signed"),
     "fill": ("reflect", "nearest"),
     "precision": ("auto", "f32", "bf16"),
+    "depth": DEPTHS,
 }
 
 
@@ -62,6 +65,7 @@ class Recipe:
     class_weights: bool = False  # pictures of rare classes count more
     precision: str = "auto"  # of the gradients' arithmetic: "f32", "bf16", or what the processor is best at
     folds: int = 5  # of the cross-validation that chooses the strength of the probe's regularisation
+    depth: str = LAST  # where a probe reads its backbone; a recipe without it is older than the choice
     seed: int = 0
     split_seed: int = 0  # of the cut into parts, apart from `seed` so that runs of several seeds have equal splits
 
@@ -246,7 +250,7 @@ _TABLE = (
         runs=6,
     ),
     NamedRecipe(
-        Recipe(),
+        Recipe(depth=AUTO),
         "a frozen EfficientNet-Lite1 (ImageNet) that looks once, and a logistic regression (the default)",
         "a stronger frozen network that sees each picture once, and a linear model on top",
         (4_111_410, 2_562),
@@ -289,6 +293,7 @@ class RecipeOptions:
     patience: int | None = None
     precision: str | None = None
     class_weights: bool | None = None
+    depth: str | None = None
     seed: int = 0
     split_seed: int = 0
 
@@ -319,6 +324,12 @@ def make_recipe(name: str, options: RecipeOptions = RecipeOptions()) -> Recipe:
                 f"Leave --backbone out: pawsight train DATA --recipe {name}",
             )
         changes = {"image_px": find_backbone(options.backbone).native_px} | changes
+    if options.depth is not None and recipe.method != "probe":
+        raise WrongUsage(
+            f"The recipe {name} has no depth to choose.",
+            "Only probe reads its backbone at several depths.",
+            f"Leave --depth out: pawsight train DATA --recipe {name}",
+        )
     if "image_px" in changes:
         check_image_px(changes["image_px"])
     idle = [key for key in _OF_GRADIENTS if key in changes and not recipe.epochs]

@@ -177,6 +177,7 @@ class RunRecord:
     epochs: int = 0
     seconds_per_epoch: float | None = None
     notes: tuple[str, ...] = ()
+    depth: Mapping[str, Any] = field(default_factory=dict)  # where a probe reads its backbone, and what else was tried
     patch: PatchOutcome | None = None  # what decisions about labels changed
     gain_from_patch: Gain | None = None  # over the run that the patch was made for
     temperature: float | None = None  # of the calibration; None: not recorded
@@ -274,6 +275,7 @@ class RunRecord:
             epochs=fields.count("epochs") or 0,
             seconds_per_epoch=fields.number("seconds_per_epoch"),
             notes=tuple(str(note) for note in fields.items("notes")),
+            depth=_mapping(values.get("depth")),
             patch=_patch(fields.inside("patch")),
             gain_from_patch=_gain(fields.inside("gain_from_patch")),
             temperature=calibration.number("temperature"),
@@ -315,6 +317,7 @@ class RunRecord:
             "epochs": self.epochs,
             "seconds_per_epoch": self.seconds_per_epoch,
             "notes": list(self.notes),
+            "depth": dict(self.depth) or None,
             "patch": self.patch.to_json() if self.patch else None,
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
             "calibration": self._calibration_json(),

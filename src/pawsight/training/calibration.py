@@ -178,11 +178,11 @@ def _add_detector(
     subspace = None
     if context.recipe.method != "majority":
         rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
-        subspace = fit_subspace(training_features(context, graph, rows))
+        subspace = fit_subspace(last_features(context, model, "train", rows))
     if subspace is None:
         return graph, None, no_scores, ("no detector of unfamiliar pictures: this recipe has too few features for one",)
     mean, directions = subspace
-    scores = ood_score(model.features["validation"], mean, directions)
+    scores = ood_score(last_features(context, model, "validation", np.arange(pictures)), mean, directions)
     threshold = threshold_for(scores, options.false_alarms)
     detector = OodDetector(
         threshold=1.0 if threshold is None else threshold,
@@ -194,11 +194,13 @@ def _add_detector(
     return with_ood_score(graph, mean, directions), detector, scores, ()
 
 
-def training_features(context: TrainingContext, graph: bytes, rows: Rows) -> Floats:
-    """Return the features (N, D) of rows of the training subset: those the probe was fitted to, or a graph's."""
+def last_features(context: TrainingContext, model: TrainedModel, subset: str, rows: Rows) -> Floats:
+    """Return the features (N, D) of a model's last layer for rows of a subset: those that are known, or its graph's."""
     if context.recipe.method == "probe":
-        return context.features("train")[rows]
-    engine, pixels = context.engine(graph), context.pixels("train")
+        return context.features(subset).part(rows).last
+    if subset in model.features:
+        return model.features[subset][rows]
+    engine, pixels = context.engine(model.graph), context.pixels(subset)
     return np.stack([outputs["features"] for _, outputs in engine.run((row, pixels[row]) for row in rows.tolist())])
 
 

@@ -25,7 +25,7 @@ from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.graph import head_of
 from pawsight.models.recipes import Recipe
-from pawsight.training.features import FeatureSink
+from pawsight.training.features import FeatureSink, FeatureTable
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -71,6 +71,7 @@ class TrainedModel:
     # Rows (M,) of the training subset and their logits (M, C) by models fitted without them, up to a constant a row;
     # None where nothing was cross-validated.
     out_of_fold: tuple[Labels, Floats] | None = None
+    depth: Mapping[str, Any] | None = None  # how the depth of a probe was chosen, as metrics.json has it
     probabilities: Mapping[str, Floats] = field(default_factory=dict)  # subset -> (N, C); `calibrate` adds them
 
 
@@ -129,8 +130,8 @@ class TrainingContext:
         index = {name: number for number, name in enumerate(self.classes)}
         return np.array([index[assigned.label] for assigned in self.split.part(subset)], dtype=np.int64)
 
-    def features(self, subset: str) -> Floats:
-        """Return the backbone's features (N, D) of one subset."""
+    def features(self, subset: str) -> FeatureTable:
+        """Return the backbone's features of one subset, at every depth."""
         if self.sink is None:
             raise ValueError(f"the recipe {self.recipe.name} has no backbone")
         return self.sink.features_of([assigned.sha256 for assigned in self.split.part(subset)])

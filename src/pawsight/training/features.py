@@ -1,12 +1,21 @@
-"""Pictures -> features of a frozen backbone, each computed once and kept; also those of a finished run's pictures."""
+"""Pictures -> features of a frozen backbone, each computed once and kept; also those of a finished run's pictures.
+
+One pass of the network gives the averages of every depth. They are kept as they are, 60 KB a picture, so that what is
+reported is to the bit what the finished graph answers; and read by columns, so that memory does not grow with them.
+"""
 
 from __future__ import annotations
 
+import json
+import mmap
+import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +25,70 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.machine import Machine
 from pawsight.core.progress import Progress, Stopwatch
-from pawsight.core.runs import RECIPE
+from pawsight.core.runs import METRICS, RECIPE
+from pawsight.core.storage import refusal
 from pawsight.data.folders import Candidate
 from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSettings, Pixels
 from pawsight.images.loader import load
 from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import backbone_onnx
-from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, recipe_from_mapping
+from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
+from pawsight.models.recipes import BLOCKS, DEPTHS, FEATURE_METHODS, LAST, RECIPES, Recipe, recipe_from_mapping
 
-Features = NDArray[np.float32]
-_WRITE_EVERY = 512  # features stored in one transaction
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+_WRITE_EVERY = 256  # features stored in one transaction, 16 MB
+_READ_AT_ONCE = 256  # pictures
+
+
+class FeatureTable:
+    """The features of N pictures at every depth, on disk.
+
+    Args:
+        stored: float32 (M, W), in memory or mapped.
+        depths: for each fixed depth, "last" being one, the columns that it reads, in rising order.
+        rows: of the N pictures among the M; None for all of them.
+        mapped: the map behind `stored`, whose pages are given back after they are read.
+    """
+
+    def __init__(
+        self,
+        stored: Floats,
+        depths: Mapping[str, Channels],
+        rows: Labels | None = None,
+        mapped: mmap.mmap | None = None,
+    ) -> None:
+        self._stored, self.depths, self._mapped = stored, depths, mapped
+        self._rows = np.arange(len(stored)) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def width(self) -> int:
+        """How many numbers every depth has together, W."""
+        return int(self._stored.shape[1])
+
+    def part(self, rows: Labels) -> FeatureTable:
+        """Return the table of some of the pictures, by their numbers."""
+        return FeatureTable(self._stored, self.depths, self._rows[rows], self._mapped)
+
+    def read(self, columns: Channels) -> Floats:
+        """Return the features (N, D) in some columns, given in rising order."""
+        table = np.empty((len(self), len(columns)), np.float32)
+        adjoining = len(columns) and columns[-1] - columns[0] == len(columns) - 1
+        wanted = slice(columns[0], columns[-1] + 1) if adjoining else columns
+        for start in range(0, len(self), _READ_AT_ONCE):
+            stop = start + _READ_AT_ONCE
+            rows = self._rows[start:stop]
+            table[start:stop] = self._stored[rows, wanted] if adjoining else self._stored[rows][:, wanted]
+            if self._mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+                self._mapped.madvise(mmap.MADV_DONTNEED)
+        return table
+
+    @property
+    def last(self) -> Floats:
+        """The features (N, D) of the last layer."""
+        return self.read(self.depths[LAST])
 
 
 class FeatureSink:
@@ -36,23 +99,42 @@ class FeatureSink:
         cache: where known features are stored.
         space: names all that features depend on besides the picture's content.
         width: how many numbers a picture's features have.
+        depths: as `FeatureTable` takes them; None where there is one depth only.
     """
 
-    def __init__(self, make_engine: Callable[[], Engine], *, cache: Cache, space: str, width: int) -> None:
+    def __init__(
+        self,
+        make_engine: Callable[[], Engine],
+        *,
+        cache: Cache,
+        space: str,
+        width: int,
+        depths: Mapping[str, Channels] | None = None,
+    ) -> None:
         self._make_engine, self._cache, self.space, self.width = make_engine, cache, space, width
+        self._depths = depths or {LAST: np.arange(width)}
         self._queue: InferenceQueue | None = None
-        self._known: dict[str, Features] = {}
+        # What was found or computed is copied to a file of this run: the cache may lose it, and memory is too small.
+        self._file = tempfile.TemporaryFile(dir=cache.folder)  # noqa: SIM115 - tables map it and outlive this sink
+        weakref.finalize(self, self._file.close)
+        self._rows: dict[str, int] = {}  # of the file, by content
         self._fresh: dict[str, bytes] = {}
+        self._lock = Lock()
         self.computed = 0  # pictures that had to go through the backbone
 
+    @property
+    def size(self) -> int:
+        """Bytes of a picture's features: little-endian float32."""
+        return 4 * self.width
+
     def wants(self, sha256: str) -> bool:
-        """Say whether a picture's features are neither in memory nor in the cache."""
-        if sha256 in self._known:
+        """Say whether a picture's features are neither in this run's file nor in the cache."""
+        if sha256 in self._rows:
             return False
         stored = self._cache.get_many(self.space, [sha256]).get(sha256)
-        if stored is None or len(stored) != 4 * self.width:
+        if stored is None or len(stored) != self.size:
             return True
-        self._known[sha256] = np.frombuffer(stored, dtype="<f4")
+        self._keep(sha256, stored)
         return False
 
     def take(self, sha256: str, pixels: Pixels) -> None:
@@ -60,24 +142,28 @@ class FeatureSink:
         if self._queue is None:
             self._queue = InferenceQueue(self._make_engine())
         for key, outputs in self._queue.push(sha256, pixels):
-            self._keep(key, outputs["features"])
+            self._keep_computed(key, outputs["features"].astype("<f4").tobytes())
 
     def receive(self, sha256: str, features: bytes) -> None:
         """Keep features computed elsewhere as this sink would have: `width` numbers in little-endian float32."""
-        if len(features) != 4 * self.width:
+        if len(features) != self.size:
             raise ValueError(f"{len(features)} bytes are not {self.width} features")
-        if sha256 not in self._known:
-            self._keep(sha256, np.frombuffer(features, dtype="<f4"))
+        if sha256 not in self._rows:
+            self._keep_computed(sha256, features)
 
-    def features_of(self, hashes: Sequence[str]) -> Features:
-        """Wait for all features and return those of the given contents (N, width)."""
+    def features_of(self, hashes: Sequence[str]) -> FeatureTable:
+        """Wait for all features and return those of the given contents."""
         if self._queue is not None:
             for key, outputs in self._queue.drain():
-                self._keep(key, outputs["features"])
+                self._keep_computed(key, outputs["features"].astype("<f4").tobytes())
         self._store()
-        if not hashes:
-            return np.empty((0, self.width), np.float32)
-        return np.stack([self._known[sha256] for sha256 in hashes])
+        rows = np.array([self._rows[sha256] for sha256 in hashes], np.int64)
+        if not self._rows:
+            return FeatureTable(np.empty((0, self.width), np.float32), self._depths, rows)
+        self._file.flush()
+        mapped = mmap.mmap(self._file.fileno(), len(self._rows) * self.size, access=mmap.ACCESS_READ)
+        stored = np.frombuffer(mapped, "<f4").reshape(-1, self.width)
+        return FeatureTable(stored, self._depths, rows, mapped)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -88,13 +174,22 @@ class FeatureSink:
             self.features_of([])
             raise
 
-    def _keep(self, sha256: str, computed: Features) -> None:
-        features = np.ascontiguousarray(computed, dtype="<f4")
-        self._known[sha256] = features
-        self._fresh[sha256] = features.tobytes()
+    def _keep_computed(self, sha256: str, features: bytes) -> None:
+        self._keep(sha256, features)
+        self._fresh[sha256] = features
         self.computed += 1
         if len(self._fresh) >= _WRITE_EVERY:
             self._store()
+
+    def _keep(self, sha256: str, features: bytes) -> None:
+        with self._lock:  # threads that read files ask `wants`
+            if sha256 in self._rows:
+                return
+            try:
+                self._file.write(features)
+            except OSError as error:
+                raise refusal(f"write {len(features):,} bytes to the cache in", self._cache.folder, error) from error
+            self._rows[sha256] = len(self._rows)
 
     def _store(self) -> None:
         if self._fresh:
@@ -106,14 +201,16 @@ def feature_sink(recipe: Recipe, cache: Cache, machine: Machine, stopwatch: Stop
     """Return the sink that computes and keeps the features of a recipe's backbone on a machine."""
     precision = best_precision(machine)
     backbone = find_backbone(recipe.backbone)
-    space = f"features/{backbone.sha256}/{recipe.image_px}/decoder{DECODER_VERSION}/{precision}"
+    space = f"depths/{backbone.sha256}/{recipe.image_px}/decoder{DECODER_VERSION}/{precision}"
+    every = channels_of(backbone, "every")
 
     def make_engine() -> Engine:
         with stopwatch.stage("backbone"):
-            model = backbone_onnx(recipe.backbone, recipe.image_px)
+            model = backbone_onnx(recipe.backbone, recipe.image_px, every)
             return Engine(model, image_px=recipe.image_px, precision=precision, streams=machine.cores)
 
-    return FeatureSink(make_engine, cache=cache, space=space, width=backbone.feature_dim)
+    depths = {depth: channels_of(backbone, depth) for depth in (LAST, BLOCKS)}
+    return FeatureSink(make_engine, cache=cache, space=space, width=len(every), depths=depths)
 
 
 def recipe_of(run: Path) -> Recipe:
@@ -128,6 +225,15 @@ def recipe_of(run: Path) -> Recipe:
         raise StorageError(
             f"{run / RECIPE} cannot be read.", f"The reader says: {error}.", "Name a finished run, e.g. runs/latest."
         ) from error
+
+
+def depth_of(run: Path) -> str:
+    """Return the depth at which a run's probe reads its backbone; "last" where the run does not say."""
+    try:
+        depth = json.loads((run / METRICS).read_text("utf-8"))["depth"]["chosen"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return LAST
+    return depth if depth in DEPTHS[1:] else LAST
 
 
 def probe_recipe(recipe: Recipe) -> Recipe:
@@ -146,7 +252,7 @@ def run_features(
     cache: Path,
     machine: Machine,
     progress: Progress,
-) -> tuple[list[int], Features]:
+) -> tuple[list[int], FeatureTable]:
     """Return the features of pictures of a finished run, from the cache or computed again.
 
     A picture that was changed or is gone since the split was made, and has no features in the cache, is left out.
@@ -160,7 +266,7 @@ def run_features(
         progress: is advanced with each picture that is decoded.
 
     Returns:
-        the rows (M,) of the pictures that have features, in order, and their features (M, D).
+        the rows (M,) of the pictures that have features, in order, and their features.
 
     Raises:
         ValueError: a picture lies in the test subset, which only `evaluate --test` opens.

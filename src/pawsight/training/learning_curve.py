@@ -13,20 +13,22 @@ from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
 from pawsight.evaluation.learning_curve import Trial
+from pawsight.models.recipes import LAST
+from pawsight.training.features import FeatureTable
 from pawsight.training.probe import fit_head
 
 SHARES = (0.1, 0.2, 0.4, 0.8, 1.0)
 SEEDS = 3
-Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 
 def try_sizes(
-    train: tuple[Floats, Labels],
-    validation: tuple[Floats, Labels],
+    train: tuple[FeatureTable, Labels],
+    validation: tuple[FeatureTable, Labels],
     *,
     classes: int,
     folds: int,
+    depth: str = LAST,
     seed: int = 0,
     shares: Sequence[float] = SHARES,
     seeds: int = SEEDS,
@@ -35,9 +37,10 @@ def try_sizes(
     """Fit heads on growing shares of the training subset and measure each on all of validation.
 
     Args:
-        train, validation: features (N, D) and class indices (N,); every class is in training.
+        train, validation: features (N, W) and class indices (N,); every class is in training.
         classes: how many there are.
         folds: of the cross-validation inside each fit.
+        depth: where each of them reads the backbone, as `fit_head` takes it.
         seed: of the subsets; drawing number k uses seed + k.
         shares: of the training subset, growing; all of it is trained on once, since there is nothing to draw.
         seeds: drawings of each share below 1.
@@ -55,7 +58,8 @@ def try_sizes(
             wrong = []
             for number, ranks in enumerate(drawings[:1] if share == 1 else drawings):
                 rows = np.flatnonzero(ranks <= share)
-                head = fit_head(train[0][rows], train[1][rows], classes=classes, folds=folds, seed=seed + number)
+                features, labels = train[0].part(rows), train[1][rows]
+                head = fit_head(features, labels, classes=classes, folds=folds, seed=seed + number, depth=depth)
                 wrong.append(head.probabilities(validation[0]).argmax(axis=1) != validation[1])
                 step.advance()
             results.append((share, pictures, np.stack(wrong)))

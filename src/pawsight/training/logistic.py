@@ -5,6 +5,8 @@ The regularisation is chosen in `probe`.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,22 @@ Labels = NDArray[np.int64]
 # the minimum, which holds the weights back a little more: another solver would end elsewhere and be another head.
 _LEAST_GAIN = 64 * np.finfo(float).eps  # of a step, as a share of the value
 _LINE_SEARCH_STEPS = 50
+_SINGLE_THREAD = 100_000  # pictures x classes of a fit that is quicker on one thread
+
+
+def blas_threads_for(pictures: int, classes: int) -> AbstractContextManager[object]:
+    """Limit the threads of linear algebra while heads of a size are fitted.
+
+    Small fits: OpenBLAS spends seconds on waking threads that share two cores, and 0.02 s on one. SciPy has an OpenBLAS
+    of its own, which must be loaded to be limited.
+    """
+    import scipy.linalg
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    threads = 1 if pictures * classes <= _SINGLE_THREAD else None
+    limits: AbstractContextManager[object] = threadpool_limits(threads, user_api="blas")
+    return limits
 
 
 def fit_logistic(

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.progress import SILENT, Progress
-from pawsight.data.split import stratified_counts, stratified_group_split
-from pawsight.training.logistic import fit_logistic
-from pawsight.training.probe import SINGLE_THREAD, TINY_SPREAD
+from pawsight.training.folds import group_folds
+from pawsight.training.logistic import blas_threads_for, fit_logistic
+from pawsight.training.relevance import TINY_SPREAD
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -51,8 +51,6 @@ def out_of_fold(
     Source: C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
     Journal of Artificial Intelligence Research 70, 2021 (out-of-fold probabilities; fits without doubted labels).
     """
-    from threadpoolctl import threadpool_limits
-
     spread = features.std(axis=0)
     scaled = (features - features.mean(axis=0)) / np.where(spread < TINY_SPREAD, 1.0, spread)
     scaled = scaled.astype(np.float32, copy=False)
@@ -60,10 +58,10 @@ def out_of_fold(
     probabilities = np.full((len(labels), classes), np.nan, np.float32)
     with (
         progress.stage("Asking for a second opinion", rounds * FOLDS, "folds") as step,
-        threadpool_limits(1 if len(labels) * classes <= SINGLE_THREAD else None, user_api="blas"),
+        blas_threads_for(len(labels), classes),
     ):
         for round_number in range(rounds):
-            fold = _group_folds(labels, groups, classes, seed + round_number)
+            fold = group_folds(labels, groups, FOLDS, seed + round_number)
             for number in range(FOLDS):
                 rows = fold == number
                 probabilities[rows] = fit_and_predict(scaled, labels, taught & ~rows, rows, classes)
@@ -95,15 +93,6 @@ def margins_of(probabilities: Floats, labels: Labels) -> Floats:
     others[rows, labels] = -np.inf
     margins: Floats = others.max(axis=1) - given
     return margins
-
-
-def _group_folds(labels: Labels, groups: Labels, classes: int, seed: int) -> Labels:
-    """Return the fold of each picture (N,): stratified, groups not split."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    wanted = stratified_counts(np.bincount(labels, minlength=classes), [1 / FOLDS] * FOLDS)
-    fold = np.empty(len(labels), dtype=np.int64)
-    fold[order] = stratified_group_split(labels[order], groups[order], wanted)
-    return fold
 
 
 def fit_and_predict(

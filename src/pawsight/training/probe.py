@@ -1,32 +1,35 @@
-"""The linear probe: logistic regression on frozen features, its regularisation chosen inside the training subset.
+"""The linear probe: logistic regression on frozen features, their depth and its strength chosen in the training subset.
 
-Here the regularisation is chosen; one fit is in `logistic`, where the features come from in `features`. The majority
-vote, the baseline of every other recipe, is here too.
+Here the two are chosen; one fit is in `logistic`, which features matter in `relevance`, where they come from in
+`features`. The majority vote, the baseline of every other recipe, is here too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.core.progress import SILENT, Progress
-from pawsight.evaluation.metrics import log_loss
+from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import backbone_onnx
+from pawsight.models.efficientnet_lite import Channels, backbone_onnx
 from pawsight.models.graph import append_head, mean_colour_graph
+from pawsight.models.recipes import AUTO, LAST, SELECTED
 from pawsight.training.context import TrainedModel, TrainingContext
-from pawsight.training.logistic import fit_logistic
+from pawsight.training.features import FeatureTable
+from pawsight.training.folds import folds_for_fits, stratified_sample
+from pawsight.training.logistic import blas_threads_for, fit_logistic
+from pawsight.training.relevance import SELECTED_FEATURES, Relevance, standardised
 
 # Inverse strengths of the L2 penalty on standardised features, from strong to weak.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-# Work is counted as pictures x classes. Small fits: OpenBLAS spends 1 s on waking threads that share two cores, and
-# 0.02 s on one. Large ones: the strength is chosen on a stratified sample, so that it costs no more than the fit.
-SINGLE_THREAD = 100_000
+# Pictures x classes; with more the strength is chosen on a stratified sample, so that it costs no more than the fit.
 _MOST_CHOSEN_ON = 400_000
-TINY_SPREAD = 1e-6  # a feature that never changes is not divided by its standard deviation
+_Z95 = 1.96  # standard errors either side of a mean that make a 95 % interval
+_MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -50,22 +53,29 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
     recipe, classes = context.recipe, len(context.classes)
     with context.env.stopwatch.stage("writing"):
         graph = append_head(
-            backbone_onnx(recipe.backbone, recipe.image_px), head.weights, head.bias, classes=context.classes
+            backbone_onnx(recipe.backbone, recipe.image_px, head.columns),
+            head.weights,
+            head.bias,
+            classes=context.classes,
         )
     backbone = find_backbone(recipe.backbone)
-    trainable = (backbone.feature_dim + 1) * classes
+    trainable = (len(head.columns) + 1) * classes
     return TrainedModel(
         graph=graph,
-        features={subset: context.features(subset) for subset in context.held_out},
+        features={subset: context.features(subset).read(head.columns) for subset in context.held_out},
         parameters=(backbone.parameters + trainable, trainable),
         layers=(
-            (recipe.backbone, "frozen backbone", str(backbone.feature_dim), backbone.parameters),
+            (recipe.backbone, "frozen backbone", str(len(head.columns)), backbone.parameters),
             ("head", "logistic regression", str(classes), trainable),
         ),
-        notes=(regularisation_note(head, context.labels("train"), duplicate_groups(context), context.classes),),
+        notes=(
+            depth_note(head),
+            regularisation_note(head, context.labels("train"), duplicate_groups(context), context.classes),
+        ),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
         out_of_fold=head.out_of_fold,
+        depth=head.depth_json(),
     )
 
 
@@ -79,6 +89,22 @@ def duplicate_groups(context: TrainingContext) -> Labels:
     return groups
 
 
+def depth_note(head: Head) -> str:
+    """Say at which depth the network is read, and what that gains."""
+    read = f"{len(head.columns):,} features of depth '{head.depth}'"
+    losses = {name: loss for name, _, loss in head.tried}
+    if head.gain is not None:
+        gained, low, high = head.gain
+        return (
+            f"{read}, chosen by {head.folds} folds in training: log loss {losses[head.depth]:.3f} against"
+            f" {losses[LAST]:.3f} with the last layer alone, {gained:.3f} less (95 % interval {low:.3f} to {high:.3f})"
+        )
+    if len(losses) > 1:
+        others = ", ".join(f"{loss:.3f} '{name}'" for name, loss in losses.items())
+        return f"{read}: by {head.folds} folds in training no deeper choice is clearly better (log loss {others})"
+    return read
+
+
 def regularisation_note(head: Head, labels: Labels, groups: Labels, classes: Sequence[str]) -> str:
     """Say which strength was taken, and that it was chosen by cross-validation or why not."""
     strength = f"strength of the regularisation C = {head.strength:g}"
@@ -89,7 +115,7 @@ def regularisation_note(head: Head, labels: Labels, groups: Labels, classes: Seq
     return f"{strength}, the default: class '{classes[least]}' has too few pictures in training to choose it by folds"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """A linear layer over raw features: logits = features @ weights + bias."""
 
@@ -97,111 +123,139 @@ class Head:
     bias: Floats  # (C,)
     strength: float  # the inverse strength that was chosen
     folds: int  # of the cross-validation that chose it; 0 where a class had too few pictures for any
-    log_losses: tuple[tuple[float, float], ...]  # strength -> mean out-of-fold log loss, in nats; empty without folds
+    depth: str = LAST  # where the network is read
+    columns: Channels  # (D,) of the features of every depth
+    tried: tuple[tuple[str, float, float], ...] = ()  # depth, best strength and its out-of-fold log loss, in nats
+    gain: tuple[float, float, float] | None = None  # in that log loss over the last layer alone, and its 95 % interval
+    log_losses: tuple[tuple[float, float], ...] = ()  # strength -> log loss at the depth that was chosen
     out_of_fold: tuple[Labels, Floats] | None = None  # rows (M,) and their logits (M, C) by heads fitted without them
 
-    def probabilities(self, features: Floats) -> Floats:
-        """Return softmax probabilities (N, C) for features (N, D)."""
+    def depth_json(self) -> dict[str, Any]:
+        """Return how the depth was chosen as plain JSON values."""
+        tried = [{"depth": name, "strength": strength, "log_loss": loss} for name, strength, loss in self.tried]
+        return {
+            "chosen": self.depth,
+            "features": len(self.columns),
+            "tried": tried,
+            "gain": self.gain and {"log_loss": self.gain[0], "interval": list(self.gain[1:])},
+        }
+
+    def probabilities(self, features: FeatureTable) -> Floats:
+        """Return softmax probabilities (N, C)."""
         from scipy.special import softmax
 
-        shares: Floats = softmax(features @ self.weights + self.bias, axis=1)
+        shares: Floats = softmax(features.read(self.columns) @ self.weights + self.bias, axis=1)
         return shares
 
 
 def fit_head(
-    features: Floats,
+    features: FeatureTable,
     labels: Labels,
     *,
     classes: int,
     folds: int,
     seed: int,
+    depth: str = AUTO,
     groups: Labels | None = None,
     progress: Progress = SILENT,
 ) -> Head:
-    """Fit a regularised logistic regression on frozen features.
+    """Fit a regularised logistic regression on frozen features, its strength and their depth chosen together.
 
     Args:
-        features: of the training subset (N, D).
+        features: of the training subset (N, W).
         labels: class indices (N,), each class present.
         classes: how many there are.
         folds: of the stratified cross-validation; fewer are used where a class has fewer pictures, none where a
-            class has a single one (then the middle strength is taken). Where pictures x classes exceed 400,000 the
-            strength is chosen on a stratified sample of the pictures.
+            class has a single one (then the middle strength is taken, and the last layer). Where pictures x classes
+            exceed 400,000, or depths are compared on more than 6,000 pictures, both are chosen on a stratified sample.
         seed: of the folds and the sample.
-        groups: numbers (N,) of the groups of pictures that look the same, which share a fold where that leaves every
-            class in every fold; None where no two do.
+        depth: "last", "selected", "blocks", or "auto" for the first of them that none of the later ones beats, in
+            out-of-fold log loss, by more than the standard error of the paired difference.
+        groups: numbers (N,) of the groups of pictures that look the same, which share a fold; None where no two do.
 
-    Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold.
+    Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold; Head2Toe for depths, as in `relevance`.
     """
-    from scipy.special import softmax
-    from threadpoolctl import threadpool_limits
-
-    centre, spread = features.mean(axis=0), features.std(axis=0)
-    spread = np.where(spread < TINY_SPREAD, 1.0, spread).astype(np.float32)
-    scaled = (features - centre) / spread
-    rows = stratified_sample(labels, most=max(_MOST_CHOSEN_ON // classes, 2 * classes), seed=seed)
-    folds = min(folds, int(np.bincount(labels[rows], minlength=classes).min()))
-    own = labels[rows]
-    logits: dict[float, Floats] = {}  # strength -> (M, C): of each of the rows by the head fitted without it
-    with threadpool_limits(1 if len(labels) * classes <= SINGLE_THREAD else None, user_api="blas"):
-        if folds > 1:
-            splits = _folds(own, groups if groups is None else groups[rows], folds, seed)
-            with progress.stage("Choosing the regularisation", len(splits), "folds") as step:
-                for fitted, held_out in splits:
-                    inside, outside, start = scaled[rows[fitted]], scaled[rows[held_out]], None
-                    for strength in STRENGTHS:  # each fit starts where the one before ended
-                        start = weights, bias = fit_logistic(inside, own[fitted], strength=strength, start=start)
-                        table = logits.setdefault(strength, np.empty((len(own), len(bias)), np.float32))
-                        table[held_out] = outside @ weights + bias
-                    step.advance()
-        losses = {strength: log_loss(own, softmax(table, axis=1)) for strength, table in logits.items()}
-        best = min(losses, key=lambda strength: losses[strength]) if losses else STRENGTHS[len(STRENGTHS) // 2]
-        weights, bias = fit_logistic(scaled, labels, strength=best)
+    depths = _candidates(features) if depth == AUTO else (depth,)
+    most = min(_MOST_CHOSEN_ON // classes, _MOST_COMPARED if len(depths) > 1 else _MOST_CHOSEN_ON)
+    rows = stratified_sample(labels, most=max(most, 2 * classes), seed=seed)
+    own, own_groups = labels[rows], np.arange(len(rows)) if groups is None else groups[rows]
+    fold = folds_for_fits(own, own_groups, folds, seed)
+    with blas_threads_for(len(labels), classes):
+        relevance = Relevance(features.part(rows), own, seed=seed)
+        logits = {}  # depth -> strength -> (M, C): of each of the rows by the head fitted without it
+        if fold is not None:
+            with progress.stage("Choosing the regularisation", len(depths) * (int(fold.max()) + 1), "folds") as step:
+                for name in depths:
+                    logits[name] = _cross_validated(features.part(rows), own, fold, name, relevance, step)
+        losses = {
+            name: {strength: _log_losses(table, own) for strength, table in tables.items()}
+            for name, tables in logits.items()
+        }
+        best = {name: min(own, key=lambda strength: own[strength].mean()) for name, own in losses.items()}
+        least = {name: losses[name][strength] for name, strength in best.items()}
+        chosen = depths[0]
+        for name, own_losses in least.items():
+            gained, error = _paired(least[chosen] - own_losses, own_groups)
+            chosen = name if gained > error else chosen
+        strength = best.get(chosen, STRENGTHS[len(STRENGTHS) // 2])
+        columns = features.depths[chosen] if chosen in features.depths else relevance.most_relevant()
+        scaled, centre, spread = standardised(features.read(columns))
+        weights, bias = fit_logistic(scaled, labels, strength=strength)
     weights = weights / spread[:, None]
     bias = bias - centre @ weights
+    gained, error = _paired(least[LAST] - least[chosen], own_groups) if len(least) > 1 else (0.0, 0.0)
     return Head(
-        weights.astype(np.float32),
-        bias.astype(np.float32),
-        best,
-        folds if losses else 0,
-        tuple(losses.items()),
-        (rows, logits[best]) if losses else None,
+        weights=weights.astype(np.float32),
+        bias=bias.astype(np.float32),
+        strength=strength,
+        folds=0 if fold is None else int(fold.max()) + 1,
+        depth=chosen,
+        columns=columns,
+        tried=tuple((name, best[name], float(own.mean())) for name, own in least.items()),
+        gain=(gained, gained - _Z95 * error, gained + _Z95 * error) if chosen != depths[0] else None,
+        log_losses=tuple((other, float(own.mean())) for other, own in losses.get(chosen, {}).items()),
+        out_of_fold=(rows, logits[chosen][strength]) if logits else None,
     )
 
 
-def stratified_sample(labels: Labels, *, most: int, seed: int) -> Labels:
-    """Return rows, in order: all of them, or a stratified sample of about `most` with two of each class at least."""
-    if len(labels) <= most:
-        return np.arange(len(labels))
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    counts = np.bincount(labels)
-    rank_in_class = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = np.maximum(2, np.ceil(counts * most / len(labels)))
-    return np.sort(by_class[rank_in_class < np.repeat(kept, counts)])
+def _candidates(features: FeatureTable) -> tuple[str, ...]:
+    """Return the depths that there are to choose from, the one with the fewest features first."""
+    sizes = {name: len(columns) for name, columns in features.depths.items()}
+    if features.width > SELECTED_FEATURES:
+        sizes[SELECTED] = SELECTED_FEATURES
+    return tuple(sorted(sizes, key=lambda name: sizes[name]))
 
 
-def _folds(labels: Labels, groups: Labels | None, folds: int, seed: int) -> list[tuple[Labels, Labels]]:
-    """Return rows to fit and rows held out for each fold; a group follows its first member where classes allow it."""
-    number = stratified_folds(labels, folds, seed)
-    if groups is not None:
-        _, firsts, which = np.unique(groups, return_index=True, return_inverse=True)
-        together = number[firsts[which]]
-        counts = np.zeros((folds, int(labels.max()) + 1), np.int64)
-        np.add.at(counts, (together, labels), 1)
-        if (counts.sum(axis=0) > counts).all() and counts.sum(axis=1).all():
-            number = together
-    return [(np.flatnonzero(number != fold), np.flatnonzero(number == fold)) for fold in range(folds)]
+def _cross_validated(
+    features: FeatureTable, labels: Labels, fold: Labels, depth: str, relevance: Relevance, step: Step
+) -> dict[float, Floats]:
+    """Return the logits (N, C) that heads give the folds they were not fitted to, for each strength."""
+    logits = {strength: np.empty((len(labels), int(labels.max()) + 1), np.float32) for strength in STRENGTHS}
+    is_fixed = depth in features.depths
+    if is_fixed:
+        scaled = standardised(features.read(features.depths[depth]))[0]
+    for number in range(int(fold.max()) + 1):
+        fitted, held_out, start = fold != number, fold == number, None
+        if not is_fixed:  # features are selected inside the fold, else the losses of the others would flatter
+            scaled = standardised(features.read(relevance.most_relevant(fitted)))[0]
+        inside, outside = scaled[fitted], scaled[held_out]
+        for strength in STRENGTHS:  # each fit starts where the one before ended
+            start = weights, bias = fit_logistic(inside, labels[fitted], strength=strength, start=start)
+            logits[strength][held_out] = outside @ weights + bias
+        step.advance()
+    return logits
 
 
-def stratified_folds(labels: Labels, folds: int, seed: int) -> Labels:
-    """Return the fold of each row (N,): those of scikit-learn's StratifiedKFold, shuffled by the same seed."""
-    draws = np.random.RandomState(seed)
-    number, before = np.empty(len(labels), np.int64), 0
-    present, firsts = np.unique(labels, return_index=True)
-    for label in present[np.argsort(firsts)]:
-        rows = np.flatnonzero(labels == label)
-        own = np.sort((before + np.arange(len(rows))) % folds)
-        draws.shuffle(own)
-        number[rows], before = own, before + len(rows)
-    return number
+def _paired(differences: Floats, groups: Labels) -> tuple[float, float]:
+    """Return the mean of differences (N,) and its standard error; pictures that look the same count as one."""
+    mean = differences.mean()
+    _, which = np.unique(groups, return_inverse=True)
+    return float(mean), float(np.linalg.norm(np.bincount(which, differences - mean)) / len(differences))
+
+
+def _log_losses(logits: Floats, labels: Labels) -> Floats:
+    """Return the log loss of each row (N,)."""
+    from scipy.special import log_softmax
+
+    losses: Floats = -log_softmax(logits, axis=1)[np.arange(len(labels)), labels]
+    return losses

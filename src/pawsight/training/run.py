@@ -25,7 +25,7 @@ from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
 from pawsight.images.fingerprint import fingerprint
-from pawsight.models.recipes import FEATURE_METHODS, Recipe
+from pawsight.models.recipes import FEATURE_METHODS, LAST, Recipe
 from pawsight.training.calibration import (
     add_guarantee,
     calibrate,
@@ -134,6 +134,7 @@ def train_run(
                         classes=classes,
                         folds=folds,
                         seed=seed,
+                        depth=recipe.depth if recipe.method == "probe" else LAST,
                         groups=groups,
                         progress=env.progress,
                     )

@@ -123,9 +123,13 @@ def shape(operands: Operands, _attributes: Attributes) -> Value:
     return list(operands[0].onnx_shape)
 
 
-def gather(operands: Operands, _attributes: Attributes) -> Value:
-    """Pick sizes of a shape."""
+def gather(operands: Operands, attributes: Attributes) -> Value:
+    """Pick sizes of a shape, or features."""
     sizes, indices = operands
+    if isinstance(sizes, GraphTensor):
+        if attributes.get("axis", 0) != 1 or len(sizes.tensor.shape) != 2:
+            raise Untranslatable(f"Gather along axis {attributes.get('axis', 0)}")
+        return GraphTensor(ops.take(sizes.tensor, [int(index) for index in indices], axis=1))
     picked: Shape = [sizes[int(index)] for index in np.atleast_1d(indices)]
     return picked
 
@@ -137,8 +141,12 @@ def slice_shape(operands: Operands, _attributes: Attributes) -> Value:
     return part
 
 
-def concat(operands: Operands, _attributes: Attributes) -> Value:
-    """Join shapes."""
+def concat(operands: Operands, attributes: Attributes) -> Value:
+    """Join shapes, or features."""
+    if all(isinstance(part, GraphTensor) for part in operands):
+        if attributes["axis"] != 1 or any(len(part.tensor.shape) != 2 for part in operands):
+            raise Untranslatable(f"Concat along axis {attributes['axis']}")
+        return GraphTensor(layers.Concatenate()([part.tensor for part in operands]))
     joined: Shape = [None if size is None else int(size) for part in operands for size in part]
     return joined
 

@@ -1,0 +1,69 @@
+"""Folds for cross-validation, stratified by class, and stratified samples of rows; equal seeds give equal folds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.data.split import stratified_counts, stratified_group_split
+
+Labels = NDArray[np.int64]
+
+
+def stratified_sample(labels: Labels, *, most: int, seed: int) -> Labels:
+    """Return rows, in order: all of them, or a stratified sample of about `most` with two of each class at least."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    counts = np.bincount(labels)
+    rank_in_class = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = np.maximum(2, np.ceil(counts * most / len(labels)))
+    return np.sort(by_class[rank_in_class < np.repeat(kept, counts)])
+
+
+def stratified_folds(labels: Labels, folds: int, seed: int) -> Labels:
+    """Return the fold of each row (N,): those of scikit-learn's StratifiedKFold, shuffled by the same seed."""
+    draws = np.random.RandomState(seed)
+    number, before = np.empty(len(labels), np.int64), 0
+    present, firsts = np.unique(labels, return_index=True)
+    for label in present[np.argsort(firsts)]:
+        rows = np.flatnonzero(labels == label)
+        own = np.sort((before + np.arange(len(rows))) % folds)
+        draws.shuffle(own)
+        number[rows], before = own, before + len(rows)
+    return number
+
+
+def group_folds(labels: Labels, groups: Labels, folds: int, seed: int) -> Labels:
+    """Return the fold of each row (N,): stratified as far as groups allow, which are never split."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    wanted = stratified_counts(np.bincount(labels), [1 / folds] * folds)
+    number = np.empty(len(labels), dtype=np.int64)
+    number[order] = stratified_group_split(labels[order], groups[order], wanted)
+    return number
+
+
+def folds_for_fits(labels: Labels, groups: Labels | None, folds: int, seed: int) -> Labels | None:
+    """Return the fold of each row (N,), so that the rows outside each fold have every class.
+
+    Args:
+        labels: class indices (N,), each class present.
+        groups: numbers (N,) of the groups of pictures that look the same, which are never split; None where no two do.
+        folds: how many; fewer where a class has fewer groups.
+        seed: of the folds.
+
+    Returns:
+        the folds, or None where a class has a single group, or groups of several classes leave no other way.
+    """
+    groups = np.arange(len(labels)) if groups is None else groups
+    pairs = np.unique(np.stack([labels, groups]), axis=1)
+    folds = min(folds, int(np.bincount(pairs[0]).min()))
+    if folds < 2:
+        return None
+    if len(np.unique(groups)) == len(labels):
+        return stratified_folds(labels, folds, seed)
+    number = group_folds(labels, groups, folds, seed)
+    counts = np.zeros((folds, int(labels.max()) + 1), np.int64)
+    np.add.at(counts, (number, labels), 1)
+    return number if (counts < counts.sum(axis=0)).all() and counts.sum(axis=1).all() else None

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pawsight.commands.compare import compare
 from pawsight.commands.evaluate import evaluate
@@ -34,9 +35,12 @@ def through_sklearn(rows, classes):
 
     table = np.array([[float(row[f"p({name})"]) for name in classes] for row in rows])
     true = np.array([classes.index(row["label"]) for row in rows])
+    area = None  # where a class has no picture
+    if len(np.unique(true)) == len(classes):
+        area = roc_auc_score(true, table[:, 1] if len(classes) == 2 else table, multi_class="ovr", average="macro")
     return {
         "log_loss": log_loss(true, table, labels=range(len(classes))),
-        "roc_auc": roc_auc_score(true, table[:, 1]),
+        "roc_auc": area,
         "accuracy": accuracy_score(true, table.argmax(axis=1)),
     }
 
@@ -48,10 +52,33 @@ def test_every_place_gives_the_same_figures(name, epochs, warm, request, tmp_pat
     if name == "mobilenet":
         options |= {"weights": request.getfixturevalue("mobilenet_weights")}
     run = train(warm.data, recipe=name, out=tmp_path / "runs", **options).run
+    check_figures(run, warm.data, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:The y_prob values do not sum to one")
+def test_they_do_with_three_classes_and_where_a_subset_lacks_one(warm, tmp_path):
+    """The test set has no picture of the third class, so that its area under the curve is not defined."""
+    chance = np.random.default_rng(5)
+    for part, counts in {"train": (9, 9, 9), "validation": (6, 5, 4), "test": (4, 4, 0)}.items():
+        for channel, count in enumerate(counts):
+            folder = tmp_path / "data" / part / ("blue", "green", "red")[channel]
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = chance.integers(0, 200, (40, 40, 3), np.uint8)
+                pixels[..., channel] += np.uint8(chance.integers(0, 50))  # so little that some answers are wrong
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    run = train(tmp_path / "data", recipe="probe", out=tmp_path / "runs", **OPTIONS["probe"]).run
+    recorded = check_figures(run, tmp_path / "data", tmp_path)
+    assert 0.5 < recorded["validation"]["roc_auc"] < 1
+    assert recorded["test"]["roc_auc"] is None
+
+
+def check_figures(run, data, tmp_path):
+    """Compare the figures of all places with scikit-learn's and return what the run recorded."""
     recorded = json.loads((run / "metrics.json").read_text())
     rows, classes = read_table(run / PREDICTIONS), recorded["classes"]
 
-    answers = [answer.to_json() for answer in predict(run, [warm.data / row["path"] for row in rows])]
+    answers = [answer.to_json() for answer in predict(run, [data / row["path"] for row in rows])]
     for row, answer in zip(rows, answers, strict=True):
         assert {name: np.float32(row[f"p({name})"]) for name in classes} == answer["probabilities"]
         assert answer["label"] == row["predicted"]
@@ -59,7 +86,7 @@ def test_every_place_gives_the_same_figures(name, epochs, warm, request, tmp_pat
     write_report([run], out=tmp_path / "report", quick=True)
     page = json.loads((tmp_path / "report" / "report.json").read_text())
     reported = {"validation": page["rungs"][0]["validation"], "test": page["test"]}
-    other = train(warm.data, recipe="majority", out=tmp_path / "others").run
+    other = train(data, recipe="majority", out=tmp_path / "others").run
     for part in ("validation", "test"):
         is_test = part == "test"
         expected = through_sklearn([row for row in rows if row["part"] == part], classes)
@@ -71,3 +98,4 @@ def test_every_place_gives_the_same_figures(name, epochs, warm, request, tmp_pat
         }
         for place, figures in places.items():
             assert {key: figures[key] for key in expected} == pytest.approx(expected, abs=1e-6), place
+    return recorded

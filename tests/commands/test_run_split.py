@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from pawsight.cli import cli
 from pawsight.commands.inspect import inspect
@@ -19,6 +20,7 @@ from pawsight.commands.run_split import count_look, given_split, held_out, looks
 from pawsight.core.errors import BadDataset, StorageError, WrongUsage
 from pawsight.core.runs import write_table
 from pawsight.core.storage import sha256_of_file
+from pawsight.images.decode import READABLE
 from pawsight.reports.run_record import SUBSETS
 
 
@@ -90,6 +92,18 @@ def test_files_that_were_moved_or_renamed_are_found_by_content(own_run, tmp_path
     assert found.contents == before.contents
     assert [file.name for file in found.candidates] == [file.name for file in before.candidates]
     assert all(sha256_of_file(file.path) == found.contents[file.name] for file in found.candidates)
+
+
+def test_moved_pictures_of_every_type_are_found(run, tmp_path):
+    rows, kinds = [], [*READABLE, "big TIFF"]
+    (tmp_path / "data" / "moved").mkdir(parents=True)
+    for kind in kinds:
+        path = tmp_path / "data" / "moved" / kind
+        options = {"big_tiff": True} if kind == "big TIFF" else {}
+        Image.new("RGB", (8, 8)).save(path, kind.split()[-1], **options)
+        rows.append((f"train/cats/{kind}", sha256_of_file(path), "cats", "train"))
+    write_table(run / "splits.csv", ("path", "sha256", "label", "part"), rows)
+    assert [file.path.name for file in held_out(run, "train").candidates if file.path.is_file()] == kinds
 
 
 def test_the_content_of_a_split_knows_its_subset(own_run, tmp_path):

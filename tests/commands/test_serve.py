@@ -60,6 +60,8 @@ def begun(monkeypatch, colour_bundle):
         ("HTTPS://Cats.Example:443/", "https://cats.example"),
         ("http://127.0.0.1:5173", "http://127.0.0.1:5173"),
         ("http://[::1]:80", "http://[::1]"),
+        ("http://[0:0::1]:81", "http://[::1]:81"),
+        ("https://Bücher.example:8443", "https://xn--bcher-kva.example:8443"),
     ],
 )
 def test_an_origin_is_what_browsers_send(begun, typed, origin):
@@ -70,13 +72,75 @@ def test_an_origin_is_what_browsers_send(begun, typed, origin):
 
 @pytest.mark.parametrize(
     "typed",
-    ["*", "null", "cats.example", "https://*.example", "https://cats.example/page", "ftp://a", "http://a:b", ""],
+    [
+        *("*", "null", "", "cats.example", "https://*.example", "https://cats.example/page", "ftp://a", "http://a:b"),
+        *(
+            "https://anna@a",
+            "https://@a",
+            "https://anna:word@a",
+            "https://a b",
+            "https://a\n",
+            " https://a",
+            'https://"a"',
+        ),
+        *("https://a?", "https://a#", "https://a//", "https://a:", "https://a:65536", "https://a..b", "https://-a"),
+        *(
+            "https://[::1",
+            "https://[::g]",
+            "https://[fe80::1%25eth0]",
+            "https://10.0.0.256",
+            "https://a\\b",
+            "https://a'",
+        ),
+    ],
 )
 def test_what_is_no_origin_is_refused(begun, typed):
     with pytest.raises(WrongUsage) as error:
         begun(allow_origin=[typed])
     assert typed in error.value.what
     assert "--allow-origin https://" in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("Cats.example:8443", "cats.example"),
+        ("cats.example.", "cats.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("straße.example", "xn--strae-oqa.example"),  # as browsers do, not "strasse"
+        ("cats_web", "cats_web"),
+        ("192.0.2.7:80", "192.0.2.7"),
+        ("[2001:db8::7]:80", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_an_allowed_host_is_what_browsers_send(begun, typed, name):
+    _, settings, _ = begun(allow_host=[typed])
+    assert set(settings["hosts"]) == {"127.0.0.1", "::1", "localhost", name}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        ".",
+        "*",
+        "*.example",
+        "https://cats.example",
+        "cats.example/page",
+        "a b",
+        "anna@a",
+        "a:b",
+        "a..b",
+        "a,b",
+        "1.2",
+    ],
+)
+def test_what_is_no_host_is_refused(begun, typed):
+    with pytest.raises(WrongUsage) as error:
+        begun(allow_host=[typed])
+    assert typed in error.value.what
+    assert "--allow-host " in error.value.fix
 
 
 def token_in(path, text=TOKEN, mode=0o600):

@@ -21,8 +21,9 @@ from click.testing import CliRunner
 
 from pawsight.cli.commands import cli
 from pawsight.commands.evaluate import OWN_TEST, evaluate, summary
-from pawsight.commands.run_split import looks_at_test, looks_sentence, subset_by_content
+from pawsight.commands.run_split import held_out, looks_at_test, looks_sentence, subset_by_content
 from pawsight.core.errors import NoPictures
+from pawsight.core.progress import Silent
 from pawsight.core.storage import sha256_of_file
 
 _OPENED: list[str] | None = None
@@ -119,6 +120,25 @@ def test_an_evaluation_in_which_nothing_was_seen_is_not_counted(run, tmp_path):
     assert looks_at_test(run) == 0
 
 
+def test_the_look_is_counted_in_the_run_that_was_measured_wherever_latest_leads_meanwhile(run, monkeypatch):
+    other, latest = shutil.copytree(run, run.parent / "002"), run.parent / "latest"
+    latest.symlink_to(run.name)
+
+    class Moves(Silent):
+        def say(self, line):
+            latest.unlink(missing_ok=True)
+            latest.symlink_to(other.name)
+
+    assert evaluate(latest, test=True, progress=Moves()).bundle == run / "bundle"
+    assert (looks_at_test(run), looks_at_test(other)) == (1, 0)
+    monkeypatch.setenv("HOME", str(run.parent))
+    assert evaluate("~/001", test=True).looks_at_test == looks_at_test(run) == 2
+    for name in ("bundle", "bundle/bundle.json"):
+        assert evaluate(run / name).part == "validation"
+    monkeypatch.chdir(run / "bundle")
+    assert evaluate(".", test=True).looks_at_test == looks_at_test(run) == 3
+
+
 # The table of the guide, row by row: which of them counts an evaluation of the test set
 COUNTED = {
     "train DATA": False,
@@ -162,6 +182,29 @@ def test_verbs_on_a_finished_run_open_no_test_picture(run, sealed):
         assert opened, f"{verb}: something was opened"
         assert sealed.isdisjoint(opened), verb
         assert looks_at_test(run) == 0, verb
+
+
+@pytest.mark.parametrize("are_renamed", [False, True])
+def test_pictures_are_looked_for_without_opening_the_test_set_unless_they_changed_places(
+    run, sealed, tmp_path, are_renamed
+):
+    """Beside them lie files that are no pictures, one of which cannot be read."""
+    data = tmp_path / "data"
+    (data / "notes").mkdir()
+    (data / "notes" / "text.dat").write_text("not a picture")
+    (data / "notes" / "loop.bin").symlink_to("loop.bin")
+    moved = held_out(run, "validation").candidates[0].path
+    if are_renamed:
+        at_test = Path(min(sealed))
+        at_test.rename(data / "aside")
+        moved.rename(at_test)
+        (data / "aside").rename(moved)
+        moved = held_out(run, "validation").candidates[1].path
+    moved.rename(data / "notes" / "moved")
+    with recording() as opened:
+        found = held_out(run, "validation")
+    assert all(sha256_of_file(file.path) == found.contents[file.name] for file in found.candidates)
+    assert sealed.isdisjoint(opened) != are_renamed
 
 
 def test_evaluate_test_opens_them_and_counts_and_shows_each_look(run, sealed):

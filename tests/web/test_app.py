@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shlex
 import shutil
 
 import pytest
+from markupsafe import escape
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import load_predictor
@@ -470,6 +472,27 @@ def test_the_report_names_no_place_of_this_machine_and_keeps_its_pictures(run):
     name = run.parent.name
     assert text == f"""<img src="{picture}"><p>photos</p><p>pawsight report ./{name}/run './{name}/run'</p>"""
     (run / "link").unlink()
+
+
+def test_the_commands_of_the_report_name_no_place_of_this_machine(run):
+    (run / "metrics.json").write_text(json.dumps(FIGURES))
+    (run / "source.json").write_text(json.dumps({"root": str(run.parent / "unpacked")}))
+    archive, split = "/home/anna/it's private/a & b.zip", "/srv/anna/split.csv"
+    typed = [
+        "pawsight",
+        "train",
+        archive,
+        "--split",
+        split,
+        "--patch=/srv/anna/labels.csv",
+        "--weights",
+        "/mnt/anna/w/",
+    ]
+    shown = ["pawsight", "train", "a & b.zip", "--split", "split.csv", "--patch=labels.csv", "--weights", "w/"]
+    page = "<pre><code>{}</code></pre><p>{}</p><pre><code>pawsight review {} 'open</code></pre>"
+    (run / "report.html").write_text(page.format(escape(shlex.join(typed)), escape(archive), "/srv/anna/runs/1"))
+    text = report_text(read_bundle(run))
+    assert text == page.format(escape(shlex.join(shown)), "a &amp; b.zip", "1")
 
 
 @pytest.mark.parametrize(

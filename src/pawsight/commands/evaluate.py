@@ -17,7 +17,7 @@ import numpy as np
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Predictor, load_predictor
-from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, subset_by_content
+from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, run_folder, subset_by_content
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine, usable_cores
@@ -122,9 +122,10 @@ def evaluate(
     """
     _check_options(run, data, learning_curve=learning_curve)
     if data is not None:
-        check_order("evaluate", Path(run), [Path(data)])
+        check_order("evaluate", Path(run).expanduser(), [Path(data)])
+    folder = run_folder(Path(run).expanduser())
     report = measure_run(
-        run,
+        folder,
         data,
         test=test,
         including_training=including_training,
@@ -134,11 +135,11 @@ def evaluate(
         allow_missing=allow_missing,
         progress=progress,
     )
-    return replace(report, looks_at_test=count_look(Path(run))) if test else report
+    return replace(report, looks_at_test=count_look(folder)) if test else report
 
 
 def measure_run(
-    run: str | os.PathLike[str],
+    run: Path,
     data: str | os.PathLike[str] | None = None,
     *,
     test: bool = False,
@@ -149,19 +150,19 @@ def measure_run(
     allow_missing: float | None = None,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
-    """Measure a run or a bundle as `evaluate` does, without counting an evaluation of the test set."""
+    """Measure what `run_folder` gives as `evaluate` does, without counting an evaluation of the test set."""
     predictor = load_predictor(run, max_megapixels=max_megapixels)
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
     source = resolve(data, cache=cache_folder(), progress=progress) if data is not None else None
     if part is not None:
-        files = held_out(Path(run), part, place=source.root if source else None)
+        files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
     elif source is not None:
         files, name = HeldOut(source.find().candidates, {}, source.root), source.name
     _check_labels(classes, files.candidates)
-    subsets = subset_by_content(bundle.folder.parent)
+    subsets = subset_by_content(run)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
     lost = [file for file in left_out if file.reason not in (TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
     lost_names = {file.name for file in lost}
@@ -190,8 +191,8 @@ def measure_run(
         left_out=tuple(left_out),
         abstention=measure_abstention(true, table, decisions, bundle.card.trust),
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
-        slices=_slices(Path(run), part, files.candidates, answers, progress) if slices else None,
-        learning_curve=_learning_curve(Path(run), progress) if learning_curve else None,
+        slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
+        learning_curve=_learning_curve(run, progress) if learning_curve else None,
     )
 
 
@@ -250,10 +251,10 @@ def _may_be_trained(predictor: Predictor, loaded: Loaded) -> bool:
     return loaded.decoded is not None and predictor.bundle.may_be_trained(loaded.decoded.pixels)
 
 
-def _how_to_measure(run: str | os.PathLike[str], part: str | None) -> str:
+def _how_to_measure(run: Path, part: str | None) -> str:
     if part is None:
         return "Give pictures the run was not trained on, or add --including-training."
-    words = ["evaluate", os.fspath(run), "FOLDER", *(["--test"] if part == "test" else [])]
+    words = ["evaluate", str(run), "FOLDER", *(["--test"] if part == "test" else [])]
     return f"If the pictures were moved, name the folder they are in now: {typed(*words)}"
 
 
@@ -398,7 +399,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
     cache, machine = cache_folder(), this_machine()
     parts, left_out = [], 0
     for part in ("train", "validation"):
-        files = held_out(run, part)
+        files = held_out(run, part, progress=progress)
         contents = [files.contents[file.name] for file in files.candidates]
         rows, features = run_features(files.candidates, contents, seen, cache=cache, machine=machine, progress=progress)
         labels = np.array([classes.index(files.candidates[row].label) for row in rows], dtype=np.int64)

@@ -126,7 +126,7 @@ def _reduced(
             "Name the run, or leave --int8 out.",
         )
     machine = this_machine()
-    candidates = held_out(run, "train").candidates
+    candidates = held_out(run, "train", progress=progress).candidates
     drawn = np.random.default_rng(0).permutation(len(candidates))[:CALIBRATION_PICTURES]
     paths = [candidates[index].path for index in drawn]
     squares = [
@@ -144,7 +144,7 @@ def _reduced(
     cost = measure_cost(
         bundle,
         reduced,
-        held_out(run, "validation").candidates,
+        held_out(run, "validation", progress=progress).candidates,
         calibrated_on=len(squares),
         threads=machine.feeders,
         cores=machine.cores,

@@ -181,7 +181,7 @@ def lacking(run: Path) -> list[str]:
 
 def _slices(run: Path, progress: Progress) -> dict[str, Any]:
     answers = RunRecord.read(run).answers
-    part = held_out(run, "validation")
+    part = held_out(run, "validation", progress=progress)
     unchanged = [
         file
         for file in part.candidates

@@ -98,7 +98,7 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
         still there. ModelError: the backbone is missing.
     """
     folder = named_run(Path(run).expanduser()).resolve()
-    parts = [held_out(folder, part) for part in ("train", "validation")]
+    parts = [held_out(folder, part, progress=progress) for part in ("train", "validation")]
     candidates = sorted((file for part in parts for file in part.candidates), key=lambda file: file.name)
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
     recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()

@@ -5,22 +5,29 @@ The cut into training, validation and test set is made in data/split.py.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pawsight.core import runs
 from pawsight.core.errors import StorageError, WrongUsage
-from pawsight.core.runs import LOOKS, SOURCE, SPLITS, read_table
-from pawsight.core.storage import sha256_of_file, turn_to_rewrite, write_json
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import BUNDLE, LOOKS, SOURCE, SPLITS, read_table
+from pawsight.core.storage import regular_file, turn_to_rewrite, write_json
 from pawsight.core.text import typed
 from pawsight.data.folders import Candidate, expand
 from pawsight.data.given_split import SplitFile, read_split_file
+from pawsight.images.decode import is_readable_type
 from pawsight.reports.run_record import SUBSETS
+
+_HEAD = 16  # bytes that tell a picture's type
+_MORE_STARTS = (b"BM", b"II", b"MM")  # BMP, and TIFF in every order of bytes: too short to say that a file is one
 
 
 def given_split(
@@ -57,6 +64,22 @@ def given_split(
     return read_split_file(file, allow_leaks=allow_leaks)
 
 
+def run_folder(path: Path) -> Path:
+    """Return the run that a path means, also by its bundle or a file of that; a bundle without its run as it is.
+
+    Links are followed now: `latest` may lead to another run when the work ends.
+
+    Raises:
+        WrongUsage: the path means none, with what it is instead. StorageError: the system refuses the path.
+    """
+    with suppress(OSError, ValueError, RuntimeError):  # a loop of links, or no name of a file: `named_run` says so
+        if path.exists() and (followed := path.resolve()) != path.absolute():
+            path = runs.from_here(followed)
+    folder = runs.named_run(path)
+    folder = folder if folder.name else folder.absolute()
+    return folder.parent if folder.name == BUNDLE and (folder.parent / SPLITS).is_file() else folder
+
+
 @dataclass(frozen=True, slots=True)
 class HeldOut:
     """The files of one subset, where they are now, and what they held when the split was made."""
@@ -66,27 +89,32 @@ class HeldOut:
     place: Path  # that was looked in
 
 
-def held_out(run: Path, subset: str, *, place: Path | None = None) -> HeldOut:
+def held_out(run: Path, subset: str, *, place: Path | None = None, progress: Progress = SILENT) -> HeldOut:
     """Return the files of a run's training, validation or test set.
 
-    Where one is not where it was, all are found by their content, so that files may be moved or renamed.
+    Where one is not where it was, all are found by their content, so that files may be moved or renamed. Files in the
+    places of another set's test pictures are opened only where pictures have changed places.
 
     Args:
         run: a run folder.
         subset: "train", "validation" or "test".
         place: the folder to look in; None is the one they were read from when the run was made.
+        progress: shows how far the search is.
 
     Raises:
         WrongUsage: the folder is a bundle without its run. StorageError: a file of the run cannot be read.
     """
-    rows = [row for row in _split_of(run) if row["part"] == subset]
-    root = root_of(run) if place is None else place
+    table, root = _split_of(run), root_of(run) if place is None else place
+    rows = [row for row in table if row["part"] == subset]
     paths = {row["path"]: root / row["path"] for row in rows}
     if root.is_dir() and not all(path.is_file() for path in paths.values()):
-        found: dict[str, list[Path]] = defaultdict(list)
-        for file in expand([root]):
-            if file.is_file():
-                found[sha256_of_file(file)].append(file)
+        known = {root / row["path"]: row["sha256"] for row in table}
+        sealed = {root / row["path"] for row in table if row["part"] == "test" != subset}
+        files = list(expand([root]))
+        found = _by_content([file for file in files if file not in sealed], progress)
+        if any(known.get(file, sha256) != sha256 for sha256, same in found.items() for file in same):
+            for sha256, same in _by_content([file for file in files if file in sealed], progress).items():
+                found[sha256] += same
         for row in rows:
             same = found[row["sha256"]]
             if same:
@@ -96,6 +124,20 @@ def held_out(run: Path, subset: str, *, place: Path | None = None) -> HeldOut:
         {row["path"]: row["sha256"] for row in rows},
         root,
     )
+
+
+def _by_content(files: Sequence[Path], progress: Progress) -> dict[str, list[Path]]:
+    """Return SHA-256 -> files; what cannot be read or does not begin like a picture is left out."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    with progress.stage("Looking for moved pictures", len(files), "files") as step:
+        for path in files:
+            step.advance()
+            with suppress(OSError), open(path, "rb", opener=regular_file) as file:
+                head = file.read(_HEAD)
+                if is_readable_type(head) or head.startswith(_MORE_STARTS):
+                    file.seek(0)
+                    found[hashlib.file_digest(file, "sha256").hexdigest()].append(path)
+    return found
 
 
 def subset_by_content(run: Path) -> dict[str, str]:

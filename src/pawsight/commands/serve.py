@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pawsight.classifier.bundle import find_bundle
 from pawsight.core.errors import PawsightError, WrongUsage, require_extra
@@ -24,6 +24,9 @@ from pawsight.web.limits import Limits
 _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client", "pythonjsonlogger")
 _LEAST_TOKEN = 16  # characters; less can be guessed
 _PORTS = {"http": 80, "https": 443}  # of the schemes that an origin may have
+_AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/?#@%\[\]\\]+)(?::([0-9]{1,5}))?")  # host, port
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")  # of a name; services in containers may have an underscore
+_LONGEST_NAME = 253
 _BACKLOG = 256  # connections that the system keeps while the process is busy
 
 
@@ -60,10 +63,11 @@ def serve(
 
     Raises:
         PawsightError: the run has no bundle that can be trusted, or the address cannot be used.
-        WrongUsage: an origin is none.
+        WrongUsage: a host or an origin is none.
     """
     check_installed()
     origins = [_origin(text) for text in allow_origin]
+    allowed = [_allowed_host(text) for text in allow_host]
     find_bundle(Path(run).expanduser())
     token = _read_token(token_file, progress) if token_file is not None else ""
     listener = _listen(host, port)
@@ -90,7 +94,7 @@ def serve(
         run,
         limits=limits or Limits(),
         token=token,
-        hosts=_hosts(host, allow_host),
+        hosts=_hosts(host, allowed),
         origins=origins,
         with_report=with_report,
     )
@@ -161,19 +165,49 @@ def _hosts(host: str, allowed: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({name.lower() for name in names if name}))
 
 
+def _allowed_host(text: str) -> str:
+    """Return a name as browsers send it in the Host header, without its port."""
+    from pawsight.web.middleware import is_ip_address
+
+    host = text if is_ip_address(text) else _authority(text.removesuffix("."))[0].strip("[]")
+    if not host:
+        raise WrongUsage(
+            f"--allow-host {text} is no name.",
+            "It is the name in the browser's bar, without scheme and path. Patterns are not read.",
+            "Type for example: --allow-host cats.example",
+        )
+    return host
+
+
 def _origin(text: str) -> str:
     """Return an origin as browsers send it: scheme, name in lower case, port where it is not the scheme's own."""
-    try:
-        url = urlsplit(text)
-        port, host = url.port, url.hostname or ""
-    except ValueError:
-        url, port, host = urlsplit(""), None, ""
-    extra = url.path.strip("/") or url.query or url.fragment or url.username
-    if url.scheme not in _PORTS or not host or "*" in host or extra:
+    scheme, _, rest = text.partition("://")
+    scheme = scheme.lower()
+    host, port = _authority(rest.removesuffix("/"))
+    if scheme not in _PORTS or not host:
         raise WrongUsage(
             f"--allow-origin {text} is no origin.",
             "An origin is a scheme, a name and perhaps a port. Patterns are not read.",
             "Type for example: --allow-origin https://cats.example",
         )
-    name = f"[{host}]" if ":" in host else host
-    return f"{url.scheme}://{name}" + (f":{port}" if port not in (None, _PORTS[url.scheme]) else "")
+    return f"{scheme}://{host}" + (f":{port}" if port not in (None, _PORTS[scheme]) else "")
+
+
+def _authority(text: str) -> tuple[str, int | None]:
+    """Return the host of HOST[:PORT] as browsers write it, and its port; an empty host where it is none."""
+    import idna
+
+    if (found := _AUTHORITY.fullmatch(text)) is None:
+        return "", None
+    host, port = found[1].lower(), int(found[2]) if found[2] else None
+    try:
+        if host.startswith("["):
+            host = f"[{ipaddress.IPv6Address(host[1:-1])}]"
+        elif not host.isascii():
+            host = idna.encode(host, uts46=True).decode()
+        if host.rpartition(".")[2].isdigit():  # browsers read such a name as an address
+            host = str(ipaddress.IPv4Address(host))
+    except ValueError:
+        return "", None
+    is_host = host.startswith("[") or (all(map(_LABEL.fullmatch, host.split("."))) and len(host) <= _LONGEST_NAME)
+    return (host, port) if is_host and (port or 0) < 2**16 else ("", None)

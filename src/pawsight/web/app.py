@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import asdict, fields
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -274,7 +276,10 @@ def report_of(bundle: Bundle) -> Path | None:
 
 
 def report_text(bundle: Bundle) -> str | None:
-    """Return the report without the places of the run and of its pictures on this machine; None where there is none."""
+    """Return the report without places of this machine; None where there is none.
+
+    Paths of the run begin with a dot; those of its pictures, and all that a command on the page has, end as names.
+    """
     path = report_of(bundle)
     if path is None:
         return None
@@ -283,9 +288,30 @@ def report_text(bundle: Bundle) -> str | None:
         root = RunRecord.read(run).root
     except WrongUsage:
         root = None
-    places = {run.parent.parent: ".", root: root.name} if root else {run.parent.parent: "."}
-    names = {str(escape(place)): shown for place, shown in places.items() if place != Path(place.anchor)}
+    text = path.read_text("utf-8", "replace")
+    typed = [word for word in _command_paths(text) if not Path(word).is_relative_to(run.parent)]
+    places = {word: Path(word).name for word in (*typed, *([str(root)] if root else []))} | {
+        str(run.parent.parent): "."
+    }
+    spelled = {place: shown for place, shown in places.items() if place.strip("/")}
+    spelled |= {_in_quotes(place): _in_quotes(shown) for place, shown in spelled.items()}
+    names = {str(escape(place)): shown for place, shown in spelled.items()}
     longest_first = sorted(names, key=len, reverse=True)
     patterns = (_DATA_URL, *(f"{re.escape(name)}(?![\\w.-])" for name in longest_first))
-    text = path.read_text("utf-8", "replace")
     return re.sub("|".join(patterns), lambda found: str(escape(names.get(found[0], ""))) or found[0], text)
+
+
+def _command_paths(page: str) -> set[str]:
+    """Return the absolute paths in the commands of a report."""
+    paths = set()
+    for line in map(unescape, re.findall(r"<code>(pawsight [^<]*)</code>", page)):
+        try:
+            words = shlex.split(line)
+        except ValueError:  # a quote that does not end, which a record of the run can hold
+            words = line.split()
+        paths |= {re.sub("^--[a-z-]+=", "", word).rstrip("/") for word in words}
+    return {path for path in paths if Path(path).is_absolute()}
+
+
+def _in_quotes(path: str) -> str:
+    return path.replace("'", "'\"'\"'")  # as shlex.quote writes an apostrophe

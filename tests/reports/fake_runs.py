@@ -80,7 +80,7 @@ def write_run(
     measured = to_jsonable(measure(np.array([classes.index(row[2]) for row in held]), probabilities, classes))
     counts = {name: sum(row[2] == name for row in rows) for name in classes}
     metrics = {
-        "run": str(folder),
+        "run": folder.name,
         "recipe": recipe,
         "backbone": "",
         "image_px": 160,

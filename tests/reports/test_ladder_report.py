@@ -373,6 +373,20 @@ def test_a_command_put_together_names_all_that_decides_a_run(make: Make, tmp_pat
     assert "--image-px" not in command_of(RunRecord.read(run))[0]
 
 
+def test_a_command_shows_places_below_the_current_folder_from_there(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(0.8)
+    change(run, command=f"pawsight train {tmp_path / 'data'} --split '{tmp_path / 'a b.csv'}' --patch /else/where.csv")
+    monkeypatch.chdir(tmp_path)
+    expected = "pawsight train data --split 'a b.csv' --patch /else/where.csv"
+    assert command_of(RunRecord.read(run)) == (expected, False)
+    page = build_report([run], tmp_path / "out").report
+    assert str(tmp_path / "data") not in page.read_text("utf-8")
+    change(run, command="pawsight train 'not closed")
+    assert command_of(RunRecord.read(run)) == ("pawsight train 'not closed", False)
+
+
 def views_of(*runs: Path) -> list[dict[str, Any]]:
     candidates = [RunRecord.read(run) for run in runs]
     return candidate_views(candidates, unique_names(candidates), [None] * len(candidates), None)

@@ -68,7 +68,9 @@ def test_a_run_folder_holds_what_is_needed_to_check_it_and_make_it_again(trained
         "log.txt",
     }
     assert recipe_from_toml((run / "recipe.toml").read_text()) == trained.report.recipe
-    assert json.loads((run / "metrics.json").read_text()) == json.loads(json.dumps(trained.report.to_json()))
+    assert json.loads((run / "metrics.json").read_text()) == json.loads(
+        json.dumps(trained.report.to_json() | {"run": run.name})
+    )
     assert (run.parent / "latest").resolve() == run.resolve()
     assert not [path for path in run.parent.rglob("*") if path.name.endswith(".part")]
 

@@ -6,6 +6,8 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pawsight.core.runs import best_epoch, from_here
@@ -52,8 +54,14 @@ def unique_names(candidates: Iterable[RunRecord]) -> list[str]:
 
 
 def command_of(run: RunRecord) -> tuple[str, bool]:
-    """Return the command that made a run, and whether it is reconstructed from what the run records."""
+    """Return the command that made a run, and whether it is reconstructed from what the run records.
+
+    Paths below the current folder are relative to it.
+    """
     if run.command:
+        with suppress(ValueError):  # quotes that do not close: it was edited by hand
+            typed = shlex.split(run.command)
+            return shlex.join(str(from_here(Path(word))) if Path(word).is_absolute() else word for word in typed), False
         return run.command, False
     data = str(from_here(run.root)) if run.root else "DATA"
     line = ["pawsight", "train", data, "--recipe", run.recipe, "--seed", _seed(run)]

@@ -294,7 +294,7 @@ class RunRecord:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as metrics.json and `train --json` have them."""
+        """Return plain JSON values, as `train --json` and, but for the place of the run, metrics.json have them."""
         return {
             "version": VERSION,
             "run": str(self.folder),
@@ -345,12 +345,12 @@ class RunRecord:
         return {"max_error": self.max_error, **known, "broken": self.no_guarantee or None}
 
     def write(self) -> None:
-        """Write metrics.json, which says that the run is finished.
+        """Write metrics.json, which says that the run is finished; of the run it has the name, wherever it is moved to.
 
         Raises:
             StorageError: the disk refused.
         """
-        write_json(self.folder / METRICS, self.to_json())
+        write_json(self.folder / METRICS, self.to_json() | {"run": self.folder.name})
 
     def headline(self) -> dict[str, Any] | None:
         """Return pictures, accuracy and its interval on validation as plain JSON values, as web pages show them."""

@@ -115,7 +115,8 @@ class FeatureSink:
         self._depths = depths or {LAST: np.arange(width)}
         self._queue: InferenceQueue | None = None
         # What was found or computed is copied to a file of this run: the cache may lose it, and memory is too small.
-        self._file = tempfile.TemporaryFile(dir=cache.folder)  # noqa: SIM115 - tables map it and outlive this sink
+        folder = cache.folder if cache.folder.is_dir() else None  # a cache that cannot be made has none
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - tables map it and outlive this sink
         weakref.finalize(self, self._file.close)
         self._rows: dict[str, int] = {}  # of the file, by content
         self._fresh: dict[str, bytes] = {}

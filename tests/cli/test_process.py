@@ -63,6 +63,16 @@ def test_on_a_full_disk_notes_are_shown_and_work_goes_on(monkeypatch, capfd):
     assert "a note" in capfd.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell that closes descriptors")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_streams_that_the_caller_closed_are_open_for_workers_too(tmp_path, closed):
+    code = "import os, pathlib\nfrom pawsight.cli.process import own_process\nwith own_process():\n"
+    code += "    pathlib.Path('said').write_text(str([os.get_inheritable(number) for number in (0, 1, 2)]))"
+    done = subprocess.run(["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "said").read_text() == "[True, True, True]"
+
+
 def test_nothing_is_said_of_broken_metadata(colour_bundle, tmp_path):
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12\0\x03\0\0\0\x01"
     Image.new("RGB", (20, 20), (250, 5, 5)).save(tmp_path / "red.jpg", exif=exif)

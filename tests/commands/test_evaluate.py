@@ -27,6 +27,7 @@ from pawsight.commands.evaluate import (
 from pawsight.commands.run_split import held_out, looks_at_test
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
 from pawsight.core.progress import Silent
+from pawsight.core.text import typed
 from pawsight.data.folders import LeftOut
 from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import Interval
@@ -434,7 +435,7 @@ def test_data_of_which_much_cannot_be_read_is_refused_or_warned_of(colour_bundle
     progress = Silent()
     progress.say = said.append
     assert evaluate(colour_bundle, tmp_path / "data", progress=progress).metrics.pictures == 9
-    assert says(said, "WARNING", "1 of 10", "1 .jpg (empty)")
+    assert says(said, "WARNING", "1 of 10", "1 .jpg (empty)", typed("inspect", tmp_path / "data"))
     for path in (tmp_path / "data" / "blue").iterdir():
         path.write_bytes(b"")
     with pytest.raises(BadDataset) as error:

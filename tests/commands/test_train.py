@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.train import train
 from pawsight.commands.train_report import TrainReport, summary
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
+from pawsight.core.text import typed
 from pawsight.data.audit import Finding
 from pawsight.data.label_patch import PatchOutcome
 from pawsight.evaluation.comparison import gain
@@ -136,6 +138,9 @@ def test_people_are_told_all_that_there_is_to_tell(made_up, snapshot):
     text = "\n".join(summary(report))
     assert text.replace(split.digest[:12], "DIGEST") == snapshot
     assert "pawsight inspect 'my photos'" in text  # as a shell takes it
+    assert text.count("1 truncated") + text.count("(truncated)") == 1  # in the warning
+    quiet = replace(report, dataset=replace(dataset, left_out=()))  # nothing is lost, nothing is warned of
+    assert says(summary(quiet), "2 files", "1 not a picture", "1 truncated")
 
 
 def test_bad_settings_are_refused_before_any_data_is_looked_at(tmp_path):
@@ -189,3 +194,5 @@ def test_what_is_read_is_kept_by_the_command_and_the_bundle(warm, tmp_path):
     assert says(report.record.command, "--allow-missing 0.2", "--max-megapixels 80")
     assert read_bundle(report.run).card.decode.max_megapixels == 80
     assert says(summary(report), "WARNING", "9 of 61", "9 .jpg (empty)")
+    log = (report.run / "log.txt").read_text(encoding="utf-8")  # what was said while reading, and the summary
+    assert log.count(f"To list them, type: {typed('inspect', data)}") == 2

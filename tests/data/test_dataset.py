@@ -432,6 +432,9 @@ def test_too_many_lost_pictures_end_the_reading(root: Path, cache: Cache) -> Non
     with pytest.raises(BadDataset) as error:
         read_dataset(find(root), SMALL, cache=cache, threads=2)
     assert says(error.value, "1 of 7", "1 .jpg (empty)", "--allow-missing 15%")
+    progress = Warned()
+    read_dataset(find(root), SMALL, cache=cache, threads=2, progress=progress, allow_missing=1, data="my pets")
+    assert says(progress.lines, "WARNING", "1 of 7", "pawsight inspect 'my pets'")
 
 
 def test_a_picture_that_was_read_with_a_larger_limit_is_refused_by_a_smaller_one(root: Path, cache: Cache) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from itertools import pairwise
 from pathlib import Path
 
@@ -196,3 +199,22 @@ def test_a_pull_request_is_asked_for_the_same():
 def test_dependabot_watches_python_and_the_actions():
     updates = read(".github/dependabot.yml")["updates"]
     assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions"}
+
+
+def test_packages_that_tests_import_are_named_in_the_project():
+    named = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    declared = {requirements.Requirement(text).name.lower() for texts in named for text in texts}
+    imported = set()
+    for file in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    packages = packages_distributions()  # of what is installed; the other names are the project's own modules
+    missing = {
+        name
+        for name in imported - set(sys.stdlib_module_names) - {"pawsight"}
+        if name in packages and declared.isdisjoint(package.lower().replace("_", "-") for package in packages[name])
+    }
+    assert not missing

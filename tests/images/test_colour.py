@@ -137,6 +137,19 @@ def test_a_grey_picture_with_a_coloured_profile_stays_as_it_is() -> None:
     assert (pixels(saved(grey, icc_profile=P3)) == pixels(saved(grey))).all()
 
 
+def test_a_profile_on_16_bit_grey_is_passed_over() -> None:
+    deep = Image.fromarray(257 * np.asarray(DRAWING.convert("L"), np.uint16))
+    assert deep.mode == "I;16"
+    linear = profile({b"kTRC": curve(1.0)}, space=b"GRAY")
+    assert (pixels(saved(deep, icc_profile=linear)) == pixels(saved(deep))).all()
+
+
+def test_colours_that_a_png_names_by_number_alone_are_read_as_srgb() -> None:
+    plain, content = saved(DRAWING), bytes([12, 13, 0, 1])  # Display P3 with the curve of sRGB (ITU-T H.273)
+    chunk = struct.pack(">I", len(content)) + b"cICP" + content + struct.pack(">I", zlib.crc32(b"cICP" + content))
+    assert (pixels(plain[:33] + chunk + plain[33:]) == pixels(plain)).all()
+
+
 @pytest.mark.parametrize(
     "content", [b"x\0\0" + zlib.compress(bytes(50 * 2**20)), b"x\0\7abc", b"", b"x\0\0" + b"\xff" * 99]
 )

@@ -73,6 +73,7 @@ def _open_closed_descriptors() -> None:
             if opened != descriptor:
                 os.dup2(opened, descriptor)
                 os.close(opened)
+            os.set_inheritable(descriptor, True)  # as 0, 1 and 2 are: workers would start with theirs closed
 
 
 class _Sheltered(io.RawIOBase):

@@ -172,7 +172,8 @@ def measure_run(
         check_filled(files.place, labels, Counter(read.values()), lost)
     if answers or part is None:
         allowed = LOSS_ALLOWED if allow_missing is None else allow_missing
-        check_losses(lost, read, allowed, progress, were_read=part is not None)
+        listed = os.fspath(data) if part is None and data is not None else ""
+        check_losses(lost, read, allowed, progress, were_read=part is not None, data=listed)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",

@@ -194,7 +194,9 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
     from pawsight.training.run import train_run
     from pawsight.training.run_folder import kept_or_removed, remove_checkpoint
 
-    env = RunEnvironment(options.runs, cache_folder(), this_machine(), log, stopwatch, options.weights)
+    env = RunEnvironment(
+        options.runs, cache_folder(), this_machine(), log, stopwatch, options.weights, data=options.data
+    )
     if options.max_megapixels is not None:
         env = replace(env, max_megapixels=options.max_megapixels)
     if options.allow_missing is not None:

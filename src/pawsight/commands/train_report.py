@@ -83,12 +83,14 @@ def summary(report: TrainReport) -> list[str]:
 def _warnings(report: TrainReport) -> list[str]:
     lines = []
     left_out, leaks = report.record.left_out, report.record.leaks
-    share, what, why = losses(report.dataset.left_out, [picture.name for picture in report.dataset.pictures])
+    read = [picture.name for picture in report.dataset.pictures]
+    share, what, why = losses(report.dataset.left_out, read, data=report.data)
     lines += [f"WARNING     {what} {why}"] if share > LOSS_WARNED else []
     if left_out:
         reasons = Counter(reason for _, reason in left_out)
         text = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
-        lines.append(f"Left out    {plural(len(left_out), 'file')}: {text}; see {CATALOG}")
+        text = "" if share > LOSS_WARNED else f": {text}"  # the warning gave the reasons
+        lines.append(f"Left out    {plural(len(left_out), 'file')}{text}; see {CATALOG}")
     if leaks:
         first = " = ".join(leaks[0][:2])
         lines.append(

@@ -20,6 +20,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of
+from pawsight.core.text import typed
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.facts import FACTS_SPACE, Facts, facts_of, facts_to_bytes, known_facts
 from pawsight.data.folders import Candidate, Found, LeftOut
@@ -133,6 +134,7 @@ def read_dataset(
     progress: Progress = SILENT,
     reader: FileReader | None = None,
     allow_missing: float = LOSS_ALLOWED,
+    data: str = "",
 ) -> Dataset:
     """Read every file that was found, once.
 
@@ -145,6 +147,7 @@ def read_dataset(
         progress: shows how far it is.
         reader: reads the files; None is `read_files`, in this process.
         allow_missing: largest share of the pictures that may be unreadable; above 1 % `progress` is warned.
+        data: as `pawsight inspect` reads it, for what is said of unreadable pictures; empty: it is not mentioned.
 
     Raises:
         NoPictures, BadDataset: there is nothing that can be trained on, or too many pictures are missing.
@@ -168,7 +171,7 @@ def read_dataset(
             )
     dataset = Dataset(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)))
     check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
-    check_losses(dataset.left_out, [picture.name for picture in pictures], allow_missing, progress)
+    check_losses(dataset.left_out, [picture.name for picture in pictures], allow_missing, progress, data=data)
     return dataset
 
 
@@ -179,18 +182,19 @@ def check_losses(
     progress: Progress = SILENT,
     *,
     were_read: bool = False,
+    data: str = "",
 ) -> None:
     """Warn of pictures that could not be read, above 1 % of all; refuse to go on above an allowed share.
 
     Args:
-        left_out, read, were_read: as for `losses`.
+        left_out, read, were_read, data: as for `losses`.
         allow_missing: largest share of the pictures that may be missing.
         progress: is warned.
 
     Raises:
         BadDataset: more pictures are missing; it says why, and what to type.
     """
-    share, what, why = losses(left_out, read, were_read=were_read)
+    share, what, why = losses(left_out, read, were_read=were_read, data=data)
     if share > allow_missing:
         option = f"--allow-missing {math.ceil(100 * share)}%"
         remedy = "Put them back as they were" if were_read else "Make them readable"
@@ -199,13 +203,16 @@ def check_losses(
         progress.say(f"WARNING  {what} {why}")
 
 
-def losses(left_out: Sequence[LeftOut], read: Collection[str], *, were_read: bool = False) -> tuple[float, str, str]:
-    """Return the share of pictures that could not be read, and two sentences: how many they are, and the reasons.
+def losses(
+    left_out: Sequence[LeftOut], read: Collection[str], *, were_read: bool = False, data: str = ""
+) -> tuple[float, str, str]:
+    """Return the share of pictures that could not be read, and as text: how many they are, and the reasons.
 
     Args:
         left_out: files that are not used; those that are no pictures by their ending or content do not count.
         read: names of the pictures that were read; a raw file beside the JPEG of the same shot is no loss.
         were_read: all were read before, when a split was made, so that each one left out is a loss.
+        data: as `pawsight inspect` reads it: the reasons end with that command; empty: they do not.
     """
     stems = {PurePosixPath(name).with_suffix("") for name in read}
     lost = [
@@ -220,7 +227,8 @@ def losses(left_out: Sequence[LeftOut], read: Collection[str], *, were_read: boo
     ]
     pictures = len(lost) + len(read)
     share = len(lost) / (pictures or 1)
-    return share, f"{len(lost):,} of {pictures:,} pictures cannot be read ({100 * share:.1f} %).", f"{_kinds(lost)}."
+    what = f"{len(lost):,} of {pictures:,} pictures cannot be read ({100 * share:.1f} %)."
+    return share, what, f"{_kinds(lost)}." + (f" To list them, type: {typed('inspect', data)}" if data else "")
 
 
 def read_files(

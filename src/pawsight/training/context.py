@@ -50,6 +50,7 @@ class RunEnvironment:
     held: ExitStack = field(default_factory=ExitStack, compare=False)  # holds the run lock until it is closed
     max_megapixels: int = DecodeSettings().max_megapixels  # of a picture
     allow_missing: float = LOSS_ALLOWED  # largest share of the pictures that may be unreadable
+    data: str = ""  # as `pawsight inspect` reads it
 
     def decode_settings(self, recipe: Recipe) -> DecodeSettings:
         """Return how pictures are decoded for a recipe."""

@@ -120,6 +120,7 @@ def train_run(
                 progress=env.progress,
                 reader=reader,
                 allow_missing=env.allow_missing,
+                data=env.data,
             )
         context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
         context = replace(context, folder=open_run_folder(context, resume=resume))

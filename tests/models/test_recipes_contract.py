@@ -164,14 +164,14 @@ def test_a_rung_writes_a_bundle_that_passes_its_exam_and_predicts(name, trials, 
     from pawsight.classifier.predictor import load_predictor
 
     outcome = trials(name).outcome
-    predictor = load_predictor(outcome.folder)  # sits the exam
+    predictor = load_predictor(outcome.folder / "bundle")  # sits the exam
     pictures = sorted((drawings / "validation" / "dogs").iterdir())[:3]
     answers = predictor.predict(pictures)
     assert [answer.error for answer in answers] == [None] * 3
     for answer in answers:
         assert answer.label in ("cats", "dogs")
         assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-4)
-    assert read_bundle(outcome.folder).card.recipe == small(name).to_dict()
+    assert read_bundle(outcome.folder / "bundle").card.recipe == small(name).to_dict()
 
 
 def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
@@ -180,7 +180,7 @@ def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
     outcome = trials(name).outcome
     part = outcome.split.part("validation")
     places = {one.name: one.path for one in outcome.dataset.pictures}
-    answers = load_predictor(outcome.folder).predict([places[one.name] for one in part])
+    answers = load_predictor(outcome.folder / "bundle").predict([places[one.name] for one in part])
     given = [[answer.probabilities[label] for label in outcome.dataset.classes] for answer in answers]
     assert np.array_equal(np.array(given, np.float32), outcome.model.probabilities["validation"])
 

@@ -167,7 +167,7 @@ def is_unfinished(folder: Path) -> bool:
 
 def is_run(folder: Path) -> bool:
     """Say whether a folder is a finished run or a bundle."""
-    is_bundle = (folder / BUNDLE_CARD).is_file()
+    is_bundle = (folder / BUNDLE_CARD).exists()  # of any kind: reading a bundle refuses what is no file
     return is_bundle or (folder / METRICS).is_file() or ((folder / BUNDLE).is_dir() and not is_unfinished(folder))
 
 

@@ -170,7 +170,7 @@ def fit_head(
             exceed 400,000, or depths are compared on more than 6,000 pictures, both are chosen on a stratified sample.
         seed: of the folds and the sample.
         depth: "last", "selected", "blocks", or "auto" for the first of them that none of the later ones beats, in
-            out-of-fold log loss, by more than the standard error of the paired difference.
+            out-of-fold log loss, beyond the 95 % interval of the paired difference.
         groups: numbers (N,) of the groups of pictures that look the same, which share a fold; None where no two do.
 
     Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold; Head2Toe for depths, as in `relevance`.
@@ -196,7 +196,7 @@ def fit_head(
         chosen = depths[0]
         for name, own_losses in least.items():
             gained, error = _paired(least[chosen] - own_losses, own_groups)
-            chosen = name if gained > error else chosen
+            chosen = name if gained > _Z95 * error else chosen
         strength = best.get(chosen, STRENGTHS[len(STRENGTHS) // 2])
         columns = features.depths[chosen] if chosen in features.depths else relevance.most_relevant()
         scaled, centre, spread = standardised(features.read(columns))

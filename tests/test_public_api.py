@@ -121,7 +121,7 @@ def test_public_functions_are_typed_and_say_what_they_raise(name):
     function = getattr(pawsight, name)
     signature = inspect.signature(function)
     assert signature.return_annotation is not inspect.Signature.empty
-    assert all(one.annotation is not inspect.Parameter.empty for one in signature.parameters.values())
+    assert all(value.annotation is not inspect.Parameter.empty for value in signature.parameters.values())
     assert "Raises:" in function.__doc__
 
 

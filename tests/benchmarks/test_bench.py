@@ -109,7 +109,7 @@ def test_results_come_back_as_they_were_written(figures, tmp_path):
     assert figures.read(place) == (wrote, {"machine": "two cores", "date": "2026-11-22"})
     first = json.loads(place.read_text())["rows"][0]
     assert (first["value"], first["met"], first["runs"]) == (pytest.approx(3.5 / 1.5), True, 2)
-    assert [one.name for one in tmp_path.iterdir()] == ["results.json"]
+    assert [file.name for file in tmp_path.iterdir()] == ["results.json"]
 
 
 def test_no_results_are_no_figures(figures, tmp_path):
@@ -119,7 +119,7 @@ def test_no_results_are_no_figures(figures, tmp_path):
 def test_a_row_taken_again_replaces_itself_and_leaves_the_others(figures):
     old = [figure(figures, "under", (1.0,), name="a"), figure(figures, "under", (1.0,), name="b")]
     new = [figure(figures, "under", (2.0,), name="b"), figure(figures, "under", (3.0,), name="c")]
-    assert [(one.name, one.value) for one in figures.merged(old, new)] == [("a", 1.0), ("b", 2.0), ("c", 3.0)]
+    assert [(item.name, item.value) for item in figures.merged(old, new)] == [("a", 1.0), ("b", 2.0), ("c", 3.0)]
 
 
 @pytest.mark.parametrize(("now", "is_slower"), [(1.20, False), (1.24, False), (1.26, True), (0.5, False)])
@@ -142,13 +142,13 @@ def test_the_check_does_not_compare_what_was_measured_otherwise(figures, scripts
         figure(figures, "under", (9.0,), (1.0,), name="c"),
     ]
     found = figures.changes(then, fresh)
-    assert [one.why for one in found] == [
+    assert [item.why for item in found] == [
         "measured on other pictures",
         "has no peer to be compared by",
         "not among the committed results",
     ]
-    assert not any(one.is_slower for one in found)
-    assert all("not compared" in scripts["bench_check"].line(one) for one in found)
+    assert not any(item.is_slower for item in found)
+    assert all("not compared" in scripts["bench_check"].line(item) for item in found)
 
 
 def test_rows_and_durations_are_read_from_the_command_line(scripts):

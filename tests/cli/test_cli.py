@@ -101,9 +101,9 @@ def test_inspect_json_is_one_object(typed, warm):
 
 def test_doctor_json_is_one_object_of_findings(typed):
     plain = the_object(result := typed("doctor", "--json"))
-    assert all(set(one) == {"name", "good", "found", "fix"} for one in plain["findings"])
-    assert {"Pawsight", "Python", "System"} <= {one["name"] for one in plain["findings"]}
-    assert result.exit_code == (0 if all(one["good"] for one in plain["findings"]) else 1)
+    assert all(set(finding) == {"name", "good", "found", "fix"} for finding in plain["findings"])
+    assert {"Pawsight", "Python", "System"} <= {finding["name"] for finding in plain["findings"]}
+    assert result.exit_code == (0 if all(finding["good"] for finding in plain["findings"]) else 1)
 
 
 def test_names_that_are_no_text_are_still_json(typed, colour_bundle, red, tmp_path):

@@ -107,8 +107,8 @@ def test_the_folder_for_runs_has_its_earlier_name_too(drawings, tmp_path, name):
 
 def test_recipes_json_is_one_object():
     plain = the_object(typed("recipes", "--json"))
-    assert [one["name"] for one in plain["recipes"]] == list(RECIPES)
-    mobilenet = next(one for one in plain["recipes"] if one["name"] == "mobilenet")
+    assert [recipe["name"] for recipe in plain["recipes"]] == list(RECIPES)
+    mobilenet = next(recipe for recipe in plain["recipes"] if recipe["name"] == "mobilenet")
     assert mobilenet["parameters"] == {"total": 4_306_178, "trainable": 2_048_194}
 
 

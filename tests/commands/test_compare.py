@@ -57,9 +57,9 @@ def test_a_better_run_is_called_better_and_two_equal_ones_a_tie(make: Any) -> No
 def test_every_run_has_its_figures_with_intervals_and_json_says_all(make: Any) -> None:
     runs = make(0.6, 0.95)
     plain = json.loads(json.dumps(compare(runs).to_json(), allow_nan=False))
-    assert [one["run"] for one in plain["runs"]] == runs
-    assert all(one["interval"][0] < one["accuracy"] < one["interval"][1] for one in plain["runs"])
-    assert all(one["intervals"]["log_loss"][0] < one["log_loss"] for one in plain["runs"])
+    assert [run["run"] for run in plain["runs"]] == runs
+    assert all(run["interval"][0] < run["accuracy"] < run["interval"][1] for run in plain["runs"])
+    assert all(run["intervals"]["log_loss"][0] < run["log_loss"] for run in plain["runs"])
     (pair,) = plain["pairs"]
     assert set(pair) >= {"first", "second", "points", "interval", "p_value", "p_holm", "verdict", "pictures"}
     assert pair["pictures"] == 200

@@ -20,12 +20,12 @@ from pawsight.core.machine import this_machine
 
 
 def finding(name):
-    return next(one for one in doctor() if one.name == name)
+    return next(item for item in doctor() if item.name == name)
 
 
 def test_every_thing_is_looked_at_once_and_remedies_stand_where_they_are_needed():
     findings = doctor()
-    names = [one.name for one in findings]
+    names = [item.name for item in findings]
     assert len(names) == len(set(names))
     assert {
         "Pawsight",
@@ -39,8 +39,8 @@ def test_every_thing_is_looked_at_once_and_remedies_stand_where_they_are_needed(
         "Cache",
         "Disk",
     } <= set(names)
-    assert all(one.found for one in findings)
-    assert all(one.good or one.fix for one in findings)
+    assert all(item.found for item in findings)
+    assert all(item.good or item.fix for item in findings)
 
 
 def test_versions_and_the_platform_are_named():
@@ -57,7 +57,7 @@ def test_nothing_private_is_told_but_the_place_of_the_cache(monkeypatch, tmp_pat
     monkeypatch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
     for name in ("HOME", "USER", "USERNAME", "LOGNAME", "HTTPS_PROXY", "PAWSIGHT_TOKEN"):
         monkeypatch.setenv(name, str(place))
-    told = {one.name: f"{one.found} {one.fix}" for one in doctor()}
+    told = {item.name: f"{item.found} {item.fix}" for item in doctor()}
     assert [name for name, text in told.items() if "somebody" in text] == ["Cache"]
     assert [name for name, text in told.items() if str(Path.cwd()) in text or sys.prefix in text] == []
 

@@ -60,9 +60,9 @@ def test_the_test_part_is_measured_when_asked_for_and_the_look_is_counted(own_ru
 def test_pictures_that_were_trained_on_are_left_out_by_content(warm, snapshot):
     report = evaluate(warm.report.run, warm.data)
     assert report.metrics.pictures == 16
-    assert sorted({one.reason for one in report.left_out}) == snapshot
-    assert {one.name for one in report.left_out} == {
-        one.name for part in ("train", "test") for one in warm.report.split.part(part)
+    assert sorted({file.reason for file in report.left_out}) == snapshot
+    assert {file.name for file in report.left_out} == {
+        item.name for part in ("train", "test") for item in warm.report.split.part(part)
     }
 
 
@@ -118,8 +118,8 @@ def test_held_out_pictures_that_were_changed_or_are_gone_are_left_out(own_run, t
     for path in dogs[1:6]:
         path.unlink()
     report = evaluate(own_run, allow_missing=1.0)
-    names = {one.name for one in report.left_out}
-    reasons = {(one.name.split("/")[1], one.reason.replace(str(tmp_path), "PLACE")) for one in report.left_out}
+    names = {file.name for file in report.left_out}
+    reasons = {(file.name.split("/")[1], file.reason.replace(str(tmp_path), "PLACE")) for file in report.left_out}
     parts = {line.split(",")[0]: line.split(",")[3] for line in (own_run / "splits.csv").read_text().splitlines()}
     spoilt = [path.relative_to(tmp_path / "data").as_posix() for path in (*cats[:5], *dogs[1:6])]
     assert names == {name for name in spoilt if parts[name] == "validation"}
@@ -180,8 +180,8 @@ def test_json_says_what_was_measured_with_which_bundle_and_split(warm):
     assert {"accuracy", "interval", "log_loss", "roc_auc", "pictures", "baseline", "classes", "confusion"} <= set(
         plain["metrics"]
     )
-    assert warm.report.split.part("train")[0].name in {one["path"] for one in plain["left_out"]}
-    assert {frozenset(one) for one in plain["left_out"]} == {frozenset({"path", "reason"})}
+    assert warm.report.split.part("train")[0].name in {file["path"] for file in plain["left_out"]}
+    assert {frozenset(file) for file in plain["left_out"]} == {frozenset({"path", "reason"})}
 
 
 def test_the_listener_hears_which_bundle_and_split_it_is(warm):
@@ -260,12 +260,12 @@ def test_slices_of_the_own_validation_part_are_told_and_stored(own_run):
     stored = json.loads((own_run / "slices.json").read_text())
     assert stored == {"part": "validation", "pictures": report.metrics.pictures, "slices": plain}
     assert all(
-        set(one)
+        set(item)
         == {
             "name", "kind", "pictures", "right", "accuracy", "interval", "rest_accuracy", "difference", "p_value",
             "p_holm", "verdict", "worst",
         }
-        for one in plain
+        for item in plain
     )  # fmt: skip
 
 
@@ -304,7 +304,7 @@ def test_slices_of_new_data_find_what_was_spoilt_by_trait_and_format(own_run, wa
             else:
                 picture.save(folder / f"{number}.png")
     report = evaluate(own_run, tmp_path / "new", slices=True, including_training=True)
-    named = {(one.kind, one.name): one for one in report.slices}
+    named = {(slice_.kind, slice_.name): slice_ for slice_ in report.slices}
     assert named["trait", "dark"].pictures == 16
     assert named["format", "JPEG"].pictures == 16
     assert not (own_run / "slices.json").exists(), "other pictures than the run's own"
@@ -314,7 +314,7 @@ def test_slices_of_new_data_find_what_was_spoilt_by_trait_and_format(own_run, wa
 
 def test_what_could_not_be_measured_is_in_no_slice(warm):
     report = evaluate(warm.report.run, warm.data, slices=True)
-    assert all(one.pictures <= report.metrics.pictures for one in report.slices)
+    assert all(slice_.pictures <= report.metrics.pictures for slice_ in report.slices)
     assert len(report.left_out) == 36  # what was trained on, and the test set
 
 
@@ -328,7 +328,7 @@ def test_the_learning_curve_is_told_and_stored(curved):
     run, report = curved
     plain = strict(report.to_json())["learning_curve"]
     assert json.loads((run / "learning_curve.json").read_text()) == plain
-    assert [one["pictures"] for one in plain["points"]] == [2, 6, 12, 24, 32]
+    assert [point["pictures"] for point in plain["points"]] == [2, 6, 12, 24, 32]
     assert all(word in plain["trained"] for word in ("probe", "efficientnet-lite0", "96"))
     assert plain["is_stand_in"] is False
     assert plain["measured_on"] == 16

@@ -70,7 +70,7 @@ def test_nothing_is_overwritten_and_equal_names_are_told_apart(colour_bundle, co
     out = tmp_path / "out"
     out.mkdir()
     (out / "corner.png.explained.png").write_text("mine")
-    files = [one.file for one in explain(colour_bundle, [corner_red, twin], out=out)]
+    files = [item.file for item in explain(colour_bundle, [corner_red, twin], out=out)]
     assert files == [str(out / "corner.png-2.explained.png"), str(out / "corner.png-3.explained.png")]
     assert (out / "corner.png.explained.png").read_text() == "mine"
 

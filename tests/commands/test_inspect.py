@@ -103,9 +103,9 @@ def state(folder):
 def test_findings_are_in_the_report_and_its_json(mixed):
     report = inspect(mixed)
     plain = json.loads(json.dumps(report.to_json(), allow_nan=False))
-    assert plain["findings"] == [one.to_json() for one in report.findings]
+    assert plain["findings"] == [finding.to_json() for finding in report.findings]
     assert set(plain["findings"][0]) == {"path", "problem", "value", "severity"}
-    problems = {(one["path"], one["problem"], one["severity"]) for one in plain["findings"]}
+    problems = {(finding["path"], finding["problem"], finding["severity"]) for finding in plain["findings"]}
     assert ("train/dogs/twin.png", "two-labels", "high") in problems
     assert ("train/dogs/note.txt", "unreadable", "medium") in problems
     assert any("train/dogs/twin.png" in group for group in plain["duplicates"])
@@ -120,7 +120,7 @@ def test_with_a_target_two_files_are_written_and_nothing_of_the_user_s_is_touche
     with report.table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["path"], row["problem"], row["value"], row["severity"]) for row in rows] == [
-        (one.path, one.problem, str(one.value), one.severity) for one in report.findings
+        (finding.path, finding.problem, str(finding.value), finding.severity) for finding in report.findings
     ]
     assert "train/dogs/twin.png" in report.page.read_text(encoding="utf-8")
     assert state(mixed) == before

@@ -15,11 +15,11 @@ def test_all_rungs_are_listed_from_the_lowest_to_the_highest():
 def test_the_json_has_what_was_promised():
     plain = json.loads(json.dumps(to_json(recipes()), allow_nan=False))
     assert set(plain) == {"recipes"}
-    for one in plain["recipes"]:
-        assert set(one) >= {"name", "description", "expected", "parameters"}
-        assert set(one["expected"]) == {"seconds", "accuracy", "machine", "runs"}
-        assert set(one["parameters"]) == {"total", "trainable"}
-        low, high = one["expected"]["accuracy"]
+    for recipe in plain["recipes"]:
+        assert set(recipe) >= {"name", "description", "expected", "parameters"}
+        assert set(recipe["expected"]) == {"seconds", "accuracy", "machine", "runs"}
+        assert set(recipe["parameters"]) == {"total", "trainable"}
+        low, high = recipe["expected"]["accuracy"]
         assert 0 < low <= high <= 1
 
 

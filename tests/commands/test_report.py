@@ -200,7 +200,7 @@ def test_a_changed_picture_is_in_no_slice(run, tmp_path):
     complete(run, features=False)
     plain = json.loads((run / "slices.json").read_text())
     assert 0 < plain["pictures"] < sum("validation" in line for line in (run / "splits.csv").read_text().splitlines())
-    assert all(one["pictures"] <= plain["pictures"] for one in plain["slices"])
+    assert all(slice_["pictures"] <= plain["pictures"] for slice_ in plain["slices"])
 
 
 def test_of_several_runs_the_unfinished_and_earlier_reports_are_left_out_with_a_note(own_run: Path) -> None:

@@ -232,7 +232,7 @@ def test_of_duplicates_one_stays_and_the_others_say_what_harm_they_do(other, sco
     report = report_on(("cats", "train", "a"), other, ranking=(suspect(0), suspect(1, score=score)))
     (item,) = board_of(report)[0]["sections"][1]["items"]
     assert (item["picture"], item["action"], item["label"]) == (1, action, label)
-    assert [one["picture"] for one in item["beside"]] == [0]
+    assert [entry["picture"] for entry in item["beside"]] == [0]
     assert [item["reason"], item["beside"][0]["note"]] == snapshot
 
 
@@ -307,13 +307,13 @@ def test_training_with_the_patch_corrects_the_labels_and_tells_the_gain(trained,
     assert gain["interval"][0] <= gain["points"] <= gain["interval"][1]
     assert gain["verdict"] in ("better", "worse", "tie")
     assert plain["command"].endswith(f"--patch {patch}")
-    labels = {one.name: one.label for one in report.split.assigned}
+    labels = {picture.name: picture.label for picture in report.split.assigned}
     assert {labels[name] for name in FLIPPED if "shaded-" in name} == {"shaded"}
     lines = train_summary(report)
     assert any(report.record.patch.sentence() in line for line in lines)
     assert any(gain_sentence(report.record.gain_from_patch, report.record.patch.file) in line for line in lines)
     assert not [row for row in review(report.run).rows() if row["suspect"] and row["path"] in FLIPPED]
-    assert {one.path for one in decisions_of(report.run)} == FLIPPED  # a review of it goes on from there
+    assert {item.path for item in decisions_of(report.run)} == FLIPPED  # a review of it goes on from there
 
 
 def test_parts_stay_as_they_are_under_a_patch(trained, flipped, run, tmp_path):

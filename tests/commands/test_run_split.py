@@ -42,7 +42,7 @@ def run(tmp_path):
 
 def test_validation_is_found_again_with_labels_and_contents(run, tmp_path):
     found = held_out(run, "validation")
-    assert [(one.path, one.label, one.part) for one in found.candidates] == [
+    assert [(candidate.path, candidate.label, candidate.part) for candidate in found.candidates] == [
         (tmp_path / "data" / "validation/cats/2, or so.png", "cats", "validation"),
         (tmp_path / "data" / os.fsdecode(b"validation/dogs/\xe9.png"), "dogs", "validation"),
     ]
@@ -74,8 +74,10 @@ def test_a_real_run_s_parts_are_those_of_its_split(trained, tmp_path):
     run = shutil.copytree(trained.report.run, tmp_path / "copy")
     for part in ("validation", "test"):
         found = held_out(run, part)
-        assert {one.name for one in found.candidates} == {one.name for one in trained.report.split.part(part)}
-        assert all(one.path.is_file() for one in found.candidates)
+        assert {candidate.name for candidate in found.candidates} == {
+            item.name for item in trained.report.split.part(part)
+        }
+        assert all(candidate.path.is_file() for candidate in found.candidates)
 
 
 @pytest.mark.parametrize("is_named", [False, True])
@@ -180,7 +182,7 @@ def test_a_split_file_says_which_pictures_are_trained_on(warm, tmp_path):
     (tmp_path / "mine.csv").write_text("\n".join(moved))
     report = warm.again(warm.data, tmp_path / "runs", split=tmp_path / "mine.csv")
     assert "mine.csv" in report.split.how
-    assert {one.name: one.part for one in report.split.assigned} == {
+    assert {picture.name: picture.part for picture in report.split.assigned} == {
         row.split(",")[0]: row.rsplit(",", 1)[1] for row in moved[1:]
     }
 

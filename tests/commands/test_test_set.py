@@ -274,6 +274,6 @@ def test_a_preview_shows_training_pictures_alone(warm, tmp_path, monkeypatch):
     from pawsight.commands.preview import preview
 
     monkeypatch.chdir(tmp_path)
-    parts = {one.name: one.part for one in warm.report.split.assigned}
+    parts = {picture.name: picture.part for picture in warm.report.split.assigned}
     shown = preview(warm.data, out=tmp_path / "sheets").shown
     assert {parts[name] for names in shown.values() for name in names} == {"train"}

@@ -84,7 +84,7 @@ def test_a_picture_in_two_parts_is_warned_of_loudly_and_not_moved(warm, tmp_path
     assert ["train/cats/" + twin.name, "validation/cats/twin.png"] in strict(report.to_json())["straddling"]
     warning = next(line for line in summary(report) if line.startswith("WARNING "))
     assert f"train/cats/{twin.name} = validation/cats/twin.png" in warning
-    assert {one.name: one.part for one in report.split.assigned}["train/cats/" + twin.name] == "train"
+    assert {picture.name: picture.part for picture in report.split.assigned}["train/cats/" + twin.name] == "train"
 
 
 def test_the_last_lines_say_how_good_it_is_with_intervals_and_where_it_is(trained):
@@ -175,7 +175,7 @@ def test_a_class_without_validation_pictures_and_grave_findings_are_warned_of(wa
     unmeasured = unmeasured_sentence(("cats", "dogs", "one"), ("cats", "dogs"))
     assert "'one'" in unmeasured
     assert sum(line.endswith(unmeasured) for line in warnings) == 1
-    grave = sum(one.severity == "high" for one in report.findings)
+    grave = sum(finding.severity == "high" for finding in report.findings)
     assert grave
     (line,) = [line for line in warnings if line.endswith(f"pawsight inspect {shlex.quote(str(data))}")]
     assert f" {grave} " in line

@@ -347,7 +347,7 @@ def test_a_write_that_fails_half_way_stores_nothing(cache: Cache) -> None:
     assert cache.get_many("facts", ["good", "bad"]) == {}
 
 
-@pytest.mark.parametrize("call", [lambda one: one.get_many("a", ["b"]), lambda one: one.put_many("a", {"b": b"c"})])
+@pytest.mark.parametrize("call", [lambda item: item.get_many("a", ["b"]), lambda item: item.put_many("a", {"b": b"c"})])
 def test_a_closed_cache_says_so(call: Callable[[Cache], object], folder: Path) -> None:
     cache = Cache(folder)
     cache.close()

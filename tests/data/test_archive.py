@@ -125,7 +125,7 @@ def test_folders_in_a_tar_are_made_and_its_root_may_be_named(place):
             whole.addfile(member)
         whole.addfile(tarfile.TarInfo("pets/cat.jpg"))
     extract(write(place, out.getvalue()), place / "target")
-    assert sorted(one.relative_to(place / "target").as_posix() for one in (place / "target").rglob("*")) == [
+    assert sorted(file.relative_to(place / "target").as_posix() for file in (place / "target").rglob("*")) == [
         "pets", "pets/cat.jpg", "pets/empty",
     ]  # fmt: skip
 

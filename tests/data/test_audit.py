@@ -77,10 +77,10 @@ class Folder:
         return audit(dataset, make_split(dataset))
 
     def of(self, problem):
-        return {one.path: one.value for one in self.audited() if one.problem == problem}
+        return {finding.path: finding.value for finding in self.audited() if finding.problem == problem}
 
     def problems(self):
-        return {(one.path, one.problem) for one in self.audited()}
+        return {(finding.path, finding.problem) for finding in self.audited()}
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_picture_saved_again_is_a_near_duplicate(data):
 def test_equal_pictures_in_two_classes_are_both_told_since_either_label_may_be_wrong(data):
     data.put("dogs/copy.jpg", scene(1))
     assert data.of("two-labels") == {"cats/1.jpg": "dogs/copy.jpg", "dogs/copy.jpg": "cats/1.jpg"}
-    assert {one.severity for one in data.audited()} == {"high"}
+    assert {finding.severity for finding in data.audited()} == {"high"}
 
 
 def test_like_pictures_in_two_classes_are_told(data):
@@ -223,7 +223,7 @@ def test_like_pictures_in_two_parts_are_told(parted):
 def test_the_gravest_of_several_is_said_of_each_picture(parted):
     for name in ("train/cats/copy.jpg", "train/dogs/copy.jpg", "validation/cats/copy.jpg"):
         parted.put(name, scene(1))
-    told = {(one.path, one.problem) for one in parted.audited()}
+    told = {(finding.path, finding.problem) for finding in parted.audited()}
     copies = ("train/cats/1.jpg", "train/cats/copy.jpg", "train/dogs/copy.jpg", "validation/cats/copy.jpg")
     assert told == {(name, "two-labels") for name in copies}
 
@@ -286,7 +286,7 @@ def usual(number):
 )  # fmt: skip
 def test_what_gives_a_class_away_is_told_of_its_folder(tmp_path, shortcut, make, told):
     folder = classes(Folder(tmp_path / "photos"), usual, make)
-    found = [one for one in folder.audited() if one.problem == f"shortcut-{shortcut}"]
+    found = [finding for finding in folder.audited() if finding.problem == f"shortcut-{shortcut}"]
     assert len(found) == 1
     assert found[0].severity == "high"
     assert found[0].path in ("cats", "dogs")
@@ -301,7 +301,7 @@ def test_mixed_sizes_formats_and_cameras_give_nothing_away(tmp_path):
         return (".png", encoded(scene(number, size), "PNG")) if number % 2 else (".jpg", encoded(scene(number, size)))
 
     folder = classes(Folder(tmp_path / "photos"), mixed, mixed)
-    assert not [one for one in folder.audited() if one.problem.startswith(("shortcut", "rotation"))]
+    assert not [finding for finding in folder.audited() if finding.problem.startswith(("shortcut", "rotation"))]
 
 
 def test_a_small_difference_in_rotation_is_told_less_gravely(tmp_path):
@@ -315,7 +315,7 @@ def test_a_small_difference_in_rotation_is_told_less_gravely(tmp_path):
         for label, start, every in (("cats", 0, 2), ("dogs", 120, 14)):
             suffix, content = turned(every)(start + number)
             folder.put(f"{label}/{number}{suffix}", content)
-    (found,) = [one for one in folder.audited() if one.problem == "rotation-differs"]
+    (found,) = [finding for finding in folder.audited() if finding.problem == "rotation-differs"]
     assert (found.path, found.severity) == ("dogs", "medium")
     assert "23 % of dogs, 3 % of the rest" in found.value
     assert len(folder.of("rotated")) == 16
@@ -337,9 +337,9 @@ def test_findings_come_by_severity_then_problem_then_path_and_the_same_each_time
     parted.put("train/dogs/a.jpg", b"x")
     parted.put("train/cats/tiny.jpg", scene(9, (40, 40)))
     found = parted.audited()
-    ranks = [(SEVERITIES.index(one.severity), one.problem, one.path) for one in found]
+    ranks = [(SEVERITIES.index(item.severity), item.problem, item.path) for item in found]
     assert ranks == sorted(ranks)
-    assert [one.path for one in found] == [
+    assert [item.path for item in found] == [
         "validation/cats/copy.jpg", "train/dogs/a.jpg", "train/dogs/z.jpg", "train/cats/tiny.jpg"
     ]  # fmt: skip
     assert parted.audited() == found

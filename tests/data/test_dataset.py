@@ -141,7 +141,7 @@ def test_pictures_come_with_their_facts(tmp_path: Path, cache: Cache) -> None:
 def test_pictures_are_sorted_by_name_and_classes_counted(root: Path, cache: Cache) -> None:
     put(root, {"dogs/9.png": encoded(drawn(9)), "Ants/1.png": encoded(drawn(10))})
     dataset = read(root, cache)
-    names = [one.name for one in dataset.pictures]
+    names = [picture.name for picture in dataset.pictures]
     assert names == sorted(names)
     assert dataset.classes == ("Ants", "cats", "dogs")
     assert dataset.counts == {"Ants": 1, "cats": 3, "dogs": 4}
@@ -152,9 +152,9 @@ def test_pictures_are_sorted_by_name_and_classes_counted(root: Path, cache: Cach
 def test_parts_come_from_the_folders(drawings: Path, cache: Cache) -> None:
     dataset = read(drawings, cache)
     assert dataset.counts == {"cats": 26, "dogs": 26}
-    assert {one.part for one in dataset.pictures} == {"train", "validation"}
-    assert all(one.name.startswith(f"{one.part}/{one.label}/") for one in dataset.pictures)
-    assert {one.facts.format for one in dataset.pictures} == {"JPEG"}
+    assert {picture.part for picture in dataset.pictures} == {"train", "validation"}
+    assert all(picture.name.startswith(f"{picture.part}/{picture.label}/") for picture in dataset.pictures)
+    assert {picture.facts.format for picture in dataset.pictures} == {"JPEG"}
 
 
 def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache) -> None:
@@ -181,7 +181,7 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
     else:
         (root / "dogs" / "pipe").write_bytes(b"")
     dataset = read(root, cache, settings=DecodeSettings(image_px=32, max_megapixels=1))
-    reasons = {one.name: one.reason for one in dataset.left_out}
+    reasons = {file.name: file.reason for file in dataset.left_out}
     assert reasons.pop("dogs/pipe") in ("not a regular file", "empty")
     assert reasons == {
         "cats/.DS_Store": "hidden",
@@ -196,7 +196,7 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         "dogs/link.jpg": "no such file or directory",
         "dogs/page.jpg": "a web page is not read",
     }
-    assert [one.name for one in dataset.left_out] == sorted(one.name for one in dataset.left_out)
+    assert [file.name for file in dataset.left_out] == sorted(file.name for file in dataset.left_out)
     assert len(dataset.pictures) == 6
 
 
@@ -237,7 +237,7 @@ def test_the_sink_gets_the_pixels_of_each_content_once_in_order(root: Path, cach
     sink = Sink()
     dataset = read(root, cache, sink)
     assert len(dataset.pictures) == 8
-    assert [sha256 for sha256, _ in sink.taken] == list(dict.fromkeys(one.sha256 for one in dataset.pictures))
+    assert [sha256 for sha256, _ in sink.taken] == list(dict.fromkeys(picture.sha256 for picture in dataset.pictures))
     assert sink.threads == {threading.get_ident()}
     for picture in dataset.pictures:
         pixels = dict(sink.taken)[picture.sha256]
@@ -249,7 +249,7 @@ def test_the_sink_is_asked_for_every_file_and_gets_only_what_it_wants(root: Path
     sink = Sink(lambda sha256: sha256 == wanted)
     dataset = read(root, cache, sink)
     assert [sha256 for sha256, _ in sink.taken] == [wanted]
-    assert sorted(sink.asked) == sorted(one.sha256 for one in dataset.pictures)
+    assert sorted(sink.asked) == sorted(picture.sha256 for picture in dataset.pictures)
 
 
 def test_unreadable_files_never_reach_the_sink(root: Path, cache: Cache) -> None:
@@ -283,10 +283,10 @@ def test_a_first_pass_at_the_hashed_side_decodes_once(root: Path, cache: Cache, 
 def test_facts_follow_the_content_when_a_file_is_renamed_or_moved(
     root: Path, cache: Cache, decoded_sides: list[int]
 ) -> None:
-    before = {one.sha256: one.facts for one in read(root, cache).pictures}
+    before = {picture.sha256: picture.facts for picture in read(root, cache).pictures}
     (root / "cats" / "0.png").rename(root / "dogs" / "renamed.gif")
     decoded_sides.clear()
-    assert {one.sha256: one.facts for one in read(root, cache).pictures} == before
+    assert {picture.sha256: picture.facts for picture in read(root, cache).pictures} == before
     assert decoded_sides == []
 
 
@@ -529,7 +529,7 @@ def found(
 ) -> Found:
     """What a walk would find: each name is a file in the folder of its class."""
     candidates = tuple(Candidate(ROOT / name, name, name.rpartition("/")[0], part) for name in names)
-    labels = tuple(sorted({one.label for one in candidates})) if folders is None else tuple(folders)
+    labels = tuple(sorted({candidate.label for candidate in candidates})) if folders is None else tuple(folders)
     return Found(ROOT, candidates, tuple(left_out), tuple(loose), labels)
 
 

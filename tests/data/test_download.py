@@ -320,10 +320,10 @@ def test_two_at_once_fetch_it_once(site, target):
 
     url = site.page("/pets.zip", answer)
     both = [threading.Thread(target=download, args=(url, target)) for _ in range(2)]
-    for one in both:
-        one.start()
-    for one in both:
-        one.join()
+    for item in both:
+        item.start()
+    for entry in both:
+        entry.join()
     assert target.read_bytes() == BODY
     assert len(site.asked) == 1
 

@@ -25,17 +25,17 @@ def make(root: Path, *names: str) -> Path:
 
 
 def labelled(found: Found) -> dict[str, tuple[str | None, str]]:
-    return {one.name: (one.part, one.label) for one in found.candidates}
+    return {candidate.name: (candidate.part, candidate.label) for candidate in found.candidates}
 
 
 def left_out(found: Found) -> dict[str, str]:
-    return {one.name: one.reason for one in found.left_out}
+    return {file.name: file.reason for file in found.left_out}
 
 
 def test_a_folder_is_a_class(tmp_path: Path) -> None:
     found = find(make(tmp_path, "dogs/1.jpg", "cats/2.jpg", "cats/1.jpg"))
     assert labelled(found) == {"cats/1.jpg": (None, "cats"), "cats/2.jpg": (None, "cats"), "dogs/1.jpg": (None, "dogs")}
-    assert [one.name for one in found.candidates] == ["cats/1.jpg", "cats/2.jpg", "dogs/1.jpg"]
+    assert [candidate.name for candidate in found.candidates] == ["cats/1.jpg", "cats/2.jpg", "dogs/1.jpg"]
     assert (found.root, found.folders, found.left_out, found.loose) == (tmp_path, ("cats", "dogs"), (), ())
     assert found.candidates[0].path == tmp_path / "cats" / "1.jpg"
 
@@ -98,7 +98,7 @@ def test_a_folder_that_only_wraps_others_is_entered(wrapper: str, tmp_path: Path
 
 def test_parts_inside_a_wrapper_are_parts(tmp_path: Path) -> None:
     found = find(make(tmp_path, "pets/train/cats/1.jpg", "pets/validation/cats/2.jpg"))
-    assert {one.part for one in found.candidates} == {"train", "validation"}
+    assert {candidate.part for candidate in found.candidates} == {"train", "validation"}
 
 
 def test_a_single_class_or_part_is_not_taken_for_a_wrapper(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_hidden_files_and_folders_are_left_out_by_name(tmp_path: Path) -> None:
             ".git/config",
         )
     )
-    assert [one.name for one in found.candidates] == ["cats/1.jpg", "dogs/1.jpg"]
+    assert [candidate.name for candidate in found.candidates] == ["cats/1.jpg", "dogs/1.jpg"]
     assert set(left_out(found).values()) == {"hidden"}
     assert sorted(left_out(found)) == [
         ".git", "__MACOSX", "cats/.DS_Store", "cats/Thumbs.db", "desktop.ini", "dogs/.cache",
@@ -137,7 +137,7 @@ def test_every_file_is_somewhere_whatever_it_is_called(tmp_path: Path) -> None:
 def test_an_empty_folder_is_a_class_without_candidates(tmp_path: Path) -> None:
     found = find(make(tmp_path, "birds/", "cats/1.jpg", "dogs/.DS_Store", "fish/.hidden/1.jpg"))
     assert found.folders == ("birds", "cats", "dogs", "fish")
-    assert [one.label for one in found.candidates] == ["cats"]
+    assert [candidate.label for candidate in found.candidates] == ["cats"]
 
 
 def test_an_empty_folder_that_is_called_like_a_picture_is_no_class(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_no_folder_is_listed_twice_and_its_own_name_counts(tmp_path: Path) -> No
     make(tmp_path, "cats/1.jpg", "dogs/1.jpg")
     (tmp_path / "also cats").symlink_to("cats")
     found = find(tmp_path)
-    assert [one.name for one in found.candidates] == ["cats/1.jpg", "dogs/1.jpg"]
+    assert [candidate.name for candidate in found.candidates] == ["cats/1.jpg", "dogs/1.jpg"]
     assert left_out(found).keys() == {"also cats"}
     assert left_out(found)["also cats"].startswith("a link to a folder")
 
@@ -194,7 +194,10 @@ def test_links_that_lead_round_in_a_circle_end(target: str, tmp_path: Path) -> N
     make(tmp_path, "data/cats/1.jpg", "data/dogs/1.jpg")
     (tmp_path / "data" / "cats" / "back").symlink_to(target)
     found = find(tmp_path / "data")
-    assert [one.name for one in found.candidates if "back" not in one.name] == ["cats/1.jpg", "dogs/1.jpg"]
+    assert [candidate.name for candidate in found.candidates if "back" not in candidate.name] == [
+        "cats/1.jpg",
+        "dogs/1.jpg",
+    ]
     assert len(found.candidates) + len(found.left_out) == 3
 
 
@@ -208,15 +211,15 @@ def test_a_folder_of_nothing_but_a_link_to_itself_ends(tmp_path: Path) -> None:
 def test_a_link_to_nowhere_stays_a_candidate_until_it_is_read(tmp_path: Path) -> None:
     make(tmp_path, "cats/1.jpg", "dogs/1.jpg")
     (tmp_path / "cats" / "2.jpg").symlink_to("nowhere")
-    assert [one.name for one in find(tmp_path).candidates] == ["cats/1.jpg", "cats/2.jpg", "dogs/1.jpg"]
+    assert [candidate.name for candidate in find(tmp_path).candidates] == ["cats/1.jpg", "cats/2.jpg", "dogs/1.jpg"]
 
 
 def test_composed_and_decomposed_names_are_one_class(tmp_path: Path) -> None:
     composed, decomposed = (unicodedata.normalize(form, "Kätzchen") for form in ("NFC", "NFD"))
     found = find(make(tmp_path, f"{composed}/1.jpg", f"{decomposed}/2.jpg", "dogs/1.jpg"))
     assert found.folders == (composed, "dogs") or found.folders == ("dogs", composed)
-    assert {one.label for one in found.candidates} == {composed, "dogs"}
-    assert all(one.path.exists() for one in found.candidates)
+    assert {candidate.label for candidate in found.candidates} == {composed, "dogs"}
+    assert all(candidate.path.exists() for candidate in found.candidates)
 
 
 @pytest.mark.parametrize(
@@ -231,14 +234,14 @@ def test_any_name_that_a_disk_allows_is_a_class(label: str, tmp_path: Path) -> N
 @linux_only
 def test_names_that_are_not_utf_8_are_kept_as_they_are(tmp_path: Path) -> None:
     found = find(make(tmp_path, os.fsdecode(b"caf\xe9/\xff.jpg"), "dogs/1.jpg"))
-    assert [os.fsencode(one.name) for one in found.candidates] == [b"caf\xe9/\xff.jpg", b"dogs/1.jpg"]
-    assert all(one.path.exists() for one in found.candidates)
+    assert [os.fsencode(candidate.name) for candidate in found.candidates] == [b"caf\xe9/\xff.jpg", b"dogs/1.jpg"]
+    assert all(candidate.path.exists() for candidate in found.candidates)
     assert os.fsencode(found.folders[0]) == b"caf\xe9"
 
 
 def test_upper_case_comes_before_lower_case_in_every_place(tmp_path: Path) -> None:
     found = find(make(tmp_path, "b/1.jpg", "B/1.jpg", "a/2.jpg", "a/10.jpg", "a/B.jpg"))
-    names = [one.name for one in found.candidates]
+    names = [candidate.name for candidate in found.candidates]
     assert names == sorted(names)
 
 

@@ -40,7 +40,7 @@ def picture(name: str, label: str, content: object, *, looks_like: object = None
 
 
 def dataset(*pictures: Picture) -> Dataset:
-    return Dataset(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
+    return Dataset(Path("photos"), tuple(sorted(pictures, key=lambda item: item.name)), ())
 
 
 SIX = dataset(*(picture(f"{label}/{n}.jpg", label, f"{label}{n}") for label in ("cats", "dogs") for n in (1, 2, 3)))
@@ -75,7 +75,7 @@ class Listener(Silent):
 
 
 def sides(split: object) -> dict[str, str]:
-    return {one.name: one.part for one in split.assigned}  # type: ignore[attr-defined]
+    return {item.name: item.part for item in split.assigned}  # type: ignore[attr-defined]
 
 
 def refusal(function: Callable[..., object], *arguments: object) -> BadDataset:
@@ -98,7 +98,7 @@ def test_a_cut_of_our_own_comes_back_from_its_file_with_the_same_digest(tmp_path
     whole = dataset(*pictures)
     made = make_split(whole, seed=seed)
     path = tmp_path_factory.mktemp("split") / "splits.csv"
-    rows = [(one.name, one.sha256, one.label, one.part) for one in made.assigned]
+    rows = [(item.name, item.sha256, item.label, item.part) for item in made.assigned]
     write_table(path, ("path", "sha256", "label", "part"), rows)
     if not made.part("validation"):
         assert "no picture into validation" in refusal(split_as_given, whole, read_split_file(path)).what
@@ -119,7 +119,7 @@ def test_any_path_comes_back_from_a_file_as_it_went(tmp_path_factory, rows):
         write_table(path, ("path", "part"), rows)
     except UnicodeEncodeError:  # half a surrogate pair: no file system has such a name
         return
-    kept = [(one.path, one.part) for one in read_split_file(path).rows] if rows else []
+    kept = [(row.path, row.part) for row in read_split_file(path).rows] if rows else []
     assert kept == rows
 
 
@@ -154,7 +154,7 @@ def test_copies_have_a_line_each_and_the_one_with_the_own_path_is_meant(written)
 
 def test_labels_in_the_file_are_not_looked_at(written):
     text = "\n".join(f"{line},{'label' if number == 0 else 'zebra'}" for number, line in enumerate(GOOD.splitlines()))
-    assert {one.label for one in split_as_given(SIX, written(text)).assigned} == {"cats", "dogs"}
+    assert {item.label for item in split_as_given(SIX, written(text)).assigned} == {"cats", "dogs"}
 
 
 def test_lines_whose_pictures_are_gone_are_told_and_do_no_harm(written):
@@ -300,4 +300,4 @@ def test_parts_that_folders_say_give_way_to_the_file():
 
 def test_lines_are_counted_from_the_header(written: Callable[[str], SplitFile]) -> None:
     lines: Sequence[SplitRow] = written(GOOD).rows
-    assert [one.line for one in lines] == [2, 3, 4, 5, 6, 7]
+    assert [line.line for line in lines] == [2, 3, 4, 5, 6, 7]

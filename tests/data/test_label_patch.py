@@ -36,7 +36,7 @@ decisions = st.builds(
 
 
 def plain(some):
-    return [(one.path, one.sha256, one.action, one.label, one.when) for one in some]
+    return [(item.path, item.sha256, item.action, item.label, item.when) for item in some]
 
 
 @settings(deadline=None)
@@ -57,7 +57,7 @@ def test_a_file_from_a_spreadsheet_is_read(tmp_path):
     text = f"\ufeffwhen,Label,action,sha256,path\r\n2026,dogs,relabel,{A},train/1.jpg\r\n\r\n,,keep,{B},train/2.jpg\r\n"
     found = read_patch(written(tmp_path, text))
     assert plain(found.decisions) == [("train/1.jpg", A, "relabel", "dogs", "2026"), ("train/2.jpg", B, "keep", "", "")]
-    assert [one.line for one in found.decisions] == [2, 4]
+    assert [decision.line for decision in found.decisions] == [2, 4]
     assert len(found.sha256) == 64
 
 
@@ -133,7 +133,7 @@ def test_bytes_of_any_kind_are_read_or_refused_and_nothing_else(tmp_path_factory
         file.write_bytes(HEADER.encode() + data)
         actions = set()
         with suppress(DataError):
-            actions = {one.action for one in read_patch(file).decisions}
+            actions = {decision.action for decision in read_patch(file).decisions}
         assert actions <= {"keep", "relabel", "drop"}
         assert file.read_bytes() == HEADER.encode() + data
 
@@ -167,7 +167,7 @@ def data(tmp_path, cache_folder):
 
 
 def patch_of(dataset, *some):
-    contents = {one.name: one.sha256 for one in dataset.pictures}
+    contents = {picture.name: picture.sha256 for picture in dataset.pictures}
     rows = [Decision(path, contents[path], action, label, line=2 + at) for at, (path, action, label) in enumerate(some)]
     return Patch(FILE, "f" * 64, tuple(rows))
 
@@ -176,22 +176,24 @@ def test_relabelled_pictures_change_their_label_and_keep_their_part(data):
     dataset, split = data
     patch = patch_of(dataset, ("cats/1.png", "relabel", "dogs"), ("cats/2.png", "keep", ""), ("dogs/3.png", "drop", ""))
     patched, cut, outcome = apply(dataset, split, patch)
-    before = {one.name: one for one in split.assigned}
-    after = {one.name: one for one in cut.assigned}
-    assert {name: one.part for name, one in after.items()} == {
-        name: one.part for name, one in before.items() if name != "dogs/3.png"
+    before = {picture.name: picture for picture in split.assigned}
+    after = {picture.name: picture for picture in cut.assigned}
+    assert {name: value.part for name, value in after.items()} == {
+        name: value.part for name, value in before.items() if name != "dogs/3.png"
     }
     assert {name for name in after if after[name].label != before[name].label} == {"cats/1.png"}
-    assert {one.name: one.label for one in patched.pictures} == {one.name: one.label for one in cut.assigned}
+    assert {picture.name: picture.label for picture in patched.pictures} == {
+        picture.name: picture.label for picture in cut.assigned
+    }
     assert (outcome.relabelled, outcome.dropped, outcome.kept, outcome.unknown) == (1, 1, 1, 0)
-    assert [(one.name, one.reason) for one in patched.left_out] == [("dogs/3.png", "dropped by labels.patch.csv")]
+    assert [(file.name, file.reason) for file in patched.left_out] == [("dogs/3.png", "dropped by labels.patch.csv")]
     assert cut.digest != split.digest
 
 
 def test_a_patch_that_keeps_everything_changes_nothing(data):
     dataset, split = data
     patched, cut, outcome = apply(
-        dataset, split, patch_of(dataset, *[(one.name, "keep", "") for one in dataset.pictures])
+        dataset, split, patch_of(dataset, *[(picture.name, "keep", "") for picture in dataset.pictures])
     )
     assert (patched, cut) == (dataset, split)
     assert outcome.kept == 13
@@ -201,17 +203,19 @@ def test_of_copies_the_one_that_is_named_is_meant(data):
     dataset, split = data
     patched, cut, outcome = apply(dataset, split, patch_of(dataset, ("dogs/copy.png", "drop", "")))
     assert outcome.dropped == 1
-    assert {one.name for one in dataset.pictures} - {one.name for one in patched.pictures} == {"dogs/copy.png"}
-    assert all("dogs/copy.png" not in [one.name for one in group] for group in cut.alike)
+    assert {picture.name for picture in dataset.pictures} - {picture.name for picture in patched.pictures} == {
+        "dogs/copy.png"
+    }
+    assert all("dogs/copy.png" not in [item.name for item in group] for group in cut.alike)
 
 
 def test_pictures_that_were_moved_are_known_by_their_content(data):
     dataset, split = data
-    content = next(one.sha256 for one in dataset.pictures if one.name == "cats/4.png")
+    content = next(picture.sha256 for picture in dataset.pictures if picture.name == "cats/4.png")
     moved = Patch(FILE, "f" * 64, (Decision("elsewhere/old.png", content, "relabel", "dogs"),))
     patched, _, outcome = apply(dataset, split, moved)
     assert outcome.relabelled == 1
-    assert next(one.label for one in patched.pictures if one.name == "cats/4.png") == "dogs"
+    assert next(picture.label for picture in patched.pictures if picture.name == "cats/4.png") == "dogs"
 
 
 def test_pictures_that_are_not_there_are_counted(data):
@@ -242,7 +246,7 @@ def test_a_label_that_is_no_class_is_told_with_its_line(data):
 
 def test_a_patch_that_leaves_nothing_of_a_class_is_refused(data):
     dataset, split = data
-    every = [(one.name, "drop", "") for one in dataset.pictures if one.label == "cats"]
+    every = [(picture.name, "drop", "") for picture in dataset.pictures if picture.label == "cats"]
     with pytest.raises(BadDataset) as error:
         apply(dataset, split, patch_of(dataset, *every))
     assert error.value.what == f"{FILE} leaves no picture of 'cats'."

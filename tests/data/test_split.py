@@ -52,7 +52,7 @@ def picture(name: str, label: str, part: str | None, content: int, phash: int | 
 
 
 def dataset(pictures: Iterable[Picture]) -> Dataset:
-    return Dataset(Path("photos"), tuple(sorted(pictures, key=lambda one: one.name)), ())
+    return Dataset(Path("photos"), tuple(sorted(pictures, key=lambda item: item.name)), ())
 
 
 def of_rows(rows: Sequence[Row]) -> Dataset:
@@ -67,11 +67,11 @@ def equal_parts(counts: dict[str, int], part: str | None = None, start: int = 0)
 
 def table(split: Split) -> dict[str, Counter[str]]:
     """Pictures of each class in each part."""
-    return {name: Counter(one.label for one in split.part(name)) for name in PARTS}
+    return {name: Counter(item.label for item in split.part(name)) for name in PARTS}
 
 
 def sides(split: Split) -> dict[str, str]:
-    return {one.name: one.part for one in split.assigned}
+    return {item.name: item.part for item in split.assigned}
 
 
 EXERCISE = of_rows(
@@ -94,8 +94,8 @@ def test_the_exercise_is_2000_and_808_and_192_as_in_its_own_count() -> None:
 
 def test_in_the_exercise_train_stays_train_and_test_comes_from_validation() -> None:
     split = make_split(EXERCISE)
-    for one, before in zip(split.assigned, EXERCISE.pictures, strict=True):
-        assert one.part == "train" if before.part == "train" else one.part in ("validation", "test")
+    for item, before in zip(split.assigned, EXERCISE.pictures, strict=True):
+        assert item.part == "train" if before.part == "train" else item.part in ("validation", "test")
 
 
 def test_without_parts_70_15_15() -> None:
@@ -135,7 +135,7 @@ def given_three(seed: int = 0) -> list[Picture]:
 
 def test_three_given_parts_stand() -> None:
     split = make_split(dataset(given_three()))
-    assert all(one.part == one.name.split("/")[0] for one in split.assigned)
+    assert all(item.part == item.name.split("/")[0] for item in split.assigned)
     assert split.how.startswith("train, validation and test as ")
     assert "became" not in split.how
     assert split.duplicates_across_parts == ()
@@ -143,22 +143,22 @@ def test_three_given_parts_stand() -> None:
 
 def test_equal_and_near_equal_pictures_across_given_parts_are_reported_and_not_moved() -> None:
     pictures = given_three()
-    train, validation, test = (next(one for one in pictures if one.part == part) for part in PARTS)
+    train, validation, test = (next(item for item in pictures if item.part == part) for part in PARTS)
     same = replace(validation, sha256=train.sha256, facts=train.facts)
     darker = (np.frombuffer(train.facts.thumbnail, np.uint8) * 0.8).astype(np.uint8).tobytes()
     near = replace(test, facts=replace(test.facts, thumbnail=darker))
     swapped = {validation.name: same, test.name: near}
-    split = make_split(dataset(swapped.get(one.name, one) for one in pictures))
-    assert all(one.part == one.name.split("/")[0] for one in split.assigned)
+    split = make_split(dataset(swapped.get(item.name, item) for item in pictures))
+    assert all(item.part == item.name.split("/")[0] for item in split.assigned)
     (names,) = split.duplicates_across_parts
     assert sorted(names) == sorted([train.name, same.name, near.name])
 
 
 def test_duplicates_inside_one_given_part_are_nothing_to_report() -> None:
     pictures = given_three()
-    first, second = [one for one in pictures if one.part == "train"][:2]
+    first, second = [item for item in pictures if item.part == "train"][:2]
     twin = replace(second, sha256=first.sha256, facts=first.facts)
-    assert make_split(dataset(twin if one is second else one for one in pictures)).duplicates_across_parts == ()
+    assert make_split(dataset(twin if item is second else item for item in pictures)).duplicates_across_parts == ()
 
 
 def test_a_duplicate_between_given_train_and_the_cut_validation_is_reported() -> None:
@@ -217,7 +217,7 @@ def copies(pictures: Sequence[Picture]) -> list[tuple[int, int]]:
 
 def is_ours(pictures: Sequence[Picture], first: int, second: int) -> bool:
     """Say whether the cut between two pictures, if there is one, was made by the split and not by folders."""
-    given_parts = {one.part for one in pictures}
+    given_parts = {item.part for item in pictures}
     return given_parts != set(PARTS) and pictures[first].part == pictures[second].part
 
 
@@ -226,11 +226,11 @@ def is_ours(pictures: Sequence[Picture], first: int, second: int) -> bool:
 def test_a_split_is_a_partition_in_the_order_of_the_catalog(pictures: list[Picture], seed: int) -> None:
     whole = dataset(pictures)
     split = make_split(whole, seed=seed)
-    assert [(one.name, one.sha256, one.label) for one in split.assigned] == [
-        (one.name, one.sha256, one.label) for one in whole.pictures
+    assert [(item.name, item.sha256, item.label) for item in split.assigned] == [
+        (item.name, item.sha256, item.label) for item in whole.pictures
     ]
-    assert {one.part for one in split.assigned} <= set(PARTS)
-    assert sorted(one.name for name in PARTS for one in split.part(name)) == sorted(one.name for one in pictures)
+    assert {item.part for item in split.assigned} <= set(PARTS)
+    assert sorted(item.name for name in PARTS for item in split.part(name)) == sorted(item.name for item in pictures)
     assert split.sizes == {name: len(split.part(name)) for name in PARTS}
     assert sum(split.sizes.values()) == len(pictures)
 
@@ -263,18 +263,18 @@ def test_copies_in_two_parts_are_always_reported(pictures: list[Picture], seed: 
 @settings(max_examples=60, deadline=None)
 @given(data_sets(), st.integers(0, 5))
 def test_given_parts_are_respected(pictures: list[Picture], seed: int) -> None:
-    given_parts = {one.part for one in pictures}
+    given_parts = {item.part for item in pictures}
     part = sides(make_split(dataset(pictures), seed=seed))
     cut = {"validation": "test"} if given_parts == {"train", "validation"} else {}
     cut = {"train": "validation"} if given_parts == {"train", "test"} else cut
     if given_parts >= {"train", "test"} or given_parts >= {"train", "validation"}:
-        assert all(part[one.name] in (one.part, cut.get(one.part or "", one.part)) for one in pictures)
+        assert all(part[item.name] in (item.part, cut.get(item.part or "", item.part)) for item in pictures)
 
 
 @settings(max_examples=60, deadline=None)
 @given(data_sets(duplicates=False), st.integers(0, 5))
 def test_without_duplicates_every_class_is_shared_out_within_one_picture(pictures: list[Picture], seed: int) -> None:
-    given_parts = {one.part for one in pictures}
+    given_parts = {item.part for item in pictures}
     split = make_split(dataset(pictures), seed=seed)
     after = table(split)
     if given_parts == {None} or given_parts == {"train"}:
@@ -285,7 +285,7 @@ def test_without_duplicates_every_class_is_shared_out_within_one_picture(picture
         source, shares = {"train"}, {"train": 0.85, "validation": 0.15}
     else:
         return
-    counts = Counter(one.label for one in pictures if one.part in source)
+    counts = Counter(item.label for item in pictures if item.part in source)
     for label, count in counts.items():
         for name, share in shares.items():
             assert abs(after[name][label] - count * share) < 1 + 1e-6
@@ -300,10 +300,10 @@ def test_the_same_pictures_and_seed_give_the_same_split_whatever_they_are_called
     assert make_split(dataset(pictures), seed=seed) == first
     names = [f"other {number}" for number in range(len(pictures))]
     chance.shuffle(names)
-    renamed = [replace(one, name=name, path=Path(name)) for one, name in zip(pictures, names, strict=True)]
+    renamed = [replace(item, name=name, path=Path(name)) for item, name in zip(pictures, names, strict=True)]
     second = make_split(dataset(renamed), seed=seed)
     before, after = sides(first), sides(second)
-    assert [after[name] for name in names] == [before[one.name] for one in pictures]
+    assert [after[name] for name in names] == [before[item.name] for item in pictures]
     assert second.digest == first.digest
 
 
@@ -317,8 +317,8 @@ def test_another_seed_is_another_split_of_the_same_sizes() -> None:
 
 def test_one_more_picture_leaves_nearly_all_others_where_they_were() -> None:
     rows = equal_parts({"a": 300, "b": 300})
-    before = {one.sha256: one.part for one in make_split(of_rows(rows)).assigned}
-    after = {one.sha256: one.part for one in make_split(of_rows([*rows, ("a", None, 99_999)])).assigned}
+    before = {item.sha256: item.part for item in make_split(of_rows(rows)).assigned}
+    after = {item.sha256: item.part for item in make_split(of_rows([*rows, ("a", None, 99_999)])).assigned}
     assert sum(after[sha256] != part for sha256, part in before.items()) <= 4
 
 
@@ -359,14 +359,14 @@ def test_labels_of_any_script_can_be_split_and_sealed() -> None:
 
 def without_thumbnails(pictures: Iterable[Picture]) -> Dataset:
     """Pictures of which only the hash can say that they look alike."""
-    return dataset(replace(one, facts=replace(one.facts, thumbnail=b"")) for one in pictures)
+    return dataset(replace(item, facts=replace(item.facts, thumbnail=b"")) for item in pictures)
 
 
 def test_what_merely_looks_alike_stays_on_one_side_and_is_no_duplicate() -> None:
     hashes = [number_of(content // 3) ^ content % 3 for content in range(60)]
     rows = without_thumbnails(picture(f"{n:02}.png", "ab"[n // 30], None, n, phash) for n, phash in enumerate(hashes))
     split = make_split(rows)
-    assert all(len({one.part for one in split.assigned[n : n + 3]}) == 1 for n in range(0, 60, 3))
+    assert all(len({item.part for item in split.assigned[n : n + 3]}) == 1 for n in range(0, 60, 3))
     assert (len(split.alike), split.duplicates) == (20, ())
 
 
@@ -389,10 +389,10 @@ def test_pictures_of_one_colour_are_alike_only_where_their_bytes_are() -> None:
     """The hash of a flat picture is rounding: a black and a green page share it."""
     rows = [picture(f"{label}/{number}.png", label, None, number, phash=0) for label in "ab" for number in (1, 2)]
     rows.append(picture("a/3.png", "a", None, 3, phash=0))
-    flat = [replace(one, facts=replace(one.facts, statistics=replace(LOOKS, contrast=0.0, chroma=0.0))) for one in rows]
+    flat = [replace(row, facts=replace(row.facts, statistics=replace(LOOKS, contrast=0.0, chroma=0.0))) for row in rows]
     varied = picture("b/9.jpg", "b", None, 9, phash=0)
     split = make_split(dataset([*flat, varied]))
-    assert {tuple(one.name for one in group) for group in split.alike} == {
+    assert {tuple(item.name for item in group) for group in split.alike} == {
         ("a/1.png", "b/1.png"),
         ("a/2.png", "b/2.png"),
     }
@@ -401,8 +401,8 @@ def test_pictures_of_one_colour_are_alike_only_where_their_bytes_are() -> None:
 def test_parts_that_somebody_else_chose_stand_and_what_is_alike_is_still_reported() -> None:
     rows = of_rows([("a", None, 1), ("a", None, 1), ("b", "train", 2), ("b", None, 3)])
     split = split_into(rows, ["train", "test", "validation", "test"], how="as another run cut them")
-    assert [one.part for one in split.assigned] == ["train", "test", "validation", "test"]
-    assert [one.sha256 for one in split.assigned] == [one.sha256 for one in rows.pictures]
+    assert [item.part for item in split.assigned] == ["train", "test", "validation", "test"]
+    assert [item.sha256 for item in split.assigned] == [item.sha256 for item in rows.pictures]
     assert (split.how, split.duplicates_across_parts) == ("as another run cut them", (("00000.jpg", "00001.jpg"),))
     with pytest.raises(ValueError, match="shorter"):
         split_into(rows, ["train"], how="too few")
@@ -422,13 +422,13 @@ def test_the_seed_decides_who_moves_out_of_a_given_part(given_part: str) -> None
 
 def test_pictures_outside_the_given_folders_are_trained_on() -> None:
     rows = [*(("a", part, number) for number, part in enumerate(PARTS)), ("a", None, 9)]
-    assert [one.part for one in make_split(of_rows(rows)).assigned] == [*PARTS, "train"]
+    assert [item.part for item in make_split(of_rows(rows)).assigned] == [*PARTS, "train"]
 
 
 def test_a_folder_of_flat_pictures_alone_can_be_split() -> None:
     plain = replace(LOOKS, contrast=0.0, chroma=0.0)
     rows = of_rows(equal_parts({"a": 10, "b": 10})).pictures
-    split = make_split(dataset(replace(one, facts=replace(one.facts, statistics=plain)) for one in rows))
+    split = make_split(dataset(replace(row, facts=replace(row.facts, statistics=plain)) for row in rows))
     assert (sum(split.sizes.values()), split.alike) == (20, ())
 
 

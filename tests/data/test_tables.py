@@ -51,7 +51,7 @@ def test_parts_are_read_and_other_columns_are_not(write, tmp_path):
     listed = read_list(
         write("Label,note,PART,Path\ncat,x,train,1.jpg\ndog,,Validation,2.jpg\ncat,,test,3.jpg\n")
     ).candidates
-    assert [(one.label, one.part, one.path.name) for one in listed] == [
+    assert [(item.label, item.part, item.path.name) for item in listed] == [
         ("cat", "train", "1.jpg"),
         ("dog", "validation", "2.jpg"),
         ("cat", "test", "3.jpg"),
@@ -60,7 +60,7 @@ def test_parts_are_read_and_other_columns_are_not(write, tmp_path):
 
 def test_a_line_said_twice_counts_once(write):
     path = write("path,label\n1.jpg,cat\n./1.jpg,cat\nx/../1.jpg,cat\n")
-    assert [one.label for one in read_list(path).candidates] == ["cat"]
+    assert [candidate.label for candidate in read_list(path).candidates] == ["cat"]
 
 
 def test_all_problems_are_told_together(write):
@@ -149,7 +149,7 @@ def test_whatever_python_writes_is_read_back(write, rows):
         return  # two spellings of one path, perhaps with two labels
     listed = read_list(path).candidates
     if len(spellings) == len(rows):
-        assert {one.path: one.label for one in listed}.items() == {
+        assert {item.path: item.label for item in listed}.items() == {
             path.parent / name: unicodedata.normalize("NFC", label) for name, label in rows.items()
         }.items()
 

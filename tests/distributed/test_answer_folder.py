@@ -249,8 +249,8 @@ def test_shards_read_back_to_the_list(tmp_path_factory, names, shard):
     work = opened(out)
     with pq.ParquetFile(out / PATHS) as listing:
         shards = [read_shard(listing, index) for index in range(work.parts)]
-    assert [path for one in shards for path in one] == paths
-    assert [len(one) for one in shards] == [work.size(index) for index in range(work.parts)]
+    assert [path for shard in shards for path in shard] == paths
+    assert [len(shard) for shard in shards] == [work.size(index) for index in range(work.parts)]
     assert replace(work.manifest, paths="") == replace(resume(out, iter(paths), shard=None, **TERMS).manifest, paths="")
 
 

@@ -77,13 +77,13 @@ def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
         expected = seen_here(candidates, here, sink)
         assert {problem for _, _, problem in expected} == {"", "empty", "not a picture", "no such file or directory"}
         found = list(extracted(candidates, colour_backbone, there))
-        facts = [facts_from_bytes(one.facts) if one.facts else known_facts(there, one.sha256) for one in found]
-        assert [(one.sha256, had, one.problem) for one, had in zip(found, facts, strict=True)] == expected
-        for one in found:
-            assert (one.facts is None) == (one.features is None) == (bool(one.problem) or one.sha256 in known)
-        fresh = [one for one in found if one.features is not None]
-        features = sink.features_of([one.sha256 for one in fresh]).last
-        assert np.array_equal([np.frombuffer(one.features, "<f4") for one in fresh], features)
+        facts = [facts_from_bytes(item.facts) if item.facts else known_facts(there, item.sha256) for item in found]
+        assert [(item.sha256, had, item.problem) for item, had in zip(found, facts, strict=True)] == expected
+        for entry in found:
+            assert (entry.facts is None) == (entry.features is None) == (bool(entry.problem) or entry.sha256 in known)
+        fresh = [item for item in found if item.features is not None]
+        features = sink.features_of([item.sha256 for item in fresh]).last
+        assert np.array_equal([np.frombuffer(item.features, "<f4") for item in fresh], features)
 
 
 @pytest.mark.slow
@@ -103,8 +103,8 @@ def test_what_the_cache_has_lost_since_is_seen_here(candidates, sink_on, tmp_pat
         rows = seen_here(candidates[:6], Cache(tmp_path / "other"), sink_on(Cache(tmp_path / "third")))
         claimed = [Extracted(sha256, None, None, problem) for sha256, _, problem in rows]
         seen = list(taken(candidates[:6], claimed, SETTINGS, cache, sink, ExitStack()))
-    assert [(one.sha256, one.facts, one.problem) for one in seen] == rows
-    assert [one.pixels is not None for one in seen] == [not problem for _, _, problem in rows]
+    assert [(picture.sha256, picture.facts, picture.problem) for picture in seen] == rows
+    assert [picture.pixels is not None for picture in seen] == [not problem for _, _, problem in rows]
 
 
 def test_a_pool_has_nothing_to_do_where_nobody_takes_features(candidates, tmp_path):
@@ -153,7 +153,7 @@ def test_the_classifier_is_the_same_bytes_and_what_cannot_be_read_is_left_out(
     (next(data.glob("train/*")) / "broken.jpg").write_bytes(b"no picture")
     report = trained.again(data, tmp_path / "runs", engine="ray", actors=2)
     assert report.computed == trained.report.computed == len(trained.report.dataset.pictures)
-    assert [(one.name.rpartition("/")[2], one.reason) for one in report.dataset.left_out] == [
+    assert [(file.name.rpartition("/")[2], file.reason) for file in report.dataset.left_out] == [
         ("broken.jpg", "not a picture")
     ]
     assert classifier(report.run) == classifier(trained.report.run)

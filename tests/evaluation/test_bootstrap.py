@@ -134,7 +134,7 @@ def test_of_more_classes_the_area_is_the_mean_of_each_against_the_rest_and_of_th
     told = [influence(own, scores) for own, scores in per_class]
     each = np.stack([areas(ranked(own, scores), whole_of(60)) for own, scores in per_class])
     assert 50 < np.isnan(each[2]).sum() < 250
-    figure, pulls = sum(one for one, _ in told) / 3, sum(pull for _, pull in told) / 3
+    figure, pulls = sum(item for item, _ in told) / 3, sum(pull for _, pull in told) / 3
     found = intervals(true, probabilities)["roc_auc"].as_list()
     assert found == pytest.approx(efrons(figure, pulls, np.nanmean(each, axis=0)), abs=1e-6)
 

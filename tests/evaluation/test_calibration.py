@@ -70,10 +70,10 @@ def test_the_bins_add_up_to_the_error_whatever_the_order(seed, classes, bins):
     probabilities, order = softmax(logits), np.random.default_rng(seed).permutation(60)
     error = expected_calibration_error(true, probabilities, bins)
     found = reliability(true, probabilities, bins)
-    assert sum(one.pictures for one in found) == 60
-    assert sum(one.pictures * abs(one.accuracy - one.confidence) for one in found) / 60 == pytest.approx(error)
-    assert all(one.low - 1e-12 <= one.confidence <= one.high + 1e-12 for one in found)
-    assert all(one.interval == wilson(round(one.accuracy * one.pictures), one.pictures) for one in found)
+    assert sum(item.pictures for item in found) == 60
+    assert sum(item.pictures * abs(item.accuracy - item.confidence) for item in found) / 60 == pytest.approx(error)
+    assert all(item.low - 1e-12 <= item.confidence <= item.high + 1e-12 for item in found)
+    assert all(item.interval == wilson(round(item.accuracy * item.pictures), item.pictures) for item in found)
     assert expected_calibration_error(true[order], probabilities[order], bins) == pytest.approx(error)
     assert 0 <= error <= 1
 

@@ -130,8 +130,8 @@ def test_one_comparison_is_not_corrected() -> None:
 def test_several_comparisons_are_corrected_together_and_may_become_a_tie() -> None:
     weak, strong = gain(40, 0, 6, 4), gain(59, 3, 23, 37)
     result = corrected([weak, None, strong, weak])
-    assert [one and one.verdict for one in result] == ["tie", None, "better", "tie"]
-    assert [one and one.p_value for one in result] == [weak.p_value, None, strong.p_value, weak.p_value]
+    assert [item and item.verdict for item in result] == ["tie", None, "better", "tie"]
+    assert [item and item.p_value for item in result] == [weak.p_value, None, strong.p_value, weak.p_value]
     assert result[0] is not None
     assert result[0].p_holm == pytest.approx(0.0625)
 

@@ -20,8 +20,8 @@ def near_of(*rows):
 def test_the_label_with_most_against_it_comes_first():
     answers = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.5, 0.4, 0.1]], np.float32)
     found = rank(answers, np.array([0, 0, 0]), near_of([1], [2], [0]), NAMES)
-    assert [one.row for one in found] == [1, 2, 0]
-    assert [one.is_suspect for one in found] == [True, False, False]
+    assert [item.row for item in found] == [1, 2, 0]
+    assert [item.is_suspect for item in found] == [True, False, False]
     assert (found[0].given, found[0].suggested) == (0, 1)
     assert found[0].given_probability == pytest.approx(0.2)
     assert found[0].suggested_probability == pytest.approx(0.8)
@@ -31,7 +31,7 @@ def test_neighbours_decide_where_probabilities_do_not():
     answers = np.array([[0.5, 0.5], [0.5, 0.5], [1, 0], [0, 1]], np.float32)
     labels = np.array([0, 0, 0, 1])
     found = rank(answers, labels, near_of([2, 2], [3, 3], [0, 0], [3, 3]), ("cats", "dogs"))
-    assert [one.row for one in found[:2]] == [1, 0]
+    assert [item.row for item in found[:2]] == [1, 0]
     assert found[0].is_suspect
     assert not found[1].is_suspect
 
@@ -68,12 +68,12 @@ def test_every_picture_is_ranked_once_with_a_score_between_0_and_1(pictures, cla
     groups = random.integers(0, pictures, pictures)
     near = nearest(random.normal(size=(pictures, 4)).astype(np.float32), groups)
     found = rank(answers, labels, near, [str(number) for number in range(classes)])
-    assert sorted(one.row for one in found) == list(range(pictures))
-    scores = [one.score for one in found]
+    assert sorted(item.row for item in found) == list(range(pictures))
+    scores = [item.score for item in found]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
-    assert all(one.given != one.suggested for one in found)
-    assert all(groups[other] != groups[one.row] for one in found for other in one.neighbours)
+    assert all(item.given != item.suggested for item in found)
+    assert all(groups[other] != groups[item.row] for item in found for other in item.neighbours)
 
 
 def test_neighbours_are_those_of_the_largest_cosine_and_no_copies():
@@ -119,7 +119,7 @@ def test_scores_are_the_margin_and_a_quarter_of_the_votes_brought_to_0_and_1(sna
         np.array([[3, 1, 2], [0, 2, -1], [0, -1, -1], [-1, -1, -1]]),
         np.array([[0.9, 0.5, 0.1], [0.8, 0.2, -1], [0.7, -1, -1], [-1, -1, -1]], np.float32),
     )
-    found = {one.row: one for one in rank(answers, labels, near, NAMES)}
+    found = {item.row: item for item in rank(answers, labels, near, NAMES)}
     margins, votes = [0.5, -0.3, -0.7, 0.1], [(1 - 1) / 3, (0 - 1) / 2, 1 / 1, 0.0]
     for row, (margin, vote) in enumerate(zip(margins, votes, strict=True)):
         assert found[row].score == pytest.approx((margin + VOTE * vote + 1 + VOTE) / (2 + 2 * VOTE), abs=1e-6)
@@ -134,8 +134,8 @@ def test_scores_are_the_margin_and_a_quarter_of_the_votes_brought_to_0_and_1(sna
 def test_equal_scores_keep_the_order_of_the_rows():
     answers = np.full((9, 2), 0.5, np.float32)
     found = rank(answers, np.arange(9) % 2, near_of(*[[-1]] * 9), ("cats", "dogs"))
-    assert [one.row for one in found] == list(range(9))
-    assert all(one.score == 0.5 and one.is_suspect for one in found)
+    assert [item.row for item in found] == list(range(9))
+    assert all(item.score == 0.5 and item.is_suspect for item in found)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_neighbours_are_counted_by_what_they_are_called(others, snapshot):
     near = near_of([*range(1, len(others) + 1)], *[[0] * len(others)] * len(others))
     first, *rest = rank(answers, np.array([0, *others]), near, NAMES)
     assert first.row == 0
-    assert all(one.reason.endswith(" cats") for one in rest)  # the neighbour of all others is row 0
+    assert all(item.reason.endswith(" cats") for item in rest)  # the neighbour of all others is row 0
     assert first.reason == snapshot
 
 

@@ -72,7 +72,7 @@ def test_a_falling_curve_is_measurable_and_the_interval_holds_the_truth():
 
 def test_a_flat_curve_promises_nothing_in_almost_all_draws():
     curves = [trace_curve(trials(lambda n: 0.03, seed=seed, pictures=400), resamplings=200) for seed in range(40)]
-    assert sum(one.is_measurable for one in curves) <= 3
+    assert sum(curve.is_measurable for curve in curves) <= 3
     assert "-0.00" not in sentence(curves[0])
 
 
@@ -126,7 +126,7 @@ def test_json_is_plain_and_holds_the_answer():
     plain = json.loads(json.dumps(curve.to_json(), allow_nan=False))
     assert set(plain) == {"points", "measured_on", "fit", "twice"}
     assert plain["twice"]["sentence"] == sentence(curve)
-    assert [one["pictures"] for one in plain["points"]] == [size for _, size in SIZES]
+    assert [point["pictures"] for point in plain["points"]] == [size for _, size in SIZES]
 
 
 @pytest.mark.parametrize("error", [lambda n: 0.02 + n**-0.5, lambda n: 0.01, lambda n: 0.0])
@@ -136,7 +136,7 @@ def test_the_chart_is_one_svg_element_that_says_in_words_what_it_shows(error, sn
     assert root.tag.endswith("svg")
     assert root.get("role") == "img"
     assert root.get("aria-label") == describe_learning_curve(curve)
-    told = ["".join(one.itertext()).strip() for one in root.iter() if one.tag.endswith("text")]
+    told = ["".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("text")]
     assert "4,000" in " ".join(told)
     assert [text for text in told if any(letter.isalpha() for letter in text)] == snapshot
 

@@ -55,11 +55,11 @@ def test_shares_and_counts_are_those_of_scikit_learn(answered):
     assert measured.pictures == len(true)
     assert measured.accuracy == pytest.approx(sk.accuracy_score(true, predicted))
     assert np.array_equal(measured.confusion, sk.confusion_matrix(true, predicted, labels=labels))
-    assert [one.name for one in measured.classes] == list(names)
-    assert [one.pictures for one in measured.classes] == list(pictures)
-    for index, one in enumerate(measured.classes):
-        scores = (precision[index], recall[index], f1[index]) if one.pictures else (None, None, None)
-        assert (one.precision, one.recall, one.f1) == pytest.approx(scores)
+    assert [class_.name for class_ in measured.classes] == list(names)
+    assert [class_.pictures for class_ in measured.classes] == list(pictures)
+    for index, item in enumerate(measured.classes):
+        scores = (precision[index], recall[index], f1[index]) if item.pictures else (None, None, None)
+        assert (item.precision, item.recall, item.f1) == pytest.approx(scores)
 
 
 @given(answers())

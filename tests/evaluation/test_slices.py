@@ -51,7 +51,7 @@ def test_holm_corrects_over_all_slices_that_were_tested():
     right = np.ones(200, dtype=bool)
     right[:4] = False
     masks = {key(f"slice {n}"): np.roll(first(20, 200), 15 * n) for n in range(8)}
-    slices = {one.name: one for one in measure_slices(judged(right), masks | {key("few"): first(5, 200)})}
+    slices = {slice_.name: slice_ for slice_ in measure_slices(judged(right), masks | {key("few"): first(5, 200)})}
     smallest = slices["slice 0"]
     assert smallest.p_holm == pytest.approx(8 * smallest.p_value)
     assert slices["few"].p_holm is None
@@ -62,8 +62,8 @@ def test_worse_slices_come_first_and_name_what_is_wrong_the_surest_first():
     right = np.ones(400, dtype=bool)
     right[:15] = False
     slices = measure_slices(judged(right), {key("fine"): ~first(300, 400), key("dark"): first(40, 400)})
-    assert [one.name for one in slices] == ["dark", "fine"]
-    assert [one.path for one in slices[0].worst] == [f"{number:04}.jpg" for number in range(14, 2, -1)]
+    assert [slice_.name for slice_ in slices] == ["dark", "fine"]
+    assert [item.path for item in slices[0].worst] == [f"{number:04}.jpg" for number in range(14, 2, -1)]
     assert slices[1].worst == ()
     assert slices[0].to_json()["worst"][0] == {
         "path": "0014.jpg", "label": "cat", "predicted": "dog", "probability": pytest.approx(0.5014),
@@ -72,7 +72,9 @@ def test_worse_slices_come_first_and_name_what_is_wrong_the_surest_first():
 
 def test_a_slice_can_be_better_and_one_of_all_pictures_has_no_rest():
     right = np.arange(200) < 100
-    slices = {one.name: one for one in measure_slices(judged(right), {key("a"): right, key("all"): first(200, 200)})}
+    slices = {
+        slice_.name: slice_ for slice_ in measure_slices(judged(right), {key("a"): right, key("all"): first(200, 200)})
+    }
     assert slices["a"].verdict == "better"
     assert slices["all"].rest_accuracy is None
     assert slices["all"].difference is None
@@ -91,7 +93,7 @@ def test_without_an_effect_a_false_alarm_is_raised_in_5_of_100_runs_at_most():
     for _ in range(200):
         right = random.random(300) < 0.8
         masks = {key(str(n)): random.random(300) < 0.2 for n in range(8)}
-        alarms += any(one.verdict in ("worse", "better") for one in measure_slices(judged(right), masks))
+        alarms += any(slice_.verdict in ("worse", "better") for slice_ in measure_slices(judged(right), masks))
     assert alarms <= 10
 
 

@@ -78,7 +78,7 @@ def with_weights(model: bytes, change) -> bytes:
     from onnx import numpy_helper
 
     opened = onnx.load_from_string(model)
-    for one in opened.graph.initializer:
-        values = numpy_helper.to_array(one)
-        one.CopyFrom(numpy_helper.from_array(np.asarray(change(one.name, values), values.dtype), one.name))
+    for tensor in opened.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        tensor.CopyFrom(numpy_helper.from_array(np.asarray(change(tensor.name, values), values.dtype), tensor.name))
     return opened.SerializeToString()

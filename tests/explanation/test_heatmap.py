@@ -285,7 +285,7 @@ def correlations(explainer, other, cases):
     """Rank correlations of the maps of two explainers, of one class."""
     found = []
     for _, square, size, _ in cases:
-        one, two = (each.explain(square, size=size, label="cats").values for each in (explainer, other))
+        one, two = (item.explain(square, size=size, label="cats").values for item in (explainer, other))
         found.append(spearmanr(one.ravel(), two.ravel()).statistic)
     return np.array(found)
 

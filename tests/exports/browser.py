@@ -136,5 +136,5 @@ class Page:
     def requests(self) -> list[str]:
         """Addresses that the page and its workers asked for, those that never left the browser excepted."""
         told = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        sent = [one["params"]["request"]["url"] for one in told if one["method"] == "Network.requestWillBeSent"]
+        sent = [item["params"]["request"]["url"] for item in told if item["method"] == "Network.requestWillBeSent"]
         return [url for url in sent if not url.startswith(("blob:", "data:", "about:"))]

@@ -103,11 +103,11 @@ def test_keras_holds_stock_layers_and_nothing_else(exported):
     def modules(value):
         if isinstance(value, dict):
             yield from [value["module"]] if value.get("class_name") and "module" in value else []
-            yield from (found for one in value.values() for found in modules(one))
+            yield from (found for item in value.values() for found in modules(item))
         elif isinstance(value, list):
-            yield from (found for one in value for found in modules(one))
+            yield from (found for item in value for found in modules(item))
 
-    found = {str(one).partition(".")[0] for one in modules(config) if one is not None}
+    found = {str(module).partition(".")[0] for module in modules(config) if module is not None}
     assert found <= {"keras", "builtins"}
     assert "Lambda" not in json.dumps(config)
 
@@ -115,12 +115,12 @@ def test_keras_holds_stock_layers_and_nothing_else(exported):
 @pytest.mark.parametrize("kind", EVERY_KIND)
 def test_every_kind_of_graph_goes_to_onnx_and_openvino(bundle_of, kind, tmp_path):
     report = export(bundle_of(kind), "onnx,openvino", out=tmp_path / "out")
-    assert all(one.self_test.difference <= ALLOWED and not one.self_test.flips for one in report.exports)
+    assert all(item.self_test.difference <= ALLOWED and not item.self_test.flips for item in report.exports)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "probe"])
 def test_every_kind_of_graph_goes_to_every_format(bundle_of, kind, tmp_path):
     report = export(bundle_of(kind), FORMATS, out=tmp_path / "out")
-    assert all(one.self_test is None or one.self_test.difference <= ALLOWED for one in report.exports)
+    assert all(item.self_test is None or item.self_test.difference <= ALLOWED for item in report.exports)
     assert read_bundle(bundle_of(kind)).card.classes == HOSTILE

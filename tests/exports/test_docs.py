@@ -66,7 +66,9 @@ def test_the_example_gives_the_answer_of_the_command_line(exported, bundle_of, p
         shutil.copytree(exported[name], tmp_path / name)
         shutil.copy(picture, tmp_path / name)
     answers = printed(*((tmp_path / name, example_of((PAGES / f"{name}.md").read_text("utf-8"))) for name in names))
-    expected = max(load_predictor(bundle_of("probe")).predict(picture)[0].probabilities.items(), key=lambda one: one[1])
+    expected = max(
+        load_predictor(bundle_of("probe")).predict(picture)[0].probabilities.items(), key=lambda item: item[1]
+    )
     assert len(answers) == len(names)
     for label, _, probability in (answer.rpartition(" ") for answer in answers):
         assert label == expected[0]

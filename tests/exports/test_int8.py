@@ -184,7 +184,7 @@ def answers_on(isa, run, model, target):
 def test_8_bits_are_smaller_and_answer_alike_in_both_runtimes_and_on_older_processors(last_layer_run, tmp_path):
     run = last_layer_run
     report = export(run, "onnx,openvino", int8=True, allow_loss=True)
-    assert [(one.target, one.precision) for one in report.exports] == [
+    assert [(item.target, item.precision) for item in report.exports] == [
         ("onnx", "f32"),
         ("openvino", "f32"),
         ("onnx", "int8"),

@@ -22,7 +22,7 @@ def by_onnx_runtime(model, pictures):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model)
-    names = [one.name for one in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, {"pictures": pictures}), strict=True))
 
 
@@ -240,5 +240,5 @@ def test_what_is_named_is_made_and_nothing_else(to_keras, tmp_path):
     onnx.save(small([node("Relu", ["x"], "y")]), tmp_path / "small.onnx")
     main([str(tmp_path / "small.onnx"), "keras", str(tmp_path / "model.keras")])
     main([str(tmp_path / "small.onnx"), "saved-model", str(tmp_path / "saved")])
-    assert {one.name for one in tmp_path.iterdir()} == {"small.onnx", "model.keras", "saved"}
+    assert {file.name for file in tmp_path.iterdir()} == {"small.onnx", "model.keras", "saved"}
     assert (tmp_path / "saved" / "saved_model.pb").is_file()

@@ -45,8 +45,8 @@ def text(data: bytes) -> str:
 
 def resized(page, arrays: list[np.ndarray], sides: list[int]) -> list[np.ndarray]:
     given = [
-        {"width": one.shape[1], "height": one.shape[0], "side": side, "data": text(one.tobytes())}
-        for one, side in zip(arrays, sides, strict=True)
+        {"width": array.shape[1], "height": array.shape[0], "side": side, "data": text(array.tobytes())}
+        for array, side in zip(arrays, sides, strict=True)
     ]
     found = page.run(
         f"""{PRELUDE} const {{square}} = await import("/static/resize.js");
@@ -54,8 +54,8 @@ def resized(page, arrays: list[np.ndarray], sides: list[int]) -> list[np.ndarray
     )
     assert isinstance(found, list), found
     return [
-        np.frombuffer(base64.b64decode(one), np.uint8).reshape(side, side, 3)
-        for one, side in zip(found, sides, strict=True)
+        np.frombuffer(base64.b64decode(item), np.uint8).reshape(side, side, 3)
+        for item, side in zip(found, sides, strict=True)
     ]
 
 
@@ -113,10 +113,10 @@ def test_resizing_is_pillows_bit_for_bit_on_any_shape(page):
     shapes += [tuple(generator.integers(1, 260, 2)) for _ in range(25)]
     arrays = [generator.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
     sides = [24] * 11 + [int(side) for side in generator.integers(1, 64, 25)]
-    for one, side, found in zip(arrays, sides, resized(page, arrays, sides), strict=True):
-        expected = Image.fromarray(one).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    for array, side, found in zip(arrays, sides, resized(page, arrays, sides), strict=True):
+        expected = Image.fromarray(array).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
         off = np.abs(found.astype(int) - np.asarray(expected))
-        assert off.max() <= steps, (one.shape, side)
+        assert off.max() <= steps, (array.shape, side)
 
 
 def test_black_and_white_stay_what_they_are(page):
@@ -231,4 +231,4 @@ def test_a_worker_that_cannot_open_its_model_says_so_each_time(page):
     return [await told(), ...(await Promise.all([told(), told()]))];"""
     found = page.run(script)
     assert len(found) == 3
-    assert all(one.startswith("Refused: The classifier broke down") for one in found), found
+    assert all(item.startswith("Refused: The classifier broke down") for item in found), found

@@ -168,17 +168,17 @@ def compared(page: object, place: Path, pictures: list[Path], folder: Path) -> f
     """
     predictor = exactly(place)
     expected = list(predictor.stream(pictures))
-    whole = list(predictor.stream([as_png(one, folder) for one in pictures]))
+    whole = list(predictor.stream([as_png(item, folder) for item in pictures]))
     found = page.choose(*pictures).answers(len(pictures))
-    assert [one["file"] for one in found] == [Path(one.path).name for one in expected]
+    assert [item["file"] for item in found] == [Path(item.path).name for item in expected]
     steady = [
-        (one, other)
-        for one, other, same in zip(found, expected, whole, strict=True)
+        (item, other)
+        for item, other, same in zip(found, expected, whole, strict=True)
         if apart(other.probabilities, same.probabilities) <= AGREES
     ]
     assert len(steady) >= 0.8 * len(pictures)
-    assert [one["label"] for one, _ in steady] == [other.label for _, other in steady]
-    return max(apart(one["probabilities"], other.probabilities) for one, other in steady)
+    assert [item["label"] for item, _ in steady] == [other.label for _, other in steady]
+    return max(apart(item["probabilities"], other.probabilities) for item, other in steady)
 
 
 def as_png(picture: Path, folder: Path) -> Path:
@@ -225,13 +225,13 @@ def test_what_is_not_sure_enough_and_what_is_unlike_anything_is_not_answered(chr
     unsure = altered(colours, tmp_path / "unsure", answer_from_probability=0.9)
     with browser.Host(unsure) as host:
         found = browser.Page(chromium, host.address).ready().choose(grey, red).answers(2)
-    assert [one["label"] for one in found] == ["unsure", "red"]
+    assert [item["label"] for item in found] == ["unsure", "red"]
     strange = altered(
         colours, tmp_path / "strange", unlike_anything_seen_above=0.5
     )  # its graph does not say how unlike
     with browser.Host(strange) as host:
         page = browser.Page(chromium, host.address).ready().choose(red)
-        assert [one["verdict"] for one in page.answers(1)] == ["unlike anything seen"]
+        assert [answer["verdict"] for answer in page.answers(1)] == ["unlike anything seen"]
         assert "Unlike anything seen" in chromium.find_element("css selector", ".card").text
 
 
@@ -244,7 +244,7 @@ def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromi
         script = """const {decision} = await import("./static/decision.js"); const [settings, grid] = arguments_;
         return settings.map(([from, above]) => grid.map(([p, u]) => decision(p, u, {answer_from_probability: from, unlike_anything_seen_above: above})));"""
         found = page.run(f"const arguments_ = {json.dumps([settings, grid])}; {script}")
-    assert found == [[_trust(*one).decide(p, u) for p, u in grid] for one in settings]
+    assert found == [[_trust(*item).decide(p, u) for p, u in grid] for item in settings]
 
 
 def _trust(promise: float | None, guard: float | None) -> Trust:
@@ -307,7 +307,7 @@ def test_a_file_that_is_no_picture_is_told_so_and_harms_nothing(chromium, colour
         page = browser.Page(chromium, host.address).ready().choose(*(tmp_path / name for name in bad), good)
         *found, last = page.answers(len(bad) + 1)
         assert page.complaints() == []
-    assert {one["file"]: one["error"] for one in found} == {
+    assert {item["file"]: item["error"] for item in found} == {
         "empty.jpg": "empty",
         "text.jpg": "not a picture",
         "cut.jpg": "truncated",
@@ -327,7 +327,7 @@ def test_a_model_that_was_tampered_with_fails_its_exam_and_answers_nothing(chrom
 
     place = altered(colours, tmp_path / "web")
     model = onnx.load(place / "model.onnx")
-    weights = next(one for one in model.graph.initializer if numpy_helper.to_array(one).shape == (3, 3))
+    weights = next(tensor for tensor in model.graph.initializer if numpy_helper.to_array(tensor).shape == (3, 3))
     weights.CopyFrom(numpy_helper.from_array(np.roll(numpy_helper.to_array(weights), 1, axis=0).copy(), weights.name))
     (place / "model.onnx").write_bytes(model.SerializeToString())
     told = json.loads((place / "web.json").read_text())
@@ -388,7 +388,7 @@ def test_a_runtime_from_elsewhere_is_used_if_it_is_the_one_that_was_pinned(
         with browser.Host(tmp_path) as host:
             red = picture(tmp_path, (250, 5, 5))
             page = browser.Page(chromium, f"{host.address}web/").ready().choose(red)
-            assert [one["label"] for one in page.answers(1)] == ["red"]
+            assert [answer["label"] for answer in page.answers(1)] == ["red"]
             assert page.complaints() == []
             script = elsewhere / "ort.wasm.bundle.min.mjs"
             script.write_bytes(script.read_bytes() + b"\n// and something more")

@@ -28,10 +28,10 @@ def spoilt(model, by):
     from onnx import numpy_helper
 
     opened = onnx.load_from_string(model)
-    for one in opened.graph.initializer:
-        if one.name == "head/bias":
-            moved = numpy_helper.to_array(one) + np.array([by, 0, 0], np.float32)
-            one.CopyFrom(numpy_helper.from_array(moved, "head/bias"))
+    for tensor in opened.graph.initializer:
+        if tensor.name == "head/bias":
+            moved = numpy_helper.to_array(tensor) + np.array([by, 0, 0], np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(moved, "head/bias"))
     return opened.SerializeToString()
 
 

@@ -35,7 +35,7 @@ def seen(data: Path, graph: bytes, cache: Path) -> dict[str, object]:
             lambda: Engine(graph, image_px=PX, precision="f32", streams=1), cache=store, space=SPACE, width=WIDTH
         )
         dataset = read_dataset(find(data), settings, cache=store, threads=2, sink=sink)
-        features = sink.features_of([one.sha256 for one in dataset.pictures]).last
+        features = sink.features_of([picture.sha256 for picture in dataset.pictures]).last
     pixels = stacked_pixels(dataset.pictures, settings, cache=cache, threads=2, progress=SILENT)
     return {
         "dataset": sha256_of(repr(dataset).encode()),

@@ -29,10 +29,10 @@ def write_to(folder: Path, *, heavy: bool = True) -> list[Hostile]:
     """Write the pictures into a folder and return them without their bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for one in all_pictures():
-        if heavy or not one.heavy:
-            (folder / one.name).write_bytes(one.content())
-            written.append(Hostile(one.name, b"", one.shows, one.refused, one.heavy))
+    for picture in all_pictures():
+        if heavy or not picture.heavy:
+            (folder / picture.name).write_bytes(picture.content())
+            written.append(Hostile(picture.name, b"", picture.shows, picture.refused, picture.heavy))
     return written
 
 

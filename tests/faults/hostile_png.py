@@ -142,7 +142,7 @@ def _with_exif(*tags: tuple[int, int, int, bytes]) -> bytes:
 
 def _texts() -> Pictures:
     bomb = zlib.compress(bytes(60_000_000), 9)
-    for name, one in {
+    for name, value in {
         "text": chunk(b"tEXt", b"x\0" + b"y" * 100_000),
         "text-without-key": chunk(b"tEXt", b""),
         "packed-bomb": chunk(b"zTXt", b"x\0\0" + bomb),
@@ -157,7 +157,7 @@ def _texts() -> Pictures:
         "exif-as-text-bomb": chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\n\n\n" + b"00" * 500_000)),
         "xmp": chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation='99999999999999999999'/>"),
     }.items():
-        yield Hostile(f"png-{name}.png", PLAIN[:33] + one + PLAIN[33:])
+        yield Hostile(f"png-{name}.png", PLAIN[:33] + value + PLAIN[33:])
     many = b"".join(chunk(b"zTXt", b"k%d\0\0" % n + zlib.compress(bytes(900_000), 9)) for n in range(200))
     yield Hostile("png-200-packed-bombs.png", PLAIN[:33] + many + PLAIN[33:])
 

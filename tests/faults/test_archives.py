@@ -141,7 +141,7 @@ def refused(folder, content, **limits):
     with pytest.raises(DataError) as error:
         extract(archive, folder / "target", limits=ArchiveLimits(**limits))
     assert time.process_time() - began < 10
-    assert [one.name for one in folder.iterdir()] == ["pets.bin"]
+    assert [file.name for file in folder.iterdir()] == ["pets.bin"]
     return error.value
 
 
@@ -153,8 +153,8 @@ def test_nothing_of_it_is_left_and_nothing_lies_outside(tmp_path, how):
     assert error.what.startswith("pets.bin ")
     assert error.why
     assert error.fix
-    assert [one.name for one in tmp_path.iterdir()] == ["deep"]
-    assert [one.name for one in (tmp_path / "deep").iterdir()] == ["deeper"]
+    assert [file.name for file in tmp_path.iterdir()] == ["deep"]
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["deeper"]
     assert not os.path.exists("/tmp/out")
 
 
@@ -169,7 +169,7 @@ def test_limits_hold_within_a_mebibyte(tmp_path, monkeypatch, kind):
     plain = storage.shutil.rmtree
 
     def weigh(path, **options):
-        seen.append(sum(one.stat().st_size for one in path.rglob("*") if one.is_file()))
+        seen.append(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
         plain(path, **options)
 
     monkeypatch.setattr(storage.shutil, "rmtree", weigh)

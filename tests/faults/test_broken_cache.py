@@ -44,7 +44,7 @@ def cache(tmp_path):
 def is_made_again(worker, whole, cache, **damage):
     """Whether the same is seen with a spoilt file, and soon everything is in the cache again."""
     seen = [worker.seen(cache, whole=str(whole[1]), **damage), worker.seen(cache)]
-    return all(same(one, whole[0]) for one in seen) and worker.seen(cache) == whole[0] | {"computed": 0}
+    return all(same(picture, whole[0]) for picture in seen) and worker.seen(cache) == whole[0] | {"computed": 0}
 
 
 @pytest.mark.parametrize("count", [16, pytest.param(1_000, marks=pytest.mark.slow)])

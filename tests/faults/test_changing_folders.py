@@ -90,7 +90,7 @@ def victims(*places):
     names = [f"{('dark', 'light')[number >= BY_CLASS]}" for number in range(PICTURES)]
     numbers = [number for half in (0, 1) for number in range(half, PICTURES, 2)]
     chosen = [chance.randrange(place, place + 20) for place in places]
-    return [f"{names[one]}/{numbers[one]:03}.png" for one in chosen]
+    return [f"{names[choice]}/{numbers[choice]:03}.png" for choice in chosen]
 
 
 def spoil(data, by_deed):

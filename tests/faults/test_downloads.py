@@ -110,7 +110,7 @@ def test_a_process_killed_while_it_downloads_leaves_nothing_under_the_name_and_t
     code = "import sys; from pathlib import Path; from pawsight.data.download import download; download(sys.argv[1], Path(sys.argv[2]))"
     child = subprocess.Popen([sys.executable, "-c", code, url, str(target)])
     deadline = time.monotonic() + 60
-    while not any(one.stat().st_size for one in tmp_path.glob(".*.zip.part")) and time.monotonic() < deadline:
+    while not any(file.stat().st_size for file in tmp_path.glob(".*.zip.part")) and time.monotonic() < deadline:
         time.sleep(0.05)
     child.send_signal(signal.SIGKILL)
     child.wait()
@@ -118,4 +118,4 @@ def test_a_process_killed_while_it_downloads_leaves_nothing_under_the_name_and_t
     first[0] = False
     download(url, target, limits=PATIENT, sha256=hashlib.sha256(body).hexdigest())
     assert target.read_bytes() == body
-    assert [one.name for one in tmp_path.iterdir() if not one.name.endswith(".lock")] == ["pets.zip"]
+    assert [file.name for file in tmp_path.iterdir() if not file.name.endswith(".lock")] == ["pets.zip"]

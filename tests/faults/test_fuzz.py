@@ -51,7 +51,7 @@ def repeat(fuzz):
 def seeds():
     from hostile_pictures import all_pictures
 
-    return [one.data for one in all_pictures() if not one.heavy and len(one.content()) < 20_000]
+    return [picture.data for picture in all_pictures() if not picture.heavy and len(picture.content()) < 20_000]
 
 
 @st.composite
@@ -99,7 +99,7 @@ def test_archives(tmp_path):
     from test_archives import HOSTILE, tarred, zipped
 
     wholes = [make() for how, make in HOSTILE.items() if "bomb" not in how and "megabytes" not in how]
-    wholes = [one for one in wholes if len(one) < 50_000]
+    wholes = [whole for whole in wholes if len(whole) < 50_000]
     wholes += [zipped(("a/b.jpg", b"x" * 999), ("c", b"")), tarred(("a/b.jpg", b"x" * 999, {}), ("c", b"", {}))]
     archive, target = tmp_path / "in" / "x.bin", tmp_path / "in" / "target"
     archive.parent.mkdir()
@@ -110,8 +110,8 @@ def test_archives(tmp_path):
         archive.write_bytes(data)
         allowed(extract, archive, target, limits=ArchiveLimits(max_bytes=10**7))
         shutil.rmtree(target, ignore_errors=True)
-        assert [one.name for one in archive.parent.iterdir()] == ["x.bin"]
-        assert [one.name for one in tmp_path.iterdir()] == ["in"]
+        assert [file.name for file in archive.parent.iterdir()] == ["x.bin"]
+        assert [file.name for file in tmp_path.iterdir()] == ["in"]
 
     repeat(fuzz)
 

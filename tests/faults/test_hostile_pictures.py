@@ -48,15 +48,15 @@ def fault(one, told):
 
 
 def faults(pictures, told):
-    assert told.keys() == {one.name for one in pictures}
-    return {one.name: wrong for one in pictures if (wrong := fault(one, told[one.name]))}
+    assert told.keys() == {picture.name for picture in pictures}
+    return {picture.name: wrong for picture in pictures if (wrong := fault(picture, told[picture.name]))}
 
 
 def test_there_are_more_than_200_and_every_type_is_among_them(light):
     _, pictures = light
     assert len(pictures) > 600
-    assert {name: count for name, count in Counter(one.name for one in pictures).items() if count > 1} == {}
-    kinds = Counter(re.split(r"[-.]", one.name)[0] for one in pictures)
+    assert {name: count for name, count in Counter(picture.name for picture in pictures).items() if count > 1} == {}
+    kinds = Counter(re.split(r"[-.]", picture.name)[0] for picture in pictures)
     assert all(kinds[kind] >= 20 for kind in ("jpeg", "png", "gif", "bmp", "tiff", "webp"))
 
 
@@ -64,8 +64,8 @@ def test_there_are_more_than_200_and_every_type_is_among_them(light):
 def test_each_is_a_picture_or_a_named_refusal_within_5_seconds_and_512_mib(light, tmp_path, every):
     folder, pictures = light
     some = pictures[::every]
-    for one in some:
-        shutil.copy(folder / one.name, tmp_path / one.name)
+    for item in some:
+        shutil.copy(folder / item.name, tmp_path / item.name)
     assert faults(some, decoded(tmp_path)) == {}
 
 
@@ -74,10 +74,10 @@ def test_so_are_those_that_take_their_time(tmp_path):
     from hostile_pictures import all_pictures
 
     heavy = []
-    for one in all_pictures():
-        if one.heavy:
-            (tmp_path / one.name).write_bytes(one.content())
-            heavy.append(one)
+    for picture in all_pictures():
+        if picture.heavy:
+            (tmp_path / picture.name).write_bytes(picture.content())
+            heavy.append(picture)
     assert len(heavy) > 20
     assert faults(heavy, decoded(tmp_path)) == {}
 
@@ -89,8 +89,8 @@ def test_predict_answers_every_file_of_a_folder_of_them(light, colour_bundle, tm
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1)
-    assert {Path(one["path"]).name for one in answers} == {one.name for one in pictures}
-    assert all(bool(one["error"]) != bool(one["label"]) for one in answers)
+    assert {Path(answer["path"]).name for answer in answers} == {picture.name for picture in pictures}
+    assert all(bool(answer["error"]) != bool(answer["label"]) for answer in answers)
     assert list(tmp_path.iterdir()) == []  # no canary: nothing in them was run
 
 
@@ -108,8 +108,8 @@ def test_the_service_answers_every_one_of_them_and_lives_on(light, serving, colo
             answers += values["predictions"]
         assert process.ask("GET", "/livez")[0] == 200
     assert len(answers) == len(pictures)
-    assert all(bool(one["error"]) != bool(one["label"]) for one in answers)
-    assert [one for one in answers if "broke" in str(one["error"]) or "longer" in str(one["error"])] == []
+    assert all(bool(answer["error"]) != bool(answer["label"]) for answer in answers)
+    assert [answer for answer in answers if "broke" in str(answer["error"]) or "longer" in str(answer["error"])] == []
 
 
 def batches(paths):
@@ -135,12 +135,12 @@ def test_training_leaves_them_out_by_name_and_trains_on_the_rest(light, drawings
     for place in ("train", "validation"):
         for label in ("cats", "dogs"):
             shutil.copytree(drawings / place / label, data / place / label)
-    refused = [one for one in pictures if one.refused]
-    for number, one in enumerate(refused):
-        shutil.copy(folder / one.name, data / "train" / ("cats", "dogs")[number % 2] / one.name)
+    refused = [picture for picture in pictures if picture.refused]
+    for number, entry in enumerate(refused):
+        shutil.copy(folder / entry.name, data / "train" / ("cats", "dogs")[number % 2] / entry.name)
     report = train(data, image_px=96, out=tmp_path / "runs", allow_missing=1)
     left = {
         Path(row["path"]).name: row["left_out"] for row in read_table(report.run / "catalog.csv") if row["left_out"]
     }
-    assert {one.name for one in refused} - left.keys() == set()
+    assert {item.name for item in refused} - left.keys() == set()
     assert all(left.values())

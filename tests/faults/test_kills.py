@@ -104,7 +104,7 @@ def weights_of(run):
     from onnx import numpy_helper
 
     model = onnx.load(run / "bundle" / "model.onnx")
-    arrays = [numpy_helper.to_array(one) for one in model.graph.initializer]
+    arrays = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
     return sorted((array.dtype.str, array.shape, array.tobytes()) for array in arrays)
 
 
@@ -178,7 +178,7 @@ def test_the_moments_of_a_run_are_those_this_file_is_about(bench):
     assert names[-len(last) :] == last
     kills = chosen(bench.moments)
     assert len(set(kills)) == KILLS
-    assert [FILE in bench.moments[one.number - 1] for one in kills[:IN_CHECKPOINTS]] == [True] * IN_CHECKPOINTS
+    assert [FILE in bench.moments[item.number - 1] for item in kills[:IN_CHECKPOINTS]] == [True] * IN_CHECKPOINTS
     assert len(read_history(bench.run / "history.csv")) == EPOCHS
     assert len({row["p(cats)"] for row in read_table(bench.run / "predictions.csv")}) > 10
 

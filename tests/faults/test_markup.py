@@ -56,8 +56,8 @@ def test_a_patch_that_we_wrote_is_read_back_to_the_letter(tmp_path):
     ]
     write_patch(tmp_path / "p.csv", decisions)
     assert [cell for cell in cells_of(tmp_path / "p.csv") if is_formula(cell)] == []
-    assert [(one.path, one.label) for one in read_patch(tmp_path / "p.csv").decisions] == [
-        (one.path, one.label) for one in decisions
+    assert [(decision.path, decision.label) for decision in read_patch(tmp_path / "p.csv").decisions] == [
+        (decision.path, decision.label) for decision in decisions
     ]
 
 
@@ -68,12 +68,12 @@ def test_a_split_that_we_wrote_is_accepted_by_split(tmp_path):
         ("path", "sha256", "label", "part"),
         [(name, f"{at:064x}", "cats", "train") for at, name in enumerate(names)],
     )
-    assert [one.path for one in read_split_file(tmp_path / "s.csv").rows] == names
+    assert [row.path for row in read_split_file(tmp_path / "s.csv").rows] == names
 
 
 def test_a_list_of_the_user_is_taken_at_its_word(tmp_path):
     (tmp_path / "l.csv").write_text("path,label\n'=1.jpg,cats\n=2.jpg,dogs\n")
-    assert [one.path.name for one in read_list(tmp_path / "l.csv").candidates] == ["'=1.jpg", "=2.jpg"]
+    assert [candidate.path.name for candidate in read_list(tmp_path / "l.csv").candidates] == ["'=1.jpg", "=2.jpg"]
 
 
 @pytest.mark.parametrize("name", ESCAPES)

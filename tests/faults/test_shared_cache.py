@@ -47,7 +47,7 @@ def crew(tmp_path_factory, colour_backbone):
 
         def of(count):
             more = [Worker(place / "data", place / "graph.onnx") for _ in range(len(started), count)]
-            started.extend(stack.enter_context(one) for one in more)
+            started.extend(stack.enter_context(item) for item in more)
             return started[:count]
 
         yield of
@@ -72,9 +72,9 @@ def rounds(count):
 @pytest.mark.parametrize("processes", [4, *(pytest.param(many, marks=pytest.mark.slow) for many in (2, 8))])
 def test_processes_that_share_a_cold_cache_see_what_one_sees(crew, workers, alone, tmp_path, processes, number):
     chosen = random.Random(number).sample(crew(max(4, processes)), processes)
-    for one in chosen:
-        one.ask(tmp_path)
-    assert all(same(one.answer(), alone) for one in chosen)
+    for item in chosen:
+        item.ask(tmp_path)
+    assert all(same(choice.answer(), alone) for choice in chosen)
     assert workers[0].seen(tmp_path) == alone | {"computed": 0}
     assert not [path for path in tmp_path.rglob("*") if path.match("*.part") or path.match("*-journal")]
 
@@ -85,11 +85,11 @@ def test_a_dead_holder_s_lock_is_free_and_what_it_left_half_done_is_undone(worke
     command = [sys.executable, "-c", HOLDER, tmp_path / "cache", lock]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as holder:
         assert holder.stdout.readline() == "held\n"
-        for one in workers[:2]:
-            one.ask(tmp_path)
+        for item in workers[:2]:
+            item.ask(tmp_path)
         time.sleep(0.5)
         holder.send_signal(signal.SIGKILL)
-    assert all(same(one.answer(FREE), alone) for one in workers[:2])
+    assert all(same(worker.answer(FREE), alone) for worker in workers[:2])
     assert workers[2].seen(tmp_path) == alone | {"computed": 0}
     from pawsight.core.cache import Cache
 
@@ -102,8 +102,8 @@ def test_of_four_one_is_killed_and_the_others_see_what_one_sees(workers, alone, 
     moment = random.Random(number).uniform(0.0, 0.3)
     victim = Worker(workers[0].data, workers[0].data.with_name("graph.onnx"))
     with victim:
-        for one in (victim, *workers[:3]):
-            one.ask(tmp_path)
+        for item in (victim, *workers[:3]):
+            item.ask(tmp_path)
         time.sleep(moment)
-    assert all(same(one.answer(FREE), alone) for one in workers[:3])
+    assert all(same(worker.answer(FREE), alone) for worker in workers[:3])
     assert workers[3].seen(tmp_path) == alone | {"computed": 0}

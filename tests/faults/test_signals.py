@@ -211,7 +211,7 @@ def test_what_is_under_way_is_answered_before_a_service_stops(serve, serving, nu
     """32 requests and one more: its client never sends the rest, or its decoder, of two, does not move any more."""
     body, go = serving.picture("green"), threading.Event()
     goes_on = [go] * IN_FLIGHT + [None if stuck == "client" else go]
-    clients = [Client(serve.port, body, one) for one in goes_on]
+    clients = [Client(serve.port, body, item) for item in goes_on]
     for client in clients:
         client.start()
     serve.until(lambda: f"pawsight_held_bytes {20.0 * len(clients)}" in serve.ask("GET", "/metrics")[1])

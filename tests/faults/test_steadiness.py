@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and open
 def test_memory_and_open_files_stay_what_they_were(predictions, a_round, colour_bundle, drawings, light, tmp_path):
     hostile = tmp_path / "hostile"
     hostile.mkdir()
-    refused = [one.name for one in light[1] if one.refused]
+    refused = [item.name for item in light[1] if item.refused]
     for name in refused:
         (hostile / name).symlink_to(light[0] / name)
     sizes = ["--predictions", str(predictions), "--round", str(a_round), "--warm-up", "1000"]
@@ -30,7 +30,7 @@ def test_memory_and_open_files_stay_what_they_were(predictions, a_round, colour_
     *rounds, summary = map(json.loads, done.stdout.splitlines())
     assert summary["predictions"] == predictions
     assert summary["hostile"] == predictions // 10
-    assert {one["refused"] for one in rounds} == {a_round // 10}
+    assert {item["refused"] for item in rounds} == {a_round // 10}
     assert summary["growth_mib"] < MIB, rounds
     assert len(summary["files"]) == 1, rounds
     assert "Traceback" not in done.stderr

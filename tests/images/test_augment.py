@@ -178,7 +178,7 @@ def test_pixels_are_those_of_keras(drawing: Pixels, turn: float, fill) -> None:
 def test_the_flips_that_come_are_those_of_keras() -> None:
     keras = pytest.importorskip("keras")
     many = np.repeat(CORNERS[None].astype(np.float32), 400, axis=0)
-    theirs = Counter(kind_of(one) for one in np.asarray(keras.layers.RandomFlip(seed=1)(many, training=True)))
+    theirs = Counter(kind_of(item) for item in np.asarray(keras.layers.RandomFlip(seed=1)(many, training=True)))
     how = Augmentation(flip_horizontal=True, flip_vertical=True, rotation=0.0, fill="nearest")
     ours = Counter(kind_of(augment(CORNERS, how, generator_for(0, 0, index))) for index in range(400))
     assert set(ours) == set(theirs)

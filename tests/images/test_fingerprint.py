@@ -47,7 +47,7 @@ def pictures(drawings: Path) -> list[Image.Image]:
 def test_a_hash_is_64_bits_and_the_same_every_time(pictures: list[Image.Image]) -> None:
     hashes = [hash_of(picture) for picture in pictures[:5]]
     assert hashes == [hash_of(picture) for picture in pictures[:5]]
-    assert all(0 <= one < 2**64 for one in hashes)
+    assert all(0 <= item < 2**64 for item in hashes)
     assert max(hashes) >= 2**56
 
 
@@ -137,7 +137,7 @@ def test_comparing_in_blocks_misses_no_pair(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("pawsight.images.fingerprint._COMPARED", 100)
     hashes = np.random.default_rng(0).integers(0, 40, 30).astype(np.uint64)
     found = {tuple(pair) for pair in near_pairs(hashes, bits=1).tolist()}
-    assert found == brute_force([int(one) for one in hashes], 1)
+    assert found == brute_force([int(item) for item in hashes], 1)
 
 
 def reference_groups(count: int, pairs: list[tuple[int, int]]) -> list[int]:

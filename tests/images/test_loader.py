@@ -51,8 +51,10 @@ def working_threads() -> int:
 def test_files_come_in_the_order_given(files: list[Path], threads: int) -> None:
     mixed = [*reversed(files), files[3], files[3]]
     loaded = list(load(mixed, SMALL, threads=threads))
-    assert [one.path for one in loaded] == mixed
-    assert [int(one.decoded.pixels[0, 0, 0]) for one in loaded if one.decoded] == [int(path.stem) for path in mixed]
+    assert [picture.path for picture in loaded] == mixed
+    assert [int(picture.decoded.pixels[0, 0, 0]) for picture in loaded if picture.decoded] == [
+        int(path.stem) for path in mixed
+    ]
 
 
 def test_what_is_loaded_is_the_hash_and_what_decode_says(files: list[Path]) -> None:
@@ -76,8 +78,8 @@ def test_pixels_that_are_not_wanted_are_not_decoded(files: list[Path], monkeypat
         return False
 
     loaded = list(load(files, SMALL, threads=2, wanted=refusing))
-    assert all(one.decoded is None and one.problem == "" for one in loaded)
-    assert sorted(asked) == sorted(one.sha256 for one in loaded)
+    assert all(picture.decoded is None and picture.problem == "" for picture in loaded)
+    assert sorted(asked) == sorted(picture.sha256 for picture in loaded)
 
 
 def test_a_bad_picture_is_told_and_the_rest_goes_on(files: list[Path]) -> None:
@@ -85,7 +87,13 @@ def test_a_bad_picture_is_told_and_the_rest_goes_on(files: list[Path]) -> None:
     files[2].write_bytes(b"no picture")
     files[3].unlink()
     loaded = list(load(files, SMALL, threads=2))
-    assert [one.problem for one in loaded[:5]] == ["", "empty", "not a picture", "no such file or directory", ""]
+    assert [picture.problem for picture in loaded[:5]] == [
+        "",
+        "empty",
+        "not a picture",
+        "no such file or directory",
+        "",
+    ]
     assert loaded[2].sha256 == hashlib.sha256(b"no picture").hexdigest()
     assert loaded[3].sha256 == ""
     assert loaded[2].decoded is None

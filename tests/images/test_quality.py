@@ -56,10 +56,10 @@ def test_contrast_sees_two_colours_of_one_brightness():
 def test_blur_takes_sharpness_and_leaves_brightness():
     radii = [0, 1, 2, 4, 8]
     looks = [image_statistics(blurred(squares(60), radius)) for radius in radii]
-    sharpness = [one.sharpness for one in looks]
+    sharpness = [look.sharpness for look in looks]
     assert sharpness[0] > sharpness[1] > max(sharpness[2:])
     assert sharpness[0] > 10 * max(sharpness[1:])
-    assert all(one.brightness == pytest.approx(looks[0].brightness, abs=1) for one in looks)
+    assert all(look.brightness == pytest.approx(looks[0].brightness, abs=1) for look in looks)
 
 
 def test_fog_is_not_blur():

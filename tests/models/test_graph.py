@@ -163,7 +163,7 @@ def test_probabilities_that_come_from_elsewhere_are_refused(colour_model):
     import onnx
 
     graph = onnx.load_from_string(colour_model)
-    (last,) = [one for one in graph.graph.node if "probabilities" in one.output]
+    (last,) = [item for item in graph.graph.node if "probabilities" in item.output]
     last.op_type = "Sigmoid"
     del last.attribute[:]
     with pytest.raises(ValueError, match="Sigmoid and not from a Softmax"):

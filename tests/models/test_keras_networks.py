@@ -268,7 +268,7 @@ def test_the_ends_have_their_names_and_types_and_the_classes_are_inside(graph):
     }
     assert shapes == {"pictures": ["N", 32, 32, 3], "probabilities": ["N", 3], "features": ["N", 64]}
     assert {entry.key: json.loads(entry.value) for entry in model.metadata_props} == {"classes": list(CLASSES)}
-    assert not [one for one in model.graph.initializer if one.external_data]
+    assert not [tensor for tensor in model.graph.initializer if tensor.external_data]
 
 
 def test_features_may_be_maps_of_any_shape(converted):

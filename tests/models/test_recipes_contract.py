@@ -179,8 +179,8 @@ def test_the_bundle_answers_as_the_rung_was_measured(name, trials):
 
     outcome = trials(name).outcome
     part = outcome.split.part("validation")
-    places = {one.name: one.path for one in outcome.dataset.pictures}
-    answers = load_predictor(outcome.folder / "bundle").predict([places[one.name] for one in part])
+    places = {picture.name: picture.path for picture in outcome.dataset.pictures}
+    answers = load_predictor(outcome.folder / "bundle").predict([places[item.name] for item in part])
     given = [[answer.probabilities[label] for label in outcome.dataset.classes] for answer in answers]
     assert np.array_equal(np.array(given, np.float32), outcome.model.probabilities["validation"])
 
@@ -195,7 +195,7 @@ def test_the_saved_graph_takes_bytes_and_gives_probabilities_and_features(name, 
     (pictures,) = graph.input
     assert pictures.name == "pictures"
     assert pictures.type.tensor_type.elem_type == onnx.TensorProto.UINT8
-    assert [one.name for one in graph.output] == ["probabilities", "features"]
+    assert [item.name for item in graph.output] == ["probabilities", "features"]
     squares = np.random.default_rng(2).integers(0, 256, (5, side, side, 3), dtype=np.uint8)
     outputs = Engine(content, image_px=side, precision="f32", streams=1).run_all(squares)
     assert outputs["probabilities"].shape == (5, 2)
@@ -240,10 +240,10 @@ def numbers_in(model):
     import onnx
     from onnx import numpy_helper
 
-    arrays = [numpy_helper.to_array(one) for one in onnx.load_from_string(model).graph.initializer]
+    arrays = [numpy_helper.to_array(tensor) for tensor in onnx.load_from_string(model).graph.initializer]
     return sorted((array.dtype.str, array.shape, array.tobytes()) for array in arrays)
 
 
 def test_a_finished_rung_leaves_no_views_and_nothing_half_written(name, trials):
     names = [path.name for path in trials(name).outcome.folder.rglob("*")]
-    assert not [one for one in names if one.endswith(".part") or one == "views"]
+    assert not [item for item in names if item.endswith(".part") or item == "views"]

@@ -63,17 +63,21 @@ def whole(tmp_path_factory: pytest.TempPathFactory, fake_runs: Any) -> Path:
 
 
 def write_findings(run: Path, findings: list[Finding]) -> None:
-    write_table(run / "audit.csv", COLUMNS, [(one.path, one.problem, one.value, one.severity) for one in findings])
+    write_table(
+        run / "audit.csv",
+        COLUMNS,
+        [(finding.path, finding.problem, finding.value, finding.severity) for finding in findings],
+    )
 
 
 def slices_of(run: Path) -> Any:
     answers = RunRecord.read(run).answers
-    dark = np.array([not one.is_right for one in answers]) | (np.arange(len(answers)) < 6)
+    dark = np.array([not answer.is_right for answer in answers]) | (np.arange(len(answers)) < 6)
     return measure_slices(answers, {("trait", "dark"): dark, ("folder", EVIL): ~dark})
 
 
 def plain_slices(run: Path) -> dict[str, Any]:
-    return {"part": "validation", "pictures": 40, "slices": [one.to_json() for one in slices_of(run)]}
+    return {"part": "validation", "pictures": 40, "slices": [item.to_json() for item in slices_of(run)]}
 
 
 def plain_suspects(run: Path) -> dict[str, Any]:

@@ -42,14 +42,14 @@ def dataset(tmp_path_factory):
     pictures = [picture(root, f"cats/{number}.png", (5 * number, 90, 30)) for number in range(39)]
     pictures += [picture(root, f"dogs/{number}.png", (30, 90, 5 * number)) for number in range(4)]
     pictures.append(picture(root, NASTY.replace("/>", ">"), (9, 9, 9)))
-    return Dataset(root, tuple(sorted(pictures, key=lambda one: one.name)), ())
+    return Dataset(root, tuple(sorted(pictures, key=lambda item: item.name)), ())
 
 
 def one_of_each(dataset):
     """A finding of every problem there is."""
-    names = [one.name for one in dataset.pictures]
+    names = [item.name for item in dataset.pictures]
     made = []
-    for place, problem in enumerate(sorted(PROBLEMS, key=lambda one: ("high", "medium", "low").index(PROBLEMS[one]))):
+    for place, problem in enumerate(sorted(PROBLEMS, key=lambda item: ("high", "medium", "low").index(PROBLEMS[item]))):
         path = {"unreadable": "cats/gone.jpg", "truncated": "cats/cut.jpg", "lopsided": "dogs"}.get(
             problem, names[place]
         )
@@ -62,11 +62,11 @@ def one_of_each(dataset):
 def full(dataset):
     """The page with a finding of each kind, and thirty tiny pictures."""
     many = [Finding.of(f"cats/{number}.png", "tiny", 30) for number in range(30)]
-    others = [one for one in one_of_each(dataset) if one.problem != "tiny"]
+    others = [item for item in one_of_each(dataset) if item.problem != "tiny"]
     findings = [*others, *many, Finding.of(NASTY, "wrong-extension", "<b>PNG</b>")]
-    order = list(dict.fromkeys(one.problem for one in findings))
+    order = list(dict.fromkeys(finding.problem for finding in findings))
     return render_html(
-        "photos/", dataset, sorted(findings, key=lambda one: order.index(one.problem)), again="pawsight x"
+        "photos/", dataset, sorted(findings, key=lambda finding: order.index(finding.problem)), again="pawsight x"
     )
 
 

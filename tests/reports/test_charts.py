@@ -38,12 +38,16 @@ def epochs(count: int, **changes: float) -> list[Epoch]:
 
 
 def words(svg: str) -> str:
-    return " ".join("".join(one.itertext()) for one in ET.fromstring(svg).iter() if one.tag.endswith("text"))
+    return " ".join(
+        "".join(element.itertext()) for element in ET.fromstring(svg).iter() if element.tag.endswith("text")
+    )
 
 
 def labels(svg: str) -> list[str]:
     """What a chart says, the numbers along its axes aside."""
-    told = ("".join(one.itertext()).strip() for one in ET.fromstring(svg).iter() if one.tag.endswith("text"))
+    told = (
+        "".join(element.itertext()).strip() for element in ET.fromstring(svg).iter() if element.tag.endswith("text")
+    )
     return [text for text in told if re.search("[a-z]", text)]
 
 
@@ -189,7 +193,7 @@ def answers(sharpness):
 
 def labels_of(root):
     """What the chart says, its numbers along the axes aside."""
-    found = ("".join(one.itertext()).strip() for one in root.iter() if one.tag.endswith("text"))
+    found = ("".join(element.itertext()).strip() for element in root.iter() if element.tag.endswith("text"))
     return [text for text in found if any(letter.isalpha() for letter in text)]
 
 

@@ -168,7 +168,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(make: Make, tmp_
     assert not {"script", "link", "iframe", "object", "form"} & set(page.tags)
     (policy,) = [values for tag, values in page.attributes if tag == "meta" and "http-equiv" in values]
     assert policy["http-equiv"] == "Content-Security-Policy"
-    directives = dict(one.strip().split(" ", 1) for one in str(policy["content"]).split(";"))
+    directives = dict(word.strip().split(" ", 1) for word in str(policy["content"]).split(";"))
     assert directives == {"default-src": "'none'", "img-src": "data:", "style-src": "'unsafe-inline'"}
     for _, values in page.attributes:
         assert (values.get("src") or "data:").startswith("data:")
@@ -301,9 +301,9 @@ def test_only_the_chosen_candidates_test_score_is_told(make: Make, tmp_path: Pat
     (high / "looks.json").write_text('{"looks_at_test": 3}')
     page = page_of(build_report([low, high], tmp_path / "out"))
     assert "43.2" not in page.text
-    told = [plain(one) for one in sentences_about_test(climbed([RunRecord.read(low), RunRecord.read(high)]))]
+    told = [plain(item) for item in sentences_about_test(climbed([RunRecord.read(low), RunRecord.read(high)]))]
     assert told == snapshot
-    assert all(one in page.text for one in told)
+    assert all(item in page.text for item in told)
 
 
 def test_without_a_test_score_the_report_says_how_to_get_one(make: Make, tmp_path: Path) -> None:
@@ -414,7 +414,7 @@ def test_epochs_that_were_not_validated_are_not_summed_up(make: Make, snapshot: 
 
     def told(*epochs: dict[str, float]) -> str:
         run = make(0.8)
-        write_table(run / "history.csv", tuple(best), [tuple(one.values()) for one in epochs])
+        write_table(run / "history.csv", tuple(best), [tuple(epoch.values()) for epoch in epochs])
         return plain(views_of(run)[0]["curve"])
 
     assert told(best | {"val_accuracy": math.nan}) == ""
@@ -506,7 +506,7 @@ def test_answers_without_a_probability_are_unknown(make: Make) -> None:
     path = run / "predictions.csv"
     path.write_text(path.read_text().replace("p(cats)", "p(other)"))
     candidate = RunRecord.read(run)
-    assert any(one.probability != one.probability for one in candidate.answers)
+    assert any(answer.probability != answer.probability for answer in candidate.answers)
     assert words.certainty(float("nan")) == words.percent(None) == words.duration(None) == words.whole(None)
 
 
@@ -517,12 +517,12 @@ def test_words_for_figures(snapshot: SnapshotAssertion) -> None:
     assert words.percent(1.0) == f"100.0{nbsp}%"
     assert words.certainty(1.0) == f"100.0{nbsp}%"
     assert words.chance(0.0004) == f"p{nbsp}<{nbsp}0.001"
-    assert [words.duration(one) for one in (2.34, 75, 300, 7200)] == [
+    assert [words.duration(number) for number in (2.34, 75, 300, 7200)] == [
         f"2.3{nbsp}s", f"75{nbsp}s", f"5.0{nbsp}min", f"2.0{nbsp}h",
     ]  # fmt: skip
     many = {f"c{number}": number + 1 for number in range(9)}
     counts = ({}, {"cats": 1000, "dogs": 1000}, {"cat": 1, "dog": 2}, many, dict.fromkeys(many, 23))
-    assert [words.count_sentence(one) for one in counts] == snapshot
+    assert [words.count_sentence(count) for count in counts] == snapshot
     assert [words.title("abcde"[:count]) for count in (0, 2, 3, 5)] == snapshot
 
 
@@ -540,9 +540,9 @@ def test_markup_in_any_string_of_a_run_is_escaped_in_markdown(make: Make, tmp_pa
 
     def replaced(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: replaced(one) for key, one in value.items()}
+            return {key: replaced(item) for key, item in value.items()}
         if isinstance(value, list):
-            return [replaced(one) for one in value]
+            return [replaced(item) for item in value]
         return "<script>alert(1)</script>" if isinstance(value, str) else value
 
     more = {"notes": ["a"], "adds": "a", "command": "a", "left_out": [{"path": "a", "reason": "b"}]}

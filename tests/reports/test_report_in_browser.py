@@ -139,7 +139,7 @@ def test_title_and_headings_tell_the_story_in_order(browser, report, snapshot):
 
 
 def texts(browser, tag):
-    return [one.text for one in browser.find_elements("tag name", tag)]
+    return [element.text for element in browser.find_elements("tag name", tag)]
 
 
 def test_every_picture_is_inside_the_page_and_is_shown(browser, report):

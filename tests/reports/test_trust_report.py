@@ -86,7 +86,7 @@ def page_of(run: Path, target: Path) -> Page:
 def test_slices_and_curve_come_back_as_they_were(whole: Path) -> None:
     slices, kept = RunRecord.read(whole).slices, RunRecord.read(whole).learning_curve
     assert slices is not None
-    assert [one.to_json() for one in slices.slices] == [one.to_json() for one in slices_of(whole)]
+    assert [slice_.to_json() for slice_ in slices.slices] == [item.to_json() for item in slices_of(whole)]
     assert (slices.subset, slices.pictures) == ("validation", 40)
     assert kept is not None
     assert kept.curve == curve()
@@ -147,7 +147,7 @@ def test_where_nothing_straddles_the_most_alike_are_shown(whole: Path, tmp_path:
     (run / "metrics.json").write_text(json.dumps(metrics))
     audit = make_trust(RunRecord.read(run), {})["audit"]
     assert audit["pairs"] == []
-    assert [[side.part for side in one.sides] for one in audit["closest"]] == [["train", "validation"]]
+    assert [[side.part for side in item.sides] for item in audit["closest"]] == [["train", "validation"]]
     assert audit["closest"][0].text.startswith("91\N{NO-BREAK SPACE}%")
 
 
@@ -159,7 +159,7 @@ def test_the_json_holds_all_figures(whole: Path, tmp_path: Path) -> None:
     assert plain["audit"]["disputed"] == [["train/1/1.0.jpg", "train/0/0.0.jpg"]]
     assert plain["calibration"]["temperature"] == 1.4
     assert len(plain["calibration"]["intervals"]["brier"]) == 2
-    assert sum(one["pictures"] for one in plain["calibration"]["reliability"]["before"]) == 40
+    assert sum(item["pictures"] for item in plain["calibration"]["reliability"]["before"]) == 40
     assert plain["abstention"] == {"max_error": 0.05, "promise": PROMISE, "broken": None}
     assert plain["guard"] == GUARD
     assert plain["suspects"]["flagged"] == 14
@@ -225,7 +225,7 @@ def guarantee_of(
 def answered_to_test() -> AnswerTable:
     """Answers to five pictures: three are surer than 0.7, one of these is wrong."""
     table = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.6, 0.4], [0.45, 0.55]])
-    said = [CLASSES[one] for one in table.argmax(axis=1)]
+    said = [CLASSES[item] for item in table.argmax(axis=1)]
     true = ["cats", "dogs", "dogs", "cats", "cats"]
     answers = tuple(Answer("", str(row), *pair, 1.0) for row, pair in enumerate(zip(true, said, strict=True)))
     return AnswerTable(CLASSES, answers, table)
@@ -285,7 +285,7 @@ def test_of_many_pictures_with_one_fault_the_first_are_shown(whole: Path, tmp_pa
     write_findings(run, [Finding.of(path, "dark", 12.5) for path in there])
     (problem,) = make_trust(RunRecord.read(run), {})["audit"]["problems"]
     assert problem["count"] == 6
-    assert [one.sides[0].path for one in problem["exhibits"]] == there[:4]
+    assert [exhibit.sides[0].path for exhibit in problem["exhibits"]] == there[:4]
 
 
 def test_a_run_that_does_not_say_what_straddles_is_not_called_clean(
@@ -324,7 +324,7 @@ def test_kinds_of_pictures_that_are_as_good_as_the_rest_are_told_so(
     run = without_pictures(whole, tmp_path)
 
     def told(*slices: Slice) -> str:
-        kept = {"part": "validation", "pictures": 40, "slices": [one.to_json() for one in slices]}
+        kept = {"part": "validation", "pictures": 40, "slices": [slice_.to_json() for slice_ in slices]}
         write_json(run / "slices.json", kept)
         view = make_trust(RunRecord.read(run), {})["slices"]
         assert view is not None
@@ -355,7 +355,7 @@ def test_a_figure_that_is_none_stays_text_and_a_curve_of_one_point_is_none(whole
     )
     read = RunRecord.read(tmp_path).findings
     assert read is not None
-    assert [one.value for one in read] == ["nan", "inf", 3.5, 3, "grey"]
+    assert [item.value for item in read] == ["nan", "inf", 3.5, 3, "grey"]
     write_json(tmp_path / "learning_curve.json", plain_curve() | {"points": plain_curve()["points"][:1]})
     assert RunRecord.read(tmp_path).learning_curve is None
     plain = plain_suspects(whole)

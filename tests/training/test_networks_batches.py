@@ -51,9 +51,9 @@ def test_an_epoch_shows_every_picture_once_with_its_own_label_and_weight(part):
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_number_of_threads_changes_nothing(part, threads):
-    for one, other in zip(epoch_of(part, LIVELY), epoch_of(part, LIVELY, threads=threads), strict=True):
-        assert np.array_equal(one.rows, other.rows)
-        assert np.array_equal(one.pixels, other.pixels)
+    for item, other in zip(epoch_of(part, LIVELY), epoch_of(part, LIVELY, threads=threads), strict=True):
+        assert np.array_equal(item.rows, other.rows)
+        assert np.array_equal(item.pixels, other.pixels)
 
 
 def test_a_picture_s_view_depends_on_seed_epoch_and_row_and_not_on_its_batch(part):

@@ -28,8 +28,8 @@ def violations(browser, *, impacts=("serious", "critical")) -> list[str]:
     assert "failed" not in found, found
     assert len(found["passes"]) > 10, "it looked at next to nothing"
     return [
-        f"{one['id']} ({one['impact']}): {node['html'][:160]}"
-        for one in found["violations"]
-        if one["impact"] in impacts
-        for node in one["nodes"]
+        f"{violation['id']} ({violation['impact']}): {node['html'][:160]}"
+        for violation in found["violations"]
+        if violation["impact"] in impacts
+        for node in violation["nodes"]
     ]

@@ -116,4 +116,8 @@ def decide(address, **said):
 def kept(folder: Path):
     """What the file of decisions says: path, action and label of each."""
     file = folder / "labels.patch.csv"
-    return [(one.path, one.action, one.label) for one in read_patch(file).decisions] if file.is_file() else []
+    return (
+        [(decision.path, decision.action, decision.label) for decision in read_patch(file).decisions]
+        if file.is_file()
+        else []
+    )

@@ -66,13 +66,15 @@ def test_several_files_are_answered_in_order_and_a_broken_one_does_not_fail_the_
     body, kind = serving.form(*files)
     answer = post(client, body, kind)
     assert answer.status_code == 200
-    told = [(one["file"], one["label"], one["error"]) for one in answer.json()["predictions"]]
+    told = [
+        (prediction["file"], prediction["label"], prediction["error"]) for prediction in answer.json()["predictions"]
+    ]
     assert told == [("red.png", "red", None), ("list.txt", None, "not a picture"), ("blue.jpg", "blue", None)]
 
 
 def test_the_same_file_twice_is_answered_twice(client, serving):
     body, kind = serving.form(*[("a.png", serving.picture("red"))] * 5)
-    assert [one["label"] for one in post(client, body, kind).json()["predictions"]] == ["red"] * 5
+    assert [prediction["label"] for prediction in post(client, body, kind).json()["predictions"]] == ["red"] * 5
 
 
 def test_a_request_whose_only_picture_cannot_be_read_is_refused_with_file_and_reason(client, serving):

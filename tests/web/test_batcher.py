@@ -93,6 +93,6 @@ def test_an_answer_that_nobody_waits_for_any_more_harms_nobody(predictor):
         await asyncio.sleep(0)
         asked[3].cancel()
         done = await asyncio.gather(*asked, return_exceptions=True)
-        return [isinstance(one, asyncio.CancelledError) for one in done]
+        return [isinstance(item, asyncio.CancelledError) for item in done]
 
     assert in_batcher(predictor, ask) == [number == 3 for number in range(10)]

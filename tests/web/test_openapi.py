@@ -39,7 +39,7 @@ def test_every_reference_leads_somewhere():
 def test_every_kind_of_problem_is_described_under_its_status():
     whole = openapi(Limits())
     shared, described = whole["components"]["responses"], set()
-    for operation in (one for item in whole["paths"].values() for one in item.values()):
+    for operation in (value for item in whole["paths"].values() for value in item.values()):
         for status, answer in operation["responses"].items():
             if "$ref" in answer:
                 kind = answer["$ref"].rpartition("/")[2]
@@ -61,7 +61,7 @@ def test_version_and_limits_are_filled_into_the_file_and_nothing_else_is():
     written, told = json.loads(OPENAPI.read_text("utf-8")), openapi(Limits(files=3))
     rows = dict(re.findall(r"^- (\w+) (\S+ \S+): ", told["info"]["description"], re.M))
     assert rows == {
-        one.name: f"{getattr(Limits(files=3), one.name):g} {one.metadata['unit']}" for one in fields(Limits)
+        field.name: f"{getattr(Limits(files=3), field.name):g} {field.metadata['unit']}" for field in fields(Limits)
     }
     assert told["info"]["version"] == __version__
     form = told["paths"]["/api/v1/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]

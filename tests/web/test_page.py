@@ -342,7 +342,7 @@ def test_answers_can_be_taken_away_as_csv_and_json(page, serving, downloads):
     assert rows[2]["error"] == "not a picture"
     told = json.loads((downloads / "pawsight.json").read_text(encoding="utf-8"))
     assert told["classes"] == ["red", "green", "blue"]
-    assert [one["file"] for one in told["predictions"]] == list(files)
+    assert [prediction["file"] for prediction in told["predictions"]] == list(files)
     assert told["predictions"][1]["probabilities"]["blue"] > 0.99
 
 

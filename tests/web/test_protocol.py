@@ -156,7 +156,7 @@ def test_a_head_may_come_in_pieces_and_the_next_request_on_the_same_connection()
             told.append(await line.until(b"0\r\n\r\n"))
         return told
 
-    assert [one[:12] for one in held(talk)] == [b"HTTP/1.1 200"] * 2
+    assert [item[:12] for item in held(talk)] == [b"HTTP/1.1 200"] * 2
 
 
 def test_the_connection_that_was_idle_for_longest_makes_room_for_a_new_one():
@@ -172,7 +172,7 @@ def test_the_connection_that_was_idle_for_longest_makes_room_for_a_new_one():
 
     ended, told = held(talk, connections=2)
     assert ended in (b"", b"reset")
-    assert [one[:12] for one in told] == [b"HTTP/1.1 200"] * 2
+    assert [item[:12] for item in told] == [b"HTTP/1.1 200"] * 2
 
 
 def test_where_all_are_being_answered_the_new_connection_is_closed():

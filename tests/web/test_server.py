@@ -29,8 +29,8 @@ def serve(serving, colour_bundle, tmp_path):
         return one
 
     yield start
-    for one in started:
-        one.__exit__()
+    for item in started:
+        item.__exit__()
 
 
 @pytest.fixture(scope="module")

@@ -84,17 +84,22 @@ class _Sheltered(io.RawIOBase):
         buffer: Any = stream.buffer
         self._raw = getattr(buffer, "raw", buffer)
         self._whole = whole
+        self._counts: list[int | None] = []  # bytes that went out in a write that an interruption kept from returning
         self.error: OSError | None = None  # of the last write that failed
 
     def write(self, data: Any) -> int:
         try:
-            while self.error is None or not self._whole:
-                if (count := self._raw.write(data)) is not None:
-                    return int(count)
-                select.select([], [self._raw], [])  # a pipe that is full and does not block
+            while self._counts in ([], [None]) and (self.error is None or not self._whole):
+                if self._counts:
+                    self._counts = []
+                    select.select([], [self._raw], [])  # a pipe that is full and does not block
+                # One call that writes and notes the count: after an interruption the buffer gives the same bytes again.
+                self._counts.extend(map(self._raw.write, (data,)))
         except OSError as error:
             self.error = error
-        return len(data)
+        count = self._counts[0] if self._counts else None
+        self._counts = []
+        return len(data) if count is None else count
 
     def writable(self) -> bool:
         return True

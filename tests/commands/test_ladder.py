@@ -37,8 +37,8 @@ def made_small(patch):
     """Let every rung see small pictures, so that no test waits for large ones."""
     make_recipe = room.make_recipe
 
-    def small(name, wishes):
-        recipe = make_recipe(name, wishes)
+    def small(name, recipe_options):
+        recipe = make_recipe(name, recipe_options)
         if recipe.method in ("probe", "finetune"):
             return replace(recipe, backbone="efficientnet-lite0", image_px=96)
         return replace(recipe, image_px=32)

@@ -94,12 +94,19 @@ def ladder(
         if time_limit is not None and reports and monotonic() - start > time_limit:
             left_out[name] = f"the time limit of {time_limit:.0f} s was over"
             continue
-        wishes = RecipeOptions(epochs=epochs if RECIPES[name].recipe.epochs else None, seed=seed, split_seed=split_seed)
+        recipe_options = RecipeOptions(
+            epochs=epochs if RECIPES[name].recipe.epochs else None, seed=seed, split_seed=split_seed
+        )
         options = TrainOptions(
-            recipe=make_recipe(name, wishes),
+            recipe=make_recipe(name, recipe_options),
             runs=folder,
             command=command_for(
-                os.fspath(data), name, wishes, weights if name == "mobilenet" else None, split=split, reading=reading
+                os.fspath(data),
+                name,
+                recipe_options,
+                weights if name == "mobilenet" else None,
+                split=split,
+                reading=reading,
             ),
             weights=weights_file,
             parts=("validation",),

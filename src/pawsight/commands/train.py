@@ -141,7 +141,7 @@ def train(
         >>> report.validation.accuracy > report.validation.baseline
         True
     """
-    wishes = RecipeOptions(
+    recipe_options = RecipeOptions(
         backbone=backbone,
         image_px=image_px,
         epochs=epochs,
@@ -154,7 +154,7 @@ def train(
         seed=seed,
         split_seed=split_seed,
     )
-    made, name = make_recipe(recipe, wishes), os.fspath(data)
+    made, name = make_recipe(recipe, recipe_options), os.fspath(data)
     if engine == "ray":
         check_recipe(made)
     pool = pool_for(engine, actors, ray_address, needed_by="--engine ray")
@@ -163,7 +163,9 @@ def train(
     options = TrainOptions(
         recipe=made,
         runs=Path(out).absolute(),
-        command=command_for(name, recipe, wishes, weights, split=split, patch=patch, caution=caution, reading=reading),
+        command=command_for(
+            name, recipe, recipe_options, weights, split=split, patch=patch, caution=caution, reading=reading
+        ),
         max_megapixels=max_megapixels,
         allow_missing=allow_missing,
         weights=existing(weights),
@@ -335,7 +337,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
 def command_for(
     data: str,
     recipe: str,
-    wishes: RecipeOptions,
+    recipe_options: RecipeOptions,
     weights: str | os.PathLike[str] | None,
     *,
     split: str | os.PathLike[str] | None = None,
@@ -344,7 +346,7 @@ def command_for(
     reading: Mapping[str, float | None] = MappingProxyType({}),
 ) -> str:
     """Return the command line that makes the same run again."""
-    given = {**asdict(wishes), **reading}
+    given = {**asdict(recipe_options), **reading}
     changed: Mapping[str, Any] = {key: value for key, value in given.items() if value not in (None, False)}
     options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in changed.items()]
     files = {"weights": weights, "split": split, "patch": patch}

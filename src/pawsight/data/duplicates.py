@@ -80,9 +80,9 @@ def duplicate_groups(pictures: Sequence[Picture], pairs: Ints) -> list[list[int]
     for first, row in _equal_bytes(pictures).tolist():
         copies[first].append(row)
     neighbours: dict[int, list[int]] = defaultdict(list)
-    for one, other in pairs.tolist():
-        neighbours[one].append(other)
-        neighbours[other].append(one)
+    for row, other in pairs.tolist():
+        neighbours[row].append(other)
+        neighbours[other].append(row)
     groups, taken = [], set()
     for centre in sorted(copies, key=lambda row: (-len(neighbours[row]), row)):
         if centre not in taken:

@@ -70,7 +70,7 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
         ),
         notes=(
             depth_note(head),
-            regularisation_note(head, context.labels("train"), duplicate_groups(context), context.classes),
+            regularisation_note(head, context.labels("train"), alike_in_training(context), context.classes),
         ),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
@@ -79,7 +79,7 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
     )
 
 
-def duplicate_groups(context: TrainingContext) -> Labels:
+def alike_in_training(context: TrainingContext) -> Labels:
     """Number the groups of equal and near-equal training pictures (N,); each other picture is a group of its own."""
     rows = {assigned.name: row for row, assigned in enumerate(context.split.part("train"))}
     groups = np.arange(len(rows))

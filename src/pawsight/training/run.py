@@ -37,7 +37,7 @@ from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedMod
 from pawsight.training.features import FeatureSink, feature_sink
 from pawsight.training.finetune import train_finetune, train_transfer
 from pawsight.training.networks import train_network, write_events
-from pawsight.training.probe import Head, duplicate_groups, fit_head, probe_model, train_majority
+from pawsight.training.probe import Head, alike_in_training, fit_head, probe_model, train_majority
 from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 
@@ -126,7 +126,11 @@ def train_run(
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
             if recipe.method in FEATURE_METHODS:
-                features, labels, groups = context.features("train"), context.labels("train"), duplicate_groups(context)
+                features, labels, groups = (
+                    context.features("train"),
+                    context.labels("train"),
+                    alike_in_training(context),
+                )
                 classes, folds, seed = len(context.classes), recipe.folds, recipe.seed
                 with env.stopwatch.stage("fitting"):
                     head = fit_head(

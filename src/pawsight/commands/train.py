@@ -21,7 +21,7 @@ from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
 from pawsight.core.errors import WrongUsage
-from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Step, Stopwatch
 from pawsight.core.runs import (
     APPLIED_PATCH,
@@ -42,7 +42,7 @@ from pawsight.distributed.feature_extraction import check_recipe, read_files_by_
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.metrics import log_loss, measure
-from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
+from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
 
@@ -68,6 +68,7 @@ class TrainOptions:
     pool: Pool | None = None  # Ray actors that compute features; None is this process
     max_megapixels: int | None = None  # of a picture; None is the decoder's
     allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is a tenth
+    device: Device = CPU  # that computes the features of a frozen backbone
 
 
 def train(
@@ -95,6 +96,7 @@ def train(
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     resume: bool = False,
+    device: Device = CPU,
     engine: EngineName = "local",
     actors: int | None = None,
     ray_address: str | None = None,
@@ -128,6 +130,8 @@ def train(
         max_megapixels: width x height of a picture, in millions; larger ones are left out. None is 50.
         allow_missing: largest share of the pictures that may be unreadable; None is 0.1. Above 0.01 there is a warning.
         resume: continue the newest unfinished run of the same recipe on the same data, where there is one.
+        device: what computes the features of a frozen backbone: "cpu", "gpu", "npu", or "auto" for what OpenVINO
+            prefers. It is trusted if it computes what the CPU does, to a thousandth.
         engine: `local` computes features in this process, `ray` in a pool of actors; the classifier is the same.
         actors: for `ray`; None is one for each core.
         ray_address: of a running cluster.
@@ -157,9 +161,20 @@ def train(
     made, name = make_recipe(recipe, recipe_options), os.fspath(data)
     if engine == "ray":
         check_recipe(made)
-    pool = pool_for(engine, actors, ray_address, needed_by="--engine ray")
+    if device != CPU and made.method not in FEATURE_METHODS:
+        raise WrongUsage(
+            f"The recipe {recipe} cannot be trained with --device {device}.",
+            "A device computes the features of a frozen backbone, and this recipe has none.",
+            f"Leave --device out, or type one of: {', '.join(f'--recipe {kind}' for kind in FEATURE_METHODS)}",
+        )
+    pool = pool_for(engine, actors, ray_address, device, needed_by="--engine ray")
     caution = SelectiveOptions(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
-    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing, "allow_leaks": allow_leaks}
+    reading: dict[str, float | str | None] = {
+        "max_megapixels": max_megapixels,
+        "allow_missing": allow_missing,
+        "allow_leaks": allow_leaks,
+        "device": None if device == CPU else device,
+    }
     options = TrainOptions(
         recipe=made,
         runs=Path(out).absolute(),
@@ -175,6 +190,7 @@ def train(
         caution=caution,
         data=name,
         pool=pool,
+        device=device,
         latest=True,
     )
     log, stopwatch, machine = Log(progress), Stopwatch(), this_machine()
@@ -197,7 +213,14 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
     from pawsight.training.run_folder import kept_or_removed, remove_checkpoint
 
     env = RunEnvironment(
-        options.runs, cache_folder(), this_machine(), log, stopwatch, options.weights, data=options.data
+        options.runs,
+        cache_folder(),
+        this_machine(),
+        log,
+        stopwatch,
+        options.weights,
+        data=options.data,
+        device=options.device,
     )
     if options.max_megapixels is not None:
         env = replace(env, max_megapixels=options.max_megapixels)
@@ -343,7 +366,7 @@ def command_for(
     split: str | os.PathLike[str] | None = None,
     patch: str | os.PathLike[str] | None = None,
     caution: SelectiveOptions | None = None,
-    reading: Mapping[str, float | None] = MappingProxyType({}),
+    reading: Mapping[str, float | str | None] = MappingProxyType({}),
 ) -> str:
     """Return the command line that makes the same run again."""
     given = {**asdict(recipe_options), **reading}

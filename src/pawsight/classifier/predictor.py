@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precisio
 from pawsight.classifier.trust import ANSWERED
 from pawsight.core.machine import Machine, this_machine
 from pawsight.data.folders import expand
+from pawsight.images.decode import Decoded
 from pawsight.images.loader import Loaded, load
 from pawsight.models.graph import OOD_SCORE
 
@@ -26,6 +27,14 @@ from pawsight.models.graph import OOD_SCORE
 # bfloat16 with its 8 bits of fraction. Between the two arithmetics the difference was up to 0.091, too much to detect
 # anything, so they are never compared (docs/decisions/0002).
 TOLERANCE: Mapping[Precision, float] = MappingProxyType({"f32": 1e-3, "bf16": 3e-2})
+
+
+class _HasPixels(Protocol):
+    @property
+    def decoded(self) -> Decoded | None: ...
+
+
+Picture = TypeVar("Picture", bound=_HasPixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +55,18 @@ class Prediction:
 
 
 class Predictor:
-    """A bundle that has passed its self-test on this machine.
+    """A bundle that has passed its self-test on this machine: what commands, service and workers compute with.
+
+    From Python it is reached through `api.classifier.Classifier`, which takes pictures of any form.
 
     Raises:
         BundleRefused: the model computes other probabilities than when the bundle was made.
-
-    Examples:
-        >>> predictor = pawsight.load("runs/latest")
-        >>> [prediction.label for prediction in predictor.predict(["cat.jpg"])]
-        ['cats']
     """
 
     def __init__(self, bundle: Bundle, *, machine: Machine | None = None) -> None:
         machine = machine or this_machine()
         self.bundle, self.classes = bundle, bundle.card.classes
-        self._threads = machine.feeders
+        self.threads = machine.feeders  # that decode
         self._engine = Engine(
             bundle.model,
             image_px=bundle.card.decode.image_px,
@@ -88,13 +94,21 @@ class Predictor:
 
     def outputs(self, paths: Iterable[Path]) -> Iterator[tuple[Loaded, Outputs | None]]:
         """Yield each file with the graph's outputs, None where it could not be read; in order."""
+        return self.outputs_of(load(paths, self.bundle.card.decode, threads=self.threads))
+
+    def outputs_of(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Outputs | None]]:
+        """Yield each picture with the graph's outputs, None where it has no pixels; in order, a bounded number ahead.
+
+        Args:
+            pictures: anything with `decoded`, by this bundle's settings, or None there; consumed lazily.
+        """
         queue = self.queue()
-        for loaded in load(paths, self.bundle.card.decode, threads=self._threads):
-            if loaded.decoded is None:
+        for picture in pictures:
+            if picture.decoded is None:
                 yield from queue.drain()
-                yield loaded, None
+                yield picture, None
             else:
-                yield from queue.push(loaded, loaded.decoded.pixels)
+                yield from queue.push(picture, picture.decoded.pixels)
         yield from queue.drain()
 
     def prediction(self, name: str, outputs: Outputs | None, *, problem: str = "") -> Prediction:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import CPU, Device, Machine, this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.data.folders import expand
-from pawsight.images.decode import DecodeSettings
+from pawsight.images.decode import Decoded
 from pawsight.images.loader import Loaded, load
 from pawsight.models.graph import FEATURES, OOD_SCORE
 
@@ -30,6 +30,14 @@ from pawsight.models.graph import FEATURES, OOD_SCORE
 # bfloat16 with its 8 bits of fraction. Between the two arithmetics the difference was up to 0.091, too much to detect
 # anything, so they are never compared (docs/decisions/0002).
 TOLERANCE: Mapping[Precision, float] = MappingProxyType({"f32": 1e-3, "bf16": 3e-2})
+
+
+class _HasPixels(Protocol):
+    @property
+    def decoded(self) -> Decoded | None: ...
+
+
+Picture = TypeVar("Picture", bound=_HasPixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,9 @@ class Prediction:
 
 
 class Predictor:
-    """A bundle that has passed its self-test on this machine.
+    """A bundle that has passed its self-test on this machine: what commands, service and workers compute with.
+
+    From Python it is reached through `api.classifier.Classifier`, which takes pictures of any form.
 
     Args:
         bundle: whose files were checked.
@@ -62,11 +72,6 @@ class Predictor:
     Raises:
         BundleRefused: the model computes other probabilities than when the bundle was made.
         WrongUsage: this machine has no such device.
-
-    Examples:
-        >>> predictor = pawsight.load("runs/latest")
-        >>> [prediction.label for prediction in predictor.predict(["cat.jpg"])]
-        ['cats']
     """
 
     def __init__(
@@ -79,7 +84,7 @@ class Predictor:
     ) -> None:
         machine = machine or this_machine()
         self.bundle, self.classes = bundle, bundle.card.classes
-        self._threads = machine.feeders
+        self.threads = machine.feeders  # that decode
         self._engine = _tested_engine(bundle, machine, device, progress)
 
     @property
@@ -106,7 +111,11 @@ class Predictor:
 
     def outputs(self, paths: Iterable[Path]) -> Iterator[tuple[Loaded, Outputs | None]]:
         """Yield each file with the graph's outputs, None where it could not be read; in order."""
-        return outputs_of(self._engine, paths, self.bundle.card.decode, threads=self._threads)
+        return self.outputs_of(load(paths, self.bundle.card.decode, threads=self.threads))
+
+    def outputs_of(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Outputs | None]]:
+        """Yield each picture, decoded by this bundle's settings, with the graph's outputs; see `outputs_of` below."""
+        return outputs_of(self._engine, pictures)
 
     def embed(self, paths: Iterable[Path]) -> NDArray[np.float32]:
         """Return the features that the classifier's head reads, for search, clusters and other models.
@@ -148,24 +157,20 @@ class Predictor:
         return InferenceQueue(self._engine)
 
 
-def outputs_of(
-    engine: Engine, paths: Iterable[Path], settings: DecodeSettings, *, threads: int
-) -> Iterator[tuple[Loaded, Outputs | None]]:
-    """Yield each file with what an engine computes of it, None where it could not be read; in order.
+def outputs_of(engine: Engine, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Outputs | None]]:
+    """Yield each picture with what an engine computes of it, None where it has no pixels; in order.
 
     Args:
         engine: of a classifier or a backbone.
-        paths: files, consumed lazily.
-        settings: how they are decoded.
-        threads: that decode.
+        pictures: anything with `decoded`, or None there; consumed lazily, a bounded number ahead.
     """
     queue = InferenceQueue(engine)
-    for loaded in load(paths, settings, threads=threads):
-        if loaded.decoded is None:
+    for picture in pictures:
+        if picture.decoded is None:
             yield from queue.drain()
-            yield loaded, None
+            yield picture, None
         else:
-            yield from queue.push(loaded, loaded.decoded.pixels)
+            yield from queue.push(picture, picture.decoded.pixels)
     yield from queue.drain()
 
 

@@ -21,6 +21,7 @@ from pawsight.cli.options import (
     FILE,
     FOLDER,
     PERCENT,
+    backbone_options,
     common_options,
     device_option,
     megapixels_option,
@@ -50,7 +51,13 @@ def cli() -> None:
 @cli.command()
 @click.argument("data")
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
-@click.option("--backbone", help="Pretrained network for the recipes probe and finetune.")
+@click.option(
+    "--backbone",
+    help="Pretrained network for the recipes probe and finetune: a name, an ONNX file, or auto, the best "
+    "of those that are there.",
+)
+@backbone_options
+@click.option("--backbone-license", metavar="NAME", help="Licence of such a file, an SPDX name, for the model card.")
 @click.option(
     "--depth",
     type=click.Choice(["auto", "last", "selected", "blocks"]),
@@ -212,6 +219,7 @@ def predict(
 @click.option("--out", type=FILE, required=True, help="New file for the features, ending in .parquet or .npz.")
 @click.option("--run", type=FILE, help="Run whose classifier's features are written.  [default: a backbone's]")
 @click.option("--backbone", help="Without --run: pretrained network.  [default: that of the recipe probe]")
+@backbone_options
 @click.option("--image-px", type=int, metavar="N", help="Without --run: side of the square pictures that it sees.")
 @click.option(
     "--depth",

@@ -165,6 +165,18 @@ def missing_option(command: Command) -> Command:
     )(command)
 
 
+def backbone_options(command: Command) -> Command:
+    """Give a command --mean and --std, which say how a backbone from a file wants its pixels."""
+    mean = click.option(
+        "--mean",
+        metavar="R,G,B",
+        help="With --backbone FILE.onnx: mean of the pixels it was trained on, from 0 to 1.",
+    )
+    std = click.option("--std", metavar="R,G,B", help="With --backbone FILE.onnx: their standard deviations.")
+    with_std: Command = std(command)
+    return mean(with_std)
+
+
 def device_option(command: Command) -> Command:
     """Give a command --device, which says what computes."""
     return click.option(

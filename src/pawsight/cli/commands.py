@@ -21,6 +21,7 @@ from pawsight.cli.options import (
     FILE,
     FOLDER,
     PERCENT,
+    columns_option,
     common_options,
     megapixels_option,
     missing_option,
@@ -34,6 +35,7 @@ from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import Terminal
 from pawsight.core.text import typed
+from pawsight.data.tables import columns_text
 from pawsight.web.limits import Limits
 
 ENGINES = click.Choice(["local", "ray"])
@@ -92,6 +94,7 @@ def cli() -> None:
 )
 @ray_options
 @split_options
+@columns_option
 @megapixels_option
 @missing_option
 @common_options
@@ -127,6 +130,7 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
 @click.option("--weights", type=FILE, help="File with MobileNetV2's weights (.h5), for the recipe mobilenet.")
 @out_option("Folder in which run folders and the report are made.", default="runs", old="--runs")
 @split_options
+@columns_option
 @megapixels_option
 @missing_option
 @common_options
@@ -335,6 +339,7 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @click.option("--including-training", is_flag=True, help="Also measure pictures that the run was trained on.")
 @click.option("--slices", is_flag=True, help="Also measure dark, blurry, small ... pictures, formats and folders.")
 @click.option("--learning-curve", is_flag=True, help="Also estimate what twice the training data would gain.")
+@columns_option
 @megapixels_option
 @missing_option
 @common_options
@@ -381,6 +386,7 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
 @split_options
 @click.option("--report", is_flag=True, help="Write audit.csv, and audit.html with pictures of the findings.")
 @out_option("Folder for these files; implies --report.  [default: audit]", old="--target")
+@columns_option
 @megapixels_option
 @common_options
 def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Path | None, **options: Any) -> None:
@@ -389,7 +395,7 @@ def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Pat
 
     inspected = command.inspect(data, out=out or (Path("audit") if report else None), progress=progress, **options)
     words = ["pawsight", "train", data]
-    for name, value in options.items():
+    for name, value in {**options, "columns": columns_text(options["columns"])}.items():
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])] if value else []
     following = shlex.join(words)
     print_answer(inspected.to_json() if as_json else [*command.summary(inspected), f"Next: {following}"])
@@ -442,6 +448,7 @@ def _has_window() -> bool:
 @click.argument("data")
 @out_option("Folder for the sheets.  [default: preview]")
 @seed_option()
+@columns_option
 @common_options
 def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Draw pictures of each class, and flips and rotations of one."""

@@ -23,6 +23,7 @@ from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import new_group, set_latest
 from pawsight.data.sources import resolve
+from pawsight.data.tables import columns_text
 from pawsight.models.recipes import FEATURE_METHODS, RECIPES, RecipeOptions, make_recipe
 from pawsight.reports.ladder_report import LadderReport, build_report
 from pawsight.reports.run_record import RunRecord
@@ -52,6 +53,7 @@ def ladder(
     allow_leaks: bool = False,
     out: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     progress: Progress = SILENT,
@@ -66,7 +68,7 @@ def ladder(
         seed: of everything random but the split.
         split, split_seed, allow_leaks: as for `train`.
         out: folder in which the run folders are made, and the report beside them.
-        max_megapixels, allow_missing: as for `train`.
+        columns, max_megapixels, allow_missing: as for `train`.
         weights: file with MobileNetV2's weights; without it and without Keras's download that recipe is left out.
         progress: hears how far it is.
 
@@ -74,7 +76,12 @@ def ladder(
         PawsightError: no recipe could be trained.
     """
     names = list(recipes) if recipes is not None else list(RECIPES)
-    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing, "allow_leaks": allow_leaks}
+    reading = {
+        "columns": columns_text(columns),
+        "max_megapixels": max_megapixels,
+        "allow_missing": allow_missing,
+        "allow_leaks": allow_leaks,
+    }
     _check_known(names)
     log, start = Log(progress), monotonic()
     given, weights_file, folder = (
@@ -85,7 +92,7 @@ def ladder(
     log.say(f"Machine  {this_machine()}")
     log.say(f"Data     {os.fspath(data)}")
     log.say(f"Recipes  {', '.join(names)}, seed {seed}")
-    source = resolve(data, cache=cache_folder(), progress=log)
+    source = resolve(data, cache=cache_folder(), columns=columns, progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
     reports: list[TrainReport] = []

@@ -38,6 +38,7 @@ from pawsight.data.audit import audit
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
+from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
@@ -92,6 +93,7 @@ def train(
     false_alarms: float = 0.01,
     out: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     resume: bool = False,
@@ -103,7 +105,7 @@ def train(
     """Train a classifier on labelled pictures.
 
     Args:
-        data: a folder, an archive, a URL of one, a CSV with the columns path,label, or the name of a data set.
+        data: a folder, an archive, a URL of one, a table with the columns path,label, or the name of a data set.
         recipe: a name from `pawsight recipes`.
         backbone: pretrained network of the recipes probe and finetune.
         image_px: side of the square pictures that the network sees, in pixels.
@@ -125,6 +127,8 @@ def train(
         false_alarms: with max_error, share of ordinary pictures that may be called unlike anything seen.
         out: folder in which the numbered run folder is made.
         weights: file with MobileNetV2's weights, for the recipe `mobilenet` where Keras cannot download them.
+        columns: of a table: role (path, label, part, group) -> header, or number of the column from 1 where there is
+            none, e.g. {"path": "image", "label": "breed"}. None goes by the names that people use.
         max_megapixels: width x height of a picture, in millions; larger ones are left out. None is 50.
         allow_missing: largest share of the pictures that may be unreadable; None is 0.1. Above 0.01 there is a warning.
         resume: continue the newest unfinished run of the same recipe on the same data, where there is one.
@@ -159,7 +163,12 @@ def train(
         check_recipe(made)
     pool = pool_for(engine, actors, ray_address, needed_by="--engine ray")
     caution = SelectiveOptions(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
-    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing, "allow_leaks": allow_leaks}
+    reading = {
+        "columns": columns_text(columns),
+        "max_megapixels": max_megapixels,
+        "allow_missing": allow_missing,
+        "allow_leaks": allow_leaks,
+    }
     options = TrainOptions(
         recipe=made,
         runs=Path(out).absolute(),
@@ -184,7 +193,7 @@ def train(
     if options.pool is not None:
         log.say(f"Engine   {options.pool}")
     with stopwatch.stage("fetching"):
-        source = resolve(data, cache=cache_folder(), progress=log)
+        source = resolve(data, cache=cache_folder(), columns=columns, progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
     return train_on(source, options, log, stopwatch)
@@ -343,12 +352,15 @@ def command_for(
     split: str | os.PathLike[str] | None = None,
     patch: str | os.PathLike[str] | None = None,
     caution: SelectiveOptions | None = None,
-    reading: Mapping[str, float | None] = MappingProxyType({}),
+    reading: Mapping[str, float | str | None] = MappingProxyType({}),
 ) -> str:
     """Return the command line that makes the same run again."""
     given = {**asdict(recipe_options), **reading}
     changed: Mapping[str, Any] = {key: value for key, value in given.items() if value not in (None, False)}
-    options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in changed.items()]
+    options = [
+        f"--{key.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(value))}")
+        for key, value in changed.items()
+    ]
     files = {"weights": weights, "split": split, "patch": patch}
     paths = [f"--{key} {shlex.quote(os.fspath(file))}" for key, file in files.items() if file is not None]
     limits = asdict(caution) if caution else {}

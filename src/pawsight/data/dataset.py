@@ -50,6 +50,7 @@ class Picture:
     part: str | None  # "train", "validation" or "test" where the folders say so
     sha256: str
     facts: Facts
+    group: str = ""  # as in `Candidate`
 
 
 @dataclass(frozen=True)  # without slots, for the cached properties
@@ -167,7 +168,15 @@ def read_dataset(
                 taken.add(file.sha256)
                 sink.take(file.sha256, file.pixels)
             pictures.append(
-                Picture(candidate.path, candidate.name, candidate.label, candidate.part, file.sha256, file.facts)
+                Picture(
+                    candidate.path,
+                    candidate.name,
+                    candidate.label,
+                    candidate.part,
+                    file.sha256,
+                    file.facts,
+                    candidate.group,
+                )
             )
     dataset = Dataset(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)))
     check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)

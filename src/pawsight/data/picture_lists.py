@@ -19,7 +19,8 @@ from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.text import plural
 from pawsight.data.download import download_all
-from pawsight.data.folders import PART_NAMES, PARTS, Candidate, Found, LeftOut, clean_label, is_hidden, name_below
+from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, is_hidden, name_below
+from pawsight.data.parts import PARTS, part_named
 from pawsight.data.tables import (
     MAX_LINE_CHARS,
     MAX_LINES,
@@ -141,13 +142,14 @@ class _ListReader:
         path = row[self._places["path"]]
         cells = {role: readable(row[column], line).strip() for role, column in self._places.items() if role != "path"}
         label, fault = (cells.get("label", ""), "") if not self._classes else self._one_hot_label(path, row)
-        part = cells.get("part", "").casefold()
+        cell = cells.get("part", "")
+        part = part_named(cell)
         checks = [
             (not path.strip(), "the path is empty"),
             ("\0" in path, "the path has a NUL character in it"),
             (bool(fault), fault),
             (not label and not fault, f"the label of {path!r} is empty"),
-            (part not in ("", *PART_NAMES), f"the part of {path!r} is {part!r}, not one of {', '.join(PARTS)}"),
+            (bool(cell) and not part, f"the part of {path!r} is {cell!r}, not one of {', '.join(PARTS)}"),
         ]
         faults = [fault for is_wrong, fault in checks if is_wrong]
         for fault in faults:
@@ -155,7 +157,7 @@ class _ListReader:
         if not faults:
             is_guessed = "label" in cells and label != row[self._places["label"]].strip()
             self._guessed = self._guessed or (label if is_guessed else "")
-            self._keep(line, path, clean_label(label), PART_NAMES.get(part), cells.get("group", ""))
+            self._keep(line, path, clean_label(label), part, cells.get("group", ""))
 
     def _one_hot_label(self, path: str, row: Sequence[str]) -> tuple[str, str]:
         """Return the class whose column has the 1, and else what is wrong."""

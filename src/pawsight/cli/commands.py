@@ -21,6 +21,7 @@ from pawsight.cli.options import (
     FILE,
     FOLDER,
     PERCENT,
+    WHOLE_PERCENT,
     columns_option,
     common_options,
     megapixels_option,
@@ -157,14 +158,29 @@ def recipes(as_json: bool, progress: Terminal) -> None:
 @cli.command()
 @click.argument("run")
 @click.argument("pictures", nargs=-1, required=True)
-@click.option("--out", type=click.Path(), help="New folder for Parquet files; PICTURES may then be lists and URLs.")
-@click.option("--engine", type=ENGINES, help="With --out: compute in this process or on Ray actors.  [default: local]")
-@click.option("--resume", is_flag=True, help="With --out: continue an interrupted prediction.")
+@click.option(
+    "--out",
+    type=click.Path(),
+    help="New file for the answers (.csv, .json, .jsonl, .parquet), or folder for Parquet files.",
+)
+@click.option("--top", "--top-k", type=click.IntRange(1, 10_000), metavar="K", help="Name the K most likely classes.")
+@click.option("--all", "is_all", is_flag=True, help="Name all classes.")
+@click.option(
+    "--threshold",
+    type=WHOLE_PERCENT,
+    metavar="SHARE",
+    help="Least confidence of an answer, e.g. 80%; below: unsure.",
+)
+@click.option("--every", type=DURATION, help="Time between frames of a video or a camera.  [default: 1s]")
+@click.option(
+    "--engine", type=ENGINES, help="With --out FOLDER: compute in this process or on Ray actors.  [default: local]"
+)
+@click.option("--resume", is_flag=True, help="With --out FOLDER: continue an interrupted prediction.")
 @click.option(
     "--shard",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
-    help="With --out: pictures per Parquet file.  [default: 2048]",
+    help="With --out FOLDER: pictures per Parquet file.  [default: 2048]",
 )
 @ray_options
 @megapixels_option
@@ -173,62 +189,55 @@ def predict(
     run: str,
     pictures: tuple[str, ...],
     out: str | None,
+    top: int | None,
+    is_all: bool,
+    threshold: float | None,
+    every: float | None,
     max_megapixels: int | None,
     as_json: bool,
     progress: Terminal,
     **options: Any,
 ) -> None:
-    """Classify PICTURES (files or folders) with a trained RUN.
+    """Classify PICTURES with a trained RUN.
 
-    RUN is a run folder, e.g. runs/latest. With --out there may be millions of pictures; see the guide, At scale.
+    RUN is a run folder, e.g. runs/latest. PICTURES are files, folders, addresses (https://...), lists (@list.txt, .csv,
+    .parquet, - for standard input), videos, or the word camera. With --out FOLDER/ there may be millions: see the
+    guide, At scale.
     """
     from pawsight.commands import predict as command
 
+    ranks = None if is_all else top or 0
+    reading: dict[str, Any] = {"threshold": threshold, "every": every, "max_megapixels": max_megapixels}
+    is_file = out is not None and command.is_answer_file(out)
+    if (out is None or is_file) and any(options.values()):
+        raise WrongUsage(
+            "--engine, --resume, --shard, --actors and --ray-address need --out FOLDER/.",
+            "Without it, answers are printed one by one or written to one file.",
+            "Add for example --out predictions/",
+        )
     if out is None:
-        if any(options.values()):
-            raise WrongUsage(
-                "--engine, --resume, --shard, --actors and --ray-address need --out.",
-                "Without --out, answers are printed one by one.",
-                "Add for example --out predictions",
-            )
         failed, where = 0, "the lines above say why"
-        for prediction in command.predict(run, pictures, max_megapixels=max_megapixels, progress=progress):
+        for prediction in command.predict(run, pictures, progress=progress, **reading):
             failed += prediction.error is not None
-            if not print_answer(prediction.to_json() if as_json else [command.line(prediction)]):
+            if not print_answer(prediction.to_json() if as_json else [command.line(prediction, ranks)]):
                 break  # its output is all that is left of a prediction
+    elif is_file:
+        report = command.predict_file(run, pictures, out, top=ranks, progress=progress, **reading)
+        print_answer(report.to_json() if as_json else report.lines())
+        failed, where = report.tally.errors, "the column error says why"
     else:
+        if top or is_all or threshold is not None or every is not None:
+            raise WrongUsage(
+                "--top, --all, --threshold and --every do not change the parts of a folder.",
+                "Each part holds all probabilities.",
+                "Leave them out, or write one file: --out answers.csv",
+            )
         options["engine"] = options["engine"] or "local"
         with quiet_libraries() if options["engine"] == "ray" else nullcontext():
             report = command.predict_to(run, pictures, out, max_megapixels=max_megapixels, progress=progress, **options)
         print_answer(report.to_json() if as_json else report.lines())
         failed, where = report.tally.errors, "the column error says why"
     _exit_if_unreadable(failed, where, progress)
-
-
-@cli.command()
-@click.argument("data")
-@click.option("--out", type=FILE, required=True, help="New file for the features, ending in .parquet or .npz.")
-@click.option("--run", type=FILE, help="Run whose classifier's features are written.  [default: a backbone's]")
-@click.option("--backbone", help="Without --run: pretrained network.  [default: that of the recipe probe]")
-@click.option("--image-px", type=int, metavar="N", help="Without --run: side of the square pictures that it sees.")
-@click.option(
-    "--depth",
-    type=click.Choice(["last", "blocks"]),
-    help="Without --run: where the backbone is read, its last layer or the outputs of all blocks.  [default: last]",
-)
-@megapixels_option
-@common_options
-def embed(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
-    """Write the features of the pictures in DATA to a file, for search, clusters and other models.
-
-    DATA is what train takes; a folder of pictures without class folders will do. The file has a row a picture: its
-    path, its label where one is known, and its features.
-    """
-    from pawsight.commands import embed as command
-
-    report = command.embed(data, progress=progress, **options)
-    print_answer(report.to_json() if as_json else report.lines())
-    _exit_if_unreadable(len(report.left_out), "they are not in the file", progress)
 
 
 @cli.command()

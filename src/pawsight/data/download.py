@@ -26,7 +26,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.core.errors import DownloadFailed, PawsightError
+from pawsight.core.errors import DownloadFailed, PawsightError, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.core.storage import refusal, sha256_of, sha256_of_file, write_json
 from pawsight.core.thread_pool import ordered_map
@@ -128,6 +128,30 @@ def download_all(
                     "Check the addresses, or download the pictures and list the files.",
                 )
     return files, problems
+
+
+def fetch_bytes(url: str, *, max_bytes: int, limits: DownloadLimits = PICTURE_LIMITS) -> bytes:
+    """Return what is at an address, in memory; tried again where another try may help.
+
+    Raises:
+        UnreadablePicture: it cannot be had, or is larger than `max_bytes`.
+    """
+    deadline = time.monotonic() + limits.total_seconds
+    headers = {"User-Agent": "pawsight", "Accept-Encoding": "identity"}
+    for tries_left in reversed(range(limits.tries)):
+        content = bytearray()
+        try:
+            with fetch(url, headers, silence=limits.silence_seconds, deadline=deadline) as (_, pieces):
+                for piece in pieces:
+                    content += piece
+                    if len(content) > max_bytes:
+                        raise UnreadablePicture(f"Could not read {url}.", "too large")
+            return bytes(content)
+        except FetchFailed as failure:
+            if not failure.again or not tries_left:
+                raise UnreadablePicture(f"Could not read {url}.", failure.why.rstrip(".")) from failure
+            time.sleep(min(max(failure.wait, limits.first_wait_seconds), limits.longest_wait_seconds))
+    raise UnreadablePicture(f"Could not read {url}.", "no try was allowed")
 
 
 def cached_name(url: str) -> str:

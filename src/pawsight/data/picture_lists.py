@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.text import plural
+from pawsight.data.dataset import PICTURE_ENDINGS
 from pawsight.data.download import download_all
 from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, is_hidden, name_below
 from pawsight.data.parts import PARTS, part_named
@@ -31,10 +32,6 @@ from pawsight.data.tables import (
     readable,
 )
 
-PICTURE_ENDINGS = (
-    *(".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"),
-    *(".heic", ".heif", ".hif"),
-)
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _MOST_LISTED = 500_000  # files below a table's folder that are searched for its names
 _FOLDERS_KEPT = 256  # listings in memory: a list goes through its folders one after another, or through a few

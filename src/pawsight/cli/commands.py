@@ -35,6 +35,7 @@ from pawsight.cli.options import (
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import Terminal
+from pawsight.core.runs import is_run
 from pawsight.core.text import typed
 from pawsight.data.tables import columns_text
 from pawsight.web.limits import Limits
@@ -157,7 +158,7 @@ def recipes(as_json: bool, progress: Terminal) -> None:
 
 @cli.command()
 @click.argument("run")
-@click.argument("pictures", nargs=-1, required=True)
+@click.argument("pictures", nargs=-1)
 @click.option(
     "--out",
     type=click.Path(),
@@ -206,6 +207,13 @@ def predict(
     """
     from pawsight.commands import predict as command
 
+    if not pictures:
+        given = "PICTURE..." if is_run(Path(run)) else run
+        raise WrongUsage(
+            "No pictures are named.",
+            "The run comes first, then the pictures.",
+            f"Type for example: {typed('predict', 'runs/latest', given)}",
+        )
     ranks = None if is_all else top or 0
     reading: dict[str, Any] = {"threshold": threshold, "every": every, "max_megapixels": max_megapixels}
     is_file = out is not None and command.is_answer_file(out)

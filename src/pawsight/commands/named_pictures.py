@@ -15,7 +15,7 @@ from pathlib import Path
 from pawsight.core.errors import NoPictures, UnreadablePicture, WrongUsage
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.dataset import is_picture
-from pawsight.data.folders import expand, is_folder
+from pawsight.data.folders import expand, is_folder, is_regular_file
 from pawsight.data.tables import ENDINGS as TABLE_ENDINGS
 from pawsight.distributed.path_lists import listed, path_lines
 from pawsight.distributed.remote import is_url, read
@@ -169,6 +169,6 @@ def has_camera(typed: Sequence[str]) -> bool:
 
 def count_of(typed: Sequence[str]) -> int | None:
     """Return the number of pictures; None where folders, lists, videos or patterns are among what is typed."""
-    are_files = all(is_url(name) or Path(name).is_file() for name in typed)
+    are_files = all(is_url(name) or is_regular_file(Path(name)) for name in typed)
     are_lists = [Path(name).suffix.lower() in (*TABLE_ENDINGS, ".txt", *VIDEO_ENDINGS) for name in typed]
     return len(typed) if are_files and not any(are_lists) else None

@@ -83,11 +83,11 @@ def predict(
                 continue
             answered += 1
             yield with_threshold(predictor.prediction(picture.name, outputs, problem=picture.problem), threshold)
-    others = f"{plural(skipped, 'file')} {'is no picture' if skipped == 1 else 'are no pictures'}, e.g. {first}"
+    others = f"{plural(skipped, 'file')} that {'is no picture' if skipped == 1 else 'are no pictures'}, e.g. {first}"
     if skipped and not answered:
         raise NoPictures(
             f"No pictures found under {', '.join(typed[:_NAMED])}.",
-            f"{others}.",
+            f"There {'is' if skipped == 1 else 'are'} {others}.",
             "Name pictures, or folders that hold some.",
         )
     if skipped:

@@ -88,6 +88,14 @@ def expand(paths: list[Path]) -> Iterator[Path]:
             yield path
 
 
+def is_regular_file(path: Path) -> bool:
+    """Return whether a path names a file; as `is_folder`."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def is_folder(path: Path) -> bool:
     """Return whether a path names a folder; one that cannot be looked at does not, and reading it gives the reason."""
     try:

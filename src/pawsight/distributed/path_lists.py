@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
-from pawsight.data.folders import HIDDEN_NAMES, is_folder
+from pawsight.data.folders import HIDDEN_NAMES, is_folder, is_regular_file
 from pawsight.data.picture_lists import Folders, as_spelled
 from pawsight.data.tables import ENDINGS, MAX_LINE_CHARS, Table, TableError
 from pawsight.distributed import remote
@@ -68,7 +68,7 @@ def listed(name: str) -> Iterator[str] | None:
         return read_list(name[1:])
     if not name.lower().endswith((*ENDINGS, ".txt")):
         return None
-    is_file = not remote.is_folder(name) if remote.is_url(name) else Path(name).is_file()
+    is_file = not remote.is_folder(name) if remote.is_url(name) else is_regular_file(Path(name))
     return read_list(name) if is_file else None
 
 
@@ -167,11 +167,10 @@ def _table_paths(file: IO[bytes], name: str, folder: str) -> Iterator[str]:
                 raise BadDataset(f"{name} has no usable path in row {number:,}.", f"It has {path!r}.", _FIX)
             if remote.is_url(path.strip()):
                 yield path.strip()
+            elif any(row) and remote.is_url(name):
+                yield f"{folder}/{path}"
             elif any(row):
-                is_far = remote.is_url(name)
-                yield (
-                    f"{folder}/{path}" if is_far else str(as_spelled(Path(folder), path, folders) or Path(folder, path))
-                )
+                yield str(as_spelled(Path(folder), path, folders) or Path(folder, path))
     except TableError as error:
         raise BadDataset(f"{name} cannot be read as a table.", f"Line {error.line}: {error.fault}.", _FIX) from error
 

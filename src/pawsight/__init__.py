@@ -15,6 +15,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Classifier",
     "CompareReport",
+    "EmbedReport",
     "EvaluateReport",
     "Explained",
     "ExportReport",
@@ -28,6 +29,7 @@ __all__ = [
     "ReviewReport",
     "TrainReport",
     "compare",
+    "embed",
     "evaluate",
     "explain",
     "export",
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from pawsight.api.classifier import Classifier, load
     from pawsight.classifier.predictor import Prediction
     from pawsight.commands.compare import CompareReport, compare
+    from pawsight.commands.embed import EmbedReport, embed
     from pawsight.commands.evaluate import EvaluateReport, evaluate
     from pawsight.commands.explain import Explained, explain
     from pawsight.commands.export import ExportReport, export
@@ -62,6 +65,7 @@ _NAMES = {  # module -> public names that it defines
     "pawsight.api.classifier": ("Classifier", "load"),
     "pawsight.classifier.predictor": ("Prediction",),
     "pawsight.commands.compare": ("CompareReport", "compare"),
+    "pawsight.commands.embed": ("EmbedReport", "embed"),
     "pawsight.commands.evaluate": ("EvaluateReport", "evaluate"),
     "pawsight.commands.explain": ("Explained", "explain"),
     "pawsight.commands.export": ("ExportReport", "export"),

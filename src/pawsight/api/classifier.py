@@ -133,7 +133,7 @@ class Classifier:
         Raises:
             As `predict`.
         """
-        return self._table(X, FEATURES, self._predictor.bundle.golden.probabilities.shape[1], errors)
+        return self._table(X, FEATURES, self._predictor.features, errors)
 
     def evaluate(self, data: str | os.PathLike[str] | None = None, **options: Any) -> EvaluateReport:
         """Measure the classifier on labelled pictures, as `pawsight.evaluate` does with the same options."""
@@ -175,7 +175,6 @@ class Classifier:
 
     def _table(self, X: Pictures, output: str, width: int, errors: Errors) -> NDArray[np.float32]:  # noqa: N803
         rows = [None if outputs is None else outputs[output] for _, outputs in self._outputs(X, errors)]
-        width = next((len(row) for row in rows if row is not None), width)
         table = np.full((len(rows), width), np.nan, np.float32)
         for index, row in enumerate(rows):
             if row is not None:

@@ -21,7 +21,7 @@ from pawsight.core.machine import Machine, this_machine
 from pawsight.data.folders import expand
 from pawsight.images.decode import Decoded
 from pawsight.images.loader import Loaded, load
-from pawsight.models.graph import OOD_SCORE
+from pawsight.models.graph import FEATURES, OOD_SCORE
 
 # How far a probability may lie from the golden one of the same arithmetic: processors round differently, more so in
 # bfloat16 with its 8 bits of fraction. Between the two arithmetics the difference was up to 0.091, too much to detect
@@ -97,19 +97,13 @@ class Predictor:
         return self.outputs_of(load(paths, self.bundle.card.decode, threads=self.threads))
 
     def outputs_of(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Outputs | None]]:
-        """Yield each picture with the graph's outputs, None where it has no pixels; in order, a bounded number ahead.
+        """Yield each picture, decoded by this bundle's settings, with the graph's outputs, as `outputs_of` does."""
+        return outputs_of(self._engine, pictures)
 
-        Args:
-            pictures: anything with `decoded`, by this bundle's settings, or None there; consumed lazily.
-        """
-        queue = self.queue()
-        for picture in pictures:
-            if picture.decoded is None:
-                yield from queue.drain()
-                yield picture, None
-            else:
-                yield from queue.push(picture, picture.decoded.pixels)
-        yield from queue.drain()
+    @property
+    def features(self) -> int:
+        """How many features the head reads of a picture."""
+        return self._engine.width(FEATURES)
 
     def prediction(self, name: str, outputs: Outputs | None, *, problem: str = "") -> Prediction:
         """Return what the graph's outputs for one picture mean; None where it could not be read, because of a problem.
@@ -136,6 +130,23 @@ class Predictor:
     def queue(self) -> InferenceQueue:
         """Return a queue to the engine for pictures that the caller decoded."""
         return InferenceQueue(self._engine)
+
+
+def outputs_of(engine: Engine, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Outputs | None]]:
+    """Yield each picture with what an engine computes of it, None where it has no pixels; in order.
+
+    Args:
+        engine: of a classifier or a backbone.
+        pictures: anything with `decoded`, or None there; consumed lazily, a bounded number ahead.
+    """
+    queue = InferenceQueue(engine)
+    for picture in pictures:
+        if picture.decoded is None:
+            yield from queue.drain()
+            yield picture, None
+        else:
+            yield from queue.push(picture, picture.decoded.pixels)
+    yield from queue.drain()
 
 
 def unanswered(name: str, reason: str) -> Prediction:

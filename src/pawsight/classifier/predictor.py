@@ -37,16 +37,22 @@ class _HasPixels(Protocol):
 Picture = TypeVar("Picture", bound=_HasPixels)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Prediction:
     """The prediction for one picture, or why it has none."""
 
-    path: str
+    path: str  # or address; "[3]" for a picture in memory, the one at index 3
     label: str | None  # a class, or "unsure" or "unlike anything seen" where the picture is not answered
     probability: float | None  # of the label; None where the picture is not answered
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
     decision: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"Prediction({self.path!r}, error={self.error!r})"
+        share = "" if self.probability is None else f", {self.probability:.4f}"
+        return f"Prediction({self.path!r}, {self.label!r}{share})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""

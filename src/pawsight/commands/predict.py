@@ -5,27 +5,25 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from pawsight.classifier.engine import Outputs
-from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
+from pawsight.classifier.predictor import Prediction, load_predictor
 from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
 from pawsight.commands.answer_file import ENDINGS, check_answer_file, write_answers
 from pawsight.commands.named_pictures import (
     EVERY,
-    DecodedPicture,
     count_of,
     decoded_pictures,
     has_camera,
     named_pictures,
 )
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
-from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
 from pawsight.core.text import plural
@@ -72,42 +70,33 @@ def predict(
     predictor = load_predictor(run, max_megapixels=max_megapixels)
     named = named_pictures(typed, every=EVERY if every is None else every)
     settings, is_live = predictor.bundle.card.decode, has_camera(typed)
-    decoded = decoded_pictures(named, settings, threads=this_machine().feeders, is_live=is_live)
-    skipped, answered, first = 0, 0, ""
-    with progress.stage("Classifying", count_of(typed), "pictures") as step:
-        for picture, outputs in _computed(predictor, decoded, is_live=is_live):
-            step.advance()
-            if picture.is_other_file:
-                skipped += 1
-                first = first or picture.name
-                continue
-            answered += 1
-            yield with_threshold(predictor.prediction(picture.name, outputs, problem=picture.problem), threshold)
-    others = f"{plural(skipped, 'file')} that {'is no picture' if skipped == 1 else 'are no pictures'}, e.g. {first}"
-    if skipped and not answered:
-        raise NoPictures(
-            f"No pictures found under {', '.join(typed[:_NAMED])}.",
-            f"There {'is' if skipped == 1 else 'are'} {others}.",
-            "Name pictures, or folders that hold some.",
+    decoded = decoded_pictures(named, settings, threads=predictor.threads, is_live=is_live)
+    each_at_once = chain.from_iterable(predictor.outputs_of([picture]) for picture in decoded)
+
+    def predictions() -> Iterator[Prediction]:  # apart, so that what is wrong is raised by the call and not by `next`
+        skipped, answered, first = 0, 0, ""
+        with progress.stage("Classifying", count_of(typed), "pictures") as step:
+            for picture, outputs in each_at_once if is_live else predictor.outputs_of(decoded):
+                step.advance()
+                if picture.is_other_file:
+                    skipped += 1
+                    first = first or picture.name
+                    continue
+                answered += 1
+                yield with_threshold(predictor.prediction(picture.name, outputs, problem=picture.problem), threshold)
+        others = (
+            f"{plural(skipped, 'file')} that {'is no picture' if skipped == 1 else 'are no pictures'}, e.g. {first}"
         )
-    if skipped:
-        progress.say(f"Skipped  {others}")
+        if skipped and not answered:
+            raise NoPictures(
+                f"No pictures found under {', '.join(typed[:_NAMED])}.",
+                f"There {'is' if skipped == 1 else 'are'} {others}.",
+                "Name pictures, or folders that hold some.",
+            )
+        if skipped:
+            progress.say(f"Skipped  {others}")
 
-
-def _computed(
-    predictor: Predictor, pictures: Iterable[DecodedPicture], *, is_live: bool
-) -> Iterator[tuple[DecodedPicture, Outputs | None]]:
-    """Yield each picture with the graph's outputs, None where it has no pixels; with a camera at once."""
-    queue = predictor.queue()
-    for picture in pictures:
-        if picture.decoded is None:
-            yield from queue.drain()
-            yield picture, None
-        else:
-            yield from queue.push(picture, picture.decoded.pixels)
-        if is_live:
-            yield from queue.drain()
-    yield from queue.drain()
+    return predictions()
 
 
 def with_threshold(prediction: Prediction, threshold: float | None) -> Prediction:

@@ -24,6 +24,7 @@ from pawsight.cli.options import (
     WHOLE_PERCENT,
     columns_option,
     common_options,
+    device_option,
     megapixels_option,
     missing_option,
     out_option,
@@ -34,6 +35,7 @@ from pawsight.cli.options import (
 )
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
+from pawsight.core.machine import DEVICES
 from pawsight.core.progress import Terminal
 from pawsight.core.runs import is_run
 from pawsight.core.text import typed
@@ -99,6 +101,7 @@ def cli() -> None:
 @columns_option
 @megapixels_option
 @missing_option
+@device_option
 @common_options
 def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train a classifier on labelled pictures.
@@ -185,6 +188,7 @@ def recipes(as_json: bool, progress: Terminal) -> None:
 )
 @ray_options
 @megapixels_option
+@device_option
 @common_options
 def predict(
     run: str,
@@ -195,6 +199,7 @@ def predict(
     threshold: float | None,
     every: float | None,
     max_megapixels: int | None,
+    device: str,
     as_json: bool,
     progress: Terminal,
     **options: Any,
@@ -215,7 +220,8 @@ def predict(
             f"Type for example: {typed('predict', 'runs/latest', given)}",
         )
     ranks = None if is_all else top or 0
-    reading: dict[str, Any] = {"threshold": threshold, "every": every, "max_megapixels": max_megapixels}
+    computing: dict[str, Any] = {"max_megapixels": max_megapixels, "device": device}
+    reading: dict[str, Any] = {"threshold": threshold, "every": every, **computing}
     is_file = out is not None and command.is_answer_file(out)
     if (out is None or is_file) and any(options.values()):
         raise WrongUsage(
@@ -242,10 +248,37 @@ def predict(
             )
         options["engine"] = options["engine"] or "local"
         with quiet_libraries() if options["engine"] == "ray" else nullcontext():
-            report = command.predict_to(run, pictures, out, max_megapixels=max_megapixels, progress=progress, **options)
+            report = command.predict_to(run, pictures, out, progress=progress, **computing, **options)
         print_answer(report.to_json() if as_json else report.lines())
         failed, where = report.tally.errors, "the column error says why"
     _exit_if_unreadable(failed, where, progress)
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--out", type=FILE, required=True, help="New file for the features, ending in .parquet or .npz.")
+@click.option("--run", type=FILE, help="Run whose classifier's features are written.  [default: a backbone's]")
+@click.option("--backbone", help="Without --run: pretrained network.  [default: that of the recipe probe]")
+@click.option("--image-px", type=int, metavar="N", help="Without --run: side of the square pictures that it sees.")
+@click.option(
+    "--depth",
+    type=click.Choice(["last", "blocks"]),
+    help="Without --run: where the backbone is read, its last layer or the outputs of all blocks.  [default: last]",
+)
+@megapixels_option
+@device_option
+@common_options
+def embed(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Write the features of the pictures in DATA to a file, for search, clusters and other models.
+
+    DATA is what train takes; a folder of pictures without class folders will do. The file has a row a picture: its
+    path, its label where one is known, and its features.
+    """
+    from pawsight.commands import embed as command
+
+    report = command.embed(data, progress=progress, **options)
+    print_answer(report.to_json() if as_json else report.lines())
+    _exit_if_unreadable(len(report.left_out), "they are not in the file", progress)
 
 
 @cli.command()
@@ -316,6 +349,7 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
 )
 @click.option("--config", type=FILE, help="TOML file with these options and all limits; options typed here win.")
+@click.option("--device", type=click.Choice(DEVICES), help="What computes, as for predict.  [default: cpu]")
 @_limit_options
 @common_options
 def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **typed: Any) -> None:
@@ -385,6 +419,7 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @columns_option
 @megapixels_option
 @missing_option
+@device_option
 @common_options
 def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Measure a RUN on its validation set or on other DATA."""

@@ -18,6 +18,7 @@ import click
 
 from pawsight.cli.process import Terminated, refusal_of
 from pawsight.core.errors import PawsightError
+from pawsight.core.machine import CPU, DEVICES
 from pawsight.core.progress import Terminal
 from pawsight.core.text import terminal_text
 
@@ -188,6 +189,17 @@ def columns_option(command: Command) -> Command:
         metavar="NAMES",
         help="For a table: which columns are path, label, part and group, e.g. path=image,label=class; numbers from 1 "
         "where it has no header.",
+    )(command)
+
+
+def device_option(command: Command) -> Command:
+    """Give a command --device, which says what computes."""
+    return click.option(
+        "--device",
+        type=click.Choice(DEVICES),
+        default=CPU,
+        show_default=True,
+        help="What computes; auto is what OpenVINO prefers. pawsight doctor lists what there is.",
     )(command)
 
 

@@ -24,6 +24,7 @@ from pawsight.commands.named_pictures import (
     named_pictures,
 )
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
+from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
 from pawsight.core.text import plural
@@ -45,6 +46,7 @@ def predict(
     threshold: float | None = None,
     every: float | None = None,
     max_megapixels: int | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> Iterator[Prediction]:
     """Classify pictures, in order, in constant memory.
@@ -58,6 +60,8 @@ def predict(
         threshold: pictures whose most likely class has a lower probability are `unsure`; None leaves it to the run.
         every: seconds between two frames of a video or a camera; None is 1.
         max_megapixels: width x height of a picture, in millions; larger ones have an error. None is the bundle's limit.
+        device: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers; the bundle's self-test decides whether it is
+            trusted.
         progress: hears how far it is.
 
     Raises:
@@ -67,7 +71,7 @@ def predict(
     """
     typed = [os.fspath(picture) for picture in pictures]
     check_order("predict", Path(run), [Path(name) for name in typed])
-    predictor = load_predictor(run, max_megapixels=max_megapixels)
+    predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
     named = named_pictures(typed, every=EVERY if every is None else every)
     settings, is_live = predictor.bundle.card.decode, has_camera(typed)
     decoded = decoded_pictures(named, settings, threads=predictor.threads, is_live=is_live)
@@ -183,6 +187,7 @@ def predict_file(
     threshold: float | None = None,
     every: float | None = None,
     max_megapixels: int | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> PredictReport:
     """Classify pictures into one file, a row a picture, with the columns path, label, confidence, decision and error.
@@ -192,7 +197,7 @@ def predict_file(
         pictures: as for `predict`.
         out: a new file that ends in .csv, .json, .jsonl or .parquet.
         top: most likely classes that get columns of their own; None: a column for each class.
-        threshold, every, max_megapixels: as for `predict`.
+        threshold, every, max_megapixels, device: as for `predict`.
         progress: hears how far it is.
 
     Raises:
@@ -211,7 +216,13 @@ def predict_file(
 
     def counted() -> Iterator[Prediction]:
         for prediction in predict(
-            run, typed, threshold=threshold, every=every, max_megapixels=max_megapixels, progress=progress
+            run,
+            typed,
+            threshold=threshold,
+            every=every,
+            max_megapixels=max_megapixels,
+            device=device,
+            progress=progress,
         ):
             counts[prediction.decision or "error"] += 1
             yield prediction
@@ -239,6 +250,7 @@ def predict_to(
     shard: int | None = None,
     ray_address: str | None = None,
     max_megapixels: int | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> PredictReport:
     """Classify any number of pictures into Parquet parts, in constant memory.
@@ -253,6 +265,7 @@ def predict_to(
         shard: pictures in a part; None is 2,048, or what `out` was begun with.
         ray_address: of a running cluster.
         max_megapixels: as for `predict`.
+        device: as for `predict`; actors compute on the CPU.
         progress: hears how far it is.
 
     Raises:
@@ -268,7 +281,7 @@ def predict_to(
 
     start = perf_counter()
     require_extra("ray", "pyarrow", "fsspec", needed_by="--out")
-    pool = pool_for(engine, actors, ray_address, needed_by="--out")
+    pool = pool_for(engine, actors, ray_address, device, needed_by="--out")
     if not os.fspath(out) or is_url(os.fspath(out)):
         raise WrongUsage(f"--out cannot be {os.fspath(out)!r}.", "Answers are written to a folder of this machine.", "")
     folder = Path(out).expanduser()
@@ -292,7 +305,7 @@ def predict_to(
         with (
             pool.running() if pool and missing else nullcontext(),
             progress.stage("Classifying", work.manifest.pictures, "pictures") as step,
-            closing(parts_by_pool(bundle, work, pool) if pool else parts_here(bundle, work)) as parts,
+            closing(parts_by_pool(bundle, work, pool) if pool else parts_here(bundle, work, device, progress)) as parts,
         ):
             step.advance(done)
             for index, part in parts:

@@ -97,6 +97,7 @@ def evaluate(
     including_training: bool = False,
     slices: bool = False,
     learning_curve: bool = False,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     device: Device = CPU,
@@ -114,6 +115,7 @@ def evaluate(
         including_training: do not leave out pictures that the bundle was trained on.
         slices: also measure kinds of pictures; those of the run's own validation set are stored in the run.
         learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
+        columns: of the data, as for `train`.
         max_megapixels: as for `predict`.
         allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
         device: as for `predict`.
@@ -133,6 +135,7 @@ def evaluate(
         including_training=including_training,
         slices=slices,
         learning_curve=learning_curve,
+        columns=columns,
         max_megapixels=max_megapixels,
         allow_missing=allow_missing,
         device=device,
@@ -149,6 +152,7 @@ def measure_run(
     including_training: bool = False,
     slices: bool = False,
     learning_curve: bool = False,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     device: Device = CPU,
@@ -159,7 +163,9 @@ def measure_run(
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
-    source = resolve(data, cache=cache_folder(), progress=progress) if data is not None else None
+    source = None
+    if data is not None:
+        source = resolve(data, cache=cache_folder(), columns=columns, progress=progress)
     if part is not None:
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ from pawsight.data.audit import audit
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
+from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
@@ -78,6 +80,9 @@ class TrainOptions:
     false_alarms: float = 0.01  # with max_error, share of ordinary pictures that may be called unlike anything seen
     out: str | os.PathLike[str] = "runs"  # folder in which the numbered run folder is made
     weights: str | os.PathLike[str] | None = None  # file with MobileNetV2's weights, for the recipe `mobilenet`
+    # Of a table: role (path, label, part, group) -> header, or number of the column from 1 where there is none, e.g.
+    # {"path": "image", "label": "breed"}. None goes by the names that people use.
+    columns: Mapping[str, str] | None = None
     max_megapixels: int | None = None  # width x height of a picture, in millions; larger ones are left out. None is 50
     allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is 0.1
     resume: bool = False  # continue the newest unfinished run of the same recipe on the same data
@@ -120,6 +125,7 @@ class TrainKeywords(TypedDict, total=False):
     false_alarms: float
     out: str | os.PathLike[str]
     weights: str | os.PathLike[str] | None
+    columns: Mapping[str, str] | None
     max_megapixels: int | None
     allow_missing: float | None
     resume: bool
@@ -139,7 +145,7 @@ def train(
     """Train a classifier on labelled pictures.
 
     Args:
-        data: a folder, an archive, a URL of one, a CSV with the columns path,label, or the name of a data set.
+        data: a folder, an archive, a URL of one, a table with the columns path,label, or the name of a data set.
         options: how it is trained.
         progress: hears how far it is.
         keywords: fields of `TrainOptions` that differ from `options`.
@@ -174,7 +180,7 @@ def train(
     if pool is not None:
         log.say(f"Engine   {pool}")
     with stopwatch.stage("fetching"):
-        source = resolve(data, cache=cache_folder(), progress=log)
+        source = resolve(data, cache=cache_folder(), columns=options.columns, progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
     return train_on(
@@ -380,6 +386,8 @@ def command_for(data: str, options: TrainOptions) -> str:
         return f"pawsight.train({data!r}, {', '.join(keywords)})"
     if options.max_error is not None:
         changed |= {name: f"{100 * values[name]:.10g}%" for name in ("max_error", "false_alarms")}
+    if options.columns:
+        changed["columns"] = columns_text(options.columns)
     words = [
         word
         for name, value in changed.items()

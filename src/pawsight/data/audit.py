@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pawsight.core.statistics import holm
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts, quality_flags
-from pawsight.data.folders import PARTS
+from pawsight.data.parts import PARTS
 from pawsight.data.split import Assigned, Split, missed
 
 SEVERITIES = ("high", "medium", "low")

@@ -198,8 +198,9 @@ def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
 
 
 def _decode_from(values: Mapping[str, Any]) -> DecodeSettings:
-    greys = values.get("grey_range")  # bundles of earlier versions have none
-    settings = DecodeSettings(**{**values, "grey_range": tuple(greys) if isinstance(greys, list) else greys})
+    settings = DecodeSettings(**values)
+    if isinstance(settings.grey_range, list):  # as JSON has a pair
+        settings = replace(settings, grey_range=tuple(settings.grey_range))
     for key, value in asdict(settings).items():
         is_right = (
             _is_grey_range(value) if key == "grey_range" else type(value) is int and 0 < value <= _LARGEST_SETTING

@@ -101,6 +101,7 @@ _OTHER_BRANDS = {
 }
 _LOOKED_AT, _LEAST_FILE = 1 << 16, 128  # bytes
 NOT_DOWNLOADED = "an iCloud placeholder in place of the picture: download it in the Finder or in Files"
+WEB_PAGE = "a web page in place of the picture, such as an error or a login: download the picture again"
 _PLACEHOLDERS = (
     (b"version https://git-lfs", "a Git LFS pointer in place of the picture: git lfs pull"),
     (b"bplist00", NOT_DOWNLOADED),
@@ -492,6 +493,11 @@ def _placeholder(data: bytes) -> str:
     """Name what a program has put in the place of a picture, with what to do; empty where it is nothing of the kind."""
     if len(data) >= _LEAST_FILE and not data[:_LOOKED_AT].strip(b"\0"):
         return "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a damaged copy"
+    head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return WEB_PAGE
+    if head.startswith(b"<?xml") and b"<error>" in head:
+        return "the refusal of a web server in place of the picture: download the picture again"
     return next((text for start, text in _PLACEHOLDERS if data.startswith(start)), "")
 
 
@@ -524,4 +530,4 @@ def _type_of(data: bytes) -> str | None:
     head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
         return "SVG"
-    return "a web page" if head.startswith((b"<!doctype html", b"<html")) else None
+    return None

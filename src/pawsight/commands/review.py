@@ -106,7 +106,7 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
     decode = read_bundle(folder).card.decode
     settings = replace(decode, image_px=recipe.image_px, version=DECODER_VERSION)
     with Cache(cache / "cache", refused=progress.say) as store:
-        sink = feature_sink(recipe, store, machine, Stopwatch(), settings.grey_range)
+        sink = feature_sink(recipe, store, machine, Stopwatch(), grey_range=settings.grey_range)
         with sink.kept():
             dataset = read_dataset(
                 found,

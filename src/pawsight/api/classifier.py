@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -13,16 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.api.inputs import InputPicture, Pictures, read_pictures
+from pawsight.api.notebook import thumbnail
+from pawsight.api.predictions import SHOWN, Explanation, Predictions
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
 from pawsight.classifier.trust import UNFAMILIAR
 from pawsight.core.errors import UnreadablePicture, WrongUsage
 from pawsight.core.text import plural
+from pawsight.images.decode import Pixels
 from pawsight.models.graph import FEATURES, PROBABILITIES
 
 if TYPE_CHECKING:
     from pawsight.commands.evaluate import EvaluateReport
     from pawsight.commands.export import ExportReport
+    from pawsight.explanation.heatmap import Explainer, MethodChoice
 
 Errors = Literal["keep", "raise"]
 _log = logging.getLogger("pawsight")
@@ -52,7 +57,7 @@ class Classifier:
     """
 
     def __init__(self, predictor: Predictor, path: Path, *, max_megapixels: int | None = None) -> None:
-        self._predictor = predictor
+        self._opened: Predictor | None = predictor
         self._max_megapixels = max_megapixels
         self.path = path
         self.classes_: NDArray[np.object_] = np.array(predictor.classes, dtype=object)
@@ -79,16 +84,22 @@ class Classifier:
         """
         return self._table(X, PROBABILITIES, len(self.classes_), errors)
 
-    def answers(self, X: Pictures, *, errors: Errors = "keep") -> list[Prediction]:  # noqa: N803
-        """Return all that is known of each picture: label, probabilities, decision, error.
+    def answers(self, X: Pictures, *, errors: Errors = "keep") -> Predictions:  # noqa: N803
+        """Return a list with all that is known of each picture: label, probabilities, decision, error.
 
         A `Prediction` has the picture's path or address; `[3]` is the one at index 3 of the answers, where it is in
-        memory.
+        memory. Notebooks show the list with pictures, and `to_frame()` makes it a table.
 
         Raises:
             As `predict`.
         """
-        return list(self.stream(X, errors=errors))
+        predictions: list[Prediction] = []
+        thumbnails: list[Pixels | None] = []
+        for picture, outputs in self._outputs(X, errors):
+            predictions.append(self._predictor.prediction(picture.name, outputs, problem=picture.problem))
+            if len(thumbnails) < SHOWN:
+                thumbnails.append(thumbnail(picture.decoded) if picture.decoded else None)
+        return Predictions(predictions, thumbnails)
 
     def stream(self, X: Pictures, *, errors: Errors = "keep") -> Iterator[Prediction]:  # noqa: N803
         """Answer any number of pictures in order and in constant memory; X may be an iterator.
@@ -96,8 +107,8 @@ class Classifier:
         Raises:
             As `predict`: at once, and for the items of an iterator when they are reached.
         """
-        answered = self._outputs(X, errors)
-        return (self._predictor.prediction(read.name, outputs, problem=read.problem) for read, outputs in answered)
+        predict, answered = self._predictor.prediction, self._outputs(X, errors)
+        return (predict(picture.name, outputs, problem=picture.problem) for picture, outputs in answered)
 
     def score(self, X: Pictures, y: Iterable[str], *, errors: Errors = "keep") -> float:  # noqa: N803
         """Return the share of pictures whose likeliest class is the one in y, as `evaluate` counts it.
@@ -133,7 +144,37 @@ class Classifier:
         Raises:
             As `predict`.
         """
-        return self._table(X, FEATURES, self._predictor.bundle.golden.probabilities.shape[1], errors)
+        return self._table(X, FEATURES, self._predictor.features, errors)
+
+    def explain(
+        self,
+        X: Pictures,  # noqa: N803
+        *,
+        label: str = "",
+        method: MethodChoice = "auto",
+        errors: Errors = "keep",
+    ) -> list[Explanation]:
+        """Return where in each picture the classifier sees a class, as a heat map.
+
+        Args:
+            X: pictures.
+            label: the class to explain; empty for each picture's likeliest class.
+            method: "cam", exact, for networks that end in an average and a linear layer; "occlusion" for any; "auto".
+            errors: as for `predict`.
+
+        Raises:
+            WrongUsage: there is no such class or method, or the network does not allow the method.
+            As `predict`.
+        """
+        self._explainer.check(label, method)
+        return [self._explained(picture, label, method) for picture in self._pictures(X, errors)]
+
+    def _explained(self, picture: InputPicture, label: str, method: MethodChoice) -> Explanation:
+        if (decoded := picture.decoded) is None:
+            return Explanation(picture.name, None, None, None, picture.problem, None)
+        size = decoded.width, decoded.height
+        heat, probability = self._explainer.answer(decoded.pixels, size=size, label=label, method=method)
+        return Explanation(picture.name, heat.label, probability, heat, None, decoded.pixels)
 
     def evaluate(self, data: str | os.PathLike[str] | None = None, **options: Any) -> EvaluateReport:
         """Measure the classifier on labelled pictures, as `pawsight.evaluate` does with the same options."""
@@ -155,7 +196,8 @@ class Classifier:
 
     def close(self) -> None:
         """Let go of the network's memory; nothing can be predicted afterwards."""
-        del self._predictor
+        self._opened = None
+        self.__dict__.pop("_explainer", None)
 
     def __enter__(self) -> Self:
         return self
@@ -175,7 +217,6 @@ class Classifier:
 
     def _table(self, X: Pictures, output: str, width: int, errors: Errors) -> NDArray[np.float32]:  # noqa: N803
         rows = [None if outputs is None else outputs[output] for _, outputs in self._outputs(X, errors)]
-        width = next((len(row) for row in rows if row is not None), width)
         table = np.full((len(rows), width), np.nan, np.float32)
         for index, row in enumerate(rows):
             if row is not None:
@@ -184,27 +225,44 @@ class Classifier:
 
     def _outputs(self, X: Pictures, errors: Errors) -> Iterator[tuple[InputPicture, Outputs | None]]:  # noqa: N803
         """Check X now, and compute the outputs of its pictures when they are asked for."""
+        return self._predictor.outputs_of(self._pictures(X, errors))
+
+    def _pictures(self, X: Pictures, errors: Errors) -> Iterator[InputPicture]:  # noqa: N803
         if errors not in ("keep", "raise"):
             raise WrongUsage(f"errors cannot be {errors!r}.", "", 'It is "keep" or "raise".')
         predictor = self._predictor
         pictures = read_pictures(X, predictor.bundle.card.decode, threads=predictor.threads)
-        return self._computed(predictor, pictures, errors)
+        return _reported(pictures, errors)
 
-    @staticmethod
-    def _computed(
-        predictor: Predictor, pictures: Iterator[InputPicture], errors: Errors
-    ) -> Iterator[tuple[InputPicture, Outputs | None]]:
-        count, problems = 0, []
-        for picture, outputs in predictor.outputs_of(pictures):
-            count += 1
-            if outputs is None:
-                if errors == "raise":
-                    raise UnreadablePicture(f"Could not read {picture.name} as a picture.", picture.problem)
-                problems.append(picture.name)
-                _log.debug("%s could not be read: %s", picture.name, picture.problem)
-            yield picture, outputs
-        if problems:
-            _log.warning("%d of %d pictures could not be read; the first is %s", len(problems), count, problems[0])
+    @property
+    def _predictor(self) -> Predictor:
+        if self._opened is None:
+            raise WrongUsage("The classifier is closed.", "", f"Load it again: pawsight.load({os.fspath(self.path)!r})")
+        return self._opened
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        from pawsight.explanation.heatmap import Explainer
+
+        return Explainer(self._predictor)
+
+
+def _reported(pictures: Iterable[InputPicture], errors: Errors) -> Iterator[InputPicture]:
+    """Raise or log what cannot be read.
+
+    Raises:
+        UnreadablePicture: the first, where errors are to be raised.
+    """
+    count, unreadable, first = 0, 0, ""
+    for picture in pictures:
+        count += 1
+        if picture.decoded is None:
+            if errors == "raise":
+                raise UnreadablePicture(f"Could not read {picture.name} as a picture.", picture.problem)
+            unreadable, first = unreadable + 1, first or f"{picture.name}: {picture.problem}"
+        yield picture
+    if unreadable:
+        _log.warning("%d of %d pictures could not be read; the first is %s", unreadable, count, first)
 
 
 def _label(answer: Prediction) -> str | None:

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import Bundle, read_bundle, refused, with_max_megapixels
 from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision, check_device
@@ -40,16 +39,22 @@ class _HasPixels(Protocol):
 Picture = TypeVar("Picture", bound=_HasPixels)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Prediction:
     """The prediction for one picture, or why it has none."""
 
-    path: str
+    path: str  # or address; "[3]" for a picture in memory, the one at index 3
     label: str | None  # a class, or "unsure" or "unlike anything seen" where the picture is not answered
     probability: float | None  # of the label; None where the picture is not answered
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
     decision: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"Prediction({self.path!r}, error={self.error!r})"
+        share = "" if self.probability is None else f", {self.probability:.4f}"
+        return f"Prediction({self.path!r}, {self.label!r}{share})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""
@@ -114,21 +119,13 @@ class Predictor:
         return self.outputs_of(load(paths, self.bundle.card.decode, threads=self.threads))
 
     def outputs_of(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Outputs | None]]:
-        """Yield each picture, decoded by this bundle's settings, with the graph's outputs; see `outputs_of` below."""
+        """Yield each picture, decoded by this bundle's settings, with the graph's outputs, as `outputs_of` does."""
         return outputs_of(self._engine, pictures)
 
-    def embed(self, paths: Iterable[Path]) -> NDArray[np.float32]:
-        """Return the features that the classifier's head reads, for search, clusters and other models.
-
-        Args:
-            paths: N files.
-
-        Returns:
-            (N, D) float32, in order; a row of NaN for a file that could not be read.
-        """
-        rows = [None if outputs is None else outputs[FEATURES] for _, outputs in self.outputs(paths)]
-        width = next((len(row) for row in rows if row is not None), 0)
-        return np.array([np.full(width, np.nan) if row is None else row for row in rows], np.float32)
+    @property
+    def features(self) -> int:
+        """How many features the head reads of a picture."""
+        return self._engine.width(FEATURES)
 
     def prediction(self, name: str, outputs: Outputs | None, *, problem: str = "") -> Prediction:
         """Return what the graph's outputs for one picture mean; None where it could not be read, because of a problem.

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.predictor import load_predictor
-from pawsight.commands.predict import count_of, files_below, paths_of
+from pawsight.commands.named_pictures import NamedPicture, count_of, named_pictures
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
 from pawsight.core.storage import write_bytes
+from pawsight.data.dataset import is_picture
 from pawsight.explanation.heatmap import Box, Explainer, MethodChoice
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import decode
-from pawsight.images.loader import read_regular_file
 
 ENDING = ".explained.png"
 _LONGEST_NAME = 120  # letters of a picture's name that are kept, so that the file name fits any disk
@@ -75,8 +75,9 @@ def explain(
         max_megapixels: as for `predict`.
         progress: hears how far it is.
 
-    Yields:
-        one `Explained` for each picture, in order; one that cannot be read has an `error`.
+    Returns:
+        an iterator of one `Explained` for each picture, in order; one that cannot be read has an `error`. A picture is
+        drawn when the next one is asked for; what is wrong with the call is raised by the call.
 
     Raises:
         BundleRefused: the run has no bundle that can be trusted.
@@ -84,39 +85,48 @@ def explain(
         NoPictures: folders were named and none holds a file.
         StorageError: the disk refused.
     """
-    paths = paths_of(pictures)
-    check_order("explain", Path(run), paths)
+    typed = [os.fspath(picture) for picture in pictures]
+    check_order("explain", Path(run), [Path(name) for name in typed])
     predictor = load_predictor(run, max_megapixels=max_megapixels)
     explainer = Explainer(predictor)
     explainer.check(label, method)
-    settings = predictor.bundle.card.decode
-    with progress.stage("Explaining", count_of(paths), "pictures") as step:
-        for path in files_below(paths):
-            try:
-                data = read_regular_file(path)
-                square = decode(data, settings, name=path.name)
-                large = decode(data, replace(settings, image_px=LARGEST_PX), name=path.name)
-            except UnreadablePicture as error:
-                explained = Explained(os.fspath(path), error=error.why)
-            else:
-                size = square.width, square.height
-                heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)
-                file = free_name(Path(out), path)
-                write_bytes(file, overlay(large.pixels, heat))
-                explained = Explained(
-                    path=os.fspath(path),
-                    file=os.fspath(file),
-                    label=heat.label,
-                    probability=probability,
-                    method=heat.method,
-                    place=heat.place() if not heat.silent else None,
-                    box=heat.box(),
-                    size=heat.size,
-                    values=[[float(value) for value in row] for row in heat.values],
-                    bias=heat.bias,
-                )
-            step.advance()
-            yield explained
+    settings, named = predictor.bundle.card.decode, named_pictures(typed)
+
+    def explained(picture: NamedPicture) -> Explained | None:
+        """Explain one picture; None where it is another file of a folder."""
+        try:
+            data = picture.read()
+            square = decode(data, settings, name=picture.name)
+            large = decode(data, replace(settings, image_px=LARGEST_PX), name=picture.name)
+        except UnreadablePicture as error:
+            is_other = picture.is_found and not is_picture(picture.name, error.why)
+            return None if is_other else Explained(picture.name, error=error.why)
+        size = square.width, square.height
+        heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)
+        file = free_name(Path(out), Path(picture.name))
+        write_bytes(file, overlay(large.pixels, heat))
+        return Explained(
+            path=picture.name,
+            file=os.fspath(file),
+            label=heat.label,
+            probability=probability,
+            method=heat.method,
+            place=heat.place() if not heat.silent else None,
+            box=heat.box(),
+            size=heat.size,
+            values=[[float(value) for value in row] for row in heat.values],
+            bias=heat.bias,
+        )
+
+    def explanations() -> Iterator[Explained]:
+        with progress.stage("Explaining", count_of(typed), "pictures") as step:
+            for picture in named:
+                drawn = explained(picture)
+                step.advance()
+                if drawn is not None:
+                    yield drawn
+
+    return explanations()
 
 
 def free_name(folder: Path, picture: Path) -> Path:

@@ -106,7 +106,7 @@ def _features(recipe: Recipe, pictures: Sequence[Picture], env: RunEnvironment) 
     """Return the features of pictures by a recipe's backbone; those that changed since they were read are refused."""
     device = trusted_device(recipe, env.device, env.machine, env.progress)
     with Cache(env.cache / "cache", refused=env.progress.say) as cache:
-        sink = feature_sink(recipe, cache, env.machine, env.stopwatch, device)
+        sink = feature_sink(recipe, cache, env.machine, env.stopwatch, device, env.grey_range)
         hashes = [picture.sha256 for picture in pictures]
         paths = {picture.sha256: picture.path for picture in pictures if sink.wants(picture.sha256)}
         settings, changed = env.decode_settings(recipe), dict[str, str]()

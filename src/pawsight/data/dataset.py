@@ -20,7 +20,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of
-from pawsight.core.text import typed
+from pawsight.core.text import plural, typed
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.facts import FACTS_SPACE, Facts, facts_of, facts_to_bytes, known_facts
 from pawsight.data.folders import Candidate, Found, LeftOut
@@ -52,13 +52,17 @@ class Picture:
     facts: Facts
 
 
-@dataclass(frozen=True)  # without slots, for the cached properties
+@dataclass(frozen=True, repr=False)  # without slots, for the cached properties
 class Dataset:
     """All pictures of a data set, sorted by name."""
 
     root: Path
     pictures: tuple[Picture, ...]
     left_out: tuple[LeftOut, ...]
+
+    def __repr__(self) -> str:
+        counted = f"{plural(len(self.pictures), 'picture')} of {plural(len(self.counts), 'class', 'classes')}"
+        return f"Dataset({counted} in {str(self.root)!r}, {len(self.left_out):,} left out)"
 
     @cached_property
     def counts(self) -> dict[str, int]:

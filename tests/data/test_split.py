@@ -17,7 +17,7 @@ from PIL import Image
 
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.folders import PARTS
+from pawsight.data.parts import PARTS
 from pawsight.data.split import (
     Assigned,
     Ints,

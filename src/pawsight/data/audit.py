@@ -20,7 +20,7 @@ from pawsight.core.statistics import holm
 from pawsight.core.text import html_table, plural
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts, quality_flags
-from pawsight.data.folders import PARTS
+from pawsight.data.parts import PARTS
 from pawsight.data.split import Assigned, Split, missed
 
 SEVERITIES = ("high", "medium", "low")

@@ -11,19 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pawsight.data.parts import part_named, parts_named
 from pawsight.images.decode import NOT_DOWNLOADED
 from pawsight.images.loader import storage_failed, storage_problem
 
-PARTS = ("train", "validation", "test")
-PART_NAMES = {  # of folders, by which part they are
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-}
 _PICTURE_ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of no class's name
 _EMPTY = "an empty folder"
 HIDDEN_NAMES = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")  # beside those that begin with a dot
@@ -153,7 +144,7 @@ def _enter(root: Path) -> Path:
         if len(visible) != 1 or not _is_folder(visible[0]) or visible[0].is_symlink():  # a link may lead back here
             return root
         only = root / visible[0].name
-        if only.name.casefold() in PART_NAMES or not any(_is_folder(entry) for entry in _scan(only)):
+        if part_named(only.name) or not any(_is_folder(entry) for entry in _scan(only)):
             return root
         root = only
 
@@ -175,7 +166,7 @@ def _parts_below(root: Path) -> dict[str, str]:
     They are where train and another one are there, and where there is nothing but them with class folders in each.
     """
     folders = [entry for entry in _visible(root) if _is_folder(entry)]
-    named = {entry.name: PART_NAMES[entry.name.casefold()] for entry in folders if entry.name.casefold() in PART_NAMES}
+    named = parts_named(entry.name for entry in folders)
     nothing_else = len(named) == len(folders) and all(any(map(_is_folder, _visible(root / name))) for name in named)
     are_parts = nothing_else or ("train" in named.values() and len(set(named.values())) > 1)
     return named if are_parts else {}

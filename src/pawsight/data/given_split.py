@@ -17,7 +17,8 @@ from pawsight.core.errors import BadDataset
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import plain_cell
 from pawsight.data.dataset import Dataset, Picture
-from pawsight.data.folders import PART_NAMES, Found
+from pawsight.data.folders import Found
+from pawsight.data.parts import part_named
 from pawsight.data.split import Assigned, Split, make_split, split_into
 from pawsight.data.tables import MAX_LINE_CHARS, Problems, Table, TableError, first_lines, open_table
 
@@ -47,8 +48,8 @@ class SplitFile:
 def read_split_file(path: Path, *, allow_leaks: bool = False) -> SplitFile:
     """Read a split file: a CSV with the columns path, part and, optionally, sha256; a run's splits.csv is one.
 
-    The names of parts are those that folders may have: train, training, validation, valid, val, test, testing. Other
-    columns are ignored, the label too: it comes from the data.
+    The names of parts are those that folders may have (parts.py). Other columns are ignored, the label too: it comes
+    from the data.
 
     Raises:
         BadDataset: with everything that is wrong in the file, by line.
@@ -93,7 +94,7 @@ def _add_row(
 ) -> None:
     values = {name: cells[column] if column < len(cells) else "" for name, column in columns.items()}
     path, sha256 = plain_cell(values["path"]), values.get("sha256", "").strip().lower()
-    part = PART_NAMES.get(values["part"].strip().casefold(), "")
+    part = part_named(values["part"]) or ""
     checks = [
         (not path, "the path is empty"),
         (not part, f"the part of {path!r} is {values['part'].strip()!r}, not train, validation or test"),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pawsight.core.text import html_table
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.duplicates import alike_groups, duplicate_groups, duplicate_pairs
-from pawsight.data.folders import PARTS
+from pawsight.data.parts import PARTS
 
 _EXERCISE_BATCH = 32  # the exercise counts its fifth in whole batches: 32 batches // 5 x 32 = 192 of 1,000 pictures
 _SHOWN = 30  # classes in a notebook's table

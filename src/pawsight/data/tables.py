@@ -15,7 +15,8 @@ from typing import TextIO
 
 from pawsight.core.errors import BadDataset, NoPictures, StorageError
 from pawsight.core.storage import regular_file
-from pawsight.data.folders import PARTS, Candidate, Found, clean_label, name_below
+from pawsight.data.folders import Candidate, Found, clean_label, name_below
+from pawsight.data.parts import PARTS
 
 ENCODING = "utf-8-sig"  # UTF-8 with or without a byte order mark
 MAX_LINE_CHARS = 16_384  # in a list of paths

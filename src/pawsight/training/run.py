@@ -19,9 +19,10 @@ from pawsight.core.machine import versions
 from pawsight.core.runs import BUNDLE
 from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
 from pawsight.data.facts import thumbnail_of
-from pawsight.data.folders import PARTS, Found, LeftOut
+from pawsight.data.folders import Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
+from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
 from pawsight.images.fingerprint import fingerprint

@@ -24,6 +24,7 @@ from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.distributed.answer_folder import legible
 from pawsight.images.decode import DecodeSettings
+from pawsight.images.loader import load
 from pawsight.models.graph import FEATURES
 from pawsight.models.recipes import LAST, RecipeOptions, make_recipe
 
@@ -116,7 +117,8 @@ def embed(
         settings = DecodeSettings(image_px=recipe.image_px)
         if max_megapixels is not None:
             settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=max_megapixels)
-        computed = outputs_of(engine, (picture.path for picture in pictures), settings, threads=machine.feeders)
+        files = load((picture.path for picture in pictures), settings, threads=machine.feeders)
+        computed = outputs_of(engine, files)
     left_out: list[LeftOut] = []
 
     def rows() -> Iterator[Row]:

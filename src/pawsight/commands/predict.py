@@ -50,10 +50,15 @@ def predict(
     paths = paths_of(pictures)
     check_order("predict", Path(run), paths)
     predictor = load_predictor(run, max_megapixels=max_megapixels)
-    with progress.stage("Classifying", count_of(paths), "pictures") as step:
-        for loaded, outputs in predictor.outputs(files_below(paths)):
-            step.advance()
-            yield predictor.prediction(os.fspath(loaded.path), outputs, problem=loaded.problem)
+    files = files_below(paths)
+
+    def predictions() -> Iterator[Prediction]:  # apart, so that what is wrong is raised by the call and not by `next`
+        with progress.stage("Classifying", count_of(paths), "pictures") as step:
+            for loaded, outputs in predictor.outputs(files):
+                step.advance()
+                yield predictor.prediction(os.fspath(loaded.path), outputs, problem=loaded.problem)
+
+    return predictions()
 
 
 def paths_of(pictures: Sequence[str | os.PathLike[str]]) -> list[Path]:

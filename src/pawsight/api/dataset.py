@@ -11,25 +11,26 @@ import io
 import math
 import os
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pawsight.api.inputs import Picture, content_of, sources
+from pawsight.api.inputs import Picture, image_of, undecoded
 from pawsight.api.run import frame
-from pawsight.core.errors import BadDataset, WrongUsage, require_extra
+from pawsight.core.errors import BadDataset, MissingExtra, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
 from pawsight.core.text import html_table, plural
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.folders import PARTS, Candidate
+from pawsight.data.folders import Candidate
+from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source, resolve
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.loader import read_regular_file
@@ -91,7 +92,9 @@ class Dataset:
         Raises:
             WrongUsage: a column is missing, or a cell is no picture. BadDataset: a label is missing.
         """
-        names = {str(name).casefold(): name for name in reversed(list(table.columns if hasattr(table, "columns") else table))}
+        names = {
+            str(name).casefold(): name for name in reversed(list(table.columns if hasattr(table, "columns") else table))
+        }
 
         def column(known: Sequence[str], *, is_needed: bool = False) -> Any:
             name = next((name for name in known if name in names), None)
@@ -132,7 +135,7 @@ class Dataset:
             WrongUsage: X and y differ in length, or something in X is no picture.
             BadDataset: a label is missing. StorageError: the disk refused.
         """
-        found = list(sources(X))
+        found = list(undecoded(X))
         names = [_name_of(label, classes) for label in _items(y)]
         columns = {"label": names}
         columns |= {"part": [_text(part) for part in _items(splits)]} if splits is not None else {}
@@ -177,9 +180,7 @@ class Dataset:
         return cls.from_arrays(pictures, labels, splits=splits if None not in parts else None, progress=progress)
 
     @classmethod
-    def from_torch(
-        cls, dataset: Any, *, classes: Sequence[str] | None = None, progress: Progress = SILENT
-    ) -> Dataset:
+    def from_torch(cls, dataset: Any, *, classes: Sequence[str] | None = None, progress: Progress = SILENT) -> Dataset:
         """Take a map-style data set of PyTorch whose items are (picture, label).
 
         Of torchvision's `ImageFolder` the files are taken, without its transforms. Tensors may have their channels
@@ -196,7 +197,9 @@ class Dataset:
         names = classes or getattr(dataset, "classes", None)
         items = getattr(dataset, "samples", None) or (dataset[index] for index in range(len(dataset)))
         pictures, labels = _pairs(items)
-        return cls.from_arrays([_channels_last(picture) for picture in pictures], labels, classes=names, progress=progress)
+        return cls.from_arrays(
+            [_channels_last(picture) for picture in pictures], labels, classes=names, progress=progress
+        )
 
     @classmethod
     def from_tf(cls, dataset: Any, *, classes: Sequence[str] | None = None, progress: Progress = SILENT) -> Dataset:
@@ -218,7 +221,9 @@ class Dataset:
         for batch, targets in dataset.as_numpy_iterator():
             is_batch = np.ndim(batch) == 4
             pictures += [_eight_bits(picture) for picture in (batch if is_batch else [batch])]
-            labels += [int(np.argmax(label)) if np.ndim(label) else label for label in (targets if is_batch else [targets])]
+            labels += [
+                int(np.argmax(label)) if np.ndim(label) else label for label in (targets if is_batch else [targets])
+            ]
         return cls.from_arrays(pictures, labels, classes=names, progress=progress)
 
     # To
@@ -259,11 +264,16 @@ class Dataset:
         _require("datasets", "to_huggingface()")
         import datasets
 
-        features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=list(self.classes))})
+        features = datasets.Features(
+            {"image": datasets.Image(), "label": datasets.ClassLabel(names=list(self.classes))}
+        )
 
         def part(name: str | None) -> Any:
             own = [candidate for candidate in self._candidates if candidate.part == name]
-            rows = {"image": [os.fspath(candidate.path) for candidate in own], "label": [candidate.label for candidate in own]}
+            rows = {
+                "image": [os.fspath(candidate.path) for candidate in own],
+                "label": [candidate.label for candidate in own],
+            }
             return datasets.Dataset.from_dict(rows, features=features)
 
         given = [name for name in PARTS if name in self.splits]
@@ -322,9 +332,7 @@ class Dataset:
     def _repr_html_(self) -> str:
         counted = Counter(zip(self.labels, self.splits, strict=True))
         given = [name for name in PARTS if name in self.splits]
-        rows = [
-            [name, *(counted[name, part] for part in given), self.counts[name]] for name in self.classes[:_CLASSES]
-        ]
+        rows = [[name, *(counted[name, part] for part in given), self.counts[name]] for name in self.classes[:_CLASSES]]
         more = f", of which {_CLASSES} are shown" if len(self.classes) > _CLASSES else ""
         caption = f"{plural(len(self), 'picture')} of {plural(len(self.classes), 'class', 'classes')}{more}"
         return html_table(["class", *given, "pictures"], rows, caption=caption)
@@ -332,7 +340,9 @@ class Dataset:
     def _chosen(self, split: str | None) -> tuple[tuple[Path, ...], tuple[int, ...]]:
         if split is not None and split not in self.splits:
             given = ", ".join(sorted({part for part in self.splits if part})) or "none"
-            raise WrongUsage(f"The data has no subset {split!r}.", f"It has {given}.", "Leave split out for all pictures.")
+            raise WrongUsage(
+                f"The data has no subset {split!r}.", f"It has {given}.", "Leave split out for all pictures."
+            )
         numbers = {name: number for number, name in enumerate(self.classes)}
         own = [candidate for candidate in self._candidates if split in (None, candidate.part)]
         return tuple(candidate.path for candidate in own), tuple(numbers[candidate.label] for candidate in own)
@@ -438,7 +448,7 @@ def _encoded(source: bytes | Image.Image | np.ndarray[Any, Any] | None) -> tuple
     if source is None or isinstance(source, bytes):
         data = source or b""
         return data, next((ending for start, ending in _ENDINGS if data.startswith(start)), "")
-    image = source if isinstance(source, Image.Image) else image_of(source)
+    image = source if isinstance(source, Image.Image) else image_of(source, "a picture")
     kind, buffer = "PNG" if image.mode in _IN_PNG else "TIFF", io.BytesIO()
     image.save(buffer, kind, exif=image.getexif(), icc_profile=image.info.get("icc_profile"))
     return buffer.getvalue(), f".{kind.lower()}"
@@ -506,9 +516,6 @@ def _eight_bits(picture: Any) -> Any:
 
 
 def _require(package: str, needed_by: str) -> None:
-    from pawsight.core.errors import MissingExtra
-
-    from importlib.util import find_spec
-
-    if package not in sys.modules and find_spec(package) is None:
-        raise MissingExtra(f"{needed_by} needs the library {package}, which is not installed.", "", f"Type: pip install {package}")
+    if find_spec(package) is None:
+        what = f"{needed_by} needs the library {package}, which is not installed."
+        raise MissingExtra(what, "", f"Type: pip install {package}")

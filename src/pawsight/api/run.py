@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -221,8 +223,7 @@ class RunPredictions(Sequence[Answer]):
     def to_frame(self) -> Any:
         """Return a DataFrame of pandas, or of polars where that alone is installed, with one row a picture.
 
-        Its columns are path, part, label, predicted, probability, right, and one with the probability of each class,
-        named after it.
+        Its columns are path, part, label, predicted, probability, right, and `p(NAME)` for each class.
 
         Raises:
             MissingExtra: neither is installed.
@@ -238,7 +239,7 @@ class RunPredictions(Sequence[Answer]):
         }
         for index, name in enumerate(self._record.classes):
             values = [float(value) for table in self._tables.values() for value in table.probabilities[:, index]]
-            columns[name if name not in columns else f"p({name})"] = values
+            columns[f"p({name})"] = values
         return frame(columns)
 
     def __repr__(self) -> str:
@@ -269,24 +270,20 @@ def frame(columns: Mapping[str, Sequence[Any]]) -> Any:
     Raises:
         MissingExtra: neither is installed.
     """
-    try:
-        import pandas as library
-    except ImportError:
-        try:
-            import polars as library  # type: ignore[no-redef]
-        except ImportError as error:
-            raise MissingExtra(
-                "There is no library for tables here.",
-                "to_frame() makes a DataFrame of pandas or polars, and neither is installed.",
-                "Type: pip install pandas",
-            ) from error
-    return library.DataFrame(columns)
+    for library in ("pandas", "polars"):
+        with suppress(ImportError):
+            return import_module(library).DataFrame(columns)
+    raise MissingExtra(
+        "There is no library for tables here.",
+        "to_frame() makes a DataFrame of pandas or polars, and neither is installed.",
+        "Type: pip install pandas",
+    )
 
 
 def _axes(ax: Axes | None, width: float, height: float) -> Axes:
     """Return the axes to draw on, else those of a new figure, which a notebook shows."""
     if ax is not None:
         return ax
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
-    return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]

@@ -25,7 +25,7 @@ _THUMBNAIL = 64  # pixels
 _MISTAKES, _FINDINGS = 10, 5
 _CLASSES = 12  # up to which the confusion matrix is shown
 _LETTERS = 60  # of a name
-_FIGURES = ("log_loss", "macro_f1", "ece")
+_FIGURES = {"log_loss": "log loss", "macro_f1": "macro F1", "ece": "calibration error"}
 
 
 def run_html(record: RunRecord) -> str:
@@ -81,13 +81,13 @@ def _scores(record: RunRecord) -> str:
     measured = {name: metrics for name in ("validation", "test") if (metrics := getattr(record, name)) is not None}
     if not measured:
         return "<p>Nothing was measured: there are no validation and no test pictures.</p>"
-    rows = [["pictures", *(metrics.pictures for metrics in measured.values())]]
-    rows += [["accuracy", *(f"{percent(metrics.accuracy)} ({metrics.interval})" for metrics in measured.values())]]
-    for name in _FIGURES:
+    rows = [["accuracy", *(f"{percent(metrics.accuracy)} ({metrics.interval})" for metrics in measured.values())]]
+    for name, called in _FIGURES.items():
         known = [figure(metrics, name) for metrics in measured.values()]
-        rows.append([name.replace("_", " "), *("unknown" if pair is None else _with_ends(*pair) for pair in known)])
+        rows.append([called, *("unknown" if pair is None else _with_ends(*pair) for pair in known)])
     rows += [["always the commonest class", *(percent(metrics.baseline) for metrics in measured.values())]]
-    return html_table(["", *measured], rows, caption="with 95 % intervals")
+    header = [f"{name}, {plural(metrics.pictures, 'picture')}" for name, metrics in measured.items()]
+    return html_table(["", *header], rows, caption="with 95 % intervals")
 
 
 def _with_ends(value: float, interval: Interval | None) -> str:

@@ -76,7 +76,9 @@ class ImageFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return table.read(table.depths[self.depth])
 
     def __sklearn_tags__(self) -> Any:
-        return _with_picture_tags(super().__sklearn_tags__())
+        tags = _with_picture_tags(super().__sklearn_tags__())
+        tags.transformer_tags.preserves_dtype = []  # features are float32, whatever pictures are
+        return tags
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -129,7 +131,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"The depth {self.depth!r} cannot be used with C={self.C!r}.",
                 f"Depths are {LAST!r}, {BLOCKS!r}, {SELECTED!r}, and {AUTO!r} with C=None.",
             )
-        labels = column_or_1d(y)
+        labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         table = _features(X, self.backbone, self.image_px)

@@ -92,16 +92,15 @@ class Dataset:
         Raises:
             WrongUsage: a column is missing, or a cell is no picture. BadDataset: a label is missing.
         """
-        names = {
-            str(name).casefold(): name for name in reversed(list(table.columns if hasattr(table, "columns") else table))
-        }
+        given = list(table.columns if hasattr(table, "columns") else table)
+        names = {str(name).casefold(): name for name in reversed(given)}
 
         def column(known: Sequence[str], *, is_needed: bool = False) -> Any:
             name = next((name for name in known if name in names), None)
             if name is None and is_needed:
                 raise WrongUsage(
                     f"The table has no column called {' or '.join(map(repr, known[:2]))}.",
-                    f"Its columns are {', '.join(map(str, names.values())) or 'none'}.",
+                    f"Its columns are {', '.join(map(str, given)) or 'none'}.",
                     f"Rename one of them: {known[0]!r}",
                 )
             return None if name is None else table[names[name]]

@@ -75,7 +75,7 @@ def names(desk, monkeypatch):
     monkeypatch.chdir(desk)
     data = Path("cat.png").read_bytes()
     image = Image.open(io.BytesIO(data))
-    array = np.asarray(image)
+    array = np.array(image)
     return {
         "np": np,
         "io": io,

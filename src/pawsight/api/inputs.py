@@ -221,10 +221,12 @@ def _is_table(item: Any) -> bool:
 
 def _rows(table: Any) -> Iterator[_Source]:
     """Yield one picture for each row: paths are files here, so that rows and answers stay side by side."""
+    if hasattr(type(table), "collect"):
+        raise _refused("X", table, "Type X.collect()")
     if hasattr(table, "columns"):
         table = table[_column(table)]
     if not hasattr(table, "to_list"):
-        raise _refused("X", table, "A lazy frame is read with .collect().")
+        raise _refused("X", table)
     for index, cell in enumerate(table.to_list()):
         if isinstance(cell, Mapping):  # as Hugging Face stores pictures in Parquet
             cell = cell.get("bytes") or cell.get("path")  # noqa: PLW2901

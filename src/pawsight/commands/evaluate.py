@@ -20,7 +20,7 @@ from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, run_folder, subset_by_content
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
-from pawsight.core.machine import cache_folder, this_machine, usable_cores
+from pawsight.core.machine import CPU, Device, cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
@@ -99,6 +99,7 @@ def evaluate(
     learning_curve: bool = False,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure a run or a bundle.
@@ -115,6 +116,7 @@ def evaluate(
         learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
         max_megapixels: as for `predict`.
         allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
+        device: as for `predict`.
         progress: hears how far it is.
 
     Raises:
@@ -133,6 +135,7 @@ def evaluate(
         learning_curve=learning_curve,
         max_megapixels=max_megapixels,
         allow_missing=allow_missing,
+        device=device,
         progress=progress,
     )
     return replace(report, looks_at_test=count_look(folder)) if test else report
@@ -148,10 +151,11 @@ def measure_run(
     learning_curve: bool = False,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure what `run_folder` gives as `evaluate` does, without counting an evaluation of the test set."""
-    predictor = load_predictor(run, max_megapixels=max_megapixels)
+    predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None

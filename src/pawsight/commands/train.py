@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from pawsight.classifier.backbone import fetch_backbone
-from pawsight.classifier.engine import PRECISION_NAMES, best_precision
+from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
 from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
@@ -178,6 +178,8 @@ def train(
             "The networks are compared in this process.",
             "Leave one of the two out.",
         )
+    if options.device != CPU:
+        check_device(options.device)
     if options.device != CPU and recipe.method not in FEATURE_METHODS:
         raise WrongUsage(
             f"The recipe {recipe.name} cannot be trained with --device {options.device}.",
@@ -349,7 +351,7 @@ def _report(
         dataset=outcome.dataset,
         split=split,
         computed=fitted.computed,
-        findings=tuple(audit(outcome.dataset, split)),
+        findings=audit(outcome.dataset, split),
         data=env.data,
     )
 

@@ -20,6 +20,7 @@ from pawsight.core.storage import file_lock, plain_cell, refusal, remove, table_
 from pawsight.core.text import typed
 
 LATEST, BUNDLE, BUNDLE_CARD = "latest", "bundle", "bundle.json"
+OUTPUT_MARK = ".pawsight"  # a file that says: nothing in this folder is a picture of a class
 LOCK = ".lock"  # also the mark of an unfinished run: it goes when the run ends, and stays where the process was killed
 _NAMED, _EXAMPLE = 8, "Type for example runs/latest"  # runs named in a message
 PATCH = "labels.patch.csv"  # decisions made while reviewing the run
@@ -55,6 +56,22 @@ def new_run(runs: Path) -> Path:
     except OSError as error:
         raise refusal("make a run folder in", runs, error, fix="Give another with --out.") from error
     raise StorageError(f"No run folder can be made in {runs}.", "All numbers are taken.", "Give another with --out.")
+
+
+def mark_output(folder: Path) -> None:
+    """Mark a folder as written by Pawsight, so that it is no class where it lies among pictures; it may be missing.
+
+    A folder that holds files without a mark is the user's own and stays so.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / OUTPUT_MARK).write_text("Written by Pawsight: no class of pictures.\n", encoding="utf-8")
+    except OSError as error:
+        raise refusal("write in", folder, error) from error
 
 
 def new_group(runs: Path, name: str) -> Path:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 __all__ = [
     "CompareReport",
+    "EmbedReport",
     "EvaluateReport",
     "Explained",
     "ExportReport",
@@ -28,6 +29,7 @@ __all__ = [
     "ReviewReport",
     "TrainReport",
     "compare",
+    "embed",
     "evaluate",
     "explain",
     "export",
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from pawsight.classifier.predictor import Prediction, Predictor
     from pawsight.classifier.predictor import load_predictor as load
     from pawsight.commands.compare import CompareReport, compare
+    from pawsight.commands.embed import EmbedReport, embed
     from pawsight.commands.evaluate import EvaluateReport, evaluate
     from pawsight.commands.explain import Explained, explain
     from pawsight.commands.export import ExportReport, export
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
 _NAMES = {  # module -> public names that it defines
     "pawsight.classifier.predictor": ("Prediction", "Predictor", "load"),
     "pawsight.commands.compare": ("CompareReport", "compare"),
+    "pawsight.commands.embed": ("EmbedReport", "embed"),
     "pawsight.commands.evaluate": ("EvaluateReport", "evaluate"),
     "pawsight.commands.explain": ("Explained", "explain"),
     "pawsight.commands.export": ("ExportReport", "export"),

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from pawsight.commands import ladder as room
+from pawsight.commands import train as train_room
 from pawsight.commands.ladder import ladder, summary
 from pawsight.commands.run_split import looks_at_test
 from pawsight.core.errors import PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
@@ -35,7 +36,7 @@ class Ear(Silent):
 
 def made_small(patch):
     """Let every rung see small pictures, so that no test waits for large ones."""
-    make_recipe = room.make_recipe
+    make_recipe = train_room.make_recipe
 
     def small(name, recipe_options):
         recipe = make_recipe(name, recipe_options)
@@ -43,7 +44,7 @@ def made_small(patch):
             return replace(recipe, backbone="efficientnet-lite0", image_px=96)
         return replace(recipe, image_px=32)
 
-    patch.setattr(room, "make_recipe", small)
+    patch.setattr(train_room, "make_recipe", small)
 
 
 @pytest.fixture
@@ -171,12 +172,12 @@ def test_a_rung_that_cannot_be_trained_is_left_out_with_the_reason(small, drawin
         "cnn": "The training loss is nan at step 1. The numbers overflowed.",
     }
 
-    def train_or_fail(source, options, *rest):
-        if options.recipe.name == "mobilenet":
+    def train_or_fail(source, options, *rest, **named):
+        if options.recipe == "mobilenet":
             refuse_weights()
-        if options.recipe.name == "cnn":
+        if options.recipe == "cnn":
             raise TrainingFailed("The training loss is nan at step 1.", "The numbers overflowed.", "Smaller steps.")
-        return train_on(source, options, *rest)
+        return train_on(source, options, *rest, **named)
 
     monkeypatch.setattr(room, "train_on", train_or_fail)
     ear = Ear()
@@ -215,7 +216,7 @@ def climb(monkeypatch, tmp_path, *, validation, test_pictures):
         split=SimpleNamespace(sizes={"test": test_pictures}),
     )
     told = {"latest": [], "reported": [], "completed": []}
-    monkeypatch.setattr(room, "train_on", lambda *_: made)
+    monkeypatch.setattr(room, "train_on", lambda *_, **__: made)
     monkeypatch.setattr(room, "measure_run", lambda *_, **__: pytest.fail("the test part was looked at"))
     monkeypatch.setattr(room, "set_latest", told["latest"].append)
     monkeypatch.setattr(room, "complete", lambda run, **_: told["completed"].append(run) or ({}, {}))

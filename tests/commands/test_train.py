@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import pawsight
 from pawsight.classifier.bundle import read_bundle
-from pawsight.commands.train import train
+from pawsight.commands.train import TrainKeywords, TrainOptions, command_for, train
 from pawsight.commands.train_report import TrainReport, summary
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
 from pawsight.core.text import typed
@@ -196,3 +198,26 @@ def test_what_is_read_is_kept_by_the_command_and_the_bundle(warm, tmp_path):
     assert says(summary(report), "WARNING", "9 of 61", "9 .jpg (empty)")
     log = (report.run / "log.txt").read_text(encoding="utf-8")  # what was said while reading, and the summary
     assert log.count(f"To list them, type: {typed('inspect', data)}") == 2
+
+
+def test_the_keywords_of_train_are_the_fields_of_its_options():
+    keywords = {name: note.__forward_arg__ for name, note in TrainKeywords.__annotations__.items()}
+    assert keywords == {field.name: field.type for field in fields(TrainOptions)}
+
+
+def test_the_command_of_a_run_has_every_option_that_was_given():
+    options = TrainOptions(recipe="finetune", seed=3, allow_leaks=True, class_weights=True, patch=Path("my patch.csv"))
+    words = shlex.split(command_for("my photos", options))
+    assert words[:5] == ["pawsight", "train", "my photos", "--recipe", "finetune"]
+    assert set(words[5:]) == {"--seed", "3", "--allow-leaks", "--class-weights", "--patch", "my patch.csv"}
+    assert "--max-error 0.5% --false-alarms 1%" in command_for("photos", TrainOptions(max_error=0.005))
+    assert command_for("photos", TrainOptions(out="elsewhere", resume=True)) == "pawsight train photos --recipe probe"
+
+
+def test_a_recipe_of_the_users_own_is_trained_and_its_command_is_a_line_of_python(warm, tmp_path):
+    own = replace(warm.report.recipe, name="five folds less", folds=2, depth="last", seed=5)
+    report = train(warm.data, recipe=own, out=tmp_path / "runs")
+    assert report.recipe == own
+    assert report.record.recipe == "five folds less"
+    line = ast.parse(report.record.command, mode="eval").body
+    assert eval(ast.unparse(line.keywords[0].value), {"pawsight": pawsight}) == own

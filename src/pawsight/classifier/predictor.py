@@ -13,14 +13,16 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import Bundle, read_bundle, refused, with_max_megapixels
 from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision
 from pawsight.classifier.trust import ANSWERED
 from pawsight.core.machine import Machine, this_machine
 from pawsight.data.folders import expand
+from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import Loaded, load
-from pawsight.models.graph import OOD_SCORE
+from pawsight.models.graph import FEATURES, OOD_SCORE
 
 # How far a probability may lie from the golden one of the same arithmetic: processors round differently, more so in
 # bfloat16 with its 8 bits of fraction. Between the two arithmetics the difference was up to 0.091, too much to detect
@@ -88,14 +90,20 @@ class Predictor:
 
     def outputs(self, paths: Iterable[Path]) -> Iterator[tuple[Loaded, Outputs | None]]:
         """Yield each file with the graph's outputs, None where it could not be read; in order."""
-        queue = self.queue()
-        for loaded in load(paths, self.bundle.card.decode, threads=self._threads):
-            if loaded.decoded is None:
-                yield from queue.drain()
-                yield loaded, None
-            else:
-                yield from queue.push(loaded, loaded.decoded.pixels)
-        yield from queue.drain()
+        return outputs_of(self._engine, paths, self.bundle.card.decode, threads=self._threads)
+
+    def embed(self, paths: Iterable[Path]) -> NDArray[np.float32]:
+        """Return the features that the classifier's head reads, for search, clusters and other models.
+
+        Args:
+            paths: N files.
+
+        Returns:
+            (N, D) float32, in order; a row of NaN for a file that could not be read.
+        """
+        rows = [None if outputs is None else outputs[FEATURES] for _, outputs in self.outputs(paths)]
+        width = next((len(row) for row in rows if row is not None), 0)
+        return np.array([np.full(width, np.nan) if row is None else row for row in rows], np.float32)
 
     def prediction(self, name: str, outputs: Outputs | None, *, problem: str = "") -> Prediction:
         """Return what the graph's outputs for one picture mean; None where it could not be read, because of a problem.
@@ -122,6 +130,27 @@ class Predictor:
     def queue(self) -> InferenceQueue:
         """Return a queue to the engine for pictures that the caller decoded."""
         return InferenceQueue(self._engine)
+
+
+def outputs_of(
+    engine: Engine, paths: Iterable[Path], settings: DecodeSettings, *, threads: int
+) -> Iterator[tuple[Loaded, Outputs | None]]:
+    """Yield each file with what an engine computes of it, None where it could not be read; in order.
+
+    Args:
+        engine: of a classifier or a backbone.
+        paths: files, consumed lazily.
+        settings: how they are decoded.
+        threads: that decode.
+    """
+    queue = InferenceQueue(engine)
+    for loaded in load(paths, settings, threads=threads):
+        if loaded.decoded is None:
+            yield from queue.drain()
+            yield loaded, None
+        else:
+            yield from queue.push(loaded, loaded.decoded.pixels)
+    yield from queue.drain()
 
 
 def unanswered(name: str, reason: str) -> Prediction:

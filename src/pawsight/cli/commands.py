@@ -202,6 +202,32 @@ def predict(
 
 
 @cli.command()
+@click.argument("data")
+@click.option("--out", type=FILE, required=True, help="New file for the features, ending in .parquet or .npz.")
+@click.option("--run", type=FILE, help="Run whose classifier's features are written.  [default: a backbone's]")
+@click.option("--backbone", help="Without --run: pretrained network.  [default: that of the recipe probe]")
+@click.option("--image-px", type=int, metavar="N", help="Without --run: side of the square pictures that it sees.")
+@click.option(
+    "--depth",
+    type=click.Choice(["last", "blocks"]),
+    help="Without --run: where the backbone is read, its last layer or the outputs of all blocks.  [default: last]",
+)
+@megapixels_option
+@common_options
+def embed(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
+    """Write the features of the pictures in DATA to a file, for search, clusters and other models.
+
+    DATA is what train takes; a folder of pictures without class folders will do. The file has a row a picture: its
+    path, its label where one is known, and its features.
+    """
+    from pawsight.commands import embed as command
+
+    report = command.embed(data, progress=progress, **options)
+    print_answer(report.to_json() if as_json else report.lines())
+    _exit_if_unreadable(len(report.left_out), "they are not in the file", progress)
+
+
+@cli.command()
 @click.argument("run")
 @click.argument("pictures", nargs=-1, required=True)
 @out_option("Folder for the pictures with their heat maps.", default="explained", short=True)

@@ -16,14 +16,14 @@ from pawsight.commands.evaluate import measure_run
 from pawsight.commands.report import complete
 from pawsight.commands.report import summary as report_summary
 from pawsight.commands.run_split import given_split
-from pawsight.commands.train import Log, TrainOptions, command_for, existing, train_on
+from pawsight.commands.train import Log, TrainOptions, existing, train_on
 from pawsight.commands.train_report import TrainReport
 from pawsight.core.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import new_group, set_latest
 from pawsight.data.sources import resolve
-from pawsight.models.recipes import FEATURE_METHODS, RECIPES, RecipeOptions, make_recipe
+from pawsight.models.recipes import FEATURE_METHODS, RECIPES
 from pawsight.reports.ladder_report import LadderReport, build_report
 from pawsight.reports.run_record import RunRecord
 
@@ -74,7 +74,6 @@ def ladder(
         PawsightError: no recipe could be trained.
     """
     names = list(recipes) if recipes is not None else list(RECIPES)
-    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing, "allow_leaks": allow_leaks}
     _check_known(names)
     log, start = Log(progress), monotonic()
     given, weights_file, folder = (
@@ -94,30 +93,33 @@ def ladder(
         if time_limit is not None and reports and monotonic() - start > time_limit:
             left_out[name] = f"the time limit of {time_limit:.0f} s was over"
             continue
-        recipe_options = RecipeOptions(
-            epochs=epochs if RECIPES[name].recipe.epochs else None, seed=seed, split_seed=split_seed
-        )
         options = TrainOptions(
-            recipe=make_recipe(name, recipe_options),
-            runs=folder,
-            command=command_for(
-                os.fspath(data),
-                name,
-                recipe_options,
-                weights if name == "mobilenet" else None,
-                split=split,
-                reading=reading,
-            ),
-            weights=weights_file,
-            parts=("validation",),
-            given=given,
-            data=os.fspath(data),
+            recipe=name,
+            epochs=epochs if RECIPES[name].recipe.epochs else None,
+            seed=seed,
+            split=split,
+            split_seed=split_seed,
+            allow_leaks=allow_leaks,
+            out=out,
+            weights=weights if name == "mobilenet" else None,
             max_megapixels=max_megapixels,
             allow_missing=allow_missing,
         )
-        log.say(f"Recipe   {options.recipe}")
+        recipe = options.made_recipe()
+        log.say(f"Recipe   {recipe}")
         try:
-            report = train_on(source, options, log, Stopwatch())
+            report = train_on(
+                source,
+                options,
+                log,
+                Stopwatch(),
+                recipe=recipe,
+                data=os.fspath(data),
+                weights=weights_file,
+                given=given,
+                measured=("validation",),
+                latest=False,
+            )
         except (MissingExtra, WeightsUnavailable, TrainingFailed) as error:
             left_out[name] = f"{error.what} {error.fix if isinstance(error, MissingExtra) else error.why}".strip()
             log.say(f"         left out: {left_out[name]}")

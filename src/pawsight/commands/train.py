@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision
 from pawsight.classifier.trust import SelectiveOptions
@@ -47,91 +45,100 @@ from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
 
 if TYPE_CHECKING:
+    from pawsight.training.context import RunEnvironment
     from pawsight.training.run import TrainedRun
+
+_OF_THIS_MACHINE = ("out", "resume", "engine", "actors", "ray_address")  # options that the same run may have otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
-    """How a source is trained on."""
+    """How a classifier is trained: the options of `pawsight train`. `train` takes each as a keyword too."""
 
-    recipe: Recipe
-    runs: Path  # folder that holds the run folders
-    command: str  # the command that makes the same run again
-    weights: Path | None = None  # of MobileNetV2
-    parts: tuple[str, ...] = ("validation", "test")  # subsets to measure; without "test" the test set is not evaluated
-    resume: bool = False
-    given: SplitFile | None = None  # the split, where it is not drawn by a seed
-    patch: Patch | None = None  # corrected labels
-    caution: SelectiveOptions | None = None  # None: every picture is answered
-    data: str = ""  # as the user named it
-    latest: bool = False  # whether the link `latest` is set to the run
-    pool: Pool | None = None  # Ray actors that compute features; None is this process
-    max_megapixels: int | None = None  # of a picture; None is the decoder's
-    allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is a tenth
+    recipe: str | Recipe = "probe"  # a name from `pawsight recipes`, or a recipe of your own
+    backbone: str | None = None  # pretrained network of the recipes probe and finetune
+    image_px: int | None = None  # side of the square pictures that the network sees, in pixels
+    epochs: int | None = None  # passes over the training set, for recipes that train by gradients
+    batch_size: int | None = None  # pictures per training step, for recipes that train by gradients
+    learning_rate: float | None = None  # of the optimizer, for recipes that train by gradients
+    patience: int | None = None  # epochs without a better validation loss before training stops; 0 is never
+    precision: str | None = None  # "f32" or "bf16", the number format of gradients
+    class_weights: bool | None = None  # give pictures of rare classes more weight
+    # Where the recipe probe reads its backbone: "last" layer, "blocks", the features "selected" from every depth, or
+    # "auto", the smallest of these that none clearly beats by cross-validation in the training set.
+    depth: str | None = None
+    seed: int | None = None  # of everything random but the split; None is the recipe's, 0 for named ones
+    split: str | os.PathLike[str] | None = None  # a CSV with the columns path,part, or a run whose split is used
+    split_seed: int | None = None  # of a split drawn at random; runs with different seeds share it
+    allow_leaks: bool = False  # with split, report duplicates in different subsets instead of refusing them
+    patch: str | os.PathLike[str] | None = None  # corrected labels, as `pawsight review` writes them
+    # Largest share of wrong answers, e.g. 0.01; predictions may then be `unsure` or `unlike anything seen`. None: every
+    # picture is answered.
+    max_error: float | None = None
+    false_alarms: float = 0.01  # with max_error, share of ordinary pictures that may be called unlike anything seen
+    out: str | os.PathLike[str] = "runs"  # folder in which the numbered run folder is made
+    weights: str | os.PathLike[str] | None = None  # file with MobileNetV2's weights, for the recipe `mobilenet`
+    max_megapixels: int | None = None  # width x height of a picture, in millions; larger ones are left out. None is 50
+    allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is 0.1
+    resume: bool = False  # continue the newest unfinished run of the same recipe on the same data
+    engine: EngineName = "local"  # `ray` computes features in a pool of actors; the classifier is the same
+    actors: int | None = None  # for `ray`; None is one for each core
+    ray_address: str | None = None  # of a running cluster
+
+    def made_recipe(self) -> Recipe:
+        """Return the recipe with these options applied.
+
+        Raises:
+            WrongUsage: there is no such recipe, or a value cannot be used.
+        """
+        changes = {field.name: getattr(self, field.name) for field in fields(RecipeOptions)}
+        return make_recipe(self.recipe, RecipeOptions(**changes | {"class_weights": self.class_weights or None}))
+
+
+class TrainKeywords(TypedDict, total=False):
+    """The fields of `TrainOptions`, so that type checkers know the keywords of `train`."""
+
+    recipe: str | Recipe
+    backbone: str | None
+    image_px: int | None
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    patience: int | None
+    precision: str | None
+    class_weights: bool | None
+    depth: str | None
+    seed: int | None
+    split: str | os.PathLike[str] | None
+    split_seed: int | None
+    allow_leaks: bool
+    patch: str | os.PathLike[str] | None
+    max_error: float | None
+    false_alarms: float
+    out: str | os.PathLike[str]
+    weights: str | os.PathLike[str] | None
+    max_megapixels: int | None
+    allow_missing: float | None
+    resume: bool
+    engine: EngineName
+    actors: int | None
+    ray_address: str | None
 
 
 def train(
     data: str | os.PathLike[str],
+    options: TrainOptions = TrainOptions(),
     *,
-    recipe: str = "probe",
-    backbone: str | None = None,
-    image_px: int | None = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    patience: int | None = None,
-    precision: str | None = None,
-    class_weights: bool | None = None,
-    depth: str | None = None,
-    seed: int = 0,
-    split: str | os.PathLike[str] | None = None,
-    split_seed: int = 0,
-    allow_leaks: bool = False,
-    patch: str | os.PathLike[str] | None = None,
-    max_error: float | None = None,
-    false_alarms: float = 0.01,
-    out: str | os.PathLike[str] = "runs",
-    weights: str | os.PathLike[str] | None = None,
-    max_megapixels: int | None = None,
-    allow_missing: float | None = None,
-    resume: bool = False,
-    engine: EngineName = "local",
-    actors: int | None = None,
-    ray_address: str | None = None,
     progress: Progress = SILENT,
+    **keywords: Unpack[TrainKeywords],
 ) -> TrainReport:
     """Train a classifier on labelled pictures.
 
     Args:
         data: a folder, an archive, a URL of one, a CSV with the columns path,label, or the name of a data set.
-        recipe: a name from `pawsight recipes`.
-        backbone: pretrained network of the recipes probe and finetune.
-        image_px: side of the square pictures that the network sees, in pixels.
-        epochs: passes over the training set, for recipes that train by gradients.
-        batch_size: pictures per training step, for recipes that train by gradients.
-        learning_rate: of the optimizer, for recipes that train by gradients.
-        patience: epochs without a better validation loss before training stops; 0 is never.
-        precision: "f32" or "bf16", the number format of gradients.
-        class_weights: give pictures of rare classes more weight.
-        depth: where the recipe probe reads its backbone: "last" layer, "blocks", the features "selected" from every
-            depth, or "auto", the smallest of these that none clearly beats by cross-validation in the training set.
-        seed: of everything random but the split.
-        split: a CSV with the columns path,part, or a run whose split is used; instead of a split drawn at random.
-        split_seed: of the split; runs with different seeds share it.
-        allow_leaks: with split, report duplicates in different subsets instead of refusing them.
-        patch: corrected labels, as `pawsight review` writes them; the data itself is not changed.
-        max_error: largest share of wrong answers, e.g. 0.01; predictions may then be `unsure` or
-            `unlike anything seen`. None: every picture is answered.
-        false_alarms: with max_error, share of ordinary pictures that may be called unlike anything seen.
-        out: folder in which the numbered run folder is made.
-        weights: file with MobileNetV2's weights, for the recipe `mobilenet` where Keras cannot download them.
-        max_megapixels: width x height of a picture, in millions; larger ones are left out. None is 50.
-        allow_missing: largest share of the pictures that may be unreadable; None is 0.1. Above 0.01 there is a warning.
-        resume: continue the newest unfinished run of the same recipe on the same data, where there is one.
-        engine: `local` computes features in this process, `ray` in a pool of actors; the classifier is the same.
-        actors: for `ray`; None is one for each core.
-        ray_address: of a running cluster.
+        options: how it is trained.
         progress: hears how far it is.
+        keywords: fields of `TrainOptions` that differ from `options`.
 
     Raises:
         PawsightError: something is wrong with data, installation or disk; it says what, why and what to do.
@@ -141,64 +148,75 @@ def train(
         >>> report.validation.accuracy > report.validation.baseline
         True
     """
-    recipe_options = RecipeOptions(
-        backbone=backbone,
-        image_px=image_px,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        patience=patience,
-        precision=precision,
-        class_weights=class_weights or None,
-        depth=depth,
-        seed=seed,
-        split_seed=split_seed,
-    )
-    made, name = make_recipe(recipe, recipe_options), os.fspath(data)
-    if engine == "ray":
-        check_recipe(made)
-    pool = pool_for(engine, actors, ray_address, needed_by="--engine ray")
-    caution = SelectiveOptions(max_error=max_error, false_alarms=false_alarms) if max_error is not None else None
-    reading = {"max_megapixels": max_megapixels, "allow_missing": allow_missing, "allow_leaks": allow_leaks}
-    options = TrainOptions(
-        recipe=made,
-        runs=Path(out).absolute(),
-        command=command_for(
-            name, recipe, recipe_options, weights, split=split, patch=patch, caution=caution, reading=reading
-        ),
-        max_megapixels=max_megapixels,
-        allow_missing=allow_missing,
-        weights=existing(weights),
-        resume=resume,
-        given=given_split(split, split_seed, allow_leaks=allow_leaks),
-        patch=read_patch(Path(patch).expanduser()) if patch is not None else None,
-        caution=caution,
-        data=name,
-        pool=pool,
-        latest=True,
-    )
+    options, name = replace(options, **keywords), os.fspath(data)
+    recipe = options.made_recipe()
+    if options.engine == "ray":
+        check_recipe(recipe)
+    pool = pool_for(options.engine, options.actors, options.ray_address, needed_by="--engine ray")
+    weights, limits = existing(options.weights), (options.max_error, options.false_alarms)
+    selective = SelectiveOptions(max_error=limits[0], false_alarms=limits[1]) if limits[0] is not None else None
+    given = given_split(options.split, options.split_seed or 0, allow_leaks=options.allow_leaks)
+    patch = read_patch(Path(options.patch).expanduser()) if options.patch is not None else None
     log, stopwatch, machine = Log(progress), Stopwatch(), this_machine()
     log.say(f"Machine  {machine}")
     log.say(f"Data     {name}")
-    log.say(f"Recipe   {made}, inference in {PRECISION_NAMES[best_precision(machine)]}")
-    if options.pool is not None:
-        log.say(f"Engine   {options.pool}")
+    log.say(f"Recipe   {recipe}, inference in {PRECISION_NAMES[best_precision(machine)]}")
+    if pool is not None:
+        log.say(f"Engine   {pool}")
     with stopwatch.stage("fetching"):
         source = resolve(data, cache=cache_folder(), progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
-    return train_on(source, options, log, stopwatch)
+    return train_on(
+        source,
+        options,
+        log,
+        stopwatch,
+        recipe=recipe,
+        data=name,
+        weights=weights,
+        given=given,
+        patch=patch,
+        pool=pool,
+        selective=selective,
+    )
 
 
-def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwatch) -> TrainReport:
-    """Train a recipe on a source that is already there, measure it and write the run's tables."""
+def train_on(
+    source: Source,
+    options: TrainOptions,
+    log: Log,
+    stopwatch: Stopwatch,
+    *,
+    recipe: Recipe,
+    data: str,
+    weights: Path | None = None,
+    given: SplitFile | None = None,
+    patch: Patch | None = None,
+    pool: Pool | None = None,
+    selective: SelectiveOptions | None = None,
+    measured: tuple[str, ...] = ("validation", "test"),
+    latest: bool = True,
+) -> TrainReport:
+    """Train a recipe on a source that is already there, measure it and write the run's tables.
+
+    Args:
+        source: the pictures.
+        options: how it is trained; what they name is given beside them, read and checked.
+        log: is told what happens, and becomes the run's log.txt.
+        stopwatch: times the stages.
+        recipe: with the options applied.
+        data: as the user named it.
+        weights, given, patch, pool, selective: what the options of the same or a similar name lead to.
+        measured: subsets to measure; without "test" the test set is not evaluated.
+        latest: whether the link `latest` is set to the run.
+    """
     from pawsight.training.context import RunEnvironment
     from pawsight.training.run import train_run
     from pawsight.training.run_folder import kept_or_removed, remove_checkpoint
 
-    env = RunEnvironment(
-        options.runs, cache_folder(), this_machine(), log, stopwatch, options.weights, data=options.data
-    )
+    folder = Path(options.out).absolute()
+    env = RunEnvironment(folder, cache_folder(), this_machine(), log, stopwatch, weights, data=data)
     if options.max_megapixels is not None:
         env = replace(env, max_megapixels=options.max_megapixels)
     if options.allow_missing is not None:
@@ -206,43 +224,45 @@ def train_on(source: Source, options: TrainOptions, log: Log, stopwatch: Stopwat
     with env.held, ExitStack() as stack:
         outcome = train_run(
             source,
-            options.recipe,
+            recipe,
             env,
-            held_out=options.parts,
+            held_out=measured,
             resume=options.resume,
-            given=options.given,
-            patch=options.patch,
-            options=options.caution,
+            given=given,
+            patch=patch,
+            options=selective,
             reader=partial(
                 read_files_by_pool,
-                recipe=options.recipe,
+                recipe=recipe,
                 machine=env.machine,
                 stopwatch=stopwatch,
-                pool=options.pool,
+                pool=pool,
                 until=stack,
             )
-            if options.pool
+            if pool
             else None,
         )
         with kept_or_removed(outcome.folder):
-            if options.patch is not None:
-                write_patch(outcome.folder / APPLIED_PATCH, options.patch.decisions)
+            if patch is not None:
+                write_patch(outcome.folder / APPLIED_PATCH, patch.decisions)
             with stopwatch.stage("measuring"):
-                report = _report(outcome, options, str(env.machine), stopwatch)
+                report = _report(outcome, env, patch, given, command=command_for(data, options))
             _write(report, outcome, log)
-        if options.latest and (note := set_latest(outcome.folder)):
+        if latest and (note := set_latest(outcome.folder)):
             log.say(f"Note     {note}")
     remove_checkpoint(outcome.folder)  # last of all: while it is there, the run can be continued
     return report
 
 
-def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch: Stopwatch) -> TrainReport:
+def _report(
+    outcome: TrainedRun, env: RunEnvironment, patch: Patch | None, given: SplitFile | None, *, command: str
+) -> TrainReport:
     fitted, trust, classes, split = outcome.model, outcome.trust, outcome.dataset.classes, outcome.split
     measured = {part: measure(outcome.labels[part], table, classes) for part, table in fitted.probabilities.items()}
     answers, gained, recipe = fitted.probabilities.get("validation"), None, outcome.recipe
-    if options.patch is not None and answers is not None and len(answers):
+    if patch is not None and answers is not None and len(answers):
         predicted = [classes[index] for index in answers.argmax(axis=1)]
-        gained = gain_from_patch(options.patch, split.part("validation"), predicted, split=options.given)
+        gained = gain_from_patch(patch, split.part("validation"), predicted, split=given)
     seconds = [epoch.seconds for epoch in fitted.history]
     record = RunRecord(
         folder=outcome.folder,
@@ -262,7 +282,7 @@ def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch:
         test=measured.get("test"),
         baseline=outcome.dataset.baseline,
         left_out=tuple((file.name, file.reason) for file in outcome.dataset.left_out),
-        adds=RECIPES[recipe.name].adds,
+        adds=RECIPES[recipe.name].adds if recipe.name in RECIPES else "",
         parameters=fitted.parameters[0],
         trainable=fitted.parameters[1],
         layers=fitted.layers,
@@ -280,9 +300,9 @@ def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch:
         guarantee=trust.guarantee,
         detector=trust.detector,
         no_guarantee=outcome.no_guarantee,
-        command=options.command,
-        seconds=stopwatch.seconds(),
-        machine=machine,
+        command=command,
+        seconds=env.stopwatch.seconds(),
+        machine=str(env.machine),
         settings=recipe.to_dict(),
         root=outcome.dataset.root,
     )
@@ -293,7 +313,7 @@ def _report(outcome: TrainedRun, options: TrainOptions, machine: str, stopwatch:
         split=split,
         computed=fitted.computed,
         findings=tuple(audit(outcome.dataset, split)),
-        data=options.data or str(outcome.dataset.root),
+        data=env.data,
     )
 
 
@@ -334,26 +354,26 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
     report.record.write()
 
 
-def command_for(
-    data: str,
-    recipe: str,
-    recipe_options: RecipeOptions,
-    weights: str | os.PathLike[str] | None,
-    *,
-    split: str | os.PathLike[str] | None = None,
-    patch: str | os.PathLike[str] | None = None,
-    caution: SelectiveOptions | None = None,
-    reading: Mapping[str, float | None] = MappingProxyType({}),
-) -> str:
-    """Return the command line that makes the same run again."""
-    given = {**asdict(recipe_options), **reading}
-    changed: Mapping[str, Any] = {key: value for key, value in given.items() if value not in (None, False)}
-    options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in changed.items()]
-    files = {"weights": weights, "split": split, "patch": patch}
-    paths = [f"--{key} {shlex.quote(os.fspath(file))}" for key, file in files.items() if file is not None]
-    limits = asdict(caution) if caution else {}
-    shares = [f"--{key.replace('_', '-')} {100 * share:.10g}%" for key, share in limits.items()]
-    return " ".join(["pawsight train", shlex.quote(data), f"--recipe {recipe}", *options, *paths, *shares])
+def command_for(data: str, options: TrainOptions) -> str:
+    """Return what makes the same run again: a command line, or a line of Python where the recipe is the user's own."""
+    usual, recipe = TrainOptions(), options.recipe
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    changed = {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in values.items()
+        if name not in ("recipe", *_OF_THIS_MACHINE) and value and value != getattr(usual, name)
+    }
+    if isinstance(recipe, Recipe):
+        keywords = [f"recipe=pawsight.{recipe!r}", *(f"{name}={value!r}" for name, value in changed.items())]
+        return f"pawsight.train({data!r}, {', '.join(keywords)})"
+    if options.max_error is not None:
+        changed |= {name: f"{100 * values[name]:.10g}%" for name in ("max_error", "false_alarms")}
+    words = [
+        word
+        for name, value in changed.items()
+        for word in (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
+    ]
+    return shlex.join(["pawsight", "train", data, "--recipe", recipe, *words])
 
 
 def existing(weights: str | os.PathLike[str] | None) -> Path | None:

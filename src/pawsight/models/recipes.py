@@ -283,7 +283,7 @@ _OF_GRADIENTS = ("epochs", "batch_size", "learning_rate", "patience", "precision
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeOptions:
-    """What differs from the table; None keeps the table's value."""
+    """What differs from the recipe; None keeps its value."""
 
     backbone: str | None = None
     image_px: int | None = None
@@ -294,27 +294,28 @@ class RecipeOptions:
     precision: str | None = None
     class_weights: bool | None = None
     depth: str | None = None
-    seed: int = 0
-    split_seed: int = 0
+    seed: int | None = None
+    split_seed: int | None = None
 
 
-def make_recipe(name: str, options: RecipeOptions = RecipeOptions()) -> Recipe:
+def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) -> Recipe:
     """Look a recipe up and apply options.
 
     Args:
-        name: from the table.
+        name: from the table, or a recipe itself.
         options: with another backbone, pictures have its native size unless `image_px` is given too.
 
     Raises:
         WrongUsage: there is no such recipe or backbone, or a value cannot be used.
     """
-    if name not in RECIPES:
+    recipe = name if isinstance(name, Recipe) else RECIPES[name].recipe if name in RECIPES else None
+    if recipe is None:
         raise WrongUsage(
             f"There is no recipe called {name!r}.",
             f"The recipes are {', '.join(RECIPES)}.",
             "Type one of them, e.g. --recipe probe",
         )
-    recipe = RECIPES[name].recipe
+    name = recipe.name
     changes = {key: value for key, value in asdict(options).items() if value is not None}
     if options.backbone is not None:
         if recipe.method not in FEATURE_METHODS:

@@ -1,0 +1,200 @@
+"""The verb `embed`: the features of pictures as numbers, for search, clusters and other models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.classifier.engine import Engine, best_precision
+from pawsight.classifier.predictor import load_predictor, outputs_of
+from pawsight.core.errors import NoPictures, WrongUsage, require_extra
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import new_file
+from pawsight.core.text import plural, typed
+from pawsight.data.folders import Candidate, LeftOut
+from pawsight.data.sources import resolve
+from pawsight.distributed.answer_folder import legible
+from pawsight.images.decode import DecodeSettings
+from pawsight.models.graph import FEATURES
+from pawsight.models.recipes import LAST, RecipeOptions, make_recipe
+
+ENDINGS = (".npz", ".parquet")
+_ROWS_AT_ONCE = 1024  # of a Parquet file
+
+Row = tuple[str, str, NDArray[np.float32]]  # path, label or "", features (D,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedReport:
+    """What a file of features holds."""
+
+    out: Path
+    pictures: int  # rows of the file
+    features: int  # numbers of a picture
+    network: str  # the run or the backbone they are of
+    depth: str | None  # where the backbone is read; None: where the run's classifier reads it
+    left_out: tuple[LeftOut, ...]  # files that could not be read
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `embed --json` prints them."""
+        return {
+            "out": str(self.out),
+            "pictures": self.pictures,
+            "features": self.features,
+            "network": self.network,
+            "depth": self.depth,
+            "left_out": [{"path": file.name, "reason": file.reason} for file in self.left_out],
+        }
+
+    def lines(self) -> list[str]:
+        """Return the report as lines of text."""
+        where = f" at depth '{self.depth}'" if self.depth else ""
+        return [
+            *(f"{file.name}: not embedded, {file.reason}" for file in self.left_out),
+            f"Features    {self.features:,} a picture, of {self.network}{where}",
+            f"Written     {self.out}, {self.pictures:,} rows",
+        ]
+
+
+def embed(
+    data: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str],
+    run: str | os.PathLike[str] | None = None,
+    backbone: str | None = None,
+    image_px: int | None = None,
+    depth: str | None = None,
+    max_megapixels: int | None = None,
+    progress: Progress = SILENT,
+) -> EmbedReport:
+    """Write the features of pictures to a file, a row a picture: path, label where one is known, D numbers.
+
+    Args:
+        data: what `train` takes; a folder without class folders has pictures without labels.
+        out: a new file, `.parquet` (columns path, label, features) or `.npz` (arrays of these names; features are
+            (N, D) float32, labels are empty where not known). A Parquet file is written as features come; those of an
+            `.npz` are held in memory.
+        run: a run or bundle folder, for the features that its classifier reads; None for those of a backbone.
+        backbone: without a run, the pretrained network; None is that of the recipe probe.
+        image_px: without a run, side of the square pictures that it sees, in pixels; None is its native size.
+        depth: without a run, where the backbone is read, "last" layer or the outputs of all "blocks"; None is "last".
+        max_megapixels: as for `predict`.
+        progress: hears how far it is.
+
+    Raises:
+        WrongUsage: the file exists or has another ending, or options contradict each other.
+        NoPictures: no picture can be read. MissingExtra: a package is not installed.
+        PawsightError: the data, the run or the backbone cannot be used.
+    """
+    place = Path(out).expanduser()
+    _check_options(place, run, {"--backbone": backbone, "--image-px": image_px, "--depth": depth})
+    source = resolve(data, cache=cache_folder(), progress=progress)
+    found = source.find()
+    pictures = [*found.candidates, *(Candidate(found.root / name, name, "", None) for name in found.loose)]
+    machine = this_machine()
+    if run is not None:
+        predictor = load_predictor(run, max_megapixels=max_megapixels)
+        computed = predictor.outputs(picture.path for picture in pictures)
+        network, depth = os.fspath(run), None
+    else:
+        from pawsight.models.backbones import find_backbone
+        from pawsight.models.efficientnet_lite import backbone_onnx, channels_of
+
+        recipe, depth = make_recipe("probe", RecipeOptions(backbone=backbone, image_px=image_px)), depth or LAST
+        network = f"{recipe.backbone} at {recipe.image_px} px"
+        graph = backbone_onnx(recipe.backbone, recipe.image_px, channels_of(find_backbone(recipe.backbone), depth))
+        engine = Engine(graph, image_px=recipe.image_px, precision=best_precision(machine), streams=machine.cores)
+        settings = DecodeSettings(image_px=recipe.image_px)
+        if max_megapixels is not None:
+            settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=max_megapixels)
+        computed = outputs_of(engine, (picture.path for picture in pictures), settings, threads=machine.feeders)
+    left_out: list[LeftOut] = []
+
+    def rows() -> Iterator[Row]:
+        with progress.stage("Embedding", len(pictures), "pictures") as step:
+            for picture, (loaded, outputs) in zip(pictures, computed, strict=True):
+                step.advance()
+                if outputs is None:
+                    left_out.append(LeftOut(picture.name, loaded.problem))
+                else:
+                    yield picture.name, picture.label, outputs[FEATURES]
+
+    with new_file(place) as part:
+        write = _write_parquet if place.suffix == ".parquet" else _write_npz
+        count, width = write(part, rows())
+        if not count:
+            reasons = ", ".join(sorted({file.reason for file in left_out}))
+            raise NoPictures(
+                f"No picture of {source.name} can be embedded.",
+                f"{plural(len(left_out), 'file')} could not be read: {reasons}." if left_out else "It holds no files.",
+                "Name a folder with pictures.",
+            )
+    return EmbedReport(
+        out=place, pictures=count, features=width, network=network, depth=depth, left_out=tuple(left_out)
+    )
+
+
+def _check_options(
+    out: Path, run: str | os.PathLike[str] | None, of_a_backbone: Mapping[str, str | int | None]
+) -> None:
+    if out.suffix not in ENDINGS:
+        raise WrongUsage(
+            f"--out cannot be {out}.",
+            f"Features are written to files that end in {' or '.join(ENDINGS)}.",
+            "Type for example --out features.npz",
+        )
+    if out.exists():
+        raise WrongUsage(f"{out} exists already.", "Nothing is written over.", "Give another name with --out.")
+    idle = next((option for option, value in of_a_backbone.items() if value is not None), None)
+    if run is not None and idle is not None:
+        raise WrongUsage(
+            f"{idle} and --run exclude each other.",
+            "The features of a run are those that its classifier reads.",
+            f"Leave one out, e.g. {typed('embed', 'DATA', '--out', str(out), '--run', os.fspath(run))}",
+        )
+    if out.suffix == ".parquet":
+        require_extra("ray", "pyarrow", needed_by="A .parquet file", why="A file that ends in .npz needs no package.")
+
+
+def _write_npz(file: Path, rows: Iterator[Row]) -> tuple[int, int]:
+    """Write all rows at once; return how many there are and how many features each has, nothing without rows."""
+    held = list(rows)
+    if not held:
+        return 0, 0
+    table = np.stack([features for _, _, features in held])
+    with file.open("xb") as opened:
+        paths, labels = (np.array([row[column] for row in held], np.str_) for column in (0, 1))
+        np.savez(opened, path=paths, label=labels, features=table)
+    return len(held), table.shape[1]
+
+
+def _write_parquet(file: Path, rows: Iterator[Row]) -> tuple[int, int]:
+    """Write 1,024 rows at a time, so that memory does not grow with them; return what `_write_npz` does."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    count, width = 0, 0
+    with ExitStack() as stack:
+        while held := list(islice(rows, _ROWS_AT_ONCE)):
+            if not count:
+                width = len(held[0][2])
+                kinds = {"path": pa.string(), "label": pa.string(), "features": pa.list_(pa.float32(), width)}
+                schema = pa.schema(list(kinds.items()))
+                writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+            columns = {
+                "path": [legible(path) for path, _, _ in held],
+                "label": [legible(label) or None for _, label, _ in held],
+                "features": pa.FixedSizeListArray.from_arrays(np.concatenate([row for _, _, row in held]), width),
+            }
+            writer.write_table(pa.table(columns, schema=schema))
+            count += len(held)
+    return count, width

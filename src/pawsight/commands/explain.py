@@ -12,7 +12,7 @@ from pawsight.classifier.predictor import load_predictor
 from pawsight.commands.predict import count_of, files_below, paths_of
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.runs import check_order
+from pawsight.core.runs import check_order, mark_output
 from pawsight.core.storage import write_bytes
 from pawsight.explanation.heatmap import Box, Explainer, MethodChoice
 from pawsight.explanation.overlay import LARGEST_PX, overlay
@@ -101,6 +101,7 @@ def explain(
             else:
                 size = square.width, square.height
                 heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)
+                mark_output(Path(out))
                 file = free_name(Path(out), path)
                 write_bytes(file, overlay(large.pixels, heat))
                 explained = Explained(

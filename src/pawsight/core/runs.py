@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from itertools import count
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import DiskFull, StorageError, WrongUsage
-from pawsight.core.storage import file_lock, plain_cell, refusal, remove, table_text, write_bytes
+from pawsight.core.storage import FIX, file_lock, plain_cell, refusal, remove, table_text, write_bytes
 from pawsight.core.text import typed
 
 LATEST, BUNDLE, BUNDLE_CARD = "latest", "bundle", "bundle.json"
+EXPORT_CARD = "pawsight.json"  # of a bundle in another format
 OUTPUT_MARK = ".pawsight"  # a file that says: nothing in this folder is a picture of a class
 LOCK = ".lock"  # also the mark of an unfinished run: it goes when the run ends, and stays where the process was killed
 _NAMED, _EXAMPLE = 8, "Type for example runs/latest"  # runs named in a message
@@ -45,8 +46,8 @@ def new_run(runs: Path) -> Path:
     Raises:
         StorageError: the place cannot be written to.
     """
+    mark_output(runs, fix="Give another with --out.")
     try:
-        runs.mkdir(parents=True, exist_ok=True)
         taken = [int(path.name) for path in runs.iterdir() if path.name.isdecimal()]
         for number in range(max(taken, default=0) + 1, 10**9):
             with suppress(FileExistsError):
@@ -58,10 +59,14 @@ def new_run(runs: Path) -> Path:
     raise StorageError(f"No run folder can be made in {runs}.", "All numbers are taken.", "Give another with --out.")
 
 
-def mark_output(folder: Path) -> None:
-    """Mark a folder as written by Pawsight, so that it is no class where it lies among pictures; it may be missing.
+def mark_output(folder: Path, *, fix: str = FIX) -> None:
+    """Make a folder and mark it as written by Pawsight, so that it is no class where it lies among pictures.
 
     A folder that holds files without a mark is the user's own and stays so.
+
+    Args:
+        folder: may be there.
+        fix: what to type where the disk refuses.
 
     Raises:
         StorageError: the disk refused.
@@ -71,7 +76,14 @@ def mark_output(folder: Path) -> None:
         if not any(folder.iterdir()):
             (folder / OUTPUT_MARK).write_text("Written by Pawsight: no class of pictures.\n", encoding="utf-8")
     except OSError as error:
-        raise refusal("write in", folder, error) from error
+        raise refusal("write in", folder, error, fix=fix) from error
+
+
+def is_output(names: Collection[str]) -> bool:
+    """Say whether a folder with files of these names was written by Pawsight: outputs, a run, a bundle, an export."""
+    return any(name in names for name in (OUTPUT_MARK, BUNDLE_CARD, EXPORT_CARD)) or (
+        SOURCE in names and SPLITS in names
+    )
 
 
 def new_group(runs: Path, name: str) -> Path:
@@ -259,9 +271,18 @@ def root_of(run: Path) -> Path | None:
     return Path(root)
 
 
-def source_json(run: Path, root: Path, identity: str) -> dict[str, str]:
-    """Return what source.json holds: where the pictures are, absolute and from the run, and what may resume the run."""
-    known = {"root": str(root.absolute()), "identity": identity}
+def source_json(run: Path, root: Path, identity: str, *, reading: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what source.json holds: where the pictures are, absolute and from the run, and what may resume the run.
+
+    Args:
+        run: the run folder.
+        root: the folder of the pictures.
+        identity: of the run.
+        reading: how folders are read, as JSON; nothing where that is as their names say.
+    """
+    known: dict[str, Any] = {"root": str(root.absolute()), "identity": identity}
+    if reading:
+        known["reading"] = dict(reading)
     with suppress(ValueError):  # on Windows, another drive
         known["from_run"] = Path(os.path.relpath(root.absolute(), run.absolute())).as_posix()
     return known

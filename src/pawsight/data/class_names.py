@@ -53,7 +53,7 @@ def _patterns() -> Iterator[str]:
         yield rf"\d+{separator}([^/\d]+)\.\w+$"
     for separator in separators[1:]:
         yield rf"([^/{separator}]+){separator}[^/]*$"
-        yield rf"{separator}([^/{separator}]+)\.\w+$"
+        yield rf"{separator}([^/\d{separator}]+)\.\w+$"
 
 
 def _is_class(label: str) -> bool:

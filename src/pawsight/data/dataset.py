@@ -58,6 +58,7 @@ class Dataset:
     pictures: tuple[Picture, ...]
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...] = ()  # how the folders were read, where it could have been otherwise
+    warnings: tuple[str, ...] = ()  # what that loses, or what may be wrong with it
     reading: FolderReading = field(default_factory=FolderReading)  # options that they were read with
 
     @cached_property
@@ -174,7 +175,8 @@ def read_dataset(
         found.root,
         tuple(pictures),
         tuple(sorted(left_out, key=lambda file: file.name)),
-        notes=(*found.warnings, *found.notes),
+        notes=found.notes,
+        warnings=found.warnings,
         reading=found.reading,
     )
     check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
@@ -393,8 +395,8 @@ def _check_lookalikes(found: Found) -> None:
 def _flat(found: Found) -> BadDataset:
     lie = "picture lies" if len(found.loose) == 1 else "pictures lie"
     return BadDataset(
-        f"{len(found.loose):,} {lie} in no class folder of {_place(found)}: {_listed(found.loose)}.",
-        "The class of a picture is the folder it lies in.",
+        f"{len(found.loose):,} {lie} in no class folder of {_place(found)}.",
+        f"The class of a picture is the folder it lies in; these have none: {_listed(found.loose)}.",
         _how_to_label(found, found.loose),
     )
 
@@ -419,30 +421,26 @@ def _how_to_label(found: Found, names: Sequence[str]) -> str:
         pattern, counts = suggested
         classes = ", ".join(f"{label}: {count:,}" for label, count in list(counts.items())[:_SHOWN])
         more = f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else ""
-        lines.append(
-            f"If the names carry the class ({classes}{more}), type: "
-            f"{typed('train', found.data or from_here(found.root), '--class-from', pattern)}"
-        )
+        command = typed("train", found.data or from_here(found.root), "--class-from", pattern)
+        lines.append(f"If the names carry the class ({classes}{more}), type: {command}")
     tables = [
         file.name
         for file in found.left_out
         if file.reason == NO_PICTURE and PurePosixPath(file.name).suffix.lower() in TABLE_ENDINGS
     ]
     lines += [f"If {name} lists the labels, type: {table_command(found, name)}" for name in tables[:2]]
-    example = from_here(found.root)
-    lines.append(
-        f"{'Else put' if lines else 'Put'} one folder per class below it, e.g. {example / 'cats' / '1.jpg'} and"
-        f" {example / 'dogs' / '1.jpg'}."
-    )
+    cat, dog = (Path(found.root.name) / label / "1.jpg" for label in ("cats", "dogs"))
+    lines.append(f"{'Else put' if lines else 'Put'} one folder per class below it, e.g. {cat} and {dog}.")
     return "\n".join(lines)
 
 
 def _nothing_found(found: Found, left_out: Sequence[LeftOut]) -> NoPictures:
     instead = _why_left_out(left_out) if left_out else "The folder holds no files."
+    example = Path(found.root.name) / "cats" / "1.jpg"
     return NoPictures(
         f"No pictures found under {_place(found)}.",
         f"{instead} Readable types are {READABLE_NAMES}.",
-        f"Put one folder per class below it, e.g. {found.root / 'cats' / '1.jpg'}, or convert the files first.",
+        f"Put one folder per class below it, e.g. {example}, or convert the files first.",
     )
 
 

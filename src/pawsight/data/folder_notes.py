@@ -167,13 +167,13 @@ def _masks(found: Found) -> list[str]:
         )
     named = [candidate for candidate in found.candidates if _has_mask_name(candidate, endings)]
     if named:
-        example = PurePosixPath(named[0].name)
-        folder = next((name for name in example.parts[:-1] if name.casefold() in _MASK_FOLDERS), "")
-        if not folder and (match := _MASK_NAME.match(example.stem)):
-            folder = f"*{example.stem[len(match[1]) :].rstrip('0123456789 _.-')}*"
+        path = PurePosixPath(named[0].name)
+        pattern = next((folder for folder in path.parts[:-1] if folder.casefold() in _MASK_FOLDERS), "")
+        if not pattern and (match := _MASK_NAME.match(path.stem)):
+            pattern = f"*{path.stem[len(match[1]) :].rstrip('0123456789 _.-')}*"
         warnings.append(
-            f"{plural(len(named), 'file')} that by its name may be a mask, e.g. {example}; if so, leave"
-            f" {'it' if len(named) == 1 else 'them'} out: --ignore {shlex.quote(folder)}"
+            f"{plural(len(named), 'file')} named like a mask, e.g. {path}; if so, leave"
+            f" {'it' if len(named) == 1 else 'them'} out: --ignore {shlex.quote(pattern)}"
         )
     return warnings
 

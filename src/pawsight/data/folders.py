@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pawsight.core.errors import BadDataset, StorageError, WrongUsage
-from pawsight.core.runs import BUNDLE_CARD, OUTPUT_MARK, SOURCE, SPLITS, from_here
+from pawsight.core.runs import from_here, is_output
 from pawsight.core.text import natural, typed
 from pawsight.data.folder_notes import remarks
 from pawsight.data.parts import parts_named, says_nothing, words_of
@@ -237,9 +237,7 @@ def _listing(
         if problem := storage_problem(error):
             raise storage_failed([str(folder)], problem) from error
         return "unreadable", (error.strerror or str(error)).lower()
-    names = {entry.name for entry in inside}
-    is_own = OUTPUT_MARK in names or BUNDLE_CARD in names or {SOURCE, SPLITS} <= names
-    if depth and is_own:
+    if depth and is_output({entry.name for entry in inside}):
         return "left out", OWN
     return ("left out", OWN_NAME) if depth == 1 and folder.name.casefold() in OWN_NAMES else inside
 

@@ -162,13 +162,13 @@ class FolderReading:
         Raises:
             WrongUsage: a value cannot be used.
         """
-        known = {field.name for field in fields(cls)}
+        parts = values.get("parts")
         return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in values.items()
-                if name in known
-            }
+            class_depth=int(values.get("class_depth", 1)),
+            class_from=str(values.get("class_from", "")),
+            parts=None if parts is None else dict(parts),
+            ignore=tuple(map(str, values.get("ignore", ()))),
+            only=tuple(map(str, values.get("only", ()))),
         )
 
     def class_in(self, name: str) -> str | None:

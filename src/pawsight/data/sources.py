@@ -65,6 +65,20 @@ class Source:
         return self.listed or find(self.root, self.reading, data=self.data)
 
 
+def listed(source: Source, progress: Progress) -> Source:
+    """Return a source whose files are listed, once; say where they came from, and how their folders were read.
+
+    Raises:
+        As `Source.find`.
+    """
+    found = source.find()
+    for warning in found.warnings:
+        progress.say(f"WARNING  {warning}")
+    for note in filter(None, (source.note, *found.notes)):
+        progress.say(f"Note     {note}")
+    return replace(source, listed=found)
+
+
 def resolve(
     data: str | os.PathLike[str],
     *,

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage, require_extra
-from pawsight.data.folders import HIDDEN_NAMES, is_folder
+from pawsight.data.folders import is_folder
+from pawsight.data.reading import is_hidden
 from pawsight.data.tables import ENCODING, MAX_LINE_CHARS, Table, TableError
 from pawsight.distributed import remote
 
@@ -85,7 +86,7 @@ def _visible_names(folder: Path, root: str) -> Iterator[str]:
     """Yield the visible names in a folder, those of folders with a slash, so that they sort as full paths would."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name in HIDDEN_NAMES:
+            if is_hidden(entry.name):
                 continue
             try:
                 is_dir = entry.is_dir()

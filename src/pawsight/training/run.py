@@ -305,6 +305,6 @@ def without(dataset: Dataset, changed: Mapping[str, str], found: Found) -> Datas
     gone = [LeftOut(name, f"changed while being used: {reason}") for name, reason in changed.items()]
     left_out = tuple(sorted([*dataset.left_out, *gone], key=lambda file: file.name))
     kept = tuple(picture for picture in dataset.pictures if picture.name not in changed)
-    rest = Dataset(dataset.root, kept, left_out)
+    rest = replace(dataset, pictures=kept, left_out=left_out)
     check_classes(found, rest.counts, rest.left_out, rest.trainable)
     return rest

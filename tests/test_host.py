@@ -68,7 +68,7 @@ told = {"import": changed()}
 run = pawsight.train(data, backbone=backbone, image_px=int(px), out=runs).run
 told["train"] = changed()
 pictures = sorted(pathlib.Path(data, "validation").rglob("*.jpg"))
-answers = list(pawsight.load(run).predict([*pictures, pathlib.Path(runs, "missing.jpg")]))
+answers = pawsight.load(run).answers([*pictures, pathlib.Path(runs, "missing.jpg")])
 told["predict"] = changed()
 pawsight.evaluate(run, data)
 told["evaluate"] = changed()

@@ -368,7 +368,7 @@ places = {one.name: one.path for one in look.dataset.pictures}
 held_out = look.split.part("validation")
 some = [one for label in look.dataset.classes for one in [each for each in held_out if each.label == label][:3]]
 
-answers = predictor.predict([places[one.name] for one in some])
+answers = predictor.answers([places[one.name] for one in some])
 told = [(one.name, one.label, said.label, percent(said.probability)) for one, said in zip(some, answers, strict=True)]
 table(("picture", "is", "called", "probability"), *told)
 
@@ -384,7 +384,7 @@ desk = Path(mkdtemp())
 draw("other", seed=SEED, index=0).save(desk / "neither.png")
 (desk / "letter.jpg").write_text("Dear reader, I am not a photograph.")
 
-for answer in predictor.predict([desk / "neither.png", desk / "letter.jpg"]):
+for answer in predictor.answers([desk / "neither.png", desk / "letter.jpg"]):
     print(Path(answer.path).name, "->", answer.error or f"{answer.label}, {percent(answer.probability)}")
 
 # %% [markdown]

@@ -2,7 +2,7 @@
 
     import pawsight
     report = pawsight.train("photos/")
-    answers = pawsight.load(report.run).predict(["cat.jpg"])
+    labels = pawsight.load(report.run).predict(["cat.jpg"])
 
 The public names are below; each is loaded when it is first used.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 __all__ = [
+    "Classifier",
     "CompareReport",
     "EmbedReport",
     "EvaluateReport",
@@ -23,7 +24,6 @@ __all__ = [
     "LadderReport",
     "PawsightError",
     "Prediction",
-    "Predictor",
     "PreviewReport",
     "Recipe",
     "ReviewReport",
@@ -43,8 +43,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from pawsight.classifier.predictor import Prediction, Predictor
-    from pawsight.classifier.predictor import load_predictor as load
+    from pawsight.api.classifier import Classifier, load
+    from pawsight.classifier.predictor import Prediction
     from pawsight.commands.compare import CompareReport, compare
     from pawsight.commands.embed import EmbedReport, embed
     from pawsight.commands.evaluate import EvaluateReport, evaluate
@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from pawsight.reports.ladder_report import LadderReport
 
 _NAMES = {  # module -> public names that it defines
-    "pawsight.classifier.predictor": ("Prediction", "Predictor", "load"),
+    "pawsight.api.classifier": ("Classifier", "load"),
+    "pawsight.classifier.predictor": ("Prediction",),
     "pawsight.commands.compare": ("CompareReport", "compare"),
     "pawsight.commands.embed": ("EmbedReport", "embed"),
     "pawsight.commands.evaluate": ("EvaluateReport", "evaluate"),
@@ -87,7 +88,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'pawsight' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_MODULES[name]), "load_predictor" if name == "load" else name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from PIL import Image
 
 import pawsight
-from pawsight.classifier.predictor import load_predictor
 from pawsight.cli import cli
 from pawsight.commands.embed import embed
 from pawsight.commands.run_split import held_out
@@ -56,10 +55,10 @@ def test_features_of_a_run_are_those_that_its_head_reads(warm, tmp_path):
     assert table.column_names == ["path", "label", "features"]
     assert report.pictures == len(table) == 52
     features = np.array(table["features"].to_pylist(), np.float32)
-    predictor = load_predictor(warm.report.run)
+    classifier = pawsight.load(warm.report.run)
     paths = [warm.data / name for name in table["path"].to_pylist()]
-    assert np.array_equal(features, predictor.embed(paths))
-    answers = np.array([list(answer.probabilities.values()) for answer in predictor.predict(paths)])
+    assert np.array_equal(features, classifier.embed(paths))
+    answers = classifier.predict_proba(paths).astype(float)
     # A head is linear: answers are a function of the features alone.
     logits = np.log(answers[:, 0] / answers[:, 1])
     design = np.c_[features, np.ones(len(features))]
@@ -92,14 +91,6 @@ def test_pictures_without_classes_have_no_label_and_what_is_no_picture_is_left_o
     assert table["path"].to_pylist() == ["a.png", "b.png"]
     assert table["label"].to_pylist() == [None, None]
     assert table["features"].to_pylist()[0] == [250.0, 5.0, 5.0]
-
-
-def test_a_predictor_gives_a_row_for_each_file(colour_bundle, tmp_path):
-    Image.new("RGB", (20, 20), (250, 5, 5)).save(tmp_path / "red.png")
-    features = load_predictor(colour_bundle).embed([tmp_path / "red.png", tmp_path / "missing.png"])
-    assert features.dtype == np.float32
-    assert features[0].tolist() == [250.0, 5.0, 5.0]
-    assert np.isnan(features[1]).all()
 
 
 def test_nothing_is_written_over_and_nothing_half(colour_bundle, tmp_path):

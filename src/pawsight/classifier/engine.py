@@ -10,15 +10,16 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
-from threading import Lock
+from functools import cache, partial
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.core.errors import BundleRefused
-from pawsight.core.machine import Machine, usable_cores
+from pawsight.core.errors import BundleRefused, PawsightError, WrongUsage
+from pawsight.core.machine import CPU, DEVICES, Device, Machine, usable_cores
 from pawsight.images.decode import Pixels
 
 Precision = Literal["f32", "bf16"]
@@ -26,7 +27,8 @@ PRECISION_NAMES: Mapping[Precision, str] = {"f32": "float32", "bf16": "bfloat16"
 Outputs = Mapping[str, NDArray[np.float32]]
 Key = TypeVar("Key")
 MAX_ARRAY = 2**25  # numbers in one array of a graph: what the exercise's CNN has at 1,024 px; no recipe has more
-_MAKING_CORE = Lock()  # of two threads that ask at the same time, one makes it
+_LOCKS: dict[tuple[int, str], Lock] = {}
+_REOPENING_S = 120.0  # to compile again in a forked process; it takes a second or two
 _REQUESTS_A_STREAM = 2  # one runs while the next one's picture is copied in
 
 
@@ -39,6 +41,29 @@ def best_precision(machine: Machine) -> Precision:
     return "bf16" if machine.bfloat16 == "AMX" else "f32"
 
 
+def devices() -> dict[str, str]:
+    """Return what OpenVINO can compute on here, with the full names: {"CPU": "Intel(R) Core(TM) ...", "GPU": "..."}."""
+    core = openvino_core()
+    return {name: str(core.get_property(name, "FULL_DEVICE_NAME")).strip() for name in core.available_devices}
+
+
+def check_device(device: Device) -> None:
+    """Check that this machine has a device.
+
+    Raises:
+        WrongUsage: it has none of that kind, or there is no such kind; the message names what there is.
+    """
+    known = devices()
+    if device in (CPU, "auto") or any(name.partition(".")[0].lower() == device for name in known):
+        return
+    there = ", ".join(f"{name.lower()} ({text})" for name, text in known.items())
+    raise WrongUsage(
+        f"--device {device} cannot be used: OpenVINO finds no such device.",
+        f"There is {there}. A GPU or NPU needs its driver; pawsight doctor lists what is found.",
+        f"Type {' or '.join(f'--device {kind}' for kind in DEVICES[:2])}",
+    )
+
+
 class Engine:
     """A compiled graph with one uint8 input (1, H, W, 3).
 
@@ -48,9 +73,13 @@ class Engine:
         precision: of the arithmetic.
         streams: pictures computed side by side, usually one for each core.
         change: is given OpenVINO's graph before it is compiled, e.g. to add an output.
+        device: what computes; "auto" is what OpenVINO's AUTO prefers, the CPU where there is nothing else.
+
+    In a process forked from this one it compiles the graph again when it is first used there: the threads that compute
+    are not copied by a fork.
 
     Raises:
-        BundleRefused: OpenVINO cannot read the graph.
+        BundleRefused: OpenVINO cannot read the graph, or the device cannot compute it.
     """
 
     def __init__(
@@ -61,12 +90,15 @@ class Engine:
         precision: Precision,
         streams: int,
         change: Callable[[Any], None] | None = None,
+        device: Device = CPU,
     ) -> None:
         self.image_px, self.precision = image_px, precision
-        self._compiled = _compile(model, image_px, precision, streams, change)
+        self._compile = partial(_compile, model, image_px, precision, streams, change, device)
+        self._compiled, self.pid = self._compile(), os.getpid()
         self._names = [(index, output.get_any_name()) for index, output in enumerate(self._compiled.outputs)]
         self._most = _REQUESTS_A_STREAM * streams  # under way in one queue
         self._free: deque[Any] = deque()
+        self._of_parent: list[Any] = []
 
     def run(self, squares: Iterable[tuple[Key, Pixels]]) -> Iterator[tuple[Key, Outputs]]:
         """Compute the outputs of each square, in order, a bounded number ahead.
@@ -86,6 +118,29 @@ class Engine:
         """Compute the outputs of a stack of squares (N, H, W, 3) at once."""
         tables = [outputs for _, outputs in self.run(enumerate(squares))]
         return {name: np.stack([table[name] for table in tables]) for _, name in self._names}
+
+    def width(self, name: str) -> int:
+        """Return the length of a picture's row of the output with this name."""
+        return int(self._compiled.output(name).shape[-1])
+
+    def reopen_after_fork(self) -> None:
+        """Compile the graph again where this is another process than the one that did; otherwise do nothing.
+
+        Raises:
+            PawsightError: it could not, because a thread of the parent held a lock of OpenVINO's while it forked.
+        """
+        if self.pid == os.getpid():
+            return
+        with _lock("reopen"):
+            if self.pid != os.getpid():
+                self._of_parent.append((self._compiled, self._free))  # never destroyed: it would wait for its threads
+                self._compiled, self._free = _in_time(self._compile), deque()
+                self.pid = os.getpid()
+
+    @property
+    def device(self) -> str:
+        """What computes, as OpenVINO names it: CPU, GPU.0 ..."""
+        return ", ".join(self._compiled.get_property("EXECUTION_DEVICES"))
 
     def _request(self) -> Any:
         try:
@@ -123,7 +178,8 @@ class InferenceQueue:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        engine.reopen_after_fork()
+        self._engine, self._pid = engine, engine.pid
         self._under_way: deque[tuple[Any, Any]] = deque()
 
     def push(self, key: Any, pixels: Pixels) -> Iterator[tuple[Any, Outputs]]:
@@ -156,6 +212,8 @@ class InferenceQueue:
 
     def _oldest(self) -> tuple[Any, Outputs]:
         key, request = self._under_way.popleft()
+        if self._pid != os.getpid():
+            raise _forked("Predictions that were under way in a process cannot be finished in one forked from it.")
         request.wait()
         outputs = {name: request.get_output_tensor(index).data[0].copy() for index, name in self._engine._names}
         self._engine._free.append(request)
@@ -163,17 +221,31 @@ class InferenceQueue:
 
 
 def _compile(
-    model: bytes, image_px: int, precision: Precision, streams: int, change: Callable[[Any], None] | None
+    model: bytes,
+    image_px: int,
+    precision: Precision,
+    streams: int,
+    change: Callable[[Any], None] | None,
+    device: Device,
 ) -> Any:
-    settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": str(streams)} | _share(streams)
     try:
         core = openvino_core()
+        if device == "auto" and set(core.available_devices) == {"CPU"}:
+            device = CPU  # the same settings, so the same bits
+        if device == CPU:
+            settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": str(streams)} | _share(streams)
+        else:
+            settings = {"PERFORMANCE_HINT": "THROUGHPUT"}
+            if device != "npu":  # which computes in float16 alone; the self-test says whether that is good enough
+                settings |= {"INFERENCE_PRECISION_HINT": precision}
+            if device == "auto":  # one device computes all pictures: another one would round differently
+                settings |= {"ENABLE_STARTUP_FALLBACK": "NO", "ENABLE_RUNTIME_FALLBACK": "NO"}
         graph = core.read_model(model, b"")
         graph.reshape([1, image_px, image_px, 3])
         _check_shapes(graph)
         if change is not None:
             change(graph)
-        return core.compile_model(graph, "CPU", settings)
+        return core.compile_model(graph, device.upper(), settings)
     except BundleRefused:
         raise
     except Exception as error:  # OpenVINO raises RuntimeError and its own kinds, with pages of C++ in them
@@ -214,12 +286,45 @@ def openvino_core() -> Any:
     one when it is destroyed (https://github.com/openvinotoolkit/openvino/pull/11894). Of two cores, the second restores
     the freed stack of the first, and the next Ctrl-C ends the process with a segmentation fault.
     """
-    with _MAKING_CORE:
-        return _core()
+    with _lock("core"):
+        return _core(os.getpid())
 
 
-@cache
-def _core() -> Any:
+def _lock(purpose: Literal["core", "reopen"]) -> Lock:
+    """Return a lock of this process: a fork may copy one that is taken."""
+    return _LOCKS.setdefault((os.getpid(), purpose), Lock())
+
+
+def _in_time(compile_graph: Callable[[], Any]) -> Any:
+    """Compile in a thread, and give up where that hangs."""
+    compiled: SimpleQueue[Any] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            compiled.put(compile_graph())
+        except BaseException as error:  # raised below, in the caller's thread
+            compiled.put(error)
+
+    Thread(target=work, name="reopen", daemon=True).start()
+    try:
+        result = compiled.get(timeout=_REOPENING_S)
+    except Empty:
+        raise _forked("The classifier could not be opened again in a forked process.") from None
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _forked(what: str) -> PawsightError:
+    return PawsightError(
+        what,
+        "A fork copies no threads, and perhaps locks that nothing releases.",
+        'Load it in the new process, or start that with multiprocessing.get_context("spawn").',
+    )
+
+
+@cache  # the core of a parent stays: its end would wait for threads that a fork did not copy
+def _core(pid: int) -> Any:
     # OpenVINO's model converter reports every import to Google Analytics and makes ~/intel, except in continuous
     # integration (openvino_telemetry/utils/opt_in_checker.py).
     before = os.environ.get("CI")

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import Bundle, read_bundle, refused, with_max_megapixels
-from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision
+from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision, check_device
 from pawsight.classifier.trust import ANSWERED
-from pawsight.core.machine import Machine, this_machine
+from pawsight.core.errors import BundleRefused
+from pawsight.core.machine import CPU, Device, Machine, this_machine
+from pawsight.core.progress import SILENT, Progress
 from pawsight.data.folders import expand
-from pawsight.images.decode import DecodeSettings
+from pawsight.images.decode import Decoded
 from pawsight.images.loader import Loaded, load
 from pawsight.models.graph import FEATURES, OOD_SCORE
 
@@ -30,16 +31,30 @@ from pawsight.models.graph import FEATURES, OOD_SCORE
 TOLERANCE: Mapping[Precision, float] = MappingProxyType({"f32": 1e-3, "bf16": 3e-2})
 
 
-@dataclass(frozen=True, slots=True)
+class _HasPixels(Protocol):
+    @property
+    def decoded(self) -> Decoded | None: ...
+
+
+Picture = TypeVar("Picture", bound=_HasPixels)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Prediction:
     """The prediction for one picture, or why it has none."""
 
-    path: str
+    path: str  # or address; "[3]" for a picture in memory, the one at index 3
     label: str | None  # a class, or "unsure" or "unlike anything seen" where the picture is not answered
     probability: float | None  # of the label; None where the picture is not answered
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
     decision: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"Prediction({self.path!r}, error={self.error!r})"
+        share = "" if self.probability is None else f", {self.probability:.4f}"
+        return f"Prediction({self.path!r}, {self.label!r}{share})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""
@@ -48,28 +63,39 @@ class Prediction:
 
 
 class Predictor:
-    """A bundle that has passed its self-test on this machine.
+    """A bundle that has passed its self-test on this machine: what commands, service and workers compute with.
+
+    From Python it is reached through `api.classifier.Classifier`, which takes pictures of any form.
+
+    Args:
+        bundle: whose files were checked.
+        machine: this one.
+        device: what computes. The self-test decides whether it is trusted: where it answers otherwise, "auto" is the
+            CPU, which is said, and a device that was named is refused.
+        progress: hears that.
 
     Raises:
         BundleRefused: the model computes other probabilities than when the bundle was made.
-
-    Examples:
-        >>> predictor = pawsight.load("runs/latest")
-        >>> [prediction.label for prediction in predictor.predict(["cat.jpg"])]
-        ['cats']
+        WrongUsage: this machine has no such device.
     """
 
-    def __init__(self, bundle: Bundle, *, machine: Machine | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        machine: Machine | None = None,
+        device: Device = CPU,
+        progress: Progress = SILENT,
+    ) -> None:
         machine = machine or this_machine()
         self.bundle, self.classes = bundle, bundle.card.classes
-        self._threads = machine.feeders
-        self._engine = Engine(
-            bundle.model,
-            image_px=bundle.card.decode.image_px,
-            precision=best_precision(machine),
-            streams=machine.cores,
-        )
-        run_self_test(bundle, self._engine)
+        self.threads = machine.feeders  # that decode
+        self._engine = _tested_engine(bundle, machine, device, progress)
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic that it computes in."""
+        return self._engine.precision
 
     def predict(self, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Prediction]:
         """Classify files, and all files below folders.
@@ -90,20 +116,16 @@ class Predictor:
 
     def outputs(self, paths: Iterable[Path]) -> Iterator[tuple[Loaded, Outputs | None]]:
         """Yield each file with the graph's outputs, None where it could not be read; in order."""
-        return outputs_of(self._engine, paths, self.bundle.card.decode, threads=self._threads)
+        return self.outputs_of(load(paths, self.bundle.card.decode, threads=self.threads))
 
-    def embed(self, paths: Iterable[Path]) -> NDArray[np.float32]:
-        """Return the features that the classifier's head reads, for search, clusters and other models.
+    def outputs_of(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Outputs | None]]:
+        """Yield each picture, decoded by this bundle's settings, with the graph's outputs, as `outputs_of` does."""
+        return outputs_of(self._engine, pictures)
 
-        Args:
-            paths: N files.
-
-        Returns:
-            (N, D) float32, in order; a row of NaN for a file that could not be read.
-        """
-        rows = [None if outputs is None else outputs[FEATURES] for _, outputs in self.outputs(paths)]
-        width = next((len(row) for row in rows if row is not None), 0)
-        return np.array([np.full(width, np.nan) if row is None else row for row in rows], np.float32)
+    @property
+    def features(self) -> int:
+        """How many features the head reads of a picture."""
+        return self._engine.width(FEATURES)
 
     def prediction(self, name: str, outputs: Outputs | None, *, problem: str = "") -> Prediction:
         """Return what the graph's outputs for one picture mean; None where it could not be read, because of a problem.
@@ -132,24 +154,20 @@ class Predictor:
         return InferenceQueue(self._engine)
 
 
-def outputs_of(
-    engine: Engine, paths: Iterable[Path], settings: DecodeSettings, *, threads: int
-) -> Iterator[tuple[Loaded, Outputs | None]]:
-    """Yield each file with what an engine computes of it, None where it could not be read; in order.
+def outputs_of(engine: Engine, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Outputs | None]]:
+    """Yield each picture with what an engine computes of it, None where it has no pixels; in order.
 
     Args:
         engine: of a classifier or a backbone.
-        paths: files, consumed lazily.
-        settings: how they are decoded.
-        threads: that decode.
+        pictures: anything with `decoded`, or None there; consumed lazily, a bounded number ahead.
     """
     queue = InferenceQueue(engine)
-    for loaded in load(paths, settings, threads=threads):
-        if loaded.decoded is None:
+    for picture in pictures:
+        if picture.decoded is None:
             yield from queue.drain()
-            yield loaded, None
+            yield picture, None
         else:
-            yield from queue.push(loaded, loaded.decoded.pixels)
+            yield from queue.push(picture, picture.decoded.pixels)
     yield from queue.drain()
 
 
@@ -158,17 +176,49 @@ def unanswered(name: str, reason: str) -> Prediction:
     return Prediction(name, None, None, None, reason)
 
 
-def load_predictor(path: str | os.PathLike[str], *, max_megapixels: int | None = None) -> Predictor:
+def load_predictor(
+    path: str | os.PathLike[str],
+    *,
+    max_megapixels: int | None = None,
+    device: Device = CPU,
+    progress: Progress = SILENT,
+) -> Predictor:
     """Open a run or bundle folder, check its files and run its self-test.
 
     Args:
         path: the folder.
         max_megapixels: width x height of a picture, in millions; larger ones are not read. None is the bundle's limit.
+        device: what computes, as for `Predictor`.
+        progress: hears where that is not what was asked for.
 
     Raises:
         BundleRefused: it is broken or altered, or computes other probabilities than when it was made.
+        WrongUsage: this machine has no such device.
     """
-    return Predictor(with_max_megapixels(read_bundle(Path(path).expanduser()), max_megapixels))
+    bundle = with_max_megapixels(read_bundle(Path(path).expanduser()), max_megapixels)
+    return Predictor(bundle, device=device, progress=progress)
+
+
+def _tested_engine(bundle: Bundle, machine: Machine, device: Device, progress: Progress) -> Engine:
+    """Return an engine that gives the golden outputs, on a device or else, with "auto", on the CPU."""
+    image_px, streams = bundle.card.decode.image_px, machine.cores
+    if device != CPU:
+        check_device(device)
+        try:
+            engine = Engine(bundle.model, image_px=image_px, precision="f32", streams=streams, device=device)
+            run_self_test(bundle, engine)
+            return engine
+        except BundleRefused as error:
+            if device != "auto":
+                raise BundleRefused(
+                    f"--device {device} cannot be used with {bundle.folder}.",
+                    error.why,
+                    "Leave --device out; the CPU is the default.",
+                ) from error
+            progress.say(f"WARNING: the CPU computes, since no other device is trusted. {error.why}")
+    engine = Engine(bundle.model, image_px=image_px, precision=best_precision(machine), streams=streams)
+    run_self_test(bundle, engine)
+    return engine
 
 
 def run_self_test(bundle: Bundle, engine: Engine) -> float:

@@ -22,6 +22,7 @@ from pawsight.cli.options import (
     FOLDER,
     PERCENT,
     common_options,
+    device_option,
     megapixels_option,
     missing_option,
     out_option,
@@ -33,6 +34,7 @@ from pawsight.cli.options import (
 )
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
+from pawsight.core.machine import DEVICES
 from pawsight.core.progress import Terminal
 from pawsight.core.text import typed
 from pawsight.web.limits import Limits
@@ -95,6 +97,7 @@ def cli() -> None:
 @split_options
 @megapixels_option
 @missing_option
+@device_option
 @common_options
 @reading_options
 def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
@@ -167,12 +170,14 @@ def recipes(as_json: bool, progress: Terminal) -> None:
 )
 @ray_options
 @megapixels_option
+@device_option
 @common_options
 def predict(
     run: str,
     pictures: tuple[str, ...],
     out: str | None,
     max_megapixels: int | None,
+    device: str,
     as_json: bool,
     progress: Terminal,
     **options: Any,
@@ -183,6 +188,7 @@ def predict(
     """
     from pawsight.commands import predict as command
 
+    reading: dict[str, Any] = {"max_megapixels": max_megapixels, "device": device}
     if out is None:
         if any(options.values()):
             raise WrongUsage(
@@ -191,14 +197,14 @@ def predict(
                 "Add for example --out predictions",
             )
         failed, where = 0, "the lines above say why"
-        for prediction in command.predict(run, pictures, max_megapixels=max_megapixels, progress=progress):
+        for prediction in command.predict(run, pictures, progress=progress, **reading):
             failed += prediction.error is not None
             if not print_answer(prediction.to_json() if as_json else [command.line(prediction)]):
                 break  # its output is all that is left of a prediction
     else:
         options["engine"] = options["engine"] or "local"
         with quiet_libraries() if options["engine"] == "ray" else nullcontext():
-            report = command.predict_to(run, pictures, out, max_megapixels=max_megapixels, progress=progress, **options)
+            report = command.predict_to(run, pictures, out, progress=progress, **reading, **options)
         print_answer(report.to_json() if as_json else report.lines())
         failed, where = report.tally.errors, "the column error says why"
     _exit_if_unreadable(failed, where, progress)
@@ -216,6 +222,7 @@ def predict(
     help="Without --run: where the backbone is read, its last layer or the outputs of all blocks.  [default: last]",
 )
 @megapixels_option
+@device_option
 @common_options
 def embed(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Write the features of the pictures in DATA to a file, for search, clusters and other models.
@@ -298,6 +305,7 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
 )
 @click.option("--config", type=FILE, help="TOML file with these options and all limits; options typed here win.")
+@click.option("--device", type=click.Choice(DEVICES), help="What computes, as for predict.  [default: cpu]")
 @_limit_options
 @common_options
 def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **typed: Any) -> None:
@@ -366,6 +374,7 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @click.option("--learning-curve", is_flag=True, help="Also estimate what twice the training data would gain.")
 @megapixels_option
 @missing_option
+@device_option
 @common_options
 @reading_options
 def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:

@@ -18,6 +18,7 @@ import click
 
 from pawsight.cli.process import Terminated, refusal_of
 from pawsight.core.errors import PawsightError
+from pawsight.core.machine import CPU, DEVICES
 from pawsight.core.progress import Terminal
 from pawsight.core.text import terminal_text
 
@@ -191,6 +192,17 @@ def missing_option(command: Command) -> Command:
         type=WHOLE_PERCENT,
         metavar="SHARE",
         help="Largest share of the pictures that may be missing or unreadable, e.g. 20%.  [default: 10%]",
+    )(command)
+
+
+def device_option(command: Command) -> Command:
+    """Give a command --device, which says what computes."""
+    return click.option(
+        "--device",
+        type=click.Choice(DEVICES),
+        default=CPU,
+        show_default=True,
+        help="What computes; auto is what OpenVINO prefers. pawsight doctor lists what there is.",
     )(command)
 
 

@@ -28,7 +28,7 @@ from pawsight.commands.run_split import (
 )
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
-from pawsight.core.machine import cache_folder, this_machine, usable_cores
+from pawsight.core.machine import CPU, Device, cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
@@ -111,6 +111,7 @@ def evaluate(
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     reading: FolderReading | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure a run or a bundle.
@@ -128,6 +129,7 @@ def evaluate(
         max_megapixels: as for `predict`.
         allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
         reading: how the folders of other data are read; None: as those of the run's data were.
+        device: as for `predict`.
         progress: hears how far it is.
 
     Raises:
@@ -147,6 +149,7 @@ def evaluate(
         max_megapixels=max_megapixels,
         allow_missing=allow_missing,
         reading=reading,
+        device=device,
         progress=progress,
     )
     return replace(report, looks_at_test=count_look(folder)) if test else report
@@ -163,10 +166,11 @@ def measure_run(
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     reading: FolderReading | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure what `run_folder` gives as `evaluate` does, without counting an evaluation of the test set."""
-    predictor = load_predictor(run, max_megapixels=max_megapixels)
+    predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None

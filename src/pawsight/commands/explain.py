@@ -75,8 +75,9 @@ def explain(
         max_megapixels: as for `predict`.
         progress: hears how far it is.
 
-    Yields:
-        one `Explained` for each picture, in order; one that cannot be read has an `error`.
+    Returns:
+        an iterator of one `Explained` for each picture, in order; one that cannot be read has an `error`. A picture is
+        drawn when the next one is asked for; what is wrong with the call is raised by the call.
 
     Raises:
         BundleRefused: the run has no bundle that can be trusted.
@@ -89,35 +90,41 @@ def explain(
     predictor = load_predictor(run, max_megapixels=max_megapixels)
     explainer = Explainer(predictor)
     explainer.check(label, method)
-    settings = predictor.bundle.card.decode
-    with progress.stage("Explaining", count_of(paths), "pictures") as step:
-        for path in files_below(paths):
-            try:
-                data = read_regular_file(path)
-                square = decode(data, settings, name=path.name)
-                large = decode(data, replace(settings, image_px=LARGEST_PX), name=path.name)
-            except UnreadablePicture as error:
-                explained = Explained(os.fspath(path), error=error.why)
-            else:
-                size = square.width, square.height
-                heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)
-                mark_output(Path(out))
-                file = free_name(Path(out), path)
-                write_bytes(file, overlay(large.pixels, heat))
-                explained = Explained(
-                    path=os.fspath(path),
-                    file=os.fspath(file),
-                    label=heat.label,
-                    probability=probability,
-                    method=heat.method,
-                    place=heat.place() if not heat.silent else None,
-                    box=heat.box(),
-                    size=heat.size,
-                    values=[[float(value) for value in row] for row in heat.values],
-                    bias=heat.bias,
-                )
-            step.advance()
-            yield explained
+    settings, files = predictor.bundle.card.decode, files_below(paths)
+
+    def explained(path: Path) -> Explained:
+        try:
+            data = read_regular_file(path)
+            square = decode(data, settings, name=path.name)
+            large = decode(data, replace(settings, image_px=LARGEST_PX), name=path.name)
+        except UnreadablePicture as error:
+            return Explained(os.fspath(path), error=error.why)
+        size = square.width, square.height
+        heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)
+        mark_output(Path(out))
+        file = free_name(Path(out), path)
+        write_bytes(file, overlay(large.pixels, heat))
+        return Explained(
+            path=os.fspath(path),
+            file=os.fspath(file),
+            label=heat.label,
+            probability=probability,
+            method=heat.method,
+            place=heat.place() if not heat.silent else None,
+            box=heat.box(),
+            size=heat.size,
+            values=[[float(value) for value in row] for row in heat.values],
+            bias=heat.bias,
+        )
+
+    def explanations() -> Iterator[Explained]:
+        with progress.stage("Explaining", count_of(paths), "pictures") as step:
+            for path in files:
+                drawn = explained(path)
+                step.advance()
+                yield drawn
+
+    return explanations()
 
 
 def free_name(folder: Path, picture: Path) -> Path:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pawsight.classifier.predictor import Prediction, load_predictor
 from pawsight.classifier.trust import ANSWERED
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
+from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
 from pawsight.data.folders import expand, is_folder
@@ -32,6 +33,7 @@ def predict(
     pictures: Sequence[str | os.PathLike[str]],
     *,
     max_megapixels: int | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> Iterator[Prediction]:
     """Classify files and the files below folders, in order, in constant memory.
@@ -40,6 +42,8 @@ def predict(
         run: a run or bundle folder.
         pictures: files and folders.
         max_megapixels: width x height of a picture, in millions; larger ones have an error. None is the bundle's limit.
+        device: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers; the bundle's self-test decides whether it is
+            trusted.
         progress: hears how far it is.
 
     Raises:
@@ -49,11 +53,16 @@ def predict(
     """
     paths = paths_of(pictures)
     check_order("predict", Path(run), paths)
-    predictor = load_predictor(run, max_megapixels=max_megapixels)
-    with progress.stage("Classifying", count_of(paths), "pictures") as step:
-        for loaded, outputs in predictor.outputs(files_below(paths)):
-            step.advance()
-            yield predictor.prediction(os.fspath(loaded.path), outputs, problem=loaded.problem)
+    predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
+    files = files_below(paths)
+
+    def predictions() -> Iterator[Prediction]:  # apart, so that what is wrong is raised by the call and not by `next`
+        with progress.stage("Classifying", count_of(paths), "pictures") as step:
+            for loaded, outputs in predictor.outputs(files):
+                step.advance()
+                yield predictor.prediction(os.fspath(loaded.path), outputs, problem=loaded.problem)
+
+    return predictions()
 
 
 def paths_of(pictures: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -147,6 +156,7 @@ def predict_to(
     shard: int | None = None,
     ray_address: str | None = None,
     max_megapixels: int | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> PredictReport:
     """Classify any number of pictures into Parquet parts, in constant memory.
@@ -161,6 +171,7 @@ def predict_to(
         shard: pictures in a part; None is 2,048, or what `out` was begun with.
         ray_address: of a running cluster.
         max_megapixels: as for `predict`.
+        device: as for `predict`; actors compute on the CPU.
         progress: hears how far it is.
 
     Raises:
@@ -176,7 +187,7 @@ def predict_to(
 
     start = perf_counter()
     require_extra("ray", "pyarrow", "fsspec", needed_by="--out")
-    pool = pool_for(engine, actors, ray_address, needed_by="--out")
+    pool = pool_for(engine, actors, ray_address, device, needed_by="--out")
     if not os.fspath(out) or is_url(os.fspath(out)):
         raise WrongUsage(f"--out cannot be {os.fspath(out)!r}.", "Answers are written to a folder of this machine.", "")
     folder = Path(out).expanduser()
@@ -200,7 +211,7 @@ def predict_to(
         with (
             pool.running() if pool and missing else nullcontext(),
             progress.stage("Classifying", work.manifest.pictures, "pictures") as step,
-            closing(parts_by_pool(bundle, work, pool) if pool else parts_here(bundle, work)) as parts,
+            closing(parts_by_pool(bundle, work, pool) if pool else parts_here(bundle, work, device, progress)) as parts,
         ):
             step.advance(done)
             for index, part in parts:

@@ -19,7 +19,7 @@ from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
 from pawsight.core.errors import WrongUsage
-from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Step, Stopwatch
 from pawsight.core.runs import (
     APPLIED_PATCH,
@@ -41,7 +41,7 @@ from pawsight.distributed.feature_extraction import check_recipe, read_files_by_
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.metrics import log_loss, measure
-from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
+from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
 
@@ -83,6 +83,9 @@ class TrainOptions:
     allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is 0.1
     reading: FolderReading | None = None  # how classes and parts are read from folders; None: as their names say
     resume: bool = False  # continue the newest unfinished run of the same recipe on the same data
+    # What computes the features of a frozen backbone: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers. It is
+    # trusted if it computes what the CPU does, to a thousandth.
+    device: Device = CPU
     engine: EngineName = "local"  # `ray` computes features in a pool of actors; the classifier is the same
     actors: int | None = None  # for `ray`; None is one for each core
     ray_address: str | None = None  # of a running cluster
@@ -123,6 +126,7 @@ class TrainKeywords(TypedDict, total=False):
     allow_missing: float | None
     reading: FolderReading | None
     resume: bool
+    device: Device
     engine: EngineName
     actors: int | None
     ray_address: str | None
@@ -155,7 +159,13 @@ def train(
     recipe = options.made_recipe()
     if options.engine == "ray":
         check_recipe(recipe)
-    pool = pool_for(options.engine, options.actors, options.ray_address, needed_by="--engine ray")
+    if options.device != CPU and recipe.method not in FEATURE_METHODS:
+        raise WrongUsage(
+            f"The recipe {recipe.name} cannot be trained with --device {options.device}.",
+            "A device computes the features of a frozen backbone, and this recipe has none.",
+            f"Leave --device out, or type one of: {', '.join(f'--recipe {kind}' for kind in FEATURE_METHODS)}",
+        )
+    pool = pool_for(options.engine, options.actors, options.ray_address, options.device, needed_by="--engine ray")
     weights, limits = existing(options.weights), (options.max_error, options.false_alarms)
     selective = SelectiveOptions(max_error=limits[0], false_alarms=limits[1]) if limits[0] is not None else None
     given = given_split(options.split, options.split_seed or 0, allow_leaks=options.allow_leaks)
@@ -217,7 +227,9 @@ def train_on(
     from pawsight.training.run_folder import kept_or_removed, remove_checkpoint
 
     folder = Path(options.out).absolute()
-    env = RunEnvironment(folder, cache_folder(), this_machine(), log, stopwatch, weights, data=data)
+    env = RunEnvironment(
+        folder, cache_folder(), this_machine(), log, stopwatch, weights, data=data, device=options.device
+    )
     if options.max_megapixels is not None:
         env = replace(env, max_megapixels=options.max_megapixels)
     if options.allow_missing is not None:

@@ -182,16 +182,45 @@ def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
         scans = int(generous * MAX_SCANNED_MEGAPIXELS * 1_000_000) // (width * height)
         if kind in ("JPEG", "MPO") and _has_more_scans(data, scans):
             raise _unreadable(name, "too large")
-        side = settings.image_px
-        image.draft("RGB", (side, side))
+        image.draft("RGB", (settings.image_px, settings.image_px))
         image.load()
-        orientation, camera = _read_exif(image)
+        exif = _read_exif(image)
         vars(image).pop("_decoder", None)  # of a WEBP: two canvases as large as the picture, needed no more
-        square = to_rgb(to_square(image, side, srgb_conversion(image) if settings.version > OLDEST_DECODER else None))
+        return _upright_square(image, (width, height), kind, exif, settings)
+
+
+def decode_image(image: Image.Image, settings: DecodeSettings, *, name: str) -> Decoded:
+    """Bring a picture that is in memory to a square of uint8 RGB, as `decode` does with a file from its pixels on.
+
+    Args:
+        image: of any mode, opened from a file or made from an array; it is loaded and otherwise left as it is. Its
+            orientation tag and colour profile, where it has them, count as those of a file do.
+        settings: side of the square and limits.
+        name: what to call the picture in an error.
+
+    Raises:
+        UnreadablePicture: it has no pixels, is too large, or its file breaks off.
+    """
+    if not all(image.size):
+        raise _unreadable(name, "empty")
+    check_megapixels(*image.size, settings, name=name)
+    try:
+        image.load()
+        return _upright_square(image, image.size, image.format or "", _read_exif(image), settings)
+    except Exception as error:  # as in `decode`: the file behind it may be hostile
+        raise _unreadable(name, _reason(b"", error)) from error
+
+
+def _upright_square(
+    image: Image.Image, size: tuple[int, int], kind: str, exif: tuple[int, str], settings: DecodeSettings
+) -> Decoded:
+    """Resize a loaded picture, bring it to sRGB and turn it; its file had `size`, perhaps before it was reduced."""
+    orientation, camera = exif
+    conversion = srgb_conversion(image) if settings.version > OLDEST_DECODER else None
+    square = to_rgb(to_square(image, settings.image_px, conversion))
     if orientation in _UPRIGHT:
         square = square.transpose(_UPRIGHT[orientation])
-    if orientation >= 5:
-        width, height = height, width
+    width, height = size[::-1] if orientation >= 5 else size
     return Decoded(np.asarray(square, dtype=np.uint8), width, height, kind, orientation, camera)
 
 

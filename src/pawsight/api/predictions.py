@@ -1,0 +1,132 @@
+"""What a classifier gives for many pictures: a list of predictions that notebooks and tables can show."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pawsight.api.notebook import as_html, picture_cards
+from pawsight.classifier.predictor import Prediction
+from pawsight.core.errors import MissingExtra
+from pawsight.core.text import percent, plural
+from pawsight.images.decode import Pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pawsight.explanation.heatmap import HeatMap
+
+SHOWN = 8  # pictures in a notebook: a cell stays below 20 kB
+_LINES = 10  # of a repr
+_DRAWN_PX = 256  # longer side of a heat map in a notebook
+
+
+class Predictions(list[Prediction]):
+    """Predictions in the order of their pictures.
+
+    Args:
+        predictions: one for each picture.
+        thumbnails: of the first `SHOWN`, None for one that cannot be read.
+    """
+
+    def __init__(self, predictions: list[Prediction], thumbnails: list[Pixels | None]) -> None:
+        super().__init__(predictions)
+        self._thumbnails = thumbnails
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a DataFrame of pandas: path, label, probability, decision, error, and a column `p(NAME)` a class.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingExtra("A DataFrame needs pandas.", "It is not installed.", "pip install pandas") from error
+        columns = ("path", "label", "probability", "decision", "error")
+        rows: list[dict[str, Any]] = [
+            {name: getattr(prediction, name) for name in columns}
+            | {f"p({name})": value for name, value in (prediction.probabilities or {}).items()}
+            for prediction in self
+        ]
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(columns))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many pictures have each label, the commonest first; unreadable ones count as `unreadable`."""
+        return dict(Counter(prediction.label or "unreadable" for prediction in self).most_common())
+
+    def __repr__(self) -> str:
+        lines = [repr(prediction) for prediction in self[:_LINES]]
+        if len(self) > _LINES:
+            lines.append(f"... {len(self) - _LINES:,} more; {self._summary()}")
+        return "[" + ",\n ".join(lines) + "]"
+
+    def _repr_html_(self) -> str:
+        cards = [
+            (pixels, _line(prediction), f"{prediction.path}: {_shares(prediction)}")
+            for prediction, pixels in zip(self, self._thumbnails, strict=False)
+        ]
+        return f"<div>{picture_cards(cards)}<div>{as_html(self._summary())}</div></div>"
+
+    def _summary(self) -> str:
+        counts = list(self.counts().items())
+        more = f" and {plural(len(counts) - _LINES, 'other label')}" if len(counts) > _LINES else ""
+        named = ", ".join(f"{count:,} {label}" for label, count in counts[:_LINES])
+        return f"{plural(len(self), 'picture')}: {named}{more}" if counts else "0 pictures"
+
+
+def _line(prediction: Prediction) -> str:
+    if prediction.error is not None:
+        return prediction.error
+    share = "" if prediction.probability is None else f" {percent(prediction.probability)}"
+    return f"{prediction.label}{share}"
+
+
+def _shares(prediction: Prediction) -> str:
+    if prediction.probabilities is None:
+        return prediction.error or ""
+    ranked = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])[:3]
+    return ", ".join(f"{name} {percent(value)}" for name, value in ranked)
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Explanation:
+    """Where in one picture a classifier sees a class, or why that cannot be said. Notebooks show it as a picture."""
+
+    path: str  # as a Prediction has it
+    label: str | None  # the class that is explained
+    probability: float | None  # of that class
+    heat: HeatMap | None
+    error: str | None
+    pixels: Pixels | None  # the square that the classifier saw, (image_px, image_px, 3) uint8
+
+    def image(self) -> Image.Image:
+        """Draw the heat map on the picture, in the picture's proportions, its longer side 640 pixels at most.
+
+        Raises:
+            ValueError: the picture could not be read.
+        """
+        from pawsight.explanation.overlay import overlay
+
+        if self.heat is None or self.pixels is None:
+            raise ValueError(f"{self.path} could not be read: {self.error}")
+        with Image.open(io.BytesIO(overlay(self.pixels, self.heat))) as drawn:
+            return drawn.convert("RGB")
+
+    def __repr__(self) -> str:
+        if self.heat is None or self.probability is None:
+            return f"Explanation({self.path!r}, error={self.error!r})"
+        where = "nowhere" if self.heat.silent else self.heat.place()
+        return f"Explanation({self.path!r}, {self.label!r}, {self.probability:.3f}, {where})"
+
+    def _repr_html_(self) -> str:
+        if self.heat is None or self.pixels is None:
+            return f"<div>{as_html(repr(self))}</div>"
+        drawn = self.image()
+        drawn.thumbnail((_DRAWN_PX, _DRAWN_PX))
+        return f"<div>{picture_cards([(np.asarray(drawn), repr(self), self.path)])}</div>"

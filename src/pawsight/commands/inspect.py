@@ -19,7 +19,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.runs import OUTPUT_MARK, from_here, mark_output
+from pawsight.core.runs import from_here
 from pawsight.core.storage import write_text
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
@@ -206,8 +206,8 @@ def checked_out(out: str | os.PathLike[str], root: Path) -> Path:
     folder = Path(out).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise WrongUsage(f"{folder} is not a folder.", "", f"Give another one, e.g. --out {FOLDER}-2")
-    is_free = not folder.exists() or (folder / OUTPUT_MARK).exists() or not any(folder.iterdir())
-    if not is_free and folder.resolve().is_relative_to(root.resolve()):
+    is_others = folder.exists() and not {path.name for path in folder.iterdir()} <= {CSV, HTML}
+    if is_others and folder.resolve().is_relative_to(root.resolve()):
         raise WrongUsage(
             f"{folder} lies in the folder of the pictures, {root}, and holds files.",
             "Written there, the audit would stand among pictures.",
@@ -224,7 +224,6 @@ def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Fi
     """
     from pawsight.reports.audit_page import render_csv, render_html
 
-    mark_output(folder)
     page, table = folder / HTML, folder / CSV
     again = typed("inspect", name, "--report", "--out", from_here(folder))
     write_text(table, render_csv(findings))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import DiskFull, StorageError, WrongUsage
-from pawsight.core.storage import FIX, file_lock, plain_cell, refusal, remove, table_text, write_bytes
+from pawsight.core.storage import file_lock, plain_cell, refusal, remove, table_text, write_bytes
 from pawsight.core.text import typed
 
 LATEST, BUNDLE, BUNDLE_CARD = "latest", "bundle", "bundle.json"
@@ -46,8 +46,8 @@ def new_run(runs: Path) -> Path:
     Raises:
         StorageError: the place cannot be written to.
     """
-    mark_output(runs, fix="Give another with --out.")
     try:
+        runs.mkdir(parents=True, exist_ok=True)
         taken = [int(path.name) for path in runs.iterdir() if path.name.isdecimal()]
         for number in range(max(taken, default=0) + 1, 10**9):
             with suppress(FileExistsError):
@@ -59,14 +59,10 @@ def new_run(runs: Path) -> Path:
     raise StorageError(f"No run folder can be made in {runs}.", "All numbers are taken.", "Give another with --out.")
 
 
-def mark_output(folder: Path, *, fix: str = FIX) -> None:
-    """Make a folder and mark it as written by Pawsight, so that it is no class where it lies among pictures.
+def mark_output(folder: Path) -> None:
+    """Make a folder for pictures that Pawsight draws and mark it, so that it is no class where it lies among pictures.
 
     A folder that holds files without a mark is the user's own and stays so.
-
-    Args:
-        folder: may be there.
-        fix: what to type where the disk refuses.
 
     Raises:
         StorageError: the disk refused.
@@ -76,14 +72,14 @@ def mark_output(folder: Path, *, fix: str = FIX) -> None:
         if not any(folder.iterdir()):
             (folder / OUTPUT_MARK).write_text("Written by Pawsight: no class of pictures.\n", encoding="utf-8")
     except OSError as error:
-        raise refusal("write in", folder, error, fix=fix) from error
+        raise refusal("write in", folder, error) from error
 
 
 def is_output(names: Collection[str]) -> bool:
-    """Say whether a folder with files of these names was written by Pawsight: outputs, a run, a bundle, an export."""
-    return any(name in names for name in (OUTPUT_MARK, BUNDLE_CARD, EXPORT_CARD)) or (
-        SOURCE in names and SPLITS in names
-    )
+    """Say whether what has these names was written by Pawsight: pictures, runs, a run, a bundle, an export."""
+    if any(name in names for name in (OUTPUT_MARK, BUNDLE_CARD, EXPORT_CARD)):
+        return True
+    return (SOURCE in names and SPLITS in names) or (LATEST in names and any(name.isdecimal() for name in names))
 
 
 def new_group(runs: Path, name: str) -> Path:
@@ -271,7 +267,7 @@ def root_of(run: Path) -> Path | None:
     return Path(root)
 
 
-def source_json(run: Path, root: Path, identity: str, *, reading: Mapping[str, Any]) -> dict[str, Any]:
+def source_json(run: Path, root: Path, identity: str, *, reading: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what source.json holds: where the pictures are, absolute and from the run, and what may resume the run.
 
     Args:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawsight.core.errors import WrongUsage
-from pawsight.core.runs import from_here, mark_output
+from pawsight.core.runs import from_here
 from pawsight.core.storage import write_json, write_text
 from pawsight.core.text import typed, visible
 from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
@@ -112,7 +112,6 @@ def build_report(
     trust = make_trust(subject, absent or {}) if subject is not None else None
     page = make_page(ladder, again=again, seed=seed, left_out=left_out or {}, trust=trust)
     report = _result(ladder, place / HTML, trust_json(subject) if subject is not None else None)
-    mark_output(place)
     write_text(place / MARKDOWN, render_markdown(page))
     write_json(place / JSON, report.to_json())
     write_text(place / HTML, render_html(page))

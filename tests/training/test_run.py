@@ -16,8 +16,10 @@ from PIL import Image
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import TOLERANCE, run_self_test
+from pawsight.commands.run_split import reading_of
 from pawsight.core.errors import BadDataset
 from pawsight.core.runs import read_table
+from pawsight.data.reading import FolderReading
 from pawsight.data.split import Assigned, Split
 from pawsight.images.decode import DECODER_VERSION
 from pawsight.models.recipes import recipe_from_toml

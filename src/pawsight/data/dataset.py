@@ -21,15 +21,24 @@ from pawsight.core.errors import BadDataset, NoPictures, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import from_here
 from pawsight.core.storage import sha256_of
-from pawsight.core.text import natural, typed
+from pawsight.core.text import natural, plural, typed
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.class_names import suggest
-from pawsight.data.facts import FACTS_SPACE, Facts, facts_of, facts_to_bytes, known_facts
+from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folder_notes import table_command
 from pawsight.data.folders import Candidate, Found, LeftOut
 from pawsight.data.reading import BY_NAME, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture_name
-from pawsight.images.decode import MOST_MEGAPIXELS, READABLE_NAMES, DecodeSettings, Pixels, check_megapixels, decode
+from pawsight.images.decode import (
+    MOST_MEGAPIXELS,
+    READABLE_NAMES,
+    DecodeSettings,
+    GreyRange,
+    Pixels,
+    check_megapixels,
+    decode,
+)
 from pawsight.images.fingerprint import HASHED_PX
+from pawsight.images.grey_range import grey_range
 from pawsight.images.loader import read_regular_file, while_storage_answers
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
@@ -48,18 +57,24 @@ class Picture:
     part: str | None  # "train", "validation" or "test" where the folders say so
     sha256: str
     facts: Facts
+    group: str = ""  # as in `Candidate`
 
 
-@dataclass(frozen=True)  # without slots, for the cached properties
+@dataclass(frozen=True, repr=False)  # without slots, for the cached properties
 class Dataset:
     """All pictures of a data set, sorted by name."""
 
     root: Path
     pictures: tuple[Picture, ...]
     left_out: tuple[LeftOut, ...]
+    grey_range: GreyRange | None = None  # that its 16-bit pictures were decoded with
     notes: tuple[str, ...] = ()  # how the folders were read, where it could have been otherwise
     warnings: tuple[str, ...] = ()  # what that loses, or what may be wrong with it
     reading: FolderReading = field(default_factory=FolderReading)  # options that they were read with
+
+    def __repr__(self) -> str:
+        counted = f"{plural(len(self.pictures), 'picture')} of {plural(len(self.counts), 'class', 'classes')}"
+        return f"Dataset({counted} in {str(self.root)!r}, {len(self.left_out):,} left out)"
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -169,12 +184,21 @@ def read_dataset(
                 taken.add(file.sha256)
                 sink.take(file.sha256, file.pixels)
             pictures.append(
-                Picture(candidate.path, candidate.name, candidate.label, candidate.part, file.sha256, file.facts)
+                Picture(
+                    candidate.path,
+                    candidate.name,
+                    candidate.label,
+                    candidate.part,
+                    file.sha256,
+                    file.facts,
+                    candidate.group,
+                )
             )
     dataset = Dataset(
         found.root,
         tuple(pictures),
         tuple(sorted(left_out, key=lambda file: file.name)),
+        grey_range=settings.grey_range,
         notes=found.notes,
         warnings=found.warnings,
         reading=found.reading,
@@ -230,7 +254,7 @@ def losses(
         if were_read
         or (
             not file.reason.startswith(BY_NAME)
-            and (is_picture_name(file.name) or file.reason in _BROKEN)
+            and is_picture(file.name, file.reason)
             and PurePosixPath(file.name).with_suffix("") not in stems
         )
     ]
@@ -238,6 +262,37 @@ def losses(
     share = len(lost) / (pictures or 1)
     what = f"{len(lost):,} of {pictures:,} pictures cannot be read ({100 * share:.1f} %)."
     return share, what, f"{_kinds(lost)}." + (f" To list them, type: {typed('inspect', data)}" if data else "")
+
+
+def grey_range_of(
+    found: Found, settings: DecodeSettings, *, threads: int, progress: Progress = SILENT
+) -> GreyRange | None:
+    """Return the range that the 16-bit pictures to train on use, where it is not that of their type, and say so.
+
+    Args:
+        found: files with their labels.
+        settings: the limits of a picture.
+        threads: files read at once.
+        progress: is told the range.
+    """
+    paths = [candidate.path for candidate in found.candidates if candidate.part in (None, "train")]
+    greys = grey_range(paths, settings, threads=threads)
+    if greys is not None:
+        progress.say(f"Note     {grey_range_sentence(greys)}")
+    return greys
+
+
+def grey_range_sentence(greys: GreyRange) -> str:
+    """Return what is done with pictures that use a part of their range."""
+    low, high = (f"{value:,.10g}" for value in greys)
+    return (
+        f"The 16-bit pictures use {low} to {high}: {low} is shown as black, {high} as white, here and in predictions."
+    )
+
+
+def is_picture(name: str, problem: str) -> bool:
+    """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
+    return is_picture_name(name) or problem in _BROKEN
 
 
 def read_files(
@@ -255,7 +310,7 @@ def read_files(
         try:
             data = read_regular_file(candidate.path)
             sha256 = sha256_of(data)
-            known = known_facts(cache, sha256)
+            known = known_facts(cache, sha256, settings)
             if known is not None:  # perhaps read where more pixels were allowed
                 check_megapixels(known.width, known.height, settings, name=candidate.name)
             wanted = sink is not None and sink.wants(sha256)
@@ -265,10 +320,10 @@ def read_files(
         except UnreadablePicture as error:
             return FileRead(candidate, sha256, None, False, None, error.why)
 
-    return store_facts(ordered_map(read, candidates, threads=threads), cache)
+    return store_facts(ordered_map(read, candidates, threads=threads), cache, settings)
 
 
-def store_facts(files: Iterator[FileRead], cache: Cache) -> Generator[FileRead, None, None]:
+def store_facts(files: Iterator[FileRead], cache: Cache, settings: DecodeSettings) -> Generator[FileRead, None, None]:
     """Yield all files, storing fresh facts as they come and when the reading ends early."""
     fresh: dict[str, bytes] = {}
     try:
@@ -276,15 +331,20 @@ def store_facts(files: Iterator[FileRead], cache: Cache) -> Generator[FileRead, 
             if file.fresh and file.facts is not None:
                 fresh[file.sha256] = facts_to_bytes(file.facts)
             if len(fresh) >= _WRITE_EVERY:
-                cache.put_many(FACTS_SPACE, fresh)
+                cache.put_many(facts_space(settings), fresh)
                 fresh = {}
             yield replace(file, fresh=False)
     finally:
-        cache.put_many(FACTS_SPACE, fresh)
+        cache.put_many(facts_space(settings), fresh)
 
 
 def facts_by_name(
-    candidates: Sequence[Candidate], *, cache: Cache, threads: int, progress: Progress = SILENT
+    candidates: Sequence[Candidate],
+    *,
+    cache: Cache,
+    threads: int,
+    grey_range: GreyRange | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, Facts]:
     """Return candidate name -> facts of files that need not form a dataset; unreadable ones are not there.
 
@@ -292,9 +352,12 @@ def facts_by_name(
         candidates: the files.
         cache: where facts about known contents are stored, and new ones go.
         threads: files worked on at once.
+        grey_range: that the classifier decodes 16-bit pictures with.
         progress: shows how far it is.
     """
-    settings = DecodeSettings(image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS)  # they were allowed before
+    settings = DecodeSettings(
+        image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS, grey_range=grey_range
+    )  # they were allowed before
     files = read_files(candidates, settings, cache=cache, threads=threads)
     with progress.stage("Looking at the pictures", len(candidates), "pictures") as step, closing(files):
         facts = {}

@@ -2,7 +2,7 @@
 
 The first folder below a part, or below the root, is the class; what is deeper belongs to it. The user's options are in
 reading.py, the names of parts in parts.py, what is said about the result in folder_notes.py. A list of pictures
-(tables.py) gives the same form.
+(picture_lists.py) gives the same form.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Candidate:
     name: str  # below the root, with forward slashes
     label: str
     part: str | None
+    group: str = ""  # pictures of one group stay in one part; empty: of none
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,14 @@ def expand(paths: list[Path]) -> Iterator[Path]:
             yield from (path / name for name in names)
         else:
             yield path
+
+
+def is_regular_file(path: Path) -> bool:
+    """Return whether a path names a file; as `is_folder`."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def is_folder(path: Path) -> bool:

@@ -25,6 +25,8 @@ from pawsight.images.decode import DECODER_VERSION
 from pawsight.models.recipes import recipe_from_toml
 from pawsight.training.run import check_names, check_split
 
+from ..conftest import says
+
 
 def copied(drawings, target, *, train=8, validation=10):
     """A smaller copy of the drawings, free to be spoilt."""

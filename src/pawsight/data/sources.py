@@ -270,7 +270,5 @@ def _expanded(text: str) -> Path:
         return Path(text)
 
 
-
-
 def _stem(name: str) -> str:
     return re.sub(r"(\.tar)?\.[A-Za-z0-9]+$", "", name) or name

@@ -306,6 +306,8 @@ def test_what_was_decided_is_said_once_and_the_files_are_listed_once(here, cache
 
 def test_options_for_folders_are_refused_for_a_table(here, cache):
     (here / "pets.csv").write_text("path,label\na.jpg,cat\nb.jpg,dog\n")
+    for name in ("a.jpg", "b.jpg"):
+        (here / name).touch()
     with pytest.raises(WrongUsage) as caught:
         resolve("pets.csv", cache=cache, reading=FolderReading(class_depth=2))
     assert says(caught.value, "--class-depth 2", "pets.csv")

@@ -411,6 +411,13 @@ def test_no_file_found_ends_it_with_the_first_path_and_the_place(disk):
     assert says(caught.value, "2 listed pictures", "none.jpg", disk / "E:/a/none.jpg")
 
 
+def test_a_name_that_several_files_have_is_not_guessed(disk):
+    (disk / "pictures/more/2.jpg").write_bytes(b"x")
+    with pytest.raises(BadDataset) as caught:
+        located(disk, ["1", "2"])
+    assert says(caught.value.why, "pictures/apples/1.jpg", "pictures/more/1.jpg")
+
+
 def test_two_spellings_of_one_file_are_one_picture_and_not_of_two_classes(disk):
     assert len(located(disk, ["pictures/apples/1.jpg", "pictures\\apples\\1"]).candidates) == 1
     with pytest.raises(BadDataset, match=r"listed twice, as 'apples' and as 'boxes'"):

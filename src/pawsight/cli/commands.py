@@ -30,6 +30,7 @@ from pawsight.cli.options import (
     out_option,
     print_answer,
     ray_options,
+    reading_options,
     seed_option,
     split_options,
     top_option,
@@ -104,6 +105,7 @@ def cli() -> None:
 @missing_option
 @device_option
 @common_options
+@reading_options
 def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train a classifier on labelled pictures.
 
@@ -140,6 +142,7 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
 @megapixels_option
 @missing_option
 @common_options
+@reading_options
 def ladder(data: str, recipes: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train every recipe on DATA and compare them in one report."""
     from pawsight.commands import ladder as command
@@ -422,6 +425,7 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @missing_option
 @device_option
 @common_options
+@reading_options
 def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Measure a RUN on its validation set or on other DATA."""
     from pawsight.commands import evaluate as command
@@ -468,14 +472,17 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
 @columns_option
 @megapixels_option
 @common_options
+@reading_options
 def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Path | None, **options: Any) -> None:
     """Count the pictures in DATA and list what is wrong with them."""
     from pawsight.commands import inspect as command
 
     inspected = command.inspect(data, out=out or (Path("audit") if report else None), progress=progress, **options)
     words = ["pawsight", "train", data]
+    reading = options.pop("reading")
     for name, value in {**options, "columns": columns_text(options["columns"])}.items():
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])] if value else []
+    words += reading.words() if reading else []
     following = shlex.join(words)
     print_answer(inspected.to_json() if as_json else [*command.summary(inspected), f"Next: {following}"])
 
@@ -529,14 +536,14 @@ def _has_window() -> bool:
 @seed_option()
 @columns_option
 @common_options
+@reading_options
 def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Draw pictures of each class, and flips and rotations of one."""
     from pawsight.commands import preview as command
 
     sheets = command.preview(data, progress=progress, **options)
-    print_answer(
-        sheets.to_json() if as_json else [*command.summary(sheets), f"Next: pawsight train {shlex.quote(data)}"]
-    )
+    following = typed("train", data, *(options["reading"].words() if options["reading"] else []))
+    print_answer(sheets.to_json() if as_json else [*command.summary(sheets), f"Next: {following}"])
 
 
 @cli.command()

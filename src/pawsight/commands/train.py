@@ -37,7 +37,8 @@ from pawsight.data.audit import audit
 from pawsight.data.dataset import grey_range_sentence
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
-from pawsight.data.sources import Source, resolve
+from pawsight.data.reading import FolderReading
+from pawsight.data.sources import Source, listed, resolve
 from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
@@ -86,6 +87,7 @@ class TrainOptions:
     columns: Mapping[str, str] | None = None
     max_megapixels: int | None = None  # width x height of a picture, in millions; larger ones are left out. None is 50
     allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is 0.1
+    reading: FolderReading | None = None  # how classes and parts are read from folders; None: as their names say
     resume: bool = False  # continue the newest unfinished run of the same recipe on the same data
     # What computes the features of a frozen backbone: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers. It is
     # trusted if it computes what the CPU does, to a thousandth.
@@ -129,6 +131,7 @@ class TrainKeywords(TypedDict, total=False):
     columns: Mapping[str, str] | None
     max_megapixels: int | None
     allow_missing: float | None
+    reading: FolderReading | None
     resume: bool
     device: Device
     engine: EngineName
@@ -181,9 +184,8 @@ def train(
     if pool is not None:
         log.say(f"Engine   {pool}")
     with stopwatch.stage("fetching"):
-        source = resolve(data, cache=cache_folder(), columns=options.columns, progress=log)
-    if source.note:
-        log.say(f"Note     {source.note}")
+        found = resolve(data, cache=cache_folder(), reading=options.reading, columns=options.columns, progress=log)
+        source = listed(found, log)
     return train_on(
         source,
         options,
@@ -326,6 +328,7 @@ def _report(
         machine=str(env.machine),
         settings=recipe.to_dict(),
         root=outcome.dataset.root,
+        data_notes=(*outcome.dataset.warnings, *outcome.dataset.notes),
     )
     return TrainReport(
         record=record,
@@ -385,7 +388,8 @@ def command_for(data: str, options: TrainOptions) -> str:
         if name not in ("recipe", *_OF_THIS_MACHINE) and value and value != getattr(usual, name)
     }
     if isinstance(recipe, Recipe):
-        keywords = [f"recipe=pawsight.{recipe!r}", *(f"{name}={value!r}" for name, value in changed.items())]
+        texts = {name: f"pawsight.{value!r}" if name == "reading" else repr(value) for name, value in changed.items()}
+        keywords = [f"recipe=pawsight.{recipe!r}", *(f"{name}={text}" for name, text in texts.items())]
         return f"pawsight.train({data!r}, {', '.join(keywords)})"
     if options.max_error is not None:
         changed |= {name: f"{100 * values[name]:.10g}%" for name in ("max_error", "false_alarms")}
@@ -394,7 +398,11 @@ def command_for(data: str, options: TrainOptions) -> str:
     words = [
         word
         for name, value in changed.items()
-        for word in (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
+        for word in (
+            value.words()
+            if isinstance(value, FolderReading)
+            else (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
+        )
     ]
     return shlex.join(["pawsight", "train", data, "--recipe", recipe, *words])
 

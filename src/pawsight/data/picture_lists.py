@@ -18,10 +18,10 @@ from pathlib import Path, PurePosixPath
 from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.text import plural
-from pawsight.data.dataset import PICTURE_ENDINGS
 from pawsight.data.download import download_all
-from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, is_hidden, name_below
+from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, name_below
 from pawsight.data.parts import PARTS, part_named
+from pawsight.data.reading import MISSING, PICTURE_ENDINGS, is_hidden
 from pawsight.data.tables import (
     MAX_LINE_CHARS,
     MAX_LINES,
@@ -217,7 +217,7 @@ def locate(found: Found, *, cache: Path, progress: Progress = SILENT) -> Found:
     files, problems = download_all(addresses, cache / "downloads" / "pictures", progress=progress)
     folders = Folders()
     files |= {name: file for name in names if (file := as_spelled(found.root, name, folders))}
-    notes = list(found.notes)
+    notes, warnings = list(found.notes), list(found.warnings)
     if names and not any(name in files for name in names):
         moved = _below_another_folder(found.root, names, folders)
         if not moved and not files:
@@ -237,16 +237,18 @@ def locate(found: Found, *, cache: Path, progress: Progress = SILENT) -> Found:
     if missing:
         first = missing[0].name
         where = problems.get(first) or f"it was looked for as {found.root.absolute() / _slashed(first)}"
-        notes.append(
+        warnings.append(
             f"{len(missing):,} of {plural(len(found.candidates), 'listed picture')} not found; the first is {first!r}:"
             f" {where}"
         )
-    left_out = [LeftOut(candidate.name, problems.get(candidate.name, "not found")) for candidate in missing]
+    reasons = {url: f"{MISSING}: {problem.rstrip('.')}" for url, problem in problems.items()}
+    left_out = [LeftOut(candidate.name, reasons.get(candidate.name, MISSING)) for candidate in missing]
     return replace(
         found,
         candidates=_distinct(found, files),
         left_out=(*found.left_out, *left_out),
         notes=tuple(notes),
+        warnings=tuple(warnings),
     )
 
 

@@ -22,6 +22,7 @@ from pawsight.cli.options import (
     FOLDER,
     PERCENT,
     WHOLE_PERCENT,
+    backbone_options,
     columns_option,
     common_options,
     device_option,
@@ -56,7 +57,13 @@ def cli() -> None:
 @cli.command()
 @click.argument("data")
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
-@click.option("--backbone", help="Pretrained network for the recipes probe and finetune.")
+@click.option(
+    "--backbone",
+    help="Pretrained network for the recipes probe and finetune: a name, an ONNX file, or auto, the best "
+    "of those that are there.",
+)
+@backbone_options
+@click.option("--backbone-license", metavar="NAME", help="Licence of such a file, an SPDX name, for the model card.")
 @click.option(
     "--depth",
     type=click.Choice(["auto", "last", "selected", "blocks"]),
@@ -263,6 +270,7 @@ def predict(
 @click.option("--out", type=FILE, required=True, help="New file for the features, ending in .parquet or .npz.")
 @click.option("--run", type=FILE, help="Run whose classifier's features are written.  [default: a backbone's]")
 @click.option("--backbone", help="Without --run: pretrained network.  [default: that of the recipe probe]")
+@backbone_options
 @click.option("--image-px", type=int, metavar="N", help="Without --run: side of the square pictures that it sees.")
 @click.option(
     "--depth",

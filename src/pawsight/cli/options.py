@@ -196,6 +196,18 @@ def missing_option(command: Command) -> Command:
     )(command)
 
 
+def backbone_options(command: Command) -> Command:
+    """Give a command --mean and --std, which say how a backbone from a file wants its pixels."""
+    mean = click.option(
+        "--mean",
+        metavar="R,G,B",
+        help="With --backbone FILE.onnx: mean of the pixels it was trained on, from 0 to 1.",
+    )
+    std = click.option("--std", metavar="R,G,B", help="With --backbone FILE.onnx: their standard deviations.")
+    with_std: Command = std(command)
+    return mean(with_std)
+
+
 class _Columns(click.ParamType[dict[str, str]]):
     """Which columns of a table are which, e.g. path=image,label=class."""
 

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from pawsight.classifier.backbone import fetch_backbone
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision
 from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.run_split import given_split
@@ -44,7 +45,7 @@ from pawsight.distributed.feature_extraction import check_recipe, read_files_by_
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.metrics import log_loss, measure
-from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, RecipeOptions, make_recipe
+from pawsight.models.recipes import AUTO, FEATURE_METHODS, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
 
@@ -60,7 +61,12 @@ class TrainOptions:
     """How a classifier is trained: the options of `pawsight train`. `train` takes each as a keyword too."""
 
     recipe: str | Recipe = "probe"  # a name from `pawsight recipes`, or a recipe of your own
-    backbone: str | None = None  # pretrained network of the recipes probe and finetune
+    # Pretrained network of the recipes probe and finetune: a name, the path of an ONNX file, or "auto", the best by
+    # cross-validation of those that are installed or in the cache.
+    backbone: str | None = None
+    mean: str | None = None  # of the pixels that such a file was trained on, from 0 to 1: "0.485,0.456,0.406"
+    std: str | None = None  # their standard deviations; without both the file scales pixels itself
+    backbone_license: str | None = None  # of such a file, an SPDX name, for the model card
     image_px: int | None = None  # side of the square pictures that the network sees, in pixels
     epochs: int | None = None  # passes over the training set, for recipes that train by gradients
     batch_size: int | None = None  # pictures per training step, for recipes that train by gradients
@@ -111,6 +117,9 @@ class TrainKeywords(TypedDict, total=False):
 
     recipe: str | Recipe
     backbone: str | None
+    mean: str | None
+    std: str | None
+    backbone_license: str | None
     image_px: int | None
     epochs: int | None
     batch_size: int | None
@@ -166,6 +175,12 @@ def train(
     recipe = options.made_recipe()
     if options.engine == "ray":
         check_recipe(recipe)
+    if recipe.backbone == AUTO and options.engine == "ray":
+        raise WrongUsage(
+            "--backbone auto cannot be used with --engine ray.",
+            "The networks are compared in this process.",
+            "Leave one of the two out.",
+        )
     if options.device != CPU and recipe.method not in FEATURE_METHODS:
         raise WrongUsage(
             f"The recipe {recipe.name} cannot be trained with --device {options.device}.",
@@ -184,6 +199,7 @@ def train(
     if pool is not None:
         log.say(f"Engine   {pool}")
     with stopwatch.stage("fetching"):
+        recipe = fetch_backbone(recipe, options.backbone, progress=log)
         found = resolve(data, cache=cache_folder(), reading=options.reading, columns=options.columns, progress=log)
         source = listed(found, log)
     return train_on(

@@ -333,7 +333,7 @@ def _report(
         dataset=outcome.dataset,
         split=split,
         computed=fitted.computed,
-        findings=tuple(audit(outcome.dataset, split)),
+        findings=audit(outcome.dataset, split),
         data=env.data,
     )
 

@@ -20,7 +20,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of
-from pawsight.core.text import typed
+from pawsight.core.text import plural, typed
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folders import Candidate, Found, LeftOut
@@ -62,7 +62,7 @@ class Picture:
     group: str = ""  # as in `Candidate`
 
 
-@dataclass(frozen=True)  # without slots, for the cached properties
+@dataclass(frozen=True, repr=False)  # without slots, for the cached properties
 class Dataset:
     """All pictures of a data set, sorted by name."""
 
@@ -70,6 +70,10 @@ class Dataset:
     pictures: tuple[Picture, ...]
     left_out: tuple[LeftOut, ...]
     grey_range: GreyRange | None = None  # that its 16-bit pictures were decoded with
+
+    def __repr__(self) -> str:
+        counted = f"{plural(len(self.pictures), 'picture')} of {plural(len(self.counts), 'class', 'classes')}"
+        return f"Dataset({counted} in {str(self.root)!r}, {len(self.left_out):,} left out)"
 
     @cached_property
     def counts(self) -> dict[str, int]:

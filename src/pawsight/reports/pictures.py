@@ -18,13 +18,14 @@ from pawsight.core.errors import UnreadablePicture
 from pawsight.core.storage import sha256_of
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer
-from pawsight.images.decode import MOST_MEGAPIXELS, DecodeSettings, GreyRange, decode
+from pawsight.images.decode import MOST_MEGAPIXELS, Decoded, DecodeSettings, GreyRange, decode
 from pawsight.reports.run_record import RunRecord
 
 ROWS, COLUMNS = 6, 3  # classes in the grid, pictures of each
 MISTAKES = 8
 _SIDE = 256  # pixels of the longer side
 _QUALITY = 78  # of the JPEG, 1-95
+_THUMBNAIL = 96  # pixels up to which a copy is a WEBP
 _TRIES = 12  # pictures looked for in a class before giving up: the data may be gone altogether
 
 
@@ -125,8 +126,8 @@ def _rank(answer: Answer) -> tuple[float, str]:
     return (-answer.probability if math.isfinite(answer.probability) else 0.0), answer.path
 
 
-def show(root: Path | None, picture: Assigned, grey_range: GreyRange | None = None) -> Shown:
-    """Return a small JPEG of a picture in its own shape; without one where it is gone, changed or unreadable."""
+def show(root: Path | None, picture: Assigned, grey_range: GreyRange | None = None, *, side: int = _SIDE) -> Shown:
+    """Return a small copy of a picture in its own shape; without one where it is gone, changed or unreadable."""
     absent = Shown(picture.name, picture.label, picture.part)
     if root is None:
         return absent
@@ -134,18 +135,30 @@ def show(root: Path | None, picture: Assigned, grey_range: GreyRange | None = No
         data = (root / picture.name).read_bytes()
         if sha256_of(data) != picture.sha256:
             return absent
-        settings = DecodeSettings(image_px=_SIDE, max_megapixels=MOST_MEGAPIXELS, grey_range=grey_range)
+        settings = DecodeSettings(image_px=side, max_megapixels=MOST_MEGAPIXELS, grey_range=grey_range)
         decoded = decode(data, settings, name=picture.name)
     except (OSError, ValueError, UnreadablePicture):  # ValueError: a path that no system can have
         return absent
+    address, width, height = data_address(decoded, side=side)
+    return replace(absent, address=address, width=width, height=height)
+
+
+def data_address(decoded: Decoded, *, side: int) -> tuple[str, int, int]:
+    """Return a decoded picture as a data: address, its longer side `side` pixels, and its width and height.
+
+    Small ones, for notebooks, are WEBP: at 64 pixels a JPEG's tables are half of the file.
+    """
     from PIL import Image
 
-    scale = _SIDE / max(decoded.width, decoded.height)
+    scale = side / max(decoded.width, decoded.height)
     size = (max(1, round(decoded.width * scale)), max(1, round(decoded.height * scale)))
-    buffer = io.BytesIO()
-    Image.fromarray(decoded.pixels).resize(size).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    address = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-    return replace(absent, address=address, width=size[0], height=size[1])
+    small, buffer = Image.fromarray(decoded.pixels).resize(size), io.BytesIO()
+    if side <= _THUMBNAIL:
+        small.save(buffer, "WEBP", quality=50, method=6)
+    else:
+        small.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    kind = "webp" if side <= _THUMBNAIL else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}", *size
 
 
 def gallery_of(run: RunRecord) -> Gallery:

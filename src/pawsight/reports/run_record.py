@@ -46,7 +46,8 @@ from pawsight.core.runs import (
     root_of,
 )
 from pawsight.core.storage import write_json
-from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
+from pawsight.core.text import plural
+from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding, Findings
 from pawsight.data.label_patch import PatchOutcome
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer, Gain
@@ -146,7 +147,7 @@ class SuspectsRecord:
     plain: Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class RunRecord:
     """A finished run: what `metrics.json` holds, and what lies beside it.
 
@@ -363,6 +364,15 @@ class RunRecord:
             return None
         return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": scores.interval.as_list()}
 
+    def __repr__(self) -> str:
+        scores = {name: metrics for name in ("validation", "test") if (metrics := getattr(self, name)) is not None}
+        measured = [
+            f"{name} {100 * metrics.accuracy:.1f} % ({metrics.interval}) of {metrics.pictures:,}"
+            for name, metrics in scores.items()
+        ]
+        known = [self.recipe, plural(len(self.classes), "class", "classes"), *measured]
+        return f"Run({self.shown!r}: {', '.join(known)})"
+
     @property
     def shown(self) -> str:
         """The folder as pages and commands show it: they should hold where runs and pages are moved to."""
@@ -391,13 +401,13 @@ class RunRecord:
         )
 
     @cached_property
-    def findings(self) -> tuple[Finding, ...] | None:
+    def findings(self) -> Findings | None:
         """What the audit found when the run was made; None where the run does not say."""
         path = self.folder / AUDIT
         if not path.is_file():
             return None
         rows = [{key: value or "" for key, value in row.items() if key} for row in _read_rows(path)]
-        return tuple(
+        return Findings(
             Finding(row.get("path", ""), row["problem"], _value(row["problem"], row.get("value", "")), row["severity"])
             for row in rows
             if row.get("problem") in PROBLEMS and row.get("severity") in SEVERITIES

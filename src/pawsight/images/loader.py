@@ -9,7 +9,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,13 +154,17 @@ def while_storage_answers(files: Iterable[Item], read: Callable[[Item], tuple[st
         StorageError: a lost share would otherwise leave out every picture that follows.
     """
     failed: list[str] = []
-    for file in files:
-        name, problem = read(file)
-        if problem in _STORAGE_PROBLEMS:
-            failed.append(name)
-        if len(failed) == _MOST_FAILURES:
-            raise storage_failed(failed, problem)
-        yield file
+    try:
+        for file in files:
+            name, problem = read(file)
+            if problem in _STORAGE_PROBLEMS:
+                failed.append(name)
+            if len(failed) == _MOST_FAILURES:
+                raise storage_failed(failed, problem)
+            yield file
+    finally:
+        if isinstance(files, Generator):  # its threads end now, whatever holds the error and with it this frame
+            files.close()
 
 
 def storage_failed(names: Sequence[str], problem: str) -> StorageError:

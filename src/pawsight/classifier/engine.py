@@ -181,9 +181,10 @@ class InferenceQueue:
             wait_ms = 0
 
     def _oldest(self) -> tuple[Any, Outputs]:
-        key, request = self._under_way.popleft()
         if self._pid != os.getpid():
+            self._engine._of_parent.append(self._under_way)  # kept, as above
             raise _forked("Predictions that were under way in a process cannot be finished in one forked from it.")
+        key, request = self._under_way.popleft()
         request.wait()
         outputs = {name: request.get_output_tensor(index).data[0].copy() for index, name in self._engine._names}
         self._engine._free.append(request)

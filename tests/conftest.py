@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -44,6 +45,25 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path.with_name(f"{tmp_path.name}-cache")
     monkeypatch.setenv("PAWSIGHT_CACHE", str(folder))
     return folder
+
+
+def _http_server() -> Any:
+    name = "pawsight_tests_http_server"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "data" / "http_server.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A running `Site`, reached directly whatever proxy this machine is set to."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    with _http_server().running_site() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -184,6 +204,47 @@ def trained(drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     made = written_in(report.run)
     yield Trained(report, drawings, place / "cache", tuple(listener.lines))
     assert written_in(report.run) == made, "a test wrote into the run that all share: let it copy the run first"
+
+
+class MadeUpGpu:
+    """OpenVINO's core with a second device, which is the CPU; it may compute everything wrong by a share."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+        self.available_devices = ["CPU", "GPU"]
+        self.wrong_by = 0.0
+        self.used: list[str] = []  # devices that graphs were compiled for
+
+    def get_property(self, device: str, name: str) -> str:
+        return f"a made-up {device}"
+
+    def read_model(self, *arguments: Any) -> Any:
+        return self._core.read_model(*arguments)
+
+    def compile_model(self, graph: Any, device: str, settings: dict[str, str]) -> Any:
+        from openvino import opset13
+
+        self.used.append(device)
+        if device != "CPU" and self.wrong_by:
+            for result in graph.get_results():
+                computed = result.input_value(0)
+                names = computed.get_names()
+                computed.get_tensor().set_names(set())
+                wrong = opset13.multiply(computed, opset13.constant(1 + self.wrong_by, computed.get_element_type()))
+                wrong.output(0).get_tensor().set_names(names)
+                result.input(0).replace_source_output(wrong.output(0))
+        known = {name: value for name, value in settings.items() if device == "CPU" or name.startswith("INFERENCE_")}
+        return self._core.compile_model(graph, "CPU", known)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> MadeUpGpu:
+    """A machine with a GPU."""
+    from pawsight.classifier import engine
+
+    made_up = MadeUpGpu(engine.openvino_core())
+    monkeypatch.setattr(engine, "openvino_core", lambda: made_up)
+    return made_up
 
 
 def says(message: object, *words: object) -> bool:

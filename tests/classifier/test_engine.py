@@ -11,9 +11,11 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from pawsight.classifier.engine import PRECISION_NAMES, Engine, InferenceQueue, best_precision
-from pawsight.core.errors import BundleRefused
+from pawsight.classifier.engine import PRECISION_NAMES, Engine, InferenceQueue, best_precision, check_device, devices
+from pawsight.core.errors import BundleRefused, WrongUsage
 from pawsight.core.machine import this_machine
+
+from ..conftest import says
 
 STREAMS = 2
 # OpenVINO asks for bfloat16 all the same where oneDNN is held back, and then cannot have it.
@@ -162,3 +164,33 @@ def test_a_signal_is_heard_after_engines_have_gone_in_any_order(colour_model, tm
     words = [sys.executable, "-c", OUTLIVED, str(tmp_path / "model.onnx")]
     ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "interrupted\n", "")
+
+
+# Devices
+
+
+def test_the_processor_is_a_device_everywhere_and_auto_is_it_where_there_is_no_other(engine, colour_model):
+    if set(devices()) != {"CPU"}:
+        pytest.skip("this machine has another device")
+    assert engine.device == "CPU"
+    auto = Engine(colour_model, image_px=8, precision="f32", streams=STREAMS, device="auto")
+    assert auto.device == "CPU"
+    pictures = squares(5)
+    assert np.array_equal(auto.run_all(pictures)["probabilities"], engine.run_all(pictures)["probabilities"])
+
+
+@pytest.mark.parametrize(("device", "compiled_for"), [("cpu", "CPU"), ("auto", "AUTO"), ("gpu", "GPU")])
+def test_a_graph_is_compiled_for_the_device_that_is_named(gpu, colour_model, device, compiled_for):
+    made = Engine(colour_model, image_px=8, precision="f32", streams=STREAMS, device=device)
+    assert gpu.used == [compiled_for]
+    features, _ = expected(pictures := squares(3))
+    assert np.allclose(made.run_all(pictures)["features"], features, atol=1e-3)
+
+
+def test_a_device_that_is_not_there_is_named_with_those_that_are(gpu):
+    for device in ("cpu", "auto", "gpu"):
+        check_device(device)
+    with pytest.raises(WrongUsage) as caught:
+        check_device("npu")
+    assert says(caught.value, "--device npu", "gpu (a made-up GPU)", "--device cpu")
+    assert len(str(caught.value).splitlines()) == 3

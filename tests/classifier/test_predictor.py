@@ -15,8 +15,9 @@ from PIL import Image
 from pawsight.classifier.bundle import GoldenOutputs, card_checksum, read_bundle
 from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
-from pawsight.core.errors import BundleRefused
+from pawsight.core.errors import BundleRefused, WrongUsage
 from pawsight.core.machine import this_machine
+from pawsight.core.progress import Silent
 from pawsight.models.graph import with_ood_score
 
 from ..colour_profiles import PROFILES, converted, saved
@@ -293,3 +294,41 @@ def test_a_detector_whose_graph_has_no_score_is_refused(colour_bundle):
     with pytest.raises(BundleRefused) as raised:
         Predictor(replace(bundle, card=replace(bundle.card, trust=Trust(detector=GUARD))))
     assert says(raised.value.why, "detector", "output unlikeness")
+
+
+# Devices
+
+
+class Heard(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+@pytest.mark.parametrize("device", ["auto", "gpu"])
+def test_a_device_that_gives_the_golden_outputs_is_trusted(gpu, colour_bundle, pictures, device):
+    heard = Heard()
+    answers = load_predictor(colour_bundle, device=device, progress=heard).predict(pictures)
+    assert [answer.label for answer in answers] == [named(path) for path in pictures]
+    assert gpu.used == [device.upper()]
+    assert heard.lines == []
+
+
+def test_auto_falls_back_to_the_processor_where_the_device_computes_wrongly(gpu, colour_bundle, predictor, pictures):
+    gpu.wrong_by, heard = 0.01, Heard()
+    answers = load_predictor(colour_bundle, device="auto", progress=heard).predict(pictures)
+    assert answers == predictor.predict(pictures)
+    assert gpu.used[:: len(gpu.used) - 1] == ["AUTO", "CPU"]
+    assert says(heard.lines[0], "WARNING", "CPU", "self-test")
+
+
+def test_a_named_device_that_computes_wrongly_is_refused(gpu, colour_bundle):
+    gpu.wrong_by = 0.01
+    with pytest.raises(BundleRefused) as caught:
+        load_predictor(colour_bundle, device="gpu")
+    assert says(caught.value, "--device gpu", colour_bundle, "self-test")
+    assert len(str(caught.value).splitlines()) == 3
+    with pytest.raises(WrongUsage):
+        load_predictor(colour_bundle, device="npu")

@@ -175,3 +175,7 @@ def test_a_cache_folder_that_is_a_file_is_told(monkeypatch, tmp_path):
 def test_a_cache_folder_that_is_not_there_yet_is_fine(cache_folder):
     assert finding("Cache").good
     assert str(cache_folder) in finding("Cache").found
+
+
+def test_devices_are_listed_by_the_names_that_the_option_takes(gpu):
+    assert finding("Devices").found == "cpu: a made-up CPU; gpu: a made-up GPU"

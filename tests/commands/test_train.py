@@ -17,7 +17,7 @@ import pawsight
 from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.train import TrainKeywords, TrainOptions, command_for, train
 from pawsight.commands.train_report import TrainReport, summary
-from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
+from pawsight.core.errors import BadDataset, BundleRefused, NoPictures, WrongUsage
 from pawsight.core.text import typed
 from pawsight.data.audit import Finding
 from pawsight.data.label_patch import PatchOutcome
@@ -198,6 +198,36 @@ def test_what_is_read_is_kept_by_the_command_and_the_bundle(warm, tmp_path):
     assert says(summary(report), "WARNING", "9 of 61", "9 .jpg (empty)")
     log = (report.run / "log.txt").read_text(encoding="utf-8")  # what was said while reading, and the summary
     assert log.count(f"To list them, type: {typed('inspect', data)}") == 2
+
+
+def test_a_device_computes_the_features_and_the_run_says_so(gpu, warm, tmp_path):
+    report = warm.again(warm.data, tmp_path / "runs", device="gpu")
+    assert "GPU" in gpu.used
+    assert any("gpu" in note for note in report.record.notes)
+    assert report.record.command.endswith("--device gpu")
+    assert report.validation.accuracy == warm.report.validation.accuracy
+    again = warm.again(warm.data, tmp_path / "runs", device="gpu")
+    assert (report.computed, again.computed) == (52, 0)
+
+
+@pytest.mark.parametrize("device", ["auto", "gpu"])
+def test_a_device_that_computes_other_features_is_not_trusted(gpu, warm, tmp_path, device):
+    gpu.wrong_by = 0.01
+    if device == "gpu":
+        with pytest.raises(BundleRefused) as caught:
+            warm.again(warm.data, tmp_path / "runs", device=device)
+        assert says(caught.value, "--device gpu", warm.report.recipe.backbone)
+        return
+    report = warm.again(warm.data, tmp_path / "runs", device=device)
+    assert report.computed == 0  # what the CPU computed before
+    assert report.validation == warm.report.validation
+
+
+@pytest.mark.parametrize("options", [{"recipe": "majority"}, {"engine": "ray"}])
+def test_a_device_is_refused_where_it_has_nothing_to_compute(gpu, warm, tmp_path, options):
+    with pytest.raises(WrongUsage) as caught:
+        train(warm.data, out=tmp_path / "runs", device="gpu", **options)
+    assert says(caught.value, "--device gpu")
 
 
 def test_the_keywords_of_train_are_the_fields_of_its_options():

@@ -18,8 +18,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.core.errors import BundleRefused, PawsightError
-from pawsight.core.machine import Machine, usable_cores
+from pawsight.core.errors import BundleRefused, PawsightError, WrongUsage
+from pawsight.core.machine import CPU, DEVICES, Device, Machine, usable_cores
 from pawsight.images.decode import Pixels
 
 Precision = Literal["f32", "bf16"]
@@ -41,6 +41,29 @@ def best_precision(machine: Machine) -> Precision:
     return "bf16" if machine.bfloat16 == "AMX" else "f32"
 
 
+def devices() -> dict[str, str]:
+    """Return what OpenVINO can compute on here, with the full names: {"CPU": "Intel(R) Core(TM) ...", "GPU": "..."}."""
+    core = openvino_core()
+    return {name: str(core.get_property(name, "FULL_DEVICE_NAME")).strip() for name in core.available_devices}
+
+
+def check_device(device: Device) -> None:
+    """Check that this machine has a device.
+
+    Raises:
+        WrongUsage: it has none of that kind, or there is no such kind; the message names what there is.
+    """
+    known = devices()
+    if device in (CPU, "auto") or any(name.partition(".")[0].lower() == device for name in known):
+        return
+    there = ", ".join(f"{name.lower()} ({text})" for name, text in known.items())
+    raise WrongUsage(
+        f"--device {device} cannot be used: OpenVINO finds no such device.",
+        f"There is {there}. A GPU or NPU needs its driver; pawsight doctor lists what is found.",
+        f"Type {' or '.join(f'--device {kind}' for kind in DEVICES[:2])}",
+    )
+
+
 class Engine:
     """A compiled graph with one uint8 input (1, H, W, 3).
 
@@ -50,12 +73,13 @@ class Engine:
         precision: of the arithmetic.
         streams: pictures computed side by side, usually one for each core.
         change: is given OpenVINO's graph before it is compiled, e.g. to add an output.
+        device: what computes; "auto" is what OpenVINO's AUTO prefers, the CPU where there is nothing else.
 
     In a process forked from this one it compiles the graph again when it is first used there: the threads that compute
     are not copied by a fork.
 
     Raises:
-        BundleRefused: OpenVINO cannot read the graph.
+        BundleRefused: OpenVINO cannot read the graph, or the device cannot compute it.
     """
 
     def __init__(
@@ -66,9 +90,10 @@ class Engine:
         precision: Precision,
         streams: int,
         change: Callable[[Any], None] | None = None,
+        device: Device = CPU,
     ) -> None:
         self.image_px, self.precision = image_px, precision
-        self._compile = partial(_compile, model, image_px, precision, streams, change)
+        self._compile = partial(_compile, model, image_px, precision, streams, change, device)
         self._compiled, self.pid = self._compile(), os.getpid()
         self._names = [(index, output.get_any_name()) for index, output in enumerate(self._compiled.outputs)]
         self._most = _REQUESTS_A_STREAM * streams  # under way in one queue
@@ -111,6 +136,11 @@ class Engine:
                 self._of_parent.append((self._compiled, self._free))  # never destroyed: it would wait for its threads
                 self._compiled, self._free = _in_time(self._compile), deque()
                 self.pid = os.getpid()
+
+    @property
+    def device(self) -> str:
+        """What computes, as OpenVINO names it: CPU, GPU.0 ..."""
+        return ", ".join(self._compiled.get_property("EXECUTION_DEVICES"))
 
     def _request(self) -> Any:
         try:
@@ -192,17 +222,31 @@ class InferenceQueue:
 
 
 def _compile(
-    model: bytes, image_px: int, precision: Precision, streams: int, change: Callable[[Any], None] | None
+    model: bytes,
+    image_px: int,
+    precision: Precision,
+    streams: int,
+    change: Callable[[Any], None] | None,
+    device: Device,
 ) -> Any:
-    settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": str(streams)} | _share(streams)
     try:
         core = openvino_core()
+        if device == "auto" and set(core.available_devices) == {"CPU"}:
+            device = CPU  # the same settings, so the same bits
+        if device == CPU:
+            settings = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": str(streams)} | _share(streams)
+        else:
+            settings = {"PERFORMANCE_HINT": "THROUGHPUT"}
+            if device != "npu":  # which computes in float16 alone; the self-test says whether that is good enough
+                settings |= {"INFERENCE_PRECISION_HINT": precision}
+            if device == "auto":  # one device computes all pictures: another one would round differently
+                settings |= {"ENABLE_STARTUP_FALLBACK": "NO", "ENABLE_RUNTIME_FALLBACK": "NO"}
         graph = core.read_model(model, b"")
         graph.reshape([1, image_px, image_px, 3])
         _check_shapes(graph)
         if change is not None:
             change(graph)
-        return core.compile_model(graph, "CPU", settings)
+        return core.compile_model(graph, device.upper(), settings)
     except BundleRefused:
         raise
     except Exception as error:  # OpenVINO raises RuntimeError and its own kinds, with pages of C++ in them

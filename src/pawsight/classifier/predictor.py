@@ -15,9 +15,11 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from pawsight.classifier.bundle import Bundle, read_bundle, refused, with_max_megapixels
-from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision
+from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision, check_device
 from pawsight.classifier.trust import ANSWERED
-from pawsight.core.machine import Machine, this_machine
+from pawsight.core.errors import BundleRefused
+from pawsight.core.machine import CPU, Device, Machine, this_machine
+from pawsight.core.progress import SILENT, Progress
 from pawsight.data.folders import expand
 from pawsight.images.decode import Decoded
 from pawsight.images.loader import Loaded, load
@@ -65,21 +67,35 @@ class Predictor:
 
     From Python it is reached through `api.classifier.Classifier`, which takes pictures of any form.
 
+    Args:
+        bundle: whose files were checked.
+        machine: this one.
+        device: what computes. The self-test decides whether it is trusted: where it answers otherwise, "auto" is the
+            CPU, which is said, and a device that was named is refused.
+        progress: hears that.
+
     Raises:
         BundleRefused: the model computes other probabilities than when the bundle was made.
+        WrongUsage: this machine has no such device.
     """
 
-    def __init__(self, bundle: Bundle, *, machine: Machine | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        machine: Machine | None = None,
+        device: Device = CPU,
+        progress: Progress = SILENT,
+    ) -> None:
         machine = machine or this_machine()
         self.bundle, self.classes = bundle, bundle.card.classes
         self.threads = machine.feeders  # that decode
-        self._engine = Engine(
-            bundle.model,
-            image_px=bundle.card.decode.image_px,
-            precision=best_precision(machine),
-            streams=machine.cores,
-        )
-        run_self_test(bundle, self._engine)
+        self._engine = _tested_engine(bundle, machine, device, progress)
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic that it computes in."""
+        return self._engine.precision
 
     def predict(self, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Prediction]:
         """Classify files, and all files below folders.
@@ -160,17 +176,49 @@ def unanswered(name: str, reason: str) -> Prediction:
     return Prediction(name, None, None, None, reason)
 
 
-def load_predictor(path: str | os.PathLike[str], *, max_megapixels: int | None = None) -> Predictor:
+def load_predictor(
+    path: str | os.PathLike[str],
+    *,
+    max_megapixels: int | None = None,
+    device: Device = CPU,
+    progress: Progress = SILENT,
+) -> Predictor:
     """Open a run or bundle folder, check its files and run its self-test.
 
     Args:
         path: the folder.
         max_megapixels: width x height of a picture, in millions; larger ones are not read. None is the bundle's limit.
+        device: what computes, as for `Predictor`.
+        progress: hears where that is not what was asked for.
 
     Raises:
         BundleRefused: it is broken or altered, or computes other probabilities than when it was made.
+        WrongUsage: this machine has no such device.
     """
-    return Predictor(with_max_megapixels(read_bundle(Path(path).expanduser()), max_megapixels))
+    bundle = with_max_megapixels(read_bundle(Path(path).expanduser()), max_megapixels)
+    return Predictor(bundle, device=device, progress=progress)
+
+
+def _tested_engine(bundle: Bundle, machine: Machine, device: Device, progress: Progress) -> Engine:
+    """Return an engine that gives the golden outputs, on a device or else, with "auto", on the CPU."""
+    image_px, streams = bundle.card.decode.image_px, machine.cores
+    if device != CPU:
+        check_device(device)
+        try:
+            engine = Engine(bundle.model, image_px=image_px, precision="f32", streams=streams, device=device)
+            run_self_test(bundle, engine)
+            return engine
+        except BundleRefused as error:
+            if device != "auto":
+                raise BundleRefused(
+                    f"--device {device} cannot be used with {bundle.folder}.",
+                    error.why,
+                    "Leave --device out; the CPU is the default.",
+                ) from error
+            progress.say(f"WARNING: the CPU computes, since no other device is trusted. {error.why}")
+    engine = Engine(bundle.model, image_px=image_px, precision=best_precision(machine), streams=streams)
+    run_self_test(bundle, engine)
+    return engine
 
 
 def run_self_test(bundle: Bundle, engine: Engine) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 
 from pawsight import __version__
+from pawsight.classifier.engine import devices
 from pawsight.core.errors import install
 from pawsight.core.machine import cache_folder, this_machine
 
@@ -29,6 +30,7 @@ _OPTIONAL = {  # name -> extra, what it is for, its packages; of packages with a
     "Exporting": ("export", "pawsight export", ("onnxruntime", "ai-edge-litert", "nncf")),
     "Ray": ("ray", "predict --out and --engine ray", ("ray", "pyarrow", "fsspec")),
     "HEIC": ("heif", "reading HEIC pictures", ("pi-heif",)),
+    "Video": ("video", "predict on videos and cameras", ("opencv-python-headless",)),
 }
 
 
@@ -44,7 +46,7 @@ class Check:
 
 def doctor() -> list[Check]:
     """Check everything that Pawsight needs, without changing anything."""
-    return [*_system(), *_needed_packages(), *map(_extra, _OPTIONAL), *_cache()]
+    return [*_system(), *_needed_packages(), *_devices(), *map(_extra, _OPTIONAL), *_cache()]
 
 
 def summary(checks: Sequence[Check]) -> list[str]:
@@ -98,6 +100,13 @@ def _needed_packages() -> list[Check]:
     whole = count == len(BACKBONES)
     found_weights = f"{count} of {len(BACKBONES)} pretrained backbones installed"
     return [*checks, Check("Weights", whole, found_weights, "" if whole else INSTALL)]
+
+
+def _devices() -> list[Check]:
+    """List what --device may name; without OpenVINO nothing is known of it."""
+    if not _version("openvino"):
+        return []
+    return [Check("Devices", True, "; ".join(f"{name.lower()}: {text}" for name, text in devices().items()))]
 
 
 def _extra(name: str) -> Check:

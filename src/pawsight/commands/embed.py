@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pawsight.classifier.engine import Engine, best_precision
 from pawsight.classifier.predictor import load_predictor, outputs_of
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
-from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_file
 from pawsight.core.text import plural, typed
@@ -75,6 +75,7 @@ def embed(
     image_px: int | None = None,
     depth: str | None = None,
     max_megapixels: int | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EmbedReport:
     """Write the features of pictures to a file, a row a picture: path, label where one is known, D numbers.
@@ -89,6 +90,7 @@ def embed(
         image_px: without a run, side of the square pictures that it sees, in pixels; None is its native size.
         depth: without a run, where the backbone is read, "last" layer or the outputs of all "blocks"; None is "last".
         max_megapixels: as for `predict`.
+        device: as for `predict`; without a run, as for `train`.
         progress: hears how far it is.
 
     Raises:
@@ -103,17 +105,26 @@ def embed(
     pictures = [*found.candidates, *(Candidate(found.root / name, name, "", None) for name in found.loose)]
     machine = this_machine()
     if run is not None:
-        predictor = load_predictor(run, max_megapixels=max_megapixels)
+        predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
         computed = predictor.outputs(picture.path for picture in pictures)
         network, depth = os.fspath(run), None
     else:
         from pawsight.models.backbones import find_backbone
         from pawsight.models.efficientnet_lite import backbone_onnx, channels_of
+        from pawsight.training.features import trusted_device
 
         recipe, depth = make_recipe("probe", RecipeOptions(backbone=backbone, image_px=image_px)), depth or LAST
         network = f"{recipe.backbone} at {recipe.image_px} px"
         graph = backbone_onnx(recipe.backbone, recipe.image_px, channels_of(find_backbone(recipe.backbone), depth))
-        engine = Engine(graph, image_px=recipe.image_px, precision=best_precision(machine), streams=machine.cores)
+        device = trusted_device(recipe, device, machine, progress)
+        precision = best_precision(machine) if device == CPU else "f32"
+        engine = Engine(
+            graph,
+            image_px=recipe.image_px,
+            precision=precision,
+            streams=machine.cores,
+            device=device,
+        )
         settings = DecodeSettings(image_px=recipe.image_px)
         if max_megapixels is not None:
             settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=max_megapixels)

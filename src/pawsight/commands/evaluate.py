@@ -20,7 +20,7 @@ from pawsight.classifier.predictor import Predictor, load_predictor
 from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, run_folder, subset_by_content
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
-from pawsight.core.machine import cache_folder, this_machine, usable_cores
+from pawsight.core.machine import CPU, Device, cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
@@ -97,8 +97,10 @@ def evaluate(
     including_training: bool = False,
     slices: bool = False,
     learning_curve: bool = False,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure a run or a bundle.
@@ -113,8 +115,10 @@ def evaluate(
         including_training: do not leave out pictures that the bundle was trained on.
         slices: also measure kinds of pictures; those of the run's own validation set are stored in the run.
         learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
+        columns: of the data, as for `train`.
         max_megapixels: as for `predict`.
         allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
+        device: as for `predict`.
         progress: hears how far it is.
 
     Raises:
@@ -131,8 +135,10 @@ def evaluate(
         including_training=including_training,
         slices=slices,
         learning_curve=learning_curve,
+        columns=columns,
         max_megapixels=max_megapixels,
         allow_missing=allow_missing,
+        device=device,
         progress=progress,
     )
     return replace(report, looks_at_test=count_look(folder)) if test else report
@@ -146,16 +152,20 @@ def measure_run(
     including_training: bool = False,
     slices: bool = False,
     learning_curve: bool = False,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Measure what `run_folder` gives as `evaluate` does, without counting an evaluation of the test set."""
-    predictor = load_predictor(run, max_megapixels=max_megapixels)
+    predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
-    source = resolve(data, cache=cache_folder(), progress=progress) if data is not None else None
+    source = None
+    if data is not None:
+        source = resolve(data, cache=cache_folder(), columns=columns, progress=progress)
     if part is not None:
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"

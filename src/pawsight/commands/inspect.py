@@ -72,6 +72,7 @@ def inspect(
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
     allow_leaks: bool = False,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
@@ -83,6 +84,7 @@ def inspect(
         split: as for `train`.
         split_seed: as for `train`.
         allow_leaks: as for `train`.
+        columns: as for `train`.
         max_megapixels: as for `train`.
         out: folder for audit.csv and audit.html, made if it is missing; without it nothing is written.
         progress: hears how far it is.
@@ -92,7 +94,7 @@ def inspect(
         WrongUsage: `out` lies among the pictures. StorageError: the disk refused.
     """
     cache, given = cache_folder(), given_split(split, split_seed, allow_leaks=allow_leaks)
-    source = resolve(data, cache=cache, progress=progress)
+    source = resolve(data, cache=cache, columns=columns, progress=progress)
     folder = checked_out(out, source.root) if out is not None else None
     dataset = dataset_of(source, cache=cache, given=given, max_megapixels=max_megapixels, progress=progress)
     made = cut(dataset, seed=split_seed, given=given, progress=progress)

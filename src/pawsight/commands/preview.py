@@ -75,6 +75,7 @@ def preview(
     *,
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    columns: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
 ) -> PreviewReport:
     """Draw a grid of pictures of each class, and what flips and rotations make of one of them.
@@ -83,6 +84,7 @@ def preview(
         data: as for `train`.
         out: a folder that does not exist yet or is empty; without it ./preview, or ./preview-2 and so on.
         seed: of the choice of pictures and of their rotations.
+        columns: as for `train`.
         progress: hears how far it is.
 
     Raises:
@@ -90,7 +92,7 @@ def preview(
         WrongUsage: `out` holds something, or lies where its sheets would be taken for a class.
     """
     folder, cache = _free_folder(out), cache_folder()
-    source = resolve(data, cache=cache, progress=progress)
+    source = resolve(data, cache=cache, columns=columns, progress=progress)
     _check_outside(folder, source)
     dataset = dataset_of(source, cache=cache, progress=progress)
     counts = training_counts(dataset)

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import find_bundle
+from pawsight.classifier.engine import check_device
 from pawsight.core.errors import PawsightError, WrongUsage, require_extra
+from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import regular_file
 from pawsight.web.limits import Limits
@@ -39,6 +41,7 @@ def serve(
     allow_host: Sequence[str] = (),
     allow_origin: Sequence[str] = (),
     with_report: bool = False,
+    device: Device = CPU,
     limits: Limits | None = None,
     progress: Progress = SILENT,
     ready: Callable[[dict[str, Any]], None] = lambda serving: None,
@@ -56,6 +59,7 @@ def serve(
             listen on this machine alone, this machine's name.
         allow_origin: sites of your own whose pages may use the service, e.g. https://cats.example.
         with_report: show the run's report, which contains training pictures, to all clients.
+        device: as for `predict`.
         limits: of requests, queues and processes.
         progress: hears where it listens, and warnings.
         ready: called once the socket listens, with run, url, host, port, pid, and whether a token is required, as
@@ -69,6 +73,7 @@ def serve(
     origins = [_origin(text) for text in allow_origin]
     allowed = [_allowed_host(text) for text in allow_host]
     find_bundle(Path(run).expanduser())
+    check_device(device)
     token = _read_token(token_file, progress) if token_file is not None else ""
     listener = _listen(host, port)
     from pawsight.web.server import serve_here
@@ -97,6 +102,8 @@ def serve(
         hosts=_hosts(host, allowed),
         origins=origins,
         with_report=with_report,
+        device=device,
+        progress=progress,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
 from pawsight.core.errors import WrongUsage
-from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Step, Stopwatch
 from pawsight.core.runs import (
     APPLIED_PATCH,
@@ -36,11 +37,12 @@ from pawsight.data.audit import audit
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
+from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.metrics import log_loss, measure
-from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
+from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
 
@@ -78,9 +80,15 @@ class TrainOptions:
     false_alarms: float = 0.01  # with max_error, share of ordinary pictures that may be called unlike anything seen
     out: str | os.PathLike[str] = "runs"  # folder in which the numbered run folder is made
     weights: str | os.PathLike[str] | None = None  # file with MobileNetV2's weights, for the recipe `mobilenet`
+    # Of a table: role (path, label, part, group) -> header, or number of the column from 1 where there is none, e.g.
+    # {"path": "image", "label": "breed"}. None goes by the names that people use.
+    columns: Mapping[str, str] | None = None
     max_megapixels: int | None = None  # width x height of a picture, in millions; larger ones are left out. None is 50
     allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is 0.1
     resume: bool = False  # continue the newest unfinished run of the same recipe on the same data
+    # What computes the features of a frozen backbone: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers. It is
+    # trusted if it computes what the CPU does, to a thousandth.
+    device: Device = CPU
     engine: EngineName = "local"  # `ray` computes features in a pool of actors; the classifier is the same
     actors: int | None = None  # for `ray`; None is one for each core
     ray_address: str | None = None  # of a running cluster
@@ -117,9 +125,11 @@ class TrainKeywords(TypedDict, total=False):
     false_alarms: float
     out: str | os.PathLike[str]
     weights: str | os.PathLike[str] | None
+    columns: Mapping[str, str] | None
     max_megapixels: int | None
     allow_missing: float | None
     resume: bool
+    device: Device
     engine: EngineName
     actors: int | None
     ray_address: str | None
@@ -135,7 +145,7 @@ def train(
     """Train a classifier on labelled pictures.
 
     Args:
-        data: a folder, an archive, a URL of one, a CSV with the columns path,label, or the name of a data set.
+        data: a folder, an archive, a URL of one, a table with the columns path,label, or the name of a data set.
         options: how it is trained.
         progress: hears how far it is.
         keywords: fields of `TrainOptions` that differ from `options`.
@@ -152,7 +162,13 @@ def train(
     recipe = options.made_recipe()
     if options.engine == "ray":
         check_recipe(recipe)
-    pool = pool_for(options.engine, options.actors, options.ray_address, needed_by="--engine ray")
+    if options.device != CPU and recipe.method not in FEATURE_METHODS:
+        raise WrongUsage(
+            f"The recipe {recipe.name} cannot be trained with --device {options.device}.",
+            "A device computes the features of a frozen backbone, and this recipe has none.",
+            f"Leave --device out, or type one of: {', '.join(f'--recipe {kind}' for kind in FEATURE_METHODS)}",
+        )
+    pool = pool_for(options.engine, options.actors, options.ray_address, options.device, needed_by="--engine ray")
     weights, limits = existing(options.weights), (options.max_error, options.false_alarms)
     selective = SelectiveOptions(max_error=limits[0], false_alarms=limits[1]) if limits[0] is not None else None
     given = given_split(options.split, options.split_seed or 0, allow_leaks=options.allow_leaks)
@@ -164,7 +180,7 @@ def train(
     if pool is not None:
         log.say(f"Engine   {pool}")
     with stopwatch.stage("fetching"):
-        source = resolve(data, cache=cache_folder(), progress=log)
+        source = resolve(data, cache=cache_folder(), columns=options.columns, progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
     return train_on(
@@ -216,7 +232,9 @@ def train_on(
     from pawsight.training.run_folder import kept_or_removed, remove_checkpoint
 
     folder = Path(options.out).absolute()
-    env = RunEnvironment(folder, cache_folder(), this_machine(), log, stopwatch, weights, data=data)
+    env = RunEnvironment(
+        folder, cache_folder(), this_machine(), log, stopwatch, weights, data=data, device=options.device
+    )
     if options.max_megapixels is not None:
         env = replace(env, max_megapixels=options.max_megapixels)
     if options.allow_missing is not None:
@@ -368,6 +386,8 @@ def command_for(data: str, options: TrainOptions) -> str:
         return f"pawsight.train({data!r}, {', '.join(keywords)})"
     if options.max_error is not None:
         changed |= {name: f"{100 * values[name]:.10g}%" for name in ("max_error", "false_alarms")}
+    if options.columns:
+        changed["columns"] = columns_text(options.columns)
     words = [
         word
         for name, value in changed.items()

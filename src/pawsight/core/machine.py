@@ -8,9 +8,13 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 from pawsight.core.text import plural
 
+Device = Literal["cpu", "auto", "gpu", "npu"]  # what may compute; auto is what OpenVINO prefers
+DEVICES: tuple[Device, ...] = ("cpu", "auto", "gpu", "npu")
+CPU: Device = "cpu"
 _BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
 _PACKAGES = ("pawsight", "numpy", "pillow", "openvino", "onnx", "scipy", "keras", "tensorflow", "tensorflow-cpu")
 

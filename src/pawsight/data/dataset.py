@@ -31,7 +31,7 @@ from pawsight.images.loader import read_regular_file, while_storage_answers
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
 _BY_NAME = ("hidden", "outside ", "an empty folder", "a link to ")  # reasons for which a file was never read
 _BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
-_PICTURE_ENDINGS = (
+PICTURE_ENDINGS = (
     *(".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"),
     *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".icloud"),
     *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef"),
@@ -50,6 +50,7 @@ class Picture:
     part: str | None  # "train", "validation" or "test" where the folders say so
     sha256: str
     facts: Facts
+    group: str = ""  # as in `Candidate`
 
 
 @dataclass(frozen=True)  # without slots, for the cached properties
@@ -167,7 +168,15 @@ def read_dataset(
                 taken.add(file.sha256)
                 sink.take(file.sha256, file.pixels)
             pictures.append(
-                Picture(candidate.path, candidate.name, candidate.label, candidate.part, file.sha256, file.facts)
+                Picture(
+                    candidate.path,
+                    candidate.name,
+                    candidate.label,
+                    candidate.part,
+                    file.sha256,
+                    file.facts,
+                    candidate.group,
+                )
             )
     dataset = Dataset(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)))
     check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
@@ -221,7 +230,7 @@ def losses(
         if were_read
         or (
             not file.reason.startswith(_BY_NAME)
-            and (PurePosixPath(file.name).suffix.lower() in _PICTURE_ENDINGS or file.reason in _BROKEN)
+            and is_picture(file.name, file.reason)
             and PurePosixPath(file.name).with_suffix("") not in stems
         )
     ]
@@ -229,6 +238,11 @@ def losses(
     share = len(lost) / (pictures or 1)
     what = f"{len(lost):,} of {pictures:,} pictures cannot be read ({100 * share:.1f} %)."
     return share, what, f"{_kinds(lost)}." + (f" To list them, type: {typed('inspect', data)}" if data else "")
+
+
+def is_picture(name: str, problem: str) -> bool:
+    """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
+    return PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS or problem in _BROKEN
 
 
 def read_files(

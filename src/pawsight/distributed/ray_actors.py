@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from pawsight.core.errors import PawsightError, WrongUsage, require_extra
-from pawsight.core.machine import usable_cores
+from pawsight.core.machine import CPU, Device, usable_cores
 
 EngineName = Literal["local", "ray"]
 
@@ -69,7 +69,9 @@ class Pool:
         return ray_running(self.address, cores=max(usable_cores(), (self.actors or 0) * CORES_EACH))
 
 
-def pool_for(engine: str, actors: int | None, address: str | None, *, needed_by: str) -> Pool | None:
+def pool_for(
+    engine: str, actors: int | None, address: str | None, device: Device = CPU, *, needed_by: str
+) -> Pool | None:
     """Return the pool that the options --engine, --actors and --ray-address ask for, None for this process.
 
     Raises:
@@ -79,6 +81,12 @@ def pool_for(engine: str, actors: int | None, address: str | None, *, needed_by:
     if engine not in ("local", "ray"):
         raise WrongUsage(f"There is no engine {engine!r}.", "", "Type --engine local or --engine ray")
     if engine == "ray":
+        if device != CPU:
+            raise WrongUsage(
+                f"--device {device} cannot be used with --engine ray.",
+                "Ray's actors compute on CPUs, with equal answers on every machine.",
+                "Leave one of the two out.",
+            )
         require_extra("ray", "pyarrow", "fsspec", "ray", needed_by=needed_by)
         return Pool(actors=actors, address=address)
     if actors or address:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pawsight.classifier.bundle import Bundle
-from pawsight.classifier.engine import Outputs, best_precision
+from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Prediction, Predictor, unanswered
-from pawsight.core.machine import this_machine
+from pawsight.core.machine import CPU, Device, this_machine
+from pawsight.core.progress import SILENT, Progress
 from pawsight.core.thread_pool import ordered_map
 from pawsight.distributed.answer_folder import PATHS, AnswerFolder, Manifest, Parts, part_of, read_shard
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
@@ -30,14 +31,24 @@ class Worker:
         bundle: checked here by its own self-test.
         manifest: what the parts belong to.
         cores: how many to compute on; None is all.
+        device: what computes, as for `Predictor`.
+        progress: hears where that is not what was asked for.
     """
 
-    def __init__(self, bundle: Bundle, manifest: Manifest, *, cores: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        manifest: Manifest,
+        *,
+        cores: int | None = None,
+        device: Device = CPU,
+        progress: Progress = SILENT,
+    ) -> None:
         machine = this_machine()
         machine = replace(machine, cores=min(cores or machine.cores, machine.cores))
         self._manifest, self._feeders, self._has_one_core = manifest, machine.feeders, machine.cores == 1
-        self._precision = best_precision(machine)
-        self._predictor = Predictor(bundle, machine=machine)
+        self._predictor = Predictor(bundle, machine=machine, device=device, progress=progress)
+        self._precision = self._predictor.precision
 
     def part(self, index: int, paths: Sequence[str]) -> bytes:
         """Answer the paths of one part, in order, and return it as a Parquet file."""
@@ -72,13 +83,13 @@ class Worker:
         return ((sha256, self._predictor.prediction(name, outputs)) for (name, sha256), outputs in results)
 
 
-def parts_here(bundle: Bundle, answers: AnswerFolder) -> Parts:
-    """Yield the missing parts in order, computed in this process on all its cores."""
+def parts_here(bundle: Bundle, answers: AnswerFolder, device: Device = CPU, progress: Progress = SILENT) -> Parts:
+    """Yield the missing parts in order, computed in this process on a device."""
     import pyarrow.parquet as pq
 
     if not (missing := answers.missing()):
         return
-    worker = Worker(bundle, answers.manifest)
+    worker = Worker(bundle, answers.manifest, device=device, progress=progress)
     with pq.ParquetFile(answers.folder / PATHS) as path_list:
         for index in missing:
             yield index, worker.part(index, read_shard(path_list, index))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pawsight.classifier.engine import Engine, Precision, best_precision, run_head
 from pawsight.core.errors import PicturesChanged, StorageError
-from pawsight.core.machine import Machine, versions
+from pawsight.core.machine import CPU, Device, Machine, versions
 from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import Epoch
 from pawsight.core.storage import new_folder, remove, sha256_of, sha256_of_file, write_text
@@ -51,6 +51,7 @@ class RunEnvironment:
     max_megapixels: int = DecodeSettings().max_megapixels  # of a picture
     allow_missing: float = LOSS_ALLOWED  # largest share of the pictures that may be unreadable
     data: str = ""  # as `pawsight inspect` reads it
+    device: Device = CPU  # that computes the features of a frozen backbone
 
     def decode_settings(self, recipe: Recipe) -> DecodeSettings:
         """Return how pictures are decoded for a recipe."""
@@ -96,7 +97,7 @@ class TrainingContext:
     @property
     def precision(self) -> Precision:
         """Arithmetic of inference on this machine."""
-        return best_precision(self.env.machine)
+        return best_precision(self.env.machine) if self.env.device == CPU else "f32"
 
     def basis(self) -> dict[str, Any]:
         """Return everything that the numbers of this run depend on, as plain JSON values by name."""
@@ -105,7 +106,7 @@ class TrainingContext:
             **self.recipe.to_dict(),
             "split": self.split.digest,
             "weights": sha256_of(weights.read_bytes()) if weights else "",
-            "inference": self.precision,
+            "inference": self.precision if self.env.device == CPU else f"{self.precision} on {self.env.device}",
             "method": METHOD_VERSION,
             "keras": known.get("keras", ""),
             "tensorflow": known.get("tensorflow") or known.get("tensorflow-cpu", ""),

@@ -20,10 +20,10 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.engine import Engine, InferenceQueue, best_precision
+from pawsight.classifier.engine import Engine, InferenceQueue, best_precision, check_device, devices
 from pawsight.core.cache import Cache
-from pawsight.core.errors import StorageError, WrongUsage
-from pawsight.core.machine import Machine
+from pawsight.core.errors import BundleRefused, StorageError, WrongUsage
+from pawsight.core.machine import CPU, Device, Machine
 from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import METRICS, RECIPE
 from pawsight.core.storage import refusal
@@ -33,9 +33,11 @@ from pawsight.images.loader import load
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
 from pawsight.models.recipes import BLOCKS, DEPTHS, FEATURE_METHODS, LAST, RECIPES, Recipe, recipe_from_mapping
+from pawsight.sample import draw
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
+_TOLERANCE = 1e-3  # how far a device's features may lie from the CPU's, in shares of the largest
 _WRITE_EVERY = 256  # features stored in one transaction, 16 MB
 _READ_AT_ONCE = 256  # pictures
 
@@ -198,17 +200,66 @@ class FeatureSink:
             self._fresh = {}
 
 
-def feature_sink(recipe: Recipe, cache: Cache, machine: Machine, stopwatch: Stopwatch) -> FeatureSink:
-    """Return the sink that computes and keeps the features of a recipe's backbone on a machine."""
-    precision = best_precision(machine)
+def trusted_device(recipe: Recipe, device: Device, machine: Machine, progress: Progress) -> Device:
+    """Return the device that computes the features of a recipe: the one asked for, if it computes what the CPU does.
+
+    Args:
+        recipe: with a backbone.
+        device: asked for; "auto" is the CPU where the other device is not trusted, which is said.
+        machine: this one.
+        progress: hears that.
+
+    Raises:
+        WrongUsage: this machine has no such device.
+        BundleRefused: a device that was named computes something else.
+    """
+    check_device(device)
+    if device == CPU or set(devices()) == {"CPU"}:
+        return CPU
+    pictures = np.stack(
+        [
+            np.asarray(draw(kind, seed=0, index=0).resize((recipe.image_px, recipe.image_px)), np.uint8)
+            for kind in ("cats", "dogs", "other")
+        ]
+    )
+    model = backbone_onnx(recipe.backbone, recipe.image_px)
+    try:
+        expected, computed = (
+            Engine(model, image_px=recipe.image_px, precision="f32", streams=machine.cores, device=where).run_all(
+                pictures
+            )["features"]
+            for where in (CPU, device)
+        )
+        difference = float(np.abs(expected - computed).max() / np.abs(expected).max())
+        if not difference <= _TOLERANCE:
+            raise BundleRefused("", f"Its features are off by {100 * difference:.3g} % of the largest.")
+        return device
+    except BundleRefused as error:
+        if device != "auto":
+            raise BundleRefused(
+                f"--device {device} cannot be used with {recipe.backbone}.",
+                error.why,
+                "Leave --device out; the CPU is the default.",
+            ) from error
+        progress.say(f"WARNING: the CPU computes, since no other device is trusted. {error.why}")
+        return CPU
+
+
+def feature_sink(
+    recipe: Recipe, cache: Cache, machine: Machine, stopwatch: Stopwatch, device: Device = CPU
+) -> FeatureSink:
+    """Return the sink that computes and keeps the features of a recipe's backbone on a trusted device."""
+    precision = best_precision(machine) if device == CPU else "f32"
     backbone = find_backbone(recipe.backbone)
     space = f"depths/{backbone.sha256}/{recipe.image_px}/decoder{DECODER_VERSION}/{precision}"
+    if device != CPU:
+        space += f"/{device}"
     every = channels_of(backbone, "every")
 
     def make_engine() -> Engine:
         with stopwatch.stage("backbone"):
             model = backbone_onnx(recipe.backbone, recipe.image_px, every)
-            return Engine(model, image_px=recipe.image_px, precision=precision, streams=machine.cores)
+            return Engine(model, image_px=recipe.image_px, precision=precision, streams=machine.cores, device=device)
 
     depths = {depth: channels_of(backbone, depth) for depth in (LAST, BLOCKS)}
     return FeatureSink(make_engine, cache=cache, space=space, width=len(every), depths=depths)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.machine import CPU
 from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import Channels, backbone_onnx
@@ -69,6 +70,7 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
             ("head", "logistic regression", str(classes), trainable),
         ),
         notes=(
+            *([] if context.env.device == CPU else [f"features computed on the device {context.env.device}"]),
             depth_note(head),
             regularisation_note(head, context.labels("train"), alike_in_training(context), context.classes),
         ),

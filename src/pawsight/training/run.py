@@ -35,7 +35,7 @@ from pawsight.training.calibration import (
     count_detections,
 )
 from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedModel, TrainingContext
-from pawsight.training.features import FeatureSink, feature_sink
+from pawsight.training.features import FeatureSink, feature_sink, trusted_device
 from pawsight.training.finetune import train_finetune, train_transfer
 from pawsight.training.networks import train_network, write_events
 from pawsight.training.probe import Head, alike_in_training, fit_head, probe_model, train_majority
@@ -110,7 +110,9 @@ def train_run(
     with Cache(env.cache / "cache") as cache:
         sink, threads = None, env.machine.cores
         if recipe.method in FEATURE_METHODS:
-            sink, threads = feature_sink(recipe, cache, env.machine, env.stopwatch), env.machine.feeders
+            env = replace(env, device=trusted_device(recipe, env.device, env.machine, env.progress))
+            sink = feature_sink(recipe, cache, env.machine, env.stopwatch, env.device)
+            threads = env.machine.feeders
         with env.stopwatch.stage("reading"), sink.kept() if sink else nullcontext():
             dataset = read_dataset(
                 found,

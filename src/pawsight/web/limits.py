@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.core.errors import WrongUsage
+from pawsight.core.machine import DEVICES
 from pawsight.core.storage import regular_file
 
 _MIB = 2**20
@@ -23,6 +24,7 @@ _ADDRESS_KEYS = {
     "allow_host": "a list of texts, e.g. ['cats.example']",
     "allow_origin": "a list of texts, e.g. ['https://cats.example']",
     "with_report": "true or false",
+    "device": f"one of {', '.join(map(repr, DEVICES))}",
 }
 
 
@@ -161,6 +163,8 @@ def _problem_with_key(name: str, value: object) -> str | None:
         good = type(value) is int and 0 <= value <= 65535
     elif name == "with_report":
         good = isinstance(value, bool)
+    elif name == "device":
+        good = value in DEVICES
     elif name in ("allow_host", "allow_origin"):
         good = isinstance(value, list) and all(isinstance(host, str) for host in value)
     else:

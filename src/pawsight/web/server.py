@@ -27,6 +27,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import PawsightError
+from pawsight.core.machine import CPU, Device
+from pawsight.core.progress import SILENT, Progress
 from pawsight.web.app import create_app
 from pawsight.web.limits import Limits
 from pawsight.web.service import Service
@@ -48,6 +50,8 @@ def serve_here(
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
     with_report: bool = False,
+    device: Device = CPU,
+    progress: Progress = SILENT,
 ) -> None:
     """Serve in this process, from its main thread, until a signal stops it.
 
@@ -59,13 +63,16 @@ def serve_here(
         hosts: names of the service; empty allows all.
         origins: of other sites whose pages may use the service.
         with_report: show the run's report.
+        device: what computes.
+        progress: hears where that is not what was asked for.
 
     Raises:
         PawsightError: the classifier is refused, or a decoder does not start.
     """
 
     def open_run() -> Predictor:
-        return Predictor(read_bundle(Path(run).expanduser().resolve()))  # once: `latest` may move while files are read
+        bundle = read_bundle(Path(run).expanduser().resolve())  # once: `latest` may move while files are read
+        return Predictor(bundle, device=device, progress=progress)
 
     async def serve() -> None:
         service = Service(open_run, limits=limits)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -174,6 +178,56 @@ def test_pictures_that_cannot_be_read_are_logged_and_printed_nowhere(classifier,
     assert record.args == (2, 3, "[1]: not a picture")
     assert capfd.readouterr() == ("", "")
     assert [type(handler) for handler in logging.getLogger("pawsight").handlers] == [logging.NullHandler]
+
+
+# What people ask
+
+QUESTIONS = re.findall(
+    r"^\| .+ \| `(.+)` \|$",
+    (Path(__file__).parents[2] / "docs" / "python.md")
+    .read_text("utf-8")
+    .partition("## Questions")[2]
+    .partition("\n## ")[0],
+    re.M,
+)
+
+
+@pytest.mark.parametrize("typed", QUESTIONS)
+def test_a_line_that_answers_a_question_works(classifier, tmp_path, monkeypatch, typed):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train").mkdir()
+    Image.fromarray(RED).save(tmp_path / "train" / "1.jpg")
+    names = {"np": np, "islice": islice, "clf": classifier, "X": [RED, GREEN, BLUE, RED], "y": [0, 1, 2, 0]}
+    names |= {"frame": BLUE[..., ::-1], "video": iter([BLUE[..., ::-1]] * 30)}
+    if "Logistic" in typed:
+        names["LogisticRegression"] = pytest.importorskip("sklearn.linear_model").LogisticRegression
+    if "upload" in typed:
+        names["upload"] = SimpleNamespace(file=io.BytesIO((tmp_path / "train" / "1.jpg").read_bytes()))
+    if "table" in typed:
+        names["table"] = pytest.importorskip("pandas").DataFrame({"id": ["1", "2"]})
+    if "to_frame" in typed:
+        pytest.importorskip("pandas")
+    if "batch" in typed:
+        names["batch"] = pytest.importorskip("torch").from_numpy(np.stack([RED, GREEN]) / 255).permute(0, 3, 1, 2)
+    given = eval(typed, names)
+    expected = {
+        "embed(X), y": lambda: given.predict(classifier.embed(GREEN)).tolist() == [1],
+        "predict(frame": lambda: given.tolist() == ["blue"],
+        "upload": lambda: given["label"] == "red",
+        "table": lambda: given["label"].tolist()[0] == "red",
+        ":3]": lambda: given.shape == (4, 3) and given[:, 0].tolist() == ["red", "green", "blue", "red"],
+        "permute": lambda: given.tolist() == ["red", "green"],
+        "video": lambda: given == ["blue"] * 3,
+        "ask me": lambda: given.tolist() == ["red", "green", "blue", "red"],
+        ":5]": lambda: {0, 3} == set(given[:2].tolist()),
+        "to_csv": lambda: (tmp_path / "answers.csv").read_text().count("red") >= 2,
+    }
+    (holds,) = [check() for part, check in expected.items() if part in typed]
+    assert holds
+
+
+def test_ten_questions_are_answered():
+    assert len(QUESTIONS) == 10
 
 
 # In a notebook

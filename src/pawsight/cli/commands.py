@@ -250,7 +250,7 @@ def predict(
         with quiet_libraries() if options["engine"] == "ray" else nullcontext():
             report = command.predict_to(run, pictures, out, progress=progress, **computing, **options)
         print_answer(report.to_json() if as_json else report.lines())
-        failed, where = report.tally.errors, "the column error says why"
+        failed, where = report.failed, "the column error says why"
     _exit_if_unreadable(failed, where, progress)
 
 
@@ -269,10 +269,10 @@ def predict(
 @device_option
 @common_options
 def embed(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
-    """Write the features of the pictures in DATA to a file, for search, clusters and other models.
+    """Write the features of the pictures in DATA to a file.
 
-    DATA is what train takes; a folder of pictures without class folders will do. The file has a row a picture: its
-    path, its label where one is known, and its features.
+    They are for search, clusters and other models. DATA is what train takes; a folder of pictures without class folders
+    will do. The file has a row a picture: its path, its label where one is known, and its features.
     """
     from pawsight.commands import embed as command
 

@@ -43,6 +43,7 @@ from pawsight.evaluation.metrics import (
 )
 from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
+from pawsight.images.decode import GreyRange
 from pawsight.images.loader import Loaded
 from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
@@ -313,7 +314,8 @@ def _slices(
     run: Path, part: str | None, candidates: Sequence[Candidate], answers: Sequence[Answer], progress: Progress
 ) -> tuple[Slice, ...]:
     """Return the slices of the pictures that were answered, storing those of the run's own validation set."""
-    slices = slices_of(candidates, answers, progress=progress)
+    greys = read_bundle(run).card.decode.grey_range
+    slices = slices_of(candidates, answers, grey_range=greys, progress=progress)
     if part == "validation":
         record = SlicesRecord(subset="validation", pictures=len(answers), slices=slices)
         keep(run / SLICES, record.to_json(), progress)
@@ -329,19 +331,24 @@ def keep(path: Path, values: Mapping[str, Any], progress: Progress) -> None:
 
 
 def slices_of(
-    candidates: Sequence[Candidate], answers: Sequence[Answer], *, progress: Progress = SILENT
+    candidates: Sequence[Candidate],
+    answers: Sequence[Answer],
+    *,
+    grey_range: GreyRange | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[Slice, ...]:
     """Return how good a classifier is by trait, format and folder.
 
     Args:
         candidates: files; those without an answer are skipped.
         answers: to pictures with the names of the candidates.
+        grey_range: that the classifier decodes 16-bit pictures with.
         progress: hears how far it is.
     """
     by_name = {answer.path: answer for answer in answers}
     answered = [file for file in candidates if file.name in by_name]
     with Cache(cache_folder() / "cache", refused=progress.say) as cache:
-        facts = facts_by_name(answered, cache=cache, threads=usable_cores(), progress=progress)
+        facts = facts_by_name(answered, cache=cache, threads=usable_cores(), grey_range=grey_range, progress=progress)
     known = [by_name[file.name] for file in answered if file.name in facts]
     members = slice_members(
         [answer.path for answer in known], [answer.label for answer in known], [facts[answer.path] for answer in known]
@@ -406,13 +413,16 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
 
     own = recipe_of(run)
     seen = probe_recipe(own)
-    classes = read_bundle(run).card.classes
+    card = read_bundle(run).card
+    classes, greys = card.classes, card.decode.grey_range
     cache, machine = cache_folder(), this_machine()
     parts, left_out = [], 0
     for part in ("train", "validation"):
         files = held_out(run, part, progress=progress)
         contents = [files.contents[file.name] for file in files.candidates]
-        rows, features = run_features(files.candidates, contents, seen, cache=cache, machine=machine, progress=progress)
+        rows, features = run_features(
+            files.candidates, contents, seen, cache=cache, machine=machine, progress=progress, grey_range=greys
+        )
         labels = np.array([classes.index(files.candidates[row].label) for row in rows], dtype=np.int64)
         parts.append((features, labels))
         left_out += len(contents) - len(rows)

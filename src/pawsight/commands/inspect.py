@@ -9,7 +9,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from pawsight.core.runs import from_here
 from pawsight.core.storage import write_text
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
-from pawsight.data.dataset import Dataset, read_dataset
+from pawsight.data.dataset import Dataset, grey_range_of, read_dataset
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split import Split
@@ -54,6 +54,7 @@ class InspectReport:
             "classes": list(self.dataset.classes),
             "counts": self.dataset.counts,
             "baseline": self.dataset.baseline,
+            "grey_range": list(self.dataset.grey_range) if self.dataset.grey_range else None,
             "formats": dict(Counter(picture.facts.format for picture in self.dataset.pictures).most_common()),
             "split": {"digest": self.split.digest, **self.split.sizes, "how": self.split.how},
             "duplicates": [[picture.name for picture in group] for group in self.split.duplicates],
@@ -121,6 +122,7 @@ def dataset_of(
     with Cache(cache / "cache", refused=progress.say) as store:
         settings = DecodeSettings() if max_megapixels is None else DecodeSettings(max_megapixels=max_megapixels)
         threads = usable_cores()
+        settings = replace(settings, grey_range=grey_range_of(found, settings, threads=threads, progress=progress))
         return read_dataset(found, settings, cache=store, threads=threads, progress=progress, allow_missing=1.0)
 
 

@@ -16,8 +16,7 @@ from pawsight.core.errors import NoPictures, UnreadablePicture, WrongUsage
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.dataset import is_picture
 from pawsight.data.folders import expand, is_folder, is_regular_file
-from pawsight.data.tables import ENDINGS as TABLE_ENDINGS
-from pawsight.distributed.path_lists import listed, path_lines
+from pawsight.distributed.path_lists import is_list, listed, path_lines
 from pawsight.distributed.remote import is_url, read
 from pawsight.images.decode import Decoded, DecodeSettings, decode, is_readable_type
 from pawsight.images.loader import MAX_FILE_BYTES, read_regular_file, while_storage_answers
@@ -170,5 +169,5 @@ def has_camera(typed: Sequence[str]) -> bool:
 def count_of(typed: Sequence[str]) -> int | None:
     """Return the number of pictures; None where folders, lists, videos or patterns are among what is typed."""
     are_files = all(is_url(name) or is_regular_file(Path(name)) for name in typed)
-    are_lists = [Path(name).suffix.lower() in (*TABLE_ENDINGS, ".txt", *VIDEO_ENDINGS) for name in typed]
-    return len(typed) if are_files and not any(are_lists) else None
+    are_several = [is_list(name) or Path(name).suffix.lower() in VIDEO_ENDINGS for name in typed]
+    return len(typed) if are_files and not any(are_several) else None

@@ -34,6 +34,7 @@ from pawsight.core.runs import (
 )
 from pawsight.core.storage import write_text
 from pawsight.data.audit import audit
+from pawsight.data.dataset import grey_range_sentence
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
@@ -282,6 +283,7 @@ def _report(
         predicted = [classes[index] for index in answers.argmax(axis=1)]
         gained = gain_from_patch(patch, split.part("validation"), predicted, split=given)
     seconds = [epoch.seconds for epoch in fitted.history]
+    greys = outcome.dataset.grey_range
     record = RunRecord(
         folder=outcome.folder,
         recipe=recipe.name,
@@ -289,6 +291,7 @@ def _report(
         image_px=recipe.image_px,
         seed=recipe.seed,
         precision=fitted.precision,
+        grey_range=greys,
         classes=classes,
         counts=outcome.dataset.counts,
         digest=split.digest,
@@ -306,7 +309,7 @@ def _report(
         layers=fitted.layers,
         epochs=len(seconds),
         seconds_per_epoch=sum(seconds) / len(seconds) if seconds else None,
-        notes=fitted.notes,
+        notes=(*fitted.notes, *([grey_range_sentence(greys)] if greys else [])),
         depth=fitted.depth or {},
         patch=outcome.patched,
         gain_from_patch=gained,
@@ -330,7 +333,7 @@ def _report(
         dataset=outcome.dataset,
         split=split,
         computed=fitted.computed,
-        findings=tuple(audit(outcome.dataset, split)),
+        findings=audit(outcome.dataset, split),
         data=env.data,
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import math
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 NBSP = "\N{NO-BREAK SPACE}"
@@ -60,6 +61,21 @@ def visible(value: object) -> str:
     """Return text for a page: it cannot break or reverse a line, and it can be written as UTF-8."""
     text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return _without_controls(text, lambda character: f"\\u{ord(character):04x}", keep=NBSP)
+
+
+def html_table(header: Sequence[object], rows: Iterable[Sequence[object]], *, caption: object = "") -> str:
+    """Return a table for a notebook: text to the left, numbers to the right, everything escaped."""
+
+    def cells(values: Sequence[object], tag: str) -> str:
+        texts = (f"{value:,.4g}" if isinstance(value, float) else visible(value) for value in values)
+        sides = ("right" if isinstance(value, int | float) else "left" for value in values)
+        pairs = zip(texts, sides, strict=True)
+        return "".join(f'<{tag} style="text-align:{side}">{html.escape(text)}</{tag}>' for text, side in pairs)
+
+    head = f'<caption style="text-align:left">{html.escape(visible(caption))}</caption>' if caption else ""
+    head += f"<thead><tr>{cells(header, 'th')}</tr></thead>" if header else ""
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
+    return f"<table>{head}<tbody>{body}</tbody></table>"
 
 
 def _without_controls(text: str, instead: Callable[[str], str], *, keep: str = "") -> str:

@@ -66,7 +66,7 @@ def listed(name: str) -> Iterator[str] | None:
         return path_lines(sys.stdin.buffer)
     if name.startswith("@") and not os.path.lexists(name):
         return read_list(name[1:])
-    if not name.lower().endswith((*ENDINGS, ".txt")):
+    if not is_list(name):
         return None
     is_file = not remote.is_folder(name) if remote.is_url(name) else is_regular_file(Path(name))
     return read_list(name) if is_file else None
@@ -118,6 +118,11 @@ def _is_below(link: str, root: str) -> bool:
     """Return whether a link leads to a folder that the walk reaches anyway, under its own name."""
     target = os.path.realpath(link)
     return target == root or target.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def is_list(name: str) -> bool:
+    """Return whether a name is that of a list rather than of a picture."""
+    return name.lower().endswith((*ENDINGS, ".txt"))
 
 
 def path_lines(file: IO[bytes]) -> Iterator[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import pickle
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -125,7 +127,22 @@ def test_serve_passes_its_options_on(classifier, monkeypatch):
     told = {}
     monkeypatch.setattr("pawsight.commands.serve.serve", lambda run, **options: told.update({"run": run, **options}))
     classifier.serve(port=0)
-    assert told == {"run": classifier.path, "port": 0}
+    assert told == {"run": classifier.path.resolve(), "port": 0}
+
+
+def test_what_is_measured_is_the_run_that_was_loaded_wherever_latest_leads_by_then(
+    colour_bundle, tmp_path, monkeypatch
+):
+    runs = [shutil.copytree(colour_bundle, tmp_path / name) for name in ("001", "002")]
+    (tmp_path / "latest").symlink_to("001")
+    classifier = pawsight.load(tmp_path / "latest")
+    (tmp_path / "latest").unlink()
+    (tmp_path / "latest").symlink_to("002")
+    monkeypatch.setattr("pawsight.commands.evaluate.evaluate", lambda run, data, **options: (run, options))
+    run, options = classifier.evaluate(test=True)
+    assert run == runs[0].resolve()
+    assert options == {"max_megapixels": None, "device": "cpu", "test": True}
+    assert pickle.loads(pickle.dumps(classifier)).path == runs[0].resolve()
 
 
 def test_heat_maps_are_those_of_the_verb(trained, tmp_path):

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from pawsight.classifier.predictor import Prediction
-from pawsight.commands.predict import line, predict
+from pawsight.commands.predict import is_answer_file, line, predict, predict_file
 from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Silent
+from pawsight.core.runs import read_table
 
 
 @pytest.fixture
@@ -137,3 +138,96 @@ def test_a_share_that_is_gone_ends_a_prediction(colour_bundle, tmp_path, red, mo
     monkeypatch.setattr("pawsight.images.loader.regular_file", gone)
     with pytest.raises(StorageError, match=os.strerror(errno.ESTALE).lower()):
         list(predict(colour_bundle, [red] * 9))
+
+
+# Options
+
+
+@pytest.mark.parametrize(("threshold", "label", "decision"), [(0.999, "red", "answered"), (1.0, "unsure", "unsure")])
+def test_below_a_threshold_a_picture_is_unsure(colour_bundle, tmp_path, threshold, label, decision):
+    Image.new("RGB", (20, 20), (250, 100, 5)).save(tmp_path / "orange.png")
+    (answer,) = predict(colour_bundle, [tmp_path / "orange.png"], threshold=threshold)
+    assert (answer.label, answer.decision) == (label, decision)
+    assert answer.probabilities["red"] > 0.99
+    assert (answer.probability is None) == (decision == "unsure")
+
+
+@pytest.mark.parametrize(
+    ("top", "expected"),
+    [
+        (1, "a.jpg: a 40.0 %"),
+        (2, "a.jpg: a 40.0 % (b 30.0 %)"),
+        (9, "a.jpg: a 40.0 % (b 30.0 %, c 30.0 %, d 0.0 %)"),
+        (None, "a.jpg: a 40.0 % (b 30.0 %, c 30.0 %, d 0.0 %)"),
+    ],
+)
+def test_a_line_names_as_many_classes_as_are_asked_for(top, expected):
+    assert line(answered(a=0.4, b=0.3, c=0.3, d=0.0), top) == expected
+
+
+def test_other_files_in_a_folder_are_skipped_and_counted(colour_bundle, red, tmp_path, said):
+    (tmp_path / "notes.docx").write_bytes(b"PK\3\4")
+    (tmp_path / "scan.pdf").write_bytes(b"%PDF-1.4\n")
+    (answer,) = predict(colour_bundle, [tmp_path], progress=said)
+    assert (answer.path, answer.error) == (str(red), None)
+    assert [line.split()[:2] for line in said.lines] == [["Skipped", "2"]]
+    (named,) = predict(colour_bundle, [tmp_path / "scan.pdf"])
+    assert named.error
+    red.unlink()
+    with pytest.raises(NoPictures, match="2 files that are no pictures"):
+        list(predict(colour_bundle, [tmp_path]))
+
+
+@pytest.fixture
+def said():
+    class Listener(Silent):
+        def __init__(self):
+            self.lines = []
+
+        def say(self, line):
+            self.lines.append(line)
+
+    return Listener()
+
+
+# A file of answers
+
+
+def test_a_file_holds_a_row_for_each_picture_and_the_report_counts_them(colour_bundle, red, tmp_path):
+    (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    report = predict_file(colour_bundle, [red, tmp_path / "cut.jpg"], tmp_path / "answers.csv", top=2)
+    rows = read_table(tmp_path / "answers.csv")
+    assert [(row["path"], row["label"], row["decision"], row["class_1"]) for row in rows] == [
+        (str(red), "red", "answered", "red"),
+        (str(tmp_path / "cut.jpg"), "", "", ""),
+    ]
+    assert rows[1]["error"]
+    assert (report.tally.pictures, report.tally.answered, report.tally.errors, report.parts) == (2, 1, 1, 0)
+    assert {"out", "pictures", "answered", "errors", "classes", "bundle", "seconds"} <= set(report.to_json())
+
+
+@pytest.mark.parametrize(
+    ("out", "is_file"),
+    [
+        ("a.csv", True),
+        ("a.JSON", True),
+        ("x/a.jsonl", True),
+        ("a.parquet", True),
+        ("a", False),
+        ("a.csv/", False),
+        ("v1.2", False),
+    ],
+)
+def test_the_ending_says_whether_out_is_a_file(out, is_file):
+    assert is_answer_file(out) == is_file
+
+
+def test_a_folder_that_is_there_is_a_folder_whatever_it_is_called(tmp_path):
+    (tmp_path / "old.parquet").mkdir()
+    assert not is_answer_file(str(tmp_path / "old.parquet"))
+
+
+def test_a_kind_that_is_not_written_is_refused_with_one_that_is():
+    with pytest.raises(WrongUsage) as error:
+        is_answer_file("my answers.xlsx")
+    assert error.value.fix.endswith("--out 'my answers.csv'")

@@ -1,37 +1,15 @@
-"""Fixtures for the tests of sources: a web server on this machine and a recorder of progress."""
+"""A recorder of progress for the tests of sources."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from pawsight.core.progress import Step
-
-
-def _http_server() -> Any:
-    name = "pawsight_tests_http_server"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("http_server.py"))
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A running `Site`, reached directly whatever proxy this machine is set to."""
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    with _http_server().running_site() as running:
-        yield running
 
 
 class Listener:

@@ -36,7 +36,7 @@ from pawsight.data.dataset import (
 )
 from pawsight.data.facts import Facts, known_facts
 from pawsight.data.folders import Candidate, Found, LeftOut, find
-from pawsight.images.decode import NOT_DOWNLOADED, READABLE_NAMES, DecodeSettings, Pixels, decode
+from pawsight.images.decode import NOT_DOWNLOADED, READABLE_NAMES, WEB_PAGE, DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash, thumbnail
 from pawsight.images.quality import ImageStatistics, image_statistics
 
@@ -194,7 +194,7 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         "cats/pointer.jpg": "a Git LFS pointer in place of the picture: git lfs pull",
         "cats/zeros.jpg": "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a damaged copy",
         "dogs/link.jpg": "no such file or directory",
-        "dogs/page.jpg": "a web page is not read",
+        "dogs/page.jpg": WEB_PAGE,
     }
     assert [file.name for file in dataset.left_out] == sorted(file.name for file in dataset.left_out)
     assert len(dataset.pictures) == 6
@@ -477,7 +477,7 @@ def test_what_was_read_before_a_share_failed_is_kept_and_no_thread_goes_on(
     assert THREAD_NAME not in {thread.name for thread in threading.enumerate()}
     cats = [sha256_of(path.read_bytes()) for path in (root / "cats").iterdir()]
     assert len(cats) == 3
-    assert all(known_facts(cache, sha256) for sha256 in cats)
+    assert all(known_facts(cache, sha256, DecodeSettings()) for sha256 in cats)
 
 
 def test_a_folder_that_the_disk_cannot_list_is_an_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
 from pawsight.data.given_split import read_split_file
 from pawsight.data.label_patch import ACTIONS, Decision, Patch, apply, newest, read_patch, write_patch
+from pawsight.data.picture_lists import read_list
 from pawsight.data.split import make_split
-from pawsight.data.tables import read_list
 from pawsight.images.decode import DecodeSettings
 
 HEADER = "path,sha256,action,label,when\n"

@@ -200,6 +200,7 @@ def test_a_folder_called_sample_wins_only_when_written_as_a_place(here, cache, d
 def test_a_csv_is_read_and_its_paths_are_its_own(here, cache):
     (here / "lists").mkdir()
     (here / "lists" / "Pets.CSV").write_text("path,label\n1.jpg,cat\n")
+    (here / "lists" / "1.jpg").touch()
     source = resolve("lists/Pets.CSV", cache=cache)
     assert (source.kind, source.root, source.name) == ("csv", Path("lists"), "Pets")
     assert [(file.path, file.label) for file in source.find().candidates] == [(Path("lists/1.jpg"), "cat")]

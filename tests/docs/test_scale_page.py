@@ -17,8 +17,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text("utf-8")
 
 def test_the_example_reads_the_answers_without_pawsight(colour_bundle, tmp_path):
     Image.new("RGB", (20, 20), (250, 5, 5)).save(tmp_path / "red.png")
-    (tmp_path / "words.txt").write_text("no picture")
-    predict_to(colour_bundle, [tmp_path / "red.png", tmp_path / "words.txt"], tmp_path / "predictions")
+    (tmp_path / "words.docx").write_text("no picture")
+    predict_to(colour_bundle, [tmp_path / "red.png", tmp_path / "words.docx"], tmp_path / "predictions")
     (example,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.S | re.M)
     guard = "import sys; sys.modules['pawsight'] = None\n"
     done = subprocess.run(
@@ -26,7 +26,7 @@ def test_the_example_reads_the_answers_without_pawsight(colour_bundle, tmp_path)
     )
     first, second = done.stdout.splitlines()
     assert first.startswith(f"{tmp_path / 'red.png'} red {{'red': ")
-    assert second == f"{tmp_path / 'words.txt'} could not be read: not a picture"
+    assert second == f"{tmp_path / 'words.docx'} could not be read: not a picture"
 
 
 def test_the_table_names_the_columns_there_are(colour_bundle, tmp_path):

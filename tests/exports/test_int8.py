@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.engine import Engine
 from pawsight.commands import export as job
 from pawsight.commands.export import export, summary
 from pawsight.core.errors import ExportRefused
@@ -24,6 +25,8 @@ from pawsight.evaluation.intervals import wilson
 from pawsight.exports import int8
 from pawsight.exports.int8 import Cost, PrecisionFigures, check_cost
 from pawsight.exports.verify import ALLOWED_REDUCED, flips_of
+from pawsight.models.efficientnet_lite import backbone_onnx
+from pawsight.models.recipes import LAST, SELECTED
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="needs pawsight[export]")
 
@@ -69,20 +72,22 @@ def run(trained, tmp_path):
     return shutil.copytree(trained.report.run, tmp_path / "run")
 
 
-@pytest.fixture
-def last_layer_run(trained, tmp_path):
-    """A run on the same pictures whose classifier reads the last layer alone."""
-    return trained.again(trained.data, tmp_path / "runs", depth="last").run
+def test_a_network_that_is_read_at_several_depths_is_the_same_in_both_runtimes():
+    import onnxruntime
 
-
-def test_a_network_that_is_read_at_several_depths_is_refused_in_8_bits():
-    from pawsight.models.efficientnet_lite import backbone_onnx
-
-    with pytest.raises(ExportRefused) as refusal:
-        int8.quantise(
-            backbone_onnx("efficientnet-lite0", 64, np.array([3, 12_000])), np.zeros((1, 64, 64, 3), np.uint8)
-        )
-    assert "--depth last" in refusal.value.fix
+    channels, rng = np.arange(40, 12_000, 9), np.random.default_rng(0)
+    exact = backbone_onnx("efficientnet-lite0", 64, channels)
+    pictures = np.kron(rng.integers(0, 256, (16, 8, 8, 3)), np.ones((1, 8, 8, 1))).astype(np.uint8)
+    reduced = int8.quantise(exact, pictures)
+    session = onnxruntime.InferenceSession(reduced)
+    answers = [session.run(["features"], {"pictures": picture[None]})[0][0] for picture in pictures]
+    expected, found = (
+        Engine(model, image_px=64, precision="f32", streams=1).run_all(pictures)["features"]
+        for model in (exact, reduced)
+    )
+    assert len(reduced) < 0.5 * len(exact)
+    assert np.linalg.norm(found - answers) < 0.05 * np.linalg.norm(expected)
+    assert np.linalg.norm(found - expected) < 0.2 * np.linalg.norm(expected)
 
 
 def test_so_few_pictures_prove_nothing_and_nothing_is_written(run, monkeypatch):
@@ -181,8 +186,9 @@ def answers_on(isa, run, model, target):
     return np.load(target)
 
 
-def test_8_bits_are_smaller_and_answer_alike_in_both_runtimes_and_on_older_processors(last_layer_run, tmp_path):
-    run = last_layer_run
+@pytest.mark.parametrize("depth", [LAST, SELECTED])
+def test_8_bits_are_smaller_and_answer_alike_in_both_runtimes_and_on_older_processors(depth, trained, tmp_path):
+    run = trained.again(trained.data, tmp_path / "runs", depth=depth).run
     report = export(run, "onnx,openvino", int8=True, allow_loss=True)
     assert [(item.target, item.precision) for item in report.exports] == [
         ("onnx", "f32"),

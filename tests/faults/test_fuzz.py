@@ -23,7 +23,7 @@ from pawsight.core.errors import PawsightError
 from pawsight.data.archive import ArchiveLimits, extract
 from pawsight.data.given_split import read_split_file
 from pawsight.data.label_patch import read_patch, write_patch
-from pawsight.data.tables import read_list
+from pawsight.data.picture_lists import read_list
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.models.recipes import Recipe, recipe_from_toml
 

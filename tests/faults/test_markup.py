@@ -17,7 +17,7 @@ from pawsight.core.runs import read_table, write_table
 from pawsight.core.text import terminal_text
 from pawsight.data.given_split import read_split_file
 from pawsight.data.label_patch import RELABEL, Decision, read_patch, write_patch
-from pawsight.data.tables import read_list
+from pawsight.data.picture_lists import read_list
 
 FORMULAS = ("=1+1", "+1+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1", "'=1", "''", "'")
 MARKUP = ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "&amp;{{7*7}}{% raw %}", '"><b>', "`$(id)`")

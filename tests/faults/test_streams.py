@@ -34,6 +34,7 @@ VERBS = {
     "recipes": ("", ""),
     "predict": ("RUN DATA", ""),
     "predict --out": ("RUN DATA --out OUT/answers", "OUT/answers"),
+    "predict --out FILE": ("RUN DATA --top 2 --out OUT/answers.csv", "OUT/answers.csv"),
     "embed": ("DATA --run RUN --out OUT/features.npz", "OUT/features.npz"),
     "explain": ("RUN PICTURE --out OUT/seen", "OUT/seen"),
     "export": ("RUN --to card --out OUT/export", "OUT/export"),

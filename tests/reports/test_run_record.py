@@ -162,7 +162,7 @@ patches = fields(
 )
 runs = fields(
     version=st.just(VERSION), run=st.just(str(Path("/runs/001"))), recipe=words, backbone=words, image_px=counts,
-    seed=counts, precision=words, classes=st.just(list(CLASSES)), counts=st.dictionaries(words, counts, max_size=2),
+    seed=counts, precision=words, grey_range=st.none() | st.just([0.0, 4095.0]), classes=st.just(list(CLASSES)), counts=st.dictionaries(words, counts, max_size=2),
     split=fields(digest=words, train=counts, validation=counts, test=counts, how=words, seed=counts),
     straddling=st.lists(st.lists(words, max_size=2), max_size=2), validation=perhaps(metrics), test=perhaps(metrics),
     baseline=shares, left_out=st.lists(fields(path=words, reason=words), max_size=2), adds=words,

@@ -21,6 +21,8 @@ from pawsight.cli.options import (
     FILE,
     FOLDER,
     PERCENT,
+    WHOLE_PERCENT,
+    columns_option,
     common_options,
     device_option,
     megapixels_option,
@@ -35,7 +37,9 @@ from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import DEVICES
 from pawsight.core.progress import Terminal
+from pawsight.core.runs import is_run
 from pawsight.core.text import typed
+from pawsight.data.tables import columns_text
 from pawsight.web.limits import Limits
 
 ENGINES = click.Choice(["local", "ray"])
@@ -94,6 +98,7 @@ def cli() -> None:
 )
 @ray_options
 @split_options
+@columns_option
 @megapixels_option
 @missing_option
 @device_option
@@ -130,6 +135,7 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
 @click.option("--weights", type=FILE, help="File with MobileNetV2's weights (.h5), for the recipe mobilenet.")
 @out_option("Folder in which run folders and the report are made.", default="runs", old="--runs")
 @split_options
+@columns_option
 @megapixels_option
 @missing_option
 @common_options
@@ -155,15 +161,30 @@ def recipes(as_json: bool, progress: Terminal) -> None:
 
 @cli.command()
 @click.argument("run")
-@click.argument("pictures", nargs=-1, required=True)
-@click.option("--out", type=click.Path(), help="New folder for Parquet files; PICTURES may then be lists and URLs.")
-@click.option("--engine", type=ENGINES, help="With --out: compute in this process or on Ray actors.  [default: local]")
-@click.option("--resume", is_flag=True, help="With --out: continue an interrupted prediction.")
+@click.argument("pictures", nargs=-1)
+@click.option(
+    "--out",
+    type=click.Path(),
+    help="New file for the answers (.csv, .json, .jsonl, .parquet), or folder for Parquet files.",
+)
+@click.option("--top", "--top-k", type=click.IntRange(1, 10_000), metavar="K", help="Name the K most likely classes.")
+@click.option("--all", "is_all", is_flag=True, help="Name all classes.")
+@click.option(
+    "--threshold",
+    type=WHOLE_PERCENT,
+    metavar="SHARE",
+    help="Least confidence of an answer, e.g. 80%; below: unsure.",
+)
+@click.option("--every", type=DURATION, help="Time between frames of a video or a camera.  [default: 1s]")
+@click.option(
+    "--engine", type=ENGINES, help="With --out FOLDER: compute in this process or on Ray actors.  [default: local]"
+)
+@click.option("--resume", is_flag=True, help="With --out FOLDER: continue an interrupted prediction.")
 @click.option(
     "--shard",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
-    help="With --out: pictures per Parquet file.  [default: 2048]",
+    help="With --out FOLDER: pictures per Parquet file.  [default: 2048]",
 )
 @ray_options
 @megapixels_option
@@ -173,37 +194,63 @@ def predict(
     run: str,
     pictures: tuple[str, ...],
     out: str | None,
+    top: int | None,
+    is_all: bool,
+    threshold: float | None,
+    every: float | None,
     max_megapixels: int | None,
     device: str,
     as_json: bool,
     progress: Terminal,
     **options: Any,
 ) -> None:
-    """Classify PICTURES (files or folders) with a trained RUN.
+    """Classify PICTURES with a trained RUN.
 
-    RUN is a run folder, e.g. runs/latest. With --out there may be millions of pictures; see the guide, At scale.
+    RUN is a run folder, e.g. runs/latest. PICTURES are files, folders, addresses (https://...), lists (@list.txt, .csv,
+    .parquet, - for standard input), videos, or the word camera. With --out FOLDER/ there may be millions: see the
+    guide, At scale.
     """
     from pawsight.commands import predict as command
 
-    reading: dict[str, Any] = {"max_megapixels": max_megapixels, "device": device}
+    if not pictures:
+        given = "PICTURE..." if is_run(Path(run)) else run
+        raise WrongUsage(
+            "No pictures are named.",
+            "The run comes first, then the pictures.",
+            f"Type for example: {typed('predict', 'runs/latest', given)}",
+        )
+    ranks = None if is_all else top or 0
+    computing: dict[str, Any] = {"max_megapixels": max_megapixels, "device": device}
+    reading: dict[str, Any] = {"threshold": threshold, "every": every, **computing}
+    is_file = out is not None and command.is_answer_file(out)
+    if (out is None or is_file) and any(options.values()):
+        raise WrongUsage(
+            "--engine, --resume, --shard, --actors and --ray-address need --out FOLDER/.",
+            "Without it, answers are printed one by one or written to one file.",
+            "Add for example --out predictions/",
+        )
     if out is None:
-        if any(options.values()):
-            raise WrongUsage(
-                "--engine, --resume, --shard, --actors and --ray-address need --out.",
-                "Without --out, answers are printed one by one.",
-                "Add for example --out predictions",
-            )
         failed, where = 0, "the lines above say why"
         for prediction in command.predict(run, pictures, progress=progress, **reading):
             failed += prediction.error is not None
-            if not print_answer(prediction.to_json() if as_json else [command.line(prediction)]):
+            if not print_answer(prediction.to_json() if as_json else [command.line(prediction, ranks)]):
                 break  # its output is all that is left of a prediction
-    else:
-        options["engine"] = options["engine"] or "local"
-        with quiet_libraries() if options["engine"] == "ray" else nullcontext():
-            report = command.predict_to(run, pictures, out, progress=progress, **reading, **options)
+    elif is_file:
+        report = command.predict_file(run, pictures, out, top=ranks, progress=progress, **reading)
         print_answer(report.to_json() if as_json else report.lines())
         failed, where = report.tally.errors, "the column error says why"
+    else:
+        if top or is_all or threshold is not None or every is not None:
+            raise WrongUsage(
+                "--top, --all, --threshold and --every do not change the parts of a folder.",
+                "Each part holds all probabilities.",
+                "Leave them out, or write one file: --out answers.csv",
+            )
+        options["engine"] = options["engine"] or "local"
+        with quiet_libraries() if options["engine"] == "ray" else nullcontext():
+            report = command.predict_to(run, pictures, out, progress=progress, **computing, **options)
+        print_answer(report.to_json() if as_json else report.lines())
+        failed, where = report.failed, "the column error says why"
     _exit_if_unreadable(failed, where, progress)
 
 
@@ -222,10 +269,10 @@ def predict(
 @device_option
 @common_options
 def embed(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
-    """Write the features of the pictures in DATA to a file, for search, clusters and other models.
+    """Write the features of the pictures in DATA to a file.
 
-    DATA is what train takes; a folder of pictures without class folders will do. The file has a row a picture: its
-    path, its label where one is known, and its features.
+    They are for search, clusters and other models. DATA is what train takes; a folder of pictures without class folders
+    will do. The file has a row a picture: its path, its label where one is known, and its features.
     """
     from pawsight.commands import embed as command
 
@@ -369,6 +416,7 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @click.option("--including-training", is_flag=True, help="Also measure pictures that the run was trained on.")
 @click.option("--slices", is_flag=True, help="Also measure dark, blurry, small ... pictures, formats and folders.")
 @click.option("--learning-curve", is_flag=True, help="Also estimate what twice the training data would gain.")
+@columns_option
 @megapixels_option
 @missing_option
 @device_option
@@ -416,6 +464,7 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
 @split_options
 @click.option("--report", is_flag=True, help="Write audit.csv, and audit.html with pictures of the findings.")
 @out_option("Folder for these files; implies --report.  [default: audit]", old="--target")
+@columns_option
 @megapixels_option
 @common_options
 def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Path | None, **options: Any) -> None:
@@ -424,7 +473,7 @@ def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Pat
 
     inspected = command.inspect(data, out=out or (Path("audit") if report else None), progress=progress, **options)
     words = ["pawsight", "train", data]
-    for name, value in options.items():
+    for name, value in {**options, "columns": columns_text(options["columns"])}.items():
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])] if value else []
     following = shlex.join(words)
     print_answer(inspected.to_json() if as_json else [*command.summary(inspected), f"Next: {following}"])
@@ -477,6 +526,7 @@ def _has_window() -> bool:
 @click.argument("data")
 @out_option("Folder for the sheets.  [default: preview]")
 @seed_option()
+@columns_option
 @common_options
 def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Draw pictures of each class, and flips and rotations of one."""

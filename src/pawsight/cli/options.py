@@ -22,6 +22,7 @@ from pawsight.core.machine import CPU, DEVICES
 from pawsight.core.progress import Terminal
 from pawsight.core.text import terminal_text
 
+_ROLES = ("path", "label", "part", "group")  # of a table's columns
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -162,6 +163,32 @@ def missing_option(command: Command) -> Command:
         type=WHOLE_PERCENT,
         metavar="SHARE",
         help="Largest share of the pictures that may be missing or unreadable, e.g. 20%.  [default: 10%]",
+    )(command)
+
+
+class _Columns(click.ParamType[dict[str, str]]):
+    """Which columns of a table are which, e.g. path=image,label=class."""
+
+    name = "columns"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        pairs = [pair.partition("=")[::2] for pair in str(value).split(",")]
+        columns = {role.strip().casefold(): column.strip() for role, column in pairs}
+        if len(columns) < len(pairs) or set(columns) - set(_ROLES) or not all(columns.values()):
+            self.fail(f"{value!r} does not name columns; type for example path=image,label=class", param, ctx)
+        return columns
+
+
+def columns_option(command: Command) -> Command:
+    """Give a command --columns, which says which columns of a table are which."""
+    return click.option(
+        "--columns",
+        type=_Columns(),
+        metavar="NAMES",
+        help="For a table: which columns are path, label, part and group, e.g. path=image,label=class; numbers from 1 "
+        "where it has no header.",
     )(command)
 
 

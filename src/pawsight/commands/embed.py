@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_file
 from pawsight.core.text import plural, typed
+from pawsight.data.dataset import grey_range_of
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.distributed.answer_folder import legible
@@ -128,6 +129,8 @@ def embed(
         settings = DecodeSettings(image_px=recipe.image_px)
         if max_megapixels is not None:
             settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=max_megapixels)
+        greys = grey_range_of(found, settings, threads=machine.feeders, progress=progress)
+        settings = replace(settings, grey_range=greys)
         files = load((picture.path for picture in pictures), settings, threads=machine.feeders)
         computed = outputs_of(engine, files)
     left_out: list[LeftOut] = []

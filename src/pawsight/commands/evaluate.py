@@ -43,6 +43,7 @@ from pawsight.evaluation.metrics import (
 )
 from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
+from pawsight.images.decode import GreyRange
 from pawsight.images.loader import Loaded
 from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
@@ -97,6 +98,7 @@ def evaluate(
     including_training: bool = False,
     slices: bool = False,
     learning_curve: bool = False,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     device: Device = CPU,
@@ -114,6 +116,7 @@ def evaluate(
         including_training: do not leave out pictures that the bundle was trained on.
         slices: also measure kinds of pictures; those of the run's own validation set are stored in the run.
         learning_curve: also estimate what twice the data would gain; for the run's own pictures, stored in the run.
+        columns: of the data, as for `train`.
         max_megapixels: as for `predict`.
         allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
         device: as for `predict`.
@@ -133,6 +136,7 @@ def evaluate(
         including_training=including_training,
         slices=slices,
         learning_curve=learning_curve,
+        columns=columns,
         max_megapixels=max_megapixels,
         allow_missing=allow_missing,
         device=device,
@@ -149,6 +153,7 @@ def measure_run(
     including_training: bool = False,
     slices: bool = False,
     learning_curve: bool = False,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     device: Device = CPU,
@@ -159,7 +164,9 @@ def measure_run(
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
-    source = resolve(data, cache=cache_folder(), progress=progress) if data is not None else None
+    source = None
+    if data is not None:
+        source = resolve(data, cache=cache_folder(), columns=columns, progress=progress)
     if part is not None:
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
@@ -307,7 +314,8 @@ def _slices(
     run: Path, part: str | None, candidates: Sequence[Candidate], answers: Sequence[Answer], progress: Progress
 ) -> tuple[Slice, ...]:
     """Return the slices of the pictures that were answered, storing those of the run's own validation set."""
-    slices = slices_of(candidates, answers, progress=progress)
+    greys = read_bundle(run).card.decode.grey_range
+    slices = slices_of(candidates, answers, grey_range=greys, progress=progress)
     if part == "validation":
         record = SlicesRecord(subset="validation", pictures=len(answers), slices=slices)
         keep(run / SLICES, record.to_json(), progress)
@@ -323,19 +331,24 @@ def keep(path: Path, values: Mapping[str, Any], progress: Progress) -> None:
 
 
 def slices_of(
-    candidates: Sequence[Candidate], answers: Sequence[Answer], *, progress: Progress = SILENT
+    candidates: Sequence[Candidate],
+    answers: Sequence[Answer],
+    *,
+    grey_range: GreyRange | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[Slice, ...]:
     """Return how good a classifier is by trait, format and folder.
 
     Args:
         candidates: files; those without an answer are skipped.
         answers: to pictures with the names of the candidates.
+        grey_range: that the classifier decodes 16-bit pictures with.
         progress: hears how far it is.
     """
     by_name = {answer.path: answer for answer in answers}
     answered = [file for file in candidates if file.name in by_name]
     with Cache(cache_folder() / "cache", refused=progress.say) as cache:
-        facts = facts_by_name(answered, cache=cache, threads=usable_cores(), progress=progress)
+        facts = facts_by_name(answered, cache=cache, threads=usable_cores(), grey_range=grey_range, progress=progress)
     known = [by_name[file.name] for file in answered if file.name in facts]
     members = slice_members(
         [answer.path for answer in known], [answer.label for answer in known], [facts[answer.path] for answer in known]
@@ -400,13 +413,16 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
 
     own = recipe_of(run)
     seen = probe_recipe(own)
-    classes = read_bundle(run).card.classes
+    card = read_bundle(run).card
+    classes, greys = card.classes, card.decode.grey_range
     cache, machine = cache_folder(), this_machine()
     parts, left_out = [], 0
     for part in ("train", "validation"):
         files = held_out(run, part, progress=progress)
         contents = [files.contents[file.name] for file in files.candidates]
-        rows, features = run_features(files.candidates, contents, seen, cache=cache, machine=machine, progress=progress)
+        rows, features = run_features(
+            files.candidates, contents, seen, cache=cache, machine=machine, progress=progress, grey_range=greys
+        )
         labels = np.array([classes.index(files.candidates[row].label) for row in rows], dtype=np.int64)
         parts.append((features, labels))
         left_out += len(contents) - len(rows)

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.predictor import load_predictor
-from pawsight.commands.predict import count_of, files_below, paths_of
+from pawsight.commands.named_pictures import NamedPicture, count_of, named_pictures
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
 from pawsight.core.storage import write_bytes
+from pawsight.data.dataset import is_picture
 from pawsight.explanation.heatmap import Box, Explainer, MethodChoice
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import decode
-from pawsight.images.loader import read_regular_file
 
 ENDING = ".explained.png"
 _LONGEST_NAME = 120  # letters of a picture's name that are kept, so that the file name fits any disk
@@ -85,26 +85,28 @@ def explain(
         NoPictures: folders were named and none holds a file.
         StorageError: the disk refused.
     """
-    paths = paths_of(pictures)
-    check_order("explain", Path(run), paths)
+    typed = [os.fspath(picture) for picture in pictures]
+    check_order("explain", Path(run), [Path(name) for name in typed])
     predictor = load_predictor(run, max_megapixels=max_megapixels)
     explainer = Explainer(predictor)
     explainer.check(label, method)
-    settings, files = predictor.bundle.card.decode, files_below(paths)
+    settings, named = predictor.bundle.card.decode, named_pictures(typed)
 
-    def explained(path: Path) -> Explained:
+    def explained(picture: NamedPicture) -> Explained | None:
+        """Explain one picture; None where it is another file of a folder."""
         try:
-            data = read_regular_file(path)
-            square = decode(data, settings, name=path.name)
-            large = decode(data, replace(settings, image_px=LARGEST_PX), name=path.name)
+            data = picture.read()
+            square = decode(data, settings, name=picture.name)
+            large = decode(data, replace(settings, image_px=LARGEST_PX), name=picture.name)
         except UnreadablePicture as error:
-            return Explained(os.fspath(path), error=error.why)
+            is_other = picture.is_found and not is_picture(picture.name, error.why)
+            return None if is_other else Explained(picture.name, error=error.why)
         size = square.width, square.height
         heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)
-        file = free_name(Path(out), path)
+        file = free_name(Path(out), Path(picture.name))
         write_bytes(file, overlay(large.pixels, heat))
         return Explained(
-            path=os.fspath(path),
+            path=picture.name,
             file=os.fspath(file),
             label=heat.label,
             probability=probability,
@@ -117,11 +119,12 @@ def explain(
         )
 
     def explanations() -> Iterator[Explained]:
-        with progress.stage("Explaining", count_of(paths), "pictures") as step:
-            for path in files:
-                drawn = explained(path)
+        with progress.stage("Explaining", count_of(typed), "pictures") as step:
+            for picture in named:
+                drawn = explained(picture)
                 step.advance()
-                yield drawn
+                if drawn is not None:
+                    yield drawn
 
     return explanations()
 

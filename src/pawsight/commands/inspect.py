@@ -9,7 +9,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from pawsight.core.runs import from_here
 from pawsight.core.storage import write_text
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
-from pawsight.data.dataset import Dataset, read_dataset
+from pawsight.data.dataset import Dataset, grey_range_of, read_dataset
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.sources import Source, resolve
 from pawsight.data.split import Split
@@ -54,6 +54,7 @@ class InspectReport:
             "classes": list(self.dataset.classes),
             "counts": self.dataset.counts,
             "baseline": self.dataset.baseline,
+            "grey_range": list(self.dataset.grey_range) if self.dataset.grey_range else None,
             "formats": dict(Counter(picture.facts.format for picture in self.dataset.pictures).most_common()),
             "split": {"digest": self.split.digest, **self.split.sizes, "how": self.split.how},
             "duplicates": [[picture.name for picture in group] for group in self.split.duplicates],
@@ -72,6 +73,7 @@ def inspect(
     split: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
     allow_leaks: bool = False,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
@@ -83,6 +85,7 @@ def inspect(
         split: as for `train`.
         split_seed: as for `train`.
         allow_leaks: as for `train`.
+        columns: as for `train`.
         max_megapixels: as for `train`.
         out: folder for audit.csv and audit.html, made if it is missing; without it nothing is written.
         progress: hears how far it is.
@@ -92,7 +95,7 @@ def inspect(
         WrongUsage: `out` lies among the pictures. StorageError: the disk refused.
     """
     cache, given = cache_folder(), given_split(split, split_seed, allow_leaks=allow_leaks)
-    source = resolve(data, cache=cache, progress=progress)
+    source = resolve(data, cache=cache, columns=columns, progress=progress)
     folder = checked_out(out, source.root) if out is not None else None
     dataset = dataset_of(source, cache=cache, given=given, max_megapixels=max_megapixels, progress=progress)
     made = cut(dataset, seed=split_seed, given=given, progress=progress)
@@ -119,6 +122,7 @@ def dataset_of(
     with Cache(cache / "cache", refused=progress.say) as store:
         settings = DecodeSettings() if max_megapixels is None else DecodeSettings(max_megapixels=max_megapixels)
         threads = usable_cores()
+        settings = replace(settings, grey_range=grey_range_of(found, settings, threads=threads, progress=progress))
         return read_dataset(found, settings, cache=store, threads=threads, progress=progress, allow_missing=1.0)
 
 

@@ -52,6 +52,7 @@ def ladder(
     allow_leaks: bool = False,
     out: str | os.PathLike[str] = "runs",
     weights: str | os.PathLike[str] | None = None,
+    columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     progress: Progress = SILENT,
@@ -66,7 +67,7 @@ def ladder(
         seed: of everything random but the split.
         split, split_seed, allow_leaks: as for `train`.
         out: folder in which the run folders are made, and the report beside them.
-        max_megapixels, allow_missing: as for `train`.
+        columns, max_megapixels, allow_missing: as for `train`.
         weights: file with MobileNetV2's weights; without it and without Keras's download that recipe is left out.
         progress: hears how far it is.
 
@@ -84,7 +85,7 @@ def ladder(
     log.say(f"Machine  {this_machine()}")
     log.say(f"Data     {os.fspath(data)}")
     log.say(f"Recipes  {', '.join(names)}, seed {seed}")
-    source = resolve(data, cache=cache_folder(), progress=log)
+    source = resolve(data, cache=cache_folder(), columns=columns, progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
     reports: list[TrainReport] = []
@@ -102,6 +103,7 @@ def ladder(
             allow_leaks=allow_leaks,
             out=out,
             weights=weights if name == "mobilenet" else None,
+            columns=columns,
             max_megapixels=max_megapixels,
             allow_missing=allow_missing,
         )

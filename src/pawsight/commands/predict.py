@@ -1,23 +1,35 @@
-"""The verb `predict`: answers one by one, or with --out any number of them in Parquet files."""
+"""The verb `predict`: answers one by one, in a file, or any number of them in a folder of Parquet files."""
 
 from __future__ import annotations
 
 import os
+import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pawsight.classifier.predictor import Prediction, load_predictor
-from pawsight.classifier.trust import ANSWERED
+from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
+from pawsight.commands.answer_file import ENDINGS, check_answer_file, write_answers
+from pawsight.commands.named_pictures import (
+    EVERY,
+    count_of,
+    decoded_pictures,
+    has_camera,
+    named_pictures,
+)
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
-from pawsight.data.folders import expand, is_folder
+from pawsight.core.text import plural
+from pawsight.data.dataset import is_picture
+from pawsight.data.folders import is_regular_file
 
 if TYPE_CHECKING:
     from pawsight.distributed.answer_folder import Tally
@@ -25,22 +37,30 @@ if TYPE_CHECKING:
 
 _RUNNERS_UP = 2  # other classes named beside the answer in a line of text
 _WORTH_NAMING = 0.005  # least probability of a class that is named beside the answer
-_NAMED = 5  # folders listed in a message
+_NAMED = 5  # inputs listed in a message
+_OTHER_ENDINGS = (".xlsx", ".xls", ".ods", ".txt", ".tsv", ".html", ".xml", ".npz", ".md")  # that --out does not write
 
 
 def predict(
     run: str | os.PathLike[str],
     pictures: Sequence[str | os.PathLike[str]],
     *,
+    threshold: float | None = None,
+    every: float | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
 ) -> Iterator[Prediction]:
-    """Classify files and the files below folders, in order, in constant memory.
+    """Classify pictures, in order, in constant memory.
+
+    A file in a folder that is no picture, neither by its ending nor by its content, is skipped; how many there are is
+    said at the end.
 
     Args:
         run: a run or bundle folder.
-        pictures: files and folders.
+        pictures: files, folders, lists, addresses, videos and cameras, as `named_pictures` reads them.
+        threshold: pictures whose most likely class has a lower probability are `unsure`; None leaves it to the run.
+        every: seconds between two frames of a video or a camera; None is 1.
         max_megapixels: width x height of a picture, in millions; larger ones have an error. None is the bundle's limit.
         device: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers; the bundle's self-test decides whether it is
             trusted.
@@ -49,65 +69,62 @@ def predict(
     Raises:
         StorageError: the disk or network share does not answer.
         BundleRefused: the run has no bundle that can be trusted.
-        NoPictures: folders were named and none holds a file.
+        NoPictures: folders or lists were named and hold no picture.
     """
-    paths = paths_of(pictures)
-    check_order("predict", Path(run), paths)
+    typed = [os.fspath(picture) for picture in pictures]
+    check_order("predict", Path(run), [Path(name) for name in typed])
     predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
-    files = files_below(paths)
+    named = named_pictures(typed, every=EVERY if every is None else every)
+    settings, is_live = predictor.bundle.card.decode, has_camera(typed)
+    decoded = decoded_pictures(named, settings, threads=predictor.threads, is_live=is_live)
+    each_at_once = chain.from_iterable(predictor.outputs_of([picture]) for picture in decoded)
 
     def predictions() -> Iterator[Prediction]:  # apart, so that what is wrong is raised by the call and not by `next`
-        with progress.stage("Classifying", count_of(paths), "pictures") as step:
-            for loaded, outputs in predictor.outputs(files):
+        skipped, answered, first = 0, 0, ""
+        with progress.stage("Classifying", count_of(typed), "pictures") as step:
+            for picture, outputs in each_at_once if is_live else predictor.outputs_of(decoded):
                 step.advance()
-                yield predictor.prediction(os.fspath(loaded.path), outputs, problem=loaded.problem)
+                if picture.is_other_file:
+                    skipped += 1
+                    first = first or picture.name
+                    continue
+                answered += 1
+                yield with_threshold(predictor.prediction(picture.name, outputs, problem=picture.problem), threshold)
+        others = (
+            f"{plural(skipped, 'file')} that {'is no picture' if skipped == 1 else 'are no pictures'}, e.g. {first}"
+        )
+        if skipped and not answered:
+            raise NoPictures(
+                f"No pictures found under {', '.join(typed[:_NAMED])}.",
+                f"There {'is' if skipped == 1 else 'are'} {others}.",
+                "Name pictures, or folders that hold some.",
+            )
+        if skipped:
+            progress.say(f"Skipped  {others}")
 
     return predictions()
 
 
-def paths_of(pictures: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """Return the pictures that were named as paths.
+def with_threshold(prediction: Prediction, threshold: float | None) -> Prediction:
+    """Return a prediction that is `unsure` where it was answered with a lower probability than a threshold."""
+    if threshold is None or prediction.probability is None or prediction.probability >= threshold:
+        return prediction
+    return replace(prediction, label=UNSURE, probability=None, decision=UNSURE)
 
-    Raises:
-        WrongUsage: a name is empty.
+
+def line(prediction: Prediction, top: int | None = 0) -> str:
+    """Return a prediction as a line of text.
+
+    Args:
+        prediction: of one picture.
+        top: classes that are named with their probabilities, None for all; 0 is the answer and what came close.
     """
-    if not all(os.fspath(picture) for picture in pictures):
-        raise WrongUsage(
-            "One of the pictures has an empty name.",
-            "An empty name would mean every file of this folder.",
-            "Type . if that is what you want.",
-        )
-    return [Path(picture) for picture in pictures]
-
-
-def count_of(paths: Sequence[Path]) -> int | None:
-    """Return the number of pictures, None where folders were named."""
-    return None if any(is_folder(path) for path in paths) else len(paths)
-
-
-def files_below(paths: list[Path]) -> Iterator[Path]:
-    """Return the files that were named and those below folders, found as they are needed.
-
-    Raises:
-        NoPictures: folders were named and none holds a file.
-    """
-    files = expand(paths)
-    first = next(files, None)
-    if first is None and paths:
-        raise NoPictures(
-            f"No files found under {', '.join(map(str, paths[:_NAMED]))}.",
-            "The folders are empty or hold only hidden files.",
-            "Name pictures, or folders that hold some.",
-        )
-    return chain([first], files) if first is not None else files
-
-
-def line(prediction: Prediction) -> str:
-    """Return a prediction as a line of text."""
     if prediction.probabilities is None or prediction.label is None:
         return f"{prediction.path}: not classified, {prediction.error}"
-    ranked = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])[: 1 + _RUNNERS_UP]
-    shares = [f"{name} {100 * value:.1f} %" for name, value in ranked if value >= _WORTH_NAMING]
+    ranked = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])
+    if top == 0:
+        ranked = [pair for pair in ranked[: 1 + _RUNNERS_UP] if pair[1] >= _WORTH_NAMING]
+    shares = [f"{name} {100 * value:.1f} %" for name, value in (ranked[:top] if top else ranked)]
     if prediction.decision not in (None, ANSWERED) or prediction.probability is None:
         return f"{prediction.path}: {prediction.label} ({', '.join(shares)})"
     others = f" ({', '.join(shares[1:])})" if shares[1:] else ""
@@ -116,33 +133,116 @@ def line(prediction: Prediction) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PredictReport:
-    """What a folder of Parquet files holds."""
+    """What a file of answers or a folder of Parquet files holds."""
 
     out: str
     engine: str
     tally: Tally
-    parts: int
+    parts: int  # 0 for a file
     found: int  # parts that an earlier process had finished
     classes: tuple[str, ...]
     bundle: str  # SHA-256 of the bundle's card
     seconds: float
+    failed: int  # pictures without an answer; a file in a folder that is no picture is none
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --out --json` prints them."""
         plain = asdict(self)
+        del plain["failed"]
         return {"out": plain.pop("out"), "engine": plain.pop("engine"), **plain.pop("tally"), **plain}
 
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
         tally = self.tally
         kinds = [(tally.answered, "answered"), (tally.unsure, "unsure"), (tally.unlike, "unlike anything seen")]
+        unread = f"{tally.errors - tally.not_pictures:,} could not be read"
+        unread += f", {plural(tally.not_pictures, 'other file')}" if tally.not_pictures else ""
         counts = [f"{count:,} {kind}" for count, kind in kinds if count or kind == "answered"]
-        parts = f"{self.parts:,} part{'s' if self.parts != 1 else ''}"
+        parts = f", {plural(self.parts, 'part')}" if self.parts else ""
         found = f", {self.found:,} of them finished before" if self.found else ""
         return [
-            f"Pictures    {tally.pictures:,}: {', '.join([*counts, f'{tally.errors:,} could not be read'])}",
-            f"Answers     {self.out}, {parts}{found}, {self.seconds:.1f} s",
+            f"Pictures    {tally.pictures:,}: {', '.join([*counts, unread])}",
+            f"Answers     {self.out}{parts}{found}, {self.seconds:.1f} s",
         ]
+
+
+def is_answer_file(out: str) -> bool:
+    """Return whether --out names a file of answers rather than a folder of parts.
+
+    Raises:
+        WrongUsage: it has the ending of a file that is not written.
+    """
+    path = Path(out).expanduser()
+    if out.endswith(("/", os.sep)) or path.is_dir():
+        return False
+    if path.suffix.lower() in _OTHER_ENDINGS:
+        raise WrongUsage(
+            f"--out cannot be {out}.",
+            f"Answers are written to files that end in {', '.join(ENDINGS)}, or to a folder of Parquet files.",
+            f"Type for example --out {shlex.quote(str(path.with_suffix('.csv')))}",
+        )
+    return path.suffix.lower() in ENDINGS
+
+
+def predict_file(
+    run: str | os.PathLike[str],
+    pictures: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    top: int | None = 0,
+    threshold: float | None = None,
+    every: float | None = None,
+    max_megapixels: int | None = None,
+    device: Device = CPU,
+    progress: Progress = SILENT,
+) -> PredictReport:
+    """Classify pictures into one file, a row a picture, with the columns path, label, confidence, decision and error.
+
+    Args:
+        run: a run or bundle folder.
+        pictures: as for `predict`.
+        out: a new file that ends in .csv, .json, .jsonl or .parquet.
+        top: most likely classes that get columns of their own; None: a column for each class.
+        threshold, every, max_megapixels, device: as for `predict`.
+        progress: hears how far it is.
+
+    Raises:
+        StorageError: the file exists, or cannot be written. PawsightError: as for `predict`.
+    """
+    from pawsight.classifier.bundle import CARD, read_bundle
+    from pawsight.core.storage import sha256_of_file
+    from pawsight.distributed.answer_folder import Tally
+
+    start, path = perf_counter(), Path(out).expanduser()
+    check_answer_file(path)
+    typed = [os.fspath(picture) for picture in pictures]
+    check_order("predict", Path(run), [Path(name) for name in typed])
+    bundle = read_bundle(Path(run).expanduser())
+    counts: Counter[str] = Counter()
+
+    def counted() -> Iterator[Prediction]:
+        for prediction in predict(
+            run,
+            typed,
+            threshold=threshold,
+            every=every,
+            max_megapixels=max_megapixels,
+            device=device,
+            progress=progress,
+        ):
+            counts[prediction.decision or "error"] += 1
+            yield prediction
+
+    write_answers(path, counted(), bundle.card.classes, top=top)
+    tally = Tally(
+        pictures=counts.total(),
+        answered=counts[ANSWERED],
+        unsure=counts[UNSURE],
+        unlike=counts[UNFAMILIAR],
+        errors=counts["error"],
+    )
+    seconds, digest = round(perf_counter() - start, 3), sha256_of_file(bundle.folder / CARD)
+    return PredictReport(os.fspath(out), "local", tally, 0, 0, bundle.card.classes, digest, seconds, tally.errors)
 
 
 def predict_to(
@@ -180,6 +280,7 @@ def predict_to(
     from pawsight.classifier.bundle import CARD, read_bundle, with_max_megapixels
     from pawsight.core.storage import sha256_of_file
     from pawsight.distributed import answer_folder as distributed
+    from pawsight.distributed.path_lists import is_list
     from pawsight.distributed.path_lists import paths_of as listed
     from pawsight.distributed.ray_actors import pool_for
     from pawsight.distributed.remote import is_url
@@ -220,4 +321,7 @@ def predict_to(
                 missing.discard(index)
         tally = work.tally()
     seconds = round(perf_counter() - start, 3)
-    return PredictReport(os.fspath(out), engine, tally, work.parts, found, classes, digest, seconds)
+    named = [Path(picture) for picture in pictures if not is_list(os.fspath(picture))]
+    named_others = sum(is_regular_file(path) and not is_picture(path.name, "") for path in named)
+    failed = tally.errors - max(0, tally.not_pictures - named_others)
+    return PredictReport(os.fspath(out), engine, tally, work.parts, found, classes, digest, seconds, failed)

@@ -20,7 +20,7 @@ from pawsight.core.storage import new_folder, sha256_of, write_bytes
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.sources import Source, resolve
 from pawsight.images.contact_sheet import png_of
-from pawsight.images.decode import DecodeSettings, Pixels, decode
+from pawsight.images.decode import DecodeSettings, GreyRange, Pixels, decode
 from pawsight.images.loader import read_regular_file
 from pawsight.reports.preview_sheets import four_flips, grid, rotations
 
@@ -75,6 +75,7 @@ def preview(
     *,
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    columns: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
 ) -> PreviewReport:
     """Draw a grid of pictures of each class, and what flips and rotations make of one of them.
@@ -83,6 +84,7 @@ def preview(
         data: as for `train`.
         out: a folder that does not exist yet or is empty; without it ./preview, or ./preview-2 and so on.
         seed: of the choice of pictures and of their rotations.
+        columns: as for `train`.
         progress: hears how far it is.
 
     Raises:
@@ -90,12 +92,12 @@ def preview(
         WrongUsage: `out` holds something, or lies where its sheets would be taken for a class.
     """
     folder, cache = _free_folder(out), cache_folder()
-    source = resolve(data, cache=cache, progress=progress)
+    source = resolve(data, cache=cache, columns=columns, progress=progress)
     _check_outside(folder, source)
     dataset = dataset_of(source, cache=cache, progress=progress)
     counts = training_counts(dataset)
     chosen = _chosen(dataset, counts, seed)
-    _write_sheets(folder, source.name, counts, chosen, seed)
+    _write_sheets(folder, source.name, counts, chosen, seed, dataset.grey_range)
     return PreviewReport(
         data=source.name,
         out=folder,
@@ -139,9 +141,15 @@ def _chosen(dataset: Dataset, counts: Mapping[str, int], seed: int) -> dict[str,
 
 
 def _write_sheets(
-    folder: Path, title: str, counts: Mapping[str, int], chosen: Mapping[str, Sequence[Picture]], seed: int
+    folder: Path,
+    title: str,
+    counts: Mapping[str, int],
+    chosen: Mapping[str, Sequence[Picture]],
+    seed: int,
+    grey_range: GreyRange | None,
 ) -> None:
-    rows = {label: [_pixels(picture) for picture in pictures] for label, pictures in chosen.items()}
+    settings = DecodeSettings(image_px=_TILE_PX, grey_range=grey_range)
+    rows = {label: [_pixels(picture, settings) for picture in pictures] for label, pictures in chosen.items()}
     example = next(iter(rows.values()))[0]
     sheets = {
         GRID: grid(title, count_sentence(counts), counts, rows),
@@ -153,8 +161,8 @@ def _write_sheets(
             write_bytes(unfinished / name, png_of(sheet))
 
 
-def _pixels(picture: Picture) -> Pixels:
-    return decode(read_regular_file(picture.path), DecodeSettings(image_px=_TILE_PX), name=picture.name).pixels
+def _pixels(picture: Picture, settings: DecodeSettings) -> Pixels:
+    return decode(read_regular_file(picture.path), settings, name=picture.name).pixels
 
 
 def _free_folder(out: str | os.PathLike[str] | None) -> Path:

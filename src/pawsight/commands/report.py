@@ -195,7 +195,7 @@ def _slices(run: Path, progress: Progress) -> dict[str, Any]:
             "",
             "Put them back, or train again.",
         )
-    slices = slices_of(unchanged, answers, progress=progress)
+    slices = slices_of(unchanged, answers, grey_range=read_bundle(run).card.decode.grey_range, progress=progress)
     return SlicesRecord(subset="validation", pictures=len(unchanged), slices=slices).to_json()
 
 

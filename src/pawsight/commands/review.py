@@ -32,7 +32,7 @@ from pawsight.data.folders import Found, LeftOut
 from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
 from pawsight.data.split import split_into
 from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, oddness, rank
-from pawsight.images.decode import DecodeSettings
+from pawsight.images.decode import DECODER_VERSION
 from pawsight.reports.run_record import RunRecord
 from pawsight.training.features import depth_of, feature_sink, probe_recipe, recipe_of
 from pawsight.training.out_of_fold import out_of_fold
@@ -103,10 +103,10 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
     recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()
     found = Found(root_of(folder), tuple(candidates), (), (), tuple(sorted({file.label for file in candidates})))
-    limit = read_bundle(folder).card.decode.max_megapixels
-    settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=limit)
+    decode = read_bundle(folder).card.decode
+    settings = replace(decode, image_px=recipe.image_px, version=DECODER_VERSION)
     with Cache(cache / "cache", refused=progress.say) as store:
-        sink = feature_sink(recipe, store, machine, Stopwatch())
+        sink = feature_sink(recipe, store, machine, Stopwatch(), grey_range=settings.grey_range)
         with sink.kept():
             dataset = read_dataset(
                 found,
@@ -223,7 +223,13 @@ def open_page(
     from pawsight.web.review_page import ReviewSession, serve_review
 
     board, files = board_of(report)
-    session = ReviewSession(board, files, report.run / PATCH, decisions_of(report.run))
+    session = ReviewSession(
+        board,
+        files,
+        report.run / PATCH,
+        decisions_of(report.run),
+        grey_range=read_bundle(report.run).card.decode.grey_range,
+    )
     serve_review(session, port=port, ready=ready, stop=stop)
     return decision_lines(session.decisions(), report.run)
 

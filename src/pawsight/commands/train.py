@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -33,9 +34,11 @@ from pawsight.core.runs import (
 )
 from pawsight.core.storage import write_text
 from pawsight.data.audit import audit
+from pawsight.data.dataset import grey_range_sentence
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.sources import Source, resolve
+from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
@@ -78,6 +81,9 @@ class TrainOptions:
     false_alarms: float = 0.01  # with max_error, share of ordinary pictures that may be called unlike anything seen
     out: str | os.PathLike[str] = "runs"  # folder in which the numbered run folder is made
     weights: str | os.PathLike[str] | None = None  # file with MobileNetV2's weights, for the recipe `mobilenet`
+    # Of a table: role (path, label, part, group) -> header, or number of the column from 1 where there is none, e.g.
+    # {"path": "image", "label": "breed"}. None goes by the names that people use.
+    columns: Mapping[str, str] | None = None
     max_megapixels: int | None = None  # width x height of a picture, in millions; larger ones are left out. None is 50
     allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is 0.1
     resume: bool = False  # continue the newest unfinished run of the same recipe on the same data
@@ -120,6 +126,7 @@ class TrainKeywords(TypedDict, total=False):
     false_alarms: float
     out: str | os.PathLike[str]
     weights: str | os.PathLike[str] | None
+    columns: Mapping[str, str] | None
     max_megapixels: int | None
     allow_missing: float | None
     resume: bool
@@ -139,7 +146,7 @@ def train(
     """Train a classifier on labelled pictures.
 
     Args:
-        data: a folder, an archive, a URL of one, a CSV with the columns path,label, or the name of a data set.
+        data: a folder, an archive, a URL of one, a table with the columns path,label, or the name of a data set.
         options: how it is trained.
         progress: hears how far it is.
         keywords: fields of `TrainOptions` that differ from `options`.
@@ -174,7 +181,7 @@ def train(
     if pool is not None:
         log.say(f"Engine   {pool}")
     with stopwatch.stage("fetching"):
-        source = resolve(data, cache=cache_folder(), progress=log)
+        source = resolve(data, cache=cache_folder(), columns=options.columns, progress=log)
     if source.note:
         log.say(f"Note     {source.note}")
     return train_on(
@@ -276,6 +283,7 @@ def _report(
         predicted = [classes[index] for index in answers.argmax(axis=1)]
         gained = gain_from_patch(patch, split.part("validation"), predicted, split=given)
     seconds = [epoch.seconds for epoch in fitted.history]
+    greys = outcome.dataset.grey_range
     record = RunRecord(
         folder=outcome.folder,
         recipe=recipe.name,
@@ -283,6 +291,7 @@ def _report(
         image_px=recipe.image_px,
         seed=recipe.seed,
         precision=fitted.precision,
+        grey_range=greys,
         classes=classes,
         counts=outcome.dataset.counts,
         digest=split.digest,
@@ -300,7 +309,7 @@ def _report(
         layers=fitted.layers,
         epochs=len(seconds),
         seconds_per_epoch=sum(seconds) / len(seconds) if seconds else None,
-        notes=fitted.notes,
+        notes=(*fitted.notes, *([grey_range_sentence(greys)] if greys else [])),
         depth=fitted.depth or {},
         patch=outcome.patched,
         gain_from_patch=gained,
@@ -380,6 +389,8 @@ def command_for(data: str, options: TrainOptions) -> str:
         return f"pawsight.train({data!r}, {', '.join(keywords)})"
     if options.max_error is not None:
         changed |= {name: f"{100 * values[name]:.10g}%" for name in ("max_error", "false_alarms")}
+    if options.columns:
+        changed["columns"] = columns_text(options.columns)
     words = [
         word
         for name, value in changed.items()

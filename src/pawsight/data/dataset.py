@@ -22,18 +22,27 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of
 from pawsight.core.text import plural, typed
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.facts import FACTS_SPACE, Facts, facts_of, facts_to_bytes, known_facts
+from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folders import Candidate, Found, LeftOut
-from pawsight.images.decode import MOST_MEGAPIXELS, READABLE_NAMES, DecodeSettings, Pixels, check_megapixels, decode
+from pawsight.images.decode import (
+    MOST_MEGAPIXELS,
+    READABLE_NAMES,
+    DecodeSettings,
+    GreyRange,
+    Pixels,
+    check_megapixels,
+    decode,
+)
 from pawsight.images.fingerprint import HASHED_PX
+from pawsight.images.grey_range import grey_range
 from pawsight.images.loader import read_regular_file, while_storage_answers
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
 _BY_NAME = ("hidden", "outside ", "an empty folder", "a link to ")  # reasons for which a file was never read
 _BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
-_PICTURE_ENDINGS = (
+PICTURE_ENDINGS = (
     *(".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"),
-    *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".icloud"),
+    *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".dcm", ".icloud"),
     *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef"),
 )
 _SHOWN = 5  # names listed in a message before "and N more"
@@ -50,6 +59,7 @@ class Picture:
     part: str | None  # "train", "validation" or "test" where the folders say so
     sha256: str
     facts: Facts
+    group: str = ""  # as in `Candidate`
 
 
 @dataclass(frozen=True, repr=False)  # without slots, for the cached properties
@@ -59,6 +69,7 @@ class Dataset:
     root: Path
     pictures: tuple[Picture, ...]
     left_out: tuple[LeftOut, ...]
+    grey_range: GreyRange | None = None  # that its 16-bit pictures were decoded with
 
     def __repr__(self) -> str:
         counted = f"{plural(len(self.pictures), 'picture')} of {plural(len(self.counts), 'class', 'classes')}"
@@ -171,9 +182,19 @@ def read_dataset(
                 taken.add(file.sha256)
                 sink.take(file.sha256, file.pixels)
             pictures.append(
-                Picture(candidate.path, candidate.name, candidate.label, candidate.part, file.sha256, file.facts)
+                Picture(
+                    candidate.path,
+                    candidate.name,
+                    candidate.label,
+                    candidate.part,
+                    file.sha256,
+                    file.facts,
+                    candidate.group,
+                )
             )
-    dataset = Dataset(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)))
+    dataset = Dataset(
+        found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)), settings.grey_range
+    )
     check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
     check_losses(dataset.left_out, [picture.name for picture in pictures], allow_missing, progress, data=data)
     return dataset
@@ -225,7 +246,7 @@ def losses(
         if were_read
         or (
             not file.reason.startswith(_BY_NAME)
-            and (PurePosixPath(file.name).suffix.lower() in _PICTURE_ENDINGS or file.reason in _BROKEN)
+            and is_picture(file.name, file.reason)
             and PurePosixPath(file.name).with_suffix("") not in stems
         )
     ]
@@ -233,6 +254,37 @@ def losses(
     share = len(lost) / (pictures or 1)
     what = f"{len(lost):,} of {pictures:,} pictures cannot be read ({100 * share:.1f} %)."
     return share, what, f"{_kinds(lost)}." + (f" To list them, type: {typed('inspect', data)}" if data else "")
+
+
+def grey_range_of(
+    found: Found, settings: DecodeSettings, *, threads: int, progress: Progress = SILENT
+) -> GreyRange | None:
+    """Return the range that the 16-bit pictures to train on use, where it is not that of their type, and say so.
+
+    Args:
+        found: files with their labels.
+        settings: the limits of a picture.
+        threads: files read at once.
+        progress: is told the range.
+    """
+    paths = [candidate.path for candidate in found.candidates if candidate.part in (None, "train")]
+    greys = grey_range(paths, settings, threads=threads)
+    if greys is not None:
+        progress.say(f"Note     {grey_range_sentence(greys)}")
+    return greys
+
+
+def grey_range_sentence(greys: GreyRange) -> str:
+    """Return what is done with pictures that use a part of their range."""
+    low, high = (f"{value:,.10g}" for value in greys)
+    return (
+        f"The 16-bit pictures use {low} to {high}: {low} is shown as black, {high} as white, here and in predictions."
+    )
+
+
+def is_picture(name: str, problem: str) -> bool:
+    """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
+    return PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS or problem in _BROKEN
 
 
 def read_files(
@@ -250,7 +302,7 @@ def read_files(
         try:
             data = read_regular_file(candidate.path)
             sha256 = sha256_of(data)
-            known = known_facts(cache, sha256)
+            known = known_facts(cache, sha256, settings)
             if known is not None:  # perhaps read where more pixels were allowed
                 check_megapixels(known.width, known.height, settings, name=candidate.name)
             wanted = sink is not None and sink.wants(sha256)
@@ -260,10 +312,10 @@ def read_files(
         except UnreadablePicture as error:
             return FileRead(candidate, sha256, None, False, None, error.why)
 
-    return store_facts(ordered_map(read, candidates, threads=threads), cache)
+    return store_facts(ordered_map(read, candidates, threads=threads), cache, settings)
 
 
-def store_facts(files: Iterator[FileRead], cache: Cache) -> Generator[FileRead, None, None]:
+def store_facts(files: Iterator[FileRead], cache: Cache, settings: DecodeSettings) -> Generator[FileRead, None, None]:
     """Yield all files, storing fresh facts as they come and when the reading ends early."""
     fresh: dict[str, bytes] = {}
     try:
@@ -271,15 +323,20 @@ def store_facts(files: Iterator[FileRead], cache: Cache) -> Generator[FileRead, 
             if file.fresh and file.facts is not None:
                 fresh[file.sha256] = facts_to_bytes(file.facts)
             if len(fresh) >= _WRITE_EVERY:
-                cache.put_many(FACTS_SPACE, fresh)
+                cache.put_many(facts_space(settings), fresh)
                 fresh = {}
             yield replace(file, fresh=False)
     finally:
-        cache.put_many(FACTS_SPACE, fresh)
+        cache.put_many(facts_space(settings), fresh)
 
 
 def facts_by_name(
-    candidates: Sequence[Candidate], *, cache: Cache, threads: int, progress: Progress = SILENT
+    candidates: Sequence[Candidate],
+    *,
+    cache: Cache,
+    threads: int,
+    grey_range: GreyRange | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, Facts]:
     """Return candidate name -> facts of files that need not form a dataset; unreadable ones are not there.
 
@@ -287,9 +344,12 @@ def facts_by_name(
         candidates: the files.
         cache: where facts about known contents are stored, and new ones go.
         threads: files worked on at once.
+        grey_range: that the classifier decodes 16-bit pictures with.
         progress: shows how far it is.
     """
-    settings = DecodeSettings(image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS)  # they were allowed before
+    settings = DecodeSettings(
+        image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS, grey_range=grey_range
+    )  # they were allowed before
     files = read_files(candidates, settings, cache=cache, threads=threads)
     with progress.stage("Looking at the pictures", len(candidates), "pictures") as step, closing(files):
         facts = {}

@@ -21,14 +21,15 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawsight.core.errors import DownloadFailed, PawsightError
+from pawsight.core.errors import DownloadFailed, PawsightError, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress, Step
-from pawsight.core.storage import refusal, sha256_of_file, write_json
+from pawsight.core.storage import refusal, sha256_of, sha256_of_file, write_json
+from pawsight.core.thread_pool import ordered_map
 
 ALTERNATIVES = "Give a folder instead: pawsight train FOLDER, or use the built-in drawings: pawsight train sample"
 _CARRY_ON = "Type the same command again to continue where it stopped. "
@@ -51,6 +52,12 @@ class DownloadLimits:
     first_wait_seconds: float = 0.5  # before the second try; doubled for each further one
     longest_wait_seconds: float = 30.0  # whatever the server asks for
     lock_seconds: float = 3600.0  # to wait for another process that downloads the same
+
+
+# Of one picture: a list of many ends in time where the server does not answer.
+PICTURE_LIMITS = DownloadLimits(max_bytes=512 * 2**20, silence_seconds=15.0, total_seconds=120.0, tries=2)
+_DOWNLOADS_AT_ONCE = 8
+_MOST_FAILURES = 3  # in a row at the start: then nothing is there
 
 
 def download(
@@ -82,6 +89,76 @@ def download(
     except OSError as error:
         raise refusal("write", target, error) from error
     return target
+
+
+def download_all(
+    urls: Sequence[str], folder: Path, *, limits: DownloadLimits = PICTURE_LIMITS, progress: Progress = SILENT
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Fetch pictures into a folder, several at once; what is there already is kept.
+
+    Returns:
+        URL -> file of what was fetched, and URL -> the reason of what was not.
+
+    Raises:
+        DownloadFailed: the first few all failed: there is no network, or the server refuses.
+        StorageError: the disk refused.
+    """
+    files: dict[str, Path] = {}
+    problems: dict[str, str] = {}
+
+    def fetched(url: str) -> tuple[str, Path | DownloadFailed]:
+        try:
+            return url, download(url, folder / cached_name(url), limits=limits)
+        except DownloadFailed as error:
+            return url, error
+
+    with progress.stage("Downloading pictures", len(urls), "pictures") if urls else nullcontext() as step:
+        for url, outcome in ordered_map(fetched, urls, threads=_DOWNLOADS_AT_ONCE, ahead=1):
+            if step is not None:
+                step.advance()
+            if isinstance(outcome, Path):
+                files[url] = outcome
+                continue
+            problems[url] = outcome.why
+            if not files and len(problems) == min(_MOST_FAILURES, len(urls)):
+                first = next(iter(problems))
+                raise DownloadFailed(
+                    f"Could not download {first}",
+                    f"{problems[first]} {len(problems):,} of {len(urls):,} addresses were tried.",
+                    "Check the addresses, or download the pictures and list the files.",
+                )
+    return files, problems
+
+
+def fetch_bytes(url: str, *, max_bytes: int, limits: DownloadLimits = PICTURE_LIMITS) -> bytes:
+    """Return what is at an address, in memory; tried again where another try may help.
+
+    Raises:
+        UnreadablePicture: it cannot be had, or is larger than `max_bytes`.
+    """
+    deadline = time.monotonic() + limits.total_seconds
+    headers = {"User-Agent": "pawsight", "Accept-Encoding": "identity"}
+    for tries_left in reversed(range(limits.tries)):
+        content = bytearray()
+        try:
+            with fetch(url, headers, silence=limits.silence_seconds, deadline=deadline) as (_, pieces):
+                for piece in pieces:
+                    content += piece
+                    if len(content) > max_bytes:
+                        raise UnreadablePicture(f"Could not read {url}.", "too large")
+            return bytes(content)
+        except FetchFailed as failure:
+            if not failure.again or not tries_left:
+                raise UnreadablePicture(f"Could not read {url}.", failure.why.rstrip(".")) from failure
+            time.sleep(min(max(failure.wait, limits.first_wait_seconds), limits.longest_wait_seconds))
+    raise UnreadablePicture(f"Could not read {url}.", "no try was allowed")
+
+
+def cached_name(url: str) -> str:
+    """Return a name for what is at an address: short, one for each, taken by every disk, with the ending."""
+    last = urllib.parse.unquote(urllib.parse.urlsplit(url).path).rstrip("/").rpartition("/")[2]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip(".")[-80:] or "download"
+    return f"{sha256_of(url.encode())[:16]}-{name}"
 
 
 class _Download:

@@ -43,14 +43,15 @@ def alike_groups(pictures: Sequence[Picture], pairs: Ints, *, apart: Collection[
     """Return a group number (N,) for each picture: duplicates and pictures with near hashes, in chains, share one.
 
     A chain that holds more than a fifth of a class, and more than 8 of its pictures, is no series but a class that
-    looks alike as a whole. There, as in classes that are `apart`, duplicates alone share a number.
+    looks alike as a whole. There, as in classes that are `apart`, only duplicates and the pictures of one given
+    group share a number.
 
     Args:
         pictures: N of them.
         pairs: of `duplicate_pairs`, (P, 2).
         apart: labels of classes in which near hashes do not count.
     """
-    duplicates = np.concatenate([_equal_bytes(pictures), pairs])
+    duplicates = np.concatenate([_equal_bytes(pictures), _same_group(pictures), pairs])
     # Pictures of one colour have no near hashes: the signs of their frequencies are rounding errors, so that black
     # and green would share a hash.
     varied = _varied(pictures)
@@ -122,6 +123,13 @@ def _equal_bytes(pictures: Sequence[Picture]) -> Ints:
     """Return (N, 2): the first row with the same bytes, and the row."""
     first: dict[str, int] = {}
     pairs = [(first.setdefault(picture.sha256, row), row) for row, picture in enumerate(pictures)]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _same_group(pictures: Sequence[Picture]) -> Ints:
+    """Return (P, 2): the first row of each given group, and the row."""
+    first: dict[str, int] = {}
+    pairs = [(first.setdefault(picture.group, row), row) for row, picture in enumerate(pictures) if picture.group]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 

@@ -1,6 +1,6 @@
 """Reads the class and the part of each picture from its folder, by names alone; dataset.py reads the files.
 
-A list of pictures (tables.py) gives the same form.
+A list of pictures (picture_lists.py) gives the same form.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Candidate:
     name: str  # below the root, with forward slashes
     label: str
     part: str | None
+    group: str = ""  # pictures of one group stay in one part; empty: of none
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Found:
     left_out: tuple[LeftOut, ...]
     loose: tuple[str, ...]  # names of files that lie where class folders should be
     folders: tuple[str, ...]  # labels of all folders with files in them, and of empty ones
+    notes: tuple[str, ...] = ()  # what was read otherwise than it seems, a line each
 
 
 def find(root: Path) -> Found:
@@ -86,6 +88,14 @@ def expand(paths: list[Path]) -> Iterator[Path]:
             yield path
 
 
+def is_regular_file(path: Path) -> bool:
+    """Return whether a path names a file; as `is_folder`."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def is_folder(path: Path) -> bool:
     """Return whether a path names a folder; one that cannot be looked at does not, and reading it gives the reason."""
     try:
@@ -113,12 +123,12 @@ def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[tupl
             raise storage_failed([str(folder)], problem) from error
         yield name_below(root, folder), folder, between, (error.strerror or str(error)).lower()
         return
-    if all(_is_hidden(entry.name) for entry in inside):
+    if all(is_hidden(entry.name) for entry in inside):
         yield name_below(root, folder), folder, between, _EMPTY
     above = "".join(f"{name}/" for name in between)  # to ask each path for its name takes longer than listing them
     for entry in inside:
         path = folder / entry.name
-        if _is_hidden(entry.name):
+        if is_hidden(entry.name):
             yield above + entry.name, path, between, NOT_DOWNLOADED if entry.name.endswith(".icloud") else "hidden"
         elif _is_folder(entry):
             yield from _walk(root, path, seen)
@@ -126,7 +136,8 @@ def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[tupl
             yield above + entry.name, path, between, ""
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of this name is left out wherever it is."""
     return name.startswith(".") or name in HIDDEN_NAMES
 
 
@@ -150,7 +161,7 @@ def _enter(root: Path) -> Path:
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in _scan(folder) if not _is_hidden(entry.name)]
+    return [entry for entry in _scan(folder) if not is_hidden(entry.name)]
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:

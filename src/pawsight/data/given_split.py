@@ -46,10 +46,10 @@ class SplitFile:
 
 
 def read_split_file(path: Path, *, allow_leaks: bool = False) -> SplitFile:
-    """Read a split file: a CSV with the columns path, part and, optionally, sha256; a run's splits.csv is one.
+    """Read a split file: a table with the columns path, part and, optionally, sha256; a run's splits.csv is one.
 
-    The names of parts are those that folders may have (parts.py). Other columns are ignored, the label too: it comes
-    from the data.
+    The names of columns may be those of `tables.COLUMN_NAMES`; the names of parts are those that folders may have
+    (parts.py). Other columns are ignored, the label too: it comes from the data.
 
     Raises:
         BadDataset: with everything that is wrong in the file, by line.
@@ -57,9 +57,9 @@ def read_split_file(path: Path, *, allow_leaks: bool = False) -> SplitFile:
     """
     problems = Problems(_SHOWN)
     rows: list[SplitRow] = []
-    with open_table(path, errors="surrogateescape", fix="Check the path that was given with --split.") as file:
+    with open_table(path, fix="Check the path that was given with --split.") as file:
         try:
-            table = Table(file, max_line_chars=MAX_LINE_CHARS)
+            table = Table(file, name=path.name, max_line_chars=MAX_LINE_CHARS)
             columns = _columns(table, problems)
             for line, cells in table if columns else ():
                 if any(cell.strip() for cell in cells):

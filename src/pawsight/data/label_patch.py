@@ -19,7 +19,7 @@ from pawsight.core.storage import plain_cell, regular_file, sha256_of, table_tex
 from pawsight.data.dataset import Dataset
 from pawsight.data.folders import LeftOut
 from pawsight.data.split import Assigned, Split
-from pawsight.data.tables import ENCODING, Problems, Table, TableError, first_lines
+from pawsight.data.tables import Problems, Table, TableError, first_lines
 
 KEEP, RELABEL, DROP = "keep", "relabel", "drop"
 ACTIONS = (KEEP, RELABEL, DROP)
@@ -70,12 +70,11 @@ def read_patch(path: Path) -> Patch:
         raise DataError(f"{path} is too large for a patch.", f"The limit is {MAX_BYTES // 2**20} MiB.", _EXAMPLE)
     problems = Problems(_SHOWN)
     decisions: list[Decision] = []
-    text = data.decode(ENCODING, "surrogateescape")
-    if "\0" in text:
+    if b"\0" in data:
         problems.add_text("There is a NUL character in it.")
     else:
         try:
-            table = Table(io.StringIO(text, newline=""))
+            table = Table(io.BytesIO(data), name="patch.csv")
             columns = _columns(table, problems)
             for line, row in table if columns else ():
                 if row:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -20,11 +19,12 @@ from typing import Literal
 
 from pawsight.core.errors import DataError, StorageError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.storage import sha256_of, sha256_of_file
+from pawsight.core.storage import sha256_of_file
 from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, extract
-from pawsight.data.download import DownloadLimits, download
+from pawsight.data.download import DownloadLimits, cached_name, download
 from pawsight.data.folders import Found, find
-from pawsight.data.tables import read_list
+from pawsight.data.picture_lists import locate, read_list
+from pawsight.data.tables import ENDINGS
 
 SAMPLE = "sample"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -42,18 +42,35 @@ NAMED: Mapping[str, tuple[str, str]] = MappingProxyType(  # archives on the web:
 )
 
 
+_OTHER_TABLES: Mapping[str, str] = MappingProxyType(  # ending -> what it is; labels are often kept in these
+    {
+        ".mat": "a Matlab file",
+        ".npy": "an array of NumPy",
+        ".npz": "arrays of NumPy",
+        ".pkl": "a pickle, which may run any program when it is opened,",
+        ".xlsx": "a workbook of Excel",
+        ".xls": "a workbook of Excel",
+        ".ods": "a workbook of LibreOffice",
+        ".xml": "XML, perhaps annotations of Pascal VOC with boxes",
+        ".yaml": "YAML, perhaps of a detector with boxes",
+        ".yml": "YAML, perhaps of a detector with boxes",
+    }
+)
+_AS_TABLE = "Save it as CSV with the columns path,label: one line for each picture, e.g. flowers/1.jpg,rose"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the pictures are."""
 
     kind: Literal["folder", "archive", "csv", "sample"]
-    root: Path  # the folder to look through; for a CSV the folder it lies in
+    root: Path  # the folder to look through; for a table the folder it lies in
     name: str  # short, for titles
     note: str = ""  # what the user should know about where these came from
-    listed: Found | None = None  # for a CSV what it lists
+    listed: Found | None = None  # for a table what it lists
 
     def find(self) -> Found:
-        """Return the files and their labels: what a CSV lists, else what the folder holds."""
+        """Return the files and their labels: what a table lists, else what the folder holds."""
         return self.listed or find(self.root)
 
 
@@ -61,6 +78,7 @@ def resolve(
     data: str | os.PathLike[str],
     *,
     cache: Path,
+    columns: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
     named: Mapping[str, tuple[str, str]] = NAMED,
     download_limits: DownloadLimits = DownloadLimits(),
@@ -69,9 +87,10 @@ def resolve(
     """Return the folder or list on this disk that DATA names, downloading, unpacking or drawing it where needed.
 
     Args:
-        data: text may be a folder, an archive, a CSV, an http(s) URL of an archive, `sample` or a name in `named`. A
+        data: text may be a folder, an archive, a table, an http(s) URL of an archive, `sample` or a name in `named`. A
             name wins over a folder of that name, which is then written ./NAME. A Path is always a place, never a name.
         cache: the folder for what can be made again.
+        columns: of a table, as for `tables.Table`.
 
     Raises:
         WrongUsage: DATA is none of these; the message lists them and the nearest names.
@@ -93,11 +112,16 @@ def resolve(
             source = replace(source, note=f"{description}. {source.note}")
         shadowed = f"There is also ./{text} here: to use that, write ./{text}" if os.path.exists(text) else ""
         return replace(source, note=f"{source.note} {shadowed}".strip())
-    return _from_place(text, named, cache, progress, archive_limits)
+    return _from_place(text, columns, named, cache, progress, archive_limits)
 
 
 def _from_place(
-    text: str, named: Mapping[str, tuple[str, str]], cache: Path, progress: Progress, archive_limits: ArchiveLimits
+    text: str,
+    columns: Mapping[str, str] | None,
+    named: Mapping[str, tuple[str, str]],
+    cache: Path,
+    progress: Progress,
+    archive_limits: ArchiveLimits,
 ) -> Source:
     place = _expanded(text)
     if not text or not os.path.exists(place):
@@ -108,10 +132,14 @@ def _from_place(
         return Source("folder", place, place.resolve().name)
     if not place.is_file():
         raise WrongUsage(f"{place} is neither a file nor a folder.", "", _what_data_may_be(named))
-    if place.suffix.lower() == ".csv":
-        return Source("csv", place.parent, place.stem, listed=read_list(place))
+    if place.suffix.lower() in (*ENDINGS, ".txt"):
+        listed = locate(read_list(place, columns=columns), cache=cache, progress=progress)
+        return Source("csv", place.parent, place.stem, note=". ".join(listed.notes), listed=listed)
     if archive_kind(place) is None:
-        why = "It is a file, but neither an archive nor a .csv."
+        kind = _OTHER_TABLES.get(place.suffix.lower())
+        if kind:
+            raise WrongUsage(f"{place} cannot be used as DATA.", f"It is {kind}, which is not read.", _AS_TABLE)
+        why = "It is a file, but neither an archive nor a .csv, .tsv, .jsonl, .json or .parquet."
         fix = f"For one picture there is: pawsight predict RUN {place}\n{_what_data_may_be(named)}"
         raise WrongUsage(f"{place} cannot be used as DATA.", why, fix)
     return _unpacked(place, _stem(place.name), cache, progress, archive_limits)
@@ -126,12 +154,11 @@ def _downloaded(
     archive_limits: ArchiveLimits,
 ) -> Source:
     """Download an archive and unpack it, or use what an earlier run has; without a name, the URL gives it."""
-    file = _file_name(url)
-    target = cache / "downloads" / f"{sha256_of(url.encode())[:_DIGITS]}-{file}"
+    target = cache / "downloads" / cached_name(url)
     known = target.is_file()
     download(url, target, limits=download_limits, progress=progress, check=check_archive)
     try:
-        source = _unpacked(target, name or _stem(file), cache, progress, archive_limits)
+        source = _unpacked(target, name or _stem(target.name[_DIGITS + 1 :]), cache, progress, archive_limits)
     except DataError:
         target.unlink(missing_ok=True)  # our own copy: the next run is to fetch it anew
         raise
@@ -187,7 +214,7 @@ def _what_data_may_be(named: Mapping[str, tuple[str, str]]) -> str:
         "  photos/        a folder with one folder per class, or with train/ and validation/ above those\n"
         "  pets.zip       an archive of such a folder: zip, tar, tar.gz, tar.bz2, tar.xz\n"
         "  https://...    the address of such an archive\n"
-        "  pets.csv       a list with the columns path,label\n"
+        "  pets.csv       a table with the columns path,label; also .tsv, .jsonl, .json and .parquet\n"
         f"  {SAMPLE:<15}drawings of cats and dogs, made on this machine{names}"
     )
 
@@ -206,12 +233,6 @@ def _inner(folder: Path) -> Path:
     if wrapper is None or not any(entry.is_dir() for entry in wrapper.iterdir()):
         return folder
     return _inner(wrapper)
-
-
-def _file_name(url: str) -> str:
-    """Return a name for a download that every disk takes, after the last part of the URL's path."""
-    last = urllib.parse.unquote(urllib.parse.urlsplit(url).path).rstrip("/").rpartition("/")[2]
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip(".")[-80:] or "download"
 
 
 def _stem(name: str) -> str:

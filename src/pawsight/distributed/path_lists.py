@@ -1,25 +1,27 @@
 """Inputs as typed -> paths of pictures, one after another, in an order that never changes.
 
-An input is a folder, a file, a list (CSV or Parquet with a column `path`), or the URL of one of these (remote.py).
+An input is a folder, a file, a list (a table with a column `path`; a .txt or @FILE with a path a line; - for standard
+input), or the URL of one of these (remote.py).
 Whether a path leads to a picture is found out when it is read.
 """
 
 from __future__ import annotations
 
-import io
+import codecs
 import os
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage, require_extra
-from pawsight.data.folders import HIDDEN_NAMES, is_folder
-from pawsight.data.tables import ENCODING, MAX_LINE_CHARS, Table, TableError
+from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
+from pawsight.data.folders import HIDDEN_NAMES, is_folder, is_regular_file
+from pawsight.data.picture_lists import Folders, as_spelled
+from pawsight.data.tables import ENDINGS, MAX_LINE_CHARS, Table, TableError
 from pawsight.distributed import remote
 
-_ENDINGS = (".csv", ".parquet")
-_ROWS_AT_ONCE = 8_192  # rows of a Parquet list in memory
 _FIX = "The list needs a column called path: one path or URL a row."
 
 
@@ -42,17 +44,32 @@ def paths_of(inputs: Sequence[str], *, without: Path | None = None) -> Iterator[
     for name in inputs:
         if not name:
             raise WrongUsage("The name of an input is empty.", "", "Type . for this folder.")
-        if remote.is_url(name):
-            if remote.is_folder(name):
-                yield from remote.below(name)
-            else:
-                yield from read_list(name) if is_list(name) else [name]
+        if (paths := listed(name)) is not None:
+            yield from paths
+        elif remote.is_url(name):
+            yield from remote.below(name) if remote.is_folder(name) else [name]
         elif is_folder(Path(name)):
             yield from _walk(Path(name), os.path.realpath(name), _identity(without))
         elif not os.path.lexists(name):
             raise NoPictures(f"There is no {name}.", "", "Name pictures, folders of pictures, or a list of them.")
         else:
-            yield from read_list(name) if is_list(name) else [str(Path(name))]
+            yield str(Path(name))
+
+
+def listed(name: str) -> Iterator[str] | None:
+    """Return the paths of a list as it is typed; None where something else is typed.
+
+    Args:
+        name: a table or .txt, @FILE for a list of any name, or - for one on standard input.
+    """
+    if name == "-":
+        return path_lines(sys.stdin.buffer)
+    if name.startswith("@") and not os.path.lexists(name):
+        return read_list(name[1:])
+    if not is_list(name):
+        return None
+    is_file = not remote.is_folder(name) if remote.is_url(name) else is_regular_file(Path(name))
+    return read_list(name) if is_file else None
 
 
 def _walk(folder: Path, root: str, seen: set[tuple[int, int]]) -> Iterator[str]:
@@ -105,14 +122,27 @@ def _is_below(link: str, root: str) -> bool:
 
 def is_list(name: str) -> bool:
     """Return whether a name is that of a list rather than of a picture."""
-    return name.lower().endswith(_ENDINGS)
+    return name.lower().endswith((*ENDINGS, ".txt"))
+
+
+def path_lines(file: IO[bytes]) -> Iterator[str]:
+    """Yield the paths of a plain list, one a line or separated by NUL characters as `find -print0` writes them."""
+    first = file.readline()
+    if first.startswith(codecs.BOM_UTF16_LE):  # as PowerShell writes what a command prints
+        yield from filter(None, (first + file.read()).decode("utf-16", "replace").splitlines())
+        return
+    for line in chain([first.removeprefix(codecs.BOM_UTF8)], file):
+        yield from map(os.fsdecode, filter(None, line.rstrip(b"\r\n").split(b"\0")))
 
 
 def read_list(name: str) -> Iterator[str]:
-    """Yield the paths of a list, in its order; they are relative to the list's folder.
+    """Yield the paths of a list, in its order.
+
+    Those of a table are relative to its folder and are looked for as those of a labelled list. Those of a plain list
+    are relative to the current folder, as if they were typed, or else to the list's.
 
     Args:
-        name: path or URL of a CSV or Parquet file.
+        name: path or URL of a table with a column `path`, or of a plain list with a path a line.
 
     Raises:
         BadDataset: it has no usable column `path`; the message names the line or row.
@@ -120,15 +150,34 @@ def read_list(name: str) -> Iterator[str]:
     """
     folder = name.rpartition("/")[0] if remote.is_url(name) else str(Path(name).parent)
     with _open_list(name) as file:
-        rows = _parquet_rows(file, name) if name.lower().endswith(".parquet") else _csv_rows(file, name)
-        with closing(rows):
-            for number, path in rows:
-                if not path.strip() or "\0" in path:
-                    raise BadDataset(f"{name} has no usable path in row {number:,}.", f"It has {path!r}.", _FIX)
-                if remote.is_url(path):
-                    yield path
-                else:
-                    yield f"{folder}/{path}" if remote.is_url(f"{folder}/") else str(Path(folder, path))
+        if name.lower().endswith(ENDINGS):
+            yield from _table_paths(file, name, folder)
+        else:
+            for path in path_lines(file):
+                is_here = remote.is_url(path) or os.path.lexists(path)
+                yield path if is_here else f"{folder}/{path}" if remote.is_url(name) else str(Path(folder, path))
+
+
+def _table_paths(file: IO[bytes], name: str, folder: str) -> Iterator[str]:
+    folders = Folders()
+    try:
+        table = Table(file, name=name, max_line_chars=MAX_LINE_CHARS)
+        if table.columns.count("path") != 1:
+            columns = ", ".join(map(repr, table.header)) or "none"
+            raise BadDataset(f"{name} lists no pictures.", f"Its columns are {columns}.", _FIX)
+        column = table.columns.index("path")
+        for number, row in table:
+            path = row[column] if column < len(row) else ""
+            if any(row) and (not path.strip() or "\0" in path):
+                raise BadDataset(f"{name} has no usable path in row {number:,}.", f"It has {path!r}.", _FIX)
+            if remote.is_url(path.strip()):
+                yield path.strip()
+            elif any(row) and remote.is_url(name):
+                yield f"{folder}/{path}"
+            elif any(row):
+                yield str(as_spelled(Path(folder), path, folders) or Path(folder, path))
+    except TableError as error:
+        raise BadDataset(f"{name} cannot be read as a table.", f"Line {error.line}: {error.fault}.", _FIX) from error
 
 
 @contextmanager
@@ -139,43 +188,3 @@ def _open_list(name: str) -> Iterator[IO[bytes]]:
     except OSError as error:
         why = f"The system says: {error.strerror or error}."
         raise StorageError(f"Could not read {name}.", why, "Check that it exists and that you may read it.") from error
-
-
-def _csv_rows(file: IO[bytes], name: str) -> Generator[tuple[int, str], None, None]:
-    text = io.TextIOWrapper(file, encoding=ENCODING, newline="")
-    try:
-        table = Table(text, max_line_chars=MAX_LINE_CHARS)
-        column = _path_column(table.columns, name)
-        for number, row in table:
-            if any(row):
-                yield number, row[column] if column < len(row) else ""
-    except UnicodeDecodeError as error:
-        raise BadDataset(f"{name} is not UTF-8 text.", f"{error}.", "Save it as 'CSV UTF-8'.") from error
-    except TableError as error:
-        raise BadDataset(f"{name} cannot be read as CSV.", f"Line {error.line}: {error.fault}.", _FIX) from error
-    finally:
-        text.detach()  # `_open_list` closes the file
-
-
-def _parquet_rows(file: IO[bytes], name: str) -> Generator[tuple[int, str], None, None]:
-    require_extra("ray", "pyarrow", "fsspec", needed_by="--out")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = 0
-    try:
-        table = pq.ParquetFile(file)
-        _path_column(table.schema_arrow.names, name)
-        for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=["path"]):
-            for value in batch.column(0).to_pylist():
-                number += 1
-                yield number, os.fsdecode(value or b"") if isinstance(value, bytes | None) else str(value)
-    except pa.ArrowInvalid as error:
-        raise BadDataset(f"{name} cannot be read as Parquet.", f"{error}.", _FIX) from error
-
-
-def _path_column(header: list[str], name: str) -> int:
-    if header.count("path") != 1:
-        columns = ", ".join(map(repr, header)) or "none"
-        raise BadDataset(f"{name} lists no pictures.", f"Its columns are {columns}.", _FIX)
-    return header.index("path")

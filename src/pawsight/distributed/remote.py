@@ -22,11 +22,13 @@ from pawsight.core.errors import (
 )
 from pawsight.core.storage import sha256_of
 from pawsight.core.thread_pool import ordered_map
+from pawsight.data.download import fetch_bytes
 from pawsight.data.folders import HIDDEN_NAMES
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import MAX_FILE_BYTES, Loaded, read_regular_file
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_WEB = re.compile(r"https?://", re.IGNORECASE)  # fetched by our own downloader, which needs no package
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 _TRIES, _PAUSE_S = 3, 0.5
 _READERS = 4  # files read at once, each whole in memory: an object store takes some 30 ms to answer
@@ -75,6 +77,8 @@ def is_folder(url: str) -> bool:
     Raises:
         DownloadFailed: it cannot be listed, or there is nothing.
     """
+    if _WEB.match(url):
+        return False
     store = filesystem(url)
     try:
         is_dir, exists = store.isdir(url), store.exists(url)
@@ -120,6 +124,8 @@ def read(url: str) -> bytes:
     Raises:
         UnreadablePicture: it does not exist, is too large, or cannot be read.
     """
+    if _WEB.match(url):
+        return fetch_bytes(url, max_bytes=MAX_FILE_BYTES)
     try:
         store = filesystem(url)
         for attempt in range(1, _TRIES + 1):

@@ -25,7 +25,7 @@ from pawsight.exports.subprocesses import run_maker
 from pawsight.exports.verify import flips_of
 from pawsight.images.decode import DecodeSettings, Pixels
 from pawsight.images.loader import load
-from pawsight.models.graph import LAST_FEATURES, OOD_SCORE
+from pawsight.models.graph import OOD_SCORE
 
 CALIBRATION_PICTURES = 300
 MOST_LOST = 1.0  # percentage points of accuracy that the interval's lower end may lose
@@ -65,14 +65,8 @@ def quantise(model: bytes, squares: Pixels) -> bytes:
         squares: pictures to calibrate on, (N, H, W, 3) uint8.
 
     Raises:
-        ExportRefused: NNCF failed, or the graph reads several layers, which OpenVINO 2026 computes wrongly in 8 bits.
+        ExportRefused: NNCF failed.
     """
-    if LAST_FEATURES.encode() in model:  # the name of an array in the graph
-        raise ExportRefused(
-            "The model cannot be quantised to int8: it reads its network at several depths.",
-            "In 8 bits OpenVINO computes such networks wrongly, so that the two runtimes would answer differently.",
-            "Leave --int8 out, or train it on the last layer alone: pawsight train DATA --depth last",
-        )
     with scratch_folder() as folder:
         source, pictures, target = (folder / name for name in ("f32.onnx", "squares.npy", "int8.onnx"))
         source.write_bytes(model)

@@ -55,6 +55,7 @@ from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import CurvePoint, LearningCurve, honest
 from pawsight.evaluation.metrics import ClassMetrics, Metrics, to_jsonable
 from pawsight.evaluation.slices import Slice
+from pawsight.images.decode import GreyRange
 
 VERSION = 1  # of metrics.json; files without one have the same keys
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
@@ -160,6 +161,7 @@ class RunRecord:
     image_px: int | None = None
     seed: int | None = None
     precision: str = ""  # number format that pictures were computed in
+    grey_range: GreyRange | None = None  # that 16-bit pictures were decoded with; None: that of their type
     classes: tuple[str, ...] = ()  # in the order of the answers
     counts: Mapping[str, int] = field(default_factory=dict)  # pictures of each class
     digest: str = ""  # SHA-256 of the split
@@ -256,6 +258,7 @@ class RunRecord:
             image_px=fields.count("image_px"),
             seed=fields.count("seed"),
             precision=fields.text("precision"),
+            grey_range=_grey_range(fields.items("grey_range")),
             classes=classes,
             counts=fields.inside("counts").counts(),
             digest=split.text("digest"),
@@ -304,6 +307,7 @@ class RunRecord:
             "image_px": self.image_px,
             "seed": self.seed,
             "precision": self.precision,
+            "grey_range": list(self.grey_range) if self.grey_range else None,
             "classes": list(self.classes),
             "counts": dict(self.counts),
             "split": {"digest": self.digest, **self.sizes, "how": self.how, "seed": self.split_seed},
@@ -449,6 +453,11 @@ class RunRecord:
             return AnswerTable(self.classes, answered, table)
         table = np.maximum(table, _HALF_DIGIT)
         return AnswerTable(self.classes, answered, table / table.sum(axis=1, keepdims=True), _HALF_DIGIT)
+
+
+def _grey_range(ends: Sequence[object]) -> GreyRange | None:
+    low, high = (finite(end) for end in ends) if len(ends) == 2 else (None, None)
+    return None if low is None or high is None or low >= high else (low, high)
 
 
 @dataclass(frozen=True, slots=True)

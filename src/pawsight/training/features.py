@@ -28,7 +28,7 @@ from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import METRICS, RECIPE
 from pawsight.core.storage import refusal
 from pawsight.data.folders import Candidate
-from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSettings, Pixels
+from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSettings, GreyRange, Pixels, space_of_greys
 from pawsight.images.loader import load
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
@@ -246,7 +246,12 @@ def trusted_device(recipe: Recipe, device: Device, machine: Machine, progress: P
 
 
 def feature_sink(
-    recipe: Recipe, cache: Cache, machine: Machine, stopwatch: Stopwatch, device: Device = CPU
+    recipe: Recipe,
+    cache: Cache,
+    machine: Machine,
+    stopwatch: Stopwatch,
+    device: Device = CPU,
+    grey_range: GreyRange | None = None,
 ) -> FeatureSink:
     """Return the sink that computes and keeps the features of a recipe's backbone on a trusted device."""
     precision = best_precision(machine) if device == CPU else "f32"
@@ -254,6 +259,7 @@ def feature_sink(
     space = f"depths/{backbone.sha256}/{recipe.image_px}/decoder{DECODER_VERSION}/{precision}"
     if device != CPU:
         space += f"/{device}"
+    space += space_of_greys(grey_range)
     every = channels_of(backbone, "every")
 
     def make_engine() -> Engine:
@@ -304,6 +310,7 @@ def run_features(
     cache: Path,
     machine: Machine,
     progress: Progress,
+    grey_range: GreyRange | None = None,
 ) -> tuple[list[int], FeatureTable]:
     """Return the features of pictures of a finished run, from the cache or computed again.
 
@@ -316,6 +323,7 @@ def run_features(
         cache: folder for what can be computed again.
         machine: this one.
         progress: is advanced with each picture that is decoded.
+        grey_range: that the run decodes 16-bit pictures with.
 
     Returns:
         the rows (M,) of the pictures that have features, in order, and their features.
@@ -327,12 +335,12 @@ def run_features(
     if any(picture.part == "test" for picture in pictures):
         raise ValueError("the test part is sealed")
     with Cache(cache / "cache", refused=progress.say) as store:
-        sink = feature_sink(recipe, store, machine, Stopwatch())
+        sink = feature_sink(recipe, store, machine, Stopwatch(), grey_range=grey_range)
         paths = {sha256: picture.path for picture, sha256 in zip(pictures, contents, strict=True) if sink.wants(sha256)}
         lacking = set(paths)
         with progress.stage("Looking again", len(paths), "pictures") as step:
             # The run allowed them, and no other content is decoded.
-            settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=MOST_MEGAPIXELS)
+            settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=MOST_MEGAPIXELS, grey_range=grey_range)
             files = load(paths.values(), settings, threads=machine.feeders, wanted=lacking.__contains__)
             for sha256, loaded in zip(paths, files, strict=True):
                 step.advance()

@@ -17,7 +17,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, PicturesChanged
 from pawsight.core.machine import versions
 from pawsight.core.runs import BUNDLE
-from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
+from pawsight.data.dataset import Dataset, FileReader, check_classes, grey_range_of, read_dataset
 from pawsight.data.facts import thumbnail_of
 from pawsight.data.folders import Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
@@ -107,11 +107,13 @@ def train_run(
     if options is not None:
         check_reserved_names(found.folders)
         check_guarantee_by_names(found, given, options, has_detector=recipe.method != "majority")
+    greys = grey_range_of(found, env.decode_settings(recipe), threads=env.machine.cores, progress=env.progress)
+    env = replace(env, grey_range=greys)
     with Cache(env.cache / "cache") as cache:
         sink, threads = None, env.machine.cores
         if recipe.method in FEATURE_METHODS:
             env = replace(env, device=trusted_device(recipe, env.device, env.machine, env.progress))
-            sink = feature_sink(recipe, cache, env.machine, env.stopwatch, env.device)
+            sink = feature_sink(recipe, cache, env.machine, env.stopwatch, env.device, env.grey_range)
             threads = env.machine.feeders
         with env.stopwatch.stage("reading"), sink.kept() if sink else nullcontext():
             dataset = read_dataset(
@@ -307,6 +309,6 @@ def without(dataset: Dataset, changed: Mapping[str, str], found: Found) -> Datas
     gone = [LeftOut(name, f"changed while being used: {reason}") for name, reason in changed.items()]
     left_out = tuple(sorted([*dataset.left_out, *gone], key=lambda file: file.name))
     kept = tuple(picture for picture in dataset.pictures if picture.name not in changed)
-    rest = Dataset(dataset.root, kept, left_out)
+    rest = replace(dataset, pictures=kept, left_out=left_out)
     check_classes(found, rest.counts, rest.left_out, rest.trainable)
     return rest

@@ -1,0 +1,359 @@
+"""Lists of labelled pictures: a table's rows -> candidates, and where the files of its paths are on this disk.
+
+The table itself is read in tables.py; a list without labels, for `predict`, in distributed/path_lists.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import chain, islice
+from pathlib import Path, PurePosixPath
+
+from pawsight.core.errors import BadDataset, NoPictures
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.text import plural
+from pawsight.data.dataset import PICTURE_ENDINGS
+from pawsight.data.download import download_all
+from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, is_hidden, name_below
+from pawsight.data.parts import PARTS, part_named
+from pawsight.data.tables import (
+    MAX_LINE_CHARS,
+    MAX_LINES,
+    Problems,
+    Table,
+    TableError,
+    open_table,
+    readable,
+)
+
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_MOST_LISTED = 500_000  # files below a table's folder that are searched for its names
+_FOLDERS_KEPT = 256  # listings in memory: a list goes through its folders one after another, or through a few
+_ROLES = ("path", "label", "part", "group")
+_ONE_HOT = {"0": False, "1": True, "0.0": False, "1.0": True}
+_EXAMPLE = (
+    "Name the columns, e.g. --columns path=image,label=class; or let the file look like this:\n"
+    "path,label\ncats/1.jpg,cat\ndogs/1.jpg,dog"
+)
+
+
+def read_list(path: Path, *, columns: Mapping[str, str] | None = None, max_lines: int = MAX_LINES) -> Found:
+    """Read a list of pictures: a table with the columns path and label and, optionally, part and group.
+
+    Paths are relative to the table's folder, which is the root of what is found; `locate` looks for the files. Other
+    columns are ignored, and so are blank lines and lines that repeat an earlier one. Instead of a label there may be
+    a column for each class with 1 in that of the picture and 0 in the others. Labels are text, whatever they say.
+
+    Args:
+        path: of the table.
+        columns: as for `Table`; None goes by their names.
+        max_lines: in the file.
+
+    Raises:
+        BadDataset: with everything that is wrong in the file, by line.
+        NoPictures: it has a header and nothing else.
+        StorageError: it cannot be read.
+    """
+    problems, fix = Problems(), _EXAMPLE
+    reader: _ListReader | None = None
+    with open_table(path) as file:
+        try:
+            table = Table(file, name=path.name, columns=columns, max_lines=max_lines, max_line_chars=MAX_LINE_CHARS)
+            rows = iter(table)
+            first = next(rows, None)
+            reader = _ListReader(path.parent, table, first[1] if first else [], problems)
+            fix = reader.check_columns() or fix
+            for line, row in chain([first] if first else [], rows) if not problems else ():
+                if any(row):
+                    reader.add(line, row)
+        except TableError as error:
+            problems.add(error.line, error.fault)
+    seen = reader.seen if reader else {}
+    # Parts must be given for every picture or for none: a guess would mix tests with training.
+    without = [line for line, candidate in seen.values() if candidate.part is None]
+    if without and len(without) < len(seen):
+        problems.add(without[0], f"the part is empty, as in {len(without):,} lines, while other lines have one")
+    if problems or reader is None:
+        raise BadDataset(problems.what(path, "nothing was read from it"), problems.why(), fix)
+    if not seen:
+        raise NoPictures(f"{path} lists no pictures.", "It has a header and nothing below.", _EXAMPLE)
+    candidates = sorted((candidate for _, candidate in seen.values()), key=lambda candidate: candidate.name)
+    labels = sorted({candidate.label for candidate in candidates})
+    return Found(path.parent, tuple(candidates), (), (), tuple(labels), reader.notes(path.name))
+
+
+class _ListReader:
+    """Makes candidates of the rows of one table, and remembers each file's first row."""
+
+    def __init__(self, folder: Path, table: Table, first: Sequence[str], problems: Problems) -> None:
+        self._folder, self._table, self._problems = folder, table, problems
+        self._places: dict[str, int] = {role: table.columns.index(role) for role in _ROLES if role in table.columns}
+        others = {
+            column: readable(name, 1).strip()
+            for column, name in enumerate(table.header)
+            if name.strip() and column not in self._places.values()
+        }
+        values = {first[column].strip() if column < len(first) else "" for column in others}
+        is_one_hot = "path" in self._places and "label" not in self._places and len(others) > 1
+        self._classes = others if is_one_hot and values <= set(_ONE_HOT) else {}
+        self._guessed = ""  # a label that is not UTF-8
+        self.seen: dict[str, tuple[int, Candidate]] = {}  # by absolute path
+
+    def check_columns(self) -> str:
+        """Note columns that are missing or there twice; return what to type where that can be said."""
+        table, places, problems = self._table, self._places, self._problems
+        for role in _ROLES:
+            same = [name for name, column in zip(table.header, table.columns, strict=True) if column == role]
+            if len(same) > 1:
+                alike = f"called {role}" if len(set(same)) == 1 else f"for {role}: {', '.join(map(repr, same))}"
+                problems.add(1, f"there are {len(same)} columns {alike}")
+            elif not same and (role == "path" or (role == "label" and not self._classes)):
+                existing = ", ".join(map(repr, table.header)) or "none"
+                problems.add(1, f"there is no column {role!r}; the columns are {existing}")
+        if not problems or not table.header:
+            return ""
+        columns = range(len(table.header))
+        pictures = [n for n in columns if PurePosixPath(table.header[n].strip()).suffix.lower() in PICTURE_ENDINGS]
+        path = (
+            pictures[0] if pictures else places.get("path", next((n for n in columns if n != places.get("label")), 0))
+        )
+        label = places.get("label", next((n for n in columns if n != path), path))
+        if pictures:
+            typed = f"path={path + 1},label={label + 1}"
+            return f"The first line is no header but a picture. Say which columns are what: --columns {typed}"
+        typed = f"path={table.header[path].strip()},label={table.header[label].strip()}"
+        return f"Say which columns are what, e.g. --columns {shlex.quote(typed)}"
+
+    def add(self, line: int, row: Sequence[str]) -> None:
+        """Take one row, or note what is wrong with it."""
+        needed = 1 + max(*self._places.values(), *self._classes)
+        if len(row) < needed:
+            self._problems.add(line, f"it has too few columns, {len(row)} of {needed}")
+            return
+        path = row[self._places["path"]]
+        cells = {role: readable(row[column], line).strip() for role, column in self._places.items() if role != "path"}
+        label, fault = (cells.get("label", ""), "") if not self._classes else self._one_hot_label(path, row)
+        cell = cells.get("part", "")
+        part = part_named(cell)
+        checks = [
+            (not path.strip(), "the path is empty"),
+            ("\0" in path, "the path has a NUL character in it"),
+            (bool(fault), fault),
+            (not label and not fault, f"the label of {path!r} is empty"),
+            (bool(cell) and not part, f"the part of {path!r} is {cell!r}, not one of {', '.join(PARTS)}"),
+        ]
+        faults = [fault for is_wrong, fault in checks if is_wrong]
+        for fault in faults:
+            self._problems.add(line, fault)
+        if not faults:
+            is_guessed = "label" in cells and label != row[self._places["label"]].strip()
+            self._guessed = self._guessed or (label if is_guessed else "")
+            self._keep(line, path, clean_label(label), part, cells.get("group", ""))
+
+    def _one_hot_label(self, path: str, row: Sequence[str]) -> tuple[str, str]:
+        """Return the class whose column has the 1, and else what is wrong."""
+        values = {name: _ONE_HOT.get(row[column].strip()) for column, name in self._classes.items()}
+        labels = [name for name, value in values.items() if value]
+        if None in values.values():
+            return "", f"the columns of the classes of {path!r} hold other numbers than 0 and 1"
+        if len(labels) != 1:
+            named = ", ".join(map(repr, labels)) or "none"
+            return "", f"{path!r} has {len(labels)} classes, {named}; a picture has one label"
+        return labels[0], ""
+
+    def _keep(self, line: int, path: str, label: str, part: str | None, group: str) -> None:
+        is_address = _ADDRESS.match(path.strip())
+        file = Path(path.strip()) if is_address else self._folder / path
+        name = path.strip() if is_address else name_below(self._folder, file)
+        candidate = Candidate(file, name, label, part, group)
+        first_line, first = self.seen.setdefault(os.path.abspath(file), (line, candidate))
+        shown = repr(str(file))
+        if first.label != label:
+            self._problems.add(line, f"{shown} is labelled {label!r} here and {first.label!r} in line {first_line}")
+        elif first.part != part:
+            self._problems.add(line, f"{shown} is in part {part} here and in part {first.part} in line {first_line}")
+
+    def notes(self, name: str) -> tuple[str, ...]:
+        """Return in a line each what was read otherwise than a plain table with the columns path and label."""
+        renamed = [
+            f"{header.strip()} as {role}"
+            for header, role in zip(self._table.header, self._table.columns, strict=True)
+            if role in _ROLES and header.strip().casefold() != role and self._table.has_header
+        ]
+        notes = [
+            (renamed, f"{name}: the columns {', '.join(renamed)}"),
+            (self._classes, f"{name} has a column for each class, with 1 in that of the picture"),
+            (self._guessed, f"{name} is not UTF-8 and was read as Windows-1252, e.g. the label {self._guessed!r}"),
+        ]
+        return tuple(note for is_worth_saying, note in notes if is_worth_saying)
+
+
+def locate(found: Found, *, cache: Path, progress: Progress = SILENT) -> Found:
+    """Return what a list names with each picture's file as it is on this disk; addresses are downloaded.
+
+    A path is taken as written; then without spaces around it, with forward slashes, with `~` expanded, and with the
+    ending of the one picture of that name. Where none is found so, the paths may start elsewhere: the same leading
+    folders are taken off each, and the rest is looked for in the table's folder and anywhere below it, as long as one
+    file has that end. That must find more than half of the pictures. What is not found is left out.
+
+    Args:
+        found: as `read_list` gives it.
+        cache: the folder for what can be made again; pictures at addresses go there.
+        progress: hears how far it is.
+
+    Raises:
+        BadDataset: no picture was found, or one that two lines spell differently has two labels.
+        DownloadFailed: no address could be fetched.
+    """
+    addresses = [candidate.name for candidate in found.candidates if _ADDRESS.match(candidate.name)]
+    names = [candidate.name for candidate in found.candidates if not _ADDRESS.match(candidate.name)]
+    files, problems = download_all(addresses, cache / "downloads" / "pictures", progress=progress)
+    folders = Folders()
+    files |= {name: file for name in names if (file := as_spelled(found.root, name, folders))}
+    notes = list(found.notes)
+    if names and not any(name in files for name in names):
+        moved = _below_another_folder(found.root, names, folders)
+        if not moved and not files:
+            raise BadDataset(
+                f"None of {plural(len(names), 'listed picture')} was found.",
+                f"The first is {names[0]!r}; it was looked for as {found.root.absolute() / _slashed(names[0])}, and its"
+                f" end in {found.root.absolute()}.",
+                "Put the list into the folder that its paths start from, or correct the paths.",
+            )
+        files |= moved
+        if moved:
+            name, file = next(iter(moved.items()))
+            notes.append(f"The paths of the list start elsewhere: {name!r} was found as {name_below(found.root, file)}")
+    missing = [candidate for candidate in found.candidates if candidate.name not in files]
+    if missing:
+        first = missing[0].name
+        where = problems.get(first) or f"it was looked for as {found.root.absolute() / _slashed(first)}"
+        notes.append(
+            f"{len(missing):,} of {plural(len(found.candidates), 'listed picture')} not found; the first is {first!r}:"
+            f" {where}"
+        )
+    left_out = [LeftOut(candidate.name, problems.get(candidate.name, "not found")) for candidate in missing]
+    return replace(
+        found,
+        candidates=_distinct(found, files),
+        left_out=(*found.left_out, *left_out),
+        notes=tuple(notes),
+    )
+
+
+def _distinct(found: Found, files: Mapping[str, Path]) -> tuple[Candidate, ...]:
+    """Return the candidates that were found, once each, sorted by name.
+
+    Raises:
+        BadDataset: two spellings of one file have different labels or parts.
+    """
+    located: dict[str, tuple[str, Candidate]] = {}
+    for candidate in found.candidates:
+        if (file := files.get(candidate.name)) is None:
+            continue
+        moved = replace(candidate, path=file, name=name_below(found.root, file))
+        spelling, first = located.setdefault(os.path.abspath(file), (candidate.name, moved))
+        if (first.label, first.part) != (moved.label, moved.part):
+            given = [f"{file.label!r}{f' in {file.part}' if file.part else ''}" for file in (first, moved)]
+            raise BadDataset(
+                f"{file} is listed twice, as {' and as '.join(given)}.",
+                f"The list spells it {spelling!r} and {candidate.name!r}.",
+                "Leave one of the lines, and type the same command again.",
+            )
+    return tuple(sorted((candidate for _, candidate in located.values()), key=lambda candidate: candidate.name))
+
+
+def _slashed(name: str) -> str:
+    """Return a path as another program may have meant it: no spaces around it, forward slashes."""
+    with suppress(TableError):  # else a name of raw bytes
+        name = readable(name, 0)
+    return name.strip().replace("\\", "/")
+
+
+def as_spelled(root: Path, name: str, folders: Folders) -> Path | None:
+    """Return the file that a list's path means: as written, or as `locate` says; None where there is none."""
+    spellings = [Path(spelling) for spelling in dict.fromkeys((name, name.strip(), _slashed(name)))]
+    with suppress(RuntimeError):  # ~NAME of an unknown user
+        spellings.append(spellings[-1].expanduser())
+    return next((file for spelling in spellings if (file := folders.file(root / spelling))), None)
+
+
+def _below_another_folder(root: Path, names: Sequence[str], folders: Folders) -> dict[str, Path]:
+    """Return where the files of displaced paths are: all without the same leading folders."""
+    paths = {name: [part for part in _slashed(name).split("/") if part not in ("", ".")] for name in names}
+    first = next(iter(paths.values()))
+    ends = _files_by_end(root)
+    for stripped in range(len(first)):
+        moved: dict[str, Path] = {}
+        for name, parts in paths.items():
+            if parts[:stripped] == first[:stripped] and len(parts) > stripped:
+                end = "/".join(parts[stripped:])
+                if file := folders.file(root / end) or _only(ends, end):
+                    moved[name] = root / file
+        if 2 * len(set(moved.values())) > len(names):
+            return moved
+    return {}
+
+
+def _files_by_end(root: Path) -> dict[str, list[str]]:
+    """Return last part of a path, with and without ending -> files below a folder that have it."""
+    ends: dict[str, list[str]] = defaultdict(list)
+    for file in islice(_visible_files(root), _MOST_LISTED):
+        name = PurePosixPath(file).name
+        ends[name].append(file)
+        if (stem := _stem(name)) != name:
+            ends[stem].append(file)
+    return ends
+
+
+def _visible_files(root: Path) -> Iterator[str]:
+    for folder, below, names in os.walk(root):
+        below[:] = sorted(name for name in below if not is_hidden(name))
+        between = Path(folder).relative_to(root).as_posix()
+        yield from (name if between == "." else f"{between}/{name}" for name in sorted(names) if not is_hidden(name))
+
+
+def _only(ends: Mapping[str, Sequence[str]], end: str) -> str | None:
+    """Return the one file below the folder whose path ends so; None where there is none or there are several."""
+    matching = [
+        file
+        for file in ends.get(end.rpartition("/")[2], ())
+        if f"/{file}".endswith(f"/{end}") or f"/{_stem(file)}".endswith(f"/{end}")
+    ]
+    return matching[0] if len(matching) == 1 else None
+
+
+def _stem(name: str) -> str:
+    """Return a file's name without the ending of a picture."""
+    path = PurePosixPath(name)
+    return name.removesuffix(path.suffix) if path.suffix.lower() in PICTURE_ENDINGS else name
+
+
+class Folders:
+    """Looks for files by listing folders: on a network share one question a folder, not one a file."""
+
+    def __init__(self) -> None:
+        self._listed: dict[Path, dict[str, list[str]]] = {}
+
+    def file(self, path: Path) -> Path | None:
+        """Return the path where there is a file, or that of the one picture with this name and an ending."""
+        if path.parent not in self._listed:
+            names: dict[str, list[str]] = defaultdict(list)
+            with suppress(OSError, ValueError):  # else the whole path is asked for below
+                for name in os.listdir(path.parent):
+                    names[name].append(name)
+                    if (stem := _stem(name)) != name:
+                        names[stem].append(name)
+            if len(self._listed) >= _FOLDERS_KEPT:
+                del self._listed[next(iter(self._listed))]
+            self._listed[path.parent] = names
+        entries = self._listed[path.parent].get(path.name, [])
+        if path.name in entries or (not entries and os.path.lexists(path)):  # some disks take names in any case
+            return path
+        return path.with_name(entries[0]) if len(entries) == 1 else None

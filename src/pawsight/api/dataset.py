@@ -91,9 +91,7 @@ class Dataset:
             WrongUsage: a column is missing, or a cell is no picture. BadDataset: a label is missing.
         """
         names = list(table.columns if hasattr(table, "columns") else table)
-        columns = {
-            role: table[name] for role, name in reversed(list(zip(roles_of(list(map(str, names))), names, strict=True)))
-        }
+        columns = {role: table[name] for role, name in zip(roles_of(list(map(str, names))), names, strict=True)}
         for role in ("path", "label"):
             if role not in columns:
                 raise WrongUsage(
@@ -101,8 +99,8 @@ class Dataset:
                     f"Its columns are {', '.join(map(str, names)) or 'none'}.",
                     f"Rename one of them: {role!r}",
                 )
-        pictures, labels, splits, groups = (columns.get(role) for role in ("path", "label", "part", "group"))
-        return cls.from_arrays(pictures, labels, splits=splits, groups=groups, progress=progress)
+        splits, groups = columns.get("part"), columns.get("group")
+        return cls.from_arrays(columns["path"], columns["label"], splits=splits, groups=groups, progress=progress)
 
     @classmethod
     def from_arrays(

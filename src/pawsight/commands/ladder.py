@@ -20,7 +20,7 @@ from pawsight.commands.train import Log, TrainOptions, existing, train_on
 from pawsight.commands.train_report import TrainReport
 from pawsight.core.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import new_group, set_latest
 from pawsight.data.sources import resolve
 from pawsight.models.recipes import FEATURE_METHODS, RECIPES
@@ -55,7 +55,7 @@ def ladder(
     columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> LadderOutcome:
     """Train several recipes on one split, compare them, and write the report.
 
@@ -69,11 +69,12 @@ def ladder(
         out: folder in which the run folders are made, and the report beside them.
         columns, max_megapixels, allow_missing: as for `train`.
         weights: file with MobileNetV2's weights; without it and without Keras's download that recipe is left out.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         PawsightError: no recipe could be trained.
     """
+    progress = progress_of(progress)
     names = list(recipes) if recipes is not None else list(RECIPES)
     _check_known(names)
     log, start = Log(progress), monotonic()

@@ -15,7 +15,7 @@ from typing import Any
 from pawsight.commands.inspect import count_sentence, dataset_of, training_counts
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.sources import Source, resolve
@@ -76,7 +76,7 @@ def preview(
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
     columns: Mapping[str, str] | None = None,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> PreviewReport:
     """Draw a grid of pictures of each class, and what flips and rotations make of one of them.
 
@@ -85,12 +85,13 @@ def preview(
         out: a folder that does not exist yet or is empty; without it ./preview, or ./preview-2 and so on.
         seed: of the choice of pictures and of their rotations.
         columns: as for `train`.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         DataError: it cannot be trained on, and why.
         WrongUsage: `out` holds something, or lies where its sheets would be taken for a class.
     """
+    progress = progress_of(progress)
     folder, cache = _free_folder(out), cache_folder()
     source = resolve(data, cache=cache, columns=columns, progress=progress)
     _check_outside(folder, source)

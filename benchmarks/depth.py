@@ -6,13 +6,16 @@ usage: python benchmarks/depth.py DATA [--backbone efficientnet-lite1] [--seeds 
 
 For each seed of the split: right on validation and test, and the log loss, in nats; what the cross-validation in the
 training part says; seconds of processor time of the fit. With --draws: so many pictures of each class are drawn at
-random by each seed, and the rest of the data is measured.
+random by each seed, and the rest of the data is measured. Last, for each depth, the mean over the seeds with its
+standard error, and that of the difference from the first depth, seed by seed.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
+from collections import defaultdict
 
 import numpy as np
 
@@ -48,6 +51,7 @@ def main() -> None:
         features = sink.features_of([picture.sha256 for picture in dataset.pictures])
     labels = np.array([dataset.classes.index(picture.label) for picture in dataset.pictures])
     names = {picture.name: row for row, picture in enumerate(dataset.pictures)}
+    found: Figures = defaultdict(list)
     for seed in typed.seeds:
         split, groups = make_split(dataset, seed=seed), np.arange(len(labels))
         for alike in split.alike:
@@ -56,16 +60,39 @@ def main() -> None:
         parts = np.array([picture.part for picture in split.assigned])
         if not typed.draws:
             measured = {part: np.flatnonzero(parts == part) for part in ("validation", "test")}
-            compare(f"split {seed}", features, labels, np.flatnonzero(parts == "train"), measured, groups, typed.depths)
+            taught = np.flatnonzero(parts == "train")
+            compare(found, "split", seed, features, labels, taught, measured, groups, typed.depths)
         for each in typed.draws:
             order = np.random.default_rng(seed).permutation(len(labels))
             taught = np.sort(np.concatenate([order[labels[order] == label][:each] for label in np.unique(labels)]))
             rest = {"rest": np.setdiff1d(np.arange(len(labels)), taught)}
-            compare(f"{each} a class, draw {seed}", features, labels, taught, rest, groups, typed.depths)
+            compare(found, f"{each} a class, draw", seed, features, labels, taught, rest, groups, typed.depths)
+    summarise(found, typed.depths)
+
+
+Figures = dict[tuple[str, str, str], list[tuple[float, float]]]  # name, part, depth -> share right and log loss by seed
+
+
+def summarise(found: Figures, depths: list[str]) -> None:
+    """Print means over seeds with their standard errors."""
+    for (name, part, depth), own in found.items():
+        figures, base = np.array(own), np.array(found[name, part, depths[0]])
+        more = figures - base
+        print(
+            f"{name}, {part}: {depth}: {_mean(100 * figures[:, 0], 2)} % right, log loss {_mean(figures[:, 1], 4)};"
+            f" minus {depths[0]}: {_mean(100 * more[:, 0], 2)} points, {_mean(more[:, 1], 4)}"
+        )
+
+
+def _mean(values: np.ndarray, digits: int) -> str:
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return f"{values.mean():.{digits}f} +- {error:.{digits}f}"
 
 
 def compare(
+    found: Figures,
     name: str,
+    seed: int,
     features: FeatureTable,
     labels: np.ndarray,
     taught: np.ndarray,
@@ -89,11 +116,13 @@ def compare(
         for part, rows in measured.items():
             shares, own = head.probabilities(features.part(rows)), labels[rows]
             loss = -np.log(np.maximum(shares[np.arange(len(own)), own], 1e-12)).mean()
-            figures.append(f"{part} {100 * (shares.argmax(axis=1) == own).mean():.1f} %, {loss:.3f}")
+            right = (shares.argmax(axis=1) == own).mean()
+            figures.append(f"{part} {100 * right:.1f} %, {loss:.3f}")
+            found[name, part, depth].append((right, loss))
         inside = f", in training {min(loss for _, loss in head.log_losses):.3f}" if head.log_losses else ""
         chosen = f" -> {head.depth}" if depth == "auto" else ""
         print(
-            f"{name}: {depth}{chosen} (C = {head.strength:g}): {', '.join(figures)}{inside}; {seconds:.1f} s",
+            f"{name} {seed}: {depth}{chosen} (C = {head.strength:g}): {', '.join(figures)}{inside}; {seconds:.1f} s",
             flush=True,
         )
 

@@ -262,7 +262,7 @@ class RunPredictions(Sequence[Answer]):
         from pawsight.reports.notebook import answers_html
 
         first = [answer for answer in self if not answer.is_right][:_SHOWN] + list(self[:_SHOWN])
-        return answers_html(self._counted(), list(dict.fromkeys(first)), self._record.root)
+        return answers_html(self._counted(), list(dict.fromkeys(first)), self._record)
 
     def _counted(self) -> str:
         wrong = sum(not answer.is_right for answer in self)

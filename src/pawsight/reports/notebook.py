@@ -9,7 +9,6 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -62,21 +61,22 @@ def run_html(record: RunRecord) -> str:
     if not wrong:
         return text
     title = f"The most confident of {plural(len(wrong), 'mistake')} on validation:"
-    return text + answers_html(title, wrong, record.root, most_bytes=MOST_BYTES - len(text.encode()))
+    return text + answers_html(title, wrong, record, most_bytes=MOST_BYTES - len(text.encode()))
 
 
-def answers_html(title: str, answers: Sequence[Answer], root: Path | None, *, most_bytes: int = MOST_BYTES) -> str:
-    """Return the first ten answers as HTML, with a thumbnail of each picture that still is what it was.
+def answers_html(title: str, answers: Sequence[Answer], record: RunRecord, *, most_bytes: int = MOST_BYTES) -> str:
+    """Return the first ten answers of a run as HTML, with a thumbnail of each picture that still is what it was.
 
     Args:
         title: a line above them.
         answers: in the order in which they are shown.
-        root: folder that the paths are below; None where it is not known.
+        record: of the run, which knows where its pictures are.
         most_bytes: fewer are shown where they would take more.
     """
     cards, left = [], most_bytes - 200 - len(title.encode())
     for answer in answers[:_CARDS]:
-        shown = show(root, Assigned(answer.path, answer.sha256, answer.label, ""), side=_THUMBNAIL)
+        placed = Assigned(answer.path, answer.sha256, answer.label, "")
+        shown = show(record.root, placed, record.grey_range, side=_THUMBNAIL)
         image = f'<img src="{shown.address}" width="{shown.width}" height="{shown.height}" alt="">' * bool(
             shown.address
         )

@@ -1,0 +1,194 @@
+"""Accuracy against seconds: the probe at every depth, fine-tuning from it, and the fine-tuning of Keras and fastai.
+
+usage: python benchmarks/accuracy_seconds.py measure "hand signs" sign_digits.zip [--methods last auto keras ...]
+           [--epochs 3] [--flip] [--mobilenet MOBILENET.h5] [--torch PYTHON]
+       python benchmarks/accuracy_seconds.py draw
+    `measure` writes its figures into accuracy_seconds.json, in place of older ones of the same pictures and method;
+    `draw` makes docs/accuracy_seconds.png of them. Methods are last, blocks, selected, auto (the depths of the probe),
+    finetune, keras and fastai; all by default. --flip lets the peers show mirrored pictures; leave it out where those
+    belong to another class. --torch is a Python with torch 2.13, timm, fastai and pawsight[train], --mobilenet the weights of MobileNetV2;
+    without them the methods that need them are left out, and a line says so.
+
+All methods learn from the training set of Pawsight's own split (seed 0) and are measured on its validation and test
+sets together. Seconds are those of the processor, user and system, of the whole process from an empty cache on, divided
+by two: what two cores take that are kept busy all the time. So other work on the machine does not change them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from processes import PAWSIGHT, run
+
+from pawsight.core.machine import this_machine, versions
+from pawsight.evaluation.intervals import wilson
+from pawsight.models.backbones import BACKBONES
+
+HERE = Path(__file__).parent
+RESULTS, PICTURE = HERE / "accuracy_seconds.json", HERE.parent / "docs" / "accuracy_seconds.png"
+CORES = 2
+HELD_OUT = ("validation", "test")
+DEPTHS = ("last", "blocks", "selected", "auto")
+METHODS = (*DEPTHS, "finetune", "keras", "fastai")
+
+Point = dict[str, Any]  # epoch, seconds of the processor, right by part
+
+INK, SOFT, RULE = "#1b1f24", "#57606a", "#d0d7de"
+# method -> its name in the picture, colour, marker
+LOOKS = {
+    "last": ("--depth last", "#6fae9a", "o"),
+    "blocks": ("--depth blocks", "#3f8f78", "o"),
+    "selected": ("--depth selected", "#0b6e4f", "o"),
+    "auto": ("--depth auto, the default", "#0b6e4f", "*"),
+    "finetune": ("fine-tuned from there", "#8250df", "s"),
+    "keras": ("Keras, MobileNetV2", "#bc4c00", "^"),
+    "fastai": ("fastai, EfficientNet-Lite1", "#0969da", "D"),
+}
+
+
+def train(data: Path, folder: Path, depth: str) -> tuple[dict[str, Any], float]:
+    """Train the probe at a depth with an empty cache; return the report and seconds of the processor."""
+    command = [PAWSIGHT, "train", data.absolute(), "--depth", depth, "--json", "--quiet"]
+    with tempfile.TemporaryDirectory(dir=folder) as cache:
+        ran = run(command, Path(cache), folder)
+    return json.loads(ran.out), ran.cpu
+
+
+def sizes_of(report: dict[str, Any]) -> dict[str, int]:
+    """Return how many pictures each part has."""
+    return {part: report["split"][part] for part in ("train", *HELD_OUT)}
+
+
+def probe_point(report: dict[str, Any], seconds: float) -> Point:
+    """Return the one point of a probe."""
+    right = {part: round(report[part]["accuracy"] * report[part]["pictures"]) for part in HELD_OUT}
+    return {"epoch": 0, "seconds": round(seconds, 1), "right": right}
+
+
+def peer_points(command: list[str | Path], cache: Path) -> list[Point]:
+    """Run a script that prints a JSON object an epoch, with an empty cache."""
+    return [json.loads(line) for line in run(command, cache).out.splitlines() if line.startswith("{")]
+
+
+def measure(typed: argparse.Namespace, folder: Path) -> Iterator[tuple[str, list[Point], dict[str, int]]]:
+    """Yield each method's points as they are measured, and the sizes of the parts."""
+    first, seconds = train(typed.pictures, folder, "auto")
+    sizes, splits = sizes_of(first), Path(first["run"]) / "splits.csv"
+    root = typed.pictures
+    if root.is_file():
+        with zipfile.ZipFile(root) as archive:
+            archive.extractall(folder / "pictures")
+        root = folder / "pictures"
+    path = splits.read_text("utf-8").splitlines()[1].split(",")[0]
+    root = next(found for found in root.rglob(path)).parents[path.count("/")]
+    package = BACKBONES["efficientnet-lite1"]
+    lite = Path(next(iter(find_spec(package.module).submodule_search_locations))) / package.file
+    scripts = {
+        "finetune": [typed.torch, HERE / "finetune.py", root],
+        "keras": [sys.executable, HERE / "peers_finetune.py", "keras", splits, root, typed.mobilenet],
+        "fastai": [typed.torch, HERE / "peers_finetune.py", "fastai", splits, root, lite],
+    }
+    for method in typed.methods:
+        if method in DEPTHS:
+            report, seconds = (first, seconds) if method == "auto" else train(typed.pictures, folder, method)
+            yield method, [probe_point(report, seconds)], sizes
+        elif None in scripts[method]:
+            print(f"{method}: left out, --{'mobilenet' if method == 'keras' else 'torch'} is not given")
+        else:
+            flip = ["--flip"] if typed.flip else []
+            yield method, peer_points([*scripts[method], str(typed.epochs), *flip], folder / method), sizes
+
+
+def keep(results: dict[str, Any], name: str, sizes: dict[str, int], method: str, points: list[Point]) -> None:
+    """Write one curve into the file of results."""
+    kept = results.setdefault(name, {"pictures": sizes, "curves": {}})
+    if kept["pictures"] != sizes:  # other pictures: what was measured on the old ones says nothing beside them
+        kept |= {"pictures": sizes, "curves": {}}
+    kept["curves"][method] = {"points": points, "machine": str(this_machine()), "versions": versions()}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+
+
+def draw(results: dict[str, Any], target: Path) -> None:
+    """Draw a panel for each set of pictures: accuracy with its interval against seconds, a curve for each method."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["font.size"] = 9
+    from matplotlib import pyplot as plt
+
+    canvas, panels = plt.subplots(1, len(results), figsize=(8, 4), layout="constrained", squeeze=False)
+    curves: dict[str, Any] = {}
+    for panel, (name, measured) in zip(panels[0], results.items(), strict=True):
+        sizes = measured["pictures"]
+        held_out = sum(sizes[part] for part in HELD_OUT)
+        for method in sorted(measured["curves"], key=METHODS.index):
+            curves[method] = _curve(panel, method, measured["curves"][method]["points"], held_out)
+        panel.set_xscale("log")
+        panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        panel.set_title(f"{name}: {sizes['train']:,} to train on, {held_out:,} measured", size=9, color=INK)
+        panel.set_xlabel("seconds of two busy cores, logarithmic", color=SOFT)
+        panel.grid(visible=True, color=RULE, linewidth=0.6)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0][0].set_ylabel("right on validation and test, %", color=SOFT)
+    shown = [method for method in LOOKS if method in curves]
+    names = [LOOKS[method][0] for method in shown]
+    canvas.legend(
+        [curves[method] for method in shown], names, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5
+    )
+    canvas.savefig(target, dpi=200, facecolor="white", metadata={"Software": None})
+    plt.close(canvas)
+
+
+def _curve(panel: Any, method: str, points: list[Point], held_out: int) -> Any:
+    _, colour, marker = LOOKS[method]
+    right = [sum(point["right"].values()) for point in points]
+    shares = [100 * count / held_out for count in right]
+    ends = [wilson(count, held_out) for count in right]
+    low = [share - 100 * end.low for share, end in zip(shares, ends, strict=True)]
+    high = [100 * end.high - share for share, end in zip(shares, ends, strict=True)]
+    return panel.errorbar(
+        [point["seconds"] / CORES for point in points],
+        shares,
+        (low, high),
+        color=colour,
+        marker=marker,
+        markersize=12 if method == "auto" else 5,
+        linewidth=1.4,
+        elinewidth=0.8,
+        capsize=2,
+        zorder=4 if method == "auto" else 3,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("draw")
+    measuring = verbs.add_parser("measure")
+    measuring.add_argument("name")
+    measuring.add_argument("pictures", type=Path)
+    measuring.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    measuring.add_argument("--epochs", type=int, default=3)
+    measuring.add_argument("--flip", action="store_true")
+    measuring.add_argument("--mobilenet", type=Path)
+    measuring.add_argument("--torch", type=Path)
+    typed = parser.parse_args()
+    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    if typed.verb == "measure":
+        with tempfile.TemporaryDirectory() as folder:
+            for method, points, sizes in measure(typed, Path(folder)):
+                keep(results, typed.name, sizes, method, points)
+                print(f"{typed.name}, {method}: {points}", flush=True)
+    draw(results, PICTURE)
+
+
+if __name__ == "__main__":
+    main()

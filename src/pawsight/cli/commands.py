@@ -32,6 +32,7 @@ from pawsight.cli.options import (
     ray_options,
     seed_option,
     split_options,
+    top_option,
 )
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
@@ -167,7 +168,7 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     type=click.Path(),
     help="New file for the answers (.csv, .json, .jsonl, .parquet), or folder for Parquet files.",
 )
-@click.option("--top", "--top-k", type=click.IntRange(1, 10_000), metavar="K", help="Name the K most likely classes.")
+@top_option
 @click.option("--all", "is_all", is_flag=True, help="Name all classes.")
 @click.option(
     "--threshold",

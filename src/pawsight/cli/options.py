@@ -217,6 +217,18 @@ def ray_options(command: Command) -> Command:
     return actors(address(command))
 
 
+def top_option(command: Command) -> Command:
+    """Give a command --top, which says how many classes are named; --top-k is read too."""
+    return click.option(
+        "--top",
+        type=click.IntRange(1, 10_000),
+        metavar="K",
+        help="Name the K most likely classes.",
+        cls=_WithOldNames,
+        old_names=("--top-k",),
+    )(command)
+
+
 def print_answer(answer: dict[str, Any] | list[str]) -> bool:
     """Print one JSON object on a line, or lines of text; return whether standard output still takes what is printed."""
     if isinstance(answer, dict):

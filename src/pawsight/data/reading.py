@@ -128,7 +128,7 @@ class FolderReading:
         Raises:
             WrongUsage: a value cannot be used.
         """
-        if class_depth is class_from is parts is None and not ignore and not only:
+        if all(value is None for value in (class_depth, class_from, parts)) and not (ignore or only):
             return None
         return cls(
             class_depth=1 if class_depth is None else class_depth,

@@ -40,6 +40,7 @@ OWN_NAMES = ("runs", "explained")  # of folders below the root that earlier vers
 # Why a file is left out by its name or place, without being read
 HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED = "hidden", "ignored", "not among --only", "an empty folder", "a link to "
 OWN, OWN_NAME, OUTSIDE = "written by Pawsight", "named as a folder of Pawsight's", "outside "
+MISSING = "not found"  # what the reasons of files begin with that a list or a run names and that are not there
 BESIDE, UNLABELLED, NO_CLASS = "beside the class folders", "without a class folder", "no class in its name"
 BY_NAME = (HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED, OWN, OWN_NAME, OUTSIDE, BESIDE, UNLABELLED, NO_CLASS)
 NO_PICTURE = "not a picture"
@@ -128,7 +129,7 @@ class FolderReading:
         Raises:
             WrongUsage: a value cannot be used.
         """
-        if all(value is None for value in (class_depth, class_from, parts)) and not (ignore or only):
+        if all(word is None for word in (class_depth, class_from, parts)) and not ignore and not only:
             return None
         return cls(
             class_depth=1 if class_depth is None else class_depth,

@@ -28,7 +28,7 @@ from pawsight.data.class_names import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folder_notes import MASK_FOLDERS, table_command
 from pawsight.data.folders import Candidate, Found, LeftOut
-from pawsight.data.reading import BY_NAME, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture_name
+from pawsight.data.reading import BY_NAME, MISSING, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture_name
 from pawsight.images.decode import (
     MOST_MEGAPIXELS,
     READABLE_NAMES,
@@ -263,7 +263,9 @@ def losses(
     pictures = len(lost) + len(read)
     share = len(lost) / (pictures or 1)
     what = f"{len(lost):,} of {pictures:,} pictures cannot be read ({100 * share:.1f} %)."
-    return share, what, f"{_kinds(lost)}." + (f" To list them, type: {typed('inspect', data)}" if data else "")
+    missing = next((file.name for file in lost if file.reason.startswith(MISSING)), None)
+    why = f"{_kinds(lost)}." + (f" The first that is missing is {missing}." if missing else "")
+    return share, what, why + (f" To list them, type: {typed('inspect', data)}" if data else "")
 
 
 def grey_range_of(
@@ -294,7 +296,7 @@ def grey_range_sentence(greys: GreyRange) -> str:
 
 def is_picture(name: str, problem: str) -> bool:
     """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
-    return is_picture_name(name) or problem in _BROKEN
+    return is_picture_name(name) or problem in _BROKEN or problem.startswith(MISSING)
 
 
 def read_files(

@@ -6,6 +6,7 @@ Pictures that the bundle was trained on are left out by content, whatever they a
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,15 @@ import numpy as np
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Predictor, load_predictor
-from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, run_folder, subset_by_content
+from pawsight.commands.run_split import (
+    HeldOut,
+    count_look,
+    held_out,
+    looks_sentence,
+    reading_of,
+    run_folder,
+    subset_by_content,
+)
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine, usable_cores
@@ -27,7 +36,8 @@ from pawsight.core.storage import write_json
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
-from pawsight.data.sources import resolve
+from pawsight.data.reading import FolderReading
+from pawsight.data.sources import Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.learning_curve import trace_curve
@@ -69,6 +79,7 @@ class EvaluateReport:
     abstention: Abstention | None = None  # None where the bundle answers every picture
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
     learning_curve: CurveRecord | None = None
+    data_notes: tuple[str, ...] = ()  # how the folders of other data were read, where it could have been otherwise
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `evaluate --json` prints them."""
@@ -82,6 +93,7 @@ class EvaluateReport:
             "looks_at_test": self.looks_at_test,
             "from_validation": self.from_validation,
             "abstention": self.abstention.to_json() if self.abstention else None,
+            "data_notes": list(self.data_notes),
         }
         if self.slices is not None:
             plain["slices"] = [found.to_json() for found in self.slices]
@@ -101,6 +113,7 @@ def evaluate(
     columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    reading: FolderReading | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
@@ -119,6 +132,7 @@ def evaluate(
         columns: of the data, as for `train`.
         max_megapixels: as for `predict`.
         allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
+        reading: how the folders of other data are read; None: as those of the run's data were.
         device: as for `predict`.
         progress: hears how far it is.
 
@@ -139,6 +153,7 @@ def evaluate(
         columns=columns,
         max_megapixels=max_megapixels,
         allow_missing=allow_missing,
+        reading=reading,
         device=device,
         progress=progress,
     )
@@ -156,6 +171,7 @@ def measure_run(
     columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    reading: FolderReading | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
@@ -164,14 +180,16 @@ def measure_run(
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
-    source = None
+    source, found = None, None
     if data is not None:
-        source = resolve(data, cache=cache_folder(), columns=columns, progress=progress)
+        source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
+        if reading is None and source.listed is None:  # a table says itself how it is read
+            source = replace(source, reading=reading_of(run))
     if part is not None:
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
     elif source is not None:
-        files, name = HeldOut(source.find().candidates, {}, source.root), source.name
+        files, name = _labelled(source, run, progress), source.name
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(run)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
@@ -183,8 +201,8 @@ def measure_run(
         check_filled(files.place, labels, Counter(read.values()), lost)
     if answers or part is None:
         allowed = LOSS_ALLOWED if allow_missing is None else allow_missing
-        listed = os.fspath(data) if part is None and data is not None else ""
-        check_losses(lost, read, allowed, progress, were_read=part is not None, data=listed)
+        typed_data = os.fspath(data) if part is None and data is not None else ""
+        check_losses(lost, read, allowed, progress, were_read=part is not None, data=typed_data)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
@@ -205,6 +223,7 @@ def measure_run(
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
         learning_curve=_learning_curve(run, progress) if learning_curve else None,
+        data_notes=(*found.warnings, *found.notes) if found else (),
     )
 
 
@@ -217,14 +236,37 @@ def _check_options(run: str | os.PathLike[str], data: str | os.PathLike[str] | N
         )
 
 
-def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
-    unknown = sorted({file.label for file in candidates} - set(classes))
-    if unknown:
+def _labelled(source: Source, run: Path, progress: Progress) -> HeldOut:
+    found = listed(source, progress).find()
+    if not found.candidates:
         raise BadDataset(
-            f"The data has classes that the bundle does not know: {', '.join(map(repr, unknown[:5]))}.",
-            f"The bundle knows {', '.join(map(repr, classes[:20]))}.",
-            "Name the folders as they were named for training, or leave the others out.",
+            f"The pictures in {source.name} have no labels: none is in a folder of its class.",
+            "Without labels nothing can be measured.",
+            f"To classify them, type: {typed('predict', run, source.data)}",
         )
+    return HeldOut(found.candidates, {}, found.root)
+
+
+def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
+    counts = Counter(file.label for file in candidates)
+    unknown = sorted(counts.keys() - set(classes))
+    if not unknown:
+        return
+    plain = {unicodedata.normalize("NFKC", name).casefold() for name in classes}
+    alike = [label for label in unknown if unicodedata.normalize("NFKC", label).casefold() in plain]
+    knows = f"The bundle knows {', '.join(map(repr, classes[:20]))}."
+    if len(alike) == len(unknown):
+        raise BadDataset(
+            f"Classes are spelt otherwise than in training: {', '.join(map(repr, unknown[:5]))}.",
+            knows,
+            "Give the folders, or the labels in the table, the names that the bundle knows.",
+        )
+    others = [f"{label!r} ({plural(counts[label], 'picture')})" for label in unknown[:5]]
+    raise BadDataset(
+        f"The data has classes that the bundle does not know: {', '.join(others)}.",
+        knows,
+        "Name the folders as they were named for training, or leave the others out.",
+    )
 
 
 def _answers(

@@ -129,7 +129,7 @@ class FolderReading:
         Raises:
             WrongUsage: a value cannot be used.
         """
-        if class_depth is class_from is parts is None and not ignore and not only:
+        if all(word is None for word in (class_depth, class_from, parts)) and not ignore and not only:
             return None
         return cls(
             class_depth=1 if class_depth is None else class_depth,

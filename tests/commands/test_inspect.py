@@ -145,12 +145,19 @@ def test_without_a_target_nothing_is_written(mixed, tmp_path, monkeypatch):
     assert set(tmp_path.iterdir()) == before
 
 
-def test_a_target_among_the_pictures_is_refused_before_anything_is_read(mixed):
+def test_a_class_is_no_target_and_that_is_refused_before_anything_is_read(mixed):
+    before = sorted(mixed.rglob("*"))
     with pytest.raises(WrongUsage) as refused:
-        inspect(mixed, out=mixed / "audit")
-    assert str(mixed / "audit") in refused.value.what
+        inspect(mixed, out=mixed / "train" / "cats")
+    assert str(mixed / "train" / "cats") in refused.value.what
     assert f"--out {mixed.parent / 'audit'}" in refused.value.fix
-    assert not (mixed / "audit").exists()
+    assert sorted(mixed.rglob("*")) == before
+
+
+def test_a_target_among_the_pictures_is_no_class_of_them(mixed):
+    first, second = (inspect(mixed, out=mixed / "audit") for _ in range(2))
+    assert second.dataset.counts == first.dataset.counts
+    assert second.page == mixed / "audit" / "audit.html"
 
 
 def test_a_target_that_is_a_file_is_refused(mixed, tmp_path):

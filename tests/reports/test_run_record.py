@@ -168,7 +168,7 @@ runs = fields(
     baseline=shares, left_out=st.lists(fields(path=words, reason=words), max_size=2), adds=words,
     parameters=fields(total=counts, trainable=counts), epochs=counts, seconds_per_epoch=perhaps(shares),
     layers=st.lists(fields(name=words, type=words, output=words, parameters=counts), max_size=2),
-    notes=st.lists(words, max_size=2), depth=perhaps(fields(chosen=words, features=counts)), patch=perhaps(patches), gain_from_patch=perhaps(gains), command=words,
+    notes=st.lists(words, max_size=2), data_notes=st.lists(words, max_size=2), depth=perhaps(fields(chosen=words, features=counts)), patch=perhaps(patches), gain_from_patch=perhaps(gains), command=words,
     calibration=perhaps(fields(temperature=shares, fitted_on=words, pictures=counts, validation=changes, test=changes)),
     abstention=perhaps(
         fields(

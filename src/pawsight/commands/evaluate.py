@@ -17,7 +17,15 @@ import numpy as np
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Predictor, load_predictor
-from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, run_folder, subset_by_content
+from pawsight.commands.run_split import (
+    HeldOut,
+    count_look,
+    held_out,
+    looks_sentence,
+    reading_of,
+    run_folder,
+    subset_by_content,
+)
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine, usable_cores
@@ -27,7 +35,8 @@ from pawsight.core.storage import write_json
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
-from pawsight.data.sources import resolve
+from pawsight.data.reading import FolderReading
+from pawsight.data.sources import listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.learning_curve import trace_curve
@@ -69,6 +78,7 @@ class EvaluateReport:
     abstention: Abstention | None = None  # None where the bundle answers every picture
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
     learning_curve: CurveRecord | None = None
+    data_notes: tuple[str, ...] = ()  # how the folders of other data were read, where it could have been otherwise
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `evaluate --json` prints them."""
@@ -82,6 +92,7 @@ class EvaluateReport:
             "looks_at_test": self.looks_at_test,
             "from_validation": self.from_validation,
             "abstention": self.abstention.to_json() if self.abstention else None,
+            "data_notes": list(self.data_notes),
         }
         if self.slices is not None:
             plain["slices"] = [found.to_json() for found in self.slices]
@@ -101,6 +112,7 @@ def evaluate(
     columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    reading: FolderReading | None = None,
     device: Device = CPU,
     progress: ProgressLike = None,
 ) -> EvaluateReport:
@@ -119,6 +131,7 @@ def evaluate(
         columns: of the data, as for `train`.
         max_megapixels: as for `predict`.
         allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
+        reading: how the folders of other data are read; None: as those of the run's data were.
         device: as for `predict`.
         progress: as for `train`.
 
@@ -140,6 +153,7 @@ def evaluate(
         columns=columns,
         max_megapixels=max_megapixels,
         allow_missing=allow_missing,
+        reading=reading,
         device=device,
         progress=progress,
     )
@@ -157,6 +171,7 @@ def measure_run(
     columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    reading: FolderReading | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
@@ -165,14 +180,17 @@ def measure_run(
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
-    source = None
+    source, found = None, None
     if data is not None:
-        source = resolve(data, cache=cache_folder(), columns=columns, progress=progress)
+        source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
+        if reading is None and source.listed is None:  # a table says itself how it is read
+            source = replace(source, reading=reading_of(run))
     if part is not None:
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
     elif source is not None:
-        files, name = HeldOut(source.find().candidates, {}, source.root), source.name
+        found = listed(source, progress).find()
+        files, name = HeldOut(found.candidates, {}, found.root), source.name
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(run)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
@@ -184,8 +202,8 @@ def measure_run(
         check_filled(files.place, labels, Counter(read.values()), lost)
     if answers or part is None:
         allowed = LOSS_ALLOWED if allow_missing is None else allow_missing
-        listed = os.fspath(data) if part is None and data is not None else ""
-        check_losses(lost, read, allowed, progress, were_read=part is not None, data=listed)
+        typed_data = os.fspath(data) if part is None and data is not None else ""
+        check_losses(lost, read, allowed, progress, were_read=part is not None, data=typed_data)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
@@ -206,6 +224,7 @@ def measure_run(
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
         learning_curve=_learning_curve(run, progress) if learning_curve else None,
+        data_notes=(*found.warnings, *found.notes) if found else (),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
@@ -36,6 +37,12 @@ def percent(share: float | None, digits: str = ".1f", *, space: str = " ") -> st
 def typed(*words: object) -> str:
     """Return a command of Pawsight as a shell takes it: names with spaces are quoted."""
     return shlex.join(["pawsight", *map(str, words)])
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """Return a key that sorts numbers in names as numbers: 2 before 10, cat2 before cat10."""
+    pieces = re.split(r"([0-9]+)", name)
+    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], name
 
 
 def printable(text: str, *, instead: str = REPLACEMENT) -> str:

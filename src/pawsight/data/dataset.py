@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -19,11 +19,15 @@ from typing import Protocol
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import from_here
 from pawsight.core.storage import sha256_of
-from pawsight.core.text import plural, typed
+from pawsight.core.text import natural, plural, typed
 from pawsight.core.thread_pool import ordered_map
+from pawsight.data.class_names import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
+from pawsight.data.folder_notes import table_command
 from pawsight.data.folders import Candidate, Found, LeftOut
+from pawsight.data.reading import BY_NAME, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture_name
 from pawsight.images.decode import (
     MOST_MEGAPIXELS,
     READABLE_NAMES,
@@ -38,13 +42,7 @@ from pawsight.images.grey_range import grey_range
 from pawsight.images.loader import read_regular_file, while_storage_answers
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
-_BY_NAME = ("hidden", "outside ", "an empty folder", "a link to ")  # reasons for which a file was never read
 _BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
-PICTURE_ENDINGS = (
-    *(".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"),
-    *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".dcm", ".icloud"),
-    *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef"),
-)
 _SHOWN = 5  # names listed in a message before "and N more"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
 
@@ -70,6 +68,9 @@ class Dataset:
     pictures: tuple[Picture, ...]
     left_out: tuple[LeftOut, ...]
     grey_range: GreyRange | None = None  # that its 16-bit pictures were decoded with
+    notes: tuple[str, ...] = ()  # how the folders were read, where it could have been otherwise
+    warnings: tuple[str, ...] = ()  # what that loses, or what may be wrong with it
+    reading: FolderReading = field(default_factory=FolderReading)  # options that they were read with
 
     def __repr__(self) -> str:
         counted = f"{plural(len(self.pictures), 'picture')} of {plural(len(self.counts), 'class', 'classes')}"
@@ -77,8 +78,9 @@ class Dataset:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Number of pictures in each class, by sorted class name."""
-        return dict(sorted(Counter(picture.label for picture in self.pictures).items()))
+        """Number of pictures in each class, by sorted class name; numbers sort as numbers."""
+        counted = Counter(picture.label for picture in self.pictures)
+        return {label: counted[label] for label in sorted(counted, key=natural)}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -193,7 +195,13 @@ def read_dataset(
                 )
             )
     dataset = Dataset(
-        found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)), settings.grey_range
+        found.root,
+        tuple(pictures),
+        tuple(sorted(left_out, key=lambda file: file.name)),
+        grey_range=settings.grey_range,
+        notes=found.notes,
+        warnings=found.warnings,
+        reading=found.reading,
     )
     check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
     check_losses(dataset.left_out, [picture.name for picture in pictures], allow_missing, progress, data=data)
@@ -245,7 +253,7 @@ def losses(
         for file in left_out
         if were_read
         or (
-            not file.reason.startswith(_BY_NAME)
+            not file.reason.startswith(BY_NAME)
             and is_picture(file.name, file.reason)
             and PurePosixPath(file.name).with_suffix("") not in stems
         )
@@ -284,7 +292,7 @@ def grey_range_sentence(greys: GreyRange) -> str:
 
 def is_picture(name: str, problem: str) -> bool:
     """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
-    return PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS or problem in _BROKEN
+    return is_picture_name(name) or problem in _BROKEN
 
 
 def read_files(
@@ -365,13 +373,13 @@ def check_found(found: Found) -> None:
 
     Raises:
         NoPictures: there is no file that could be a picture.
-        BadDataset: files lie beside the class folders, two folders differ in case alone, there is one class only, a
-            class folder is empty, or a class has no file to learn from.
+        BadDataset: there are pictures and no class folder, two folders differ in case alone, there is one class only,
+            a class folder is empty, or a class has no file to learn from.
     """
     if not found.candidates and not found.loose:
         raise _nothing_found(found, found.left_out)
-    if found.loose:
-        raise _loose(found)
+    if found.loose and not found.folders:
+        raise _flat(found)
     _check_lookalikes(found)
     if len(found.folders) == 1:
         raise _one_class(found, found.folders[0])
@@ -447,29 +455,55 @@ def _check_lookalikes(found: Found) -> None:
             )
 
 
-def _loose(found: Found) -> BadDataset:
-    what = f"{len(found.loose):,} file{'s lie' if len(found.loose) > 1 else ' lies'} beside the class folders"
+def _flat(found: Found) -> BadDataset:
+    lie = "picture lies" if len(found.loose) == 1 else "pictures lie"
     return BadDataset(
-        f"{what} in {found.root}.",
-        f"They belong to no class: {_listed(found.loose)}.",
-        f"Put each picture into the folder of its class, e.g. {found.root.name}/cats/1.jpg, and other files elsewhere.",
+        f"{len(found.loose):,} {lie} in no class folder of {_place(found)}.",
+        f"The class of a picture is the folder it lies in; these have none: {_listed(found.loose)}.",
+        _how_to_label(found, found.loose),
     )
 
 
 def _one_class(found: Found, label: str) -> BadDataset:
     return BadDataset(
-        f"Only one class was found in {found.root}: {label!r}.",
+        f"Only one class was found in {_place(found)}: {label!r}.",
         "A classifier needs at least two to choose between.",
-        f"Put one folder per class below it, e.g. {found.root.name}/cats/1.jpg and {found.root.name}/dogs/1.jpg.",
+        _how_to_label(found, [file.name for file in found.candidates]),
     )
+
+
+def _place(found: Found) -> Path:
+    """Return the root as it reads in a message: never a lone dot."""
+    return found.root if found.root.name else found.root.absolute()
+
+
+def _how_to_label(found: Found, names: Sequence[str]) -> str:
+    """Return what to type where folders do not give the classes: names or a table may; else how folders would."""
+    lines = []
+    if suggested := suggest(names):
+        pattern, counts = suggested
+        classes = ", ".join(f"{label}: {count:,}" for label, count in list(counts.items())[:_SHOWN])
+        more = f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else ""
+        command = typed("train", found.data or from_here(found.root), "--class-from", pattern)
+        lines.append(f"If the names carry the class ({classes}{more}), type: {command}")
+    tables = [
+        file.name
+        for file in found.left_out
+        if file.reason == NO_PICTURE and PurePosixPath(file.name).suffix.lower() in TABLE_ENDINGS
+    ]
+    lines += [f"If {name} lists the labels, type: {table_command(found, name)}" for name in tables[:2]]
+    cat, dog = (Path(found.root.name) / label / "1.jpg" for label in ("cats", "dogs"))
+    lines.append(f"{'Else put' if lines else 'Put'} one folder per class below it, e.g. {cat} and {dog}.")
+    return "\n".join(lines)
 
 
 def _nothing_found(found: Found, left_out: Sequence[LeftOut]) -> NoPictures:
     instead = _why_left_out(left_out) if left_out else "The folder holds no files."
+    example = Path(found.root.name) / "cats" / "1.jpg"
     return NoPictures(
-        f"No pictures found under {found.root}.",
+        f"No pictures found under {_place(found)}.",
         f"{instead} Readable types are {READABLE_NAMES}.",
-        f"Put one folder per class below it, e.g. {found.root.name}/cats/1.jpg, or convert the files first.",
+        f"Put one folder per class below it, e.g. {example}, or convert the files first.",
     )
 
 

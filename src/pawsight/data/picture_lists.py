@@ -18,10 +18,10 @@ from pathlib import Path, PurePosixPath
 from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.text import plural
-from pawsight.data.dataset import PICTURE_ENDINGS
 from pawsight.data.download import download_all
-from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, is_hidden, name_below
+from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, name_below
 from pawsight.data.parts import PARTS, part_named
+from pawsight.data.reading import PICTURE_ENDINGS, is_hidden
 from pawsight.data.tables import (
     MAX_LINE_CHARS,
     MAX_LINES,

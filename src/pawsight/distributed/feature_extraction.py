@@ -15,6 +15,9 @@ from os.path import abspath
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
+from pawsight.classifier.backbone import frozen_backbone
 from pawsight.classifier.engine import Engine, InferenceQueue, Precision, best_precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import UnreadablePicture, WrongUsage
@@ -26,8 +29,6 @@ from pawsight.data.folders import Candidate
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
 from pawsight.distributed.remote import Fetched, fetched_ahead
 from pawsight.images.decode import DecodeSettings, Pixels, decode
-from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import backbone_onnx, channels_of
 from pawsight.models.recipes import FEATURE_METHODS, Recipe
 
 _CHUNK = 64  # files in a part: a third of a second of work, so that handing it out costs little
@@ -105,8 +106,8 @@ def read_files_by_pool(
     if not isinstance(sink, FeatureReceiver):
         raise ValueError("a pool computes features, and this sink takes none")
     with stopwatch.stage("backbone"):
-        every = channels_of(find_backbone(recipe.backbone), "every")
-        model = backbone_onnx(recipe.backbone, recipe.image_px, every)
+        backbone = frozen_backbone(recipe)
+        model = backbone.write(np.arange(backbone.width))
     until.enter_context(pool.running())
     paths = [abspath(candidate.path) for candidate in candidates]
     extracted = extract_by_pool(

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
-from pawsight.data.folders import HIDDEN_NAMES, is_folder, is_regular_file
+from pawsight.data.folders import is_folder, is_regular_file
 from pawsight.data.picture_lists import Folders, as_spelled
+from pawsight.data.reading import is_hidden
 from pawsight.data.tables import ENDINGS, MAX_LINE_CHARS, Table, TableError
 from pawsight.distributed import remote
 
@@ -102,7 +103,7 @@ def _visible_names(folder: Path, root: str) -> Iterator[str]:
     """Yield the visible names in a folder, those of folders with a slash, so that they sort as full paths would."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name in HIDDEN_NAMES:
+            if is_hidden(entry.name):
                 continue
             try:
                 is_dir = entry.is_dir()

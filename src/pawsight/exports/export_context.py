@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import EXAM, Bundle
+from pawsight.core.runs import EXPORT_CARD
 from pawsight.core.storage import sha256_of_file
 from pawsight.images.decode import OLDEST_DECODER
 from pawsight.models.graph import OOD_SCORE
 
 EXACT, REDUCED = "f32", "int8"
-METADATA_FILE = "pawsight.json"
+METADATA_FILE = EXPORT_CARD
 _METADATA_FORMAT = 1
 _COLOUR_STEP = "convert the colours of an embedded profile to sRGB"
 _GREYS_STEP = "scale greys of more than 8 bits so that {:g} becomes 0 and {:g} becomes 255"

@@ -180,6 +180,7 @@ class RunRecord:
     epochs: int = 0
     seconds_per_epoch: float | None = None
     notes: tuple[str, ...] = ()
+    data_notes: tuple[str, ...] = ()  # how the folders were read, where it could have been otherwise
     depth: Mapping[str, Any] = field(default_factory=dict)  # where a probe reads its backbone, and what else was tried
     patch: PatchOutcome | None = None  # what decisions about labels changed
     gain_from_patch: Gain | None = None  # over the run that the patch was made for
@@ -279,6 +280,7 @@ class RunRecord:
             epochs=fields.count("epochs") or 0,
             seconds_per_epoch=fields.number("seconds_per_epoch"),
             notes=tuple(str(note) for note in fields.items("notes")),
+            data_notes=tuple(str(note) for note in fields.items("data_notes")),
             depth=_mapping(values.get("depth")),
             patch=_patch(fields.inside("patch")),
             gain_from_patch=_gain(fields.inside("gain_from_patch")),
@@ -322,6 +324,7 @@ class RunRecord:
             "epochs": self.epochs,
             "seconds_per_epoch": self.seconds_per_epoch,
             "notes": list(self.notes),
+            "data_notes": list(self.data_notes),
             "depth": dict(self.depth) or None,
             "patch": self.patch.to_json() if self.patch else None,
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,

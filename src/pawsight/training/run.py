@@ -10,12 +10,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pawsight.classifier.bundle import Card, problem_with_name, write_bundle
 from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trust
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, PicturesChanged
 from pawsight.core.machine import versions
+from pawsight.core.progress import SILENT
 from pawsight.core.runs import BUNDLE
 from pawsight.data.dataset import Dataset, FileReader, check_classes, grey_range_of, read_dataset
 from pawsight.data.facts import thumbnail_of
@@ -26,7 +28,8 @@ from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
 from pawsight.images.fingerprint import fingerprint
-from pawsight.models.recipes import FEATURE_METHODS, LAST, Recipe
+from pawsight.models.recipes import AUTO, FEATURE_METHODS, LAST, Recipe
+from pawsight.training.backbone_choice import candidates, choice_note, choose_backbone
 from pawsight.training.calibration import (
     add_guarantee,
     calibrate,
@@ -109,6 +112,11 @@ def train_run(
         check_guarantee_by_names(found, given, options, has_detector=recipe.method != "majority")
     greys = grey_range_of(found, env.decode_settings(recipe), threads=env.machine.cores, progress=env.progress)
     env = replace(env, grey_range=greys)
+    choice = None
+    if recipe.backbone == AUTO:
+        with env.stopwatch.stage("choosing"):
+            recipe, choice = _choose_backbone(found, recipe, env, given)
+        env.progress.say(f"Backbone {choice_note(choice)}")
     with Cache(env.cache / "cache") as cache:
         sink, threads = None, env.machine.cores
         if recipe.method in FEATURE_METHODS:
@@ -149,6 +157,9 @@ def train_run(
                         progress=env.progress,
                     )
                 trained = _ON_FEATURES[recipe.method](context, head)
+                if choice is not None:
+                    depth = {**(trained.depth or {}), "backbone": choice}
+                    trained = replace(trained, notes=(choice_note(choice), *trained.notes), depth=depth)
             else:
                 trained = _ON_PIXELS[recipe.method](context)
             with env.stopwatch.stage("trusting"):
@@ -175,6 +186,26 @@ def train_run(
         no_guarantee=no_guarantee,
         patched=patched,
     )
+
+
+def _choose_backbone(
+    found: Found, recipe: Recipe, env: RunEnvironment, given: SplitFile | None
+) -> tuple[Recipe, dict[str, Any]]:
+    """Return the recipe with the backbone that suits the training subset, and how that was chosen.
+
+    Labels are those of the data: a patch comes later.
+    """
+    tried = candidates(recipe)
+    with Cache(env.cache / "cache") as cache:
+        settings = env.decode_settings(tried[0])
+        threads, allowed = env.machine.cores, env.allow_missing
+        dataset = read_dataset(
+            found, settings, cache=cache, threads=threads, progress=env.progress, allow_missing=allowed, data=env.data
+        )
+    split = cut(dataset, seed=recipe.split_seed, given=given, progress=SILENT)
+    check_split(split, compares_epochs=False)
+    context = TrainingContext(dataset, split, recipe, env, env.runs, ())
+    return choose_backbone(tried, context.pictures("train"), context.labels("train"), alike_in_training(context), env)
 
 
 def _split_and_decode(

@@ -27,7 +27,7 @@ from pawsight.core.errors import BadDataset, MissingExtra, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
-from pawsight.core.text import html_table, plural
+from pawsight.core.text import html_table, natural, plural
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.folders import Candidate
 from pawsight.data.parts import PARTS
@@ -64,7 +64,7 @@ class Dataset:
         self.paths = tuple(candidate.path for candidate in self._candidates)
         self.labels = tuple(candidate.label for candidate in self._candidates)
         self.splits = tuple(candidate.part for candidate in self._candidates)
-        self.classes = tuple(sorted(set(self.labels)))
+        self.classes = tuple(sorted(set(self.labels), key=natural))
 
     # From
 

@@ -6,6 +6,7 @@ Pictures that the bundle was trained on are left out by content, whatever they a
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ from pawsight.core.text import plural, typed
 from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.reading import FolderReading
-from pawsight.data.sources import listed, resolve
+from pawsight.data.sources import Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.learning_curve import trace_curve
@@ -189,8 +190,7 @@ def measure_run(
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
     elif source is not None:
-        found = listed(source, progress).find()
-        files, name = HeldOut(found.candidates, {}, found.root), source.name
+        files, name = _labelled(source, run, progress), source.name
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(run)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
@@ -237,14 +237,37 @@ def _check_options(run: str | os.PathLike[str], data: str | os.PathLike[str] | N
         )
 
 
-def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
-    unknown = sorted({file.label for file in candidates} - set(classes))
-    if unknown:
+def _labelled(source: Source, run: Path, progress: Progress) -> HeldOut:
+    found = listed(source, progress).find()
+    if not found.candidates:
         raise BadDataset(
-            f"The data has classes that the bundle does not know: {', '.join(map(repr, unknown[:5]))}.",
-            f"The bundle knows {', '.join(map(repr, classes[:20]))}.",
-            "Name the folders as they were named for training, or leave the others out.",
+            f"The pictures in {source.name} have no labels: none is in a folder of its class.",
+            "Without labels nothing can be measured.",
+            f"To classify them, type: {typed('predict', run, source.data)}",
         )
+    return HeldOut(found.candidates, {}, found.root)
+
+
+def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
+    counts = Counter(file.label for file in candidates)
+    unknown = sorted(counts.keys() - set(classes))
+    if not unknown:
+        return
+    plain = {unicodedata.normalize("NFKC", name).casefold() for name in classes}
+    alike = [label for label in unknown if unicodedata.normalize("NFKC", label).casefold() in plain]
+    knows = f"The bundle knows {', '.join(map(repr, classes[:20]))}."
+    if len(alike) == len(unknown):
+        raise BadDataset(
+            f"Classes are spelt otherwise than in training: {', '.join(map(repr, unknown[:5]))}.",
+            knows,
+            "Give the folders, or the labels in the table, the names that the bundle knows.",
+        )
+    others = [f"{label!r} ({plural(counts[label], 'picture')})" for label in unknown[:5]]
+    raise BadDataset(
+        f"The data has classes that the bundle does not know: {', '.join(others)}.",
+        knows,
+        "Name the folders as they were named for training, or leave the others out.",
+    )
 
 
 def _answers(

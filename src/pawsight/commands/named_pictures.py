@@ -19,7 +19,7 @@ from pawsight.data.folders import expand, is_folder, is_regular_file
 from pawsight.distributed.path_lists import is_list, listed, path_lines
 from pawsight.distributed.remote import is_url, read
 from pawsight.images.decode import Decoded, DecodeSettings, decode, is_readable_type
-from pawsight.images.loader import MAX_FILE_BYTES, read_regular_file, while_storage_answers
+from pawsight.images.loader import MAX_FILE_BYTES, ReadAhead, read_regular_file, while_storage_answers
 from pawsight.images.video import ENDINGS as VIDEO_ENDINGS
 from pawsight.images.video import frames
 
@@ -148,16 +148,19 @@ def decoded_pictures(
     Raises:
         StorageError: the disk or network share does not answer.
     """
+    ahead = ReadAhead[NamedPicture](threads, lambda picture: picture.read())
 
     def work(picture: NamedPicture) -> DecodedPicture:
         decoded, problem = None, ""
         try:
-            decoded = decode(picture.read(), settings, name=picture.name)
+            data = ahead.read(picture)
+            with ahead.computing():
+                decoded = decode(data, settings, name=picture.name)
         except UnreadablePicture as error:
             problem = error.why
         return DecodedPicture(picture.name, decoded, problem, picture.is_found)
 
-    files = map(work, pictures) if is_live else ordered_map(work, pictures, threads=threads)
+    files = map(work, pictures) if is_live else ordered_map(work, pictures, threads=ahead.threads)
     return while_storage_answers(files, lambda picture: (picture.name, picture.problem))
 
 

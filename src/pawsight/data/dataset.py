@@ -27,7 +27,7 @@ from pawsight.data.class_names import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folder_notes import table_command
 from pawsight.data.folders import Candidate, Found, LeftOut
-from pawsight.data.reading import BY_NAME, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture_name
+from pawsight.data.reading import BY_NAME, MISSING, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture_name
 from pawsight.images.decode import (
     MOST_MEGAPIXELS,
     READABLE_NAMES,
@@ -39,7 +39,7 @@ from pawsight.images.decode import (
 )
 from pawsight.images.fingerprint import HASHED_PX
 from pawsight.images.grey_range import grey_range
-from pawsight.images.loader import read_regular_file, while_storage_answers
+from pawsight.images.loader import ReadAhead, read_regular_file, while_storage_answers
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
 _BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
@@ -261,7 +261,9 @@ def losses(
     pictures = len(lost) + len(read)
     share = len(lost) / (pictures or 1)
     what = f"{len(lost):,} of {pictures:,} pictures cannot be read ({100 * share:.1f} %)."
-    return share, what, f"{_kinds(lost)}." + (f" To list them, type: {typed('inspect', data)}" if data else "")
+    missing = next((file.name for file in lost if file.reason.startswith(MISSING)), None)
+    why = f"{_kinds(lost)}." + (f" The first that is missing is {missing}." if missing else "")
+    return share, what, why + (f" To list them, type: {typed('inspect', data)}" if data else "")
 
 
 def grey_range_of(
@@ -292,7 +294,7 @@ def grey_range_sentence(greys: GreyRange) -> str:
 
 def is_picture(name: str, problem: str) -> bool:
     """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
-    return is_picture_name(name) or problem in _BROKEN
+    return is_picture_name(name) or problem in _BROKEN or problem.startswith(MISSING)
 
 
 def read_files(
@@ -304,12 +306,19 @@ def read_files(
     sink: PixelSink | None = None,
 ) -> Generator[FileRead, None, None]:
     """Read files in threads, yielding one `FileRead` for each in order; new facts are stored in the cache."""
+    ahead = ReadAhead(threads, read_regular_file)
 
     def read(candidate: Candidate) -> FileRead:
-        sha256 = ""
         try:
-            data = read_regular_file(candidate.path)
-            sha256 = sha256_of(data)
+            data = ahead.read(candidate.path)
+        except UnreadablePicture as error:
+            return FileRead(candidate, "", None, False, None, error.why)
+        with ahead.computing():
+            return read_bytes(candidate, data)
+
+    def read_bytes(candidate: Candidate, data: bytes) -> FileRead:
+        sha256 = sha256_of(data)
+        try:
             known = known_facts(cache, sha256, settings)
             if known is not None:  # perhaps read where more pixels were allowed
                 check_megapixels(known.width, known.height, settings, name=candidate.name)
@@ -320,7 +329,7 @@ def read_files(
         except UnreadablePicture as error:
             return FileRead(candidate, sha256, None, False, None, error.why)
 
-    return store_facts(ordered_map(read, candidates, threads=threads), cache, settings)
+    return store_facts(ordered_map(read, candidates, threads=ahead.threads), cache, settings)
 
 
 def store_facts(files: Iterator[FileRead], cache: Cache, settings: DecodeSettings) -> Generator[FileRead, None, None]:

@@ -26,7 +26,7 @@ from pawsight.data.download import DownloadLimits, cached_name, download
 from pawsight.data.folders import Found, find
 from pawsight.data.picture_lists import locate, read_list
 from pawsight.data.reading import FolderReading
-from pawsight.data.tables import ENDINGS
+from pawsight.data.tables import ENDINGS, columns_text
 
 SAMPLE = "sample"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -126,6 +126,12 @@ def resolve(
         raise WrongUsage(
             f"{shlex.join(reading.words())} has no effect on a table.",
             f"{source.data} says the class and the part of each picture itself.",
+            "Leave it out.",
+        )
+    if columns and source.listed is None:
+        raise WrongUsage(
+            f"--columns {columns_text(columns)} has no effect on {source.data or source.root}.",
+            "It is no table: the folders say the class of each picture.",
             "Leave it out.",
         )
     return replace(source, reading=reading)

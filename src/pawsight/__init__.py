@@ -30,6 +30,7 @@ _NAMES = {  # module -> public names that it defines
     "pawsight.commands.review": ("ReviewReport", "review"),
     "pawsight.commands.train": ("TrainOptions",),
     "pawsight.core.errors": ("PawsightError",),
+    "pawsight.data.reading": ("FolderReading",),
     "pawsight.models.recipes": ("Recipe",),
     "pawsight.reports.ladder_report": ("LadderReport",),
 }
@@ -65,6 +66,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which run nothing
     from pawsight.commands.review import review as review
     from pawsight.commands.train import TrainOptions as TrainOptions
     from pawsight.core.errors import PawsightError as PawsightError
+    from pawsight.data.reading import FolderReading as FolderReading
     from pawsight.models.recipes import Recipe as Recipe
     from pawsight.reports.ladder_report import LadderReport as LadderReport
 

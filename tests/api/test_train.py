@@ -97,7 +97,7 @@ def test_progress_is_a_function_or_nothing(warm, tmp_path, capfd):
     [
         ([np.zeros((8, 8, 3), np.uint8)] * 3, ["a", "b"], ("3 pictures", "2 values of label")),
         ([np.zeros((8, 8, 3), np.uint8)] * 2, None, ("list", "train(X, y)")),
-        ({"image": [], "name": []}, None, ("'label'", "image, name")),
+        ({"image": [], "name": []}, None, ("labels", "image, name")),
         ([np.zeros((8, 8, 3), np.int64)] * 2, ["a", "b"], ("X[0]", "int64")),
         (io.StringIO("x"), None, ("StringIO",)),
     ],

@@ -27,17 +27,15 @@ from pawsight.core.errors import BadDataset, MissingExtra, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
-from pawsight.core.text import html_table, plural
+from pawsight.core.text import html_table, natural, plural
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.folders import Candidate
 from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source, resolve
+from pawsight.data.tables import roles_of
 from pawsight.images.decode import DecodeSettings, Pixels, decode
 from pawsight.images.loader import read_regular_file
 
-IMAGE_COLUMNS = ("image", "path", "picture", "file", "filename", "file_name", "image_path")
-LABEL_COLUMNS = ("label", "labels", "class", "category", "target")
-SPLIT_COLUMNS, GROUP_COLUMNS = ("split", "part", "subset", "set"), ("group", "groups")
 _LIST = "pictures.csv"
 _DIGITS = 16  # of the SHA-256 in the name of a stored data set
 _IN_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # modes that PNG keeps as they are; TIFF keeps the others
@@ -66,7 +64,7 @@ class Dataset:
         self.paths = tuple(candidate.path for candidate in self._candidates)
         self.labels = tuple(candidate.label for candidate in self._candidates)
         self.splits = tuple(candidate.part for candidate in self._candidates)
-        self.classes = tuple(sorted(set(self.labels)))
+        self.classes = tuple(sorted(set(self.labels), key=natural))
 
     # From
 
@@ -92,22 +90,17 @@ class Dataset:
         Raises:
             WrongUsage: a column is missing, or a cell is no picture. BadDataset: a label is missing.
         """
-        given = list(table.columns if hasattr(table, "columns") else table)
-        names = {str(name).casefold(): name for name in reversed(given)}
-
-        def column(known: Sequence[str], *, is_needed: bool = False) -> Any:
-            name = next((name for name in known if name in names), None)
-            if name is None and is_needed:
+        names = list(table.columns if hasattr(table, "columns") else table)
+        columns = {role: table[name] for role, name in zip(roles_of(list(map(str, names))), names, strict=True)}
+        for role in ("path", "label"):
+            if role not in columns:
                 raise WrongUsage(
-                    f"The table has no column called {' or '.join(map(repr, known[:2]))}.",
-                    f"Its columns are {', '.join(map(str, given)) or 'none'}.",
-                    f"Rename one of them: {known[0]!r}",
+                    f"The table has no column of {'pictures' if role == 'path' else 'labels'}.",
+                    f"Its columns are {', '.join(map(str, names)) or 'none'}.",
+                    f"Rename one of them: {role!r}",
                 )
-            return None if name is None else table[names[name]]
-
-        pictures, labels = column(IMAGE_COLUMNS, is_needed=True), column(LABEL_COLUMNS, is_needed=True)
-        splits, groups = column(SPLIT_COLUMNS), column(GROUP_COLUMNS)
-        return cls.from_arrays(pictures, labels, splits=splits, groups=groups, progress=progress)
+        splits, groups = columns.get("part"), columns.get("group")
+        return cls.from_arrays(columns["path"], columns["label"], splits=splits, groups=groups, progress=progress)
 
     @classmethod
     def from_arrays(
@@ -166,7 +159,7 @@ class Dataset:
         parts = dict(dataset) if isinstance(dataset, Mapping) else {None: dataset}
         pictures, labels, splits = [], [], []
         for part, rows in parts.items():
-            image, label = _column(rows, IMAGE_COLUMNS), _column(rows, LABEL_COLUMNS)
+            image, label = _column(rows, "path"), _column(rows, "label")
             feature = rows.features[label]
             if hasattr(rows.features[image], "decode"):
                 rows = rows.cast_column(image, type(rows.features[image])(decode=False))  # noqa: PLW2901
@@ -477,16 +470,15 @@ def _name_of(label: Any, classes: Sequence[str] | None) -> str:
     return str(classes[int(text)])
 
 
-def _column(rows: Any, known: Sequence[str]) -> str:
+def _column(rows: Any, role: str) -> str:
     names = list(rows.features)
-    found = next((name for name in known if name in names), None)
-    if found is None:
-        raise WrongUsage(
-            f"The data set has no column called {' or '.join(map(repr, known[:2]))}.",
-            f"Its columns are {', '.join(names)}.",
-            f"Rename one: dataset.rename_column({names[0]!r}, {known[0]!r})",
-        )
-    return found
+    if role in (roles := roles_of(names)):
+        return str(names[roles.index(role)])
+    raise WrongUsage(
+        f"The data set has no column of {'pictures' if role == 'path' else 'labels'}.",
+        f"Its columns are {', '.join(names)}.",
+        f"Rename one: dataset.rename_column({names[0]!r}, {role!r})",
+    )
 
 
 def _pairs(items: Iterable[Any]) -> tuple[list[Any], list[Any]]:

@@ -307,7 +307,7 @@ def _as_array(item: Any, name: str) -> NDArray[Any]:
 
 def _recast(array: NDArray[Any]) -> str:
     if array.dtype == np.uint16:
-        return "Type (array // 257).astype('uint8') if 65535 is white."
+        return "Type (array // 257).astype('uint8') if 65535 is white; PIL.Image.fromarray(array) for a grey one."
     return 'Type array.astype("uint8") if its numbers go from 0 to 255.' if array.dtype.kind in "biu" else ""
 
 

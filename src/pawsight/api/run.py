@@ -6,17 +6,20 @@ What the folder of a run holds is read in reports/run_record.py; how a notebook 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pawsight.api.classifier import Classifier, load
 from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.core.runs import Epoch
-from pawsight.core.text import html_table, plural
+from pawsight.core.text import plural
 from pawsight.data.audit import Findings
 from pawsight.data.split import Split
 from pawsight.evaluation.comparison import Answer
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Subset = Literal["validation", "test"]
-_SHOWN = 20  # answers in a notebook's table
+_SHOWN = 10  # answers in a notebook
+_DPI = 80  # of plots, which a notebook keeps as PNG
 
 
 class Run:
@@ -157,9 +161,9 @@ class Run:
 
         self._metrics(subset)
         table = self._record.answer_table(subset)
-        axes = _axes(ax, 4.2, 3.8)
+        axes = _axes(ax, 4.0, 3.6)
         draw_reliability(axes, (), reliability(table.true, table.probabilities))
-        axes.legend()
+        axes.legend(["perfectly calibrated", "answers"])
         return axes
 
     def to_json(self) -> dict[str, Any]:
@@ -191,33 +195,44 @@ class Run:
 
 
 class RunPredictions(Sequence[Answer]):
-    """The answers of a run to the pictures of validation and test, in the order of the split."""
+    """Answers of a run to pictures of validation and test, in the order of the split.
 
-    def __init__(self, record: RunRecord) -> None:
-        self._record = record
+    Args:
+        record: of the run.
+        rows: (M,) which of the answers; None for all of them.
+    """
+
+    def __init__(self, record: RunRecord, rows: Sequence[int] | None = None) -> None:
+        self._record, self._subset_rows = record, rows
 
     @cached_property
     def _tables(self) -> Mapping[str, AnswerTable]:
         return {subset: self._record.answer_table(subset) for subset in ("validation", "test")}
 
     @cached_property
-    def _answers(self) -> tuple[Answer, ...]:
-        return tuple(answer for table in self._tables.values() for answer in table.answered)
+    def _rows(self) -> list[tuple[str, Answer, NDArray[np.float32]]]:
+        """The subset, the answer and the probabilities (C,) of each picture."""
+        rows = [
+            (subset, answer, probabilities)
+            for subset, table in self._tables.items()
+            for answer, probabilities in zip(table.answered, table.probabilities, strict=True)
+        ]
+        return rows if self._subset_rows is None else [rows[index] for index in self._subset_rows]
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return len(self._rows)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._answers[index]
-
-    def __iter__(self) -> Iterator[Answer]:
-        return iter(self._answers)
+        chosen = self._rows[index]
+        return [answer for _, answer, _ in chosen] if isinstance(index, slice) else chosen[1]
 
     @property
-    def mistakes(self) -> tuple[Answer, ...]:
+    def mistakes(self) -> RunPredictions:
         """The wrong answers, the most confident first."""
-        return tuple(
-            sorted((answer for answer in self._answers if not answer.is_right), key=lambda answer: -answer.probability)
+        wrong = [index for index, answer in enumerate(self) if not answer.is_right]
+        given = range(len(self)) if self._subset_rows is None else self._subset_rows
+        return RunPredictions(
+            self._record, [given[index] for index in sorted(wrong, key=lambda index: -self[index].probability)]
         )
 
     def to_frame(self) -> Any:
@@ -228,28 +243,30 @@ class RunPredictions(Sequence[Answer]):
         Raises:
             MissingExtra: neither is installed.
         """
-        parts = [subset for subset, table in self._tables.items() for _ in table.answered]
         columns: dict[str, Any] = {
             "path": [answer.path for answer in self],
-            "part": parts,
+            "part": [subset for subset, _, _ in self._rows],
             "label": [answer.label for answer in self],
             "predicted": [answer.predicted for answer in self],
             "probability": [answer.probability for answer in self],
             "right": [answer.is_right for answer in self],
         }
         for index, name in enumerate(self._record.classes):
-            values = [float(value) for table in self._tables.values() for value in table.probabilities[:, index]]
-            columns[f"p({name})"] = values
+            columns[f"p({name})"] = [float(probabilities[index]) for _, _, probabilities in self._rows]
         return frame(columns)
 
     def __repr__(self) -> str:
-        return f"RunPredictions({plural(len(self), 'answer')}, {len(self.mistakes):,} wrong)"
+        return f"RunPredictions({self._counted()})"
 
     def _repr_html_(self) -> str:
-        first = [*self.mistakes, *(answer for answer in self if answer.is_right)][:_SHOWN]
-        rows = [[answer.path, answer.label, answer.predicted, answer.probability] for answer in first]
-        caption = f"{plural(len(self), 'answer')}, {len(self.mistakes):,} wrong; wrong ones first"
-        return html_table(["path", "label", "predicted", "probability"], rows, caption=caption)
+        from pawsight.reports.notebook import answers_html
+
+        first = [answer for answer in self if not answer.is_right][:_SHOWN] + list(self[:_SHOWN])
+        return answers_html(self._counted(), list(dict.fromkeys(first)), self._record)
+
+    def _counted(self) -> str:
+        wrong = sum(not answer.is_right for answer in self)
+        return f"{plural(len(self), 'answer')}, {wrong:,} wrong"
 
 
 def open_run(run: str | os.PathLike[str]) -> Run:
@@ -286,4 +303,4 @@ def _axes(ax: Axes | None, width: float, height: float) -> Axes:
         return ax
     from matplotlib import pyplot as plt
 
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+    return plt.subplots(figsize=(width, height), layout="constrained", dpi=_DPI)[1]

@@ -185,6 +185,7 @@ class InferenceQueue:
 
     def push(self, key: Any, pixels: Pixels) -> Iterator[tuple[Any, Outputs]]:
         """Start one picture; yields the oldest outputs first where the queue is full."""
+        self._check_process()
         if len(self._under_way) >= self._engine._most:
             yield self._oldest()
         request = self._engine._request()
@@ -211,10 +212,14 @@ class InferenceQueue:
             yield self._oldest()
             wait_ms = 0
 
-    def _oldest(self) -> tuple[Any, Outputs]:
-        key, request = self._under_way.popleft()
+    def _check_process(self) -> None:
         if self._pid != os.getpid():
+            self._engine._of_parent.append(self._under_way)  # never destroyed, as above
             raise _forked("Predictions that were under way in a process cannot be finished in one forked from it.")
+
+    def _oldest(self) -> tuple[Any, Outputs]:
+        self._check_process()
+        key, request = self._under_way.popleft()
         request.wait()
         outputs = {name: request.get_output_tensor(index).data[0].copy() for index, name in self._engine._names}
         self._engine._free.append(request)

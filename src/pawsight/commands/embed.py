@@ -18,7 +18,7 @@ from pawsight.classifier.engine import Engine, best_precision
 from pawsight.classifier.predictor import load_predictor, outputs_of
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.storage import new_file
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import grey_range_of
@@ -80,7 +80,7 @@ def embed(
     depth: str | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> EmbedReport:
     """Write the features of pictures to a file, a row a picture: path, label where one is known, D numbers.
 
@@ -97,13 +97,14 @@ def embed(
         depth: without a run, where the backbone is read, "last" layer or the outputs of all "blocks"; None is "last".
         max_megapixels: as for `predict`.
         device: as for `predict`; without a run, as for `train`.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         WrongUsage: the file exists or has another ending, or options contradict each other.
         NoPictures: no picture can be read. MissingExtra: a package is not installed.
         PawsightError: the data, the run or the backbone cannot be used.
     """
+    progress = progress_of(progress)
     place = Path(out).expanduser()
     _check_options(
         place, run, {"--backbone": backbone, "--image-px": image_px, "--depth": depth, "--mean": mean, "--std": std}

@@ -30,7 +30,7 @@ from pawsight.commands.run_split import (
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine, usable_cores
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
 from pawsight.core.text import plural, typed
@@ -115,7 +115,7 @@ def evaluate(
     allow_missing: float | None = None,
     reading: FolderReading | None = None,
     device: Device = CPU,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> EvaluateReport:
     """Measure a run or a bundle.
 
@@ -134,11 +134,12 @@ def evaluate(
         allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
         reading: how the folders of other data are read; None: as those of the run's data were.
         device: as for `predict`.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         PawsightError: the bundle is refused, or there is no picture that may be measured.
     """
+    progress = progress_of(progress)
     _check_options(run, data, learning_curve=learning_curve)
     if data is not None:
         check_order("evaluate", Path(run).expanduser(), [Path(data)])

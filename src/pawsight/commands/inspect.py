@@ -18,7 +18,7 @@ from pawsight.commands.run_split import given_split
 from pawsight.core.cache import Cache
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, usable_cores
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import from_here
 from pawsight.core.storage import write_text
 from pawsight.core.text import plural, typed
@@ -79,7 +79,7 @@ def inspect(
     max_megapixels: int | None = None,
     reading: FolderReading | None = None,
     out: str | os.PathLike[str] | None = None,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> InspectReport:
     """Read a data set without training on it, and list what is wrong with it.
 
@@ -92,12 +92,13 @@ def inspect(
         max_megapixels: as for `train`.
         reading: as for `train`.
         out: folder for audit.csv and audit.html, made if it is missing; without it nothing is written.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         DataError: it cannot be trained on, and why.
         WrongUsage: `out` lies among the pictures. StorageError: the disk refused.
     """
+    progress = progress_of(progress)
     cache, given = cache_folder(), given_split(split, split_seed, allow_leaks=allow_leaks)
     source = listed(resolve(data, cache=cache, reading=reading, columns=columns, progress=progress), progress)
     folder = checked_out(out, source.root) if out is not None else None

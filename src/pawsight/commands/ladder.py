@@ -20,7 +20,7 @@ from pawsight.commands.train import Log, TrainOptions, existing, train_on
 from pawsight.commands.train_report import TrainReport
 from pawsight.core.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import new_group, set_latest
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import listed, resolve
@@ -57,7 +57,7 @@ def ladder(
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
     reading: FolderReading | None = None,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> LadderOutcome:
     """Train several recipes on one split, compare them, and write the report.
 
@@ -71,11 +71,12 @@ def ladder(
         out: folder in which the run folders are made, and the report beside them.
         columns, max_megapixels, allow_missing, reading: as for `train`.
         weights: file with MobileNetV2's weights; without it and without Keras's download that recipe is left out.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         PawsightError: no recipe could be trained.
     """
+    progress = progress_of(progress)
     names = list(recipes) if recipes is not None else list(RECIPES)
     _check_known(names)
     log, start = Log(progress), monotonic()

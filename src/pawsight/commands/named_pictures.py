@@ -19,7 +19,7 @@ from pawsight.data.reading import is_picture
 from pawsight.distributed.path_lists import is_list, listed, path_lines
 from pawsight.distributed.remote import is_url, read
 from pawsight.images.decode import Decoded, DecodeSettings, decode, is_readable_type
-from pawsight.images.loader import MAX_FILE_BYTES, read_regular_file, while_storage_answers
+from pawsight.images.loader import MAX_FILE_BYTES, ReadAhead, read_regular_file, while_storage_answers
 from pawsight.images.video import ENDINGS as VIDEO_ENDINGS
 from pawsight.images.video import frames
 
@@ -143,18 +143,21 @@ def decoded_pictures(
     Raises:
         StorageError: the disk or network share does not answer.
     """
+    ahead = ReadAhead[NamedPicture](threads, lambda picture: picture.read())
 
     def work(picture: NamedPicture) -> DecodedPicture:
         is_read = False
         try:
-            data = picture.read()
+            data = ahead.read(picture)
             is_read = True
-            return DecodedPicture(picture.name, decode(data, settings, name=picture.name), "", is_other_file=False)
+            with ahead.computing():
+                decoded = decode(data, settings, name=picture.name)
+            return DecodedPicture(picture.name, decoded, "", is_other_file=False)
         except UnreadablePicture as error:
             is_other = is_read and picture.is_found and not is_picture(picture.name, error.why)
             return DecodedPicture(picture.name, None, error.why, is_other)
 
-    files = map(work, pictures) if is_live else ordered_map(work, pictures, threads=threads)
+    files = map(work, pictures) if is_live else ordered_map(work, pictures, threads=ahead.threads)
     return while_storage_answers(files, lambda picture: (picture.name, picture.problem))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from pawsight.commands.inspect import count_sentence, dataset_of, training_counts
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.runs import mark_output
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
 from pawsight.data.dataset import Dataset, Picture
@@ -81,7 +81,7 @@ def preview(
     seed: int = 0,
     reading: FolderReading | None = None,
     columns: Mapping[str, str] | None = None,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> PreviewReport:
     """Draw a grid of pictures of each class, and what flips and rotations make of one of them.
 
@@ -90,12 +90,13 @@ def preview(
         out: a folder that does not exist yet or is empty; without it ./preview, or ./preview-2 and so on.
         seed: of the choice of pictures and of their rotations.
         columns, reading: as for `train`.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         DataError: it cannot be trained on, and why.
         WrongUsage: `out` holds something.
     """
+    progress = progress_of(progress)
     folder, cache = _free_folder(out), cache_folder()
     source = listed(resolve(data, cache=cache, reading=reading, columns=columns, progress=progress), progress)
     dataset = dataset_of(source, cache=cache, progress=progress)

@@ -24,9 +24,9 @@ from pawsight.commands.run_split import held_out, root_of
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import APPLIED_PATCH, PATCH, named_run
-from pawsight.core.text import typed
+from pawsight.core.text import plural, typed
 from pawsight.data.dataset import Dataset, Picture, read_dataset
 from pawsight.data.folders import Found, LeftOut
 from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
@@ -49,7 +49,7 @@ Item = dict[str, Any]
 File = tuple[Path, str, str]  # path, SHA-256, name below the root
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class ReviewReport:
     """Every train and validation picture of a run, ranked by how likely its label is wrong."""
 
@@ -61,6 +61,10 @@ class ReviewReport:
     left_out: tuple[LeftOut, ...]
     near: Neighbours
     ranking: tuple[Suspect, ...]  # the most suspicious first
+
+    def __repr__(self) -> str:
+        pictures = plural(len(self.pictures), "picture")
+        return f"ReviewReport({str(self.run)!r}: {pictures}, {self.suspects:,} labels are likely wrong)"
 
     @property
     def suspects(self) -> int:
@@ -83,7 +87,7 @@ class ReviewReport:
             }
 
 
-def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> ReviewReport:
+def review(run: str | os.PathLike[str], *, progress: ProgressLike = None) -> ReviewReport:
     """Rank the train and validation pictures of a run by how likely their label is wrong.
 
     Features are those of the run's own backbone where its recipe has a frozen one, at the depth that the run chose,
@@ -91,12 +95,13 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
 
     Args:
         run: a run folder; its test set is not read.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         WrongUsage: the folder holds no run. StorageError: a file of it cannot be read. DataError: too few pictures are
         still there. ModelError: the backbone is missing.
     """
+    progress = progress_of(progress)
     folder = named_run(Path(run).expanduser()).resolve()
     parts = [held_out(folder, part, progress=progress) for part in ("train", "validation")]
     candidates = sorted((file for part in parts for file in part.candidates), key=lambda file: file.name)

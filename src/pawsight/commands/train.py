@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from pawsight.classifier.backbone import fetch_backbone
-from pawsight.classifier.engine import PRECISION_NAMES, best_precision
+from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
 from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
@@ -181,6 +181,8 @@ def train(
             "The networks are compared in this process.",
             "Leave one of the two out.",
         )
+    if options.device != CPU:
+        check_device(options.device)
     if options.device != CPU and recipe.method not in FEATURE_METHODS:
         raise WrongUsage(
             f"The recipe {recipe.name} cannot be trained with --device {options.device}.",

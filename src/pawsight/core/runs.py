@@ -79,6 +79,8 @@ def is_output(names: Collection[str]) -> bool:
     """Say whether what has these names was written by Pawsight: pictures, runs, a run, a bundle, an export."""
     if any(name in names for name in (OUTPUT_MARK, BUNDLE_CARD, EXPORT_CARD)):
         return True
+    if AUDIT in names and "audit.html" in names:
+        return True
     return (SOURCE in names and SPLITS in names) or (LATEST in names and any(name.isdecimal() for name in names))
 
 

@@ -46,7 +46,7 @@ from pawsight.images.decode import (
 )
 from pawsight.images.fingerprint import HASHED_PX
 from pawsight.images.grey_range import grey_range
-from pawsight.images.loader import read_regular_file, while_storage_answers
+from pawsight.images.loader import ReadAhead, read_regular_file, while_storage_answers
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
 _SHOWN = 5  # names listed in a message before "and N more"
@@ -307,12 +307,19 @@ def read_files(
     sink: PixelSink | None = None,
 ) -> Generator[FileRead, None, None]:
     """Read files in threads, yielding one `FileRead` for each in order; new facts are stored in the cache."""
+    ahead = ReadAhead(threads, read_regular_file)
 
     def read(candidate: Candidate) -> FileRead:
-        sha256 = ""
         try:
-            data = read_regular_file(candidate.path)
-            sha256 = sha256_of(data)
+            data = ahead.read(candidate.path)
+        except UnreadablePicture as error:
+            return FileRead(candidate, "", None, False, None, error.why)
+        with ahead.computing():
+            return read_bytes(candidate, data)
+
+    def read_bytes(candidate: Candidate, data: bytes) -> FileRead:
+        sha256 = sha256_of(data)
+        try:
             known = known_facts(cache, sha256, settings)
             if known is not None:  # perhaps read where more pixels were allowed
                 check_megapixels(known.width, known.height, settings, name=candidate.name)
@@ -323,7 +330,7 @@ def read_files(
         except UnreadablePicture as error:
             return FileRead(candidate, sha256, None, False, None, error.why)
 
-    return store_facts(ordered_map(read, candidates, threads=threads), cache, settings)
+    return store_facts(ordered_map(read, candidates, threads=ahead.threads), cache, settings)
 
 
 def store_facts(files: Iterator[FileRead], cache: Cache, settings: DecodeSettings) -> Generator[FileRead, None, None]:

@@ -108,7 +108,7 @@ def _no_pictures(found: Found) -> list[str]:
     if folders:
         notes.append(f"Folders without pictures, left out: {_listed(folders)}")
     tables = [name for name in files if PurePosixPath(name).suffix.lower() in TABLE_ENDINGS and name.count("/") < 2]
-    if tables:
+    if tables and len(found.folders) > 1:  # else an error says it
         notes.append(f"If {tables[0]} lists labels, train on it with: {table_command(found, tables[0])}")
     notes += [
         f"{file.name} is taken for a folder that Pawsight wrote and left out; if it is a class, rename it"

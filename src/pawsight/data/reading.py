@@ -6,7 +6,7 @@ folders.py applies it. Endings are those of names; what a file is says its conte
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any
@@ -127,22 +127,23 @@ class FolderReading:
         class_depth: int | None = None,
         class_from: str | None = None,
         parts: str | None = None,
-        ignore: Iterable[str] = (),
-        only: Iterable[str] = (),
+        ignore: Sequence[str] = (),
+        only: Sequence[str] = (),
     ) -> FolderReading | None:
         """Return what was typed after the options of the same names; None where nothing was.
 
         Raises:
             WrongUsage: a value cannot be used.
         """
-        reading = cls(
+        if all(word is None for word in (class_depth, class_from, parts)) and not ignore and not only:
+            return None
+        return cls(
             class_depth=1 if class_depth is None else class_depth,
             class_from=class_from or "",
             parts=_parts_typed(parts),
             ignore=tuple(ignore),
             only=tuple(only),
         )
-        return None if reading == cls() else reading
 
     def words(self) -> list[str]:
         """Return the options that say the same on the command line."""

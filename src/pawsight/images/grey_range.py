@@ -15,7 +15,7 @@ import numpy as np
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.thread_pool import ordered_map
 from pawsight.images.decode import DecodeSettings, GreyRange, wide_values
-from pawsight.images.loader import read_regular_file
+from pawsight.images.loader import ReadAhead, read_regular_file
 
 MOST_MEASURED = 256  # pictures, evenly spaced
 _ENDINGS = (".png", ".tif", ".tiff", ".dcm", ".dicom", "")  # of types that can have more than 8 bits of grey
@@ -40,9 +40,13 @@ def grey_range(paths: Sequence[Path], settings: DecodeSettings, *, threads: int)
     wide = [path for path in paths if path.suffix.lower() in _ENDINGS]
     step = max(1, -(-len(wide) // MOST_MEASURED))
 
+    ahead = ReadAhead(threads, read_regular_file)
+
     def measure(path: Path) -> tuple[float, float, bool] | None:
         try:
-            values = wide_values(read_regular_file(path), settings, name=path.name)
+            data = ahead.read(path)
+            with ahead.computing():
+                values = wide_values(data, settings, name=path.name)
         except UnreadablePicture:
             return None
         if values is None or not values.size or (values.min() >= 0.0 and values.max() <= 1.0):  # none, or fractions
@@ -50,7 +54,7 @@ def grey_range(paths: Sequence[Path], settings: DecodeSettings, *, threads: int)
         low, high = np.quantile(values, (_PASSED_OVER, 1.0 - _PASSED_OVER), method="nearest")
         return float(low), float(high), values.dtype == np.uint16
 
-    measured = [ends for ends in ordered_map(measure, wide[::step], threads=threads) if ends is not None]
+    measured = [ends for ends in ordered_map(measure, wide[::step], threads=ahead.threads) if ends is not None]
     if not measured:
         return None
     low, high = min(least for least, _, _ in measured), max(most for _, most, _ in measured)

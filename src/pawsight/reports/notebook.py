@@ -1,4 +1,4 @@
-"""A run as a notebook shows it: figures, curve or confusion matrix, gravest findings, confident mistakes.
+"""A run and its answers as a notebook shows them: figures, curve or confusion matrix, gravest findings, mistakes.
 
 All of it together is below 20 kB, whatever the run holds: a notebook keeps every output that it has shown.
 """
@@ -6,6 +6,7 @@ All of it together is below 20 kB, whatever the run holds: a notebook keeps ever
 from __future__ import annotations
 
 import base64
+import html
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image
 
 from pawsight.core.text import html_table, plural
 from pawsight.data.split import Assigned
+from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.metrics import Metrics
 from pawsight.reports.audit_page import EXPLAINED
@@ -26,7 +28,8 @@ from pawsight.reports.words import certainty, percent
 
 MOST_BYTES = 18_000
 _THUMBNAIL = 64  # pixels
-_MISTAKES, _FINDINGS = 10, 5
+_CARDS, _FINDINGS = 10, 5  # shown
+_CARD = "margin:0;width:80px;font-size:11px;line-height:1.25;overflow-wrap:anywhere"
 _CLASSES = 12  # up to which the confusion matrix is shown
 _LETTERS = 60  # of a name
 _FIGURES = {"log_loss": "log loss", "macro_f1": "macro F1", "ece": "calibration error"}
@@ -41,7 +44,6 @@ def run_html(record: RunRecord) -> str:
         for finding in (record.findings or ())[:_FINDINGS]
         if finding.severity != "low"
     ]
-    wrong = sorted((answer for answer in record.answers if not answer.is_right), key=lambda answer: -answer.probability)
     page = {
         "title": f"Run {record.shown}",
         "subtitle": _subtitle(record),
@@ -53,25 +55,45 @@ def run_html(record: RunRecord) -> str:
         "confusion": _confusion(metrics, record.classes),
         "findings": findings,
         "findings_count": plural(len(record.findings or ()), "finding"),
-        "wrong": plural(len(wrong), "mistake") if wrong else "",
-        "mistakes": [],
     }
-    template = environment().get_template("notebook.html.j2")
-    text, mistakes = template.render(page=page), []
-    for answer in wrong[:_MISTAKES]:
-        caption = {
-            "path": shortened(answer.path, 2 * _LETTERS),
-            "label": shortened(answer.label, _LETTERS // 3),
-            "predicted": shortened(answer.predicted, _LETTERS // 3),
-            "text": certainty(answer.probability),
-        }
-        placed = Assigned(answer.path, answer.sha256, answer.label, "validation")
-        mistakes.append((caption, show(record.root, placed, record.grey_range, side=_THUMBNAIL)))
-        longer = template.render(page=page | {"mistakes": mistakes})
-        if len(longer.encode()) > MOST_BYTES:
+    text = environment().get_template("notebook.html.j2").render(page=page)
+    wrong = sorted((answer for answer in record.answers if not answer.is_right), key=lambda answer: -answer.probability)
+    if not wrong:
+        return text
+    title = f"The most confident of {plural(len(wrong), 'mistake')} on validation:"
+    return text + answers_html(title, wrong, record, most_bytes=MOST_BYTES - len(text.encode()))
+
+
+def answers_html(title: str, answers: Sequence[Answer], record: RunRecord, *, most_bytes: int = MOST_BYTES) -> str:
+    """Return the first ten answers of a run as HTML, with a thumbnail of each picture that still is what it was.
+
+    Args:
+        title: a line above them.
+        answers: in the order in which they are shown.
+        record: of the run, which knows where its pictures are.
+        most_bytes: fewer are shown where they would take more.
+    """
+    cards, left = [], most_bytes - 200 - len(title.encode())
+    for answer in answers[:_CARDS]:
+        placed = Assigned(answer.path, answer.sha256, answer.label, "")
+        shown = show(record.root, placed, record.grey_range, side=_THUMBNAIL)
+        image = f'<img src="{shown.address}" width="{shown.width}" height="{shown.height}" alt="">' * bool(
+            shown.address
+        )
+        predicted, label, path = (
+            html.escape(shortened(text, letters))
+            for text, letters in ((answer.predicted, 20), (answer.label, 20), (answer.path, 2 * _LETTERS))
+        )
+        verdict = "right" if answer.is_right else f"is {label}"
+        cards.append(
+            f'<figure style="{_CARD}" title="{path}">{image}'
+            f"<figcaption>{predicted} {certainty(answer.probability)}<br>{verdict}</figcaption></figure>"
+        )
+        left -= len(cards[-1].encode())
+        if left < 0:
+            cards.pop()
             break
-        text = longer
-    return text
+    return f'<p>{html.escape(title)}</p><div style="display:flex;flex-wrap:wrap;gap:8px">{"".join(cards)}</div>'
 
 
 def _curve(record: RunRecord) -> str:

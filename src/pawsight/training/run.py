@@ -5,6 +5,7 @@ The recipe's method (`probe`, `networks`, `finetune`) does the training proper, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -276,11 +277,15 @@ def check_names(classes: Sequence[str]) -> None:
     """
     for name in classes:
         problem = problem_with_name(name)
+        encoding = sys.getfilesystemencoding()
         if problem:
             raise BadDataset(
                 f"The name {name!r} cannot be the name of a class.",
-                f"It {problem}, so it could not be shown or sent everywhere.",
-                "Rename the folder, or change the label in the CSV, and type the same command again.",
+                f"It {problem}, so it could not be shown or sent everywhere."
+                + (f" Python reads names as {encoding} here." if encoding != "utf-8" else ""),
+                "Rename the folder, or change the label in the CSV, and type the same command again."
+                if encoding == "utf-8"
+                else "Set PYTHONUTF8=1 in the environment, and type the same command again.",
             )
 
 

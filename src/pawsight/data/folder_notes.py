@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 4  # names in a line
 _MASK_NAME = re.compile(r"(?i)^(.+?)[ _.-]*(?:masks?|seg|segmentation|annotation|gt)(?:[ _.-]?\d+)?$")
-_MASK_FOLDERS = frozenset({"mask", "masks", "segmentation", "segmentations", "annotation", "annotations", "gt"})
+MASK_FOLDERS = frozenset({"mask", "masks", "segmentation", "segmentations", "annotation", "annotations", "gt"})
 _PHOTO_ENDINGS = (".jpg", ".jpeg")
 _LEAST_GROUPS = 3  # sub-folders of a class that may be patients or series
 
@@ -168,7 +168,7 @@ def _masks(found: Found) -> list[str]:
     named = [candidate for candidate in found.candidates if _has_mask_name(candidate, endings)]
     if named:
         path = PurePosixPath(named[0].name)
-        pattern = next((folder for folder in path.parts[:-1] if folder.casefold() in _MASK_FOLDERS), "")
+        pattern = next((folder for folder in path.parts[:-1] if folder.casefold() in MASK_FOLDERS), "")
         if not pattern and (match := _MASK_NAME.match(path.stem)):
             pattern = f"*{path.stem[len(match[1]) :].rstrip('0123456789 _.-')}*"
         warnings.append(
@@ -180,7 +180,7 @@ def _masks(found: Found) -> list[str]:
 
 def _has_mask_name(candidate: Candidate, names: Mapping[str, object]) -> bool:
     path = PurePosixPath(candidate.name)
-    if any(folder.casefold() in _MASK_FOLDERS and folder != candidate.label for folder in path.parts[:-1]):
+    if any(folder.casefold() in MASK_FOLDERS and folder != candidate.label for folder in path.parts[:-1]):
         return True
     named = _MASK_NAME.match(path.stem)
     return named is not None and str(path.with_name(named[1])) in names

@@ -172,7 +172,12 @@ def expand(paths: list[Path]) -> Iterator[Path]:
     for path in paths:
         if is_folder(path):
             entries = _walk(path, path, set(), ())  # of which only names are kept: there may be a hundred thousand
-            names = sorted(entry.name for entry in entries if not entry.reason)
+            # A link that leads nowhere is named as a file is: reading it gives the reason.
+            names = sorted(
+                entry.name
+                for entry in entries
+                if entry.kind == "file" or (entry.kind == "unreadable" and not is_folder(entry.path))
+            )
             yield from (path / name for name in names)
         else:
             yield path

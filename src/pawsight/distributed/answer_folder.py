@@ -31,6 +31,7 @@ from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
 from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Progress
 from pawsight.core.storage import file_lock, new_folder, write_bytes, write_json
+from pawsight.core.text import legible
 from pawsight.data.dataset import is_picture
 
 Parts = Generator[tuple[int, bytes], None, None]  # numbers of finished parts, with their files
@@ -264,11 +265,6 @@ def tally_of(part: Path, manifest: Manifest, *, index: int) -> Tally | None:
         return None
     expected = json.loads(json.dumps({**asdict(manifest), "part": index}))
     return tally if all(footer.get(name) == value for name, value in expected.items()) else None
-
-
-def legible(text: str) -> str:
-    """Return text that every Parquet reader accepts: bytes of file names that are not UTF-8 become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_shard(path_list: Any, index: int) -> list[str]:

@@ -167,7 +167,7 @@ def train(
         PawsightError: something is wrong with data, installation or disk; it says what, why and what to do.
 
     Examples:
-        >>> report = pawsight.train("photos/")
+        >>> report = train("photos/")
         >>> report.validation.accuracy > report.validation.baseline
         True
     """

@@ -54,7 +54,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("data")
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
-@click.option("--backbone", help="Pretrained network for the recipes probe and finetune.")
+@click.option("--backbone", help="Pretrained network for the recipe probe.")
 @click.option(
     "--depth",
     type=click.Choice(["auto", "last", "selected", "blocks"]),

@@ -23,7 +23,7 @@ from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import new_group, set_latest
 from pawsight.data.sources import resolve
-from pawsight.models.recipes import FEATURE_METHODS, RECIPES
+from pawsight.models.recipes import RECIPES
 from pawsight.reports.ladder_report import LadderReport, build_report
 from pawsight.reports.run_record import RunRecord
 
@@ -174,7 +174,7 @@ def _has_features(chosen: Path, reports: Sequence[TrainReport]) -> bool:
     from pawsight.training.features import probe_recipe
 
     recipes = [report.recipe for report in reports]
-    seen = {(recipe.backbone, recipe.image_px) for recipe in recipes if recipe.method in FEATURE_METHODS}
+    seen = {(recipe.backbone, recipe.image_px) for recipe in recipes if recipe.method == "probe"}
     wanted = probe_recipe(next(report.recipe for report in reports if report.run == chosen))
     return (wanted.backbone, wanted.image_px) in seen
 

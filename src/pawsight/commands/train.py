@@ -42,7 +42,7 @@ from pawsight.distributed.feature_extraction import check_recipe, read_files_by_
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.metrics import log_loss, measure
-from pawsight.models.recipes import FEATURE_METHODS, RECIPES, Recipe, RecipeOptions, make_recipe
+from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
 
@@ -58,7 +58,7 @@ class TrainOptions:
     """How a classifier is trained: the options of `pawsight train`. `train` takes each as a keyword too."""
 
     recipe: str | Recipe = "probe"  # a name from `pawsight recipes`, or a recipe of your own
-    backbone: str | None = None  # pretrained network of the recipes probe and finetune
+    backbone: str | None = None  # pretrained network of the recipe probe
     image_px: int | None = None  # side of the square pictures that the network sees, in pixels
     epochs: int | None = None  # passes over the training set, for recipes that train by gradients
     batch_size: int | None = None  # pictures per training step, for recipes that train by gradients
@@ -162,11 +162,11 @@ def train(
     recipe = options.made_recipe()
     if options.engine == "ray":
         check_recipe(recipe)
-    if options.device != CPU and recipe.method not in FEATURE_METHODS:
+    if options.device != CPU and recipe.method != "probe":
         raise WrongUsage(
             f"The recipe {recipe.name} cannot be trained with --device {options.device}.",
             "A device computes the features of a frozen backbone, and this recipe has none.",
-            f"Leave --device out, or type one of: {', '.join(f'--recipe {kind}' for kind in FEATURE_METHODS)}",
+            "Leave --device out, or type --recipe probe",
         )
     pool = pool_for(options.engine, options.actors, options.ray_address, options.device, needed_by="--engine ray")
     weights, limits = existing(options.weights), (options.max_error, options.false_alarms)

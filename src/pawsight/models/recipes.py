@@ -1,4 +1,4 @@
-"""Recipes: everything that decides a training run, and the table of named ones from the majority vote to fine-tuning.
+"""Recipes: everything that decides a training run, and the table of named ones from the majority vote to the probe.
 
 Expected figures are of the exercise's photographs (2,000 to train on, 808 to validate on) on two x86 cores with
 AVX-512 and without a GPU; docs/experiments.md has the runs behind them.
@@ -15,10 +15,10 @@ from typing import Any
 from pawsight.core.errors import WrongUsage
 from pawsight.models.backbones import check_image_px, find_backbone
 
-METHODS = ("majority", "probe", "network", "transfer", "finetune")
+FINETUNE = "finetune"  # of runs that were made before it was removed (decisions/0019); they load and predict
+METHODS = ("majority", "probe", "network", "transfer", FINETUNE)
 AUTO, LAST, SELECTED, BLOCKS = "auto", "last", "selected", "blocks"
 DEPTHS = (AUTO, LAST, SELECTED, BLOCKS)
-FEATURE_METHODS = ("probe", "finetune")  # those that compute features of each picture once, with a frozen backbone
 MOBILENET = "mobilenet-v2"
 _MACHINE = "2 x86 cores with AVX-512, no GPU"
 
@@ -258,23 +258,6 @@ _TABLE = (
         accuracy=(0.991, 0.994),
         runs=6,
     ),
-    NamedRecipe(
-        Recipe(
-            name="finetune",
-            method="finetune",
-            flip_horizontal=True,
-            rotation=0.05,
-            epochs=5,
-            learning_rate=1e-4,
-            warmup_epochs=1,
-        ),
-        "the probe, then the upper part of its backbone trained on with small steps; the better of the two is kept",
-        "the upper part of the backbone learns too",
-        (4_111_410, 3_133_538),
-        seconds=240,
-        accuracy=(0.991, 0.994),
-        runs=6,
-    ),
 )
 RECIPES: Mapping[str, NamedRecipe] = MappingProxyType({entry.recipe.name: entry for entry in _TABLE})
 
@@ -309,6 +292,12 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
         WrongUsage: there is no such recipe or backbone, or a value cannot be used.
     """
     recipe = name if isinstance(name, Recipe) else RECIPES[name].recipe if name in RECIPES else None
+    if name == FINETUNE or (recipe is not None and recipe.method == FINETUNE):
+        raise WrongUsage(
+            "The recipe finetune is no more.",
+            "It was right no more often than probe, which reads the backbone at every depth and takes seconds.",
+            "Type --recipe probe, or leave --recipe out.",
+        )
     if recipe is None:
         raise WrongUsage(
             f"There is no recipe called {name!r}.",
@@ -318,10 +307,10 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
     name = recipe.name
     changes = {key: value for key, value in asdict(options).items() if value is not None}
     if options.backbone is not None:
-        if recipe.method not in FEATURE_METHODS:
+        if recipe.method != "probe":
             raise WrongUsage(
                 f"The recipe {name} has no backbone to choose.",
-                "Only probe and finetune have.",
+                "Only probe has.",
                 f"Leave --backbone out: pawsight train DATA --recipe {name}",
             )
         changes = {"image_px": find_backbone(options.backbone).native_px} | changes

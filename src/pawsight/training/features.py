@@ -32,7 +32,7 @@ from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSetti
 from pawsight.images.loader import load
 from pawsight.models.backbones import find_backbone
 from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
-from pawsight.models.recipes import BLOCKS, DEPTHS, FEATURE_METHODS, LAST, RECIPES, Recipe, recipe_from_mapping
+from pawsight.models.recipes import BLOCKS, DEPTHS, FINETUNE, LAST, RECIPES, Recipe, recipe_from_mapping
 from pawsight.sample import draw
 
 Floats = NDArray[np.float32]
@@ -291,7 +291,7 @@ def depth_of(run: Path) -> str:
 def probe_recipe(recipe: Recipe) -> Recipe:
     """Return the probe that stands in for a recipe: on its backbone where it has a frozen one, else on the default."""
     probe = replace(RECIPES["probe"].recipe, seed=recipe.seed, split_seed=recipe.split_seed, folds=recipe.folds)
-    if recipe.method not in FEATURE_METHODS:
+    if recipe.method not in ("probe", FINETUNE):
         return probe
     return replace(probe, backbone=recipe.backbone, image_px=recipe.image_px)
 

@@ -23,7 +23,7 @@ from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress, Stopwatch
 from pawsight.core.runs import new_group, set_latest
 from pawsight.data.sources import resolve
-from pawsight.models.recipes import RECIPES
+from pawsight.models.recipes import FINETUNE, RECIPES, make_recipe
 from pawsight.reports.ladder_report import LadderReport, build_report
 from pawsight.reports.run_record import RunRecord
 
@@ -134,6 +134,8 @@ def ladder(
 
 
 def _check_known(names: Sequence[str]) -> None:
+    if FINETUNE in names:
+        make_recipe(FINETUNE)  # says what replaces it
     unknown = [name for name in names if name not in RECIPES]
     if unknown or not names:
         raise WrongUsage(

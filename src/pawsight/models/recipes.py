@@ -15,7 +15,7 @@ from typing import Any
 from pawsight.core.errors import WrongUsage
 from pawsight.models.backbones import check_image_px, find_backbone
 
-FINETUNE = "finetune"  # of runs that were made before it was removed (decisions/0019); they load and predict
+FINETUNE = "finetune"  # of runs that were made before it was removed (decisions/0020); they load and predict
 METHODS = ("majority", "probe", "network", "transfer", FINETUNE)
 AUTO, LAST, SELECTED, BLOCKS = "auto", "last", "selected", "blocks"
 DEPTHS = (AUTO, LAST, SELECTED, BLOCKS)

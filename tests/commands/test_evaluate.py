@@ -364,6 +364,8 @@ def test_a_run_that_was_fine_tuned_before_the_recipe_was_removed_predicts_and_is
     card = json.loads(path.read_text())
     card["recipe"] |= {"name": "finetune", "method": "finetune", "epochs": 5, "warmup_epochs": 1}
     (own_run / "recipe.toml").write_text(Recipe(**card["recipe"]).to_toml())
+    metrics = json.loads((own_run / "metrics.json").read_text())
+    (own_run / "metrics.json").write_text(json.dumps(metrics | {"recipe": "finetune"}))
     pictures = sorted((tmp_path / "data" / "validation" / "cats").iterdir())
     before = list(predict(own_run, pictures))
     path.write_text(json.dumps(card | {"seal": card_checksum(card)}))

@@ -65,7 +65,7 @@ known, before = list(sys.modules), state()
 data, backbone, px, runs = sys.argv[1:]
 import pawsight
 told = {"import": changed()}
-run = pawsight.train(data, backbone=backbone, image_px=int(px), out=runs).run
+run = pawsight.train(data, backbone=backbone, image_px=int(px), out=runs).path
 told["train"] = changed()
 pictures = sorted(pathlib.Path(data, "validation").rglob("*.jpg"))
 answers = pawsight.load(run).answers([*pictures, pathlib.Path(runs, "missing.jpg")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import inspect
 import re
@@ -141,3 +142,27 @@ def test_names_are_listed_before_anything_is_loaded():
     names, loaded = done.stdout.splitlines()
     assert set(pawsight.__all__) <= set(names.split())
     assert loaded == "False False"
+
+
+def test_type_checkers_see_the_names_that_the_package_lists():
+    tree = ast.parse(Path(pawsight.__file__).read_text("utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {(alias.asname, node.module) for node in block.body for alias in node.names}
+    assert seen == {(name, getattr(pawsight, name).__module__) for name in pawsight.__all__}
+
+
+def test_what_verbs_return_is_small_as_the_last_line_of_a_cell(desk):
+    run = pawsight.train("photos/")
+    shown = {
+        "train": run,
+        "inspect": pawsight.inspect("photos/"),
+        "evaluate": pawsight.evaluate(run, slices=True),
+        "compare": pawsight.compare([run, "runs/001"]),
+        "preview": pawsight.preview("photos/", out="sheets"),
+        "export": pawsight.export(run, "onnx", out="exported"),
+        "report": pawsight.report([run]),
+        "embed": pawsight.embed("photos/", out="features.npz", run=run),
+        "review": pawsight.review(run),
+    }
+    sizes = {verb: len(repr(thing)) for verb, thing in shown.items()}
+    assert max(sizes.values()) < 4_000, sizes

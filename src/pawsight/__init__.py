@@ -1,8 +1,8 @@
 """Pawsight: from folders of photographs to a classifier you can trust, on the machine you have.
 
     import pawsight
-    report = pawsight.train("photos/")
-    labels = pawsight.load(report.run).predict(["cat.jpg"])
+    run = pawsight.train("photos/")
+    labels = run.classifier.predict(["cat.jpg"])
 
 The public names are below; each is loaded when it is first used.
 """
@@ -12,57 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
-__all__ = [
-    "Classifier",
-    "CompareReport",
-    "EmbedReport",
-    "EvaluateReport",
-    "Explained",
-    "ExportReport",
-    "InspectReport",
-    "LadderOutcome",
-    "LadderReport",
-    "PawsightError",
-    "Prediction",
-    "PreviewReport",
-    "Recipe",
-    "ReviewReport",
-    "TrainReport",
-    "compare",
-    "embed",
-    "evaluate",
-    "explain",
-    "export",
-    "inspect",
-    "ladder",
-    "load",
-    "preview",
-    "report",
-    "review",
-    "train",
-]
-
-if TYPE_CHECKING:
-    from pawsight.api.classifier import Classifier, load
-    from pawsight.classifier.predictor import Prediction
-    from pawsight.commands.compare import CompareReport, compare
-    from pawsight.commands.embed import EmbedReport, embed
-    from pawsight.commands.evaluate import EvaluateReport, evaluate
-    from pawsight.commands.explain import Explained, explain
-    from pawsight.commands.export import ExportReport, export
-    from pawsight.commands.inspect import InspectReport, inspect
-    from pawsight.commands.ladder import LadderOutcome, ladder
-    from pawsight.commands.preview import PreviewReport, preview
-    from pawsight.commands.report import report
-    from pawsight.commands.review import ReviewReport, review
-    from pawsight.commands.train import train
-    from pawsight.commands.train_report import TrainReport
-    from pawsight.core.errors import PawsightError
-    from pawsight.models.recipes import Recipe
-    from pawsight.reports.ladder_report import LadderReport
-
 _NAMES = {  # module -> public names that it defines
     "pawsight.api.classifier": ("Classifier", "load"),
+    "pawsight.api.dataset": ("Dataset",),
+    "pawsight.api.run": ("Run", "open_run"),
+    "pawsight.api.train": ("train",),
     "pawsight.classifier.predictor": ("Prediction",),
     "pawsight.commands.compare": ("CompareReport", "compare"),
     "pawsight.commands.embed": ("EmbedReport", "embed"),
@@ -74,13 +28,47 @@ _NAMES = {  # module -> public names that it defines
     "pawsight.commands.preview": ("PreviewReport", "preview"),
     "pawsight.commands.report": ("report",),
     "pawsight.commands.review": ("ReviewReport", "review"),
-    "pawsight.commands.train": ("train",),
-    "pawsight.commands.train_report": ("TrainReport",),
+    "pawsight.commands.train": ("TrainOptions",),
     "pawsight.core.errors": ("PawsightError",),
+    "pawsight.data.reading": ("FolderReading",),
     "pawsight.models.recipes": ("Recipe",),
     "pawsight.reports.ladder_report": ("LadderReport",),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = sorted(_MODULES)  # noqa: PLE0605 - of the one list above
+
+if TYPE_CHECKING:  # the same names for type checkers, which run nothing
+    from pawsight.api.classifier import Classifier as Classifier
+    from pawsight.api.classifier import load as load
+    from pawsight.api.dataset import Dataset as Dataset
+    from pawsight.api.run import Run as Run
+    from pawsight.api.run import open_run as open_run
+    from pawsight.api.train import train as train
+    from pawsight.classifier.predictor import Prediction as Prediction
+    from pawsight.commands.compare import CompareReport as CompareReport
+    from pawsight.commands.compare import compare as compare
+    from pawsight.commands.embed import EmbedReport as EmbedReport
+    from pawsight.commands.embed import embed as embed
+    from pawsight.commands.evaluate import EvaluateReport as EvaluateReport
+    from pawsight.commands.evaluate import evaluate as evaluate
+    from pawsight.commands.explain import Explained as Explained
+    from pawsight.commands.explain import explain as explain
+    from pawsight.commands.export import ExportReport as ExportReport
+    from pawsight.commands.export import export as export
+    from pawsight.commands.inspect import InspectReport as InspectReport
+    from pawsight.commands.inspect import inspect as inspect
+    from pawsight.commands.ladder import LadderOutcome as LadderOutcome
+    from pawsight.commands.ladder import ladder as ladder
+    from pawsight.commands.preview import PreviewReport as PreviewReport
+    from pawsight.commands.preview import preview as preview
+    from pawsight.commands.report import report as report
+    from pawsight.commands.review import ReviewReport as ReviewReport
+    from pawsight.commands.review import review as review
+    from pawsight.commands.train import TrainOptions as TrainOptions
+    from pawsight.core.errors import PawsightError as PawsightError
+    from pawsight.data.reading import FolderReading as FolderReading
+    from pawsight.models.recipes import Recipe as Recipe
+    from pawsight.reports.ladder_report import LadderReport as LadderReport
 
 
 def __getattr__(name: str) -> Any:

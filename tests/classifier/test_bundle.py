@@ -324,6 +324,23 @@ def test_decode_settings_that_cannot_be_obeyed_are_refused(bundle, refusal, deco
     assert refusal() == f"bundle.json lacks or misstates {text}."
 
 
+def test_the_range_of_16_bit_pictures_comes_back_and_a_bundle_without_one_is_read(colour_bundle, bundle, tmp_path):
+    first = read_bundle(colour_bundle)
+    assert first.card.decode.grey_range is None
+    decode = replace(first.card.decode, grey_range=(-10.5, 4095.0))
+    values = {"model": first.model, "golden": first.golden, "trained": first.trained}
+    second = write_bundle(tmp_path / "scaled", replace(first.card, decode=decode), **values)
+    assert read_bundle(second).card.decode == decode
+    edit_card(bundle, decode={"image_px": 8, "max_megapixels": 50, "version": 3})  # as earlier versions wrote it
+    assert read_bundle(bundle).card.decode == first.card.decode
+
+
+@pytest.mark.parametrize("greys", [5, [0], [0, 0], [9, 1], ["0", "1"], [0, 1e400], [False, True], [0, 1, 2]])
+def test_a_range_that_is_none_is_refused(bundle, refusal, greys):
+    edit_card(bundle, decode={"image_px": 8, "grey_range": greys})
+    assert says(refusal(), "decode.grey_range")
+
+
 def test_an_unknown_decode_setting_is_refused(bundle, refusal):
     edit_card(bundle, decode={"image_px": 8, "sharpen": True})
     assert "sharpen" in refusal()

@@ -6,10 +6,12 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from pawsight.cli import cli
 from pawsight.models.recipes import RECIPES
@@ -152,7 +154,7 @@ def test_report_without_runs_is_wrong_usage():
 
 def test_preview_json_names_three_sheets_that_are_there(drawings, tmp_path):
     plain = the_object(typed("preview", drawings, "--out", tmp_path / "sheets", "--json"))
-    assert {path.name for path in (tmp_path / "sheets").iterdir()} == {"grid.png", "flips.png", "rotations.png"}
+    assert {path.name for path in (tmp_path / "sheets").glob("*.png")} == {"grid.png", "flips.png", "rotations.png"}
     for name, place in plain["files"].items():
         assert (tmp_path / "sheets" / f"{name}.png").samefile(place)
     assert list(plain["files"]) == ["grid", "flips", "rotations"]
@@ -317,3 +319,97 @@ def test_the_public_name_is_the_function_even_after_the_room_was_loaded():
     import pawsight.exports.targets
 
     assert callable(pawsight.export)
+
+
+# predict
+
+
+@pytest.fixture
+def inbox(tmp_path, monkeypatch):
+    """A folder with a picture and a document, as the current folder's `inbox`."""
+    (tmp_path / "inbox").mkdir()
+    Image.new("RGB", (20, 20), (250, 5, 5)).save(tmp_path / "inbox" / "red.png")
+    (tmp_path / "inbox" / "scan.pdf").write_bytes(b"%PDF-1.4\n")
+    (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "list.txt").write_text("inbox/red.png\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["inbox"], 0),
+        (["inbox", "--out", "a.csv"], 0),
+        (["inbox", "--out", "parts/"], 0),
+        (["list.txt"], 0),
+        (["@list.txt"], 0),
+        (["inbox/*.png", "--top", "2"], 0),
+        (["inbox/scan.pdf"], 1),
+        (["inbox/scan.pdf", "--out", "a.json"], 1),
+        (["inbox/scan.pdf", "inbox", "--out", "parts"], 1),
+        (["cut.jpg"], 1),
+        (["gone.jpg"], 1),
+        (["inbox/*.gif"], 1),
+        (["inbox", "--out", "list.txt"], 2),
+        (["inbox", "--out", "parts", "--threshold", "80%"], 2),
+        (["inbox", "--out", "a.csv", "--resume"], 2),
+        ([], 2),
+    ],
+)
+def test_predict_ends_with_one_where_a_picture_has_no_answer(colour_bundle, inbox, words, status):
+    result = typed("predict", colour_bundle, *words)
+    assert result.exit_code == status, result.stderr
+    assert ("Skipped" in result.stderr) == (words in (["inbox"], ["inbox", "--out", "a.csv"]))
+
+
+def test_predict_writes_the_file_that_is_named_and_never_over_another(colour_bundle, inbox):
+    words = ["predict", colour_bundle, "inbox", "--all", "--threshold", "1.0", "--out", "answers.csv", "--json"]
+    plain = the_object(typed(*words))
+    assert (plain["out"], plain["pictures"], plain["errors"]) == ("answers.csv", 1, 0)
+    header, row = (inbox / "answers.csv").read_text().splitlines()
+    assert header == "path,label,confidence,decision,error,probability_red,probability_green,probability_blue"
+    assert row.startswith("inbox/red.png,")
+    before = (inbox / "answers.csv").read_bytes()
+    again = typed(*words)
+    assert (again.exit_code, (inbox / "answers.csv").read_bytes()) == (1, before)
+    assert says(again.stderr, "answers.csv exists already", "--out")
+
+
+def test_predict_without_pictures_says_what_comes_first(colour_bundle, inbox):
+    assert says(typed("predict", "inbox/red.png").stderr, "pawsight predict runs/latest inbox/red.png")
+    assert says(typed("predict", "inbox", colour_bundle).stderr, f"pawsight predict {colour_bundle} inbox")
+
+
+# tables
+
+
+def test_a_table_with_columns_of_its_own_is_inspected_and_the_next_line_names_them(drawings, tmp_path):
+    pictures = sorted((drawings / "train").rglob("*.jpg"))
+    rows = "".join(f"{picture.stem},{picture.parent.name}\n" for picture in pictures)
+    (tmp_path / "t").symlink_to(drawings / "train")
+    table = tmp_path / "my pets.csv"
+    table.write_text("id,the breed\n" + rows)
+    refused = typed("inspect", table)
+    assert refused.exit_code == 1
+    option = refused.stderr.strip().splitlines()[-1].rpartition("--columns ")[2]
+    assert shlex.split(option) == ["path=id,label=the breed"]
+    table.write_text("id,the breed\n" + "".join(f"{picture},{picture.parent.name}\n" for picture in pictures))
+    result = typed("inspect", table, "--columns", *shlex.split(option))
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[-1].endswith(f"{shlex.quote(str(table))} --columns 'path=id,label=the breed'")
+
+
+@pytest.mark.parametrize("columns", ["path", "path=", "file=a,label=b", "path=a,path=b", ""])
+def test_columns_that_name_none_are_wrong_usage(tmp_path, columns):
+    assert typed("inspect", tmp_path, "--columns", columns).exit_code == 2
+
+
+def test_a_run_says_how_it_read_its_table(drawings, tmp_path):
+    table = tmp_path / "pets.csv"
+    rows = [f"{picture}|{picture.parent.name}|{picture.parents[1].name}" for picture in sorted(drawings.rglob("*.jpg"))]
+    table.write_text("\n".join(["a|b|c", *rows]), encoding="utf-16")
+    words = ["--recipe", "majority", "--columns", "path=a,label=b,part=c", "--out", tmp_path / "runs", "--json"]
+    plain = the_object(typed("train", table, *words))
+    assert [plain["split"][part] for part in ("train", "validation", "test")] == [32, 16, 4]
+    assert "--columns path=a,label=b,part=c" in json.loads((tmp_path / "runs/001/metrics.json").read_text())["command"]

@@ -163,6 +163,16 @@ def test_classes_the_bundle_does_not_know_are_told(warm, tmp_path):
     assert "'Cats'" in error.value.what
     assert "'dogs'" not in error.value.what
     assert "'cats', 'dogs'" in error.value.why
+    shutil.copytree(warm.data / "validation" / "cats", tmp_path / "new" / "lions")
+    with pytest.raises(BadDataset, match=r"'lions' \(10 pictures\)"):
+        evaluate(warm.report.run, tmp_path / "new")
+
+
+def test_pictures_without_labels_are_not_measured_and_the_verb_that_classifies_them_is_named(warm, tmp_path):
+    shutil.copytree(warm.data / "validation" / "cats", tmp_path / "flat")
+    with pytest.raises(BadDataset) as error:
+        evaluate(warm.report.run, tmp_path / "flat")
+    assert says(error.value, "no labels", f"pawsight predict {warm.report.run} {tmp_path / 'flat'}")
 
 
 def test_one_class_of_the_bundle_s_is_enough_to_measure(warm, tmp_path):

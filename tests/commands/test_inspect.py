@@ -8,14 +8,19 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import pawsight
+from pawsight.classifier.bundle import read_bundle
 from pawsight.cli import cli
 from pawsight.commands.inspect import InspectReport, count_sentence, finding_lines, inspect, summary
 from pawsight.core.errors import NoPictures, WrongUsage
 from pawsight.data.audit import Finding
+
+from ..conftest import says
 
 
 @pytest.fixture
@@ -140,12 +145,19 @@ def test_without_a_target_nothing_is_written(mixed, tmp_path, monkeypatch):
     assert set(tmp_path.iterdir()) == before
 
 
-def test_a_target_among_the_pictures_is_refused_before_anything_is_read(mixed):
+def test_a_class_is_no_target_and_that_is_refused_before_anything_is_read(mixed):
+    before = sorted(mixed.rglob("*"))
     with pytest.raises(WrongUsage) as refused:
-        inspect(mixed, out=mixed / "audit")
-    assert str(mixed / "audit") in refused.value.what
+        inspect(mixed, out=mixed / "train" / "cats")
+    assert str(mixed / "train" / "cats") in refused.value.what
     assert f"--out {mixed.parent / 'audit'}" in refused.value.fix
-    assert not (mixed / "audit").exists()
+    assert sorted(mixed.rglob("*")) == before
+
+
+def test_a_target_among_the_pictures_is_no_class_of_them(mixed):
+    first, second = (inspect(mixed, out=mixed / "audit") for _ in range(2))
+    assert second.dataset.counts == first.dataset.counts
+    assert second.page == mixed / "audit" / "audit.html"
 
 
 def test_a_target_that_is_a_file_is_refused(mixed, tmp_path):
@@ -194,3 +206,23 @@ def test_typed_with_json_there_is_one_object_that_names_the_files(mixed, tmp_pat
     plain = json.loads(result.stdout)
     assert plain["report"] == str(tmp_path / "audit" / "audit.html")
     assert {"classes", "counts", "baseline", "findings", "duplicates"} <= set(plain)
+
+
+def test_the_range_of_12_bit_pictures_is_said_and_goes_into_run_and_bundle(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(7)
+    for label in ("crosses", "discs"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(8):
+            values = rng.integers(0, 4096, (24, 24), np.uint16)
+            Image.fromarray(values).save(tmp_path / "data" / label / f"{number}.png")
+    inspected = CliRunner().invoke(cli, ["inspect", "data", "--json"])
+    assert json.loads(inspected.stdout)["grey_range"] == [0, 4095]
+    assert says(inspected.stderr, "16-bit", "4,095")
+    assert not [finding for finding in json.loads(inspected.stdout)["findings"] if finding["problem"] == "dark"]
+    assert CliRunner().invoke(cli, ["preview", "data"]).exit_code == 0
+    trained = CliRunner().invoke(cli, ["train", "data", "--recipe", "majority", "--json", "--quiet"])
+    plain = json.loads(trained.stdout)
+    assert plain["grey_range"] == [0, 4095]
+    assert any("4,095" in note for note in plain["notes"])
+    assert read_bundle(Path(plain["run"])).card.decode.grey_range == (0, 4095)

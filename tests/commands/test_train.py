@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import re
 import shlex
@@ -29,6 +30,7 @@ from pawsight.reports.run_record import RunRecord
 from pawsight.reports.words import unmeasured_sentence
 
 from ..conftest import says
+from ..foreign_networks import convolutional
 
 
 def strict(value):
@@ -251,3 +253,27 @@ def test_a_recipe_of_the_users_own_is_trained_and_its_command_is_a_line_of_pytho
     assert report.record.recipe == "five folds less"
     line = ast.parse(report.record.command, mode="eval").body
     assert eval(ast.unparse(line.keywords[0].value), {"pawsight": pawsight}) == own
+
+
+def test_a_backbone_from_a_file_is_trained_on_and_travels_in_the_run(warm, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAWSIGHT_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(convolutional(outputs=5, colours=True))
+    options = {"backbone": str(file), "image_px": 32, "mean": "0.5,0.5,0.5", "std": "0.5,0.5,0.5"}
+    report = train(warm.data, out=tmp_path / "runs", backbone_license="MIT", **options)
+    card = read_bundle(report.run).card
+    assert (card.recipe["backbone"], card.decode.image_px) == ("mine.onnx", 32)
+    assert card.recipe["backbone_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert any("mine.onnx" in note and "MIT" in note for note in report.record.notes)
+    assert report.record.parameters < 3000
+    assert f"--backbone {file}" in report.record.command
+    file.unlink()  # the bundle and the cache have what is needed
+    measured = pawsight.evaluate(report.run, learning_curve=True)
+    assert measured.metrics.accuracy == report.validation.accuracy
+    assert "mine.onnx at 32 px" in measured.learning_curve.trained
+    assert train(warm.data, out=tmp_path / "runs", recipe=report.recipe).computed == 0
+    exported = pawsight.export(report.run, "onnx,card", out=tmp_path / "exported")
+    assert {entry.target for entry in exported.exports} == {"onnx", "card"}
+    assert "MIT" in next((tmp_path / "exported").rglob("README.md")).read_text()
+    (explained,) = pawsight.explain(report.run, [next(warm.data.rglob("*.jpg"))], out=tmp_path / "explained")
+    assert explained.error is None

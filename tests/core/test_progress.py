@@ -205,3 +205,77 @@ def test_a_bar_that_was_never_shown_has_nothing_to_take_away(monkeypatch, capsys
     with progress.Terminal().stage("Reading pictures", 3, "pictures"):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+# What a caller of the Python API may say
+
+
+def test_progress_is_silent_where_there_is_no_terminal_and_no_notebook(monkeypatch):
+    assert progress.progress_of(None) is SILENT
+    assert progress.progress_of(False) is SILENT
+    assert isinstance(progress.progress_of(True), Terminal)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert isinstance(progress.progress_of(None), Terminal)
+    own = Silent()
+    assert progress.progress_of(own) is own
+
+
+def test_a_function_hears_each_step():
+    heard = []
+    listener = progress.progress_of(lambda *step: heard.append(step))
+    with listener.stage("Reading", 3, "pictures") as step:
+        step.advance()
+        step.note("half way")
+        step.advance(2)
+    with listener.stage("Waiting", None) as step:
+        step.advance()
+    listener.say("done")
+    assert heard == [
+        ("Reading", 0, 3),
+        ("Reading", 1, 3),
+        ("Reading", 3, 3),
+        ("Waiting", 0, None),
+        ("Waiting", 1, None),
+    ]
+
+
+class Place:
+    """An output of a notebook's cell that can be changed."""
+
+    def __init__(self):
+        self.shown = []
+
+    def update(self, thing):
+        self.shown.append(thing.data)
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    """What a kernel of Jupyter has: a shell with a kernel, and a place for outputs."""
+    IPython = pytest.importorskip("IPython")
+    place, shell = Place(), type("Shell", (), {"kernel": object()})()
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    monkeypatch.setattr("IPython.display.display", lambda thing, display_id: place)
+    return place
+
+
+def test_a_notebook_shows_a_bar_that_goes_and_prints_warnings_alone(cell, monkeypatch, capfd):
+    monkeypatch.setattr(progress, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)  # every step is shown
+    listener = progress.progress_of(None)
+    assert isinstance(listener, progress.Notebook)
+    with listener.stage("Reading <b>", 3, "pictures") as step:
+        step.advance(2)
+    assert any(
+        '<progress value="2" max="3"></progress> Reading &lt;b&gt;: 2 of 3 pictures' in text for text in cell.shown
+    )
+    assert cell.shown[-1] == ""
+    listener.say("Machine  2 cores")
+    listener.say("WARNING  9 of 61 pictures cannot be read")
+    assert capfd.readouterr() == ("WARNING  9 of 61 pictures cannot be read\n", "")
+
+
+def test_a_notebook_shows_nothing_for_what_is_quick(cell):
+    with progress.progress_of(None).stage("Reading", 3, "pictures") as step:
+        step.advance(3)
+    assert cell.shown == []

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import re
+import shlex
 import shutil
 import sys
 import threading
@@ -36,7 +37,8 @@ from pawsight.data.dataset import (
 )
 from pawsight.data.facts import Facts, known_facts
 from pawsight.data.folders import Candidate, Found, LeftOut, find
-from pawsight.images.decode import NOT_DOWNLOADED, READABLE_NAMES, DecodeSettings, Pixels, decode
+from pawsight.data.reading import FolderReading
+from pawsight.images.decode import NOT_DOWNLOADED, READABLE_NAMES, WEB_PAGE, DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash, thumbnail
 from pawsight.images.quality import ImageStatistics, image_statistics
 
@@ -194,7 +196,7 @@ def test_every_file_left_out_is_listed_with_its_reason(root: Path, cache: Cache)
         "cats/pointer.jpg": "a Git LFS pointer in place of the picture: git lfs pull",
         "cats/zeros.jpg": "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a damaged copy",
         "dogs/link.jpg": "no such file or directory",
-        "dogs/page.jpg": "a web page is not read",
+        "dogs/page.jpg": WEB_PAGE,
     }
     assert [file.name for file in dataset.left_out] == sorted(file.name for file in dataset.left_out)
     assert len(dataset.pictures) == 6
@@ -225,10 +227,49 @@ def test_a_class_that_lost_its_training_pictures_is_an_error(tmp_path: Path, cac
 def test_what_names_show_to_be_wrong_is_told_before_anything_is_read(
     root: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(root, {"loose.jpg": b""})
+    (root / "birds").mkdir()
     monkeypatch.setattr(dataset_module, "read_regular_file", None)
-    with pytest.raises(BadDataset, match="beside the class folders"):
+    with pytest.raises(BadDataset, match="'birds'"):
         read(root, cache)
+
+
+def test_what_is_said_of_the_folders_stays_with_the_dataset(root: Path, cache: Cache) -> None:
+    put(root, {"loose.jpg": b"", "README.md": b"", "cats/old/1.png": encoded(drawn(50))})
+    dataset = read(root, cache)
+    found = find(root)
+    assert (dataset.notes, dataset.warnings) == (found.notes, found.warnings)
+    assert len(found.notes) == 2
+    assert len(found.warnings) == 1
+    assert {file.name for file in dataset.left_out} == {"loose.jpg", "README.md"}
+
+
+def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path, cache: Cache) -> None:
+    put(tmp_path, {f"{number}/1.png": encoded(drawn(number)) for number in range(1, 13)})
+    assert read(tmp_path, cache).classes == tuple(map(str, range(1, 13)))
+
+
+FLAT = [f"{label}.{number}.jpg" for label in ("cat", "dog") for number in range(6)]
+
+
+@pytest.mark.parametrize("where", ["", "train/", "images/"])
+def test_names_that_carry_the_class_give_the_option_that_trains_on_them(where: str, tmp_path: Path) -> None:
+    put(tmp_path, {f"{where}{name}": b"" for name in FLAT} | {"labels.csv": b""})
+    with pytest.raises(BadDataset) as caught:
+        check_found(find(tmp_path, data="my photos"))
+    told = caught.value
+    line = next(line for line in told.fix.splitlines() if "--class-from" in line)
+    assert says(line, "cat: 6, dog: 6")
+    words = shlex.split(line[line.index("pawsight") :])
+    assert words[:4] == ["pawsight", "train", "my photos", "--class-from"]
+    assert find(tmp_path, FolderReading(class_from=words[4])).folders == ("cat", "dog")
+    assert says(told.fix, f"pawsight train {tmp_path / 'labels.csv'}")
+
+
+def test_the_folder_that_one_is_in_is_named_in_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoPictures) as caught:
+        check_found(find(Path()))
+    assert says(caught.value, tmp_path, " cats/1.jpg")
 
 
 def test_the_sink_gets_the_pixels_of_each_content_once_in_order(root: Path, cache: Cache) -> None:
@@ -477,7 +518,7 @@ def test_what_was_read_before_a_share_failed_is_kept_and_no_thread_goes_on(
     assert THREAD_NAME not in {thread.name for thread in threading.enumerate()}
     cats = [sha256_of(path.read_bytes()) for path in (root / "cats").iterdir()]
     assert len(cats) == 3
-    assert all(known_facts(cache, sha256) for sha256 in cats)
+    assert all(known_facts(cache, sha256, DecodeSettings()) for sha256 in cats)
 
 
 def test_a_folder_that_the_disk_cannot_list_is_an_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -584,16 +625,16 @@ def test_of_many_kinds_the_commonest_are_shown() -> None:
     assert "and 3 other kinds" in why
 
 
-def test_one_file_beside_the_class_folders() -> None:
-    told = refusal(BadDataset, found("cats/1.jpg", "dogs/1.jpg", loose=["tom.jpg"]))
-    assert told.what.startswith("1 file ")
+def test_one_picture_and_no_class_folder() -> None:
+    told = refusal(BadDataset, found(loose=["tom.jpg"]))
+    assert told.what.startswith("1 picture ")
     assert told.why.endswith(": tom.jpg.")
     assert "photos/cats/1.jpg" in told.fix
 
 
 def test_many_pictures_and_no_class_folders() -> None:
     told = refusal(BadDataset, found(loose=[f"{n}.jpg" for n in range(1, 1301)]))
-    assert told.what.startswith("1,300 files ")
+    assert told.what.startswith("1,300 pictures ")
     assert re.findall(r"\d+\.jpg", told.why) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg"]
     assert told.why.endswith(" and 1,295 more.")
 

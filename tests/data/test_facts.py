@@ -68,9 +68,12 @@ def test_what_is_no_picture_has_no_facts() -> None:
 def test_facts_are_known_by_content_alone(tmp_path: Path, picture: bytes) -> None:
     facts = facts_of(picture, DecodeSettings(image_px=32), None, "p")
     with Cache(tmp_path / "cache") as cache:
-        assert known_facts(cache, "one") is None
+        assert known_facts(cache, "one", DecodeSettings()) is None
         cache.put_many(FACTS_SPACE, {"one": facts_to_bytes(facts)})
-        assert (known_facts(cache, "one"), known_facts(cache, "two")) == (facts, None)
+        assert (known_facts(cache, "one", DecodeSettings()), known_facts(cache, "two", DecodeSettings())) == (
+            facts,
+            None,
+        )
 
 
 def test_files_that_are_no_pictures_have_no_facts(tmp_path):

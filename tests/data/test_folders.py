@@ -1,15 +1,25 @@
-"""Reading folders: every file is a candidate or left out with a reason, and classes are full folder names."""
+"""Reading folders: every file is a candidate or left out with a reason; what a class is, what a part, what neither."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from pawsight.core.errors import BadDataset, WrongUsage
+from pawsight.core.text import natural
+from pawsight.data.archive import extract
 from pawsight.data.folders import Found, LeftOut, expand, find
+from pawsight.data.reading import FolderReading
+
+from ..conftest import says
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8 are a Linux matter")
 
@@ -40,9 +50,38 @@ def test_a_folder_is_a_class(tmp_path: Path) -> None:
     assert found.candidates[0].path == tmp_path / "cats" / "1.jpg"
 
 
-def test_folders_of_the_same_name_in_different_places_are_different_classes(tmp_path: Path) -> None:
-    found = find(make(tmp_path, "a/cat/1.jpg", "b/cat/1.jpg", "b/cat/old/1.jpg"))
-    assert found.folders == ("a/cat", "b/cat", "b/cat/old")
+def test_the_first_folder_is_the_class_and_what_is_deeper_belongs_to_it(tmp_path: Path) -> None:
+    found = find(make(tmp_path, "cats/2023/05/1.jpg", "cats/2.jpg", "dogs/poodle/1.jpg", "dogs/beagle/old/1.jpg"))
+    assert labelled(found) == {
+        "cats/2.jpg": (None, "cats"),
+        "cats/2023/05/1.jpg": (None, "cats"),
+        "dogs/beagle/old/1.jpg": (None, "dogs"),
+        "dogs/poodle/1.jpg": (None, "dogs"),
+    }
+    assert len(found.notes) == 1
+    assert says(found.notes[0], "--class-depth 2")
+
+
+def test_the_depth_of_the_class_can_be_given(tmp_path: Path) -> None:
+    make(tmp_path, "animals/cats/1.jpg", "animals/cats/old/2.jpg", "plants/trees/1.jpg", "plants/2.jpg", "stones/1.jpg")
+    found = find(tmp_path, FolderReading(class_depth=2))
+    assert found.folders == ("cats", "stones", "trees")
+    assert labelled(found)["animals/cats/old/2.jpg"] == (None, "cats")
+    assert left_out(found) == {"plants/2.jpg": "beside the class folders"}
+    with pytest.raises(WrongUsage) as caught:
+        find(tmp_path, FolderReading(class_depth=4))
+    assert says(caught.value, "--class-depth 4", "--class-depth 3")
+
+
+def test_folders_of_one_name_are_one_class_below_the_first_and_that_is_said(tmp_path: Path) -> None:
+    found = find(make(tmp_path, "a/cat/1.jpg", "b/cat/1.jpg", "b/dog/1.jpg"), FolderReading(class_depth=2))
+    assert found.folders == ("cat", "dog")
+    assert says(found.notes[0], "cat")
+
+
+def test_classes_are_sorted_with_numbers_as_numbers(tmp_path: Path) -> None:
+    found = find(make(tmp_path, *[f"{number}/1.jpg" for number in range(1, 13)]))
+    assert found.folders == tuple(map(str, range(1, 13)))
 
 
 @pytest.mark.parametrize(
@@ -56,13 +95,13 @@ def test_folders_of_the_same_name_in_different_places_are_different_classes(tmp_
     ],
 )
 def test_parts_have_customary_names(names: tuple[str, ...], parts: tuple[str, ...], tmp_path: Path) -> None:
-    found = find(make(tmp_path, *[f"{name}/cats/1.jpg" for name in names], *[f"{name}/a/dog/1.jpg" for name in names]))
+    found = find(make(tmp_path, *[f"{name}/cats/1.jpg" for name in names], *[f"{name}/dogs/a/1.jpg" for name in names]))
     assert labelled(found) == {
-        f"{name}/{label}/1.jpg": (part, label)
+        f"{name}/{path}/1.jpg": (part, label)
         for name, part in zip(names, parts, strict=True)
-        for label in ("cats", "a/dog")
+        for path, label in (("cats", "cats"), ("dogs/a", "dogs"))
     }
-    assert found.folders == ("a/dog", "cats")
+    assert found.folders == ("cats", "dogs")
 
 
 @pytest.mark.parametrize("names", [("train", "dogs"), ("test", "validation"), ("trains", "validation"), ("train",)])
@@ -77,15 +116,25 @@ def test_a_lone_part_with_class_folders_in_it_is_a_part(tmp_path: Path) -> None:
 
 
 def test_beside_parts_everything_else_is_left_out(tmp_path: Path) -> None:
-    found = find(make(tmp_path, "train/a/1.jpg", "test/a/1.jpg", "README.md", "extra/a/2.jpg"))
-    assert left_out(found) == {"README.md": "outside test, train", "extra/a/2.jpg": "outside test, train"}
+    found = find(make(tmp_path, "train/a/1.jpg", "test/a/1.jpg", "README.md", "extra/old/2.jpg"))
+    assert left_out(found) == {"README.md": "outside test, train", "extra/old/2.jpg": "outside test, train"}
     assert len(found.candidates) == 2
     assert found.loose == ()
+    assert says(found.warnings, "1 picture", "extra")
 
 
-def test_files_where_class_folders_should_be_are_loose(tmp_path: Path) -> None:
-    assert find(make(tmp_path / "plain", "1.jpg", "cats/1.jpg")).loose == ("1.jpg",)
-    assert find(make(tmp_path / "parts", "train/1.jpg", "train/a/1.jpg", "val/a/1.jpg")).loose == ("train/1.jpg",)
+def test_a_picture_beside_class_folders_is_left_out_with_a_warning_that_counts(tmp_path: Path) -> None:
+    plain = find(make(tmp_path / "plain", "1.jpg", "2.jpg", "cats/1.jpg", "dogs/1.jpg"))
+    parts = find(make(tmp_path / "parts", "train/1.jpg", "train/a/1.jpg", "val/a/1.jpg"))
+    assert left_out(plain) == dict.fromkeys(("1.jpg", "2.jpg"), "beside the class folders")
+    assert says(plain.warnings, "2 pictures")
+    assert left_out(parts) == {"train/1.jpg": "beside the class folders"}
+    assert plain.loose == parts.loose == ()
+
+
+def test_pictures_without_any_class_folder_are_loose(tmp_path: Path) -> None:
+    assert find(make(tmp_path / "flat", "1.jpg", "2.jpg", "notes.txt")).loose == ("1.jpg", "2.jpg")
+    assert find(make(tmp_path / "parts", "train/cat.1.jpg", "test1/1.jpg")).loose == ("train/cat.1.jpg",)
 
 
 @pytest.mark.parametrize("wrapper", ["pets/", "a/b/c/", "pets-1.0 (copy)/"])
@@ -104,7 +153,7 @@ def test_parts_inside_a_wrapper_are_parts(tmp_path: Path) -> None:
 def test_a_single_class_or_part_is_not_taken_for_a_wrapper(tmp_path: Path) -> None:
     assert find(make(tmp_path / "one", "cats/1.jpg")).folders == ("cats",)
     assert find(make(tmp_path / "two", "train/cats/1.jpg", "train/dogs/1.jpg")).folders == ("cats", "dogs")
-    assert find(make(tmp_path / "three", "pets/a/1.jpg", "1.jpg")).folders == ("pets/a",)
+    assert find(make(tmp_path / "three", "pets/a/1.jpg", "1.jpg")).folders == ("pets",)
 
 
 def test_hidden_files_and_folders_are_left_out_by_name(tmp_path: Path) -> None:
@@ -143,7 +192,7 @@ def test_an_empty_folder_is_a_class_without_candidates(tmp_path: Path) -> None:
 def test_an_empty_folder_that_is_called_like_a_picture_is_no_class(tmp_path: Path) -> None:
     found = find(make(tmp_path, "cats/1.jpg", "cats/2.JPG/", "dogs/1.jpg", "dogs/2.png/1.jpg"))
     assert left_out(found) == {"cats/2.JPG": "an empty folder"}
-    assert found.folders == ("cats", "dogs", "dogs/2.png")
+    assert found.folders == ("cats", "dogs")
 
 
 def test_an_empty_root_has_nothing(tmp_path: Path) -> None:
@@ -156,17 +205,48 @@ def test_an_empty_part_is_no_class(tmp_path: Path) -> None:
     assert found.folders == ("a", "b")
 
 
-def test_a_folder_that_cannot_be_listed_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(tmp_path, "cats/1.jpg", "dogs/1.jpg", "secret/1.jpg")
+@pytest.mark.parametrize("name", ["secret", "val"])
+def test_a_class_or_part_that_cannot_be_listed_stops(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    above = "train/" if name == "val" else ""
+    make(tmp_path, f"{above}cats/1.jpg", f"{above}dogs/1.jpg", f"{name}/cats/1.jpg")
+    forbid_listing(monkeypatch, name)
+    with pytest.raises(BadDataset) as caught:
+        find(tmp_path)
+    assert says(caught.value, tmp_path / name, "permission denied", f"--ignore /{name}")
+    assert find(tmp_path, FolderReading(ignore=(f"/{name}",))).folders == ("cats", "dogs")
+
+
+def test_a_deeper_folder_that_cannot_be_listed_is_left_out_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "cats/1.jpg", "cats/secret/1.jpg", "dogs/1.jpg")
+    forbid_listing(monkeypatch, "secret")
+    found = find(tmp_path)
+    assert left_out(found) == {"cats/secret": "permission denied"}
+    assert says(found.warnings, "cats/secret")
+
+
+@pytest.mark.parametrize("name", ["val", "birds"])
+def test_a_link_to_a_folder_that_is_not_there_stops(name: str, tmp_path: Path) -> None:
+    above = "train/" if name == "val" else ""
+    make(tmp_path, f"{above}cats/1.jpg", f"{above}dogs/1.jpg")
+    (tmp_path / name).symlink_to("nowhere")
+    with pytest.raises(BadDataset) as caught:
+        find(tmp_path)
+    assert says(caught.value, tmp_path / name)
+
+
+def forbid_listing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     scandir = os.scandir
 
     def forbidding(path: str | os.PathLike[str]) -> object:
-        if Path(path).name == "secret":
+        if Path(path).name == name:
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", forbidding)
-    assert left_out(find(tmp_path)) == {"secret": "permission denied"}
 
 
 def test_a_root_that_is_gone_is_left_out_itself(tmp_path: Path) -> None:
@@ -279,3 +359,220 @@ def test_files_and_folders_are_expanded_in_order(tmp_path: Path) -> None:
         "album/b.jpg",
         "gone.jpg",
     ]
+
+
+# Parts
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (("train_set", "test_set"), ("train", "test")),
+        (("train", "eval"), ("train", "validation")),
+        (("1_train", "2_val", "3_test"), ("train", "validation", "test")),
+        (("train", "validations", "tests"), ("train", "validation", "test")),
+        (("train_images", "val_images"), ("train", "validation")),
+        (("seg_train", "seg_test"), ("train", "test")),
+        (("TRAIN", "Dev-Set", "HoldOut"), ("train", "validation", "test")),
+    ],
+)
+def test_parts_are_known_by_the_names_that_people_give_them(
+    names: tuple[str, ...], parts: tuple[str, ...], tmp_path: Path
+) -> None:
+    found = find(make(tmp_path, *[f"{name}/{label}/1.jpg" for name in names for label in ("cats", "dogs")]))
+    assert found.folders == ("cats", "dogs")
+    assert {candidate.name.partition("/")[0]: candidate.part for candidate in found.candidates} == dict(
+        zip(names, parts, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "typed"),
+    [
+        (("train_set", "other"), "other=test,train_set=train"),
+        (("train", "test", "more"), "more=validation,test=test,train=train"),
+        (("fold1", "fold2"), "fold1=train,fold2=test"),
+        (("set A", "set B"), "'set A=train,set B=test'"),
+    ],
+)
+def test_folders_with_the_same_classes_that_are_not_all_known_as_parts_are_asked_about(
+    names: tuple[str, ...], typed: str, tmp_path: Path
+) -> None:
+    make(tmp_path, *[f"{name}/{label}/1.jpg" for name in names for label in ("cats", "dogs")])
+    with pytest.raises(BadDataset) as caught:
+        find(tmp_path, data="photos")
+    assert says(caught.value.fix, f"pawsight train photos --parts {typed}", "pawsight train photos --parts none")
+    assert find(tmp_path, FolderReading(parts={})).folders == tuple(sorted(names, key=natural))
+    answer = dict(pair.split("=") for pair in typed.strip("'").split(","))
+    assert find(tmp_path, FolderReading(parts=answer)).folders == ("cats", "dogs")
+
+
+def test_classes_with_the_same_folders_in_them_are_classes_and_that_is_said(tmp_path: Path) -> None:
+    names = [f"{label}/{folder}/1.jpg" for label in ("cats", "dogs") for folder in ("indoors", "outdoors")]
+    found = find(make(tmp_path, *names))
+    assert found.folders == ("cats", "dogs")
+    assert says(found.notes, "indoors, outdoors", "--class-depth 2", "--parts cats=train,dogs=test")
+    dated = find(make(tmp_path / "dated", "cats/2023/1.jpg", "dogs/2023/1.jpg"))
+    assert says(dated.notes, "2023", "--class-depth 2")
+    assert not says(dated.notes, "--parts")
+
+
+@pytest.mark.parametrize("inner", ["train", "images", "Train_Images"])
+def test_a_folder_that_wraps_the_classes_of_a_part_is_none(inner: str, tmp_path: Path) -> None:
+    found = find(make(tmp_path, f"train/{inner}/cats/1.jpg", f"train/{inner}/dogs/1.jpg", "test/test/cats/1.jpg"))
+    assert found.folders == ("cats", "dogs")
+    assert labelled(found)["test/test/cats/1.jpg"] == ("test", "cats")
+
+
+@pytest.mark.parametrize("names", [("test/1.jpg", "test/2.jpg"), ("test/unknown/1.jpg",), ("test/images/1.jpg",)])
+def test_an_unlabelled_test_part_is_left_out_and_the_command_that_classifies_it_is_said(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    found = find(make(tmp_path, "train/cats/1.jpg", "train/dogs/1.jpg", *names))
+    assert left_out(found) == dict.fromkeys(names, "without a class folder")
+    assert {candidate.part for candidate in found.candidates} == {"train"}
+    assert says(found.notes, f"pawsight predict runs/latest {tmp_path / 'test'}")
+
+
+def test_parts_that_are_not_there_are_named(tmp_path: Path) -> None:
+    make(tmp_path, "a/cats/1.jpg", "b/cats/1.jpg")
+    with pytest.raises(WrongUsage) as caught:
+        find(tmp_path, FolderReading(parts={"a": "train", "c": "test"}))
+    assert says(caught.value, "'c'", "'a', 'b'")
+
+
+# What does not belong
+
+
+def test_what_systems_and_tools_leave_is_no_class(tmp_path: Path) -> None:
+    junk = ["@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__", "@Recycle"]
+    names = [f"{folder}/1.jpg" for folder in junk] + [f"cats/{folder}/1.jpg" for folder in junk]
+    found = find(make(tmp_path, "cats/1.jpg", "dogs/1.jpg", *names))
+    assert found.folders == ("cats", "dogs")
+    assert set(left_out(found).values()) == {"hidden"}
+    assert len(found.candidates) == 2
+
+
+def test_files_that_are_no_pictures_beside_class_folders_are_noted(tmp_path: Path) -> None:
+    files = ["README", "README.md", "classes.txt", "data.yaml", "labels.csv", "train.ipynb"]
+    found = find(make(tmp_path, "cats/1.jpg", "dogs/1.jpg", "annotations/1.xml", "annotations/2.xml", *files))
+    assert found.folders == ("cats", "dogs")
+    assert left_out(found).keys() == {*files, "annotations/1.xml", "annotations/2.xml"}
+    assert found.warnings == ()
+    assert says(found.notes, "README.md", "annotations", f"pawsight train {tmp_path / 'labels.csv'}")
+
+
+def test_what_pawsight_wrote_is_no_class(tmp_path: Path) -> None:
+    run, bundle, export = (
+        ["source.json", "splits.csv", "page.png"],
+        ["bundle.json", "1.png"],
+        ["pawsight.json", "1.png"],
+    )
+    make(tmp_path, "cats/1.jpg", "dogs/1.jpg", *[f"pets/001/{name}" for name in run])
+    make(tmp_path, *[f"mine/{name}" for name in bundle], *[f"cats/web/{name}" for name in export])
+    make(tmp_path, "sheets/.pawsight", "sheets/grid.png")
+    found = find(tmp_path)
+    assert found.folders == ("cats", "dogs")
+    assert left_out(found) == dict.fromkeys(("cats/web", "mine", "pets/001", "sheets"), "written by Pawsight")
+    assert find(tmp_path / "sheets").loose == ("grid.png",)
+
+
+@pytest.mark.parametrize("name", ["runs", "explained"])
+def test_a_folder_named_as_those_of_pawsight_is_no_class_and_that_is_said(name: str, tmp_path: Path) -> None:
+    found = find(make(tmp_path, "cats/1.jpg", "dogs/1.jpg", f"{name}/1.jpg"))
+    assert found.folders == ("cats", "dogs")
+    assert says(found.notes, name)
+    assert f"cats/{name}/1.jpg" in labelled(find(make(tmp_path, f"cats/{name}/1.jpg")))
+
+
+def test_patterns_leave_out_files_and_folders(tmp_path: Path) -> None:
+    names = ["cats/1.JPG", "cats/1_mask.png", "cats/masks/1.png", "dogs/1.jpg", "dogs/old/1.jpg", "old/1.jpg"]
+    make(tmp_path, *names)
+    found = find(tmp_path, FolderReading(ignore=("*_mask.png", "masks", "/old")))
+    assert sorted(labelled(found)) == ["cats/1.JPG", "dogs/1.jpg", "dogs/old/1.jpg"]
+    assert set(left_out(found).values()) == {"ignored"}
+    only = find(tmp_path, FolderReading(only=("*.jpg",)))
+    assert sorted(labelled(only)) == ["cats/1.JPG", "dogs/1.jpg", "dogs/old/1.jpg", "old/1.jpg"]
+    assert left_out(only) == dict.fromkeys(("cats/1_mask.png", "cats/masks/1.png"), "not among --only")
+
+
+def test_a_class_of_which_only_leaves_nothing_stays_a_class(tmp_path: Path) -> None:
+    found = find(make(tmp_path, "cats/1.jpg", "dogs/1.png"), FolderReading(only=("*.jpg",)))
+    assert found.folders == ("cats", "dogs")
+    assert len(found.candidates) == 1
+
+
+def test_a_file_of_patterns_holds_for_the_folder_it_lies_in(tmp_path: Path) -> None:
+    make(tmp_path, "cats/1.jpg", "cats/bad/1.jpg", "dogs/1.jpg", "dogs/bad/1.jpg", "sketches/1.jpg")
+    (tmp_path / ".pawsightignore").write_text("# remarks\n\nsketches/\n", encoding="utf-8")
+    (tmp_path / "cats" / ".pawsightignore").write_text("bad\n", encoding="utf-8")
+    assert sorted(labelled(find(tmp_path))) == ["cats/1.jpg", "dogs/1.jpg", "dogs/bad/1.jpg"]
+    (tmp_path / ".pawsightignore").write_text("!cats\n", encoding="utf-8")
+    with pytest.raises(BadDataset) as caught:
+        find(tmp_path)
+    assert says(caught.value, ".pawsightignore", "'!cats'")
+
+
+@pytest.mark.parametrize(
+    ("names", "option"),
+    [
+        (("a/1.jpg", "a/1.png", "b/2.jpg", "b/2.png"), "--only '*.jpg'"),
+        (("a/1.png", "a/1_mask.png", "b/2.png", "b/2_mask_1.png"), "--ignore '*_mask*'"),
+        (("a/1.png", "a/masks/1.png", "b/2.png"), "--ignore masks"),
+    ],
+)
+def test_masks_are_pointed_out(names: tuple[str, ...], option: str, tmp_path: Path) -> None:
+    found = find(make(tmp_path, *names))
+    assert len(found.candidates) == len(names)
+    assert says(found.warnings, option)
+
+
+def test_the_class_can_be_read_from_names(tmp_path: Path) -> None:
+    make(tmp_path, "train/cat.0.jpg", "train/dog.1.jpg", "train/odd.jpg", "train/notes.txt", "test1/7.jpg")
+    found = find(tmp_path, FolderReading(class_from=r"([^/]+)\.\d+\.\w+$"))
+    assert labelled(found) == {"train/cat.0.jpg": ("train", "cat"), "train/dog.1.jpg": ("train", "dog")}
+    assert left_out(found)["test1/7.jpg"] == left_out(found)["train/odd.jpg"] == "no class in its name"
+    assert says(found.warnings, "2 pictures")
+
+
+# The law
+
+
+FOLDERS = st.lists(
+    st.sampled_from(["cats", "dogs", "train", "test", "images", "2023", "1", "10", "runs", "@eaDir"]), max_size=3
+)
+FILES = st.sampled_from(["1.jpg", "2.jpg", "cat.3.jpg", "1.png", "README.md", "labels.csv", ".DS_Store", "notes"])
+
+
+def outcome(root: Path, monkeypatch: pytest.MonkeyPatch, *, backwards: bool = False) -> object:
+    """What is found, or the error, without the place it was found in."""
+    scandir = os.scandir
+    with monkeypatch.context() as patch:
+        if backwards:
+            patch.setattr(os, "scandir", lambda path: reversed(list(scandir(path))))
+        try:
+            found = find(root, data="photos")
+        except BadDataset as error:
+            return str(error).replace(str(root), "")
+    return [
+        found.folders,
+        labelled(found),
+        left_out(found),
+        found.loose,
+        [text.replace(str(root), "") for text in found.notes],
+    ]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(FOLDERS, FILES), min_size=1, max_size=12))
+def test_what_is_found_depends_neither_on_the_order_nor_on_the_container(
+    monkeypatch: pytest.MonkeyPatch, names: list[tuple[list[str], str]]
+) -> None:
+    paths = ["/".join([*folders, file]) for folders, file in names]
+    with tempfile.TemporaryDirectory() as place:
+        folder = make(Path(place) / "folder", *paths)
+        archive = Path(shutil.make_archive(str(Path(place) / "packed"), "zip", folder))
+        unpacked = extract(archive, Path(place) / "unpacked")
+        expected = outcome(folder, monkeypatch)
+        assert outcome(folder, monkeypatch, backwards=True) == expected
+        assert outcome(unpacked, monkeypatch) == expected

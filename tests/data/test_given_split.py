@@ -301,3 +301,12 @@ def test_parts_that_folders_say_give_way_to_the_file():
 def test_lines_are_counted_from_the_header(written: Callable[[str], SplitFile]) -> None:
     lines: Sequence[SplitRow] = written(GOOD).rows
     assert [line.line for line in lines] == [2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(",", ";"), (",", "\t"), ("path,part", "filename,split"), ("path,part", "image,subset"), ("/", "\\")],
+)
+def test_a_split_file_may_be_any_table(written, before, after):
+    assert written(GOOD, (before, after)).rows[0].part == "train"
+    assert split_as_given(SIX, written(GOOD, (before, after))).sizes == {"train": 2, "validation": 2, "test": 2}

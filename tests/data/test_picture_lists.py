@@ -385,7 +385,7 @@ def test_a_name_alone_is_found_below_the_table_where_it_is_the_only_one(disk):
     found = located(disk, ["1", "2", "3", "4"])
     assert [picture.name for picture in found.candidates] == [f"pictures/{name}" for name in WANTED[1:]]
     assert [file.name for file in found.left_out] == ["1"]
-    assert any(says(note, "1 of 4", "'1'") for note in found.notes)
+    assert any(says(warning, "1 of 4", "'1'") for warning in found.warnings)
 
 
 def test_the_same_folders_are_taken_off_every_path(disk):
@@ -401,14 +401,21 @@ def test_some_missing_files_are_left_out_and_the_first_is_named_with_the_place(d
     found = located(disk, [f"pictures/{name}" for name in [*WANTED, "apples/gone.jpg", "boxes/away.jpg"]])
     assert len(found.candidates) == 4
     assert {file.reason for file in found.left_out} == {"not found"}
-    (note,) = found.notes
-    assert says(note, "2 of 6", "'pictures/apples/gone.jpg'", disk / "pictures/apples/gone.jpg")
+    (warning,) = found.warnings
+    assert says(warning, "2 of 6", "'pictures/apples/gone.jpg'", disk / "pictures/apples/gone.jpg")
 
 
 def test_no_file_found_ends_it_with_the_first_path_and_the_place(disk):
     with pytest.raises(BadDataset) as caught:
         located(disk, ["E:\\a\\none.jpg", "E:\\a\\nothing.jpg"])
     assert says(caught.value, "2 listed pictures", "none.jpg", disk / "E:/a/none.jpg")
+
+
+def test_a_name_that_several_files_have_is_not_guessed(disk):
+    (disk / "pictures/more/2.jpg").write_bytes(b"x")
+    with pytest.raises(BadDataset) as caught:
+        located(disk, ["1", "2"])
+    assert says(caught.value.why, "pictures/apples/1.jpg", "pictures/more/1.jpg")
 
 
 def test_two_spellings_of_one_file_are_one_picture_and_not_of_two_classes(disk):

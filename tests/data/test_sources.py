@@ -16,7 +16,10 @@ import pytest
 from pawsight.core.errors import BadDataset, DataError, DownloadFailed, StorageError, UnsafeArchive, WrongUsage
 from pawsight.data.archive import ArchiveLimits
 from pawsight.data.download import DownloadLimits
-from pawsight.data.sources import NAMED, resolve
+from pawsight.data.reading import FolderReading
+from pawsight.data.sources import NAMED, listed, resolve
+
+from ..conftest import says
 
 FILES = ["pets/cats/1.jpg", "pets/dogs/1.jpg"]
 
@@ -81,13 +84,13 @@ def test_an_archive_is_unpacked_once_and_its_wrapper_left_out(here, cache, liste
     (here / "pets.tar.gz").write_bytes(zipped([*FILES, "__MACOSX/._x", ".DS_Store"]))
     source = resolve("pets.tar.gz", cache=cache, progress=listener)
     assert (source.kind, source.name) == ("archive", "pets")
-    assert source.root.parent.parent == cache / "extracted"
-    assert sorted(path.name for path in source.root.iterdir()) == ["cats", "dogs"]
-    assert source.note == f"Unpacked to {source.root.parent}."
+    assert source.root.parent == cache / "extracted"
+    assert sorted(path.name for path in source.find().root.iterdir()) == ["cats", "dogs"]
+    assert source.note == f"Unpacked to {source.root}."
     (source.root / "mark").touch()
     again = resolve(here / "pets.tar.gz", cache=cache)
     assert (again.root / "mark").exists()
-    assert again.note == f"Was unpacked before to {source.root.parent}."
+    assert again.note == f"Was unpacked before to {source.root}."
     assert os.listdir(here) == ["pets.tar.gz"]
 
 
@@ -125,8 +128,8 @@ def test_a_url_is_downloaded_once(site, here, cache):
     url = site.page("/files/my%20pets.zip", lambda talk: talk.serve(zipped()))
     source = resolve(url, cache=cache)
     assert (source.kind, source.name) == ("archive", "my_pets")
-    assert sorted(path.name for path in source.root.iterdir()) == ["cats", "dogs"]
-    assert source.note == f"Downloaded from {url}. Unpacked to {source.root.parent}."
+    assert sorted(path.name for path in source.find().root.iterdir()) == ["cats", "dogs"]
+    assert source.note == f"Downloaded from {url}. Unpacked to {source.root}."
     assert resolve(url, cache=cache).root == source.root
     assert len(site.asked) == 1
     (file,) = (path for path in (cache / "downloads").iterdir() if not path.name.startswith("."))
@@ -150,7 +153,7 @@ def test_a_download_that_cannot_be_unpacked_is_fetched_anew_next_time(site, here
     url = site.page("/pets.tar", lambda talk: talk.serve(zipped() if talk.turn else damaged))
     with pytest.raises(DataError, match="cannot be unpacked"):
         resolve(url, cache=cache)
-    assert resolve(url, cache=cache).root.name == "pets"
+    assert resolve(url, cache=cache).find().root.name == "pets"
 
 
 def test_a_named_dataset_is_downloaded_from_its_address(site, here, cache):
@@ -277,3 +280,34 @@ def test_drawings_that_cannot_be_written_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(sample, "write_sample", refuse)
     with pytest.raises(StorageError, match="The disk is full"):
         resolve("sample", cache=tmp_path)
+
+
+# How folders are read
+
+
+def test_the_reading_goes_with_the_source_and_an_archive_is_read_as_a_folder(here, cache):
+    names = ["pets/animals/cats/1.jpg", "pets/animals/dogs/1.jpg", "pets/plants/trees/1.jpg", "pets/README.md"]
+    (here / "pets.zip").write_bytes(zipped(names))
+    assert resolve("pets.zip", cache=cache).find().folders == ("animals", "plants")
+    source = resolve("pets.zip", cache=cache, reading=FolderReading(class_depth=2))
+    assert source.find().folders == ("cats", "dogs", "trees")
+    assert source.find().data == "pets.zip"
+
+
+def test_what_was_decided_is_said_once_and_the_files_are_listed_once(here, cache, listener, monkeypatch):
+    for name in ("pets/cats/old/1.jpg", "pets/dogs/1.jpg", "pets/2.jpg"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).touch()
+    source = listed(resolve("pets", cache=cache), listener)
+    assert [line.split()[0] for line in listener.lines] == ["WARNING", "Note"]
+    monkeypatch.setattr("pawsight.data.sources.find", None)
+    assert source.find().folders == ("cats", "dogs")
+
+
+def test_options_for_folders_are_refused_for_a_table(here, cache):
+    (here / "pets.csv").write_text("path,label\na.jpg,cat\nb.jpg,dog\n")
+    for name in ("a.jpg", "b.jpg"):
+        (here / name).touch()
+    with pytest.raises(WrongUsage) as caught:
+        resolve("pets.csv", cache=cache, reading=FolderReading(class_depth=2))
+    assert says(caught.value, "--class-depth 2", "pets.csv")

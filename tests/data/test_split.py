@@ -563,3 +563,18 @@ def test_groups_are_shared_among_the_parts() -> None:
 
 def test_nothing_can_be_dealt() -> None:
     assert stratified_group_split(ints([]), ints([]), stratified_counts(ints([]), (0.7, 0.3))).tolist() == []
+
+
+@settings(max_examples=40)
+@given(groups=st.lists(st.integers(0, 12), min_size=40, max_size=80), seed=st.integers(0, 5))
+def test_pictures_of_one_group_are_in_one_part(groups: list[int], seed: int) -> None:
+    pictures = [
+        replace(picture(f"{row:03}.jpg", "ab"[row % 2], None, row), group=f"patient {group}" if group else "")
+        for row, group in enumerate(groups)
+    ]
+    parts: dict[str, set[str]] = defaultdict(set)
+    made = make_split(dataset(pictures), seed=seed)
+    for item, assigned in zip(pictures, made.assigned, strict=True):
+        parts[item.group].add(assigned.part)
+    assert all(len(names) == 1 for group, names in parts.items() if group)
+    assert made.duplicates == ()

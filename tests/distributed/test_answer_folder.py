@@ -61,7 +61,7 @@ def test_every_picture_is_a_row_with_what_predict_answers(colour_bundle, picture
         assert row["probabilities"] == (answer.probabilities and list(answer.probabilities.values()))
     assert [row["sha256"] for row in rows[:-1]] == [sha256_of(path.read_bytes()) for path in pictures]
     assert rows[-1]["error"] == "not a picture"
-    assert report.tally == Tally(pictures=13, answered=12, errors=1)
+    assert report.tally == Tally(pictures=13, answered=12, errors=1, not_pictures=1)
     assert sorted(files_of(tmp_path / "out")) == [f"part-0000{index}-of-00003.parquet" for index in range(3)]
 
 

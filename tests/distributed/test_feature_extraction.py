@@ -77,7 +77,9 @@ def test_a_pool_sees_what_this_process_sees_in_the_same_order_and_nothing_twice(
         expected = seen_here(candidates, here, sink)
         assert {problem for _, _, problem in expected} == {"", "empty", "not a picture", "no such file or directory"}
         found = list(extracted(candidates, colour_backbone, there))
-        facts = [facts_from_bytes(item.facts) if item.facts else known_facts(there, item.sha256) for item in found]
+        facts = [
+            facts_from_bytes(item.facts) if item.facts else known_facts(there, item.sha256, SETTINGS) for item in found
+        ]
         assert [(item.sha256, had, item.problem) for item, had in zip(found, facts, strict=True)] == expected
         for entry in found:
             assert (entry.facts is None) == (entry.features is None) == (bool(entry.problem) or entry.sha256 in known)
@@ -131,7 +133,7 @@ def test_what_a_worker_found_known_is_taken_from_the_cache_or_seen_again(candida
 
     with Cache(tmp_path / "one") as cache:
         (seen,) = read_files([one], SETTINGS, cache=cache, threads=1)
-        list(store_facts([seen], cache))
+        list(store_facts([seen], cache, SETTINGS))
         known, strange = Extracted(seen.sha256, None, None, ""), Extracted("0" * 64, None, None, "")
         row = taken_from(known)
         assert (row.sha256, row.facts, row.fresh, row.pixels) == (seen.sha256, seen.facts, False, None)

@@ -29,6 +29,7 @@ ELSEWHERE = {
     r"--to .*(keras|litert|saved-model|web)|--int8": "it takes long: tests/exports",
     r"^pawsight ladder |--recipe (?!majority)": "it trains networks: tests/test_cli_ladder.py",
     r"^pawsight train sample": "it draws 400 pictures: tests/test_cli.py",
+    r"--backbone (auto|dinov2-small|model\.onnx)": "a download, a file, three networks: tests/classifier, tests/training",
     r"--resume": "nothing here was stopped: tests/distributed, tests/training",
 }
 

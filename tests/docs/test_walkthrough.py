@@ -40,13 +40,6 @@ def notebook():
     return nbformat.read(NOTEBOOK, as_version=4)
 
 
-@pytest.fixture
-def own_jupyter(tmp_path, monkeypatch):
-    """Jupyter's and IPython's files in a folder of this test's own, and no settings of the user's."""
-    for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-
-
 def told(cell):
     """All text that a cell gave out."""
     plain = [value for output in cell.outputs for kind, value in output.get("data", {}).items() if kind[:4] == "text"]

@@ -15,14 +15,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.bundle import read_bundle, write_bundle
 from pawsight.classifier.predictor import Predictor
 from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
 from pawsight.commands.export import export
-from pawsight.core.errors import WrongUsage
+from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.exports import web_page
+from pawsight.images.decode import WEB_PAGE
 
+from ..conftest import says
 from ..web import axe
 from . import browser
 
@@ -82,6 +84,20 @@ def test_the_page_and_its_files_are_those_of_the_service_and_nothing_is_missing(
     assert all((page / "static" / name).read_bytes() == (static / name).read_bytes() for name in shared)
     for script in (page / "static").glob("*.js"):
         assert set(web_page.IMPORTED.findall(script.read_text())) <= own
+
+
+def test_a_classifier_that_scales_16_bit_pictures_gets_no_page_and_other_formats_say_how(colour_bundle, tmp_path):
+    bundle = read_bundle(colour_bundle)
+    card = replace(bundle.card, decode=replace(bundle.card.decode, grey_range=(0.0, 4095.0)))
+    values = {"model": bundle.model, "golden": bundle.golden, "trained": bundle.trained}
+    scaled = write_bundle(tmp_path / "scaled", card, **values)
+    with pytest.raises(ExportRefused) as error:
+        export(scaled, "web", out=tmp_path / "page")
+    assert says(error.value, "16-bit", "4,095", "--to")
+    export(scaled, "onnx", out=tmp_path / "model")
+    decode = json.loads((tmp_path / "model" / "onnx" / "pawsight.json").read_text())["decode"]
+    assert decode["grey_range"] == [0.0, 4095.0]
+    assert says(decode["steps"][0], "4095")
 
 
 def test_without_a_runtime_its_address_is_pinned_and_its_hash_is_checked(colour_bundle, tmp_path):
@@ -316,7 +332,7 @@ def test_a_file_that_is_no_picture_is_told_so_and_harms_nothing(chromium, colour
         "apple.heic": "HEIC is not read",
         "noise.png": "truncated",
         "scans.jpg": "too large",
-        "page.jpg": "a web page is not read",
+        "page.jpg": WEB_PAGE,
     }
     assert last["label"] == "blue"
 

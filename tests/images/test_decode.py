@@ -342,8 +342,8 @@ def test_lab_becomes_rgb() -> None:
         (b"", "empty"),
         (b"\0", "not a picture"),
         (b"My cat's name is Tom.\n" * 50, "not a picture"),
-        (b"\xef\xbb\xbf  \n<!DOCTYPE html><html><body>404</body></html>", "a web page is not read"),
-        (b"<html><img></html>", "a web page is not read"),
+        (b"\xef\xbb\xbf  \n<!DOCTYPE html><html><body>404</body></html>", decode_module.WEB_PAGE),
+        (b"<html><img></html>", decode_module.WEB_PAGE),
         (b"\0\0\0\x18ftypcrx \0\0\0\0" + bytes(400), "Canon raw (CR3) is not read"),
         (LFS, "a Git LFS pointer in place of the picture: git lfs pull"),
         (bytes(5000), "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a damaged copy"),
@@ -833,6 +833,13 @@ def test_without_the_extra_a_heic_says_what_to_install(brand: bytes, monkeypatch
     assert reason_of(data) == 'HEIC is read with the extra [heif]: pip install "pawsight[heif]"'
 
 
+def test_without_the_extra_a_dicom_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_module, "HAS_DICOM", False)
+    data = bytes(128) + b"DICM" + bytes(64)
+    assert not is_readable_type(data)
+    assert reason_of(data) == 'DICOM is read with the extra [dicom]: pip install "pawsight[dicom]"'
+
+
 NAMED = {
     b"\0\0\0\x24ftypcrx \0\0\0\1": "Canon raw (CR3) is not read",
     b"\0\0\0\x24ftypisom\0\0\2\0": "a video (MP4) is not read",
@@ -850,8 +857,6 @@ NAMED = {
     b"FUJIFILMCCD-RAW 0201": "Fujifilm raw (RAF) is not read",
     b"<svg width='1'/>": "SVG is not read",
     b"<?xml version='1.0'?>\n<!-- made --><svg/>": "SVG is not read",
-    b"  \r\n<!DOCTYPE HTML>": "a web page is not read",
-    b"\xef\xbb\xbf<html>": "a web page is not read",
 }
 
 
@@ -859,6 +864,19 @@ NAMED = {
 def test_well_known_types_are_named(data: bytes) -> None:
     assert name_of_unsupported(data) == NAMED[data]
     assert not is_readable_type(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"  \r\n<!DOCTYPE HTML><title>Log in</title>", "web page"),
+        (b"\xef\xbb\xbf<html>", "web page"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "web server"),
+    ],
+)
+def test_what_a_web_server_sent_instead_is_named_with_what_to_do(data: bytes, kind: str) -> None:
+    assert kind in reason_of(data)
+    assert reason_of(data).endswith("download the picture again")
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"ftyp", b"My cat.", b"<?xml version='1.0'?><feed/>", bytes(100)])

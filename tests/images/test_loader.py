@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from pawsight.core.errors import StorageError, UnreadablePicture
 from pawsight.core.thread_pool import THREAD_NAME
 from pawsight.images import loader
 from pawsight.images.decode import DecodeSettings, decode
-from pawsight.images.loader import load, load_file, read_regular_file
+from pawsight.images.loader import ReadAhead, load, load_file, read_regular_file
 
 SMALL = DecodeSettings(image_px=16)
 linux_only = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
@@ -219,6 +220,26 @@ def test_a_disk_or_share_that_fails_ends_the_reading_after_three(
     assert "the same command" in error.value.fix
 
 
+@pytest.mark.parametrize(
+    ("number", "is_lost"), [(53, True), (64, True), (121, True), (1231, True), (2, False), (5, False)]
+)
+def test_the_numbers_that_windows_gives_a_lost_share_are_known(
+    number: int, is_lost: bool, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(path: object, *_: object, **__: object) -> object:
+        error = OSError(errno.EINVAL, "Invalid argument")
+        error.winerror = number  # type: ignore[attr-defined]
+        raise error
+
+    monkeypatch.setattr(loader, "open", lost, raising=False)
+    if is_lost:
+        with pytest.raises(StorageError) as caught:
+            list(load(files, SMALL, threads=2))
+        assert files[0].name in caught.value.why
+    else:
+        assert len(list(load(files, SMALL, threads=2))) == len(files)
+
+
 def test_what_is_wrong_with_single_files_ends_nothing(tmp_path: Path) -> None:
     problems = [loaded.problem for loaded in load([tmp_path / "gone.png"] * 50, SMALL, threads=2)]
     assert problems == ["no such file or directory"] * 50
@@ -233,3 +254,70 @@ def test_sockets_among_the_files_are_no_failure_of_the_disk(tmp_path: Path, monk
     Path("d.jpg").write_bytes(png(1))
     loaded = list(load(sorted(tmp_path.iterdir()), SMALL, threads=2))
     assert [bool(file.problem) for file in loaded] == [True, True, True, False]
+
+
+class SlowShare:
+    """Answers after `seconds` of a clock of its own; `together` files have to be asked for at once before any comes."""
+
+    def __init__(self, seconds: float, together: int) -> None:
+        self.seconds, self.together = seconds, together
+        self.now, self.asked, self.at_once, self.most = 0.0, 0, 0, 0
+        self._lock, self._enough = threading.Lock(), threading.Event()
+
+    def read(self, path: Path) -> bytes:
+        with self._lock:
+            self.asked += 1
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            self.now += self.seconds
+            if self.most >= self.together:
+                self._enough.set()
+            is_first = self.asked <= 2  # by which the time is measured
+        assert is_first or self._enough.wait(30), f"only {self.most} files were asked for at once"
+        with self._lock:
+            self.at_once -= 1
+        return png(int(path.stem))
+
+
+def read_through(share: SlowShare, monkeypatch: pytest.MonkeyPatch, files: list[Path]) -> list[str]:
+    monkeypatch.setattr(loader, "read_regular_file", share.read)
+    monkeypatch.setattr(loader, "ReadAhead", partial(ReadAhead, clock=lambda: share.now))
+    return [loaded.problem for loaded in load(files + files, SMALL, threads=2)]
+
+
+def test_a_slow_share_is_asked_for_many_files_at_once(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    share = SlowShare(seconds=0.5, together=32)
+    assert read_through(share, monkeypatch, files) == [""] * 80
+    assert (share.asked, share.most) == (80, 32)
+
+
+def test_a_quick_disk_is_asked_for_as_many_as_are_decoded(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    share = SlowShare(seconds=0.001, together=2)
+    assert read_through(share, monkeypatch, files) == [""] * 80
+    assert share.most == 2
+
+
+def test_no_more_threads_than_asked_for_decode_at_once(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, counts = threading.Lock(), [0, 0]
+
+    def counted(data: bytes, settings: DecodeSettings, *, name: str) -> object:
+        with lock:
+            counts[0] += 1
+            counts[1] = max(counts)
+        try:
+            return decode(data, settings, name=name)
+        finally:
+            with lock:
+                counts[0] -= 1
+
+    monkeypatch.setattr(loader, "decode", counted)
+    read_through(SlowShare(seconds=0.5, together=32), monkeypatch, files)
+    assert counts[1] <= 2
+
+
+@pytest.mark.parametrize(("size", "threads"), [(1_000, 32), (20_000_000, 13), (500_000_000, 2)])
+def test_of_large_files_fewer_are_held(size: int, threads: int) -> None:
+    clock = iter(range(1000))
+    ahead = ReadAhead(2, lambda path: bytes(size), clock=lambda: float(next(clock)))
+    ahead.read(Path("x"))
+    assert ahead.threads() == threads

@@ -162,13 +162,13 @@ patches = fields(
 )
 runs = fields(
     version=st.just(VERSION), run=st.just(str(Path("/runs/001"))), recipe=words, backbone=words, image_px=counts,
-    seed=counts, precision=words, classes=st.just(list(CLASSES)), counts=st.dictionaries(words, counts, max_size=2),
+    seed=counts, precision=words, grey_range=st.none() | st.just([0.0, 4095.0]), classes=st.just(list(CLASSES)), counts=st.dictionaries(words, counts, max_size=2),
     split=fields(digest=words, train=counts, validation=counts, test=counts, how=words, seed=counts),
     straddling=st.lists(st.lists(words, max_size=2), max_size=2), validation=perhaps(metrics), test=perhaps(metrics),
     baseline=shares, left_out=st.lists(fields(path=words, reason=words), max_size=2), adds=words,
     parameters=fields(total=counts, trainable=counts), epochs=counts, seconds_per_epoch=perhaps(shares),
     layers=st.lists(fields(name=words, type=words, output=words, parameters=counts), max_size=2),
-    notes=st.lists(words, max_size=2), depth=perhaps(fields(chosen=words, features=counts)), patch=perhaps(patches), gain_from_patch=perhaps(gains), command=words,
+    notes=st.lists(words, max_size=2), data_notes=st.lists(words, max_size=2), depth=perhaps(fields(chosen=words, features=counts)), patch=perhaps(patches), gain_from_patch=perhaps(gains), command=words,
     calibration=perhaps(fields(temperature=shares, fitted_on=words, pictures=counts, validation=changes, test=changes)),
     abstention=perhaps(
         fields(

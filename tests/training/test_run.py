@@ -16,12 +16,16 @@ from PIL import Image
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import TOLERANCE, run_self_test
+from pawsight.commands.run_split import reading_of
 from pawsight.core.errors import BadDataset
 from pawsight.core.runs import read_table
+from pawsight.data.reading import FolderReading
 from pawsight.data.split import Assigned, Split
 from pawsight.images.decode import DECODER_VERSION
 from pawsight.models.recipes import recipe_from_toml
 from pawsight.training.run import check_names, check_split
+
+from ..conftest import says
 
 
 def copied(drawings, target, *, train=8, validation=10):
@@ -221,8 +225,10 @@ def test_three_classes_without_parts_are_cut_and_learnt(warm, tmp_path):
     rng = np.random.default_rng(0)
     for number in range(12):
         Image.fromarray(rng.integers(0, 256, (100, 90 + number, 3), np.uint8)).save(noise / f"{number}.png")
-    report = warm.again(tmp_path / "data", tmp_path / "runs")
-    assert report.dataset.classes == ("noise", "pets/cats", "pets/dogs")
+    report = warm.again(tmp_path / "data", tmp_path / "runs", reading=FolderReading(class_depth=2))
+    assert report.dataset.classes == ("cats", "dogs", "noise")
+    assert reading_of(report.run) == FolderReading(class_depth=2)
+    assert says(report.record.command, "--class-depth 2")
     assert read_bundle(report.run).card.classes == report.dataset.classes
     assert min(report.split.sizes.values()) > 0
     assert [picture.name for picture in report.validation.classes] == list(report.dataset.classes)

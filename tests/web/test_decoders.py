@@ -26,10 +26,10 @@ from ..colour_profiles import PROFILES, saved
 
 SETTINGS = DecodeSettings(image_px=32)
 SLEEPS = (
-    "import socket, sys, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(24); time.sleep(60)"
+    "import socket, sys, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(40); time.sleep(60)"
 )
 LIES = (
-    "import socket, struct, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(24);"
+    "import socket, struct, time; line = socket.socket(fileno=0); line.sendall(bytes(13)); line.recv(40);"
     "line.sendall(struct.pack('!BIII', {status}, {size}, 9, 9)); time.sleep(60)"
 )
 
@@ -84,6 +84,18 @@ def png_bomb(width, height):
     head = struct.pack("!IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes((width + 1) * min(height, 10)), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_16_bit_pictures_are_scaled_as_the_bundle_says():
+    out = io.BytesIO()
+    Image.fromarray(np.linspace(0, 1023, 64).reshape(8, 8).astype("<u2")).save(out, "PNG")
+    for settings in (
+        SETTINGS,
+        replace(SETTINGS, grey_range=(0.0, 1023.0)),
+        replace(SETTINGS, grey_range=(-9.5, 500.0)),
+    ):
+        pixels = with_decoders(lambda decoders, settings=settings: decoders.decode(out.getvalue(), settings))
+        assert np.array_equal(pixels, decode(out.getvalue(), settings, name="x").pixels)
 
 
 def test_pixels_are_those_of_the_one_decoder():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -20,6 +20,7 @@ from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
 from pawsight.classifier.trust import UNFAMILIAR
 from pawsight.core.errors import UnreadablePicture, WrongUsage
+from pawsight.core.machine import CPU, Device
 from pawsight.core.text import plural
 from pawsight.images.decode import Pixels
 from pawsight.models.graph import FEATURES, PROBABILITIES
@@ -56,10 +57,11 @@ class Classifier:
         (1, 2)
     """
 
-    def __init__(self, predictor: Predictor, path: Path, *, max_megapixels: int | None = None) -> None:
+    def __init__(self, predictor: Predictor, path: Path, **options: Any) -> None:
         self._opened: Predictor | None = predictor
-        self._max_megapixels = max_megapixels
-        self.path = path
+        self._options = options  # that it was loaded with
+        self.path = path.expanduser()
+        self._folder = self.path.resolve()  # `latest` may lead to another run by the time of the next call
         self.classes_: NDArray[np.object_] = np.array(predictor.classes, dtype=object)
 
     def predict(self, X: Pictures, *, errors: Errors = "keep") -> NDArray[np.object_]:  # noqa: N803
@@ -180,19 +182,19 @@ class Classifier:
         """Measure the classifier on labelled pictures, as `pawsight.evaluate` does with the same options."""
         from pawsight.commands.evaluate import evaluate
 
-        return evaluate(self.path, data, **{"max_megapixels": self._max_megapixels, **options})
+        return evaluate(self._folder, data, **{**self._options, **options})
 
     def export(self, to: str | Sequence[str], **options: Any) -> ExportReport:
         """Write the classifier in other formats, as `pawsight.export` does with the same options."""
         from pawsight.commands.export import export
 
-        return export(self.path, to, **options)
+        return export(self._folder, to, **options)
 
     def serve(self, **options: Any) -> None:
         """Serve the classifier over HTTP until SIGTERM or SIGINT, as `pawsight serve` does with the same options."""
         from pawsight.commands.serve import serve
 
-        serve(self.path, **options)
+        serve(self._folder, **options)
 
     def close(self) -> None:
         """Let go of the network's memory; nothing can be predicted afterwards."""
@@ -209,7 +211,7 @@ class Classifier:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by folder: what opens it opens the bundle there, with its checks."""
-        return _reopen, (os.fspath(self.path.absolute()), self._max_megapixels)
+        return partial(load, **self._options), (self._folder,)
 
     def __repr__(self) -> str:
         names = ", ".join(self.classes_[:_NAMED]) + (", ..." if len(self.classes_) > _NAMED else "")
@@ -270,19 +272,17 @@ def _label(answer: Prediction) -> str | None:
     return "unfamiliar" if answer.decision == UNFAMILIAR else answer.label
 
 
-def load(run: str | os.PathLike[str], *, max_megapixels: int | None = None) -> Classifier:
+def load(run: str | os.PathLike[str], *, max_megapixels: int | None = None, device: Device = CPU) -> Classifier:
     """Open a run or bundle folder, check every file against its digest, and run its self-test on this machine.
 
     Args:
         run: the folder. Load once and keep the classifier.
         max_megapixels: width x height of a picture, in millions; larger ones are not read. None is the bundle's limit.
+        device: "cpu", "gpu", "npu", or "auto": the first that passes the self-test.
 
     Raises:
-        WrongUsage: it is no run or bundle.
+        WrongUsage: it is no run or bundle, or this machine has no such device.
         BundleRefused: it is broken or altered, or computes other probabilities than when it was made.
     """
-    return Classifier(load_predictor(run, max_megapixels=max_megapixels), Path(run), max_megapixels=max_megapixels)
-
-
-def _reopen(path: str, max_megapixels: int | None) -> Classifier:
-    return load(path, max_megapixels=max_megapixels)
+    predictor = load_predictor(run, max_megapixels=max_megapixels, device=device)
+    return Classifier(predictor, Path(run), max_megapixels=max_megapixels, device=device)

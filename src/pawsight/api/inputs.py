@@ -116,6 +116,24 @@ def read_pictures(X: Pictures, settings: DecodeSettings, *, threads: int) -> Ite
     return while_storage_answers(pictures, lambda picture: (picture.name, picture.problem))
 
 
+def undecoded(X: Pictures) -> Iterator[Path | bytes | Image.Image | NDArray[Any] | None]:  # noqa: N803
+    """Yield every picture of `X` as it is: the path of a file, the bytes of one, or what it is in memory.
+
+    None stands for an empty cell of a table. Addresses and file objects are read.
+
+    Raises:
+        WrongUsage: something in X is no picture. NoPictures: a folder or a pattern has none.
+        UnreadablePicture: an address or a file object cannot be read.
+    """
+    for index, source in enumerate(_sources(X)):
+        if isinstance(source, _Address):
+            yield _fetched(source.url)
+        elif source is None or isinstance(source, Path | bytes | Image.Image | np.ndarray):
+            yield source
+        else:
+            yield _content(source, f"[{index}]")
+
+
 def _sources(X: Any) -> Iterator[_Source]:  # noqa: N803
     if X is None:
         raise _refused("X", X)
@@ -289,7 +307,7 @@ def _as_array(item: Any, name: str) -> NDArray[Any]:
 
 def _recast(array: NDArray[Any]) -> str:
     if array.dtype == np.uint16:
-        return "Type (array // 257).astype('uint8') if 65535 is white."
+        return "Type (array // 257).astype('uint8') if 65535 is white; PIL.Image.fromarray(array) for a grey one."
     return 'Type array.astype("uint8") if its numbers go from 0 to 255.' if array.dtype.kind in "biu" else ""
 
 
@@ -317,13 +335,18 @@ def _prepared(
     try:
         if not isinstance(source, Image.Image | np.ndarray):
             return index, _content(source, index)
-        image = source if isinstance(source, Image.Image) else _image(source, index)
+        image = source if isinstance(source, Image.Image) else image_of(source, index)
         return InputPicture(index, decode_image(image, settings, name=index), "")
     except UnreadablePicture as error:
         return InputPicture(index, None, error.why)
 
 
-def _image(array: NDArray[Any], name: str) -> Image.Image:
+def image_of(array: NDArray[Any], name: str) -> Image.Image:
+    """Return an array that `Pictures` may be as a PIL image, without loss where it is of uint8.
+
+    Raises:
+        UnreadablePicture: it is empty.
+    """
     if not array.size:
         raise UnreadablePicture(f"Could not read {name} as a picture.", "empty")
     if array.dtype.kind == "f":

@@ -199,13 +199,26 @@ def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
 
 def _decode_from(values: Mapping[str, Any]) -> DecodeSettings:
     settings = DecodeSettings(**values)
+    if isinstance(settings.grey_range, list):  # as JSON has a pair
+        settings = replace(settings, grey_range=tuple(settings.grey_range))
     for key, value in asdict(settings).items():
-        if type(value) is not int or not 0 < value <= _LARGEST_SETTING:
+        is_right = (
+            _is_grey_range(value) if key == "grey_range" else type(value) is int and 0 < value <= _LARGEST_SETTING
+        )
+        if not is_right:
             raise ValueError(f"decode.{key}, which is {value!r}")
     if not OLDEST_DECODER <= settings.version <= DECODER_VERSION:
         known = f"{OLDEST_DECODER} to {DECODER_VERSION}"
         raise ValueError(f"decode.version: it needs decoder {settings.version}, this Pawsight has {known}")
     return settings
+
+
+def _is_grey_range(value: object) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    return all(type(end) in (int, float) and math.isfinite(end) for end in value) and bool(value[0] < value[1])
 
 
 def _text(values: Mapping[str, Any], key: str) -> str:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pawsight.core.errors import BundleRefused, PawsightError, WrongUsage
 from pawsight.core.machine import CPU, DEVICES, Device, Machine, usable_cores
 from pawsight.images.decode import Pixels
+from pawsight.models.graph import FEATURES, OOD_SCORE, PROBABILITIES
 
 Precision = Literal["f32", "bf16"]
 PRECISION_NAMES: Mapping[Precision, str] = {"f32": "float32", "bf16": "bfloat16"}
@@ -95,7 +96,7 @@ class Engine:
         self.image_px, self.precision = image_px, precision
         self._compile = partial(_compile, model, image_px, precision, streams, change, device)
         self._compiled, self.pid = self._compile(), os.getpid()
-        self._names = [(index, output.get_any_name()) for index, output in enumerate(self._compiled.outputs)]
+        self._names = [(index, _name(output)) for index, output in enumerate(self._compiled.outputs)]
         self._most = _REQUESTS_A_STREAM * streams  # under way in one queue
         self._free: deque[Any] = deque()
         self._of_parent: list[Any] = []
@@ -184,6 +185,7 @@ class InferenceQueue:
 
     def push(self, key: Any, pixels: Pixels) -> Iterator[tuple[Any, Outputs]]:
         """Start one picture; yields the oldest outputs first where the queue is full."""
+        self._check_process()
         if len(self._under_way) >= self._engine._most:
             yield self._oldest()
         request = self._engine._request()
@@ -210,10 +212,14 @@ class InferenceQueue:
             yield self._oldest()
             wait_ms = 0
 
-    def _oldest(self) -> tuple[Any, Outputs]:
-        key, request = self._under_way.popleft()
+    def _check_process(self) -> None:
         if self._pid != os.getpid():
+            self._engine._of_parent.append(self._under_way)  # never destroyed, as above
             raise _forked("Predictions that were under way in a process cannot be finished in one forked from it.")
+
+    def _oldest(self) -> tuple[Any, Outputs]:
+        self._check_process()
+        key, request = self._under_way.popleft()
         request.wait()
         outputs = {name: request.get_output_tensor(index).data[0].copy() for index, name in self._engine._names}
         self._engine._free.append(request)
@@ -252,6 +258,12 @@ def _compile(
         raise BundleRefused(
             "The model cannot be loaded by OpenVINO.", str(error).strip().splitlines()[-1], "Train or export it again."
         ) from error
+
+
+def _name(output: Any) -> str:
+    """Return the name of an output; where operators that do nothing were taken out it has several."""
+    names = output.get_names()
+    return str(min(names & {PROBABILITIES, FEATURES, OOD_SCORE}, default=output.get_any_name()))
 
 
 def _check_shapes(graph: Any) -> None:

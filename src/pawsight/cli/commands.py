@@ -22,6 +22,7 @@ from pawsight.cli.options import (
     FOLDER,
     PERCENT,
     WHOLE_PERCENT,
+    backbone_options,
     columns_option,
     common_options,
     device_option,
@@ -30,8 +31,10 @@ from pawsight.cli.options import (
     out_option,
     print_answer,
     ray_options,
+    reading_options,
     seed_option,
     split_options,
+    top_option,
 )
 from pawsight.cli.process import quiet_libraries
 from pawsight.core.errors import WrongUsage
@@ -54,7 +57,12 @@ def cli() -> None:
 @cli.command()
 @click.argument("data")
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
-@click.option("--backbone", help="Pretrained network for the recipe probe.")
+@click.option(
+    "--backbone",
+    help="Pretrained network for the recipe probe: a name, an ONNX file, or auto, the best of those that are there.",
+)
+@backbone_options
+@click.option("--backbone-license", metavar="NAME", help="Licence of such a file, an SPDX name, for the model card.")
 @click.option(
     "--depth",
     type=click.Choice(["auto", "last", "selected", "blocks"]),
@@ -103,6 +111,7 @@ def cli() -> None:
 @missing_option
 @device_option
 @common_options
+@reading_options
 def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train a classifier on labelled pictures.
 
@@ -139,6 +148,7 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
 @megapixels_option
 @missing_option
 @common_options
+@reading_options
 def ladder(data: str, recipes: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train every recipe on DATA and compare them in one report."""
     from pawsight.commands import ladder as command
@@ -167,7 +177,7 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     type=click.Path(),
     help="New file for the answers (.csv, .json, .jsonl, .parquet), or folder for Parquet files.",
 )
-@click.option("--top", "--top-k", type=click.IntRange(1, 10_000), metavar="K", help="Name the K most likely classes.")
+@top_option
 @click.option("--all", "is_all", is_flag=True, help="Name all classes.")
 @click.option(
     "--threshold",
@@ -250,7 +260,7 @@ def predict(
         with quiet_libraries() if options["engine"] == "ray" else nullcontext():
             report = command.predict_to(run, pictures, out, progress=progress, **computing, **options)
         print_answer(report.to_json() if as_json else report.lines())
-        failed, where = report.tally.errors, "the column error says why"
+        failed, where = report.failed, "the column error says why"
     _exit_if_unreadable(failed, where, progress)
 
 
@@ -259,6 +269,7 @@ def predict(
 @click.option("--out", type=FILE, required=True, help="New file for the features, ending in .parquet or .npz.")
 @click.option("--run", type=FILE, help="Run whose classifier's features are written.  [default: a backbone's]")
 @click.option("--backbone", help="Without --run: pretrained network.  [default: that of the recipe probe]")
+@backbone_options
 @click.option("--image-px", type=int, metavar="N", help="Without --run: side of the square pictures that it sees.")
 @click.option(
     "--depth",
@@ -269,10 +280,10 @@ def predict(
 @device_option
 @common_options
 def embed(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
-    """Write the features of the pictures in DATA to a file, for search, clusters and other models.
+    """Write the features of the pictures in DATA to a file.
 
-    DATA is what train takes; a folder of pictures without class folders will do. The file has a row a picture: its
-    path, its label where one is known, and its features.
+    They are for search, clusters and other models. DATA is what train takes; a folder of pictures without class folders
+    will do. The file has a row a picture: its path, its label where one is known, and its features.
     """
     from pawsight.commands import embed as command
 
@@ -421,6 +432,7 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
 @missing_option
 @device_option
 @common_options
+@reading_options
 def evaluate(run: str, data: str | None, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Measure a RUN on its validation set or on other DATA."""
     from pawsight.commands import evaluate as command
@@ -467,14 +479,17 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
 @columns_option
 @megapixels_option
 @common_options
+@reading_options
 def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Path | None, **options: Any) -> None:
     """Count the pictures in DATA and list what is wrong with them."""
     from pawsight.commands import inspect as command
 
     inspected = command.inspect(data, out=out or (Path("audit") if report else None), progress=progress, **options)
     words = ["pawsight", "train", data]
+    reading = options.pop("reading")
     for name, value in {**options, "columns": columns_text(options["columns"])}.items():
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])] if value else []
+    words += reading.words() if reading else []
     following = shlex.join(words)
     print_answer(inspected.to_json() if as_json else [*command.summary(inspected), f"Next: {following}"])
 
@@ -528,14 +543,14 @@ def _has_window() -> bool:
 @seed_option()
 @columns_option
 @common_options
+@reading_options
 def preview(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Draw pictures of each class, and flips and rotations of one."""
     from pawsight.commands import preview as command
 
     sheets = command.preview(data, progress=progress, **options)
-    print_answer(
-        sheets.to_json() if as_json else [*command.summary(sheets), f"Next: pawsight train {shlex.quote(data)}"]
-    )
+    following = typed("train", data, *(options["reading"].words() if options["reading"] else []))
+    print_answer(sheets.to_json() if as_json else [*command.summary(sheets), f"Next: {following}"])
 
 
 @cli.command()

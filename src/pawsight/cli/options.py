@@ -146,6 +146,36 @@ def split_options(command: Command) -> Command:
     return file(seed(with_leaks))
 
 
+def reading_options(command: Command) -> Command:
+    """Give a command the options for how folders are read; it gets one value, `reading`, None where none was typed."""
+    names = ("class_depth", "class_from", "parts", "ignore", "only")
+
+    @click.option(
+        "--class-depth",
+        type=click.IntRange(1, 100),
+        metavar="N",
+        help="Folder that is the class, counted below the part or the root.  [default: 1]",
+    )
+    @click.option(
+        "--class-from", metavar="REGEX", help="Read the class from each picture's path: the first group of the pattern."
+    )
+    @click.option(
+        "--parts",
+        metavar="FOLDER=PART,...",
+        help="Folders that are parts, e.g. train_set=train,other=test; none if no folder is one.",
+    )
+    @click.option("--ignore", multiple=True, metavar="GLOB", help="Files and folders to leave out; repeatable.")
+    @click.option("--only", multiple=True, metavar="GLOB", help="Files to read, e.g. '*.jpg'; repeatable.")
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        from pawsight.data.reading import FolderReading
+
+        typed = {name: options.pop(name) for name in names}
+        command(*arguments, reading=FolderReading.from_words(**typed), **options)
+
+    return run  # type: ignore[return-value]
+
+
 def megapixels_option(command: Command) -> Command:
     """Give a command --max-megapixels, which says how large a picture may be."""
     return click.option(
@@ -164,6 +194,18 @@ def missing_option(command: Command) -> Command:
         metavar="SHARE",
         help="Largest share of the pictures that may be missing or unreadable, e.g. 20%.  [default: 10%]",
     )(command)
+
+
+def backbone_options(command: Command) -> Command:
+    """Give a command --mean and --std, which say how a backbone from a file wants its pixels."""
+    mean = click.option(
+        "--mean",
+        metavar="R,G,B",
+        help="With --backbone FILE.onnx: mean of the pixels it was trained on, from 0 to 1.",
+    )
+    std = click.option("--std", metavar="R,G,B", help="With --backbone FILE.onnx: their standard deviations.")
+    with_std: Command = std(command)
+    return mean(with_std)
 
 
 class _Columns(click.ParamType[dict[str, str]]):
@@ -215,6 +257,18 @@ def ray_options(command: Command) -> Command:
         "--ray-address", metavar="ADDRESS", help="With --engine ray: address of a running cluster, e.g. auto."
     )
     return actors(address(command))
+
+
+def top_option(command: Command) -> Command:
+    """Give a command --top, which says how many classes are named; --top-k is read too."""
+    return click.option(
+        "--top",
+        type=click.IntRange(1, 10_000),
+        metavar="K",
+        help="Name the K most likely classes.",
+        cls=_WithOldNames,
+        old_names=("--top-k",),
+    )(command)
 
 
 def print_answer(answer: dict[str, Any] | list[str]) -> bool:

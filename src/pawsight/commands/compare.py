@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pawsight.commands.run_split import count_look, looks_sentence
 from pawsight.core.errors import WrongUsage
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.text import typed
 from pawsight.evaluation.comparison import TIE, Gain, corrected, pictures_to_settle
 from pawsight.evaluation.comparison import compare as paired_gain
@@ -72,7 +72,7 @@ class CompareReport:
 
 
 def compare(
-    runs: Sequence[str | os.PathLike[str]], *, test: bool = False, seed: int = 0, progress: Progress = SILENT
+    runs: Sequence[str | os.PathLike[str]], *, test: bool = False, seed: int = 0, progress: ProgressLike = None
 ) -> CompareReport:
     """Compare finished runs on the held-out pictures that they share.
 
@@ -80,11 +80,12 @@ def compare(
         runs: at least two run folders; with more than four each is compared with the first alone.
         test: compare on the test set, where every run was measured on it already; counts as an evaluation of each.
         seed: of the resampling behind the intervals.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         PawsightError: a folder is no finished run, or the runs share no picture of that set.
     """
+    progress = progress_of(progress)
     named = {Path(run).expanduser().resolve(): os.fspath(run) for run in reversed(runs)}
     folders = list(dict.fromkeys(Path(run).expanduser().resolve() for run in runs))
     if len(folders) < 2:

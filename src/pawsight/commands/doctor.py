@@ -30,6 +30,7 @@ _OPTIONAL = {  # name -> extra, what it is for, its packages; of packages with a
     "Exporting": ("export", "pawsight export", ("onnxruntime", "ai-edge-litert", "nncf")),
     "Ray": ("ray", "predict --out and --engine ray", ("ray", "pyarrow", "fsspec")),
     "HEIC": ("heif", "reading HEIC pictures", ("pi-heif",)),
+    "DICOM": ("dicom", "reading DICOM pictures", ("pydicom",)),
     "Video": ("video", "predict on videos and cameras", ("opencv-python-headless",)),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.backbone import fetch_backbone, frozen_backbone
 from pawsight.classifier.engine import Engine, best_precision
 from pawsight.classifier.predictor import load_predictor, outputs_of
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.storage import new_file
 from pawsight.core.text import plural, typed
+from pawsight.data.dataset import grey_range_of
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
 from pawsight.distributed.answer_folder import legible
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
 from pawsight.models.graph import FEATURES
-from pawsight.models.recipes import LAST, RecipeOptions, make_recipe
+from pawsight.models.recipes import AUTO, LAST, RecipeOptions, make_recipe
 
 ENDINGS = (".npz", ".parquet")
 _ROWS_AT_ONCE = 1024  # of a Parquet file
@@ -73,10 +75,12 @@ def embed(
     run: str | os.PathLike[str] | None = None,
     backbone: str | None = None,
     image_px: int | None = None,
+    mean: str | None = None,
+    std: str | None = None,
     depth: str | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> EmbedReport:
     """Write the features of pictures to a file, a row a picture: path, label where one is known, D numbers.
 
@@ -86,20 +90,25 @@ def embed(
             (N, D) float32, labels are empty where not known). A Parquet file is written as features come; those of an
             `.npz` are held in memory.
         run: a run or bundle folder, for the features that its classifier reads; None for those of a backbone.
-        backbone: without a run, the pretrained network; None is that of the recipe probe.
+        backbone: without a run, the pretrained network, a name or the path of an ONNX file; None is that of the recipe
+            probe.
         image_px: without a run, side of the square pictures that it sees, in pixels; None is its native size.
+        mean, std: of the pixels that such a file was trained on, as for `train`.
         depth: without a run, where the backbone is read, "last" layer or the outputs of all "blocks"; None is "last".
         max_megapixels: as for `predict`.
         device: as for `predict`; without a run, as for `train`.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         WrongUsage: the file exists or has another ending, or options contradict each other.
         NoPictures: no picture can be read. MissingExtra: a package is not installed.
         PawsightError: the data, the run or the backbone cannot be used.
     """
+    progress = progress_of(progress)
     place = Path(out).expanduser()
-    _check_options(place, run, {"--backbone": backbone, "--image-px": image_px, "--depth": depth})
+    _check_options(
+        place, run, {"--backbone": backbone, "--image-px": image_px, "--depth": depth, "--mean": mean, "--std": std}
+    )
     source = resolve(data, cache=cache_folder(), progress=progress)
     found = source.find()
     pictures = [*found.candidates, *(Candidate(found.root / name, name, "", None) for name in found.loose)]
@@ -109,13 +118,13 @@ def embed(
         computed = predictor.outputs(picture.path for picture in pictures)
         network, depth = os.fspath(run), None
     else:
-        from pawsight.models.backbones import find_backbone
-        from pawsight.models.efficientnet_lite import backbone_onnx, channels_of
         from pawsight.training.features import trusted_device
 
-        recipe, depth = make_recipe("probe", RecipeOptions(backbone=backbone, image_px=image_px)), depth or LAST
+        options = RecipeOptions(backbone=backbone, image_px=image_px, mean=mean, std=std)
+        recipe, depth = fetch_backbone(make_recipe("probe", options), backbone, progress=progress), depth or LAST
         network = f"{recipe.backbone} at {recipe.image_px} px"
-        graph = backbone_onnx(recipe.backbone, recipe.image_px, channels_of(find_backbone(recipe.backbone), depth))
+        network_read = frozen_backbone(recipe)
+        graph = network_read.write(network_read.depths[depth])
         device = trusted_device(recipe, device, machine, progress)
         precision = best_precision(machine) if device == CPU else "f32"
         engine = Engine(
@@ -128,6 +137,8 @@ def embed(
         settings = DecodeSettings(image_px=recipe.image_px)
         if max_megapixels is not None:
             settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=max_megapixels)
+        greys = grey_range_of(found, settings, threads=machine.feeders, progress=progress)
+        settings = replace(settings, grey_range=greys)
         files = load((picture.path for picture in pictures), settings, threads=machine.feeders)
         computed = outputs_of(engine, files)
     left_out: list[LeftOut] = []
@@ -168,6 +179,12 @@ def _check_options(
     if out.exists():
         raise WrongUsage(f"{out} exists already.", "Nothing is written over.", "Give another name with --out.")
     idle = next((option for option, value in of_a_backbone.items() if value is not None), None)
+    if of_a_backbone["--backbone"] == AUTO:
+        raise WrongUsage(
+            "--backbone auto chooses by labels, and embed uses none.",
+            "Training chooses, and a run knows what was chosen.",
+            "Name a backbone, or a run that was trained with it: --run runs/latest",
+        )
     if run is not None and idle is not None:
         raise WrongUsage(
             f"{idle} and --run exclude each other.",

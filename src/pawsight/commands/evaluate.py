@@ -6,6 +6,7 @@ Pictures that the bundle was trained on are left out by content, whatever they a
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,17 +18,26 @@ import numpy as np
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Predictor, load_predictor
-from pawsight.commands.run_split import HeldOut, count_look, held_out, looks_sentence, run_folder, subset_by_content
+from pawsight.commands.run_split import (
+    HeldOut,
+    count_look,
+    held_out,
+    looks_sentence,
+    reading_of,
+    run_folder,
+    subset_by_content,
+)
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine, usable_cores
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
 from pawsight.data.folders import Candidate, LeftOut
-from pawsight.data.sources import resolve
+from pawsight.data.reading import FolderReading
+from pawsight.data.sources import Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.learning_curve import trace_curve
@@ -43,6 +53,7 @@ from pawsight.evaluation.metrics import (
 )
 from pawsight.evaluation.selective import Abstention, measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
+from pawsight.images.decode import GreyRange
 from pawsight.images.loader import Loaded
 from pawsight.reports.run_record import CurveRecord, SlicesRecord
 
@@ -68,6 +79,7 @@ class EvaluateReport:
     abstention: Abstention | None = None  # None where the bundle answers every picture
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
     learning_curve: CurveRecord | None = None
+    data_notes: tuple[str, ...] = ()  # how the folders of other data were read, where it could have been otherwise
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `evaluate --json` prints them."""
@@ -81,6 +93,7 @@ class EvaluateReport:
             "looks_at_test": self.looks_at_test,
             "from_validation": self.from_validation,
             "abstention": self.abstention.to_json() if self.abstention else None,
+            "data_notes": list(self.data_notes),
         }
         if self.slices is not None:
             plain["slices"] = [found.to_json() for found in self.slices]
@@ -100,8 +113,9 @@ def evaluate(
     columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    reading: FolderReading | None = None,
     device: Device = CPU,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> EvaluateReport:
     """Measure a run or a bundle.
 
@@ -118,12 +132,14 @@ def evaluate(
         columns: of the data, as for `train`.
         max_megapixels: as for `predict`.
         allow_missing: as for `train`; of the run's own pictures, those that are gone or were changed are missing.
+        reading: how the folders of other data are read; None: as those of the run's data were.
         device: as for `predict`.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         PawsightError: the bundle is refused, or there is no picture that may be measured.
     """
+    progress = progress_of(progress)
     _check_options(run, data, learning_curve=learning_curve)
     if data is not None:
         check_order("evaluate", Path(run).expanduser(), [Path(data)])
@@ -138,6 +154,7 @@ def evaluate(
         columns=columns,
         max_megapixels=max_megapixels,
         allow_missing=allow_missing,
+        reading=reading,
         device=device,
         progress=progress,
     )
@@ -155,6 +172,7 @@ def measure_run(
     columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
+    reading: FolderReading | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
@@ -163,14 +181,16 @@ def measure_run(
     bundle, classes = predictor.bundle, predictor.classes
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
-    source = None
+    source, found = None, None
     if data is not None:
-        source = resolve(data, cache=cache_folder(), columns=columns, progress=progress)
+        source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
+        if reading is None and source.listed is None:  # a table says itself how it is read
+            source = replace(source, reading=reading_of(run))
     if part is not None:
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
     elif source is not None:
-        files, name = HeldOut(source.find().candidates, {}, source.root), source.name
+        files, name = _labelled(source, run, progress), source.name
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(run)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
@@ -182,8 +202,8 @@ def measure_run(
         check_filled(files.place, labels, Counter(read.values()), lost)
     if answers or part is None:
         allowed = LOSS_ALLOWED if allow_missing is None else allow_missing
-        listed = os.fspath(data) if part is None and data is not None else ""
-        check_losses(lost, read, allowed, progress, were_read=part is not None, data=listed)
+        typed_data = os.fspath(data) if part is None and data is not None else ""
+        check_losses(lost, read, allowed, progress, were_read=part is not None, data=typed_data)
     if not answers:
         raise NoPictures(
             f"No picture of {name} can be measured.",
@@ -204,6 +224,7 @@ def measure_run(
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
         learning_curve=_learning_curve(run, progress) if learning_curve else None,
+        data_notes=(*found.warnings, *found.notes) if found else (),
     )
 
 
@@ -216,14 +237,37 @@ def _check_options(run: str | os.PathLike[str], data: str | os.PathLike[str] | N
         )
 
 
-def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
-    unknown = sorted({file.label for file in candidates} - set(classes))
-    if unknown:
+def _labelled(source: Source, run: Path, progress: Progress) -> HeldOut:
+    found = listed(source, progress).find()
+    if not found.candidates:
         raise BadDataset(
-            f"The data has classes that the bundle does not know: {', '.join(map(repr, unknown[:5]))}.",
-            f"The bundle knows {', '.join(map(repr, classes[:20]))}.",
-            "Name the folders as they were named for training, or leave the others out.",
+            f"The pictures in {source.name} have no labels: none is in a folder of its class.",
+            "Without labels nothing can be measured.",
+            f"To classify them, type: {typed('predict', run, source.data)}",
         )
+    return HeldOut(found.candidates, {}, found.root)
+
+
+def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> None:
+    counts = Counter(file.label for file in candidates)
+    unknown = sorted(counts.keys() - set(classes))
+    if not unknown:
+        return
+    plain = {unicodedata.normalize("NFKC", name).casefold() for name in classes}
+    alike = [label for label in unknown if unicodedata.normalize("NFKC", label).casefold() in plain]
+    knows = f"The bundle knows {', '.join(map(repr, classes[:20]))}."
+    if len(alike) == len(unknown):
+        raise BadDataset(
+            f"Classes are spelt otherwise than in training: {', '.join(map(repr, unknown[:5]))}.",
+            knows,
+            "Give the folders, or the labels in the table, the names that the bundle knows.",
+        )
+    others = [f"{label!r} ({plural(counts[label], 'picture')})" for label in unknown[:5]]
+    raise BadDataset(
+        f"The data has classes that the bundle does not know: {', '.join(others)}.",
+        knows,
+        "Name the folders as they were named for training, or leave the others out.",
+    )
 
 
 def _answers(
@@ -313,7 +357,8 @@ def _slices(
     run: Path, part: str | None, candidates: Sequence[Candidate], answers: Sequence[Answer], progress: Progress
 ) -> tuple[Slice, ...]:
     """Return the slices of the pictures that were answered, storing those of the run's own validation set."""
-    slices = slices_of(candidates, answers, progress=progress)
+    greys = read_bundle(run).card.decode.grey_range
+    slices = slices_of(candidates, answers, grey_range=greys, progress=progress)
     if part == "validation":
         record = SlicesRecord(subset="validation", pictures=len(answers), slices=slices)
         keep(run / SLICES, record.to_json(), progress)
@@ -329,19 +374,24 @@ def keep(path: Path, values: Mapping[str, Any], progress: Progress) -> None:
 
 
 def slices_of(
-    candidates: Sequence[Candidate], answers: Sequence[Answer], *, progress: Progress = SILENT
+    candidates: Sequence[Candidate],
+    answers: Sequence[Answer],
+    *,
+    grey_range: GreyRange | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[Slice, ...]:
     """Return how good a classifier is by trait, format and folder.
 
     Args:
         candidates: files; those without an answer are skipped.
         answers: to pictures with the names of the candidates.
+        grey_range: that the classifier decodes 16-bit pictures with.
         progress: hears how far it is.
     """
     by_name = {answer.path: answer for answer in answers}
     answered = [file for file in candidates if file.name in by_name]
     with Cache(cache_folder() / "cache", refused=progress.say) as cache:
-        facts = facts_by_name(answered, cache=cache, threads=usable_cores(), progress=progress)
+        facts = facts_by_name(answered, cache=cache, threads=usable_cores(), grey_range=grey_range, progress=progress)
     known = [by_name[file.name] for file in answered if file.name in facts]
     members = slice_members(
         [answer.path for answer in known], [answer.label for answer in known], [facts[answer.path] for answer in known]
@@ -406,13 +456,16 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
 
     own = recipe_of(run)
     seen = probe_recipe(own)
-    classes = read_bundle(run).card.classes
+    card = read_bundle(run).card
+    classes, greys = card.classes, card.decode.grey_range
     cache, machine = cache_folder(), this_machine()
     parts, left_out = [], 0
     for part in ("train", "validation"):
         files = held_out(run, part, progress=progress)
         contents = [files.contents[file.name] for file in files.candidates]
-        rows, features = run_features(files.candidates, contents, seen, cache=cache, machine=machine, progress=progress)
+        rows, features = run_features(
+            files.candidates, contents, seen, cache=cache, machine=machine, progress=progress, grey_range=greys
+        )
         labels = np.array([classes.index(files.candidates[row].label) for row in rows], dtype=np.int64)
         parts.append((features, labels))
         left_out += len(contents) - len(rows)

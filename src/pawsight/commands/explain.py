@@ -12,7 +12,7 @@ from pawsight.classifier.predictor import load_predictor
 from pawsight.commands.named_pictures import NamedPicture, count_of, named_pictures
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.runs import check_order
+from pawsight.core.runs import check_order, mark_output
 from pawsight.core.storage import write_bytes
 from pawsight.data.dataset import is_picture
 from pawsight.explanation.heatmap import Box, Explainer, MethodChoice
@@ -103,6 +103,7 @@ def explain(
             return None if is_other else Explained(picture.name, error=error.why)
         size = square.width, square.height
         heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)
+        mark_output(Path(out))
         file = free_name(Path(out), Path(picture.name))
         write_bytes(file, overlay(large.pixels, heat))
         return Explained(

@@ -18,7 +18,7 @@ from pawsight.classifier.bundle import Bundle, find_bundle, read_bundle
 from pawsight.commands.run_split import held_out
 from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import Progress, ProgressLike, progress_of
 from pawsight.core.runs import METRICS, SPLITS
 from pawsight.core.text import typed
 from pawsight.evaluation.metrics import aligned
@@ -70,7 +70,7 @@ def export(
     allow_loss: bool = False,
     licence: str = "unknown",
     browser_runtime: str | os.PathLike[str] | None = None,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> ExportReport:
     """Write a run's classifier in other formats; all that is asked for, or nothing.
 
@@ -83,12 +83,13 @@ def export(
         licence: of the weights, as an SPDX name, for the card and the metadata.
         browser_runtime: folder of the npm package onnxruntime-web, whose files the web export copies; None: its page
             fetches them from a public address.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         ExportRefused: an export gives other answers than the bundle, or 8 bits may lose too much.
         PawsightError: the bundle is refused, something is not installed, or the disk refuses.
     """
+    progress = progress_of(progress)
     names = [name.strip() for name in (to.split(",") if isinstance(to, str) else to)]
     targets = choose_targets(names, int8=int8)
     place = Path(run).expanduser()

@@ -9,7 +9,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,15 @@ from pawsight.commands.run_split import given_split
 from pawsight.core.cache import Cache
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, usable_cores
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import from_here
 from pawsight.core.storage import write_text
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
-from pawsight.data.dataset import Dataset, read_dataset
+from pawsight.data.dataset import Dataset, grey_range_of, read_dataset
 from pawsight.data.given_split import SplitFile, cut, found_for
-from pawsight.data.sources import Source, resolve
+from pawsight.data.reading import FolderReading
+from pawsight.data.sources import Source, listed, resolve
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings
 from pawsight.reports.audit_page import EXPLAINED
@@ -54,12 +55,14 @@ class InspectReport:
             "classes": list(self.dataset.classes),
             "counts": self.dataset.counts,
             "baseline": self.dataset.baseline,
+            "grey_range": list(self.dataset.grey_range) if self.dataset.grey_range else None,
             "formats": dict(Counter(picture.facts.format for picture in self.dataset.pictures).most_common()),
             "split": {"digest": self.split.digest, **self.split.sizes, "how": self.split.how},
             "duplicates": [[picture.name for picture in group] for group in self.split.duplicates],
             "disputed": [list(names) for names in self.split.conflicting_labels],
             "straddling": [list(names) for names in self.split.duplicates_across_parts],
             "left_out": [{"path": file.name, "reason": file.reason} for file in self.dataset.left_out],
+            "data_notes": [*self.dataset.warnings, *self.dataset.notes],
             "findings": [finding.to_json() for finding in self.findings],
             "report": str(self.page) if self.page else None,
             "table": str(self.table) if self.table else None,
@@ -74,8 +77,9 @@ def inspect(
     allow_leaks: bool = False,
     columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
+    reading: FolderReading | None = None,
     out: str | os.PathLike[str] | None = None,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> InspectReport:
     """Read a data set without training on it, and list what is wrong with it.
 
@@ -86,15 +90,17 @@ def inspect(
         allow_leaks: as for `train`.
         columns: as for `train`.
         max_megapixels: as for `train`.
+        reading: as for `train`.
         out: folder for audit.csv and audit.html, made if it is missing; without it nothing is written.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         DataError: it cannot be trained on, and why.
         WrongUsage: `out` lies among the pictures. StorageError: the disk refused.
     """
+    progress = progress_of(progress)
     cache, given = cache_folder(), given_split(split, split_seed, allow_leaks=allow_leaks)
-    source = resolve(data, cache=cache, columns=columns, progress=progress)
+    source = listed(resolve(data, cache=cache, reading=reading, columns=columns, progress=progress), progress)
     folder = checked_out(out, source.root) if out is not None else None
     dataset = dataset_of(source, cache=cache, given=given, max_megapixels=max_megapixels, progress=progress)
     made = cut(dataset, seed=split_seed, given=given, progress=progress)
@@ -121,6 +127,7 @@ def dataset_of(
     with Cache(cache / "cache", refused=progress.say) as store:
         settings = DecodeSettings() if max_megapixels is None else DecodeSettings(max_megapixels=max_megapixels)
         threads = usable_cores()
+        settings = replace(settings, grey_range=grey_range_of(found, settings, threads=threads, progress=progress))
         return read_dataset(found, settings, cache=store, threads=threads, progress=progress, allow_missing=1.0)
 
 
@@ -142,6 +149,7 @@ def summary(report: InspectReport) -> list[str]:
         f"train would use {sizes['train']:,} train, {sizes['validation']:,} validation and {sizes['test']:,} test "
         f"pictures: {report.split.how} (digest {report.split.digest[:12]}).",
     ]
+    lines += [f"WARNING: {warning}." for warning in dataset.warnings]
     lines += finding_lines(report.findings)
     lines += _duplicate_lines(report.split)
     if dataset.left_out:
@@ -182,6 +190,9 @@ def training_counts(dataset: Dataset) -> dict[str, int]:
 
 def count_sentence(counts: Mapping[str, int]) -> str:
     """Return the exercise's sentence, e.g. "There are 1000 images of cats and 1000 images of dogs."."""
+    if any(name[:1].isdecimal() for name in counts):  # a name that could be taken for a count
+        more = f" and {len(counts) - _NAMED} more classes" if len(counts) > _NAMED else ""
+        return f"Images of each class: {', '.join(f'{name}: {n}' for name, n in list(counts.items())[:_NAMED])}{more}."
     parts = [f"{count} image{'s' if count != 1 else ''} of {name}" for name, count in counts.items()]
     if len(parts) > _NAMED:
         others = sum(list(counts.values())[_NAMED:])
@@ -195,17 +206,18 @@ def checked_out(out: str | os.PathLike[str], root: Path) -> Path:
     """Return the folder for the two files.
 
     Raises:
-        WrongUsage: it lies among the pictures, where it would be taken for a class, or is a file.
+        WrongUsage: it is a folder of the user's among the pictures, or a file.
     """
     folder = Path(out).expanduser().absolute()
-    if folder.resolve().is_relative_to(root.resolve()):
-        raise WrongUsage(
-            f"{folder} lies in the folder of the pictures, {root}.",
-            "Files written there would be taken for a class.",
-            f"Give another folder, e.g. --out {shlex.quote(str(root.resolve().parent / FOLDER))}",
-        )
     if folder.exists() and not folder.is_dir():
         raise WrongUsage(f"{folder} is not a folder.", "", f"Give another one, e.g. --out {FOLDER}-2")
+    is_others = folder.exists() and not {path.name for path in folder.iterdir()} <= {CSV, HTML}
+    if is_others and folder.resolve().is_relative_to(root.resolve()):
+        raise WrongUsage(
+            f"{folder} lies in the folder of the pictures, {root}, and holds files.",
+            "Written there, the audit would stand among pictures.",
+            f"Give another folder, e.g. --out {shlex.quote(str(root.resolve().parent / FOLDER))}",
+        )
     return folder
 
 

@@ -20,9 +20,10 @@ from pawsight.commands.train import Log, TrainOptions, existing, train_on
 from pawsight.commands.train_report import TrainReport
 from pawsight.core.errors import MissingExtra, PawsightError, TrainingFailed, WeightsUnavailable, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import new_group, set_latest
-from pawsight.data.sources import resolve
+from pawsight.data.reading import FolderReading
+from pawsight.data.sources import listed, resolve
 from pawsight.models.recipes import FINETUNE, RECIPES, make_recipe
 from pawsight.reports.ladder_report import LadderReport, build_report
 from pawsight.reports.run_record import RunRecord
@@ -55,7 +56,8 @@ def ladder(
     columns: Mapping[str, str] | None = None,
     max_megapixels: int | None = None,
     allow_missing: float | None = None,
-    progress: Progress = SILENT,
+    reading: FolderReading | None = None,
+    progress: ProgressLike = None,
 ) -> LadderOutcome:
     """Train several recipes on one split, compare them, and write the report.
 
@@ -67,13 +69,14 @@ def ladder(
         seed: of everything random but the split.
         split, split_seed, allow_leaks: as for `train`.
         out: folder in which the run folders are made, and the report beside them.
-        columns, max_megapixels, allow_missing: as for `train`.
+        columns, max_megapixels, allow_missing, reading: as for `train`.
         weights: file with MobileNetV2's weights; without it and without Keras's download that recipe is left out.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         PawsightError: no recipe could be trained.
     """
+    progress = progress_of(progress)
     names = list(recipes) if recipes is not None else list(RECIPES)
     _check_known(names)
     log, start = Log(progress), monotonic()
@@ -85,9 +88,7 @@ def ladder(
     log.say(f"Machine  {this_machine()}")
     log.say(f"Data     {os.fspath(data)}")
     log.say(f"Recipes  {', '.join(names)}, seed {seed}")
-    source = resolve(data, cache=cache_folder(), columns=columns, progress=log)
-    if source.note:
-        log.say(f"Note     {source.note}")
+    source = listed(resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=log), log)
     reports: list[TrainReport] = []
     left_out: dict[str, str] = {}
     for name in names:
@@ -106,6 +107,7 @@ def ladder(
             columns=columns,
             max_megapixels=max_megapixels,
             allow_missing=allow_missing,
+            reading=reading,
         )
         recipe = options.made_recipe()
         log.say(f"Recipe   {recipe}")

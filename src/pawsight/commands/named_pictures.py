@@ -16,11 +16,10 @@ from pawsight.core.errors import NoPictures, UnreadablePicture, WrongUsage
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.dataset import is_picture
 from pawsight.data.folders import expand, is_folder, is_regular_file
-from pawsight.data.tables import ENDINGS as TABLE_ENDINGS
-from pawsight.distributed.path_lists import listed, path_lines
+from pawsight.distributed.path_lists import is_list, listed, path_lines
 from pawsight.distributed.remote import is_url, read
 from pawsight.images.decode import Decoded, DecodeSettings, decode, is_readable_type
-from pawsight.images.loader import MAX_FILE_BYTES, read_regular_file, while_storage_answers
+from pawsight.images.loader import MAX_FILE_BYTES, ReadAhead, read_regular_file, while_storage_answers
 from pawsight.images.video import ENDINGS as VIDEO_ENDINGS
 from pawsight.images.video import frames
 
@@ -149,16 +148,19 @@ def decoded_pictures(
     Raises:
         StorageError: the disk or network share does not answer.
     """
+    ahead = ReadAhead[NamedPicture](threads, lambda picture: picture.read())
 
     def work(picture: NamedPicture) -> DecodedPicture:
         decoded, problem = None, ""
         try:
-            decoded = decode(picture.read(), settings, name=picture.name)
+            data = ahead.read(picture)
+            with ahead.computing():
+                decoded = decode(data, settings, name=picture.name)
         except UnreadablePicture as error:
             problem = error.why
         return DecodedPicture(picture.name, decoded, problem, picture.is_found)
 
-    files = map(work, pictures) if is_live else ordered_map(work, pictures, threads=threads)
+    files = map(work, pictures) if is_live else ordered_map(work, pictures, threads=ahead.threads)
     return while_storage_answers(files, lambda picture: (picture.name, picture.problem))
 
 
@@ -170,5 +172,5 @@ def has_camera(typed: Sequence[str]) -> bool:
 def count_of(typed: Sequence[str]) -> int | None:
     """Return the number of pictures; None where folders, lists, videos or patterns are among what is typed."""
     are_files = all(is_url(name) or is_regular_file(Path(name)) for name in typed)
-    are_lists = [Path(name).suffix.lower() in (*TABLE_ENDINGS, ".txt", *VIDEO_ENDINGS) for name in typed]
-    return len(typed) if are_files and not any(are_lists) else None
+    are_several = [is_list(name) or Path(name).suffix.lower() in VIDEO_ENDINGS for name in typed]
+    return len(typed) if are_files and not any(are_several) else None

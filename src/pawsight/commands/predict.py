@@ -28,6 +28,8 @@ from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
 from pawsight.core.text import plural
+from pawsight.data.dataset import is_picture
+from pawsight.data.folders import is_regular_file
 
 if TYPE_CHECKING:
     from pawsight.distributed.answer_folder import Tally
@@ -141,21 +143,25 @@ class PredictReport:
     classes: tuple[str, ...]
     bundle: str  # SHA-256 of the bundle's card
     seconds: float
+    failed: int  # pictures without an answer; a file in a folder that is no picture is none
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --out --json` prints them."""
         plain = asdict(self)
+        del plain["failed"]
         return {"out": plain.pop("out"), "engine": plain.pop("engine"), **plain.pop("tally"), **plain}
 
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
         tally = self.tally
         kinds = [(tally.answered, "answered"), (tally.unsure, "unsure"), (tally.unlike, "unlike anything seen")]
+        unread = f"{tally.errors - tally.not_pictures:,} could not be read"
+        unread += f", {plural(tally.not_pictures, 'other file')}" if tally.not_pictures else ""
         counts = [f"{count:,} {kind}" for count, kind in kinds if count or kind == "answered"]
         parts = f", {plural(self.parts, 'part')}" if self.parts else ""
         found = f", {self.found:,} of them finished before" if self.found else ""
         return [
-            f"Pictures    {tally.pictures:,}: {', '.join([*counts, f'{tally.errors:,} could not be read'])}",
+            f"Pictures    {tally.pictures:,}: {', '.join([*counts, unread])}",
             f"Answers     {self.out}{parts}{found}, {self.seconds:.1f} s",
         ]
 
@@ -236,7 +242,7 @@ def predict_file(
         errors=counts["error"],
     )
     seconds, digest = round(perf_counter() - start, 3), sha256_of_file(bundle.folder / CARD)
-    return PredictReport(os.fspath(out), "local", tally, 0, 0, bundle.card.classes, digest, seconds)
+    return PredictReport(os.fspath(out), "local", tally, 0, 0, bundle.card.classes, digest, seconds, tally.errors)
 
 
 def predict_to(
@@ -274,6 +280,7 @@ def predict_to(
     from pawsight.classifier.bundle import CARD, read_bundle, with_max_megapixels
     from pawsight.core.storage import sha256_of_file
     from pawsight.distributed import answer_folder as distributed
+    from pawsight.distributed.path_lists import is_list
     from pawsight.distributed.path_lists import paths_of as listed
     from pawsight.distributed.ray_actors import pool_for
     from pawsight.distributed.remote import is_url
@@ -314,4 +321,7 @@ def predict_to(
                 missing.discard(index)
         tally = work.tally()
     seconds = round(perf_counter() - start, 3)
-    return PredictReport(os.fspath(out), engine, tally, work.parts, found, classes, digest, seconds)
+    named = [Path(picture) for picture in pictures if not is_list(os.fspath(picture))]
+    named_others = sum(is_regular_file(path) and not is_picture(path.name, "") for path in named)
+    failed = tally.errors - max(0, tally.not_pictures - named_others)
+    return PredictReport(os.fspath(out), engine, tally, work.parts, found, classes, digest, seconds, failed)

@@ -15,12 +15,14 @@ from typing import Any
 from pawsight.commands.inspect import count_sentence, dataset_of, training_counts
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import ProgressLike, progress_of
+from pawsight.core.runs import mark_output
 from pawsight.core.storage import new_folder, sha256_of, write_bytes
 from pawsight.data.dataset import Dataset, Picture
-from pawsight.data.sources import Source, resolve
+from pawsight.data.reading import FolderReading
+from pawsight.data.sources import listed, resolve
 from pawsight.images.contact_sheet import png_of
-from pawsight.images.decode import DecodeSettings, Pixels, decode
+from pawsight.images.decode import DecodeSettings, GreyRange, Pixels, decode
 from pawsight.images.loader import read_regular_file
 from pawsight.reports.preview_sheets import four_flips, grid, rotations
 
@@ -41,6 +43,7 @@ class PreviewReport:
     counts: dict[str, int]  # pictures to train on, by class
     shown: dict[str, tuple[str, ...]]  # names of the pictures in the grid, by class
     left_out: int  # files that are not readable pictures
+    data_notes: tuple[str, ...]  # how the folders were read, where it could have been otherwise
     seed: int
 
     @property
@@ -66,6 +69,7 @@ class PreviewReport:
             "shown": {label: list(names) for label, names in self.shown.items()},
             "classes_not_shown": len(self.counts) - len(self.shown),
             "left_out": self.left_out,
+            "data_notes": list(self.data_notes),
             "seed": self.seed,
         }
 
@@ -75,8 +79,9 @@ def preview(
     *,
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    reading: FolderReading | None = None,
     columns: Mapping[str, str] | None = None,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> PreviewReport:
     """Draw a grid of pictures of each class, and what flips and rotations make of one of them.
 
@@ -84,20 +89,20 @@ def preview(
         data: as for `train`.
         out: a folder that does not exist yet or is empty; without it ./preview, or ./preview-2 and so on.
         seed: of the choice of pictures and of their rotations.
-        columns: as for `train`.
-        progress: hears how far it is.
+        columns, reading: as for `train`.
+        progress: as for `train`.
 
     Raises:
         DataError: it cannot be trained on, and why.
-        WrongUsage: `out` holds something, or lies where its sheets would be taken for a class.
+        WrongUsage: `out` holds something.
     """
+    progress = progress_of(progress)
     folder, cache = _free_folder(out), cache_folder()
-    source = resolve(data, cache=cache, columns=columns, progress=progress)
-    _check_outside(folder, source)
+    source = listed(resolve(data, cache=cache, reading=reading, columns=columns, progress=progress), progress)
     dataset = dataset_of(source, cache=cache, progress=progress)
     counts = training_counts(dataset)
     chosen = _chosen(dataset, counts, seed)
-    _write_sheets(folder, source.name, counts, chosen, seed)
+    _write_sheets(folder, source.name, counts, chosen, seed, dataset.grey_range)
     return PreviewReport(
         data=source.name,
         out=folder,
@@ -107,6 +112,7 @@ def preview(
         counts=counts,
         shown={label: tuple(picture.name for picture in pictures) for label, pictures in chosen.items()},
         left_out=len(dataset.left_out),
+        data_notes=(*dataset.warnings, *dataset.notes),
         seed=seed,
     )
 
@@ -141,9 +147,15 @@ def _chosen(dataset: Dataset, counts: Mapping[str, int], seed: int) -> dict[str,
 
 
 def _write_sheets(
-    folder: Path, title: str, counts: Mapping[str, int], chosen: Mapping[str, Sequence[Picture]], seed: int
+    folder: Path,
+    title: str,
+    counts: Mapping[str, int],
+    chosen: Mapping[str, Sequence[Picture]],
+    seed: int,
+    grey_range: GreyRange | None,
 ) -> None:
-    rows = {label: [_pixels(picture) for picture in pictures] for label, pictures in chosen.items()}
+    settings = DecodeSettings(image_px=_TILE_PX, grey_range=grey_range)
+    rows = {label: [_pixels(picture, settings) for picture in pictures] for label, pictures in chosen.items()}
     example = next(iter(rows.values()))[0]
     sheets = {
         GRID: grid(title, count_sentence(counts), counts, rows),
@@ -151,12 +163,13 @@ def _write_sheets(
         ROTATIONS: rotations(example, seed),
     }
     with new_folder(folder) as unfinished:
+        mark_output(unfinished)
         for name, sheet in sheets.items():
             write_bytes(unfinished / name, png_of(sheet))
 
 
-def _pixels(picture: Picture) -> Pixels:
-    return decode(read_regular_file(picture.path), DecodeSettings(image_px=_TILE_PX), name=picture.name).pixels
+def _pixels(picture: Picture, settings: DecodeSettings) -> Pixels:
+    return decode(read_regular_file(picture.path), settings, name=picture.name).pixels
 
 
 def _free_folder(out: str | os.PathLike[str] | None) -> Path:
@@ -172,14 +185,3 @@ def _free_folder(out: str | os.PathLike[str] | None) -> Path:
             "Give --out a folder that does not exist yet.",
         )
     return folder
-
-
-def _check_outside(folder: Path, source: Source) -> None:
-    """Refuse a folder in which the sheets would be taken for another class."""
-    root = source.root.resolve()
-    if source.kind == "folder" and folder.resolve().is_relative_to(root):
-        raise WrongUsage(
-            f"{folder} lies in the folder of the pictures, {root}.",
-            "Sheets written there would be taken for pictures of a class.",
-            f"Give another folder, e.g. --out {root.parent / 'preview'}",
-        )

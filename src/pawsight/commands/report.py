@@ -15,7 +15,7 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.commands.evaluate import keep, slices_of, trace_learning_curve
 from pawsight.commands.run_split import held_out
 from pawsight.core.errors import BadDataset, PawsightError, WrongUsage
-from pawsight.core.progress import SILENT, Progress
+from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import LEARNING_CURVE as LEARNING_CURVE_FILE
 from pawsight.core.runs import SLICES as SLICES_FILE
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
@@ -44,7 +44,7 @@ def report(
     *,
     out: str | os.PathLike[str] | None = None,
     quick: bool = False,
-    progress: Progress = SILENT,
+    progress: ProgressLike = None,
 ) -> LadderReport:
     """Write a report about one run or several.
 
@@ -54,11 +54,12 @@ def report(
             a folder beside the last one that is named after them all.
         quick: leave out slices, likely wrong labels and learning curve where the run does not hold them yet. They take
             some seconds each, need the run's pictures and are then stored in the run.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         PawsightError: a folder is no finished run, two lie on different data, or the disk refused.
     """
+    progress = progress_of(progress)
     folders = _finished([Path(run).expanduser() for run in runs], progress)
     if not folders:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
@@ -195,7 +196,7 @@ def _slices(run: Path, progress: Progress) -> dict[str, Any]:
             "",
             "Put them back, or train again.",
         )
-    slices = slices_of(unchanged, answers, progress=progress)
+    slices = slices_of(unchanged, answers, grey_range=read_bundle(run).card.decode.grey_range, progress=progress)
     return SlicesRecord(subset="validation", pictures=len(unchanged), slices=slices).to_json()
 
 

@@ -24,15 +24,15 @@ from pawsight.commands.run_split import held_out, root_of
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
-from pawsight.core.progress import SILENT, Progress, Stopwatch
+from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import APPLIED_PATCH, PATCH, named_run
-from pawsight.core.text import typed
+from pawsight.core.text import plural, typed
 from pawsight.data.dataset import Dataset, Picture, read_dataset
 from pawsight.data.folders import Found, LeftOut
 from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
 from pawsight.data.split import split_into
 from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, oddness, rank
-from pawsight.images.decode import DecodeSettings
+from pawsight.images.decode import DECODER_VERSION
 from pawsight.reports.run_record import RunRecord
 from pawsight.training.features import depth_of, feature_sink, probe_recipe, recipe_of
 from pawsight.training.out_of_fold import out_of_fold
@@ -49,7 +49,7 @@ Item = dict[str, Any]
 File = tuple[Path, str, str]  # path, SHA-256, name below the root
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class ReviewReport:
     """Every train and validation picture of a run, ranked by how likely its label is wrong."""
 
@@ -61,6 +61,10 @@ class ReviewReport:
     left_out: tuple[LeftOut, ...]
     near: Neighbours
     ranking: tuple[Suspect, ...]  # the most suspicious first
+
+    def __repr__(self) -> str:
+        pictures = plural(len(self.pictures), "picture")
+        return f"ReviewReport({str(self.run)!r}: {pictures}, {self.suspects:,} labels are likely wrong)"
 
     @property
     def suspects(self) -> int:
@@ -83,7 +87,7 @@ class ReviewReport:
             }
 
 
-def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> ReviewReport:
+def review(run: str | os.PathLike[str], *, progress: ProgressLike = None) -> ReviewReport:
     """Rank the train and validation pictures of a run by how likely their label is wrong.
 
     Features are those of the run's own backbone where its recipe has a frozen one, at the depth that the run chose,
@@ -91,22 +95,23 @@ def review(run: str | os.PathLike[str], *, progress: Progress = SILENT) -> Revie
 
     Args:
         run: a run folder; its test set is not read.
-        progress: hears how far it is.
+        progress: as for `train`.
 
     Raises:
         WrongUsage: the folder holds no run. StorageError: a file of it cannot be read. DataError: too few pictures are
         still there. ModelError: the backbone is missing.
     """
+    progress = progress_of(progress)
     folder = named_run(Path(run).expanduser()).resolve()
     parts = [held_out(folder, part, progress=progress) for part in ("train", "validation")]
     candidates = sorted((file for part in parts for file in part.candidates), key=lambda file: file.name)
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}
     recipe, machine, cache = probe_recipe(recipe_of(folder)), this_machine(), cache_folder()
     found = Found(root_of(folder), tuple(candidates), (), (), tuple(sorted({file.label for file in candidates})))
-    limit = read_bundle(folder).card.decode.max_megapixels
-    settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=limit)
+    decode = read_bundle(folder).card.decode
+    settings = replace(decode, image_px=recipe.image_px, version=DECODER_VERSION)
     with Cache(cache / "cache", refused=progress.say) as store:
-        sink = feature_sink(recipe, store, machine, Stopwatch())
+        sink = feature_sink(recipe, store, machine, Stopwatch(), grey_range=settings.grey_range)
         with sink.kept():
             dataset = read_dataset(
                 found,
@@ -223,7 +228,13 @@ def open_page(
     from pawsight.web.review_page import ReviewSession, serve_review
 
     board, files = board_of(report)
-    session = ReviewSession(board, files, report.run / PATCH, decisions_of(report.run))
+    session = ReviewSession(
+        board,
+        files,
+        report.run / PATCH,
+        decisions_of(report.run),
+        grey_range=read_bundle(report.run).card.decode.grey_range,
+    )
     serve_review(session, port=port, ready=ready, stop=stop)
     return decision_lines(session.decisions(), report.run)
 

@@ -23,6 +23,7 @@ from pawsight.core.storage import regular_file, turn_to_rewrite, write_json
 from pawsight.core.text import typed
 from pawsight.data.folders import Candidate, expand
 from pawsight.data.given_split import SplitFile, read_split_file
+from pawsight.data.reading import FolderReading
 from pawsight.images.decode import is_readable_type
 from pawsight.reports.run_record import SUBSETS
 
@@ -175,6 +176,22 @@ def root_of(run: Path) -> Path:
         StorageError: the run does not say.
     """
     return runs.root_of(run) or Path(_value(run / SOURCE, "root", str))
+
+
+def reading_of(run: Path) -> FolderReading | None:
+    """Return how the folders of a run's data were read; None where the names said it, or the run does not say.
+
+    Raises:
+        StorageError: what the run says cannot be read.
+    """
+    try:
+        source = json.loads((run / SOURCE).read_text(encoding="utf-8", errors="surrogateescape"))
+        return FolderReading.from_json(source["reading"])
+    except (OSError, KeyError):
+        return None
+    except (ValueError, TypeError, AttributeError, WrongUsage) as error:
+        why = f"Reading it failed: {error}."
+        raise StorageError(f"{run / SOURCE} cannot be read.", why, "Name a finished run, e.g. runs/latest.") from error
 
 
 def count_look(run: Path) -> int:

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from pawsight.classifier.engine import PRECISION_NAMES, best_precision
+from pawsight.classifier.backbone import fetch_backbone
+from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
 from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
@@ -34,15 +35,17 @@ from pawsight.core.runs import (
 )
 from pawsight.core.storage import write_text
 from pawsight.data.audit import audit
+from pawsight.data.dataset import grey_range_sentence
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
-from pawsight.data.sources import Source, resolve
+from pawsight.data.reading import FolderReading
+from pawsight.data.sources import Source, listed, resolve
 from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.metrics import log_loss, measure
-from pawsight.models.recipes import RECIPES, Recipe, RecipeOptions, make_recipe
+from pawsight.models.recipes import AUTO, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
 
@@ -58,7 +61,12 @@ class TrainOptions:
     """How a classifier is trained: the options of `pawsight train`. `train` takes each as a keyword too."""
 
     recipe: str | Recipe = "probe"  # a name from `pawsight recipes`, or a recipe of your own
-    backbone: str | None = None  # pretrained network of the recipe probe
+    # Pretrained network of the recipe probe: a name, the path of an ONNX file, or "auto", the best by
+    # cross-validation of those that are installed or in the cache.
+    backbone: str | None = None
+    mean: str | None = None  # of the pixels that such a file was trained on, from 0 to 1: "0.485,0.456,0.406"
+    std: str | None = None  # their standard deviations; without both the file scales pixels itself
+    backbone_license: str | None = None  # of such a file, an SPDX name, for the model card
     image_px: int | None = None  # side of the square pictures that the network sees, in pixels
     epochs: int | None = None  # passes over the training set, for recipes that train by gradients
     batch_size: int | None = None  # pictures per training step, for recipes that train by gradients
@@ -85,6 +93,7 @@ class TrainOptions:
     columns: Mapping[str, str] | None = None
     max_megapixels: int | None = None  # width x height of a picture, in millions; larger ones are left out. None is 50
     allow_missing: float | None = None  # largest share of the pictures that may be unreadable; None is 0.1
+    reading: FolderReading | None = None  # how classes and parts are read from folders; None: as their names say
     resume: bool = False  # continue the newest unfinished run of the same recipe on the same data
     # What computes the features of a frozen backbone: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers. It is
     # trusted if it computes what the CPU does, to a thousandth.
@@ -108,6 +117,9 @@ class TrainKeywords(TypedDict, total=False):
 
     recipe: str | Recipe
     backbone: str | None
+    mean: str | None
+    std: str | None
+    backbone_license: str | None
     image_px: int | None
     epochs: int | None
     batch_size: int | None
@@ -128,6 +140,7 @@ class TrainKeywords(TypedDict, total=False):
     columns: Mapping[str, str] | None
     max_megapixels: int | None
     allow_missing: float | None
+    reading: FolderReading | None
     resume: bool
     device: Device
     engine: EngineName
@@ -162,6 +175,14 @@ def train(
     recipe = options.made_recipe()
     if options.engine == "ray":
         check_recipe(recipe)
+    if recipe.backbone == AUTO and options.engine == "ray":
+        raise WrongUsage(
+            "--backbone auto cannot be used with --engine ray.",
+            "The networks are compared in this process.",
+            "Leave one of the two out.",
+        )
+    if options.device != CPU:
+        check_device(options.device)
     if options.device != CPU and recipe.method != "probe":
         raise WrongUsage(
             f"The recipe {recipe.name} cannot be trained with --device {options.device}.",
@@ -180,9 +201,9 @@ def train(
     if pool is not None:
         log.say(f"Engine   {pool}")
     with stopwatch.stage("fetching"):
-        source = resolve(data, cache=cache_folder(), columns=options.columns, progress=log)
-    if source.note:
-        log.say(f"Note     {source.note}")
+        recipe = fetch_backbone(recipe, options.backbone, progress=log)
+        found = resolve(data, cache=cache_folder(), reading=options.reading, columns=options.columns, progress=log)
+        source = listed(found, log)
     return train_on(
         source,
         options,
@@ -282,6 +303,7 @@ def _report(
         predicted = [classes[index] for index in answers.argmax(axis=1)]
         gained = gain_from_patch(patch, split.part("validation"), predicted, split=given)
     seconds = [epoch.seconds for epoch in fitted.history]
+    greys = outcome.dataset.grey_range
     record = RunRecord(
         folder=outcome.folder,
         recipe=recipe.name,
@@ -289,6 +311,7 @@ def _report(
         image_px=recipe.image_px,
         seed=recipe.seed,
         precision=fitted.precision,
+        grey_range=greys,
         classes=classes,
         counts=outcome.dataset.counts,
         digest=split.digest,
@@ -306,7 +329,7 @@ def _report(
         layers=fitted.layers,
         epochs=len(seconds),
         seconds_per_epoch=sum(seconds) / len(seconds) if seconds else None,
-        notes=fitted.notes,
+        notes=(*fitted.notes, *([grey_range_sentence(greys)] if greys else [])),
         depth=fitted.depth or {},
         patch=outcome.patched,
         gain_from_patch=gained,
@@ -323,6 +346,7 @@ def _report(
         machine=str(env.machine),
         settings=recipe.to_dict(),
         root=outcome.dataset.root,
+        data_notes=(*outcome.dataset.warnings, *outcome.dataset.notes),
     )
     return TrainReport(
         record=record,
@@ -330,7 +354,7 @@ def _report(
         dataset=outcome.dataset,
         split=split,
         computed=fitted.computed,
-        findings=tuple(audit(outcome.dataset, split)),
+        findings=audit(outcome.dataset, split),
         data=env.data,
     )
 
@@ -382,7 +406,8 @@ def command_for(data: str, options: TrainOptions) -> str:
         if name not in ("recipe", *_OF_THIS_MACHINE) and value and value != getattr(usual, name)
     }
     if isinstance(recipe, Recipe):
-        keywords = [f"recipe=pawsight.{recipe!r}", *(f"{name}={value!r}" for name, value in changed.items())]
+        texts = {name: f"pawsight.{value!r}" if name == "reading" else repr(value) for name, value in changed.items()}
+        keywords = [f"recipe=pawsight.{recipe!r}", *(f"{name}={text}" for name, text in texts.items())]
         return f"pawsight.train({data!r}, {', '.join(keywords)})"
     if options.max_error is not None:
         changed |= {name: f"{100 * values[name]:.10g}%" for name in ("max_error", "false_alarms")}
@@ -391,7 +416,11 @@ def command_for(data: str, options: TrainOptions) -> str:
     words = [
         word
         for name, value in changed.items()
-        for word in (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
+        for word in (
+            value.words()
+            if isinstance(value, FolderReading)
+            else (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
+        )
     ]
     return shlex.join(["pawsight", "train", data, "--recipe", recipe, *words])
 

@@ -59,10 +59,10 @@ def summary(report: TrainReport) -> list[str]:
     """Return the report as lines of text."""
     record, sizes = report.record, report.record.sizes
     patch = record.patch
-    counts = ", ".join(f"{count:,} {name}" for name, count in list(record.counts.items())[:6])
+    counts = ", ".join(f"{name}: {count:,}" for name, count in list(record.counts.items())[:6])
     more = f" and {plural(len(record.classes) - 6, 'more class', 'more classes')}" if len(record.classes) > 6 else ""
     lines = [
-        f"Pictures    {sum(record.counts.values()):,}: {counts}{more}",
+        f"Pictures    {sum(record.counts.values()):,}; {counts}{more}",
         f"Split       {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test"
         f" ({record.how}); digest {record.digest[:12]}",
     ]
@@ -81,7 +81,7 @@ def summary(report: TrainReport) -> list[str]:
 
 
 def _warnings(report: TrainReport) -> list[str]:
-    lines = []
+    lines = [f"WARNING     {warning}" for warning in report.dataset.warnings]
     left_out, leaks = report.record.left_out, report.record.leaks
     read = [picture.name for picture in report.dataset.pictures]
     share, what, why = losses(report.dataset.left_out, read, data=report.data)

@@ -1,13 +1,15 @@
-"""How work reports how far it is: the protocol, a silent listener, a stopwatch, and bars or lines on a terminal.
+"""How work reports how far it is: the protocol, a silent listener, a stopwatch, and what shows it to people.
 
-The terminal shows nothing for work that ends within two seconds, and loads Rich only after that.
+Terminals and notebooks show nothing for work that ends within two seconds; Rich is loaded only after that. In a
+notebook the bar is an element of the page, since Rich's needs ipywidgets there.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from html import escape
 from math import inf
 from threading import Lock, Timer
 from time import monotonic, perf_counter
@@ -38,6 +40,10 @@ class Progress(Protocol):
 
     def say(self, line: str) -> None:
         """Pass on a line that a person should read."""
+
+
+# What a caller of the Python API says about progress; see `progress_of`.
+ProgressLike = Progress | Callable[[str, int, int | None], object] | bool | None
 
 
 class _SilentStep:
@@ -85,6 +91,52 @@ class Stopwatch:
         return {name: round(value, 3) for name, value in (total | self.stages).items()}
 
 
+def progress_of(progress: ProgressLike) -> Progress:
+    """Return the listener that a caller of the Python API means.
+
+    Args:
+        progress: None shows it in notebooks and terminals and nowhere else, True everywhere, False nowhere; a function
+            is called with the name of the stage, the steps that are done and their number (None: not known); a
+            `Progress` is returned as it is.
+    """
+    if progress is None or progress is True:
+        if _in_notebook():
+            return Notebook()
+        return Terminal() if progress or sys.stderr.isatty() else SILENT
+    if progress is False:
+        return SILENT
+    return _Called(progress) if callable(progress) else progress
+
+
+def _in_notebook() -> bool:
+    """Say whether this is a kernel of Jupyter, without importing IPython."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+class _Called(Silent):
+    """Passes each step on to a function of the user's."""
+
+    def __init__(self, function: Callable[[str, int, int | None], object]) -> None:
+        self._function = function
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str = "") -> Iterator[Step]:
+        """Open a stage that calls the function at its beginning and after each step."""
+        self._function(name, 0, total)
+        yield _CalledStep(self._function, name, total)
+
+
+class _CalledStep(_SilentStep):
+    def __init__(self, function: Callable[[str, int, int | None], object], name: str, total: int | None) -> None:
+        self._function, self._name, self._total, self._done = function, name, total, 0
+
+    def advance(self, steps: int = 1) -> None:
+        """Call the function."""
+        self._done += steps
+        self._function(self._name, self._done, self._total)
+
+
 class Terminal:
     """A `Progress` for people.
 
@@ -118,6 +170,31 @@ class Terminal:
         """Print a line on stderr."""
         if not self._quiet:
             print(terminal_text(line), file=sys.stderr, flush=True)
+
+
+class Notebook:
+    """A `Progress` for a cell of a notebook: one bar, which goes when the work is done, and lines below."""
+
+    def __init__(self) -> None:
+        self._place: Any = None  # in the page; made by the caller's thread, or it would be another cell's
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str = "") -> Iterator[Step]:
+        """Show a bar while the stage lasts."""
+        from IPython.display import HTML, display
+
+        if self._place is None:
+            self._place = display(HTML(""), display_id=True)
+        bar = _PageBar(name, total, unit, PLAIN_EVERY_S / 10, self._place)
+        try:
+            yield bar
+        finally:
+            bar.close()
+
+    def say(self, line: str) -> None:
+        """Print a line, where warnings and remarks are; what the command line says of itself is left out."""
+        if line.startswith(("WARNING", "Note")):
+            print(terminal_text(line), flush=True)
 
 
 class _Display:
@@ -175,6 +252,27 @@ class _Lines(_Display):
 
     def _print(self, text: str) -> None:
         print(terminal_text(f"{self.name}: {text}"), file=sys.stderr, flush=True)
+
+
+class _PageBar(_Display):
+    def __init__(self, name: str, total: int | None, unit: str, every: float, place: Any) -> None:
+        self._place, self._is_shown = place, False
+        super().__init__(name, total, unit, every)
+
+    def show(self, elapsed: float) -> None:
+        from IPython.display import HTML
+
+        self._is_shown = True
+        share = f' value="{self.done}" max="{self.total}"' if self.total else ""
+        count = f"{self.done:,} of {self.total:,}" if self.total else f"{self.done:,}"
+        text = escape(f"{self.name}: {count} {self.unit} {self.text}".rstrip())
+        self._place.update(HTML(f"<progress{share}></progress> {text}"))
+
+    def end(self, elapsed: float) -> None:
+        from IPython.display import HTML
+
+        if self._is_shown:
+            self._place.update(HTML(""))
 
 
 class _Bar(_Display):

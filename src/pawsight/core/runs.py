@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from itertools import count
@@ -20,6 +20,8 @@ from pawsight.core.storage import file_lock, plain_cell, refusal, remove, table_
 from pawsight.core.text import typed
 
 LATEST, BUNDLE, BUNDLE_CARD = "latest", "bundle", "bundle.json"
+EXPORT_CARD = "pawsight.json"  # of a bundle in another format
+OUTPUT_MARK = ".pawsight"  # a file that says: nothing in this folder is a picture of a class
 LOCK = ".lock"  # also the mark of an unfinished run: it goes when the run ends, and stays where the process was killed
 _NAMED, _EXAMPLE = 8, "Type for example runs/latest"  # runs named in a message
 PATCH = "labels.patch.csv"  # decisions made while reviewing the run
@@ -55,6 +57,31 @@ def new_run(runs: Path) -> Path:
     except OSError as error:
         raise refusal("make a run folder in", runs, error, fix="Give another with --out.") from error
     raise StorageError(f"No run folder can be made in {runs}.", "All numbers are taken.", "Give another with --out.")
+
+
+def mark_output(folder: Path) -> None:
+    """Make a folder for pictures that Pawsight draws and mark it, so that it is no class where it lies among pictures.
+
+    A folder that holds files without a mark is the user's own and stays so.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / OUTPUT_MARK).write_text("Written by Pawsight: no class of pictures.\n", encoding="utf-8")
+    except OSError as error:
+        raise refusal("write in", folder, error) from error
+
+
+def is_output(names: Collection[str]) -> bool:
+    """Say whether what has these names was written by Pawsight: pictures, runs, a run, a bundle, an export."""
+    if any(name in names for name in (OUTPUT_MARK, BUNDLE_CARD, EXPORT_CARD)):
+        return True
+    if AUDIT in names and "audit.html" in names:
+        return True
+    return (SOURCE in names and SPLITS in names) or (LATEST in names and any(name.isdecimal() for name in names))
 
 
 def new_group(runs: Path, name: str) -> Path:
@@ -242,9 +269,18 @@ def root_of(run: Path) -> Path | None:
     return Path(root)
 
 
-def source_json(run: Path, root: Path, identity: str) -> dict[str, str]:
-    """Return what source.json holds: where the pictures are, absolute and from the run, and what may resume the run."""
-    known = {"root": str(root.absolute()), "identity": identity}
+def source_json(run: Path, root: Path, identity: str, *, reading: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what source.json holds: where the pictures are, absolute and from the run, and what may resume the run.
+
+    Args:
+        run: the run folder.
+        root: the folder of the pictures.
+        identity: of the run.
+        reading: how folders are read, as JSON; nothing where that is as their names say.
+    """
+    known: dict[str, Any] = {"root": str(root.absolute()), "identity": identity}
+    if reading:
+        known["reading"] = dict(reading)
     with suppress(ValueError):  # on Windows, another drive
         known["from_run"] = Path(os.path.relpath(root.absolute(), run.absolute())).as_posix()
     return known

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 NBSP = "\N{NO-BREAK SPACE}"
@@ -37,6 +39,12 @@ def typed(*words: object) -> str:
     return shlex.join(["pawsight", *map(str, words)])
 
 
+def natural(name: str) -> tuple[list[str | int], str]:
+    """Return a key that sorts numbers in names as numbers: 2 before 10, cat2 before cat10."""
+    pieces = re.split(r"([0-9]+)", name)
+    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], name
+
+
 def printable(text: str, *, instead: str = REPLACEMENT) -> str:
     """Replace every character that is not printable: controls, line breaks, marks that reverse the line."""
     return _without_controls(text, lambda character: instead)
@@ -60,6 +68,21 @@ def visible(value: object) -> str:
     """Return text for a page: it cannot break or reverse a line, and it can be written as UTF-8."""
     text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return _without_controls(text, lambda character: f"\\u{ord(character):04x}", keep=NBSP)
+
+
+def html_table(header: Sequence[object], rows: Iterable[Sequence[object]], *, caption: object = "") -> str:
+    """Return a table for a notebook: text to the left, numbers to the right, everything escaped."""
+
+    def cells(values: Sequence[object], tag: str) -> str:
+        texts = (f"{value:,.4g}" if isinstance(value, float) else visible(value) for value in values)
+        sides = ("right" if isinstance(value, int | float) else "left" for value in values)
+        pairs = zip(texts, sides, strict=True)
+        return "".join(f'<{tag} style="text-align:{side}">{html.escape(text)}</{tag}>' for text, side in pairs)
+
+    head = f'<caption style="text-align:left">{html.escape(visible(caption))}</caption>' if caption else ""
+    head += f"<thead><tr>{cells(header, 'th')}</tr></thead>" if header else ""
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
+    return f"<table>{head}<tbody>{body}</tbody></table>"
 
 
 def _without_controls(text: str, instead: Callable[[str], str], *, keep: str = "") -> str:

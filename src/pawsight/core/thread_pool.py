@@ -27,9 +27,15 @@ _AHEAD = 8  # items under way for each thread: enough to even out large and smal
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int = _AHEAD
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    threads: int | Callable[[], int],
+    ahead: int = _AHEAD,
 ) -> Iterator[Result]:
     """Apply `function` in threads and yield results in the order of the items, `ahead x threads` ahead at most.
+
+    The number of threads may be a function, asked before each result: threads are then added where it has grown.
 
     What the function raises is raised in the place of its result. An iterator that is closed early waits for the items
     being worked on and for nothing else.
@@ -37,17 +43,25 @@ def ordered_map(
     Raises:
         ValueError: `threads` is below 1.
     """
-    if threads < 1:
-        raise ValueError(f"threads is {threads}, and must be at least 1")
+    most = threads if callable(threads) else lambda: threads
+    if most() < 1:
+        raise ValueError(f"threads is {most()}, and must be at least 1")
     remaining = iter(items)
-    workers: _Workers[Item, Result] = _Workers(function, threads)
+    workers: _Workers[Item, Result] = _Workers(function)
+    under_way: deque[SimpleQueue[Result | _Raised]] = deque()
+
+    def begin_more() -> None:
+        count = most()
+        room = max(0, ahead * count - len(under_way))
+        under_way.extend(workers.begin(item, count) for item in islice(remaining, room))
+
     try:
-        under_way = deque(workers.begin(item) for item in islice(remaining, ahead * threads))
+        begin_more()
         while under_way:
             result = under_way.popleft().get()
             if isinstance(result, _Raised):
                 result.reraise()
-            under_way.extend(workers.begin(item) for item in islice(remaining, 1))
+            begin_more()
             yield result
     finally:
         workers.dismiss()
@@ -70,16 +84,16 @@ class _Raised:
 class _Workers(Generic[Item, Result]):
     """Threads that take items from a queue; each item has a queue of its own for its result."""
 
-    def __init__(self, function: Callable[[Item], Result], most: int) -> None:
-        self._function, self._most = function, most
+    def __init__(self, function: Callable[[Item], Result]) -> None:
+        self._function = function
         self._threads: list[threading.Thread] = []
         self._queue: SimpleQueue[tuple[Item, SimpleQueue[Result | _Raised]] | None] = SimpleQueue()
 
-    def begin(self, item: Item) -> SimpleQueue[Result | _Raised]:
-        """Queue an item and return where its result will be."""
+    def begin(self, item: Item, most: int) -> SimpleQueue[Result | _Raised]:
+        """Queue an item and return where its result will be; while there are fewer than `most` threads, start one."""
         place: SimpleQueue[Result | _Raised] = SimpleQueue()
         self._queue.put((item, place))
-        if len(self._threads) < self._most:
+        if len(self._threads) < most:
             with held_back():  # to start a thread takes locks in Python code
                 thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
                 thread.start()

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.core.statistics import holm
+from pawsight.core.text import html_table, plural
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts, quality_flags
 from pawsight.data.parts import PARTS
@@ -82,6 +83,8 @@ _FEWEST = 5  # pictures in a category of its own
 # the few rows stretch Cramér's V over one class more, which hides what tells the large ones apart.
 FEWEST_OF_CLASS = 10
 
+_SHOWN = 20  # findings in a notebook's table
+
 Table = NDArray[np.int64]  # pictures (classes, categories)
 
 
@@ -104,7 +107,24 @@ class Finding:
         return cls(path, problem, value, PROBLEMS[problem])
 
 
-def audit(dataset: Dataset, split: Split) -> tuple[Finding, ...]:
+class Findings(tuple[Finding, ...]):
+    """The findings of an audit, the most severe first."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        counted = Counter(finding.severity for finding in self)
+        severities = ", ".join(f"{counted[name]:,} {name}" for name in SEVERITIES if counted[name])
+        return f"Findings({plural(len(self), 'finding')}{severities and ': '}{severities})"
+
+    def _repr_html_(self) -> str:
+        header = ("severity", "problem", "path", "value")
+        rows = ([getattr(finding, name) for name in header] for finding in self[:_SHOWN])
+        more = f"; the first {_SHOWN}" if len(self) > _SHOWN else ""
+        return html_table(header, rows, caption=f"{plural(len(self), 'finding')}{more}") if self else "No findings."
+
+
+def audit(dataset: Dataset, split: Split) -> Findings:
     """List what is wrong with a dataset.
 
     Args:
@@ -125,7 +145,7 @@ def audit(dataset: Dataset, split: Split) -> tuple[Finding, ...]:
     def rank(finding: Finding) -> tuple[int, str, str, str]:
         return SEVERITIES.index(finding.severity), finding.problem, finding.path, str(finding.value)
 
-    return tuple(sorted(findings, key=rank))
+    return Findings(sorted(findings, key=rank))
 
 
 def _left_out(dataset: Dataset) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -19,23 +19,30 @@ from typing import Protocol
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, NoPictures, UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.runs import from_here
 from pawsight.core.storage import sha256_of
-from pawsight.core.text import typed
+from pawsight.core.text import natural, plural, typed
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.facts import FACTS_SPACE, Facts, facts_of, facts_to_bytes, known_facts
+from pawsight.data.class_names import suggest
+from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
+from pawsight.data.folder_notes import table_command
 from pawsight.data.folders import Candidate, Found, LeftOut
-from pawsight.images.decode import MOST_MEGAPIXELS, READABLE_NAMES, DecodeSettings, Pixels, check_megapixels, decode
+from pawsight.data.reading import BY_NAME, MISSING, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture_name
+from pawsight.images.decode import (
+    MOST_MEGAPIXELS,
+    READABLE_NAMES,
+    DecodeSettings,
+    GreyRange,
+    Pixels,
+    check_megapixels,
+    decode,
+)
 from pawsight.images.fingerprint import HASHED_PX
-from pawsight.images.loader import read_regular_file, while_storage_answers
+from pawsight.images.grey_range import grey_range
+from pawsight.images.loader import ReadAhead, read_regular_file, while_storage_answers
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
-_BY_NAME = ("hidden", "outside ", "an empty folder", "a link to ")  # reasons for which a file was never read
 _BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
-PICTURE_ENDINGS = (
-    *(".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"),
-    *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".icloud"),
-    *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef"),
-)
 _SHOWN = 5  # names listed in a message before "and N more"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
 
@@ -53,18 +60,27 @@ class Picture:
     group: str = ""  # as in `Candidate`
 
 
-@dataclass(frozen=True)  # without slots, for the cached properties
+@dataclass(frozen=True, repr=False)  # without slots, for the cached properties
 class Dataset:
     """All pictures of a data set, sorted by name."""
 
     root: Path
     pictures: tuple[Picture, ...]
     left_out: tuple[LeftOut, ...]
+    grey_range: GreyRange | None = None  # that its 16-bit pictures were decoded with
+    notes: tuple[str, ...] = ()  # how the folders were read, where it could have been otherwise
+    warnings: tuple[str, ...] = ()  # what that loses, or what may be wrong with it
+    reading: FolderReading = field(default_factory=FolderReading)  # options that they were read with
+
+    def __repr__(self) -> str:
+        counted = f"{plural(len(self.pictures), 'picture')} of {plural(len(self.counts), 'class', 'classes')}"
+        return f"Dataset({counted} in {str(self.root)!r}, {len(self.left_out):,} left out)"
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Number of pictures in each class, by sorted class name."""
-        return dict(sorted(Counter(picture.label for picture in self.pictures).items()))
+        """Number of pictures in each class, by sorted class name; numbers sort as numbers."""
+        counted = Counter(picture.label for picture in self.pictures)
+        return {label: counted[label] for label in sorted(counted, key=natural)}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -178,7 +194,15 @@ def read_dataset(
                     candidate.group,
                 )
             )
-    dataset = Dataset(found.root, tuple(pictures), tuple(sorted(left_out, key=lambda file: file.name)))
+    dataset = Dataset(
+        found.root,
+        tuple(pictures),
+        tuple(sorted(left_out, key=lambda file: file.name)),
+        grey_range=settings.grey_range,
+        notes=found.notes,
+        warnings=found.warnings,
+        reading=found.reading,
+    )
     check_classes(found, dataset.counts, dataset.left_out, dataset.trainable)
     check_losses(dataset.left_out, [picture.name for picture in pictures], allow_missing, progress, data=data)
     return dataset
@@ -229,7 +253,7 @@ def losses(
         for file in left_out
         if were_read
         or (
-            not file.reason.startswith(_BY_NAME)
+            not file.reason.startswith(BY_NAME)
             and is_picture(file.name, file.reason)
             and PurePosixPath(file.name).with_suffix("") not in stems
         )
@@ -237,12 +261,40 @@ def losses(
     pictures = len(lost) + len(read)
     share = len(lost) / (pictures or 1)
     what = f"{len(lost):,} of {pictures:,} pictures cannot be read ({100 * share:.1f} %)."
-    return share, what, f"{_kinds(lost)}." + (f" To list them, type: {typed('inspect', data)}" if data else "")
+    missing = next((file.name for file in lost if file.reason.startswith(MISSING)), None)
+    why = f"{_kinds(lost)}." + (f" The first that is missing is {missing}." if missing else "")
+    return share, what, why + (f" To list them, type: {typed('inspect', data)}" if data else "")
+
+
+def grey_range_of(
+    found: Found, settings: DecodeSettings, *, threads: int, progress: Progress = SILENT
+) -> GreyRange | None:
+    """Return the range that the 16-bit pictures to train on use, where it is not that of their type, and say so.
+
+    Args:
+        found: files with their labels.
+        settings: the limits of a picture.
+        threads: files read at once.
+        progress: is told the range.
+    """
+    paths = [candidate.path for candidate in found.candidates if candidate.part in (None, "train")]
+    greys = grey_range(paths, settings, threads=threads)
+    if greys is not None:
+        progress.say(f"Note     {grey_range_sentence(greys)}")
+    return greys
+
+
+def grey_range_sentence(greys: GreyRange) -> str:
+    """Return what is done with pictures that use a part of their range."""
+    low, high = (f"{value:,.10g}" for value in greys)
+    return (
+        f"The 16-bit pictures use {low} to {high}: {low} is shown as black, {high} as white, here and in predictions."
+    )
 
 
 def is_picture(name: str, problem: str) -> bool:
     """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
-    return PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS or problem in _BROKEN
+    return is_picture_name(name) or problem in _BROKEN or problem.startswith(MISSING)
 
 
 def read_files(
@@ -254,13 +306,20 @@ def read_files(
     sink: PixelSink | None = None,
 ) -> Generator[FileRead, None, None]:
     """Read files in threads, yielding one `FileRead` for each in order; new facts are stored in the cache."""
+    ahead = ReadAhead(threads, read_regular_file)
 
     def read(candidate: Candidate) -> FileRead:
-        sha256 = ""
         try:
-            data = read_regular_file(candidate.path)
-            sha256 = sha256_of(data)
-            known = known_facts(cache, sha256)
+            data = ahead.read(candidate.path)
+        except UnreadablePicture as error:
+            return FileRead(candidate, "", None, False, None, error.why)
+        with ahead.computing():
+            return read_bytes(candidate, data)
+
+    def read_bytes(candidate: Candidate, data: bytes) -> FileRead:
+        sha256 = sha256_of(data)
+        try:
+            known = known_facts(cache, sha256, settings)
             if known is not None:  # perhaps read where more pixels were allowed
                 check_megapixels(known.width, known.height, settings, name=candidate.name)
             wanted = sink is not None and sink.wants(sha256)
@@ -270,10 +329,10 @@ def read_files(
         except UnreadablePicture as error:
             return FileRead(candidate, sha256, None, False, None, error.why)
 
-    return store_facts(ordered_map(read, candidates, threads=threads), cache)
+    return store_facts(ordered_map(read, candidates, threads=ahead.threads), cache, settings)
 
 
-def store_facts(files: Iterator[FileRead], cache: Cache) -> Generator[FileRead, None, None]:
+def store_facts(files: Iterator[FileRead], cache: Cache, settings: DecodeSettings) -> Generator[FileRead, None, None]:
     """Yield all files, storing fresh facts as they come and when the reading ends early."""
     fresh: dict[str, bytes] = {}
     try:
@@ -281,15 +340,20 @@ def store_facts(files: Iterator[FileRead], cache: Cache) -> Generator[FileRead, 
             if file.fresh and file.facts is not None:
                 fresh[file.sha256] = facts_to_bytes(file.facts)
             if len(fresh) >= _WRITE_EVERY:
-                cache.put_many(FACTS_SPACE, fresh)
+                cache.put_many(facts_space(settings), fresh)
                 fresh = {}
             yield replace(file, fresh=False)
     finally:
-        cache.put_many(FACTS_SPACE, fresh)
+        cache.put_many(facts_space(settings), fresh)
 
 
 def facts_by_name(
-    candidates: Sequence[Candidate], *, cache: Cache, threads: int, progress: Progress = SILENT
+    candidates: Sequence[Candidate],
+    *,
+    cache: Cache,
+    threads: int,
+    grey_range: GreyRange | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, Facts]:
     """Return candidate name -> facts of files that need not form a dataset; unreadable ones are not there.
 
@@ -297,9 +361,12 @@ def facts_by_name(
         candidates: the files.
         cache: where facts about known contents are stored, and new ones go.
         threads: files worked on at once.
+        grey_range: that the classifier decodes 16-bit pictures with.
         progress: shows how far it is.
     """
-    settings = DecodeSettings(image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS)  # they were allowed before
+    settings = DecodeSettings(
+        image_px=HASHED_PX, max_megapixels=MOST_MEGAPIXELS, grey_range=grey_range
+    )  # they were allowed before
     files = read_files(candidates, settings, cache=cache, threads=threads)
     with progress.stage("Looking at the pictures", len(candidates), "pictures") as step, closing(files):
         facts = {}
@@ -315,13 +382,13 @@ def check_found(found: Found) -> None:
 
     Raises:
         NoPictures: there is no file that could be a picture.
-        BadDataset: files lie beside the class folders, two folders differ in case alone, there is one class only, a
-            class folder is empty, or a class has no file to learn from.
+        BadDataset: there are pictures and no class folder, two folders differ in case alone, there is one class only,
+            a class folder is empty, or a class has no file to learn from.
     """
     if not found.candidates and not found.loose:
         raise _nothing_found(found, found.left_out)
-    if found.loose:
-        raise _loose(found)
+    if found.loose and not found.folders:
+        raise _flat(found)
     _check_lookalikes(found)
     if len(found.folders) == 1:
         raise _one_class(found, found.folders[0])
@@ -397,29 +464,55 @@ def _check_lookalikes(found: Found) -> None:
             )
 
 
-def _loose(found: Found) -> BadDataset:
-    what = f"{len(found.loose):,} file{'s lie' if len(found.loose) > 1 else ' lies'} beside the class folders"
+def _flat(found: Found) -> BadDataset:
+    lie = "picture lies" if len(found.loose) == 1 else "pictures lie"
     return BadDataset(
-        f"{what} in {found.root}.",
-        f"They belong to no class: {_listed(found.loose)}.",
-        f"Put each picture into the folder of its class, e.g. {found.root.name}/cats/1.jpg, and other files elsewhere.",
+        f"{len(found.loose):,} {lie} in no class folder of {_place(found)}.",
+        f"The class of a picture is the folder it lies in; these have none: {_listed(found.loose)}.",
+        _how_to_label(found, found.loose),
     )
 
 
 def _one_class(found: Found, label: str) -> BadDataset:
     return BadDataset(
-        f"Only one class was found in {found.root}: {label!r}.",
+        f"Only one class was found in {_place(found)}: {label!r}.",
         "A classifier needs at least two to choose between.",
-        f"Put one folder per class below it, e.g. {found.root.name}/cats/1.jpg and {found.root.name}/dogs/1.jpg.",
+        _how_to_label(found, [file.name for file in found.candidates]),
     )
+
+
+def _place(found: Found) -> Path:
+    """Return the root as it reads in a message: never a lone dot."""
+    return found.root if found.root.name else found.root.absolute()
+
+
+def _how_to_label(found: Found, names: Sequence[str]) -> str:
+    """Return what to type where folders do not give the classes: names or a table may; else how folders would."""
+    lines = []
+    if suggested := suggest(names):
+        pattern, counts = suggested
+        classes = ", ".join(f"{label}: {count:,}" for label, count in list(counts.items())[:_SHOWN])
+        more = f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else ""
+        command = typed("train", found.data or from_here(found.root), "--class-from", pattern)
+        lines.append(f"If the names carry the class ({classes}{more}), type: {command}")
+    tables = [
+        file.name
+        for file in found.left_out
+        if file.reason == NO_PICTURE and PurePosixPath(file.name).suffix.lower() in TABLE_ENDINGS
+    ]
+    lines += [f"If {name} lists the labels, type: {table_command(found, name)}" for name in tables[:2]]
+    cat, dog = (Path(found.root.name) / label / "1.jpg" for label in ("cats", "dogs"))
+    lines.append(f"{'Else put' if lines else 'Put'} one folder per class below it, e.g. {cat} and {dog}.")
+    return "\n".join(lines)
 
 
 def _nothing_found(found: Found, left_out: Sequence[LeftOut]) -> NoPictures:
     instead = _why_left_out(left_out) if left_out else "The folder holds no files."
+    example = Path(found.root.name) / "cats" / "1.jpg"
     return NoPictures(
-        f"No pictures found under {found.root}.",
+        f"No pictures found under {_place(found)}.",
         f"{instead} Readable types are {READABLE_NAMES}.",
-        f"Put one folder per class below it, e.g. {found.root.name}/cats/1.jpg, or convert the files first.",
+        f"Put one folder per class below it, e.g. {example}, or convert the files first.",
     )
 
 

@@ -12,11 +12,11 @@ from dataclasses import astuple, dataclass, field, replace
 import numpy as np
 
 from pawsight.core.cache import Cache
-from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, Pixels, decode
+from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, Pixels, decode, space_of_greys
 from pawsight.images.fingerprint import HASHED_PX, THUMBNAIL_PX, grey_of, perceptual_hash, thumbnail
 from pawsight.images.quality import ImageStatistics, image_statistics
 
-FACTS_SPACE = f"facts/6/{DECODER_VERSION}/{HASHED_PX}"  # of the cache
+FACTS_SPACE = f"facts/6/{DECODER_VERSION}/{HASHED_PX}"  # of the cache, where greys have the range of their type
 QUALITY_FLAGS = ("tiny", "huge", "odd-aspect", "dark", "bright", "blurry", "single-colour", "grey", "rotated")
 # Limits of what is usual, measured on the exercise's 3,000 photographs (docs/experiments.md, Audit thresholds)
 TINY_PX = 64  # of the shorter side: magnified fourfold for the network; measured: 5 photographs are smaller
@@ -64,9 +64,14 @@ def thumbnail_of(facts: Facts) -> Pixels:
     return np.frombuffer(facts.thumbnail, np.uint8).reshape(THUMBNAIL_PX, THUMBNAIL_PX, 3)
 
 
-def known_facts(cache: Cache, sha256: str) -> Facts | None:
+def facts_space(settings: DecodeSettings) -> str:
+    """Return the name of the part of the cache that has the facts of pictures decoded so."""
+    return FACTS_SPACE + space_of_greys(settings.grey_range)
+
+
+def known_facts(cache: Cache, sha256: str, settings: DecodeSettings) -> Facts | None:
     """Return the facts of a content, None where the cache has none."""
-    kept = cache.get_many(FACTS_SPACE, [sha256]).get(sha256)
+    kept = cache.get_many(facts_space(settings), [sha256]).get(sha256)
     return None if kept is None else facts_from_bytes(kept)
 
 

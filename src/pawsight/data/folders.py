@@ -1,23 +1,51 @@
-"""Reads the class and the part of each picture from its folder, by names alone; dataset.py reads the files.
+"""Reads the class and the part of each picture from the names of folders and files; dataset.py reads the files.
 
-A list of pictures (picture_lists.py) gives the same form.
+The first folder below a part, or below the root, is the class; what is deeper belongs to it. The user's options are in
+reading.py, the names of parts in parts.py, what is said about the result in folder_notes.py. A list of pictures
+(picture_lists.py) gives the same form.
 """
 
 from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-from pawsight.data.parts import part_named, parts_named
+from pawsight.core.errors import BadDataset, StorageError, WrongUsage
+from pawsight.core.runs import from_here, is_output
+from pawsight.core.text import natural, typed
+from pawsight.data.folder_notes import remarks
+from pawsight.data.parts import parts_named, says_nothing, words_of
+from pawsight.data.reading import (
+    BESIDE,
+    EMPTY,
+    HIDDEN,
+    IGNORE_FILE,
+    IGNORED,
+    LISTED,
+    NO_CLASS,
+    NO_PARTS,
+    NO_PICTURE,
+    NOT_AMONG,
+    OUTSIDE,
+    OWN,
+    OWN_NAME,
+    OWN_NAMES,
+    UNLABELLED,
+    FolderReading,
+    is_hidden,
+    is_picture_name,
+    matches,
+    may_be_picture,
+)
 from pawsight.images.decode import NOT_DOWNLOADED
 from pawsight.images.loader import storage_failed, storage_problem
 
-_PICTURE_ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of no class's name
-_EMPTY = "an empty folder"
-HIDDEN_NAMES = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")  # beside those that begin with a dot
+_MAYBE_PARTS = frozenset({"fold", "folds", "set", "split", "subset", "part", "batch", "domain", "site"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,43 +74,105 @@ class Found:
     root: Path
     candidates: tuple[Candidate, ...]  # sorted by name
     left_out: tuple[LeftOut, ...]
-    loose: tuple[str, ...]  # names of files that lie where class folders should be
-    folders: tuple[str, ...]  # labels of all folders with files in them, and of empty ones
-    notes: tuple[str, ...] = ()  # what was read otherwise than it seems, a line each
+    loose: tuple[str, ...]  # names of pictures that lie where class folders should be, if there is no class folder
+    folders: tuple[str, ...]  # labels of all class folders, also of empty ones; numbers sort as numbers
+    notes: tuple[str, ...] = ()  # what was decided where it could have been otherwise, a line each
+    warnings: tuple[str, ...] = ()  # what loses pictures or may be wrong, a line each
+    reading: FolderReading = field(default_factory=FolderReading)
+    data: str = ""  # as the user named it, for what is to be typed; empty: the root
 
 
-def find(root: Path) -> Found:
-    """List the files below a folder; the path of a file's folder is its label.
+class Entry(NamedTuple):
+    """A file or folder as the walk meets it."""
 
-    Folders named train, validation (or val, valid) and test are parts, when train and another one are there.
-    Links to folders are followed, but no folder is listed twice. Hidden files and folders are left out, and so are
-    empty folders with the name of a picture.
+    name: str  # below the root, with forward slashes
+    path: Path
+    folder: tuple[
+        str, ...
+    ]  # that it lies in, below the part; a folder that cannot be listed or is empty lies in itself
+    kind: Literal["file", "empty", "unreadable", "left out"]
+    reason: str  # why it is no file to read; empty for a file
+    part: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether there are pictures here, or should be: it makes the folder above it one of pictures."""
+        if self.kind == "file":
+            return may_be_picture(self.name)
+        return self.kind == "unreadable" or (self.kind == "empty" and not is_picture_name(self.name))
+
+    @property
+    def top(self) -> str:
+        """The first folder below the root."""
+        return self.name.partition("/")[0]
+
+
+def find(root: Path, reading: FolderReading | None = None, *, data: str = "") -> Found:
+    """List the files below a folder with their classes and parts.
+
+    A folder that holds pictures in nothing but one folder of folders is stepped into. Folders named as parts are parts
+    where train and another one are there, or where there is nothing but them with class folders in each. Links to
+    folders are followed, but no folder is listed twice. Hidden files and folders, what systems and tools leave and what
+    Pawsight wrote are left out.
+
+    Args:
+        root: the folder.
+        reading: options of the user; None: the first folder is the class, names of folders decide about parts.
+        data: as the user named it, for what is to be typed.
+
+    Raises:
+        BadDataset: a class or part cannot be listed, or what the parts are has to be asked; with what to type.
+        WrongUsage: an option names folders that are not there.
+        StorageError: the disk or network share does not answer.
     """
-    root = _enter(root)
-    parts = _parts_below(root)
-    candidates, left_out, loose, folders = [], [], [], []
-    for name, path, between, reason in sorted(_walk(root, root, set())):
-        part, label = _part_and_label(between, parts)
-        if reason == _EMPTY and path.suffix.lower() not in _PICTURE_ENDINGS:
-            folders.append(label)
-        elif reason:
-            left_out.append(LeftOut(name, reason))
-        elif parts and part is None:
-            left_out.append(LeftOut(name, "outside " + ", ".join(sorted(parts))))
-        elif not label:
-            loose.append(name)
+    reading = reading or FolderReading()
+    root, entries = _unwrapped(root, sorted(_walk(root, root, set(), reading.ignore)))
+    data = data or str(from_here(root))
+    parts = _parts(entries, reading, root, data)
+    entries = _in_parts(entries, parts)
+    if not reading.class_from:
+        entries = _without_unlabelled(entries, parts)
+    _check_listed(entries, reading.class_depth, root, data)
+    files = [entry for entry in entries if entry.kind == "file"]
+    labels = _labels(entries, reading, root)
+    with_pictures = {labels[entry.name] for entry in files if entry.counts}
+    candidates: list[Candidate] = []
+    left_out = [LeftOut(entry.name, entry.reason) for entry in entries if entry.reason and not _is_class(entry)]
+    loose: list[Entry] = []
+    for entry in files:
+        label = labels[entry.name]
+        if label not in with_pictures or not (label or entry.counts):
+            left_out.append(LeftOut(entry.name, NO_PICTURE))
+        elif not reading.takes(entry.name):
+            left_out.append(LeftOut(entry.name, NOT_AMONG))
+        elif label:
+            candidates.append(Candidate(entry.path, entry.name, label, entry.part))
         else:
-            candidates.append(Candidate(path, name, label, part))
-    folders += [candidate.label for candidate in candidates]
-    return Found(root, tuple(candidates), tuple(left_out), tuple(loose), tuple(sorted(set(filter(None, folders)))))
+            loose.append(entry)
+    empty = [] if reading.class_from else [entry for entry in entries if _is_class(entry)]
+    folders = with_pictures | {labels[entry.name] for entry in empty}
+    if candidates:
+        left_out += [LeftOut(entry.name, NO_CLASS if reading.class_from else BESIDE) for entry in loose]
+        loose = []
+    found = Found(
+        root,
+        tuple(candidates),
+        tuple(sorted(left_out, key=lambda file: file.name)),
+        tuple(entry.name for entry in loose),
+        tuple(sorted(filter(None, folders), key=natural)),
+        reading=reading,
+        data=data,
+    )
+    notes, warnings = remarks(found, entries, parts)
+    return replace(found, notes=notes, warnings=warnings)
 
 
 def expand(paths: list[Path]) -> Iterator[Path]:
     """Yield files as they are and, for folders, the visible files below them, sorted."""
     for path in paths:
         if is_folder(path):
-            entries = _walk(path, path, set())  # of which only names are kept: there may be a hundred thousand
-            names = sorted(name for name, _, _, reason in entries if not reason)
+            entries = _walk(path, path, set(), ())  # of which only names are kept: there may be a hundred thousand
+            names = sorted(entry.name for entry in entries if not entry.reason)
             yield from (path / name for name in names)
         else:
             yield path
@@ -104,41 +194,70 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def _walk(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[tuple[str, Path, tuple[str, ...], str]]:
-    """Yield files, folders that cannot be read and folders with nothing visible in them.
+def clean_label(label: str) -> str:
+    """Return the label in composed Unicode, so that a name typed on one system equals the same one from another."""
+    return unicodedata.normalize("NFC", label)
 
-    Each has its name below the root, its path, the names of the folders between, and why it is no file to read.
-    """
+
+def name_below(root: Path, path: Path) -> str:
+    """Return a path below a root with forward slashes; the whole path where it lies elsewhere."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+# The walk
+
+
+def _walk(root: Path, folder: Path, seen: set[tuple[int, int]], ignored: Sequence[str]) -> Iterator[Entry]:
+    """Yield files, and folders that are not entered or have nothing visible in them."""
     between = folder.relative_to(root).parts
+    inside = _listing(folder, seen, depth=len(between))
+    if isinstance(inside, tuple):
+        yield Entry(name_below(root, folder), folder, between, *inside)
+        return
+    if any(entry.name == IGNORE_FILE for entry in inside):
+        ignored = [*ignored, *_patterns(folder / IGNORE_FILE)]
+    if all(is_hidden(entry.name) for entry in inside):
+        yield Entry(name_below(root, folder), folder, between, "empty", EMPTY)
+    above = "".join(f"{name}/" for name in between)  # to ask each path for its name takes longer than listing them
+    for entry in inside:
+        path, name = folder / entry.name, above + entry.name
+        if reason := _why_not_entered(entry, name, ignored):
+            yield Entry(name, path, between, "left out", reason)
+        elif _is_folder(entry):
+            yield from _walk(root, path, seen, ignored)
+        elif entry.is_symlink() and not is_picture_name(entry.name) and not os.path.exists(path):
+            yield Entry(name, path, (*between, entry.name), "unreadable", "a link that leads nowhere")
+        else:
+            yield Entry(name, path, between, "file", "")
+
+
+def _listing(
+    folder: Path, seen: set[tuple[int, int]], *, depth: int
+) -> list[os.DirEntry[str]] | tuple[Literal["left out", "unreadable"], str]:
+    """Return what is in a folder; else the kind of entry that it is, and why it is not entered."""
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in seen:
-            yield name_below(root, folder), folder, between, "a link to a folder that is listed already"
-            return
+            return "left out", LISTED + "a folder that is listed already"
         seen.add((status.st_dev, status.st_ino))
         # Links come last: a folder keeps its own name where a link beside it leads to it.
         inside = sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name))
     except OSError as error:
         if problem := storage_problem(error):
             raise storage_failed([str(folder)], problem) from error
-        yield name_below(root, folder), folder, between, (error.strerror or str(error)).lower()
-        return
-    if all(is_hidden(entry.name) for entry in inside):
-        yield name_below(root, folder), folder, between, _EMPTY
-    above = "".join(f"{name}/" for name in between)  # to ask each path for its name takes longer than listing them
-    for entry in inside:
-        path = folder / entry.name
-        if is_hidden(entry.name):
-            yield above + entry.name, path, between, NOT_DOWNLOADED if entry.name.endswith(".icloud") else "hidden"
-        elif _is_folder(entry):
-            yield from _walk(root, path, seen)
-        else:
-            yield above + entry.name, path, between, ""
+        return "unreadable", (error.strerror or str(error)).lower()
+    if depth and is_output({entry.name for entry in inside}):
+        return "left out", OWN
+    return ("left out", OWN_NAME) if depth == 1 and folder.name.casefold() in OWN_NAMES else inside
 
 
-def is_hidden(name: str) -> bool:
-    """Return whether a file or folder of this name is left out wherever it is."""
-    return name.startswith(".") or name in HIDDEN_NAMES
+def _why_not_entered(entry: os.DirEntry[str], name: str, ignored: Sequence[str]) -> str:
+    """Say why a file or folder is left out by its name; empty where it is not."""
+    if is_hidden(entry.name):
+        return NOT_DOWNLOADED if entry.name.endswith(".icloud") else HIDDEN
+    if ignored and matches(name, ignored):
+        return IGNORED
+    return ""
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -148,54 +267,204 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _enter(root: Path) -> Path:
-    """Step into a folder that holds nothing but one folder of folders, as archives often do."""
-    while True:
-        visible = _visible(root)
-        if len(visible) != 1 or not _is_folder(visible[0]) or visible[0].is_symlink():  # a link may lead back here
-            return root
-        only = root / visible[0].name
-        if part_named(only.name) or not any(_is_folder(entry) for entry in _scan(only)):
-            return root
-        root = only
+def _patterns(file: Path) -> list[str]:
+    """Read a file of patterns: one a line, lines that begin with # are remarks.
 
-
-def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in _scan(folder) if not is_hidden(entry.name)]
-
-
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    Raises:
+        BadDataset: a line is of another kind. StorageError: it cannot be read.
+    """
     try:
-        return list(os.scandir(folder))
-    except OSError:  # `_walk` meets the same folder and lists it with the reason
-        return []
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()]
+    except OSError as error:
+        why = f"The system says: {error.strerror or error}."
+        raise StorageError(f"Could not read {file}.", why, "Check that you may read it.") from error
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    for pattern in patterns:
+        if pattern.startswith("!") or not Path(pattern.strip("/")).parts:
+            raise BadDataset(
+                f"{file} has a line that is no pattern: {pattern!r}.",
+                "Each line names files or folders to leave out, such as *_mask.png or masks.",
+                "Take the line out.",
+            )
+    return patterns
 
 
-def _parts_below(root: Path) -> dict[str, str]:
+# Wrappings, parts, classes
+
+
+def _unwrapped(root: Path, entries: list[Entry]) -> tuple[Path, list[Entry]]:
+    """Step into a folder that alone holds pictures, in folders of its own, as archives often have it."""
+    while True:
+        tops = {entry.folder[0] for entry in entries if entry.folder and entry.counts}
+        pictures_beside = any(
+            not entry.folder and entry.kind == "file" and is_picture_name(entry.name) for entry in entries
+        )
+        if len(tops) != 1 or pictures_beside:
+            return root, entries
+        (top,) = tops
+        has_folders = any(len(entry.folder) > 1 and entry.counts for entry in entries)
+        if parts_named([top]) or not has_folders or (root / top).is_symlink():  # a link may lead back here
+            return root, entries
+        root, start = root / top, len(top) + 1
+        entries = [
+            entry._replace(name=entry.name[start:], folder=entry.folder[1:])
+            for entry in entries
+            if entry.folder[:1] == (top,)
+        ]
+
+
+def _parts(entries: Sequence[Entry], reading: FolderReading, root: Path, data: str) -> dict[str, str]:
     """Return folder name -> part where the folders are parts, else nothing.
 
-    They are where train and another one are there, and where there is nothing but them with class folders in each.
+    Raises:
+        BadDataset: some folders look like parts, others beside them have the same class folders. WrongUsage: an option
+        names a folder that is not there.
     """
-    folders = [entry for entry in _visible(root) if _is_folder(entry)]
-    named = parts_named(entry.name for entry in folders)
-    nothing_else = len(named) == len(folders) and all(any(map(_is_folder, _visible(root / name))) for name in named)
+    tree = _tree(entries)
+    if reading.parts is not None:
+        if missing := sorted(reading.parts.keys() - tree.keys()):
+            raise WrongUsage(
+                f"--parts names {', '.join(map(repr, missing))}, which {root.absolute()} does not have.",
+                f"Its folders are {', '.join(map(repr, sorted(tree)))}." if tree else "It has no folder with pictures.",
+                f"E.g. --parts {next(iter(sorted(tree)), 'train_set')}=train,other=test",
+            )
+        return dict(reading.parts)
+    named = parts_named(tree)
+    classes = {top: _below(top, tree)[1] for top in tree}
+    nothing_else = len(named) == len(tree) and all(classes.values())
     are_parts = nothing_else or ("train" in named.values() and len(set(named.values())) > 1)
+    maybe = named.keys() if are_parts else {top for top in tree if top in named or _MAYBE_PARTS & set(words_of(top))}
+    alike = {top for top in tree if any(_mostly_same(classes[top], classes[part]) for part in maybe - {top})}
+    if alike - named.keys() or (alike and not are_parts):
+        _ask(sorted(alike | (maybe & named.keys()), key=natural), named, classes, data)
     return named if are_parts else {}
 
 
-def _part_and_label(folder: tuple[str, ...], parts: dict[str, str]) -> tuple[str | None, str]:
+def _tree(entries: Sequence[Entry]) -> dict[str, set[tuple[str, ...]]]:
+    """Return the first folders, each with all folders of pictures in it; one with files in it is there as itself."""
+    tree: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for entry in entries:
+        if entry.folder and entry.counts:
+            tree[entry.folder[0]].add((*entry.folder, "") if entry.kind == "file" else entry.folder)
+    return tree
+
+
+def _below(top: str, tree: Mapping[str, set[tuple[str, ...]]]) -> tuple[int, set[str]]:
+    """Return how many folders lie above the class folders of a part, and the names of these.
+
+    train/train/cats and train/images/cats have one folder more than train/cats.
+    """
+    depth = 1
+    while True:
+        names = {folder[depth] for folder in tree[top] if len(folder) > depth}
+        only = next(iter(names)) if len(names) == 1 else ""
+        if not only or not (only.casefold() == top.casefold() or says_nothing(only)):
+            return depth, names - {""}
+        depth += 1
+
+
+def _mostly_same(classes: set[str], others: set[str]) -> bool:
+    shared = len(classes & others)
+    return shared > 0 and 2 * shared >= min(len(classes), len(others))
+
+
+def _ask(folders: Sequence[str], named: Mapping[str, str], classes: Mapping[str, set[str]], data: str) -> None:
+    free = [part for part in ("train", "test", "validation") if part not in named.values()]
+    guess = {top: named.get(top) or (free.pop(0) if free else "test") for top in folders}
+    shared = sorted(set.intersection(*(classes[top] for top in folders)) or classes[folders[0]], key=natural)
+    pairs = ",".join(f"{top}={part}" for top, part in guess.items())
+    raise BadDataset(
+        f"Are {' and '.join(map(repr, folders))} parts of the data, or classes?",
+        f"The same folders are in them, e.g. {', '.join(shared[:4])}, and not all their names are known as parts.",
+        f"If they are parts, say which: {typed('train', data, '--parts', pairs)}\n"
+        f"If they are classes: {typed('train', data, '--parts', NO_PARTS)}",
+    )
+
+
+def _in_parts(entries: Sequence[Entry], parts: Mapping[str, str]) -> list[Entry]:
+    """Give each entry its part and the folder below that; what lies outside is left out."""
     if not parts:
-        return None, clean_label("/".join(folder))
-    if not folder or folder[0] not in parts:
-        return None, ""
-    return parts[folder[0]], clean_label("/".join(folder[1:]))
+        return list(entries)
+    tree, outside = _tree(entries), OUTSIDE + ", ".join(sorted(parts))
+    start = {top: _below(top, tree)[0] for top in parts}
+    placed = []
+    for entry in entries:
+        if entry.folder and entry.folder[0] in parts:
+            top = entry.folder[0]
+            placed.append(entry._replace(part=parts[top], folder=entry.folder[start[top] :]))
+        elif entry.kind == "file":
+            placed.append(entry._replace(kind="left out", reason=outside))
+        else:
+            placed.append(entry._replace(kind="left out", reason=entry.reason or outside))
+    return placed
 
 
-def clean_label(label: str) -> str:
-    """Return the label in composed Unicode, so that a name typed on one system equals the same one from another."""
-    return unicodedata.normalize("NFC", label)
+def _without_unlabelled(entries: Sequence[Entry], parts: Mapping[str, str]) -> list[Entry]:
+    """Leave out validation and test folders whose pictures have no class: no class folder, or one that train lacks."""
+    classes: dict[str, set[str]] = {top: set() for top in parts}
+    flat: set[str] = set()
+    for entry in entries:
+        if entry.top in classes and entry.counts:
+            classes[entry.top].update(entry.folder[:1])
+            flat.update([] if entry.folder or entry.kind != "file" else [entry.top])
+    taught = {label for top, labels in classes.items() if parts[top] == "train" for label in labels}
+    unlabelled = {
+        top
+        for top, part in parts.items()
+        if part != "train"
+        and ((top in flat and not classes[top]) or (taught and len(classes[top]) == 1 and not classes[top] & taught))
+    }
+    return [
+        entry._replace(kind="left out", reason=UNLABELLED)
+        if entry.top in unlabelled and entry.kind in ("file", "empty")
+        else entry
+        for entry in entries
+    ]
 
 
-def name_below(root: Path, path: Path) -> str:
-    """Return a path below a root with forward slashes; the whole path where it lies elsewhere."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+def _check_listed(entries: Sequence[Entry], depth: int, root: Path, data: str) -> None:
+    """Refuse a part or a class folder that cannot be listed: its pictures would be missing."""
+    lost = [
+        entry for entry in entries if entry.kind == "unreadable" and len(entry.folder) <= depth and entry.name != "."
+    ]
+    if lost:
+        first = lost[0]
+        more = f" Nor can {len(lost) - 1:,} more." if len(lost) > 1 else ""
+        raise BadDataset(
+            f"The folder {root / first.name} cannot be read: {first.reason}.{more}",
+            "It may be a class or a part, and without it the result would be another.",
+            f"Mend it, or leave it out: {typed('train', data, '--ignore', '/' + first.name)}",
+        )
+
+
+def _labels(entries: Sequence[Entry], reading: FolderReading, root: Path) -> dict[str, str]:
+    """Return the class of each entry by name; empty where it has none.
+
+    Raises:
+        WrongUsage: no folder is as deep as the option says.
+    """
+    if reading.class_from:
+        return {entry.name: clean_label(reading.class_in(entry.name) or "") for entry in entries}
+    depth = reading.class_depth
+    above = (
+        set()
+        if depth == 1
+        else {entry.folder[:length] for entry in entries if entry.counts for length in range(1, len(entry.folder))}
+    )
+    deepest = max((len(entry.folder) for entry in entries if entry.counts), default=0)
+    if depth > max(1, deepest):
+        raise WrongUsage(
+            f"--class-depth {depth} is deeper than any folder in {root.absolute()}.",
+            f"Its pictures lie {deepest} deep.",
+            f"Type for example --class-depth {max(1, deepest)}",
+        )
+    return {
+        entry.name: clean_label(entry.folder[min(depth, len(entry.folder)) - 1])
+        if entry.folder and (len(entry.folder) >= depth or entry.folder not in above)
+        else ""
+        for entry in entries
+    }
+
+
+def _is_class(entry: Entry) -> bool:
+    return entry.kind == "empty" and entry.counts

@@ -56,6 +56,12 @@ def words_of(name: str) -> list[str]:
     return [word.casefold() for word in re.findall(r"[^\W\d_]+", spaced)]
 
 
+def says_nothing(name: str) -> bool:
+    """Return whether a folder's name has no word but such as "images", "data" or those of parts: it is no class."""
+    words = words_of(name)
+    return bool(words) and all(word in _FILLERS or _part_of_word(word) for word in words)
+
+
 def _part_of_word(word: str) -> str | None:
     if word in _WORDS:
         return _WORDS[word]

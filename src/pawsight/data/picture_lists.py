@@ -18,10 +18,10 @@ from pathlib import Path, PurePosixPath
 from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.text import plural
-from pawsight.data.dataset import PICTURE_ENDINGS
 from pawsight.data.download import download_all
-from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, is_hidden, name_below
+from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, name_below
 from pawsight.data.parts import PARTS, part_named
+from pawsight.data.reading import MISSING, PICTURE_ENDINGS, is_hidden
 from pawsight.data.tables import (
     MAX_LINE_CHARS,
     MAX_LINES,
@@ -35,6 +35,7 @@ from pawsight.data.tables import (
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _MOST_LISTED = 500_000  # files below a table's folder that are searched for its names
 _FOLDERS_KEPT = 256  # listings in memory: a list goes through its folders one after another, or through a few
+_SHOWN = 3  # files that a message spells out
 _ROLES = ("path", "label", "part", "group")
 _ONE_HOT = {"0": False, "1": True, "0.0": False, "1.0": True}
 _EXAMPLE = (
@@ -216,14 +217,16 @@ def locate(found: Found, *, cache: Path, progress: Progress = SILENT) -> Found:
     files, problems = download_all(addresses, cache / "downloads" / "pictures", progress=progress)
     folders = Folders()
     files |= {name: file for name in names if (file := as_spelled(found.root, name, folders))}
-    notes = list(found.notes)
+    notes, warnings = list(found.notes), list(found.warnings)
     if names and not any(name in files for name in names):
         moved = _below_another_folder(found.root, names, folders)
         if not moved and not files:
+            first, place = _slashed(names[0]), found.root.absolute()
+            several = _ending_so(_files_by_end(found.root), first.rpartition("/")[2])[:_SHOWN]
+            looked = f"The first is {names[0]!r}; it was looked for as {place / first}, and its end below {place}"
             raise BadDataset(
                 f"None of {plural(len(names), 'listed picture')} was found.",
-                f"The first is {names[0]!r}; it was looked for as {found.root.absolute() / _slashed(names[0])}, and its"
-                f" end in {found.root.absolute()}.",
+                f"{looked}, where {', '.join(several)} end so." if len(several) > 1 else f"{looked}.",
                 "Put the list into the folder that its paths start from, or correct the paths.",
             )
         files |= moved
@@ -234,16 +237,18 @@ def locate(found: Found, *, cache: Path, progress: Progress = SILENT) -> Found:
     if missing:
         first = missing[0].name
         where = problems.get(first) or f"it was looked for as {found.root.absolute() / _slashed(first)}"
-        notes.append(
+        warnings.append(
             f"{len(missing):,} of {plural(len(found.candidates), 'listed picture')} not found; the first is {first!r}:"
             f" {where}"
         )
-    left_out = [LeftOut(candidate.name, problems.get(candidate.name, "not found")) for candidate in missing]
+    reasons = {url: f"{MISSING}: {problem.rstrip('.')}" for url, problem in problems.items()}
+    left_out = [LeftOut(candidate.name, reasons.get(candidate.name, MISSING)) for candidate in missing]
     return replace(
         found,
         candidates=_distinct(found, files),
         left_out=(*found.left_out, *left_out),
         notes=tuple(notes),
+        warnings=tuple(warnings),
     )
 
 
@@ -294,8 +299,9 @@ def _below_another_folder(root: Path, names: Sequence[str], folders: Folders) ->
         for name, parts in paths.items():
             if parts[:stripped] == first[:stripped] and len(parts) > stripped:
                 end = "/".join(parts[stripped:])
-                if file := folders.file(root / end) or _only(ends, end):
-                    moved[name] = root / file
+                matching = [file] if (file := folders.file(root / end)) else _ending_so(ends, end)
+                if len(matching) == 1:
+                    moved[name] = root / matching[0]
         if 2 * len(set(moved.values())) > len(names):
             return moved
     return {}
@@ -319,14 +325,13 @@ def _visible_files(root: Path) -> Iterator[str]:
         yield from (name if between == "." else f"{between}/{name}" for name in sorted(names) if not is_hidden(name))
 
 
-def _only(ends: Mapping[str, Sequence[str]], end: str) -> str | None:
-    """Return the one file below the folder whose path ends so; None where there is none or there are several."""
-    matching = [
+def _ending_so(ends: Mapping[str, Sequence[str]], end: str) -> list[str]:
+    """Return the files below the folder whose path ends so, with or without the ending of a picture."""
+    return [
         file
         for file in ends.get(end.rpartition("/")[2], ())
         if f"/{file}".endswith(f"/{end}") or f"/{_stem(file)}".endswith(f"/{end}")
     ]
-    return matching[0] if len(matching) == 1 else None
 
 
 def _stem(name: str) -> str:

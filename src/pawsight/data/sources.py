@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,7 +25,8 @@ from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, ex
 from pawsight.data.download import DownloadLimits, cached_name, download
 from pawsight.data.folders import Found, find
 from pawsight.data.picture_lists import locate, read_list
-from pawsight.data.tables import ENDINGS
+from pawsight.data.reading import FolderReading
+from pawsight.data.tables import ENDINGS, columns_text
 
 SAMPLE = "sample"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -67,17 +69,38 @@ class Source:
     root: Path  # the folder to look through; for a table the folder it lies in
     name: str  # short, for titles
     note: str = ""  # what the user should know about where these came from
-    listed: Found | None = None  # for a table what it lists
+    listed: Found | None = None  # for a CSV what it lists
+    reading: FolderReading | None = None  # how folders are read; None: as their names say
+    data: str = ""  # as the user named it; empty: the root
 
     def find(self) -> Found:
-        """Return the files and their labels: what a table lists, else what the folder holds."""
-        return self.listed or find(self.root)
+        """Return the files and their labels: what a CSV lists, else what the folder holds.
+
+        Raises:
+            BadDataset: what the folders mean has to be asked. WrongUsage: an option does not fit them.
+        """
+        return self.listed or find(self.root, self.reading, data=self.data)
+
+
+def listed(source: Source, progress: Progress) -> Source:
+    """Return a source whose files are listed, once; say where they came from, and how their folders were read.
+
+    Raises:
+        As `Source.find`.
+    """
+    found = source.find()
+    for warning in found.warnings:
+        progress.say(f"WARNING  {warning}")
+    for note in filter(None, (source.note, *found.notes)):
+        progress.say(f"Note     {note}")
+    return replace(source, listed=found)
 
 
 def resolve(
     data: str | os.PathLike[str],
     *,
     cache: Path,
+    reading: FolderReading | None = None,
     columns: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
     named: Mapping[str, tuple[str, str]] = NAMED,
@@ -90,6 +113,7 @@ def resolve(
         data: text may be a folder, an archive, a table, an http(s) URL of an archive, `sample` or a name in `named`. A
             name wins over a folder of that name, which is then written ./NAME. A Path is always a place, never a name.
         cache: the folder for what can be made again.
+        reading: how folders are read; None: as their names say.
         columns: of a table, as for `tables.Table`.
 
     Raises:
@@ -97,6 +121,31 @@ def resolve(
         DataError: it is one of these, but cannot be had or read: DownloadFailed, UnsafeArchive, BadDataset, NoPictures.
         StorageError: the disk refused.
     """
+    source = _resolved(data, columns, cache, progress, named, download_limits, archive_limits)
+    if reading is not None and source.listed is not None:
+        raise WrongUsage(
+            f"{shlex.join(reading.words())} has no effect on a table.",
+            f"{source.data} says the class and the part of each picture itself.",
+            "Leave it out.",
+        )
+    if columns and source.listed is None:
+        raise WrongUsage(
+            f"--columns {columns_text(columns)} has no effect on {source.data or source.root}.",
+            "It is no table: the folders say the class of each picture.",
+            "Leave it out.",
+        )
+    return replace(source, reading=reading)
+
+
+def _resolved(
+    data: str | os.PathLike[str],
+    columns: Mapping[str, str] | None,
+    cache: Path,
+    progress: Progress,
+    named: Mapping[str, tuple[str, str]],
+    download_limits: DownloadLimits,
+    archive_limits: ArchiveLimits,
+) -> Source:
     text = os.fspath(data)
     if isinstance(data, str) and (scheme := _SCHEME.match(text)):
         if scheme[1].lower() not in ("http", "https"):
@@ -129,12 +178,12 @@ def _from_place(
         why = f"The nearest there is: {', '.join(near)}." if near else "Nothing here has a name like that."
         raise WrongUsage(f"There is no {text!r} to use as DATA.", why, _what_data_may_be(named))
     if place.is_dir():
-        return Source("folder", place, place.resolve().name)
+        return Source("folder", place, place.resolve().name, data=text)
     if not place.is_file():
         raise WrongUsage(f"{place} is neither a file nor a folder.", "", _what_data_may_be(named))
     if place.suffix.lower() in (*ENDINGS, ".txt"):
-        listed = locate(read_list(place, columns=columns), cache=cache, progress=progress)
-        return Source("csv", place.parent, place.stem, note=". ".join(listed.notes), listed=listed)
+        table = locate(read_list(place, columns=columns), cache=cache, progress=progress)
+        return Source("csv", place.parent, place.stem, listed=table, data=text)
     if archive_kind(place) is None:
         kind = _OTHER_TABLES.get(place.suffix.lower())
         if kind:
@@ -162,7 +211,8 @@ def _downloaded(
     except DataError:
         target.unlink(missing_ok=True)  # our own copy: the next run is to fetch it anew
         raise
-    return replace(source, note=f"{'Downloaded before' if known else 'Downloaded'} from {url}. {source.note}")
+    note = f"{'Downloaded before' if known else 'Downloaded'} from {url}. {source.note}"
+    return replace(source, note=note, data=name or url)
 
 
 def _drawn(cache: Path, progress: Progress) -> Source:
@@ -172,7 +222,7 @@ def _drawn(cache: Path, progress: Progress) -> Source:
     target = cache / "sample" / drawing_digest()[:_DIGITS]
     _make_once(target, lambda: write_sample(target, seed=0, progress=progress))
     note = "These are drawings of cats and dogs, made on this machine; no photographs."
-    return Source("sample", target, SAMPLE, note)
+    return Source("sample", target, SAMPLE, note, data=SAMPLE)
 
 
 def _unpacked(archive: Path, name: str, cache: Path, progress: Progress, limits: ArchiveLimits) -> Source:
@@ -183,7 +233,7 @@ def _unpacked(archive: Path, name: str, cache: Path, progress: Progress, limits:
     known = target.is_dir()
     _make_once(target, lambda: extract(archive, target, limits=limits, progress=progress))
     note = f"{'Was unpacked before' if known else 'Unpacked'} to {target}."
-    return Source("archive", _inner(target), name, note)
+    return Source("archive", target, name, note, data=str(archive))
 
 
 def _make_once(target: Path, make: Callable[[], object]) -> None:
@@ -224,15 +274,6 @@ def _expanded(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:  # ~NAME of an unknown user
         return Path(text)
-
-
-def _inner(folder: Path) -> Path:
-    """Step into the one folder that many archives wrap their folders in; hidden things do not count."""
-    seen = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
-    wrapper = seen[0] if len(seen) == 1 and seen[0].is_dir() else None
-    if wrapper is None or not any(entry.is_dir() for entry in wrapper.iterdir()):
-        return folder
-    return _inner(wrapper)
 
 
 def _stem(name: str) -> str:

@@ -17,11 +17,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.text import html_table
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.duplicates import alike_groups, duplicate_groups, duplicate_pairs
 from pawsight.data.parts import PARTS
 
 _EXERCISE_BATCH = 32  # the exercise counts its fifth in whole batches: 32 batches // 5 x 32 = 192 of 1,000 pictures
+_SHOWN = 30  # classes in a notebook's table
 Ints = NDArray[np.int64]
 
 
@@ -35,7 +37,7 @@ class Assigned:
     part: str
 
 
-@dataclass(frozen=True)  # without slots, for the cached digest
+@dataclass(frozen=True, repr=False)  # without slots, for the cached digest
 class Split:
     """The part of every picture."""
 
@@ -60,6 +62,18 @@ class Split:
         """SHA-256 over contents, labels and parts: equal digests mean that numbers can be compared."""
         lines = sorted(f"{picture.sha256},{picture.label},{picture.part}" for picture in self.assigned)
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
+        return f"Split({sizes}; {self.how}; digest {self.digest[:12]})"
+
+    def _repr_html_(self) -> str:
+        counts = Counter((picture.label, picture.part) for picture in self.assigned)
+        labels = sorted({picture.label for picture in self.assigned})
+        rows = [[label, *(counts[label, part] for part in PARTS)] for label in labels[:_SHOWN]]
+        rows += [[f"and {len(labels) - _SHOWN:,} more classes", "", "", ""]] if len(labels) > _SHOWN else []
+        rows += [["all", *self.sizes.values()]]
+        return html_table(["class", *PARTS], rows, caption=f"{self.how}; digest {self.digest[:12]}")
 
     def part(self, name: str) -> tuple[Assigned, ...]:
         """Return the pictures of one part."""

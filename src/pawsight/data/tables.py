@@ -104,7 +104,7 @@ class Table:
         if not self.has_header:
             self._rows = chain([(1, self.header)], self._rows)
             self.header = [str(number) for number in range(1, len(self.header) + 1)]
-        self.columns = _named(self.header, columns, name) if columns else _roles(self.header)
+        self.columns = _named(self.header, columns, name) if columns else roles_of(self.header)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the line number and the cells of each further row; a blank line has none.
@@ -209,13 +209,13 @@ def _delimiter(lines: Sequence[str], delimiters: str) -> str:
             header = next(csv.reader(lines[:1], delimiter=delimiter, skipinitialspace=True), [])
         except csv.Error:
             header = []
-        return len(set(_roles(header)) & set(COLUMN_NAMES)), len(header)
+        return len(set(roles_of(header)) & set(COLUMN_NAMES)), len(header)
 
     best = max(delimiters, key=columns)
     return best if columns(best)[1] > 1 else _NO_DELIMITER
 
 
-def _roles(header: Sequence[str]) -> list[str]:
+def roles_of(header: Sequence[str]) -> list[str]:
     """Return the columns of a header in lower case, those that `COLUMN_NAMES` has as their role."""
     names = [name.strip().casefold() for name in header]
     roles = []
@@ -280,7 +280,7 @@ def _cell(value: Any, name: str, line: int) -> str:
         return os.fsdecode(value)
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list | dict) and _roles([name])[0] in COLUMN_NAMES:
+    if isinstance(value, list | dict) and roles_of([name])[0] in COLUMN_NAMES:
         kind = "several values" if isinstance(value, list) else "an object"
         raise TableError(line, f"the column {name!r} holds {kind} where one path or label is read")
     return str(value)

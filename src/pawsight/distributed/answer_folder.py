@@ -31,6 +31,7 @@ from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
 from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Progress
 from pawsight.core.storage import file_lock, new_folder, write_bytes, write_json
+from pawsight.data.dataset import is_picture
 
 Parts = Generator[tuple[int, bytes], None, None]  # numbers of finished parts, with their files
 FORMAT = 1
@@ -61,6 +62,7 @@ class Tally:
     unsure: int = 0
     unlike: int = 0  # like nothing in the training pictures
     errors: int = 0
+    not_pictures: int = 0  # of the errors: no pictures, neither by their endings nor by their content
 
     def __add__(self, other: Tally) -> Tally:
         left, right = asdict(self), asdict(other)
@@ -212,6 +214,7 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    rows = list(rows)
     columns = [
         pa.field("path", pa.string(), nullable=False),
         pa.field("sha256", pa.string()),
@@ -239,7 +242,8 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
         answered=decisions.count(ANSWERED),
         unsure=decisions.count(UNSURE),
         unlike=decisions.count(UNFAMILIAR),
-        errors=sum(row["error"] is not None for row in table),
+        errors=sum(answer.error is not None for _, answer in rows),
+        not_pictures=sum(not is_picture(answer.path, answer.error) for _, answer in rows if answer.error is not None),
     )
     footer = {**asdict(manifest), "part": index, "precision": precision, "tally": asdict(tally)}
     schema = pa.schema(columns, metadata={_FOOTER: json.dumps(footer).encode()})

@@ -15,6 +15,9 @@ from os.path import abspath
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
+from pawsight.classifier.backbone import frozen_backbone
 from pawsight.classifier.engine import Engine, InferenceQueue, Precision, best_precision
 from pawsight.core.cache import Cache
 from pawsight.core.errors import UnreadablePicture, WrongUsage
@@ -26,8 +29,6 @@ from pawsight.data.folders import Candidate
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
 from pawsight.distributed.remote import Fetched, fetched_ahead
 from pawsight.images.decode import DecodeSettings, Pixels, decode
-from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import backbone_onnx, channels_of
 from pawsight.models.recipes import Recipe
 
 _CHUNK = 64  # files in a part: a third of a second of work, so that handing it out costs little
@@ -105,8 +106,8 @@ def read_files_by_pool(
     if not isinstance(sink, FeatureReceiver):
         raise ValueError("a pool computes features, and this sink takes none")
     with stopwatch.stage("backbone"):
-        every = channels_of(find_backbone(recipe.backbone), "every")
-        model = backbone_onnx(recipe.backbone, recipe.image_px, every)
+        backbone = frozen_backbone(recipe)
+        model = backbone.write(np.arange(backbone.width))
     until.enter_context(pool.running())
     paths = [abspath(candidate.path) for candidate in candidates]
     extracted = extract_by_pool(
@@ -119,7 +120,7 @@ def read_files_by_pool(
         size=sink.size,
         pool=pool,
     )
-    return store_facts(taken(candidates, extracted, settings, cache, sink, until), cache)
+    return store_facts(taken(candidates, extracted, settings, cache, sink, until), cache, settings)
 
 
 def taken(
@@ -135,7 +136,7 @@ def taken(
         if found.problem:
             yield FileRead(candidate, found.sha256, None, False, None, found.problem)
             continue
-        facts = known_facts(cache, found.sha256) if found.facts is None else facts_from_bytes(found.facts)
+        facts = known_facts(cache, found.sha256, settings) if found.facts is None else facts_from_bytes(found.facts)
         if found.features is not None:
             sink.receive(found.sha256, found.features)
         if facts is None or (found.features is None and sink.wants(found.sha256)):
@@ -177,7 +178,7 @@ def extract_by_pool(
         worker=_Extractor,
         shared=(model, settings, precision),
         coordinator=_CacheLookup,
-        coordinator_args=(list(paths), cache, space, size),
+        coordinator_args=(list(paths), cache, space, size, settings),
         remedy="Leave --engine out to continue without Ray; most of what was computed is kept.",
     )
     waiting: dict[int, list[Extracted]] = {}
@@ -192,8 +193,9 @@ def extract_by_pool(
 class _CacheLookup:
     """Knows the list of paths and the cache on the driver's machine."""
 
-    def __init__(self, paths: list[str], cache: Path, space: str, size: int) -> None:
+    def __init__(self, paths: list[str], cache: Path, space: str, size: int, settings: DecodeSettings) -> None:
         self._paths, self._cache, self._space, self._size = paths, Cache(cache), space, size
+        self._settings = settings
 
     def paths(self, index: int) -> list[str]:
         return self._paths[index * _CHUNK : (index + 1) * _CHUNK]
@@ -202,7 +204,8 @@ class _CacheLookup:
         """Return for each content whether its facts and whether its features are missing."""
         known = self._cache.get_many(self._space, hashes)
         return [
-            (known_facts(self._cache, sha256) is None, len(known.get(sha256, b"")) != self._size) for sha256 in hashes
+            (known_facts(self._cache, sha256, self._settings) is None, len(known.get(sha256, b"")) != self._size)
+            for sha256 in hashes
         ]
 
 

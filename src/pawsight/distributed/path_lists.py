@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsage
-from pawsight.data.folders import HIDDEN_NAMES, is_folder, is_regular_file
+from pawsight.data.folders import is_folder, is_regular_file
 from pawsight.data.picture_lists import Folders, as_spelled
+from pawsight.data.reading import is_hidden
 from pawsight.data.tables import ENDINGS, MAX_LINE_CHARS, Table, TableError
 from pawsight.distributed import remote
 
@@ -66,7 +67,7 @@ def listed(name: str) -> Iterator[str] | None:
         return path_lines(sys.stdin.buffer)
     if name.startswith("@") and not os.path.lexists(name):
         return read_list(name[1:])
-    if not name.lower().endswith((*ENDINGS, ".txt")):
+    if not is_list(name):
         return None
     is_file = not remote.is_folder(name) if remote.is_url(name) else is_regular_file(Path(name))
     return read_list(name) if is_file else None
@@ -102,7 +103,7 @@ def _visible_names(folder: Path, root: str) -> Iterator[str]:
     """Yield the visible names in a folder, those of folders with a slash, so that they sort as full paths would."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name in HIDDEN_NAMES:
+            if is_hidden(entry.name):
                 continue
             try:
                 is_dir = entry.is_dir()
@@ -118,6 +119,11 @@ def _is_below(link: str, root: str) -> bool:
     """Return whether a link leads to a folder that the walk reaches anyway, under its own name."""
     target = os.path.realpath(link)
     return target == root or target.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def is_list(name: str) -> bool:
+    """Return whether a name is that of a list rather than of a picture."""
+    return name.lower().endswith((*ENDINGS, ".txt"))
 
 
 def path_lines(file: IO[bytes]) -> Iterator[str]:

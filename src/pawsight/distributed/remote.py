@@ -23,7 +23,7 @@ from pawsight.core.errors import (
 from pawsight.core.storage import sha256_of
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.download import fetch_bytes
-from pawsight.data.folders import HIDDEN_NAMES
+from pawsight.data.reading import is_hidden
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import MAX_FILE_BYTES, Loaded, read_regular_file
 
@@ -104,7 +104,7 @@ def _walk(store: Any, folder: str, url: str) -> Iterator[str]:
     del entries  # the largest folder sets how much memory is needed
     for name in names:
         last = name.rstrip("/").rpartition("/")[2]
-        if last.startswith(".") or last in HIDDEN_NAMES:
+        if is_hidden(last):
             continue
         if name.endswith("/"):
             yield from _walk(store, name.rstrip("/"), store.unstrip_protocol(name))

@@ -32,7 +32,7 @@ class ClassMetrics:
     f1: float | None  # of a class without pictures all three are None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Metrics:
     """The metrics of a classifier on one subset."""
 
@@ -48,6 +48,9 @@ class Metrics:
     baseline: float  # share of the commonest class in this subset
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer
+
+    def __repr__(self) -> str:
+        return f"Metrics({sentence(self)})"
 
 
 def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str], *, seed: int = 0) -> Metrics | None:
@@ -158,7 +161,7 @@ def sentence(metrics: Metrics | None) -> str:
 
 
 def _ends(metrics: Metrics) -> str:
-    known = metrics.intervals["log_loss"]
+    known = metrics.intervals.get("log_loss")
     return f" ({known.low:.3f}-{known.high:.3f})" if known is not None else ""
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import EXAM, Bundle
+from pawsight.core.runs import EXPORT_CARD
 from pawsight.core.storage import sha256_of_file
 from pawsight.images.decode import OLDEST_DECODER
 from pawsight.models.graph import OOD_SCORE
 
 EXACT, REDUCED = "f32", "int8"
-METADATA_FILE = "pawsight.json"
+METADATA_FILE = EXPORT_CARD
 _METADATA_FORMAT = 1
 _COLOUR_STEP = "convert the colours of an embedded profile to sRGB"
+_GREYS_STEP = "scale greys of more than 8 bits so that {:g} becomes 0 and {:g} becomes 255"
 _DECODING = (
     "rotate the picture as its EXIF orientation says",
     _COLOUR_STEP,
@@ -92,7 +94,8 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
     """Return what a user of the model needs to know without Pawsight, as plain JSON values."""
     card, trust = context.bundle.card, context.bundle.card.trust
     side = card.decode.image_px
-    coloured = card.decode.version > OLDEST_DECODER
+    coloured, greys = card.decode.version > OLDEST_DECODER, card.decode.grey_range
+    scaling = () if greys is None else (_GREYS_STEP.format(*greys),)
     return {
         "format": _METADATA_FORMAT,
         "made_by": "Pawsight",
@@ -103,7 +106,10 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
             "features": ["N", "D"],
             **({} if trust.detector is None else {OOD_SCORE: ["N"]}),
         },
-        "decode": {**asdict(card.decode), "steps": [step for step in _DECODING if coloured or step != _COLOUR_STEP]},
+        "decode": {
+            **asdict(card.decode),
+            "steps": [*scaling, *(step for step in _DECODING if coloured or step != _COLOUR_STEP)],
+        },
         "temperature": {"value": trust.temperature, "where": "in the model already"},
         "answer_from_probability": None if trust.guarantee is None else trust.guarantee.threshold,
         "unlike_anything_seen_above": None if trust.detector is None else trust.detector.threshold,

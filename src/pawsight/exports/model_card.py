@@ -71,6 +71,11 @@ def view(context: ExportContext) -> dict[str, Any]:
         "classes_shown": CLASSES_SHOWN,
         "facts": metadata_of(context),
         "card": card,
+        "backbone": {
+            "name": card.recipe.get("backbone", ""),
+            "sha256": card.recipe.get("backbone_sha256", ""),
+            "licence": card.recipe.get("backbone_license", ""),
+        },
         "trained_on": len(bundle.trained),
         "counts": record.counts if record else {},
         "split": {subset: record.sizes.get(subset, 0) if record else 0 for subset in SUBSETS},

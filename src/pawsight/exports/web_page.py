@@ -24,7 +24,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from pawsight.core.errors import WrongUsage
+from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.storage import write_bytes, write_json, write_text
 from pawsight.exports.export_context import ExportContext, metadata_of, with_metadata
 from pawsight.exports.verify import ALLOWED, expected_outputs
@@ -67,7 +67,14 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
 
     Raises:
         WrongUsage: the runtime's folder is not the npm package in the required version.
+        ExportRefused: the classifier scales 16-bit pictures, of which a browser gives 8 bits.
     """
+    if greys := context.bundle.card.decode.grey_range:
+        raise ExportRefused(
+            "The page of the target web cannot scale 16-bit pictures.",
+            f"The classifier shows them from {greys[0]:,g} to {greys[1]:,g}; a browser gives the upper 8 bits alone.",
+            "Use pawsight serve, or export to another target, e.g. --to onnx",
+        )
     folder = paths["web"].parent
     copied = [] if context.browser_runtime is None else read_runtime(context.browser_runtime)
     model = with_metadata(context.onnx, metadata_of(context))

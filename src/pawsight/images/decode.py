@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ from PIL import (  # the plugins enter their readers in Image.OPEN
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.text import printable
 from pawsight.images.colour import Conversion, srgb_conversion, without_profile
+from pawsight.images.dicom import GREY_RANGE, HAS_DICOM, UnsupportedDicom, is_dicom, open_dicom
 from pawsight.images.header_limits import (
     MAX_DECODE_MIB,
     FrameLimitedGif,
@@ -50,7 +52,7 @@ from pawsight.images.header_limits import (
 DECODER_VERSION, OLDEST_DECODER = 3, 2
 READABLE = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")  # Pillow opens MPO as JPEG, then calls it MPO
 HAS_HEIF = find_spec("pi_heif") is not None  # the extra [heif]
-READABLE_NAMES = f"AVIF, BMP, GIF, {'HEIC, ' if HAS_HEIF else ''}JPEG, PNG, TIFF, WEBP"
+READABLE_NAMES = f"AVIF, BMP, {'DICOM, ' if HAS_DICOM else ''}GIF, {'HEIC, ' if HAS_HEIF else ''}JPEG, PNG, TIFF, WEBP"
 MOST_MEGAPIXELS = 1_000  # that can be allowed: a file of more is no picture
 _DEFAULT_MEGAPIXELS = 50
 
@@ -74,6 +76,8 @@ _UPRIGHT = {
 }
 
 Pixels = NDArray[np.uint8]
+GreyRange = tuple[float, float]  # the values that become black and white
+Result = TypeVar("Result")
 
 BAND_PIXELS = 4_000_000  # converted and reduced at a time
 _REDUCING_GAP = 2.0  # how much larger than the square a picture may remain before the antialiasing filter
@@ -97,6 +101,7 @@ _OTHER_BRANDS = {
 }
 _LOOKED_AT, _LEAST_FILE = 1 << 16, 128  # bytes
 NOT_DOWNLOADED = "an iCloud placeholder in place of the picture: download it in the Finder or in Files"
+WEB_PAGE = "a web page in place of the picture, such as an error or a login: download the picture again"
 _PLACEHOLDERS = (
     (b"version https://git-lfs", "a Git LFS pointer in place of the picture: git lfs pull"),
     (b"bplist00", NOT_DOWNLOADED),
@@ -124,6 +129,9 @@ class DecodeSettings:
     # Width x height of the file, in millions; more is refused before decoding. Limits of memory and scans grow with it.
     max_megapixels: int = _DEFAULT_MEGAPIXELS
     version: int = DECODER_VERSION  # from OLDEST_DECODER on
+    # The values that become black and white where a file has more than 8 bits of grey, one scale for a whole data set
+    # (grey_range.py); None: the range of the file's type. A picture of fractions from 0 to 1 keeps that range.
+    grey_range: GreyRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,35 +161,42 @@ def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
     Raises:
         UnreadablePicture: nothing else, whatever the bytes are.
     """
+    return _read(data, name, lambda content: _decode(content, settings, name))
+
+
+def wide_values(data: bytes, settings: DecodeSettings, *, name: str) -> NDArray[Any] | None:
+    """Return the greys (H, W) of a picture that has more than 8 bits of them, as the file has them; None for others.
+
+    Raises:
+        UnreadablePicture: nothing else, whatever the bytes are.
+    """
+
+    def values(content: bytes) -> NDArray[Any] | None:
+        with _opened_within_limits(content, settings, name) as image:
+            return np.asarray(image) if is_wide(image) else None
+
+    return _read(data, name, values)
+
+
+def _read(data: bytes, name: str, read: Callable[[bytes], Result]) -> Result:
+    """Return what `read` makes of a file; all that it raises becomes UnreadablePicture."""
     if not data:
         raise _unreadable(name, "empty")
     try:
-        return _decode(data, settings, name)
+        return read(data)
     except UnreadablePicture:
         raise
     except Exception as error:  # Pillow's parsers raise whatever they trip over: hostile bytes reach most built-ins
         if data.startswith(_PNG) and (bare := without_profile(data)) is not data:
             with suppress(Exception):
-                return _decode(bare, settings, name)
+                return read(bare)
         raise _unreadable(name, _reason(data, error)) from error
 
 
 def _decode(data: bytes, settings: DecodeSettings, name: str) -> Decoded:
-    generous = max(1.0, settings.max_megapixels / _DEFAULT_MEGAPIXELS)
-    check_megapixels(*webp_size(data), settings, name=name)
-    if exceeds_header_limits(data):
-        raise _unreadable(name, "too large")
-    with _opened(data) as image:
+    with _opened_within_limits(data, settings, name) as image:
         width, height = image.size
-        check_megapixels(width, height, settings, name=name)
-        needed, allowed = memory_needed(image, len(data)) / 2**20, MAX_DECODE_MIB * generous
-        if needed > allowed:
-            text = f"takes {needed:,.0f} MiB of memory to decode, {allowed:,.0f} allowed"
-            raise _unreadable(name, _with_option(text, _DEFAULT_MEGAPIXELS * needed / MAX_DECODE_MIB))
-        kind = image.format or "unknown"
-        scans = int(generous * MAX_SCANNED_MEGAPIXELS * 1_000_000) // (width * height)
-        if kind in ("JPEG", "MPO") and _has_more_scans(data, scans):
-            raise _unreadable(name, "too large")
+        kind = "DICOM" if is_dicom(data) else image.format or "unknown"
         image.draft("RGB", (settings.image_px, settings.image_px))
         image.load()
         exif = _read_exif(image)
@@ -217,11 +232,42 @@ def _upright_square(
     """Resize a loaded picture, bring it to sRGB and turn it; its file had `size`, perhaps before it was reduced."""
     orientation, camera = exif
     conversion = srgb_conversion(image) if settings.version > OLDEST_DECODER else None
-    square = to_rgb(to_square(image, settings.image_px, conversion))
+    square = to_rgb(to_square(image, settings.image_px, conversion, settings.grey_range))
     if orientation in _UPRIGHT:
         square = square.transpose(_UPRIGHT[orientation])
     width, height = size[::-1] if orientation >= 5 else size
     return Decoded(np.asarray(square, dtype=np.uint8), width, height, kind, orientation, camera)
+
+
+def _opened_within_limits(data: bytes, settings: DecodeSettings, name: str) -> Image.Image:
+    """Open a picture, without decoding it where its type allows, and refuse what is too large."""
+    generous = max(1.0, settings.max_megapixels / _DEFAULT_MEGAPIXELS)
+
+    def check(width: int, height: int, needed: float) -> None:
+        check_megapixels(width, height, settings, name=name)
+        needed, allowed = needed / 2**20, MAX_DECODE_MIB * generous
+        if needed > allowed:
+            text = f"takes {needed:,.0f} MiB of memory to decode, {allowed:,.0f} allowed"
+            raise _unreadable(name, _with_option(text, _DEFAULT_MEGAPIXELS * needed / MAX_DECODE_MIB))
+
+    check_megapixels(*webp_size(data), settings, name=name)
+    if HAS_DICOM and is_dicom(data):
+        frame = open_dicom(data, check)
+        if isinstance(frame, Image.Image):
+            return frame
+        data = frame
+    if exceeds_header_limits(data):
+        raise _unreadable(name, "too large")
+    image = _opened(data)
+    try:
+        check(*image.size, memory_needed(image, len(data)))
+        scans = int(generous * MAX_SCANNED_MEGAPIXELS * 1_000_000) // (image.width * image.height)
+        if image.format in ("JPEG", "MPO") and _has_more_scans(data, scans):
+            raise _unreadable(name, "too large")
+    except BaseException:
+        image.close()
+        raise
+    return image
 
 
 def check_megapixels(width: int, height: int, settings: DecodeSettings, *, name: str) -> None:
@@ -298,6 +344,8 @@ def _camera(names: list[object]) -> str:
 
 
 def _reason(data: bytes, error: Exception) -> str:
+    if isinstance(error, UnsupportedDicom):
+        return str(error)
     if isinstance(error, TooLarge | Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "too large"
     if isinstance(error, UnidentifiedImageError):
@@ -314,7 +362,12 @@ def _unreadable(name: str, reason: str) -> UnreadablePicture:
     return UnreadablePicture(f"Could not read {name} as a picture.", reason, f"Readable types are {READABLE_NAMES}.")
 
 
-def to_square(image: Image.Image, side: int, conversion: Conversion | None = None) -> Image.Image:
+def to_square(
+    image: Image.Image,
+    side: int,
+    conversion: Conversion | None = None,
+    grey_range: GreyRange | None = None,
+) -> Image.Image:
     """Stretch to (side, side) with an antialiasing bilinear filter, in little more memory than the picture itself.
 
     Pillow would convert the whole picture before it shrinks it, which at 50 megapixels is 200 MB more, and gigabytes
@@ -325,7 +378,7 @@ def to_square(image: Image.Image, side: int, conversion: Conversion | None = Non
     """
     width, height = image.size
     factors = (int(width / side / _REDUCING_GAP) or 1, int(height / side / _REDUCING_GAP) or 1)
-    span = wide_span(image)
+    span = wide_span(image, grey_range)
     if width * height <= BAND_PIXELS or factors == (1, 1) or is_see_through(image) or image.mode in ("L", "RGB"):
         plain = to_resizable(image, span)
         if conversion is not None and width * height <= BAND_PIXELS:
@@ -391,22 +444,43 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def wide_span(image: Image.Image) -> tuple[float, float]:
+def wide_span(image: Image.Image, grey_range: GreyRange | None = None) -> tuple[float, float]:
     """Return the values that become black and white in a 16-bit, 32-bit or floating-point picture; else zeros.
 
-    A `I;16` picture has the range 0..65535 by definition. `I` and `F` do not say their range: the smallest customary
-    range that holds the values is taken (1 for fractions, then 255, 65535), and beyond that the picture's own.
+    A `I;16` picture has the range 0..65535 by definition, one from DICOM that of its bits. `I` and `F` do not say their
+    range: the smallest customary range that holds the values is taken (1 for fractions, then 255, 65535), and beyond
+    that the picture's own.
+
+    Args:
+        image: a picture.
+        grey_range: of a data set, which comes before all of these but that of fractions.
     """
-    if not image.mode.startswith(("I", "F")):
+    if not is_wide(image):
         return 0.0, 0.0
+    if image.mode.startswith("I") and grey_range is not None:
+        return grey_range
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
+    if own := image.info.get(GREY_RANGE):
+        return grey_range or own
     ends = [(float(values.min()), float(values.max())) for _, values in _bands(image)]
     low, high = min(0.0, *(least for least, _ in ends)), max(most for _, most in ends)
+    if grey_range is not None and not (low == 0.0 and high <= 1.0):
+        return grey_range
     if low == 0.0:
         ranges = [1.0, 255.0, 65535.0] if image.mode == "F" else [255.0, 65535.0]
         high = next((top for top in ranges if high <= top), high)
     return low, high
+
+
+def space_of_greys(grey_range: GreyRange | None) -> str:
+    """Return what a range adds to the name of a part of the cache."""
+    return "" if grey_range is None else f"/greys{grey_range[0]:g}to{grey_range[1]:g}"
+
+
+def is_wide(image: Image.Image) -> bool:
+    """Say whether a picture has greys of more than 8 bits."""
+    return image.mode.startswith(("I", "F"))
 
 
 def _from_wide(image: Image.Image, span: tuple[float, float]) -> Image.Image:
@@ -447,11 +521,18 @@ def _placeholder(data: bytes) -> str:
     """Name what a program has put in the place of a picture, with what to do; empty where it is nothing of the kind."""
     if len(data) >= _LEAST_FILE and not data[:_LOOKED_AT].strip(b"\0"):
         return "nothing but zeros: a placeholder of a cloud drive to be downloaded, or a damaged copy"
+    head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return WEB_PAGE
+    if head.startswith(b"<?xml") and b"<error>" in head:
+        return "the refusal of a web server in place of the picture: download the picture again"
     return next((text for start, text in _PLACEHOLDERS if data.startswith(start)), "")
 
 
 def is_readable_type(data: bytes) -> bool:
     """Say whether the bytes start like a picture of a type that is read here, whatever follows."""
+    if HAS_DICOM and is_dicom(data):
+        return True
     if data[4:8] == b"ftyp":
         return data[8:12] in _READ_BRANDS or (HAS_HEIF and _OTHER_BRANDS.get(data[8:12]) == "HEIC")
     return data.startswith(_READ_STARTS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
@@ -460,12 +541,15 @@ def is_readable_type(data: bytes) -> bool:
 def name_of_unsupported(data: bytes) -> str | None:
     """Return `"<type> is not read"` for a well-known type, None for unknown bytes."""
     name = _type_of(data)
-    if name == "HEIC":
-        return 'HEIC is read with the extra [heif]: pip install "pawsight[heif]"'
+    if name in ("HEIC", "DICOM"):
+        extra = "heif" if name == "HEIC" else "dicom"
+        return f'{name} is read with the extra [{extra}]: pip install "pawsight[{extra}]"'
     return f"{name} is not read" if name else None
 
 
 def _type_of(data: bytes) -> str | None:
+    if is_dicom(data):
+        return "DICOM"
     if data[4:8] == b"ftyp":
         return _OTHER_BRANDS.get(data[8:12], "a video (MP4)")
     for start, name in _OTHER_STARTS:
@@ -474,4 +558,4 @@ def _type_of(data: bytes) -> str | None:
     head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
         return "SVG"
-    return "a web page" if head.startswith((b"<!doctype html", b"<html")) else None
+    return None

@@ -48,6 +48,11 @@ def frames(source: Path | int, every: float) -> Iterator[tuple[float, bytes]]:
                 yield seconds, cv2.imencode(".bmp", pixels)[1].tobytes()
             due = max(due + every, seconds) if is_camera else due + every
         if not number:
-            raise UnreadablePicture(f"Could not read {source}.", "no video or camera that can be read")
+            kind = (
+                "camera that can be opened; the page of pawsight serve has one"
+                if is_camera
+                else "video that can be read"
+            )
+            raise UnreadablePicture(f"Could not read {source}.", f"no {kind}")
     finally:
         capture.release()

@@ -1,7 +1,12 @@
-"""The table of pretrained backbones; their layers are in efficientnet_lite.py, the reader of weights in weights.py."""
+"""The tables of pretrained backbones: those of packages, and published ONNX files that are downloaded when named.
+
+The layers of the first are in efficientnet_lite.py, the reader of their weights in weights.py; the files are read in
+imported.py.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -33,6 +38,20 @@ class Backbone:
         return self.package.replace("-", "_")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFile:
+    """A network that others published as an ONNX file."""
+
+    name: str
+    url: str
+    image_px: int  # side of the square it was trained at
+    mean: str  # of its pixels, on a scale from 0 to 1, for red, green and blue
+    std: str
+    licence: str  # of the weights, as an SPDX name
+    mib: int  # size of the file, about
+    sha256: str = ""  # of the file; empty where it is not known: that of the first download counts then
+
+
 def find_backbone(name: str) -> Backbone:
     """Look a backbone up by its name.
 
@@ -42,7 +61,7 @@ def find_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise WrongUsage(
             f"There is no backbone called {name!r}.",
-            f"The backbones are {', '.join(BACKBONES)}.",
+            f"The backbones are {', '.join((*BACKBONES, *PUBLISHED))}, the path of a file .onnx, or auto.",
             f"Type one of them, e.g. --backbone {next(iter(BACKBONES))}",
         )
     return BACKBONES[name]
@@ -60,6 +79,27 @@ def check_image_px(image_px: int) -> None:
             f"The side must be a whole number from {SMALLEST_PX} to {LARGEST_PX}.",
             "Type for example --image-px 224",
         )
+
+
+def channel_values(option: str, text: str) -> tuple[float, float, float] | None:
+    """Return the three numbers of --mean or --std; None where there are none.
+
+    Raises:
+        WrongUsage: they are not three numbers, or a standard deviation is not above 0.
+    """
+    if not text:
+        return None
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 3 or not all(map(math.isfinite, values)) or (option == "--std" and min(values) <= 0):
+        raise WrongUsage(
+            f"{option} cannot be {text!r}.",
+            "It is one number for each of red, green and blue, on a scale from 0 to 1, with commas between.",
+            f"Type for example {option} 0.485,0.456,0.406",
+        )
+    return values[0], values[1], values[2]
 
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType(
@@ -95,6 +135,45 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                 file="models/efficientnet-lite2-9656183e.pth",
                 sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
                 parameters=4_782_024,
+            ),
+        )
+    }
+)
+
+_OF_CLIP = {"mean": "0.48145466,0.4578275,0.40821073", "std": "0.26862954,0.26130258,0.27577711"}
+_HUB = "https://huggingface.co/Xenova"
+# From cheap to costly. A row has a permissive licence and a file in float32 that is published; see docs/backbones.md.
+PUBLISHED: Mapping[str, PublishedFile] = MappingProxyType(
+    {
+        file.name: file
+        for file in (
+            PublishedFile(
+                name="clip-vit-base-patch32",
+                url=f"{_HUB}/clip-vit-base-patch32/resolve/main/onnx/vision_model.onnx",
+                image_px=224,
+                licence="MIT",
+                mib=335,
+                sha256="fd6e1402a588279d1723c7534d4bcba5bc0b14b47dfab0e46f8c47b8270d7d40",
+                **_OF_CLIP,
+            ),
+            PublishedFile(
+                name="dinov2-small",
+                url=f"{_HUB}/dinov2-small/resolve/main/onnx/model.onnx",
+                image_px=224,
+                mean="0.485,0.456,0.406",
+                std="0.229,0.224,0.225",
+                licence="Apache-2.0",
+                mib=84,
+                sha256="83141175ec78b4ff9a2bb58a4c7c264ba0054d1c2e122e5a8114b79a8d4179ea",
+            ),
+            PublishedFile(
+                name="siglip-base-patch16-224",
+                url=f"{_HUB}/siglip-base-patch16-224/resolve/main/onnx/vision_model.onnx",
+                image_px=224,
+                mean="0.5,0.5,0.5",
+                std="0.5,0.5,0.5",
+                licence="Apache-2.0",
+                mib=355,
             ),
         )
     }

@@ -9,11 +9,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pawsight.core.errors import WrongUsage
-from pawsight.models.backbones import check_image_px, find_backbone
+from pawsight.core.storage import sha256_of_file
+from pawsight.models.backbones import BACKBONES, PUBLISHED, channel_values, check_image_px, find_backbone
 
 FINETUNE = "finetune"  # of runs that were made before it was removed (decisions/0020); they load and predict
 METHODS = ("majority", "probe", "network", "transfer", FINETUNE)
@@ -67,6 +69,10 @@ class Recipe:
     folds: int = 5  # of the cross-validation that chooses the strength of the probe's regularisation
     depth: str = LAST  # where a probe reads its backbone; a recipe without it is older than the choice
     seed: int = 0
+    backbone_sha256: str = ""  # of the file, where the backbone comes from one
+    backbone_license: str = ""  # of its weights, an SPDX name; empty where it is not known
+    mean: str = ""  # of the pixels that the file was trained on, from 0 to 1, for red, green and blue: "0.5,0.5,0.5"
+    std: str = ""  # their standard deviations; without both the file scales pixels itself
     split_seed: int = 0  # of the cut into parts, apart from `seed` so that runs of several seeds have equal splits
 
     def __post_init__(self) -> None:
@@ -277,6 +283,9 @@ class RecipeOptions:
     precision: str | None = None
     class_weights: bool | None = None
     depth: str | None = None
+    mean: str | None = None
+    std: str | None = None
+    backbone_license: str | None = None
     seed: int | None = None
     split_seed: int | None = None
 
@@ -286,7 +295,8 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
 
     Args:
         name: from the table, or a recipe itself.
-        options: with another backbone, pictures have its native size unless `image_px` is given too.
+        options: with another backbone, pictures have its native size unless `image_px` is given too. A backbone may be
+            one of a package, a published file, a path that ends in .onnx, or "auto", which training replaces.
 
     Raises:
         WrongUsage: there is no such recipe or backbone, or a value cannot be used.
@@ -306,14 +316,7 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
         )
     name = recipe.name
     changes = {key: value for key, value in asdict(options).items() if value is not None}
-    if options.backbone is not None:
-        if recipe.method != "probe":
-            raise WrongUsage(
-                f"The recipe {name} has no backbone to choose.",
-                "Only probe has.",
-                f"Leave --backbone out: pawsight train DATA --recipe {name}",
-            )
-        changes = {"image_px": find_backbone(options.backbone).native_px} | changes
+    changes |= _of_backbone(recipe, options)
     if options.depth is not None and recipe.method != "probe":
         raise WrongUsage(
             f"The recipe {name} has no depth to choose.",
@@ -330,3 +333,71 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
             f"Leave it out: pawsight train DATA --recipe {name}",
         )
     return replace(recipe, **changes)
+
+
+def _of_backbone(recipe: Recipe, options: RecipeOptions) -> dict[str, Any]:
+    """Return what the choice of a backbone decides in a recipe.
+
+    Raises:
+        WrongUsage: there is no such backbone or file, or options do not fit it. StorageError: it cannot be read.
+    """
+    named, image_px = options.backbone, options.image_px
+    if named is not None and named.lower().endswith(".onnx") and recipe.method == "probe":
+        return _of_file(named, options)
+    if option := next((key for key in ("mean", "std", "backbone_license") if getattr(options, key)), None):
+        raise WrongUsage(
+            f"--{option.replace('_', '-')} needs a backbone from a file.",
+            "It says how pictures are fed to a file of yours, or under which licence that is.",
+            "Name one, or leave the option out: --recipe probe --backbone FILE.onnx",
+        )
+    if named is None:
+        return {}
+    if recipe.method != "probe":
+        raise WrongUsage(
+            f"The recipe {recipe.name} has no backbone to choose.",
+            "Only probe has.",
+            f"Leave --backbone out: pawsight train DATA --recipe {recipe.name}",
+        )
+    if named == AUTO and image_px is not None:
+        raise WrongUsage(
+            "--image-px cannot be used with --backbone auto.",
+            "Each network that is tried sees pictures of its own size.",
+            "Leave one of the two out.",
+        )
+    if named in PUBLISHED:
+        return of_published(named) | ({} if image_px is None else {"image_px": image_px})
+    if named == AUTO:
+        return {}
+    return {"image_px": image_px or find_backbone(named).native_px}
+
+
+def of_published(name: str) -> dict[str, Any]:
+    """Return what a published file decides in a recipe."""
+    file = PUBLISHED[name]
+    return {
+        "backbone": name,
+        "image_px": file.image_px,
+        "mean": file.mean,
+        "std": file.std,
+        "backbone_license": file.licence,
+        "backbone_sha256": file.sha256,
+    }
+
+
+def _of_file(named: str, options: RecipeOptions) -> dict[str, Any]:
+    path = Path(named).expanduser()
+    if not path.is_file():
+        raise WrongUsage(
+            f"There is no file {named}.",
+            "--backbone takes the path of an ONNX file or a name.",
+            f"Check the path, or type one of: {', '.join((*BACKBONES, *PUBLISHED))}",
+        )
+    if options.image_px is None:
+        raise WrongUsage(
+            f"--backbone {named} needs --image-px.",
+            "The size of the pictures that a network was trained on is not in its file.",
+            "Type for example --image-px 224",
+        )
+    for option, text in (("--mean", options.mean), ("--std", options.std)):
+        channel_values(option, text or "")
+    return {"backbone": path.name, "backbone_sha256": sha256_of_file(path)}

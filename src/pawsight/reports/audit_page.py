@@ -84,7 +84,11 @@ def _group(problem: str, findings: Sequence[Finding], dataset: Dataset) -> dict[
     items, once = [], _once(findings)
     for finding in once[:SHOWN]:
         names = [finding.path, str(finding.value)] if pairs_up(problem) else [finding.path]
-        shown = [show(dataset.root, Assigned(name, contents[name], "", "")) for name in names if name in contents]
+        shown = [
+            show(dataset.root, Assigned(name, contents[name], "", ""), dataset.grey_range)
+            for name in names
+            if name in contents
+        ]
         pictures = [picture for picture in shown if picture.address]
         items.append({"path": finding.path, "text": figure(finding), "pictures": pictures})
     return {

@@ -62,8 +62,8 @@ def draw_history(
         raise ValueError("a history without epochs cannot be drawn")
     with drawing("history"):
         figure, (left, right) = new_figure(9.0, 3.8, columns=2)
-        _accuracy(left, history, baseline)
-        _loss(right, history, classes)
+        draw_accuracy(left, history, baseline)
+        draw_loss(right, history, classes)
         _legend(figure, left)
         write_bytes(target_png, to_png(figure))
         write_text(target_svg, to_svg_file(figure, name="history", alt=describe_history(history)))
@@ -73,7 +73,7 @@ def accuracy_svg(history: Sequence[Epoch], *, baseline: float | None, name: str)
     """Return accuracy against epoch as an SVG element; `name` is unique on its page."""
     with drawing(name):
         figure, (axes,) = new_figure(4.3, 3.1)
-        _accuracy(axes, history, baseline)
+        draw_accuracy(axes, history, baseline)
         _legend(figure, axes)
         return to_svg(figure, name=name, alt=f"Accuracy against epoch. {describe_history(history)}")
 
@@ -82,7 +82,7 @@ def loss_svg(history: Sequence[Epoch], *, classes: int, name: str) -> str:
     """Return loss against epoch as an SVG element; `name` is unique on its page."""
     with drawing(name):
         figure, (axes,) = new_figure(4.3, 3.1)
-        _loss(axes, history, classes)
+        draw_loss(axes, history, classes)
         _legend(figure, axes)
         return to_svg(figure, name=name, alt=f"Loss against epoch. {describe_history(history)}")
 
@@ -153,7 +153,8 @@ def _candidate(axes: Axes, row: int, accuracy: float, interval: Interval, *, is_
     )
 
 
-def _accuracy(axes: Axes, history: Sequence[Epoch], baseline: float | None) -> None:
+def draw_accuracy(axes: Axes, history: Sequence[Epoch], baseline: float | None) -> None:
+    """Draw accuracy against epoch, with the share of the commonest class where it is known."""
     _curves(axes, history, [epoch.accuracy for epoch in history], [epoch.val_accuracy for epoch in history])
     best = best_epoch(history)
     if math.isfinite(best.val_accuracy):
@@ -165,7 +166,8 @@ def _accuracy(axes: Axes, history: Sequence[Epoch], baseline: float | None) -> N
     axes.set_ylabel("accuracy")
 
 
-def _loss(axes: Axes, history: Sequence[Epoch], classes: int) -> None:
+def draw_loss(axes: Axes, history: Sequence[Epoch], classes: int) -> None:
+    """Draw the loss in nats against epoch, with that of knowing nothing."""
     values = [epoch.loss for epoch in history] + [epoch.val_loss for epoch in history]
     _curves(axes, history, values[: len(history)], values[len(history) :])
     best = best_epoch(history)
@@ -307,20 +309,25 @@ def reliability_svg(before: Sequence[Bin], after: Sequence[Bin], *, name: str = 
     """
     with drawing(name):
         figure, (axes,) = new_figure(4.3, 4.0)
-        lowest = max(0.0, min((bin_.low for bin_ in (*before, *after)), default=0.0))
-        axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="perfectly calibrated")
-        _marks(axes, before, "before", SECOND, filled=False)
-        axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)
-        _marks(axes, after, "after", MAIN, filled=True)
-        for bin_ in after:
-            axes.annotate(f"{bin_.pictures:,}", (bin_.confidence, 1.045), ha="center", color=MUTED, fontsize=7.5)
-        axes.set_xlim(lowest - 0.02, 1.03)
-        axes.set_ylim(0, 1.11)
-        axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-        axes.set_xlabel("confidence")
-        axes.set_ylabel("accuracy")
+        draw_reliability(axes, before, after)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, labelcolor=INK)
         return to_svg(figure, name=name, alt=describe_reliability(before, after))
+
+
+def draw_reliability(axes: Axes, before: Sequence[Bin], after: Sequence[Bin]) -> None:
+    """Draw share right against confidence, with its 95 % interval after calibration."""
+    lowest = max(0.0, min((bin_.low for bin_ in (*before, *after)), default=0.0))
+    axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="perfectly calibrated")
+    _marks(axes, before, "before", SECOND, filled=False)
+    axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)
+    _marks(axes, after, "after", MAIN, filled=True)
+    for bin_ in after:
+        axes.annotate(f"{bin_.pictures:,}", (bin_.confidence, 1.045), ha="center", color=MUTED, fontsize=7.5)
+    axes.set_xlim(lowest - 0.02, 1.03)
+    axes.set_ylim(0, 1.11)
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("accuracy")
 
 
 def describe_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> str:

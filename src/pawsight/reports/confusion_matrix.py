@@ -29,19 +29,24 @@ def confusion_svg(confusion: Sequence[Sequence[int]], names: Sequence[str], *, n
         names: the C class names in order.
         name: unique on its page.
     """
-    counts = np.asarray(confusion, dtype=np.int64)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with drawing(name):
-        side = _side(len(names))
+        side = side_of(len(names))
         figure, (axes,) = new_figure(side, side * 0.94)
-        _shade(axes, shares)
-        if len(names) <= _COUNTED:
-            _write_counts(axes, counts)
-        _name_axes(axes, names)
+        counts = draw_confusion(axes, confusion, names)
         return to_svg(figure, name=name, alt=_described(counts, names))
 
 
-def _side(classes: int) -> float:
+def draw_confusion(axes: Axes, confusion: Sequence[Sequence[int]], names: Sequence[str]) -> NDArray[np.int64]:
+    """Draw the confusion matrix (C, C), row = truth, column = answer, and return it as an array."""
+    counts = np.asarray(confusion, dtype=np.int64)
+    _shade(axes, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+    if len(names) <= _COUNTED:
+        _write_counts(axes, counts)
+    _name_axes(axes, names)
+    return counts
+
+
+def side_of(classes: int) -> float:
     """Return the width in inches: small for few classes, and never more than a page can show."""
     return min(7.0, 2.6 + 0.42 * classes)
 

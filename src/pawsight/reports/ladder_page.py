@@ -48,7 +48,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
     first, names = ladder.candidates[0], unique_names(ladder.candidates)
     chosen_name = next((name for run, name in zip(ladder.candidates, names, strict=True) if run is ladder.chosen), "")
     split = first.split
-    grid = picture_grid(split, first.classes, first.root, seed=seed)
+    grid = picture_grid(split, first.classes, first.root, seed=seed, grey_range=first.grey_range)
     mistakes, wrong = confident_mistakes(ladder.chosen) if ladder.chosen else ([], 0)
     return {
         "title": words.title(first.classes),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pawsight.core.errors import WrongUsage
 from pawsight.core.runs import from_here
 from pawsight.core.storage import write_json, write_text
-from pawsight.core.text import typed, visible
+from pawsight.core.text import plural, typed, visible
 from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
 from pawsight.reports.ladder_page import Ladder, make_page
 from pawsight.reports.run_record import RunRecord, figure, metrics_json
@@ -52,7 +52,7 @@ class CandidateResult:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class LadderReport:
     """What a ladder came to, and where its report stands."""
 
@@ -62,6 +62,10 @@ class LadderReport:
     test: Mapping[str, Any] | None  # of the chosen candidate, as in its metrics.json
     report: Path  # absolute, report.html
     trust: Mapping[str, Any] | None = None  # about the chosen run, or the only one
+
+    def __repr__(self) -> str:
+        runs = plural(len(self.candidates), "run")
+        return f"LadderReport({runs}, chosen: {self.chosen}, report: {str(from_here(self.report))!r})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `report --json` prints them."""

@@ -46,7 +46,8 @@ from pawsight.core.runs import (
     root_of,
 )
 from pawsight.core.storage import write_json
-from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding
+from pawsight.core.text import plural
+from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding, Findings
 from pawsight.data.label_patch import PatchOutcome
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer, Gain
@@ -54,6 +55,7 @@ from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import CurvePoint, LearningCurve, honest
 from pawsight.evaluation.metrics import ClassMetrics, Metrics, to_jsonable
 from pawsight.evaluation.slices import Slice
+from pawsight.images.decode import GreyRange
 
 VERSION = 1  # of metrics.json; files without one have the same keys
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
@@ -145,7 +147,7 @@ class SuspectsRecord:
     plain: Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class RunRecord:
     """A finished run: what `metrics.json` holds, and what lies beside it.
 
@@ -159,6 +161,7 @@ class RunRecord:
     image_px: int | None = None
     seed: int | None = None
     precision: str = ""  # number format that pictures were computed in
+    grey_range: GreyRange | None = None  # that 16-bit pictures were decoded with; None: that of their type
     classes: tuple[str, ...] = ()  # in the order of the answers
     counts: Mapping[str, int] = field(default_factory=dict)  # pictures of each class
     digest: str = ""  # SHA-256 of the split
@@ -177,6 +180,7 @@ class RunRecord:
     epochs: int = 0
     seconds_per_epoch: float | None = None
     notes: tuple[str, ...] = ()
+    data_notes: tuple[str, ...] = ()  # how the folders were read, where it could have been otherwise
     depth: Mapping[str, Any] = field(default_factory=dict)  # where a probe reads its backbone, and what else was tried
     patch: PatchOutcome | None = None  # what decisions about labels changed
     gain_from_patch: Gain | None = None  # over the run that the patch was made for
@@ -255,6 +259,7 @@ class RunRecord:
             image_px=fields.count("image_px"),
             seed=fields.count("seed"),
             precision=fields.text("precision"),
+            grey_range=_grey_range(fields.items("grey_range")),
             classes=classes,
             counts=fields.inside("counts").counts(),
             digest=split.text("digest"),
@@ -275,6 +280,7 @@ class RunRecord:
             epochs=fields.count("epochs") or 0,
             seconds_per_epoch=fields.number("seconds_per_epoch"),
             notes=tuple(str(note) for note in fields.items("notes")),
+            data_notes=tuple(str(note) for note in fields.items("data_notes")),
             depth=_mapping(values.get("depth")),
             patch=_patch(fields.inside("patch")),
             gain_from_patch=_gain(fields.inside("gain_from_patch")),
@@ -303,6 +309,7 @@ class RunRecord:
             "image_px": self.image_px,
             "seed": self.seed,
             "precision": self.precision,
+            "grey_range": list(self.grey_range) if self.grey_range else None,
             "classes": list(self.classes),
             "counts": dict(self.counts),
             "split": {"digest": self.digest, **self.sizes, "how": self.how, "seed": self.split_seed},
@@ -317,6 +324,7 @@ class RunRecord:
             "epochs": self.epochs,
             "seconds_per_epoch": self.seconds_per_epoch,
             "notes": list(self.notes),
+            "data_notes": list(self.data_notes),
             "depth": dict(self.depth) or None,
             "patch": self.patch.to_json() if self.patch else None,
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
@@ -359,6 +367,15 @@ class RunRecord:
             return None
         return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": scores.interval.as_list()}
 
+    def __repr__(self) -> str:
+        scores = {name: metrics for name in ("validation", "test") if (metrics := getattr(self, name)) is not None}
+        measured = [
+            f"{name} {100 * metrics.accuracy:.1f} % ({metrics.interval}) of {metrics.pictures:,}"
+            for name, metrics in scores.items()
+        ]
+        known = [self.recipe, plural(len(self.classes), "class", "classes"), *measured]
+        return f"Run({self.shown!r}: {', '.join(known)})"
+
     @property
     def shown(self) -> str:
         """The folder as pages and commands show it: they should hold where runs and pages are moved to."""
@@ -387,13 +404,13 @@ class RunRecord:
         )
 
     @cached_property
-    def findings(self) -> tuple[Finding, ...] | None:
+    def findings(self) -> Findings | None:
         """What the audit found when the run was made; None where the run does not say."""
         path = self.folder / AUDIT
         if not path.is_file():
             return None
         rows = [{key: value or "" for key, value in row.items() if key} for row in _read_rows(path)]
-        return tuple(
+        return Findings(
             Finding(row.get("path", ""), row["problem"], _value(row["problem"], row.get("value", "")), row["severity"])
             for row in rows
             if row.get("problem") in PROBLEMS and row.get("severity") in SEVERITIES
@@ -439,6 +456,11 @@ class RunRecord:
             return AnswerTable(self.classes, answered, table)
         table = np.maximum(table, _HALF_DIGIT)
         return AnswerTable(self.classes, answered, table / table.sum(axis=1, keepdims=True), _HALF_DIGIT)
+
+
+def _grey_range(ends: Sequence[object]) -> GreyRange | None:
+    low, high = (finite(end) for end in ends) if len(ends) == 2 else (None, None)
+    return None if low is None or high is None or low >= high else (low, high)
 
 
 @dataclass(frozen=True, slots=True)

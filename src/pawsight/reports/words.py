@@ -84,6 +84,8 @@ def count_sentence(counts: Mapping[str, int]) -> str:
         if counts[least] == counts[most]:
             return f"{text}, {counts[least]} of each."
         return f"{text}, from {counts[least]} of {visible(least)} to {counts[most]} of {visible(most)}."
+    if any(name[:1].isdecimal() for name in counts):  # it could be taken for a count
+        return f"Images of each class: {', '.join(f'{visible(name)}: {count}' for name, count in counts.items())}."
     each = [f"{count} image{'' if count == 1 else 's'} of {visible(name)}" for name, count in counts.items()]
     return f"There {'is' if next(iter(counts.values())) == 1 else 'are'} {joined(each)}."
 

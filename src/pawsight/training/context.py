@@ -21,7 +21,7 @@ from pawsight.core.runs import Epoch
 from pawsight.core.storage import new_folder, remove, sha256_of, sha256_of_file, write_text
 from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture
 from pawsight.data.split import Split
-from pawsight.images.decode import DecodeSettings, Pixels
+from pawsight.images.decode import DecodeSettings, GreyRange, Pixels
 from pawsight.images.loader import load
 from pawsight.models.graph import head_of
 from pawsight.models.recipes import Recipe
@@ -49,13 +49,14 @@ class RunEnvironment:
     weights: Path | None = None  # file with MobileNetV2's weights, where Keras cannot download them
     held: ExitStack = field(default_factory=ExitStack, compare=False)  # holds the run lock until it is closed
     max_megapixels: int = DecodeSettings().max_megapixels  # of a picture
+    grey_range: GreyRange | None = None  # that 16-bit pictures use; None: that of their type
     allow_missing: float = LOSS_ALLOWED  # largest share of the pictures that may be unreadable
     data: str = ""  # as `pawsight inspect` reads it
     device: Device = CPU  # that computes the features of a frozen backbone
 
     def decode_settings(self, recipe: Recipe) -> DecodeSettings:
         """Return how pictures are decoded for a recipe."""
-        return DecodeSettings(image_px=recipe.image_px, max_megapixels=self.max_megapixels)
+        return DecodeSettings(image_px=recipe.image_px, max_megapixels=self.max_megapixels, grey_range=self.grey_range)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.backbone import frozen_backbone
 from pawsight.classifier.engine import Engine, InferenceQueue, best_precision, check_device, devices
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BundleRefused, StorageError, WrongUsage
@@ -28,11 +29,10 @@ from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import METRICS, RECIPE
 from pawsight.core.storage import refusal
 from pawsight.data.folders import Candidate
-from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSettings, Pixels
+from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSettings, GreyRange, Pixels, space_of_greys
 from pawsight.images.loader import load
-from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
-from pawsight.models.recipes import BLOCKS, DEPTHS, FINETUNE, LAST, RECIPES, Recipe, recipe_from_mapping
+from pawsight.models.efficientnet_lite import Channels
+from pawsight.models.recipes import DEPTHS, FINETUNE, LAST, RECIPES, Recipe, recipe_from_mapping
 from pawsight.sample import draw
 
 Floats = NDArray[np.float32]
@@ -222,7 +222,7 @@ def trusted_device(recipe: Recipe, device: Device, machine: Machine, progress: P
             for kind in ("cats", "dogs", "other")
         ]
     )
-    model = backbone_onnx(recipe.backbone, recipe.image_px)
+    model = frozen_backbone(recipe).write(None)
     try:
         expected, computed = (
             Engine(model, image_px=recipe.image_px, precision="f32", streams=machine.cores, device=where).run_all(
@@ -246,23 +246,27 @@ def trusted_device(recipe: Recipe, device: Device, machine: Machine, progress: P
 
 
 def feature_sink(
-    recipe: Recipe, cache: Cache, machine: Machine, stopwatch: Stopwatch, device: Device = CPU
+    recipe: Recipe,
+    cache: Cache,
+    machine: Machine,
+    stopwatch: Stopwatch,
+    device: Device = CPU,
+    grey_range: GreyRange | None = None,
 ) -> FeatureSink:
     """Return the sink that computes and keeps the features of a recipe's backbone on a trusted device."""
     precision = best_precision(machine) if device == CPU else "f32"
-    backbone = find_backbone(recipe.backbone)
-    space = f"depths/{backbone.sha256}/{recipe.image_px}/decoder{DECODER_VERSION}/{precision}"
+    backbone = frozen_backbone(recipe)
+    space = f"depths/{backbone.digest}/{recipe.image_px}/decoder{DECODER_VERSION}/{precision}"
     if device != CPU:
         space += f"/{device}"
-    every = channels_of(backbone, "every")
+    space += space_of_greys(grey_range)
 
     def make_engine() -> Engine:
         with stopwatch.stage("backbone"):
-            model = backbone_onnx(recipe.backbone, recipe.image_px, every)
+            model = backbone.write(np.arange(backbone.width))
             return Engine(model, image_px=recipe.image_px, precision=precision, streams=machine.cores, device=device)
 
-    depths = {depth: channels_of(backbone, depth) for depth in (LAST, BLOCKS)}
-    return FeatureSink(make_engine, cache=cache, space=space, width=len(every), depths=depths)
+    return FeatureSink(make_engine, cache=cache, space=space, width=backbone.width, depths=backbone.depths)
 
 
 def recipe_of(run: Path) -> Recipe:
@@ -293,7 +297,8 @@ def probe_recipe(recipe: Recipe) -> Recipe:
     probe = replace(RECIPES["probe"].recipe, seed=recipe.seed, split_seed=recipe.split_seed, folds=recipe.folds)
     if recipe.method not in ("probe", FINETUNE):
         return probe
-    return replace(probe, backbone=recipe.backbone, image_px=recipe.image_px)
+    network = {name: getattr(recipe, name) for name in ("backbone", "image_px", "backbone_sha256", "mean", "std")}
+    return replace(probe, **network)
 
 
 def run_features(
@@ -304,6 +309,7 @@ def run_features(
     cache: Path,
     machine: Machine,
     progress: Progress,
+    grey_range: GreyRange | None = None,
 ) -> tuple[list[int], FeatureTable]:
     """Return the features of pictures of a finished run, from the cache or computed again.
 
@@ -316,6 +322,7 @@ def run_features(
         cache: folder for what can be computed again.
         machine: this one.
         progress: is advanced with each picture that is decoded.
+        grey_range: that the run decodes 16-bit pictures with.
 
     Returns:
         the rows (M,) of the pictures that have features, in order, and their features.
@@ -327,12 +334,12 @@ def run_features(
     if any(picture.part == "test" for picture in pictures):
         raise ValueError("the test part is sealed")
     with Cache(cache / "cache", refused=progress.say) as store:
-        sink = feature_sink(recipe, store, machine, Stopwatch())
+        sink = feature_sink(recipe, store, machine, Stopwatch(), grey_range=grey_range)
         paths = {sha256: picture.path for picture, sha256 in zip(pictures, contents, strict=True) if sink.wants(sha256)}
         lacking = set(paths)
         with progress.stage("Looking again", len(paths), "pictures") as step:
             # The run allowed them, and no other content is decoded.
-            settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=MOST_MEGAPIXELS)
+            settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=MOST_MEGAPIXELS, grey_range=grey_range)
             files = load(paths.values(), settings, threads=machine.feeders, wanted=lacking.__contains__)
             for sha256, loaded in zip(paths, files, strict=True):
                 step.advance()

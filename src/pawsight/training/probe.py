@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.backbone import frozen_backbone
 from pawsight.core.machine import CPU
 from pawsight.core.progress import SILENT, Progress, Step
-from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import Channels, backbone_onnx
+from pawsight.models.efficientnet_lite import Channels
 from pawsight.models.graph import append_head, mean_colour_graph
-from pawsight.models.recipes import AUTO, LAST, SELECTED
+from pawsight.models.recipes import AUTO, LAST, SELECTED, Recipe
 from pawsight.training.context import TrainedModel, TrainingContext
 from pawsight.training.features import FeatureTable
 from pawsight.training.folds import folds_for_fits, stratified_sample
@@ -29,7 +29,7 @@ from pawsight.training.relevance import SELECTED_FEATURES, Relevance, standardis
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # Pictures x classes; with more the strength is chosen on a stratified sample, so that it costs no more than the fit.
 _MOST_CHOSEN_ON = 400_000
-_Z95 = 1.96  # standard errors either side of a mean that make a 95 % interval
+Z95 = 1.96  # standard errors either side of a mean that make a 95 % interval
 _MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
 
 Floats = NDArray[np.float32]
@@ -52,6 +52,7 @@ def train_majority(context: TrainingContext) -> TrainedModel:
 def train_probe(context: TrainingContext) -> TrainedModel:
     """Fit a head on the features of the frozen backbone, and return both as one graph."""
     recipe, classes = context.recipe, len(context.classes)
+    backbone = frozen_backbone(recipe)
     features, labels, groups = context.features("train"), context.labels("train"), alike_in_training(context)
     with context.env.stopwatch.stage("fitting"):
         head = fit_head(
@@ -66,12 +67,11 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         )
     with context.env.stopwatch.stage("writing"):
         graph = append_head(
-            backbone_onnx(recipe.backbone, recipe.image_px, head.columns),
+            backbone.write(head.columns),
             head.weights,
             head.bias,
             classes=context.classes,
         )
-    backbone = find_backbone(recipe.backbone)
     trainable = (len(head.columns) + 1) * classes
     return TrainedModel(
         graph=graph,
@@ -83,6 +83,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         ),
         notes=(
             *([] if context.env.device == CPU else [f"features computed on the device {context.env.device}"]),
+            *([licence_note(recipe)] if recipe.backbone_sha256 else []),
             depth_note(head),
             regularisation_note(head, labels, groups, context.classes),
         ),
@@ -101,6 +102,12 @@ def alike_in_training(context: TrainingContext) -> Labels:
         members = [rows[assigned.name] for assigned in duplicates if assigned.name in rows]
         groups[members] = min(members, default=0)
     return groups
+
+
+def licence_note(recipe: Recipe) -> str:
+    """Say which file the backbone comes from and under which licence."""
+    licence = recipe.backbone_license or "not known; --backbone-license NAME says it"
+    return f"backbone {recipe.backbone}, SHA-256 {recipe.backbone_sha256[:12]}, licence {licence}"
 
 
 def depth_note(head: Head) -> str:
@@ -202,22 +209,22 @@ def fit_head(
                 for name in depths:
                     logits[name] = _cross_validated(features.part(rows), own, fold, name, relevance, step)
         losses = {
-            name: {strength: _log_losses(table, own) for strength, table in tables.items()}
+            name: {strength: log_losses(table, own) for strength, table in tables.items()}
             for name, tables in logits.items()
         }
         best = {name: min(own, key=lambda strength: own[strength].mean()) for name, own in losses.items()}
         least = {name: losses[name][strength] for name, strength in best.items()}
         chosen = depths[0]
         for name, own_losses in least.items():
-            gained, error = _paired(least[chosen] - own_losses, own_groups)
-            chosen = name if gained > _Z95 * error else chosen
+            gained, error = paired_difference(least[chosen] - own_losses, own_groups)
+            chosen = name if gained > Z95 * error else chosen
         strength = best.get(chosen, STRENGTHS[len(STRENGTHS) // 2])
         columns = features.depths[chosen] if chosen in features.depths else relevance.most_relevant()
         scaled, centre, spread = standardised(features.read(columns))
         weights, bias = fit_logistic(scaled, labels, strength=strength)
     weights = weights / spread[:, None]
     bias = bias - centre @ weights
-    gained, error = _paired(least[LAST] - least[chosen], own_groups) if len(least) > 1 else (0.0, 0.0)
+    gained, error = paired_difference(least[LAST] - least[chosen], own_groups) if len(least) > 1 else (0.0, 0.0)
     return Head(
         weights=weights.astype(np.float32),
         bias=bias.astype(np.float32),
@@ -226,7 +233,7 @@ def fit_head(
         depth=chosen,
         columns=columns,
         tried=tuple((name, best[name], float(own.mean())) for name, own in least.items()),
-        gain=(gained, gained - _Z95 * error, gained + _Z95 * error) if chosen != depths[0] else None,
+        gain=(gained, gained - Z95 * error, gained + Z95 * error) if chosen != depths[0] else None,
         log_losses=tuple((other, float(own.mean())) for other, own in losses.get(chosen, {}).items()),
         out_of_fold=(rows, logits[chosen][strength]) if logits else None,
     )
@@ -260,14 +267,14 @@ def _cross_validated(
     return logits
 
 
-def _paired(differences: Floats, groups: Labels) -> tuple[float, float]:
+def paired_difference(differences: Floats, groups: Labels) -> tuple[float, float]:
     """Return the mean of differences (N,) and its standard error; pictures that look the same count as one."""
     mean = differences.mean()
     _, which = np.unique(groups, return_inverse=True)
     return float(mean), float(np.linalg.norm(np.bincount(which, differences - mean)) / len(differences))
 
 
-def _log_losses(logits: Floats, labels: Labels) -> Floats:
+def log_losses(logits: Floats, labels: Labels) -> Floats:
     """Return the log loss of each row (N,)."""
     from scipy.special import log_softmax
 

@@ -5,19 +5,22 @@ The recipe's method (`probe`, `networks`, `transfer`) does the training proper, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pawsight.classifier.bundle import Card, problem_with_name, write_bundle
 from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trust
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, PicturesChanged
 from pawsight.core.machine import versions
+from pawsight.core.progress import SILENT
 from pawsight.core.runs import BUNDLE
-from pawsight.data.dataset import Dataset, FileReader, check_classes, read_dataset
+from pawsight.data.dataset import Dataset, FileReader, check_classes, grey_range_of, read_dataset
 from pawsight.data.facts import thumbnail_of
 from pawsight.data.folders import Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
@@ -26,7 +29,8 @@ from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
 from pawsight.images.fingerprint import fingerprint
-from pawsight.models.recipes import Recipe
+from pawsight.models.recipes import AUTO, Recipe
+from pawsight.training.backbone_choice import candidates, choice_note, choose_backbone
 from pawsight.training.calibration import (
     add_guarantee,
     calibrate,
@@ -37,7 +41,7 @@ from pawsight.training.calibration import (
 from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedModel, TrainingContext
 from pawsight.training.features import FeatureSink, feature_sink, trusted_device
 from pawsight.training.networks import train_network, write_events
-from pawsight.training.probe import train_majority, train_probe
+from pawsight.training.probe import alike_in_training, train_majority, train_probe
 from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 from pawsight.training.transfer import train_transfer
@@ -104,11 +108,18 @@ def train_run(
     if options is not None:
         check_reserved_names(found.folders)
         check_guarantee_by_names(found, given, options, has_detector=recipe.method != "majority")
+    greys = grey_range_of(found, env.decode_settings(recipe), threads=env.machine.cores, progress=env.progress)
+    env = replace(env, grey_range=greys)
+    choice = None
+    if recipe.backbone == AUTO:
+        with env.stopwatch.stage("choosing"):
+            recipe, choice = _choose_backbone(found, recipe, env, given)
+        env.progress.say(f"Backbone {choice_note(choice)}")
     with Cache(env.cache / "cache") as cache:
         sink, threads = None, env.machine.cores
         if recipe.method == "probe":
             env = replace(env, device=trusted_device(recipe, env.device, env.machine, env.progress))
-            sink = feature_sink(recipe, cache, env.machine, env.stopwatch, env.device)
+            sink = feature_sink(recipe, cache, env.machine, env.stopwatch, env.device, env.grey_range)
             threads = env.machine.feeders
         with env.stopwatch.stage("reading"), sink.kept() if sink else nullcontext():
             dataset = read_dataset(
@@ -126,6 +137,9 @@ def train_run(
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
             trained = _METHODS[recipe.method](context)
+            if choice is not None:
+                depth = {**(trained.depth or {}), "backbone": choice}
+                trained = replace(trained, notes=(choice_note(choice), *trained.notes), depth=depth)
             with env.stopwatch.stage("trusting"):
                 model, trust, calibrated_on = calibrate(context, trained)
                 uncalibrated = context.answers(trained.graph, trained.features)
@@ -150,6 +164,26 @@ def train_run(
         no_guarantee=no_guarantee,
         patched=patched,
     )
+
+
+def _choose_backbone(
+    found: Found, recipe: Recipe, env: RunEnvironment, given: SplitFile | None
+) -> tuple[Recipe, dict[str, Any]]:
+    """Return the recipe with the backbone that suits the training subset, and how that was chosen.
+
+    Labels are those of the data: a patch comes later.
+    """
+    tried = candidates(recipe)
+    with Cache(env.cache / "cache") as cache:
+        settings = env.decode_settings(tried[0])
+        threads, allowed = env.machine.cores, env.allow_missing
+        dataset = read_dataset(
+            found, settings, cache=cache, threads=threads, progress=env.progress, allow_missing=allowed, data=env.data
+        )
+    split = cut(dataset, seed=recipe.split_seed, given=given, progress=SILENT)
+    check_split(split, compares_epochs=False)
+    context = TrainingContext(dataset, split, recipe, env, env.runs, ())
+    return choose_backbone(tried, context.pictures("train"), context.labels("train"), alike_in_training(context), env)
 
 
 def _split_and_decode(
@@ -220,11 +254,15 @@ def check_names(classes: Sequence[str]) -> None:
     """
     for name in classes:
         problem = problem_with_name(name)
+        encoding = sys.getfilesystemencoding()
         if problem:
             raise BadDataset(
                 f"The name {name!r} cannot be the name of a class.",
-                f"It {problem}, so it could not be shown or sent everywhere.",
-                "Rename the folder, or change the label in the CSV, and type the same command again.",
+                f"It {problem}, so it could not be shown or sent everywhere."
+                + (f" Python reads names as {encoding} here." if encoding != "utf-8" else ""),
+                "Rename the folder, or change the label in the CSV, and type the same command again."
+                if encoding == "utf-8"
+                else "Set PYTHONUTF8=1 in the environment, and type the same command again.",
             )
 
 
@@ -284,6 +322,6 @@ def without(dataset: Dataset, changed: Mapping[str, str], found: Found) -> Datas
     gone = [LeftOut(name, f"changed while being used: {reason}") for name, reason in changed.items()]
     left_out = tuple(sorted([*dataset.left_out, *gone], key=lambda file: file.name))
     kept = tuple(picture for picture in dataset.pictures if picture.name not in changed)
-    rest = Dataset(dataset.root, kept, left_out)
+    rest = replace(dataset, pictures=kept, left_out=left_out)
     check_classes(found, rest.counts, rest.left_out, rest.trainable)
     return rest

@@ -159,7 +159,7 @@ def _source_of(folder: Path) -> dict[str, Any]:
 def _write_tables(folder: Path, context: TrainingContext) -> None:
     """Write what is known before training; the identity comes first, so that a run killed here is found again."""
     dataset = context.dataset
-    source = source_json(folder, dataset.root, context.identity())
+    source = source_json(folder, dataset.root, context.identity(), reading=dataset.reading.to_json())
     write_json(folder / SOURCE, {**source, "basis": context.basis()})
     write_text(folder / RECIPE, context.recipe.to_toml())
     split = [(assigned.name, assigned.sha256, assigned.label, assigned.part) for assigned in context.split.assigned]

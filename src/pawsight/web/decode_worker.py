@@ -2,7 +2,8 @@
 
 It reads requests from a socket, file descriptor 0, and writes replies to it:
 
-    request   image_px u32, max_megapixels u32, decoder's version u32, seconds u32, bytes u64; then the file
+    request   image_px u32, max_megapixels u32, decoder's version u32, seconds u32, bytes u64, the values that 16-bit
+              pictures have for black and white f64 (equal: those of their type); then the file
     reply     status u8 (0 pixels, 1 a reason), bytes u32, width u32, height u32 of the whole picture;
               then the pixels or the reason in UTF-8
 
@@ -21,7 +22,7 @@ from pathlib import Path
 from pawsight.core.errors import UnreadablePicture
 from pawsight.images.decode import DecodeSettings, decode
 
-REQUEST, REPLY = struct.Struct("!IIIIQ"), struct.Struct("!BIII")
+REQUEST, REPLY = struct.Struct("!IIIIQdd"), struct.Struct("!BIII")
 PIXELS, REASON = 0, 1
 NO_MEMORY = "needs more memory than a picture may take"
 
@@ -34,10 +35,15 @@ def main(memory_bytes: int) -> None:
     with socket.socket(fileno=0) as line, suppress(ConnectionError):
         line.sendall(REPLY.pack(REASON, 0, 0, 0))  # ready
         while head := receive(line, REQUEST.size):
-            image_px, megapixels, version, seconds, size = REQUEST.unpack(head)
+            image_px, megapixels, version, seconds, size, black, white = REQUEST.unpack(head)
             data = receive(line, size)
             _limit_time(seconds)
-            settings = DecodeSettings(image_px=image_px, max_megapixels=megapixels, version=version)
+            settings = DecodeSettings(
+                image_px=image_px,
+                max_megapixels=megapixels,
+                version=version,
+                grey_range=None if black == white else (black, white),
+            )
             status, content, size_of = answer(bytes(data), settings)
             signal.alarm(0)
             line.sendall(REPLY.pack(status, len(content), *size_of))

@@ -172,7 +172,8 @@ class _Decoder:
     ) -> tuple[int, bytes, tuple[int, int]]:
         """Send a picture and return the reply, whose length must be that of pixels or of a short reason."""
         loop = asyncio.get_running_loop()
-        head = REQUEST.pack(settings.image_px, settings.max_megapixels, settings.version, alarm, len(data))
+        greys = settings.grey_range or (0.0, 0.0)
+        head = REQUEST.pack(settings.image_px, settings.max_megapixels, settings.version, alarm, len(data), *greys)
         await loop.sock_sendall(self._line, head)
         await loop.sock_sendall(self._line, data)
         status, size, width, height = REPLY.unpack(await self._receive(REPLY.size))

@@ -30,7 +30,7 @@ from starlette.routing import Route
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.storage import sha256_of, turn_to_rewrite
 from pawsight.data.label_patch import ACTIONS, RELABEL, Decision, newest, read_patch, write_patch
-from pawsight.images.decode import MOST_MEGAPIXELS, DecodeSettings, decode
+from pawsight.images.decode import MOST_MEGAPIXELS, DecodeSettings, GreyRange, decode
 from pawsight.images.loader import read_regular_file
 
 UNDO = "undo"
@@ -84,6 +84,7 @@ class ReviewSession:
         files: number on the board -> (path, SHA-256, name below the root of the data).
         patch: the file that decisions are written to. Other sessions may write to it too.
         decisions: earlier ones, which stand until that file is written; a new one about the same picture replaces them.
+        grey_range: that the run decodes 16-bit pictures with.
     """
 
     def __init__(
@@ -92,7 +93,10 @@ class ReviewSession:
         files: Mapping[int, tuple[Path, str, str]],
         patch: Path,
         decisions: tuple[Decision, ...] = (),
+        *,
+        grey_range: GreyRange | None = None,
     ) -> None:
+        self._grey_range = grey_range
         self.board, self._files, self._patch = board, files, patch
         self._classes = frozenset(board["classes"])
         self._earlier = decisions
@@ -165,7 +169,8 @@ class ReviewSession:
             data = read_regular_file(path)
             if sha256_of(data) != sha256:
                 return None
-            decoded = decode(data, DecodeSettings(image_px=side, max_megapixels=MOST_MEGAPIXELS), name=name)
+            settings = DecodeSettings(image_px=side, max_megapixels=MOST_MEGAPIXELS, grey_range=self._grey_range)
+            decoded = decode(data, settings, name=name)
         except UnreadablePicture:
             return None
         scale = side / max(decoded.width, decoded.height)

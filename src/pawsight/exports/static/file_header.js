@@ -12,6 +12,7 @@ const OTHERS = [
 ];
 const BRANDS = { heic: "HEIC", heix: "HEIC", heim: "HEIC", heis: "HEIC", hevc: "HEIC", mif1: "HEIC", msf1: "HEIC", "crx ": "Canon raw (CR3)" };
 const MOST_MEGAPIXELS = 1000; // that any option allows: a file of more is no picture
+const WEB_PAGE = "a web page in place of the picture, such as an error or a login: download the picture again"; // as images/decode.py says it
 const BOXES_LOOKED_AT = 1 << 16; // bytes in which a picture of AVIF must have told its size
 
 export function recognise(bytes, { maxMegapixels }) {
@@ -53,7 +54,7 @@ function other(bytes, start) {
   const head = latin(bytes, 0, 512).replace(/^\xef\xbb\xbf/, "").trimStart().toLowerCase();
   if (known) return `${known[1]} is not read`;
   if (head.startsWith("<svg") || (head.startsWith("<?xml") && head.includes("<svg"))) return "SVG is not read";
-  return /^(<!doctype html|<html)/.test(head) ? "a web page is not read" : "not a picture";
+  return /^(<!doctype html|<html)/.test(head) ? WEB_PAGE : "not a picture";
 }
 
 function png(view, bytes) {

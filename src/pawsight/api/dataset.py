@@ -1,0 +1,512 @@
+"""Labelled pictures from wherever a Python program has them, and back: folders, tables, arrays, other libraries' data.
+
+What is in memory is stored once in the cache, without loss and named by its content, with a list of it (a CSV) beside:
+from there on it is read, split and audited as files are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pawsight.api.inputs import Picture, image_of, undecoded
+from pawsight.api.run import frame
+from pawsight.core.errors import BadDataset, MissingExtra, WrongUsage
+from pawsight.core.machine import cache_folder, this_machine
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import new_folder, sha256_of, write_bytes
+from pawsight.core.text import html_table, natural, plural
+from pawsight.core.thread_pool import ordered_map
+from pawsight.data.folders import Candidate
+from pawsight.data.parts import PARTS
+from pawsight.data.sources import Source, resolve
+from pawsight.data.tables import roles_of
+from pawsight.images.decode import DecodeSettings, Pixels, decode
+from pawsight.images.loader import read_regular_file
+
+_LIST = "pictures.csv"
+_DIGITS = 16  # of the SHA-256 in the name of a stored data set
+_IN_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # modes that PNG keeps as they are; TIFF keeps the others
+_SHOWN = 5  # rows in a message
+_CLASSES = 30  # in a notebook's table
+
+
+class Dataset:
+    """Labelled pictures, found but not read yet. Every verb that takes DATA takes one of these too.
+
+    Attributes:
+        paths: (N,) the file of each picture, sorted by name.
+        labels: (N,) the class of each.
+        splits: (N,) "train", "validation", "test", or None where the split is not given.
+        classes: names of the classes, sorted.
+
+    Examples:
+        >>> dataset = pawsight.Dataset.from_folder("photos/")
+        >>> dataset.classes
+        ('cats', 'dogs')
+    """
+
+    def __init__(self, source: Source, place: Path) -> None:
+        self._source, self._place = source, place
+        self._candidates: tuple[Candidate, ...] = source.find().candidates
+        self.paths = tuple(candidate.path for candidate in self._candidates)
+        self.labels = tuple(candidate.label for candidate in self._candidates)
+        self.splits = tuple(candidate.part for candidate in self._candidates)
+        self.classes = tuple(sorted(set(self.labels), key=natural))
+
+    # From
+
+    @classmethod
+    def from_folder(cls, data: str | os.PathLike[str], *, progress: Progress = SILENT) -> Dataset:
+        """Find the pictures of a folder, an archive, the address of one, a CSV, or a named data set.
+
+        Raises:
+            PawsightError: it is none of these, or cannot be had.
+        """
+        source = resolve(data, cache=cache_folder(), progress=progress)
+        return cls(source, Path(data).expanduser().absolute() if source.kind == "csv" else source.root)
+
+    @classmethod
+    def from_table(cls, table: Any, *, progress: Progress = SILENT) -> Dataset:
+        """Take the rows of a table: one picture and its label each.
+
+        Args:
+            table: a DataFrame of pandas or polars, or a mapping of columns. `image` or `path` holds paths, addresses,
+                bytes or pictures, `label` the class; `split` and `group` are optional. Other columns are ignored.
+            progress: hears how far it is.
+
+        Raises:
+            WrongUsage: a column is missing, or a cell is no picture. BadDataset: a label is missing.
+        """
+        names = list(table.columns if hasattr(table, "columns") else table)
+        columns = {role: table[name] for role, name in zip(roles_of(list(map(str, names))), names, strict=True)}
+        for role in ("path", "label"):
+            if role not in columns:
+                raise WrongUsage(
+                    f"The table has no column of {'pictures' if role == 'path' else 'labels'}.",
+                    f"Its columns are {', '.join(map(str, names)) or 'none'}.",
+                    f"Rename one of them: {role!r}",
+                )
+        splits, groups = columns.get("part"), columns.get("group")
+        return cls.from_arrays(columns["path"], columns["label"], splits=splits, groups=groups, progress=progress)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: Iterable[Picture],  # noqa: N803
+        y: Iterable[Any],
+        *,
+        splits: Iterable[str | None] | None = None,
+        groups: Iterable[Any] | None = None,
+        classes: Sequence[str] | None = None,
+        progress: Progress = SILENT,
+    ) -> Dataset:
+        """Take pictures in memory, or paths of pictures, and their labels.
+
+        Args:
+            X: N pictures, each as `Classifier.predict` takes it.
+            y: (N,) class of each: names, or numbers, which become names.
+            splits: (N,) "train", "validation" or "test" for each; None for a split drawn by content.
+            groups: (N,) what must not be torn apart by the split, such as the person that is shown.
+            classes: names of the classes that numbers in y stand for.
+            progress: hears how far it is.
+
+        Raises:
+            WrongUsage: X and y differ in length, or something in X is no picture.
+            BadDataset: a label is missing. StorageError: the disk refused.
+        """
+        found = list(undecoded(X))
+        names = [_name_of(label, classes) for label in _items(y)]
+        columns = {"label": names}
+        columns |= {"part": [_text(part) for part in _items(splits)]} if splits is not None else {}
+        columns |= {"group": [_text(group) for group in _items(groups)]} if groups is not None else {}
+        for name, values in columns.items():
+            if len(values) != len(found):
+                raise WrongUsage(
+                    f"There are {plural(len(found), 'picture')} and {len(values):,} values of {name}.",
+                    "Each picture needs one.",
+                )
+        if missing := [index for index, name in enumerate(names) if not name]:
+            raise BadDataset(
+                f"{plural(len(missing), 'picture')} of {len(names):,} have no label.",
+                f"The first are at {', '.join(map(str, missing[:_SHOWN]))}.",
+                "Leave them out, or label them first.",
+            )
+        place = _stored(found, columns, progress)
+        return cls(resolve(place, cache=cache_folder()), place)
+
+    @classmethod
+    def from_huggingface(cls, dataset: Any, *, progress: Progress = SILENT) -> Dataset:
+        """Take a `datasets.Dataset` of Hugging Face with an image and a label column, or a `DatasetDict` of several.
+
+        The files are taken as they are stored. The keys of a `DatasetDict` are the subsets.
+
+        Raises:
+            WrongUsage: it has no such column.
+        """
+        parts = dict(dataset) if isinstance(dataset, Mapping) else {None: dataset}
+        pictures, labels, splits = [], [], []
+        for part, rows in parts.items():
+            image, label = _column(rows, "path"), _column(rows, "label")
+            feature = rows.features[label]
+            if hasattr(rows.features[image], "decode"):
+                rows = rows.cast_column(image, type(rows.features[image])(decode=False))  # noqa: PLW2901
+            names = getattr(feature, "names", None)
+            for row in rows:
+                cell = row[image]
+                pictures.append((cell.get("bytes") or cell.get("path")) if isinstance(cell, Mapping) else cell)
+                labels.append(_name_of(row[label], names))
+                splits.append(part)
+        return cls.from_arrays(pictures, labels, splits=splits if None not in parts else None, progress=progress)
+
+    @classmethod
+    def from_torch(cls, dataset: Any, *, classes: Sequence[str] | None = None, progress: Progress = SILENT) -> Dataset:
+        """Take a map-style data set of PyTorch whose items are (picture, label).
+
+        Of torchvision's `ImageFolder` the files are taken, without its transforms. Tensors may have their channels
+        first.
+
+        Args:
+            dataset: has `__len__` and `__getitem__`.
+            classes: names of the classes; None for `dataset.classes` where it has them.
+            progress: hears how far it is.
+
+        Raises:
+            WrongUsage: an item is no picture.
+        """
+        names = classes or getattr(dataset, "classes", None)
+        items = getattr(dataset, "samples", None) or (dataset[index] for index in range(len(dataset)))
+        pictures, labels = _pairs(items)
+        return cls.from_arrays(
+            [_channels_last(picture) for picture in pictures], labels, classes=names, progress=progress
+        )
+
+    @classmethod
+    def from_tf(cls, dataset: Any, *, classes: Sequence[str] | None = None, progress: Progress = SILENT) -> Dataset:
+        """Take a `tf.data.Dataset` of (picture, label), batched or not.
+
+        Floats above 1 are read as 0 to 255, which is what Keras's `image_dataset_from_directory` gives. Labels may be
+        numbers, names or one-hot.
+
+        Args:
+            dataset: finite.
+            classes: names of the classes; None for `dataset.class_names` where it has them.
+            progress: hears how far it is.
+
+        Raises:
+            WrongUsage: an element is no picture.
+        """
+        names = classes or getattr(dataset, "class_names", None)
+        pictures, labels = [], []
+        for batch, targets in dataset.as_numpy_iterator():
+            is_batch = np.ndim(batch) == 4
+            pictures += [_eight_bits(picture) for picture in (batch if is_batch else [batch])]
+            labels += [
+                int(np.argmax(label)) if np.ndim(label) else label for label in (targets if is_batch else [targets])
+            ]
+        return cls.from_arrays(pictures, labels, classes=names, progress=progress)
+
+    # To
+
+    def to_frame(self) -> Any:
+        """Return a DataFrame of pandas, or of polars where that alone is installed: path, label and split.
+
+        Raises:
+            MissingExtra: neither is installed.
+        """
+        return frame({"path": [os.fspath(path) for path in self.paths], "label": self.labels, "split": self.splits})
+
+    def to_folder(self, out: str | os.PathLike[str]) -> Path:
+        """Copy the pictures into a new folder: a folder for each class, inside of one for each subset where given.
+
+        Raises:
+            WrongUsage: there is such a folder already. StorageError: the disk refused.
+        """
+        folder = Path(out).expanduser().absolute()
+        if os.path.lexists(folder):
+            raise WrongUsage(f"{folder} exists already.", "Nothing is written over.", "Name a new folder.")
+        width = len(str(len(self)))
+        with new_folder(folder) as staging:
+            for index, candidate in enumerate(self._candidates):
+                below = PurePosixPath(candidate.part or "", candidate.label)
+                if ".." in below.parts or below.is_absolute():
+                    raise WrongUsage(f"The class {candidate.label!r} cannot be the name of a folder.", "", "Rename it.")
+                (staging / below).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(candidate.path, staging / below / f"{index:0{width}d}{candidate.path.suffix}")
+        return folder
+
+    def to_huggingface(self) -> Any:
+        """Return a `datasets.Dataset` with the columns image and label, or a `DatasetDict` where the split is given.
+
+        Raises:
+            MissingExtra: the library datasets is not installed.
+        """
+        _require("datasets", "to_huggingface()")
+        import datasets
+
+        features = datasets.Features(
+            {"image": datasets.Image(), "label": datasets.ClassLabel(names=list(self.classes))}
+        )
+
+        def part(name: str | None) -> Any:
+            own = [candidate for candidate in self._candidates if candidate.part == name]
+            rows = {
+                "image": [os.fspath(candidate.path) for candidate in own],
+                "label": [candidate.label for candidate in own],
+            }
+            return datasets.Dataset.from_dict(rows, features=features)
+
+        given = [name for name in PARTS if name in self.splits]
+        return datasets.DatasetDict({name: part(name) for name in given}) if given else part(None)
+
+    def to_torch(
+        self, image_px: int = 224, *, split: str | None = None, transform: Callable[[Any], Any] | None = None
+    ) -> TorchPictures:
+        """Return a map-style data set for a `DataLoader` of PyTorch: (picture, number of the class).
+
+        Args:
+            image_px: side of the squares that pictures are decoded to, as Pawsight decodes them.
+            split: the subset that is wanted; None for all pictures.
+            transform: is given each picture (image_px, image_px, 3) of uint8; None returns it as it is.
+        """
+        return TorchPictures(*self._chosen(split), image_px, transform)
+
+    def to_tf(self, image_px: int = 224, *, split: str | None = None) -> Any:
+        """Return a `tf.data.Dataset` of pictures (image_px, image_px, 3) of uint8 and numbers of classes.
+
+        Args:
+            image_px: side of the squares that pictures are decoded to, as Pawsight decodes them.
+            split: the subset that is wanted; None for all pictures.
+
+        Raises:
+            MissingExtra: TensorFlow is not installed.
+        """
+        _require("tensorflow", "to_tf()")
+        import tensorflow as tf
+
+        pictures = TorchPictures(*self._chosen(split), image_px, None)
+        signature = (tf.TensorSpec((image_px, image_px, 3), tf.uint8), tf.TensorSpec((), tf.int64))
+        made = tf.data.Dataset.from_generator(lambda: iter(pictures), output_signature=signature)
+        return made.apply(tf.data.experimental.assert_cardinality(len(pictures)))
+
+    # As a value
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of pictures in each class, by sorted name."""
+        return dict(sorted(Counter(self.labels).items()))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[tuple[Path, str]]:
+        return iter(zip(self.paths, self.labels, strict=True))
+
+    def __fspath__(self) -> str:
+        return os.fspath(self._place)
+
+    def __repr__(self) -> str:
+        counted = f"{plural(len(self), 'picture')} of {plural(len(self.classes), 'class', 'classes')}"
+        return f"Dataset({counted} in {os.fspath(self._place)!r})"
+
+    def _repr_html_(self) -> str:
+        counted = Counter(zip(self.labels, self.splits, strict=True))
+        given = [name for name in PARTS if name in self.splits]
+        rows = [[name, *(counted[name, part] for part in given), self.counts[name]] for name in self.classes[:_CLASSES]]
+        more = f", of which {_CLASSES} are shown" if len(self.classes) > _CLASSES else ""
+        caption = f"{plural(len(self), 'picture')} of {plural(len(self.classes), 'class', 'classes')}{more}"
+        return html_table(["class", *given, "pictures"], rows, caption=caption)
+
+    def _chosen(self, split: str | None) -> tuple[tuple[Path, ...], tuple[int, ...]]:
+        if split is not None and split not in self.splits:
+            given = ", ".join(sorted({part for part in self.splits if part})) or "none"
+            raise WrongUsage(
+                f"The data has no subset {split!r}.", f"It has {given}.", "Leave split out for all pictures."
+            )
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        own = [candidate for candidate in self._candidates if split in (None, candidate.part)]
+        return tuple(candidate.path for candidate in own), tuple(numbers[candidate.label] for candidate in own)
+
+
+class TorchPictures(Sequence[tuple[Any, int]]):
+    """Pictures decoded when they are asked for, as PyTorch's map-style data sets are; also in worker processes."""
+
+    def __init__(
+        self, paths: Sequence[Path], numbers: Sequence[int], image_px: int, transform: Callable[[Any], Any] | None
+    ) -> None:
+        self._paths, self._numbers, self._image_px, self._transform = paths, numbers, image_px, transform
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        path = self._paths[index]
+        pixels: Pixels = decode(
+            read_regular_file(path), DecodeSettings(image_px=self._image_px), name=os.fspath(path)
+        ).pixels
+        return (self._transform(pixels) if self._transform else pixels), self._numbers[index]
+
+
+def as_data(data: Any, y: Any = None, *, progress: Progress = SILENT) -> str | os.PathLike[str]:
+    """Return labelled pictures of any form as DATA that every verb takes.
+
+    Args:
+        data: DATA, a `Dataset`, a table, a data set of another library, or pictures with their labels in `y`.
+        y: labels of the pictures.
+        progress: hears how far it is.
+
+    Raises:
+        WrongUsage: it is none of these. BadDataset: labels are missing.
+    """
+    if y is not None:
+        return Dataset.from_arrays(data, y, progress=progress)
+    if isinstance(data, str | os.PathLike):
+        return data
+    library = {base.__module__.partition(".")[0] for base in type(data).__mro__}
+    if library & {"pandas", "polars"}:
+        return Dataset.from_table(data, progress=progress)
+    if "datasets" in library:
+        return Dataset.from_huggingface(data, progress=progress)
+    if "tensorflow" in library and hasattr(data, "as_numpy_iterator"):
+        return Dataset.from_tf(data, progress=progress)
+    if library & {"torch", "torchvision"} and hasattr(data, "__getitem__") and not hasattr(data, "__array__"):
+        return Dataset.from_torch(data, progress=progress)
+    if isinstance(data, Mapping):
+        return Dataset.from_table(data, progress=progress)
+    raise WrongUsage(
+        f"Data of type {type(data).__name__} has no labels.",
+        "It may be a folder, an archive, a CSV, a table with the columns image and label, or pictures with labels.",
+        "Give the labels too: pawsight.train(X, y)",
+    )
+
+
+def _stored(found: Sequence[Any], columns: Mapping[str, Sequence[str]], progress: Progress) -> Path:
+    """Store pictures that are no files, with a list of all, in the cache; return the list."""
+    with progress.stage("Hashing pictures", len(found), "pictures") as step:
+        contents = []
+        for source in found:
+            contents.append(os.path.abspath(source) if isinstance(source, Path) else _digest(source))
+            step.advance()
+    rows = list(zip(contents, *columns.values(), strict=True))
+    digest = sha256_of(repr((tuple(columns), rows)).encode("utf-8", "surrogateescape"))
+    folder = cache_folder() / "stored" / digest[:_DIGITS]
+    if (folder / _LIST).is_file():
+        return folder / _LIST
+    width = len(str(len(found)))
+
+    def store(index: int) -> str:
+        source = found[index]
+        if isinstance(source, Path):
+            return os.path.abspath(source)
+        content, suffix = _encoded(source)
+        name = f"{index:0{width}d}{suffix}"
+        (staging / name).write_bytes(content)
+        return name
+
+    with new_folder(folder) as staging, progress.stage("Storing pictures", len(found), "pictures") as step:
+        paths = []
+        for path in ordered_map(store, range(len(found)), threads=this_machine().cores):
+            paths.append(path)
+            step.advance()
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([("path", *columns), *zip(paths, *columns.values(), strict=True)])
+        write_bytes(staging / _LIST, text.getvalue().encode("utf-8", "surrogateescape"))
+    return folder / _LIST
+
+
+def _digest(source: bytes | Image.Image | np.ndarray[Any, Any] | None) -> str:
+    if isinstance(source, np.ndarray):
+        return sha256_of(repr((source.shape, source.dtype.str)).encode() + np.ascontiguousarray(source).tobytes())
+    if isinstance(source, Image.Image):
+        about = repr((source.mode, source.size, source.getexif().tobytes(), source.info.get("icc_profile")))
+        return sha256_of(about.encode() + source.tobytes() + bytes(source.getpalette() or ()))
+    return sha256_of(source or b"")
+
+
+def _encoded(source: bytes | Image.Image | np.ndarray[Any, Any] | None) -> tuple[bytes, str]:
+    """Return the bytes of a file that holds the picture without loss, and the ending of its name."""
+    if source is None or isinstance(source, bytes):
+        data = source or b""
+        return data, next((ending for start, ending in _ENDINGS if data.startswith(start)), "")
+    image = source if isinstance(source, Image.Image) else image_of(source, "a picture")
+    kind, buffer = "PNG" if image.mode in _IN_PNG else "TIFF", io.BytesIO()
+    image.save(buffer, kind, exif=image.getexif(), icc_profile=image.info.get("icc_profile"))
+    return buffer.getvalue(), f".{kind.lower()}"
+
+
+_ENDINGS = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp"), (b"RIFF", ".webp"))
+
+
+def _items(values: Iterable[Any]) -> list[Any]:
+    return list(values.to_list()) if hasattr(values, "to_list") else list(values)
+
+
+def _text(value: Any) -> str:
+    """Return a cell as text; one that is missing is empty."""
+    if value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType":
+        return ""
+    value = value.item() if hasattr(value, "item") else value
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _name_of(label: Any, classes: Sequence[str] | None) -> str:
+    text = _text(label)
+    if not classes or not text.isdecimal():
+        return text
+    if int(text) >= len(classes):
+        raise WrongUsage(f"The label {text} has no name.", f"There are {plural(len(classes), 'class', 'classes')}.")
+    return str(classes[int(text)])
+
+
+def _column(rows: Any, role: str) -> str:
+    names = list(rows.features)
+    if role in (roles := roles_of(names)):
+        return str(names[roles.index(role)])
+    raise WrongUsage(
+        f"The data set has no column of {'pictures' if role == 'path' else 'labels'}.",
+        f"Its columns are {', '.join(names)}.",
+        f"Rename one: dataset.rename_column({names[0]!r}, {role!r})",
+    )
+
+
+def _pairs(items: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    pictures, labels = [], []
+    for index, item in enumerate(items):
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise WrongUsage(f"Item {index} of the data set is no pair.", "Items are pairs of a picture and its label.")
+        pictures.append(item[0])
+        labels.append(item[1])
+    return pictures, labels
+
+
+def _channels_last(picture: Any) -> Any:
+    """Return a tensor of PyTorch with its channels last; anything else as it is."""
+    if not hasattr(picture, "permute") or getattr(picture, "ndim", 0) != 3:
+        return picture
+    return picture.permute(1, 2, 0) if picture.shape[0] in (1, 3, 4) and picture.shape[2] not in (1, 3, 4) else picture
+
+
+def _eight_bits(picture: Any) -> Any:
+    """Return floats that go from 0 to 255 as uint8; anything else as it is."""
+    array = np.asarray(picture)
+    if array.dtype.kind == "f" and array.size and array.max() > 1 and array.min() >= 0 and array.max() <= 255:
+        return np.rint(array).astype(np.uint8)
+    return array
+
+
+def _require(package: str, needed_by: str) -> None:
+    if find_spec(package) is None:
+        what = f"{needed_by} needs the library {package}, which is not installed."
+        raise MissingExtra(what, "", f"Type: pip install {package}")

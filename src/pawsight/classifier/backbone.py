@@ -1,0 +1,138 @@
+"""The frozen network of a recipe, wherever it comes from: an installed package, a user's file or a published one.
+
+Files are kept in the cache by their SHA-256, so that a run finds its backbone again whatever the file is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from pawsight.classifier.graph_guard import fault_in_graph
+from pawsight.core.errors import DownloadFailed, WeightsUnavailable
+from pawsight.core.machine import cache_folder
+from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import new_file, sha256_of, sha256_of_file, write_text
+from pawsight.core.text import typed
+from pawsight.data.download import DownloadLimits, download
+from pawsight.models.backbones import BACKBONES, PUBLISHED, PublishedFile, find_backbone
+from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
+from pawsight.models.imported import import_network
+from pawsight.models.recipes import BLOCKS, LAST, Recipe
+from pawsight.models.weights import read_published
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenBackbone:
+    """A pretrained network that is read and not trained."""
+
+    digest: str  # of all that its features depend on besides the picture and its size
+    parameters: int
+    width: int  # how many numbers every depth has together
+    depths: Mapping[str, Channels]  # fixed depth, "last" being one -> which of them it reads
+    write: Callable[[Channels | None], bytes]  # the graph that gives some of them, or with None the last layer's
+
+
+def frozen_backbone(recipe: Recipe) -> FrozenBackbone:
+    """Return the backbone of a recipe.
+
+    Raises:
+        WeightsUnavailable: its weights are not there, or are no network that can be read.
+        MissingExtra: the package onnx is not installed.
+    """
+    if recipe.backbone in BACKBONES:
+        backbone = find_backbone(recipe.backbone)
+        return FrozenBackbone(
+            digest=backbone.sha256,
+            parameters=backbone.parameters,
+            width=len(channels_of(backbone, "every")),
+            depths={depth: channels_of(backbone, depth) for depth in (LAST, BLOCKS)},
+            write=partial(backbone_onnx, recipe.backbone, recipe.image_px),
+        )
+    path = _kept(recipe.backbone_sha256)
+    if not path.is_file():
+        raise WeightsUnavailable(
+            f"The backbone {recipe.backbone} is not in the cache.",
+            f"Its file has the SHA-256 {recipe.backbone_sha256 or 'unknown'}.",
+            f"Train with it again: {typed('train', 'DATA', '--backbone', recipe.backbone)}",
+        )
+    content = read_published(path, sha256=recipe.backbone_sha256)
+    network = import_network(content, name=recipe.backbone, image_px=recipe.image_px, mean=recipe.mean, std=recipe.std)
+
+    def write(channels: Channels | None) -> bytes:
+        graph = network.write(channels)
+        if fault := fault_in_graph(graph):
+            raise WeightsUnavailable(
+                f"{recipe.backbone} cannot be used as a backbone.",
+                f"It {fault}.",
+                "Use another network, or export this one with standard operators alone.",
+            )
+        return graph
+
+    return FrozenBackbone(
+        digest=sha256_of(f"{recipe.backbone_sha256} {recipe.mean} {recipe.std}".encode()),
+        parameters=network.parameters,
+        width=network.width,
+        depths={depth: network.channels_of(depth) for depth in (LAST, BLOCKS)},
+        write=write,
+    )
+
+
+def fetch_backbone(
+    recipe: Recipe,
+    named: str | None,
+    *,
+    progress: Progress = SILENT,
+    published: Mapping[str, PublishedFile] = PUBLISHED,
+    limits: DownloadLimits = DownloadLimits(),
+) -> Recipe:
+    """Put the file of a recipe's backbone into the cache; return the recipe, now with the file's SHA-256.
+
+    Args:
+        recipe: as `make_recipe` returns it.
+        named: the backbone as the user named it; a path where it is a file of theirs.
+        progress: hears how far a download is.
+        published: what can be downloaded.
+        limits: of a download.
+
+    Raises:
+        DownloadFailed: it cannot be downloaded. WeightsUnavailable: the file is not the one that was downloaded first.
+        StorageError: the disk refused.
+    """
+    known = published.get(recipe.backbone)
+    if known is not None:
+        record = cache_folder() / "backbones" / f"{known.name}.sha256"
+        expected = known.sha256 or (record.read_text("ascii", "replace").strip() if record.is_file() else "")
+        if not expected or not _kept(expected).is_file():
+            path = cache_folder() / "backbones" / f"{known.name}.onnx"
+            try:
+                download(known.url, path, sha256=expected or None, progress=progress, limits=limits)
+            except DownloadFailed as error:
+                raise DownloadFailed(
+                    f"The backbone {known.name} cannot be downloaded.",
+                    f"{error.what} {error.why}".strip(),
+                    "Download it elsewhere and name the file: "
+                    f"--backbone FILE.onnx --image-px {known.image_px} --mean {known.mean} --std {known.std}",
+                ) from error
+            expected = sha256_of_file(path)
+            if not known.sha256:
+                write_text(record, f"{expected}\n")
+            path.replace(_kept(expected))
+        return replace(recipe, backbone_sha256=expected)
+    if recipe.backbone_sha256 and named is not None and not _kept(recipe.backbone_sha256).is_file():
+        content = read_published(Path(named).expanduser(), sha256=recipe.backbone_sha256)
+        with new_file(_kept(recipe.backbone_sha256)) as part:
+            part.write_bytes(content)
+    return recipe
+
+
+def is_kept(sha256: str) -> bool:
+    """Return whether the cache has the file of a backbone."""
+    return bool(sha256) and _kept(sha256).is_file()
+
+
+def _kept(sha256: str) -> Path:
+    """Return where the cache keeps the file of a backbone."""
+    return cache_folder() / "backbones" / f"{sha256 or 'unknown'}.onnx"

@@ -1,0 +1,220 @@
+"""How folders are read: the options of the user as one value, and which files are never pictures of a class.
+
+folders.py applies it. Endings are those of names; what a file is says its content (images/decode.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import PurePosixPath
+from typing import Any
+
+from pawsight.core.errors import WrongUsage
+from pawsight.data.parts import PARTS, part_named
+
+IGNORE_FILE = ".pawsightignore"  # patterns for the folder that it lies in, one a line
+NO_PARTS = "none"  # after --parts: no folder is a part
+READABLE_ENDINGS = (
+    *(".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"),
+    *(".heic", ".heif", ".hif"),
+)
+PICTURE_ENDINGS = (  # also those that are only named in a refusal
+    *READABLE_ENDINGS,
+    *(".jxl", ".jp2", ".icloud", ".dcm"),
+    *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef"),
+)
+TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
+_OTHER_ENDINGS = frozenset(
+    (
+        *TABLE_ENDINGS,
+        *(".txt", ".md", ".rst", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".html", ".htm", ".log"),
+        *(".json", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".mat", ".npy", ".npz", ".pkl", ".h5", ".hdf5"),
+        *(".py", ".ipynb", ".sh", ".bat", ".js", ".css", ".db", ".sqlite", ".lnk", ".url", ".sha256", ".md5"),
+        *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z"),
+    )
+)
+OWN_NAMES = ("runs", "explained")  # of folders below the root that earlier versions wrote without a mark
+
+# Why a file is left out by its name or place, without being read
+HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED = "hidden", "ignored", "not among --only", "an empty folder", "a link to "
+OWN, OWN_NAME, OUTSIDE = "written by Pawsight", "named as a folder of Pawsight's", "outside "
+MISSING = "not found"  # what the reasons of files begin with that a list or a run names and that are not there
+BESIDE, UNLABELLED, NO_CLASS = "beside the class folders", "without a class folder", "no class in its name"
+BY_NAME = (HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED, OWN, OWN_NAME, OUTSIDE, BESIDE, UNLABELLED, NO_CLASS)
+NO_PICTURE = "not a picture"
+
+_HIDDEN = frozenset(  # what systems, network drives and tools leave beside pictures; in lower case
+    (
+        *("__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "lost+found"),
+        *("$recycle.bin", "recycler", "system volume information", "#recycle", "#snapshot", "@recycle", "@eadir"),
+        *("@recently-snapshot", "@tmp", "network trash folder", "temporary items", "node_modules"),
+    )
+)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of this name belongs to a system or a tool, not to the user's pictures."""
+    return name.startswith((".", "~$")) or name.casefold() in _HIDDEN
+
+
+def may_be_picture(name: str) -> bool:
+    """Return whether a file of this name may be a picture: its ending is not one of documents, data or programs."""
+    return PurePosixPath(name).suffix.lower() not in _OTHER_ENDINGS
+
+
+def is_picture_name(name: str) -> bool:
+    """Return whether a file name ends as names of pictures do."""
+    return PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderReading:
+    """How classes and parts are read from the names of folders and files.
+
+    Args:
+        class_depth: which folder below the part, or below the root, is the class; 1 is the first.
+        class_from: regular expression that finds the class in a picture's path below the root, with forward slashes:
+            its group `class`, else its first group, else all of what it finds. Empty: folders are the classes.
+        parts: name of a folder -> "train", "validation" or "test"; empty: no folder is a part. None: names decide.
+        ignore: patterns of files and folders that are left out, e.g. "*_mask.png", "masks", "cats/old/*".
+        only: patterns of files to read; empty: all.
+
+    Raises:
+        WrongUsage: a value cannot be used.
+    """
+
+    class_depth: int = 1
+    class_from: str = ""
+    parts: Mapping[str, str] | None = None
+    ignore: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.class_depth < 1:
+            raise WrongUsage(f"--class-depth {self.class_depth} is no depth.", "The first folder has the depth 1.")
+        if self.class_from and self.class_depth != 1:
+            raise WrongUsage(
+                "--class-depth has no effect beside --class-from.", "Each says what the class is.", "Leave one out."
+            )
+        try:
+            re.compile(self.class_from)
+        except re.error as error:
+            what, fix = f"--class-from {self.class_from!r} is no regular expression.", r"E.g. --class-from '(\w+)_\d+'"
+            raise WrongUsage(what, f"It fails with: {error}.", fix) from error
+        for folder, part in (self.parts or {}).items():
+            if part not in PARTS:
+                raise WrongUsage(
+                    f"--parts gives the folder {folder!r} the part {part!r}.",
+                    f"The parts are {', '.join(PARTS)}.",
+                    f"E.g. --parts {folder}=train,other=test",
+                )
+        for pattern in (*self.ignore, *self.only):
+            if not PurePosixPath(pattern.strip("/")).parts:
+                raise WrongUsage(f"The pattern {pattern!r} names no file.", "", "E.g. --ignore '*_mask.png'")
+
+    @classmethod
+    def from_words(
+        cls,
+        *,
+        class_depth: int | None = None,
+        class_from: str | None = None,
+        parts: str | None = None,
+        ignore: Sequence[str] = (),
+        only: Sequence[str] = (),
+    ) -> FolderReading | None:
+        """Return what was typed after the options of the same names; None where nothing was.
+
+        Raises:
+            WrongUsage: a value cannot be used.
+        """
+        if all(word is None for word in (class_depth, class_from, parts)) and not ignore and not only:
+            return None
+        return cls(
+            class_depth=1 if class_depth is None else class_depth,
+            class_from=class_from or "",
+            parts=_parts_typed(parts),
+            ignore=tuple(ignore),
+            only=tuple(only),
+        )
+
+    def words(self) -> list[str]:
+        """Return the options that say the same on the command line."""
+        words = ["--class-depth", str(self.class_depth)] if self.class_depth != 1 else []
+        words += ["--class-from", self.class_from] if self.class_from else []
+        if self.parts is not None:
+            typed = ",".join(f"{folder}={part}" for folder, part in self.parts.items())
+            words += ["--parts", typed or NO_PARTS]
+        for option, patterns in (("--ignore", self.ignore), ("--only", self.only)):
+            words += [word for pattern in patterns for word in (option, pattern)]
+        return words
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values that are not the defaults, as JSON has them."""
+        default = FolderReading()
+        changed = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: value for name, value in changed.items() if value != getattr(default, name)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> FolderReading:
+        """Return what `to_json` gave.
+
+        Raises:
+            WrongUsage: a value cannot be used.
+        """
+        parts = values.get("parts")
+        return cls(
+            class_depth=int(values.get("class_depth", 1)),
+            class_from=str(values.get("class_from", "")),
+            parts=None if parts is None else dict(parts),
+            ignore=tuple(map(str, values.get("ignore", ()))),
+            only=tuple(map(str, values.get("only", ()))),
+        )
+
+    def class_in(self, name: str) -> str | None:
+        """Return the class that `class_from` finds in a path below the root; None where it finds none."""
+        found = re.search(self.class_from, name)
+        if found is None:
+            return None
+        named = found.groupdict().get("class")
+        return named or (found[1] if found.re.groups else found[0]) or None
+
+    def takes(self, name: str) -> bool:
+        """Return whether a file, by its path below the root, is among those to read."""
+        path = PurePosixPath(name)
+        return not self.only or any(matches(str(place), self.only) for place in (path, *path.parents[:-1]))
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Return whether a path ends as one of the patterns says, in any case; `*` stands for a part of one name.
+
+    Args:
+        name: below the root, with forward slashes.
+        patterns: e.g. "*.png", "masks/", "cats/*"; one that begins with a slash means the whole path.
+    """
+    path = PurePosixPath(name.casefold())
+    for pattern in patterns:
+        bare = pattern.casefold().strip("/")
+        if path.match(bare) and not (pattern.startswith("/") and bare.count("/") + 1 != len(path.parts)):
+            return True
+    return False
+
+
+def _parts_typed(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    if text.strip().casefold() == NO_PARTS:
+        return {}
+    parts = {}
+    for pair in text.split(","):
+        folder, equals, part = pair.rpartition("=")
+        if not equals or not folder.strip():
+            raise WrongUsage(
+                f"--parts {text!r} cannot be read.",
+                f"{pair!r} is not a folder, an equals sign and a part.",
+                f"E.g. --parts train_set=train,other=test; --parts {NO_PARTS} if no folder is a part.",
+            )
+        parts[folder.strip().rstrip("/")] = part_named(part) or part.strip()
+    return parts

@@ -1,0 +1,116 @@
+"""`pawsight.train` with pictures from elsewhere: arrays, tables, options in one value, and progress."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pawsight
+from pawsight.core.errors import BadDataset, WrongUsage
+
+from ..conftest import BACKBONE, BACKBONE_PX, says
+
+SMALL = {"backbone": BACKBONE, "image_px": BACKBONE_PX}
+
+
+@pytest.fixture(scope="module")
+def pngs(drawings, tmp_path_factory):
+    """A folder of the drawings as Pillow writes PNG: a folder for each class, no subsets."""
+    folder = tmp_path_factory.mktemp("pngs")
+    for path in sorted(drawings.rglob("*.jpg")):
+        (folder / path.parent.name).mkdir(exist_ok=True)
+        with Image.open(path) as image:
+            image.convert("RGB").save(folder / path.parent.name / f"{path.parents[1].name}-{path.stem}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arrays(pngs):
+    paths = sorted(pngs.rglob("*.png"))
+    return [np.asarray(Image.open(path)) for path in paths], [path.parent.name for path in paths]
+
+
+@pytest.mark.parametrize("form", ["arrays", "pictures", "bytes"])
+def test_pictures_in_memory_give_the_counts_of_the_same_pictures_in_files(warm, pngs, arrays, tmp_path, form):
+    from_files = pawsight.train(pngs, out=tmp_path / "runs", **SMALL)
+    X, y = arrays
+    if form == "pictures":
+        X = [Image.fromarray(array) for array in X]
+    if form == "bytes":
+        X = [path.read_bytes() for path in sorted(pngs.rglob("*.png"))]
+    run = pawsight.train(X, y, out=tmp_path / "runs", **SMALL)
+    plain, same = run.to_json(), from_files.to_json()
+    assert plain["counts"] == same["counts"]
+    assert plain["split"] == same["split"]  # the digest, too: a PNG of an array is the PNG of the picture
+    assert plain["validation"]["confusion"] == same["validation"]["confusion"]
+    assert plain["test"]["confusion"] == same["test"]["confusion"]
+    assert [(f.problem, f.severity) for f in run.findings] == [(f.problem, f.severity) for f in from_files.findings]
+    assert len(run.predictions) == len(from_files.predictions)
+
+
+def test_a_table_trains_as_its_files_do_and_keeps_the_split_it_gives(warm, tmp_path):
+    pd = pytest.importorskip("pandas")
+    paths = sorted(warm.data.rglob("*.jpg"))
+    table = pd.DataFrame(
+        {
+            "path": [str(path) for path in paths],
+            "label": [path.parent.name for path in paths],
+            "split": [path.parents[1].name for path in paths],
+            "remark": "of no concern",
+        }
+    )
+    run = pawsight.train(table, out=tmp_path / "runs", **SMALL)
+    assert run.split.digest == warm.report.split.digest
+    assert run.validation == warm.report.validation
+
+
+def test_a_mapping_of_columns_is_a_table_and_numbers_are_names(warm, arrays, tmp_path):
+    X, y = arrays
+    run = pawsight.train({"image": X, "label": [int(name == "dogs") for name in y]}, out=tmp_path / "runs", **SMALL)
+    assert run.classes == ("0", "1")
+
+
+def test_options_are_one_value_or_keywords(warm, tmp_path):
+    recipe = pawsight.Recipe(name="mine", backbone=BACKBONE, image_px=BACKBONE_PX, folds=2)
+    options = pawsight.TrainOptions(recipe=recipe, out=tmp_path / "runs", seed=3)
+    run = pawsight.train(warm.data, options=options, split_seed=4)
+    plain = run.to_json()
+    assert (plain["recipe"], plain["seed"], plain["split"]["seed"]) == ("mine", 3, 4)
+    assert run.path.parent == tmp_path / "runs"
+
+
+def test_progress_is_a_function_or_nothing(warm, tmp_path, capfd):
+    heard = []
+    pawsight.train(warm.data, out=tmp_path / "runs", progress=lambda *step: heard.append(step), **SMALL)
+    reading = [(done, total) for stage, done, total in heard if stage == "Reading pictures"]
+    assert reading == [(done, 52) for done in range(53)]
+    pawsight.train(warm.data, out=tmp_path / "runs", progress=False, **SMALL)
+    pawsight.train(warm.data, out=tmp_path / "runs", **SMALL)  # no terminal here
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("data", "y", "words"),
+    [
+        ([np.zeros((8, 8, 3), np.uint8)] * 3, ["a", "b"], ("3 pictures", "2 values of label")),
+        ([np.zeros((8, 8, 3), np.uint8)] * 2, None, ("list", "train(X, y)")),
+        ({"image": [], "name": []}, None, ("labels", "image, name")),
+        ([np.zeros((8, 8, 3), np.int64)] * 2, ["a", "b"], ("X[0]", "int64")),
+        (io.StringIO("x"), None, ("StringIO",)),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_before_anything_is_written(tmp_path, cache_folder, data, y, words):
+    with pytest.raises(WrongUsage) as error:
+        pawsight.train(data, y, out=tmp_path / "runs")
+    assert says(error.value, *words)
+    assert not (tmp_path / "runs").exists()
+    assert not list(cache_folder.glob("stored/*"))
+
+
+def test_a_missing_label_is_named_by_its_place(tmp_path):
+    with pytest.raises(BadDataset) as error:
+        pawsight.train([np.zeros((8, 8, 3), np.uint8)] * 3, ["a", None, float("nan")], out=tmp_path / "runs")
+    assert says(error.value, "2 pictures of 3", "1, 2")

@@ -1,0 +1,165 @@
+"""The frozen network of a recipe: kept by its SHA-256, downloaded once, checked, and refused where it cannot be."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from pawsight.classifier.backbone import fetch_backbone, frozen_backbone, is_kept
+from pawsight.core.errors import DownloadFailed, WeightsUnavailable, WrongUsage
+from pawsight.data.download import DownloadLimits
+from pawsight.models.backbones import BACKBONES, PUBLISHED, PublishedFile
+from pawsight.models.recipes import RecipeOptions, make_recipe
+
+from ..conftest import BACKBONE, BACKBONE_PX, says
+from ..data.http_server import running_site
+from ..foreign_networks import convolutional
+
+ONCE = DownloadLimits(silence_seconds=0.4, total_seconds=8, first_wait_seconds=0.01, tries=1)
+SCALING = {"mean": "0.5,0.5,0.5", "std": "0.5,0.5,0.5"}
+
+
+@pytest.fixture
+def site(monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    with running_site() as running:
+        yield running
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "mine.onnx").write_bytes(convolutional())
+    return tmp_path / "mine.onnx"
+
+
+def of_file(file, **changes):
+    options = {"backbone": str(file), "image_px": 32, **SCALING, "backbone_license": "MIT"} | changes
+    return make_recipe("probe", RecipeOptions(**options))
+
+
+def published(url, content, *, knows_digest=True):
+    """A made-up row, and a recipe that names it."""
+    sha256 = hashlib.sha256(content).hexdigest() if knows_digest else ""
+    row = PublishedFile(name="made-up", url=url, image_px=32, licence="MIT", mib=1, sha256=sha256, **SCALING)
+    recipe = make_recipe("probe", RecipeOptions(backbone="dinov2-small"))
+    return {"made-up": row}, replace(recipe, backbone="made-up", image_px=32, backbone_sha256=sha256, **SCALING)
+
+
+def test_a_backbone_of_a_package_is_what_its_table_says():
+    backbone = frozen_backbone(make_recipe("probe", RecipeOptions(backbone=BACKBONE, image_px=BACKBONE_PX)))
+    assert (backbone.digest, backbone.parameters) == (BACKBONES[BACKBONE].sha256, BACKBONES[BACKBONE].parameters)
+    assert len(backbone.depths["last"]) == 1280 < len(backbone.depths["blocks"]) < backbone.width
+
+
+def test_a_file_is_kept_by_its_digest_and_the_recipe_names_no_folder(file):
+    recipe = fetch_backbone(of_file(file), str(file))
+    assert (recipe.backbone, recipe.image_px, recipe.backbone_license) == ("mine.onnx", 32, "MIT")
+    assert recipe.backbone_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    file.unlink()
+    backbone = frozen_backbone(recipe)
+    assert len(backbone.depths["last"]) == 24
+    onnx.checker.check_model(backbone.write(np.arange(backbone.width)))
+
+
+def test_features_depend_on_the_file_and_on_its_scaling(file):
+    recipe = fetch_backbone(of_file(file), str(file))
+    digests = {frozen_backbone(recipe).digest, frozen_backbone(replace(recipe, mean="0.4,0.4,0.4")).digest}
+    file.write_bytes(convolutional(outputs=3))
+    digests.add(frozen_backbone(fetch_backbone(of_file(file), str(file))).digest)
+    assert len(digests) == 3
+
+
+def test_a_backbone_that_the_cache_has_lost_is_named_with_its_digest(file):
+    recipe = of_file(file)
+    with pytest.raises(WeightsUnavailable) as caught:
+        frozen_backbone(recipe)
+    assert says(caught.value, "mine.onnx", recipe.backbone_sha256, "--backbone")
+
+
+def test_an_operator_that_no_bundle_may_have_is_refused(file):
+    model = onnx.load_from_string(file.read_bytes())
+    (relu,) = (node for node in model.graph.node if node.output[0] == "stem.act")
+    relu.CopyFrom(helper.make_node("Bernoulli", relu.input, relu.output))
+    file.write_bytes(model.SerializeToString())
+    recipe = fetch_backbone(of_file(file), str(file))
+    with pytest.raises(WeightsUnavailable) as caught:
+        frozen_backbone(recipe).write(None)
+    assert says(caught.value, "mine.onnx", "Bernoulli")
+    assert len(str(caught.value).splitlines()) == 3
+
+
+# Published files
+
+
+@pytest.mark.parametrize("knows_digest", [True, False])
+def test_a_published_file_is_downloaded_once(site, knows_digest):
+    content, turns = convolutional(), []
+
+    def answer(talk):
+        turns.append(talk.turn)
+        talk.serve(content)
+
+    table, recipe = published(site.page("/model.onnx", answer), content, knows_digest=knows_digest)
+    for _ in range(2):
+        fetched = fetch_backbone(recipe, "made-up", published=table, limits=ONCE)
+        assert fetched.backbone_sha256 == hashlib.sha256(content).hexdigest()
+        assert is_kept(fetched.backbone_sha256)
+        assert len(frozen_backbone(fetched).depths["last"]) == 24
+    assert turns == [0]
+
+
+@pytest.mark.parametrize("knows_digest", [True, False])
+def test_another_file_than_the_known_or_the_first_one_is_refused(site, cache_folder, knows_digest):
+    content = convolutional()
+    bodies = [content, convolutional(outputs=2)][knows_digest:]
+    table, recipe = published(
+        site.page("/model.onnx", lambda talk: talk.serve(bodies[talk.turn])), content, knows_digest=knows_digest
+    )
+    if not knows_digest:
+        fetch_backbone(recipe, "made-up", published=table, limits=ONCE)
+        for kept in (cache_folder / "backbones").glob("*.onnx"):
+            kept.unlink()
+    with pytest.raises(DownloadFailed):
+        fetch_backbone(recipe, "made-up", published=table, limits=ONCE)
+
+
+def test_a_download_that_fails_says_how_to_go_on_without_it(site):
+    table, recipe = published(site.page("/model.onnx", lambda talk: talk.send(b"gone", 404)), b"")
+    with pytest.raises(DownloadFailed) as caught:
+        fetch_backbone(recipe, "made-up", published=table, limits=ONCE)
+    assert says(caught.value, "made-up", "404", "--backbone FILE.onnx", "--image-px 32", SCALING["mean"])
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_published_row_makes_a_recipe(name):
+    row, recipe = PUBLISHED[name], make_recipe("probe", RecipeOptions(backbone=name))
+    assert row.url.startswith("https://")
+    assert row.url.endswith(".onnx")
+    assert row.licence in ("Apache-2.0", "MIT")
+    assert row.sha256 == "" or len(bytes.fromhex(row.sha256)) == 32
+    assert (recipe.backbone, recipe.image_px, recipe.backbone_license) == (name, row.image_px, row.licence)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"backbone": "nowhere.onnx", "image_px": 224}, ["nowhere.onnx", "--backbone"]),
+        ({"backbone": "FILE"}, ["--image-px"]),
+        ({"backbone": "FILE", "image_px": 32, "mean": "1,2"}, ["--mean"]),
+        ({"mean": "1,1,1"}, ["--mean", "--backbone FILE.onnx"]),
+        ({"backbone": "dinov2-small", "std": "1,1,1"}, ["--std"]),
+        ({"backbone": "auto", "image_px": 96}, ["--image-px", "auto"]),
+        ({"backbone": "resnet"}, ["resnet", "efficientnet-lite1", "dinov2-small"]),
+    ],
+)
+def test_options_that_do_not_fit_are_named(file, options, words):
+    options = {key: str(file) if value == "FILE" else value for key, value in options.items()}
+    with pytest.raises(WrongUsage) as caught:
+        make_recipe("probe", RecipeOptions(**options))
+    assert says(caught.value, *words)

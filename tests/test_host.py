@@ -69,6 +69,10 @@ run = pawsight.train(data, backbone=backbone, image_px=int(px), out=runs).path
 told["train"] = changed()
 pictures = sorted(pathlib.Path(data, "validation").rglob("*.jpg"))
 answers = pawsight.load(run).answers([*pictures, pathlib.Path(runs, "missing.jpg")])
+with pawsight.load(run) as classifier:
+    classifier.predict([pictures[0].read_bytes(), numpy.zeros((40, 60, 3), numpy.uint8), PIL.Image.new("L", (9, 9)), None])
+    classifier.explain(pictures[0])
+    classifier.answers(pictures)._repr_html_()
 told["predict"] = changed()
 pawsight.evaluate(run, data)
 told["evaluate"] = changed()

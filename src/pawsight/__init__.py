@@ -15,6 +15,7 @@ __version__ = "0.2.0"
 _NAMES = {  # module -> public names that it defines
     "pawsight.api.classifier": ("Classifier", "load"),
     "pawsight.api.dataset": ("Dataset",),
+    "pawsight.api.predictions": ("Explanation", "Predictions"),
     "pawsight.api.run": ("Run", "open_run"),
     "pawsight.api.train": ("train",),
     "pawsight.classifier.predictor": ("Prediction",),
@@ -31,6 +32,7 @@ _NAMES = {  # module -> public names that it defines
     "pawsight.commands.train": ("TrainOptions",),
     "pawsight.core.errors": ("PawsightError",),
     "pawsight.data.reading": ("FolderReading",),
+    "pawsight.explanation.heatmap": ("HeatMap",),
     "pawsight.models.recipes": ("Recipe",),
     "pawsight.reports.ladder_report": ("LadderReport",),
 }
@@ -41,6 +43,8 @@ if TYPE_CHECKING:  # the same names for type checkers, which run nothing
     from pawsight.api.classifier import Classifier as Classifier
     from pawsight.api.classifier import load as load
     from pawsight.api.dataset import Dataset as Dataset
+    from pawsight.api.predictions import Explanation as Explanation
+    from pawsight.api.predictions import Predictions as Predictions
     from pawsight.api.run import Run as Run
     from pawsight.api.run import open_run as open_run
     from pawsight.api.train import train as train
@@ -67,6 +71,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which run nothing
     from pawsight.commands.train import TrainOptions as TrainOptions
     from pawsight.core.errors import PawsightError as PawsightError
     from pawsight.data.reading import FolderReading as FolderReading
+    from pawsight.explanation.heatmap import HeatMap as HeatMap
     from pawsight.models.recipes import Recipe as Recipe
     from pawsight.reports.ladder_report import LadderReport as LadderReport
 

@@ -273,7 +273,7 @@ def test_a_list_of_answers_shows_pictures_in_less_than_a_small_cell(classifier):
     shown.feed(page)
     pictures = [attributes["src"] for tag, attributes in shown.tags if tag == "img"]
     assert len(pictures) == 8
-    assert all(source.startswith("data:image/jpeg;base64,") for source in pictures)
+    assert all(source.startswith("data:image/webp;base64,") for source in pictures)
     assert "51 pictures" in shown.text
     assert len(repr(answers)) < 2_000
 
@@ -306,6 +306,7 @@ def test_a_heat_map_shows_itself_in_less_than_a_small_cell(trained):
     (explained,) = classifier.explain(next(trained.data.glob("validation/cats/*.jpg")))
     assert len(explained._repr_html_()) < MAX_CELL_BYTES
     assert explained.label in repr(explained)
+    assert len(repr(explained.heat)) < 200
     (missing,) = classifier.explain([None])
     assert "<img" not in missing._repr_html_()
 

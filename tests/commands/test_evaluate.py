@@ -472,3 +472,9 @@ def test_data_of_which_much_cannot_be_read_is_refused_or_warned_of(colour_bundle
         evaluate(colour_bundle, tmp_path / "data", allow_missing=1.0)
     assert says(error.value, "'blue'", "3 .png (empty)")
     assert "'red'" not in str(error.value)
+
+
+def test_a_run_is_measured_on_the_device_that_is_named(gpu, trained):
+    measured = evaluate(trained.report.run, device="gpu")
+    assert gpu.used == ["GPU"]
+    assert measured.metrics.accuracy == trained.report.validation.accuracy

@@ -78,6 +78,7 @@ def test_options_are_in_the_command_of_the_run_and_evaluate_reads_by_them(nested
     assert trained(*again[2:])["split"] == plain["split"]
     measured = typed("evaluate", "runs/001", "my photos", "--including-training", "--json")
     assert measured.exit_code == 0, measured.stderr
+    assert says(json.loads(measured.stdout)["data_notes"], "1 picture", "loose.png")
     assert {row["name"] for row in json.loads(measured.stdout)["metrics"]["classes"]} == {"cats", "dogs", "trees"}
     otherwise = typed("evaluate", "runs/001", "my photos", "--class-depth", "1")
     assert otherwise.exit_code == 1

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pawsight.classifier.predictor import Prediction
-from pawsight.commands.predict import is_answer_file, line, predict, predict_file
+from pawsight.commands.predict import is_answer_file, line, predict, predict_file, predict_to
 from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Silent
 from pawsight.core.runs import read_table
@@ -231,3 +231,13 @@ def test_a_kind_that_is_not_written_is_refused_with_one_that_is():
     with pytest.raises(WrongUsage) as error:
         is_answer_file("my answers.xlsx")
     assert error.value.fix.endswith("--out 'my answers.csv'")
+
+
+def test_every_way_to_predict_computes_on_the_device_that_is_named(gpu, colour_bundle, red, tmp_path):
+    (answered,) = predict(colour_bundle, [red], device="gpu")
+    predict_file(colour_bundle, [red], tmp_path / "answers.csv", device="gpu")
+    predict_to(colour_bundle, [red], tmp_path / "answers", device="gpu")
+    assert answered.label == "red"
+    assert gpu.used == ["GPU"] * 3
+    with pytest.raises(WrongUsage, match="--device gpu"):
+        predict_to(colour_bundle, [red], tmp_path / "more", device="gpu", engine="ray")

@@ -267,3 +267,8 @@ def test_windows_is_told_where_it_does_run(monkeypatch, tmp_path):
         serve(tmp_path / "no such run")
     assert "Windows" in error.value.what
     assert "docs/serving.md" in error.value.fix
+
+
+def test_a_device_that_is_not_there_is_refused_before_it_listens(gpu, colour_bundle):
+    with pytest.raises(WrongUsage, match="--device npu"):
+        serve(colour_bundle, port=0, device="npu", ready=lambda serving: pytest.fail("it listens"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from pawsight.classifier.bundle import read_bundle
@@ -12,7 +14,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.models import backbones
 from pawsight.models.recipes import RecipeOptions, make_recipe
 from pawsight.training import backbone_choice
-from pawsight.training.backbone_choice import candidates, choice_note
+from pawsight.training.backbone_choice import candidates, choice_note, choose_backbone
 
 from ..conftest import BACKBONE, says
 
@@ -73,3 +75,40 @@ def test_a_note_says_what_was_compared():
     assert says(choice_note(better), "b", "0.125 to 0.375")
     assert says(choice_note(even | {"tried": []}), "a", "too few")
     assert backbone_choice.MOST_PICTURES == 500
+
+
+@pytest.mark.parametrize("classes", [2, 10, 99])
+def test_networks_are_compared_on_no_more_than_five_hundred_pictures(monkeypatch, classes):
+    seen = []
+
+    def fit(features, labels, **options):
+        seen.append(labels)
+        return SimpleNamespace(out_of_fold=None)
+
+    monkeypatch.setattr(backbone_choice, "_features", lambda recipe, pictures, env: None)
+    monkeypatch.setattr(backbone_choice, "fit_head", fit)
+    labels = np.arange(3000) % classes
+    recipes = candidates(make_recipe("probe", RecipeOptions(backbone="auto")))
+    chosen, choice = choose_backbone(recipes, [None] * 3000, labels, np.arange(3000), None)
+    assert (chosen, choice["tried"]) == (recipes[0], [])
+    assert 400 <= len(seen[0]) == choice["pictures"] <= 500
+    assert len(np.unique(seen[0])) == classes
+
+
+def test_the_costlier_network_is_taken_where_it_is_better_beyond_its_interval(monkeypatch):
+    """Of three, the second is no better than the first, and the third is sure where they guess."""
+    labels = np.arange(200) % 2
+    sure = np.eye(2, dtype=np.float32)[labels] * 6
+    logits = {"efficientnet-lite0": sure * 0, "efficientnet-lite1": sure * 0, "efficientnet-lite2": sure}
+    monkeypatch.setattr(backbone_choice, "_features", lambda recipe, pictures, env: recipe.backbone)
+
+    def fit(features, labels, **options):
+        return SimpleNamespace(out_of_fold=(np.arange(len(labels)), logits[features][: len(labels)]), depth="last")
+
+    monkeypatch.setattr(backbone_choice, "fit_head", fit)
+    recipes = candidates(make_recipe("probe", RecipeOptions(backbone="auto")))
+    chosen, choice = choose_backbone(recipes, [None] * 200, labels, np.arange(200), None)
+    assert chosen.backbone == choice["chosen"] == "efficientnet-lite2"
+    assert choice["gain"]["interval"][0] > 0
+    chosen, choice = choose_backbone(recipes[:2], [None] * 200, labels, np.arange(200), None)
+    assert (chosen.backbone, choice["gain"]) == ("efficientnet-lite0", None)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawsight.training import logistic
 from pawsight.training.folds import stratified_folds
 from pawsight.training.logistic import fit_logistic
 
@@ -50,6 +51,15 @@ def test_a_good_start_is_kept(classes):
     again = fit_logistic(features, labels, strength=0.1, start=found)
     assert np.array_equal(found[0], again[0])
     assert np.array_equal(found[1], again[1])
+
+
+def test_rows_in_float64_at_a_time_change_no_bit(monkeypatch):
+    features, labels = clouds(3)
+    whole = fit_logistic(features, labels, strength=0.1)
+    monkeypatch.setattr(logistic, "_ROWS_AT_ONCE", 7)
+    parts = fit_logistic(features, labels, strength=0.1)
+    assert np.array_equal(whole[0], parts[0])
+    assert np.array_equal(whole[1], parts[1])
 
 
 def test_far_scores_do_not_overflow():

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.api.inputs import InputPicture, Pictures, read_pictures
-from pawsight.api.notebook import thumbnail
 from pawsight.api.predictions import SHOWN, Explanation, Predictions
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
@@ -22,7 +21,7 @@ from pawsight.classifier.trust import UNFAMILIAR
 from pawsight.core.errors import UnreadablePicture, WrongUsage
 from pawsight.core.machine import CPU, Device
 from pawsight.core.text import plural
-from pawsight.images.decode import Pixels
+from pawsight.images.decode import Decoded
 from pawsight.models.graph import FEATURES, PROBABILITIES
 
 if TYPE_CHECKING:
@@ -96,12 +95,12 @@ class Classifier:
             As `predict`.
         """
         predictions: list[Prediction] = []
-        thumbnails: list[Pixels | None] = []
+        shown: list[Decoded | None] = []
         for picture, outputs in self._outputs(X, errors):
             predictions.append(self._predictor.prediction(picture.name, outputs, problem=picture.problem))
-            if len(thumbnails) < SHOWN:
-                thumbnails.append(thumbnail(picture.decoded) if picture.decoded else None)
-        return Predictions(predictions, thumbnails)
+            if len(shown) < SHOWN:
+                shown.append(picture.decoded)
+        return Predictions(predictions, shown)
 
     def stream(self, X: Pictures, *, errors: Errors = "keep") -> Iterator[Prediction]:  # noqa: N803
         """Answer any number of pictures in order and in constant memory; X may be an iterator.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from pawsight.api.notebook import as_html, picture_cards
 from pawsight.classifier.predictor import Prediction
 from pawsight.core.errors import MissingExtra
-from pawsight.core.text import percent, plural
-from pawsight.images.decode import Pixels
+from pawsight.core.text import percent, plural, visible
+from pawsight.images.decode import Decoded, Pixels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pawsight.explanation.heatmap import HeatMap
 
 SHOWN = 8  # pictures in a notebook: a cell stays below 20 kB
+_THUMBNAIL_PX = 64
+_CARD = "display:inline-block;vertical-align:top;width:7em;margin:0 .5em .5em 0;overflow-wrap:anywhere"
 _LINES = 10  # of a repr
 _DRAWN_PX = 256  # longer side of a heat map in a notebook
 
@@ -31,12 +34,12 @@ class Predictions(list[Prediction]):
 
     Args:
         predictions: one for each picture.
-        thumbnails: of the first `SHOWN`, None for one that cannot be read.
+        pictures: the first `SHOWN`, None for one that cannot be read; small copies are kept.
     """
 
-    def __init__(self, predictions: list[Prediction], thumbnails: list[Pixels | None]) -> None:
+    def __init__(self, predictions: Iterable[Prediction], pictures: Sequence[Decoded | None] = ()) -> None:
         super().__init__(predictions)
-        self._thumbnails = thumbnails
+        self._thumbnails = [picture and _smaller(picture) for picture in pictures]
 
     def to_frame(self) -> pd.DataFrame:
         """Return a DataFrame of pandas: path, label, probability, decision, error, and a column `p(NAME)` a class.
@@ -68,16 +71,34 @@ class Predictions(list[Prediction]):
 
     def _repr_html_(self) -> str:
         cards = [
-            (pixels, _line(prediction), f"{prediction.path}: {_shares(prediction)}")
-            for prediction, pixels in zip(self, self._thumbnails, strict=False)
+            _card(picture, _THUMBNAIL_PX, _line(prediction), f"{prediction.path}: {_shares(prediction)}")
+            for prediction, picture in zip(self, self._thumbnails, strict=False)
         ]
-        return f"<div>{picture_cards(cards)}<div>{as_html(self._summary())}</div></div>"
+        return f"<div>{''.join(cards)}<div>{_html(self._summary())}</div></div>"
 
     def _summary(self) -> str:
         counts = list(self.counts().items())
         more = f" and {plural(len(counts) - _LINES, 'other label')}" if len(counts) > _LINES else ""
         named = ", ".join(f"{count:,} {label}" for label, count in counts[:_LINES])
         return f"{plural(len(self), 'picture')}: {named}{more}" if counts else "0 pictures"
+
+
+def _smaller(picture: Decoded) -> Decoded:
+    """Return a picture with a square of 12 kB: a program may keep thousands of answers."""
+    square = Image.fromarray(picture.pixels).resize((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.BILINEAR)
+    return replace(picture, pixels=np.asarray(square))
+
+
+def _card(picture: Decoded | None, side: int, line: str, title: str) -> str:
+    """Return a picture with a line below it, and a text that is shown when the mouse stands on it."""
+    from pawsight.reports.pictures import data_address  # which loads what draws reports
+
+    image = f'<img alt="" src="{data_address(picture, side=side)[0]}">' if picture else "(no picture)"
+    return f'<span style="{_CARD}" title="{_html(title)}">{image}<br>{_html(line)}</span>'
+
+
+def _html(text: object) -> str:
+    return escape(visible(text))
 
 
 def _line(prediction: Prediction) -> str:
@@ -126,7 +147,8 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         if self.heat is None or self.pixels is None:
-            return f"<div>{as_html(repr(self))}</div>"
+            return f"<div>{_html(repr(self))}</div>"
         drawn = self.image()
-        drawn.thumbnail((_DRAWN_PX, _DRAWN_PX))
-        return f"<div>{picture_cards([(np.asarray(drawn), repr(self), self.path)])}</div>"
+        return (
+            f"<div>{_card(Decoded(np.asarray(drawn), *drawn.size, 'PNG', 1), _DRAWN_PX, repr(self), self.path)}</div>"
+        )

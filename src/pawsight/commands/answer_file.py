@@ -12,7 +12,7 @@ from typing import Any
 from pawsight.classifier.predictor import Prediction
 from pawsight.core.errors import StorageError, require_extra
 from pawsight.core.storage import new_file, table_text
-from pawsight.distributed.answer_folder import legible
+from pawsight.core.text import legible
 
 ENDINGS = (".csv", ".json", ".jsonl", ".parquet")
 _COLUMNS = ("path", "label", "confidence", "decision", "error")

@@ -20,11 +20,10 @@ from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.storage import new_file
-from pawsight.core.text import plural, typed
+from pawsight.core.text import legible, plural, typed
 from pawsight.data.dataset import grey_range_of
 from pawsight.data.folders import Candidate, LeftOut
 from pawsight.data.sources import resolve
-from pawsight.distributed.answer_folder import legible
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
 from pawsight.models.graph import FEATURES

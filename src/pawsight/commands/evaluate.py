@@ -35,7 +35,7 @@ from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import write_json
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
-from pawsight.data.folders import Candidate, LeftOut
+from pawsight.data.folders import Candidate, Found, LeftOut
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
@@ -190,7 +190,8 @@ def measure_run(
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
     elif source is not None:
-        files, name = _labelled(source, run, progress), source.name
+        found = listed(source, progress).find()
+        files, name = _labelled(found, source, run), source.name
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(run)
     answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
@@ -237,8 +238,7 @@ def _check_options(run: str | os.PathLike[str], data: str | os.PathLike[str] | N
         )
 
 
-def _labelled(source: Source, run: Path, progress: Progress) -> HeldOut:
-    found = listed(source, progress).find()
+def _labelled(found: Found, source: Source, run: Path) -> HeldOut:
     if not found.candidates:
         raise BadDataset(
             f"The pictures in {source.name} have no labels: none is in a folder of its class.",

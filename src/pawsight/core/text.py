@@ -64,6 +64,11 @@ def terminal_text(text: str, *, one_line: bool = False) -> str:
     return _without_controls(text, escape, keep=" \t" if one_line else " \t\n")
 
 
+def legible(text: str) -> str:
+    """Return text that every Parquet reader accepts: bytes of file names that are not UTF-8 become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def visible(value: object) -> str:
     """Return text for a page: it cannot break or reverse a line, and it can be written as UTF-8."""
     text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -7,6 +7,7 @@ Which files are pictures of which class is read in folders.py. Here each file is
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
@@ -25,9 +26,16 @@ from pawsight.core.text import natural, plural, typed
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.class_names import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
-from pawsight.data.folder_notes import table_command
+from pawsight.data.folder_notes import MASK_FOLDERS, table_command
 from pawsight.data.folders import Candidate, Found, LeftOut
-from pawsight.data.reading import BY_NAME, MISSING, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture_name
+from pawsight.data.reading import (
+    BY_NAME,
+    MISSING,
+    NO_PICTURE,
+    TABLE_ENDINGS,
+    FolderReading,
+    is_picture,
+)
 from pawsight.images.decode import (
     MOST_MEGAPIXELS,
     READABLE_NAMES,
@@ -42,7 +50,7 @@ from pawsight.images.grey_range import grey_range
 from pawsight.images.loader import ReadAhead, read_regular_file, while_storage_answers
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
-_BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
+_CAMERA_FOLDER = re.compile(r"[1-9]\d\d[A-Z0-9_]{5}")  # JEITA CP-3461 (DCF), 3.2.3: 100APPLE, 101CANON
 _SHOWN = 5  # names listed in a message before "and N more"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
 
@@ -292,11 +300,6 @@ def grey_range_sentence(greys: GreyRange) -> str:
     )
 
 
-def is_picture(name: str, problem: str) -> bool:
-    """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
-    return is_picture_name(name) or problem in _BROKEN or problem.startswith(MISSING)
-
-
 def read_files(
     candidates: Sequence[Candidate],
     settings: DecodeSettings,
@@ -392,6 +395,7 @@ def check_found(found: Found) -> None:
     _check_lookalikes(found)
     if len(found.folders) == 1:
         raise _one_class(found, found.folders[0])
+    _check_are_classes(found)
     check_filled(found.root, found.folders, Counter(file.label for file in found.candidates), found.left_out)
     _check_trainable(found, {candidate.label for candidate in found.candidates if candidate.part in (None, "train")})
 
@@ -450,6 +454,34 @@ def _check_trainable(found: Found, trainable: Collection[str]) -> None:
         )
 
 
+def _check_are_classes(found: Found) -> None:
+    """Refuse folders that a camera named, and a folder of masks beside that of the pictures."""
+    reading, data = found.reading, found.data or str(from_here(found.root))
+    if reading.class_from or reading.class_depth > 1:
+        return
+    by_folder = typed("train", data, *reading.words(), "--class-from", "([^/]+)/")
+    if all(_CAMERA_FOLDER.fullmatch(label) for label in found.folders):
+        raise BadDataset(
+            f"The folders {_listed(found.folders)} in {_place(found)} are named by a camera.",
+            "A camera begins a new folder when one is full, so the names say nothing about the pictures.",
+            f"To classify the pictures with a run, type: {typed('predict', 'runs/latest', data)}\n"
+            f"If the folders are classes all the same: {by_folder}",
+        )
+    stems = defaultdict(set)
+    for file in found.candidates:
+        stems[file.label].add(PurePosixPath(file.name).stem)
+    for label in MASK_FOLDERS & {label.casefold() for label in found.folders}:
+        own = next(folder for folder in found.folders if folder.casefold() == label)
+        others = set().union(*(names for folder, names in stems.items() if folder != own))
+        if shared := len(stems[own] & others):
+            raise BadDataset(
+                f"The folder {own!r} in {_place(found)} is no class: {shared:,} of its files have names of pictures.",
+                "They are masks of these pictures, and a classifier would learn to tell masks from photographs.",
+                f"Leave them out: {typed('train', data, *reading.words(), '--ignore', own)}\n"
+                f"If the folders are classes all the same: {by_folder}",
+            )
+
+
 def _check_lookalikes(found: Found) -> None:
     alike = defaultdict(set)
     for label in found.folders:
@@ -493,13 +525,11 @@ def _how_to_label(found: Found, names: Sequence[str]) -> str:
         pattern, counts = suggested
         classes = ", ".join(f"{label}: {count:,}" for label, count in list(counts.items())[:_SHOWN])
         more = f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else ""
-        command = typed("train", found.data or from_here(found.root), "--class-from", pattern)
+        command = typed("train", found.data or from_here(found.root), *found.reading.words(), "--class-from", pattern)
         lines.append(f"If the names carry the class ({classes}{more}), type: {command}")
-    tables = [
-        file.name
-        for file in found.left_out
-        if file.reason == NO_PICTURE and PurePosixPath(file.name).suffix.lower() in TABLE_ENDINGS
-    ]
+    files = [file.name for file in found.left_out if file.reason == NO_PICTURE]
+    files += [file.name for file in found.candidates]
+    tables = [name for name in files if PurePosixPath(name).suffix.lower() in TABLE_ENDINGS]
     lines += [f"If {name} lists the labels, type: {table_command(found, name)}" for name in tables[:2]]
     cat, dog = (Path(found.root.name) / label / "1.jpg" for label in ("cats", "dogs"))
     lines.append(f"{'Else put' if lines else 'Put'} one folder per class below it, e.g. {cat} and {dog}.")

@@ -124,7 +124,7 @@ def resolve(
     source = _resolved(data, columns, cache, progress, named, download_limits, archive_limits)
     if reading is not None and source.listed is not None:
         raise WrongUsage(
-            f"{shlex.join(reading.words())} has no effect on a table.",
+            f"{shlex.join(reading.words() or ['--class-depth', '1'])} has no effect on a table.",
             f"{source.data} says the class and the part of each picture itself.",
             "Leave it out.",
         )

@@ -31,7 +31,8 @@ from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
 from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Progress
 from pawsight.core.storage import file_lock, new_folder, write_bytes, write_json
-from pawsight.data.dataset import is_picture
+from pawsight.core.text import legible
+from pawsight.data.reading import is_picture
 
 Parts = Generator[tuple[int, bytes], None, None]  # numbers of finished parts, with their files
 FORMAT = 1
@@ -243,7 +244,11 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
         unsure=decisions.count(UNSURE),
         unlike=decisions.count(UNFAMILIAR),
         errors=sum(answer.error is not None for _, answer in rows),
-        not_pictures=sum(not is_picture(answer.path, answer.error) for _, answer in rows if answer.error is not None),
+        not_pictures=sum(
+            bool(sha256) and not is_picture(answer.path, answer.error)
+            for sha256, answer in rows
+            if answer.error is not None
+        ),
     )
     footer = {**asdict(manifest), "part": index, "precision": precision, "tally": asdict(tally)}
     schema = pa.schema(columns, metadata={_FOOTER: json.dumps(footer).encode()})
@@ -264,11 +269,6 @@ def tally_of(part: Path, manifest: Manifest, *, index: int) -> Tally | None:
         return None
     expected = json.loads(json.dumps({**asdict(manifest), "part": index}))
     return tally if all(footer.get(name) == value for name, value in expected.items()) else None
-
-
-def legible(text: str) -> str:
-    """Return text that every Parquet reader accepts: bytes of file names that are not UTF-8 become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_shard(path_list: Any, index: int) -> list[str]:

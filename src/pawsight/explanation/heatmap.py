@@ -37,7 +37,7 @@ _CORE = 0.5  # share of the positive heat that `core_of` holds
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class HeatMap:
     """How much each place of a picture speaks for or against one class.
 
@@ -51,6 +51,10 @@ class HeatMap:
     bias: float  # the part of the score that has no place in the picture; 0 with occlusion
     method: Method
     size: tuple[int, int]  # width and height of the upright picture, in pixels
+
+    def __repr__(self) -> str:
+        height, width = self.values.shape
+        return f"HeatMap({self.label!r}, {width} x {height}, {self.method}, {self.place()})"
 
     @property
     def silent(self) -> bool:

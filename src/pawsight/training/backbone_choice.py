@@ -60,7 +60,8 @@ def choose_backbone(
         the recipe, and how it was chosen as plain JSON values: log losses are out of fold, in nats.
     """
     first = recipes[0]
-    rows = stratified_sample(labels, most=MOST_PICTURES, seed=first.seed)
+    most = MOST_PICTURES - int(labels.max()) - 1  # the sample's rounding gives each class up to one more
+    rows = stratified_sample(labels, most=max(most, 0), seed=first.seed)
     sample, own, own_groups = [pictures[row] for row in rows], labels[rows], groups[rows]
     losses: dict[str, Any] = {}
     tried: list[Mapping[str, Any]] = []

@@ -114,7 +114,7 @@ def train_run(
     if recipe.backbone == AUTO:
         with env.stopwatch.stage("choosing"):
             recipe, choice = _choose_backbone(found, recipe, env, given)
-        env.progress.say(f"Backbone {choice_note(choice)}")
+        env.progress.say(f"Note     {choice_note(choice)}")
     with Cache(env.cache / "cache") as cache:
         sink, threads = None, env.machine.cores
         if recipe.method == "probe":

@@ -14,7 +14,7 @@ from pawsight.classifier.graph_guard import fault_in_graph
 from pawsight.core.errors import DownloadFailed, WeightsUnavailable
 from pawsight.core.machine import cache_folder
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.storage import new_file, sha256_of, sha256_of_file, write_text
+from pawsight.core.storage import as_path, new_file, sha256_of, sha256_of_file, write_text
 from pawsight.core.text import typed
 from pawsight.data.download import DownloadLimits, download
 from pawsight.models.backbones import BACKBONES, PUBLISHED, PublishedFile, find_backbone
@@ -122,7 +122,7 @@ def fetch_backbone(
             path.replace(_kept(expected))
         return replace(recipe, backbone_sha256=expected)
     if recipe.backbone_sha256 and named is not None and not _kept(recipe.backbone_sha256).is_file():
-        content = read_published(Path(named).expanduser(), sha256=recipe.backbone_sha256)
+        content = read_published(as_path(named), sha256=recipe.backbone_sha256)
         with new_file(_kept(recipe.backbone_sha256)) as part:
             part.write_bytes(content)
     return recipe

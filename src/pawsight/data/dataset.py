@@ -490,7 +490,7 @@ def _check_lookalikes(found: Found) -> None:
         if len(labels) > 1:
             names = " and ".join(repr(label) for label in sorted(labels))
             raise BadDataset(
-                f"The folders {names} in {found.root} differ in upper and lower case alone.",
+                f"The classes {names} in {found.root} differ in upper and lower case alone.",
                 "They would become two classes whose names look the same.",
                 "Give them the same name, or two clearly different ones.",
             )

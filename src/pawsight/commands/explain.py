@@ -14,7 +14,7 @@ from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order, mark_output
 from pawsight.core.storage import write_bytes
-from pawsight.data.dataset import is_picture
+from pawsight.data.reading import is_picture
 from pawsight.explanation.heatmap import Box, Explainer, MethodChoice
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import decode

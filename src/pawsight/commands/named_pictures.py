@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pawsight.core.errors import NoPictures, UnreadablePicture, WrongUsage
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.dataset import is_picture
 from pawsight.data.folders import expand, is_folder, is_regular_file
+from pawsight.data.reading import is_picture
 from pawsight.distributed.path_lists import is_list, listed, path_lines
 from pawsight.distributed.remote import is_url, read
 from pawsight.images.decode import Decoded, DecodeSettings, decode, is_readable_type

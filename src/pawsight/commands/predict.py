@@ -28,8 +28,8 @@ from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
 from pawsight.core.text import plural
-from pawsight.data.dataset import is_picture
 from pawsight.data.folders import is_regular_file
+from pawsight.data.reading import is_picture
 
 if TYPE_CHECKING:
     from pawsight.distributed.answer_folder import Tally

@@ -28,7 +28,7 @@ from pawsight.data.class_names import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folder_notes import MASK_FOLDERS, table_command
 from pawsight.data.folders import Candidate, Found, LeftOut
-from pawsight.data.reading import BY_NAME, MISSING, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture_name
+from pawsight.data.reading import BY_NAME, MISSING, NO_PICTURE, TABLE_ENDINGS, FolderReading
 from pawsight.images.decode import (
     MOST_MEGAPIXELS,
     READABLE_NAMES,
@@ -43,7 +43,6 @@ from pawsight.images.grey_range import grey_range
 from pawsight.images.loader import ReadAhead, read_regular_file, while_storage_answers
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
-_BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
 _CAMERA_FOLDER = re.compile(r"[1-9]\d\d[A-Z0-9_]{5}")  # JEITA CP-3461 (DCF), 3.2.3: 100APPLE, 101CANON
 _SHOWN = 5  # names listed in a message before "and N more"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
@@ -292,11 +291,6 @@ def grey_range_sentence(greys: GreyRange) -> str:
     return (
         f"The 16-bit pictures use {low} to {high}: {low} is shown as black, {high} as white, here and in predictions."
     )
-
-
-def is_picture(name: str, problem: str) -> bool:
-    """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
-    return is_picture_name(name) or problem in _BROKEN or problem.startswith(MISSING)
 
 
 def read_files(

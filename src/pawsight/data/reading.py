@@ -44,6 +44,7 @@ MISSING = "not found"  # what the reasons of files begin with that a list or a r
 BESIDE, UNLABELLED, NO_CLASS = "beside the class folders", "without a class folder", "no class in its name"
 BY_NAME = (HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED, OWN, OWN_NAME, OUTSIDE, BESIDE, UNLABELLED, NO_CLASS)
 NO_PICTURE = "not a picture"
+_BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
 
 _HIDDEN = frozenset(  # what systems, network drives and tools leave beside pictures; in lower case
     (
@@ -67,6 +68,11 @@ def may_be_picture(name: str) -> bool:
 def is_picture_name(name: str) -> bool:
     """Return whether a file name ends as names of pictures do."""
     return PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS
+
+
+def is_picture(name: str, problem: str) -> bool:
+    """Return whether a file that could not be read is a picture all the same, by its ending or by the problem."""
+    return is_picture_name(name) or problem in _BROKEN or problem.startswith(MISSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

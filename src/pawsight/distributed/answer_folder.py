@@ -32,7 +32,7 @@ from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Progress
 from pawsight.core.storage import file_lock, new_folder, write_bytes, write_json
 from pawsight.core.text import legible
-from pawsight.data.dataset import is_picture
+from pawsight.data.reading import is_picture
 
 Parts = Generator[tuple[int, bytes], None, None]  # numbers of finished parts, with their files
 FORMAT = 1

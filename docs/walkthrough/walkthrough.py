@@ -45,11 +45,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from IPython.display import Image, display
+from scipy.stats import binomtest
 
 import pawsight
-from pawsight.core.runs import best_epoch
-from pawsight.evaluation.intervals import wilson
-from pawsight.reports.run_record import RunRecord
 
 
 def percent(share):
@@ -135,15 +133,15 @@ ORDER = [name for name in RECIPES.split(",") if name]
 
 def finished(folder):
     """Return the finished runs of a folder by recipe and seed."""
-    read = [RunRecord.read(path.parent) for path in sorted(Path(folder).glob("[0-9]*/metrics.json"))]
-    return {(rung.recipe, rung.seed): rung for rung in read}
+    read = [pawsight.open_run(path.parent) for path in sorted(Path(folder).glob("[0-9]*/metrics.json"))]
+    return {(run.recipe, run.to_json()["seed"]): run for run in read}
 
 
 def told_by(folder):
     """Return a report over the finished runs on this very split, from the lowest rung up."""
     found = finished(folder)
     mine = [found[name, SEED] for name in ORDER if (name, SEED) in found]
-    return pawsight.report([one.folder for one in mine if one.digest == look.split.digest], out=mkdtemp())
+    return pawsight.report([run for run in mine if run.split.digest == look.split.digest], out=mkdtemp())
 
 
 # %%
@@ -153,12 +151,12 @@ if RUNS is None:
 else:
     made, left_out = told_by(RUNS), {}
 
-rungs = {one.recipe: RunRecord.read(one.run) for one in made.candidates}
+rungs = {one.recipe: pawsight.open_run(one.run) for one in made.candidates}
 print("Trained and measured:", ", ".join(rungs))
 for name in ORDER:
     if name not in rungs:
         print(f"Not here: {name}. {left_out.get(name, 'There is no finished run of it yet.')}")
-print("All on the same split:", {one.digest for one in rungs.values()} == {look.split.digest})
+print("All on the same split:", {run.split.digest for run in rungs.values()} == {look.split.digest})
 
 # %% [markdown]
 # Three small helpers, and then we meet the models one by one. Each one's score is that of its best epoch on validation,
@@ -172,12 +170,12 @@ def show(recipe):
     if recipe not in rungs:
         print(f"{recipe} is not among these runs.")
         return
-    rung = rungs[recipe]
+    rung, facts = rungs[recipe], rungs[recipe].to_json()
     score = rung.validation
-    print(f"{recipe}: {rung.adds}.")
-    print(f"{rung.parameters:,} parameters, {rung.trainable:,} of them trained.")
+    print(f"{recipe}: {facts['adds']}.")
+    print(f"{facts['parameters']['total']:,} parameters, {facts['parameters']['trainable']:,} of them trained.")
     print(f"Validation: {percent(score.accuracy)} of {score.pictures:,}, 95 % interval {score.interval}.")
-    for note in rung.notes:
+    for note in facts["notes"]:
         print("Note:", note)
 
 
@@ -196,20 +194,22 @@ def curves(recipe):
     if not history:
         print("No epochs, no curves.")
         return
-    told = {"first": history[0], "best": best_epoch(history), "last": history[-1]}
+    best = max(history, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
+    told = {"first": history[0], "best": best, "last": history[-1]}
     rows = [
         (f"{which}: {one.number}", *losses(one), percent(one.accuracy), percent(one.val_accuracy))
         for which, one in told.items()
     ]
     table(("epoch", "training loss", "validation loss", "training accuracy", "validation accuracy"), *rows)
-    display(Image(filename=rungs[recipe].folder / "history.png", width=720))
+    display(Image(filename=rungs[recipe].path / "history.png", width=720))
 
 
 # %%
 def layers(recipe):
     """List a model's layers."""
     if recipe in rungs:
-        rows = [(name, kind, output, f"{count:,}") for name, kind, output, count in rungs[recipe].layers]
+        known = [tuple(layer.values()) for layer in rungs[recipe].to_json()["layers"]]
+        rows = [(name, kind, output, f"{count:,}") for name, kind, output, count in known]
         table(("layer", "type", "output", "parameters"), *rows)
 
 
@@ -441,7 +441,10 @@ print(f"{seen} of the {TEST} test pictures had been validated on during {PASSES}
 # %%
 VALIDATED = PICTURES - TEST
 told = [(name, share, VALIDATED) for name, share in EXERCISE.items()] + [("mobilenet, test", 0.984375, TEST)]
-rows = [(name, percent(share), ends(wilson(round(share * n), n).as_list()), n) for name, share, n in told]
+rows = []
+for name, share, n in told:
+    interval = binomtest(round(share * n), n).proportion_ci(0.95, method="wilson")
+    rows.append((name, percent(share), ends(interval), n))
 table(("the exercise's model", "score", "95 % interval", "pictures"), *rows)
 
 # %% [markdown]
@@ -505,7 +508,7 @@ table(("validation loss", "exercise: lowest", "last", "here: lowest", "last"), *
 
 # %%
 rows = [
-    (name, f"{rung.seconds['total']:,.0f}", percent(rung.validation.accuracy))
+    (name, f"{rung.to_json()['seconds']['total']:,.0f}", percent(rung.validation.accuracy))
     for name, rung in rungs.items()
     if rung.validation
 ]

@@ -113,6 +113,13 @@ def test_a_file_in_a_folder_that_is_no_picture_is_told_from_one_that_is_broken(i
     ]
 
 
+def test_what_cannot_be_read_in_a_folder_is_no_other_file(inbox):
+    (inbox / "inbox" / "link").symlink_to("nowhere")
+    decoded = decoded_pictures(named_pictures(["inbox"]), DecodeSettings(image_px=8), threads=2)
+    (link,) = [found for found in decoded if Path(found.name).name == "link"]
+    assert (link.is_other_file, link.problem) == (False, "no such file or directory")
+
+
 @pytest.mark.parametrize(
     ("typed", "error"),
     [

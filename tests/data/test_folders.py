@@ -120,7 +120,7 @@ def test_beside_parts_everything_else_is_left_out(tmp_path: Path) -> None:
     assert left_out(found) == {"README.md": "outside test, train", "extra/old/2.jpg": "outside test, train"}
     assert len(found.candidates) == 2
     assert found.loose == ()
-    assert says(found.warnings, "1 picture", "extra")
+    assert says(found.warnings, "1 picture", "extra", f"pawsight predict runs/latest {tmp_path / 'extra'}")
 
 
 def test_a_picture_beside_class_folders_is_left_out_with_a_warning_that_counts(tmp_path: Path) -> None:
@@ -533,6 +533,12 @@ def test_the_class_can_be_read_from_names(tmp_path: Path) -> None:
     assert labelled(found) == {"train/cat.0.jpg": ("train", "cat"), "train/dog.1.jpg": ("train", "dog")}
     assert left_out(found)["test1/7.jpg"] == left_out(found)["train/odd.jpg"] == "no class in its name"
     assert says(found.warnings, "2 pictures")
+
+
+@pytest.mark.parametrize(("names", "is_said"), [(("2023-05", "2024_01"), True), (("2023-05", "cats"), False)])
+def test_classes_that_are_dates_are_doubted(names: tuple[str, ...], is_said: bool, tmp_path: Path) -> None:
+    found = find(make(tmp_path, *[f"{name}/1.jpg" for name in names]))
+    assert bool(found.warnings) is is_said
 
 
 # The law

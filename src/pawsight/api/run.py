@@ -41,6 +41,7 @@ class Run:
 
     Attributes:
         path: the folder of the run.
+        recipe: its name.
         classes: names of the classes, in the order of the probabilities.
         validation, test: the metrics on the two subsets; None where one has no pictures or was not measured.
 
@@ -55,6 +56,7 @@ class Run:
     def __init__(self, record: RunRecord) -> None:
         self._record = record
         self.path = record.folder
+        self.recipe = record.recipe
         self.classes = record.classes
         self.validation: Metrics | None = record.validation
         self.test: Metrics | None = record.test

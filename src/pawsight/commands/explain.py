@@ -94,12 +94,13 @@ def explain(
 
     def explained(picture: NamedPicture) -> Explained | None:
         """Explain one picture; None where it is another file of a folder."""
+        data = b""
         try:
             data = picture.read()
             square = decode(data, settings, name=picture.name)
             large = decode(data, replace(settings, image_px=LARGEST_PX), name=picture.name)
         except UnreadablePicture as error:
-            is_other = picture.is_found and not is_picture(picture.name, error.why)
+            is_other = picture.is_found and bool(data) and not is_picture(picture.name, error.why)
             return None if is_other else Explained(picture.name, error=error.why)
         size = square.width, square.height
         heat, probability = explainer.answer(square.pixels, size=size, label=label, method=method)

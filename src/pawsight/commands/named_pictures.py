@@ -44,12 +44,7 @@ class DecodedPicture:
     name: str
     decoded: Decoded | None
     problem: str  # in a few words; empty where there is none
-    is_found: bool
-
-    @property
-    def is_other_file(self) -> bool:
-        """Whether this is a file in a folder that is no picture, neither by its ending nor by its content."""
-        return self.is_found and self.decoded is None and not is_picture(self.name, self.problem)
+    is_other_file: bool  # in a folder, and no picture, neither by its ending nor by its content
 
 
 def named_pictures(typed: Sequence[str], *, every: float = EVERY) -> Iterator[NamedPicture]:
@@ -151,14 +146,16 @@ def decoded_pictures(
     ahead = ReadAhead[NamedPicture](threads, lambda picture: picture.read())
 
     def work(picture: NamedPicture) -> DecodedPicture:
-        decoded, problem = None, ""
+        is_read = False
         try:
             data = ahead.read(picture)
+            is_read = True
             with ahead.computing():
                 decoded = decode(data, settings, name=picture.name)
+            return DecodedPicture(picture.name, decoded, "", is_other_file=False)
         except UnreadablePicture as error:
-            problem = error.why
-        return DecodedPicture(picture.name, decoded, problem, picture.is_found)
+            is_other = is_read and picture.is_found and not is_picture(picture.name, error.why)
+            return DecodedPicture(picture.name, None, error.why, is_other)
 
     files = map(work, pictures) if is_live else ordered_map(work, pictures, threads=ahead.threads)
     return while_storage_answers(files, lambda picture: (picture.name, picture.problem))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _SHOWN = 4  # names in a line
 _MASK_NAME = re.compile(r"(?i)^(.+?)[ _.-]*(?:masks?|seg|segmentation|annotation|gt)(?:[ _.-]?\d+)?$")
 MASK_FOLDERS = frozenset({"mask", "masks", "segmentation", "segmentations", "annotation", "annotations", "gt"})
+_DATE = re.compile(r"(19|20)\d\d[-_. ]?(0\d|1[0-2])([-_. ]?[0-3]\d)?")  # of a folder that a phone or a program made
 _PHOTO_ENDINGS = (".jpg", ".jpeg")
 _LEAST_GROUPS = 3  # sub-folders of a class that may be patients or series
 
@@ -46,6 +47,8 @@ def remarks(
     """
     notes = [*_sub_folders(found, entries, parts), *_unlabelled(found), *_no_pictures(found)]
     warnings = [*_lost(found, entries), *_masks(found)]
+    if found.folders and all(map(_DATE.fullmatch, found.folders)):
+        warnings.append(f"All classes are dates: {_listed(found.folders)}; do they say what the pictures show?")
     return tuple(notes), tuple(warnings)
 
 
@@ -135,11 +138,12 @@ def _lost(found: Found, entries: Sequence[Entry]) -> list[str]:
         for file in found.left_out
         if file.reason.startswith(OUTSIDE) and is_picture_name(file.name)
     )
-    warnings += [
-        f"{plural(count, 'picture')} in {top} {'is' if count == 1 else 'are'} in none of the parts"
-        f" and left out (if it is a part: --parts)"
-        for top, count in sorted(outside.items())
-    ]
+    for top, count in sorted(outside.items()):
+        are, command = "is" if count == 1 else "are", typed("predict", "runs/latest", from_here(found.root / top))
+        warnings.append(
+            f"{plural(count, 'picture')} in {top} {are} in none of the parts and left out (if it is a part: --parts;"
+            f" to classify: {command})"
+        )
     unreadable = [entry for entry in entries if entry.kind == "unreadable"]
     warnings += [f"The folder {entry.name} cannot be read, left out: {entry.reason}" for entry in unreadable[:_SHOWN]]
     if len(unreadable) > _SHOWN:

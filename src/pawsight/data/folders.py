@@ -168,11 +168,14 @@ def find(root: Path, reading: FolderReading | None = None, *, data: str = "") ->
 
 
 def expand(paths: list[Path]) -> Iterator[Path]:
-    """Yield files as they are and, for folders, the visible files below them, sorted."""
+    """Yield files as they are and, for folders, the visible files below them, sorted.
+
+    What cannot be entered or leads nowhere is among them: reading it gives the reason.
+    """
     for path in paths:
         if is_folder(path):
             entries = _walk(path, path, set(), ())  # of which only names are kept: there may be a hundred thousand
-            names = sorted(entry.name for entry in entries if not entry.reason)
+            names = sorted(entry.name for entry in entries if entry.kind in ("file", "unreadable"))
             yield from (path / name for name in names)
         else:
             yield path

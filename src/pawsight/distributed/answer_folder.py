@@ -244,7 +244,11 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
         unsure=decisions.count(UNSURE),
         unlike=decisions.count(UNFAMILIAR),
         errors=sum(answer.error is not None for _, answer in rows),
-        not_pictures=sum(not is_picture(answer.path, answer.error) for _, answer in rows if answer.error is not None),
+        not_pictures=sum(
+            bool(sha256) and not is_picture(answer.path, answer.error)
+            for sha256, answer in rows
+            if answer.error is not None
+        ),
     )
     footer = {**asdict(manifest), "part": index, "precision": precision, "tally": asdict(tally)}
     schema = pa.schema(columns, metadata={_FOOTER: json.dumps(footer).encode()})

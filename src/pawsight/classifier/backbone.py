@@ -72,7 +72,7 @@ def frozen_backbone(recipe: Recipe) -> FrozenBackbone:
         return graph
 
     return FrozenBackbone(
-        digest=sha256_of(f"{recipe.backbone_sha256} {recipe.mean} {recipe.std}".encode()),
+        digest=sha256_of(f"{recipe.backbone_sha256} {recipe.mean} {recipe.std} {network.taps}".encode()),
         parameters=network.parameters,
         width=network.width,
         depths={depth: network.channels_of(depth) for depth in (LAST, BLOCKS)},

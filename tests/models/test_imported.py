@@ -178,8 +178,9 @@ def test_what_is_no_backbone_is_named(content, words):
     assert len(str(caught.value).splitlines()) == 3
 
 
-@pytest.mark.parametrize("text", ["0.5", "a,b,c", "0.1,0.2,0.3,0.4", "0.1,nan,0.2", "0,1,1"])
+@pytest.mark.parametrize("text", ["0.5", "a,b,c", "0.1,0.2,0.3,0.4", "0.1,nan,0.2", "0,1,1", "58.4,57.1,57.4"])
 def test_scaling_that_cannot_be_is_named(text):
     with pytest.raises(WrongUsage) as caught:
         channel_values("--std", text)
     assert says(caught.value, "--std", text)
+    assert channel_values("--mean", "0,1,0.5") == (0, 1, 0.5)

@@ -1,14 +1,14 @@
 """Trains the upper half of the backbone further, starting from the probe of every depth: what does it gain?
 
-usage: python benchmarks/finetune.py DATA [EPOCHS] [--seeds 0] [--flip] [--rate 1e-4] [--dropout 0.5]
+usage: python benchmarks/finetune.py DATA [EPOCHS] [--seeds 0] [--flip] [--rate 5e-5] [--dropout 0.5]
     DATA is what `pawsight train` takes. Needs torch 2.13, which nothing else of Pawsight does, and pawsight[train].
     --flip also shows mirrored pictures in training; leave it out where they belong to another class.
 
 The probe is the default one. Its head reads averages of the whole network, so the logits of epoch 0 are the probe's. The
-blocks from the fourth last resolution on, their weights with the batch norms folded in, and the head then learn from
-pictures that are turned, moved, scaled and lit differently at every epoch, under a rate that rises for a tenth of the
-steps and falls with a cosine. The lower half stays as it is and is run without gradients; to keep its outputs would
-save nothing, as no picture looks the same twice.
+upper half of the blocks, their weights with the batch norms folded in, and the head then learn from pictures that are
+turned, moved, scaled and lit differently at every epoch, under a rate that rises for a tenth of the steps and falls with
+a cosine. Depthwise kernels stay: they are 4 % of the weights, and their gradients a third of the time. The lower half
+stays as well and is run without gradients; to keep its outputs would save nothing, as no picture looks the same twice.
 
 For each seed, of the split and of everything random, prints one JSON object an epoch: {"epoch": 1, "seconds": 61.2,
 "right": {"validation": 305, "test": 300}, "log_loss": {...}}, as peers_finetune.py does; then the gain over the probe
@@ -118,7 +118,8 @@ class Finetuned(torch.nn.Module):
         self.spread, self.dropout = torch.tensor(spread), torch.nn.Dropout(dropout)
         self.weights = torch.nn.Parameter(torch.tensor(head.weights * spread[:, None]))
         self.bias = torch.nn.Parameter(torch.tensor(head.bias + table.mean(axis=0) @ head.weights))
-        self.moving = [tensor.requires_grad_() for row in self.upper for tensor in self.kernels[row.name]]
+        moving = [row.name for row in self.upper if not row.depthwise]
+        self.moving = [tensor.requires_grad_() for name in moving for tensor in self.kernels[name]]
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Return logits (N, C) of scaled pictures (N, 3, H, W)."""
@@ -199,10 +200,10 @@ def answers(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
-    parser.add_argument("epochs", type=int, nargs="?", default=4)
+    parser.add_argument("epochs", type=int, nargs="?", default=3)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--flip", action="store_true")
-    parser.add_argument("--rate", type=float, default=1e-4)
+    parser.add_argument("--rate", type=float, default=5e-5)
     parser.add_argument("--dropout", type=float, default=0.5)
     typed = parser.parse_args()
     torch.set_num_threads(1)  # threads that wait for each other spend processor time, which is what is measured

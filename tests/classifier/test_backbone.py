@@ -228,9 +228,3 @@ def test_options_that_do_not_fit_are_named(file, options, words):
     with pytest.raises(WrongUsage) as caught:
         make_recipe("probe", RecipeOptions(**options))
     assert says(caught.value, *words)
-
-
-def test_finetune_takes_backbones_of_packages_alone(file):
-    with pytest.raises(WrongUsage) as caught:
-        make_recipe("finetune", RecipeOptions(backbone="dinov2-small"))
-    assert says(caught.value, "finetune", "efficientnet-lite0")

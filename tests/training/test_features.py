@@ -15,7 +15,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import StorageError, WeightsUnavailable
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT
-from pawsight.models.recipes import RECIPES
+from pawsight.models.recipes import RECIPES, Recipe
 from pawsight.training import features as room
 from pawsight.training.features import FeatureSink, depth_of, probe_recipe, recipe_of, run_features
 
@@ -194,7 +194,9 @@ def test_the_test_part_is_sealed(run, trained, tmp_path):
 
 
 def test_a_recipe_without_a_frozen_backbone_is_stood_in_for_by_the_default_probe():
-    own = replace(RECIPES["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, seed=3)
+    own = Recipe(
+        name="finetune", method="finetune", backbone="efficientnet-lite0", image_px=96, seed=3
+    )  # of an old run
     assert (probe_recipe(own).backbone, probe_recipe(own).image_px, probe_recipe(own).seed) == (
         "efficientnet-lite0", 96, 3,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from pawsight.core.runs import from_here
 from pawsight.core.storage import sha256_of
 from pawsight.core.text import natural, plural, typed
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.class_names import suggest
+from pawsight.data.class_pattern import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folder_notes import MASK_FOLDERS, table_command
 from pawsight.data.folders import Candidate, Found, LeftOut

@@ -32,7 +32,7 @@ from pawsight.data.folders import Candidate
 from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSettings, GreyRange, Pixels, space_of_greys
 from pawsight.images.loader import load
 from pawsight.models.efficientnet_lite import Channels
-from pawsight.models.recipes import DEPTHS, FEATURE_METHODS, LAST, RECIPES, Recipe, recipe_from_mapping
+from pawsight.models.recipes import DEPTHS, FINETUNE, LAST, RECIPES, Recipe, recipe_from_mapping
 from pawsight.sample import draw
 
 Floats = NDArray[np.float32]
@@ -301,7 +301,7 @@ def depth_of(run: Path) -> str:
 def probe_recipe(recipe: Recipe) -> Recipe:
     """Return the probe that stands in for a recipe: on its backbone where it has a frozen one, else on the default."""
     probe = replace(RECIPES["probe"].recipe, seed=recipe.seed, split_seed=recipe.split_seed, folds=recipe.folds)
-    if recipe.method not in FEATURE_METHODS:
+    if recipe.method not in ("probe", FINETUNE):
         return probe
     network = {name: getattr(recipe, name) for name in ("backbone", "image_px", "backbone_sha256", "mean", "std")}
     return replace(probe, **network)

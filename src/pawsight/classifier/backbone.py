@@ -88,8 +88,8 @@ def backbone_engine(recipe: Recipe, graph: bytes, *, precision: Precision, strea
         return Engine(graph, image_px=recipe.image_px, precision=precision, streams=streams, device=device)
     except BundleRefused as error:
         raise WeightsUnavailable(
-            f"{recipe.backbone} cannot be used as a backbone at {recipe.image_px} px.",
-            error.why,
+            f"{recipe.backbone} cannot be used as a backbone.",
+            f"With pictures of {recipe.image_px} px OpenVINO says: {error.why}",
             "Check --image-px, or use another network.",
         ) from error
 

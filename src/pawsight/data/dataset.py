@@ -28,14 +28,7 @@ from pawsight.data.class_pattern import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folder_notes import MASK_FOLDERS, table_command
 from pawsight.data.folders import Candidate, Found, LeftOut
-from pawsight.data.reading import (
-    BY_NAME,
-    MISSING,
-    NO_PICTURE,
-    TABLE_ENDINGS,
-    FolderReading,
-    is_picture,
-)
+from pawsight.data.reading import BY_NAME, MISSING, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture
 from pawsight.images.decode import (
     MOST_MEGAPIXELS,
     READABLE_NAMES,

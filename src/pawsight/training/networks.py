@@ -1,6 +1,6 @@
-"""Trains Keras models by gradient descent: the exercise's networks whole, and the upper part of a frozen network.
+"""Trains Keras models by gradient descent: the exercise's networks whole, or what is on a frozen network.
 
-Here are batches, epochs and the network method; what learns on a frozen network is in `finetune`, what a stopped run
+Here are batches, epochs and the network method; what learns on a frozen network is in `transfer`, what a stopped run
 resumes from in `checkpoint`, and which training problems are noticed in `diagnostics`.
 
 Same seed, same numbers: the order of batches depends on seed and epoch alone, the random states of the layers are

@@ -95,7 +95,7 @@ def read_pictures(X: Pictures, settings: DecodeSettings, *, threads: int) -> Ite
     """Decode all pictures of `X`, in order and a bounded number ahead.
 
     Files and addresses are read in threads. What is in memory is brought to its square in the caller's thread when its
-    turn comes, so that a buffer may be used again by whoever fills it.
+    turn comes, so that the caller may fill a buffer again.
 
     Args:
         X: a picture, or several: see docs/python.md. An iterator is consumed lazily, anything else checked at once.
@@ -378,7 +378,7 @@ def _content(file: SupportsRead, name: str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: it is closed
         raise UnreadablePicture(f"Could not read {name}.", getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(content, bytes | bytearray | memoryview):
-        if hasattr(content, "close"):  # a coroutine that nobody will await
+        if hasattr(content, "close"):  # a coroutine, which is not awaited
             content.close()
         raise WrongUsage(
             f"{name} is a file object whose read() gives {type(content).__name__} where bytes are needed.",

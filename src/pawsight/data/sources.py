@@ -21,6 +21,7 @@ from typing import Literal
 from pawsight.core.errors import DataError, StorageError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of_file
+from pawsight.core.text import typed
 from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, extract
 from pawsight.data.download import DownloadLimits, cached_name, download
 from pawsight.data.folders import Found, find
@@ -189,7 +190,7 @@ def _from_place(
         if kind:
             raise WrongUsage(f"{place} cannot be used as DATA.", f"It is {kind}, which is not read.", _AS_TABLE)
         why = "It is a file, but neither an archive nor a .csv, .tsv, .jsonl, .json or .parquet."
-        fix = f"For one picture there is: pawsight predict RUN {place}\n{_what_data_may_be(named)}"
+        fix = f"For one picture there is: {typed('predict', 'RUN', place)}\n{_what_data_may_be(named)}"
         raise WrongUsage(f"{place} cannot be used as DATA.", why, fix)
     return _unpacked(place, _stem(place.name), cache, progress, archive_limits)
 

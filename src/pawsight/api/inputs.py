@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import SEEK_SET
@@ -23,7 +22,7 @@ from PIL import Image
 
 from pawsight.core.errors import NoPictures, UnreadablePicture, WrongUsage
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.download import FetchFailed, fetch
+from pawsight.data.download import fetch_bytes
 from pawsight.data.folders import expand, is_folder
 from pawsight.data.tables import roles_of
 from pawsight.images.decode import Decoded, DecodeSettings, decode, decode_image
@@ -67,7 +66,6 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _TABLES = ("pandas", "polars")
 _CHANNELS = (1, 3, 4)
 _FETCHERS = 8  # addresses fetched at once
-_SILENCE_S, _FETCH_S = 30.0, 300.0  # seconds without a byte, and for a whole picture
 _MISSING = "missing"
 _FORMS = (
     "It may be a path, an address, bytes, a file object, a PIL image, an array, or several of these in a list or table."
@@ -127,7 +125,7 @@ def undecoded(X: Pictures) -> Iterator[Path | bytes | Image.Image | NDArray[Any]
     """
     for index, source in enumerate(_sources(X)):
         if isinstance(source, _Address):
-            yield _fetched(source.url)
+            yield fetch_bytes(source.url, max_bytes=MAX_FILE_BYTES)
         elif source is None or isinstance(source, Path | bytes | Image.Image | np.ndarray):
             yield source
         else:
@@ -396,27 +394,15 @@ def _read(picture: InputPicture | tuple[str, Path | _Address | bytes], settings:
         return picture
     name, source = picture
     try:
-        if isinstance(source, bytes):
-            data = source
+        if isinstance(source, Path):
+            data = read_regular_file(source)
+        elif isinstance(source, _Address):
+            data = fetch_bytes(source.url, max_bytes=MAX_FILE_BYTES)
         else:
-            data = read_regular_file(source) if isinstance(source, Path) else _fetched(source.url)
+            data = source
         return InputPicture(name, decode(data, settings, name=name), "")
     except UnreadablePicture as error:
         return InputPicture(name, None, error.why)
-
-
-def _fetched(url: str) -> bytes:
-    headers = {"User-Agent": "pawsight", "Accept-Encoding": "identity"}
-    content = bytearray()
-    try:
-        with fetch(url, headers, silence=_SILENCE_S, deadline=time.monotonic() + _FETCH_S) as (_, pieces):
-            for piece in pieces:
-                content += piece
-                if len(content) > MAX_FILE_BYTES:
-                    raise UnreadablePicture(f"Could not read {url}.", "too large")
-    except FetchFailed as failure:
-        raise UnreadablePicture(f"Could not read {url}.", failure.why.rstrip(".")) from failure
-    return bytes(content)
 
 
 def _refused(name: str, item: Any, fix: str = "") -> WrongUsage:

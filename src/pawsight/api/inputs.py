@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import SEEK_SET
@@ -22,7 +21,7 @@ from PIL import Image
 
 from pawsight.core.errors import NoPictures, UnreadablePicture, WrongUsage
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.download import fetch_bytes
+from pawsight.data.download import WEB, fetch_bytes, scheme_of
 from pawsight.data.folders import expand, is_folder
 from pawsight.data.tables import roles_of
 from pawsight.images.decode import Decoded, DecodeSettings, decode, decode_image
@@ -62,7 +61,6 @@ Picture = (
 )
 Pictures = Picture | Iterable[Picture]  # what `X` may be
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _TABLES = ("pandas", "polars")
 _CHANNELS = (1, 3, 4)
 _FETCHERS = 8  # addresses fetched at once
@@ -184,8 +182,10 @@ def _named(text: str) -> Iterable[_Source]:
             "An empty name would mean every file of this folder.",
             'Name ".", if that is what you want.',
         )
-    if scheme := _URL.match(text):
-        return [_address(text, scheme[1])]
+    if scheme := scheme_of(text):
+        if scheme not in WEB:
+            raise WrongUsage(f"{text} cannot be read.", f"{scheme}:// is not fetched.", "Fetch it, and give its bytes.")
+        return [_Address(text)]
     place = Path(text).expanduser()
     if not glob.has_magic(text) or os.path.lexists(place):
         return _files(place)
@@ -206,12 +206,6 @@ def _files(place: Path) -> Iterable[_Source]:
     return chain([first], files)
 
 
-def _address(text: str, scheme: str) -> _Address:
-    if scheme.lower() not in ("http", "https"):
-        raise WrongUsage(f"{text} cannot be read.", f"{scheme}:// is not fetched.", "Fetch it, and give its bytes.")
-    return _Address(text)
-
-
 def _is_table(item: Any) -> bool:
     """Say whether this is a Series, Index or DataFrame, without importing what it comes from."""
     return any(base.__module__.partition(".")[0] in _TABLES for base in type(item).__mro__)
@@ -228,7 +222,7 @@ def _rows(table: Any) -> Iterator[_Source]:
     for index, cell in enumerate(table.to_list()):
         if isinstance(cell, Mapping):  # as Hugging Face stores pictures in Parquet
             cell = cell.get("bytes") or cell.get("path")  # noqa: PLW2901
-        if isinstance(cell, str) and not _URL.match(cell):
+        if isinstance(cell, str) and not scheme_of(cell):
             yield Path(cell).expanduser() if cell else None
             continue
         pictures = _single(cell, f"X[{index}]")

@@ -66,9 +66,9 @@ def test_features_of_a_run_are_those_that_its_head_reads(warm, tmp_path):
 
 
 def test_both_kinds_of_file_hold_the_same(colour_bundle, drawings, tmp_path):
-    for name in ("a.npz", "a.parquet"):
+    for name in ("a.npz", "a.PARQUET"):
         embed(drawings / "train", out=tmp_path / name, run=colour_bundle)
-    table = pq.read_table(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.PARQUET")
     with np.load(tmp_path / "a.npz") as found:
         assert found["path"].tolist() == table["path"].to_pylist()
         assert found["label"].tolist() == table["label"].to_pylist()
@@ -93,6 +93,24 @@ def test_pictures_without_classes_have_no_label_and_what_is_no_picture_is_left_o
     assert table["features"].to_pylist()[0] == [250.0, 5.0, 5.0]
 
 
+def test_no_picture_is_passed_over_in_silence(colour_bundle, tmp_path):
+    folder = tmp_path / "photos"
+    for name in ("train/red/a.png", "train/green/b.png", "test/c.png", "d.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (250, 5, 5)).save(folder / name)
+    (folder / ".hidden.png").write_bytes(b"")
+    report = embed(folder, out=tmp_path / "folder.npz", run=colour_bundle)
+    with np.load(tmp_path / "folder.npz") as found:
+        labels = dict(zip(found["path"].tolist(), found["label"].tolist(), strict=True))
+    assert labels == {"train/red/a.png": "red", "train/green/b.png": "green", "test/c.png": "", "d.png": ""}
+    assert report.left_out == ()
+    table = tmp_path / "table.csv"
+    table.write_text("path,label\nphotos/d.png,red\nphotos/test/c.png,green\nphotos/gone.png,red\n")
+    report = embed(table, out=tmp_path / "table.npz", run=colour_bundle)
+    assert report.pictures == 2
+    assert [(file.name, file.reason) for file in report.left_out] == [("photos/gone.png", "not found")]
+
+
 def test_nothing_is_written_over_and_nothing_half(colour_bundle, tmp_path):
     (tmp_path / "there.npz").write_text("mine")
     with pytest.raises(WrongUsage) as caught:
@@ -103,7 +121,11 @@ def test_nothing_is_written_over_and_nothing_half(colour_bundle, tmp_path):
     for name in ("new.npz", "new.parquet"):
         with pytest.raises(NoPictures):
             embed(tmp_path / "empty", out=tmp_path / name, run=colour_bundle)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "there.npz"]
+    (tmp_path / "link.npz").symlink_to(tmp_path / "elsewhere.npz")
+    with pytest.raises(WrongUsage):
+        embed("sample", out=tmp_path / "link.npz", run=colour_bundle)
+    assert (tmp_path / "link.npz").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "link.npz", "there.npz"]
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,15 @@ class Classifier:
         return evaluate(self._folder, data, **{**self._options, **options})
 
     def export(self, to: str | Sequence[str], **options: Any) -> ExportReport:
-        """Write the classifier in other formats, as `pawsight.export` does with the same options."""
+        """Write the classifier in other formats, as `pawsight.export` does with the same options.
+
+        Args:
+            to: one or several of the formats that `pawsight export --help` lists.
+            options: keywords of `pawsight.export`.
+
+        Raises:
+            PawsightError: a format is not known or needs what is not installed, or an export answers differently.
+        """
         from pawsight.commands.export import export
 
         return export(self._folder, to, **options)

@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.backbone import fetch_backbone, frozen_backbone
-from pawsight.classifier.engine import Engine, best_precision
+from pawsight.classifier.backbone import backbone_engine, check_features, fetch_backbone, frozen_backbone
+from pawsight.classifier.engine import best_precision
 from pawsight.classifier.predictor import load_predictor, outputs_of
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.storage import as_path, new_file
 from pawsight.core.text import legible, plural, typed
-from pawsight.data.dataset import grey_range_of
-from pawsight.data.folders import Candidate, LeftOut
+from pawsight.data.dataset import grey_range_of, is_lost
+from pawsight.data.folders import Candidate, Found, LeftOut
+from pawsight.data.reading import BESIDE, NO_CLASS, OUTSIDE, UNLABELLED, is_picture_name
 from pawsight.data.sources import resolve
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
@@ -84,7 +85,7 @@ def embed(
     """Write the features of pictures to a file, a row a picture: path, label where one is known, D numbers.
 
     Args:
-        data: what `train` takes; a folder without class folders has pictures without labels.
+        data: what `train` takes; pictures without a class folder have no label.
         out: a new file, `.parquet` (columns path, label, features) or `.npz` (arrays of these names; features are
             (N, D) float32, labels are empty where not known). A Parquet file is written as features come; those of an
             `.npz` are held in memory.
@@ -110,7 +111,7 @@ def embed(
     )
     source = resolve(data, cache=cache_folder(), progress=progress)
     found = source.find()
-    pictures = [*found.candidates, *(Candidate(found.root / name, name, "", None) for name in found.loose)]
+    pictures = _all_pictures(found)
     machine = this_machine()
     if run is not None:
         predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
@@ -126,21 +127,16 @@ def embed(
         graph = network_read.write(network_read.depths[depth])
         device = trusted_device(recipe, device, machine, progress)
         precision = best_precision(machine) if device == CPU else "f32"
-        engine = Engine(
-            graph,
-            image_px=recipe.image_px,
-            precision=precision,
-            streams=machine.cores,
-            device=device,
-        )
+        engine = backbone_engine(recipe, graph, precision=precision, streams=machine.cores, device=device)
         settings = DecodeSettings(image_px=recipe.image_px)
         if max_megapixels is not None:
             settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=max_megapixels)
-        greys = grey_range_of(found, settings, threads=machine.feeders, progress=progress)
+        embedded = replace(found, candidates=tuple(pictures))
+        greys = grey_range_of(embedded, settings, threads=machine.feeders, progress=progress)
         settings = replace(settings, grey_range=greys)
         files = load((picture.path for picture in pictures), settings, threads=machine.feeders)
         computed = outputs_of(engine, files)
-    left_out: list[LeftOut] = []
+    left_out = [file for file in found.left_out if is_lost(file)]
 
     def rows() -> Iterator[Row]:
         with progress.stage("Embedding", len(pictures), "pictures") as step:
@@ -149,10 +145,11 @@ def embed(
                 if outputs is None:
                     left_out.append(LeftOut(picture.name, loaded.problem))
                 else:
-                    yield picture.name, picture.label, outputs[FEATURES]
+                    check_features(outputs[FEATURES], network)
+                    yield legible(picture.name), legible(picture.label), outputs[FEATURES]
 
     with new_file(place) as part:
-        write = _write_parquet if place.suffix == ".parquet" else _write_npz
+        write = _write_parquet if place.suffix.lower() == ".parquet" else _write_npz
         count, width = write(part, rows())
         if not count:
             reasons = ", ".join(sorted({file.reason for file in left_out}))
@@ -166,16 +163,24 @@ def embed(
     )
 
 
+def _all_pictures(found: Found) -> list[Candidate]:
+    """Return the pictures with a class, then those that training leaves out since they have none."""
+    classless = (BESIDE, UNLABELLED, NO_CLASS, OUTSIDE)
+    others = [file.name for file in found.left_out if file.reason.startswith(classless) and is_picture_name(file.name)]
+    unlabelled = (Candidate(found.root / name, name, "", None) for name in (*found.loose, *others))
+    return [*found.candidates, *(picture for picture in unlabelled if picture.path.is_file())]
+
+
 def _check_options(
     out: Path, run: str | os.PathLike[str] | None, of_a_backbone: Mapping[str, str | int | None]
 ) -> None:
-    if out.suffix not in ENDINGS:
+    if out.suffix.lower() not in ENDINGS:
         raise WrongUsage(
             f"--out cannot be {out}.",
             f"Features are written to files that end in {' or '.join(ENDINGS)}.",
             "Type for example --out features.npz",
         )
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise WrongUsage(f"{out} exists already.", "Nothing is written over.", "Give another name with --out.")
     idle = next((option for option, value in of_a_backbone.items() if value is not None), None)
     if of_a_backbone["--backbone"] == AUTO:
@@ -190,7 +195,7 @@ def _check_options(
             "The features of a run are those that its classifier reads.",
             f"Leave one out, e.g. {typed('embed', 'DATA', '--out', str(out), '--run', os.fspath(run))}",
         )
-    if out.suffix == ".parquet":
+    if out.suffix.lower() == ".parquet":
         require_extra("ray", "pyarrow", needed_by="A .parquet file", why="A file that ends in .npz needs no package.")
 
 
@@ -220,8 +225,8 @@ def _write_parquet(file: Path, rows: Iterator[Row]) -> tuple[int, int]:
                 schema = pa.schema(list(kinds.items()))
                 writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
             columns = {
-                "path": [legible(path) for path, _, _ in held],
-                "label": [legible(label) or None for _, label, _ in held],
+                "path": [path for path, _, _ in held],
+                "label": [label or None for _, label, _ in held],
                 "features": pa.FixedSizeListArray.from_arrays(np.concatenate([row for _, _, row in held]), width),
             }
             writer.write_table(pa.table(columns, schema=schema))

@@ -20,6 +20,7 @@ FINETUNE = "finetune"  # of runs that were made before it was removed (decisions
 METHODS = ("majority", "probe", "network", "transfer", FINETUNE)
 AUTO, LAST, SELECTED, BLOCKS = "auto", "last", "selected", "blocks"
 DEPTHS = (AUTO, LAST, SELECTED, BLOCKS)
+_LARGEST_FILE = 2**31  # bytes: protobuf's limit
 MOBILENET = "mobilenet-v2"
 _MACHINE = "2 x86 cores with AVX-512, no GPU"
 
@@ -375,7 +376,8 @@ def _of_backbone(recipe: Recipe, options: RecipeOptions) -> dict[str, Any]:
         return of_published(named) | ({} if image_px is None else {"image_px": image_px})
     if named == AUTO:
         return {}
-    return {"image_px": image_px or find_backbone(named).native_px}
+    native_px = find_backbone(named).native_px
+    return {"image_px": image_px or native_px}
 
 
 def of_published(name: str) -> dict[str, Any]:
@@ -398,6 +400,12 @@ def _of_file(named: str, options: RecipeOptions) -> dict[str, Any]:
             f"There is no file {named}.",
             "--backbone takes the path of an ONNX file or a name.",
             f"Check the path, or type one of: {', '.join((*BACKBONES, *PUBLISHED))}",
+        )
+    if path.stat().st_size >= _LARGEST_FILE:
+        raise WrongUsage(
+            f"{named} is too large for a backbone.",
+            f"It has {path.stat().st_size:,} bytes; ONNX files have less than {_LARGEST_FILE:,}.",
+            "Export a smaller network.",
         )
     if options.image_px is None:
         raise WrongUsage(

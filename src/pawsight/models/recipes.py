@@ -322,8 +322,12 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
             f"The recipes are {', '.join(RECIPES)}.",
             "Type one of them, e.g. --recipe probe",
         )
-    name = recipe.name
+    name, kinds = recipe.name, {field.name: str(field.type) for field in fields(Recipe)}
     changes = {key: value for key, value in asdict(options).items() if value is not None}
+    changes |= {key: value.item() for key, value in changes.items() if hasattr(value, "item")}  # of NumPy
+    if wrong := _misfits(changes, kinds):
+        raise WrongUsage(f"The recipe {name!r} cannot be used.", "\n".join(wrong))
+    options = replace(options, **changes)
     changes |= _of_backbone(recipe, options)
     if options.depth is not None and recipe.method != "probe":
         raise WrongUsage(

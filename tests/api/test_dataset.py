@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 
 import pawsight
+from pawsight.api import dataset as storing
 from pawsight.api.dataset import as_data
 from pawsight.api.inputs import picture_column
 from pawsight.core.errors import BadDataset, MissingExtra, WrongUsage
@@ -287,3 +290,20 @@ def test_tables_that_cannot_be_read_as_they_are_say_what_to_type(pixels):
     with pytest.raises(WrongUsage, match="collect"):
         pawsight.Dataset.from_table(pl.DataFrame({"path": ["cat.png"], "label": ["cat"]}).lazy())
     assert pawsight.Dataset.from_arrays(pixels, pd.DataFrame({"label": LABELS})).counts == {"cat": 3, "dog": 3}
+
+
+def test_threads_that_store_the_same_pictures_at_once_share_them(pixels, monkeypatch):
+    waiting = threading.Barrier(3)
+    encoded = storing._encoded
+
+    def at_once(source):
+        if source is pictures[0]:
+            waiting.wait(timeout=30)  # all three are storing by now
+        return encoded(source)
+
+    monkeypatch.setattr(storing, "_encoded", at_once)
+    pictures = list(pixels)
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: pawsight.Dataset.from_arrays(pictures, LABELS), range(3)))
+    assert len({os.fspath(dataset) for dataset in made}) == 1
+    assert opened(made[0])[0].shape == pixels[0].shape

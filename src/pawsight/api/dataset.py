@@ -22,7 +22,7 @@ from PIL import Image
 
 from pawsight.api.inputs import Picture, image_of, is_missing, picture_column, undecoded
 from pawsight.api.predictions import frame
-from pawsight.core.errors import BadDataset, MissingExtra, NoPictures, WrongUsage
+from pawsight.core.errors import BadDataset, MissingExtra, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import as_path, new_folder, sha256_of, write_bytes
@@ -452,14 +452,18 @@ def _stored(found: Sequence[Any], columns: Mapping[str, Sequence[str]], progress
         (staging / name).write_bytes(content)
         return name
 
-    with new_folder(folder) as staging, progress.stage("Storing pictures", len(found), "pictures") as step:
-        paths = []
-        for path in ordered_map(store, range(len(found)), threads=this_machine().cores):
-            paths.append(path)
-            step.advance()
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([("path", *columns), *zip(paths, *columns.values(), strict=True)])
-        write_bytes(staging / _LIST, text.getvalue().encode("utf-8", "surrogateescape"))
+    try:
+        with new_folder(folder) as staging, progress.stage("Storing pictures", len(found), "pictures") as step:
+            paths = []
+            for path in ordered_map(store, range(len(found)), threads=this_machine().cores):
+                paths.append(path)
+                step.advance()
+            text = io.StringIO(newline="")
+            csv.writer(text).writerows([("path", *columns), *zip(paths, *columns.values(), strict=True)])
+            write_bytes(staging / _LIST, text.getvalue().encode("utf-8", "surrogateescape"))
+    except StorageError:
+        if not (folder / _LIST).is_file():  # else another thread or process has stored the same meanwhile
+            raise
     return folder / _LIST
 
 

@@ -156,7 +156,7 @@ def test_heat_maps_are_those_of_the_verb(trained, tmp_path):
     with Image.open(verb.file) as file:
         assert drawn.size == file.size
     assert (missing.path, missing.heat, missing.error) == ("[2]", None, "missing")
-    with pytest.raises(ValueError, match="missing"):
+    with pytest.raises(UnreadablePicture, match="missing"):
         missing.image()
 
 
@@ -353,3 +353,23 @@ def test_a_users_file_is_helped_by_types(tmp_path):
     assert [kind for kind, told in zip(kinds, revealed, strict=True) if kind not in told.replace("builtins.", "")] == []
     found = [line.rpartition("[")[2].rstrip("]") for line in lines if ": error:" in line]
     assert found == ["arg-type", "arg-type", "arg-type", "attr-defined"]
+
+
+def test_labelled_pictures_in_memory_are_measured(trained):
+    classifier = pawsight.load(trained.report.run)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 96, 96, 3), np.uint8)
+    measured = classifier.evaluate(pictures, ["cats", "dogs"] * 2, progress=False)
+    assert measured.metrics.pictures == 4
+    assert measured.metrics.accuracy == classifier.score(pictures, ["cats", "dogs"] * 2)
+
+
+@pytest.mark.parametrize("limit", ["50", 0, 0.5])
+def test_a_limit_that_is_none_is_refused(colour_bundle, limit):
+    with pytest.raises(WrongUsage, match="max_megapixels"):
+        pawsight.load(colour_bundle, max_megapixels=limit)
+
+
+@pytest.mark.parametrize("to", [None, 3])
+def test_an_export_to_nothing_known_is_refused(classifier, to):
+    with pytest.raises(WrongUsage, match=str(to)):
+        classifier.export(to)

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pawsight.classifier.predictor import Prediction
-from pawsight.core.errors import MissingExtra
+from pawsight.core.errors import MissingExtra, UnreadablePicture
 from pawsight.core.text import percent, plural, visible
 from pawsight.images.decode import Decoded, Pixels
 
@@ -142,12 +142,12 @@ class Explanation:
         """Draw the heat map on the picture, in the picture's proportions, its longer side 640 pixels at most.
 
         Raises:
-            ValueError: the picture could not be read.
+            UnreadablePicture: the picture could not be read.
         """
         from pawsight.explanation.overlay import overlay
 
         if self.heat is None or self.pixels is None:
-            raise ValueError(f"{self.path} could not be read: {self.error}")
+            raise UnreadablePicture(f"Could not read {self.path} as a picture.", self.error or "")
         with Image.open(io.BytesIO(overlay(self.pixels, self.heat))) as drawn:
             return drawn.convert("RGB")
 

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from pawsight.classifier.graph_guard import fault_in_graph
 from pawsight.classifier.trust import Trust, trust_from
-from pawsight.core.errors import BundleRefused
+from pawsight.core.errors import BundleRefused, WrongUsage
 from pawsight.core.runs import BUNDLE, BUNDLE_CARD, named_run
 from pawsight.core.storage import new_folder, sha256_of, write_bytes, write_json
 from pawsight.images.decode import DECODER_VERSION, OLDEST_DECODER, DecodeSettings, Pixels
@@ -134,9 +134,17 @@ def write_bundle(
 
 
 def with_max_megapixels(bundle: Bundle, max_megapixels: int | None) -> Bundle:
-    """Return the bundle with another limit for the pictures it is given; None keeps its own."""
+    """Return the bundle with another limit for the pictures it is given; None keeps its own.
+
+    Raises:
+        WrongUsage: the limit is no whole number from 1.
+    """
     if max_megapixels is None:
         return bundle
+    if type(max_megapixels) is not int or max_megapixels < 1:
+        raise WrongUsage(
+            f"max_megapixels cannot be {max_megapixels!r}.", "It is a whole number of millions of pixels, at least 1."
+        )
     decode = replace(bundle.card.decode, max_megapixels=max_megapixels)
     return replace(bundle, card=replace(bundle.card, decode=decode))
 

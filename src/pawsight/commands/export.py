@@ -6,7 +6,7 @@ The formats are in exports/.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,8 @@ def export(
         PawsightError: the bundle is refused, something is not installed, or the disk refuses.
     """
     progress = progress_of(progress)
-    names = [name.strip() for name in (to.split(",") if isinstance(to, str) else to)]
+    given = to.split(",") if isinstance(to, str) else to if isinstance(to, Iterable) else [to]
+    names = [str(name).strip() for name in given]
     targets = choose_targets(names, int8=int8)
     place = as_path(run)
     folder = run_of(place)

@@ -545,7 +545,7 @@ def _why_left_out(left_out: Sequence[LeftOut]) -> str:
 
 def _kinds(left_out: Sequence[LeftOut]) -> str:
     """Return how many files of which ending have which problem, the most frequent first."""
-    kinds = Counter((PurePosixPath(file.name).suffix.lower() or "no suffix", file.reason) for file in left_out)
+    kinds = Counter((PurePosixPath(file.name).suffix.lower() or "without an ending", file.reason) for file in left_out)
     shown = [f"{count:,} {suffix} ({reason})" for (suffix, reason), count in kinds.most_common(_SHOWN)]
     more = f" and {len(kinds) - _SHOWN} other kinds" if len(kinds) > _SHOWN else ""
     return f"{', '.join(shown)}{more}"

@@ -86,7 +86,7 @@ def read_list(path: Path, *, columns: Mapping[str, str] | None = None, max_lines
         raise NoPictures(f"{path} lists no pictures.", "It has a header and nothing below.", _EXAMPLE)
     candidates = sorted((candidate for _, candidate in seen.values()), key=lambda candidate: candidate.name)
     labels = sorted({candidate.label for candidate in candidates})
-    return Found(path.parent, tuple(candidates), (), (), tuple(labels), reader.notes(path.name))
+    return Found(path.parent, tuple(candidates), (), (), tuple(labels), reader.notes(path.name), is_table=True)
 
 
 class _ListReader:

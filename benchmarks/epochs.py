@@ -29,7 +29,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pawsight.training.finetune import VIEWS
+from pawsight.training.transfer import VIEWS
 
 EXERCISE = Path(__file__).with_name("exercise.py")
 RECIPES = {1: "cnn", 2: "cnn-augmented", 3: "cnn-normalised", 4: "mobilenet"}

@@ -14,11 +14,11 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import onnx
 import tensorflow as tf
 
-from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import published_weights
-from pawsight.models.keras_networks import build_keras
+from pawsight.exports.subprocesses.onnx_to_keras import to_keras
+from pawsight.models.efficientnet_lite import backbone_onnx
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     found = keras.utils.image_dataset_from_directory(
         folder, labels=None, image_size=(px, px), batch_size=32, shuffle=False, verbose=False
     )
-    network = build_keras(find_backbone(backbone), px, published_weights(find_backbone(backbone)))
+    network = to_keras(onnx.load_from_string(backbone_onnx(backbone, px)))
     answers = keras.layers.Dense(int(classes), activation="softmax")(network.output)
     table = keras.Model(network.input, answers).predict(found.prefetch(tf.data.AUTOTUNE), verbose=0)
     print(json.dumps({"pictures": len(table)}))

@@ -85,6 +85,40 @@ def transformer() -> bytes:
     return _model(nodes, constants, "last_hidden_state", ["N", "T", 12], 17)
 
 
+def channels_last() -> tuple[bytes, list[str]]:
+    """ONNX: (N, 3, 32, 32) float32 -> maps (N, 8, 8, 12), and the names of its blocks in the order of computation.
+
+    They are (N, 8, 8, 12), (N, 12, 64) and, of each of four windows of a picture, (4 N, 16, 12).
+    """
+    random = np.random.default_rng(5)
+    constants = {
+        "patch": random.normal(0, 0.1, (12, 3, 4, 4)).astype(np.float32),
+        "mix": random.normal(0, 0.3, (12, 12)).astype(np.float32),
+        "place": random.normal(0, 0.3, (64, 64)).astype(np.float32),
+        "rows": np.array([0, 64, 12], np.int64),
+        "windows": np.array([-1, 16, 12], np.int64),
+        "maps": np.array([-1, 8, 8, 12], np.int64),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["pixel_values", "patch"], ["patches"], strides=[4, 4]),
+        node("Transpose", ["patches"], ["turned"], perm=[0, 2, 3, 1]),
+        node("MatMul", ["turned", "mix"], ["mixed"]),
+        node("Add", ["turned", "mixed"], ["block.maps"]),
+        node("Reshape", ["block.maps", "rows"], ["tokens"]),
+        node("Transpose", ["tokens"], ["channels"], perm=[0, 2, 1]),
+        node("MatMul", ["channels", "place"], ["moved"]),
+        node("Add", ["channels", "moved"], ["block.channels"]),
+        node("Transpose", ["block.channels"], ["back"], perm=[0, 2, 1]),
+        node("Reshape", ["back", "windows"], ["windowed"]),
+        node("MatMul", ["windowed", "mix"], ["again"]),
+        node("Add", ["windowed", "again"], ["block.windows"]),
+        node("Reshape", ["block.windows", "maps"], ["last"]),
+    ]
+    blocks = ["block.maps", "block.channels", "block.windows"]
+    return _model(nodes, constants, "last", ["N", 8, 8, 12], 17), blocks
+
+
 def _model(nodes: list, constants: dict[str, np.ndarray], output: str, shape: list, opset: int) -> bytes:
     graph = helper.make_graph(
         nodes,

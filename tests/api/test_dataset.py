@@ -13,7 +13,8 @@ from PIL import Image
 
 import pawsight
 from pawsight.api.dataset import as_data
-from pawsight.core.errors import MissingExtra, WrongUsage
+from pawsight.api.inputs import picture_column
+from pawsight.core.errors import BadDataset, MissingExtra, WrongUsage
 
 from ..conftest import says
 
@@ -222,3 +223,28 @@ def test_a_notebook_shows_how_many_there_are_of_each_class(pixels):
     assert says(dataset._repr_html_(), "&lt;b&gt;", ">3<")
     many = pawsight.Dataset.from_arrays(np.repeat(pixels, 100, axis=0), [f"class {index}" for index in range(600)])
     assert len(many._repr_html_().encode()) < 20_000
+
+
+def test_the_column_of_pictures_is_the_same_one_for_training_and_predicting(pixels):
+    for names, column in (
+        (["image", "filename"], "image"),
+        (["path", "image"], "image"),
+        (["url", "photo"], "url"),
+        (["img_name"], "img_name"),
+    ):
+        table = {name: list(pixels) if name == column else ["elsewhere.jpg"] * 6 for name in names}
+        dataset = pawsight.Dataset.from_table(table | {"label": LABELS})
+        assert all(np.array_equal(array, own) for array, own in zip(opened(dataset), pixels, strict=True))
+        assert picture_column([*names, "label"]) == column
+
+
+def test_two_columns_that_may_be_the_label_are_asked_about(pixels):
+    with pytest.raises(WrongUsage, match="several columns of labels"):
+        pawsight.Dataset.from_table({"image": list(pixels), "class": LABELS, "category": LABELS[::-1]})
+    dataset = pawsight.Dataset.from_table({"image": list(pixels), "label": LABELS, "category": LABELS[::-1]})
+    assert dataset.labels == tuple(LABELS)
+
+
+def test_a_label_that_is_no_number_is_missing_in_every_precision(pixels):
+    with pytest.raises(BadDataset, match="no label"):
+        pawsight.Dataset.from_arrays(pixels, np.array([0, 1, np.nan, 1, 0, 1], np.float32))

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from pawsight.classifier.backbone import fetch_backbone, frozen_backbone, is_kept
+from pawsight.classifier.backbone import backbone_engine, fetch_backbone, frozen_backbone, is_kept
 from pawsight.core.errors import DownloadFailed, WeightsUnavailable, WrongUsage
 from pawsight.data.download import DownloadLimits
 from pawsight.models.backbones import BACKBONES, PUBLISHED, PublishedFile
@@ -82,6 +82,27 @@ def test_a_backbone_that_the_cache_has_lost_is_named_with_its_digest(file):
     assert says(caught.value, "mine.onnx", recipe.backbone_sha256, "--backbone")
 
 
+def test_a_file_of_the_cache_that_was_damaged_is_named_and_replaced(file, cache_folder):
+    recipe = fetch_backbone(of_file(file), str(file))
+    kept = cache_folder / "backbones" / f"{recipe.backbone_sha256}.onnx"
+    kept.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(WeightsUnavailable) as caught:
+        frozen_backbone(recipe)
+    command = f"pawsight train DATA --backbone mine.onnx --image-px 32 --mean {SCALING['mean']} --std {SCALING['std']}"
+    assert says(caught.value, str(kept), recipe.backbone_sha256, command)
+    fetch_backbone(of_file(file), str(file))
+    assert kept.read_bytes() == file.read_bytes()
+
+
+def test_a_file_that_changes_after_it_was_named_is_not_kept(file, cache_folder):
+    recipe = of_file(file)
+    file.write_bytes(convolutional(outputs=3))
+    with pytest.raises(WeightsUnavailable) as caught:
+        fetch_backbone(recipe, str(file))
+    assert says(caught.value, "mine.onnx")
+    assert list((cache_folder / "backbones").iterdir()) == []
+
+
 def test_an_operator_that_no_bundle_may_have_is_refused(file):
     model = onnx.load_from_string(file.read_bytes())
     (relu,) = (node for node in model.graph.node if node.output[0] == "stem.act")
@@ -92,6 +113,18 @@ def test_an_operator_that_no_bundle_may_have_is_refused(file):
         frozen_backbone(recipe).write(None)
     assert says(caught.value, "mine.onnx", "Bernoulli")
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_graph_that_cannot_be_computed_at_this_size_names_its_file(file):
+    model = onnx.load_from_string(convolutional())
+    model.graph.initializer.append(helper.make_tensor("flat", onnx.TensorProto.INT64, [2], [1, 7]))
+    model.graph.node.append(helper.make_node("Reshape", [model.graph.output[0].name, "flat"], ["end"]))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("end", onnx.TensorProto.FLOAT, [1, 7]))
+    file.write_bytes(model.SerializeToString())
+    recipe = fetch_backbone(of_file(file), str(file))
+    with pytest.raises(WeightsUnavailable) as caught:
+        backbone_engine(recipe, frozen_backbone(recipe).write(None), precision="f32", streams=1, device="cpu")
+    assert says(caught.value, "mine.onnx", "32 px", "--image-px")
 
 
 # Published files
@@ -155,6 +188,7 @@ def test_every_published_row_makes_a_recipe(name):
         ({"mean": "1,1,1"}, ["--mean", "--backbone FILE.onnx"]),
         ({"backbone": "dinov2-small", "std": "1,1,1"}, ["--std"]),
         ({"backbone": "auto", "image_px": 96}, ["--image-px", "auto"]),
+        ({"backbone": "resnet", "image_px": 96}, ["resnet", "efficientnet-lite1"]),
         ({"backbone": "resnet"}, ["resnet", "efficientnet-lite1", "dinov2-small"]),
     ],
 )
@@ -163,9 +197,3 @@ def test_options_that_do_not_fit_are_named(file, options, words):
     with pytest.raises(WrongUsage) as caught:
         make_recipe("probe", RecipeOptions(**options))
     assert says(caught.value, *words)
-
-
-def test_finetune_takes_backbones_of_packages_alone(file):
-    with pytest.raises(WrongUsage) as caught:
-        make_recipe("finetune", RecipeOptions(backbone="dinov2-small"))
-    assert says(caught.value, "finetune", "efficientnet-lite0")

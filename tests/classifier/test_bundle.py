@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawsight.classifier.bundle import card_checksum, card_summary, find_bundle, read_bundle, to_jsonable, write_bundle
+from pawsight.classifier.bundle import card_checksum, find_bundle, read_bundle, to_jsonable, write_bundle
 from pawsight.core.errors import BundleRefused, StorageError, WrongUsage
 from pawsight.images.fingerprint import fingerprint, thumbnail
 
@@ -129,12 +129,6 @@ def test_a_bundle_that_cannot_be_written_whole_is_not_there(colour_bundle, tmp_p
     with pytest.raises(StorageError, match="Could not write the folder"):
         write_bundle(tmp_path / "taken", first.card, model=first.model, golden=first.golden, trained=first.trained)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
-
-
-def test_a_bundle_sums_itself_up_in_a_line(colour_bundle):
-    summary = card_summary(read_bundle(colour_bundle))
-    assert says(summary, "probe", "8 px", "3 classes", "5" * 12, "2026-11-22")
-    assert "\n" not in summary
 
 
 def test_the_card_as_json_is_what_lies_in_the_file(colour_bundle):

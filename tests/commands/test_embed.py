@@ -66,9 +66,9 @@ def test_features_of_a_run_are_those_that_its_head_reads(warm, tmp_path):
 
 
 def test_both_kinds_of_file_hold_the_same(colour_bundle, drawings, tmp_path):
-    for name in ("a.npz", "a.parquet"):
+    for name in ("a.npz", "a.PARQUET"):
         embed(drawings / "train", out=tmp_path / name, run=colour_bundle)
-    table = pq.read_table(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.PARQUET")
     with np.load(tmp_path / "a.npz") as found:
         assert found["path"].tolist() == table["path"].to_pylist()
         assert found["label"].tolist() == table["label"].to_pylist()
@@ -103,7 +103,11 @@ def test_nothing_is_written_over_and_nothing_half(colour_bundle, tmp_path):
     for name in ("new.npz", "new.parquet"):
         with pytest.raises(NoPictures):
             embed(tmp_path / "empty", out=tmp_path / name, run=colour_bundle)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "there.npz"]
+    (tmp_path / "link.npz").symlink_to(tmp_path / "elsewhere.npz")
+    with pytest.raises(WrongUsage):
+        embed("sample", out=tmp_path / "link.npz", run=colour_bundle)
+    assert (tmp_path / "link.npz").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "link.npz", "there.npz"]
 
 
 @pytest.mark.parametrize(

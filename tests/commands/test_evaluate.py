@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageEnhance
 from syrupy.assertion import SnapshotAssertion
 
+from pawsight.classifier.bundle import card_checksum
 from pawsight.classifier.trust import OodDetector, Trust
 from pawsight.commands.evaluate import (
     OWN_TEST,
@@ -24,6 +25,8 @@ from pawsight.commands.evaluate import (
     slice_remarks,
     summary,
 )
+from pawsight.commands.predict import predict
+from pawsight.commands.report import report as write_report
 from pawsight.commands.run_split import held_out, looks_at_test
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
 from pawsight.core.progress import Silent
@@ -35,6 +38,7 @@ from pawsight.evaluation.learning_curve import trace_curve
 from pawsight.evaluation.metrics import aligned, measure
 from pawsight.evaluation.selective import measure_abstention
 from pawsight.evaluation.slices import Slice, measure_slices
+from pawsight.models.recipes import Recipe
 from pawsight.reports.run_record import CurveRecord
 
 from ..conftest import says
@@ -363,6 +367,22 @@ def test_a_run_that_sees_otherwise_is_stood_in_for_and_says_so(own_run, tmp_path
     assert report.learning_curve.left_out == 0
     assert report.learning_curve.is_stand_in
     assert any("finetune" in line for line in summary(report))
+
+
+def test_a_run_that_was_fine_tuned_before_the_recipe_was_removed_predicts_and_is_reported(own_run, warm, tmp_path):
+    path = own_run / "bundle" / "bundle.json"
+    card = json.loads(path.read_text())
+    card["recipe"] |= {"name": "finetune", "method": "finetune", "epochs": 5, "warmup_epochs": 1}
+    (own_run / "recipe.toml").write_text(Recipe(**card["recipe"]).to_toml())
+    metrics = json.loads((own_run / "metrics.json").read_text())
+    (own_run / "metrics.json").write_text(json.dumps(metrics | {"recipe": "finetune"}))
+    pictures = sorted((tmp_path / "data" / "validation" / "cats").iterdir())
+    before = list(predict(own_run, pictures))
+    path.write_text(json.dumps(card | {"seal": card_checksum(card)}))
+    assert list(predict(own_run, pictures)) == before
+    assert evaluate(own_run).metrics.confusion == warm.report.validation.confusion
+    write_report([own_run], out=tmp_path / "report", quick=True)
+    assert "finetune" in (tmp_path / "report" / "report.html").read_text("utf-8")
 
 
 def test_the_curve_of_other_data_is_refused(warm):

@@ -19,7 +19,7 @@ from pawsight.models.recipes import RECIPES
 
 needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
 LAST = 3
-OPTIONS = {"majority": {}} | {key: {"backbone": "efficientnet-lite0", "image_px": 96} for key in ("probe", "finetune")}
+OPTIONS = {"majority": {}} | {"probe": {"backbone": "efficientnet-lite0", "image_px": 96}}
 # A rate at which the outputs of the exercise's networks soon lie far apart.
 OPTIONS |= {key: {"image_px": 32, "learning_rate": 0.01} for key in ("cnn", "cnn-augmented", "cnn-normalised")}
 OPTIONS |= {"mobilenet": {"image_px": 32}}

@@ -40,7 +40,7 @@ def made_small(patch):
 
     def small(name, recipe_options):
         recipe = make_recipe(name, recipe_options)
-        if recipe.method in ("probe", "finetune"):
+        if recipe.method == "probe":
             return replace(recipe, backbone="efficientnet-lite0", image_px=96)
         return replace(recipe, image_px=32)
 

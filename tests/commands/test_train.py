@@ -238,9 +238,9 @@ def test_the_keywords_of_train_are_the_fields_of_its_options():
 
 
 def test_the_command_of_a_run_has_every_option_that_was_given():
-    options = TrainOptions(recipe="finetune", seed=3, allow_leaks=True, class_weights=True, patch=Path("my patch.csv"))
+    options = TrainOptions(recipe="mobilenet", seed=3, allow_leaks=True, class_weights=True, patch=Path("my patch.csv"))
     words = shlex.split(command_for("my photos", options))
-    assert words[:5] == ["pawsight", "train", "my photos", "--recipe", "finetune"]
+    assert words[:5] == ["pawsight", "train", "my photos", "--recipe", "mobilenet"]
     assert set(words[5:]) == {"--seed", "3", "--allow-leaks", "--class-weights", "--patch", "my patch.csv"}
     assert "--max-error 0.5% --false-alarms 1%" in command_for("photos", TrainOptions(max_error=0.005))
     assert command_for("photos", TrainOptions(out="elsewhere", resume=True)) == "pawsight train photos --recipe probe"

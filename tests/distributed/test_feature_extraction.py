@@ -167,7 +167,7 @@ def test_the_classifier_is_the_same_bytes_and_what_cannot_be_read_is_left_out(
     [
         (
             {"engine": "ray", "recipe": "cnn"},
-            ("recipe cnn", "--engine ray", "--recipe probe, --recipe finetune"),
+            ("recipe cnn", "--engine ray", "--recipe probe"),
         ),
         ({"engine": "spark"}, ("'spark'", "--engine local or --engine ray")),
         (

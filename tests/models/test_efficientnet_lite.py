@@ -1,4 +1,4 @@
-"""EfficientNet-Lite in ONNX answers like the published PyTorch network, and Keras like ONNX.
+"""EfficientNet-Lite in ONNX answers like the published PyTorch network.
 
 The pinned numbers come from benchmarks/pin_backbone.py; docs/decisions/0003-backbone-weights.md says how.
 """
@@ -6,7 +6,6 @@ The pinned numbers come from benchmarks/pin_backbone.py; docs/decisions/0003-bac
 from __future__ import annotations
 
 import functools
-import importlib.util
 import io
 import sys
 import zipfile
@@ -31,10 +30,7 @@ from pawsight.models.efficientnet_lite import (
     folded_weights,
     published_weights,
     taps,
-    upper_start,
-    write_graph,
 )
-from pawsight.models.keras_networks import build_keras, import_keras, keras_weights
 from pawsight.models.weights import installed_checkpoint, read_checkpoint
 
 onnx = pytest.importorskip("onnx", reason="needs pawsight[train]")
@@ -171,12 +167,6 @@ def test_the_graph_is_of_the_promised_form(name: str, px: int) -> None:
     )
 
 
-def test_the_lower_part_ends_in_maps_with_channels_last() -> None:
-    backbone = find_backbone("efficientnet-lite0")
-    graph = write_graph(backbone, 96, published_weights(backbone), last=upper_start(backbone))
-    assert features_of(graph, pattern(96)).shape == (2, 6, 6, 112)
-
-
 @pytest.fixture(scope="module")
 def every_depth() -> np.ndarray:
     """Return all averages (2, W) of the two patterns at 64 px."""
@@ -222,44 +212,3 @@ def test_a_plain_install_is_told_what_to_add(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(MissingExtra, match="onnx") as refusal:
         backbone_onnx("efficientnet-lite0", 64)
     assert "pawsight[train]" in refusal.value.fix
-
-
-needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
-
-
-@needs_keras
-@pytest.mark.parametrize(("name", "px"), [("efficientnet-lite0", 96), ("efficientnet-lite2", 75)])  # odd sides too
-def test_keras_and_onnx_give_equal_features(name: str, px: int) -> None:
-    import_keras()
-    backbone = find_backbone(name)
-    weights = published_weights(backbone)
-    answers = np.asarray(build_keras(backbone, px, weights)(pattern(px)))
-    assert np.linalg.norm(answers) > 1
-    np.testing.assert_allclose(
-        features_of(write_graph(backbone, px, weights), pattern(px)), answers, rtol=1e-4, atol=1e-4
-    )
-
-
-@needs_keras
-def test_the_lower_part_in_onnx_and_the_upper_in_keras_make_the_whole() -> None:
-    import_keras()
-    backbone, px = find_backbone("efficientnet-lite0"), 64
-    weights, middle = published_weights(backbone), upper_start(backbone)
-    upper = build_keras(backbone, px, weights, after=middle)
-    maps = features_of(write_graph(backbone, px, weights, last=middle), pattern(px))
-    whole = features_of(write_graph(backbone, px, weights), pattern(px))
-    np.testing.assert_allclose(np.asarray(upper(maps)), whole, rtol=1e-4, atol=1e-4)
-
-    names = [row.name for row in convolutions(backbone)]
-    given = keras_weights(backbone, upper)
-    assert list(given) == names[names.index(middle) + 1 :]
-    for name, (kernel, bias) in given.items():
-        np.testing.assert_array_equal(kernel, weights[name][0])
-        np.testing.assert_array_equal(bias, weights[name][1])
-
-
-@needs_keras
-def test_sizes_that_no_backbone_sees_are_refused() -> None:
-    import_keras()
-    with pytest.raises(WrongUsage, match="16 x 16"):
-        build_keras(find_backbone("efficientnet-lite0"), 16, {})

@@ -16,7 +16,7 @@ from pawsight.models.graph import FEATURES, LAST_FEATURES, PICTURES
 from pawsight.models.imported import import_network
 
 from ..conftest import BACKBONE, says
-from ..foreign_networks import convolutional, transformer
+from ..foreign_networks import channels_last, convolutional, transformer
 
 PX = 32
 MEAN, STD = "0.5,0.4,0.3", "0.2,0.3,0.4"
@@ -96,6 +96,19 @@ def test_a_network_of_our_own_gives_its_features(pictures):
     np.testing.assert_array_equal(answers(network.write(), pictures)[0], answers(content, pictures)[0])
 
 
+def test_channels_are_averaged_over_positions_wherever_the_network_keeps_them(pictures):
+    content, blocks = channels_last()
+    network = imported(content)
+    (features,) = answers(network.write(network.channels_of("blocks")), pictures)
+    model = onnx.load_from_string(content)
+    kinds = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in blocks]
+    model.graph.output.extend(kinds)
+    last, maps, channels, windows = original(model.SerializeToString(), pictures)
+    means = [maps.mean(axis=(1, 2)), channels.mean(axis=2), last.mean(axis=(1, 2))]
+    np.testing.assert_allclose(features, np.concatenate(means, axis=1), rtol=1e-4, atol=1e-5)
+    assert len(windows) == 4 * len(pictures)  # several rows of a picture: nothing is read there
+
+
 def test_an_older_file_is_converted(pictures):
     content = convolutional(opset=11)
     np.testing.assert_allclose(
@@ -122,9 +135,23 @@ def two_inputs():
     return model.SerializeToString()
 
 
-def weights_elsewhere():
+def weights_elsewhere(*, in_a_node=False):
     model = onnx.load_from_string(convolutional())
-    model.graph.initializer[0].data_location = TensorProto.EXTERNAL
+    if in_a_node:
+        constant = numpy_helper.from_array(np.zeros(3, np.float32), "more")
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["more"], value=constant))
+    tensor = model.graph.node[0].attribute[0].t if in_a_node else model.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    return model.SerializeToString()
+
+
+def several_rows():
+    """A network that cuts a picture into four and gives a row for each."""
+    model = onnx.load_from_string(with_input(TensorProto.FLOAT, ["N", 3, PX, PX]))
+    model.graph.node[0].output[0] = "pooled"
+    size = numpy_helper.from_array(np.array([3, 1]), "size")
+    model.graph.initializer.append(size)
+    model.graph.node.append(helper.make_node("Reshape", ["pooled", "size"], ["y"]))
     return model.SerializeToString()
 
 
@@ -134,6 +161,11 @@ def weights_elsewhere():
         (b"no model", ["ONNX"]),
         (two_inputs(), ["2 inputs"]),
         (weights_elsewhere(), ["another file"]),
+        (weights_elsewhere(in_a_node=True), ["another file"]),
+        (several_rows(), ["3 rows"]),
+        (b"", ["ONNX", "operators"]),
+        (with_input(TensorProto.FLOAT, ["N", 1, "h", "w"]), ["1"]),
+        (with_input(TensorProto.FLOAT, ["N", 3, 24, PX]), ["32 x 24"]),
         (with_input(TensorProto.FLOAT16, ["N", 3, PX, PX]), ["float16"]),
         (with_input(TensorProto.FLOAT, ["N", 5, PX, PX]), ["5"]),
         (with_input(TensorProto.FLOAT, ["N", 3, 64, 64]), ["--image-px 64"]),
@@ -146,8 +178,9 @@ def test_what_is_no_backbone_is_named(content, words):
     assert len(str(caught.value).splitlines()) == 3
 
 
-@pytest.mark.parametrize("text", ["0.5", "a,b,c", "0.1,0.2,0.3,0.4", "0.1,nan,0.2", "0,1,1"])
+@pytest.mark.parametrize("text", ["0.5", "a,b,c", "0.1,0.2,0.3,0.4", "0.1,nan,0.2", "0,1,1", "58.4,57.1,57.4"])
 def test_scaling_that_cannot_be_is_named(text):
     with pytest.raises(WrongUsage) as caught:
         channel_values("--std", text)
     assert says(caught.value, "--std", text)
+    assert channel_values("--mean", "0,1,0.5") == (0, 1, 0.5)

@@ -174,9 +174,9 @@ def refusal_of(name, **options):
     return error.value
 
 
-def test_the_ladder_climbs_from_the_majority_vote_to_fine_tuning():
+def test_the_ladder_climbs_from_the_majority_vote_to_the_probe():
     names = list(RECIPES)
-    assert names == ["majority", "cnn", "cnn-augmented", "cnn-normalised", "mobilenet", "probe", "finetune"]
+    assert names == ["majority", "cnn", "cnn-augmented", "cnn-normalised", "mobilenet", "probe"]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -246,6 +246,14 @@ def test_an_unknown_recipe_is_told_with_those_there_are():
     assert "--recipe probe" in told.fix
 
 
+def test_fine_tuning_that_was_removed_names_what_replaces_it():
+    for asked in ("finetune", Recipe(method="finetune")):
+        told = refusal(make_recipe, asked)
+        assert "finetune" in told.what
+        assert "--recipe probe" in told.fix
+    assert recipe_from_toml('name = "finetune"\nmethod = "finetune"').method == "finetune"  # as older runs have it
+
+
 def test_an_unknown_backbone_is_told_with_those_there_are():
     told = refusal_of("probe", backbone="lite0")
     assert "'lite0'" in told.what
@@ -255,7 +263,7 @@ def test_an_unknown_backbone_is_told_with_those_there_are():
 def test_a_recipe_without_a_backbone_to_choose_says_so():
     told = refusal_of("cnn", backbone="efficientnet-lite0")
     assert "recipe cnn has no backbone" in told.what
-    assert "probe and finetune" in told.why
+    assert "probe" in told.why
 
 
 def test_what_a_recipe_without_gradients_would_not_heed_is_told():
@@ -282,7 +290,7 @@ def test_other_values_that_cannot_be_used_are_told(wish, told):
 
 def test_the_depth_is_the_probes_to_choose():
     assert make_recipe("probe", RecipeOptions(depth="blocks")).depth == "blocks"
-    for name in ("finetune", "cnn", "majority"):
+    for name in ("cnn", "majority"):
         assert "--depth" in refusal(make_recipe, name, RecipeOptions(depth="last")).fix
     assert (
         "depth must be one of auto, last, selected, blocks"

@@ -12,12 +12,14 @@ import pytest
 from pawsight.classifier.engine import Engine
 from pawsight.commands.run_split import held_out
 from pawsight.core.cache import Cache
-from pawsight.core.errors import StorageError
+from pawsight.core.errors import StorageError, WeightsUnavailable
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import SILENT
-from pawsight.models.recipes import RECIPES
+from pawsight.models.recipes import RECIPES, Recipe
 from pawsight.training import features as room
 from pawsight.training.features import FeatureSink, depth_of, probe_recipe, recipe_of, run_features
+
+from ..conftest import says
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 NAMES = [f"{number:064x}" for number in range(len(PICTURES))]
@@ -122,6 +124,14 @@ def test_features_are_stored_when_the_share_with_the_pictures_fails(sink_on, cac
     assert set(cache.get_many("features/1", NAMES)) == set(NAMES[:12])
 
 
+def test_features_that_are_no_numbers_are_refused_and_not_stored(sink_on, cache):
+    for value in (np.nan, np.inf):
+        with pytest.raises(WeightsUnavailable) as caught:
+            sink_on().receive(NAMES[0], np.array([1, value, 2], "<f4").tobytes())
+        assert says(caught.value, "1", "3")
+    assert cache.get_many("features/1", NAMES[:1]) == {}
+
+
 def test_order_of_arrival_does_not_matter(sink_on):
     one = feed(sink_on("a"), range(40)).features_of(NAMES).last
     other = feed(sink_on("b"), itertools.chain(range(20, 40), range(20))).features_of(NAMES).last
@@ -184,7 +194,9 @@ def test_the_test_part_is_sealed(run, trained, tmp_path):
 
 
 def test_a_recipe_without_a_frozen_backbone_is_stood_in_for_by_the_default_probe():
-    own = replace(RECIPES["finetune"].recipe, backbone="efficientnet-lite0", image_px=96, seed=3)
+    own = Recipe(
+        name="finetune", method="finetune", backbone="efficientnet-lite0", image_px=96, seed=3
+    )  # of an old run
     assert (probe_recipe(own).backbone, probe_recipe(own).image_px, probe_recipe(own).seed) == (
         "efficientnet-lite0", 96, 3,
     )  # fmt: skip

@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +85,15 @@ def png_bomb(width, height):
     head = struct.pack("!IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes((width + 1) * min(height, 10)), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_a_dicom_is_decoded_within_the_limits_of_memory():
+    pytest.importorskip("pydicom", reason="needs pawsight[dicom]")
+    from pydicom.data import get_testdata_file
+
+    data = Path(get_testdata_file("MR_small.dcm")).read_bytes()
+    pixels = with_decoders(lambda decoders: decoders.decode(data, SETTINGS), memory_bytes=2**29)
+    assert np.array_equal(pixels, decode(data, SETTINGS, name="x").pixels)
 
 
 def test_16_bit_pictures_are_scaled_as_the_bundle_says():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import os
 import shutil
 from collections import Counter
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pawsight.api.inputs import Picture, image_of, undecoded
+from pawsight.api.inputs import Picture, image_of, is_missing, picture_column, undecoded
 from pawsight.api.run import frame
 from pawsight.core.errors import BadDataset, MissingExtra, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
@@ -92,15 +91,9 @@ class Dataset:
         """
         names = list(table.columns if hasattr(table, "columns") else table)
         columns = {role: table[name] for role, name in zip(roles_of(list(map(str, names))), names, strict=True)}
-        for role in ("path", "label"):
-            if role not in columns:
-                raise WrongUsage(
-                    f"The table has no column of {'pictures' if role == 'path' else 'labels'}.",
-                    f"Its columns are {', '.join(map(str, names)) or 'none'}.",
-                    f"Rename one of them: {role!r}",
-                )
+        pictures, labels = _columns(names)
         splits, groups = columns.get("part"), columns.get("group")
-        return cls.from_arrays(columns["path"], columns["label"], splits=splits, groups=groups, progress=progress)
+        return cls.from_arrays(table[pictures], table[labels], splits=splits, groups=groups, progress=progress)
 
     @classmethod
     def from_arrays(
@@ -159,7 +152,7 @@ class Dataset:
         parts = dict(dataset) if isinstance(dataset, Mapping) else {None: dataset}
         pictures, labels, splits = [], [], []
         for part, rows in parts.items():
-            image, label = _column(rows, "path"), _column(rows, "label")
+            image, label = _columns(list(rows.features))
             feature = rows.features[label]
             if hasattr(rows.features[image], "decode"):
                 rows = rows.cast_column(image, type(rows.features[image])(decode=False))  # noqa: PLW2901
@@ -455,7 +448,7 @@ def _items(values: Iterable[Any]) -> list[Any]:
 
 def _text(value: Any) -> str:
     """Return a cell as text; one that is missing is empty."""
-    if value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType":
+    if is_missing(value):
         return ""
     value = value.item() if hasattr(value, "item") else value
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
@@ -470,15 +463,23 @@ def _name_of(label: Any, classes: Sequence[str] | None) -> str:
     return str(classes[int(text)])
 
 
-def _column(rows: Any, role: str) -> str:
-    names = list(rows.features)
-    if role in (roles := roles_of(names)):
-        return str(names[roles.index(role)])
-    raise WrongUsage(
-        f"The data set has no column of {'pictures' if role == 'path' else 'labels'}.",
-        f"Its columns are {', '.join(names)}.",
-        f"Rename one: dataset.rename_column({names[0]!r}, {role!r})",
-    )
+def _columns(names: Sequence[Any]) -> tuple[Any, Any]:
+    """Return the names of the columns that hold pictures and labels.
+
+    Raises:
+        WrongUsage: there is none, or several may be the labels.
+    """
+    why = f"Its columns are {', '.join(map(str, names)) or 'none'}."
+    pictures = picture_column(names)
+    if pictures is None:
+        raise WrongUsage("The table has no column of pictures.", why, "Rename one of them: 'image'")
+    labels = [
+        name for name, role in zip(names, roles_of([str(name) for name in names]), strict=True) if role == "label"
+    ]
+    if len(labels) != 1:
+        count = "several columns" if labels else "no column"
+        raise WrongUsage(f"The table has {count} of labels.", why, "Rename the one that is meant: 'label'")
+    return pictures, labels[0]
 
 
 def _pairs(items: Iterable[Any]) -> tuple[list[Any], list[Any]]:

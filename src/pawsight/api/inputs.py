@@ -10,7 +10,7 @@ import glob
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import SEEK_SET
 from itertools import chain
@@ -25,6 +25,7 @@ from pawsight.core.errors import NoPictures, UnreadablePicture, WrongUsage
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.download import FetchFailed, fetch
 from pawsight.data.folders import expand, is_folder
+from pawsight.data.tables import roles_of
 from pawsight.images.decode import Decoded, DecodeSettings, decode, decode_image
 from pawsight.images.loader import MAX_FILE_BYTES, read_regular_file, while_storage_answers
 
@@ -62,7 +63,6 @@ Picture = (
 )
 Pictures = Picture | Iterable[Picture]  # what `X` may be
 
-COLUMNS = ("image", "path", "picture", "file", "filename", "image_path")  # of a table, the first that is there
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _TABLES = ("pandas", "polars")
 _CHANNELS = (1, 3, 4)
@@ -152,7 +152,7 @@ def _sources(X: Any) -> Iterator[_Source]:  # noqa: N803
 
 def _single(item: Any, name: str) -> Iterable[_Source] | None:
     """Return the pictures that one thing stands for; None where it is a table, a list or nothing known."""
-    if _is_missing(item):
+    if is_missing(item):
         return [None]
     if isinstance(item, str):
         return _named(item)
@@ -242,22 +242,31 @@ def _rows(table: Any) -> Iterator[_Source]:
 
 def _column(table: Any) -> Any:
     names = list(table.columns)
-    if len(names) == 1:
-        return names[0]
-    by_name = {str(name).lower(): name for name in reversed(names)}
-    known = [by_name[name] for name in COLUMNS if name in by_name]
-    if not known:
+    column = names[0] if len(names) == 1 else picture_column(names)
+    if column is None:
         raise WrongUsage(
             "The table has no column of pictures that is known by its name.",
-            f"Its columns are {', '.join(map(str, names[:12]))}; known are {', '.join(COLUMNS)}.",
+            f"Its columns are {', '.join(map(str, names[:12])) or 'none'}; known are image, path, file and others.",
             f"Give the column itself: table[{str(names[0]) if names else 'path'!r}]",
         )
-    return known[0]
+    return column
 
 
-def _is_missing(item: Any) -> bool:
+def picture_column(names: Sequence[Any]) -> Any:
+    """Return the name of the column that holds pictures: `image`, or else the first that is a path in data/tables.py.
+
+    None where no column has such a name.
+    """
+    if image := [name for name in names if str(name).strip().casefold() == "image"]:
+        return image[0]
+    roles = roles_of([str(name) for name in names])
+    return names[roles.index("path")] if "path" in roles else None
+
+
+def is_missing(item: Any) -> bool:
     """Say whether this is an empty cell: None, a float that is not a number, or pandas' NA."""
-    return item is None or (isinstance(item, float) and item != item) or type(item).__name__ in ("NAType", "NaTType")  # noqa: PLR0124
+    is_nan = isinstance(item, float | np.floating) and bool(np.isnan(item))
+    return item is None or is_nan or type(item).__name__ in ("NAType", "NaTType")
 
 
 def _arrays(item: Any, name: str) -> Iterable[_Source]:

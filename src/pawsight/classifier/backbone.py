@@ -5,23 +5,27 @@ Files are kept in the cache by their SHA-256, so that a run finds its backbone a
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pawsight.classifier.engine import Engine, Precision
 from pawsight.classifier.graph_guard import fault_in_graph
-from pawsight.core.errors import DownloadFailed, WeightsUnavailable
-from pawsight.core.machine import cache_folder
+from pawsight.core.errors import BundleRefused, DownloadFailed, WeightsUnavailable
+from pawsight.core.machine import Device, cache_folder
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.storage import new_file, sha256_of, sha256_of_file, write_text
+from pawsight.core.storage import new_file, refusal, sha256_of, sha256_of_file, write_text
 from pawsight.core.text import typed
 from pawsight.data.download import DownloadLimits, download
 from pawsight.models.backbones import BACKBONES, PUBLISHED, PublishedFile, find_backbone
 from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
 from pawsight.models.imported import import_network
 from pawsight.models.recipes import BLOCKS, LAST, Recipe
-from pawsight.models.weights import read_published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +55,9 @@ def frozen_backbone(recipe: Recipe) -> FrozenBackbone:
             depths={depth: channels_of(backbone, depth) for depth in (LAST, BLOCKS)},
             write=partial(backbone_onnx, recipe.backbone, recipe.image_px),
         )
-    path = _kept(recipe.backbone_sha256)
-    if not path.is_file():
-        raise WeightsUnavailable(
-            f"The backbone {recipe.backbone} is not in the cache.",
-            f"Its file has the SHA-256 {recipe.backbone_sha256 or 'unknown'}.",
-            f"Train with it again: {typed('train', 'DATA', '--backbone', recipe.backbone)}",
-        )
-    content = read_published(path, sha256=recipe.backbone_sha256)
-    network = import_network(content, name=recipe.backbone, image_px=recipe.image_px, mean=recipe.mean, std=recipe.std)
+    network = import_network(
+        _read_kept(recipe), name=recipe.backbone, image_px=recipe.image_px, mean=recipe.mean, std=recipe.std
+    )
 
     def write(channels: Channels | None) -> bytes:
         graph = network.write(channels)
@@ -72,12 +70,42 @@ def frozen_backbone(recipe: Recipe) -> FrozenBackbone:
         return graph
 
     return FrozenBackbone(
-        digest=sha256_of(f"{recipe.backbone_sha256} {recipe.mean} {recipe.std}".encode()),
+        digest=sha256_of(f"{recipe.backbone_sha256} {recipe.mean} {recipe.std} {network.taps}".encode()),
         parameters=network.parameters,
         width=network.width,
         depths={depth: network.channels_of(depth) for depth in (LAST, BLOCKS)},
         write=write,
     )
+
+
+def backbone_engine(recipe: Recipe, graph: bytes, *, precision: Precision, streams: int, device: Device) -> Engine:
+    """Return the engine that computes a graph of a recipe's backbone; the arguments are those of `Engine`.
+
+    Raises:
+        WeightsUnavailable: OpenVINO cannot compute it; the message names the backbone.
+    """
+    try:
+        return Engine(graph, image_px=recipe.image_px, precision=precision, streams=streams, device=device)
+    except BundleRefused as error:
+        raise WeightsUnavailable(
+            f"{recipe.backbone} cannot be used as a backbone at {recipe.image_px} px.",
+            error.why,
+            "Check --image-px, or use another network.",
+        ) from error
+
+
+def check_features(features: NDArray[np.float32], name: str) -> None:
+    """Refuse features of a backbone of this name that are no numbers, as where it is fed what it was not trained on.
+
+    Raises:
+        WeightsUnavailable: some are infinite or not a number.
+    """
+    if bad := np.count_nonzero(~np.isfinite(features)):
+        raise WeightsUnavailable(
+            f"{name} cannot be used as a backbone.",
+            f"Of its {features.size:,} features of a picture {bad:,} are infinite or not a number.",
+            "Check --mean and --std, or use another network.",
+        )
 
 
 def fetch_backbone(
@@ -105,7 +133,7 @@ def fetch_backbone(
     if known is not None:
         record = cache_folder() / "backbones" / f"{known.name}.sha256"
         expected = known.sha256 or (record.read_text("ascii", "replace").strip() if record.is_file() else "")
-        if not expected or not _kept(expected).is_file():
+        if not _is_whole(expected):
             path = cache_folder() / "backbones" / f"{known.name}.onnx"
             try:
                 download(known.url, path, sha256=expected or None, progress=progress, limits=limits)
@@ -121,16 +149,49 @@ def fetch_backbone(
                 write_text(record, f"{expected}\n")
             path.replace(_kept(expected))
         return replace(recipe, backbone_sha256=expected)
-    if recipe.backbone_sha256 and named is not None and not _kept(recipe.backbone_sha256).is_file():
-        content = read_published(Path(named).expanduser(), sha256=recipe.backbone_sha256)
+    if recipe.backbone_sha256 and named is not None and not _is_whole(recipe.backbone_sha256):
         with new_file(_kept(recipe.backbone_sha256)) as part:
-            part.write_bytes(content)
+            shutil.copyfile(Path(named).expanduser(), part)
+            if sha256_of_file(part) != recipe.backbone_sha256:
+                raise WeightsUnavailable(
+                    f"{named} changed while it was read.", "Its SHA-256 is another one.", "Type the same command again."
+                )
     return recipe
 
 
 def is_kept(sha256: str) -> bool:
     """Return whether the cache has the file of a backbone."""
     return bool(sha256) and _kept(sha256).is_file()
+
+
+def _is_whole(sha256: str) -> bool:
+    """Return whether the cache has the file of a backbone as it was put there."""
+    return is_kept(sha256) and sha256_of_file(_kept(sha256)) == sha256
+
+
+def _read_kept(recipe: Recipe) -> bytes:
+    """Return the bytes of a backbone's file from the cache."""
+    path, sha256 = _kept(recipe.backbone_sha256), recipe.backbone_sha256
+    options = ["--backbone", recipe.backbone]
+    if recipe.backbone not in PUBLISHED:
+        options += ["--image-px", str(recipe.image_px)]
+        options += [word for name in ("mean", "std") if (text := getattr(recipe, name)) for word in (f"--{name}", text)]
+    again = f"Train with it again: {typed('train', 'DATA', *options)}"
+    if not path.is_file():
+        raise WeightsUnavailable(
+            f"The backbone {recipe.backbone} is not in the cache.",
+            f"Its file has the SHA-256 {sha256 or 'unknown'}.",
+            again,
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise refusal("read", path, error) from error
+    if (found := sha256_of(content)) != sha256:
+        raise WeightsUnavailable(
+            f"{path} is not the file that was put there.", f"Its SHA-256 is {found} instead of {sha256}.", again
+        )
+    return content
 
 
 def _kept(sha256: str) -> Path:

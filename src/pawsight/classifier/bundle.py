@@ -245,13 +245,6 @@ def _golden_outputs_from(content: bytes, card: Card, folder: Path) -> GoldenOutp
     return golden
 
 
-def card_summary(bundle: Bundle) -> str:
-    """Return one line of text: recipe, classes, split and date of a bundle."""
-    recipe = bundle.card.recipe.get("name", "?")
-    made = f"{recipe} at {bundle.card.decode.image_px} px, {len(bundle.card.classes)} classes"
-    return f"{made}, split {bundle.card.split_digest[:12]}, made {bundle.card.created[:10]}"
-
-
 def to_jsonable(card: Card) -> dict[str, Any]:
     """Return the card as plain JSON values."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(card) | {"trust": card.trust.to_json()}))

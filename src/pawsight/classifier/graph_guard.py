@@ -1,11 +1,13 @@
 """Which ONNX graphs may be opened at all, read off their bytes before any library parses them.
 
 Loops and branches can compute for ever, and an operator that makes an array out of a number fills any memory from a
-file of a hundred bytes. So only forward operators that classifiers need are allowed. The sizes of the arrays between
-them are limited where the graph is compiled, in `engine`.
+file of a hundred bytes. So only forward operators that classifiers need are allowed. A constant may name any file of
+this machine as its content, so constants in other files are refused. The sizes of the arrays between operators are
+limited where the graph is compiled, in `engine`.
 
 Wire format: protobuf's documentation. Fields: onnx.proto3 (ModelProto 7 graph, 25 functions; GraphProto 1 node, 5
-initializer, 11 input; NodeProto 1 input, 2 output, 4 op_type, 7 domain, 5 attribute; AttributeProto 6 g, 11 graphs).
+initializer, 11 input, 15 sparse_initializer; NodeProto 1 input, 2 output, 4 op_type, 7 domain, 5 attribute;
+AttributeProto 5 t, 6 g, 10 tensors, 11 graphs, 22 and 23 sparse tensors; TensorProto 13 external_data).
 """
 
 from __future__ import annotations
@@ -22,8 +24,11 @@ _FORWARD = """
     Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where
 """
 _GRAPH, _FUNCTIONS, _NODE, _OP_TYPE, _ATTRIBUTE, _DOMAIN = 7, 25, 1, 4, 5, 7
-_SUBGRAPHS = (6, 11)
+_SUBGRAPHS, _TENSORS = (6, 11), (5, 10)
+_SPARSE, _SPARSE_CONSTANTS = 15, (22, 23)  # of a graph, of an attribute
+_INITIALIZER, _EXTERNAL_DATA = 5, 13
 _INPUT, _OUTPUT = 1, 2
+_SPARSE_FAULT = "has a sparse constant, which no classifier of Pawsight needs"
 _NAMED = {5: 8, 11: 1}  # field of the name in an initializer and in an input of the graph
 
 
@@ -34,9 +39,20 @@ def fault_in_graph(model: bytes) -> str:
         if any(field == _FUNCTIONS for field, _ in parts):
             return "defines operators of its own"
         graphs = [content for field, content in parts if field == _GRAPH]
-        return _fault_in_nodes(graphs[0]) if len(graphs) == 1 else "is not an ONNX model"
+        if len(graphs) != 1:
+            return "is not an ONNX model"
+        return _fault_in_constants(graphs[0]) or _fault_in_nodes(graphs[0])
     except ValueError:
         return "is not an ONNX model"
+
+
+def _fault_in_constants(graph: memoryview) -> str:
+    for field, content in _fields(graph):
+        if field == _SPARSE:
+            return _SPARSE_FAULT
+        if field == _INITIALIZER and (fault := _fault_in_tensor(content)):
+            return fault
+    return ""
 
 
 def _fault_in_nodes(graph: memoryview) -> str:
@@ -66,8 +82,8 @@ def _fault_in_node(node: memoryview) -> str:
             kind = bytes(value)[:80]
         elif field == _DOMAIN:
             domain = bytes(value)[:80]
-        elif field == _ATTRIBUTE and any(inner in _SUBGRAPHS for inner, _ in _fields(value)):
-            return "has a graph inside its graph, as loops and branches have"
+        elif field == _ATTRIBUTE and (fault := _fault_in_attribute(value)):
+            return fault
     if domain not in (b"", b"ai.onnx"):
         return f"uses the operator {_shown(kind)} of {_shown(domain)}, which is not a standard"
     return (
@@ -75,6 +91,22 @@ def _fault_in_node(node: memoryview) -> str:
         if _text(kind) in _FORWARD.split()
         else f"uses the operator {_shown(kind)}, which no classifier of Pawsight needs"
     )
+
+
+def _fault_in_attribute(attribute: memoryview) -> str:
+    for field, value in _fields(attribute):
+        if field in _SUBGRAPHS:
+            return "has a graph inside its graph, as loops and branches have"
+        if field in _SPARSE_CONSTANTS:
+            return _SPARSE_FAULT
+        if field in _TENSORS and (fault := _fault_in_tensor(value)):
+            return fault
+    return ""
+
+
+def _fault_in_tensor(tensor: memoryview) -> str:
+    is_elsewhere = any(field == _EXTERNAL_DATA for field, _ in _fields(tensor))
+    return "keeps its weights in another file" if is_elsewhere else ""
 
 
 def _text(name: bytes) -> str:

@@ -1,6 +1,6 @@
 """How far answers are to be trusted: temperature, risk guarantee, out-of-distribution detector.
 
-These values travel in a bundle's card. How they are chosen is in training: `calibration`, `selective`, `ood_detector`.
+These values travel in a bundle's card. How they are chosen is in training: `calibration`, `threshold`, `ood_detector`.
 """
 
 from __future__ import annotations

@@ -59,8 +59,7 @@ def cli() -> None:
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
 @click.option(
     "--backbone",
-    help="Pretrained network for the recipes probe and finetune: a name, an ONNX file, or auto, the best "
-    "of those that are there.",
+    help="Pretrained network for the recipe probe: a name, an ONNX file, or auto, the best of those that are there.",
 )
 @backbone_options
 @click.option("--backbone-license", metavar="NAME", help="Licence of such a file, an SPDX name, for the model card.")

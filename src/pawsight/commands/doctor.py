@@ -21,7 +21,7 @@ _LEAST_PYTHON = (3, 11)
 INSTALL = 'pip install "pawsight[train]"'
 _TENSORFLOW = "tensorflow|tensorflow-cpu|tensorflow-rocm|tensorflow-macos|tensorflow-intel|tf-nightly"
 _OPTIONAL = {  # name -> extra, what it is for, its packages; of packages with a bar one is enough
-    "Keras": ("keras", "the exercise's networks and finetune", ("keras", _TENSORFLOW, "tf2onnx")),
+    "Keras": ("keras", "the exercise's networks", ("keras", _TENSORFLOW, "tf2onnx")),
     "Serving": (
         "serve",
         "pawsight serve",

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.backbone import fetch_backbone, frozen_backbone
-from pawsight.classifier.engine import Engine, best_precision
+from pawsight.classifier.backbone import backbone_engine, check_features, fetch_backbone, frozen_backbone
+from pawsight.classifier.engine import best_precision
 from pawsight.classifier.predictor import load_predictor, outputs_of
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine
@@ -126,13 +126,7 @@ def embed(
         graph = network_read.write(network_read.depths[depth])
         device = trusted_device(recipe, device, machine, progress)
         precision = best_precision(machine) if device == CPU else "f32"
-        engine = Engine(
-            graph,
-            image_px=recipe.image_px,
-            precision=precision,
-            streams=machine.cores,
-            device=device,
-        )
+        engine = backbone_engine(recipe, graph, precision=precision, streams=machine.cores, device=device)
         settings = DecodeSettings(image_px=recipe.image_px)
         if max_megapixels is not None:
             settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=max_megapixels)
@@ -149,10 +143,11 @@ def embed(
                 if outputs is None:
                     left_out.append(LeftOut(picture.name, loaded.problem))
                 else:
-                    yield picture.name, picture.label, outputs[FEATURES]
+                    check_features(outputs[FEATURES], network)
+                    yield legible(picture.name), legible(picture.label), outputs[FEATURES]
 
     with new_file(place) as part:
-        write = _write_parquet if place.suffix == ".parquet" else _write_npz
+        write = _write_parquet if place.suffix.lower() == ".parquet" else _write_npz
         count, width = write(part, rows())
         if not count:
             reasons = ", ".join(sorted({file.reason for file in left_out}))
@@ -169,13 +164,13 @@ def embed(
 def _check_options(
     out: Path, run: str | os.PathLike[str] | None, of_a_backbone: Mapping[str, str | int | None]
 ) -> None:
-    if out.suffix not in ENDINGS:
+    if out.suffix.lower() not in ENDINGS:
         raise WrongUsage(
             f"--out cannot be {out}.",
             f"Features are written to files that end in {' or '.join(ENDINGS)}.",
             "Type for example --out features.npz",
         )
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise WrongUsage(f"{out} exists already.", "Nothing is written over.", "Give another name with --out.")
     idle = next((option for option, value in of_a_backbone.items() if value is not None), None)
     if of_a_backbone["--backbone"] == AUTO:
@@ -190,7 +185,7 @@ def _check_options(
             "The features of a run are those that its classifier reads.",
             f"Leave one out, e.g. {typed('embed', 'DATA', '--out', str(out), '--run', os.fspath(run))}",
         )
-    if out.suffix == ".parquet":
+    if out.suffix.lower() == ".parquet":
         require_extra("ray", "pyarrow", needed_by="A .parquet file", why="A file that ends in .npz needs no package.")
 
 
@@ -220,8 +215,8 @@ def _write_parquet(file: Path, rows: Iterator[Row]) -> tuple[int, int]:
                 schema = pa.schema(list(kinds.items()))
                 writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
             columns = {
-                "path": [legible(path) for path, _, _ in held],
-                "label": [legible(label) or None for _, label, _ in held],
+                "path": [path for path, _, _ in held],
+                "label": [label or None for _, label, _ in held],
                 "features": pa.FixedSizeListArray.from_arrays(np.concatenate([row for _, _, row in held]), width),
             }
             writer.write_table(pa.table(columns, schema=schema))

@@ -24,7 +24,7 @@ from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import new_group, set_latest
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import listed, resolve
-from pawsight.models.recipes import FEATURE_METHODS, RECIPES
+from pawsight.models.recipes import FINETUNE, RECIPES, make_recipe
 from pawsight.reports.ladder_report import LadderReport, build_report
 from pawsight.reports.run_record import RunRecord
 
@@ -136,6 +136,8 @@ def ladder(
 
 
 def _check_known(names: Sequence[str]) -> None:
+    if FINETUNE in names:
+        make_recipe(FINETUNE)  # says what replaces it
     unknown = [name for name in names if name not in RECIPES]
     if unknown or not names:
         raise WrongUsage(
@@ -176,7 +178,7 @@ def _has_features(chosen: Path, reports: Sequence[TrainReport]) -> bool:
     from pawsight.training.features import probe_recipe
 
     recipes = [report.recipe for report in reports]
-    seen = {(recipe.backbone, recipe.image_px) for recipe in recipes if recipe.method in FEATURE_METHODS}
+    seen = {(recipe.backbone, recipe.image_px) for recipe in recipes if recipe.method == "probe"}
     wanted = probe_recipe(next(report.recipe for report in reports if report.run == chosen))
     return (wanted.backbone, wanted.image_px) in seen
 

@@ -45,7 +45,7 @@ from pawsight.distributed.feature_extraction import check_recipe, read_files_by_
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.metrics import log_loss, measure
-from pawsight.models.recipes import AUTO, FEATURE_METHODS, RECIPES, Recipe, RecipeOptions, make_recipe
+from pawsight.models.recipes import AUTO, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
 
@@ -61,7 +61,7 @@ class TrainOptions:
     """How a classifier is trained: the options of `pawsight train`. `train` takes each as a keyword too."""
 
     recipe: str | Recipe = "probe"  # a name from `pawsight recipes`, or a recipe of your own
-    # Pretrained network of the recipes probe and finetune: a name, the path of an ONNX file, or "auto", the best by
+    # Pretrained network of the recipe probe: a name, the path of an ONNX file, or "auto", the best by
     # cross-validation of those that are installed or in the cache.
     backbone: str | None = None
     mean: str | None = None  # of the pixels that such a file was trained on, from 0 to 1: "0.485,0.456,0.406"
@@ -167,7 +167,7 @@ def train(
         PawsightError: something is wrong with data, installation or disk; it says what, why and what to do.
 
     Examples:
-        >>> report = pawsight.train("photos/")
+        >>> report = train("photos/")
         >>> report.validation.accuracy > report.validation.baseline
         True
     """
@@ -183,11 +183,11 @@ def train(
         )
     if options.device != CPU:
         check_device(options.device)
-    if options.device != CPU and recipe.method not in FEATURE_METHODS:
+    if options.device != CPU and recipe.method != "probe":
         raise WrongUsage(
             f"The recipe {recipe.name} cannot be trained with --device {options.device}.",
             "A device computes the features of a frozen backbone, and this recipe has none.",
-            f"Leave --device out, or type one of: {', '.join(f'--recipe {kind}' for kind in FEATURE_METHODS)}",
+            "Leave --device out, or type --recipe probe",
         )
     pool = pool_for(options.engine, options.actors, options.ray_address, options.device, needed_by="--engine ray")
     weights, limits = existing(options.weights), (options.max_error, options.false_alarms)

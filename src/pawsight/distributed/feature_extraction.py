@@ -29,7 +29,7 @@ from pawsight.data.folders import Candidate
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
 from pawsight.distributed.remote import Fetched, fetched_ahead
 from pawsight.images.decode import DecodeSettings, Pixels, decode
-from pawsight.models.recipes import FEATURE_METHODS, Recipe
+from pawsight.models.recipes import Recipe
 
 _CHUNK = 64  # files in a part: a third of a second of work, so that handing it out costs little
 _ASKED_AT_ONCE = 8  # files in memory while the coordinator is asked
@@ -62,11 +62,11 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         WrongUsage: the recipe has no features.
     """
-    if recipe.method not in FEATURE_METHODS:
+    if recipe.method != "probe":
         raise WrongUsage(
             f"--engine ray cannot train the recipe {recipe.name}.",
             "Ray actors compute the features of a frozen backbone, and this recipe has none.",
-            f"Leave --engine out, or type one of: {', '.join(f'--recipe {name}' for name in FEATURE_METHODS)}",
+            "Leave --engine out, or type --recipe probe",
         )
 
 

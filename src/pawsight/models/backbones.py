@@ -6,7 +6,6 @@ imported.py.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -85,7 +84,7 @@ def channel_values(option: str, text: str) -> tuple[float, float, float] | None:
     """Return the three numbers of --mean or --std; None where there are none.
 
     Raises:
-        WrongUsage: they are not three numbers, or a standard deviation is not above 0.
+        WrongUsage: they are not three numbers from 0 to 1, or a standard deviation is 0.
     """
     if not text:
         return None
@@ -93,10 +92,11 @@ def channel_values(option: str, text: str) -> tuple[float, float, float] | None:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         values = []
-    if len(values) != 3 or not all(map(math.isfinite, values)) or (option == "--std" and min(values) <= 0):
+    if len(values) != 3 or not all(0 <= value <= 1 for value in values) or (option == "--std" and not all(values)):
         raise WrongUsage(
             f"{option} cannot be {text!r}.",
-            "It is one number for each of red, green and blue, on a scale from 0 to 1, with commas between.",
+            "It is a number from 0 to 1 for each of red, green and blue, with commas between. Where they are of pixels "
+            "from 0 to 255, divide them by 255.",
             f"Type for example {option} 0.485,0.456,0.406",
         )
     return values[0], values[1], values[2]

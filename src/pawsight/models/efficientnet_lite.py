@@ -1,7 +1,5 @@
 """EfficientNet-Lite: the table of its convolutions, their published weights, and the network in ONNX.
 
-Its Keras twin, for `finetune`, is in keras_networks.py.
-
 The network is EfficientNet (Tan and Le 2019, arXiv:1905.11946) without squeeze-and-excitation, with ReLU6, and with a
 stem and a head of fixed width, as Google published it in 2020.
 """
@@ -103,17 +101,6 @@ def convolutions(backbone: Backbone) -> tuple[Convolution, ...]:
     return (*rows, top)
 
 
-def upper_start(backbone: Backbone) -> str:
-    """Return the convolution after which the upper part begins: the blocks from the last halving of the resolution on.
-
-    That part holds two thirds of the weights and a third of the computation, and it is the most specific to ImageNet's
-    classes.
-    """
-    rows = convolutions(backbone)
-    last = max(index for index, row in enumerate(rows) if row.stride == 2)
-    return rows[last - 2].name  # the block's depthwise convolution follows its expansion
-
-
 def taps(backbone: Backbone) -> tuple[tuple[str, int], ...]:
     """List where the network is read: the convolutions whose averages are features, with how many channels each has.
 
@@ -193,17 +180,13 @@ def backbone_onnx(name: str, image_px: int, channels: Channels | None = None) ->
     return write_graph(backbone, image_px, published_weights(backbone), channels=channels)
 
 
-def write_graph(
-    backbone: Backbone, image_px: int, weights: Weights, *, last: str = "top", channels: Channels | None = None
-) -> bytes:
-    """Write the network, or its lower part, with given weights.
+def write_graph(backbone: Backbone, image_px: int, weights: Weights, *, channels: Channels | None = None) -> bytes:
+    """Write the network with given weights.
 
     Args:
         backbone: which network.
         image_px: side of the square pictures.
-        weights: of each convolution up to the last one wanted.
-        last: the convolution after which the graph ends. "top" ends in global averages (N, D); any other ends in its
-            maps, channels last, (N, height, width, channels).
+        weights: of each convolution.
         channels: the averages wanted, as `channels_of` numbers them, in rising order; None for the last 1,280. All of
             the last are in the graph as `LAST_FEATURES`.
 
@@ -229,7 +212,7 @@ def write_graph(
         make_node("Add", ["scale/product", "scale/offset"], ["scale/scaled"], "scale/add"),
         make_node("Transpose", ["scale/scaled"], ["scale"], "scale/channels_first", perm=[0, 3, 1, 2]),
     ]
-    wanted = _channels_by_tap(backbone, channels) if last == "top" else {}
+    wanted = _channels_by_tap(backbone, channels)
     fed, side = "scale", image_px
     for row in convolutions(backbone):
         constants[f"{row.name}/kernel"], constants[f"{row.name}/bias"] = weights[row.name]
@@ -252,20 +235,13 @@ def write_graph(
         elif row.shortcut:
             nodes.append(make_node("Add", [convolved, row.shortcut], [row.name], f"{row.name}/add"))
         fed, side = row.name, math.ceil(side / row.stride)
-        if row.name == last:
-            break
-    if wanted:
-        shape = ["N", sum(map(len, wanted.values()))]
-        means, picked = _means(wanted, dict(taps(backbone)), make_node)
-        nodes, constants = [*nodes, *means], constants | picked
-    else:
-        nodes.append(make_node("Transpose", [fed], [FEATURES], FEATURES, perm=[0, 2, 3, 1]))
-        shape = ["N", side, side, row.channels]
+    means, picked = _means(wanted, dict(taps(backbone)), make_node)
+    nodes, constants = [*nodes, *means], constants | picked
     graph = onnx.helper.make_graph(
         nodes,
         backbone.name,
         [value_info(PICTURES, tensor.UINT8, ["N", image_px, image_px, 3])],
-        [value_info(FEATURES, tensor.FLOAT, shape)],
+        [value_info(FEATURES, tensor.FLOAT, ["N", sum(map(len, wanted.values()))])],
         [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
     opsets = [onnx.helper.make_opsetid("", OPSET)]

@@ -24,6 +24,9 @@ _INPUT = f"{_OWN}input"
 _LINEAR = ("Gemm", "MatMul")
 _ACTIVATIONS = ("BatchNormalization", "Clip", "Elu", "Gelu", "HardSwish", "LeakyRelu", "PRelu", "Relu")
 _POOLS = ("AveragePool", "MaxPool")
+_CHANNELS_SECOND = (*_POOLS, "BatchNormalization", "Conv", "GlobalAveragePool", "GlobalMaxPool")
+_RESHAPING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
+_RANKS = (2, 3, 4)  # of what features can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Tap:
     """A place where an imported network is read."""
 
     tensor: str
-    rank: int  # 2: (N, C) as it is; 3: tokens (N, T, C); 4: maps (N, C, h, w)
+    rank: int  # 2: (N, C) as it is; 3: tokens, usually (N, T, C); 4: maps, usually (N, C, h, w)
+    axis: int  # of the channels; averages are taken over the others
     channels: int  # numbers that are read here: C, or twice that of the last tokens
     is_block: bool  # the output of a block and not of a layer within one
 
@@ -114,12 +118,16 @@ def import_network(content: bytes, *, name: str, image_px: int, mean: str = "", 
     try:
         model = onnx.load_from_string(content)
         opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+        if not opset or not model.graph.node:
+            raise ValueError("it names no version of the standard operators, or has no operators")
         if opset < LEAST_OPSET:
             model = onnx.version_converter.convert_version(model, OPSET)
     except Exception as error:  # protobuf and the converter raise kinds of their own
-        raise _refused(name, f"It cannot be read as ONNX: {str(error).strip().splitlines()[:1]}.") from error
+        reason = (str(error).strip().splitlines() or [repr(error)])[0].rstrip(".")
+        raise _refused(name, f"It cannot be read as ONNX: {reason}.") from error
     graph = model.graph
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.initializer):
+    held = [attribute.t for node in graph.node for attribute in node.attribute if attribute.HasField("t")]
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in (*graph.initializer, *held)):
         raise _refused(name, "It keeps its weights in another file.")
     known = {tensor.name for tensor in graph.initializer}
     inputs = [given for given in graph.input if given.name not in known]
@@ -129,10 +137,11 @@ def import_network(content: bytes, *, name: str, image_px: int, mean: str = "", 
     _rename(graph, {inputs[0].name: "input"})
     _feed(model, inputs[0], name, image_px, scaling)
     shapes = _shapes(model)
-    last = _last(graph, [_OWN + output for output in outputs], shapes, name)
+    axes = _channel_axes(graph, shapes)
+    last = _last(graph, [_OWN + output for output in outputs], shapes, axes, name)
     del graph.output[:]
     del model.metadata_props[:]
-    taps = (*(tap for tap in _taps(graph, shapes) if tap.tensor != last.tensor), last)
+    taps = (*(tap for tap in _taps(graph, shapes, axes) if tap.tensor != last.tensor), last)
     needed = onnx.GraphProto()
     needed.CopyFrom(graph)
     _prune(needed, *(tap.tensor for tap in taps))
@@ -165,6 +174,23 @@ def _rename(graph: Any, names: Mapping[str, str]) -> None:
     del graph.value_info[:]
 
 
+def _check_input(given: Any, name: str, image_px: int) -> bool:
+    """Refuse an input that takes no square colour pictures of this size; return whether the colours come last."""
+    kind = given.type.tensor_type
+    dims = [dim.dim_value if dim.HasField("dim_value") else 0 for dim in kind.shape.dim]
+    is_last = len(dims) == 4 and dims[3] == 3 and dims[1] != 3
+    if len(dims) != 4 or (dims[1] not in (0, 3) and not is_last) or kind.elem_type not in (1, 2):
+        letters = {1: "float32", 2: "uint8", 10: "float16", 11: "float64"}
+        shown = " x ".join(str(size or "any") for size in dims) or "of no known shape"
+        raise _refused(name, f"Its input is {shown} in {letters.get(kind.elem_type, 'another type')}.")
+    fixed = [size for size in (dims[1:3] if is_last else dims[2:4]) if size]
+    if len(set(fixed)) > 1:
+        raise _refused(name, f"It takes pictures of {fixed[1]} x {fixed[0]} px, which are no squares.")
+    if any(size != image_px for size in fixed):
+        raise _refused(name, f"It takes pictures of {fixed[0]} px alone; type --image-px {fixed[0]}.")
+    return is_last
+
+
 def _feed(
     model: Any,
     given: Any,
@@ -176,15 +202,7 @@ def _feed(
     from onnx import TensorProto, helper, numpy_helper
 
     graph, kind = model.graph, given.type.tensor_type
-    dims = [dim.dim_value if dim.HasField("dim_value") else 0 for dim in kind.shape.dim]
-    if len(dims) != 4 or 3 not in (dims[1] or 3, dims[3] or 3) or kind.elem_type not in (1, 2):
-        letters = {1: "float32", 2: "uint8", 10: "float16", 11: "float64"}
-        shown = " x ".join(str(size or "any") for size in dims)
-        raise _refused(name, f"Its input is {shown} in {letters.get(kind.elem_type, 'another type')}.")
-    is_last = dims[3] == 3 and dims[1] != 3
-    fixed = [size for size in (dims[1:3] if is_last else dims[2:4]) if size]
-    if any(size != image_px for size in fixed):
-        raise _refused(name, f"It takes pictures of {fixed[0]} px alone; type --image-px {fixed[0]}.")
+    is_last = _check_input(given, name, image_px)
     if kind.elem_type == TensorProto.UINT8 and any(values is not None for values in scaling):
         raise _refused(name, "Its input is uint8, so it scales pictures itself; leave --mean and --std out.")
     fed, nodes = PICTURES, list[Any]()
@@ -252,7 +270,9 @@ def _shapes(model: Any) -> dict[str, list[int]]:
     return shapes
 
 
-def _last(graph: Any, outputs: Sequence[str], shapes: Mapping[str, list[int]], name: str) -> Tap:
+def _last(
+    graph: Any, outputs: Sequence[str], shapes: Mapping[str, list[int]], axes: Mapping[str, int], name: str
+) -> Tap:
     """Return where the last features are: the first output, or what a classification layer there is fed."""
     makers = {made: node for node in graph.node for made in node.output}
     constants = {tensor.name for tensor in graph.initializer}
@@ -270,17 +290,83 @@ def _last(graph: Any, outputs: Sequence[str], shapes: Mapping[str, list[int]], n
         tensor = output
     shape = shapes.get(tensor, [])
     rank = len(shape)
-    width = {2: shape[-1:], 3: shape[-1:], 4: shape[1:2]}.get(rank, [0])[0]
+    axis = 1 if rank == 2 else axes.get(tensor, {3: 2, 4: 1}.get(rank, 0))
+    width = shape[axis] if rank in _RANKS and axis else 0
     if not width:
-        raise _refused(name, f"What its features are is not clear: an output has the shape {shape or 'unknown'}.")
-    return Tap(tensor, rank, 2 * width if rank == 3 else width, True)
+        raise _refused(name, f"What its features are is not clear: {_shown(tensor, shape)}.")
+    if shape[0] > 1:
+        raise _refused(name, f"It gives {shape[0]:,} rows for one picture: {_shown(tensor, shape)}.")
+    return Tap(tensor, rank, axis, 2 * width if _has_first_token(rank, axis) else width, True)
 
 
-def _taps(graph: Any, shapes: Mapping[str, list[int]]) -> list[Tap]:
+def _shown(tensor: str, shape: Sequence[int]) -> str:
+    """Return a tensor's name and shape as words of a message."""
+    sizes = " x ".join(str(size or "any") for size in shape)
+    return f"{tensor.removeprefix(_OWN)} is {f'{sizes} in float32' if shape else 'no float32 array of known shape'}"
+
+
+def _has_first_token(rank: int, axis: int) -> bool:
+    """Return whether the last features are tokens (N, T, C), of which the first may sum up the others."""
+    return rank == 3 and axis == 2
+
+
+def _channel_axes(graph: Any, shapes: Mapping[str, list[int]]) -> dict[str, int]:
+    """Return the axis of the channels of each tensor where the operators tell it.
+
+    Networks keep channels in different places: (N, C, h, w), (N, h, w, C), (N, T, C) or (N, C, T).
+    """
+    constants = {tensor.name for tensor in graph.initializer}
+    constants |= {node.output[0] for node in graph.node if node.op_type in ("Constant", "DequantizeLinear")}
+    axes = {PICTURES: 3}
+    for node in graph.node:
+        fed = [(axes[given], shapes.get(given, [])) for given in node.input if given in axes]
+        has_weights = node.op_type == "MatMul" and any(given in constants for given in node.input)
+        if axis := _axis_behind(node, fed, shapes.get(node.output[0], []), has_weights=has_weights):
+            axes[node.output[0]] = axis
+    return axes
+
+
+def _axis_behind(node: Any, fed: Sequence[tuple[int, list[int]]], shape: list[int], *, has_weights: bool) -> int:
+    """Return the axis of the channels in a node's output; 0 where that is not clear.
+
+    Convolutions and pools have it second. A linear layer mixes the last axis, which is taken to be that of the channels
+    if they are not known to be elsewhere.
+
+    Args:
+        node: of the graph.
+        fed: axis and shape of each input whose axis is known.
+        shape: of the output.
+        has_weights: the node multiplies by a constant.
+    """
+    rank = len(shape)
+    if node.op_type in _CHANNELS_SECOND:
+        return 1
+    if node.op_type == "MatMul" and not has_weights:
+        return 0
+    if fed and node.op_type in _RESHAPING:
+        return _axis_reshaped(*fed[0], shape)
+    if fed and node.op_type == "Transpose":
+        order = next((list(entry.ints) for entry in node.attribute if entry.name == "perm"), [])
+        return order.index(fed[0][0]) if fed[0][0] in order else 0
+    known = {axis for axis, before in fed if len(before) in (0, rank)}
+    if has_weights or node.op_type == "LayerNormalization":
+        known = known or {max(rank - 1, 0)}
+    return known.pop() if len(known) == 1 else 0
+
+
+def _axis_reshaped(axis: int, before: list[int], shape: list[int]) -> int:
+    """Return where an axis is after a reshape; 0 where it is cut, joined with another one or lost."""
+    if shape and axis == len(before) - 1 and shape[-1] == before[-1]:
+        return len(shape) - 1
+    return 1 if len(shape) > 1 and axis == 1 and shape[:2] == before[:2] else 0
+
+
+def _taps(graph: Any, shapes: Mapping[str, list[int]], axes: Mapping[str, int]) -> list[Tap]:
     """Return where the network is read besides its end, by operators alone.
 
     Blocks end in the addition of a shortcut, or where the resolution is halved next. Within blocks, depthwise
-    convolutions are read behind their activations.
+    convolutions are read behind their activations. Where it is not clear which axis has the channels, or a picture is
+    cut into several rows, nothing is read.
     """
     users: dict[str, list[Any]] = {}
     for node in graph.node:
@@ -295,9 +381,10 @@ def _taps(graph: Any, shapes: Mapping[str, list[int]]) -> list[Tap]:
         live.update(node.output)
         tensor, is_block = _read_at(node, fed, users)
         shape = shapes.get(tensor, [])
-        width = {3: shape[-1:], 4: shape[1:2]}.get(len(shape), [0])[0]
+        axis = axes.get(tensor, 0)
+        width = shape[axis] if len(shape) in (3, 4) and axis and shape[0] <= 1 else 0
         if width > 3 and (tensor not in taps or (is_block and not taps[tensor].is_block)):  # three are the colours
-            taps[tensor] = Tap(tensor, len(shape), width, is_block)
+            taps[tensor] = Tap(tensor, len(shape), axis, width, is_block)
     return list(taps.values())
 
 
@@ -326,8 +413,8 @@ def _append_mean(model: Any, tap: Tap, mean: str, *, with_first_token: bool) -> 
     if tap.rank == 2:
         graph.node.append(helper.make_node("Identity", [tap.tensor], [mean], mean))
         return
-    averaged = f"{mean}/tokens" if tap.rank == 3 and with_first_token else mean
-    axes = [1] if tap.rank == 3 else [2, 3]
+    averaged = f"{mean}/tokens" if with_first_token and _has_first_token(tap.rank, tap.axis) else mean
+    axes = [axis for axis in range(1, tap.rank) if axis != tap.axis]
     if opset >= 18:
         graph.initializer.append(numpy_helper.from_array(np.array(axes, np.int64), f"{mean}/axes"))
         graph.node.append(

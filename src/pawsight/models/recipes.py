@@ -1,4 +1,4 @@
-"""Recipes: everything that decides a training run, and the table of named ones from the majority vote to fine-tuning.
+"""Recipes: everything that decides a training run, and the table of named ones from the majority vote to the probe.
 
 Expected figures are of the exercise's photographs (2,000 to train on, 808 to validate on) on two x86 cores with
 AVX-512 and without a GPU; docs/experiments.md has the runs behind them.
@@ -17,10 +17,11 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.storage import sha256_of_file
 from pawsight.models.backbones import BACKBONES, PUBLISHED, channel_values, check_image_px, find_backbone
 
-METHODS = ("majority", "probe", "network", "transfer", "finetune")
+FINETUNE = "finetune"  # of runs that were made before it was removed (decisions/0020); they load and predict
+METHODS = ("majority", "probe", "network", "transfer", FINETUNE)
 AUTO, LAST, SELECTED, BLOCKS = "auto", "last", "selected", "blocks"
 DEPTHS = (AUTO, LAST, SELECTED, BLOCKS)
-FEATURE_METHODS = ("probe", "finetune")  # those that compute features of each picture once, with a frozen backbone
+_LARGEST_FILE = 2**31  # bytes: protobuf's limit
 MOBILENET = "mobilenet-v2"
 _MACHINE = "2 x86 cores with AVX-512, no GPU"
 
@@ -264,23 +265,6 @@ _TABLE = (
         accuracy=(0.991, 0.994),
         runs=6,
     ),
-    NamedRecipe(
-        Recipe(
-            name="finetune",
-            method="finetune",
-            flip_horizontal=True,
-            rotation=0.05,
-            epochs=5,
-            learning_rate=1e-4,
-            warmup_epochs=1,
-        ),
-        "the probe, then the upper part of its backbone trained on with small steps; the better of the two is kept",
-        "the upper part of the backbone learns too",
-        (4_111_410, 3_133_538),
-        seconds=240,
-        accuracy=(0.991, 0.994),
-        runs=6,
-    ),
 )
 RECIPES: Mapping[str, NamedRecipe] = MappingProxyType({entry.recipe.name: entry for entry in _TABLE})
 
@@ -319,6 +303,12 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
         WrongUsage: there is no such recipe or backbone, or a value cannot be used.
     """
     recipe = name if isinstance(name, Recipe) else RECIPES[name].recipe if name in RECIPES else None
+    if name == FINETUNE or (recipe is not None and recipe.method == FINETUNE):
+        raise WrongUsage(
+            "The recipe finetune is no more.",
+            "It was right no more often than probe, which reads the backbone at every depth and takes seconds.",
+            "Type --recipe probe, or leave --recipe out.",
+        )
     if recipe is None:
         raise WrongUsage(
             f"There is no recipe called {name!r}.",
@@ -363,11 +353,10 @@ def _of_backbone(recipe: Recipe, options: RecipeOptions) -> dict[str, Any]:
         )
     if named is None:
         return {}
-    if recipe.method not in FEATURE_METHODS or (recipe.method != "probe" and named not in BACKBONES):
-        has_one = recipe.method in FEATURE_METHODS
+    if recipe.method != "probe":
         raise WrongUsage(
-            f"The recipe {recipe.name} {f'cannot have {named}' if has_one else 'has no backbone to choose'}.",
-            f"It can have {', '.join(BACKBONES)}." if has_one else "Only probe and finetune have.",
+            f"The recipe {recipe.name} has no backbone to choose.",
+            "Only probe has.",
             f"Leave --backbone out: pawsight train DATA --recipe {recipe.name}",
         )
     if named == AUTO and image_px is not None:
@@ -380,7 +369,8 @@ def _of_backbone(recipe: Recipe, options: RecipeOptions) -> dict[str, Any]:
         return of_published(named) | ({} if image_px is None else {"image_px": image_px})
     if named == AUTO:
         return {}
-    return {"image_px": image_px or find_backbone(named).native_px}
+    native_px = find_backbone(named).native_px
+    return {"image_px": image_px or native_px}
 
 
 def of_published(name: str) -> dict[str, Any]:
@@ -403,6 +393,12 @@ def _of_file(named: str, options: RecipeOptions) -> dict[str, Any]:
             f"There is no file {named}.",
             "--backbone takes the path of an ONNX file or a name.",
             f"Check the path, or type one of: {', '.join((*BACKBONES, *PUBLISHED))}",
+        )
+    if path.stat().st_size >= _LARGEST_FILE:
+        raise WrongUsage(
+            f"{named} is too large for a backbone.",
+            f"It has {path.stat().st_size:,} bytes; ONNX files have less than {_LARGEST_FILE:,}.",
+            "Export a smaller network.",
         )
     if options.image_px is None:
         raise WrongUsage(

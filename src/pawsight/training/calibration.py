@@ -1,6 +1,6 @@
 """Calibrates a trained model and adds what the user asks of its answers: temperature, detector, risk guarantee.
 
-How the threshold of an answer is chosen is in `selective`; the detector's directions and threshold in `ood_detector`;
+How the threshold of an answer is chosen is in `threshold`; the detector's directions and threshold in `ood_detector`;
 the decision rule that the bundle carries in `classifier.trust`.
 """
 

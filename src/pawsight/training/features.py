@@ -20,7 +20,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.backbone import frozen_backbone
+from pawsight.classifier.backbone import backbone_engine, check_features, frozen_backbone
 from pawsight.classifier.engine import Engine, InferenceQueue, best_precision, check_device, devices
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BundleRefused, StorageError, WrongUsage
@@ -32,7 +32,7 @@ from pawsight.data.folders import Candidate
 from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSettings, GreyRange, Pixels, space_of_greys
 from pawsight.images.loader import load
 from pawsight.models.efficientnet_lite import Channels
-from pawsight.models.recipes import DEPTHS, FEATURE_METHODS, LAST, RECIPES, Recipe, recipe_from_mapping
+from pawsight.models.recipes import DEPTHS, FINETUNE, LAST, RECIPES, Recipe, recipe_from_mapping
 from pawsight.sample import draw
 
 Floats = NDArray[np.float32]
@@ -102,6 +102,7 @@ class FeatureSink:
         space: names all that features depend on besides the picture's content.
         width: how many numbers a picture's features have.
         depths: as `FeatureTable` takes them; None where there is one depth only.
+        name: of the backbone, for messages.
     """
 
     def __init__(
@@ -112,7 +113,9 @@ class FeatureSink:
         space: str,
         width: int,
         depths: Mapping[str, Channels] | None = None,
+        name: str = "The network",
     ) -> None:
+        self._name = name
         self._make_engine, self._cache, self.space, self.width = make_engine, cache, space, width
         self._depths = depths or {LAST: np.arange(width)}
         self._queue: InferenceQueue | None = None
@@ -178,6 +181,7 @@ class FeatureSink:
             raise
 
     def _keep_computed(self, sha256: str, features: bytes) -> None:
+        check_features(np.frombuffer(features, "<f4"), self._name)
         self._keep(sha256, features)
         self._fresh[sha256] = features
         self.computed += 1
@@ -264,9 +268,11 @@ def feature_sink(
     def make_engine() -> Engine:
         with stopwatch.stage("backbone"):
             model = backbone.write(np.arange(backbone.width))
-            return Engine(model, image_px=recipe.image_px, precision=precision, streams=machine.cores, device=device)
+            return backbone_engine(recipe, model, precision=precision, streams=machine.cores, device=device)
 
-    return FeatureSink(make_engine, cache=cache, space=space, width=backbone.width, depths=backbone.depths)
+    return FeatureSink(
+        make_engine, cache=cache, space=space, width=backbone.width, depths=backbone.depths, name=recipe.backbone
+    )
 
 
 def recipe_of(run: Path) -> Recipe:
@@ -295,7 +301,7 @@ def depth_of(run: Path) -> str:
 def probe_recipe(recipe: Recipe) -> Recipe:
     """Return the probe that stands in for a recipe: on its backbone where it has a frozen one, else on the default."""
     probe = replace(RECIPES["probe"].recipe, seed=recipe.seed, split_seed=recipe.split_seed, folds=recipe.folds)
-    if recipe.method not in FEATURE_METHODS:
+    if recipe.method not in ("probe", FINETUNE):
         return probe
     network = {name: getattr(recipe, name) for name in ("backbone", "image_px", "backbone_sha256", "mean", "std")}
     return replace(probe, **network)

@@ -1,6 +1,6 @@
-"""Trains Keras models by gradient descent: the exercise's networks whole, and the upper part of a frozen network.
+"""Trains Keras models by gradient descent: the exercise's networks whole, or what is on a frozen network.
 
-Here are batches, epochs and the network method; what learns on a frozen network is in `finetune`, what a stopped run
+Here are batches, epochs and the network method; what learns on a frozen network is in `transfer`, what a stopped run
 resumes from in `checkpoint`, and which training problems are noticed in `diagnostics`.
 
 Same seed, same numbers: the order of batches depends on seed and epoch alone, the random states of the layers are
@@ -17,7 +17,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -330,11 +329,6 @@ def _is_patience_over(history: tuple[Epoch, ...], patience: int) -> bool:
         return False
     lowest = min(range(len(history)), key=lambda index: history[index].val_loss)
     return len(history) - 1 - lowest >= patience
-
-
-def without_seconds(history: tuple[Epoch, ...]) -> tuple[Epoch, ...]:
-    """Return a history without what differs between equal runs: how long they took."""
-    return tuple(replace(epoch, seconds=0.0) for epoch in history)
 
 
 # The history as TensorBoard event files: tensorboard --logdir runs

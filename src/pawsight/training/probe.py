@@ -49,10 +49,22 @@ def train_majority(context: TrainingContext) -> TrainedModel:
     )
 
 
-def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
-    """Return the frozen backbone with a head that was fitted on its features."""
+def train_probe(context: TrainingContext) -> TrainedModel:
+    """Fit a head on the features of the frozen backbone, and return both as one graph."""
     recipe, classes = context.recipe, len(context.classes)
     backbone = frozen_backbone(recipe)
+    features, labels, groups = context.features("train"), context.labels("train"), alike_in_training(context)
+    with context.env.stopwatch.stage("fitting"):
+        head = fit_head(
+            features,
+            labels,
+            classes=classes,
+            folds=recipe.folds,
+            seed=recipe.seed,
+            depth=recipe.depth,
+            groups=groups,
+            progress=context.env.progress,
+        )
     with context.env.stopwatch.stage("writing"):
         graph = append_head(
             backbone.write(head.columns),
@@ -73,7 +85,7 @@ def probe_model(context: TrainingContext, head: Head) -> TrainedModel:
             *([] if context.env.device == CPU else [f"features computed on the device {context.env.device}"]),
             *([licence_note(recipe)] if recipe.backbone_sha256 else []),
             depth_note(head),
-            regularisation_note(head, context.labels("train"), alike_in_training(context), context.classes),
+            regularisation_note(head, labels, groups, context.classes),
         ),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,

@@ -1,6 +1,6 @@
 """One training run, from a source of pictures to a bundle in a numbered run folder.
 
-The recipe's method (`probe`, `networks`, `finetune`) does the training proper, on the training subset only.
+The recipe's method (`probe`, `networks`, `transfer`) does the training proper, on the training subset only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source
 from pawsight.data.split import Split
 from pawsight.images.fingerprint import fingerprint
-from pawsight.models.recipes import AUTO, FEATURE_METHODS, LAST, Recipe
+from pawsight.models.recipes import AUTO, Recipe
 from pawsight.training.backbone_choice import candidates, choice_note, choose_backbone
 from pawsight.training.calibration import (
     add_guarantee,
@@ -40,22 +40,19 @@ from pawsight.training.calibration import (
 )
 from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedModel, TrainingContext
 from pawsight.training.features import FeatureSink, feature_sink, trusted_device
-from pawsight.training.finetune import train_finetune, train_transfer
 from pawsight.training.networks import train_network, write_events
-from pawsight.training.probe import Head, alike_in_training, fit_head, probe_model, train_majority
+from pawsight.training.probe import alike_in_training, train_majority, train_probe
 from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
+from pawsight.training.transfer import train_transfer
 
 HELD_OUT = ("validation", "test")
-_USES_PIXELS = ("network", "transfer", "finetune")  # methods that go over the same pictures again and again
-_ON_PIXELS: Mapping[str, Callable[[TrainingContext], TrainedModel]] = {
+_USES_PIXELS = ("network", "transfer")  # methods that go over the same pictures again and again
+_METHODS: Mapping[str, Callable[[TrainingContext], TrainedModel]] = {
     "majority": train_majority,
+    "probe": train_probe,
     "network": train_network,
     "transfer": train_transfer,
-}
-_ON_FEATURES: Mapping[str, Callable[[TrainingContext, Head], TrainedModel]] = {
-    "probe": probe_model,
-    "finetune": train_finetune,
 }
 
 
@@ -120,7 +117,7 @@ def train_run(
         env.progress.say(f"Note     {choice_note(choice)}")
     with Cache(env.cache / "cache") as cache:
         sink, threads = None, env.machine.cores
-        if recipe.method in FEATURE_METHODS:
+        if recipe.method == "probe":
             env = replace(env, device=trusted_device(recipe, env.device, env.machine, env.progress))
             sink = feature_sink(recipe, cache, env.machine, env.stopwatch, env.device, env.grey_range)
             threads = env.machine.feeders
@@ -139,30 +136,10 @@ def train_run(
         context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
-            if recipe.method in FEATURE_METHODS:
-                features, labels, groups = (
-                    context.features("train"),
-                    context.labels("train"),
-                    alike_in_training(context),
-                )
-                classes, folds, seed = len(context.classes), recipe.folds, recipe.seed
-                with env.stopwatch.stage("fitting"):
-                    head = fit_head(
-                        features,
-                        labels,
-                        classes=classes,
-                        folds=folds,
-                        seed=seed,
-                        depth=recipe.depth if recipe.method == "probe" else LAST,
-                        groups=groups,
-                        progress=env.progress,
-                    )
-                trained = _ON_FEATURES[recipe.method](context, head)
-                if choice is not None:
-                    depth = {**(trained.depth or {}), "backbone": choice}
-                    trained = replace(trained, notes=(choice_note(choice), *trained.notes), depth=depth)
-            else:
-                trained = _ON_PIXELS[recipe.method](context)
+            trained = _METHODS[recipe.method](context)
+            if choice is not None:
+                depth = {**(trained.depth or {}), "backbone": choice}
+                trained = replace(trained, notes=(choice_note(choice), *trained.notes), depth=depth)
             with env.stopwatch.stage("trusting"):
                 model, trust, calibrated_on = calibrate(context, trained)
                 uncalibrated = context.answers(trained.graph, trained.features)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pawsight.data.class_names import suggest
+from pawsight.data.class_pattern import suggest
 
 
 def numbered(form: str, labels: str = "cat dog") -> list[str]:

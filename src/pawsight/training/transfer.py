@@ -1,4 +1,4 @@
-"""The methods `transfer` and `finetune`: a frozen network computes maps, and a part on top of it learns by gradients.
+"""The method `transfer`: a frozen network computes maps, and two dense layers on top of it learn by gradients.
 
 OpenVINO runs the frozen part, not TensorFlow at every step: it would give the same maps for the same augmented picture
 at every epoch, so each picture is augmented VIEWS times, its maps are kept on disk, and the epochs take turns.
@@ -13,18 +13,12 @@ from typing import Any
 import numpy as np
 
 from pawsight.classifier.engine import Engine
-from pawsight.core.runs import Epoch, best_epoch
+from pawsight.core.runs import Epoch
 from pawsight.core.storage import new_file
 from pawsight.core.thread_pool import ordered_map
 from pawsight.images.decode import Pixels
-from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import (
-    published_weights,
-    upper_start,
-    write_graph,
-)
-from pawsight.models.keras_networks import build_keras, import_keras, keras_weights
-from pawsight.training.context import Floats, Labels, TrainedModel, TrainingContext, mapped_array
+from pawsight.models.keras_networks import import_keras
+from pawsight.training.context import Floats, TrainedModel, TrainingContext, mapped_array
 from pawsight.training.diagnostics import Diagnostics
 from pawsight.training.networks import (
     Batch,
@@ -39,7 +33,6 @@ from pawsight.training.networks import (
     trainable_parameters,
     view,
 )
-from pawsight.training.probe import Head
 
 VIEWS = 5  # augmented versions of each training picture; see docs/experiments.md for what more of them gain
 FOLDER = "views"
@@ -81,64 +74,6 @@ def train_transfer(context: TrainingContext) -> TrainedModel:
         ),
         precision=context.precision,
     )
-
-
-def train_finetune(context: TrainingContext, head: Head) -> TrainedModel:
-    """Train the upper part of the backbone further with small steps, from the probe's head on; keep the better one."""
-    import_keras()
-    import keras
-
-    from pawsight.models.graph import append_head
-
-    recipe, diagnostics = context.recipe, Diagnostics()
-    probe = head.probabilities(context.features("validation"))
-    backbone = find_backbone(recipe.backbone)
-    weights, middle = published_weights(backbone), upper_start(backbone)
-    with seeded(recipe.seed):
-        upper = build_keras(backbone, recipe.image_px, weights, after=middle)
-        logits = keras.layers.Dense(len(context.classes), name="logits", dtype="float32")
-        top = keras.Model(upper.input, logits(upper.output), name="top")
-        logits.set_weights([head.weights, head.bias])  # training starts where the probe ended
-    history = _fit_top(top, write_graph(backbone, recipe.image_px, weights, last=middle), context, diagnostics)
-    is_better, comparison = compare_with_probe(best_epoch(history), probe, context.labels("validation"))
-    if is_better:
-        weights = {**weights, **keras_weights(backbone, top)}
-        head_weights, head_bias = top.get_layer("logits").get_weights()
-    else:
-        head_weights, head_bias = head.weights, head.bias
-    graph = write_graph(backbone, recipe.image_px, weights)
-    graph = append_head(graph, head_weights, head_bias, classes=context.classes)
-    total = backbone.parameters + (backbone.feature_dim + 1) * len(context.classes)
-    trainable = trainable_parameters(top)
-    return TrainedModel(
-        graph=graph,
-        features=context.held_out_features(graph),
-        parameters=(total, trainable),
-        layers=(
-            (recipe.backbone, "frozen lower part", _shape(top.input), total - trainable),
-            *layers_of(top)[1:],
-        ),
-        history=history,
-        notes=(
-            comparison,
-            kept_epoch_note(history),
-            _VIEWS_NOTE,
-            *class_weights_note(recipe.class_weights),
-            *diagnostics.remarks,
-        ),
-        precision=context.precision,
-        computed=context.sink.computed if context.sink else 0,
-        out_of_fold=None if is_better else head.out_of_fold,
-    )
-
-
-def compare_with_probe(best: Epoch, probe: Floats, labels: Labels) -> tuple[bool, str]:
-    """Say whether fine-tuning is right more often than the probe (N, C) on validation; a tie keeps the probe."""
-    accuracy = float((probe.argmax(axis=1) == labels).mean()) if len(labels) else 0.0
-    figures = f"fine-tuned {100 * best.val_accuracy:.2f} %, probe {100 * accuracy:.2f} % on validation"
-    if best.val_accuracy > accuracy:
-        return True, f"right more often than the probe, so it is kept: {figures}"
-    return False, f"right no more often than the probe, so the probe is kept: {figures}"
 
 
 def _fit_top(top: Any, frozen: bytes, context: TrainingContext, diagnostics: Diagnostics) -> tuple[Epoch, ...]:

@@ -8,8 +8,8 @@ import pytest
 from pawsight.core.progress import Silent
 from pawsight.models.graph import mean_colour_graph
 from pawsight.models.recipes import Recipe
-from pawsight.training.finetune import FOLDER, VIEWS, Views
 from pawsight.training.networks import augmentation_of, view
+from pawsight.training.transfer import FOLDER, VIEWS, Views
 
 RECIPE = Recipe(
     name="mobilenet",

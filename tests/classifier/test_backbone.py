@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from pawsight.classifier.backbone import backbone_engine, fetch_backbone, frozen_backbone, is_kept
+from pawsight.classifier.backbone import backbone_engine, fetch_backbone, frozen_backbone, kept_digest
 from pawsight.core.errors import DownloadFailed, WeightsUnavailable, WrongUsage
 from pawsight.data.download import DownloadLimits
 from pawsight.models.backbones import BACKBONES, PUBLISHED, PublishedFile
@@ -142,7 +143,7 @@ def test_a_published_file_is_downloaded_once(site, knows_digest):
     for _ in range(2):
         fetched = fetch_backbone(recipe, "made-up", published=table, limits=ONCE)
         assert fetched.backbone_sha256 == hashlib.sha256(content).hexdigest()
-        assert is_kept(fetched.backbone_sha256)
+        assert kept_digest(table["made-up"]) == fetched.backbone_sha256
         assert len(frozen_backbone(fetched).depths["last"]) == 24
     assert turns == [0]
 
@@ -160,6 +161,36 @@ def test_another_file_than_the_known_or_the_first_one_is_refused(site, cache_fol
             kept.unlink()
     with pytest.raises(DownloadFailed):
         fetch_backbone(recipe, "made-up", published=table, limits=ONCE)
+
+
+@pytest.mark.parametrize("first", [b"<html>Please log in.</html>", convolutional()[:300]])
+def test_what_is_no_network_does_not_become_the_known_file(site, first):
+    content = convolutional()
+    bodies = [first, content]
+    table, recipe = published(
+        site.page("/model.onnx", lambda talk: talk.serve(bodies[talk.turn])), content, knows_digest=False
+    )
+    with pytest.raises(DownloadFailed) as caught:
+        fetch_backbone(recipe, "made-up", published=table, limits=ONCE)
+    assert says(caught.value, "made-up", "ONNX")
+    assert kept_digest(table["made-up"]) == ""
+    fetched = fetch_backbone(recipe, "made-up", published=table, limits=ONCE)
+    assert fetched.backbone_sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("knows_digest", [True, False])
+def test_of_several_who_name_it_at_once_a_single_one_downloads(site, knows_digest):
+    content, turns = convolutional(), []
+
+    def answer(talk):
+        turns.append(talk.turn)
+        talk.serve(content)
+
+    table, recipe = published(site.page("/model.onnx", answer), content, knows_digest=knows_digest)
+    with ThreadPoolExecutor(4) as pool:
+        tries = [pool.submit(fetch_backbone, recipe, "made-up", published=table, limits=ONCE) for _ in range(4)]
+        assert {each.result().backbone_sha256 for each in tries} == {hashlib.sha256(content).hexdigest()}
+    assert turns == [0]
 
 
 def test_a_download_that_fails_says_how_to_go_on_without_it(site):

@@ -25,6 +25,15 @@ def test_what_is_installed_is_tried_from_cheap_to_costly_and_what_is_not_in_the_
     assert [recipe.image_px for recipe in tried] == [entry.native_px for entry in backbones.BACKBONES.values()]
 
 
+def test_a_download_whose_digest_is_that_of_the_first_one_is_tried_too(cache_folder):
+    (cache_folder / "backbones").mkdir(parents=True)
+    digest = "ab" * 32
+    for name, content in (("siglip-base-patch16-224.sha256", f"{digest}\n"), (f"{digest}.onnx", "content")):
+        (cache_folder / "backbones" / name).write_text(content)
+    last = candidates(make_recipe("probe", RecipeOptions(backbone="auto")))[-1]
+    assert (last.backbone, last.backbone_sha256) == ("siglip-base-patch16-224", digest)
+
+
 @pytest.fixture
 def two_small(monkeypatch):
     """Two candidates: lite0 at two sizes, so that both are quick and the costlier is no better on easy drawings."""

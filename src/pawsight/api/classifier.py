@@ -178,13 +178,29 @@ class Classifier:
         return Explanation(picture.name, heat.label, probability, heat, None, decoded.pixels)
 
     def evaluate(self, data: str | os.PathLike[str] | None = None, **options: Any) -> EvaluateReport:
-        """Measure the classifier on labelled pictures, as `pawsight.evaluate` does with the same options."""
+        """Measure the classifier on labelled pictures, as `pawsight.evaluate` does with the same options.
+
+        Args:
+            data: as for `pawsight.train`; None for the validation set of the run that it was loaded from.
+            options: keywords of `pawsight.evaluate`.
+
+        Raises:
+            PawsightError: there is no picture that may be measured.
+        """
         from pawsight.commands.evaluate import evaluate
 
         return evaluate(self._folder, data, **{**self._options, **options})
 
     def export(self, to: str | Sequence[str], **options: Any) -> ExportReport:
-        """Write the classifier in other formats, as `pawsight.export` does with the same options."""
+        """Write the classifier in other formats, as `pawsight.export` does with the same options.
+
+        Args:
+            to: one or several of the formats that `pawsight export --help` lists.
+            options: keywords of `pawsight.export`.
+
+        Raises:
+            PawsightError: a format is not known or needs what is not installed, or an export answers differently.
+        """
         from pawsight.commands.export import export
 
         return export(self._folder, to, **options)

@@ -71,6 +71,10 @@ class Dataset:
     def from_folder(cls, data: str | os.PathLike[str], *, progress: Progress = SILENT) -> Dataset:
         """Find the pictures of a folder, an archive, the address of one, a CSV, or a named data set.
 
+        Args:
+            data: as the command line takes it.
+            progress: hears how far a download or an archive is.
+
         Raises:
             PawsightError: it is none of these, or cannot be had.
         """
@@ -146,8 +150,12 @@ class Dataset:
 
         The files are taken as they are stored. The keys of a `DatasetDict` are the subsets.
 
+        Args:
+            dataset: its column of pictures is `image`, or has paths; the labels are a `ClassLabel` or text.
+            progress: hears how far it is.
+
         Raises:
-            WrongUsage: it has no such column.
+            WrongUsage: it has no such columns, or several that may be the label. BadDataset: a label is missing.
         """
         parts = dict(dataset) if isinstance(dataset, Mapping) else {None: dataset}
         pictures, labels, splits = [], [], []
@@ -224,8 +232,14 @@ class Dataset:
     def to_folder(self, out: str | os.PathLike[str]) -> Path:
         """Copy the pictures into a new folder: a folder for each class, inside of one for each subset where given.
 
+        Args:
+            out: a new folder.
+
+        Returns:
+            its path.
+
         Raises:
-            WrongUsage: there is such a folder already. StorageError: the disk refused.
+            WrongUsage: there is such a folder already, or a class cannot be its name. StorageError: the disk refused.
         """
         folder = Path(out).expanduser().absolute()
         if os.path.lexists(folder):

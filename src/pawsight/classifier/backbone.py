@@ -21,7 +21,7 @@ from pawsight.core.machine import Device, cache_folder
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import new_file, refusal, sha256_of, sha256_of_file, write_text
 from pawsight.core.text import typed
-from pawsight.data.download import DownloadLimits, download
+from pawsight.data.download import DownloadLimits, download, lock_of
 from pawsight.models.backbones import BACKBONES, PUBLISHED, PublishedFile, find_backbone
 from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
 from pawsight.models.imported import import_network
@@ -88,8 +88,8 @@ def backbone_engine(recipe: Recipe, graph: bytes, *, precision: Precision, strea
         return Engine(graph, image_px=recipe.image_px, precision=precision, streams=streams, device=device)
     except BundleRefused as error:
         raise WeightsUnavailable(
-            f"{recipe.backbone} cannot be used as a backbone at {recipe.image_px} px.",
-            error.why,
+            f"{recipe.backbone} cannot be used as a backbone.",
+            f"With pictures of {recipe.image_px} px OpenVINO says: {error.why}",
             "Check --image-px, or use another network.",
         ) from error
 
@@ -131,24 +131,7 @@ def fetch_backbone(
     """
     known = published.get(recipe.backbone)
     if known is not None:
-        record = cache_folder() / "backbones" / f"{known.name}.sha256"
-        expected = known.sha256 or (record.read_text("ascii", "replace").strip() if record.is_file() else "")
-        if not _is_whole(expected):
-            path = cache_folder() / "backbones" / f"{known.name}.onnx"
-            try:
-                download(known.url, path, sha256=expected or None, progress=progress, limits=limits)
-            except DownloadFailed as error:
-                raise DownloadFailed(
-                    f"The backbone {known.name} cannot be downloaded.",
-                    f"{error.what} {error.why}".strip(),
-                    "Download it elsewhere and name the file: "
-                    f"--backbone FILE.onnx --image-px {known.image_px} --mean {known.mean} --std {known.std}",
-                ) from error
-            expected = sha256_of_file(path)
-            if not known.sha256:
-                write_text(record, f"{expected}\n")
-            path.replace(_kept(expected))
-        return replace(recipe, backbone_sha256=expected)
+        return replace(recipe, backbone_sha256=_fetch_published(known, progress, limits))
     if recipe.backbone_sha256 and named is not None and not _is_whole(recipe.backbone_sha256):
         with new_file(_kept(recipe.backbone_sha256)) as part:
             shutil.copyfile(Path(named).expanduser(), part)
@@ -159,14 +142,60 @@ def fetch_backbone(
     return recipe
 
 
-def is_kept(sha256: str) -> bool:
-    """Return whether the cache has the file of a backbone."""
-    return bool(sha256) and _kept(sha256).is_file()
+def kept_digest(file: PublishedFile) -> str:
+    """Return the SHA-256 of a published network's file in the cache; "" where it is not there."""
+    record = _record(file)
+    sha256 = file.sha256 or (record.read_text("ascii", "replace").strip() if record.is_file() else "")
+    return sha256 if _kept(sha256).is_file() else ""
+
+
+def _fetch_published(file: PublishedFile, progress: Progress, limits: DownloadLimits) -> str:
+    """Download a file where the cache does not have it; return its SHA-256."""
+    if _is_whole(sha256 := kept_digest(file)):
+        return sha256
+    record, path = _record(file), cache_folder() / "backbones" / f"{file.name}.onnx"
+
+    def check(downloaded: Path) -> None:  # where no digest is known, any page would count as the file from then on
+        content = downloaded.read_bytes()
+        import_network(content, name=file.name, image_px=file.image_px, mean=file.mean, std=file.std)
+
+    try:
+        with lock_of(record, wait=limits.lock_seconds, progress=progress):
+            if _is_whole(sha256 := kept_digest(file)):  # by now, thanks to another process
+                return sha256
+            first = record.read_text("ascii", "replace").strip() if record.is_file() else ""
+            expected = file.sha256 or first or None
+            download(file.url, path, sha256=expected, check=check, progress=progress, limits=limits)
+            sha256 = sha256_of_file(path)
+            if not file.sha256:
+                write_text(record, f"{sha256}\n")
+            path.replace(_kept(sha256))
+            return sha256
+    except DownloadFailed as error:
+        raise DownloadFailed(
+            f"The backbone {file.name} cannot be downloaded.",
+            f"{error.what}: {error.why}",
+            "Download it elsewhere and name the file: "
+            f"--backbone FILE.onnx --image-px {file.image_px} --mean {file.mean} --std {file.std}",
+        ) from error
+    except TimeoutError as error:
+        raise DownloadFailed(
+            f"The backbone {file.name} cannot be downloaded.",
+            f"Another process has been downloading it for {limits.lock_seconds:g} seconds.",
+            "Wait for it, or end it, then type the same command again.",
+        ) from error
+    except OSError as error:
+        raise refusal("write", path, error) from error
+
+
+def _record(file: PublishedFile) -> Path:
+    """Return where the cache keeps the SHA-256 of the first download of a file without a known one."""
+    return cache_folder() / "backbones" / f"{file.name}.sha256"
 
 
 def _is_whole(sha256: str) -> bool:
     """Return whether the cache has the file of a backbone as it was put there."""
-    return is_kept(sha256) and sha256_of_file(_kept(sha256)) == sha256
+    return _kept(sha256).is_file() and sha256_of_file(_kept(sha256)) == sha256
 
 
 def _read_kept(recipe: Recipe) -> bytes:

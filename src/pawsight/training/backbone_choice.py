@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
-from pawsight.classifier.backbone import is_kept
+from pawsight.classifier.backbone import kept_digest
 from pawsight.core.cache import Cache
 from pawsight.core.errors import PicturesChanged, WeightsUnavailable
 from pawsight.core.text import plural
@@ -34,7 +34,8 @@ def candidates(recipe: Recipe) -> list[Recipe]:
         for name, backbone in BACKBONES.items()
         if find_spec(backbone.module) is not None
     ]
-    here += [replace(recipe, **of_published(name)) for name, file in PUBLISHED.items() if is_kept(file.sha256)]
+    kept = {name: sha256 for name, file in PUBLISHED.items() if (sha256 := kept_digest(file))}
+    here += [replace(recipe, **of_published(name) | {"backbone_sha256": sha256}) for name, sha256 in kept.items()]
     if not here:
         raise WeightsUnavailable(
             "--backbone auto has nothing to choose from.",

@@ -130,6 +130,22 @@ def test_what_cannot_be_fitted_says_so(pictures, tmp_path):
         ImageClassifier(C=1.0, **SMALL).fit(X, y[:-1])
 
 
+@pytest.mark.parametrize(
+    "parameters", [{"C": 0}, {"C": -1}, {"C": "1"}, {"C": float("nan")}, {"folds": 1}, {"image_px": "96"}]
+)
+def test_a_parameter_that_cannot_be_used_is_refused_and_not_fitted(pictures, parameters):
+    X, y = pictures
+    with pytest.raises(WrongUsage):
+        ImageClassifier(**SMALL | parameters).fit(X, y)
+
+
+def test_the_seed_may_be_a_generator_and_numbers_may_be_of_numpy(pictures):
+    X, y = pictures
+    for random_state in (np.int64(3), np.random.RandomState(0), None):
+        model = ImageClassifier(random_state=random_state, **SMALL | {"image_px": np.int64(SMALL["image_px"])})
+        assert len(model.fit(X, y).predict(X[:2])) == 2
+
+
 def test_scikit_learn_is_needed_by_this_module_alone():
     code = (
         "import sys; sys.modules['sklearn'] = None\nimport pawsight\npawsight.train, pawsight.Run\n"

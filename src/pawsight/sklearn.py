@@ -6,6 +6,7 @@ Features are those of a probe: a frozen backbone's, each picture's computed once
 from __future__ import annotations
 
 import os
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ from pawsight.training.relevance import columns_at, standardised
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-    from sklearn.utils import column_or_1d
+    from sklearn.utils import check_random_state, column_or_1d
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_consistent_length, check_is_fitted
 except ImportError as error:
@@ -97,7 +98,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         image_px: side of the square that the network sees, in pixels; None is the network's own.
         depth: "last", "blocks", "selected", or "auto", which needs C=None.
         folds: of the cross-validation.
-        random_state: seed of the folds.
+        random_state: seed of the folds, a generator of NumPy that draws it, or None for a random one.
 
     Attributes:
         classes_: (C,) the labels, sorted, in the order of the probabilities.
@@ -114,7 +115,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         image_px: int | None = None,
         depth: str = LAST,
         folds: int = 5,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.C, self.backbone, self.image_px, self.depth = C, backbone, image_px, depth
         self.folds, self.random_state = folds, random_state
@@ -127,14 +128,15 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             y: (N,) labels of any kind that can be sorted; at least two.
 
         Raises:
-            ValueError: X and y do not fit each other, or a parameter cannot be used.
-            UnreadablePicture: a picture cannot be read. WrongUsage: something is no picture.
+            ValueError: X and y do not fit each other. WrongUsage: a parameter cannot be used, or something is no
+            picture. UnreadablePicture: a picture cannot be read.
         """
         if self.depth not in (LAST, BLOCKS, SELECTED, AUTO) or (self.depth == AUTO and self.C is not None):
             raise WrongUsage(
                 f"The depth {self.depth!r} cannot be used with C={self.C!r}.",
                 f"Depths are {LAST!r}, {BLOCKS!r}, {SELECTED!r}, and {AUTO!r} with C=None.",
             )
+        _check_parameters(self.C, self.folds)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
@@ -142,7 +144,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_consistent_length(range(len(table)), labels)
         if len(self.classes_) < 2:
             raise ValueError(f"Classifier can't train when only one class is present: {self.classes_}")
-        seed, classes = self.random_state, len(self.classes_)
+        seed, classes = _seed_of(self.random_state), len(self.classes_)
         if self.C is None:
             head = fit_head(table, numbers, classes=classes, folds=self.folds, seed=seed, depth=self.depth)
             self.C_, self._columns, self._weights, self._bias = head.strength, head.columns, head.weights, head.bias
@@ -180,6 +182,19 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         return _with_picture_tags(super().__sklearn_tags__())
+
+
+def _check_parameters(C: Any, folds: Any) -> None:  # noqa: N803
+    if C is not None and not (isinstance(C, Real) and float(C) > 0):
+        raise WrongUsage(f"C cannot be {C!r}.", "It is a number above 0, or None.", "Type for example C=0.01")
+    if not isinstance(folds, Integral) or int(folds) < 2:
+        raise WrongUsage(f"folds cannot be {folds!r}.", "It is a whole number from 2.", "Type for example folds=5")
+
+
+def _seed_of(random_state: Any) -> int:
+    """Return the seed that a parameter of scikit-learn's means."""
+    is_seed = isinstance(random_state, Integral)
+    return int(random_state if is_seed else check_random_state(random_state).randint(2**31 - 1))
 
 
 def _with_picture_tags(tags: Any) -> Any:

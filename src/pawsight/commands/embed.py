@@ -19,7 +19,7 @@ from pawsight.classifier.predictor import load_predictor, outputs_of
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import ProgressLike, progress_of
-from pawsight.core.storage import new_file
+from pawsight.core.storage import as_path, new_file
 from pawsight.core.text import legible, plural, typed
 from pawsight.data.dataset import grey_range_of, is_lost
 from pawsight.data.folders import Candidate, Found, LeftOut
@@ -105,7 +105,7 @@ def embed(
         PawsightError: the data, the run or the backbone cannot be used.
     """
     progress = progress_of(progress)
-    place = Path(out).expanduser()
+    place = as_path(out)
     _check_options(
         place, run, {"--backbone": backbone, "--image-px": image_px, "--depth": depth, "--mean": mean, "--std": std}
     )

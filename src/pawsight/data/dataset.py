@@ -237,6 +237,11 @@ def check_losses(
         progress.say(f"WARNING  {what} {why}")
 
 
+def is_lost(file: LeftOut) -> bool:
+    """Return whether a file is left out that is a picture and was not left out for its name or place."""
+    return not file.reason.startswith(BY_NAME) and is_picture(file.name, file.reason)
+
+
 def losses(
     left_out: Sequence[LeftOut], read: Collection[str], *, were_read: bool = False, data: str = ""
 ) -> tuple[float, str, str]:
@@ -252,12 +257,7 @@ def losses(
     lost = [
         file
         for file in left_out
-        if were_read
-        or (
-            not file.reason.startswith(BY_NAME)
-            and is_picture(file.name, file.reason)
-            and PurePosixPath(file.name).with_suffix("") not in stems
-        )
+        if were_read or (is_lost(file) and PurePosixPath(file.name).with_suffix("") not in stems)
     ]
     pictures = len(lost) + len(read)
     share = len(lost) / (pictures or 1)

@@ -60,7 +60,7 @@ class EmbedReport:
 
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
-        where = f" at depth '{self.depth}'" if self.depth else ""
+        where = f", depth '{self.depth}'" if self.depth else ""
         return [
             *(f"{file.name}: not embedded, {file.reason}" for file in self.left_out),
             f"Features    {self.features:,} a picture, of {self.network}{where}",

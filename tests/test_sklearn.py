@@ -13,7 +13,8 @@ from scipy.special import expit
 
 from pawsight.core.errors import UnreadablePicture, WrongUsage
 
-from .conftest import BACKBONE, BACKBONE_PX
+from .conftest import BACKBONE, BACKBONE_PX, says
+from .foreign_networks import convolutional
 
 sklearn = pytest.importorskip("sklearn")
 from sklearn.base import clone  # noqa: E402
@@ -105,6 +106,15 @@ def test_parameters_are_cloned_and_set():
         "image_px": None,
         "random_state": 0,
     }
+
+
+def test_a_backbone_may_be_a_file(pictures, tmp_path):
+    (tmp_path / "mine.onnx").write_bytes(convolutional())
+    X, _ = pictures
+    assert ImageFeatures(tmp_path / "mine.onnx", image_px=32).fit(X[:4]).transform(X[:4]).shape == (4, 24)
+    with pytest.raises(WrongUsage) as caught:
+        ImageFeatures("auto").fit(X[:4])
+    assert says(caught.value, "auto")
 
 
 def test_what_cannot_be_fitted_says_so(pictures, tmp_path):

@@ -5,6 +5,7 @@ Features are those of a probe: a frozen backbone's, each picture's computed once
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -12,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.api.inputs import Pictures, read_pictures
+from pawsight.classifier.backbone import fetch_backbone
 from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, UnreadablePicture, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import Stopwatch
 from pawsight.core.storage import sha256_of
 from pawsight.images.decode import DecodeSettings
-from pawsight.models.recipes import AUTO, BLOCKS, LAST, SELECTED, RecipeOptions, make_recipe
+from pawsight.models.recipes import AUTO, BLOCKS, LAST, SELECTED, Recipe, RecipeOptions, make_recipe
 from pawsight.training.features import FeatureTable, feature_sink
 from pawsight.training.logistic import blas_threads_for, fit_logistic
 from pawsight.training.probe import fit_head
@@ -51,7 +53,9 @@ class ImageFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> make_pipeline(ImageFeatures(), StandardScaler(), SVC()).fit(X, y)
     """
 
-    def __init__(self, backbone: str | None = None, image_px: int | None = None, depth: str = LAST) -> None:
+    def __init__(
+        self, backbone: str | os.PathLike[str] | None = None, image_px: int | None = None, depth: str = LAST
+    ) -> None:
         self.backbone, self.image_px, self.depth = backbone, image_px, depth
 
     def fit(self, X: Pictures, y: Any = None) -> Self:  # noqa: N803
@@ -62,7 +66,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         if self.depth not in (LAST, BLOCKS):
             raise WrongUsage(f"The depth {self.depth!r} needs labels.", f"Without them it is {LAST!r} or {BLOCKS!r}.")
-        make_recipe("probe", RecipeOptions(backbone=self.backbone, image_px=self.image_px))
+        _recipe(self.backbone, self.image_px)
         self.is_fitted_ = True
         return self
 
@@ -107,7 +111,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         C: float | None = None,  # noqa: N803
-        backbone: str | None = None,
+        backbone: str | os.PathLike[str] | None = None,
         image_px: int | None = None,
         depth: str = LAST,
         folds: int = 5,
@@ -198,9 +202,20 @@ def _with_picture_tags(tags: Any) -> Any:
     return tags
 
 
-def _features(X: Pictures, backbone: str | None, image_px: int | None) -> FeatureTable:  # noqa: N803
+def _recipe(backbone: str | os.PathLike[str] | None, image_px: int | None) -> Recipe:
+    """Return a probe of a backbone that is named."""
+    if backbone == AUTO:
+        raise WrongUsage(
+            "backbone='auto' cannot be used here.",
+            "pawsight.train chooses a backbone; scikit-learn's searches choose among values that are named.",
+            "Name a backbone, or search over several of them.",
+        )
+    return make_recipe("probe", RecipeOptions(backbone=backbone, image_px=image_px))
+
+
+def _features(X: Pictures, backbone: str | os.PathLike[str] | None, image_px: int | None) -> FeatureTable:  # noqa: N803
     """Return the features of pictures at every depth, those that the cache does not know computed."""
-    recipe, machine = make_recipe("probe", RecipeOptions(backbone=backbone, image_px=image_px)), this_machine()
+    recipe, machine = fetch_backbone(_recipe(backbone, image_px), backbone), this_machine()
     with Cache(cache_folder() / "cache") as cache:
         sink = feature_sink(recipe, cache, machine, Stopwatch())
         contents = []

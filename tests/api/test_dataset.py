@@ -200,6 +200,23 @@ def test_a_data_set_of_tensorflow_goes_both_ways(pixels):
     assert (batch.shape, batch.dtype, numbers.tolist()) == ((6, 16, 16, 3), np.uint8, [0, 1, 0, 1, 0, 1])
 
 
+def of_keras(pixels, labels):
+    """What a data set of TensorFlow gives: one batch of floats and labels."""
+    return SimpleNamespace(as_numpy_iterator=lambda: iter([(pixels.astype(np.float32), labels)]))
+
+
+def test_a_nearly_black_picture_of_tensorflow_stays_nearly_black(pixels):
+    pixels = pixels.copy()
+    pixels[0] %= 2
+    dataset = pawsight.Dataset.from_tf(of_keras(pixels, np.array([0, 1] * 3)), classes=["cat", "dog"])
+    assert all(np.array_equal(array, own) for array, own in zip(opened(dataset), pixels, strict=True))
+
+
+def test_binary_labels_of_keras_are_both_classes(pixels):
+    column = np.array([[0], [1]] * 3, np.float32)
+    assert pawsight.Dataset.from_tf(of_keras(pixels, column), classes=["cat", "dog"]).labels == tuple(LABELS)
+
+
 def test_a_data_set_of_hugging_face_goes_both_ways(drawings):
     datasets = pytest.importorskip("datasets")
     dataset = pawsight.Dataset.from_folder(drawings)

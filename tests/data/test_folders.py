@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -422,6 +423,31 @@ def test_a_folder_that_wraps_the_classes_of_a_part_is_none(inner: str, tmp_path:
     found = find(make(tmp_path, f"train/{inner}/cats/1.jpg", f"train/{inner}/dogs/1.jpg", "test/test/cats/1.jpg"))
     assert found.folders == ("cats", "dogs")
     assert labelled(found)["test/test/cats/1.jpg"] == ("test", "cats")
+
+
+def test_folders_of_masks_and_of_batches_have_answers_of_their_own(tmp_path: Path) -> None:
+    for name in ("images", "labels"):
+        make(tmp_path / "masks", *[f"{name}/{label}/1.jpg" for label in ("cats", "dogs")])
+        make(tmp_path / "batches", *[f"{name.replace('labels', 'data')}/{label}/1.jpg" for label in ("cats", "dogs")])
+    with pytest.raises(BadDataset) as caught:
+        find(tmp_path / "masks", data="photos")
+    assert says(caught.value.what, "'images'", "'labels'")
+    assert says(caught.value.fix, "pawsight train photos --ignore /labels")
+    assert find(tmp_path / "masks", FolderReading(ignore=("/labels",))).folders == ("cats", "dogs")
+    with pytest.raises(BadDataset) as caught:
+        find(tmp_path / "batches", data="photos")
+    assert says(caught.value.fix, "--parts none --class-depth 2")
+    assert find(tmp_path / "batches", FolderReading(parts={}, class_depth=2)).folders == ("cats", "dogs")
+
+
+@pytest.mark.parametrize("wrapping", ["", "wrap/"])
+def test_what_is_to_be_typed_leaves_out_a_folder_of_any_name(wrapping: str, tmp_path: Path) -> None:
+    make(tmp_path, *[f"{wrapping}{label}/1.jpg" for label in ("cats", "dogs", "1")])
+    (tmp_path / wrapping / "[1]").symlink_to(tmp_path / "gone")
+    with pytest.raises(BadDataset) as caught:
+        find(tmp_path, data="photos")
+    _, pattern = shlex.split(caught.value.fix)[-2:]
+    assert find(tmp_path, FolderReading(ignore=(pattern,))).folders == ("1", "cats", "dogs")
 
 
 @pytest.mark.parametrize("names", [("test/1.jpg", "test/2.jpg"), ("test/unknown/1.jpg",), ("test/images/1.jpg",)])

@@ -214,6 +214,26 @@ SITUATIONS = {  # how people name and nest their folders
     "own-outputs": Layout(("{apples,boxes}/{1..8}.jpg", "runs/001/{1..3}.png", "explained/{1..3}.png"), TWO),
     "table-beside": Layout(("{apples,boxes}/{1..8}.jpg", "labels.csv", "classes.txt"), TWO, notes=("labels.csv",)),
     "pictures-beside": Layout(("{apples,boxes}/{1..8}.jpg", "logo.jpg"), TWO, notes=("1 picture", "logo.jpg")),
+    "train-and-unlabelled": Layout(
+        ("train/{apples,boxes}/{1..8}.jpg", "unlabeled/{1..5}.jpg"), TWO, asks=("'train'", "--parts none")
+    ),
+    "labelled-and-unlabelled": Layout(
+        ("wrap/labeled/{apples,boxes}/{1..8}.jpg", "wrap/unlabeled/{1..5}.jpg"), TWO, asks=("'unlabeled'",)
+    ),
+    "unlabelled-test-beside-classes": Layout(
+        ("wrap/{apples,boxes}/{1..8}.jpg", "wrap/Test/{1..3}.jpg"), TWO, asks=("'Test'", "--ignore", "predict")
+    ),
+    "test-beside-classes": Layout(
+        ("{apples,boxes}/{1..8}.jpg", "test/{apples,boxes}/{1..3}.jpg"), TWO, asks=("'test'", "--ignore")
+    ),
+    "spanish-parts": Layout(("{entrenamiento,prueba}/{apples,boxes}/{1..4}.jpg",), TWO, {"test": 8}),
+    "chinese-parts": Layout(("{训练集,测试集}/{apples,boxes}/{1..4}.jpg",), TWO, {"test": 8}),
+    "years-above": Layout(
+        ("{2021,2022}/{apples,boxes}/{1..4}.jpg",), {"2021": 8, "2022": 8}, notes=("dates", "--class-depth 2")
+    ),
+    "numbered-images": Layout(
+        ("images_{001,002}/images/{apple,box}_{1..4}.jpg",), {"apple": 8, "box": 8}, asks=("--class-from",)
+    ),
     "pairs-with-masks": Layout(("images/{1..4}.jpg", "masks/{1..4}.png"), asks=("masks", "--ignore")),
 }
 

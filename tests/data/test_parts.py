@@ -12,10 +12,16 @@ from pawsight.data.parts import part_named, parts_named
     [
         (
             "train",
-            "train Train TRAINING trainings train_set TrainSet trainset training-images 1_train train2017 train_data",
+            "train Train TRAINING trainings train_set TrainSet trainset training-images 1_train train2017 train_data Entraînement 訓練データ",
         ),
-        ("validation", "val valid VALID validation validations dev eval Evaluation val_images 2_val valset dev-set"),
-        ("test", "test tests Testing test_set testdata holdout hold-out held_out 3_test test1 TestImages"),
+        (
+            "validation",
+            "val valid VALID validation validations dev eval Evaluation val_images 2_val valset dev-set Validação",
+        ),
+        (
+            "test",
+            "test tests Testing test_set testdata holdout hold-out held_out 3_test test1 TestImages Pruebas テスト",
+        ),
     ],
 )
 def test_a_name_means_a_part_in_any_case_with_numbers_and_separators(part: str, names: str) -> None:

@@ -323,10 +323,44 @@ def test_what_is_another_kind_of_data_is_refused_by_name(tmp_path, name, content
     assert says(caught.value.why, *facts)
 
 
-def test_pictures_inside_a_table_are_refused(tmp_path):
-    pq.write_table(pa.table({"image": [{"bytes": b"x", "path": "1.jpg"}], "label": [0]}), tmp_path / "a.parquet")
-    with pytest.raises(BadDataset, match="'image' holds an object"):
+@pytest.mark.parametrize("picture", [{"bytes": b"x", "path": "1.jpg"}, b"\x89PNG\0"])
+def test_pictures_inside_a_table_are_refused(tmp_path, picture):
+    pq.write_table(pa.table({"image": [picture], "label": [0]}), tmp_path / "a.parquet")
+    with pytest.raises(BadDataset, match="'image' holds pictures"):
         read_list(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("labels", [["cat|furry", "dog|furry"], ["cat", "dog", "cat;dog"], ["['a', 'b']", "['b']"]])
+def test_several_labels_in_a_cell_are_refused_until_the_column_is_named(write, labels):
+    rows = "".join(f'{number}.jpg\t"{label}"\n' for number, label in enumerate(labels))
+    path = write(f"image\tlabel\n{rows}")
+    with pytest.raises(BadDataset) as caught:
+        read_list(path)
+    assert says(caught.value.why, "one label")
+    assert says(caught.value.fix, "--columns path=image,label=label")
+    found = read_list(path, columns={"path": "image", "label": "label"})
+    assert sorted(found.folders) == sorted(labels)
+    assert says(found.notes, "several")
+
+
+def test_labels_with_commas_that_share_nothing_are_labels(write):
+    path = write('path,label\n1.jpg,"tench, Tinca tinca"\n2.jpg,"goldfish, Carassius auratus"\n')
+    assert read_list(path).folders == ("goldfish, Carassius auratus", "tench, Tinca tinca")
+
+
+def test_a_column_that_could_be_the_label_and_is_not_read_is_noted(write):
+    found = read_list(write("filename,label,class\n1.jpg,0,cat\n2.jpg,1,dog\n"))
+    assert found.folders == ("0", "1")
+    assert says(found.notes, "label rather than class")
+
+
+@pytest.mark.parametrize("cells", ["cat,3", "dog,"])
+def test_rows_that_cannot_be_read_are_answered_with_the_option_that_leaves_their_column_out(write, cells):
+    path = write(f"file,breed class,class,split\n1.jpg,x,{cells}\n2.jpg,x,cat,train\n")
+    with pytest.raises(BadDataset) as caught:
+        read_list(path)
+    assert says(caught.value.fix, "--columns path=file,label=class")
+    assert len(read_list(path, columns={"path": "file", "label": "class"}).candidates) == 2
 
 
 # Where the files are

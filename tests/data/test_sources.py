@@ -318,3 +318,13 @@ def test_options_for_folders_are_refused_for_a_table(here, cache):
     with pytest.raises(WrongUsage) as caught:
         resolve("pets.csv", cache=cache, reading=FolderReading(class_depth=2))
     assert says(caught.value, "--class-depth 2", "pets.csv")
+
+
+@pytest.mark.parametrize("name", ["labels.xlsx", "x.npz", "pets.rar", "pets.7z"])
+def test_files_of_other_programs_are_refused_by_name_though_some_are_zip_files(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("xl/media/image1.png", b"x")
+    with pytest.raises(WrongUsage, match=rf"{name} cannot be used as DATA") as caught:
+        resolve(tmp_path / name, cache=tmp_path / "cache")
+    assert says(caught.value.why, "not read")
+    assert not (tmp_path / "cache").exists()

@@ -223,8 +223,8 @@ class Dataset:
     def from_tf(cls, dataset: Any, *, classes: Sequence[str] | None = None, progress: Progress = SILENT) -> Dataset:
         """Take a `tf.data.Dataset` of (picture, label), batched or not.
 
-        Floats above 1 are read as 0 to 255, which is what Keras's `image_dataset_from_directory` gives. Labels may be
-        numbers, names or one-hot.
+        Floats are read as 0 to 255 where one of the data set is above 1, as those of Keras's
+        `image_dataset_from_directory` are. Labels may be numbers, names or one-hot.
 
         Args:
             dataset: finite.
@@ -240,11 +240,9 @@ class Dataset:
         pictures, labels = [], []
         for batch, targets in dataset.as_numpy_iterator():
             is_batch = np.ndim(batch) == 4
-            pictures += [_eight_bits(picture) for picture in (batch if is_batch else [batch])]
-            labels += [
-                int(np.argmax(label)) if np.size(label) > 1 else label for label in (targets if is_batch else [targets])
-            ]
-        return cls.from_arrays(pictures, labels, classes=names, progress=progress)
+            pictures += list(batch) if is_batch else [batch]
+            labels += [_number(label) for label in (targets if is_batch else [targets])]
+        return cls.from_arrays(_eight_bits(pictures), labels, classes=names, progress=progress)
 
     # To
 
@@ -627,12 +625,22 @@ def _channels_last(picture: Any) -> Any:
     return picture.permute(1, 2, 0) if picture.shape[0] in (1, 3, 4) and picture.shape[2] not in (1, 3, 4) else picture
 
 
-def _eight_bits(picture: Any) -> Any:
-    """Return floats that go from 0 to 255 as uint8; anything else as it is."""
-    array = np.asarray(picture)
-    if array.dtype.kind == "f" and array.size and array.max() > 1 and array.min() >= 0 and array.max() <= 255:
-        return np.rint(array).astype(np.uint8)
-    return array
+def _number(label: Any) -> Any:
+    """Return the class of a one-hot label, and what is in an array of one value; anything else as it is."""
+    if not np.ndim(label):
+        return label
+    return int(np.argmax(label)) if np.size(label) > 1 else int(np.reshape(label, ())[()])
+
+
+def _eight_bits(pictures: Sequence[Any]) -> list[Any]:
+    """Return pictures in floats as uint8 where those of all together go from 0 to 255; others as they are."""
+    arrays = [np.asarray(picture) for picture in pictures]
+    floats = [array for array in arrays if array.dtype.kind == "f" and array.size]
+    lowest = min((array.min() for array in floats), default=0)
+    highest = max((array.max() for array in floats), default=0)
+    if lowest < 0 or not 1 < highest <= 255:
+        return arrays
+    return [np.rint(array).astype(np.uint8) if array.dtype.kind == "f" else array for array in arrays]
 
 
 def _require(package: str, needed_by: str) -> None:

@@ -5,6 +5,7 @@ Files are kept in the cache by their SHA-256, so that a run finds its backbone a
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -110,7 +111,7 @@ def check_features(features: NDArray[np.float32], name: str) -> None:
 
 def fetch_backbone(
     recipe: Recipe,
-    named: str | None,
+    named: str | os.PathLike[str] | None,
     *,
     progress: Progress = SILENT,
     published: Mapping[str, PublishedFile] = PUBLISHED,

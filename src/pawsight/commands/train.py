@@ -66,9 +66,10 @@ class TrainOptions:
     recipe: str | Recipe = "probe"  # a name from `pawsight recipes`, or a recipe of your own
     # Pretrained network of the recipe probe: a name, the path of an ONNX file, or "auto", the best by
     # cross-validation of those that are installed or in the cache.
-    backbone: str | None = None
-    mean: str | None = None  # of the pixels that such a file was trained on, from 0 to 1: "0.485,0.456,0.406"
-    std: str | None = None  # their standard deviations; without both the file scales pixels itself
+    backbone: str | os.PathLike[str] | None = None
+    # Of the pixels that such a file was trained on, from 0 to 1: "0.485,0.456,0.406", or three numbers.
+    mean: str | Sequence[float] | None = None
+    std: str | Sequence[float] | None = None  # their standard deviations; without both the file scales pixels itself
     backbone_license: str | None = None  # of such a file, an SPDX name, for the model card
     image_px: int | None = None  # side of the square pictures that the network sees, in pixels
     epochs: int | None = None  # passes over the training set, for recipes that train by gradients
@@ -163,9 +164,9 @@ class TrainKeywords(TypedDict, total=False):
     """The fields of `TrainOptions`, so that type checkers know the keywords of `train`."""
 
     recipe: str | Recipe
-    backbone: str | None
-    mean: str | None
-    std: str | None
+    backbone: str | os.PathLike[str] | None
+    mean: str | Sequence[float] | None
+    std: str | Sequence[float] | None
     backbone_license: str | None
     image_px: int | None
     epochs: int | None

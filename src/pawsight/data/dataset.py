@@ -27,8 +27,9 @@ from pawsight.core.thread_pool import ordered_map
 from pawsight.data.class_pattern import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folder_notes import MASK_FOLDERS, table_command
-from pawsight.data.folders import Candidate, Found, LeftOut
-from pawsight.data.reading import BY_NAME, MISSING, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture
+from pawsight.data.folders import Candidate, Found, LeftOut, leaving_out
+from pawsight.data.parts import part_named, says_nothing, says_unlabelled
+from pawsight.data.reading import BY_NAME, MISSING, NO_PARTS, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture
 from pawsight.images.decode import (
     MOST_MEGAPIXELS,
     READABLE_NAMES,
@@ -44,6 +45,7 @@ from pawsight.images.loader import ReadAhead, read_regular_file, while_storage_a
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
 _CAMERA_FOLDER = re.compile(r"[1-9]\d\d[A-Z0-9_]{5}")  # JEITA CP-3461 (DCF), 3.2.3: 100APPLE, 101CANON
+_NOT_TRAINED = ("validation", "test")
 _SHOWN = 5  # names listed in a message before "and N more"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
 
@@ -388,7 +390,9 @@ def check_found(found: Found) -> None:
     _check_lookalikes(found)
     if len(found.folders) == 1:
         raise _one_class(found, found.folders[0])
-    _check_are_classes(found)
+    if not (found.is_table or found.reading.class_from or found.reading.class_depth > 1):
+        _check_are_classes(found)
+        _check_no_masks(found)
     check_filled(found.root, found.folders, Counter(file.label for file in found.candidates), found.left_out)
     _check_trainable(found, {candidate.label for candidate in found.candidates if candidate.part in (None, "train")})
 
@@ -448,18 +452,35 @@ def _check_trainable(found: Found, trainable: Collection[str]) -> None:
 
 
 def _check_are_classes(found: Found) -> None:
-    """Refuse folders that a camera named, and a folder of masks beside that of the pictures."""
+    """Refuse folders whose names say that they are no classes: a camera's, images and data, test and unlabeled."""
     reading, data = found.reading, found.data or str(from_here(found.root))
-    if reading.class_from or reading.class_depth > 1:
-        return
-    by_folder = typed("train", data, *reading.words(), "--class-from", "([^/]+)/")
+    all_the_same = f"If the folders are classes all the same: {_by_folder(found)}"
     if all(_CAMERA_FOLDER.fullmatch(label) for label in found.folders):
         raise BadDataset(
             f"The folders {_listed(found.folders)} in {_place(found)} are named by a camera.",
             "A camera begins a new folder when one is full, so the names say nothing about the pictures.",
-            f"To classify the pictures with a run, type: {typed('predict', 'runs/latest', data)}\n"
-            f"If the folders are classes all the same: {by_folder}",
+            f"To classify the pictures with a run, type: {typed('predict', 'runs/latest', data)}\n{all_the_same}",
         )
+    if any(candidate.part for candidate in found.candidates):
+        return
+    if all(map(says_nothing, found.folders)):
+        raise BadDataset(
+            f"The folders {_listed(found.folders)} in {_place(found)} are no classes by their names.",
+            "Names such as images, data or test say nothing about what the pictures show.",
+            f"{_how_to_label(found, [file.name for file in found.candidates])}\n{all_the_same}",
+        )
+    if outside := [label for label in found.folders if says_unlabelled(label) or part_named(label) in _NOT_TRAINED]:
+        raise BadDataset(
+            f"The folder {outside[0]!r} in {_place(found)} lies beside the classes and is none by its name.",
+            "A classifier would learn it as a further class.",
+            f"Leave it out: {leaving_out(data, *outside, options=reading.words())}\n"
+            f"Classify its pictures later: {typed('predict', 'runs/latest', from_here(found.root / outside[0]))}\n"
+            f"{all_the_same}",
+        )
+
+
+def _check_no_masks(found: Found) -> None:
+    """Refuse a folder of masks beside that of the pictures."""
     stems = defaultdict(set)
     for file in found.candidates:
         stems[file.label].add(PurePosixPath(file.name).stem)
@@ -467,23 +488,30 @@ def _check_are_classes(found: Found) -> None:
         own = next(folder for folder in found.folders if folder.casefold() == label)
         others = set().union(*(names for folder, names in stems.items() if folder != own))
         if shared := len(stems[own] & others):
+            data = found.data or str(from_here(found.root))
             raise BadDataset(
                 f"The folder {own!r} in {_place(found)} is no class: {shared:,} of its files have names of pictures.",
                 "They are masks of these pictures, and a classifier would learn to tell masks from photographs.",
-                f"Leave them out: {typed('train', data, *reading.words(), '--ignore', own)}\n"
-                f"If the folders are classes all the same: {by_folder}",
+                f"Leave them out: {leaving_out(data, own, options=found.reading.words())}\n"
+                f"If the folders are classes all the same: {_by_folder(found)}",
             )
+
+
+def _by_folder(found: Found) -> str:
+    """Return the command that takes every folder for a class."""
+    return typed("train", found.data or from_here(found.root), *found.reading.words(), "--class-from", "([^/]+)/")
 
 
 def _check_lookalikes(found: Found) -> None:
     alike = defaultdict(set)
     for label in found.folders:
-        alike[unicodedata.normalize("NFKC", label).casefold()].add(label)
+        alike["".join(unicodedata.normalize("NFKC", label).casefold().split())].add(label)
     for labels in alike.values():
         if len(labels) > 1:
             names = " and ".join(repr(label) for label in sorted(labels))
             raise BadDataset(
-                f"The classes {names} in {found.root} differ in upper and lower case alone.",
+                f"The {'labels' if found.is_table else 'folders'} {names} in {_place(found)} differ in upper and lower"
+                " case or spaces alone.",
                 "They would become two classes whose names look the same.",
                 "Give them the same name, or two clearly different ones.",
             )
@@ -491,10 +519,14 @@ def _check_lookalikes(found: Found) -> None:
 
 def _flat(found: Found) -> BadDataset:
     lie = "picture lies" if len(found.loose) == 1 else "pictures lie"
+    fix = _how_to_label(found, found.loose)
+    if found.reading.parts is None and found.loose[0].count("/"):  # in a part
+        classes = typed("train", found.data or from_here(found.root), *found.reading.words(), "--parts", NO_PARTS)
+        fix += f"\nIf the folders named as parts are classes, type: {classes}"
     return BadDataset(
         f"{len(found.loose):,} {lie} in no class folder of {_place(found)}.",
         f"The class of a picture is the folder it lies in; these have none: {_listed(found.loose)}.",
-        _how_to_label(found, found.loose),
+        fix,
     )
 
 

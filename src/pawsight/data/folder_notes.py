@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SHOWN = 4  # names in a line
 _MASK_NAME = re.compile(r"(?i)^(.+?)[ _.-]*(?:masks?|seg|segmentation|annotation|gt)(?:[ _.-]?\d+)?$")
 MASK_FOLDERS = frozenset({"mask", "masks", "segmentation", "segmentations", "annotation", "annotations", "gt"})
-_DATE = re.compile(r"(19|20)\d\d[-_. ]?(0\d|1[0-2])([-_. ]?[0-3]\d)?")  # of a folder that a phone or a program made
+_DATE = re.compile(r"(19|20)\d\d([-_. ]?(0\d|1[0-2])([-_. ]?[0-3]\d)?)?")  # of a folder that a phone or a program made
 _PHOTO_ENDINGS = (".jpg", ".jpeg")
 _LEAST_GROUPS = 3  # sub-folders of a class that may be patients or series
 

@@ -7,6 +7,7 @@ reading.py, the names of parts in parts.py, what is said about the result in fol
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
 import unicodedata
@@ -14,12 +15,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, NoReturn
 
 from pawsight.core.errors import BadDataset, StorageError, WrongUsage
 from pawsight.core.runs import from_here, is_output
 from pawsight.core.text import natural, typed
-from pawsight.data.folder_notes import remarks
+from pawsight.data.folder_notes import MASK_FOLDERS, remarks
 from pawsight.data.parts import parts_named, says_nothing, words_of
 from pawsight.data.reading import (
     BESIDE,
@@ -40,6 +41,7 @@ from pawsight.data.reading import (
     FolderReading,
     is_hidden,
     is_picture_name,
+    lies_in,
     matches,
     may_be_picture,
 )
@@ -47,6 +49,7 @@ from pawsight.images.decode import NOT_DOWNLOADED
 from pawsight.images.loader import storage_failed, storage_problem
 
 _MAYBE_PARTS = frozenset({"fold", "folds", "set", "split", "subset", "part", "batch", "domain", "site"})
+_BESIDE_PICTURES = MASK_FOLDERS | {"label", "labels"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Found:
     warnings: tuple[str, ...] = ()  # what loses pictures or may be wrong, a line each
     reading: FolderReading = field(default_factory=FolderReading)
     data: str = ""  # as the user named it, for what is to be typed; empty: the root
+    is_table: bool = False  # the labels are those of a table, not names of folders
 
 
 class Entry(NamedTuple):
@@ -127,7 +131,7 @@ def find(root: Path, reading: FolderReading | None = None, *, data: str = "") ->
         StorageError: the disk or network share does not answer.
     """
     reading = reading or FolderReading()
-    root, entries = _unwrapped(root, sorted(_walk(root, root, set(), reading.ignore)))
+    root, entries = _unwrapped(root, sorted(_walk(root, root, set(), reading.ignore)), reading.ignore)
     data = data or str(from_here(root))
     parts = _parts(entries, reading, root, data)
     entries = _in_parts(entries, parts)
@@ -296,8 +300,12 @@ def _patterns(file: Path) -> list[str]:
 # Wrappings, parts, classes
 
 
-def _unwrapped(root: Path, entries: list[Entry]) -> tuple[Path, list[Entry]]:
-    """Step into a folder that alone holds pictures, in folders of its own, as archives often have it."""
+def _unwrapped(root: Path, entries: list[Entry], ignored: Sequence[str]) -> tuple[Path, list[Entry]]:
+    """Step into a folder that alone holds pictures, in folders of its own, as archives often have it.
+
+    Patterns that begin with a slash hold from there too: messages name folders without the wrapping.
+    """
+    anchored = [pattern for pattern in ignored if pattern.startswith("/")]
     while True:
         tops = {entry.folder[0] for entry in entries if entry.folder and entry.counts}
         pictures_beside = any(
@@ -315,6 +323,11 @@ def _unwrapped(root: Path, entries: list[Entry]) -> tuple[Path, list[Entry]]:
             for entry in entries
             if entry.folder[:1] == (top,)
         ]
+        if anchored:
+            entries = [
+                entry._replace(kind="left out", reason=IGNORED) if lies_in(entry.name, anchored) else entry
+                for entry in entries
+            ]
 
 
 def _parts(entries: Sequence[Entry], reading: FolderReading, root: Path, data: str) -> dict[str, str]:
@@ -338,10 +351,17 @@ def _parts(entries: Sequence[Entry], reading: FolderReading, root: Path, data: s
     classes = {top: _below(top, tree)[1] for top in tree}
     nothing_else = len(named) == len(tree) and all(classes.values())
     are_parts = nothing_else or ("train" in named.values() and len(set(named.values())) > 1)
-    maybe = named.keys() if are_parts else {top for top in tree if top in named or _MAYBE_PARTS & set(words_of(top))}
+    maybe = (
+        named.keys()
+        if are_parts
+        else {top for top in tree if top in named or says_nothing(top) or _MAYBE_PARTS & set(words_of(top))}
+    )
     alike = {top for top in tree if any(_mostly_same(classes[top], classes[part]) for part in maybe - {top})}
+    alike |= {part for part in maybe if any(_mostly_same(classes[part], classes[top]) for top in alike)}
     if alike - named.keys() or (alike and not are_parts):
-        _ask(sorted(alike | (maybe & named.keys()), key=natural), named, classes, data)
+        _ask(sorted(alike | (maybe & named.keys()), key=natural), named, tree, data)
+    if not are_parts and (doubtful := sorted((top for top in named if classes[top]), key=natural)):
+        _ask_alone(doubtful, named, classes, data)
     return named if are_parts else {}
 
 
@@ -373,17 +393,56 @@ def _mostly_same(classes: set[str], others: set[str]) -> bool:
     return shared > 0 and 2 * shared >= min(len(classes), len(others))
 
 
-def _ask(folders: Sequence[str], named: Mapping[str, str], classes: Mapping[str, set[str]], data: str) -> None:
+def _ask(
+    folders: Sequence[str], named: Mapping[str, str], tree: Mapping[str, set[tuple[str, ...]]], data: str
+) -> NoReturn:
+    """Ask about folders with the same class folders in them."""
+    depths, classes = zip(*(_below(top, tree) for top in folders), strict=True)
     free = [part for part in ("train", "test", "validation") if part not in named.values()]
     guess = {top: named.get(top) or (free.pop(0) if free else "test") for top in folders}
-    shared = sorted(set.intersection(*(classes[top] for top in folders)) or classes[folders[0]], key=natural)
+    shared = sorted(set.intersection(*classes) or classes[0], key=natural)
     pairs = ",".join(f"{top}={part}" for top, part in guess.items())
+    masks = [top for top in folders if set(words_of(top)) & _BESIDE_PICTURES]
+    further = [f"If {top} holds masks, leave it out: {leaving_out(data, top)}" for top in masks]
+    if set(depths) == {1} and not named:
+        merged = typed("train", data, "--parts", NO_PARTS, "--class-depth", 2)
+        further.append(f"If the folders in them are the classes, wherever they lie: {merged}")
     raise BadDataset(
         f"Are {' and '.join(map(repr, folders))} parts of the data, or classes?",
         f"The same folders are in them, e.g. {', '.join(shared[:4])}, and not all their names are known as parts.",
-        f"If they are parts, say which: {typed('train', data, '--parts', pairs)}\n"
-        f"If they are classes: {typed('train', data, '--parts', NO_PARTS)}",
+        "\n".join(
+            [
+                f"If they are parts, say which: {typed('train', data, '--parts', pairs)}",
+                f"If they are classes: {typed('train', data, '--parts', NO_PARTS)}",
+                *further,
+            ]
+        ),
     )
+
+
+def _ask_alone(
+    folders: Sequence[str], named: Mapping[str, str], classes: Mapping[str, set[str]], data: str
+) -> NoReturn:
+    """Ask about folders that are named as parts, with class folders in them, beside others that are no parts."""
+    first = folders[0]
+    pairs = ",".join(f"{top}=train" for top in folders if named[top] == "train")
+    answer = (
+        f"If it is the part, and what lies beside is left out: {typed('train', data, '--parts', pairs)}"
+        if pairs
+        else f"If it is a part, leave it out: {leaving_out(data, *folders)}"
+    )
+    raise BadDataset(
+        f"{' and '.join(map(repr, folders))}: part of the data, or class?",
+        f"{first} is named as the part {named[first]} and has the folders"
+        f" {', '.join(sorted(classes[first], key=natural)[:4])}; the folders beside it are no parts.",
+        f"{answer}\nIf it is a class: {typed('train', data, '--parts', NO_PARTS)}",
+    )
+
+
+def leaving_out(data: object, *names: str, options: Sequence[str] = ()) -> str:
+    """Return the command that trains without some of the first folders, whatever letters are in their names."""
+    ignored = [word for name in names for word in ("--ignore", f"/{glob.escape(name)}")]
+    return typed("train", data, *options, *ignored)
 
 
 def _in_parts(entries: Sequence[Entry], parts: Mapping[str, str]) -> list[Entry]:
@@ -438,7 +497,7 @@ def _check_listed(entries: Sequence[Entry], depth: int, root: Path, data: str) -
         raise BadDataset(
             f"The folder {root / first.name} cannot be read: {first.reason}.{more}",
             "It may be a class or a part, and without it the result would be another.",
-            f"Mend it, or leave it out: {typed('train', data, '--ignore', '/' + first.name)}",
+            f"Mend it, or leave it out: {leaving_out(data, first.name)}",
         )
 
 

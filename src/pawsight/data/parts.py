@@ -14,14 +14,21 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("validation", "validations", "validate", "valid", "val", "vals"), "validation"),
         **dict.fromkeys(("dev", "development", "eval", "evaluation", "evaluations"), "validation"),
         **dict.fromkeys(("test", "tests", "testing", "holdout", "heldout", "hold", "held"), "test"),
+        # Spanish, French, Italian, Portuguese, German, Chinese and Japanese: words that name no class.
+        **dict.fromkeys(("entrenamiento", "entraînement", "entrainement", "apprentissage", "addestramento"), "train"),
+        **dict.fromkeys(("treino", "treinamento", "训练", "訓練", "学習"), "train"),
+        **dict.fromkeys(("validación", "validacion", "validação", "validacao", "validazione"), "validation"),
+        **dict.fromkeys(("validierung", "验证", "驗證", "検証"), "validation"),
+        **dict.fromkeys(("prueba", "pruebas", "teste", "testes", "测试", "測試", "テスト"), "test"),
     }
 )
 _FILLERS = frozenset(  # words that say nothing about the part
     """
     set sets data dataset datasets part split subset sample samples folder file files out
-    image images img imgs picture pictures pic pics photo photos jpg jpeg png
+    image images img imgs picture pictures pic pics photo photos jpg jpeg png 集 セット データ
     """.split()  # noqa: SIM905
 )
+_UNLABELLED = frozenset({"unlabeled", "unlabelled", "unannotated", "unsup", "unsupervised"})
 
 
 def part_named(name: str, *, ignored: Iterable[str] = ()) -> str | None:
@@ -60,6 +67,11 @@ def says_nothing(name: str) -> bool:
     """Return whether a folder's name has no word but such as "images", "data" or those of parts: it is no class."""
     words = words_of(name)
     return bool(words) and all(word in _FILLERS or _part_of_word(word) for word in words)
+
+
+def says_unlabelled(name: str) -> bool:
+    """Return whether a folder's name says that its pictures have no classes: "unlabeled", "Unlabelled_images"."""
+    return bool(_UNLABELLED & set(words_of(name)))
 
 
 def _part_of_word(word: str) -> str | None:

@@ -6,9 +6,10 @@ The table itself is read in tables.py; a list without labels, for `predict`, in 
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice
@@ -29,13 +30,15 @@ from pawsight.data.tables import (
     TableError,
     open_table,
     readable,
+    roles_of,
 )
 
 _MOST_LISTED = 500_000  # files below a table's folder that are searched for its names
 _FOLDERS_KEPT = 256  # listings in memory: a list goes through its folders one after another, or through a few
 _SHOWN = 3  # files that a message spells out
 _ROLES = ("path", "label", "part", "group")
-_ONE_HOT = {"0": False, "1": True, "0.0": False, "1.0": True}
+_ONE_HOT = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
+_BETWEEN_LABELS = re.compile(r"[|;,]")  # in a cell with several labels; lists are written ['cat', 'furry']
 _EXAMPLE = (
     "Name the columns, e.g. --columns path=image,label=class; or let the file look like this:\n"
     "path,label\ncats/1.jpg,cat\ndogs/1.jpg,dog"
@@ -68,23 +71,40 @@ def read_list(path: Path, *, columns: Mapping[str, str] | None = None, max_lines
             first = next(rows, None)
             reader = _ListReader(path.parent, table, first[1] if first else [], problems)
             fix = reader.check_columns() or fix
-            for line, row in chain([first] if first else [], rows) if not problems else ():
-                if any(row):
-                    reader.add(line, row)
+            if not problems:
+                for line, row in chain([first] if first else [], rows):
+                    if any(row):
+                        reader.add(line, row)
+                fix = reader.check_rows(are_columns_typed=columns is not None) or fix
         except TableError as error:
             problems.add(error.line, error.fault)
-    seen = reader.seen if reader else {}
-    # Parts must be given for every picture or for none: a guess would mix tests with training.
-    without = [line for line, candidate in seen.values() if candidate.part is None]
-    if without and len(without) < len(seen):
-        problems.add(without[0], f"the part is empty, as in {len(without):,} lines, while other lines have one")
     if problems or reader is None:
         raise BadDataset(problems.what(path, "nothing was read from it"), problems.why(), fix)
-    if not seen:
+    if not reader.seen:
         raise NoPictures(f"{path} lists no pictures.", "It has a header and nothing below.", _EXAMPLE)
-    candidates = sorted((candidate for _, candidate in seen.values()), key=lambda candidate: candidate.name)
+    candidates = sorted((candidate for _, candidate in reader.seen.values()), key=lambda candidate: candidate.name)
     labels = sorted({candidate.label for candidate in candidates})
-    return Found(path.parent, tuple(candidates), (), (), tuple(labels), reader.notes(path.name))
+    return Found(path.parent, tuple(candidates), (), (), tuple(labels), reader.notes(path.name), is_table=True)
+
+
+def _several_labels(labels: Iterable[str]) -> str:
+    """Return a label that is several; else nothing.
+
+    Its pieces are labels of other pictures, or half of all labels share pieces with others.
+    """
+    pieces = {label: set(_pieces(label)) for label in labels}
+    used = Counter(piece for names in pieces.values() for piece in names)
+    several = sorted(
+        label for label, names in pieces.items() if len(names) > 1 and any(used[name] > 1 for name in names)
+    )
+    if 2 * len(several) < len(pieces):
+        several = [label for label in several if pieces[label] <= pieces.keys()]
+    return several[0] if several else ""
+
+
+def _pieces(label: str) -> list[str]:
+    listed = label.strip("[]{}() ") if label.startswith(("[", "{", "(")) else label
+    return [piece for piece in (piece.strip(" '\"") for piece in _BETWEEN_LABELS.split(listed)) if piece]
 
 
 class _ListReader:
@@ -98,10 +118,12 @@ class _ListReader:
             for column, name in enumerate(table.header)
             if name.strip() and column not in self._places.values()
         }
-        values = {first[column].strip() if column < len(first) else "" for column in others}
+        values = {first[column].strip().lower() if column < len(first) else "" for column in others}
         is_one_hot = "path" in self._places and "label" not in self._places and len(others) > 1
         self._classes = others if is_one_hot and values <= set(_ONE_HOT) else {}
         self._guessed = ""  # a label that is not UTF-8
+        self._several = ""  # a label that looks like several
+        self._is_cell_wrong = False  # of a path or a label: leaving out the column of parts does not help
         self.seen: dict[str, tuple[int, Candidate]] = {}  # by absolute path
 
     def check_columns(self) -> str:
@@ -126,14 +148,35 @@ class _ListReader:
         if pictures:
             typed = f"path={path + 1},label={label + 1}"
             return f"The first line is no header but a picture. Say which columns are what: --columns {typed}"
+        if path == label:
+            return _EXAMPLE
         typed = f"path={table.header[path].strip()},label={table.header[label].strip()}"
         return f"Say which columns are what, e.g. --columns {shlex.quote(typed)}"
+
+    def check_rows(self, *, are_columns_typed: bool) -> str:
+        """Note what is wrong with the rows together; return what to type where an option helps."""
+        # Parts must be given for every picture or for none: a guess would mix tests with training.
+        without = [line for line, candidate in self.seen.values() if candidate.part is None]
+        if without and len(without) < len(self.seen):
+            fault = f"the part is empty, as in {len(without):,} lines, while other lines have one"
+            self._problems.add(without[0], fault)
+        self._several = several = _several_labels(file.label for _, file in self.seen.values())
+        if several and not are_columns_typed:
+            line = next(line for line, candidate in self.seen.values() if candidate.label == several)
+            fault = f"the label {several!r} is several labels, as others are; a picture has one label"
+            self._problems.add(line, fault)
+        if not self._problems or self._is_cell_wrong or "label" not in self._places:
+            return ""  # or no option helps
+        header = self._table.header
+        typed = ",".join(f"{role}={header[self._places[role]].strip()}" for role in ("path", "label"))
+        return f"Mend these lines; or, to read path and label alone and as they are: --columns {shlex.quote(typed)}"
 
     def add(self, line: int, row: Sequence[str]) -> None:
         """Take one row, or note what is wrong with it."""
         needed = 1 + max(*self._places.values(), *self._classes)
         if len(row) < needed:
             self._problems.add(line, f"it has too few columns, {len(row)} of {needed}")
+            self._is_cell_wrong = True
             return
         path = row[self._places["path"]]
         cells = {role: readable(row[column], line).strip() for role, column in self._places.items() if role != "path"}
@@ -150,6 +193,7 @@ class _ListReader:
         faults = [fault for is_wrong, fault in checks if is_wrong]
         for fault in faults:
             self._problems.add(line, fault)
+        self._is_cell_wrong = self._is_cell_wrong or any(is_wrong for is_wrong, _ in checks[:-1])
         if not faults:
             is_guessed = "label" in cells and label != row[self._places["label"]].strip()
             self._guessed = self._guessed or (label if is_guessed else "")
@@ -157,7 +201,7 @@ class _ListReader:
 
     def _one_hot_label(self, path: str, row: Sequence[str]) -> tuple[str, str]:
         """Return the class whose column has the 1, and else what is wrong."""
-        values = {name: _ONE_HOT.get(row[column].strip()) for column, name in self._classes.items()}
+        values = {name: _ONE_HOT.get(row[column].strip().lower()) for column, name in self._classes.items()}
         labels = [name for name, value in values.items() if value]
         if None in values.values():
             return "", f"the columns of the classes of {path!r} hold other numbers than 0 and 1"
@@ -175,6 +219,7 @@ class _ListReader:
         shown = repr(str(file))
         if first.label != label:
             self._problems.add(line, f"{shown} is labelled {label!r} here and {first.label!r} in line {first_line}")
+            self._is_cell_wrong = True
         elif first.part != part:
             self._problems.add(line, f"{shown} is in part {part} here and in part {first.part} in line {first_line}")
 
@@ -185,9 +230,15 @@ class _ListReader:
             for header, role in zip(self._table.header, self._table.columns, strict=True)
             if role in _ROLES and header.strip().casefold() != role and self._table.has_header
         ]
+        renamed += [
+            f"{roles_of([header])[0]} rather than {header.strip()}"
+            for header, role in zip(self._table.header, self._table.columns, strict=True)
+            if role not in _ROLES and role == header.strip().casefold() and roles_of([header])[0] in self._places
+        ]
         notes = [
             (renamed, f"{name}: the columns {', '.join(renamed)}"),
             (self._classes, f"{name} has a column for each class, with 1 in that of the picture"),
+            (self._several, f"{name} has labels that look like several and are read as one, e.g. {self._several!r}"),
             (self._guessed, f"{name} is not UTF-8 and was read as Windows-1252, e.g. the label {self._guessed!r}"),
         ]
         return tuple(note for is_worth_saying, note in notes if is_worth_saying)

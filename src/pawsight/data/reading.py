@@ -190,8 +190,7 @@ class FolderReading:
 
     def takes(self, name: str) -> bool:
         """Return whether a file, by its path below the root, is among those to read."""
-        path = PurePosixPath(name)
-        return not self.only or any(matches(str(place), self.only) for place in (path, *path.parents[:-1]))
+        return not self.only or lies_in(name, self.only)
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
@@ -207,6 +206,12 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
         if path.match(bare) and not (pattern.startswith("/") and bare.count("/") + 1 != len(path.parts)):
             return True
     return False
+
+
+def lies_in(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether one of the patterns means a file or a folder above it."""
+    path = PurePosixPath(name)
+    return any(matches(str(place), patterns) for place in (path, *path.parents[:-1]))
 
 
 def _parts_typed(text: str | None) -> dict[str, str] | None:

@@ -60,6 +60,7 @@ _OTHER_TABLES: Mapping[str, str] = MappingProxyType(  # ending -> what it is; la
         ".yml": "YAML, perhaps of a detector with boxes",
     }
 )
+_OTHER_ARCHIVES: Mapping[str, str] = MappingProxyType({".rar": "a RAR archive", ".7z": "a 7-Zip archive"})
 _AS_TABLE = "Save it as CSV with the columns path,label: one line for each picture, e.g. flowers/1.jpg,rose"
 
 
@@ -186,10 +187,12 @@ def _from_place(
     if place.suffix.lower() in (*ENDINGS, ".txt"):
         table = locate(read_list(place, columns=columns), cache=cache, progress=progress)
         return Source("csv", place.parent, place.stem, listed=table, data=text)
+    if kind := _OTHER_TABLES.get(place.suffix.lower()):  # before archives: a workbook is a zip file
+        raise WrongUsage(f"{place} cannot be used as DATA.", f"It is {kind}, which is not read.", _AS_TABLE)
+    if kind := _OTHER_ARCHIVES.get(place.suffix.lower()):
+        fix = "Unpack it, and give the folder."
+        raise WrongUsage(f"{place} cannot be used as DATA.", f"It is {kind}, which is not read.", fix)
     if archive_kind(place) is None:
-        kind = _OTHER_TABLES.get(place.suffix.lower())
-        if kind:
-            raise WrongUsage(f"{place} cannot be used as DATA.", f"It is {kind}, which is not read.", _AS_TABLE)
         why = "It is a file, but neither an archive nor a .csv, .tsv, .jsonl, .json or .parquet."
         fix = f"For one picture there is: {typed('predict', 'RUN', place)}\n{_what_data_may_be(named)}"
         raise WrongUsage(f"{place} cannot be used as DATA.", why, fix)

@@ -276,11 +276,15 @@ def _cell(value: Any, name: str, line: int) -> str:
     """
     if value is None:
         return ""
+    role = roles_of([name])[0]
+    is_picture = isinstance(value, bytes) and b"\0" in value
+    if role == "path" and (is_picture or (isinstance(value, dict) and "bytes" in value)):
+        raise TableError(line, f"the column {name!r} holds pictures; save them as files, and their paths in the table")
     if isinstance(value, bytes):
         return os.fsdecode(value)
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list | dict) and roles_of([name])[0] in COLUMN_NAMES:
+    if isinstance(value, list | dict) and role in COLUMN_NAMES:
         kind = "several values" if isinstance(value, list) else "an object"
         raise TableError(line, f"the column {name!r} holds {kind} where one path or label is read")
     return str(value)

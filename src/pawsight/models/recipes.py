@@ -6,6 +6,7 @@ AVX-512 and without a GPU; docs/experiments.md has the runs behind them.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
@@ -282,7 +283,7 @@ _OF_GRADIENTS = ("epochs", "batch_size", "learning_rate", "patience", "precision
 class RecipeOptions:
     """What differs from the recipe; None keeps its value."""
 
-    backbone: str | None = None
+    backbone: str | os.PathLike[str] | None = None
     image_px: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -291,8 +292,8 @@ class RecipeOptions:
     precision: str | None = None
     class_weights: bool | None = None
     depth: str | None = None
-    mean: str | None = None
-    std: str | None = None
+    mean: str | Sequence[float] | None = None
+    std: str | Sequence[float] | None = None
     backbone_license: str | None = None
     seed: int | None = None
     split_seed: int | None = None
@@ -337,6 +338,7 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
         )
     if "image_px" in changes:
         check_image_px(changes["image_px"])
+        changes["image_px"] = int(changes["image_px"])
     idle = [key for key in _OF_GRADIENTS if key in changes and not recipe.epochs]
     if idle:
         raise WrongUsage(
@@ -353,7 +355,7 @@ def _of_backbone(recipe: Recipe, options: RecipeOptions) -> dict[str, Any]:
     Raises:
         WrongUsage: there is no such backbone or file, or options do not fit it. StorageError: it cannot be read.
     """
-    named, image_px = options.backbone, options.image_px
+    named, image_px = None if options.backbone is None else os.fspath(options.backbone), options.image_px
     if named is not None and named.lower().endswith(".onnx") and recipe.method == "probe":
         return _of_file(named, options)
     if option := next((key for key in ("mean", "std", "backbone_license") if getattr(options, key)), None):
@@ -417,6 +419,8 @@ def _of_file(named: str, options: RecipeOptions) -> dict[str, Any]:
             "The size of the pictures that a network was trained on is not in its file.",
             "Type for example --image-px 224",
         )
-    for option, text in (("--mean", options.mean), ("--std", options.std)):
-        channel_values(option, text or "")
-    return {"backbone": path.name, "backbone_sha256": sha256_of_file(path)}
+    scaling = {}
+    for name, values in (("mean", options.mean), ("std", options.std)):
+        scaling[name] = values if isinstance(values, str) else ",".join(map(str, () if values is None else values))
+        channel_values(f"--{name}", scaling[name])
+    return {"backbone": path.name, "backbone_sha256": sha256_of_file(path), **scaling}

@@ -181,7 +181,8 @@ def lacking(run: Path) -> list[str]:
 
 
 def _slices(run: Path, progress: Progress) -> dict[str, Any]:
-    answers = RunRecord.read(run).answers
+    record = RunRecord.read(run)
+    answers = record.answers
     part = held_out(run, "validation", progress=progress)
     unchanged = [
         file
@@ -196,7 +197,7 @@ def _slices(run: Path, progress: Progress) -> dict[str, Any]:
             "",
             "Put them back, or train again.",
         )
-    slices = slices_of(unchanged, answers, grey_range=read_bundle(run).card.decode.grey_range, progress=progress)
+    slices = slices_of(unchanged, answers, grey_range=record.grey_range, progress=progress)
     return SlicesRecord(subset="validation", pictures=len(unchanged), slices=slices).to_json()
 
 

@@ -139,6 +139,13 @@ def test_any_tree_is_walked_in_the_order_of_predict(tmp_path, names):
     assert list(paths_of([str(root)])) == list(map(str, expand([root])))
 
 
+def test_quotes_around_a_path_are_taken_off_where_no_file_is_called_so(tmp_path):
+    (tmp_path / '"b".png').touch()
+    (tmp_path / "list.txt").write_text('"a c.png"\r\n"b".png\n"\n')
+    listed = list(paths_of([str(tmp_path / "list.txt")]))
+    assert listed == [str(tmp_path / name) for name in ("a c.png", '"b".png', '"')]
+
+
 def test_a_list_is_read_no_further_than_asked(tmp_path):
     def lines():
         yield "path"

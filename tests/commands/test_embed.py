@@ -93,6 +93,24 @@ def test_pictures_without_classes_have_no_label_and_what_is_no_picture_is_left_o
     assert table["features"].to_pylist()[0] == [250.0, 5.0, 5.0]
 
 
+def test_no_picture_is_passed_over_in_silence(colour_bundle, tmp_path):
+    folder = tmp_path / "photos"
+    for name in ("train/red/a.png", "train/green/b.png", "test/c.png", "d.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (250, 5, 5)).save(folder / name)
+    (folder / ".hidden.png").write_bytes(b"")
+    report = embed(folder, out=tmp_path / "folder.npz", run=colour_bundle)
+    with np.load(tmp_path / "folder.npz") as found:
+        labels = dict(zip(found["path"].tolist(), found["label"].tolist(), strict=True))
+    assert labels == {"train/red/a.png": "red", "train/green/b.png": "green", "test/c.png": "", "d.png": ""}
+    assert report.left_out == ()
+    table = tmp_path / "table.csv"
+    table.write_text("path,label\nphotos/d.png,red\nphotos/test/c.png,green\nphotos/gone.png,red\n")
+    report = embed(table, out=tmp_path / "table.npz", run=colour_bundle)
+    assert report.pictures == 2
+    assert [(file.name, file.reason) for file in report.left_out] == [("photos/gone.png", "not found")]
+
+
 def test_nothing_is_written_over_and_nothing_half(colour_bundle, tmp_path):
     (tmp_path / "there.npz").write_text("mine")
     with pytest.raises(WrongUsage) as caught:

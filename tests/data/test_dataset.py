@@ -604,7 +604,7 @@ def test_nothing_at_all() -> None:
 
 def test_nothing_but_hidden_files() -> None:
     hidden = [LeftOut(".DS_Store", "hidden"), LeftOut("__MACOSX", "hidden")]
-    assert "2 no suffix (hidden)" in refusal(NoPictures, found(left_out=hidden)).why
+    assert "2 without an ending (hidden)" in refusal(NoPictures, found(left_out=hidden)).why
 
 
 def test_nothing_that_can_be_read() -> None:
@@ -664,7 +664,7 @@ def test_a_folder_with_hidden_files_alone_is_told_so() -> None:
     one = found("cats/1.jpg", folders=["birds", "cats"], left_out=[LeftOut("birds/.DS_Store", "hidden")])
     told = refusal(BadDataset, one)
     assert told.what.startswith("Class 'birds' in ")
-    assert "1 no suffix (hidden)" in told.why
+    assert "1 without an ending (hidden)" in told.why
 
 
 def test_a_class_of_which_nothing_could_be_read() -> None:

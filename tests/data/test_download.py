@@ -19,7 +19,16 @@ from hypothesis import strategies as st
 
 from pawsight.core.errors import DataError, DownloadFailed, StorageError
 from pawsight.data import download as module
-from pawsight.data.download import ALTERNATIVES, DownloadLimits, FetchFailed, PartFile, checked_url, download, fetch
+from pawsight.data.download import (
+    ALTERNATIVES,
+    DownloadLimits,
+    FetchFailed,
+    PartFile,
+    checked_url,
+    download,
+    fetch,
+    scheme_of,
+)
 
 BODY = bytes(range(256)) * 40  # 10,240 bytes
 QUICK = DownloadLimits(silence_seconds=0.4, total_seconds=8, first_wait_seconds=0.01, tries=3)
@@ -431,3 +440,17 @@ def test_headers_among_the_content_are_left_out_of_it():
     for item in (b"one", (200, {}), b"two", b""):
         box.put(item)
     assert list(module.content_pieces(box, time.monotonic() + 5, 1, length=6)) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [
+        ("https://a.example/b.jpg", "https"),
+        ("HTTP://A", "http"),
+        ("s3://b/c", "s3"),
+        ("C:\\a.jpg", ""),
+        ("a/b://c", ""),
+    ],
+)
+def test_the_scheme_tells_an_address_from_a_path(name, scheme):
+    assert scheme_of(name) == scheme

@@ -467,6 +467,16 @@ def test_parts_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert says(caught.value, "'c'", "'a', 'b'")
 
 
+def test_an_example_for_parts_can_be_typed_whatever_the_folders_are_called(tmp_path: Path) -> None:
+    make(tmp_path, "my set/cats/1.jpg", "other/cats/1.jpg")
+    with pytest.raises(WrongUsage) as caught:
+        find(tmp_path, FolderReading(parts={"c": "test"}))
+    assert "--parts 'my set=train,other=test'" in caught.value.fix
+    with pytest.raises(WrongUsage) as refused:
+        FolderReading(parts={"my set": "training"})
+    assert "--parts 'my set=train,other=test'" in refused.value.fix
+
+
 # What does not belong
 
 

@@ -251,6 +251,13 @@ def test_one_picture_is_no_data(here, cache):
     assert "DATA may be:\n" in caught.value.fix
 
 
+def test_the_command_for_a_picture_can_be_typed_whatever_the_picture_is_called(here, cache):
+    (here / "my cat.jpg").write_bytes(b"\xff\xd8\xff" + b"x" * 1000)
+    with pytest.raises(WrongUsage) as caught:
+        resolve("my cat.jpg", cache=cache)
+    assert "pawsight predict RUN 'my cat.jpg'" in caught.value.fix
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes on this system")
 def test_a_pipe_is_not_waited_for(here, cache):
     os.mkfifo(here / "pipe")

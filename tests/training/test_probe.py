@@ -283,6 +283,15 @@ def test_without_folds_the_last_layer_is_read():
     assert (head.depth, head.folds, head.tried) == ("last", 0, ())
 
 
+def test_a_last_layer_of_many_features_is_still_the_first_choice_and_equal_depths_are_not_compared():
+    features = np.random.default_rng(0).normal(size=(len(LABELS) + 1, 2600)).astype(np.float32)
+    wide = table(features, last=np.arange(2500), blocks=np.arange(2600))
+    head = fit_head(wide, np.append(LABELS, 3), classes=4, folds=5, seed=0)
+    assert (head.depth, head.folds, len(head.columns)) == ("last", 0, 2500)
+    alone = table(features[:-1, :50], last=np.arange(50), blocks=np.arange(50))
+    assert [name for name, _, _ in choose(alone).tried] == ["last"]
+
+
 def test_groups_share_a_fold_however_large_they_are():
     labels = np.repeat([0, 1], 60)
     groups = np.concatenate([np.repeat([0, 1, 2], 20), np.arange(60) + 3])

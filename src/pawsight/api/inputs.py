@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import SEEK_SET
@@ -23,7 +21,7 @@ from PIL import Image
 
 from pawsight.core.errors import NoPictures, UnreadablePicture, WrongUsage
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.download import FetchFailed, fetch
+from pawsight.data.download import WEB, fetch_bytes, scheme_of
 from pawsight.data.folders import expand, is_folder
 from pawsight.data.tables import roles_of
 from pawsight.images.decode import Decoded, DecodeSettings, decode, decode_image
@@ -63,11 +61,9 @@ Picture = (
 )
 Pictures = Picture | Iterable[Picture]  # what `X` may be
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _TABLES = ("pandas", "polars")
 _CHANNELS = (1, 3, 4)
 _FETCHERS = 8  # addresses fetched at once
-_SILENCE_S, _FETCH_S = 30.0, 300.0  # seconds without a byte, and for a whole picture
 _MISSING = "missing"
 _FORMS = (
     "It may be a path, an address, bytes, a file object, a PIL image, an array, or several of these in a list or table."
@@ -95,7 +91,7 @@ def read_pictures(X: Pictures, settings: DecodeSettings, *, threads: int) -> Ite
     """Decode all pictures of `X`, in order and a bounded number ahead.
 
     Files and addresses are read in threads. What is in memory is brought to its square in the caller's thread when its
-    turn comes, so that a buffer may be used again by whoever fills it.
+    turn comes, so that the caller may fill a buffer again.
 
     Args:
         X: a picture, or several: see docs/python.md. An iterator is consumed lazily, anything else checked at once.
@@ -127,7 +123,7 @@ def undecoded(X: Pictures) -> Iterator[Path | bytes | Image.Image | NDArray[Any]
     """
     for index, source in enumerate(_sources(X)):
         if isinstance(source, _Address):
-            yield _fetched(source.url)
+            yield fetch_bytes(source.url, max_bytes=MAX_FILE_BYTES)
         elif source is None or isinstance(source, Path | bytes | Image.Image | np.ndarray):
             yield source
         else:
@@ -186,8 +182,10 @@ def _named(text: str) -> Iterable[_Source]:
             "An empty name would mean every file of this folder.",
             'Name ".", if that is what you want.',
         )
-    if scheme := _URL.match(text):
-        return [_address(text, scheme[1])]
+    if scheme := scheme_of(text):
+        if scheme not in WEB:
+            raise WrongUsage(f"{text} cannot be read.", f"{scheme}:// is not fetched.", "Fetch it, and give its bytes.")
+        return [_Address(text)]
     place = Path(text).expanduser()
     if not glob.has_magic(text) or os.path.lexists(place):
         return _files(place)
@@ -208,12 +206,6 @@ def _files(place: Path) -> Iterable[_Source]:
     return chain([first], files)
 
 
-def _address(text: str, scheme: str) -> _Address:
-    if scheme.lower() not in ("http", "https"):
-        raise WrongUsage(f"{text} cannot be read.", f"{scheme}:// is not fetched.", "Fetch it, and give its bytes.")
-    return _Address(text)
-
-
 def _is_table(item: Any) -> bool:
     """Say whether this is a Series, Index or DataFrame, without importing what it comes from."""
     return any(base.__module__.partition(".")[0] in _TABLES for base in type(item).__mro__)
@@ -230,7 +222,7 @@ def _rows(table: Any) -> Iterator[_Source]:
     for index, cell in enumerate(table.to_list()):
         if isinstance(cell, Mapping):  # as Hugging Face stores pictures in Parquet
             cell = cell.get("bytes") or cell.get("path")  # noqa: PLW2901
-        if isinstance(cell, str) and not _URL.match(cell):
+        if isinstance(cell, str) and not scheme_of(cell):
             yield Path(cell).expanduser() if cell else None
             continue
         pictures = _single(cell, f"X[{index}]")
@@ -378,7 +370,7 @@ def _content(file: SupportsRead, name: str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: it is closed
         raise UnreadablePicture(f"Could not read {name}.", getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(content, bytes | bytearray | memoryview):
-        if hasattr(content, "close"):  # a coroutine that nobody will await
+        if hasattr(content, "close"):  # a coroutine, which is not awaited
             content.close()
         raise WrongUsage(
             f"{name} is a file object whose read() gives {type(content).__name__} where bytes are needed.",
@@ -396,27 +388,15 @@ def _read(picture: InputPicture | tuple[str, Path | _Address | bytes], settings:
         return picture
     name, source = picture
     try:
-        if isinstance(source, bytes):
-            data = source
+        if isinstance(source, Path):
+            data = read_regular_file(source)
+        elif isinstance(source, _Address):
+            data = fetch_bytes(source.url, max_bytes=MAX_FILE_BYTES)
         else:
-            data = read_regular_file(source) if isinstance(source, Path) else _fetched(source.url)
+            data = source
         return InputPicture(name, decode(data, settings, name=name), "")
     except UnreadablePicture as error:
         return InputPicture(name, None, error.why)
-
-
-def _fetched(url: str) -> bytes:
-    headers = {"User-Agent": "pawsight", "Accept-Encoding": "identity"}
-    content = bytearray()
-    try:
-        with fetch(url, headers, silence=_SILENCE_S, deadline=time.monotonic() + _FETCH_S) as (_, pieces):
-            for piece in pieces:
-                content += piece
-                if len(content) > MAX_FILE_BYTES:
-                    raise UnreadablePicture(f"Could not read {url}.", "too large")
-    except FetchFailed as failure:
-        raise UnreadablePicture(f"Could not read {url}.", failure.why.rstrip(".")) from failure
-    return bytes(content)
 
 
 def _refused(name: str, item: Any, fix: str = "") -> WrongUsage:

@@ -21,8 +21,9 @@ from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.storage import new_file
 from pawsight.core.text import legible, plural, typed
-from pawsight.data.dataset import grey_range_of
-from pawsight.data.folders import Candidate, LeftOut
+from pawsight.data.dataset import grey_range_of, is_lost
+from pawsight.data.folders import Candidate, Found, LeftOut
+from pawsight.data.reading import BESIDE, NO_CLASS, OUTSIDE, UNLABELLED, is_picture_name
 from pawsight.data.sources import resolve
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
@@ -84,7 +85,7 @@ def embed(
     """Write the features of pictures to a file, a row a picture: path, label where one is known, D numbers.
 
     Args:
-        data: what `train` takes; a folder without class folders has pictures without labels.
+        data: what `train` takes; pictures without a class folder have no label.
         out: a new file, `.parquet` (columns path, label, features) or `.npz` (arrays of these names; features are
             (N, D) float32, labels are empty where not known). A Parquet file is written as features come; those of an
             `.npz` are held in memory.
@@ -110,7 +111,7 @@ def embed(
     )
     source = resolve(data, cache=cache_folder(), progress=progress)
     found = source.find()
-    pictures = [*found.candidates, *(Candidate(found.root / name, name, "", None) for name in found.loose)]
+    pictures = _all_pictures(found)
     machine = this_machine()
     if run is not None:
         predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
@@ -130,11 +131,12 @@ def embed(
         settings = DecodeSettings(image_px=recipe.image_px)
         if max_megapixels is not None:
             settings = DecodeSettings(image_px=recipe.image_px, max_megapixels=max_megapixels)
-        greys = grey_range_of(found, settings, threads=machine.feeders, progress=progress)
+        embedded = replace(found, candidates=tuple(pictures))
+        greys = grey_range_of(embedded, settings, threads=machine.feeders, progress=progress)
         settings = replace(settings, grey_range=greys)
         files = load((picture.path for picture in pictures), settings, threads=machine.feeders)
         computed = outputs_of(engine, files)
-    left_out: list[LeftOut] = []
+    left_out = [file for file in found.left_out if is_lost(file)]
 
     def rows() -> Iterator[Row]:
         with progress.stage("Embedding", len(pictures), "pictures") as step:
@@ -159,6 +161,14 @@ def embed(
     return EmbedReport(
         out=place, pictures=count, features=width, network=network, depth=depth, left_out=tuple(left_out)
     )
+
+
+def _all_pictures(found: Found) -> list[Candidate]:
+    """Return the pictures with a class, then those that training leaves out since they have none."""
+    classless = (BESIDE, UNLABELLED, NO_CLASS, OUTSIDE)
+    others = [file.name for file in found.left_out if file.reason.startswith(classless) and is_picture_name(file.name)]
+    unlabelled = (Candidate(found.root / name, name, "", None) for name in (*found.loose, *others))
+    return [*found.candidates, *(picture for picture in unlabelled if picture.path.is_file())]
 
 
 def _check_options(

@@ -63,7 +63,7 @@ class Cache:
     Args:
         folder: of the cache alone; made when missing.
         refused: called once with the reason where the disk refuses to read or to write. Then nothing is found or
-            nothing is stored, and whoever asks computes it; without it the refusal is raised.
+            nothing is stored, and the caller computes it; without it the refusal is raised.
 
     Raises:
         StorageError: the folder cannot be used.

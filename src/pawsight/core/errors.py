@@ -143,9 +143,9 @@ def require_extra(extra: str, *packages: str, needed_by: str, why: str = "") -> 
     """
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        are = "is" if len(missing) == 1 else "are"
+        several = f"{', '.join(missing[:-1])} and {missing[-1]}, which are"
         raise MissingExtra(
-            f"{needed_by} needs {' and '.join(missing)}, which {are} not installed.",
+            f"{needed_by} needs {several if len(missing) > 1 else f'{missing[0]}, which is'} not installed.",
             why,
             f"Type: {install(extra, missing)}",
         )

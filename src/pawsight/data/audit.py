@@ -65,7 +65,7 @@ _SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
     "AVIF": (".avif", ".avifs"),
 }
-_NOT_MISSED = ("hidden", "a link to a folder that is listed already")  # reasons why nobody expects a file to be used
+_NOT_MISSED = ("hidden", "a link to a folder that is listed already")  # reasons that need no finding
 _COMMON = 0.5  # share of grey pictures from which they are the rule
 # Of the two together, the smaller class has a fifth: where Google's "Imbalanced datasets" (Machine Learning Crash
 # Course) goes from mild to moderate.

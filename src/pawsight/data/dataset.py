@@ -240,6 +240,11 @@ def check_losses(
         progress.say(f"WARNING  {what} {why}")
 
 
+def is_lost(file: LeftOut) -> bool:
+    """Return whether a file is left out that is a picture and was not left out for its name or place."""
+    return not file.reason.startswith(BY_NAME) and is_picture(file.name, file.reason)
+
+
 def losses(
     left_out: Sequence[LeftOut], read: Collection[str], *, were_read: bool = False, data: str = ""
 ) -> tuple[float, str, str]:
@@ -255,12 +260,7 @@ def losses(
     lost = [
         file
         for file in left_out
-        if were_read
-        or (
-            not file.reason.startswith(BY_NAME)
-            and is_picture(file.name, file.reason)
-            and PurePosixPath(file.name).with_suffix("") not in stems
-        )
+        if were_read or (is_lost(file) and PurePosixPath(file.name).with_suffix("") not in stems)
     ]
     pictures = len(lost) + len(read)
     share = len(lost) / (pictures or 1)
@@ -580,7 +580,7 @@ def _why_left_out(left_out: Sequence[LeftOut]) -> str:
 
 def _kinds(left_out: Sequence[LeftOut]) -> str:
     """Return how many files of which ending have which problem, the most frequent first."""
-    kinds = Counter((PurePosixPath(file.name).suffix.lower() or "no suffix", file.reason) for file in left_out)
+    kinds = Counter((PurePosixPath(file.name).suffix.lower() or "without an ending", file.reason) for file in left_out)
     shown = [f"{count:,} {suffix} ({reason})" for (suffix, reason), count in kinds.most_common(_SHOWN)]
     more = f" and {len(kinds) - _SHOWN} other kinds" if len(kinds) > _SHOWN else ""
     return f"{', '.join(shown)}{more}"

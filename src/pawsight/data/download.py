@@ -32,6 +32,8 @@ from pawsight.core.storage import refusal, sha256_of, sha256_of_file, write_json
 from pawsight.core.thread_pool import ordered_map
 
 ALTERNATIVES = "Give a folder instead: pawsight train FOLDER, or use the built-in drawings: pawsight train sample"
+WEB = ("http", "https")  # schemes of addresses that are fetched here
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CARRY_ON = "Type the same command again to continue where it stopped. "
 _PIECE_BYTES = 2**18
 _PIECES_AHEAD = 8
@@ -128,6 +130,12 @@ def download_all(
                     "Check the addresses, or download the pictures and list the files.",
                 )
     return files, problems
+
+
+def scheme_of(name: str) -> str:
+    """Return the scheme of an address, such as https, in lower case; empty for a path on this disk."""
+    found = _SCHEME.match(name)
+    return found[1].lower() if found else ""
 
 
 def fetch_bytes(url: str, *, max_bytes: int, limits: DownloadLimits = PICTURE_LIMITS) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -339,10 +340,11 @@ def _parts(entries: Sequence[Entry], reading: FolderReading, root: Path, data: s
     tree = _tree(entries)
     if reading.parts is not None:
         if missing := sorted(reading.parts.keys() - tree.keys()):
+            example = f"{min(tree, default='train_set')}=train,other=test"
             raise WrongUsage(
                 f"--parts names {', '.join(map(repr, missing))}, which {root.absolute()} does not have.",
                 f"Its folders are {', '.join(map(repr, sorted(tree)))}." if tree else "It has no folder with pictures.",
-                f"E.g. --parts {next(iter(sorted(tree)), 'train_set')}=train,other=test",
+                f"E.g. --parts {shlex.quote(example)}",
             )
         return dict(reading.parts)
     named = parts_named(tree)

@@ -6,7 +6,6 @@ The table itself is read in tables.py; a list without labels, for `predict`, in 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.text import plural
-from pawsight.data.download import download_all
+from pawsight.data.download import WEB, download_all, scheme_of
 from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, name_below
 from pawsight.data.parts import PARTS, part_named
 from pawsight.data.reading import MISSING, PICTURE_ENDINGS, is_hidden
@@ -33,7 +32,6 @@ from pawsight.data.tables import (
     roles_of,
 )
 
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _MOST_LISTED = 500_000  # files below a table's folder that are searched for its names
 _FOLDERS_KEPT = 256  # listings in memory: a list goes through its folders one after another, or through a few
 _SHOWN = 3  # files that a message spells out
@@ -212,7 +210,7 @@ class _ListReader:
         return labels[0], ""
 
     def _keep(self, line: int, path: str, label: str, part: str | None, group: str) -> None:
-        is_address = _ADDRESS.match(path.strip())
+        is_address = scheme_of(path.strip()) in WEB
         file = Path(path.strip()) if is_address else self._folder / path
         name = path.strip() if is_address else name_below(self._folder, file)
         candidate = Candidate(file, name, label, part, group)
@@ -262,8 +260,8 @@ def locate(found: Found, *, cache: Path, progress: Progress = SILENT) -> Found:
         BadDataset: no picture was found, or one that two lines spell differently has two labels.
         DownloadFailed: no address could be fetched.
     """
-    addresses = [candidate.name for candidate in found.candidates if _ADDRESS.match(candidate.name)]
-    names = [candidate.name for candidate in found.candidates if not _ADDRESS.match(candidate.name)]
+    addresses = [candidate.name for candidate in found.candidates if scheme_of(candidate.name) in WEB]
+    names = [candidate.name for candidate in found.candidates if scheme_of(candidate.name) not in WEB]
     files, problems = download_all(addresses, cache / "downloads" / "pictures", progress=progress)
     folders = Folders()
     files |= {name: file for name in names if (file := as_spelled(found.root, name, folders))}

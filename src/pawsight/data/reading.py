@@ -6,6 +6,7 @@ folders.py applies it. Endings are those of names; what a file is says its conte
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
@@ -25,7 +26,7 @@ PICTURE_ENDINGS = (  # also those that are only named in a refusal
     *(".jxl", ".jp2", ".icloud", ".dcm"),
     *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef"),
 )
-TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
+TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")  # beside pictures; a .json there is seldom a table
 _OTHER_ENDINGS = frozenset(
     (
         *TABLE_ENDINGS,
@@ -114,7 +115,7 @@ class FolderReading:
                 raise WrongUsage(
                     f"--parts gives the folder {folder!r} the part {part!r}.",
                     f"The parts are {', '.join(PARTS)}.",
-                    f"E.g. --parts {folder}=train,other=test",
+                    f"E.g. --parts {shlex.quote(f'{folder}=train,other=test')}",
                 )
         for pattern in (*self.ignore, *self.only):
             if not PurePosixPath(pattern.strip("/")).parts:

@@ -23,14 +23,13 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import sha256_of_file
 from pawsight.core.text import typed
 from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, extract
-from pawsight.data.download import DownloadLimits, cached_name, download
+from pawsight.data.download import WEB, DownloadLimits, cached_name, download, scheme_of
 from pawsight.data.folders import Found, find
 from pawsight.data.picture_lists import locate, read_list
 from pawsight.data.reading import FolderReading
 from pawsight.data.tables import ENDINGS, columns_text
 
 SAMPLE = "sample"
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _MOST_COMPARED = 2000  # names in a folder that a mistyped one is compared with
 _DIGITS = 16  # of a SHA-256, in the names of cached things
 
@@ -149,9 +148,9 @@ def _resolved(
     archive_limits: ArchiveLimits,
 ) -> Source:
     text = os.fspath(data)
-    if isinstance(data, str) and (scheme := _SCHEME.match(text)):
-        if scheme[1].lower() not in ("http", "https"):
-            why = f"{scheme[1]}:// is not fetched."
+    if isinstance(data, str) and (scheme := scheme_of(text)):
+        if scheme not in WEB:
+            why = f"{scheme}:// is not fetched."
             raise WrongUsage(f"{text} cannot be used as DATA.", why, "Fetch it, give the file.")
         return _downloaded(text, "", cache, progress, download_limits, archive_limits)
     if isinstance(data, str) and (text == SAMPLE or text in named):

@@ -6,7 +6,6 @@ uses one core.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,13 +21,11 @@ from pawsight.core.errors import (
 )
 from pawsight.core.storage import sha256_of
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.download import fetch_bytes
+from pawsight.data.download import WEB, fetch_bytes, scheme_of
 from pawsight.data.reading import is_hidden
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.loader import MAX_FILE_BYTES, Loaded, read_regular_file
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_WEB = re.compile(r"https?://", re.IGNORECASE)  # fetched by our own downloader, which needs no package
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 _TRIES, _PAUSE_S = 3, 0.5
 _READERS = 4  # files read at once, each whole in memory: an object store takes some 30 ms to answer
@@ -37,7 +34,7 @@ _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryEr
 
 def is_url(name: str) -> bool:
     """Return whether a name is a URL rather than a path on this disk."""
-    return _URL.match(name) is not None
+    return bool(scheme_of(name))
 
 
 def filesystem(url: str) -> Any:
@@ -51,9 +48,8 @@ def filesystem(url: str) -> Any:
     require_extra("ray", "pyarrow", "fsspec", needed_by="--out")
     import fsspec
 
-    found = _URL.match(url)
-    protocol = found[1].lower() if found else ""
-    if not found or "::" in url:
+    protocol = scheme_of(url)
+    if not protocol or "::" in url:
         raise WrongUsage(f"{url} is not a URL of pictures.", "", "Type for example s3://bucket/photos")
     try:
         return fsspec.filesystem(protocol, use_listings_cache=False)
@@ -77,7 +73,7 @@ def is_folder(url: str) -> bool:
     Raises:
         DownloadFailed: it cannot be listed, or there is nothing.
     """
-    if _WEB.match(url):
+    if scheme_of(url) in WEB:  # fetched by our own downloader, which needs no package
         return False
     store = filesystem(url)
     try:
@@ -124,7 +120,7 @@ def read(url: str) -> bytes:
     Raises:
         UnreadablePicture: it does not exist, is too large, or cannot be read.
     """
-    if _WEB.match(url):
+    if scheme_of(url) in WEB:
         return fetch_bytes(url, max_bytes=MAX_FILE_BYTES)
     try:
         store = filesystem(url)

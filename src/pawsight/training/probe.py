@@ -240,11 +240,12 @@ def fit_head(
 
 
 def _candidates(features: FeatureTable) -> tuple[str, ...]:
-    """Return the depths that there are to choose from, the one with the fewest features first."""
-    sizes = {name: len(columns) for name, columns in features.depths.items()}
-    if features.width > SELECTED_FEATURES:
+    """Return the depths to choose from: the last layer, then those with more to read, the fewest features first."""
+    last = len(features.depths[LAST])
+    sizes = {name: len(columns) for name, columns in features.depths.items() if len(columns) > last}
+    if features.width > max(SELECTED_FEATURES, last):
         sizes[SELECTED] = SELECTED_FEATURES
-    return tuple(sorted(sizes, key=lambda name: sizes[name]))
+    return (LAST, *sorted(sizes, key=lambda name: sizes[name]))
 
 
 def _cross_validated(

@@ -240,7 +240,7 @@ def wrong_host(headers: Mapping[str, str], allowed: Collection[str]) -> str | No
 
     Args:
         headers: of the request, by lower-case name.
-        allowed: names without ports; empty allows all. IP addresses are always allowed: nobody can bend them.
+        allowed: names without ports; empty allows all. IP addresses are always allowed: DNS cannot redirect them.
     """
     host = _hostname(f"//{headers.get('host', '')}")
     if not allowed or host in allowed or (host is not None and is_ip_address(host)):

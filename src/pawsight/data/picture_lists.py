@@ -6,6 +6,7 @@ The table itself is read in tables.py; a list without labels, for `predict`, in 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -223,6 +223,11 @@ def test_an_address_that_cannot_be_meant_is_refused(url):
         list(paths_of([url]))
 
 
+def test_ftp_is_refused_before_a_server_is_asked():
+    with pytest.raises(WrongUsage, match="ftp://"):
+        remote.filesystem("ftp://localhost:1/a.png")
+
+
 def test_an_address_is_one_address_of_one_protocol():
     for url in ("photos", "simplecache::memory://bucket"):
         with pytest.raises(WrongUsage) as error:

@@ -13,7 +13,8 @@ from scipy.special import expit
 
 from pawsight.core.errors import UnreadablePicture, WrongUsage
 
-from .conftest import BACKBONE, BACKBONE_PX
+from .conftest import BACKBONE, BACKBONE_PX, says
+from .foreign_networks import convolutional
 
 sklearn = pytest.importorskip("sklearn")
 from sklearn.base import clone  # noqa: E402
@@ -107,6 +108,15 @@ def test_parameters_are_cloned_and_set():
     }
 
 
+def test_a_backbone_may_be_a_file(pictures, tmp_path):
+    (tmp_path / "mine.onnx").write_bytes(convolutional())
+    X, _ = pictures
+    assert ImageFeatures(tmp_path / "mine.onnx", image_px=32).fit(X[:4]).transform(X[:4]).shape == (4, 24)
+    with pytest.raises(WrongUsage) as caught:
+        ImageFeatures("auto").fit(X[:4])
+    assert says(caught.value, "auto")
+
+
 def test_what_cannot_be_fitted_says_so(pictures, tmp_path):
     X, y = pictures
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
@@ -118,6 +128,22 @@ def test_what_cannot_be_fitted_says_so(pictures, tmp_path):
         ImageFeatures(depth="selected").fit(X)
     with pytest.raises(ValueError, match="inconsistent"):
         ImageClassifier(C=1.0, **SMALL).fit(X, y[:-1])
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"C": 0}, {"C": -1}, {"C": "1"}, {"C": float("nan")}, {"folds": 1}, {"image_px": "96"}]
+)
+def test_a_parameter_that_cannot_be_used_is_refused_and_not_fitted(pictures, parameters):
+    X, y = pictures
+    with pytest.raises(WrongUsage):
+        ImageClassifier(**SMALL | parameters).fit(X, y)
+
+
+def test_the_seed_may_be_a_generator_and_numbers_may_be_of_numpy(pictures):
+    X, y = pictures
+    for random_state in (np.int64(3), np.random.RandomState(0), None):
+        model = ImageClassifier(random_state=random_state, **SMALL | {"image_px": np.int64(SMALL["image_px"])})
+        assert len(model.fit(X, y).predict(X[:2])) == 2
 
 
 def test_scikit_learn_is_needed_by_this_module_alone():

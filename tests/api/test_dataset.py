@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 
 import pawsight
+from pawsight.api import dataset as storing
 from pawsight.api.dataset import as_data
 from pawsight.api.inputs import picture_column
 from pawsight.core.errors import BadDataset, MissingExtra, WrongUsage
@@ -190,11 +193,28 @@ def test_a_data_set_of_tensorflow_goes_both_ways(pixels):
     assert dataset.labels == tuple(LABELS)
     assert all(np.array_equal(array, own) for array, own in zip(opened(dataset), pixels, strict=True))
     named = tf.data.Dataset.from_tensor_slices((pixels, LABELS))
-    assert os.fspath(as_data(named)) == os.fspath(dataset)
+    assert os.fspath(as_data(named)[0]) == os.fspath(dataset)
     back = dataset.to_tf(16)
     assert int(back.cardinality()) == 6
     batch, numbers = next(back.batch(6).as_numpy_iterator())
     assert (batch.shape, batch.dtype, numbers.tolist()) == ((6, 16, 16, 3), np.uint8, [0, 1, 0, 1, 0, 1])
+
+
+def of_keras(pixels, labels):
+    """What a data set of TensorFlow gives: one batch of floats and labels."""
+    return SimpleNamespace(as_numpy_iterator=lambda: iter([(pixels.astype(np.float32), labels)]))
+
+
+def test_a_nearly_black_picture_of_tensorflow_stays_nearly_black(pixels):
+    pixels = pixels.copy()
+    pixels[0] %= 2
+    dataset = pawsight.Dataset.from_tf(of_keras(pixels, np.array([0, 1] * 3)), classes=["cat", "dog"])
+    assert all(np.array_equal(array, own) for array, own in zip(opened(dataset), pixels, strict=True))
+
+
+def test_binary_labels_of_keras_are_both_classes(pixels):
+    column = np.array([[0], [1]] * 3, np.float32)
+    assert pawsight.Dataset.from_tf(of_keras(pixels, column), classes=["cat", "dog"]).labels == tuple(LABELS)
 
 
 def test_a_data_set_of_hugging_face_goes_both_ways(drawings):
@@ -203,7 +223,7 @@ def test_a_data_set_of_hugging_face_goes_both_ways(drawings):
     made = dataset.to_huggingface()
     assert isinstance(made, datasets.DatasetDict)
     assert {name: len(rows) for name, rows in made.items()} == {"train": 32, "validation": 20}
-    again = as_data(made)
+    again = as_data(made)[0]
     assert (again.counts, sorted(again.splits)) == (dataset.counts, sorted(dataset.splits))
     assert {path.read_bytes() for path in again.paths} == {path.read_bytes() for path in dataset.paths}
 
@@ -248,3 +268,59 @@ def test_two_columns_that_may_be_the_label_are_asked_about(pixels):
 def test_a_label_that_is_no_number_is_missing_in_every_precision(pixels):
     with pytest.raises(BadDataset, match="no label"):
         pawsight.Dataset.from_arrays(pixels, np.array([0, 1, np.nan, 1, 0, 1], np.float32))
+
+
+def test_numbers_stand_for_classes_whatever_type_they_have(pixels):
+    named = pawsight.Dataset.from_arrays(pixels[:2], [1.0, np.int8(0)], classes=["cat", "dog"])
+    assert named.labels == ("dog", "cat")
+    assert pawsight.Dataset.from_arrays(pixels[:2], ["1", "0"], classes=["cat", "dog"]).labels == ("1", "0")
+    for number in (-1, 2):
+        with pytest.raises(WrongUsage, match=str(number)):
+            pawsight.Dataset.from_arrays(pixels[:2], [0, number], classes=["cat", "dog"])
+
+
+def test_labels_of_keras_in_binary_mode_are_both_classes(pixels):
+    batches = SimpleNamespace(as_numpy_iterator=lambda: iter([(pixels[:2], np.array([[0.0], [1.0]], np.float32))]))
+    assert pawsight.Dataset.from_tf(batches, classes=["cat", "dog"]).labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize("splits", [["train", None], ["train", "elsewhere"]])
+def test_a_split_that_is_no_subset_is_named_by_its_place(pixels, splits):
+    with pytest.raises(BadDataset) as error:
+        pawsight.Dataset.from_arrays(pixels[:2], LABELS[:2], splits=splits)
+    assert says(error.value, "at 1", "train, validation, test")
+
+
+@pytest.mark.parametrize("way", ["from_table", "from_torch", "from_tf", "from_huggingface"])
+@pytest.mark.parametrize("data", [None, 3, iter([(1, 2)])])
+def test_what_is_no_data_set_of_a_library_is_refused(way, data):
+    with pytest.raises(WrongUsage) as error:
+        getattr(pawsight.Dataset, way)(data)
+    assert "from_arrays" in error.value.fix
+
+
+def test_tables_that_cannot_be_read_as_they_are_say_what_to_type(pixels):
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    table = pd.DataFrame([["cat.png", "cat", "cat.png"]], columns=["path", "label", "path"])
+    with pytest.raises(WrongUsage, match="'path'"):
+        pawsight.Dataset.from_table(table)
+    with pytest.raises(WrongUsage, match="collect"):
+        pawsight.Dataset.from_table(pl.DataFrame({"path": ["cat.png"], "label": ["cat"]}).lazy())
+    assert pawsight.Dataset.from_arrays(pixels, pd.DataFrame({"label": LABELS})).counts == {"cat": 3, "dog": 3}
+
+
+def test_threads_that_store_the_same_pictures_at_once_share_them(pixels, monkeypatch):
+    waiting = threading.Barrier(3)
+    encoded = storing._encoded
+
+    def at_once(source):
+        if source is pictures[0]:
+            waiting.wait(timeout=30)  # all three are storing by now
+        return encoded(source)
+
+    monkeypatch.setattr(storing, "_encoded", at_once)
+    pictures = list(pixels)
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: pawsight.Dataset.from_arrays(pictures, LABELS), range(3)))
+    assert len({os.fspath(dataset) for dataset in made}) == 1
+    assert opened(made[0])[0].shape == pixels[0].shape

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import http.server
 import io
+import os
 import re
 import threading
 import zipfile
@@ -258,3 +259,19 @@ def test_a_share_that_does_not_answer_ends_it(classifier, names, monkeypatch):
 def test_every_refusal_is_one_of_the_tree():
     assert issubclass(UnreadablePicture, DataError)
     assert issubclass(WrongUsage, PawsightError)
+
+
+def test_a_file_object_without_sizes_and_what_only_looks_like_one_are_refused(classifier):
+    class Whole:
+        def read(self):
+            return b""
+
+    for file in (Whole(), os):  # os has a function read
+        with pytest.raises(WrongUsage):
+            list(classifier.stream(file))
+
+
+def test_a_table_with_the_same_column_twice_says_so(classifier):
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(WrongUsage, match="several columns"):
+        classifier.predict(pd.DataFrame([["cat.png", "cat.png"]], columns=["path", "path"]))

@@ -114,3 +114,72 @@ def test_a_missing_label_is_named_by_its_place(tmp_path):
     with pytest.raises(BadDataset) as error:
         pawsight.train([np.zeros((8, 8, 3), np.uint8)] * 3, ["a", None, float("nan")], out=tmp_path / "runs")
     assert says(error.value, "2 pictures of 3", "1, 2")
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        ("ab", ("y", "str")),
+        (3, ("y", "int")),
+        (np.eye(2), ("np.argmax(y, axis=1)",)),
+        ([[0, 1], [1, 0]], ("np.argmax(y, axis=1)",)),
+        (["a", " "], ("1 picture of 2", "at 1")),
+        (["a", "a"], ("'a'",)),
+    ],
+)
+def test_labels_that_are_none_say_so(tmp_path, y, words):
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    with pytest.raises((WrongUsage, BadDataset)) as error:
+        pawsight.train(pictures, y, out=tmp_path / "runs")
+    assert says(error.value, *words)
+    assert "stored" not in str(error.value)  # the place of pictures that the caller never put there
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sead": 1},
+        {"seed": "1"},
+        {"seed": 1.5},
+        {"seed": True},
+        {"image_px": 64.0},
+        {"max_error": "1%"},
+        {"allow_missing": "x"},
+        {"out": None},
+        {"columns": "path"},
+        {"reading": "flat"},
+        {"recipe": None},
+        {"recipe": "prob"},
+        {"progress": 3},
+        {"options": {"seed": 1}},
+    ],
+)
+def test_an_option_of_another_name_or_type_is_refused_before_pictures_are_stored(tmp_path, cache_folder, options):
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    with pytest.raises(WrongUsage) as error:
+        pawsight.train(pictures, ["a", "b"], **{"out": tmp_path / "runs"} | options)
+    assert error.value.fix
+    assert not list(cache_folder.glob("stored/*"))
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+    run = pawsight.train(
+        pictures, np.arange(12) % 2.0, recipe="majority", seed=np.int64(3), false_alarms=np.float32(0.5), out=tmp_path
+    )
+    assert run.to_json()["seed"] == 3
+    assert run.classes == ("0", "1")
+
+
+def test_the_columns_of_a_table_may_be_named(tmp_path):
+    pd = pytest.importorskip("pandas")
+    pictures = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+    table = pd.DataFrame({"id": list(pictures), "label": ["x"] * 12, "breed": ["pug", "boxer"] * 6})
+    columns = {"path": "id", "label": "breed"}
+    run = pawsight.train(table, columns=columns, recipe="majority", out=tmp_path)
+    assert run.classes == ("boxer", "pug")
+    measured = run.classifier.evaluate(table, columns=columns, including_training=True)
+    assert 0 < measured.metrics.pictures <= 12  # those of the test set are left out
+    for wrong in ({"path": "id"}, {"path": "id", "label": "bread"}, {"path": "id", "label": "breed", "x": "id"}):
+        with pytest.raises(WrongUsage, match="columns"):
+            pawsight.train(table, columns=wrong, out=tmp_path)

@@ -68,6 +68,15 @@ def test_a_file_is_kept_by_its_digest_and_the_recipe_names_no_folder(file):
     onnx.checker.check_model(backbone.write(np.arange(backbone.width)))
 
 
+def test_paths_and_numbers_are_taken_as_python_has_them(file):
+    recipe = of_file(file)
+    of_python = {"backbone": file, "image_px": np.int64(32), "mean": (0.5, 0.5, 0.5), "std": np.full(3, 0.5)}
+    same = make_recipe("probe", RecipeOptions(**of_python, backbone_license="MIT"))
+    assert same.to_dict() == recipe.to_dict()
+    assert type(same.image_px) is int
+    assert fetch_backbone(same, file) == recipe
+
+
 def test_features_depend_on_the_file_and_on_its_scaling(file):
     recipe = fetch_backbone(of_file(file), str(file))
     digests = {frozen_backbone(recipe).digest, frozen_backbone(replace(recipe, mean="0.4,0.4,0.4")).digest}
@@ -216,6 +225,9 @@ def test_every_published_row_makes_a_recipe(name):
         ({"backbone": "nowhere.onnx", "image_px": 224}, ["nowhere.onnx", "--backbone"]),
         ({"backbone": "FILE"}, ["--image-px"]),
         ({"backbone": "FILE", "image_px": 32, "mean": "1,2"}, ["--mean"]),
+        ({"backbone": "FILE", "image_px": 32, "std": (1, 2)}, ["--std", "1,2"]),
+        ({"backbone": "FILE", "image_px": 32.0}, ["32.0", "--image-px"]),
+        ({"backbone": "FILE", "image_px": "32"}, ["'32'", "--image-px"]),
         ({"mean": "1,1,1"}, ["--mean", "--backbone FILE.onnx"]),
         ({"backbone": "dinov2-small", "std": "1,1,1"}, ["--std"]),
         ({"backbone": "auto", "image_px": 96}, ["--image-px", "auto"]),

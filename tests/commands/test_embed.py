@@ -130,7 +130,11 @@ def test_nothing_is_written_over_and_nothing_half(colour_bundle, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [({"out": "features.csv"}, ".npz"), ({"run": "runs/1", "depth": "last"}, "--depth")],
+    [
+        ({"out": "features.csv"}, ".npz"),
+        ({"run": "runs/1", "depth": "last"}, "--depth"),
+        ({"depth": "selected"}, "--depth"),
+    ],
 )
 def test_options_that_cannot_be_are_named(tmp_path, options, word):
     with pytest.raises(WrongUsage) as caught:

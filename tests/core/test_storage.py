@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight.core.errors import DiskFull, StorageError
+from pawsight.core.errors import DiskFull, StorageError, WrongUsage
 from pawsight.core.storage import (
+    as_path,
     file_lock,
     new_file,
     new_folder,
     owner,
     part_of,
+    path_texts,
     scratch_folder,
     sha256_of,
     sha256_of_file,
@@ -372,3 +374,19 @@ def test_a_lock_that_the_disk_refuses_is_a_storage_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError), file_lock(tmp_path / "file" / "lock"):
         pass
+
+
+def test_a_path_may_be_any_kind_of_path_and_an_unknown_home_stays_as_it_is(tmp_path: Path) -> None:
+    assert as_path(str(tmp_path)) == as_path(tmp_path) == tmp_path
+    assert as_path("~") == Path.home()
+    assert as_path("~nobody-of-this-name/cats") == Path("~nobody-of-this-name/cats")
+    assert path_texts(tmp_path) == path_texts([tmp_path]) == [str(tmp_path)]
+
+
+@pytest.mark.parametrize("place", [None, 3, b"cats", [1]])
+def test_what_is_no_path_is_refused_by_its_type(place: object) -> None:
+    for take in (as_path, path_texts):
+        if not (take is path_texts and isinstance(place, bytes)):
+            with pytest.raises(WrongUsage) as error:
+                take(place, "Name one.")
+            assert error.value.fix == "Name one."

@@ -113,6 +113,9 @@ POINTS = {
     "added to a constant that comes first": lambda: small([node("Add", ["k", "x"], "y")], {"k": kernel(3)}),
     "taken from a constant that comes first": lambda: small([node("Sub", ["k", "x"], "y")], {"k": np.float32(9)}),
     "the larger of it and a constant": lambda: small([node("Max", ["k", "x"], "y")], {"k": np.float32(99)}),
+    "passed on as it is": lambda: small(
+        [node("Identity", ["x"], "same"), node("Identity", ["same"], "again"), node("Flatten", ["again"], "y", axis=1)]
+    ),
     "picked and joined": lambda: small(
         [
             node("Flatten", ["x"], "flat", axis=1),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.api.dataset import as_data, labels_of
 from pawsight.api.inputs import InputPicture, Pictures, read_pictures
 from pawsight.api.predictions import SHOWN, Explanation, Predictions
 from pawsight.classifier.engine import Outputs
@@ -20,6 +21,8 @@ from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
 from pawsight.classifier.trust import UNFAMILIAR
 from pawsight.core.errors import UnreadablePicture, WrongUsage
 from pawsight.core.machine import CPU, Device
+from pawsight.core.progress import progress_of
+from pawsight.core.storage import as_path
 from pawsight.core.text import plural
 from pawsight.images.decode import Decoded
 from pawsight.models.graph import FEATURES, PROBABILITIES
@@ -59,7 +62,7 @@ class Classifier:
     def __init__(self, predictor: Predictor, path: Path, **options: Any) -> None:
         self._opened: Predictor | None = predictor
         self._options = options  # that it was loaded with
-        self.path = path.expanduser()
+        self.path = path
         self._folder = self.path.resolve()  # `latest` may lead to another run by the time of the next call
         self.classes_: NDArray[np.object_] = np.array(predictor.classes, dtype=object)
 
@@ -125,7 +128,7 @@ class Classifier:
         Raises:
             WrongUsage: y has another length than X, or names an unknown class.
         """
-        true, known = [str(label) for label in y], set(self.classes_)
+        true, known = labels_of(y), set(self.classes_)
         if unknown := sorted(set(true) - known):
             raise WrongUsage(
                 f"y names classes that the classifier does not know: {', '.join(map(repr, unknown[:5]))}.",
@@ -177,18 +180,22 @@ class Classifier:
         heat, probability = self._explainer.answer(decoded.pixels, size=size, label=label, method=method)
         return Explanation(picture.name, heat.label, probability, heat, None, decoded.pixels)
 
-    def evaluate(self, data: str | os.PathLike[str] | None = None, **options: Any) -> EvaluateReport:
+    def evaluate(self, data: Any = None, y: Any = None, **options: Any) -> EvaluateReport:
         """Measure the classifier on labelled pictures, as `pawsight.evaluate` does with the same options.
 
         Args:
-            data: as for `pawsight.train`; None for the validation set of the run that it was loaded from.
-            options: keywords of `pawsight.evaluate`.
+            data: labelled pictures of any form that `pawsight.train` takes; None for the run's own validation set.
+            y: (N,) labels of pictures in memory.
+            options: of `pawsight.evaluate`.
 
         Raises:
-            PawsightError: there is no picture that may be measured.
+            PawsightError: data is none of these, or there is no picture that may be measured.
         """
         from pawsight.commands.evaluate import evaluate
 
+        if data is not None:
+            progress = progress_of(options.get("progress"))
+            data, options["columns"] = as_data(data, y, columns=options.get("columns"), progress=progress)
         return evaluate(self._folder, data, **{**self._options, **options})
 
     def export(self, to: str | Sequence[str], **options: Any) -> ExportReport:
@@ -300,4 +307,4 @@ def load(run: str | os.PathLike[str], *, max_megapixels: int | None = None, devi
         BundleRefused: it is broken or altered, or computes other probabilities than when it was made.
     """
     predictor = load_predictor(run, max_megapixels=max_megapixels, device=device)
-    return Classifier(predictor, Path(run), max_megapixels=max_megapixels, device=device)
+    return Classifier(predictor, as_path(run), max_megapixels=max_megapixels, device=device)

@@ -21,15 +21,15 @@ import numpy as np
 from PIL import Image
 
 from pawsight.api.inputs import Picture, image_of, is_missing, picture_column, undecoded
-from pawsight.api.run import frame
-from pawsight.core.errors import BadDataset, MissingExtra, WrongUsage
+from pawsight.api.predictions import frame
+from pawsight.core.errors import BadDataset, MissingExtra, NoPictures, StorageError, WrongUsage
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.storage import new_folder, sha256_of, write_bytes
+from pawsight.core.storage import as_path, new_folder, sha256_of, write_bytes
 from pawsight.core.text import html_table, natural, plural
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.folders import Candidate
-from pawsight.data.parts import PARTS
+from pawsight.data.parts import PARTS, part_named
 from pawsight.data.sources import Source, resolve
 from pawsight.data.tables import roles_of
 from pawsight.images.decode import DecodeSettings, Pixels, decode
@@ -39,6 +39,7 @@ _LIST = "pictures.csv"
 _DIGITS = 16  # of the SHA-256 in the name of a stored data set
 _IN_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # modes that PNG keeps as they are; TIFF keeps the others
 _SHOWN = 5  # rows in a message
+_EXAMPLE = 'Type for example columns={"path": "id", "label": "breed"}'
 _CLASSES = 30  # in a notebook's table
 
 
@@ -79,25 +80,41 @@ class Dataset:
             PawsightError: it is none of these, or cannot be had.
         """
         source = resolve(data, cache=cache_folder(), progress=progress)
-        return cls(source, Path(data).expanduser().absolute() if source.kind == "csv" else source.root)
+        return cls(source, as_path(data).absolute() if source.kind == "csv" else source.root)
 
     @classmethod
-    def from_table(cls, table: Any, *, progress: Progress = SILENT) -> Dataset:
+    def from_table(
+        cls, table: Any, *, columns: Mapping[str, str] | None = None, progress: Progress = SILENT
+    ) -> Dataset:
         """Take the rows of a table: one picture and its label each.
 
         Args:
             table: a DataFrame of pandas or polars, or a mapping of columns. `image` or `path` holds paths, addresses,
                 bytes or pictures, `label` the class; `split` and `group` are optional. Other columns are ignored.
+            columns: which column is what, e.g. {"path": "id", "label": "breed"}; also "part" and "group". None goes by
+                the names that people use.
             progress: hears how far it is.
 
         Raises:
             WrongUsage: a column is missing, or a cell is no picture. BadDataset: a label is missing.
         """
+        if hasattr(type(table), "collect"):
+            raise WrongUsage("The table has no rows yet.", f"It is a {type(table).__name__}.", "Type table.collect()")
+        if not isinstance(table, Mapping) and not hasattr(table, "columns"):
+            raise _no_data_set(table, "table", "It may be a DataFrame of pandas or polars, or a mapping of columns.")
         names = list(table.columns if hasattr(table, "columns") else table)
-        columns = {role: table[name] for role, name in zip(roles_of(list(map(str, names))), names, strict=True)}
-        pictures, labels = _columns(names)
-        splits, groups = columns.get("part"), columns.get("group")
-        return cls.from_arrays(table[pictures], table[labels], splits=splits, groups=groups, progress=progress)
+        if columns:
+            chosen = _chosen_columns(names, columns)
+        else:
+            roles = dict(zip(roles_of(list(map(str, names))), names, strict=True))
+            pictures, labels = _columns(names)
+            chosen = {role: roles.get(role) for role in ("part", "group")} | {"path": pictures, "label": labels}
+        cells: dict[str, Any] = {role: None if name is None else table[name] for role, name in chosen.items()}
+        if twice := [chosen[role] for role, column in cells.items() if hasattr(column, "columns")]:
+            raise WrongUsage(f"The table has several columns that are called {twice[0]!r}.", "", "Rename the others.")
+        return cls.from_arrays(
+            cells["path"], cells["label"], splits=cells["part"], groups=cells["group"], progress=progress
+        )
 
     @classmethod
     def from_arrays(
@@ -121,14 +138,17 @@ class Dataset:
             progress: hears how far it is.
 
         Raises:
-            WrongUsage: X and y differ in length, or something in X is no picture.
-            BadDataset: a label is missing. StorageError: the disk refused.
+            WrongUsage: X and y differ in length, y has no single label for each picture, or something in X is no
+            picture. NoPictures: X is empty. BadDataset: a label is missing, or a subset is missing or unknown.
+            StorageError: the disk refused.
         """
-        found = list(undecoded(X))
-        names = [_name_of(label, classes) for label in _items(y)]
+        names = labels_of(y, classes)
         columns = {"label": names}
-        columns |= {"part": [_text(part) for part in _items(splits)]} if splits is not None else {}
-        columns |= {"group": [_text(group) for group in _items(groups)]} if groups is not None else {}
+        columns |= {"part": [_text(part) for part in _items(splits, "splits")]} if splits is not None else {}
+        columns |= {"group": [_text(group) for group in _items(groups, "groups")]} if groups is not None else {}
+        found = list(undecoded(X))
+        if not found:
+            raise NoPictures("There are no pictures.", "X is empty.", "Check what it was made from.")
         for name, values in columns.items():
             if len(values) != len(found):
                 raise WrongUsage(
@@ -141,6 +161,7 @@ class Dataset:
                 f"The first are at {', '.join(map(str, missing[:_SHOWN]))}.",
                 "Leave them out, or label them first.",
             )
+        _check_splits(columns.get("part", ()))
         place = _stored(found, columns, progress)
         return cls(resolve(place, cache=cache_folder()), place)
 
@@ -158,9 +179,11 @@ class Dataset:
             WrongUsage: it has no such columns, or several that may be the label. BadDataset: a label is missing.
         """
         parts = dict(dataset) if isinstance(dataset, Mapping) else {None: dataset}
+        if not all(hasattr(rows, "features") for rows in parts.values()):
+            raise _no_data_set(dataset, "data set of Hugging Face", "It may be a datasets.Dataset or a DatasetDict.")
         pictures, labels, splits = [], [], []
         for part, rows in parts.items():
-            image, label = _columns(list(rows.features))
+            image, label = _columns(list(rows.features), 'Type dataset.rename_column("NAME", "label"), or "image"')
             feature = rows.features[label]
             if hasattr(rows.features[image], "decode"):
                 rows = rows.cast_column(image, type(rows.features[image])(decode=False))  # noqa: PLW2901
@@ -187,6 +210,8 @@ class Dataset:
         Raises:
             WrongUsage: an item is no picture.
         """
+        if not hasattr(dataset, "samples") and not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
+            raise _no_data_set(dataset, "map-style data set of PyTorch", "It needs __len__ and __getitem__.")
         names = classes or getattr(dataset, "classes", None)
         items = getattr(dataset, "samples", None) or (dataset[index] for index in range(len(dataset)))
         pictures, labels = _pairs(items)
@@ -198,8 +223,8 @@ class Dataset:
     def from_tf(cls, dataset: Any, *, classes: Sequence[str] | None = None, progress: Progress = SILENT) -> Dataset:
         """Take a `tf.data.Dataset` of (picture, label), batched or not.
 
-        Floats above 1 are read as 0 to 255, which is what Keras's `image_dataset_from_directory` gives. Labels may be
-        numbers, names or one-hot.
+        Floats are read as 0 to 255 where one of the data set is above 1, as those of Keras's
+        `image_dataset_from_directory` are. Labels may be numbers, names or one-hot.
 
         Args:
             dataset: finite.
@@ -209,15 +234,15 @@ class Dataset:
         Raises:
             WrongUsage: an element is no picture.
         """
+        if not hasattr(dataset, "as_numpy_iterator"):
+            raise _no_data_set(dataset, "data set of TensorFlow", "It may be a tf.data.Dataset.")
         names = classes or getattr(dataset, "class_names", None)
         pictures, labels = [], []
         for batch, targets in dataset.as_numpy_iterator():
             is_batch = np.ndim(batch) == 4
-            pictures += [_eight_bits(picture) for picture in (batch if is_batch else [batch])]
-            labels += [
-                int(np.argmax(label)) if np.ndim(label) else label for label in (targets if is_batch else [targets])
-            ]
-        return cls.from_arrays(pictures, labels, classes=names, progress=progress)
+            pictures += list(batch) if is_batch else [batch]
+            labels += [_number(label) for label in (targets if is_batch else [targets])]
+        return cls.from_arrays(_eight_bits(pictures), labels, classes=names, progress=progress)
 
     # To
 
@@ -241,7 +266,7 @@ class Dataset:
         Raises:
             WrongUsage: there is such a folder already, or a class cannot be its name. StorageError: the disk refused.
         """
-        folder = Path(out).expanduser().absolute()
+        folder = as_path(out).absolute()
         if os.path.lexists(folder):
             raise WrongUsage(f"{folder} exists already.", "Nothing is written over.", "Name a new folder.")
         width = len(str(len(self)))
@@ -366,36 +391,39 @@ class TorchPictures(Sequence[tuple[Any, int]]):
         return (self._transform(pixels) if self._transform else pixels), self._numbers[index]
 
 
-def as_data(data: Any, y: Any = None, *, progress: Progress = SILENT) -> str | os.PathLike[str]:
-    """Return labelled pictures of any form as DATA that every verb takes.
+def as_data(
+    data: Any, y: Any = None, *, columns: Mapping[str, str] | None = None, progress: Progress = SILENT
+) -> tuple[str | os.PathLike[str], Mapping[str, str] | None]:
+    """Return labelled pictures of any form as DATA that every verb takes, and the columns to look for there.
 
     Args:
         data: DATA, a `Dataset`, a table, a data set of another library, or pictures with their labels in `y`.
         y: labels of the pictures.
+        columns: of a table, as for `Dataset.from_table`.
         progress: hears how far it is.
 
     Raises:
         WrongUsage: it is none of these. BadDataset: labels are missing.
     """
     if y is not None:
-        return Dataset.from_arrays(data, y, progress=progress)
+        return Dataset.from_arrays(data, y, progress=progress), None
     if isinstance(data, str | os.PathLike):
-        return data
+        return data, columns
     library = {base.__module__.partition(".")[0] for base in type(data).__mro__}
     if library & {"pandas", "polars"}:
-        return Dataset.from_table(data, progress=progress)
+        return Dataset.from_table(data, columns=columns, progress=progress), None
     if "datasets" in library:
-        return Dataset.from_huggingface(data, progress=progress)
+        return Dataset.from_huggingface(data, progress=progress), None
     if "tensorflow" in library and hasattr(data, "as_numpy_iterator"):
-        return Dataset.from_tf(data, progress=progress)
+        return Dataset.from_tf(data, progress=progress), None
     if library & {"torch", "torchvision"} and hasattr(data, "__getitem__") and not hasattr(data, "__array__"):
-        return Dataset.from_torch(data, progress=progress)
+        return Dataset.from_torch(data, progress=progress), None
     if isinstance(data, Mapping):
-        return Dataset.from_table(data, progress=progress)
+        return Dataset.from_table(data, columns=columns, progress=progress), None
     raise WrongUsage(
         f"Data of type {type(data).__name__} has no labels.",
         "It may be a folder, an archive, a CSV, a table with the columns image and label, or pictures with labels.",
-        "Give the labels too: pawsight.train(X, y)",
+        "Give the labels too: pawsight.train(X, y). Of pairs: X, y = zip(*pairs)",
     )
 
 
@@ -422,14 +450,18 @@ def _stored(found: Sequence[Any], columns: Mapping[str, Sequence[str]], progress
         (staging / name).write_bytes(content)
         return name
 
-    with new_folder(folder) as staging, progress.stage("Storing pictures", len(found), "pictures") as step:
-        paths = []
-        for path in ordered_map(store, range(len(found)), threads=this_machine().cores):
-            paths.append(path)
-            step.advance()
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([("path", *columns), *zip(paths, *columns.values(), strict=True)])
-        write_bytes(staging / _LIST, text.getvalue().encode("utf-8", "surrogateescape"))
+    try:
+        with new_folder(folder) as staging, progress.stage("Storing pictures", len(found), "pictures") as step:
+            paths = []
+            for path in ordered_map(store, range(len(found)), threads=this_machine().cores):
+                paths.append(path)
+                step.advance()
+            text = io.StringIO(newline="")
+            csv.writer(text).writerows([("path", *columns), *zip(paths, *columns.values(), strict=True)])
+            write_bytes(staging / _LIST, text.getvalue().encode("utf-8", "surrogateescape"))
+    except StorageError:
+        if not (folder / _LIST).is_file():  # else another thread or process has stored the same meanwhile
+            raise
     return folder / _LIST
 
 
@@ -456,8 +488,84 @@ def _encoded(source: bytes | Image.Image | np.ndarray[Any, Any] | None) -> tuple
 _ENDINGS = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp"), (b"RIFF", ".webp"))
 
 
-def _items(values: Iterable[Any]) -> list[Any]:
-    return list(values.to_list()) if hasattr(values, "to_list") else list(values)
+def labels_of(y: Any, classes: Sequence[str] | None = None) -> list[str]:
+    """Return labels as names of classes, empty where one is missing.
+
+    Args:
+        y: (N,) names or numbers.
+        classes: names of the classes that numbers stand for.
+
+    Raises:
+        WrongUsage: y has no single label for each picture, or a number has no name.
+    """
+    return [_name_of(label, classes) for label in _items(y, "y")]
+
+
+def _items(values: Any, name: str) -> list[Any]:
+    """Return values of which each picture has one.
+
+    Raises:
+        WrongUsage: they are a text, a single value, or rows of several values.
+    """
+    if hasattr(values, "columns") and len(values.columns) == 1:
+        values = values[values.columns[0]]
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable) or hasattr(values, "columns"):
+        what = f"{name} is {'None' if values is None else f'of type {type(values).__name__}'}."
+        raise WrongUsage(what, "It has one value for each picture.", f"Make it a list: {name}=[...]")
+    items = list(values.to_list()) if hasattr(values, "to_list") else list(values)
+    if items and (isinstance(items[0], list | tuple) or np.size(items[0]) != 1):
+        raise WrongUsage(
+            f"{name} has several values for each picture.",
+            "It has one value for each picture.",
+            f"Of one-hot labels type np.argmax({name}, axis=1)",
+        )
+    return items
+
+
+def _check_splits(parts: Sequence[str]) -> None:
+    """Refuse subsets that are not known, or known of some pictures alone.
+
+    Raises:
+        BadDataset: there is one, at this index.
+    """
+    if not any(parts):
+        return
+    for index, part in enumerate(parts):
+        if not part_named(part):
+            raise BadDataset(
+                f"The split of the picture at {index} is {repr(part) if part else 'missing'}.",
+                f"It is one of {', '.join(PARTS)} for each picture, or missing for all of them.",
+                "Correct it, or leave the column out.",
+            )
+
+
+def _chosen_columns(names: Sequence[Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """Return the name of the column of each role; None for a role without one.
+
+    Raises:
+        WrongUsage: a role or a column is not known, or pictures or labels have none.
+    """
+    chosen: dict[str, Any] = dict.fromkeys(("path", "label", "part", "group"))
+    for role, column in dict(columns).items():
+        if role not in chosen:
+            raise WrongUsage(f"A column cannot be the {role!r}.", f"It is one of {', '.join(chosen)}.", _EXAMPLE)
+        if column not in names:
+            raise WrongUsage(
+                f"The table has no column {column!r}.", f"Its columns are {', '.join(map(str, names))}.", _EXAMPLE
+            )
+        chosen[role] = column
+    for role in ("path", "label"):
+        if chosen[role] is None:
+            raise WrongUsage(f"columns does not say which column is the {role}.", "Pictures need both.", _EXAMPLE)
+    return chosen
+
+
+def _no_data_set(dataset: Any, kind: str, why: str) -> WrongUsage:
+    return WrongUsage(
+        f"A value of type {type(dataset).__name__} is no {kind}.",
+        why,
+        "Of pictures and labels type pawsight.Dataset.from_arrays(X, y)",
+    )
 
 
 def _text(value: Any) -> str:
@@ -465,19 +573,23 @@ def _text(value: Any) -> str:
     if is_missing(value):
         return ""
     value = value.item() if hasattr(value, "item") else value
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    if isinstance(value, float) and value.is_integer():  # of whole numbers beside an empty cell, or of Keras
+        value = int(value)
+    return value.decode("utf-8", "backslashreplace").strip() if isinstance(value, bytes) else str(value).strip()
 
 
 def _name_of(label: Any, classes: Sequence[str] | None) -> str:
     text = _text(label)
-    if not classes or not text.isdecimal():
+    if classes is None or isinstance(label, str | bytes) or not text.removeprefix("-").isdecimal():
         return text
-    if int(text) >= len(classes):
-        raise WrongUsage(f"The label {text} has no name.", f"There are {plural(len(classes), 'class', 'classes')}.")
+    if not 0 <= int(text) < len(classes):
+        raise WrongUsage(
+            f"The label {text} has no name.", f"Classes are numbered from 0 to {len(classes) - 1}.", "Leave it out."
+        )
     return str(classes[int(text)])
 
 
-def _columns(names: Sequence[Any]) -> tuple[Any, Any]:
+def _columns(names: Sequence[Any], fix: str = _EXAMPLE) -> tuple[Any, Any]:
     """Return the names of the columns that hold pictures and labels.
 
     Raises:
@@ -486,13 +598,13 @@ def _columns(names: Sequence[Any]) -> tuple[Any, Any]:
     why = f"Its columns are {', '.join(map(str, names)) or 'none'}."
     pictures = picture_column(names)
     if pictures is None:
-        raise WrongUsage("The table has no column of pictures.", why, "Rename one of them: 'image'")
+        raise WrongUsage("The table has no column of pictures.", why, fix)
     labels = [
         name for name, role in zip(names, roles_of([str(name) for name in names]), strict=True) if role == "label"
     ]
     if len(labels) != 1:
         count = "several columns" if labels else "no column"
-        raise WrongUsage(f"The table has {count} of labels.", why, "Rename the one that is meant: 'label'")
+        raise WrongUsage(f"The table has {count} of labels.", why, fix)
     return pictures, labels[0]
 
 
@@ -513,12 +625,22 @@ def _channels_last(picture: Any) -> Any:
     return picture.permute(1, 2, 0) if picture.shape[0] in (1, 3, 4) and picture.shape[2] not in (1, 3, 4) else picture
 
 
-def _eight_bits(picture: Any) -> Any:
-    """Return floats that go from 0 to 255 as uint8; anything else as it is."""
-    array = np.asarray(picture)
-    if array.dtype.kind == "f" and array.size and array.max() > 1 and array.min() >= 0 and array.max() <= 255:
-        return np.rint(array).astype(np.uint8)
-    return array
+def _number(label: Any) -> Any:
+    """Return the class of a one-hot label, and what is in an array of one value; anything else as it is."""
+    if not np.ndim(label):
+        return label
+    return int(np.argmax(label)) if np.size(label) > 1 else int(np.reshape(label, ())[()])
+
+
+def _eight_bits(pictures: Sequence[Any]) -> list[Any]:
+    """Return pictures in floats as uint8 where those of all together go from 0 to 255; others as they are."""
+    arrays = [np.asarray(picture) for picture in pictures]
+    floats = [array for array in arrays if array.dtype.kind == "f" and array.size]
+    lowest = min((array.min() for array in floats), default=0)
+    highest = max((array.max() for array in floats), default=0)
+    if lowest < 0 or not 1 < highest <= 255:
+        return arrays
+    return [np.rint(array).astype(np.uint8) if array.dtype.kind == "f" else array for array in arrays]
 
 
 def _require(package: str, needed_by: str) -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pawsight.core.errors import NoPictures, UnreadablePicture, WrongUsage
+from pawsight.core.storage import as_path
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.download import WEB, fetch_bytes, scheme_of
 from pawsight.data.folders import expand, is_folder
@@ -186,7 +187,7 @@ def _named(text: str) -> Iterable[_Source]:
         if scheme not in WEB:
             raise WrongUsage(f"{text} cannot be read.", f"{scheme}:// is not fetched.", "Fetch it, and give its bytes.")
         return [_Address(text)]
-    place = Path(text).expanduser()
+    place = as_path(text)
     if not glob.has_magic(text) or os.path.lexists(place):
         return _files(place)
     matches = sorted(Path(match) for match in glob.glob(os.fspath(place), recursive=True))  # noqa: PTH207, any root
@@ -208,7 +209,8 @@ def _files(place: Path) -> Iterable[_Source]:
 
 def _is_table(item: Any) -> bool:
     """Say whether this is a Series, Index or DataFrame, without importing what it comes from."""
-    return any(base.__module__.partition(".")[0] in _TABLES for base in type(item).__mro__)
+    known = any(base.__module__.partition(".")[0] in _TABLES for base in type(item).__mro__)
+    return known and (hasattr(type(item), "columns") or hasattr(type(item), "to_list"))  # else it is an array of theirs
 
 
 def _rows(table: Any) -> Iterator[_Source]:
@@ -216,14 +218,14 @@ def _rows(table: Any) -> Iterator[_Source]:
     if hasattr(type(table), "collect"):
         raise _refused("X", table, "Type X.collect()")
     if hasattr(table, "columns"):
-        table = table[_column(table)]
+        table = _column(table)
     if not hasattr(table, "to_list"):
         raise _refused("X", table)
     for index, cell in enumerate(table.to_list()):
         if isinstance(cell, Mapping):  # as Hugging Face stores pictures in Parquet
             cell = cell.get("bytes") or cell.get("path")  # noqa: PLW2901
         if isinstance(cell, str) and not scheme_of(cell):
-            yield Path(cell).expanduser() if cell else None
+            yield as_path(cell) if cell else None
             continue
         pictures = _single(cell, f"X[{index}]")
         found = list(pictures) if pictures is not None else []
@@ -233,15 +235,23 @@ def _rows(table: Any) -> Iterator[_Source]:
 
 
 def _column(table: Any) -> Any:
+    """Return the column that holds pictures.
+
+    Raises:
+        WrongUsage: there is none, or several have its name.
+    """
     names = list(table.columns)
     column = names[0] if len(names) == 1 else picture_column(names)
     if column is None:
         raise WrongUsage(
             "The table has no column of pictures that is known by its name.",
             f"Its columns are {', '.join(map(str, names[:12])) or 'none'}; known are image, path, file and others.",
-            f"Give the column itself: table[{str(names[0]) if names else 'path'!r}]",
+            f"Give the column itself: table[{names[0] if names else 'path'!r}]",
         )
-    return column
+    cells = table[column]
+    if hasattr(cells, "columns"):
+        raise WrongUsage(f"The table has several columns that are called {column!r}.", "", "Rename the others.")
+    return cells
 
 
 def picture_column(names: Sequence[Any]) -> Any:
@@ -266,11 +276,23 @@ def _arrays(item: Any, name: str) -> Iterable[_Source]:
     array = _as_array(item, name)
     if array.dtype.kind in "OUT" and array.ndim == 1:
         return chain.from_iterable(_single_or_refused(cell, f"{name}[{i}]") for i, cell in enumerate(array.tolist()))
+    if array.dtype.kind in "OUT" and array.ndim != 3:
+        raise WrongUsage(
+            f"{name} is an array of {array.dtype} of shape {array.shape}.",
+            "Texts and objects are pictures in an array of one dimension.",
+            "Type array.ravel() if each of them is a picture.",
+        )
     if array.dtype != np.uint8 and array.dtype.kind != "f":
         raise WrongUsage(
             f"{name} is an array of {array.dtype}, which is no picture.",
             "Pictures are arrays of uint8 from 0 to 255, or of floats from 0 to 1.",
             _recast(array),
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise WrongUsage(
+            f"{name} is an array of {array.dtype} with values that are no finite numbers.",
+            "Arrays of floats are read as 0 for black and 1 for white.",
+            "Type np.nan_to_num(array) if such pixels are black.",
         )
     if array.dtype.kind == "f" and array.size and not (array.min() >= 0 and array.max() <= 1):
         raise WrongUsage(
@@ -309,7 +331,9 @@ def _as_array(item: Any, name: str) -> NDArray[Any]:
 def _recast(array: NDArray[Any]) -> str:
     if array.dtype == np.uint16:
         return "Type (array // 257).astype('uint8') if 65535 is white; PIL.Image.fromarray(array) for a grey one."
-    return 'Type array.astype("uint8") if its numbers go from 0 to 255.' if array.dtype.kind in "biu" else ""
+    if array.dtype.kind == "b":
+        return 'Type array.astype("uint8") * 255 if True is white.'
+    return 'Type array.astype("uint8") if its numbers go from 0 to 255.' if array.dtype.kind in "iuO" else ""
 
 
 def _moved(shape: tuple[int, ...]) -> str:
@@ -367,6 +391,8 @@ def _content(file: SupportsRead, name: str) -> bytes:
         finally:
             if seekable:
                 file.seek(before, SEEK_SET)  # type: ignore[attr-defined]
+    except TypeError as error:  # what is called read here is no file's, such as that of the module os
+        raise _refused(name, file, "Of a file object whose read() takes no size give the bytes: file.read()") from error
     except (OSError, ValueError) as error:  # ValueError: it is closed
         raise UnreadablePicture(f"Could not read {name}.", getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(content, bytes | bytearray | memoryview):
@@ -401,6 +427,8 @@ def _read(picture: InputPicture | tuple[str, Path | _Address | bytes], settings:
 
 def _refused(name: str, item: Any, fix: str = "") -> WrongUsage:
     what = f"{name} is {'None' if item is None else f'of type {type(item).__name__}'}, which is no picture."
-    if isinstance(item, tuple | list) and name != "X":
+    if isinstance(item, list) and name != "X":
+        fix = fix or 'Of numbers make an array: np.array(X, "uint8"). Of lists of pictures make one: sum(X, [])'
+    if isinstance(item, tuple) and name != "X":
         fix = fix or "Of pairs of a picture and its label give the pictures alone."
     return WrongUsage(what, _FORMS, fix)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from html import escape
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +20,6 @@ from pawsight.core.text import percent, plural, visible
 from pawsight.images.decode import Decoded, Pixels
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pawsight.explanation.heatmap import HeatMap
 
 SHOWN = 8  # pictures in a notebook: a cell stays below 20 kB
@@ -41,23 +41,19 @@ class Predictions(list[Prediction]):
         super().__init__(predictions)
         self._thumbnails = [picture and _smaller(picture) for picture in pictures]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a DataFrame of pandas: path, label, probability, decision, error, and a column `p(NAME)` a class.
+    def to_frame(self) -> Any:
+        """Return a DataFrame of pandas, or of polars where that alone is installed, with one row a picture.
+
+        Its columns are path, label, probability, decision, error, and `p(NAME)` for each class.
 
         Raises:
-            MissingExtra: pandas is not installed.
+            MissingExtra: neither is installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise MissingExtra("A DataFrame needs pandas.", "It is not installed.", "pip install pandas") from error
-        columns = ("path", "label", "probability", "decision", "error")
-        rows: list[dict[str, Any]] = [
-            {name: getattr(prediction, name) for name in columns}
-            | {f"p({name})": value for name, value in (prediction.probabilities or {}).items()}
-            for prediction in self
-        ]
-        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(columns))
+        fields = ("path", "label", "probability", "decision", "error")
+        columns = {name: [getattr(prediction, name) for prediction in self] for name in fields}
+        for name in next((prediction.probabilities for prediction in self if prediction.probabilities), {}):
+            columns[f"p({name})"] = [(prediction.probabilities or {}).get(name) for prediction in self]
+        return frame(columns)
 
     def counts(self) -> dict[str, int]:
         """Return how many pictures have each label, the commonest first; unreadable ones count as `unreadable`."""
@@ -81,6 +77,22 @@ class Predictions(list[Prediction]):
         more = f" and {plural(len(counts) - _LINES, 'other label')}" if len(counts) > _LINES else ""
         named = ", ".join(f"{count:,} {label}" for label, count in counts[:_LINES])
         return f"{plural(len(self), 'picture')}: {named}{more}" if counts else "0 pictures"
+
+
+def frame(columns: Mapping[str, Sequence[Any]]) -> Any:
+    """Return a DataFrame of pandas, or of polars where that alone is installed.
+
+    Raises:
+        MissingExtra: neither is installed.
+    """
+    for library in ("pandas", "polars"):
+        with suppress(ImportError):
+            return import_module(library).DataFrame(columns)
+    raise MissingExtra(
+        "There is no library for tables here.",
+        "to_frame() makes a DataFrame of pandas or polars, and neither is installed.",
+        "Type: pip install pandas",
+    )
 
 
 def _smaller(picture: Decoded) -> Decoded:

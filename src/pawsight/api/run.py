@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.api.classifier import Classifier, load
-from pawsight.core.errors import MissingExtra, WrongUsage
+from pawsight.api.predictions import frame
+from pawsight.core.errors import WrongUsage
 from pawsight.core.runs import Epoch
+from pawsight.core.storage import as_path
 from pawsight.core.text import plural
 from pawsight.data.audit import Findings
 from pawsight.data.split import Split
@@ -280,23 +280,7 @@ def open_run(run: str | os.PathLike[str]) -> Run:
     Raises:
         WrongUsage: the folder holds no finished run, or one of a later version of Pawsight.
     """
-    return Run(RunRecord.read(Path(run)))
-
-
-def frame(columns: Mapping[str, Sequence[Any]]) -> Any:
-    """Return a DataFrame of pandas, or of polars where that alone is installed.
-
-    Raises:
-        MissingExtra: neither is installed.
-    """
-    for library in ("pandas", "polars"):
-        with suppress(ImportError):
-            return import_module(library).DataFrame(columns)
-    raise MissingExtra(
-        "There is no library for tables here.",
-        "to_frame() makes a DataFrame of pandas or polars, and neither is installed.",
-        "Type: pip install pandas",
-    )
+    return Run(RunRecord.read(as_path(run)))
 
 
 def _axes(ax: Axes | None, width: float, height: float) -> Axes:

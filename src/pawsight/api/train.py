@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from pawsight.api.dataset import as_data
+from pawsight.api.dataset import Dataset, as_data
 from pawsight.api.run import Run, open_run
 from pawsight.commands.train import TrainKeywords, TrainOptions
 from pawsight.commands.train import train as train_data
+from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.progress import ProgressLike, progress_of
+from pawsight.core.text import plural
 
 
 def train(
@@ -42,5 +44,16 @@ def train(
         >>> run.validation.accuracy > run.validation.baseline
         True
     """
-    listener = progress_of(progress)
-    return open_run(train_data(as_data(data, y, progress=listener), options, progress=listener, **keywords).run)
+    if not isinstance(options, TrainOptions):
+        what = f"The options are of type {type(options).__name__}."
+        raise WrongUsage(what, "They are pawsight.TrainOptions, or keywords.", "Type pawsight.train(X, y, seed=1)")
+    options, listener = options.changed(**keywords), progress_of(progress)
+    options.made_recipe()  # what is wrong with the options is said before pictures are stored
+    source, columns = as_data(data, y, columns=options.columns, progress=listener)
+    if isinstance(source, Dataset) and len(source.classes) < 2:
+        raise BadDataset(
+            f"The only label is {source.classes[0]!r}, of {plural(len(source), 'picture')}.",
+            "A classifier needs at least two classes to choose between.",
+            "Give pictures of another class too.",
+        )
+    return open_run(train_data(source, options.changed(columns=columns), progress=listener).run)

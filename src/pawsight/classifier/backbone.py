@@ -5,6 +5,7 @@ Files are kept in the cache by their SHA-256, so that a run finds its backbone a
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from pawsight.classifier.graph_guard import fault_in_graph
 from pawsight.core.errors import BundleRefused, DownloadFailed, WeightsUnavailable
 from pawsight.core.machine import Device, cache_folder
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.storage import new_file, refusal, sha256_of, sha256_of_file, write_text
+from pawsight.core.storage import as_path, new_file, refusal, sha256_of, sha256_of_file, write_text
 from pawsight.core.text import typed
 from pawsight.data.download import DownloadLimits, download, lock_of
 from pawsight.models.backbones import BACKBONES, PUBLISHED, PublishedFile, find_backbone
@@ -110,7 +111,7 @@ def check_features(features: NDArray[np.float32], name: str) -> None:
 
 def fetch_backbone(
     recipe: Recipe,
-    named: str | None,
+    named: str | os.PathLike[str] | None,
     *,
     progress: Progress = SILENT,
     published: Mapping[str, PublishedFile] = PUBLISHED,
@@ -134,7 +135,7 @@ def fetch_backbone(
         return replace(recipe, backbone_sha256=_fetch_published(known, progress, limits))
     if recipe.backbone_sha256 and named is not None and not _is_whole(recipe.backbone_sha256):
         with new_file(_kept(recipe.backbone_sha256)) as part:
-            shutil.copyfile(Path(named).expanduser(), part)
+            shutil.copyfile(as_path(named), part)
             if sha256_of_file(part) != recipe.backbone_sha256:
                 raise WeightsUnavailable(
                     f"{named} changed while it was read.", "Its SHA-256 is another one.", "Type the same command again."

@@ -20,6 +20,7 @@ from pawsight.classifier.trust import ANSWERED
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import CPU, Device, Machine, this_machine
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import as_path
 from pawsight.data.folders import expand
 from pawsight.images.decode import Decoded
 from pawsight.images.loader import Loaded, load
@@ -195,7 +196,7 @@ def load_predictor(
         BundleRefused: it is broken or altered, or computes other probabilities than when it was made.
         WrongUsage: this machine has no such device.
     """
-    bundle = with_max_megapixels(read_bundle(Path(path).expanduser()), max_megapixels)
+    bundle = with_max_megapixels(read_bundle(as_path(path)), max_megapixels)
     return Predictor(bundle, device=device, progress=progress)
 
 

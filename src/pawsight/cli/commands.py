@@ -116,7 +116,8 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     """Train a classifier on labelled pictures.
 
     DATA is a folder with one folder per class (or with train/, validation/ and test/ that hold class folders), an
-    archive or the https:// URL of one, a CSV file with the columns path,label, or a name: cats-and-dogs, sample.
+    archive or the https:// URL of one, a table (CSV, JSON, Parquet) with the columns path and label, or a name:
+    cats-and-dogs, sample.
     """
     from pawsight.commands import train as command
     from pawsight.commands.train_report import summary
@@ -481,7 +482,7 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
 @common_options
 @reading_options
 def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Path | None, **options: Any) -> None:
-    """Count the pictures in DATA and list what is wrong with them."""
+    """Count the pictures in DATA, which is what train takes, and list what is wrong with them."""
     from pawsight.commands import inspect as command
 
     inspected = command.inspect(data, out=out or (Path("audit") if report else None), progress=progress, **options)

@@ -136,7 +136,7 @@ def seed_option(name: str = "--seed", text: str = "Random seed.") -> Callable[[C
 def split_options(command: Command) -> Command:
     """Give a command --split, --split-seed and --allow-leaks: what the training, validation and test sets are."""
     file = click.option(
-        "--split", type=FILE, help="CSV file with the columns path,part, or a run whose split is used again."
+        "--split", type=FILE, help="Table with the columns path and part, or a run whose split is used again."
     )
     seed = seed_option("--split-seed", "Random seed of the split.")
     leaks = click.option(

@@ -15,6 +15,7 @@ from typing import Any, cast
 from pawsight.commands.run_split import count_look, looks_sentence
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import ProgressLike, progress_of
+from pawsight.core.storage import as_path, path_texts
 from pawsight.core.text import typed
 from pawsight.evaluation.comparison import TIE, Gain, corrected, pictures_to_settle
 from pawsight.evaluation.comparison import compare as paired_gain
@@ -86,8 +87,9 @@ def compare(
         PawsightError: a folder is no finished run, or the runs share no picture of that set.
     """
     progress = progress_of(progress)
-    named = {Path(run).expanduser().resolve(): os.fspath(run) for run in reversed(runs)}
-    folders = list(dict.fromkeys(Path(run).expanduser().resolve() for run in runs))
+    runs = path_texts(runs)
+    named = {as_path(run).resolve(): run for run in reversed(runs)}
+    folders = list(dict.fromkeys(as_path(run).resolve() for run in runs))
     if len(folders) < 2:
         raise WrongUsage(
             "compare needs two runs or more.",

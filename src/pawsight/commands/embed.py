@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,7 +19,7 @@ from pawsight.classifier.predictor import load_predictor, outputs_of
 from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine
 from pawsight.core.progress import ProgressLike, progress_of
-from pawsight.core.storage import new_file
+from pawsight.core.storage import as_path, new_file
 from pawsight.core.text import legible, plural, typed
 from pawsight.data.dataset import grey_range_of, is_lost
 from pawsight.data.folders import Candidate, Found, LeftOut
@@ -28,7 +28,7 @@ from pawsight.data.sources import resolve
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
 from pawsight.models.graph import FEATURES
-from pawsight.models.recipes import AUTO, LAST, RecipeOptions, make_recipe
+from pawsight.models.recipes import AUTO, BLOCKS, LAST, RecipeOptions, make_recipe
 
 ENDINGS = (".npz", ".parquet")
 _ROWS_AT_ONCE = 1024  # of a Parquet file
@@ -60,7 +60,7 @@ class EmbedReport:
 
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
-        where = f" at depth '{self.depth}'" if self.depth else ""
+        where = f", depth '{self.depth}'" if self.depth else ""
         return [
             *(f"{file.name}: not embedded, {file.reason}" for file in self.left_out),
             f"Features    {self.features:,} a picture, of {self.network}{where}",
@@ -73,10 +73,10 @@ def embed(
     *,
     out: str | os.PathLike[str],
     run: str | os.PathLike[str] | None = None,
-    backbone: str | None = None,
+    backbone: str | os.PathLike[str] | None = None,
     image_px: int | None = None,
-    mean: str | None = None,
-    std: str | None = None,
+    mean: str | Sequence[float] | None = None,
+    std: str | Sequence[float] | None = None,
     depth: str | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
@@ -93,7 +93,7 @@ def embed(
         backbone: without a run, the pretrained network, a name or the path of an ONNX file; None is that of the recipe
             probe.
         image_px: without a run, side of the square pictures that it sees, in pixels; None is its native size.
-        mean, std: of the pixels that such a file was trained on, as for `train`.
+        mean, std: of the pixels that such a file was trained on, as for `train`: "0.485,0.456,0.406" or three numbers.
         depth: without a run, where the backbone is read, "last" layer or the outputs of all "blocks"; None is "last".
         max_megapixels: as for `predict`.
         device: as for `predict`; without a run, as for `train`.
@@ -105,7 +105,7 @@ def embed(
         PawsightError: the data, the run or the backbone cannot be used.
     """
     progress = progress_of(progress)
-    place = Path(out).expanduser()
+    place = as_path(out)
     _check_options(
         place, run, {"--backbone": backbone, "--image-px": image_px, "--depth": depth, "--mean": mean, "--std": std}
     )
@@ -171,9 +171,7 @@ def _all_pictures(found: Found) -> list[Candidate]:
     return [*found.candidates, *(picture for picture in unlabelled if picture.path.is_file())]
 
 
-def _check_options(
-    out: Path, run: str | os.PathLike[str] | None, of_a_backbone: Mapping[str, str | int | None]
-) -> None:
+def _check_options(out: Path, run: str | os.PathLike[str] | None, of_a_backbone: Mapping[str, object]) -> None:
     if out.suffix.lower() not in ENDINGS:
         raise WrongUsage(
             f"--out cannot be {out}.",
@@ -188,6 +186,13 @@ def _check_options(
             "--backbone auto chooses by labels, and embed uses none.",
             "Training chooses, and a run knows what was chosen.",
             "Name a backbone, or a run that was trained with it: --run runs/latest",
+        )
+    depth = of_a_backbone["--depth"]
+    if depth not in (None, LAST, BLOCKS):
+        raise WrongUsage(
+            f"--depth cannot be {depth!r}.",
+            f"It is {LAST} or {BLOCKS}; which features are selected, training chooses by labels.",
+            f"Type --depth {BLOCKS}, or name a run: --run runs/latest",
         )
     if run is not None and idle is not None:
         raise WrongUsage(

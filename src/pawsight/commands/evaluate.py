@@ -32,12 +32,12 @@ from pawsight.core.errors import BadDataset, NoPictures, StorageError, WrongUsag
 from pawsight.core.machine import CPU, Device, cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
-from pawsight.core.storage import write_json
+from pawsight.core.storage import as_path, write_json
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
 from pawsight.data.folders import Candidate, Found, LeftOut
 from pawsight.data.reading import FolderReading
-from pawsight.data.sources import Source, listed, resolve
+from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
 from pawsight.evaluation.learning_curve import sentence as curve_sentence
 from pawsight.evaluation.learning_curve import trace_curve
@@ -142,8 +142,8 @@ def evaluate(
     progress = progress_of(progress)
     _check_options(run, data, learning_curve=learning_curve)
     if data is not None:
-        check_order("evaluate", Path(run).expanduser(), [Path(data)])
-    folder = run_folder(Path(run).expanduser())
+        check_order("evaluate", as_path(run), [as_path(data, IN_PROGRAM)])
+    folder = run_folder(as_path(run))
     report = measure_run(
         folder,
         data,

@@ -13,7 +13,7 @@ from pawsight.commands.named_pictures import NamedPicture, count_of, named_pictu
 from pawsight.core.errors import UnreadablePicture
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order, mark_output
-from pawsight.core.storage import write_bytes
+from pawsight.core.storage import as_path, path_texts, write_bytes
 from pawsight.data.reading import is_picture
 from pawsight.explanation.heatmap import Box, Explainer, MethodChoice
 from pawsight.explanation.overlay import LARGEST_PX, overlay
@@ -85,8 +85,8 @@ def explain(
         NoPictures: folders were named and none holds a file.
         StorageError: the disk refused.
     """
-    typed = [os.fspath(picture) for picture in pictures]
-    check_order("explain", Path(run), [Path(name) for name in typed])
+    typed = path_texts(pictures, "Of pictures in memory: pawsight.load(run).explain(X)")
+    check_order("explain", as_path(run), [Path(name) for name in typed])
     predictor = load_predictor(run, max_megapixels=max_megapixels)
     explainer = Explainer(predictor)
     explainer.check(label, method)

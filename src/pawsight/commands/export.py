@@ -20,6 +20,7 @@ from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.core.progress import Progress, ProgressLike, progress_of
 from pawsight.core.runs import METRICS, SPLITS
+from pawsight.core.storage import as_path
 from pawsight.core.text import typed
 from pawsight.evaluation.metrics import aligned
 from pawsight.exports.export_context import REDUCED, ExportContext, Exported
@@ -92,7 +93,7 @@ def export(
     progress = progress_of(progress)
     names = [name.strip() for name in (to.split(",") if isinstance(to, str) else to)]
     targets = choose_targets(names, int8=int8)
-    place = Path(run).expanduser()
+    place = as_path(run)
     folder = run_of(place)
     if out is None and folder is None:
         raise WrongUsage(
@@ -100,9 +101,9 @@ def export(
             "Nothing may be added to the folder of a bundle.",
             f"Type for example: {typed('export', place, '--to', 'onnx', '--out', 'exports')}",
         )
-    target = Path(out).expanduser() if out is not None else (folder or place) / FOLDER
+    target = as_path(out) if out is not None else (folder or place) / FOLDER
     check_folders(targets, target, int8=int8)
-    runtime = None if browser_runtime is None else Path(browser_runtime).expanduser()
+    runtime = None if browser_runtime is None else as_path(browser_runtime)
     bundle = read_bundle(place)
     reduced, reference, cost = _reduced(bundle, folder, allow_loss, progress) if int8 else (None, None, None)
     context = ExportContext(bundle=bundle, run=folder, licence=licence, browser_runtime=runtime)

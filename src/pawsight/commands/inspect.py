@@ -20,7 +20,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder, usable_cores
 from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import from_here
-from pawsight.core.storage import write_text
+from pawsight.core.storage import as_path, write_text
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
 from pawsight.data.dataset import Dataset, grey_range_of, read_dataset
@@ -208,7 +208,7 @@ def checked_out(out: str | os.PathLike[str], root: Path) -> Path:
     Raises:
         WrongUsage: it is a folder of the user's among the pictures, or a file.
     """
-    folder = Path(out).expanduser().absolute()
+    folder = as_path(out).absolute()
     if folder.exists() and not folder.is_dir():
         raise WrongUsage(f"{folder} is not a folder.", "", f"Give another one, e.g. --out {FOLDER}-2")
     is_others = folder.exists() and not {path.name for path in folder.iterdir()} <= {CSV, HTML}

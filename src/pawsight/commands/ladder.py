@@ -22,8 +22,9 @@ from pawsight.core.errors import MissingExtra, PawsightError, TrainingFailed, We
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import new_group, set_latest
+from pawsight.core.storage import path_text
 from pawsight.data.reading import FolderReading
-from pawsight.data.sources import listed, resolve
+from pawsight.data.sources import IN_PROGRAM, listed, resolve
 from pawsight.models.recipes import FINETUNE, RECIPES, make_recipe
 from pawsight.reports.ladder_report import LadderReport, build_report
 from pawsight.reports.run_record import RunRecord
@@ -86,7 +87,7 @@ def ladder(
         Path(out).absolute(),
     )
     log.say(f"Machine  {this_machine()}")
-    log.say(f"Data     {os.fspath(data)}")
+    log.say(f"Data     {path_text(data, IN_PROGRAM)}")
     log.say(f"Recipes  {', '.join(names)}, seed {seed}")
     source = listed(resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=log), log)
     reports: list[TrainReport] = []

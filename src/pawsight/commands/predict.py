@@ -27,6 +27,7 @@ from pawsight.core.errors import NoPictures, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
+from pawsight.core.storage import as_path, path_texts
 from pawsight.core.text import plural
 from pawsight.data.folders import is_regular_file
 from pawsight.data.reading import is_picture
@@ -74,8 +75,8 @@ def predict(
         BundleRefused: the run has no bundle that can be trusted.
         NoPictures: folders or lists were named and hold no picture.
     """
-    typed = [os.fspath(picture) for picture in pictures]
-    check_order("predict", Path(run), [Path(name) for name in typed])
+    typed = path_texts(pictures)
+    check_order("predict", as_path(run), [Path(name) for name in typed])
     predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
     named = named_pictures(typed, every=EVERY if every is None else every)
     settings, is_live = predictor.bundle.card.decode, has_camera(typed)
@@ -181,7 +182,7 @@ def is_answer_file(out: str) -> bool:
             "Answers go to standard output where --out is left out.",
             "Type --json > answers.jsonl in its place, or --out answers.csv",
         )
-    path = Path(out).expanduser()
+    path = as_path(out)
     if out.endswith(("/", os.sep)) or path.is_dir():
         return False
     if path.suffix.lower() in _OTHER_ENDINGS:
@@ -223,11 +224,11 @@ def predict_file(
     from pawsight.core.storage import sha256_of_file
     from pawsight.distributed.answer_folder import Tally
 
-    start, path = perf_counter(), Path(out).expanduser()
+    start, path = perf_counter(), as_path(out)
     check_answer_file(path)
-    typed = [os.fspath(picture) for picture in pictures]
-    check_order("predict", Path(run), [Path(name) for name in typed])
-    bundle = read_bundle(Path(run).expanduser())
+    typed = path_texts(pictures)
+    check_order("predict", as_path(run), [Path(name) for name in typed])
+    bundle = read_bundle(as_path(run))
     counts: Counter[str] = Counter()
 
     def counted() -> Iterator[Prediction]:
@@ -301,9 +302,9 @@ def predict_to(
     pool = pool_for(engine, actors, ray_address, device, needed_by="--out")
     if not os.fspath(out) or is_url(os.fspath(out)):
         raise WrongUsage(f"--out cannot be {os.fspath(out)!r}.", "Answers are written to a folder of this machine.", "")
-    folder = Path(out).expanduser()
-    check_order("predict", Path(run), [Path(picture) for picture in pictures])
-    bundle = with_max_megapixels(read_bundle(Path(run).expanduser()), max_megapixels)
+    folder = as_path(out)
+    check_order("predict", as_path(run), [Path(picture) for picture in pictures])
+    bundle = with_max_megapixels(read_bundle(as_path(run)), max_megapixels)
     paths = listed([os.fspath(picture) for picture in pictures], without=folder)
     digest, classes = sha256_of_file(bundle.folder / CARD), bundle.card.classes
     is_begun = resume and folder.is_dir() and any(folder.iterdir())

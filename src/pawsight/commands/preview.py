@@ -17,7 +17,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import cache_folder
 from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.runs import mark_output
-from pawsight.core.storage import new_folder, sha256_of, write_bytes
+from pawsight.core.storage import as_path, new_folder, sha256_of, write_bytes
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import listed, resolve
@@ -177,7 +177,7 @@ def _free_folder(out: str | os.PathLike[str] | None) -> Path:
     if out is None:
         names = (Path("preview" if number == 1 else f"preview-{number}") for number in count(1))
         return next(path for path in names if not os.path.lexists(path)).absolute()
-    folder = Path(out).expanduser().absolute()
+    folder = as_path(out).absolute()
     if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongUsage(
             f"{folder} is not empty.",

@@ -20,7 +20,7 @@ from pawsight.core.runs import LEARNING_CURVE as LEARNING_CURVE_FILE
 from pawsight.core.runs import SLICES as SLICES_FILE
 from pawsight.core.runs import SUSPECTS as SUSPECTS_FILE
 from pawsight.core.runs import is_run, is_unfinished
-from pawsight.core.storage import sha256_of_file
+from pawsight.core.storage import as_path, path_texts, sha256_of_file
 from pawsight.core.text import plural
 from pawsight.evaluation.comparison import TIE
 from pawsight.reports.ladder_report import HTML, CandidateResult, LadderReport, build_report, report_subject
@@ -60,7 +60,7 @@ def report(
         PawsightError: a folder is no finished run, two lie on different data, or the disk refused.
     """
     progress = progress_of(progress)
-    folders = _finished([Path(run).expanduser() for run in runs], progress)
+    folders = _finished([as_path(run) for run in path_texts(runs)], progress)
     if not folders:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
     place, measured = Path(out) if out is not None else default_out(folders), report_subject(folders)

@@ -26,6 +26,7 @@ from pawsight.core.errors import BadDataset, WrongUsage, require_extra
 from pawsight.core.machine import cache_folder, this_machine
 from pawsight.core.progress import ProgressLike, Stopwatch, progress_of
 from pawsight.core.runs import APPLIED_PATCH, PATCH, named_run
+from pawsight.core.storage import as_path
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import Dataset, Picture, read_dataset
 from pawsight.data.folders import Found, LeftOut
@@ -102,7 +103,7 @@ def review(run: str | os.PathLike[str], *, progress: ProgressLike = None) -> Rev
         still there. ModelError: the backbone is missing.
     """
     progress = progress_of(progress)
-    folder = named_run(Path(run).expanduser()).resolve()
+    folder = named_run(as_path(run)).resolve()
     parts = [held_out(folder, part, progress=progress) for part in ("train", "validation")]
     candidates = sorted((file for part in parts for file in part.candidates), key=lambda file: file.name)
     contents = {name: sha256 for part in parts for name, sha256 in part.contents.items()}

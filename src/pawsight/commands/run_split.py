@@ -19,7 +19,7 @@ from pawsight.core import runs
 from pawsight.core.errors import StorageError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import BUNDLE, LOOKS, SOURCE, SPLITS, read_table
-from pawsight.core.storage import regular_file, turn_to_rewrite, write_json
+from pawsight.core.storage import as_path, regular_file, turn_to_rewrite, write_json
 from pawsight.core.text import typed
 from pawsight.data.folders import Candidate, expand
 from pawsight.data.given_split import SplitFile, read_split_file
@@ -48,7 +48,7 @@ def given_split(
                 "Leave it out, or give a file: --split splits.csv --allow-leaks",
             )
         return None
-    path = Path(split).expanduser()
+    path = as_path(split)
     if split_seed:
         raise WrongUsage(
             f"--split-seed {split_seed} has no effect beside --split {split}.",

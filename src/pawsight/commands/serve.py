@@ -20,7 +20,7 @@ from pawsight.classifier.engine import check_device
 from pawsight.core.errors import PawsightError, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.storage import regular_file
+from pawsight.core.storage import as_path, regular_file
 from pawsight.web.limits import Limits
 
 _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client", "pythonjsonlogger")
@@ -72,7 +72,7 @@ def serve(
     check_installed()
     origins = [_origin(text) for text in allow_origin]
     allowed = [_allowed_host(text) for text in allow_host]
-    find_bundle(Path(run).expanduser())
+    find_bundle(as_path(run))
     check_device(device)
     token = _read_token(token_file, progress) if token_file is not None else ""
     listener = _listen(host, port)
@@ -125,9 +125,9 @@ def check_installed() -> None:
 
 def _read_token(path: Path, progress: Progress) -> str:
     try:
-        with open(path.expanduser(), encoding="ascii", opener=regular_file) as file:
+        with open(as_path(path), encoding="ascii", opener=regular_file) as file:
             token = file.read().strip()
-        readable = path.expanduser().stat().st_mode & stat.S_IROTH
+        readable = as_path(path).stat().st_mode & stat.S_IROTH
     except (OSError, ValueError) as error:
         raise PawsightError(
             f"The token cannot be read from {path}.",

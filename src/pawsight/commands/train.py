@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
 from pawsight.classifier.backbone import fetch_backbone
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
@@ -33,13 +35,13 @@ from pawsight.core.runs import (
     write_history,
     write_table,
 )
-from pawsight.core.storage import write_text
+from pawsight.core.storage import as_path, path_text, write_text
 from pawsight.data.audit import audit
 from pawsight.data.dataset import grey_range_sentence
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.reading import FolderReading
-from pawsight.data.sources import Source, listed, resolve
+from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
 from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from pawsight.training.context import RunEnvironment
     from pawsight.training.run import TrainedRun
 
+_KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text", Mapping: "a mapping"}
 _OF_THIS_MACHINE = ("out", "resume", "engine", "actors", "ray_address")  # options that the same run may have otherwise
 
 
@@ -63,9 +66,10 @@ class TrainOptions:
     recipe: str | Recipe = "probe"  # a name from `pawsight recipes`, or a recipe of your own
     # Pretrained network of the recipe probe: a name, the path of an ONNX file, or "auto", the best by
     # cross-validation of those that are installed or in the cache.
-    backbone: str | None = None
-    mean: str | None = None  # of the pixels that such a file was trained on, from 0 to 1: "0.485,0.456,0.406"
-    std: str | None = None  # their standard deviations; without both the file scales pixels itself
+    backbone: str | os.PathLike[str] | None = None
+    # Of the pixels that such a file was trained on, from 0 to 1: "0.485,0.456,0.406", or three numbers.
+    mean: str | Sequence[float] | None = None
+    std: str | Sequence[float] | None = None  # their standard deviations; without both the file scales pixels itself
     backbone_license: str | None = None  # of such a file, an SPDX name, for the model card
     image_px: int | None = None  # side of the square pictures that the network sees, in pixels
     epochs: int | None = None  # passes over the training set, for recipes that train by gradients
@@ -102,6 +106,26 @@ class TrainOptions:
     actors: int | None = None  # for `ray`; None is one for each core
     ray_address: str | None = None  # of a running cluster
 
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(TrainOptions).items():
+            object.__setattr__(self, name, _of_kind(name, getattr(self, name), get_args(kind) or (kind,)))
+
+    def changed(self, **keywords: Unpack[TrainKeywords]) -> TrainOptions:
+        """Return the options with some of them changed.
+
+        Raises:
+            WrongUsage: there is no such option, or a value is of another type.
+        """
+        names = [field.name for field in fields(self)]
+        if unknown := [name for name in keywords if name not in names]:
+            near = get_close_matches(unknown[0], names, 1)
+            raise WrongUsage(
+                f"There is no option {unknown[0]!r}.",
+                f"Nearest is {near[0]!r}." if near else "",
+                "To list the options, type help(pawsight.TrainOptions)",
+            )
+        return replace(self, **keywords)
+
     def made_recipe(self) -> Recipe:
         """Return the recipe with these options applied.
 
@@ -112,13 +136,37 @@ class TrainOptions:
         return make_recipe(self.recipe, RecipeOptions(**changes | {"class_weights": self.class_weights or None}))
 
 
+def _of_kind(name: str, value: Any, kinds: Sequence[Any]) -> Any:
+    """Return the value of an option, numbers of NumPy as those of Python.
+
+    Raises:
+        WrongUsage: it is of none of the kinds, which are those of its annotation.
+    """
+    classes = tuple(get_origin(kind) or kind for kind in kinds if isinstance(get_origin(kind) or kind, type))
+    if str in classes and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Integral | Real) and not isinstance(value, bool) and (int in classes or float in classes):
+        if isinstance(value, Integral):
+            return int(value)
+        if float in classes:
+            return float(value)
+    elif (isinstance(value, classes) and (bool in classes or not isinstance(value, bool))) or not classes:
+        return value
+    kind = next((_KINDS[kind] for kind in classes if kind in _KINDS), f"a {classes[0].__name__}")
+    raise WrongUsage(
+        f"The option {name} cannot be {repr(value)[:60]}.".replace("\n", " "),
+        f"It is of type {type(value).__name__}, and {kind} is needed.",
+        "To list the options, type help(pawsight.TrainOptions)",
+    )
+
+
 class TrainKeywords(TypedDict, total=False):
     """The fields of `TrainOptions`, so that type checkers know the keywords of `train`."""
 
     recipe: str | Recipe
-    backbone: str | None
-    mean: str | None
-    std: str | None
+    backbone: str | os.PathLike[str] | None
+    mean: str | Sequence[float] | None
+    std: str | Sequence[float] | None
     backbone_license: str | None
     image_px: int | None
     epochs: int | None
@@ -171,7 +219,7 @@ def train(
         >>> report.validation.accuracy > report.validation.baseline
         True
     """
-    options, name = replace(options, **keywords), os.fspath(data)
+    options, name = options.changed(**keywords), path_text(data, IN_PROGRAM)
     recipe = options.made_recipe()
     if options.engine == "ray":
         check_recipe(recipe)
@@ -193,7 +241,7 @@ def train(
     weights, limits = existing(options.weights), (options.max_error, options.false_alarms)
     selective = SelectiveOptions(max_error=limits[0], false_alarms=limits[1]) if limits[0] is not None else None
     given = given_split(options.split, options.split_seed or 0, allow_leaks=options.allow_leaks)
-    patch = read_patch(Path(options.patch).expanduser()) if options.patch is not None else None
+    patch = read_patch(as_path(options.patch)) if options.patch is not None else None
     log, stopwatch, machine = Log(progress), Stopwatch(), this_machine()
     log.say(f"Machine  {machine}")
     log.say(f"Data     {name}")
@@ -431,7 +479,7 @@ def existing(weights: str | os.PathLike[str] | None) -> Path | None:
     Raises:
         WrongUsage: there is no such file.
     """
-    path = Path(weights).expanduser() if weights is not None else None
+    path = as_path(weights) if weights is not None else None
     if path is not None and not path.is_file():
         what = f"{path} is not a regular file." if path.exists() else f"There is no file {path}."
         raise WrongUsage(what, "--weights needs a file with MobileNetV2's weights (.h5).", "Check the path.")

@@ -15,6 +15,7 @@ from threading import Lock, Timer
 from time import monotonic, perf_counter
 from typing import Any, Protocol
 
+from pawsight.core.errors import WrongUsage
 from pawsight.core.text import terminal_text
 
 PATIENCE_S = 2.0  # work shorter than this shows no bar
@@ -98,6 +99,9 @@ def progress_of(progress: ProgressLike) -> Progress:
         progress: None shows it in notebooks and terminals and nowhere else, True everywhere, False nowhere; a function
             is called with the name of the stage, the steps that are done and their number (None: not known); a
             `Progress` is returned as it is.
+
+    Raises:
+        WrongUsage: it is none of these.
     """
     if progress is None or progress is True:
         if _in_notebook():
@@ -105,7 +109,13 @@ def progress_of(progress: ProgressLike) -> Progress:
         return Terminal() if progress or sys.stderr.isatty() else SILENT
     if progress is False:
         return SILENT
-    return _Called(progress) if callable(progress) else progress
+    if callable(progress):
+        return _Called(progress)
+    if not hasattr(progress, "stage"):
+        raise WrongUsage(
+            f"progress cannot be {progress!r}.", "It is True, False, None or a function.", "Type progress=False"
+        )
+    return progress
 
 
 def _in_notebook() -> bool:

@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pawsight.core.errors import DiskFull, StorageError
+from pawsight.core.errors import DiskFull, StorageError, WrongUsage
 
 FIX = "Check that the place exists, is writable and has room, then type the same command again."
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -36,6 +36,46 @@ _OWNED = re.compile(r"(?P<host>[0-9a-f]{6})-(?P<process>[0-9a-f]+)-[0-9a-z_]{8}"
 # it makes it text again. One that stood there already is doubled, so that a reader of the table gets the same back.
 _FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20']")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf|nan)")
+
+
+def path_text(place: object, fix: str = "") -> str:
+    """Return the text of a path or address that a caller gave.
+
+    Args:
+        place: the path.
+        fix: what to type, where it is none.
+
+    Raises:
+        WrongUsage: it is no path.
+    """
+    if not isinstance(place, str | os.PathLike):
+        what = f"A path is needed here, and this is {'None' if place is None else f'of type {type(place).__name__}'}."
+        raise WrongUsage(what, "A path is text or an object such as pathlib.Path.", fix)
+    return os.fsdecode(place)
+
+
+def as_path(place: object, fix: str = "") -> Path:
+    """Return a path that a caller gave, `~` resolved; `~NAME` of an unknown user stays as it is.
+
+    Raises:
+        WrongUsage: it is no path.
+    """
+    path = Path(path_text(place, fix))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def path_texts(places: object, fix: str = "") -> list[str]:
+    """Return the texts of paths that a caller gave; one that stands alone is a list of one.
+
+    Raises:
+        WrongUsage: something is no path.
+    """
+    if isinstance(places, str | os.PathLike) or not isinstance(places, Iterable):
+        return [path_text(places, fix)]
+    return [path_text(place, fix) for place in places]
 
 
 def sha256_of(data: bytes) -> str:

@@ -20,7 +20,7 @@ from typing import Literal
 
 from pawsight.core.errors import DataError, StorageError, WrongUsage
 from pawsight.core.progress import SILENT, Progress
-from pawsight.core.storage import sha256_of_file
+from pawsight.core.storage import as_path, path_text, sha256_of_file
 from pawsight.core.text import typed
 from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, extract
 from pawsight.data.download import WEB, DownloadLimits, cached_name, download, scheme_of
@@ -30,6 +30,8 @@ from pawsight.data.reading import FolderReading
 from pawsight.data.tables import ENDINGS, columns_text
 
 SAMPLE = "sample"
+# What to type where something that is no path was given as DATA.
+IN_PROGRAM = "Of a table or of arrays make a data set: pawsight.Dataset.from_table(table) or .from_arrays(X, y)"
 _MOST_COMPARED = 2000  # names in a folder that a mistyped one is compared with
 _DIGITS = 16  # of a SHA-256, in the names of cached things
 
@@ -147,7 +149,7 @@ def _resolved(
     download_limits: DownloadLimits,
     archive_limits: ArchiveLimits,
 ) -> Source:
-    text = os.fspath(data)
+    text = path_text(data, IN_PROGRAM)
     if isinstance(data, str) and (scheme := scheme_of(text)):
         if scheme not in WEB:
             why = f"{scheme}:// is not fetched."
@@ -173,7 +175,7 @@ def _from_place(
     progress: Progress,
     archive_limits: ArchiveLimits,
 ) -> Source:
-    place = _expanded(text)
+    place = as_path(text)
     if not text or not os.path.exists(place):
         near = _nearest(text, named)
         why = f"The nearest there is: {', '.join(near)}." if near else "Nothing here has a name like that."
@@ -251,7 +253,7 @@ def _make_once(target: Path, make: Callable[[], object]) -> None:
 
 def _nearest(text: str, named: Mapping[str, tuple[str, str]]) -> list[str]:
     """Return names like `text` among the datasets and in the folder that it points into."""
-    place = _expanded(text)
+    place = as_path(text)
     near = difflib.get_close_matches(text, [SAMPLE, *named])
     try:
         beside = {entry.name.casefold(): entry for entry in islice(place.parent.iterdir(), _MOST_COMPARED)}
@@ -270,13 +272,6 @@ def _what_data_may_be(named: Mapping[str, tuple[str, str]]) -> str:
         "  pets.csv       a table with the columns path,label; also .tsv, .jsonl, .json and .parquet\n"
         f"  {SAMPLE:<15}drawings of cats and dogs, made on this machine{names}"
     )
-
-
-def _expanded(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # ~NAME of an unknown user
-        return Path(text)
 
 
 def _stem(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from types import MappingProxyType
 
 from pawsight.core.errors import WrongUsage
@@ -72,9 +73,9 @@ def check_image_px(image_px: int) -> None:
     Raises:
         WrongUsage: `image_px` is no whole number from 32 to 1024.
     """
-    if not SMALLEST_PX <= image_px <= LARGEST_PX or int(image_px) != image_px:
+    if not isinstance(image_px, Integral) or not SMALLEST_PX <= image_px <= LARGEST_PX:
         raise WrongUsage(
-            f"The backbones take no pictures of {image_px} x {image_px} pixels.",
+            f"The backbones take no pictures of {image_px!r} x {image_px!r} pixels.",
             f"The side must be a whole number from {SMALLEST_PX} to {LARGEST_PX}.",
             "Type for example --image-px 224",
         )

@@ -225,7 +225,10 @@ def _feed(
         add("Add", "scale/offset")
     if not is_last:
         add("Transpose", perm=[0, 3, 1, 2])
-    nodes.append(helper.make_node("Identity", [fed], [_INPUT], _INPUT))
+    if nodes:
+        nodes[-1].output[0] = _INPUT
+    else:
+        nodes.append(helper.make_node("Identity", [fed], [_INPUT], _INPUT))
     rest = [*graph.node]
     del graph.node[:]
     graph.node.extend([*nodes, *map(_as_expand, rest, [graph] * len(rest))])

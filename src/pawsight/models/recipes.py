@@ -6,15 +6,15 @@ AVX-512 and without a GPU; docs/experiments.md has the runs behind them.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pawsight.core.errors import WrongUsage
-from pawsight.core.storage import sha256_of_file
+from pawsight.core.storage import as_path, sha256_of_file
 from pawsight.models.backbones import BACKBONES, PUBLISHED, channel_values, check_image_px, find_backbone
 
 FINETUNE = "finetune"  # of runs that were made before it was removed (decisions/0020); they load and predict
@@ -115,11 +115,7 @@ def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
     """Make a recipe from plain values, refusing unknown keys and wrong types."""
     known = {field.name: str(field.type) for field in fields(Recipe)}
     problems = [f"unknown key {key!r}; known are {', '.join(known)}" for key in values if key not in known]
-    problems += [
-        f"{key} must be {_WORDS[known[key]]}, not {_quoted(value)}"
-        for key, value in values.items()
-        if key in known and not _fits(value, known[key])
-    ]
+    problems += _misfits(values, known)
     if problems:
         raise WrongUsage("The recipe cannot be used.", "\n".join(problems))
     exact: dict[str, Any] = {key: float(value) if known[key] == "float" else value for key, value in values.items()}
@@ -127,6 +123,9 @@ def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
 
 
 def _problems(values: Mapping[str, Any]) -> list[str]:
+    kinds = {field.name: str(field.type) for field in fields(Recipe)}
+    if wrong := _misfits(values, kinds):
+        return wrong
     outside = [
         f"{key} must be from {low} to {high}, not {_quoted(values[key])}"
         for key, (low, high) in _RANGES.items()
@@ -138,6 +137,15 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
         if values[key] not in choices
     ]
     return outside + unknown
+
+
+def _misfits(values: Mapping[str, Any], kinds: Mapping[str, str]) -> list[str]:
+    """Return what is of another kind than it must be; keys that have none are left out."""
+    return [
+        f"{key} must be {_WORDS[kinds[key]]}, not {_quoted(value)}"
+        for key, value in values.items()
+        if key in kinds and not _fits(value, kinds[key])
+    ]
 
 
 def _fits(value: object, kind: str) -> bool:
@@ -275,7 +283,7 @@ _OF_GRADIENTS = ("epochs", "batch_size", "learning_rate", "patience", "precision
 class RecipeOptions:
     """What differs from the recipe; None keeps its value."""
 
-    backbone: str | None = None
+    backbone: str | os.PathLike[str] | None = None
     image_px: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -284,8 +292,8 @@ class RecipeOptions:
     precision: str | None = None
     class_weights: bool | None = None
     depth: str | None = None
-    mean: str | None = None
-    std: str | None = None
+    mean: str | Sequence[float] | None = None
+    std: str | Sequence[float] | None = None
     backbone_license: str | None = None
     seed: int | None = None
     split_seed: int | None = None
@@ -315,8 +323,12 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
             f"The recipes are {', '.join(RECIPES)}.",
             "Type one of them, e.g. --recipe probe",
         )
-    name = recipe.name
+    name, kinds = recipe.name, {field.name: str(field.type) for field in fields(Recipe)}
     changes = {key: value for key, value in asdict(options).items() if value is not None}
+    changes |= {key: value.item() for key, value in changes.items() if hasattr(value, "item")}  # of NumPy
+    if wrong := _misfits(changes, kinds):
+        raise WrongUsage(f"The recipe {name!r} cannot be used.", "\n".join(wrong))
+    options = replace(options, **changes)
     changes |= _of_backbone(recipe, options)
     if options.depth is not None and recipe.method != "probe":
         raise WrongUsage(
@@ -326,6 +338,7 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
         )
     if "image_px" in changes:
         check_image_px(changes["image_px"])
+        changes["image_px"] = int(changes["image_px"])
     idle = [key for key in _OF_GRADIENTS if key in changes and not recipe.epochs]
     if idle:
         raise WrongUsage(
@@ -342,7 +355,7 @@ def _of_backbone(recipe: Recipe, options: RecipeOptions) -> dict[str, Any]:
     Raises:
         WrongUsage: there is no such backbone or file, or options do not fit it. StorageError: it cannot be read.
     """
-    named, image_px = options.backbone, options.image_px
+    named, image_px = None if options.backbone is None else os.fspath(options.backbone), options.image_px
     if named is not None and named.lower().endswith(".onnx") and recipe.method == "probe":
         return _of_file(named, options)
     if option := next((key for key in ("mean", "std", "backbone_license") if getattr(options, key)), None):
@@ -387,7 +400,7 @@ def of_published(name: str) -> dict[str, Any]:
 
 
 def _of_file(named: str, options: RecipeOptions) -> dict[str, Any]:
-    path = Path(named).expanduser()
+    path = as_path(named)
     if not path.is_file():
         raise WrongUsage(
             f"There is no file {named}.",
@@ -406,6 +419,8 @@ def _of_file(named: str, options: RecipeOptions) -> dict[str, Any]:
             "The size of the pictures that a network was trained on is not in its file.",
             "Type for example --image-px 224",
         )
-    for option, text in (("--mean", options.mean), ("--std", options.std)):
-        channel_values(option, text or "")
-    return {"backbone": path.name, "backbone_sha256": sha256_of_file(path)}
+    scaling = {}
+    for name, values in (("mean", options.mean), ("std", options.std)):
+        scaling[name] = values if isinstance(values, str) else ",".join(map(str, () if values is None else values))
+        channel_values(f"--{name}", scaling[name])
+    return {"backbone": path.name, "backbone_sha256": sha256_of_file(path), **scaling}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.runs import from_here
-from pawsight.core.storage import write_json, write_text
+from pawsight.core.storage import as_path, write_json, write_text
 from pawsight.core.text import plural, typed, visible
 from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
 from pawsight.reports.ladder_page import Ladder, make_page
@@ -107,9 +107,9 @@ def build_report(
     """
     if not runs:
         raise WrongUsage("There is no run to report on.", "", "Name finished runs, e.g. pawsight report runs/001")
-    folders = list(dict.fromkeys(run.expanduser().resolve() for run in runs))
+    folders = list(dict.fromkeys(as_path(run).resolve() for run in runs))
     ladder = _read(folders)
-    place = target.expanduser().absolute()
+    place = as_path(target).absolute()
     again = typed("report", *map(from_here, folders), "--out", from_here(place))
     subject = _subject(ladder)
     subject = replace(subject, computed=computed or {}) if subject is not None else None
@@ -128,7 +128,7 @@ def report_subject(runs: Sequence[Path]) -> Path | None:
     Raises:
         WrongUsage: a folder is no finished run, or two lie on different data.
     """
-    subject = _subject(_read(list(dict.fromkeys(run.expanduser().resolve() for run in runs))))
+    subject = _subject(_read(list(dict.fromkeys(as_path(run).resolve() for run in runs))))
     return subject.folder if subject is not None else None
 
 

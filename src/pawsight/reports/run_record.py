@@ -45,7 +45,7 @@ from pawsight.core.runs import (
     read_table,
     root_of,
 )
-from pawsight.core.storage import write_json
+from pawsight.core.storage import as_path, write_json
 from pawsight.core.text import plural
 from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding, Findings
 from pawsight.data.label_patch import PatchOutcome
@@ -210,10 +210,10 @@ class RunRecord:
         Raises:
             WrongUsage: the folder holds no finished run, or one of a later version of Pawsight.
         """
-        place = folder.expanduser().resolve()
+        place = as_path(folder).resolve()
         values = _mapping(_read_json(place / METRICS))
         if not values:
-            named_run(folder.expanduser())
+            named_run(as_path(folder))
             raise WrongUsage(
                 f"{folder} is no finished run.",
                 f"There is no {METRICS} in it that can be read.",

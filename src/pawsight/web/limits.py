@@ -13,7 +13,7 @@ from typing import Any
 
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import DEVICES
-from pawsight.core.storage import regular_file
+from pawsight.core.storage import as_path, regular_file
 
 _MIB = 2**20
 _LARGEST_CONFIG = 2**16  # bytes
@@ -134,7 +134,7 @@ def read_config(path: Path) -> dict[str, Any]:
         WrongUsage: the file cannot be read, or has unknown keys or values out of range; all of them are named.
     """
     try:
-        with open(path.expanduser(), "rb", opener=regular_file) as file:
+        with open(as_path(path), "rb", opener=regular_file) as file:
             text = file.read(_LARGEST_CONFIG + 1)
         if len(text) > _LARGEST_CONFIG:
             raise ValueError(f"it has more than {_LARGEST_CONFIG:,} bytes")
@@ -152,7 +152,7 @@ def read_config(path: Path) -> dict[str, Any]:
         known = ", ".join((*_ADDRESS_KEYS, *limits))
         raise WrongUsage(f"{path} cannot be used.", "\n".join(problems), f"Its keys may be: {known}.")
     if "token_file" in values:
-        values["token_file"] = path.expanduser().parent / Path(values["token_file"]).expanduser()
+        values["token_file"] = as_path(path).parent / as_path(values["token_file"])
     return values
 
 

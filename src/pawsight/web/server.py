@@ -16,7 +16,6 @@ import socket
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 import h11
@@ -29,6 +28,7 @@ from pawsight.classifier.predictor import Predictor
 from pawsight.core.errors import PawsightError
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import as_path
 from pawsight.web.app import create_app
 from pawsight.web.limits import Limits
 from pawsight.web.service import Service
@@ -71,7 +71,7 @@ def serve_here(
     """
 
     def open_run() -> Predictor:
-        bundle = read_bundle(Path(run).expanduser().resolve())  # once: `latest` may move while files are read
+        bundle = read_bundle(as_path(run).resolve())  # once: `latest` may move while files are read
         return Predictor(bundle, device=device, progress=progress)
 
     async def serve() -> None:

@@ -282,6 +282,11 @@ def global_average(operands: Operands, _attributes: Attributes) -> Value:
 # Operators on single values and on features.
 
 
+def _identity(operands: Operands, _attributes: Attributes) -> Value:
+    value: Value = operands[0]
+    return value
+
+
 def _cast(operands: Operands, attributes: Attributes) -> Value:
     value = operands[0]
     if not isinstance(value, GraphTensor):  # a shape: its numbers stay
@@ -417,6 +422,7 @@ OPERATORS: Mapping[str, Callable[[Operands, Attributes], Value]] = {
     "Gather": gather,
     "Gemm": _gemm,
     "GlobalAveragePool": global_average,
+    "Identity": _identity,
     "MatMul": _mat_mul,
     "Max": _arithmetic("Max"),
     "MaxPool": max_pool,

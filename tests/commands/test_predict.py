@@ -233,6 +233,15 @@ def test_a_kind_that_is_not_written_is_refused_with_one_that_is():
     assert error.value.fix.endswith("--out 'my answers.csv'")
 
 
+@pytest.mark.parametrize(
+    ("out", "typed"), [("a.csv.gz", "--out a.csv"), ("b.parquet.zip", "--out b.csv"), ("-", "--json")]
+)
+def test_a_compressed_file_and_standard_output_are_no_folders(out, typed):
+    with pytest.raises(WrongUsage) as error:
+        is_answer_file(out)
+    assert typed in error.value.fix
+
+
 def test_every_way_to_predict_computes_on_the_device_that_is_named(gpu, colour_bundle, red, tmp_path):
     (answered,) = predict(colour_bundle, [red], device="gpu")
     predict_file(colour_bundle, [red], tmp_path / "answers.csv", device="gpu")

@@ -140,6 +140,20 @@ def test_a_tar_is_read_forwards_alone(place):
         stream.seek(19)
 
 
+@pytest.mark.parametrize(("encoding", "name"), [("utf-8", "Kätzchen/1.jpg"), ("cp437", "Kätzchen/1.jpg")])
+def test_names_without_a_flag_are_utf_8_where_they_can_be(place, encoding, name):
+    stored = name.encode(encoding)
+    content = zipped({"x" * len(stored): b"1"}, zipfile.ZIP_STORED).replace(b"x" * len(stored), stored)
+    extract(write(place, content), place / "target")
+    assert found_in(place / "target") == {name: b"1"}
+
+
+def test_a_name_without_a_flag_that_leads_astray_in_utf_8_is_refused(place):
+    stored = "a/\u202e/../../é.jpg".encode()
+    content = zipped({"x" * len(stored): b"1"}, zipfile.ZIP_STORED).replace(b"x" * len(stored), stored)
+    assert "not safe" in refused(place, content)
+
+
 def test_archives_inside_stay_files(place):
     inner = zipped({"a/1.jpg": b"x"})
     extract(write(place, zipped({"inner.zip": inner})), place / "target")

@@ -327,3 +327,10 @@ def test_a_public_data_set_is_read_as_it_is_meant_or_refused_with_what_to_type(
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_folders_as_people_have_them_give_no_wrong_result(name: str, tmp_path: Path) -> None:
     check(SITUATIONS[name], build(SITUATIONS[name], tmp_path / name))
+
+
+def test_archives_in_a_folder_without_pictures_are_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "train.zip").write_bytes(b"PK")
+    result = inspected(tmp_path)
+    assert result.exit_code == 1
+    assert says(result.stderr, "train.zip", "Unpack")

@@ -139,6 +139,13 @@ def test_any_tree_is_walked_in_the_order_of_predict(tmp_path, names):
     assert list(paths_of([str(root)])) == list(map(str, expand([root])))
 
 
+def test_quotes_around_a_path_are_taken_off_where_no_file_is_called_so(tmp_path):
+    (tmp_path / '"b".png').touch()
+    (tmp_path / "list.txt").write_text('"a c.png"\r\n"b".png\n"\n')
+    listed = list(paths_of([str(tmp_path / "list.txt")]))
+    assert listed == [str(tmp_path / name) for name in ("a c.png", '"b".png', '"')]
+
+
 def test_a_list_is_read_no_further_than_asked(tmp_path):
     def lines():
         yield "path"
@@ -214,6 +221,11 @@ def test_a_protocol_without_its_package_names_what_to_type(monkeypatch):
 def test_an_address_that_cannot_be_meant_is_refused(url):
     with pytest.raises((WrongUsage, NoPictures)):
         list(paths_of([url]))
+
+
+def test_ftp_is_refused_before_a_server_is_asked():
+    with pytest.raises(WrongUsage, match="ftp://"):
+        remote.filesystem("ftp://localhost:1/a.png")
 
 
 def test_an_address_is_one_address_of_one_protocol():

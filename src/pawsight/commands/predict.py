@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 _RUNNERS_UP = 2  # other classes named beside the answer in a line of text
 _WORTH_NAMING = 0.005  # least probability of a class that is named beside the answer
 _NAMED = 5  # inputs listed in a message
-_OTHER_ENDINGS = (".xlsx", ".xls", ".ods", ".txt", ".tsv", ".html", ".xml", ".npz", ".md")  # that --out does not write
+_OTHER_ENDINGS = (  # that --out does not write
+    *(".xlsx", ".xls", ".ods", ".txt", ".tsv", ".html", ".xml", ".npz", ".md"),
+    *(".gz", ".zip", ".bz2", ".xz", ".zst"),
+)
 
 
 def predict(
@@ -173,14 +176,21 @@ def is_answer_file(out: str) -> bool:
     Raises:
         WrongUsage: it has the ending of a file that is not written.
     """
+    if out == "-":
+        raise WrongUsage(
+            "--out cannot be -.",
+            "Answers go to standard output where --out is left out.",
+            "Type --json > answers.jsonl in its place, or --out answers.csv",
+        )
     path = as_path(out)
     if out.endswith(("/", os.sep)) or path.is_dir():
         return False
     if path.suffix.lower() in _OTHER_ENDINGS:
+        plain = path.with_name(f"{path.name.partition('.')[0] or 'answers'}.csv")
         raise WrongUsage(
             f"--out cannot be {out}.",
             f"Answers are written to files that end in {', '.join(ENDINGS)}, or to a folder of Parquet files.",
-            f"Type for example --out {shlex.quote(str(path.with_suffix('.csv')))}",
+            f"Type for example --out {shlex.quote(str(plain))}",
         )
     return path.suffix.lower() in ENDINGS
 

@@ -60,6 +60,7 @@ _LOCATOR_64 = struct.Struct("<4sLQL")
 _ENTRY = struct.Struct("<4s24x3H12x")  # signature, lengths of name, extra field and comment
 _LOCAL_HEADER_BYTES = 30
 _LONGEST_COMMENT = 2**16
+_UTF_8 = 0x800  # general purpose bit 11
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _KINDS = {
@@ -188,7 +189,7 @@ class _Unpacking:
         """Admit a zip's member by the name zipfile uses and, where that was tidied, by the one in the file too."""
         if member.orig_filename != member.filename:
             MemberNames(self._archive, self._limits).admit(member.orig_filename, folder=_is_folder(member))
-        return self._names.admit(member.filename, folder=_is_folder(member))
+        return self._names.admit(_name_in(member), folder=_is_folder(member))
 
     def _write_zipped(self, whole: zipfile.ZipFile, member: zipfile.ZipInfo, parts: tuple[str, ...]) -> None:
         with whole.open(member) as content:
@@ -267,6 +268,16 @@ def _no_archive(path: Path) -> DataError:
 def _damaged(path: Path, error: Exception) -> DataError:
     why = f"It is damaged or cut short: {error}."
     return DataError(f"{path.name} cannot be unpacked.", why, "Get it again, or give a folder: pawsight train FOLDER")
+
+
+def _name_in(member: zipfile.ZipInfo) -> str:
+    """Return a member's name; macOS writes UTF-8 without its flag, which zipfile reads as code page 437."""
+    if member.flag_bits & _UTF_8:
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
 
 
 def _is_folder(member: zipfile.ZipInfo) -> bool:

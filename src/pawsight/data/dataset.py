@@ -45,6 +45,7 @@ from pawsight.images.loader import ReadAhead, read_regular_file, while_storage_a
 
 LOSS_WARNED, LOSS_ALLOWED = 0.01, 0.1  # of the pictures, by default
 _CAMERA_FOLDER = re.compile(r"[1-9]\d\d[A-Z0-9_]{5}")  # JEITA CP-3461 (DCF), 3.2.3: 100APPLE, 101CANON
+_ARCHIVE_ENDINGS = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")  # that lie packed in a folder
 _NOT_TRAINED = ("validation", "test")
 _SHOWN = 5  # names listed in a message before "and N more"
 _WRITE_EVERY = 512  # pictures whose facts are stored in one transaction
@@ -564,10 +565,12 @@ def _how_to_label(found: Found, names: Sequence[str]) -> str:
 def _nothing_found(found: Found, left_out: Sequence[LeftOut]) -> NoPictures:
     instead = _why_left_out(left_out) if left_out else "The folder holds no files."
     example = Path(found.root.name) / "cats" / "1.jpg"
+    archives = [file.name for file in left_out if PurePosixPath(file.name).suffix.lower() in _ARCHIVE_ENDINGS]
+    unpack = f"Unpack {_listed(archives)}, and give the folder of what was in them.\n" if archives else ""
     return NoPictures(
         f"No pictures found under {_place(found)}.",
         f"{instead} Readable types are {READABLE_NAMES}.",
-        f"Put one folder per class below it, e.g. {example}, or convert the files first.",
+        f"{unpack}Put one folder per class below it, e.g. {example}, or convert the files first.",
     )
 
 

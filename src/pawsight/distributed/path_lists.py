@@ -154,9 +154,17 @@ def read_list(name: str) -> Iterator[str]:
         if name.lower().endswith(ENDINGS):
             yield from _table_paths(file, name, folder)
         else:
-            for path in path_lines(file):
+            for line in path_lines(file):
+                path = _without_quotes(line)
                 is_here = remote.is_url(path) or os.path.lexists(path)
                 yield path if is_here else f"{folder}/{path}" if remote.is_url(name) else str(Path(folder, path))
+
+
+def _without_quotes(line: str) -> str:
+    """Return a line as a path; Windows' "Copy as path" puts it in quotes."""
+    path = line.strip()
+    is_quoted = len(path) > 2 and path[0] == path[-1] == '"'
+    return path[1:-1] if is_quoted and not os.path.lexists(line) else line
 
 
 def _table_paths(file: IO[bytes], name: str, folder: str) -> Iterator[str]:

@@ -42,7 +42,7 @@ def filesystem(url: str) -> Any:
 
     Raises:
         MissingExtra: the package for this protocol is not installed.
-        WrongUsage: the protocol is unknown, or the URL chains several.
+        WrongUsage: the protocol is unknown or FTP, or the URL chains several.
         DownloadFailed: the file system cannot be opened with this configuration.
     """
     require_extra("ray", "pyarrow", "fsspec", needed_by="--out")
@@ -51,6 +51,8 @@ def filesystem(url: str) -> Any:
     protocol = scheme_of(url)
     if not protocol or "::" in url:
         raise WrongUsage(f"{url} is not a URL of pictures.", "", "Type for example s3://bucket/photos")
+    if protocol == "ftp":  # fsspec prints a traceback where the server does not answer
+        raise WrongUsage(f"{url} cannot be read.", "ftp:// is not fetched.", "Fetch it, and name the file.")
     try:
         return fsspec.filesystem(protocol, use_listings_cache=False)
     except ImportError as error:

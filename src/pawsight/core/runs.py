@@ -70,7 +70,7 @@ def mark_output(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.iterdir()):
-            (folder / OUTPUT_MARK).write_text("Written by Pawsight: no class of pictures.\n", encoding="utf-8")
+            write_bytes(folder / OUTPUT_MARK, b"Written by Pawsight: no class of pictures.\n")
     except OSError as error:
         raise refusal("write in", folder, error) from error
 

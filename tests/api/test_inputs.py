@@ -40,13 +40,14 @@ class OnlyDLPack:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
-    """A folder with cat.png, cats.zip and photos/, which a server of this machine shows."""
+    """A folder with cat.png, cats.zip and photos/ (two pictures and a text), which a server of this machine shows."""
     folder = tmp_path_factory.mktemp("desk")
     noise = np.random.default_rng(0).integers(0, 256, (30, 44, 3), np.uint8)
     Image.fromarray(noise).resize((61, 42)).save(folder / "cat.png")
     (folder / "photos").mkdir()
     for name in ("a.png", "b.png"):
         (folder / "photos" / name).write_bytes((folder / "cat.png").read_bytes())
+    (folder / "photos" / "notes.txt").write_text("no picture, and none is meant")
     with zipfile.ZipFile(folder / "cats.zip", "w") as archive:
         archive.write(folder / "cat.png", "cat.png")
     return folder

@@ -40,7 +40,7 @@ def file(tmp_path):
 
 
 def of_file(file, **changes):
-    options = {"backbone": str(file), "image_px": 32, **SCALING, "backbone_license": "MIT"} | changes
+    options = {"backbone": str(file), "image_px": 32, **SCALING, "backbone_licence": "MIT"} | changes
     return make_recipe("probe", RecipeOptions(**options))
 
 
@@ -60,7 +60,7 @@ def test_a_backbone_of_a_package_is_what_its_table_says():
 
 def test_a_file_is_kept_by_its_digest_and_the_recipe_names_no_folder(file):
     recipe = fetch_backbone(of_file(file), str(file))
-    assert (recipe.backbone, recipe.image_px, recipe.backbone_license) == ("mine.onnx", 32, "MIT")
+    assert (recipe.backbone, recipe.image_px, recipe.backbone_licence) == ("mine.onnx", 32, "MIT")
     assert recipe.backbone_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     file.unlink()
     backbone = frozen_backbone(recipe)
@@ -71,7 +71,7 @@ def test_a_file_is_kept_by_its_digest_and_the_recipe_names_no_folder(file):
 def test_paths_and_numbers_are_taken_as_python_has_them(file):
     recipe = of_file(file)
     of_python = {"backbone": file, "image_px": np.int64(32), "mean": (0.5, 0.5, 0.5), "std": np.full(3, 0.5)}
-    same = make_recipe("probe", RecipeOptions(**of_python, backbone_license="MIT"))
+    same = make_recipe("probe", RecipeOptions(**of_python, backbone_licence="MIT"))
     assert same.to_dict() == recipe.to_dict()
     assert type(same.image_px) is int
     assert fetch_backbone(same, file) == recipe
@@ -216,7 +216,7 @@ def test_every_published_row_makes_a_recipe(name):
     assert row.url.endswith(".onnx")
     assert row.licence in ("Apache-2.0", "MIT")
     assert row.sha256 == "" or len(bytes.fromhex(row.sha256)) == 32
-    assert (recipe.backbone, recipe.image_px, recipe.backbone_license) == (name, row.image_px, row.licence)
+    assert (recipe.backbone, recipe.image_px, recipe.backbone_licence) == (name, row.image_px, row.licence)
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,7 @@ def test_a_backbone_from_a_file_is_trained_on_and_travels_in_the_run(warm, tmp_p
     file = tmp_path / "mine.onnx"
     file.write_bytes(convolutional(outputs=5, colours=True))
     options = {"backbone": str(file), "image_px": 32, "mean": "0.5,0.5,0.5", "std": "0.5,0.5,0.5"}
-    report = train(warm.data, out=tmp_path / "runs", backbone_license="MIT", **options)
+    report = train(warm.data, out=tmp_path / "runs", backbone_licence="MIT", **options)
     card = read_bundle(report.run).card
     assert (card.recipe["backbone"], card.decode.image_px) == ("mine.onnx", 32)
     assert card.recipe["backbone_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()

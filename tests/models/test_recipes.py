@@ -46,7 +46,7 @@ VALUES = {
     "split_seed": st.integers(0, 2**31 - 1),
     "depth": st.sampled_from(DEPTHS),
     "backbone_sha256": st.text("0123456789abcdef", max_size=64),
-    "backbone_license": st.sampled_from(["", "MIT", "Apache-2.0"]),
+    "backbone_licence": st.sampled_from(["", "MIT", "Apache-2.0"]),
     "mean": st.text("0123456789.,", max_size=20),
     "std": st.text("0123456789.,", max_size=20),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import SEEK_SET
 from itertools import chain
 from pathlib import Path
@@ -24,6 +24,7 @@ from pawsight.core.storage import as_path
 from pawsight.core.thread_pool import ordered_map
 from pawsight.data.download import WEB, fetch_bytes, scheme_of
 from pawsight.data.folders import expand, is_folder
+from pawsight.data.reading import is_picture
 from pawsight.data.tables import roles_of
 from pawsight.images.decode import Decoded, DecodeSettings, decode, decode_image
 from pawsight.images.loader import MAX_FILE_BYTES, read_regular_file, while_storage_answers
@@ -78,6 +79,7 @@ class InputPicture:
     name: str  # its path or address; "[3]" for the one at index 3 of what is answered, where it is in memory
     decoded: Decoded | None
     problem: str  # in a few words; empty where there is none
+    is_other_file: bool = False  # of a folder, and no picture by its ending or its content
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,22 @@ class _Address:
     url: str
 
 
-_Source = Path | _Address | bytes | SupportsRead | Image.Image | NDArray[Any] | None
+@dataclass(frozen=True, slots=True)
+class _InFolder:
+    """A file of a folder that is named, where there may be others than pictures."""
+
+    path: Path
+
+
+_Source = Path | _InFolder | _Address | bytes | SupportsRead | Image.Image | NDArray[Any] | None
 
 
 def read_pictures(X: Pictures, settings: DecodeSettings, *, threads: int) -> Iterator[InputPicture]:  # noqa: N803
     """Decode all pictures of `X`, in order and a bounded number ahead.
 
     Files and addresses are read in threads. What is in memory is brought to its square in the caller's thread when its
-    turn comes, so that the caller may fill a buffer again.
+    turn comes, so that the caller may fill a buffer again. Files of a folder that are no pictures, neither by their
+    ending nor by their content, are skipped, as the command line does.
 
     Args:
         X: a picture, or several: see docs/python.md. An iterator is consumed lazily, anything else checked at once.
@@ -110,7 +120,20 @@ def read_pictures(X: Pictures, settings: DecodeSettings, *, threads: int) -> Ite
         threads = max(threads, _FETCHERS) if any(isinstance(source, _Address) for source in sources) else threads
     prepared = (_prepared(f"[{index}]", source, settings) for index, source in enumerate(sources))
     pictures = ordered_map(lambda picture: _read(picture, settings), prepared, threads=threads)
-    return while_storage_answers(pictures, lambda picture: (picture.name, picture.problem))
+    answered = while_storage_answers(pictures, lambda picture: (picture.name, picture.problem))
+    return _without_other_files(answered)
+
+
+def _without_other_files(pictures: Iterable[InputPicture]) -> Iterator[InputPicture]:
+    """Yield the pictures; what is in memory is named by its place among them."""
+    skipped = 0
+    for index, picture in enumerate(pictures):
+        if picture.is_other_file:
+            skipped += 1
+        elif skipped and picture.name == f"[{index}]":
+            yield replace(picture, name=f"[{index - skipped}]")
+        else:
+            yield picture
 
 
 def undecoded(X: Pictures) -> Iterator[Path | bytes | Image.Image | NDArray[Any] | None]:  # noqa: N803
@@ -125,6 +148,8 @@ def undecoded(X: Pictures) -> Iterator[Path | bytes | Image.Image | NDArray[Any]
     for index, source in enumerate(_sources(X)):
         if isinstance(source, _Address):
             yield fetch_bytes(source.url, max_bytes=MAX_FILE_BYTES)
+        elif isinstance(source, _InFolder):
+            yield source.path
         elif source is None or isinstance(source, Path | bytes | Image.Image | np.ndarray):
             yield source
         else:
@@ -204,7 +229,7 @@ def _files(place: Path) -> Iterable[_Source]:
     first = next(files, None)
     if first is None:
         raise NoPictures(f"No files found under {place}.", "The folder is empty or holds only hidden files.")
-    return chain([first], files)
+    return (_InFolder(file) for file in chain([first], files))
 
 
 def _is_table(item: Any) -> bool:
@@ -347,12 +372,14 @@ def _moved(shape: tuple[int, ...]) -> str:
 
 def _prepared(
     index: str, source: _Source, settings: DecodeSettings
-) -> InputPicture | tuple[str, Path | _Address | bytes]:
+) -> InputPicture | tuple[str, Path | _InFolder | _Address | bytes]:
     """Return what is in memory as a picture, and a name with what is still to be read or decoded."""
     if source is None:
         return InputPicture(index, None, _MISSING)
     if isinstance(source, Path):
         return os.fspath(source), source
+    if isinstance(source, _InFolder):
+        return os.fspath(source.path), source
     if isinstance(source, _Address):
         return source.url, source
     if isinstance(source, bytes):
@@ -408,21 +435,25 @@ def _content(file: SupportsRead, name: str) -> bytes:
     return bytes(content)
 
 
-def _read(picture: InputPicture | tuple[str, Path | _Address | bytes], settings: DecodeSettings) -> InputPicture:
+def _read(
+    picture: InputPicture | tuple[str, Path | _InFolder | _Address | bytes], settings: DecodeSettings
+) -> InputPicture:
     """Read and decode what is no picture yet; called in threads."""
     if isinstance(picture, InputPicture):
         return picture
     name, source = picture
+    data = b""
     try:
-        if isinstance(source, Path):
-            data = read_regular_file(source)
+        if isinstance(source, Path | _InFolder):
+            data = read_regular_file(source.path if isinstance(source, _InFolder) else source)
         elif isinstance(source, _Address):
             data = fetch_bytes(source.url, max_bytes=MAX_FILE_BYTES)
         else:
             data = source
         return InputPicture(name, decode(data, settings, name=name), "")
     except UnreadablePicture as error:
-        return InputPicture(name, None, error.why)
+        is_other_file = isinstance(source, _InFolder) and bool(data) and not is_picture(name, error.why)
+        return InputPicture(name, None, error.why, is_other_file)
 
 
 def _refused(name: str, item: Any, fix: str = "") -> WrongUsage:

@@ -62,7 +62,7 @@ def cli() -> None:
     help="Pretrained network for the recipe probe: a name, an ONNX file, or auto, the best of those that are there.",
 )
 @backbone_options
-@click.option("--backbone-license", metavar="NAME", help="Licence of such a file, an SPDX name, for the model card.")
+@click.option("--backbone-licence", metavar="NAME", help="Licence of such a file, an SPDX name, for the model card.")
 @click.option(
     "--depth",
     type=click.Choice(["auto", "last", "selected", "blocks"]),

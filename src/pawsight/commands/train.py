@@ -70,7 +70,7 @@ class TrainOptions:
     # Of the pixels that such a file was trained on, from 0 to 1: "0.485,0.456,0.406", or three numbers.
     mean: str | Sequence[float] | None = None
     std: str | Sequence[float] | None = None  # their standard deviations; without both the file scales pixels itself
-    backbone_license: str | None = None  # of such a file, an SPDX name, for the model card
+    backbone_licence: str | None = None  # of such a file, an SPDX name, for the model card
     image_px: int | None = None  # side of the square pictures that the network sees, in pixels
     epochs: int | None = None  # passes over the training set, for recipes that train by gradients
     batch_size: int | None = None  # pictures per training step, for recipes that train by gradients
@@ -167,7 +167,7 @@ class TrainKeywords(TypedDict, total=False):
     backbone: str | os.PathLike[str] | None
     mean: str | Sequence[float] | None
     std: str | Sequence[float] | None
-    backbone_license: str | None
+    backbone_licence: str | None
     image_px: int | None
     epochs: int | None
     batch_size: int | None

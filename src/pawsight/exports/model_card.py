@@ -74,7 +74,7 @@ def view(context: ExportContext) -> dict[str, Any]:
         "backbone": {
             "name": card.recipe.get("backbone", ""),
             "sha256": card.recipe.get("backbone_sha256", ""),
-            "licence": card.recipe.get("backbone_license", ""),
+            "licence": card.recipe.get("backbone_licence", ""),
         },
         "trained_on": len(bundle.trained),
         "counts": record.counts if record else {},

@@ -71,7 +71,7 @@ class Recipe:
     depth: str = LAST  # where a probe reads its backbone; a recipe without it is older than the choice
     seed: int = 0
     backbone_sha256: str = ""  # of the file, where the backbone comes from one
-    backbone_license: str = ""  # of its weights, an SPDX name; empty where it is not known
+    backbone_licence: str = ""  # of its weights, an SPDX name; empty where it is not known
     mean: str = ""  # of the pixels that the file was trained on, from 0 to 1, for red, green and blue: "0.5,0.5,0.5"
     std: str = ""  # their standard deviations; without both the file scales pixels itself
     split_seed: int = 0  # of the cut into parts, apart from `seed` so that runs of several seeds have equal splits
@@ -294,7 +294,7 @@ class RecipeOptions:
     depth: str | None = None
     mean: str | Sequence[float] | None = None
     std: str | Sequence[float] | None = None
-    backbone_license: str | None = None
+    backbone_licence: str | None = None
     seed: int | None = None
     split_seed: int | None = None
 
@@ -325,8 +325,9 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
         )
     name, kinds = recipe.name, {field.name: str(field.type) for field in fields(Recipe)}
     changes = {key: value for key, value in asdict(options).items() if value is not None}
-    changes |= {key: value.item() for key, value in changes.items() if hasattr(value, "item")}  # of NumPy
-    if wrong := _misfits(changes, kinds):
+    changes |= {key: value.item() for key, value in changes.items() if getattr(value, "ndim", None) == 0}  # of NumPy
+    of_backbone = ("backbone", "image_px", "mean", "std")  # which have checks and messages of their own below
+    if wrong := _misfits({key: value for key, value in changes.items() if key not in of_backbone}, kinds):
         raise WrongUsage(f"The recipe {name!r} cannot be used.", "\n".join(wrong))
     options = replace(options, **changes)
     changes |= _of_backbone(recipe, options)
@@ -358,7 +359,7 @@ def _of_backbone(recipe: Recipe, options: RecipeOptions) -> dict[str, Any]:
     named, image_px = None if options.backbone is None else os.fspath(options.backbone), options.image_px
     if named is not None and named.lower().endswith(".onnx") and recipe.method == "probe":
         return _of_file(named, options)
-    if option := next((key for key in ("mean", "std", "backbone_license") if getattr(options, key)), None):
+    if option := next((key for key in ("mean", "std", "backbone_licence") if getattr(options, key)), None):
         raise WrongUsage(
             f"--{option.replace('_', '-')} needs a backbone from a file.",
             "It says how pictures are fed to a file of yours, or under which licence that is.",
@@ -394,7 +395,7 @@ def of_published(name: str) -> dict[str, Any]:
         "image_px": file.image_px,
         "mean": file.mean,
         "std": file.std,
-        "backbone_license": file.licence,
+        "backbone_licence": file.licence,
         "backbone_sha256": file.sha256,
     }
 

@@ -106,7 +106,7 @@ def alike_in_training(context: TrainingContext) -> Labels:
 
 def licence_note(recipe: Recipe) -> str:
     """Say which file the backbone comes from and under which licence."""
-    licence = recipe.backbone_license or "not known; --backbone-license NAME says it"
+    licence = recipe.backbone_licence or "not known; --backbone-licence NAME says it"
     return f"backbone {recipe.backbone}, SHA-256 {recipe.backbone_sha256[:12]}, licence {licence}"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.folders import LeftOut
+from pawsight.data.found import LeftOut
 from pawsight.data.split import Assigned, Split
 from pawsight.images.quality import ImageStatistics
 

@@ -31,7 +31,7 @@ from pawsight.commands.run_split import held_out, looks_at_test
 from pawsight.core.errors import BadDataset, NoPictures, WrongUsage
 from pawsight.core.progress import Silent
 from pawsight.core.text import typed
-from pawsight.data.folders import LeftOut
+from pawsight.data.found import LeftOut
 from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import trace_curve

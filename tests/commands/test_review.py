@@ -36,7 +36,7 @@ from pawsight.commands.train_report import summary as train_summary
 from pawsight.core.errors import BadDataset, DataError, MissingExtra, WrongUsage
 from pawsight.data.dataset import Picture
 from pawsight.data.facts import Facts
-from pawsight.data.folders import LeftOut
+from pawsight.data.found import LeftOut
 from pawsight.data.label_patch import Decision, read_patch, write_patch
 from pawsight.evaluation.label_errors import Suspect
 

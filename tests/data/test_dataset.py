@@ -36,7 +36,8 @@ from pawsight.data.dataset import (
     read_dataset,
 )
 from pawsight.data.facts import Facts, known_facts
-from pawsight.data.folders import Candidate, Found, LeftOut, find
+from pawsight.data.folders import find
+from pawsight.data.found import Candidate, Found, LeftOut
 from pawsight.data.reading import FolderReading
 from pawsight.images.decode import NOT_DOWNLOADED, READABLE_NAMES, WEB_PAGE, DecodeSettings, Pixels, decode
 from pawsight.images.fingerprint import HASHED_PX, perceptual_hash, thumbnail

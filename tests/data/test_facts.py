@@ -27,7 +27,7 @@ from pawsight.data.facts import (
     known_facts,
     quality_flags,
 )
-from pawsight.data.folders import Candidate
+from pawsight.data.found import Candidate
 from pawsight.images.decode import DecodeSettings, decode
 from pawsight.images.fingerprint import HASHED_PX
 from pawsight.images.quality import ImageStatistics, image_statistics

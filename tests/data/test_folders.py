@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.text import natural
 from pawsight.data.archive import extract
-from pawsight.data.folders import Found, LeftOut, expand, find
+from pawsight.data.folders import expand, find
+from pawsight.data.found import Found, LeftOut
 from pawsight.data.reading import FolderReading
 
 from ..conftest import says

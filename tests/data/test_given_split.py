@@ -19,7 +19,7 @@ from pawsight.core.progress import Silent
 from pawsight.core.runs import write_table
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
-from pawsight.data.folders import Candidate, Found
+from pawsight.data.found import Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow, cut, found_for, path_key, read_split_file, split_as_given
 from pawsight.data.split import PARTS, make_split
 from pawsight.images.quality import ImageStatistics

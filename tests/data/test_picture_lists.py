@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawsight.core.errors import BadDataset, DownloadFailed, NoPictures, PawsightError, StorageError, WrongUsage
-from pawsight.data.folders import Found
+from pawsight.data.found import Found
 from pawsight.data.picture_lists import locate, read_list
 
 from ..conftest import says

@@ -18,7 +18,7 @@ from pawsight.core.cache import Cache
 from pawsight.core.errors import MissingExtra, WrongUsage
 from pawsight.data.dataset import read_files, store_facts
 from pawsight.data.facts import facts_from_bytes, known_facts
-from pawsight.data.folders import Candidate
+from pawsight.data.found import Candidate
 from pawsight.distributed.feature_extraction import Extracted, extract_by_pool, read_files_by_pool, taken
 from pawsight.distributed.ray_actors import Pool
 from pawsight.images.decode import DecodeSettings

@@ -19,7 +19,7 @@ from pawsight.classifier.engine import Engine
 from pawsight.commands import export as job
 from pawsight.commands.export import export, summary
 from pawsight.core.errors import ExportRefused
-from pawsight.data.folders import Candidate
+from pawsight.data.found import Candidate
 from pawsight.evaluation.comparison import gain
 from pawsight.evaluation.intervals import wilson
 from pawsight.exports import int8

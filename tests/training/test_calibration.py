@@ -21,7 +21,7 @@ from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
 from pawsight.core.errors import BadDataset, TrainingFailed
 from pawsight.core.runs import PREDICTIONS, read_table
-from pawsight.data.folders import Candidate, Found
+from pawsight.data.found import Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow
 from pawsight.data.split import Assigned, Split
 from pawsight.models.graph import append_head

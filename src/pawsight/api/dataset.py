@@ -28,7 +28,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import as_path, new_folder, sha256_of, write_bytes
 from pawsight.core.text import html_table, natural, plural
 from pawsight.core.thread_pool import ordered_map
-from pawsight.data.folders import Candidate
+from pawsight.data.found import Candidate
 from pawsight.data.parts import PARTS, part_named
 from pawsight.data.sources import Source, resolve
 from pawsight.data.tables import roles_of

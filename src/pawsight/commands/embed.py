@@ -22,7 +22,7 @@ from pawsight.core.progress import ProgressLike, progress_of
 from pawsight.core.storage import as_path, new_file
 from pawsight.core.text import legible, plural, typed
 from pawsight.data.dataset import grey_range_of, is_lost
-from pawsight.data.folders import Candidate, Found, LeftOut
+from pawsight.data.found import Candidate, Found, LeftOut
 from pawsight.data.reading import BESIDE, NO_CLASS, OUTSIDE, UNLABELLED, is_picture_name
 from pawsight.data.sources import resolve
 from pawsight.images.decode import DecodeSettings

@@ -35,7 +35,7 @@ from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import as_path, write_json
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
-from pawsight.data.folders import Candidate, Found, LeftOut
+from pawsight.data.found import Candidate, Found, LeftOut
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer

@@ -29,7 +29,7 @@ from pawsight.core.runs import APPLIED_PATCH, PATCH, named_run
 from pawsight.core.storage import as_path
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import Dataset, Picture, read_dataset
-from pawsight.data.folders import Found, LeftOut
+from pawsight.data.found import Found, LeftOut
 from pawsight.data.label_patch import DROP, KEEP, RELABEL, Decision, read_patch
 from pawsight.data.split import split_into
 from pawsight.evaluation.label_errors import Neighbours, Suspect, nearest, oddness, rank

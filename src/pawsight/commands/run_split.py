@@ -21,7 +21,8 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import BUNDLE, LOOKS, SOURCE, SPLITS, read_table
 from pawsight.core.storage import as_path, regular_file, turn_to_rewrite, write_json
 from pawsight.core.text import typed
-from pawsight.data.folders import Candidate, expand
+from pawsight.data.folders import expand
+from pawsight.data.found import Candidate
 from pawsight.data.given_split import SplitFile, read_split_file
 from pawsight.data.reading import FolderReading
 from pawsight.images.decode import is_readable_type

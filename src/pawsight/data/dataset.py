@@ -27,7 +27,8 @@ from pawsight.core.thread_pool import ordered_map
 from pawsight.data.class_pattern import suggest
 from pawsight.data.facts import Facts, facts_of, facts_space, facts_to_bytes, known_facts
 from pawsight.data.folder_notes import MASK_FOLDERS, table_command
-from pawsight.data.folders import Candidate, Found, LeftOut, leaving_out
+from pawsight.data.folders import leaving_out
+from pawsight.data.found import Candidate, Found, LeftOut
 from pawsight.data.parts import part_named, says_nothing, says_unlabelled
 from pawsight.data.reading import BY_NAME, MISSING, NO_PARTS, NO_PICTURE, TABLE_ENDINGS, FolderReading, is_picture
 from pawsight.images.decode import (

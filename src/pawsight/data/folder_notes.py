@@ -7,10 +7,10 @@ import shlex
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from pawsight.core.runs import from_here
 from pawsight.core.text import natural, plural, typed
+from pawsight.data.found import Candidate, Entry, Found
 from pawsight.data.parts import words_of
 from pawsight.data.reading import (
     BESIDE,
@@ -23,9 +23,6 @@ from pawsight.data.reading import (
     UNLABELLED,
     is_picture_name,
 )
-
-if TYPE_CHECKING:
-    from pawsight.data.folders import Candidate, Entry, Found
 
 _SHOWN = 4  # names in a line
 _MASK_NAME = re.compile(r"(?i)^(.+?)[ _.-]*(?:masks?|seg|segmentation|annotation|gt)(?:[ _.-]?\d+)?$")

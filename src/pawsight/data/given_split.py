@@ -17,7 +17,7 @@ from pawsight.core.errors import BadDataset
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import plain_cell
 from pawsight.data.dataset import Dataset, Picture
-from pawsight.data.folders import Found
+from pawsight.data.found import Found
 from pawsight.data.parts import part_named
 from pawsight.data.split import Assigned, Split, make_split, split_into
 from pawsight.data.tables import MAX_LINE_CHARS, Problems, Table, TableError, first_lines, open_table

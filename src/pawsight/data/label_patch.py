@@ -17,7 +17,7 @@ from typing import Any
 from pawsight.core.errors import BadDataset, DataError, StorageError
 from pawsight.core.storage import plain_cell, regular_file, sha256_of, table_text, write_bytes
 from pawsight.data.dataset import Dataset
-from pawsight.data.folders import LeftOut
+from pawsight.data.found import LeftOut
 from pawsight.data.split import Assigned, Split
 from pawsight.data.tables import Problems, Table, TableError, first_lines
 

@@ -19,7 +19,8 @@ from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.text import plural
 from pawsight.data.download import WEB, download_all, scheme_of
-from pawsight.data.folders import Candidate, Found, LeftOut, clean_label, name_below
+from pawsight.data.folders import clean_label, name_below
+from pawsight.data.found import Candidate, Found, LeftOut
 from pawsight.data.parts import PARTS, part_named
 from pawsight.data.reading import MISSING, PICTURE_ENDINGS, is_hidden
 from pawsight.data.tables import (

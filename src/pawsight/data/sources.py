@@ -24,7 +24,8 @@ from pawsight.core.storage import as_path, path_text, sha256_of_file
 from pawsight.core.text import typed
 from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, extract
 from pawsight.data.download import WEB, DownloadLimits, cached_name, download, scheme_of
-from pawsight.data.folders import Found, find
+from pawsight.data.folders import find
+from pawsight.data.found import Found
 from pawsight.data.picture_lists import locate, read_list
 from pawsight.data.reading import FolderReading
 from pawsight.data.tables import ENDINGS, columns_text

@@ -25,7 +25,7 @@ from pawsight.core.machine import Machine
 from pawsight.core.progress import Stopwatch
 from pawsight.data.dataset import FileRead, PixelSink, read_files, store_facts
 from pawsight.data.facts import facts_from_bytes, facts_of, facts_to_bytes, known_facts
-from pawsight.data.folders import Candidate
+from pawsight.data.found import Candidate
 from pawsight.distributed.ray_actors import CORES_EACH, Ask, Pool, parts_from_actors
 from pawsight.distributed.remote import Fetched, fetched_ahead
 from pawsight.images.decode import DecodeSettings, Pixels, decode

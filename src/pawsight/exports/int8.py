@@ -18,7 +18,7 @@ from pawsight.classifier.engine import Engine
 from pawsight.core.errors import ExportRefused
 from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.core.storage import scratch_folder
-from pawsight.data.folders import Candidate
+from pawsight.data.found import Candidate
 from pawsight.evaluation.comparison import Gain, gain
 from pawsight.evaluation.intervals import Interval, wilson
 from pawsight.exports.subprocesses import run_maker

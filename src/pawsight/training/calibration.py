@@ -23,7 +23,7 @@ from pawsight.classifier.trust import (
 )
 from pawsight.core import text
 from pawsight.core.errors import TrainingFailed
-from pawsight.data.folders import Found
+from pawsight.data.found import Found
 from pawsight.data.given_split import SplitFile
 from pawsight.data.split import Split
 from pawsight.models.graph import LOGITS, OOD_SCORE, head_of, ood_score, with_ood_score, with_temperature

@@ -28,7 +28,7 @@ from pawsight.core.machine import CPU, Device, Machine
 from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import METRICS, RECIPE
 from pawsight.core.storage import refusal
-from pawsight.data.folders import Candidate
+from pawsight.data.found import Candidate
 from pawsight.images.decode import DECODER_VERSION, MOST_MEGAPIXELS, DecodeSettings, GreyRange, Pixels, space_of_greys
 from pawsight.images.loader import load
 from pawsight.models.efficientnet_lite import Channels

@@ -22,7 +22,7 @@ from pawsight.core.progress import SILENT
 from pawsight.core.runs import BUNDLE
 from pawsight.data.dataset import Dataset, FileReader, check_classes, grey_range_of, read_dataset
 from pawsight.data.facts import thumbnail_of
-from pawsight.data.folders import Found, LeftOut
+from pawsight.data.found import Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.parts import PARTS

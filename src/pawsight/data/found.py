@@ -1,4 +1,4 @@
-"""What a folder, archive or table holds, by name alone: found in folders.py and picture_lists.py, read in dataset.py."""
+"""What folders, archives and tables hold, by name: folders.py and picture_lists.py make it, dataset.py reads it."""
 
 from __future__ import annotations
 

@@ -482,7 +482,7 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
 @common_options
 @reading_options
 def inspect(data: str, as_json: bool, progress: Terminal, report: bool, out: Path | None, **options: Any) -> None:
-    """Count the pictures in DATA, which is what train takes, and list what is wrong with them."""
+    """Count the pictures in DATA and list what is wrong with them."""
     from pawsight.commands import inspect as command
 
     inspected = command.inspect(data, out=out or (Path("audit") if report else None), progress=progress, **options)

@@ -313,7 +313,7 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
     recipe = name if isinstance(name, Recipe) else RECIPES[name].recipe if name in RECIPES else None
     if name == FINETUNE or (recipe is not None and recipe.method == FINETUNE):
         raise WrongUsage(
-            "The recipe finetune is no more.",
+            "The recipe finetune was removed.",
             "It was right no more often than probe, which reads the backbone at every depth and takes seconds.",
             "Type --recipe probe, or leave --recipe out.",
         )

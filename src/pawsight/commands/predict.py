@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -33,11 +33,14 @@ from pawsight.data.folders import is_regular_file
 from pawsight.data.reading import is_picture
 
 if TYPE_CHECKING:
+    from pawsight.classifier.bundle import Bundle
     from pawsight.distributed.answer_folder import Tally
     from pawsight.distributed.ray_actors import EngineName
+    from pawsight.evaluation.deployment import Deployment, Window
 
 _RUNNERS_UP = 2  # other classes named beside the answer in a line of text
 _WORTH_NAMING = 0.005  # least probability of a class that is named beside the answer
+_MOST_COMPARED = 20_000  # latest pictures that --expect tells of
 _NAMED = 5  # inputs listed in a message
 _OTHER_ENDINGS = (  # that --out does not write
     *(".xlsx", ".xls", ".ods", ".txt", ".tsv", ".html", ".xml", ".npz", ".md"),
@@ -54,6 +57,7 @@ def predict(
     max_megapixels: int | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
+    expect: Callable[[Deployment], None] | None = None,
 ) -> Iterator[Prediction]:
     """Classify pictures, in order, in constant memory.
 
@@ -69,15 +73,18 @@ def predict(
         device: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers; the bundle's self-test decides whether it is
             trusted.
         progress: hears how far it is.
+        expect: is given, after the last picture, what the pictures say about the classifier, where any was answered.
 
     Raises:
         StorageError: the disk or network share does not answer.
         BundleRefused: the run has no bundle that can be trusted.
+        WrongUsage: `expect` is given and the run keeps nothing to compare pictures with.
         NoPictures: folders or lists were named and hold no picture.
     """
     typed = path_texts(pictures)
     check_order("predict", as_path(run), [Path(name) for name in typed])
     predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
+    window = None if expect is None else _window(predictor.bundle, run)
     named = named_pictures(typed, every=EVERY if every is None else every)
     settings, is_live = predictor.bundle.card.decode, has_camera(typed)
     decoded = decoded_pictures(named, settings, threads=predictor.threads, is_live=is_live)
@@ -93,6 +100,8 @@ def predict(
                     first = first or picture.name
                     continue
                 answered += 1
+                if window is not None and outputs is not None:
+                    window.add(outputs)
                 yield with_threshold(predictor.prediction(picture.name, outputs, problem=picture.problem), threshold)
         others = (
             f"{plural(skipped, 'file')} that {'is no picture' if skipped == 1 else 'are no pictures'}, e.g. {first}"
@@ -105,8 +114,39 @@ def predict(
             )
         if skipped:
             progress.say(f"Skipped  {others}")
+        if expect is not None and window is not None and (found := window.deployment()) is not None:
+            expect(found)
 
     return predictions()
+
+
+def _window(bundle: Bundle, run: str | os.PathLike[str]) -> Window:
+    from pawsight.evaluation.deployment import Window
+
+    if bundle.reference is None:
+        raise WrongUsage(
+            f"{os.fspath(run)} keeps nothing to compare pictures with.",
+            "It was made by an earlier version, or with fewer than 10 validation pictures.",
+            "Train again, with more pictures where they were few, or leave --expect out.",
+        )
+    return Window(bundle.reference, most=_MOST_COMPARED)
+
+
+def expected_lines(found: Deployment) -> list[str]:
+    """Return as lines of text what unlabelled pictures say about a classifier."""
+    low, high = (100 * end for end in found.interval.as_list())
+    lines = [f"Expected    {100 * found.accuracy:.1f} % of {plural(found.pictures, 'answer')} right"]
+    lines[0] += f" (95 % interval {low:.0f}-{high:.0f} %)"
+    if found.p_value is None:
+        return [*lines, "Alike       too few pictures to compare with those of validation"]
+    rate = f"{100 * found.false_alarms:g} % of collections like those of validation are called different"
+    if not found.is_alarm:
+        return [*lines, f"Alike       no difference from the validation pictures (p = {found.p_value:.3f}; {rate})"]
+    return [
+        *lines,
+        f"WARNING     The pictures differ from the validation pictures (p = {found.p_value:.3f}; {rate}).",
+        "            Label some of them and measure: pawsight evaluate RUN DATA (docs/deployed.md)",
+    ]
 
 
 def with_threshold(prediction: Prediction, threshold: float | None) -> Prediction:
@@ -148,11 +188,14 @@ class PredictReport:
     bundle: str  # SHA-256 of the bundle's card
     seconds: float
     failed: int  # pictures without an answer; a file in a folder that is no picture is none
+    expected: Deployment | None = None  # where it was asked for
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --out --json` prints them."""
         plain = asdict(self)
-        del plain["failed"]
+        del plain["failed"], plain["expected"]
+        if self.expected is not None:
+            plain["expected"] = self.expected.to_json()
         return {"out": plain.pop("out"), "engine": plain.pop("engine"), **plain.pop("tally"), **plain}
 
     def lines(self) -> list[str]:
@@ -167,6 +210,7 @@ class PredictReport:
         return [
             f"Pictures    {tally.pictures:,}: {', '.join([*counts, unread])}",
             f"Answers     {self.out}{parts}{found}, {self.seconds:.1f} s",
+            *(expected_lines(self.expected) if self.expected is not None else ()),
         ]
 
 
@@ -206,6 +250,7 @@ def predict_file(
     max_megapixels: int | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
+    expect: bool = False,
 ) -> PredictReport:
     """Classify pictures into one file, a row a picture, with the columns path, label, confidence, decision and error.
 
@@ -216,6 +261,7 @@ def predict_file(
         top: most likely classes that get columns of their own; None: a column for each class.
         threshold, every, max_megapixels, device: as for `predict`.
         progress: hears how far it is.
+        expect: tell in the report what the pictures say about the classifier.
 
     Raises:
         StorageError: the file exists, or cannot be written. PawsightError: as for `predict`.
@@ -230,6 +276,7 @@ def predict_file(
     check_order("predict", as_path(run), [Path(name) for name in typed])
     bundle = read_bundle(as_path(run))
     counts: Counter[str] = Counter()
+    found: list[Deployment] = []
 
     def counted() -> Iterator[Prediction]:
         for prediction in predict(
@@ -240,6 +287,7 @@ def predict_file(
             max_megapixels=max_megapixels,
             device=device,
             progress=progress,
+            expect=found.append if expect else None,
         ):
             counts[prediction.decision or "error"] += 1
             yield prediction
@@ -253,7 +301,10 @@ def predict_file(
         errors=counts["error"],
     )
     seconds, digest = round(perf_counter() - start, 3), sha256_of_file(bundle.folder / CARD)
-    return PredictReport(os.fspath(out), "local", tally, 0, 0, bundle.card.classes, digest, seconds, tally.errors)
+    expected = found[0] if found else None
+    return PredictReport(
+        os.fspath(out), "local", tally, 0, 0, bundle.card.classes, digest, seconds, tally.errors, expected
+    )
 
 
 def predict_to(

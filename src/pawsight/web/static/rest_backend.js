@@ -75,6 +75,7 @@ function modelFrom(told, guarded) {
     imagePx: told.image_px ?? null,
     validation: told.validation ?? null,
     maxError: told.max_error ?? null,
+    window: told.window ?? null,
     heatMaps: told.heat_maps === true,
     report: told.report ? guarded || told.report : null,
     group: { files: Math.min(files, TOGETHER), bytes: bytes - 2 * OVERHEAD, overhead: OVERHEAD },

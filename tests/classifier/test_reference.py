@@ -24,6 +24,7 @@ def reference():
         rows=np.zeros((12, 5), np.float32),
         predicted=np.arange(12, dtype=np.int32) % 3,
         right=np.arange(12) > 2,
+        classes=3,
     )
     features = rng.normal(size=(12, 3)).astype(np.float32)
     return replace(made, rows=made.rows_of(features, np.full((12, 3), 1 / 3, np.float32)))
@@ -76,7 +77,7 @@ def test_a_bundle_gives_back_the_reference_it_was_written_with(reference, colour
 def test_arrays_that_contradict_each_other_are_refused(reference, colour_bundle, tmp_path, changes):
     bundle = read_bundle(colour_bundle)
     spoilt = replace(reference, **changes)
-    assert spoilt.fault(classes=3)
+    assert spoilt.fault()
     folder = write_bundle(
         tmp_path / "spoilt",
         bundle.card,

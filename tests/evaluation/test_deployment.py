@@ -23,6 +23,22 @@ def p_value(old, new, seed=0):
     return two_sample_test(old[0], new[0], old[1], new[1], seed=seed)[0]
 
 
+@pytest.fixture
+def reference():
+    """Of 60 pictures of three classes, whose confidences are right about 90 % of them."""
+    rng = np.random.default_rng(1)
+    rows, classes = drawn(rng, 60)
+    rows[:, -1] = 2.2  # a confidence of 90 %
+    nothing = np.zeros(0, np.float32)
+    return Reference(nothing, nothing, nothing, rows, classes.astype(np.int32), np.arange(60) % 10 > 0, 3)
+
+
+def collection(rng, count=50):
+    rows, classes = drawn(rng, count)
+    rows[:, -1] = 2.2
+    return rows, classes
+
+
 def alarms(shares, draws=300, count=40):
     rng = np.random.default_rng(7)
     pairs = [(drawn(rng, 60), drawn(rng, count, shares)) for _ in range(draws)]
@@ -67,3 +83,62 @@ def test_few_pictures_or_classes_that_validation_lacks_cannot_be_compared():
     assert two_sample_test(old[0], rows, old[1], classes) is not None
     assert two_sample_test(old[0], rows[1:], old[1], classes[1:]) is None
     assert two_sample_test(old[0], rows, old[1], classes + 3) is None
+
+
+# The accuracy to be expected
+
+
+def test_pictures_like_those_of_validation_are_right_as_often_as_expected(reference):
+    rng = np.random.default_rng(5)
+    found = [(deployment(reference, *collection(rng)), rng.binomial(50, 0.9) / 50) for _ in range(200)]
+    inside = sum(told.interval.low <= right <= told.interval.high for told, right in found)
+    assert inside >= 190
+    assert np.mean([told.accuracy for told, _ in found]) == pytest.approx(0.9, abs=0.02)
+    assert np.mean([told.interval.high - told.interval.low for told, _ in found]) < 0.3
+
+
+def test_the_farther_pictures_are_the_less_their_confidence_is_believed(reference):
+    rows, classes = collection(np.random.default_rng(2))
+    told = [deployment(reference, rows + np.eye(COLUMNS)[0].astype(np.float32) * far, classes) for far in (0, 20, 200)]
+    assert [found.is_alarm for found in told] == [False, True, True]
+    lows, highs = ([getattr(found.interval, end) for found in told] for end in ("low", "high"))
+    assert lows == sorted(lows, reverse=True)
+    assert lows[0] > 0.7
+    assert lows[2] < 0.05
+    assert min(highs) > 0.85
+    assert told[2].accuracy == pytest.approx((1 / 3 + 0.9) / 2, abs=0.02)
+
+
+def test_a_confidence_that_validation_found_too_high_is_lowered(reference):
+    wrong = replace(reference, right=np.arange(60) % 2 == 0)
+    assert deployment(wrong, *collection(np.random.default_rng(2))).accuracy == pytest.approx(0.5, abs=0.02)
+
+
+def test_one_picture_has_an_expectation_and_is_not_compared(reference):
+    rows, classes = collection(np.random.default_rng(2), 1)
+    told = deployment(reference, rows, classes)
+    assert told.p_value is told.distance is None
+    assert not told.is_alarm
+    assert told.interval.low <= told.accuracy <= told.interval.high
+    assert told.to_json().keys() == {
+        *("pictures", "accuracy", "interval", "p_value", "distance", "false_alarms", "alarm"),
+    }
+
+
+def test_a_window_forgets_the_oldest_pictures_and_tells_nothing_before_the_first(reference):
+    made = replace(
+        reference,
+        mean=np.zeros(2, np.float32),
+        spread=np.ones(2, np.float32),
+        directions=np.eye(2, 1, dtype=np.float32),
+        rows=reference.rows[:, :4],
+    )
+    window = Window(made, most=12)
+    assert window.deployment() is None
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        features = rng.normal(size=2).astype(np.float32)
+        window.add({"features": features, "probabilities": np.eye(3, dtype=np.float32)[number % 3]})
+    told = window.deployment()
+    assert told.pictures == 12
+    assert window.deployment() is told  # nothing new: nothing is computed

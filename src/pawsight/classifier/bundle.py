@@ -36,7 +36,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pawsight.classifier.graph_guard import fault_in_graph
-from pawsight.classifier.reference import Reference
+from pawsight.classifier.reference import ARRAYS, Reference
 from pawsight.classifier.trust import Trust, trust_from
 from pawsight.core.errors import BundleRefused, WrongUsage
 from pawsight.core.runs import BUNDLE, BUNDLE_CARD, named_run
@@ -268,8 +268,8 @@ def _golden_outputs_from(content: bytes, card: Card, folder: Path) -> GoldenOutp
 
 
 def _reference_from(content: bytes, card: Card, folder: Path) -> Reference:
-    reference = Reference(**_checked_arrays(folder / REFERENCE, content, Reference.__slots__))
-    if fault := reference.fault(classes=len(card.classes)):
+    reference = Reference(**_checked_arrays(folder / REFERENCE, content, ARRAYS), classes=len(card.classes))
+    if fault := reference.fault():
         raise refused(folder, f"{REFERENCE} cannot be used: {fault}.")
     return reference
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 1000  # of a reference
 MOST_DIRECTIONS = 32
+ARRAYS = ("mean", "spread", "directions", "rows", "predicted", "right")
 _OTHER_COLUMNS = 3  # of a row: outside the directions, length along them, confidence
 _LEAST = 1e-6  # of a confidence's distance from 0 and 1, and of a length
 
@@ -35,6 +36,7 @@ class Reference:
     rows: Floats  # (N, K + 3) of the validation pictures
     predicted: NDArray[np.int32]  # (N,) index of their most likely class
     right: NDArray[np.bool_]  # (N,) whether that is their class
+    classes: int  # of the classifier, C
 
     def row(self, outputs: Outputs) -> Floats:
         """Return the row (K + 3,) of one picture from the graph's outputs for it."""
@@ -60,9 +62,9 @@ class Reference:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name, as a bundle has them."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in ARRAYS}
 
-    def fault(self, *, classes: int) -> str:
+    def fault(self) -> str:
         """Say why these arrays cannot be a reference of a classifier; empty where they can."""
         width, directions = self.directions.shape if self.directions.ndim == 2 else (0, 0)
         expected: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
@@ -79,7 +81,7 @@ class Reference:
                 return f"{name} has another shape or kind"
             if not np.isfinite(array).all():
                 return f"{name} has numbers that are not finite"
-        if not (self.spread > 0).all() or self.predicted.min() < 0 or self.predicted.max() >= classes:
+        if not (self.spread > 0).all() or self.predicted.min() < 0 or self.predicted.max() >= self.classes:
             return "spread or predicted is out of range"
         return ""
 

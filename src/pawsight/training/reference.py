@@ -38,6 +38,7 @@ def fit_reference(context: TrainingContext, model: TrainedModel) -> Reference | 
         rows=np.zeros((0, 0), np.float32),
         predicted=probabilities.argmax(axis=1).astype(np.int32),
         right=probabilities.argmax(axis=1) == context.labels("validation")[chosen],
+        classes=len(context.classes),
     )
     return replace(reference, rows=reference.rows_of(model.features["validation"][chosen], probabilities))
 

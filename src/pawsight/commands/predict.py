@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -13,11 +13,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Prediction, load_predictor
 from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
 from pawsight.commands.answer_file import ENDINGS, check_answer_file, write_answers
 from pawsight.commands.named_pictures import (
     EVERY,
+    DecodedPicture,
     count_of,
     decoded_pictures,
     has_camera,
@@ -31,16 +33,14 @@ from pawsight.core.storage import as_path, path_texts
 from pawsight.core.text import plural
 from pawsight.data.folders import is_regular_file
 from pawsight.data.reading import is_picture
+from pawsight.evaluation.deployment import Deployment, Window
 
 if TYPE_CHECKING:
-    from pawsight.classifier.bundle import Bundle
     from pawsight.distributed.answer_folder import Tally
     from pawsight.distributed.ray_actors import EngineName
-    from pawsight.evaluation.deployment import Deployment, Window
 
 _RUNNERS_UP = 2  # other classes named beside the answer in a line of text
 _WORTH_NAMING = 0.005  # least probability of a class that is named beside the answer
-_MOST_COMPARED = 20_000  # latest pictures that --expect tells of
 _NAMED = 5  # inputs listed in a message
 _OTHER_ENDINGS = (  # that --out does not write
     *(".xlsx", ".xls", ".ods", ".txt", ".tsv", ".html", ".xml", ".npz", ".md"),
@@ -84,24 +84,24 @@ def predict(
     typed = path_texts(pictures)
     check_order("predict", as_path(run), [Path(name) for name in typed])
     predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
-    window = None if expect is None else _window(predictor.bundle, run)
     named = named_pictures(typed, every=EVERY if every is None else every)
     settings, is_live = predictor.bundle.card.decode, has_camera(typed)
     decoded = decoded_pictures(named, settings, threads=predictor.threads, is_live=is_live)
     each_at_once = chain.from_iterable(predictor.outputs_of([picture]) for picture in decoded)
+    answers = each_at_once if is_live else predictor.outputs_of(decoded)
+    if expect is not None:
+        answers = _watched(answers, Window.of(predictor.bundle), expect)
 
     def predictions() -> Iterator[Prediction]:  # apart, so that what is wrong is raised by the call and not by `next`
         skipped, answered, first = 0, 0, ""
         with progress.stage("Classifying", count_of(typed), "pictures") as step:
-            for picture, outputs in each_at_once if is_live else predictor.outputs_of(decoded):
+            for picture, outputs in answers:
                 step.advance()
                 if picture.is_other_file:
                     skipped += 1
                     first = first or picture.name
                     continue
                 answered += 1
-                if window is not None and outputs is not None:
-                    window.add(outputs)
                 yield with_threshold(predictor.prediction(picture.name, outputs, problem=picture.problem), threshold)
         others = (
             f"{plural(skipped, 'file')} that {'is no picture' if skipped == 1 else 'are no pictures'}, e.g. {first}"
@@ -114,22 +114,20 @@ def predict(
             )
         if skipped:
             progress.say(f"Skipped  {others}")
-        if expect is not None and window is not None and (found := window.deployment()) is not None:
-            expect(found)
 
     return predictions()
 
 
-def _window(bundle: Bundle, run: str | os.PathLike[str]) -> Window:
-    from pawsight.evaluation.deployment import Window
-
-    if bundle.reference is None:
-        raise WrongUsage(
-            f"{os.fspath(run)} keeps nothing to compare pictures with.",
-            "It was made by an earlier version, or with fewer than 10 validation pictures.",
-            "Train again, with more pictures where they were few, or leave --expect out.",
-        )
-    return Window(bundle.reference, most=_MOST_COMPARED)
+def _watched(
+    answers: Iterable[tuple[DecodedPicture, Outputs | None]], window: Window, expect: Callable[[Deployment], None]
+) -> Iterator[tuple[DecodedPicture, Outputs | None]]:
+    """Yield answers, and say at the end what they say about the classifier."""
+    for picture, outputs in answers:
+        if outputs is not None:
+            window.add(outputs)
+        yield picture, outputs
+    if (found := window.deployment()) is not None:
+        expect(found)
 
 
 def expected_lines(found: Deployment) -> list[str]:

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.reference import Floats, Reference, confidences_of
+from pawsight.core.errors import WrongUsage
 from pawsight.evaluation.intervals import Interval
 from pawsight.models.graph import PROBABILITIES
 
 FALSE_ALARMS = 0.01  # of collections of pictures like those of validation, called different
 FEWEST = 10  # pictures that can be compared with those of validation
 MOST_ROWS = 1000  # new pictures that are compared; of more, so many at random
+MOST_REMEMBERED = 20_000  # new pictures of a window
 _PERMUTATIONS = 499
 _AT_ONCE = 100  # permutations in memory
 _USUAL = 0.95  # quantile of the distances of validation pictures up to which a confidence is wholly believed
@@ -111,6 +114,21 @@ class Window:
         self._rows: deque[tuple[Floats, int]] = deque(maxlen=most)
         self._seen = self._told_at = 0  # pictures that were ever added
         self._told: Deployment | None = None
+
+    @classmethod
+    def of(cls, bundle: Bundle, *, most: int = MOST_REMEMBERED) -> Window:
+        """Return an empty window of a bundle's classifier.
+
+        Raises:
+            WrongUsage: the bundle has no reference.
+        """
+        if bundle.reference is None:
+            raise WrongUsage(
+                f"{bundle.folder} keeps nothing to compare pictures with.",
+                "It was made by an earlier version, or with fewer than 10 validation pictures.",
+                "Train again, with more pictures where they were few, or leave --expect out.",
+            )
+        return cls(bundle.reference, most=most)
 
     def add(self, outputs: Outputs) -> None:
         """Add a picture by the graph's outputs for it."""

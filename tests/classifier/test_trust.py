@@ -96,17 +96,17 @@ def test_a_field_that_is_missing_is_named():
         (0.8, 0.6, ANSWERED),
         (0.79, 0.5, UNSURE),
         (0.99, 0.61, UNFAMILIAR),
-        (0.5, 0.61, UNFAMILIAR),
+        (0.51, 0.61, UNFAMILIAR),
         (0.99, None, UNFAMILIAR),
         (0.99, float("nan"), UNFAMILIAR),
     ],
 )
 def test_the_decision_asks_the_detector_first_and_then_the_guarantee(probability, score, decision):
-    assert TRUST.decide(probability, score) == decision
+    assert TRUST.decide(np.array([1 - probability, probability]), score) == decision
 
 
 def test_without_detector_and_guarantee_everything_is_answered():
-    assert Trust().decide(0.01, None) == ANSWERED
+    assert Trust().decide(np.array([0.34, 0.33, 0.33]), None) == ANSWERED
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0, -0.01, float("nan")])

@@ -50,7 +50,7 @@ class Costs:
 
     def of(self, true: NDArray[np.int64], answers: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what each of N answers cost (N,)."""
-        costs = (true != answers).astype(np.float64)
+        costs: NDArray[np.float64] = np.asarray(true != answers, np.float64)
         for label, answer, cost in self.listed:
             costs[(true == label) & (answers == answer)] = cost
         return costs
@@ -99,14 +99,7 @@ def read_costs(costs: str | os.PathLike[str] | NamedCosts) -> dict[tuple[str, st
         WrongUsage: something else is given, or a cost cannot be used.
     """
     if isinstance(costs, Mapping):
-        wrong = [pair for pair, cost in costs.items() if not _is_pair(pair) or not _is_cost(cost)]
-        if wrong:
-            raise WrongUsage(
-                f"The option costs cannot have {wrong[0]!r}: {costs[wrong[0]]!r}.".replace("\n", " "),
-                f"A cost is a number from 0 to {GREATEST_COST:,.0f}, under the true class and the answer.",
-                "Write for example costs={('mushroom', 'berry'): 20}",
-            )
-        return {(true, answer): float(cost) for (true, answer), cost in costs.items()}
+        return _given_costs(costs)
     path, problems, found = as_path(costs), Problems(), dict[tuple[str, str], float]()
     with open_table(path, fix="Check the path that --costs names.") as file:
         try:
@@ -124,6 +117,17 @@ def read_costs(costs: str | os.PathLike[str] | NamedCosts) -> dict[tuple[str, st
     if problems:
         raise DataError(problems.what(path, "nothing was read from it"), problems.why(), _EXAMPLE)
     return found
+
+
+def _given_costs(costs: NamedCosts) -> dict[tuple[str, str], float]:
+    wrong = [pair for pair, cost in costs.items() if not _is_pair(pair) or not _is_cost(cost)]
+    if wrong:
+        raise WrongUsage(
+            f"The option costs cannot have {wrong[0]!r}: {costs[wrong[0]]!r}.".replace("\n", " "),
+            f"A cost is a number from 0 to {GREATEST_COST:,.0f}, under the true class and the answer.",
+            "Write for example costs={('mushroom', 'berry'): 20}",
+        )
+    return {(true, answer): float(cost) for (true, answer), cost in costs.items()}
 
 
 def _add_cost(

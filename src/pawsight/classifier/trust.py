@@ -1,4 +1,4 @@
-"""How far answers are to be trusted: temperature, risk guarantees, prediction sets, costs, out-of-distribution detector.
+"""How far answers are to be trusted: temperature, guarantees, prediction sets, costs, out-of-distribution detector.
 
 These values travel in a bundle's card. How they are chosen is in training: `calibration`, `guarantees`, `threshold`,
 `ood_detector`; sets and costs have files of their own here.
@@ -51,7 +51,8 @@ class SelectiveOptions:
         if self.sets is not None and not LEAST_COVERAGE <= self.sets <= GREATEST_COVERAGE:
             raise WrongUsage(
                 f"--sets cannot be {self.sets:g}.",
-                f"It is the share of sets that hold the true class, from {LEAST_COVERAGE:.0%} to {GREATEST_COVERAGE:.1%}.",
+                "It is the share of sets that hold the true class, "
+                f"from {100 * LEAST_COVERAGE:g} to {100 * GREATEST_COVERAGE:g} %.",
                 "Type for example --sets 95%",
             )
         if self.max_error is not None and self.max_error_per_class is not None:
@@ -105,7 +106,7 @@ class Trust:
     fitted_on: str = "nothing"
     guarantee: RiskGuarantee | None = None
     detector: OodDetector | None = None
-    # (C,) guarantees for the answers with each class, None for a class that is never answered; empty: none was asked for
+    # (C,) guarantees for the answers with each class, None for a class that is never answered; empty without any
     by_class: tuple[RiskGuarantee | None, ...] = ()
     sets: PredictionSets | None = None
     costs: Costs | None = None
@@ -165,14 +166,15 @@ class Trust:
         return ""
 
 
-def fit_temperature(true: Labels, logits: Floats) -> float:
-    """Return the temperature that gives softmax(logits / temperature) the lowest log loss.
+def fit_temperature(true: Labels, logits: Floats, weights: Floats | None = None) -> float:
+    """Return the temperature that gives softmax(logits / temperature) the lowest mean log loss.
 
     Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
 
     Args:
         true: class indices (N,), each in [0, C).
         logits: (N, C), up to a constant a row.
+        weights: of the losses (N,); None: all count the same.
 
     Returns:
         a temperature from 0.05 to 20; 1.0 where every answer is right or there is none, since then the loss falls
@@ -185,15 +187,15 @@ def fit_temperature(true: Labels, logits: Floats) -> float:
     low, high = 1 / GREATEST, 1 / LEAST  # of the inverse, in which the loss is convex: halve on its slope
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if _slope(true, scores, middle) > 0 else (middle, high)
+        low, high = (low, middle) if _slope(true, scores, middle, weights) > 0 else (middle, high)
     return float(np.clip(2 / (low + high), LEAST, GREATEST))
 
 
-def _slope(true: Labels, scores: NDArray[np.float64], sharpness: float) -> float:
+def _slope(true: Labels, scores: NDArray[np.float64], sharpness: float, weights: Floats | None) -> float:
     """Return the slope of the log loss in 1 / temperature: mean score expected minus mean score of the truth."""
     powers = np.exp(scores * sharpness)
     expected = (powers * scores).sum(axis=1) / powers.sum(axis=1)
-    return float((expected - scores[np.arange(len(true)), true]).mean())
+    return float(np.average(expected - scores[np.arange(len(true)), true], weights=weights))
 
 
 def trust_from(values: Any) -> Trust:

@@ -79,12 +79,34 @@ def cli() -> None:
     help="Stop after N epochs without a better validation loss; 0 never stops early.",
 )
 @click.option("--precision", type=click.Choice(["f32", "bf16"]), help="Number format that gradients are computed in.")
-@click.option("--class-weights", is_flag=True, help="Give pictures of rare classes more weight.")
+@click.option(
+    "--class-weights",
+    "--balance",
+    "class_weights",
+    is_flag=True,
+    help="Give pictures of rare classes more weight, so that each class counts the same.",
+)
 @click.option("--weights", type=FILE, help="File with MobileNetV2's weights (.h5), for the recipe mobilenet.")
 @click.option(
     "--max-error",
     type=PERCENT,
     help="Largest share of answered pictures that may be wrong, e.g. 1%; unsure pictures are not answered.",
+)
+@click.option(
+    "--max-error-per-class",
+    type=PERCENT,
+    help="Largest share of the answers with each class that may be wrong, e.g. 5%.",
+)
+@click.option(
+    "--sets",
+    type=WHOLE_PERCENT,
+    metavar="SHARE",
+    help="Give each picture the set of classes that it may be; this share of sets holds the true one, e.g. 95%.",
+)
+@click.option(
+    "--costs",
+    type=FILE,
+    help="Table with the columns true, predicted and cost; the answer is the class of least expected cost.",
 )
 @click.option(
     "--false-alarms",

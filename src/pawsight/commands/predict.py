@@ -129,10 +129,13 @@ def line(prediction: Prediction, top: int | None = 0) -> str:
     if top == 0:
         ranked = [pair for pair in ranked[: 1 + _RUNNERS_UP] if pair[1] >= _WORTH_NAMING]
     shares = [f"{name} {100 * value:.1f} %" for name, value in (ranked[:top] if top else ranked)]
+    within = "" if prediction.set is None else f", set: {', '.join(prediction.set)}"
     if prediction.decision not in (None, ANSWERED) or prediction.probability is None:
-        return f"{prediction.path}: {prediction.label} ({', '.join(shares)})"
-    others = f" ({', '.join(shares[1:])})" if shares[1:] else ""
-    return f"{prediction.path}: {prediction.label} {100 * prediction.probability:.1f} %{others}"
+        return f"{prediction.path}: {prediction.label} ({', '.join(shares)}){within}"
+    own = f"{prediction.label} {100 * prediction.probability:.1f} %"
+    others = [share for share in shares if share != own]
+    beside = f" ({', '.join(others)})" if others else ""
+    return f"{prediction.path}: {own}{beside}{within}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pawsight.training.guarantees import BOTH, add_guarantees, check_guarantee, 
 PRIORS = np.array([0.6, 0.3, 0.1])
 
 
-def drawn(pictures, rng, *, spread=1.6):
+def drawn(pictures, rng, *, spread=2.0):
     """True classes and the probabilities of a classifier that is overconfident and weakest on the rarest class."""
     true = rng.choice(3, pictures, p=PRIORS)
     logits = rng.normal(size=(pictures, 3)) + spread * np.eye(3)[true] + np.log(PRIORS)
@@ -27,13 +27,13 @@ def drawn(pictures, rng, *, spread=1.6):
 
 
 def test_answers_with_each_class_are_wrong_as_rarely_as_promised():
-    """Of 300 draws at most a tenth may break the promise of a class, and chance: 300 x 0.1 + 3 standard errors."""
+    """Of 100 draws a tenth may break the promise of a class, and three standard errors more by chance."""
     rng = np.random.default_rng(0)
     others, table = drawn(200_000, rng)
     answers = table.argmax(axis=1)
     own = [(others[answers == label] != label, table[answers == label, label]) for label in range(3)]
     broken, given = np.zeros(3, int), np.zeros(3, int)
-    for _ in range(300):
+    for _ in range(100):
         trust, why, _ = add_guarantees(Trust(), SelectiveOptions(max_error_per_class=0.1), drawn(600, rng), None)
         assert not why
         for label, kept in enumerate(trust.by_class):
@@ -42,7 +42,7 @@ def test_answers_with_each_class_are_wrong_as_rarely_as_promised():
                 given[label] += 1
                 broken[label] += wrong[shares >= kept.threshold].mean() > 0.1
     assert given.min() > 20
-    assert (broken <= 300 * 0.1 + 3 * np.sqrt(300 * 0.1 * 0.9)).all()
+    assert (broken <= 10 + 3 * 3).all()
 
 
 def test_a_class_whose_answers_cannot_keep_the_promise_is_never_answered():
@@ -70,7 +70,7 @@ def test_without_any_class_that_keeps_it_there_is_no_guarantee_and_a_reason():
 def test_training_pictures_are_counted_out_of_fold_only_where_validation_is_too_small():
     rng = np.random.default_rng(3)
     small, large, crossed = drawn(40, rng), drawn(3_000, rng), drawn(900, rng)
-    options = SelectiveOptions(max_error=0.2, sets=0.9)
+    options = SelectiveOptions(max_error=0.1, sets=0.9)
     few = add_guarantees(Trust(), options, small, crossed)[0]
     assert (few.guarantee.measured_on, few.guarantee.pictures) == (BOTH, 940)
     assert (few.sets.measured_on, sum(few.sets.pictures)) == (BOTH, 940)
@@ -112,7 +112,7 @@ def split_of(**counts):
 @pytest.mark.parametrize(
     ("options", "numbers", "fix"),
     [
-        (SelectiveOptions(max_error_per_class=0.05), (" 5 % ", " 45 "), "--max-error-per-class"),
+        (SelectiveOptions(max_error_per_class=0.05), (" 5 % ", " 45 "), "Add pictures"),
         (SelectiveOptions(sets=0.95), (" 95 % ", " 19 "), "--sets"),
         (SelectiveOptions(max_error=0.05), (" 5 % ", " 45 "), "--max-error"),
     ],
@@ -120,14 +120,14 @@ def split_of(**counts):
 def test_what_so_few_pictures_cannot_show_is_refused_and_counts_training_pictures_of_the_probe(options, numbers, fix):
     small = split_of(train_a=50, train_b=50, validation_a=9, validation_b=9)
     with pytest.raises(TrainingFailed) as error:
-        check_guarantee(small, options, has_detector=False, has_out_of_fold=False)
+        check_guarantee(small, options, has_out_of_fold=False)
     assert all(number in error.value.what for number in numbers)
     assert fix in error.value.fix
     assert "--recipe probe" in error.value.fix
-    check_guarantee(small, options, has_detector=False, has_out_of_fold=True)
+    check_guarantee(small, options, has_out_of_fold=True)
     tiny = split_of(train_a=4, train_b=4, validation_a=2, validation_b=2)
     with pytest.raises(TrainingFailed) as error:
-        check_guarantee(tiny, options, has_detector=False, has_out_of_fold=True)
+        check_guarantee(tiny, options, has_out_of_fold=True)
     assert "--recipe probe" not in error.value.fix
 
 
@@ -165,17 +165,6 @@ def found_with(**counts):
 def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, given, number):
     lines = SplitFile(Path("s.csv"), tuple(SplitRow(2, "a.jpg", "", part) for part in given)) if given else None
     with pytest.raises(TrainingFailed) as error:
-        check_guarantee_by_names(
-            found, lines, SelectiveOptions(max_error=0.05), has_detector=False, has_out_of_fold=False
-        )
+        check_guarantee_by_names(found, lines, SelectiveOptions(max_error=0.05), has_out_of_fold=False)
     assert all(word in error.value.what for word in ("at most 5 % ", number, " 45 "))
-    check_guarantee_by_names(
-        found_with(none=1000), None, SelectiveOptions(max_error=0.05), has_detector=False, has_out_of_fold=False
-    )
-
-
-def test_a_guarded_promise_needs_a_few_pictures_more():
-    assigned = tuple(Assigned(str(number), "", "cats", "validation") for number in range(230))
-    check_guarantee(Split(assigned, ""), SelectiveOptions(max_error=0.01), has_detector=False, has_out_of_fold=False)
-    with pytest.raises(TrainingFailed, match="232 are needed"):
-        check_guarantee(Split(assigned, ""), SelectiveOptions(max_error=0.01), has_detector=True, has_out_of_fold=False)
+    check_guarantee_by_names(found_with(none=1000), None, SelectiveOptions(max_error=0.05), has_out_of_fold=False)

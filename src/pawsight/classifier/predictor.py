@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from copy import copy
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
@@ -16,7 +17,7 @@ import numpy as np
 
 from pawsight.classifier.bundle import Bundle, read_bundle, refused, with_max_megapixels
 from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision, check_device
-from pawsight.classifier.trust import ANSWERED, UNFAMILIAR
+from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, Trust
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import CPU, Device, Machine, this_machine
 from pawsight.core.progress import SILENT, Progress
@@ -63,7 +64,7 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""
         values = asdict(self)
-        return values | {"verdict": values.pop("decision")}
+        return values | {"verdict": values.pop("decision"), "set": None if self.set is None else list(self.set)}
 
 
 class Predictor:
@@ -100,6 +101,12 @@ class Predictor:
     def precision(self) -> Precision:
         """The arithmetic that it computes in."""
         return self._engine.precision
+
+    def with_trust(self, trust: Trust) -> Predictor:
+        """Return the same classifier with another decision rule; both compute with one engine."""
+        other = copy(self)
+        other.bundle = replace(self.bundle, card=replace(self.bundle.card, trust=trust))
+        return other
 
     def predict(self, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Prediction]:
         """Classify files, and all files below folders.

@@ -78,6 +78,11 @@ class RiskGuarantee:
     expected_risk: float  # bound on the expected share of pictures answered and wrong: (errors + 1) / (pictures + 1)
     measured_on: str = VALIDATION  # where the pictures are from
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `measured_on` is left out where that is validation alone, as in earlier bundles."""
+        plain = asdict(self)
+        return {name: value for name, value in plain.items() if name != "measured_on" or value != VALIDATION}
+
 
 class DetectionCount(TypedDict):
     """How many pictures of one kind of out-of-distribution example the detector noticed."""
@@ -119,16 +124,22 @@ class Trust:
         plain: dict[str, Any] = {
             "temperature": self.temperature,
             "fitted_on": self.fitted_on,
-            "promise": asdict(self.guarantee) if self.guarantee is not None else None,
+            "promise": self.guarantee.to_json() if self.guarantee is not None else None,
             "guard": asdict(self.detector) if self.detector is not None else None,
         }
         if self.by_class:
-            plain["class_promises"] = [kept and asdict(kept) for kept in self.by_class]
+            plain["class_promises"] = [kept and kept.to_json() for kept in self.by_class]
         if self.sets is not None:
             plain["sets"] = self.sets.to_json()
         if self.costs is not None:
             plain["costs"] = self.costs.to_json()
         return plain
+
+    @property
+    def max_error(self) -> float | None:
+        """The largest share of wrong answers that is guaranteed, of all answers or of those with each class."""
+        kept = next((guarantee for guarantee in (self.guarantee, *self.by_class) if guarantee is not None), None)
+        return None if kept is None else kept.max_error
 
     def answers(self, probabilities: Floats) -> Labels:
         """Return the answer (N,) to each picture, a class index: that of least expected cost, or else the likeliest.

@@ -38,7 +38,8 @@ class Abstention:
             "coverage_interval": self.coverage_interval.as_list(),
             "error_interval": self.error_interval.as_list() if self.error_interval else None,
         }
-        return values | {"promise": values.pop("guarantee")}
+        del values["guarantee"]
+        return values | {"promise": self.guarantee and self.guarantee.to_json()}
 
     def sentence(self) -> str:
         """Return one line for people."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from itertools import count
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from pawsight.core.errors import TrainingFailed
 from pawsight.data.found import Found
 from pawsight.data.given_split import SplitFile
 from pawsight.data.split import Split
-from pawsight.training.ood_detector import fewest_for_detector
 from pawsight.training.threshold import Flags, can_guarantee, choose_threshold, fewest_for_guarantee, smallest_guarantee
 
 BOTH = "validation and, out of fold, training pictures"
@@ -97,13 +95,12 @@ def _guarantees_by_class(
     return trust, _why_no_guarantee(confidences, answers == true, max_error, source)
 
 
-def check_guarantee(split: Split, options: SelectiveOptions, *, has_detector: bool, has_out_of_fold: bool) -> None:
+def check_guarantee(split: Split, options: SelectiveOptions, *, has_out_of_fold: bool) -> None:
     """Refuse what cannot be guaranteed on so few pictures, whatever is learnt.
 
     Args:
         split: of all pictures.
         options: what is asked for.
-        has_detector: the recipe may have a detector, which takes pictures away.
         has_out_of_fold: the recipe answers training pictures out of fold, so that these count too.
 
     Raises:
@@ -111,10 +108,8 @@ def check_guarantee(split: Split, options: SelectiveOptions, *, has_detector: bo
     """
     training = split.part("train") if has_out_of_fold else ()
     counts = Counter(assigned.label for assigned in (*split.part("validation"), *training))
-    if options.max_error is not None:
-        validation = split.sizes["validation"]
-        if _kept(validation, options, has_detector) + len(training) < fewest_for_guarantee(options.max_error):
-            raise _too_few(validation, len(training), f"{counts.total():,}", options, has_detector)
+    if options.max_error is not None and counts.total() < fewest_for_guarantee(options.max_error):
+        raise _too_few(split.sizes["validation"], len(training), f"{counts.total():,}", options.max_error)
     label, most = max(counts.items(), key=lambda pair: pair[1], default=("", 0))
     if options.max_error_per_class is not None and most < fewest_for_guarantee(options.max_error_per_class):
         share = smallest_guarantee(most, most)
@@ -137,7 +132,7 @@ def check_guarantee(split: Split, options: SelectiveOptions, *, has_detector: bo
 
 
 def check_guarantee_by_names(
-    found: Found, given: SplitFile | None, options: SelectiveOptions, *, has_detector: bool, has_out_of_fold: bool
+    found: Found, given: SplitFile | None, options: SelectiveOptions, *, has_out_of_fold: bool
 ) -> None:
     """Refuse a guarantee for all answers before any picture is read, where the names of files show that it cannot be.
 
@@ -148,8 +143,8 @@ def check_guarantee_by_names(
         return
     likely, most, training = _pictures_by_names(found, given)
     training = training if has_out_of_fold else 0
-    if most + training < _needed(options, has_detector):
-        raise _too_few(likely, training, f"about {likely + training:,}", options, has_detector)
+    if most + training < fewest_for_guarantee(options.max_error):
+        raise _too_few(likely, training, f"about {likely + training:,}", options.max_error)
 
 
 _WITH_PROBE = " The recipe probe counts training pictures too: --recipe probe"
@@ -173,32 +168,17 @@ def _pictures_by_names(found: Found, given: SplitFile | None) -> tuple[int, int,
     return round(0.15 * cut), most, round(0.7 * cut)
 
 
-def _too_few(
-    validation: int, training: int, number: str, options: SelectiveOptions, has_detector: bool
-) -> TrainingFailed:
-    pictures, max_error = validation + training, options.max_error or 0.0
-    share = smallest_guarantee(_kept(validation, options, has_detector) + training, pictures)
+def _too_few(validation: int, training: int, number: str, max_error: float) -> TrainingFailed:
+    pictures = validation + training
+    share = smallest_guarantee(pictures, pictures)
     smaller = f"Type --max-error {100 * share:g}%, if that will do." if share else "Nothing can be guaranteed on them."
     return TrainingFailed(
         f"An error of at most {percent(max_error)} cannot be guaranteed on {number}"
         f" {'validation and training' if training else 'validation'} {'picture' if pictures == 1 else 'pictures'}: "
-        f"{fewest_for_guarantee(max_error) if training else _needed(options, has_detector):,} are needed at least.",
+        f"{fewest_for_guarantee(max_error):,} are needed at least.",
         "Even if every answer were right, that could be chance with a probability above 10 %.",
         f"{smaller} Or add pictures{'.' if training else f' to validation.{_WITH_PROBE}'}",
     )
-
-
-def _needed(options: SelectiveOptions, has_detector: bool) -> int:
-    """Return the fewest validation pictures with which a guarantee is possible at all."""
-    wanted = fewest_for_guarantee(options.max_error or 0.0)
-    return next(pictures for pictures in count(wanted) if _kept(pictures, options, has_detector) >= wanted)
-
-
-def _kept(pictures: int, options: SelectiveOptions, has_detector: bool) -> int:
-    """Return how many validation pictures the detector's threshold leaves to be answered."""
-    if not has_detector or pictures < fewest_for_detector(options.false_alarms):
-        return pictures
-    return math.ceil((pictures + 1) * (1 - options.false_alarms) - 1e-9) - 1
 
 
 def percent(share: float) -> str:

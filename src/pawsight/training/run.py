@@ -109,7 +109,7 @@ def train_run(
         check_reserved_names(found.folders)
         if options.costs is not None:
             costs_for(options.costs, found.folders)
-        check_guarantee_by_names(found, given, options, **_measures(recipe))
+        check_guarantee_by_names(found, given, options, has_out_of_fold=recipe.method == "probe")
     greys = grey_range_of(found, env.decode_settings(recipe), threads=env.machine.cores, progress=env.progress)
     env = replace(env, grey_range=greys)
     choice = None
@@ -211,7 +211,7 @@ def _split_and_decode(
                 used, split, patched = apply(dataset, split, patch)
             check_split(split, compares_epochs=recipe.epochs > 0)
             if options is not None:
-                check_guarantee(split, options, **_measures(recipe))
+                check_guarantee(split, options, has_out_of_fold=recipe.method == "probe")
         context = TrainingContext(used, split, recipe, env, env.runs, held_out, sink)
         changed: dict[str, str] = {}  # why, by name
         for subset in dict.fromkeys(("train", "validation", *held_out)) if recipe.method in _USES_PIXELS else ():
@@ -223,11 +223,6 @@ def _split_and_decode(
             return context, patched
         env.progress.say(f"Note     left out, since changed while being used: {', '.join(sorted(changed))}")
         dataset = without(dataset, changed, found)
-
-
-def _measures(recipe: Recipe) -> dict[str, bool]:
-    """Return what a recipe has that decides how many pictures a guarantee can be measured on."""
-    return {"has_detector": recipe.method != "majority", "has_out_of_fold": recipe.method == "probe"}
 
 
 def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust:

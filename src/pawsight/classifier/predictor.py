@@ -64,7 +64,8 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""
         values = asdict(self)
-        return values | {"verdict": values.pop("decision"), "set": None if self.set is None else list(self.set)}
+        decision, _ = values.pop("decision"), values.pop("set")
+        return {**values, "verdict": decision, "set": None if self.set is None else list(self.set)}
 
 
 class Predictor:

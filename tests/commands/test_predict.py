@@ -269,10 +269,10 @@ def test_costs_change_the_answer_without_training(colour_bundle, red, tmp_path):
     (plain,) = predict(colour_bundle, [red])
     names = sorted(plain.probabilities, key=plain.probabilities.get)
     costs = tmp_path / "costs.csv"
-    costs.write_text(f"true,predicted,cost\n{names[-1]},{names[-1]},1000\n")
+    costs.write_text(f"true,predicted,cost\n{names[-1]},{names[-1]},1000\n{names[-1]},{names[-2]},500\n")
     (cheapest,) = predict(colour_bundle, [red], costs=costs)
-    assert (plain.label, cheapest.label) == (names[-1], names[-2])
-    assert cheapest.probability == plain.probabilities[names[-2]]
+    assert (plain.label, cheapest.label) == (names[-1], names[0])
+    assert cheapest.probability == plain.probabilities[names[0]]
     assert cheapest.probabilities == plain.probabilities
     with pytest.raises(WrongUsage, match="'wolf'"):
         predict(colour_bundle, [red], costs={("wolf", names[0]): 2.0})

@@ -53,7 +53,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
     """Fit a head on the features of the frozen backbone, and return both as one graph."""
     recipe, classes = context.recipe, len(context.classes)
     backbone = frozen_backbone(recipe)
-    features, labels, groups = context.features("train"), context.labels("train"), alike_in_training(context)
+    features, labels, groups = context.features("train"), context.labels("train"), context.split.numbers("train")
     with context.env.stopwatch.stage("fitting"):
         head = fit_head(
             features,
@@ -89,19 +89,9 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         ),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
-        out_of_fold=head.out_of_fold,
+        logits_out_of_fold=head.logits_of_all(len(labels)),
         depth=head.depth_json(),
     )
-
-
-def alike_in_training(context: TrainingContext) -> Labels:
-    """Number the groups of equal and near-equal training pictures (N,); each other picture is a group of its own."""
-    rows = {assigned.name: row for row, assigned in enumerate(context.split.part("train"))}
-    groups = np.arange(len(rows))
-    for duplicates in context.split.alike:
-        members = [rows[assigned.name] for assigned in duplicates if assigned.name in rows]
-        groups[members] = min(members, default=0)
-    return groups
 
 
 def licence_note(recipe: Recipe) -> str:
@@ -160,6 +150,15 @@ class Head:
             "tried": tried,
             "gain": self.gain and {"log_loss": self.gain[0], "interval": list(self.gain[1:])},
         }
+
+    def logits_of_all(self, pictures: int) -> Floats | None:
+        """Return the logits out of fold (N, C) of all N training pictures, NaN for those that are in no fold."""
+        if self.out_of_fold is None:
+            return None
+        rows, logits = self.out_of_fold
+        table = np.full((pictures, logits.shape[1]), np.nan, np.float32)
+        table[rows] = logits
+        return table
 
     def probabilities(self, features: FeatureTable) -> Floats:
         """Return softmax probabilities (N, C)."""

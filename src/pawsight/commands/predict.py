@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from pawsight.classifier.bundle import Bundle
+from pawsight.classifier.costs import NamedCosts, costs_for, read_costs
 from pawsight.classifier.engine import Outputs
-from pawsight.classifier.predictor import Prediction, load_predictor
-from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
+from pawsight.classifier.prediction_sets import choose_sets, fewest_for_sets
+from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
+from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE, VALIDATION, SelectiveOptions, Trust
 from pawsight.commands.answer_file import ENDINGS, check_answer_file, write_answers
 from pawsight.commands.named_pictures import (
     EVERY,
@@ -25,7 +28,7 @@ from pawsight.commands.named_pictures import (
     has_camera,
     named_pictures,
 )
-from pawsight.core.errors import NoPictures, WrongUsage, require_extra
+from pawsight.core.errors import NoPictures, PawsightError, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
@@ -34,6 +37,7 @@ from pawsight.core.text import plural
 from pawsight.data.folders import is_regular_file
 from pawsight.data.reading import is_picture
 from pawsight.evaluation.deployment import Deployment, Window
+from pawsight.reports.run_record import RunRecord
 
 if TYPE_CHECKING:
     from pawsight.distributed.answer_folder import Tally
@@ -53,6 +57,8 @@ def predict(
     pictures: Sequence[str | os.PathLike[str]],
     *,
     threshold: float | None = None,
+    sets: float | None = None,
+    costs: str | os.PathLike[str] | NamedCosts | None = None,
     every: float | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
@@ -68,6 +74,9 @@ def predict(
         run: a run or bundle folder.
         pictures: files, folders, lists, addresses, videos and cameras, as `named_pictures` reads them.
         threshold: pictures whose most likely class has a lower probability are `unsure`; None leaves it to the run.
+        sets: share of prediction sets that hold the true class, by the run's answers to its validation subset; None
+            leaves it to the run.
+        costs: of mistakes, as for `train`; None leaves them to the run.
         every: seconds between two frames of a video or a camera; None is 1.
         max_megapixels: width x height of a picture, in millions; larger ones have an error. None is the bundle's limit.
         device: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers; the bundle's self-test decides whether it is
@@ -83,14 +92,17 @@ def predict(
     """
     typed = path_texts(pictures)
     check_order("predict", as_path(run), [Path(name) for name in typed])
+    listed = None if costs is None else read_costs(costs)
     predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
+    if listed is not None:
+        predictor = predictor.with_trust(_with_costs(predictor, listed))
+    if sets is not None:
+        predictor = predictor.with_trust(_with_sets(run, predictor, sets))
     named = named_pictures(typed, every=EVERY if every is None else every)
     settings, is_live = predictor.bundle.card.decode, has_camera(typed)
     decoded = decoded_pictures(named, settings, threads=predictor.threads, is_live=is_live)
     each_at_once = chain.from_iterable(predictor.outputs_of([picture]) for picture in decoded)
-    answers = each_at_once if is_live else predictor.outputs_of(decoded)
-    if expect is not None:
-        answers = _watched(answers, Window.of(predictor.bundle), expect)
+    answers = _watched(each_at_once if is_live else predictor.outputs_of(decoded), predictor.bundle, expect)
 
     def predictions() -> Iterator[Prediction]:  # apart, so that what is wrong is raised by the call and not by `next`
         skipped, answered, first = 0, 0, ""
@@ -119,15 +131,28 @@ def predict(
 
 
 def _watched(
-    answers: Iterable[tuple[DecodedPicture, Outputs | None]], window: Window, expect: Callable[[Deployment], None]
+    answers: Iterator[tuple[DecodedPicture, Outputs | None]],
+    bundle: Bundle,
+    expect: Callable[[Deployment], None] | None,
 ) -> Iterator[tuple[DecodedPicture, Outputs | None]]:
-    """Yield answers, and say at the end what they say about the classifier."""
-    for picture, outputs in answers:
-        if outputs is not None:
-            window.add(outputs)
-        yield picture, outputs
-    if (found := window.deployment()) is not None:
-        expect(found)
+    """Return the same answers, after the last of which `expect` is given what they say about the classifier.
+
+    Raises:
+        WrongUsage: the bundle keeps nothing to compare pictures with.
+    """
+    if expect is None:
+        return answers
+    window = Window.of(bundle)
+
+    def watched() -> Iterator[tuple[DecodedPicture, Outputs | None]]:  # apart, so that the call raises and not `next`
+        for picture, outputs in answers:
+            if outputs is not None:
+                window.add(outputs)
+            yield picture, outputs
+        if (found := window.deployment()) is not None:
+            expect(found)
+
+    return watched()
 
 
 def expected_lines(found: Deployment) -> list[str]:
@@ -145,6 +170,52 @@ def expected_lines(found: Deployment) -> list[str]:
         f"WARNING     The pictures differ from the validation pictures (p = {found.p_value:.3f}; {rate}).",
         "            Label some of them and measure: pawsight evaluate RUN DATA (docs/deployed.md)",
     ]
+
+
+def _with_costs(predictor: Predictor, costs: NamedCosts) -> Trust:
+    """Return how answers are trusted with other costs than those of the run.
+
+    Raises:
+        WrongUsage: a class is unknown, or the run guarantees something of other answers.
+    """
+    trust = predictor.bundle.card.trust
+    if trust.guarantee is not None or trust.by_class:
+        raise WrongUsage(
+            "--costs cannot be used with this run.",
+            "It guarantees how many of its answers are wrong, and costs would change the answers.",
+            "Train it with both: pawsight train DATA --costs FILE --max-error SHARE",
+        )
+    return replace(trust, costs=costs_for(costs, predictor.classes))
+
+
+def _with_sets(run: str | os.PathLike[str], predictor: Predictor, coverage: float) -> Trust:
+    """Return how answers are trusted with sets that are measured on the run's answers to its validation subset.
+
+    Raises:
+        WrongUsage: the run holds none, or too few.
+    """
+    SelectiveOptions(sets=coverage)
+    trust, bundle = predictor.bundle.card.trust, predictor.bundle
+    if trust.sets is not None and trust.sets.coverage == coverage:
+        return trust
+    table, fix = None, f"Train with it, which counts training pictures too: --sets {100 * coverage:g}%"
+    with suppress(PawsightError):
+        record = RunRecord.read(bundle.folder.parent)
+        table = record.answer_table("validation") if record.digest == bundle.card.split_digest else None
+    if table is None or table.classes != predictor.classes:
+        raise WrongUsage(
+            f"--sets cannot be used with {os.fspath(run)}.",
+            "Sets are measured on a run's answers to its validation set, and none lie beside this bundle.",
+            fix,
+        )
+    chosen = choose_sets(table.true, table.probabilities, coverage=coverage, measured_on=VALIDATION)
+    if chosen is None:
+        raise WrongUsage(
+            f"--sets {100 * coverage:g}% cannot be used with {os.fspath(run)}.",
+            f"It needs {fewest_for_sets(coverage):,} validation pictures, and the run has {len(table.true):,}.",
+            fix,
+        )
+    return replace(trust, sets=chosen)
 
 
 def with_threshold(prediction: Prediction, threshold: float | None) -> Prediction:
@@ -167,10 +238,13 @@ def line(prediction: Prediction, top: int | None = 0) -> str:
     if top == 0:
         ranked = [pair for pair in ranked[: 1 + _RUNNERS_UP] if pair[1] >= _WORTH_NAMING]
     shares = [f"{name} {100 * value:.1f} %" for name, value in (ranked[:top] if top else ranked)]
+    within = "" if prediction.set is None else f", set: {', '.join(prediction.set)}"
     if prediction.decision not in (None, ANSWERED) or prediction.probability is None:
-        return f"{prediction.path}: {prediction.label} ({', '.join(shares)})"
-    others = f" ({', '.join(shares[1:])})" if shares[1:] else ""
-    return f"{prediction.path}: {prediction.label} {100 * prediction.probability:.1f} %{others}"
+        return f"{prediction.path}: {prediction.label} ({', '.join(shares)}){within}"
+    own = f"{prediction.label} {100 * prediction.probability:.1f} %"
+    others = [share for share in shares if share != own]
+    beside = f" ({', '.join(others)})" if others else ""
+    return f"{prediction.path}: {own}{beside}{within}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +318,8 @@ def predict_file(
     *,
     top: int | None = 0,
     threshold: float | None = None,
+    sets: float | None = None,
+    costs: str | os.PathLike[str] | NamedCosts | None = None,
     every: float | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
@@ -252,12 +328,14 @@ def predict_file(
 ) -> PredictReport:
     """Classify pictures into one file, a row a picture, with the columns path, label, confidence, decision and error.
 
+    With prediction sets there is a column `set`: a list in JSON, else names with a bar between them.
+
     Args:
         run: a run or bundle folder.
         pictures: as for `predict`.
         out: a new file that ends in .csv, .json, .jsonl or .parquet.
         top: most likely classes that get columns of their own; None: a column for each class.
-        threshold, every, max_megapixels, device: as for `predict`.
+        threshold, sets, costs, every, max_megapixels, device: as for `predict`.
         progress: hears how far it is.
         expect: tell in the report what the pictures say about the classifier.
 
@@ -281,6 +359,8 @@ def predict_file(
             run,
             typed,
             threshold=threshold,
+            sets=sets,
+            costs=costs,
             every=every,
             max_megapixels=max_megapixels,
             device=device,
@@ -290,7 +370,8 @@ def predict_file(
             counts[prediction.decision or "error"] += 1
             yield prediction
 
-    write_answers(path, counted(), bundle.card.classes, top=top)
+    has_sets = sets is not None or bundle.card.trust.sets is not None
+    write_answers(path, counted(), bundle.card.classes, top=top, has_sets=has_sets)
     tally = Tally(
         pictures=counts.total(),
         answered=counts[ANSWERED],

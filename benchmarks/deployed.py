@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from pawsight.classifier.predictor import Predictor, load_predictor
+from pawsight.classifier.reference import Reference, confidences_of
 from pawsight.evaluation.deployment import FALSE_ALARMS, deployment, two_sample_test
 from pawsight.images.decode import Decoded, DecodeSettings, decode_image
 
@@ -120,40 +121,26 @@ def answers(predictor: Predictor, pictures: list[Path], change: Change) -> tuple
     return rows, np.array([outputs["probabilities"].argmax() for outputs in given])
 
 
-def main(run: str, data: str) -> None:
-    """Print a line of JSON for each way of changing pictures, then one for all."""
-    predictor = load_predictor(run)
-    reference, rng = predictor.bundle.reference, np.random.default_rng(0)
-    known = [path for path in sorted(Path(data).glob("*/*")) if path.parent.name in predictor.classes]
-    known = [known[index] for index in np.sort(rng.permutation(len(known))[:MOST])]
-    true = np.array([predictor.classes.index(path.parent.name) for path in known])
-    read = {name: answers(predictor, known, change) for name, change in CHANGES.items()}
+def measure(reference: Reference, read: dict[str, tuple[np.ndarray, np.ndarray]], true: np.ndarray) -> None:
+    """Print a line of JSON for each way of changing pictures, one for all, and one for alarms on unchanged ones.
 
-    found = []
-    for number in range(FOLDERS + FOLDERS // (len(CHANGES) - 1)):
-        name = list(CHANGES)[number % len(CHANGES)]
-        chosen = rng.permutation(len(known))[: rng.choice(SIZES)]
+    Args:
+        reference: of the bundle.
+        read: rows (N, K + 3) and most likely classes (N,) by way.
+        true: classes (N,) of the same pictures.
+    """
+    rng, found = np.random.default_rng(0), []
+    for number in range(FOLDERS * len(read) // (len(read) - 1) + 1):
+        name = list(read)[number % len(read)]
+        chosen = rng.permutation(len(true))[: rng.choice(SIZES)]
         rows, predicted = (table[chosen] for table in read[name])
         told, accuracy = deployment(reference, rows, predicted, seed=number), (predicted == true[chosen]).mean()
-        confidence = (1 / (1 + np.exp(-rows[:, -1]))).mean()
-        inside = told.interval.low <= accuracy <= told.interval.high
-        width = told.interval.high - told.interval.low
-        errors = (abs(told.accuracy - accuracy), abs(confidence - accuracy))
-        found.append(
-            (
-                name,
-                accuracy,
-                told.accuracy,
-                told.interval.low,
-                told.interval.high,
-                inside,
-                width,
-                *errors,
-                told.is_alarm,
-            )
-        )
+        low, high = told.interval.low, told.interval.high
+        errors = (abs(told.accuracy - accuracy), abs(confidences_of(rows).mean() - accuracy))
+        figures = (accuracy, told.accuracy, low, high, low <= accuracy <= high, high - low, *errors, told.is_alarm)
+        found.append((name, *figures))
     columns = ("accuracy", "expected", "low", "high", "inside", "width", "error", "error_of_confidence", "alarms")
-    for title, names in {**{name: {name} for name in CHANGES}, "all changed": set(CHANGES) - {"unchanged"}}.items():
+    for title, names in {**{name: {name} for name in read}, "all changed": set(read) - {"unchanged"}}.items():
         table = np.array([row[1:] for row in found if row[0] in names], np.float64)
         means = dict(zip(columns, table.mean(axis=0).round(3).tolist(), strict=True))
         print(json.dumps({"pictures": title, "folders": len(table), **means}), flush=True)
@@ -166,6 +153,17 @@ def main(run: str, data: str) -> None:
         old, new = order[: len(rows) // 2], order[len(rows) // 2 :][:60]
         alarms += two_sample_test(rows[old], rows[new], predicted[old], predicted[new], seed=number)[0] <= FALSE_ALARMS
     print(json.dumps({"pictures": "like validation", "folders": UNCHANGED, "alarms": alarms / UNCHANGED}))
+
+
+def main(run: str, data: str) -> None:
+    """Read the pictures, change them in every way, and measure."""
+    predictor = load_predictor(run)
+    known = [path for path in sorted(Path(data).glob("*/*")) if path.parent.name in predictor.classes]
+    known = [known[index] for index in np.sort(np.random.default_rng(1).permutation(len(known))[:MOST])]
+    true = np.array([predictor.classes.index(path.parent.name) for path in known])
+    measure(
+        predictor.bundle.reference, {name: answers(predictor, known, change) for name, change in CHANGES.items()}, true
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import softmax
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
@@ -220,10 +221,13 @@ def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold
     calibrated, trust, pictures = calibrate(context, fitted)
     assert (trust.fitted_on, pictures) == (VALIDATION, 16)
     assert calibrated.probabilities["validation"].max() == pytest.approx(0.75, abs=1e-3)  # 12 of 16 are right
-    rows = np.arange(8)
-    known = (rows, np.log(np.full((8, 2), 0.5, np.float32)) + np.eye(2, dtype=np.float32)[rows % 2])
-    _, trust, pictures = calibrate(context, replace(fitted, out_of_fold=known))
+    logits = np.full((len(context.labels("train")), 2), np.nan, np.float32)
+    logits[:8] = np.eye(2)[np.arange(8) % 2]
+    crossed, trust, pictures = calibrate(context, replace(fitted, logits_out_of_fold=logits))
     assert (trust.fitted_on, pictures) == (OUT_OF_FOLD, 8)
+    assert calibrated.out_of_fold is None
+    assert crossed.out_of_fold[:8] == pytest.approx(softmax(logits[:8] / trust.temperature, axis=1))
+    assert np.isnan(crossed.out_of_fold[8:]).all()
 
 
 def test_a_guarded_promise_needs_a_few_pictures_more():

@@ -208,6 +208,10 @@ def test_out_of_fold_logits_belong_to_every_row_and_duplicates_share_a_fold():
     rows, logits = together.out_of_fold
     assert np.array_equal(rows, np.arange(160))
     assert np.allclose(logits[:80], logits[80:], atol=1e-4)
+    assert np.array_equal(together.logits_of_all(160), logits)
+    sampled = replace(together, out_of_fold=(rows[::2], logits[::2])).logits_of_all(160)
+    assert np.array_equal(sampled[::2], logits[::2])
+    assert np.isnan(sampled[1::2]).all()
     assert not np.allclose(apart.out_of_fold[1][:80], apart.out_of_fold[1][80:], atol=1e-3)
 
 

@@ -40,7 +40,7 @@ def serve(
     token_file: Path | None = None,
     allow_host: Sequence[str] = (),
     allow_origin: Sequence[str] = (),
-    proxies: Sequence[str] = (),
+    proxy: Sequence[str] = (),
     with_report: bool = False,
     device: Device = CPU,
     limits: Limits | None = None,
@@ -59,7 +59,7 @@ def serve(
         allow_host: more names that the service answers to, besides IP addresses, localhost and, where it does not
             listen on this machine alone, this machine's name.
         allow_origin: sites of your own whose pages may use the service, e.g. https://cats.example.
-        proxies: addresses or networks of proxies of your own, whose X-Forwarded-For says which client asks.
+        proxy: addresses or networks of proxies of your own, whose X-Forwarded-For says which client asks.
         with_report: show the run's report, which contains training pictures, to all clients.
         device: as for `predict`.
         limits: of requests, queues and processes.
@@ -74,7 +74,7 @@ def serve(
     check_installed()
     origins = [_origin(text) for text in allow_origin]
     allowed = [_allowed_host(text) for text in allow_host]
-    networks = [_network(text) for text in proxies]
+    networks = [_network(text) for text in proxy]
     find_bundle(as_path(run))
     check_device(device)
     token = _read_token(token_file, progress) if token_file is not None else ""
@@ -210,9 +210,9 @@ def _network(text: str) -> str:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
         raise WrongUsage(
-            f"The proxy {text} is no address.",
-            f"proxies has addresses and networks in numbers: {error}.",
-            "Write for example in the file of --config: proxies = ['127.0.0.1', '10.0.0.0/8']",
+            f"--proxy {text} is no address.",
+            f"It is an IP address or a network of them: {error}.",
+            "Type for example: --proxy 127.0.0.1",
         ) from error
 
 

@@ -106,22 +106,32 @@ def _kept(pictures: int, options: SelectiveOptions, has_detector: bool) -> int:
 def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedModel, Trust, int]:
     """Return the model with its temperature, a `Trust` that names it, and how many pictures it was fitted on.
 
+    With it come the probabilities of the held-out subsets, and those out of fold of the training subset.
+
     The model's probabilities are those that its finished graph gives, to the bit. The temperature is fitted on
     out-of-fold logits of the training subset where there are any, else on validation where epochs were compared, else
     it is 1.
     """
+    from scipy.special import softmax
+
     temperature, source, pictures = 1.0, Trust().fitted_on, 0
     validation = trained.features.get("validation")
-    if trained.out_of_fold is not None:
-        rows, logits = trained.out_of_fold
-        temperature = fit_temperature(context.labels("train")[rows], logits)
-        source, pictures = OUT_OF_FOLD, len(rows)
+    logits = trained.logits_out_of_fold
+    if logits is not None:
+        known = np.isfinite(logits).all(axis=1)
+        temperature = fit_temperature(context.labels("train")[known], logits[known])
+        source, pictures = OUT_OF_FOLD, int(known.sum())
     elif validation is not None and len(validation) and context.recipe.epochs:
-        logits = run_head(head_of(trained.graph, LOGITS), validation, context.precision)
-        temperature = fit_temperature(context.labels("validation"), logits)
+        answers = run_head(head_of(trained.graph, LOGITS), validation, context.precision)
+        temperature = fit_temperature(context.labels("validation"), answers)
         source, pictures = VALIDATION, len(validation)
     graph = with_temperature(trained.graph, temperature)
-    calibrated = replace(trained, graph=graph, probabilities=context.answers(graph, trained.features))
+    calibrated = replace(
+        trained,
+        graph=graph,
+        probabilities=context.answers(graph, trained.features),
+        out_of_fold=None if logits is None else softmax(logits / temperature, axis=1),
+    )
     return calibrated, Trust(temperature=temperature, fitted_on=source), pictures
 
 

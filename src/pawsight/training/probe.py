@@ -89,7 +89,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         ),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
-        out_of_fold=head.out_of_fold,
+        logits_out_of_fold=head.logits_of_all(len(labels)),
         depth=head.depth_json(),
     )
 
@@ -160,6 +160,15 @@ class Head:
             "tried": tried,
             "gain": self.gain and {"log_loss": self.gain[0], "interval": list(self.gain[1:])},
         }
+
+    def logits_of_all(self, pictures: int) -> Floats | None:
+        """Return the logits out of fold (N, C) of all N training pictures, NaN for those that are in no fold."""
+        if self.out_of_fold is None:
+            return None
+        rows, logits = self.out_of_fold
+        table = np.full((pictures, logits.shape[1]), np.nan, np.float32)
+        table[rows] = logits
+        return table
 
     def probabilities(self, features: FeatureTable) -> Floats:
         """Return softmax probabilities (N, C)."""

@@ -53,6 +53,11 @@ STATIC = Path(__file__).parent / "static"
 OPENAPI = Path(__file__).parent / "templates" / "openapi.json"
 REPORT = "report.html"
 _DATA_URL = r"""data:[^"')\s]*"""  # a picture, left as it is: its letters may look like a path
+_BATCHES = (  # parts of the OpenAPI document that hold up to `files` pictures
+    ("/api/v1/predict", "multipart/form-data", "files"),
+    ("/api/v1/predict", "application/json", "pictures"),
+    ("/v1/models/{name}:predict", "application/json", "instances"),
+)
 _LARGEST_METRICS = 4 * 2**20  # bytes; with a thousand classes the file stays below
 
 
@@ -238,8 +243,9 @@ def openapi(limits: Limits) -> dict[str, Any]:
         }
         for limit in fields(limits)
     }
-    forms = document["paths"]["/api/v1/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]
-    forms["schema"]["properties"]["files"]["maxItems"] = limits.files
+    for path, kind, name in _BATCHES:
+        content = document["paths"][path]["post"]["requestBody"]["content"]
+        content[kind]["schema"]["properties"][name]["maxItems"] = limits.files
     return document
 
 

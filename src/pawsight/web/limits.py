@@ -45,8 +45,7 @@ class Limits:
     address_percent: float = _limit(
         50,
         "%",
-        "Most that one address (of IPv6 its /64) may have of connections, requests, queue, heat_maps and buffer_mib; "
-        "beyond it 503. Loopback and proxies are not counted.",
+        "Most of connections, requests, queue, heat_maps and buffer_mib that one address may have; beyond it 503.",
         most=100,
     )
     connections: int = _limit(

@@ -202,6 +202,29 @@ def test_a_page_is_there_with_the_policy_that_keeps_strangers_out(client):
     assert "server" not in answer.headers
 
 
+def test_files_of_the_page_are_kept_for_good_and_others_are_asked_for_anew(client):
+    page = client.get("/", headers={"accept-encoding": "gzip"})
+    (address,) = re.findall(r'src="(static/[0-9a-f]{16}/start\.js)"', page.text)
+    assert client.get(address).headers["cache-control"] == "public, max-age=31536000, immutable"
+    plain = client.get("/static/start.js")
+    assert plain.text == client.get(address).text
+    assert plain.headers["cache-control"] == page.headers["cache-control"] == "no-cache"
+    again = client.get("/static/start.js", headers={"if-none-match": plain.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/static/0123456789abcdef/start.js").status_code == 404
+
+
+def test_pages_are_compressed_and_answers_are_not(client, serving):
+    gzip = {"accept-encoding": "gzip"}
+    for path in ("/", "/docs", "/openapi.json", "/static/page.js", "/static/page.css"):
+        answer = client.get(path, headers=gzip)
+        assert answer.headers.get("content-encoding") == "gzip", path
+        assert "accept-encoding" in answer.headers["vary"].lower()
+        assert "content-encoding" not in client.get(path, headers={"accept-encoding": "identity"}).headers
+    for answer in (client.get("/api/v1/model", headers=gzip), post(client, serving.picture("red"), **gzip)):
+        assert "content-encoding" not in answer.headers
+
+
 @pytest.mark.parametrize("path", ["/", "/docs", "/static/docs.js", "/static/docs.css"])
 def test_pages_name_no_other_host(client, path):
     answer = client.get(path)

@@ -20,6 +20,7 @@ import shlex
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, fields
+from hashlib import sha256
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -53,6 +55,9 @@ STATIC = Path(__file__).parent / "static"
 OPENAPI = Path(__file__).parent / "templates" / "openapi.json"
 REPORT = "report.html"
 _DATA_URL = r"""data:[^"')\s]*"""  # a picture, left as it is: its letters may look like a path
+# Pages and their files hold no secret and nothing that a request sends, so their length tells nothing (BREACH). Answers
+# of the classifier are not compressed.
+_COMPRESSED = [Middleware(GZipMiddleware, compresslevel=6)]
 _BATCHES = (  # parts of the OpenAPI document that hold up to `files` pictures
     ("/api/v1/predict", "multipart/form-data", "files"),
     ("/api/v1/predict", "application/json", "pictures"),
@@ -114,12 +119,13 @@ class _Routes:
     def __init__(self, service: Service, *, with_report: bool) -> None:
         self._service, self._with_report = service, with_report
         self._openapi = json.dumps(openapi(service.limits)).encode()
+        self._version = static_version()
 
     def table(self) -> list[Route | Mount]:
         return [
-            Route("/", self._file("index.html")),
-            Route("/docs", self._file("docs.html")),
-            Route("/openapi.json", self.openapi),
+            Route("/", self._page("index.html"), middleware=_COMPRESSED),
+            Route("/docs", self._page("docs.html"), middleware=_COMPRESSED),
+            Route("/openapi.json", self.openapi, middleware=_COMPRESSED),
             Route("/api/v1/predict", self.predict, methods=["POST"]),
             Route("/v1/models/{name}:predict", self.predict_instances, methods=["POST"]),
             Route("/api/v1/explain", self.explain, methods=["POST"]),
@@ -128,7 +134,10 @@ class _Routes:
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
             Route("/metrics", self.metrics),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            Mount(
+                f"/static/{self._version}", _StaticFiles("public, max-age=31536000, immutable"), middleware=_COMPRESSED
+            ),
+            Mount("/static", _StaticFiles("no-cache"), middleware=_COMPRESSED),
         ]
 
     async def predict(self, request: Request) -> Response:
@@ -223,12 +232,36 @@ class _Routes:
         _state(request, "/metrics")
         return Response(self._service.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
-    def _file(self, name: str) -> Any:
+    def _page(self, name: str) -> Any:
+        """Return a page whose files are those of this version, which browsers may keep for good."""
+        page = re.sub('"(/?static)/', rf'"\1/{self._version}/', (STATIC / name).read_text("utf-8"))
+
         async def give(request: Request) -> Response:
             _state(request, str(request.url.path))
-            return FileResponse(STATIC / name)
+            return Response(page, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
         return give
+
+
+class _StaticFiles(StaticFiles):
+    """The files of the page, with what browsers may do with their copies."""
+
+    def __init__(self, cache_control: str) -> None:
+        super().__init__(directory=STATIC)
+        self._cache_control = cache_control
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = self._cache_control
+        return response
+
+
+def static_version() -> str:
+    """Return a name for the content of the page's files."""
+    digest = sha256()
+    for path in sorted(STATIC.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def openapi(limits: Limits) -> dict[str, Any]:

@@ -33,10 +33,10 @@ function operation(path, method, told, shared) {
 }
 
 function schema(name, told) {
-  const fields = Object.entries(told.properties).map(([field, one]) => [
+  const fields = Object.entries(told.properties ?? {}).map(([field, one]) => [
     field, [].concat(one.type || one.$ref?.split("/").pop() || "one of a few").join(" or "), one.description || "",
   ]);
-  return make("details", "", make("summary", name), make("div", "", rows(fields)));
+  return make("details", "", make("summary", name), make("div", told.description ?? "", rows(fields)));
 }
 
 function limits(table, values) {

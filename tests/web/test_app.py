@@ -58,7 +58,7 @@ def test_one_picture_as_a_body_is_answered(client, serving):
     assert (one["file"], one["label"], one["error"]) == ("picture", "green", None)
     assert one["probability"] == one["probabilities"]["green"] > 0.9
     assert list(one["probabilities"]) == ["red", "green", "blue"]
-    assert set(one) == {"file", "label", "probability", "probabilities", "decision", "verdict", "error", "code"}
+    assert set(one) == {"file", "label", "probability", "probabilities", "decision", "verdict", "set", "error", "code"}
     assert (one["decision"], one["verdict"], one["code"]) == ("answered", "answered", None)
 
 

@@ -199,7 +199,8 @@ class _Routes:
                     "pawsight": versions().get("pawsight", "unknown"),
                     "limits": {**asdict(self._service.limits), "megapixels": served.settings.max_megapixels},
                     "validation": validation_of(served.predictor.bundle),
-                    "max_error": card.trust.guarantee.max_error if card.trust.guarantee is not None else None,
+                    "max_error": card.trust.max_error,
+                    "sets": None if card.trust.sets is None else card.trust.sets.coverage,
                     "heat_maps": True,
                     "report": "/api/v1/report" if has_report else None,
                 }
@@ -297,7 +298,7 @@ def _to_json(answer: Prediction | RequestProblem, *, top: int | None, threshold:
         threshold: least probability of an answer.
     """
     if isinstance(answer, RequestProblem):
-        names = ("label", "probability", "probabilities", "decision", "verdict")
+        names = ("label", "probability", "probabilities", "decision", "verdict", "set")
         return {"file": answer.file, **dict.fromkeys(names), "error": answer.reason, "code": answer.code}
     decision, probabilities = answer.decision, answer.probabilities or {}
     is_answer = decision == ANSWERED
@@ -313,6 +314,7 @@ def _to_json(answer: Prediction | RequestProblem, *, top: int | None, threshold:
         "probabilities": probabilities,
         "decision": decision,
         "verdict": decision,  # its name in earlier versions
+        "set": None if answer.set is None else list(answer.set),
         "error": None,
         "code": None,
     }

@@ -76,6 +76,7 @@ function modelFrom(told, guarded) {
     imagePx: told.image_px ?? null,
     validation: told.validation ?? null,
     maxError: told.max_error ?? null,
+    sets: told.sets ?? null,
     heatMaps: told.heat_maps === true,
     report: told.report ? guarded || told.report : null,
     group: { files: Math.min(files, TOGETHER), bytes: bytes - 2 * OVERHEAD, overhead: OVERHEAD },
@@ -84,13 +85,13 @@ function modelFrom(told, guarded) {
 }
 
 function unreadable({ reason, detail, code }, file) {
-  return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, error: reason ?? detail ?? "unreadable", code };
+  return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, set: null, error: reason ?? detail ?? "unreadable", code };
 }
 
 async function trouble(response, problem) {
   problem ??= await documentOf(response);
   const told = problem.detail ?? `The server answered with status ${response.status}.`;
-  if (["busy", "not-ready"].includes(problem.code) || response.status === 429) return new Busy(wait(response), told);
+  if (response.status === 503 || response.status === 429) return new Busy(wait(response), told);
   return new Refused(told, { again: response.status >= 500 || response.status === 408 });
 }
 

@@ -102,6 +102,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         computed=context.sink.computed if context.sink else 0,
         logits_out_of_fold=head.logits_of_all(len(labels)),
         depth=head.depth_json(),
+        columns=head.columns,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from pawsight.models.efficientnet_lite import Channels
 from pawsight.models.graph import append_head, mean_colour_graph
 from pawsight.models.recipes import AUTO, LAST, SELECTED, Recipe
 from pawsight.training.context import TrainedModel, TrainingContext
+from pawsight.training.cross_validation import cross_validate
 from pawsight.training.features import FeatureTable
 from pawsight.training.folds import folds_for_fits, stratified_sample
 from pawsight.training.logistic import blas_threads_for, fit_logistic
@@ -31,6 +33,9 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _MOST_CHOSEN_ON = 400_000
 Z95 = 1.96  # standard errors either side of a mean that make a 95 % interval
 _MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
+# Training pictures up to which each fold chooses depth and strength again; beyond, that choice flatters too little to
+# matter, unless a class has too few pictures for all folds.
+_MOST_WHOLE, _MOST_WHOLE_OF_RARE = 500, 3000
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -54,17 +59,25 @@ def train_probe(context: TrainingContext) -> TrainedModel:
     recipe, classes = context.recipe, len(context.classes)
     backbone = frozen_backbone(recipe)
     features, labels, groups = context.features("train"), context.labels("train"), alike_in_training(context)
+    fit = partial(fit_head, folds=recipe.folds, seed=recipe.seed, depth=recipe.depth)
     with context.env.stopwatch.stage("fitting"):
-        head = fit_head(
-            features,
-            labels,
-            classes=classes,
-            folds=recipe.folds,
-            seed=recipe.seed,
-            depth=recipe.depth,
-            groups=groups,
-            progress=context.env.progress,
-        )
+        head = fit(features, labels, classes=classes, groups=groups, progress=context.env.progress)
+    folds, logits = head.folds, head.logits_of_all(len(labels))
+    most = _MOST_WHOLE if folds == recipe.folds else _MOST_WHOLE_OF_RARE
+    is_whole = context.folds is not None or len(labels) <= most
+    if is_whole:
+        folds = context.folds or recipe.folds
+        with context.env.stopwatch.stage("cross-validating"):
+            logits = cross_validate(
+                lambda *pictures, **options: fit(*pictures, **options).logits,
+                features,
+                labels,
+                groups,
+                classes=classes,
+                folds=folds,
+                seed=recipe.seed,
+                progress=context.env.progress,
+            )
     with context.env.stopwatch.stage("writing"):
         graph = append_head(
             backbone.write(head.columns),
@@ -89,7 +102,9 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         ),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
-        logits_out_of_fold=head.logits_of_all(len(labels)),
+        logits_out_of_fold=None if logits is None or np.isnan(logits).all() else logits,
+        folds=folds,
+        is_whole=is_whole,
         depth=head.depth_json(),
     )
 
@@ -170,11 +185,16 @@ class Head:
         table[rows] = logits
         return table
 
+    def logits(self, features: FeatureTable) -> Floats:
+        """Return logits (N, C)."""
+        found: Floats = features.read(self.columns) @ self.weights + self.bias
+        return found
+
     def probabilities(self, features: FeatureTable) -> Floats:
         """Return softmax probabilities (N, C)."""
         from scipy.special import softmax
 
-        shares: Floats = softmax(features.read(self.columns) @ self.weights + self.bias, axis=1)
+        shares: Floats = softmax(self.logits(features), axis=1)
         return shares
 
 

@@ -9,7 +9,7 @@ import sys
 import webbrowser
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, fields
+from dataclasses import Field, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +37,33 @@ from pawsight.cli.options import (
     top_option,
 )
 from pawsight.cli.process import quiet_libraries
+from pawsight.cli.verb import ValueType, Verb
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import DEVICES
 from pawsight.core.progress import Terminal
 from pawsight.core.runs import is_run
 from pawsight.core.text import typed
 from pawsight.data.tables import columns_text
-from pawsight.web.limits import Limits
+from pawsight.web.limits import Limits, expected, problem_with
 
 ENGINES = click.Choice(["local", "ray"])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Start with: pawsight train sample")
+class _Verbs(click.Group):
+    """The commands of `pawsight`: each is a `Verb`."""
+
+    command_class = Verb
+
+
+@click.group(
+    cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]}, epilog="Start with: pawsight train sample"
+)
 @click.version_option(__version__, prog_name="pawsight")
 def cli() -> None:
     """From folders of photographs to a classifier you can trust, on the machine you have."""
 
 
-@cli.command()
+@cli.command(first=("recipe", "backbone", "image_px", "class_weights", "max_error", "split", "resume", "seed", "out"))
 @click.argument("data")
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
 @click.option(
@@ -137,7 +146,7 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     print_answer(report.to_json() if as_json else [*summary(report), *following])
 
 
-@cli.command()
+@cli.command(first=("recipes", "epochs", "time_limit", "split", "seed", "out", "class_from"))
 @click.argument("data")
 @click.option("--recipes", metavar="NAMES", help="Recipes to train, separated by commas.  [default: all]")
 @click.option(
@@ -173,7 +182,7 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     print_answer(command.to_json(table) if as_json else command.summary(table))
 
 
-@cli.command()
+@cli.command(first=("out", "top", "is_all", "threshold", "every", "device"))
 @click.argument("run")
 @click.argument("pictures", nargs=-1)
 @click.option(
@@ -331,20 +340,37 @@ def _exit_if_unreadable(failed: int, where: str, progress: Terminal) -> None:
         sys.exit(1)
 
 
+class _LimitValue(ValueType):
+    """A value of one limit of the service."""
+
+    kinds = (int, float)
+
+    def __init__(self, limit: Field[Any]) -> None:
+        self.name, self._limit, self.expected = limit.name, limit, expected(limit)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = (int if self._limit.type == "int" else float)(value) if isinstance(value, str) else value
+        except ValueError:
+            number = value
+        if problem_with(self._limit, number):
+            self.fail(f"{value!r} cannot be used: it is {self.expected}.", param, ctx)
+        return number
+
+
 def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for each limit that has a flag."""
+    """Give a command an option for each limit."""
     for limit in reversed(fields(Limits)):
-        if limit.metadata["is_flag"]:
-            command = click.option(
-                f"--{limit.name.replace('_', '-')}",
-                type=int if limit.type == "int" else float,
-                metavar=limit.metadata["unit"].upper(),
-                help=f"{limit.metadata['help']}  [default: {limit.default:g}]",
-            )(command)
+        command = click.option(
+            f"--{limit.name.replace('_', '-')}",
+            type=_LimitValue(limit),
+            metavar=limit.metadata["unit"].upper(),
+            help=f"{limit.metadata['help']}  [default: {limit.default:g}]",
+        )(command)
     return command
 
 
-@cli.command()
+@cli.command(first=("host", "port", "token_file", "allow_host", "allow_origin", "with_report", "device"))
 @click.argument("run")
 @click.option("--host", help="Address to listen on; 0.0.0.0 is every address.  [default: 127.0.0.1]")
 @click.option(
@@ -363,11 +389,10 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
 )
-@click.option("--config", type=FILE, help="TOML file with these options and all limits; options typed here win.")
 @click.option("--device", type=click.Choice(DEVICES), help="What computes, as for predict.  [default: cpu]")
 @_limit_options
 @common_options
-def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **typed: Any) -> None:
+def serve(run: str, as_json: bool, progress: Terminal, **typed: Any) -> None:
     """Serve a RUN as a web page and a REST service.
 
     RUN is a run folder, e.g. runs/latest. The service listens on this machine alone unless --host says otherwise.
@@ -375,10 +400,8 @@ def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **ty
     has a page about serving.
     """
     from pawsight.commands import serve as command
-    from pawsight.web.limits import read_config
 
-    options = read_config(config) if config is not None else {}
-    options |= {name: value for name, value in typed.items() if value not in (None, ())}
+    options = {name: value for name, value in typed.items() if value not in (None, ())}
     limits = Limits(**{limit.name: options.pop(limit.name) for limit in fields(Limits) if limit.name in options})
     command.check_installed()
     from pawsight.web.server import log_json_lines
@@ -424,7 +447,7 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
     print_answer(report.to_json() if as_json else command.summary(report))
 
 
-@cli.command()
+@cli.command(first=("test", "including_training", "slices", "learning_curve", "columns", "class_from", "device"))
 @click.argument("run")
 @click.argument("data", required=False)
 @click.option("--test", is_flag=True, help="Measure on the run's own test set (from DATA, if given); this is counted.")
@@ -475,7 +498,7 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
     print_answer(made.to_json() if as_json else command.summary(made))
 
 
-@cli.command()
+@cli.command(first=("report", "out", "split", "columns", "class_depth", "class_from", "parts", "ignore", "only"))
 @click.argument("data")
 @split_options
 @click.option("--report", is_flag=True, help="Write audit.csv, and audit.html with pictures of the findings.")

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from pawsight.cli.process import Terminated, refusal_of
+from pawsight.cli.verb import ValueType, end_with
 from pawsight.core.errors import PawsightError
 from pawsight.core.machine import CPU, DEVICES
 from pawsight.core.progress import Terminal
@@ -30,10 +31,11 @@ FILE = click.Path(path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-class _Duration(click.ParamType[float]):
+class _Duration(ValueType):
     """A length of time such as 90s, 10m or 2h, in seconds."""
 
     name = "time"
+    expected = "a length of time, e.g. '90s'"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
@@ -47,17 +49,17 @@ class _Duration(click.ParamType[float]):
         return seconds
 
 
-class _Percent(click.ParamType[float]):
+class _Percent(ValueType):
     """A share such as 1% or 0.01, above 0 and below 50 %, or to 100 %."""
 
     name = "share"
+    expected = "a share, e.g. '1%' or 0.01"
+    kinds = (str, int, float)
 
     def __init__(self, *, is_whole_allowed: bool = False) -> None:
         self._is_whole_allowed = is_whole_allowed
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
         text = str(value).strip()
         try:
             share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
@@ -94,8 +96,7 @@ def common_options(command: Command) -> Command:
         try:
             command(*arguments, progress=Terminal(quiet=quiet), **options)
         except PawsightError as error:
-            print(f"pawsight: {terminal_text(str(error))}", file=sys.stderr)
-            sys.exit(error.exit_status)
+            end_with(error)
         except KeyboardInterrupt as stop:
             by, status = ("the system", 143) if isinstance(stop, Terminated) else ("you", 130)
             text = f"pawsight: stopped by {by}. Finished files are kept; no half-written file is left."
@@ -208,10 +209,11 @@ def backbone_options(command: Command) -> Command:
     return mean(with_std)
 
 
-class _Columns(click.ParamType[dict[str, str]]):
+class _Columns(ValueType):
     """Which columns of a table are which, e.g. path=image,label=class."""
 
     name = "columns"
+    expected = "a text, e.g. 'path=image,label=class'"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
         if isinstance(value, dict):

@@ -16,7 +16,7 @@ from scipy.special import softmax
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import load_predictor
-from pawsight.classifier.trust import SelectiveOptions, Trust
+from pawsight.classifier.trust import SelectiveOptions, Trust, fit_temperature
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
@@ -34,6 +34,7 @@ from pawsight.training.calibration import (
     calibrate,
     check_guarantee,
     check_guarantee_by_names,
+    helpful_temperature,
     last_features,
 )
 from pawsight.training.context import TrainedModel
@@ -218,16 +219,48 @@ def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold
     graph = append_head(colour_backbone, np.eye(3, 2, dtype=np.float32), np.zeros(2, np.float32), classes="ab")
     features = {"validation": np.pad(logits, ((0, 0), (0, 1)))}
     fitted = TrainedModel(graph=graph, features=features, parameters=(0, 0))
-    calibrated, trust, pictures = calibrate(context, fitted)
+    calibrated, trust, pictures, gain = calibrate(context, fitted)
     assert (trust.fitted_on, pictures) == (VALIDATION, 16)
+    assert gain[0] > gain[1] > 0
     assert calibrated.probabilities["validation"].max() == pytest.approx(0.75, abs=1e-3)  # 12 of 16 are right
     logits = np.full((len(context.labels("train")), 2), np.nan, np.float32)
     logits[:8] = np.eye(2)[np.arange(8) % 2]
-    crossed, trust, pictures = calibrate(context, replace(fitted, logits_out_of_fold=logits))
+    crossed, trust, pictures, _ = calibrate(context, replace(fitted, logits_out_of_fold=logits))
     assert (trust.fitted_on, pictures) == (OUT_OF_FOLD, 8)
     assert calibrated.out_of_fold is None
     assert crossed.out_of_fold[:8] == pytest.approx(softmax(logits[:8] / trust.temperature, axis=1))
     assert np.isnan(crossed.out_of_fold[8:]).all()
+
+
+def answers_with(sharpness, *, pictures=400, seed=0):
+    """Labels drawn from probabilities, and logits that are `sharpness` times as far apart as these say."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(scale=2, size=(pictures, 3))
+    labels = (rng.gumbel(size=logits.shape) + logits).argmax(axis=1)
+    return labels, (sharpness * logits).astype(np.float32)
+
+
+@pytest.mark.parametrize(("sharpness", "temperature"), [(0.4, 0.4), (3.0, 3.0)])
+def test_a_temperature_is_applied_where_it_measurably_helps(sharpness, temperature):
+    found, (gain, error) = helpful_temperature(*answers_with(sharpness))
+    assert found == pytest.approx(temperature, rel=0.2)
+    assert gain > 3 * error > 0
+
+
+def test_calibrated_answers_are_left_as_they_are_where_the_gain_is_within_one_standard_error():
+    found = [helpful_temperature(*answers_with(1.0, pictures=60, seed=seed)) for seed in range(20)]
+    assert all((temperature == 1) == (gain <= error) for temperature, (gain, error) in found)
+    assert sum(temperature == 1 for temperature, _ in found) >= 14
+
+
+def test_few_answers_that_are_right_by_chance_do_not_sharpen_the_others():
+    labels, logits = np.arange(16) % 2, np.eye(2, dtype=np.float32)[np.arange(16) % 2]
+    logits[0] = logits[0, ::-1]
+    assert fit_temperature(labels, logits) < 0.5
+    groups = np.zeros(16, np.int64)  # all look the same, so they are one answer
+    temperature, (gain, error) = helpful_temperature(labels, logits, groups)
+    assert (temperature, gain) == (1.0, 0.0)
+    assert error == 0
 
 
 def test_a_guarded_promise_needs_a_few_pictures_more():

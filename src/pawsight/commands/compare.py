@@ -78,8 +78,8 @@ def compare(
     """Compare finished runs on the held-out pictures that they share.
 
     Args:
-        runs: at least two run folders; with more than four each is compared with the first alone. Where all of them were
-            measured by cross-validation alone, their answers to training pictures that they were not fitted to are.
+        runs: at least two run folders; with more than four each is compared with the first alone. Where all of them
+            were measured by cross-validation alone, those answers are compared.
         test: compare on the test set, where every run was measured on it already; counts as an evaluation of each.
         seed: of the resampling behind the intervals.
         progress: as for `train`.

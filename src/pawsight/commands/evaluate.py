@@ -183,8 +183,7 @@ def measure_run(
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
     source, found = None, None
-    if part is not None:
-        _check_has_part(run, part)
+    _check_has_part(run, part)
     if data is not None:
         source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
         if reading is None and source.listed is None:  # a table says itself how it is read
@@ -241,7 +240,7 @@ def _check_options(run: str | os.PathLike[str], data: str | os.PathLike[str] | N
         )
 
 
-def _check_has_part(run: Path, part: str) -> None:
+def _check_has_part(run: Path, part: str | None) -> None:
     """Refuse to measure a subset that a run does not have, as it was measured by cross-validation.
 
     Raises:
@@ -249,9 +248,9 @@ def _check_has_part(run: Path, part: str) -> None:
     """
     with suppress(WrongUsage):  # a bundle without its run: its split is asked for later
         record = RunRecord.read(run)
-        if record.cross_validation is not None and record.sizes.get(part) == 0:
+        if record.cross_validation is not None and part is not None and record.sizes.get(part) == 0:
             raise BadDataset(
-                f"{run} has no {part} set: all its pictures were trained on.",
+                f"{run} has no {part} set: those pictures were trained on.",
                 record.cross_validation.sentences(None)[0],
                 f"Give labelled pictures that it was not trained on: {typed('evaluate', run, 'DATA')}",
             )

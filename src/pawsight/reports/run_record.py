@@ -358,9 +358,8 @@ class RunRecord:
             "fitted_on": self.fitted_on,
             "pictures": self.calibrated_on,
         }
-        if self.calibration_gain is not None:
-            gain, error = self.calibration_gain
-            known["gain"] = {"log_loss": gain, "standard_error": error}
+        names = ("log_loss", "standard_error")
+        known["gain"] = dict(zip(names, self.calibration_gain, strict=True)) if self.calibration_gain else None
         return known | {
             subset: {name: {"before": before, "after": after} for name, (before, after) in changes.items()}
             for subset, changes in self.calibrated.items()
@@ -396,7 +395,8 @@ class RunRecord:
 
     def __repr__(self) -> str:
         crossed = self.cross_validation
-        known = {"validation": self.validation, "cross-validation": crossed and crossed.metrics, "test": self.test}
+        crosswise = crossed.metrics if crossed is not None and self.validation is None else None
+        known = {"validation": self.validation, "cross-validation": crosswise, "test": self.test}
         scores = {name: metrics for name, metrics in known.items() if metrics is not None}
         measured = [
             f"{name} {100 * metrics.accuracy:.1f} % ({metrics.interval}) of {metrics.pictures:,}"

@@ -34,10 +34,10 @@ from pawsight.training.calibration import (
     calibrate,
     check_guarantee,
     check_guarantee_by_names,
-    helpful_temperature,
+    gain_of_temperature,
     last_features,
 )
-from pawsight.training.context import TrainedModel
+from pawsight.training.context import TrainedModel, TrainingContext
 from pawsight.training.features import FeatureTable
 
 
@@ -240,27 +240,45 @@ def answers_with(sharpness, *, pictures=400, seed=0):
     return labels, (sharpness * logits).astype(np.float32)
 
 
-@pytest.mark.parametrize(("sharpness", "temperature"), [(0.4, 0.4), (3.0, 3.0)])
-def test_a_temperature_is_applied_where_it_measurably_helps(sharpness, temperature):
-    found, (gain, error) = helpful_temperature(*answers_with(sharpness))
-    assert found == pytest.approx(temperature, rel=0.2)
+@pytest.mark.parametrize("sharpness", [0.4, 3.0])
+def test_a_temperature_measurably_helps_answers_that_are_too_sure_or_not_sure_enough(sharpness):
+    gain, error = gain_of_temperature(*answers_with(sharpness))
     assert gain > 3 * error > 0
 
 
-def test_calibrated_answers_are_left_as_they_are_where_the_gain_is_within_one_standard_error():
-    found = [helpful_temperature(*answers_with(1.0, pictures=60, seed=seed)) for seed in range(20)]
-    assert all((temperature == 1) == (gain <= error) for temperature, (gain, error) in found)
-    assert sum(temperature == 1 for temperature, _ in found) >= 14
+def test_a_temperature_rarely_seems_to_help_answers_that_are_calibrated():
+    gains = [gain_of_temperature(*answers_with(1.0, pictures=60, seed=seed)) for seed in range(40)]
+    assert sum(gain > error for gain, error in gains) <= 8  # one standard error: 16 % of 40 are 6
 
 
-def test_few_answers_that_are_right_by_chance_do_not_sharpen_the_others():
+def test_pictures_that_look_the_same_are_one_answer():
     labels, logits = np.arange(16) % 2, np.eye(2, dtype=np.float32)[np.arange(16) % 2]
     logits[0] = logits[0, ::-1]
     assert fit_temperature(labels, logits) < 0.5
-    groups = np.zeros(16, np.int64)  # all look the same, so they are one answer
-    temperature, (gain, error) = helpful_temperature(labels, logits, groups)
-    assert (temperature, gain) == (1.0, 0.0)
-    assert error == 0
+    assert gain_of_temperature(labels, logits, np.zeros(16, np.int64)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("sharpness", "is_applied"), [(1.0, False), (6.0, True)])
+def test_a_temperature_that_does_not_help_validation_where_that_is_large_is_left_out(
+    context_of, colour_backbone, monkeypatch, sharpness, is_applied
+):
+    """Out of fold the answers are six times too sure; whether the model's own are as well, 100 pictures tell."""
+    context = context_of(Recipe(method="probe", image_px=32))
+    true, logits = answers_with(sharpness, pictures=100)
+    train = len(context.labels("train"))
+    monkeypatch.setattr(TrainingContext, "labels", lambda _, subset: true if subset == "validation" else true[:train])
+    monkeypatch.setattr("pawsight.training.calibration.alike_pictures", lambda _, subset: np.arange(len(true)))
+    graph = append_head(colour_backbone, np.eye(3, dtype=np.float32), np.zeros(3, np.float32), classes="abc")
+    fitted = TrainedModel(
+        graph=graph,
+        features={"validation": logits},
+        parameters=(0, 0),
+        logits_out_of_fold=answers_with(6.0, pictures=100)[1][:train],
+    )
+    _, trust, pictures, (gain, error) = calibrate(context, fitted)
+    assert (trust.fitted_on, pictures) == (OUT_OF_FOLD, train)
+    assert (gain > error) == is_applied
+    assert (trust.temperature != 1.0) == is_applied
 
 
 def test_a_guarded_promise_needs_a_few_pictures_more():

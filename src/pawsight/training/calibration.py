@@ -26,6 +26,7 @@ from pawsight.core.errors import TrainingFailed
 from pawsight.data.found import Found
 from pawsight.data.given_split import SplitFile
 from pawsight.data.split import Split
+from pawsight.evaluation.cross_validation import FEWEST
 from pawsight.models.graph import LOGITS, OOD_SCORE, head_of, ood_score, with_ood_score, with_temperature
 from pawsight.training.context import Floats, Labels, TrainedModel, TrainingContext
 from pawsight.training.folds import group_folds
@@ -37,7 +38,7 @@ from pawsight.training.ood_detector import (
     sample_rows,
     threshold_for,
 )
-from pawsight.training.probe import alike_in_training, log_losses, paired_difference
+from pawsight.training.probe import alike_pictures, log_losses, paired_difference
 from pawsight.training.threshold import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
 
 _FIFTHS = 5
@@ -106,22 +107,18 @@ def _kept(pictures: int, options: SelectiveOptions, has_detector: bool) -> int:
     return math.ceil((pictures + 1) * (1 - options.false_alarms) - 1e-9) - 1
 
 
-def helpful_temperature(
+def gain_of_temperature(
     true: Labels, logits: Floats, groups: Labels | None = None, *, seed: int = 0
-) -> tuple[float, tuple[float, float]]:
-    """Return the temperature of the lowest log loss where it measurably helps, else 1.
+) -> tuple[float, float]:
+    """Return what a temperature gains in log loss, in nats, on answers it was not fitted to, and the standard error.
 
-    It helps where temperatures fitted to four fifths of the answers lower the log loss of the last fifth, each fifth in
-    turn, by more than one standard error of the paired difference.
+    Temperatures are fitted to four fifths of the answers and measured on the last fifth, each fifth in turn.
 
     Args:
         true: class indices (N,).
         logits: (N, C) that a model gives pictures it was not fitted to, up to a constant a row.
         groups: numbers (N,) of the groups of pictures that look the same; None where no two do.
         seed: of the fifths.
-
-    Returns:
-        the temperature; the mean gain of fitted ones in log loss, in nats, and its standard error.
     """
     groups = np.arange(len(true)) if groups is None else groups
     fold = group_folds(true, groups, _FIFTHS, seed)
@@ -130,8 +127,7 @@ def helpful_temperature(
         rows = fold == number
         temperature = fit_temperature(true[~rows], logits[~rows])
         gains[rows] = log_losses(logits[rows], true[rows]) - log_losses(logits[rows] / temperature, true[rows])
-    gain, error = paired_difference(gains, groups)
-    return (fit_temperature(true, logits) if gain > error else 1.0), (gain, error)
+    return paired_difference(gains, groups)
 
 
 def calibrate(
@@ -141,22 +137,31 @@ def calibrate(
 
     The model's probabilities are those that its finished graph gives, to the bit; with them come those out of fold of
     the training subset. The temperature is fitted on out-of-fold logits of the training subset where there are any,
-    else on validation where epochs were compared; else, and where it does not measurably help, it is 1.
+    else on validation where epochs were compared; else it is 1. It is 1 too where it does not measurably help: where
+    its gain in log loss is not above one standard error, on validation where that is large and was not fitted to, else
+    by fifths of what it was fitted to.
     """
     from scipy.special import softmax
 
-    true, answers, source, groups = np.empty(0, np.int64), None, Trust().fitted_on, None
-    logits, validation = trained.logits_out_of_fold, trained.features.get("validation")
+    temperature, gain, source, pictures = 1.0, None, Trust().fitted_on, 0
+    logits, seed, features = trained.logits_out_of_fold, context.recipe.seed, trained.features.get("validation")
+    labels, groups = context.labels("validation"), alike_pictures(context, "validation")
+    answers = None
+    if features is not None and len(features):
+        answers = run_head(head_of(trained.graph, LOGITS), features, context.precision)
     if logits is not None:
         known = ~np.isnan(logits).any(axis=1)
-        true, answers, source = context.labels("train")[known], logits[known], OUT_OF_FOLD
-        groups = alike_in_training(context)[known]
-    elif validation is not None and len(validation) and context.recipe.epochs:
-        answers = run_head(head_of(trained.graph, LOGITS), validation, context.precision)
-        true, source = context.labels("validation"), VALIDATION
-    temperature, gain = 1.0, None
-    if answers is not None:
-        temperature, gain = helpful_temperature(true, answers, groups, seed=context.recipe.seed)
+        true, source, pictures = context.labels("train")[known], OUT_OF_FOLD, int(known.sum())
+        temperature = fit_temperature(true, logits[known])
+        if answers is not None and len(answers) >= FEWEST:
+            gain = paired_difference(log_losses(answers, labels) - log_losses(answers / temperature, labels), groups)
+        else:
+            gain = gain_of_temperature(true, logits[known], alike_pictures(context, "train")[known], seed=seed)
+    elif answers is not None and context.recipe.epochs:
+        temperature, source, pictures = fit_temperature(labels, answers), VALIDATION, len(labels)
+        gain = gain_of_temperature(labels, answers, groups, seed=seed)
+    if gain is not None and gain[0] <= gain[1]:
+        temperature = 1.0
     graph = with_temperature(trained.graph, temperature)
     calibrated = replace(
         trained,
@@ -164,7 +169,7 @@ def calibrate(
         probabilities=context.answers(graph, trained.features),
         out_of_fold=None if logits is None else softmax(logits / temperature, axis=1),
     )
-    return calibrated, Trust(temperature=temperature, fitted_on=source), len(true), gain
+    return calibrated, Trust(temperature=temperature, fitted_on=source), pictures, gain
 
 
 def add_guarantee(

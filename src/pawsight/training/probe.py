@@ -33,9 +33,9 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _MOST_CHOSEN_ON = 400_000
 Z95 = 1.96  # standard errors either side of a mean that make a 95 % interval
 _MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
-# Training pictures up to which each fold chooses depth and strength again; beyond, that choice flatters too little to
-# matter, unless a class has too few pictures for all folds.
-_MOST_WHOLE, _MOST_WHOLE_OF_RARE = 500, 3000
+# Training pictures x classes up to which each fold chooses depth and strength again, in a few seconds. Beyond that the
+# choice flatters little, unless a class has too few pictures for all folds.
+_MOST_WHOLE, _MOST_WHOLE_OF_RARE = 1000, 6000
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -58,13 +58,13 @@ def train_probe(context: TrainingContext) -> TrainedModel:
     """Fit a head on the features of the frozen backbone, and return both as one graph."""
     recipe, classes = context.recipe, len(context.classes)
     backbone = frozen_backbone(recipe)
-    features, labels, groups = context.features("train"), context.labels("train"), alike_in_training(context)
+    features, labels, groups = context.features("train"), context.labels("train"), alike_pictures(context, "train")
     fit = partial(fit_head, folds=recipe.folds, seed=recipe.seed, depth=recipe.depth)
     with context.env.stopwatch.stage("fitting"):
         head = fit(features, labels, classes=classes, groups=groups, progress=context.env.progress)
     folds, logits = head.folds, head.logits_of_all(len(labels))
     most = _MOST_WHOLE if folds == recipe.folds else _MOST_WHOLE_OF_RARE
-    is_whole = context.folds is not None or len(labels) <= most
+    is_whole = context.folds is not None or len(labels) * classes <= most
     if is_whole:
         folds = context.folds or recipe.folds
         with context.env.stopwatch.stage("cross-validating"):
@@ -109,9 +109,9 @@ def train_probe(context: TrainingContext) -> TrainedModel:
     )
 
 
-def alike_in_training(context: TrainingContext) -> Labels:
-    """Number the groups of equal and near-equal training pictures (N,); each other picture is a group of its own."""
-    rows = {assigned.name: row for row, assigned in enumerate(context.split.part("train"))}
+def alike_pictures(context: TrainingContext, subset: str) -> Labels:
+    """Number the groups of pictures of a subset (N,) that stay together; each other picture is a group of its own."""
+    rows = {assigned.name: row for row, assigned in enumerate(context.split.part(subset))}
     groups = np.arange(len(rows))
     for duplicates in context.split.alike:
         members = [rows[assigned.name] for assigned in duplicates if assigned.name in rows]

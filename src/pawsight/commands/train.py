@@ -41,6 +41,7 @@ from pawsight.core.storage import as_path, path_text, write_text
 from pawsight.data.audit import audit
 from pawsight.data.dataset import grey_range_sentence
 from pawsight.data.given_split import SplitFile
+from pawsight.data.groups import numbers_of
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
@@ -354,7 +355,15 @@ def _report(
     outcome: TrainedRun, env: RunEnvironment, patch: Patch | None, given: SplitFile | None, *, command: str
 ) -> TrainReport:
     fitted, trust, classes, split = outcome.model, outcome.trust, outcome.dataset.classes, outcome.split
-    measured = {part: measure(outcome.labels[part], table, classes) for part, table in fitted.probabilities.items()}
+    measured = {
+        part: measure(
+            outcome.labels[part],
+            table,
+            classes,
+            groups=numbers_of([picture.group for picture in split.part(part)]),
+        )
+        for part, table in fitted.probabilities.items()
+    }
     answers, gained, recipe = fitted.probabilities.get("validation"), None, outcome.recipe
     if patch is not None and answers is not None and len(answers):
         predicted = [classes[index] for index in answers.argmax(axis=1)]
@@ -424,7 +433,9 @@ def _cross_validation(outcome: TrainedRun) -> CrossValidation | None:
     if table is None or not is_small([assigned.label for assigned in outcome.split.part("validation")], classes):
         return None
     known = ~np.isnan(table).any(axis=1)
-    metrics = measure(outcome.labels["train"][known], table[known], classes)
+    named = numbers_of([assigned.group for assigned in outcome.split.part("train")])
+    groups = None if named is None else named[known]
+    metrics = measure(outcome.labels["train"][known], table[known], classes, groups=groups)
     unmeasured = int((~known).sum()) if model.is_whole else 0  # of others only a sample is answered
     if metrics is None:
         return None

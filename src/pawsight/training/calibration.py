@@ -38,7 +38,7 @@ from pawsight.training.ood_detector import (
     sample_rows,
     threshold_for,
 )
-from pawsight.training.probe import alike_pictures, log_losses, paired_difference
+from pawsight.training.probe import log_losses, paired_difference
 from pawsight.training.threshold import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
 
 _FIFTHS = 5
@@ -145,7 +145,7 @@ def calibrate(
 
     temperature, gain, source, pictures = 1.0, None, Trust().fitted_on, 0
     logits, seed, features = trained.logits_out_of_fold, context.recipe.seed, trained.features.get("validation")
-    labels, groups = context.labels("validation"), alike_pictures(context, "validation")
+    labels, groups = context.labels("validation"), context.split.numbers("validation")
     answers = None
     if features is not None and len(features):
         answers = run_head(head_of(trained.graph, LOGITS), features, context.precision)
@@ -156,7 +156,7 @@ def calibrate(
         if answers is not None and len(answers) >= FEWEST:
             gain = paired_difference(log_losses(answers, labels) - log_losses(answers / temperature, labels), groups)
         else:
-            gain = gain_of_temperature(true, logits[known], alike_pictures(context, "train")[known], seed=seed)
+            gain = gain_of_temperature(true, logits[known], context.split.numbers("train")[known], seed=seed)
     elif answers is not None and context.recipe.epochs:
         temperature, source, pictures = fit_temperature(labels, answers), VALIDATION, len(labels)
         gain = gain_of_temperature(labels, answers, groups, seed=seed)

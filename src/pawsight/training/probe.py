@@ -58,7 +58,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
     """Fit a head on the features of the frozen backbone, and return both as one graph."""
     recipe, classes = context.recipe, len(context.classes)
     backbone = frozen_backbone(recipe)
-    features, labels, groups = context.features("train"), context.labels("train"), alike_pictures(context, "train")
+    features, labels, groups = context.features("train"), context.labels("train"), context.split.numbers("train")
     fit = partial(fit_head, folds=recipe.folds, seed=recipe.seed, depth=recipe.depth)
     with context.env.stopwatch.stage("fitting"):
         head = fit(features, labels, classes=classes, groups=groups, progress=context.env.progress)
@@ -107,16 +107,6 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         is_whole=is_whole,
         depth=head.depth_json(),
     )
-
-
-def alike_pictures(context: TrainingContext, subset: str) -> Labels:
-    """Number the groups of pictures of a subset (N,) that stay together; each other picture is a group of its own."""
-    rows = {assigned.name: row for row, assigned in enumerate(context.split.part(subset))}
-    groups = np.arange(len(rows))
-    for duplicates in context.split.alike:
-        members = [rows[assigned.name] for assigned in duplicates if assigned.name in rows]
-        groups[members] = min(members, default=0)
-    return groups
 
 
 def licence_note(recipe: Recipe) -> str:

@@ -1,6 +1,6 @@
 """Measures on few pictures what cross-validation says of a probe, and what a temperature does to its log loss.
 
-usage: python benchmarks/small_sets.py DATA [--pictures 16 32 60 200] [--draws 6]
+usage: python benchmarks/small_sets.py DATA [--pictures 16 32 60 200] [--draws 6] [--folds 5]
     DATA is what `pawsight train` takes. Features come from the cache, or go there.
 
 So many pictures are drawn, the same number of each class, and at most 1,200 of the others are measured; each draw is
@@ -29,10 +29,10 @@ from pawsight.data.split import make_split
 from pawsight.evaluation.intervals import wilson
 from pawsight.images.decode import DecodeSettings
 from pawsight.models.recipes import RECIPES
-from pawsight.training.calibration import gain_of_temperature
 from pawsight.training.cross_validation import cross_validate
 from pawsight.training.features import feature_sink
 from pawsight.training.probe import fit_head, log_losses
+from pawsight.training.temperature import gain_of_temperature
 
 MEASURED = 1200
 
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--pictures", type=int, nargs="+", default=[16, 32, 60, 200])
     parser.add_argument("--draws", type=int, default=6)
+    parser.add_argument("--folds", type=int, default=5)
     typed = parser.parse_args()
     recipe, machine = RECIPES["probe"].recipe, this_machine()
     source = resolve(typed.data, cache=cache_folder(), progress=SILENT)
@@ -57,14 +58,14 @@ def main() -> None:
         members = [rows_of[picture.name] for picture in alike]
         groups[members] = min(members)
     for pictures in typed.pictures:
-        draws = [draw(features, labels, groups, pictures, seed) for seed in range(typed.draws)]
+        draws = [draw(features, labels, groups, pictures, seed, typed.folds) for seed in range(typed.draws)]
         for measured in draws:
             print(json.dumps(measured))
         means = {name: round(float(np.mean([measured[name] for measured in draws])), 4) for name in draws[0]}
         print(f"{pictures} pictures, mean of {typed.draws} draws: {means}", flush=True)
 
 
-def draw(features, labels, groups, pictures, seed):
+def draw(features, labels, groups, pictures, seed, folds):
     """Return the figures of one draw."""
     rng, classes = np.random.default_rng(1000 * pictures + seed), int(labels.max()) + 1
     order = rng.permutation(len(labels))
@@ -77,7 +78,7 @@ def draw(features, labels, groups, pictures, seed):
     fitted = time.process_time()
     whole = cross_validate(
         lambda *given, **options: fit(*given, **options).logits,
-        table, own, own_groups, classes=classes, folds=5, seed=0,
+        table, own, own_groups, classes=classes, folds=folds, seed=0,
     )  # fmt: skip
     crossed = time.process_time()
     known, (chose_rows, chose) = ~np.isnan(whole).any(axis=1), head.out_of_fold

@@ -84,6 +84,8 @@ def view(context: ExportContext) -> dict[str, Any]:
         "crossed": record.cross_validation.sentences(record.validation) if record and record.cross_validation else [],
         "calibration": record.calibrated.get("validation", {}).get("ece") if record else None,
         "guarantee": card.trust.guarantee,
+        "by_class": card.trust.by_class,
+        "never": [name for name, kept in zip(card.classes, card.trust.by_class, strict=False) if kept is None],
         "detector": card.trust.detector,
         "slices": record.slices if record else None,
         "slices_shown": SLICES_SHOWN,

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from pawsight.classifier.predictor import Prediction, Predictor, unanswered
+from pawsight.classifier.predictor import Prediction, Predictor
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import usable_cores
+from pawsight.evaluation.deployment import Deployment, Window
 from pawsight.explanation.heatmap import Explainer
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import DecodeSettings
 from pawsight.web.batcher import Batcher
-from pawsight.web.decoders import Decoders
+from pawsight.web.decoders import DecoderLost, Decoders, finished
 from pawsight.web.limits import Limits
-from pawsight.web.problems import RequestProblem, busy, unreadable
-from pawsight.web.uploads import Budget, Upload
+from pawsight.web.problems import RequestProblem, unreadable
+from pawsight.web.quotas import Quota
+from pawsight.web.uploads import RequestBody, Upload
 
 _log = logging.getLogger("pawsight.serve")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # of a request, in the histogram
+_WINDOW = {  # gauges of the latest pictures, pawsight_window_...
+    "pictures": "Latest answered pictures that the other figures of the window are of.",
+    "expected_accuracy": "Share of their answers that is likely right, from the confidences.",
+    "expected_accuracy_low": "Lower end of its 95 % interval.",
+    "expected_accuracy_high": "Upper end of its 95 % interval.",
+    "p_value": "That they are like the validation pictures.",
+    "alarm": "1 when they differ from the validation pictures; a false alarm in 1 % of windows.",
+}
 
 
 class ServiceMetrics:
@@ -42,6 +53,26 @@ class ServiceMetrics:
         )
         self.swaps = Counter("pawsight_swaps", "Bundles opened on a signal.", ("outcome",), registry=registry)
         self.ready = Gauge("pawsight_ready", "1 when /readyz says ready.", registry=registry)
+        self._window = {
+            name: Gauge(f"pawsight_window_{name}", description, registry=registry)
+            for name, description in _WINDOW.items()
+        }
+        self.show(None)
+
+    def show(self, found: Deployment | None) -> None:
+        """Set the gauges of the latest pictures; what is not known is NaN."""
+        ends = (math.nan, math.nan) if found is None else found.interval.as_list()
+        p_value = None if found is None else found.p_value
+        values = {
+            "pictures": 0 if found is None else found.pictures,
+            "expected_accuracy": math.nan if found is None else found.accuracy,
+            "expected_accuracy_low": ends[0],
+            "expected_accuracy_high": ends[1],
+            "p_value": math.nan if p_value is None else p_value,
+            "alarm": found is not None and found.is_alarm,
+        }
+        for name, value in values.items():
+            self._window[name].set(value)
 
     def watch(self, name: str, description: str, value: Callable[[], float]) -> None:
         """Add a gauge whose value is computed when it is read."""
@@ -60,6 +91,7 @@ class Served:
     batcher: Batcher
     settings: DecodeSettings  # the bundle's, with the megapixels that the service allows at most
     explainer: Explainer
+    window: Window | None  # of the latest pictures; None where the bundle has nothing to compare them with
     users: int = 0
     retired: bool = False
 
@@ -74,14 +106,30 @@ class Service:
 
     def __init__(self, opener: Callable[[], Predictor], *, limits: Limits) -> None:
         self.limits, self.metrics = limits, ServiceMetrics()
-        self.budget = Budget(limits.buffer_bytes)
+        retry, share = limits.retry_seconds, limits.share
+        self.requests = Quota(
+            "requests are being answered", limits.requests, each=share(limits.requests), retry_seconds=retry
+        )
+        self.pictures = Quota(
+            "pictures are waiting", limits.queue, each=share(limits.queue, limits.files), retry_seconds=retry
+        )
+        self.heat_maps = Quota(
+            "heat maps are waiting", limits.heat_maps, each=share(limits.heat_maps), retry_seconds=retry
+        )
+        self.body_bytes = Quota(
+            "bytes of bodies are held",
+            limits.buffer_bytes,
+            each=share(limits.buffer_bytes, limits.body_bytes),
+            retry_seconds=retry,
+        )
+        self.arriving: set[RequestBody] = set()
         self.draining = False
-        self.inside = self.requests = 0  # pictures and requests that are being answered
         self.failure: PawsightError | None = None  # why no classifier could be opened
         self._opener = opener
         self._served: Served | None = None
         self._swapping = asyncio.Lock()
         self._explaining = asyncio.Semaphore(1)  # a heat map may take a hundred predictions, so one at a time
+        self._drawing: set[asyncio.Task[bytes]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self.decoders = Decoders(
             limits.decoders or usable_cores(),
@@ -89,8 +137,11 @@ class Service:
             memory_bytes=limits.decode_bytes,
             on_lost=lambda line: _log.warning("decoder", extra={"said": line}),
         )
-        self.metrics.watch("pawsight_queue_pictures", "Pictures taken in and not yet answered.", lambda: self.inside)
-        self.metrics.watch("pawsight_held_bytes", "Bytes of bodies held.", lambda: self.budget.held)
+        self.metrics.watch(
+            "pawsight_queue_pictures", "Pictures taken in and not yet answered.", lambda: self.pictures.held
+        )
+        self.metrics.watch("pawsight_queue_heat_maps", "Heat maps drawn or waiting.", lambda: self.heat_maps.held)
+        self.metrics.watch("pawsight_held_bytes", "Bytes of bodies held.", lambda: self.body_bytes.held)
         self.metrics.watch("pawsight_decoders_lost", "Decoders that were killed or died.", lambda: self.decoders.lost)
 
     async def start(self) -> None:
@@ -158,61 +209,78 @@ class Service:
             served.users -= 1
             self._close_when_unused(served)
 
-    async def predict(self, served: Served, uploads: list[Upload]) -> list[Prediction]:
-        """Predict every upload, in order; one that cannot be read has an `error`.
+    async def predict(
+        self, served: Served, uploads: list[Upload], *, address: str = ""
+    ) -> list[Prediction | RequestProblem]:
+        """Predict every upload, in order; one that cannot be read is a problem.
 
         Args:
             served: held by the request since it came, so that a swap or the end does not change its answer.
             uploads: the files of one request.
+            address: whose share of the queue they take, as `share_of` gives it.
 
         Raises:
             RequestProblem: the queue has no room for all of them.
         """
-        if self.inside + len(uploads) > self.limits.queue:
-            raise busy(f"{self.inside:,} pictures are waiting.", seconds=self.limits.retry_seconds)
-        self.inside += len(uploads)
-        try:
+        with self.pictures.hold(len(uploads), address):
             if len(uploads) == 1:
                 return [await self._answer(served, uploads[0])]
             async with asyncio.TaskGroup() as group:
                 answers = [group.create_task(self._answer(served, upload)) for upload in uploads]
             return [answer.result() for answer in answers]
-        finally:
-            self.inside -= len(uploads)
 
-    async def explain(self, served: Served, upload: Upload, label: str) -> bytes:
+    async def deployment(self) -> Deployment | None:
+        """Return what the latest pictures say about the classifier, and put it into the metrics.
+
+        None where no picture was answered, or the bundle has nothing to compare them with.
+        """
+        window = self._served.window if self._served is not None else None
+        found = None if window is None else await asyncio.to_thread(window.deployment)
+        self.metrics.show(found)
+        return found
+
+    async def explain(self, served: Served, upload: Upload, label: str, *, address: str = "") -> bytes:
         """Return a PNG with the heat map of one picture, for the likeliest class where none is named.
+
+        Heat maps have a queue of their own, so that they keep no prediction waiting.
 
         Raises:
             RequestProblem: there is no such class, the picture cannot be read, or the queue is full.
         """
-        if self.inside >= self.limits.queue:
-            raise busy(f"{self.inside:,} pictures are waiting.", seconds=self.limits.retry_seconds)
-        self.inside += 1
-        try:
-            served.explainer.check(label, "auto")
-            async with self._explaining:
-                square, size = await self.decoders.decode_sized(upload.data, served.settings)
-                large = await self.decoders.decode(upload.data, replace(served.settings, image_px=LARGEST_PX))
-                heat = await asyncio.to_thread(served.explainer.explain, square, size=size, label=label)
-                return await asyncio.to_thread(overlay, large, heat)
-        except WrongUsage as error:
-            raise RequestProblem("bad-request", f"{error.what} {error.why}") from None
-        except UnreadablePicture as error:
-            self.metrics.pictures.labels("refused").inc()
-            raise unreadable(upload.name, error.why) from None
-        finally:
-            self.inside -= 1
+        with self.heat_maps.hold(1, address):
+            try:
+                served.explainer.check(label, "auto")
+            except WrongUsage as error:
+                raise RequestProblem("unknown-class", f"{error.what} {error.why}") from None
+            await self._explaining.acquire()
+            return await finished(self._draw(served, upload, label), self._drawing)
 
-    async def _answer(self, served: Served, upload: Upload) -> Prediction:
+    async def _draw(self, served: Served, upload: Upload, label: str) -> bytes:
+        try:
+            square, size = await self.decoders.decode_sized(upload.data, served.settings)
+            large = await self.decoders.decode(upload.data, replace(served.settings, image_px=LARGEST_PX))
+            heat = await asyncio.to_thread(served.explainer.explain, square, size=size, label=label)
+            return await asyncio.to_thread(overlay, large, heat)
+        except UnreadablePicture as error:
+            raise self._refused(upload, error) from None
+        finally:
+            self._explaining.release()
+
+    async def _answer(self, served: Served, upload: Upload) -> Prediction | RequestProblem:
         try:
             pixels = await self.decoders.decode(upload.data, served.settings)
         except UnreadablePicture as error:
-            self.metrics.pictures.labels("refused").inc()
-            return unanswered(upload.name, error.why)
+            return self._refused(upload, error)
         outputs = await served.batcher.compute(pixels)
         self.metrics.pictures.labels("answered").inc()
+        if served.window is not None:
+            served.window.add(outputs)
         return served.predictor.prediction(upload.name, outputs)
+
+    def _refused(self, upload: Upload, error: UnreadablePicture) -> RequestProblem:
+        self.metrics.pictures.labels("refused").inc()
+        code = "decoder-lost" if isinstance(error, DecoderLost) else "unreadable-picture"
+        return unreadable(upload.name, error.why, code=code)
 
     def _serve(self, predictor: Predictor) -> None:
         decode = predictor.bundle.card.decode
@@ -223,7 +291,9 @@ class Service:
             on_batch=self.metrics.batch.observe,
         )
         settings = replace(decode, max_megapixels=min(decode.max_megapixels, self.limits.megapixels))
-        old, self._served = self._served, Served(predictor, batcher, settings, Explainer(predictor))
+        reference = predictor.bundle.reference
+        window = None if reference is None else Window(reference, most=self.limits.window)
+        old, self._served = self._served, Served(predictor, batcher, settings, Explainer(predictor), window)
         if old is not None:
             self._retire(old)
         self.metrics.ready.set(1)

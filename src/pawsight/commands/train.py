@@ -379,13 +379,9 @@ def _report(
     outcome: TrainedRun, env: RunEnvironment, patch: Patch | None, given: SplitFile | None, *, command: str
 ) -> TrainReport:
     fitted, trust, classes, split = outcome.model, outcome.trust, outcome.dataset.classes, outcome.split
+    groups = {part: numbers_of([picture.group for picture in split.part(part)]) for part in fitted.probabilities}
     measured = {
-        part: measure(
-            outcome.labels[part],
-            table,
-            classes,
-            groups=numbers_of([picture.group for picture in split.part(part)]),
-        )
+        part: measure(outcome.labels[part], table, classes, groups=groups[part])
         for part, table in fitted.probabilities.items()
     }
     answered = {part: table for part, table in fitted.probabilities.items() if len(table)}
@@ -436,7 +432,10 @@ def _report(
         by_class=trust.by_class,
         sets=trust.sets,
         costs=trust.costs,
-        measured_sets={part: measure_sets(outcome.labels[part], table, trust.sets) for part, table in answered.items()}
+        measured_sets={
+            part: measure_sets(outcome.labels[part], table, trust.sets, groups=groups[part])
+            for part, table in answered.items()
+        }
         if trust.sets
         else {},
         measured_costs={part: measure_costs(outcome.labels[part], table, trust) for part, table in answered.items()}

@@ -36,6 +36,7 @@ from pawsight.training.ood_detector import (
 from pawsight.training.temperature import gain_of, gain_of_temperature
 
 OUT_OF_FOLD = "out-of-fold answers of the training part"
+BALANCED = f"{OUT_OF_FOLD}, each class counted the same"
 
 
 def calibrate(
@@ -65,8 +66,9 @@ def calibrate(
         return class_weights(true, classes=len(context.classes)) if context.recipe.class_weights else None
 
     if logits is not None:
-        known = ~np.isnan(logits).any(axis=1)
-        true, source, pictures = context.labels("train")[known], OUT_OF_FOLD, int(known.sum())
+        known = np.isfinite(logits).all(axis=1)
+        true, pictures = context.labels("train")[known], int(known.sum())
+        source = BALANCED if context.recipe.class_weights else OUT_OF_FOLD
         temperature = fit_temperature(true, logits[known], weights_of(true))
         if answers is not None and len(answers) >= FEWEST:
             gain = gain_of(temperature, labels, answers, groups, weights=weights_of(labels))

@@ -77,6 +77,7 @@ class TrainedModel:
     folds: int = 0  # that these came from
     is_whole: bool = False  # depth and strength were chosen again in each fold, and not by these answers
     depth: Mapping[str, Any] | None = None  # how the depth of a probe was chosen, as metrics.json has it
+    columns: NDArray[np.int64] | None = None  # (D,) of the backbone's features at every depth that a probe's head reads
     # `calibrate` adds probabilities, with the temperature: subset -> (N, C), and (N, C) of the logits out of fold.
     probabilities: Mapping[str, Floats] = field(default_factory=dict)
     out_of_fold: Floats | None = None

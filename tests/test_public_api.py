@@ -8,7 +8,7 @@ import inspect
 import re
 import subprocess
 import sys
-from dataclasses import is_dataclass, replace
+from dataclasses import is_dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 import pawsight
-from pawsight.models import recipes as ladder
+
+from .conftest import small_default
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.S | re.M) if README.exists() else []
@@ -35,13 +36,11 @@ def desk(warm, tmp_path, monkeypatch):
             (tmp_path / "photos" / kind).mkdir(parents=True, exist_ok=True)
             picture.save(tmp_path / "photos" / kind / f"{number}.png")
     _speckled(100).save(tmp_path / "cat.jpg")
-    chosen = warm.report.recipe
-    quick = replace(ladder.RECIPES["probe"].recipe, backbone=chosen.backbone, image_px=chosen.image_px)
-    monkeypatch.setattr(ladder, "RECIPES", {**ladder.RECIPES, "probe": replace(ladder.RECIPES["probe"], recipe=quick)})
     _make_the_sample_small(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    pawsight.train("photos/")
-    return tmp_path
+    with small_default():
+        pawsight.train("photos/")
+        yield tmp_path
 
 
 def _speckled(seed):

@@ -16,7 +16,7 @@ import click
 HERE = Path(__file__).parent
 NOTEBOOK = HERE / "walkthrough" / "walkthrough.ipynb"
 VERBS, STORY = "reference/verbs.md", "walkthrough/story.md"
-SHARED = ("--json", "--quiet", "--help")  # of every verb, explained once
+SHARED = ("--config", "--json", "--quiet", "--help", "--help-all")  # of every verb, explained once
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -38,7 +38,7 @@ def verbs_page() -> str:
     lines = [
         "# Verbs",
         "",
-        "What `pawsight VERB --help` says, on one page. Made from the program itself.",
+        "What `pawsight VERB --help-all` says, on one page. Made from the program itself.",
         "",
         "| verb | what it does |",
         "|---|---|",
@@ -49,7 +49,7 @@ def verbs_page() -> str:
         "| option | |",
         "|---|---|",
         *(_row(option) for option in _options(cli.commands["train"]) if option.opts[-1] in SHARED),
-        "| `-h`, `--help` | Show the help and exit. |",
+        "| `-h`, `--help` | Show the options most used and exit. |",
         "",
         "With `--json` one JSON object goes to standard output and nothing else does; `predict` and `review` print one",
         "object for each picture.",

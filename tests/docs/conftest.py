@@ -93,6 +93,9 @@ def desk(made_desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     """A copy of all that, as the working folder, with every feature of the default recipe, a small one, in the cache."""
     place = shutil.copytree(made_desk, tmp_path / "made", symlinks=True)
     monkeypatch.setenv("PAWSIGHT_CACHE", os.fspath(place / "cache"))
+    for page, name in (("config.md", "inspect.toml"), ("serving.md", "serve.toml")):  # as these pages show them
+        lines = [line for line in (GUIDE / page).read_text("utf-8").splitlines() if re.match("    .+ = ", line)]
+        (place / "desk" / name).write_text("\n".join(lines))
     monkeypatch.chdir(place / "desk")
     with small_default():
         yield place / "desk"

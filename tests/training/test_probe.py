@@ -208,6 +208,10 @@ def test_out_of_fold_logits_belong_to_every_row_and_duplicates_share_a_fold():
     rows, logits = together.out_of_fold
     assert np.array_equal(rows, np.arange(160))
     assert np.allclose(logits[:80], logits[80:], atol=1e-4)
+    assert np.array_equal(together.logits_of_all(160), logits)
+    sampled = replace(together, out_of_fold=(rows[::2], logits[::2])).logits_of_all(160)
+    assert np.array_equal(sampled[::2], logits[::2])
+    assert np.isnan(sampled[1::2]).all()
     assert not np.allclose(apart.out_of_fold[1][:80], apart.out_of_fold[1][80:], atol=1e-3)
 
 
@@ -262,6 +266,14 @@ def test_the_last_layer_stays_where_nothing_is_clearly_better():
         assert (head.depth, head.gain, len(head.tried)) == ("last", None, 2)
         assert np.array_equal(head.columns, np.arange(2980, 3000))
         assert says(depth_note(head), "20 features", "selected")
+
+
+def test_the_last_layer_stays_where_it_is_sure_and_a_deeper_choice_gains_less_than_a_hundredth_of_a_nat():
+    features = deep(LABELS, last=2.2, earlier=0.5)
+    head = choose(features)
+    last, selected = (loss for _, _, loss in head.tried)
+    assert 0 < last - selected < 0.01
+    assert head.depth == "last"
 
 
 def test_a_depth_that_is_asked_for_is_taken():

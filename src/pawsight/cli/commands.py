@@ -9,7 +9,7 @@ import sys
 import webbrowser
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, fields
+from dataclasses import Field, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +37,35 @@ from pawsight.cli.options import (
     top_option,
 )
 from pawsight.cli.process import quiet_libraries
+from pawsight.cli.verb import ValueType, Verb
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import DEVICES
 from pawsight.core.progress import Terminal
 from pawsight.core.runs import is_run
 from pawsight.core.text import typed
 from pawsight.data.tables import columns_text
-from pawsight.web.limits import Limits
+from pawsight.web.limits import Limits, expected, problem_with
 
 ENGINES = click.Choice(["local", "ray"])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Start with: pawsight train sample")
+class _Verbs(click.Group):
+    """The commands of `pawsight`: each is a `Verb`."""
+
+    command_class = Verb
+
+
+@click.group(
+    cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]}, epilog="Start with: pawsight train sample"
+)
 @click.version_option(__version__, prog_name="pawsight")
 def cli() -> None:
     """From folders of photographs to a classifier you can trust, on the machine you have."""
 
 
-@cli.command()
+@cli.command(
+    first=("recipe", "backbone", "image_px", "class_weights", "max_error", "split", "group_by", "resume", "seed", "out")
+)
 @click.argument("data")
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
 @click.option(
@@ -79,12 +90,34 @@ def cli() -> None:
     help="Stop after N epochs without a better validation loss; 0 never stops early.",
 )
 @click.option("--precision", type=click.Choice(["f32", "bf16"]), help="Number format that gradients are computed in.")
-@click.option("--class-weights", is_flag=True, help="Give pictures of rare classes more weight.")
+@click.option(
+    "--class-weights",
+    "--balance",
+    "class_weights",
+    is_flag=True,
+    help="Give pictures of rare classes more weight, so that each class counts the same.",
+)
 @click.option("--weights", type=FILE, help="File with MobileNetV2's weights (.h5), for the recipe mobilenet.")
 @click.option(
     "--max-error",
     type=PERCENT,
     help="Largest share of answered pictures that may be wrong, e.g. 1%; unsure pictures are not answered.",
+)
+@click.option(
+    "--max-error-per-class",
+    type=PERCENT,
+    help="Largest share of the answers with each class that may be wrong, e.g. 5%.",
+)
+@click.option(
+    "--sets",
+    type=WHOLE_PERCENT,
+    metavar="SHARE",
+    help="Give each picture the set of classes that it may be; this share of sets holds the true one, e.g. 95%.",
+)
+@click.option(
+    "--costs",
+    type=FILE,
+    help="Table with the columns true, predicted and cost; the answer is the class of least expected cost.",
 )
 @click.option(
     "--false-alarms",
@@ -134,7 +167,7 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     print_answer(report.to_json() if as_json else [*summary(report), *following])
 
 
-@cli.command()
+@cli.command(first=("recipes", "epochs", "time_limit", "split", "group_by", "seed", "out", "class_from"))
 @click.argument("data")
 @click.option("--recipes", metavar="NAMES", help="Recipes to train, separated by commas.  [default: all]")
 @click.option(
@@ -170,7 +203,7 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     print_answer(command.to_json(table) if as_json else command.summary(table))
 
 
-@cli.command()
+@cli.command(first=("out", "top", "is_all", "threshold", "every", "device"))
 @click.argument("run")
 @click.argument("pictures", nargs=-1)
 @click.option(
@@ -186,6 +219,13 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     metavar="SHARE",
     help="Least confidence of an answer, e.g. 80%; below: unsure.",
 )
+@click.option(
+    "--sets",
+    type=WHOLE_PERCENT,
+    metavar="SHARE",
+    help="Give the classes that each picture may be; this share of sets holds the true one.  [default: the run's]",
+)
+@click.option("--costs", type=FILE, help="Table with the costs of mistakes, as for train.  [default: the run's]")
 @click.option("--every", type=DURATION, help="Time between frames of a video or a camera.  [default: 1s]")
 @click.option(
     "--engine", type=ENGINES, help="With --out FOLDER: compute in this process or on Ray actors.  [default: local]"
@@ -208,6 +248,8 @@ def predict(
     top: int | None,
     is_all: bool,
     threshold: float | None,
+    sets: float | None,
+    costs: Path | None,
     every: float | None,
     max_megapixels: int | None,
     device: str,
@@ -232,7 +274,8 @@ def predict(
         )
     ranks = None if is_all else top or 0
     computing: dict[str, Any] = {"max_megapixels": max_megapixels, "device": device}
-    reading: dict[str, Any] = {"threshold": threshold, "every": every, **computing}
+    deciding: dict[str, Any] = {"threshold": threshold, "sets": sets, "costs": costs, "every": every}
+    reading: dict[str, Any] = {**deciding, **computing}
     is_file = out is not None and command.is_answer_file(out)
     if (out is None or is_file) and any(options.values()):
         raise WrongUsage(
@@ -251,9 +294,9 @@ def predict(
         print_answer(report.to_json() if as_json else report.lines())
         failed, where = report.tally.errors, "the column error says why"
     else:
-        if top or is_all or threshold is not None or every is not None:
+        if top or is_all or any(value is not None for value in deciding.values()):
             raise WrongUsage(
-                "--top, --all, --threshold and --every do not change the parts of a folder.",
+                "--top, --all, --threshold, --sets, --costs and --every do not change the parts of a folder.",
                 "Each part holds all probabilities.",
                 "Leave them out, or write one file: --out answers.csv",
             )
@@ -328,20 +371,37 @@ def _exit_if_unreadable(failed: int, where: str, progress: Terminal) -> None:
         sys.exit(1)
 
 
+class _LimitValue(ValueType):
+    """A value of one limit of the service."""
+
+    kinds = (int, float)
+
+    def __init__(self, limit: Field[Any]) -> None:
+        self.name, self._limit, self.expected = limit.name, limit, expected(limit)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = (int if self._limit.type == "int" else float)(value) if isinstance(value, str) else value
+        except ValueError:
+            number = value
+        if problem_with(self._limit, number):
+            self.fail(f"{value!r} cannot be used: it is {self.expected}.", param, ctx)
+        return number
+
+
 def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for each limit that has a flag."""
+    """Give a command an option for each limit."""
     for limit in reversed(fields(Limits)):
-        if limit.metadata["is_flag"]:
-            command = click.option(
-                f"--{limit.name.replace('_', '-')}",
-                type=int if limit.type == "int" else float,
-                metavar=limit.metadata["unit"].upper(),
-                help=f"{limit.metadata['help']}  [default: {limit.default:g}]",
-            )(command)
+        command = click.option(
+            f"--{limit.name.replace('_', '-')}",
+            type=_LimitValue(limit),
+            metavar=limit.metadata["unit"].upper(),
+            help=f"{limit.metadata['help']}  [default: {limit.default:g}]",
+        )(command)
     return command
 
 
-@cli.command()
+@cli.command(first=("host", "port", "token_file", "allow_host", "allow_origin", "with_report", "device"))
 @click.argument("run")
 @click.option("--host", help="Address to listen on; 0.0.0.0 is every address.  [default: 127.0.0.1]")
 @click.option(
@@ -358,13 +418,18 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Site whose pages may use the service, e.g. https://cats.example; repeatable.",
 )
 @click.option(
+    "--proxy",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address or network of a proxy of yours, whose X-Forwarded-For is believed; repeatable.",
+)
+@click.option(
     "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
 )
-@click.option("--config", type=FILE, help="TOML file with these options and all limits; options typed here win.")
 @click.option("--device", type=click.Choice(DEVICES), help="What computes, as for predict.  [default: cpu]")
 @_limit_options
 @common_options
-def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **typed: Any) -> None:
+def serve(run: str, as_json: bool, progress: Terminal, **typed: Any) -> None:
     """Serve a RUN as a web page and a REST service.
 
     RUN is a run folder, e.g. runs/latest. The service listens on this machine alone unless --host says otherwise.
@@ -372,10 +437,8 @@ def serve(run: str, config: Path | None, as_json: bool, progress: Terminal, **ty
     has a page about serving.
     """
     from pawsight.commands import serve as command
-    from pawsight.web.limits import read_config
 
-    options = read_config(config) if config is not None else {}
-    options |= {name: value for name, value in typed.items() if value not in (None, ())}
+    options = {name: value for name, value in typed.items() if value not in (None, ())}
     limits = Limits(**{limit.name: options.pop(limit.name) for limit in fields(Limits) if limit.name in options})
     command.check_installed()
     from pawsight.web.server import log_json_lines
@@ -421,7 +484,9 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
     print_answer(report.to_json() if as_json else command.summary(report))
 
 
-@cli.command()
+@cli.command(
+    first=("test", "including_training", "slices", "learning_curve", "columns", "class_from", "group_by", "device")
+)
 @click.argument("run")
 @click.argument("data", required=False)
 @click.option("--test", is_flag=True, help="Measure on the run's own test set (from DATA, if given); this is counted.")
@@ -472,7 +537,9 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
     print_answer(made.to_json() if as_json else command.summary(made))
 
 
-@cli.command()
+@cli.command(
+    first=("report", "out", "split", "columns", "class_depth", "class_from", "group_by", "parts", "ignore", "only")
+)
 @click.argument("data")
 @split_options
 @click.option("--report", is_flag=True, help="Write audit.csv, and audit.html with pictures of the findings.")

@@ -17,47 +17,45 @@ from typing import Any, TypeVar
 import click
 
 from pawsight.cli.process import Terminated, refusal_of
+from pawsight.cli.verb import ValueType, end_with
 from pawsight.core.errors import PawsightError
 from pawsight.core.machine import CPU, DEVICES
 from pawsight.core.progress import Terminal
-from pawsight.core.text import terminal_text
+from pawsight.core.text import seconds_of, terminal_text
 
 _ROLES = ("path", "label", "part", "group")  # of a table's columns
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-class _Duration(click.ParamType[float]):
+class _Duration(ValueType):
     """A length of time such as 90s, 10m or 2h, in seconds."""
 
     name = "time"
+    expected = "a length of time, e.g. '90s'"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
         try:
-            seconds = float(value[:-1]) * _SECONDS[value[-1:]]
-        except (KeyError, ValueError):
-            seconds = 0.0
-        if not 0.0 < seconds < math.inf:
+            return seconds_of(value)
+        except ValueError:
             self.fail(f"{value!r} is not a length of time; type for example 90s, 10m or 2h", param, ctx)
-        return seconds
 
 
-class _Percent(click.ParamType[float]):
+class _Percent(ValueType):
     """A share such as 1% or 0.01, above 0 and below 50 %, or to 100 %."""
 
     name = "share"
+    expected = "a share, e.g. '1%' or 0.01"
+    kinds = (str, int, float)
 
     def __init__(self, *, is_whole_allowed: bool = False) -> None:
         self._is_whole_allowed = is_whole_allowed
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
         text = str(value).strip()
         try:
             share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
@@ -94,8 +92,7 @@ def common_options(command: Command) -> Command:
         try:
             command(*arguments, progress=Terminal(quiet=quiet), **options)
         except PawsightError as error:
-            print(f"pawsight: {terminal_text(str(error))}", file=sys.stderr)
-            sys.exit(error.exit_status)
+            end_with(error)
         except KeyboardInterrupt as stop:
             by, status = ("the system", 143) if isinstance(stop, Terminated) else ("you", 130)
             text = f"pawsight: stopped by {by}. Finished files are kept; no half-written file is left."
@@ -148,7 +145,7 @@ def split_options(command: Command) -> Command:
 
 def reading_options(command: Command) -> Command:
     """Give a command the options for how folders are read; it gets one value, `reading`, None where none was typed."""
-    names = ("class_depth", "class_from", "parts", "ignore", "only")
+    names = ("class_depth", "class_from", "parts", "ignore", "only", "group_by")
 
     @click.option(
         "--class-depth",
@@ -166,6 +163,11 @@ def reading_options(command: Command) -> Command:
     )
     @click.option("--ignore", multiple=True, metavar="GLOB", help="Files and folders to leave out; repeatable.")
     @click.option("--only", multiple=True, metavar="GLOB", help="Files to read, e.g. '*.jpg'; repeatable.")
+    @click.option(
+        "--group-by",
+        metavar="WHAT",
+        help="Keep groups in one part: folder, REGEX for the path, a table's column, exif-time, camera or none.",
+    )
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         from pawsight.data.reading import FolderReading
@@ -208,10 +210,11 @@ def backbone_options(command: Command) -> Command:
     return mean(with_std)
 
 
-class _Columns(click.ParamType[dict[str, str]]):
+class _Columns(ValueType):
     """Which columns of a table are which, e.g. path=image,label=class."""
 
     name = "columns"
+    expected = "a text, e.g. 'path=image,label=class'"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
         if isinstance(value, dict):

@@ -34,8 +34,10 @@ from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import as_path, write_json
 from pawsight.core.text import plural, typed
-from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
+from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture, check_filled, check_losses, facts_by_name
+from pawsight.data.facts import Facts, facts_for_groups
 from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.groups import grouped, numbers_of
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
@@ -51,7 +53,14 @@ from pawsight.evaluation.metrics import (
     to_jsonable,
     why_no_auc,
 )
-from pawsight.evaluation.selective import Abstention, measure_abstention
+from pawsight.evaluation.selective import (
+    Abstention,
+    CostFigures,
+    SetFigures,
+    measure_abstention,
+    measure_costs,
+    measure_sets,
+)
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.images.decode import GreyRange
 from pawsight.images.loader import Loaded
@@ -77,6 +86,8 @@ class EvaluateReport:
     looks_at_test: int | None = None  # evaluations of the test set, this one included; None for other pictures
     from_validation: int = 0  # pictures of other data that are in the run's own validation set
     abstention: Abstention | None = None  # None where the bundle answers every picture
+    sets: SetFigures | None = None  # None where it gives no sets
+    costs: CostFigures | None = None  # None where all mistakes cost the same
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
     learning_curve: CurveRecord | None = None
     data_notes: tuple[str, ...] = ()  # how the folders of other data were read, where it could have been otherwise
@@ -93,6 +104,8 @@ class EvaluateReport:
             "looks_at_test": self.looks_at_test,
             "from_validation": self.from_validation,
             "abstention": self.abstention.to_json() if self.abstention else None,
+            "sets": self.sets.to_json() if self.sets else None,
+            "costs": self.costs.to_json() if self.costs else None,
             "data_notes": list(self.data_notes),
         }
         if self.slices is not None:
@@ -185,7 +198,9 @@ def measure_run(
     if data is not None:
         source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
         if reading is None and source.listed is None:  # a table says itself how it is read
-            source = replace(source, reading=reading_of(run))
+            own = reading_of(run)
+            # A column of its table, or a pattern for its paths, may mean nothing here.
+            source = replace(source, reading=replace(own, group_by="") if own else None)
     if part is not None:
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"
@@ -194,7 +209,8 @@ def measure_run(
         files, name = _labelled(found, source, run), source.name
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(run)
-    answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
+    answers, computed, facts, left_out = _answers(predictor, files, subsets, including_training, progress)
+    answers = _with_groups(answers, facts, found)
     lost = [file for file in left_out if file.reason not in (TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
     lost_names = {file.name for file in lost}
     read = {file.name: file.label for file in files.candidates if file.name not in lost_names}
@@ -213,15 +229,17 @@ def measure_run(
         )
     true = np.array([classes.index(answer.label) for answer in answers])
     table = np.stack([outputs["probabilities"] for outputs in computed])
-    decisions = [predictor.decision(outputs) for outputs in computed]
+    decisions, trust = [predictor.decision(outputs) for outputs in computed], bundle.card.trust
     return EvaluateReport(
         bundle=bundle.folder,
         data=name,
         part=part,
         split_digest=bundle.card.split_digest,
-        metrics=measure(true, table, classes),
+        metrics=measure(true, table, classes, groups=numbers_of([answer.group for answer in answers])),
         left_out=tuple(left_out),
-        abstention=measure_abstention(true, table, decisions, bundle.card.trust),
+        abstention=measure_abstention(true, table, decisions, trust),
+        sets=measure_sets(true, table, trust.sets) if trust.sets else None,
+        costs=measure_costs(true, table, trust) if trust.costs else None,
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
         learning_curve=_learning_curve(run, progress) if learning_curve else None,
@@ -272,10 +290,14 @@ def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> No
 
 def _answers(
     predictor: Predictor, files: HeldOut, subsets: Mapping[str, str], including_training: bool, progress: Progress
-) -> tuple[list[Answer], list[Outputs], list[LeftOut]]:
-    """Classify files; return the answers with the graph's outputs, and the files that may not be measured and why."""
+) -> tuple[list[Answer], list[Outputs], list[Facts], list[LeftOut]]:
+    """Classify files; return answers, outputs of the graph and facts, and the files that may not be measured and why.
+
+    The facts are those that other pictures are grouped by; there are none of the run's own, whose groups are known.
+    """
     answers: list[Answer] = []
     computed: list[Outputs] = []
+    facts: list[Facts] = []
     left_out: list[LeftOut] = []
     with progress.stage("Classifying", len(files.candidates), "pictures") as step:
         classified = predictor.outputs(file.path for file in files.candidates)
@@ -297,9 +319,25 @@ def _answers(
             else:
                 best = int(outputs["probabilities"].argmax())
                 probability = float(outputs["probabilities"][best])
-                answers.append(Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability))
+                answers.append(
+                    Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability, file.group)
+                )
                 computed.append(outputs)
-    return answers, computed, left_out
+                if not files.contents and loaded.decoded is not None:
+                    facts.append(facts_for_groups(loaded.decoded))
+    return answers, computed, facts, left_out
+
+
+def _with_groups(answers: list[Answer], facts: Sequence[Facts], found: Found | None) -> list[Answer]:
+    """Return answers to other pictures than the run's own with their groups: those that the user named, or found."""
+    if found is None or not answers:
+        return answers
+    pictures = tuple(
+        Picture(found.root / answer.path, answer.path, answer.label, None, answer.sha256, own, answer.group)
+        for answer, own in zip(answers, facts, strict=True)
+    )
+    dataset = grouped(Dataset(found.root, pictures, (), reading=found.reading))
+    return [replace(answer, group=own.group) for answer, own in zip(answers, dataset.pictures, strict=True)]
 
 
 def _may_be_trained(predictor: Predictor, loaded: Loaded) -> bool:
@@ -342,6 +380,8 @@ def summary(report: EvaluateReport) -> list[str]:
         pictures = plural(report.from_validation, "picture is", "pictures are")
         lines.append(f"WARNING: {pictures} in the run's own validation set; the figures may be too high.")
     lines += [f"Abstention: {report.abstention.sentence()}"] if report.abstention is not None else []
+    lines += [f"Sets: {report.sets.sentence()}"] if report.sets is not None else []
+    lines += [f"Costs: {report.costs.sentence()}"] if report.costs is not None else []
     lines += [looks_sentence(report.looks_at_test)] if report.looks_at_test is not None else []
     if report.slices is not None:
         lines += [*aligned(slice_lines(report.slices)), *slice_remarks(report.slices)]
@@ -459,7 +499,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
     card = read_bundle(run).card
     classes, greys = card.classes, card.decode.grey_range
     cache, machine = cache_folder(), this_machine()
-    parts, left_out = [], 0
+    parts, groups, left_out = [], [], 0
     for part in ("train", "validation"):
         files = held_out(run, part, progress=progress)
         contents = [files.contents[file.name] for file in files.candidates]
@@ -468,6 +508,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         )
         labels = np.array([classes.index(files.candidates[row].label) for row in rows], dtype=np.int64)
         parts.append((features, labels))
+        groups.append(numbers_of([files.candidates[row].group for row in rows]))
         left_out += len(contents) - len(rows)
     train, validation = parts
     taught, validated = len(train[1]), len(validation[1])
@@ -485,6 +526,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         folds=seen.folds,
         depth=depth_of(run),
         seed=seen.seed,
+        groups=groups[0],
         progress=progress,
     )
     return CurveRecord(
@@ -492,7 +534,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         trained=f"probe on {seen.backbone} at {seen.image_px} px",
         is_stand_in=own.method != "probe",
         left_out=left_out,
-        curve=trace_curve(tried, seed=seen.seed),
+        curve=trace_curve(tried, seed=seen.seed, groups=groups[1]),
     )
 
 

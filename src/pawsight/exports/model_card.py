@@ -83,6 +83,8 @@ def view(context: ExportContext) -> dict[str, Any]:
         "parts": [_part(name, scores) for name, scores in measured.items() if scores is not None],
         "calibration": record.calibrated.get("validation", {}).get("ece") if record else None,
         "guarantee": card.trust.guarantee,
+        "by_class": card.trust.by_class,
+        "never": [name for name, kept in zip(card.classes, card.trust.by_class, strict=False) if kept is None],
         "detector": card.trust.detector,
         "slices": record.slices if record else None,
         "slices_shown": SLICES_SHOWN,
@@ -114,14 +116,14 @@ def _part(name: str, scores: Metrics) -> dict[str, Any]:
         "interval": (low, high),
         "baseline": finite(scores.baseline),
         "rows": rows,
-        "classes": [_of_class(known) for known in scores.classes],
+        "classes": [_of_class(known, scores.design_effect or 1.0) for known in scores.classes],
     }
 
 
-def _of_class(scores: ClassMetrics) -> dict[str, Any]:
+def _of_class(scores: ClassMetrics, effect: float) -> dict[str, Any]:
     """Return one class's row; the recall is a share of its pictures, so its interval is Wilson's."""
     pictures, recall = scores.pictures, finite(scores.recall)
-    ends = wilson(round(recall * pictures), pictures) if pictures and recall is not None else None
+    ends = wilson(round(recall * pictures) / effect, pictures / effect) if pictures and recall is not None else None
     return {
         "name": scores.name,
         "pictures": pictures,

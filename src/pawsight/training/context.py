@@ -71,11 +71,13 @@ class TrainedModel:
     notes: tuple[str, ...] = ()  # remarks for the reader of the result
     precision: str = "f32"  # of the arithmetic that computed features
     computed: int = 0  # pictures whose features were not in the cache
-    # Rows (M,) of the training subset and their logits (M, C) by models fitted without them, up to a constant a row;
-    # None where nothing was cross-validated.
-    out_of_fold: tuple[Labels, Floats] | None = None
+    # Logits (N, C) of the training subset, up to a constant a row, by models fitted without the picture and all that
+    # look like it. Rows of NaN where only a sample was cross-validated, None where nothing was.
+    logits_out_of_fold: Floats | None = None
     depth: Mapping[str, Any] | None = None  # how the depth of a probe was chosen, as metrics.json has it
-    probabilities: Mapping[str, Floats] = field(default_factory=dict)  # subset -> (N, C); `calibrate` adds them
+    # `calibrate` adds probabilities, with the temperature: subset -> (N, C), and (N, C) of the logits out of fold.
+    probabilities: Mapping[str, Floats] = field(default_factory=dict)
+    out_of_fold: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import Card, problem_with_name, write_bundle
+from pawsight.classifier.costs import costs_for
 from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trust
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, PicturesChanged
@@ -24,6 +25,7 @@ from pawsight.data.dataset import Dataset, FileReader, check_classes, grey_range
 from pawsight.data.facts import thumbnail_of
 from pawsight.data.found import Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
+from pawsight.data.groups import grouped
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source
@@ -34,14 +36,13 @@ from pawsight.training.backbone_choice import candidates, choice_note, choose_ba
 from pawsight.training.calibration import (
     add_guarantee,
     calibrate,
-    check_guarantee,
-    check_guarantee_by_names,
     count_detections,
 )
 from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedModel, TrainingContext
 from pawsight.training.features import FeatureSink, feature_sink, trusted_device
+from pawsight.training.guarantees import check_guarantee, check_guarantee_by_names
 from pawsight.training.networks import train_network, write_events
-from pawsight.training.probe import alike_in_training, train_majority, train_probe
+from pawsight.training.probe import train_majority, train_probe
 from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 from pawsight.training.transfer import train_transfer
@@ -107,7 +108,9 @@ def train_run(
     check_names(found.folders)
     if options is not None:
         check_reserved_names(found.folders)
-        check_guarantee_by_names(found, given, options, has_detector=recipe.method != "majority")
+        if options.costs is not None:
+            costs_for(options.costs, found.folders)
+        check_guarantee_by_names(found, given, options, has_out_of_fold=recipe.method == "probe")
     greys = grey_range_of(found, env.decode_settings(recipe), threads=env.machine.cores, progress=env.progress)
     env = replace(env, grey_range=greys)
     choice = None
@@ -133,6 +136,8 @@ def train_run(
                 allow_missing=env.allow_missing,
                 data=env.data,
             )
+        with env.stopwatch.stage("splitting"):
+            dataset = grouped(dataset, env.progress)
         context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
@@ -180,10 +185,11 @@ def _choose_backbone(
         dataset = read_dataset(
             found, settings, cache=cache, threads=threads, progress=env.progress, allow_missing=allowed, data=env.data
         )
+    dataset = grouped(dataset)
     split = cut(dataset, seed=recipe.split_seed, given=given, progress=SILENT)
     check_split(split, compares_epochs=False)
     context = TrainingContext(dataset, split, recipe, env, env.runs, ())
-    return choose_backbone(tried, context.pictures("train"), context.labels("train"), alike_in_training(context), env)
+    return choose_backbone(tried, context.pictures("train"), context.labels("train"), split.numbers("train"), env)
 
 
 def _split_and_decode(
@@ -209,7 +215,7 @@ def _split_and_decode(
                 used, split, patched = apply(dataset, split, patch)
             check_split(split, compares_epochs=recipe.epochs > 0)
             if options is not None:
-                check_guarantee(split, options, has_detector=recipe.method != "majority")
+                check_guarantee(split, options, has_out_of_fold=recipe.method == "probe")
         context = TrainingContext(used, split, recipe, env, env.runs, held_out, sink)
         changed: dict[str, str] = {}  # why, by name
         for subset in dict.fromkeys(("train", "validation", *held_out)) if recipe.method in _USES_PIXELS else ():

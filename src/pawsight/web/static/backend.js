@@ -9,16 +9,20 @@
 //   explain(file)    -> Promise of a Blob: the whole picture with its heat map, stretched to any shape
 //   openReport()     shows the run's report; called where the Model says there is one without an address
 //
-// Model: {classes, recipe, imagePx, validation, maxError, heatMaps, report, group, largest}
+// Model: {classes, recipe, imagePx, validation, maxError, sets, heatMaps, report, group, largest}
 //   validation   {pictures, accuracy, interval: [low, high]} or null
 //   maxError     share of answered pictures that may be wrong, where unsure ones are not answered; else null
+//   sets         share of prediction sets that hold the true class, null where there are no sets
 //   report       address of the run's report, true where openReport() shows it, or null
 //   group        {files, bytes} that one call of classify may hold
 //   largest      bytes of one file
 //
-// Prediction: {file, label, probability, probabilities, verdict, error}
-//   probability  of the label, null where that is a verdict
+// Prediction: {file, label, probability, probabilities, verdict, set, error, code}
+//   label        a class where the verdict is "answered", else null or the verdict
+//   probability  of the class, else null
 //   verdict      "answered", "unsure", "unlike anything seen", or null
+//   set          [names], the likeliest first, or null
+//   code         of the error: "decoder-lost" where the picture need not be to blame
 
 export class Busy extends Error {
   constructor(seconds, told = "The classifier is busy.") {

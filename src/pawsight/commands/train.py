@@ -17,6 +17,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pawsight.classifier.backbone import fetch_backbone
 from pawsight.classifier.costs import read_costs
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
@@ -47,8 +50,8 @@ from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
 from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
-from pawsight.evaluation.calibration import brier_score, expected_calibration_error
-from pawsight.evaluation.metrics import log_loss, measure
+from pawsight.evaluation.calibration import expected_calibration_error, log_losses, squared_distances
+from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.selective import measure_costs, measure_sets
 from pawsight.models.recipes import AUTO, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
@@ -451,15 +454,28 @@ def _report(
 
 
 def _calibrated(outcome: TrainedRun) -> dict[str, dict[str, tuple[float, float]]]:
-    """Measure what calibration changed on the held-out subsets: subset -> figure -> before and after."""
-    figures = {"ece": expected_calibration_error, "brier": brier_score, "log_loss": log_loss}
+    """Measure what calibration changed on the held-out subsets: subset -> figure -> before and after.
+
+    A recipe with class weights is calibrated for classes that are equally frequent, and measured so too.
+    """
+    from pawsight.training.logistic import class_weights
+
+    changes = {}
+    for part, after in outcome.model.probabilities.items():
+        if len(true := outcome.labels[part]):
+            weights = class_weights(true, classes=after.shape[1]) if outcome.recipe.class_weights else None
+            ends = [_calibration_figures(true, table, weights) for table in (outcome.uncalibrated[part], after)]
+            changes[part] = {name: (ends[0][name], ends[1][name]) for name in ends[0]}
+    return changes
+
+
+def _calibration_figures(
+    true: NDArray[np.int64], table: NDArray[np.floating], weights: NDArray[np.float32] | None
+) -> dict[str, float]:
     return {
-        part: {
-            name: (how(outcome.labels[part], outcome.uncalibrated[part]), how(outcome.labels[part], after))
-            for name, how in figures.items()
-        }
-        for part, after in outcome.model.probabilities.items()
-        if len(after)
+        "ece": expected_calibration_error(true, table, weights=weights),
+        "brier": float(np.average(squared_distances(true, table), weights=weights)),
+        "log_loss": float(np.average(log_losses(true, table), weights=weights)),
     }
 
 

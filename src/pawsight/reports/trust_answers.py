@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.trust import OodDetector, RiskGuarantee
+from pawsight.classifier.costs import Costs
+from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
 from pawsight.core.errors import PawsightError
 from pawsight.evaluation.bootstrap import intervals
 from pawsight.evaluation.calibration import Bin, reliability
@@ -17,6 +18,7 @@ from pawsight.evaluation.metrics import Metrics, why_no_auc
 from pawsight.reports import words
 from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
+from pawsight.reports.every_class import by_class_sentence, costs_sentences, never_sentence, sets_sentences, source_of
 from pawsight.reports.run_record import AnswerTable, RunRecord, figure
 
 Doubles = NDArray[np.float64]
@@ -200,16 +202,25 @@ def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[st
         test: its answers to the test part, None where it holds none.
     """
     asked, guarantee = run.max_error, run.guarantee
-    if asked is None:
+    if run.by_class:
+        yield f"Risk guarantee by class: {words.visible(by_class_sentence(run))}."
+        if never := never_sentence(run):
+            yield words.visible(f"{never[0].upper()}{never[1:]}.")
+    elif asked is None and run.max_error_per_class is None:
         yield f"Every picture is answered: no risk guarantee was requested. To request one: {_asking(run)}"
     elif guarantee is None:
         why = words.visible(run.no_guarantee or "The run does not record why.")
-        yield f"A guarantee of at most {_share(asked)} wrong answers was requested and could not be given. {why}"
+        share = _share(asked if asked is not None else run.max_error_per_class or 0.0)
+        yield f"A guarantee of at most {share} wrong answers was requested and could not be given. {why}"
     else:
         yield _promised(guarantee)
         yield _kept_on_validation(guarantee)
         if test is not None:
-            yield from _kept_on_test(guarantee, test)
+            yield from _kept_on_test(guarantee, test, run.costs)
+    for sentence in sets_sentences(run):
+        yield words.visible(f"Prediction sets: {sentence}.")
+    for sentence in costs_sentences(run):
+        yield words.visible(f"Costs of mistakes: {sentence}.")
 
 
 def detector_sentence(detector: OodDetector) -> str:
@@ -253,16 +264,20 @@ def _kept_on_validation(guarantee: RiskGuarantee) -> str:
     if guarantee.threshold == 0:
         how = "It answers every picture"
     return (
-        f"{how}: on validation it answers {words.whole(guarantee.answered)} of {words.whole(guarantee.pictures)} "
+        f"{how}: on {source_of(guarantee)} it answers "
+        f"{words.whole(guarantee.answered)} of {words.whole(guarantee.pictures)} "
         f"({words.percent(guarantee.coverage)}, 95{words.NBSP}% interval {words.between(guarantee.coverage_interval)}) "
         f"and is wrong on {words.whole(guarantee.errors)} of them."
     )
 
 
-def _kept_on_test(guarantee: RiskGuarantee, test: AnswerTable) -> Iterator[str]:
-    is_answered = test.probabilities.max(axis=1) >= guarantee.threshold - test.rounding
+def _kept_on_test(guarantee: RiskGuarantee, test: AnswerTable, costs: Costs | None) -> Iterator[str]:
+    answers = Trust(costs=costs).answers(test.probabilities)
+    shares = test.probabilities[np.arange(len(answers)), answers]
+    is_answered = shares >= guarantee.threshold - test.rounding
     answered, pictures = int(is_answered.sum()), len(is_answered)
     right = np.array([answer.is_right for answer in test.answered], dtype=bool)
+    right = right if costs is None else answers == test.true
     wrong = int((is_answered & ~right).sum())
     if answered:
         ends = words.between(wilson(wrong, answered).as_list())

@@ -34,6 +34,7 @@ from pawsight.training.ood_detector import (
 )
 
 OUT_OF_FOLD = "out-of-fold answers of the training part"
+BALANCED = f"{OUT_OF_FOLD}, each class counted the same"
 
 
 def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedModel, Trust, int]:
@@ -57,7 +58,7 @@ def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedM
         if context.recipe.class_weights:
             weights = class_weights(labels, classes=len(context.classes))
         temperature = fit_temperature(labels, logits[known], weights)
-        source, pictures = OUT_OF_FOLD, int(known.sum())
+        source, pictures = OUT_OF_FOLD if weights is None else BALANCED, int(known.sum())
     elif validation is not None and len(validation) and context.recipe.epochs:
         answers = run_head(head_of(trained.graph, LOGITS), validation, context.precision)
         temperature = fit_temperature(context.labels("validation"), answers)

@@ -75,6 +75,7 @@ class TrainedModel:
     # look like it. Rows of NaN where only a sample was cross-validated, None where nothing was.
     logits_out_of_fold: Floats | None = None
     depth: Mapping[str, Any] | None = None  # how the depth of a probe was chosen, as metrics.json has it
+    columns: NDArray[np.int64] | None = None  # (D,) of the backbone's features at every depth that a probe's head reads
     # `calibrate` adds probabilities, with the temperature: subset -> (N, C), and (N, C) of the logits out of fold.
     probabilities: Mapping[str, Floats] = field(default_factory=dict)
     out_of_fold: Floats | None = None

@@ -43,6 +43,7 @@ from pawsight.training.features import FeatureSink, feature_sink, trusted_device
 from pawsight.training.guarantees import check_guarantee, check_guarantee_by_names
 from pawsight.training.networks import train_network, write_events
 from pawsight.training.probe import train_majority, train_probe
+from pawsight.training.reference import fit_reference
 from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 from pawsight.training.transfer import train_transfer
@@ -152,7 +153,7 @@ def train_run(
                 if options is not None:
                     model, trust, no_guarantee = add_guarantee(context, model, trust, options)
             with env.stopwatch.stage("writing"):
-                trust = _write_bundle(context, model.graph, trust)
+                trust = _write_bundle(context, model, trust)
                 if model.history:
                     write_events(context.folder, model.history)
     return TrainedRun(
@@ -229,9 +230,9 @@ def _split_and_decode(
         dataset = without(dataset, changed, found)
 
 
-def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust:
+def _write_bundle(context: TrainingContext, model: TrainedModel, trust: Trust) -> Trust:
     """Write the bundle and return its trust, now with what the detector notices."""
-    golden, engine = golden_outputs(context, graph)
+    golden, engine = golden_outputs(context, model.graph)
     trust = count_detections(trust, engine)
     card = Card(
         classes=context.classes,
@@ -248,7 +249,15 @@ def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust
     fingerprints = {
         fingerprint(thumbnail_of(picture.facts)) for picture in context.dataset.pictures if picture.sha256 in trained
     }
-    write_bundle(context.folder / BUNDLE, card, model=graph, golden=golden, trained=trained, fingerprints=fingerprints)
+    write_bundle(
+        context.folder / BUNDLE,
+        card,
+        model=model.graph,
+        golden=golden,
+        trained=trained,
+        fingerprints=fingerprints,
+        reference=fit_reference(context, model),
+    )
     return trust
 
 

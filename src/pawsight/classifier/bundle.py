@@ -81,6 +81,7 @@ class Card:
     created: str  # ISO 8601, UTC
     versions: Mapping[str, str]
     trust: Trust = field(default_factory=Trust)
+    measured_by: str = ""  # e.g. "cross-validation with 5 folds"; empty: held-out pictures, as in earlier bundles
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +218,7 @@ def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
             data_fingerprint=_text(values, "data_fingerprint"),
             created=_text(values, "created"),
             trust=trust,
+            measured_by=_text(values, "measured_by") if "measured_by" in values else "",
         )
     except (KeyError, TypeError, ValueError) as error:
         raise refused(folder, f"{CARD} lacks or misstates {error}.") from error

@@ -129,6 +129,9 @@ def cli() -> None:
     show_default=True,
     help="With --max-error: share of ordinary pictures that may be called unlike anything seen.",
 )
+@click.option(
+    "--folds", type=int, metavar="N", help="Train on all pictures and measure by cross-validation with N folds."
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted run of the same recipe on the same data.")
 @seed_option()
 @out_option("Folder in which the run's folder is made.", default="runs", old="--runs")

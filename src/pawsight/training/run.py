@@ -29,7 +29,7 @@ from pawsight.data.groups import grouped
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source
-from pawsight.data.split import Split
+from pawsight.data.split import Split, all_in_training
 from pawsight.images.fingerprint import fingerprint
 from pawsight.models.recipes import AUTO, Recipe
 from pawsight.training.backbone_choice import candidates, choice_note, choose_backbone
@@ -71,6 +71,7 @@ class TrainedRun:
     trust: Trust
     uncalibrated: Mapping[str, Floats]  # subset -> probabilities (N, C) before the temperature
     calibrated_on: int  # pictures that the temperature was fitted on
+    calibration_gain: tuple[float, float] | None  # in log loss, in nats, and its standard error
     options: SelectiveOptions | None  # what was asked of the answers
     no_guarantee: str = ""  # why a risk guarantee that was asked for could not be given
     patched: PatchOutcome | None = None  # what a patch of labels did
@@ -87,6 +88,7 @@ def train_run(
     patch: Patch | None = None,
     options: SelectiveOptions | None = None,
     reader: FileReader | None = None,
+    folds: int | None = None,
 ) -> TrainedRun:
     """Train a recipe on a source and write the run folder.
 
@@ -100,6 +102,8 @@ def train_run(
         patch: decisions about labels, applied after the split is cut so that every picture stays in its subset.
         options: what is asked of the answers; None: every picture is answered.
         reader: computes facts and features elsewhere; None is this process.
+        folds: of a cross-validation that is to measure the run in place of validation and test, which are then in
+            training; a test part that is given stays sealed.
 
     Raises:
         DataError: the data cannot be trained on. ModelError: weights are missing, or validation is too small for the
@@ -139,7 +143,7 @@ def train_run(
             )
         with env.stopwatch.stage("splitting"):
             dataset = grouped(dataset, env.progress)
-        context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
+        context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink, folds)
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
             trained = _METHODS[recipe.method](context)
@@ -147,7 +151,7 @@ def train_run(
                 depth = {**(trained.depth or {}), "backbone": choice}
                 trained = replace(trained, notes=(choice_note(choice), *trained.notes), depth=depth)
             with env.stopwatch.stage("trusting"):
-                model, trust, calibrated_on = calibrate(context, trained)
+                model, trust, calibrated_on, gain = calibrate(context, trained)
                 uncalibrated = context.answers(trained.graph, trained.features)
                 no_guarantee = ""
                 if options is not None:
@@ -166,6 +170,7 @@ def train_run(
         trust=trust,
         uncalibrated=uncalibrated,
         calibrated_on=calibrated_on,
+        calibration_gain=gain,
         options=options,
         no_guarantee=no_guarantee,
         patched=patched,
@@ -203,6 +208,7 @@ def _split_and_decode(
     patch: Patch | None,
     options: SelectiveOptions | None,
     sink: FeatureSink | None,
+    folds: int | None,
 ) -> tuple[TrainingContext, PatchOutcome | None]:
     """Split the dataset and decode what training will need, leaving out pictures that changed since it was read.
 
@@ -211,13 +217,16 @@ def _split_and_decode(
     while True:
         with env.stopwatch.stage("splitting"):
             split = cut(dataset, seed=recipe.split_seed, given=given, progress=env.progress)
+            if folds is not None:
+                is_given = given is not None or any(picture.part == "test" for picture in dataset.pictures)
+                split = all_in_training(split, keeps_test=is_given)
             used, patched = dataset, None
             if patch is not None:
                 used, split, patched = apply(dataset, split, patch)
             check_split(split, compares_epochs=recipe.epochs > 0)
             if options is not None:
                 check_guarantee(split, options, has_out_of_fold=recipe.method == "probe")
-        context = TrainingContext(used, split, recipe, env, env.runs, held_out, sink)
+        context = TrainingContext(used, split, recipe, env, env.runs, held_out, sink, folds)
         changed: dict[str, str] = {}  # why, by name
         for subset in dict.fromkeys(("train", "validation", *held_out)) if recipe.method in _USES_PIXELS else ():
             try:
@@ -244,6 +253,7 @@ def _write_bundle(context: TrainingContext, model: TrainedModel, trust: Trust) -
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
         trust=trust,
+        measured_by=f"cross-validation with {context.folds} folds" if context.folds is not None else "",
     )
     trained = frozenset(assigned.sha256 for assigned in context.split.part("train"))
     fingerprints = {

@@ -95,6 +95,16 @@ def test_the_answers_are_those_of_the_command_line(trained):
     assert pawsight.load(trained.report.run).answers(paths) == list(predict(trained.report.run, paths))
 
 
+def test_what_is_expected_of_pictures_in_memory(watched_bundle, classifier):
+    told = pawsight.load(watched_bundle).expect([RED, GREEN, BLUE, None] * 5)
+    assert isinstance(told, pawsight.Deployment)
+    assert told.pictures == 15
+    assert told.interval.low <= told.accuracy <= told.interval.high
+    assert pawsight.load(watched_bundle).expect([None]) is None
+    with pytest.raises(pawsight.PawsightError, match="nothing to compare"):
+        classifier.expect([RED])
+
+
 def test_score_counts_the_likeliest_class_and_unreadable_ones_as_wrong(classifier, cautious):
     assert classifier.score([RED, GREEN, BLUE, BLUE], ["red", "green", "blue", "red"]) == 0.75
     assert classifier.score([RED, None], np.array(["red", "red"])) == 0.5

@@ -9,6 +9,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ from pawsight.evaluation.selective import (
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.images.decode import GreyRange
 from pawsight.images.loader import Loaded
-from pawsight.reports.run_record import CurveRecord, SlicesRecord
+from pawsight.reports.run_record import CurveRecord, RunRecord, SlicesRecord
 
 _ROWS = 20  # of the printed table; --json has all
 TRAINED_ON, OWN_TEST = "trained on", "in the run's own test set"  # why files are left out
@@ -195,6 +196,7 @@ def measure_run(
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
     source, found = None, None
+    _check_has_part(run, part)
     if data is not None:
         source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
         if reading is None and source.listed is None:  # a table says itself how it is read
@@ -254,6 +256,22 @@ def _check_options(run: str | os.PathLike[str], data: str | os.PathLike[str] | N
             f"Other data was given: {os.fspath(data)}.",
             f"Leave it out: {typed('evaluate', os.fspath(run), '--learning-curve')}",
         )
+
+
+def _check_has_part(run: Path, part: str | None) -> None:
+    """Refuse to measure a subset that a run does not have, as it was measured by cross-validation.
+
+    Raises:
+        BadDataset: with that measurement.
+    """
+    with suppress(WrongUsage):  # a bundle without its run: its split is asked for later
+        record = RunRecord.read(run)
+        if record.cross_validation is not None and part is not None and record.sizes.get(part) == 0:
+            raise BadDataset(
+                f"{run} has no {part} set: those pictures were trained on.",
+                record.cross_validation.sentences(None)[0],
+                f"Give labelled pictures that it was not trained on: {typed('evaluate', run, 'DATA')}",
+            )
 
 
 def _labelled(found: Found, source: Source, run: Path) -> HeldOut:

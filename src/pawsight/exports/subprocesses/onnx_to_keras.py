@@ -403,12 +403,14 @@ def _reduce_mean(operands: Operands, attributes: Attributes) -> Value:
     return GraphTensor(layers.GlobalAveragePooling2D(keepdims=keeps)(source.tensor), source.channels_first and keeps)
 
 
-def _reduce_sum(operands: Operands, attributes: Attributes) -> Value:
-    if operands[0].channels_first:
-        raise Untranslatable("ReduceSum of a picture")
-    return GraphTensor(
-        ops.sum(operands[0].tensor, axis=tuple(axes_of(operands, attributes)), keepdims=bool(attributes["keepdims"]))
-    )
+def _reduce(name: str, reduce: Callable[..., Any]) -> Callable[[Operands, Attributes], Value]:
+    def translate(operands: Operands, attributes: Attributes) -> Value:
+        source, axes = operands[0], tuple(axes_of(operands, attributes))
+        if source.channels_first:
+            raise Untranslatable(f"{name} of a picture")
+        return GraphTensor(reduce(source.tensor, axis=axes, keepdims=bool(attributes["keepdims"])))
+
+    return translate
 
 
 OPERATORS: Mapping[str, Callable[[Operands, Attributes], Value]] = {
@@ -429,7 +431,8 @@ OPERATORS: Mapping[str, Callable[[Operands, Attributes], Value]] = {
     "Mul": _arithmetic("Mul"),
     "Pad": pad,
     "ReduceMean": _reduce_mean,
-    "ReduceSum": _reduce_sum,
+    "ReduceMin": _reduce("ReduceMin", ops.min),
+    "ReduceSum": _reduce("ReduceSum", ops.sum),
     "Relu": _relu,
     "Reshape": reshape,
     "Shape": shape,

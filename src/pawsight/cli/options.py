@@ -21,10 +21,9 @@ from pawsight.cli.verb import ValueType, end_with
 from pawsight.core.errors import PawsightError
 from pawsight.core.machine import CPU, DEVICES
 from pawsight.core.progress import Terminal
-from pawsight.core.text import terminal_text
+from pawsight.core.text import seconds_of, terminal_text
 
 _ROLES = ("path", "label", "part", "group")  # of a table's columns
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
@@ -41,12 +40,9 @@ class _Duration(ValueType):
         if isinstance(value, float):
             return value
         try:
-            seconds = float(value[:-1]) * _SECONDS[value[-1:]]
-        except (KeyError, ValueError):
-            seconds = 0.0
-        if not 0.0 < seconds < math.inf:
+            return seconds_of(value)
+        except ValueError:
             self.fail(f"{value!r} is not a length of time; type for example 90s, 10m or 2h", param, ctx)
-        return seconds
 
 
 class _Percent(ValueType):
@@ -149,7 +145,7 @@ def split_options(command: Command) -> Command:
 
 def reading_options(command: Command) -> Command:
     """Give a command the options for how folders are read; it gets one value, `reading`, None where none was typed."""
-    names = ("class_depth", "class_from", "parts", "ignore", "only")
+    names = ("class_depth", "class_from", "parts", "ignore", "only", "group_by")
 
     @click.option(
         "--class-depth",
@@ -167,6 +163,11 @@ def reading_options(command: Command) -> Command:
     )
     @click.option("--ignore", multiple=True, metavar="GLOB", help="Files and folders to leave out; repeatable.")
     @click.option("--only", multiple=True, metavar="GLOB", help="Files to read, e.g. '*.jpg'; repeatable.")
+    @click.option(
+        "--group-by",
+        metavar="WHAT",
+        help="Keep groups in one part: folder, REGEX for the path, a table's column, exif-time, camera or none.",
+    )
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         from pawsight.data.reading import FolderReading

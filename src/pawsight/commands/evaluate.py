@@ -185,7 +185,9 @@ def measure_run(
     if data is not None:
         source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
         if reading is None and source.listed is None:  # a table says itself how it is read
-            source = replace(source, reading=reading_of(run))
+            own = reading_of(run)
+            # A column of its table, or a pattern for its paths, may mean nothing here.
+            source = replace(source, reading=replace(own, group_by="") if own else None)
     if part is not None:
         files = held_out(run, part, place=source.root if source else None, progress=progress)
         name = f"the run's own {part} set"

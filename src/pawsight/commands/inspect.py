@@ -25,6 +25,7 @@ from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
 from pawsight.data.dataset import Dataset, grey_range_of, read_dataset
 from pawsight.data.given_split import SplitFile, cut, found_for
+from pawsight.data.groups import grouped
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import Source, listed, resolve
 from pawsight.data.split import Split
@@ -128,7 +129,8 @@ def dataset_of(
         settings = DecodeSettings() if max_megapixels is None else DecodeSettings(max_megapixels=max_megapixels)
         threads = usable_cores()
         settings = replace(settings, grey_range=grey_range_of(found, settings, threads=threads, progress=progress))
-        return read_dataset(found, settings, cache=store, threads=threads, progress=progress, allow_missing=1.0)
+        dataset = read_dataset(found, settings, cache=store, threads=threads, progress=progress, allow_missing=1.0)
+    return grouped(dataset, progress)
 
 
 def summary(report: InspectReport) -> list[str]:

@@ -122,7 +122,7 @@ def held_out(run: Path, subset: str, *, place: Path | None = None, progress: Pro
             if same:
                 paths[row["path"]] = same.pop(same.index(own) if (own := paths[row["path"]]) in same else 0)
     return HeldOut(
-        tuple(Candidate(paths[row["path"]], row["path"], row["label"], subset) for row in rows),
+        tuple(Candidate(paths[row["path"]], row["path"], row["label"], subset, row.get("group", "")) for row in rows),
         {row["path"]: row["sha256"] for row in rows},
         root,
     )

@@ -39,6 +39,18 @@ def typed(*words: object) -> str:
     return shlex.join(["pawsight", *map(str, words)])
 
 
+def seconds_of(text: str) -> float:
+    """Return a length of time such as 90s, 10m or 2h in seconds.
+
+    Raises:
+        ValueError: the text is none.
+    """
+    seconds = float(text[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], math.nan)
+    if not 0.0 < seconds < math.inf:
+        raise ValueError(f"{text!r} is not a length of time; type for example 90s, 10m or 2h")
+    return seconds
+
+
 def natural(name: str) -> tuple[list[str | int], str]:
     """Return a key that sorts numbers in names as numbers: 2 before 10, cat2 before cat10."""
     pieces = re.split(r"([0-9]+)", name)

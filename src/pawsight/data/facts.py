@@ -16,7 +16,7 @@ from pawsight.images.decode import DECODER_VERSION, Decoded, DecodeSettings, Pix
 from pawsight.images.fingerprint import HASHED_PX, THUMBNAIL_PX, grey_of, perceptual_hash, thumbnail
 from pawsight.images.quality import ImageStatistics, image_statistics
 
-FACTS_SPACE = f"facts/6/{DECODER_VERSION}/{HASHED_PX}"  # of the cache, where greys have the range of their type
+FACTS_SPACE = f"facts/7/{DECODER_VERSION}/{HASHED_PX}"  # of the cache, where greys have the range of their type
 QUALITY_FLAGS = ("tiny", "huge", "odd-aspect", "dark", "bright", "blurry", "single-colour", "grey", "rotated")
 # Limits of what is usual, measured on the exercise's 3,000 photographs (docs/experiments.md, Audit thresholds)
 TINY_PX = 64  # of the shorter side: magnified fourfold for the network; measured: 5 photographs are smaller
@@ -53,7 +53,9 @@ def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, nam
     if decoded is None or settings != hashed:
         decoded = decode(data, hashed, name=name)
     grey = grey_of(decoded.pixels)
-    statistics = image_statistics(decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data))
+    statistics = image_statistics(
+        decoded.pixels, grey=grey, camera=decoded.camera, file_bytes=len(data), taken=decoded.taken
+    )
     phash = perceptual_hash(decoded.pixels, grey=grey)
     small = thumbnail(decoded.pixels).tobytes()
     return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, statistics, small)

@@ -21,8 +21,9 @@ from pawsight.core.text import plural
 from pawsight.data.download import WEB, download_all, scheme_of
 from pawsight.data.folders import clean_label, name_below
 from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.groups import with_named_groups
 from pawsight.data.parts import PARTS, part_named
-from pawsight.data.reading import MISSING, PICTURE_ENDINGS, is_hidden
+from pawsight.data.reading import MISSING, PICTURE_ENDINGS, FolderReading, is_hidden
 from pawsight.data.tables import (
     MAX_LINE_CHARS,
     MAX_LINES,
@@ -46,7 +47,9 @@ _EXAMPLE = (
 )
 
 
-def read_list(path: Path, *, columns: Mapping[str, str] | None = None, max_lines: int = MAX_LINES) -> Found:
+def read_list(
+    path: Path, *, columns: Mapping[str, str] | None = None, group_by: str = "", max_lines: int = MAX_LINES
+) -> Found:
     """Read a list of pictures: a table with the columns path and label and, optionally, part and group.
 
     Paths are relative to the table's folder, which is the root of what is found; `locate` looks for the files. Other
@@ -56,6 +59,7 @@ def read_list(path: Path, *, columns: Mapping[str, str] | None = None, max_lines
     Args:
         path: of the table.
         columns: as for `Table`; None goes by their names.
+        group_by: as for `FolderReading`; the name of a column is that before it is a pattern for the path.
         max_lines: in the file.
 
     Raises:
@@ -70,7 +74,7 @@ def read_list(path: Path, *, columns: Mapping[str, str] | None = None, max_lines
             table = Table(file, name=path.name, columns=columns, max_lines=max_lines, max_line_chars=MAX_LINE_CHARS)
             rows = iter(table)
             first = next(rows, None)
-            reader = _ListReader(path.parent, table, first[1] if first else [], problems)
+            reader = _ListReader(path.parent, table, first[1] if first else [], problems, group_by=group_by)
             fix = reader.check_columns() or fix
             if not problems:
                 for line, row in chain([first] if first else [], rows):
@@ -85,7 +89,17 @@ def read_list(path: Path, *, columns: Mapping[str, str] | None = None, max_lines
         raise NoPictures(f"{path} lists no pictures.", "It has a header and nothing below.", _EXAMPLE)
     candidates = sorted((candidate for _, candidate in reader.seen.values()), key=lambda candidate: candidate.name)
     labels = sorted({candidate.label for candidate in candidates})
-    return Found(path.parent, tuple(candidates), (), (), tuple(labels), reader.notes(path.name), is_table=True)
+    found = Found(
+        path.parent,
+        tuple(candidates),
+        (),
+        (),
+        tuple(labels),
+        reader.notes(path.name),
+        reading=FolderReading(group_by=group_by),
+        is_table=True,
+    )
+    return found if reader.has_group_column else with_named_groups(found)
 
 
 def _several_labels(labels: Iterable[str]) -> str:
@@ -111,9 +125,15 @@ def _pieces(label: str) -> list[str]:
 class _ListReader:
     """Makes candidates of the rows of one table, and remembers each file's first row."""
 
-    def __init__(self, folder: Path, table: Table, first: Sequence[str], problems: Problems) -> None:
+    def __init__(
+        self, folder: Path, table: Table, first: Sequence[str], problems: Problems, *, group_by: str = ""
+    ) -> None:
         self._folder, self._table, self._problems = folder, table, problems
         self._places: dict[str, int] = {role: table.columns.index(role) for role in _ROLES if role in table.columns}
+        header = [readable(name, 1).strip() for name in table.header]
+        self.has_group_column = group_by in header
+        if self.has_group_column:
+            self._places["group"] = header.index(group_by)
         others = {
             column: readable(name, 1).strip()
             for column, name in enumerate(table.header)

@@ -13,9 +13,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pawsight.core.errors import WrongUsage
+from pawsight.core.text import seconds_of
 from pawsight.data.parts import PARTS, part_named
 
 IGNORE_FILE = ".pawsightignore"  # patterns for the folder that it lies in, one a line
+FOLDER, EXIF_TIME, CAMERA, NO_GROUPS = "folder", "exif-time", "camera", "none"  # after --group-by
+_SESSION = "1m"  # between pictures of one camera that --group-by exif-time keeps together
 NO_PARTS = "none"  # after --parts: no folder is a part
 READABLE_ENDINGS = (
     *(".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"),
@@ -87,6 +90,9 @@ class FolderReading:
         parts: name of a folder -> "train", "validation" or "test"; empty: no folder is a part. None: names decide.
         ignore: patterns of files and folders that are left out, e.g. "*_mask.png", "masks", "cats/old/*".
         only: patterns of files to read; empty: all.
+        group_by: what pictures have in common that must not be in two parts (groups.py): "folder", "exif-time",
+            "exif-time=10m", "camera", a column of a table, or a regular expression that finds the group in a picture's
+            path as `class_from` finds the class, by its group `group`. Empty: what a table says, and what is found.
 
     Raises:
         WrongUsage: a value cannot be used.
@@ -97,6 +103,7 @@ class FolderReading:
     parts: Mapping[str, str] | None = None
     ignore: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    group_by: str = ""
 
     def __post_init__(self) -> None:
         if self.class_depth < 1:
@@ -105,11 +112,9 @@ class FolderReading:
             raise WrongUsage(
                 "--class-depth has no effect beside --class-from.", "Each says what the class is.", "Leave one out."
             )
-        try:
-            re.compile(self.class_from)
-        except re.error as error:
-            what, fix = f"--class-from {self.class_from!r} is no regular expression.", r"E.g. --class-from '(\w+)_\d+'"
-            raise WrongUsage(what, f"It fails with: {error}.", fix) from error
+        _check_pattern("--class-from", self.class_from)
+        _check_pattern("--group-by", self.group_by)
+        seconds_between(self.group_by)
         for folder, part in (self.parts or {}).items():
             if part not in PARTS:
                 raise WrongUsage(
@@ -130,13 +135,14 @@ class FolderReading:
         parts: str | None = None,
         ignore: Sequence[str] = (),
         only: Sequence[str] = (),
+        group_by: str | None = None,
     ) -> FolderReading | None:
         """Return what was typed after the options of the same names; None where nothing was.
 
         Raises:
             WrongUsage: a value cannot be used.
         """
-        if all(word is None for word in (class_depth, class_from, parts)) and not ignore and not only:
+        if all(word is None for word in (class_depth, class_from, parts, group_by)) and not ignore and not only:
             return None
         return cls(
             class_depth=1 if class_depth is None else class_depth,
@@ -144,12 +150,14 @@ class FolderReading:
             parts=_parts_typed(parts),
             ignore=tuple(ignore),
             only=tuple(only),
+            group_by=group_by or "",
         )
 
     def words(self) -> list[str]:
         """Return the options that say the same on the command line."""
         words = ["--class-depth", str(self.class_depth)] if self.class_depth != 1 else []
         words += ["--class-from", self.class_from] if self.class_from else []
+        words += ["--group-by", self.group_by] if self.group_by else []
         if self.parts is not None:
             typed = ",".join(f"{folder}={part}" for folder, part in self.parts.items())
             words += ["--parts", typed or NO_PARTS]
@@ -178,15 +186,16 @@ class FolderReading:
             parts=None if parts is None else dict(parts),
             ignore=tuple(map(str, values.get("ignore", ()))),
             only=tuple(map(str, values.get("only", ()))),
+            group_by=str(values.get("group_by", "")),
         )
 
     def class_in(self, name: str) -> str | None:
         """Return the class that `class_from` finds in a path below the root; None where it finds none."""
-        found = re.search(self.class_from, name)
-        if found is None:
-            return None
-        named = found.groupdict().get("class")
-        return named or (found[1] if found.re.groups else found[0]) or None
+        return _in_path(self.class_from, name, "class")
+
+    def group_in(self, name: str) -> str | None:
+        """Return the group that `group_by`, a regular expression, finds in a path below the root; None for none."""
+        return _in_path(self.group_by, name, "group")
 
     def takes(self, name: str) -> bool:
         """Return whether a file, by its path below the root, is among those to read."""
@@ -212,6 +221,36 @@ def lies_in(name: str, patterns: Sequence[str]) -> bool:
     """Return whether one of the patterns means a file or a folder above it."""
     path = PurePosixPath(name)
     return any(matches(str(place), patterns) for place in (path, *path.parents[:-1]))
+
+
+def seconds_between(group_by: str) -> float | None:
+    """Return the seconds of "exif-time=10m" and of "exif-time", which are 60; None of what else groups pictures.
+
+    Raises:
+        WrongUsage: it ends in no length of time.
+    """
+    kind, _, length = group_by.partition("=")
+    try:
+        return seconds_of(length or _SESSION) if kind == EXIF_TIME else None
+    except ValueError as error:
+        fix = f"E.g. --group-by {EXIF_TIME}=10m"
+        raise WrongUsage(f"--group-by {group_by} cannot be read.", f"It fails with: {error}.", fix) from error
+
+
+def _check_pattern(option: str, pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        what, fix = f"{option} {pattern!r} is no regular expression.", rf"E.g. {option} '(\w+)_\d+'"
+        raise WrongUsage(what, f"It fails with: {error}.", fix) from error
+
+
+def _in_path(pattern: str, name: str, named: str) -> str | None:
+    """Return what the group `named` of a pattern finds, else its first group, else all of it."""
+    found = re.search(pattern, name)
+    if found is None:
+        return None
+    return found.groupdict().get(named) or (found[1] if found.re.groups else found[0]) or None
 
 
 def _parts_typed(text: str | None) -> dict[str, str] | None:

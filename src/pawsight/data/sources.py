@@ -26,6 +26,7 @@ from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, ex
 from pawsight.data.download import WEB, DownloadLimits, cached_name, download, scheme_of
 from pawsight.data.folders import find
 from pawsight.data.found import Found
+from pawsight.data.groups import with_named_groups
 from pawsight.data.picture_lists import locate, read_list
 from pawsight.data.reading import FolderReading
 from pawsight.data.tables import ENDINGS, columns_text
@@ -83,7 +84,7 @@ class Source:
         Raises:
             BadDataset: what the folders mean has to be asked. WrongUsage: an option does not fit them.
         """
-        return self.listed or find(self.root, self.reading, data=self.data)
+        return self.listed or with_named_groups(find(self.root, self.reading, data=self.data))
 
 
 def listed(source: Source, progress: Progress) -> Source:
@@ -125,10 +126,11 @@ def resolve(
         DataError: it is one of these, but cannot be had or read: DownloadFailed, UnsafeArchive, BadDataset, NoPictures.
         StorageError: the disk refused.
     """
-    source = _resolved(data, columns, cache, progress, named, download_limits, archive_limits)
-    if reading is not None and source.listed is not None:
+    group_by = reading.group_by if reading else ""
+    source = _resolved(data, columns, group_by, cache, progress, named, download_limits, archive_limits)
+    if reading is not None and source.listed is not None and reading != FolderReading(group_by=group_by):
         raise WrongUsage(
-            f"{shlex.join(reading.words() or ['--class-depth', '1'])} has no effect on a table.",
+            f"{shlex.join(reading.words())} has no effect on a table.",
             f"{source.data} says the class and the part of each picture itself.",
             "Leave it out.",
         )
@@ -144,6 +146,7 @@ def resolve(
 def _resolved(
     data: str | os.PathLike[str],
     columns: Mapping[str, str] | None,
+    group_by: str,
     cache: Path,
     progress: Progress,
     named: Mapping[str, tuple[str, str]],
@@ -165,12 +168,13 @@ def _resolved(
             source = replace(source, note=f"{description}. {source.note}")
         shadowed = f"There is also ./{text} here: to use that, write ./{text}" if os.path.exists(text) else ""
         return replace(source, note=f"{source.note} {shadowed}".strip())
-    return _from_place(text, columns, named, cache, progress, archive_limits)
+    return _from_place(text, columns, group_by, named, cache, progress, archive_limits)
 
 
 def _from_place(
     text: str,
     columns: Mapping[str, str] | None,
+    group_by: str,
     named: Mapping[str, tuple[str, str]],
     cache: Path,
     progress: Progress,
@@ -186,7 +190,7 @@ def _from_place(
     if not place.is_file():
         raise WrongUsage(f"{place} is neither a file nor a folder.", "", _what_data_may_be(named))
     if place.suffix.lower() in (*ENDINGS, ".txt"):
-        table = locate(read_list(place, columns=columns), cache=cache, progress=progress)
+        table = locate(read_list(place, columns=columns, group_by=group_by), cache=cache, progress=progress)
         return Source("csv", place.parent, place.stem, listed=table, data=text)
     if kind := _OTHER_TABLES.get(place.suffix.lower()):  # before archives: a workbook is a zip file
         raise WrongUsage(f"{place} cannot be used as DATA.", f"It is {kind}, which is not read.", _AS_TABLE)

@@ -35,6 +35,7 @@ class Assigned:
     sha256: str
     label: str
     part: str
+    group: str = ""  # as in `found.Candidate`
 
 
 @dataclass(frozen=True, repr=False)  # without slots, for the cached digest
@@ -127,7 +128,7 @@ def split_into(dataset: Dataset, parts: Sequence[str], *, how: str) -> Split:
 
 def _split(pictures: Sequence[Picture], parts: Sequence[str], pairs: Ints, groups: Ints, how: str) -> Split:
     assigned = tuple(
-        Assigned(picture.name, picture.sha256, picture.label, part)
+        Assigned(picture.name, picture.sha256, picture.label, part, picture.group)
         for picture, part in zip(pictures, parts, strict=True)
     )
     members: dict[int, list[Assigned]] = defaultdict(list)

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
@@ -64,6 +65,8 @@ _SCAN, _END = 0xDA, 0xD9
 # The markers at which libjpeg stops to read. What it passes by in a scan is left out: FF 00, restarts, all below C0.
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
 _EXIF_MAKE, _EXIF_MODEL, _EXIF_ORIENTATION = 0x010F, 0x0110, 0x0112
+# When the shutter opened, and fractions of that second. 0x0132 is no substitute: programs set it when they save a file.
+_EXIF_DETAILS, _EXIF_TAKEN, _EXIF_FRACTION = 0x8769, 0x9003, 0x9291
 _CAMERA_LETTERS = 80  # of a name; longer text is cut
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -144,6 +147,7 @@ class Decoded:
     format: str  # Pillow's name of the file format, by content
     orientation: int  # EXIF orientation that was applied, 1 when none; TIFF is turned by Pillow and says 1
     camera: str = ""  # maker and model by EXIF
+    taken: float | None = None  # when, by EXIF: seconds since 1970 by the clock of the camera
 
 
 def decode(data: bytes, settings: DecodeSettings, *, name: str) -> Decoded:
@@ -227,16 +231,16 @@ def decode_image(image: Image.Image, settings: DecodeSettings, *, name: str) -> 
 
 
 def _upright_square(
-    image: Image.Image, size: tuple[int, int], kind: str, exif: tuple[int, str], settings: DecodeSettings
+    image: Image.Image, size: tuple[int, int], kind: str, exif: tuple[int, str, float | None], settings: DecodeSettings
 ) -> Decoded:
     """Resize a loaded picture, bring it to sRGB and turn it; its file had `size`, perhaps before it was reduced."""
-    orientation, camera = exif
+    orientation, camera, taken = exif
     conversion = srgb_conversion(image) if settings.version > OLDEST_DECODER else None
     square = to_rgb(to_square(image, settings.image_px, conversion, settings.grey_range))
     if orientation in _UPRIGHT:
         square = square.transpose(_UPRIGHT[orientation])
     width, height = size[::-1] if orientation >= 5 else size
-    return Decoded(np.asarray(square, dtype=np.uint8), width, height, kind, orientation, camera)
+    return Decoded(np.asarray(square, dtype=np.uint8), width, height, kind, orientation, camera, taken)
 
 
 def _opened_within_limits(data: bytes, settings: DecodeSettings, name: str) -> Image.Image:
@@ -326,14 +330,26 @@ def _has_more_scans(data: bytes, allowed: int) -> bool:
     return scans > allowed
 
 
-def _read_exif(image: Image.Image) -> tuple[int, str]:
-    """Return orientation and camera; 1 and nothing where there are none or the EXIF block is broken."""
+def _read_exif(image: Image.Image) -> tuple[int, str, float | None]:
+    """Return orientation, camera and time; 1 and nothing where there are none or the EXIF block is broken."""
     try:
         exif = image.getexif()
         value, names = exif.get(_EXIF_ORIENTATION, 1), [exif.get(_EXIF_MAKE), exif.get(_EXIF_MODEL)]
+        details = exif.get_ifd(_EXIF_DETAILS) if _EXIF_DETAILS in exif else {}
+        taken = _time(details.get(_EXIF_TAKEN), details.get(_EXIF_FRACTION))
     except Exception:  # the EXIF block is broken, but the pixels did decode
-        return 1, ""
-    return value if isinstance(value, int) and value in _UPRIGHT else 1, _camera(names)
+        return 1, "", None
+    return value if isinstance(value, int) and value in _UPRIGHT else 1, _camera(names), taken
+
+
+def _time(text: object, fraction: object) -> float | None:
+    """Return seconds since 1970 of an EXIF time such as "2026:11:29 19:05:00"; None where it is none."""
+    try:
+        whole = datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+    digits = str(fraction).strip("\0 ")
+    return whole + (float(f"0.{digits}") if digits.isdecimal() and digits.isascii() else 0.0)
 
 
 def _camera(names: list[object]) -> str:

@@ -30,12 +30,18 @@ class ImageStatistics:
     chroma: float  # mean distance between the strongest and the weakest of red, green and blue, 0 (grey) to 255
     camera: str  # maker and model by EXIF, empty where it does not say
     file_bytes: int  # size of the file
+    taken: float | None = None  # when, by EXIF: seconds since 1970 by the clock of the camera
 
 
 def image_statistics(
-    pixels: Pixels, *, grey: Image.Image | None = None, camera: str = "", file_bytes: int = 0
+    pixels: Pixels,
+    *,
+    grey: Image.Image | None = None,
+    camera: str = "",
+    file_bytes: int = 0,
+    taken: float | None = None,
 ) -> ImageStatistics:
-    """Measure a decoded picture (H, W, 3) uint8; camera and size are passed on, and its grey where it is at hand.
+    """Measure a decoded picture (H, W, 3) uint8; what the file says is passed on, and its grey where it is at hand.
 
     Sharpness is the variance of the Laplacian (J. L. Pech-Pacheco and others, "Diatom autofocusing in brightfield
     microscopy: a comparative study", ICPR 2000) over the variance of luma, so that fog is not called blur. Contrast is
@@ -52,7 +58,7 @@ def image_statistics(
     brightness, contrast, sharpness, chroma = (
         round(figure, _DIGITS) for figure in (float(means[0]), contrast, sharpness, chroma)
     )
-    return ImageStatistics(brightness, contrast, sharpness, chroma, camera, file_bytes)
+    return ImageStatistics(brightness, contrast, sharpness, chroma, camera, file_bytes, taken)
 
 
 def _moments(rows: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -399,7 +399,7 @@ class RunRecord:
     def split(self) -> tuple[Assigned, ...]:
         """Every picture of the split; none where the run does not hold it."""
         return tuple(
-            Assigned(row.get("path") or "", row.get("sha256") or "", row.get("label") or "", row.get("part") or "")
+            Assigned(*(row.get(column) or "" for column in ("path", "sha256", "label", "part", "group")))
             for row in _read_rows(self.folder / SPLITS)
         )
 

@@ -24,6 +24,7 @@ from pawsight.data.dataset import Dataset, FileReader, check_classes, grey_range
 from pawsight.data.facts import thumbnail_of
 from pawsight.data.found import Found, LeftOut
 from pawsight.data.given_split import SplitFile, cut, found_for
+from pawsight.data.groups import grouped
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source
@@ -133,6 +134,8 @@ def train_run(
                 allow_missing=env.allow_missing,
                 data=env.data,
             )
+        with env.stopwatch.stage("splitting"):
+            dataset = grouped(dataset, env.progress)
         context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
@@ -180,6 +183,7 @@ def _choose_backbone(
         dataset = read_dataset(
             found, settings, cache=cache, threads=threads, progress=env.progress, allow_missing=allowed, data=env.data
         )
+    dataset = grouped(dataset)
     split = cut(dataset, seed=recipe.split_seed, given=given, progress=SILENT)
     check_split(split, compares_epochs=False)
     context = TrainingContext(dataset, split, recipe, env, env.runs, ())

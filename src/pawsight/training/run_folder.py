@@ -162,8 +162,11 @@ def _write_tables(folder: Path, context: TrainingContext) -> None:
     source = source_json(folder, dataset.root, context.identity(), reading=dataset.reading.to_json())
     write_json(folder / SOURCE, {**source, "basis": context.basis()})
     write_text(folder / RECIPE, context.recipe.to_toml())
-    split = [(assigned.name, assigned.sha256, assigned.label, assigned.part) for assigned in context.split.assigned]
-    write_table(folder / SPLITS, ("path", "sha256", "label", "part"), split)
+    split = [
+        (assigned.name, assigned.sha256, assigned.label, assigned.part, assigned.group)
+        for assigned in context.split.assigned
+    ]
+    write_table(folder / SPLITS, ("path", "sha256", "label", "part", "group"), split)
     used = [
         (picture.name, picture.label, picture.sha256, facts.width, facts.height, facts.format, "")
         for picture in dataset.pictures

@@ -51,7 +51,14 @@ from pawsight.evaluation.metrics import (
     to_jsonable,
     why_no_auc,
 )
-from pawsight.evaluation.selective import Abstention, measure_abstention
+from pawsight.evaluation.selective import (
+    Abstention,
+    CostFigures,
+    SetFigures,
+    measure_abstention,
+    measure_costs,
+    measure_sets,
+)
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.images.decode import GreyRange
 from pawsight.images.loader import Loaded
@@ -77,6 +84,8 @@ class EvaluateReport:
     looks_at_test: int | None = None  # evaluations of the test set, this one included; None for other pictures
     from_validation: int = 0  # pictures of other data that are in the run's own validation set
     abstention: Abstention | None = None  # None where the bundle answers every picture
+    sets: SetFigures | None = None  # None where it gives no sets
+    costs: CostFigures | None = None  # None where all mistakes cost the same
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
     learning_curve: CurveRecord | None = None
     data_notes: tuple[str, ...] = ()  # how the folders of other data were read, where it could have been otherwise
@@ -93,6 +102,8 @@ class EvaluateReport:
             "looks_at_test": self.looks_at_test,
             "from_validation": self.from_validation,
             "abstention": self.abstention.to_json() if self.abstention else None,
+            "sets": self.sets.to_json() if self.sets else None,
+            "costs": self.costs.to_json() if self.costs else None,
             "data_notes": list(self.data_notes),
         }
         if self.slices is not None:
@@ -215,7 +226,7 @@ def measure_run(
         )
     true = np.array([classes.index(answer.label) for answer in answers])
     table = np.stack([outputs["probabilities"] for outputs in computed])
-    decisions = [predictor.decision(outputs) for outputs in computed]
+    decisions, trust = [predictor.decision(outputs) for outputs in computed], bundle.card.trust
     return EvaluateReport(
         bundle=bundle.folder,
         data=name,
@@ -223,7 +234,9 @@ def measure_run(
         split_digest=bundle.card.split_digest,
         metrics=measure(true, table, classes),
         left_out=tuple(left_out),
-        abstention=measure_abstention(true, table, decisions, bundle.card.trust),
+        abstention=measure_abstention(true, table, decisions, trust),
+        sets=measure_sets(true, table, trust.sets) if trust.sets else None,
+        costs=measure_costs(true, table, trust) if trust.costs else None,
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
         learning_curve=_learning_curve(run, progress) if learning_curve else None,
@@ -344,6 +357,8 @@ def summary(report: EvaluateReport) -> list[str]:
         pictures = plural(report.from_validation, "picture is", "pictures are")
         lines.append(f"WARNING: {pictures} in the run's own validation set; the figures may be too high.")
     lines += [f"Abstention: {report.abstention.sentence()}"] if report.abstention is not None else []
+    lines += [f"Sets: {report.sets.sentence()}"] if report.sets is not None else []
+    lines += [f"Costs: {report.costs.sentence()}"] if report.costs is not None else []
     lines += [looks_sentence(report.looks_at_test)] if report.looks_at_test is not None else []
     if report.slices is not None:
         lines += [*aligned(slice_lines(report.slices)), *slice_remarks(report.slices)]

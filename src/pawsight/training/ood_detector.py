@@ -32,6 +32,7 @@ from pawsight.sample import draw
 MOST_COMPONENTS = 128  # of the far distance; 64 caught a little less, 256 no more
 MOST_DISCRIMINANTS = 64  # of the near one
 _FEWEST_PICTURES = 8
+_MANY = 1000  # pictures from which on five folds do
 _SPARE, _ROUNDS = 16, 4  # of the randomised search for directions
 _MOST_ROWS = 4000  # training pictures that are used; more change nothing measurable
 _TINY = 1e-12
@@ -52,6 +53,11 @@ def sample_rows(count: int, *, seed: int) -> Rows:
     return np.sort(np.random.default_rng(seed).permutation(count)[:_MOST_ROWS])
 
 
+def folds_for_detector(count: int) -> int:
+    """Return how many folds the scores of N pictures need, so that fits without one are much like the whole."""
+    return 10 if count < _MANY else 5
+
+
 def fit_detector(
     last: Floats, features: Floats, labels: Labels, folds: Labels, false_alarms: float, *, seed: int = 0
 ) -> tuple[OodScore, Floats] | None:
@@ -62,7 +68,8 @@ def fit_detector(
         features: those that the head reads (N, E).
         labels: class indices (N,).
         folds: numbers (N,) from 0; pictures of one group share a fold.
-        false_alarms: share of pictures like these that may lie above the threshold; half of it is for each distance.
+        false_alarms: share of pictures like these that may lie above the threshold. Of Q directions between classes the
+            near distance gets 1 - 1 / Q of it: with two classes, which one direction tells apart, it says nothing.
         seed: of the randomised search for directions.
 
     Returns:
@@ -84,8 +91,10 @@ def fit_detector(
             if part is None:
                 return None
             distances[:, outside] = part.distances(last[outside], features[outside])
-    usual = np.maximum(np.quantile(distances, 1 - false_alarms / 2, axis=1), _TINY)
-    score = replace(whole, scales=(float(1 / usual[0]), float(1 / usual[1])))
+    near = 1 - 1 / whole.near_directions.shape[1]
+    levels = (1 - false_alarms * (1 - near), 1 - false_alarms * near)
+    usual = [max(float(np.quantile(own, level)), _TINY) for own, level in zip(distances, levels, strict=True)]
+    score = replace(whole, scales=(1 / usual[0], 1 / usual[1] if near else 0.0))
     return score, score.joined(distances)
 
 

@@ -83,6 +83,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         graph=graph,
         features={subset: context.features(subset).read(head.columns) for subset in context.held_out},
         parameters=(backbone.parameters + trainable, trainable),
+        columns=head.columns,
         layers=(
             (recipe.backbone, "frozen backbone", str(len(head.columns)), backbone.parameters),
             ("head", "logistic regression", str(classes), trainable),

@@ -118,7 +118,7 @@ def test_a_promise_that_validation_is_too_small_for_is_refused_before_training(w
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
-@pytest.mark.parametrize("name", ["unsure", "unlike anything seen"])
+@pytest.mark.parametrize("name", ["unsure", "unfamiliar"])
 def test_a_class_named_like_a_decision_is_refused_with_max_error_alone(warm, tmp_path, name):
     data = shutil.copytree(warm.data, tmp_path / "data")
     for part in ("train", "validation"):

@@ -46,13 +46,13 @@ class Prediction:
     """The prediction for one picture, or why it has none."""
 
     path: str  # or address; "[3]" for a picture in memory, the one at index 3
-    label: str | None  # a class, or "unsure" or "unlike anything seen" where the picture is not answered
+    label: str | None  # a class, or "unsure" or "unfamiliar" where the picture is not answered
     probability: float | None  # of the label, not the highest where mistakes have costs; None without an answer
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
-    decision: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+    decision: str | None = None  # "answered", "unsure" or "unfamiliar"; None with an error
     # Classes that the picture may be, the likeliest first; None where the classifier gives no sets, or the picture is
-    # unlike anything seen or has an error.
+    # unfamiliar or has an error.
     set: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
@@ -62,9 +62,8 @@ class Prediction:
         return f"Prediction({self.path!r}, {self.label!r}{share})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""
-        values = asdict(self)
-        return values | {"verdict": values.pop("decision"), "set": None if self.set is None else list(self.set)}
+        """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there too."""
+        return asdict(self) | {"verdict": self.decision, "set": None if self.set is None else list(self.set)}
 
 
 class Predictor:
@@ -191,6 +190,7 @@ def load_predictor(
     path: str | os.PathLike[str],
     *,
     max_megapixels: int | None = None,
+    answer_all: bool = False,
     device: Device = CPU,
     progress: Progress = SILENT,
 ) -> Predictor:
@@ -199,6 +199,7 @@ def load_predictor(
     Args:
         path: the folder.
         max_megapixels: width x height of a picture, in millions; larger ones are not read. None is the bundle's limit.
+        answer_all: call no picture unsure or unfamiliar.
         device: what computes, as for `Predictor`.
         progress: hears where that is not what was asked for.
 
@@ -206,7 +207,7 @@ def load_predictor(
         BundleRefused: it is broken or altered, or computes other probabilities than when it was made.
         WrongUsage: this machine has no such device.
     """
-    bundle = with_max_megapixels(read_bundle(as_path(path)), max_megapixels)
+    bundle = with_max_megapixels(read_bundle(as_path(path), answer_all=answer_all), max_megapixels)
     return Predictor(bundle, device=device, progress=progress)
 
 

@@ -41,6 +41,7 @@ def serve(
     allow_host: Sequence[str] = (),
     allow_origin: Sequence[str] = (),
     with_report: bool = False,
+    answer_all: bool = False,
     device: Device = CPU,
     limits: Limits | None = None,
     progress: Progress = SILENT,
@@ -59,7 +60,7 @@ def serve(
             listen on this machine alone, this machine's name.
         allow_origin: sites of your own whose pages may use the service, e.g. https://cats.example.
         with_report: show the run's report, which contains training pictures, to all clients.
-        device: as for `predict`.
+        answer_all, device: as for `predict`.
         limits: of requests, queues and processes.
         progress: hears where it listens, and warnings.
         ready: called once the socket listens, with run, url, host, port, pid, and whether a token is required, as
@@ -102,6 +103,7 @@ def serve(
         hosts=_hosts(host, allowed),
         origins=origins,
         with_report=with_report,
+        answer_all=answer_all,
         device=device,
         progress=progress,
     )

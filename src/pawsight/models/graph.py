@@ -193,7 +193,7 @@ class OodScore:
         far = (centred**2).sum(axis=1) - ((centred @ self.directions) ** 2).sum(axis=1)
         placed = (features - self.near_mean) @ self.near_directions
         nearest = ((self.centres**2).sum(axis=1) - 2 * placed @ self.centres.T).min(axis=1)
-        return np.maximum(np.stack([far, (placed**2).sum(axis=1) + nearest]), 0)
+        return np.asarray(np.maximum(np.stack([far, (placed**2).sum(axis=1) + nearest]), 0), np.float32)
 
     def joined(self, distances: Floats) -> Floats:
         """Return the scores (N,) of distances (2, N)."""
@@ -218,19 +218,22 @@ def with_ood_score(model: bytes, score: OodScore) -> bytes:
 
     opened = onnx.load_from_string(model)
     is_joined = any(LAST_FEATURES in node.output for node in opened.graph.node)
-    last, constants = LAST_FEATURES if is_joined else FEATURES, {
-        "mean": score.mean,
-        "directions": score.directions,
-        "scale": np.array([[score.scales[0]]]),
-        "near_mean": score.near_mean,
-        "near_directions": score.near_directions,
-        "centres": -2 * score.centres.T,
-        "centre_squares": (score.centres**2).sum(axis=1),
-        "near_scale": np.array([[score.scales[1]]]),
-        "least": np.array([_LEAST_SQUARE]),
-        "zero": np.zeros(1),
-        "one": np.ones(1),
-    }
+    last, constants = (
+        LAST_FEATURES if is_joined else FEATURES,
+        {
+            "mean": score.mean,
+            "directions": score.directions,
+            "scale": np.array([[score.scales[0]]]),
+            "near_mean": score.near_mean,
+            "near_directions": score.near_directions,
+            "centres": -2 * score.centres.T,
+            "centre_squares": (score.centres**2).sum(axis=1),
+            "near_scale": np.array([[score.scales[1]]]),
+            "least": np.array([_LEAST_SQUARE]),
+            "zero": np.zeros(1),
+            "one": np.ones(1),
+        },
+    )
     steps: list[tuple[str, tuple[str, ...], str]] = [
         ("Mul", (last, last), "squares"),
         ("ReduceSum", ("squares",), "sum"),
@@ -263,7 +266,8 @@ def with_ood_score(model: bytes, score: OodScore) -> bytes:
     opset = next(entry.version for entry in opened.opset_import if entry.domain == "")
     for kind, given, made in steps:
         names = [name if name in (last, FEATURES) else f"guard/{name}" for name in given]
-        output, options = made if made == OOD_SCORE else f"guard/{made}", {}
+        output: str = made if made == OOD_SCORE else f"guard/{made}"
+        options: dict[str, Any] = {}
         if kind in ("ReduceSum", "ReduceMin"):
             options["keepdims"] = int(made != OOD_SCORE)
             if kind == "ReduceMin" and opset < _AXES_ARE_INPUTS:

@@ -6,7 +6,8 @@ the decision rule that the bundle carries in `classifier.trust`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,6 +39,7 @@ from pawsight.training.ood_detector import (
 from pawsight.training.probe import alike_in_training
 
 Flags = NDArray[np.bool_]
+_NAMES_OF_NONE = ("other", "others", "none", "negative", "negatives", "background", "unknown")
 OUT_OF_FOLD = "out-of-fold answers of the training part"
 
 
@@ -77,27 +79,40 @@ def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedM
     return calibrated, Trust(temperature=temperature, fitted_on=source), pictures
 
 
+def none_class_note(classes: Sequence[str]) -> str:
+    """Offer to call pictures of a class unfamiliar where its name says that it stands for none of the others."""
+    named = next((name for name in classes if name.casefold() in _NAMES_OF_NONE), "")
+    return named and (
+        f"the class {named!r} may stand for none of the others: with --none-class {shlex.quote(named)} its pictures"
+        " are called unfamiliar"
+    )
+
+
 def add_detector(
-    context: TrainingContext, model: TrainedModel, trust: Trust, *, false_alarms: float
+    context: TrainingContext, model: TrainedModel, trust: Trust, options: SelectiveOptions
 ) -> tuple[TrainedModel, Trust, Mapping[str, Flags]]:
     """Return a calibrated model with the out-of-distribution score in its graph, and its trust with the detector.
 
-    The threshold is set on out-of-fold scores of the training subset. A network was fitted to all of these pictures, so
-    its threshold is set on validation. Pictures of the class that stands for none of the others teach the detector
-    nothing.
+    The trust also names the class that stands for none of the others, where there is one; its pictures teach the
+    detector nothing. The threshold is set on out-of-fold scores of the training subset. A network was fitted to all of
+    these pictures, so its threshold is set on validation.
 
     Returns:
         the model, whose notes say why where there is no detector; the trust; and which pictures are familiar (N,), by
         subset: training pictures out of fold, where the threshold is from them, and those of the held-out subsets.
     """
-    if context.recipe.method == "majority":  # looks at no picture
+    if options.none_class is not None:
+        trust = replace(trust, none_class=context.classes.index(options.none_class))
+    elif note := none_class_note(context.classes):
+        model = replace(model, notes=(*model.notes, note))
+    if options.answer_all or context.recipe.method == "majority":  # which looks at no picture
         return model, trust, {}
     rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
     rows = rows[context.labels("train")[rows] != trust.none_class]
     labels, groups = context.labels("train")[rows], alike_in_training(context)[rows]
     folds = group_folds(labels, groups, folds_for_detector(len(rows)), context.recipe.seed)
     fitted = fit_detector(
-        *detector_features(context, model, "train", rows), labels, folds, false_alarms, seed=context.recipe.seed
+        *detector_features(context, model, "train", rows), labels, folds, options.false_alarms, seed=context.recipe.seed
     )
     if fitted is None:
         note = "no detector of unfamiliar pictures: there are too few training pictures or features"
@@ -110,7 +125,7 @@ def add_detector(
     }
     is_crossed = context.recipe.method == "probe" or "validation" not in scores
     measured, source = (left_out, OUT_OF_FOLD) if is_crossed else (scores["validation"], VALIDATION)
-    threshold, rate = threshold_for(measured, false_alarms)
+    threshold, rate = threshold_for(measured, options.false_alarms)
     familiar = {subset: values < threshold for subset, values in scores.items()}
     if is_crossed:
         familiar["train"] = np.zeros(context.split.sizes["train"], bool)
@@ -130,9 +145,7 @@ def add_detector(
     )
 
 
-def detector_features(
-    context: TrainingContext, model: TrainedModel, subset: str, rows: Rows
-) -> tuple[Floats, Floats]:
+def detector_features(context: TrainingContext, model: TrainedModel, subset: str, rows: Rows) -> tuple[Floats, Floats]:
     """Return the features of the last layer (N, D), and those that the head reads (N, E), for rows of a subset."""
     if context.recipe.method == "probe":
         table = context.features(subset).part(rows)
@@ -159,7 +172,7 @@ def add_guarantee(
     other pictures.
     """
     costs = None if options.costs is None else costs_for(options.costs, context.classes)
-    trust, notes = replace(trust, costs=costs), ()
+    trust, notes = replace(trust, costs=costs), tuple[str, ...]()
 
     def known(subset: str, table: Floats) -> Flags:
         flags = familiar.get(subset, np.ones(len(table), bool))

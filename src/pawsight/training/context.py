@@ -66,7 +66,9 @@ class TrainedModel:
     graph: bytes  # ONNX: uint8 pictures (N, H, W, 3) -> probabilities (N, C) and features (N, D)
     features: Mapping[str, Floats]  # subset -> (N, D) as the graph gives them, for the held-out subsets that are wanted
     parameters: tuple[int, int]  # total and trainable
-    columns: Labels = field(default_factory=lambda: np.empty(0, np.int64))  # of the backbone's features of every depth, that a probe's head reads
+    columns: Labels = field(
+        default_factory=lambda: np.empty(0, np.int64)
+    )  # of the backbone's features of every depth, that a probe's head reads
     layers: tuple[Layer, ...] = ()
     history: tuple[Epoch, ...] = ()
     notes: tuple[str, ...] = ()  # remarks for the reader of the result

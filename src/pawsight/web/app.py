@@ -36,6 +36,7 @@ from starlette.staticfiles import StaticFiles
 
 from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.predictor import Prediction
+from pawsight.classifier.trust import Trust
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import versions
 from pawsight.core.runs import METRICS
@@ -168,6 +169,7 @@ class _Routes:
                     "validation": validation_of(served.predictor.bundle),
                     "max_error": card.trust.max_error,
                     "sets": None if card.trust.sets is None else card.trust.sets.coverage,
+                    "detector": detector_of(card.trust),
                     "heat_maps": True,
                     "report": "/api/v1/report" if has_report else None,
                 }
@@ -241,6 +243,7 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
         "probability": prediction.probability,
         "probabilities": prediction.probabilities,
         "verdict": prediction.decision,
+        "decision": prediction.decision,
         "set": None if prediction.set is None else list(prediction.set),
         "error": prediction.error,
     }
@@ -256,6 +259,14 @@ async def _as_problem(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         problem.headers.update(error.headers or {})
     raise problem from None
+
+
+def detector_of(trust: Trust) -> dict[str, Any] | None:
+    """Return how a classifier notices pictures of other things; None where it calls none unfamiliar."""
+    if trust.detector is None:
+        return None
+    caught, pictures = trust.detector.seen
+    return {"false_alarms": trust.detector.false_alarms, "caught": caught, "pictures": pictures}
 
 
 def validation_of(bundle: Bundle) -> dict[str, Any] | None:

@@ -50,6 +50,7 @@ def serve_here(
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
     with_report: bool = False,
+    answer_all: bool = False,
     device: Device = CPU,
     progress: Progress = SILENT,
 ) -> None:
@@ -63,6 +64,7 @@ def serve_here(
         hosts: names of the service; empty allows all.
         origins: of other sites whose pages may use the service.
         with_report: show the run's report.
+        answer_all: call no picture unsure or unfamiliar.
         device: what computes.
         progress: hears where that is not what was asked for.
 
@@ -71,7 +73,9 @@ def serve_here(
     """
 
     def open_run() -> Predictor:
-        bundle = read_bundle(as_path(run).resolve())  # once: `latest` may move while files are read
+        bundle = read_bundle(
+            as_path(run).resolve(), answer_all=answer_all
+        )  # once: `latest` may move while files are read
         return Predictor(bundle, device=device, progress=progress)
 
     async def serve() -> None:

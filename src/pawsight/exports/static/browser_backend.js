@@ -79,6 +79,7 @@ function modelFrom(facts) {
     validation: facts.web.validation,
     maxError: facts.web.max_error,
     sets: facts.sets ? facts.sets.coverage : null,
+    detector: facts.web.detector ?? null,
     heatMaps: false,
     report: null,
     group: { files: 1, bytes: LARGEST },

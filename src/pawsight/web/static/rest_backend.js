@@ -76,6 +76,7 @@ function modelFrom(told, guarded) {
     validation: told.validation ?? null,
     maxError: told.max_error ?? null,
     sets: told.sets ?? null,
+    detector: told.detector ?? null,
     heatMaps: told.heat_maps === true,
     report: told.report ? guarded || told.report : null,
     group: { files: Math.min(files, TOGETHER), bytes: bytes - 2 * OVERHEAD, overhead: OVERHEAD },

@@ -212,3 +212,11 @@ def test_nothing_wrong_and_nothing_at_all_say_nothing_of_a_temperature():
 
 def test_answers_worse_than_guessing_end_at_the_bound():
     assert fit_temperature(np.array([1, 0, 1]), np.array([[9.0, 0], [0, 9.0], [9.0, 0]])) == pytest.approx(20, rel=1e-3)
+
+
+def test_weights_count_answers_as_often_as_they_say():
+    true, logits = answers(400, 3, seed=2)
+    weights = np.random.default_rng(3).integers(0, 4, 400)
+    assert fit_temperature(true, logits, weights) == pytest.approx(
+        fit_temperature(np.repeat(true, weights), np.repeat(logits, weights, axis=0)), rel=1e-6
+    )

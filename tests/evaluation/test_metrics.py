@@ -201,6 +201,8 @@ def test_metrics_survive_json_whole():
         "baseline",
         "classes",
         "confusion",
+        "groups",
+        "design_effect",
     }
     assert plain["interval"] == [MEASURED.interval.low, MEASURED.interval.high]
     assert plain["confusion"] == [[1, 2, 0], [0, 1, 1], [0, 0, 1]]

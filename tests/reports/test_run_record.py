@@ -150,11 +150,12 @@ metrics = fields(
     intervals=fields(**dict.fromkeys(FIGURES, perhaps(ends))),
     classes=st.lists(fields(name=words, pictures=counts, precision=shares, recall=shares, f1=shares), max_size=2),
     confusion=st.lists(st.tuples(counts, counts).map(list), min_size=2, max_size=2),
+    groups=perhaps(counts), design_effect=perhaps(st.floats(1, 9)),
 )  # fmt: skip
 changes = fields(**dict.fromkeys(("ece", "brier", "log_loss"), fields(before=shares, after=shares)))
 gains = fields(
     points=shares, interval=ends, p_value=shares, p_holm=perhaps(shares), verdict=st.sampled_from(("tie", "better")),
-    only_first=counts, only_second=counts, pictures=counts,
+    only_first=counts, only_second=counts, pictures=counts, design_effect=perhaps(st.floats(1, 9)),
 )  # fmt: skip
 patches = fields(
     file=words,

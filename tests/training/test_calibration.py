@@ -15,7 +15,7 @@ from scipy.special import softmax
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import load_predictor
-from pawsight.classifier.trust import SelectiveOptions, Trust
+from pawsight.classifier.trust import UNFAMILIAR, SelectiveOptions, Trust
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
@@ -23,6 +23,7 @@ from pawsight.core.errors import BadDataset, TrainingFailed
 from pawsight.core.runs import PREDICTIONS, read_table
 from pawsight.models.graph import append_head
 from pawsight.models.recipes import Recipe
+from pawsight.reports.run_record import RunRecord
 from pawsight.training.calibration import (
     OUT_OF_FOLD,
     VALIDATION,
@@ -102,6 +103,58 @@ def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious
     assert selective["answered"] - promise.answered in ((-1, 0, 1) if cautious.record.precision == "bf16" else (0, 1))
     assert selective["promise"]["max_error"] == 0.1
     assert any(line.startswith(f"Abstention: answered {selective['answered']} of 96") for line in evaluated(report))
+
+
+@pytest.fixture(scope="module")
+def every_class(trained, coloured, cautious):
+    """A probe of the colours that says something of every class."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWSIGHT_CACHE", str(cautious.run.parent.parent / "cache"))
+        yield trained.again(
+            coloured,
+            cautious.run.parent,
+            max_error_per_class=0.2,
+            sets=0.9,
+            costs={("red", "blue"): 3.0},
+            class_weights=True,
+        )
+
+
+def test_the_bundle_carries_guarantees_by_class_sets_and_costs(every_class):
+    trust, record = read_bundle(every_class.run).card.trust, RunRecord.read(every_class.run)
+    assert record.problems == ()
+    assert (record.by_class, record.sets, record.costs) == (trust.by_class, trust.sets, trust.costs)
+    assert [kept.max_error for kept in trust.by_class] == [0.2, 0.2]
+    assert trust.sets.coverage == 0.9
+    assert trust.costs.listed == ((1, 0, 3.0),)
+    assert record.measured_sets.keys() == record.measured_costs.keys() == {"validation", "test"}
+    plain = every_class.to_json()
+    assert plain["abstention"]["max_error_per_class"] == 0.2
+    assert plain["sets"]["rule"]["coverage"] == 0.9
+    assert plain["costs"]["listed"] == [[1, 0, 3.0]]
+    assert {"Guarantee", "Sets", "Costs"} <= {line.partition(" ")[0] for line in summary(every_class)}
+
+
+def test_answers_to_validation_are_as_the_guarantees_by_class_the_sets_and_the_costs_say(every_class, coloured):
+    rows = [row for row in read_table(every_class.run / PREDICTIONS) if row["part"] == "validation"]
+    trust = read_bundle(every_class.run).card.trust
+    table = np.array([[row["p(blue)"], row["p(red)"]] for row in rows], np.float32)
+    answers = load_predictor(every_class.run).predict([coloured / row["path"] for row in rows])
+    known = [answer for answer in answers if answer.decision != UNFAMILIAR]
+    assert known
+    for answer, shares in zip(answers, table, strict=True):
+        best = "red" if 3 * shares[1] > shares[0] else "blue"
+        assert answer.label in (best, "unsure", UNFAMILIAR)
+        if answer.decision != UNFAMILIAR:
+            assert answer.set == tuple(("blue", "red")[index] for index in trust.sets.of(shares))
+    report = evaluate(every_class.run).to_json()
+    assert report["sets"]["held"] == RunRecord.read(every_class.run).measured_sets["validation"].held
+    assert report["costs"]["mean"] == RunRecord.read(every_class.run).measured_costs["validation"].mean
+
+
+def test_with_class_weights_the_temperature_counts_each_class_the_same(every_class, cautious):
+    assert any("each class counts the same" in note for note in every_class.record.notes)
+    assert not any("each class counts the same" in note for note in cautious.record.notes)
 
 
 def test_without_max_error_every_picture_is_answered(trained, warm):

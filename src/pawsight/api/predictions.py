@@ -119,7 +119,7 @@ def _html(text: object) -> str:
 def _line(prediction: Prediction) -> str:
     if prediction.error is not None:
         return prediction.error
-    share = "" if prediction.probability is None else f" {percent(prediction.probability)}"
+    share = "" if prediction.probability is None or prediction.decision != ANSWERED else f" {percent(prediction.probability)}"
     return f"{prediction.label}{share}"
 
 

@@ -164,7 +164,7 @@ class Run:
         self._metrics(subset)
         table = self._record.answer_table(subset)
         axes = _axes(ax, 4.0, 3.6)
-        draw_reliability(axes, (), reliability(table.true, table.probabilities))
+        draw_reliability(axes, (), reliability(table.true, table.probabilities, groups=table.groups))
         axes.legend(["perfectly calibrated", "answers"])
         return axes
 

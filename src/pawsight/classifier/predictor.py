@@ -47,7 +47,9 @@ class Prediction:
 
     path: str  # or address; "[3]" for a picture in memory, the one at index 3
     label: str | None  # a class, or "unsure" or "unfamiliar" where the picture is not answered
-    probability: float | None  # of the label, not the highest where mistakes have costs; None without an answer
+    # Of the class that is the label, or that would be where the picture is not answered; not the highest where mistakes
+    # have costs.
+    probability: float | None
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
     decision: str | None = None  # "answered", "unsure" or "unfamiliar"; None with an error
@@ -58,12 +60,12 @@ class Prediction:
     def __repr__(self) -> str:
         if self.error is not None:
             return f"Prediction({self.path!r}, error={self.error!r})"
-        share = "" if self.probability is None else f", {self.probability:.4f}"
+        share = "" if self.probability is None or self.decision != ANSWERED else f", {self.probability:.4f}"
         return f"Prediction({self.path!r}, {self.label!r}{share})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there too."""
-        return asdict(self) | {"verdict": self.decision, "set": None if self.set is None else list(self.set)}
+        return {**asdict(self), "verdict": self.decision, "set": None if self.set is None else list(self.set)}
 
 
 class Predictor:
@@ -150,9 +152,8 @@ class Predictor:
         decision, sets = self.decision(outputs), trust.sets
         is_known = sets is not None and decision != UNFAMILIAR
         named = tuple(self.classes[index] for index in sets.of(values)) if sets is not None and is_known else None
-        if decision != ANSWERED:
-            return Prediction(name, decision, None, by_class, None, decision, named)
-        return Prediction(name, self.classes[answer], float(values[answer]), by_class, None, decision, named)
+        label = self.classes[answer] if decision == ANSWERED else decision
+        return Prediction(name, label, float(values[answer]), by_class, None, decision, named)
 
     def decision(self, outputs: Outputs) -> str:
         """Return whether one picture is answered: `ANSWERED`, `UNSURE` or `UNFAMILIAR` of `trust`."""

@@ -110,7 +110,7 @@ def compare(
     with progress.stage("Comparing", len(records), "runs") as step:
         measured = []
         for table in common:
-            metrics = measure(table.true, table.probabilities, table.classes, seed=seed)
+            metrics = measure(table.true, table.probabilities, table.classes, seed=seed, groups=table.groups)
             measured.append(cast("Metrics", metrics))  # None only where nothing is shared
             step.advance()
     pairs = _pairs(names, common)

@@ -36,6 +36,7 @@ from pawsight.core.storage import as_path, write_json
 from pawsight.core.text import plural, typed
 from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
 from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.groups import numbers_of
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
@@ -232,7 +233,7 @@ def measure_run(
         data=name,
         part=part,
         split_digest=bundle.card.split_digest,
-        metrics=measure(true, table, classes),
+        metrics=measure(true, table, classes, groups=numbers_of([answer.group for answer in answers])),
         left_out=tuple(left_out),
         abstention=measure_abstention(true, table, decisions, trust),
         sets=measure_sets(true, table, trust.sets) if trust.sets else None,
@@ -312,7 +313,9 @@ def _answers(
             else:
                 best = int(outputs["probabilities"].argmax())
                 probability = float(outputs["probabilities"][best])
-                answers.append(Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability))
+                answers.append(
+                    Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability, file.group)
+                )
                 computed.append(outputs)
     return answers, computed, left_out
 
@@ -476,7 +479,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
     card = read_bundle(run).card
     classes, greys = card.classes, card.decode.grey_range
     cache, machine = cache_folder(), this_machine()
-    parts, left_out = [], 0
+    parts, groups, left_out = [], [], 0
     for part in ("train", "validation"):
         files = held_out(run, part, progress=progress)
         contents = [files.contents[file.name] for file in files.candidates]
@@ -485,6 +488,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         )
         labels = np.array([classes.index(files.candidates[row].label) for row in rows], dtype=np.int64)
         parts.append((features, labels))
+        groups.append(numbers_of([files.candidates[row].group for row in rows]))
         left_out += len(contents) - len(rows)
     train, validation = parts
     taught, validated = len(train[1]), len(validation[1])
@@ -502,6 +506,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         folds=seen.folds,
         depth=depth_of(run),
         seed=seen.seed,
+        groups=groups[0],
         progress=progress,
     )
     return CurveRecord(
@@ -509,7 +514,7 @@ def trace_learning_curve(run: Path, *, progress: Progress = SILENT) -> CurveReco
         trained=f"probe on {seen.backbone} at {seen.image_px} px",
         is_stand_in=own.method != "probe",
         left_out=left_out,
-        curve=trace_curve(tried, seed=seen.seed),
+        curve=trace_curve(tried, seed=seen.seed, groups=groups[1]),
     )
 
 

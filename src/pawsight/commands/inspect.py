@@ -10,29 +10,36 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pawsight.commands.run_split import given_split
 from pawsight.core.cache import Cache
-from pawsight.core.errors import WrongUsage
-from pawsight.core.machine import cache_folder, usable_cores
+from pawsight.core.errors import MissingExtra, WeightsUnavailable, WrongUsage
+from pawsight.core.machine import cache_folder, this_machine, usable_cores
 from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import from_here
 from pawsight.core.storage import as_path, write_text
 from pawsight.core.text import plural, typed
 from pawsight.data.audit import Finding, audit
 from pawsight.data.dataset import Dataset, grey_range_of, read_dataset
+from pawsight.data.found import Candidate
 from pawsight.data.given_split import SplitFile, cut, found_for
-from pawsight.data.groups import grouped
+from pawsight.data.groups import found_sentence, grouped, is_found
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import Source, listed, resolve
-from pawsight.data.split import Split
+from pawsight.data.split import Split, spread
 from pawsight.images.decode import DecodeSettings
+from pawsight.models.recipes import RECIPES
 from pawsight.reports.audit_page import EXPLAINED
+from pawsight.training.features import run_features
+from pawsight.training.random_split import RandomSplitGain, random_split_gain
 from pawsight.training.run import check_names
 
+_MOST_MEASURED = 2_000  # pictures that a random split is measured on: half a minute where none has features yet
 _NAMED = 12  # classes that the count sentence names before it sums up the others
 FOLDER, CSV, HTML = "audit", "audit.csv", "audit.html"
 
@@ -47,6 +54,7 @@ class InspectReport:
     findings: tuple[Finding, ...]  # what is wrong, the most severe first
     page: Path | None = None  # absolute, audit.html; the findings with pictures, where they were written
     table: Path | None = None  # absolute, audit.csv; a row for each finding: path, problem, value, severity
+    random_split: RandomSplitGain | None = None  # None without groups, or where it cannot be measured
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `inspect --json` prints them."""
@@ -63,10 +71,27 @@ class InspectReport:
             "disputed": [list(names) for names in self.split.conflicting_labels],
             "straddling": [list(names) for names in self.split.duplicates_across_parts],
             "left_out": [{"path": file.name, "reason": file.reason} for file in self.dataset.left_out],
+            "groups": self._groups(),
             "data_notes": [*self.dataset.warnings, *self.dataset.notes],
             "findings": [finding.to_json() for finding in self.findings],
             "report": str(self.page) if self.page else None,
             "table": str(self.table) if self.table else None,
+        }
+
+    def _groups(self) -> dict[str, Any] | None:
+        """Return what is kept together, and what a random split would seem to gain; None where nothing has a group."""
+        groups = Counter(picture.group for picture in self.dataset.pictures if picture.group)
+        if not groups:
+            return None
+        return {
+            "groups": len(groups),
+            "pictures": groups.total(),
+            "found": sum(map(is_found, groups)),
+            "largest": dict(groups.most_common(_NAMED)),
+            "across_parts": {
+                name: [picture.name for picture in group] for name, group in self.split.groups_across_parts.items()
+            },
+            "random_split": self.random_split.to_json() if self.random_split else None,
         }
 
 
@@ -107,7 +132,46 @@ def inspect(
     made = cut(dataset, seed=split_seed, given=given, progress=progress)
     findings = audit(dataset, made)
     page, table = write_audit(folder, source.name, dataset, findings) if folder else (None, None)
-    return InspectReport(data=source.name, dataset=dataset, split=made, findings=findings, page=page, table=table)
+    return InspectReport(
+        data=source.name,
+        dataset=dataset,
+        split=made,
+        findings=findings,
+        page=page,
+        table=table,
+        random_split=_random_split(dataset, made, progress),
+    )
+
+
+def _random_split(dataset: Dataset, split: Split, progress: Progress) -> RandomSplitGain | None:
+    """Measure what a random split seems to gain, on the training and validation pictures, where there are groups.
+
+    Features come from the cache, or go there.
+    """
+    by_name = {picture.name: picture for picture in dataset.pictures}
+    pictures = [by_name[assigned.name] for assigned in split.assigned if assigned.part != "test"]
+    if not any(picture.group for picture in pictures):
+        return None
+    groups = split.numbers("train", "validation")
+    order = np.random.default_rng(0).permutation(int(groups.max()) + 1)[groups]  # of whole groups
+    chosen = np.sort(np.argsort(order, kind="stable")[:_MOST_MEASURED])
+    candidates = [Candidate(picture.path, picture.name, picture.label, None) for picture in pictures]
+    recipe = RECIPES["probe"].recipe
+    try:
+        rows, features = run_features(
+            [candidates[row] for row in chosen],
+            [pictures[row].sha256 for row in chosen],
+            recipe,
+            cache=cache_folder(),
+            machine=this_machine(),
+            progress=progress,
+            grey_range=dataset.grey_range,
+        )
+    except (MissingExtra, WeightsUnavailable) as error:
+        progress.say(f"Note     what a random split would show was not measured: {error.what}")
+        return None
+    _, labels = np.unique([pictures[chosen[row]].label for row in rows], return_inverse=True)
+    return random_split_gain(features, labels, groups[chosen[rows]], folds=recipe.folds, progress=progress)
 
 
 def dataset_of(
@@ -152,6 +216,7 @@ def summary(report: InspectReport) -> list[str]:
         f"pictures: {report.split.how} (digest {report.split.digest[:12]}).",
     ]
     lines += [f"WARNING: {warning}." for warning in dataset.warnings]
+    lines += _group_lines(report)
     lines += finding_lines(report.findings)
     lines += _duplicate_lines(report.split)
     if dataset.left_out:
@@ -160,6 +225,21 @@ def summary(report: InspectReport) -> list[str]:
         lines += [f"  and {len(dataset.left_out) - 10:,} more (--json has all)"] * (len(dataset.left_out) > 10)
     if report.page and report.table:
         lines.append(f"Written: {from_here(report.page)} (with pictures), {from_here(report.table)} (a table).")
+    return lines
+
+
+def _group_lines(report: InspectReport) -> list[str]:
+    """Say what is kept together, what a random split would show, and which groups given parts tear apart."""
+    groups = Counter(picture.group for picture in report.dataset.pictures if picture.group)
+    if not groups:
+        return []
+    found = found_sentence([picture.group for picture in report.dataset.pictures])
+    lines = [f"{plural(groups.total(), 'picture')} in {plural(len(groups), 'group')}{f' ({found})' if found else ''}."]
+    lines += [report.random_split.sentence()] if report.random_split else []
+    if torn := report.split.groups_across_parts:
+        lines.append(f"{plural(len(torn), 'group lies', 'groups lie')} in several subsets, so the scores are too high:")
+        lines += [f"  {name}: {spread(group)}" for name, group in islice(torn.items(), 10)]
+        lines += [f"  and {len(torn) - 10:,} more (--json has all)"] * (len(torn) > 10)
     return lines
 
 

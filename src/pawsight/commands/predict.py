@@ -174,9 +174,10 @@ def _with_sets(run: str | os.PathLike[str], predictor: Predictor, coverage: floa
 
 def with_threshold(prediction: Prediction, threshold: float | None) -> Prediction:
     """Return a prediction that is `unsure` where it was answered with a lower probability than a threshold."""
-    if threshold is None or prediction.probability is None or prediction.probability >= threshold:
+    probability = prediction.probability
+    if threshold is None or prediction.decision != ANSWERED or probability is None or probability >= threshold:
         return prediction
-    return replace(prediction, label=UNSURE, probability=None, decision=UNSURE)
+    return replace(prediction, label=UNSURE, decision=UNSURE)
 
 
 def line(prediction: Prediction, top: int | None = 0) -> str:

@@ -129,10 +129,7 @@ def review(run: str | os.PathLike[str], *, progress: ProgressLike = None) -> Rev
     labels = np.array([classes.index(picture.label) for picture in pictures], dtype=np.int64)
     split = split_into(dataset, [picture.part or "train" for picture in pictures], how="as the run's split says")
     rows = {picture.name: row for row, picture in enumerate(pictures)}
-    groups = np.arange(len(pictures), dtype=np.int64)  # a group's number is the row of its first picture
-    for group in split.alike:
-        members = [rows[picture.name] for picture in group]
-        groups[members] = min(members)
+    groups = split.numbers()
     duplicates = tuple(tuple(rows[picture.name] for picture in group) for group in split.duplicates)
     probabilities = out_of_fold(
         features.read(columns_at(depth_of(folder), features, labels)),

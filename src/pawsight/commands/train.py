@@ -40,6 +40,7 @@ from pawsight.core.storage import as_path, path_text, write_text
 from pawsight.data.audit import audit
 from pawsight.data.dataset import grey_range_sentence
 from pawsight.data.given_split import SplitFile
+from pawsight.data.groups import numbers_of
 from pawsight.data.label_patch import Patch, read_patch, write_patch
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
@@ -371,7 +372,15 @@ def _report(
     outcome: TrainedRun, env: RunEnvironment, patch: Patch | None, given: SplitFile | None, *, command: str
 ) -> TrainReport:
     fitted, trust, classes, split = outcome.model, outcome.trust, outcome.dataset.classes, outcome.split
-    measured = {part: measure(outcome.labels[part], table, classes) for part, table in fitted.probabilities.items()}
+    measured = {
+        part: measure(
+            outcome.labels[part],
+            table,
+            classes,
+            groups=numbers_of([picture.group for picture in split.part(part)]),
+        )
+        for part, table in fitted.probabilities.items()
+    }
     answered = {part: table for part, table in fitted.probabilities.items() if len(table)}
     answers, gained, recipe = fitted.probabilities.get("validation"), None, outcome.recipe
     if patch is not None and answers is not None and len(answers):

@@ -21,7 +21,7 @@ from pawsight.core.text import html_table, plural
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts, quality_flags
 from pawsight.data.parts import PARTS
-from pawsight.data.split import Assigned, Split, missed
+from pawsight.data.split import Assigned, Split, missed, spread
 
 SEVERITIES = ("high", "medium", "low")
 
@@ -30,6 +30,7 @@ PROBLEMS = {
     "near-two-labels": "medium",
     "across-parts": "high",
     "near-across-parts": "medium",
+    "torn-group": "high",
     "class-missing": "high",
     "shortcut-size": "high",
     "shortcut-camera": "high",
@@ -138,6 +139,7 @@ def audit(dataset: Dataset, split: Split) -> Findings:
         *_left_out(dataset),
         *_unusual(dataset),
         *duplicate_findings(split),
+        *group_findings(split),
         *part_findings(dataset, split),
         *class_findings(dataset),
     ]
@@ -213,6 +215,13 @@ def duplicate_findings(split: Split) -> Iterator[Finding]:
             near = others if picture.sha256 == centre else equal[centre]
             if problem := _worst_problem(picture, equal[picture.sha256], near, rank):
                 yield Finding.of(picture.name, *problem)
+
+
+def group_findings(split: Split) -> Iterator[Finding]:
+    """List groups, given or found, that lie in several parts: what was learnt is tested, or nearly."""
+    for name, group in split.groups_across_parts.items():
+        last = max(group, key=lambda picture: PARTS.index(picture.part))
+        yield Finding.of(last.name, "torn-group", f"{name}: {spread(group)}")
 
 
 def _worst_problem(

@@ -16,11 +16,13 @@ from string import hexdigits
 from pawsight.core.errors import BadDataset
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import plain_cell
+from pawsight.core.text import plural
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.found import Found
+from pawsight.data.groups import is_found
 from pawsight.data.parts import part_named
-from pawsight.data.split import Assigned, Split, make_split, split_into
-from pawsight.data.tables import MAX_LINE_CHARS, Problems, Table, TableError, first_lines, open_table
+from pawsight.data.split import Assigned, Split, make_split, split_into, spread
+from pawsight.data.tables import MAX_LINE_CHARS, Problems, Table, TableError, first_lines, open_table, readable
 
 _EXAMPLE = "The file should look like this:\npath,part\ncats/1.jpg,train\ndogs/7.jpg,validation"
 _SHOWN = 10  # lines and pictures that a message spells out
@@ -34,6 +36,7 @@ class SplitRow:
     path: str  # as written
     sha256: str  # lower case, "" where the line has none
     part: str  # one of the three names of parts
+    group: str = ""  # "" where the line has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class SplitFile:
 
 
 def read_split_file(path: Path, *, allow_leaks: bool = False) -> SplitFile:
-    """Read a split file: a table with the columns path, part and, optionally, sha256; a run's splits.csv is one.
+    """Read a split file: a table with the columns path, part and, optionally, sha256 and group, as a run's splits.csv.
 
     The names of columns may be those of `tables.COLUMN_NAMES`; the names of parts are those that folders may have
     (parts.py). Other columns are ignored, the label too: it comes from the data.
@@ -85,7 +88,7 @@ def _columns(table: Table, problems: Problems) -> dict[str, int]:
             fault = "is no column" if name not in table.columns else "are several columns called"
             existing = ", ".join(map(repr, table.columns)) or "none"
             problems.add(1, f"there {fault} {name!r}; the columns are {existing}")
-    names = ("path", "part", "sha256")
+    names = ("path", "part", "sha256", "group")
     return {} if problems else {name: table.columns.index(name) for name in names if name in table.columns}
 
 
@@ -104,7 +107,7 @@ def _add_row(
     for fault in faults:
         problems.add(line, fault)
     if not faults:
-        rows.append(SplitRow(line, path, sha256, part))
+        rows.append(SplitRow(line, path, sha256, part, readable(values.get("group", ""), line).strip()))
 
 
 def path_key(path: str) -> str:
@@ -139,15 +142,20 @@ def split_as_given(dataset: Dataset, given: SplitFile, *, progress: Progress = S
 
     Raises:
         BadDataset: a picture has no line or two that disagree, a class has nothing to learn from, validation is
-            empty, or pictures that are or may be the same lie in different parts and that is not allowed.
+            empty, or pictures that are or may be the same, or are of one group that the user named, lie in different
+            parts and that is not allowed.
     """
     lines = _lines_of(dataset.pictures, given)
     _check_complete(dataset, given, lines)
     parts = [lines[picture.name].part for picture in dataset.pictures]
+    if not dataset.reading.group_by:  # else the user says groups anew
+        pictures = [replace(picture, group=lines[picture.name].group or picture.group) for picture in dataset.pictures]
+        dataset = replace(dataset, pictures=tuple(pictures))
     split = split_into(dataset, parts, how=f"as {given.path.name} says")
     _check_filled(split, given)
     if not given.allow_leaks:
         _check_leaks(split, given, lines)
+        _check_groups(split, given)
     _note_unused(given, dataset, progress)
     return split
 
@@ -234,6 +242,17 @@ def _check_leaks(split: Split, given: SplitFile, lines: Mapping[str, SplitRow]) 
             first_lines([_leak(group, lines) for group in leaks], shown=_SHOWN),
             f"Give the lines of each group the same part in {given.path}. Or, if they are different pictures or the"
             " leak is meant, add --allow-leaks.",
+        )
+
+
+def _check_groups(split: Split, given: SplitFile) -> None:
+    torn = {name: group for name, group in split.groups_across_parts.items() if not is_found(name)}
+    if torn:
+        raise BadDataset(
+            f"{given.path} puts pictures of one group into different parts: {plural(len(torn), 'group')}.",
+            first_lines([f"{name!r}: {spread(group)}." for name, group in torn.items()], shown=_SHOWN),
+            f"Give all lines of a group the same part in {given.path}, or leave --split out to have it made so."
+            " If the leak is meant, add --allow-leaks.",
         )
 
 

@@ -158,6 +158,11 @@ def found_sentence(groups: Sequence[str]) -> str:
     return f"{plural(pictures, 'picture')} in {', '.join(parts)} found" if parts else ""
 
 
+def is_found(group: str) -> bool:
+    """Return whether a group was found here; else the user named it."""
+    return group.partition(": ")[0] in (BURST, VIDEO, RUN)
+
+
 def numbers_of(groups: Sequence[str]) -> Ints | None:
     """Number groups (N,) for what is computed with them, a picture without one alone; None where none has one."""
     if not any(groups):

@@ -58,6 +58,15 @@ class Split:
         """Names in each group of duplicates that lies in several classes."""
         return tuple(_names(group) for group in self.duplicates if len({picture.label for picture in group}) > 1)
 
+    @property
+    def groups_across_parts(self) -> dict[str, tuple[Assigned, ...]]:
+        """Each group, given or found, that lies in several parts, as given parts may have it -> its pictures."""
+        members: dict[str, list[Assigned]] = defaultdict(list)
+        for picture in self.assigned:
+            if picture.group:
+                members[picture.group].append(picture)
+        return {name: tuple(own) for name, own in members.items() if len({picture.part for picture in own}) > 1}
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over contents, labels and parts: equal digests mean that numbers can be compared."""
@@ -67,6 +76,16 @@ class Split:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
         return f"Split({sizes}; {self.how}; digest {self.digest[:12]})"
+
+    def numbers(self, *parts: str) -> Ints:
+        """Number the pictures of some parts, or of all, by what is kept together (N,); each other picture is alone."""
+        chosen = [picture for picture in self.assigned if picture.part in (parts or PARTS)]
+        rows = {picture.name: row for row, picture in enumerate(chosen)}
+        groups = np.arange(len(rows))
+        for together in self.alike:
+            members = [rows[picture.name] for picture in together if picture.name in rows]
+            groups[members] = min(members, default=0)
+        return groups
 
     def _repr_html_(self) -> str:
         counts = Counter((picture.label, picture.part) for picture in self.assigned)
@@ -137,6 +156,12 @@ def _split(pictures: Sequence[Picture], parts: Sequence[str], pairs: Ints, group
     alike = tuple(tuple(group) for group in members.values() if len(group) > 1)
     duplicates = tuple(tuple(assigned[row] for row in group) for group in duplicate_groups(pictures, pairs))
     return Split(assigned, how, alike, duplicates)
+
+
+def spread(group: Sequence[Assigned]) -> str:
+    """Return how many pictures of a group lie in each part: 12 train, 3 test."""
+    counted = Counter(picture.part for picture in group)
+    return ", ".join(f"{counted[part]:,} {part}" for part in PARTS if counted[part])
 
 
 def _names(group: Sequence[Assigned]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """95 % intervals by resampling, for figures that are no plain shares; and the area under the ROC curve, by ranks.
 
-Pictures are drawn with replacement (B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993). Which
+Pictures are drawn with replacement (B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993), and whole
+groups where pictures come in groups (A. C. Davison, D. V. Hinkley, "Bootstrap methods", 1997, section 3.8). Which
 method holds the truth 95 times in 100 was measured, see docs/decisions/0007-intervals.md: means are studentised, F1
 and the area under the curve are BCa, and the calibration error has its own method in `calibration.py`.
 """
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.evaluation.calibration import TINY, ece_interval, log_losses, squared_distances
-from pawsight.evaluation.intervals import Interval
+from pawsight.evaluation.intervals import Interval, design_effect
 
 MOST, LEAST = 1000, 200  # resamples
 _ALL = 10_000_000  # pictures times resamples; more pictures get fewer resamples, down to the least
@@ -33,13 +34,16 @@ Flags = NDArray[np.bool_]
 Ranked = tuple[Ints, Flags, Ints | None]
 
 
-def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> dict[str, Interval | None]:
+def intervals(
+    true: Ints, probabilities: Floats, *, seed: int = 0, groups: Ints | None = None
+) -> dict[str, Interval | None]:
     """Return the 95 % intervals, by name, of all that `measure` measures and that is no plain share.
 
     Args:
         true: class indices (N,), each in [0, C), N at least 1.
         probabilities: (N, C), rows adding up to 1.
         seed: of the resampling. The pictures' order changes the draws too, within the noise of so many of them.
+        groups: group numbers (N,) of pictures that are drawn together; None draws each alone.
 
     Returns:
         the intervals of log_loss, roc_auc, macro_f1, brier and ece; None where a figure is unknown or no resample
@@ -52,23 +56,37 @@ def intervals(true: Ints, probabilities: Floats, *, seed: int = 0) -> dict[str, 
     losses = log_losses(true, probabilities)
     distances = squared_distances(true, probabilities)
     curves, area, area_pulls, exact = _curves(true, probabilities)
+    which = None if groups is None else np.unique(groups, return_inverse=True)[1]
     columns = np.stack([*_centred(losses), *_centred(distances), area_pulls], axis=1).astype(np.float32)
     means: list[Doubles] = []
+    spreads: list[Doubles] = []
     f1s: list[Doubles] = []
     tops: list[Doubles] = []
-    for weights in _weights(pictures, resamples(pictures), seed):
-        means.append((weights @ columns / pictures).astype(np.float64))
+    for weights in _weights(pictures, resamples(pictures), seed, which):
+        if which is None:
+            means.append((weights @ columns / pictures).astype(np.float64))
+        else:
+            means.append((weights @ columns / weights.sum(axis=1, keepdims=True)).astype(np.float64))
+            spreads.append(_group_variances(weights, columns[:, [0, 2]], means[-1][:, [0, 2]], which))
         f1s.append(_macro_f1s(weights, true, predicted, classes))
         done = sum(len(chunk) for chunk in tops)
         tops.append(_mean_areas(curves, weights[: max(0, exact - done)]))
     drawn = np.concatenate(means)
+    if which is None:
+        variances = drawn[:, [1, 3]] - drawn[:, [0, 2]] ** 2
+    else:
+        variances = np.concatenate(spreads)
+        area_pulls = np.bincount(which, area_pulls).astype(np.float64)
+    f1_pulls = _f1_pulls(true, predicted, classes)
+    f1_pulls = f1_pulls if which is None else np.bincount(which, f1_pulls).astype(np.float64)
+    right = (predicted == true) - probabilities.max(axis=1)
     measured_f1 = _macro_f1s(np.ones((1, pictures), np.float32), true, predicted, classes)[0]
     return {
-        "log_loss": _studentised(losses, drawn[:, 0], drawn[:, 1], most=_WORST_LOSS),
+        "log_loss": _studentised(losses, drawn[:, 0], variances[:, 0], most=_WORST_LOSS),
         "roc_auc": _bca(area, area_pulls, np.concatenate(tops) if exact else area + drawn[:, 4]),
-        "macro_f1": _bca(measured_f1, _f1_pulls(true, predicted, classes), np.concatenate(f1s)),
-        "brier": _studentised(distances, drawn[:, 2], drawn[:, 3], most=_WORST_BRIER),
-        "ece": ece_interval(true, probabilities, seed=seed),
+        "macro_f1": _bca(measured_f1, f1_pulls, np.concatenate(f1s)),
+        "brier": _studentised(distances, drawn[:, 2], variances[:, 1], most=_WORST_BRIER),
+        "ece": ece_interval(true, probabilities, seed=seed, effect=design_effect(right, groups)),
     }
 
 
@@ -82,8 +100,20 @@ def macro_f1(true: Ints, predicted: Ints, classes: int) -> float:
     return float(_macro_f1s(np.ones((1, len(true)), np.float32), true, predicted, classes)[0])
 
 
-def _weights(pictures: int, count: int, seed: int) -> Iterator[Weights]:
-    """Yield how often each picture is drawn, (R, N), in chunks of R that fit in memory."""
+def _weights(pictures: int, count: int, seed: int, which: Ints | None = None) -> Iterator[Weights]:
+    """Yield how often each picture is drawn, (R, N), in chunks of R that fit in memory.
+
+    Args:
+        pictures: how many, N.
+        count: of resamples.
+        seed: of the draws.
+        which: the group (N,) of each picture, numbered from 0 without gaps; as many groups are drawn as there are.
+    """
+    if which is not None:
+        for weights in _weights(int(which.max()) + 1, count, seed):
+            rows = max(1, _AT_ONCE // pictures)
+            yield from (weights[start : start + rows][:, which] for start in range(0, len(weights), rows))
+        return
     chance = np.random.default_rng(seed)
     rows = max(1, _AT_ONCE // pictures)
     for start in range(0, count, rows):
@@ -99,12 +129,33 @@ def _centred(values: Doubles) -> tuple[Doubles, Doubles]:
     return scaled, scaled**2
 
 
-def _studentised(values: Doubles, shifts: Doubles, squares: Doubles, *, most: float) -> Interval | None:
+def _group_variances(weights: Weights, values: Weights, means: Doubles, which: Ints) -> Doubles:
+    """Return the variance (R, K) of the means of each resample between its groups, over that of the sample.
+
+    Args:
+        weights: of the pictures, (R, N), the same for all of a group.
+        values: (N, K), 0 on average.
+        means: of them in each resample, (R, K).
+        which: the group (N,) of each picture, numbered from 0 without gaps.
+    """
+    _, first = np.unique(which, return_index=True)
+    drawn, sizes = weights[:, first].astype(np.float64), np.bincount(which).astype(np.float64)
+    found = []
+    for column, mean in zip(values.T.astype(np.float64), means.T, strict=True):
+        sums = np.bincount(which, column)
+        squares = drawn @ sums**2 - 2 * mean * (drawn @ (sums * sizes)) + mean**2 * (drawn @ sizes**2)
+        of_sample = float((sums**2).sum()) / len(which) ** 2
+        found.append(squares / (drawn @ sizes) ** 2 / max(of_sample, 1e-12))
+    return np.stack(found, axis=1)
+
+
+def _studentised(values: Doubles, shifts: Doubles, variances: Doubles, *, most: float) -> Interval | None:
     """Return the bootstrap-t interval of a mean of values in [0, most]; Efron and Tibshirani, chapter 12.
 
     Args:
         values: of each picture (N,).
-        shifts, squares: means (R,) of `_centred` values in each resample.
+        shifts: means (R,) of `_centred` values in each resample.
+        variances: of that mean in each resample (R,), over that in the sample.
 
     A resample's spread counts as at least a fifth of the sample's: without that a figure that hangs on one picture,
     absent from every third resample, would reach up to `most`. With it one lone mistake among N gives an upper end of
@@ -113,7 +164,7 @@ def _studentised(values: Doubles, shifts: Doubles, squares: Doubles, *, most: fl
     mean, spread = float(values.mean()), float(values.std())
     if not spread > 1e-12:
         return None
-    spreads = np.sqrt(np.maximum(squares - shifts**2, _LEAST_SPREAD**2))
+    spreads = np.sqrt(np.maximum(variances, _LEAST_SPREAD**2))
     low, high = np.quantile(shifts / spreads, _ENDS)
     return _holding(mean, max(0.0, mean - high * spread), min(most, mean - low * spread))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.intervals import Interval, design_effect, wilson
 
 BINS = 15
 # Probabilities are clipped here, as by scikit-learn's log_loss: one wrong certainty costs 36 nats and not infinity.
@@ -77,13 +77,14 @@ def squared_distances(true: Ints, probabilities: Floats) -> Doubles:
     return np.asarray(np.einsum("ij,ij->i", given, given) - 2 * given[np.arange(len(true)), true] + 1)
 
 
-def reliability(true: Ints, probabilities: Floats, bins: int = BINS) -> tuple[Bin, ...]:
+def reliability(true: Ints, probabilities: Floats, bins: int = BINS, *, groups: Ints | None = None) -> tuple[Bin, ...]:
     """Return the bins that hold pictures, the least confident first.
 
     Args:
         true: class indices (N,), each in [0, C).
         probabilities: (N, C), rows adding up to 1.
         bins: number of bins of equal width.
+        groups: group numbers (N,) of pictures that are not independent; None where all are.
     """
     places = bins_of(probabilities, bins)
     right = probabilities.argmax(axis=1) == true
@@ -93,7 +94,8 @@ def reliability(true: Ints, probabilities: Floats, bins: int = BINS) -> tuple[Bi
         inside = places == index
         hits, pictures = int(right[inside].sum()), int(inside.sum())
         confidence = float(confidences[inside].mean(dtype=np.float64))
-        ends = wilson(hits, pictures)
+        effect = design_effect(right[inside], None if groups is None else groups[inside])
+        ends = wilson(hits / effect, pictures / effect)
         found.append(Bin(index / bins, (index + 1) / bins, pictures, confidence, hits / pictures, ends))
     return tuple(found)
 
@@ -104,7 +106,9 @@ def bins_of(probabilities: Floats, bins: int = BINS) -> Ints:
     return np.asarray(np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1))
 
 
-def ece_interval(true: Ints, probabilities: Floats, bins: int = BINS, *, seed: int = 0) -> Interval | None:
+def ece_interval(
+    true: Ints, probabilities: Floats, bins: int = BINS, *, seed: int = 0, effect: float = 1.0
+) -> Interval | None:
     """Return the 95 % interval of the expected calibration error, widened to hold what was measured.
 
     The error is a sum of absolute gaps, so chance only adds to it: 300 pictures of a perfectly calibrated classifier
@@ -120,11 +124,13 @@ def ece_interval(true: Ints, probabilities: Floats, bins: int = BINS, *, seed: i
         probabilities: (N, C), rows adding up to 1.
         bins: as for the error itself.
         seed: of 1,000 draws. Time does not depend on N beyond one pass.
+        effect: of pictures that come in groups, as `design_effect` has it: chance is that much larger.
 
     Returns:
         the interval, or None where every answer has confidence 1 and is right.
     """
     gaps, noise = _gaps_and_noise(true, probabilities, bins, np.random.default_rng(seed))
+    noise *= effect**0.5
     measured, spreads = float(np.abs(gaps).sum()), noise.std(axis=0)
     if not spreads.max() > 1e-12:
         return None

@@ -1,4 +1,7 @@
-"""Two classifiers on the same pictures: the gain in accuracy, its interval, McNemar's test, Holm's correction."""
+"""Two classifiers on the same pictures: the gain in accuracy, its interval, McNemar's test, Holm's correction.
+
+Where pictures come in groups, whole groups change sides in the test, and the interval is wider by their design effect.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,14 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
-from pawsight.core.statistics import holm
-from pawsight.evaluation.intervals import wilson
+import numpy as np
+from numpy.typing import NDArray
 
+from pawsight.core.statistics import holm
+from pawsight.data.groups import numbers_of
+from pawsight.evaluation.intervals import design_effect, wilson
+
+Ints = NDArray[np.int64]
 SIGNIFICANCE = 0.05
 POWER = 0.8  # of the test for which `pictures_to_settle` asks
 BETTER, WORSE, TIE = "better", "worse", "tie"
@@ -26,6 +34,7 @@ class Answer:
     label: str
     predicted: str
     probability: float  # of the answer; NaN where it is not known
+    group: str = ""  # of pictures that are not independent; empty: of none
 
     @property
     def is_right(self) -> bool:
@@ -45,6 +54,7 @@ class Gain:
     only_second: int
     pictures: int
     p_holm: float | None = None  # p value after Holm's correction; None where only two were compared
+    design_effect: float | None = None  # so many pictures of groups say as much as one; None where there are no groups
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -57,6 +67,7 @@ class Gain:
             "only_first": self.only_first,
             "only_second": self.only_second,
             "pictures": self.pictures,
+            "design_effect": self.design_effect,
         }
 
 
@@ -70,16 +81,46 @@ def compare(first: Iterable[Answer], second: Iterable[Answer]) -> Gain | None:
     Returns:
         the gain of the second, or None where they share no picture.
     """
-    waiting: dict[tuple[str, str], list[bool]] = {}
+    waiting: dict[tuple[str, str], list[Answer]] = {}
     for answer in first:
-        waiting.setdefault((answer.sha256, answer.label), []).append(answer.is_right)
-    cells: Counter[tuple[bool, bool]] = Counter()  # whether the first and whether the second was right
+        waiting.setdefault((answer.sha256, answer.label), []).append(answer)
+    pairs: list[tuple[bool, bool]] = []  # whether the first and whether the second was right
+    groups: list[str] = []
     for answer in second:
         if waiting.get((answer.sha256, answer.label)):
-            cells[waiting[answer.sha256, answer.label].pop(), answer.is_right] += 1
-    if not cells:
+            other = waiting[answer.sha256, answer.label].pop()
+            pairs.append((other.is_right, answer.is_right))
+            groups.append(answer.group or other.group)
+    if not pairs:
         return None
-    return gain(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
+    cells = Counter(pairs)
+    table = (cells[True, True], cells[True, False], cells[False, True], cells[False, False])
+    numbers = numbers_of(groups)
+    return gain(*table) if numbers is None else _gain_of_groups(table, pairs, numbers)
+
+
+def _gain_of_groups(table: tuple[int, int, int, int], pairs: Sequence[tuple[bool, bool]], groups: Ints) -> Gain:
+    """Compare two classifiers on pictures that come in groups.
+
+    Args:
+        table: as for `gain`.
+        pairs: whether the first and whether the second was right (N,).
+        groups: group numbers (N,).
+    """
+    differences = np.array([int(second) - int(first) for first, second in pairs])
+    effect = design_effect(differences, groups)
+    both, only_first, only_second, neither = (count / effect for count in table)
+    low, high = paired_interval(both, only_first, only_second, neither)
+    _, which = np.unique(groups, return_inverse=True)
+    p_value = sign_flip(np.rint(np.bincount(which, differences)).astype(np.int64))
+    counted = gain(*table)
+    return replace(
+        counted,
+        interval=(100 * low, 100 * high),
+        p_value=p_value,
+        verdict=_verdict(counted.points, p_value),
+        design_effect=effect,
+    )
 
 
 def gain(both: int, only_first: int, only_second: int, neither: int) -> Gain:
@@ -113,11 +154,31 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, different, 0.5).pvalue) if different else 1.0
 
 
-def paired_interval(both: int, only_first: int, only_second: int, neither: int) -> tuple[float, float]:
+def sign_flip(sums: Ints) -> float:
+    """Return the exact two-sided p value of differences summed by group (G,): do the signs of whole groups matter?
+
+    Each group's sum had the other sign as likely if the two classifiers were equally good. Where each group is one
+    picture this is McNemar's exact test.
+
+    Source: E. J. G. Pitman, "Significance tests which may be applied to samples from any populations", 1937.
+    """
+    from scipy.stats import binom
+
+    sizes, counts = np.unique(np.abs(sums[sums != 0]), return_counts=True)
+    chances = np.ones(1)
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        own = np.zeros(2 * size * count + 1)
+        own[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        chances = np.convolve(chances, own)
+    totals = np.arange(len(chances)) - len(chances) // 2
+    return min(1.0, float(chances[np.abs(totals) >= abs(int(sums.sum()))].sum()))
+
+
+def paired_interval(both: float, only_first: float, only_second: float, neither: float) -> tuple[float, float]:
     """Return the 95 % interval of the second's accuracy minus the first's, as shares in [-1, 1].
 
     Args:
-        both, only_first, only_second, neither: counts of pictures, adding up to at least 1.
+        both, only_first, only_second, neither: counts of pictures, over their design effect, adding up to more than 0.
 
     Source: R. G. Newcombe, "Improved confidence intervals for the difference between binomial proportions based on
     paired data", Statistics in Medicine 17, 1998, pages 2635-2650, method 10: Wilson's intervals of the two shares,
@@ -157,7 +218,8 @@ def pictures_to_settle(gain: Gain, *, comparisons: int = 1) -> int | None:
     normal = NormalDist()
     alpha, power = normal.inv_cdf(1 - SIGNIFICANCE / comparisons / 2), normal.inv_cdf(POWER)
     spread = alpha * math.sqrt(different) + power * math.sqrt(different - difference**2)
-    return max(1, math.ceil((spread / difference) ** 2) - gain.pictures)
+    needed = math.ceil((spread / difference) ** 2 * (gain.design_effect or 1.0))
+    return max(1, needed - gain.pictures)
 
 
 def corrected(gains: Sequence[Gain | None]) -> list[Gain | None]:
@@ -182,7 +244,7 @@ def _verdict(points: float, p_value: float) -> str:
     return BETTER if points > 0 else WORSE
 
 
-def _correlation(both: int, only_first: int, only_second: int, neither: int) -> float:
+def _correlation(both: float, only_first: float, only_second: float, neither: float) -> float:
     """Return the phi coefficient with Newcombe's continuity correction, 0 where a margin is empty."""
     margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
     if not margins:

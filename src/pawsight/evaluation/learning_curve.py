@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.intervals import Interval, design_effect, wilson
 
 EXPONENTS = np.geomspace(0.05, 2.0, 60)
 RESAMPLINGS = 1_000
@@ -101,13 +101,20 @@ class LearningCurve:
         }
 
 
-def trace_curve(trials: Sequence[Trial], *, seed: int = 0, resamplings: int = RESAMPLINGS) -> LearningCurve:
+def trace_curve(
+    trials: Sequence[Trial],
+    *,
+    seed: int = 0,
+    resamplings: int = RESAMPLINGS,
+    groups: NDArray[np.int64] | None = None,
+) -> LearningCurve:
     """Fit a learning curve and return its extrapolation with an interval.
 
     Args:
         trials: at least three sizes, the fewest pictures first, all of the same N > 0 validation pictures.
         seed: of the resampling of validation pictures and of trainings.
         resamplings: how many.
+        groups: group numbers (N,) of validation pictures that are drawn together; None draws each alone.
 
     Raises:
         ValueError: there are fewer than three sizes, or they are not of the same pictures.
@@ -123,12 +130,13 @@ def trace_curve(trials: Sequence[Trial], *, seed: int = 0, resamplings: int = RE
     sizes = np.array([pictures for _, pictures, _ in trials], dtype=np.float64)
     errors = np.array([wrong.mean() for _, _, wrong in trials])
     (floor,), (scale,), (exponent,) = (ends.tolist() for ends in _fit_all(sizes, errors[None]))
-    drawn = _fit_all(sizes, _resampled(trials, seed, resamplings))
+    drawn = _fit_all(sizes, _resampled(trials, seed, resamplings, groups))
     low, high = np.percentile(100 * _gains(*drawn, trials[-1][1]), [2.5, 97.5]).tolist()
     measured_on, points = held_out.pop(), []
     for share, pictures, wrong in trials:
         error = float(wrong.mean())
-        interval = wilson(round(error * measured_on), measured_on)
+        effect = design_effect(wrong.mean(axis=0), groups)
+        interval = wilson(round(error * measured_on) / effect, measured_on / effect)
         points.append(CurvePoint(share, pictures, len(wrong), error, interval))
     return honest(LearningCurve(tuple(points), measured_on, floor, scale, exponent, (low, high)))
 
@@ -160,11 +168,17 @@ def sentence(curve: LearningCurve) -> str:
     return f"{text} about {curve.gain:.2f} points of accuracy ({between})."
 
 
-def _resampled(trials: Sequence[Trial], seed: int, resamplings: int) -> Floats:
+def _resampled(trials: Sequence[Trial], seed: int, resamplings: int, groups: NDArray[np.int64] | None = None) -> Floats:
     """Return the errors (R, T) after drawing validation pictures, and trainings of each size, with replacement."""
     random = np.random.default_rng(seed)
     pictures = trials[0][2].shape[1]
-    weights = random.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamplings) / pictures
+    if groups is None:
+        weights = random.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamplings) / pictures
+    else:
+        _, which = np.unique(groups, return_inverse=True)
+        count = int(which.max()) + 1
+        drawn = random.multinomial(count, np.full(count, 1 / count), size=resamplings)[:, which]
+        weights = drawn / drawn.sum(axis=1, keepdims=True)
     columns = []
     for _, _, wrong in trials:
         seeds = len(wrong)

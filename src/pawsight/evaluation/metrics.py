@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pawsight.evaluation.bootstrap import area, intervals, macro_f1
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error, log_losses
-from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.intervals import Interval, design_effect, wilson
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -38,7 +38,7 @@ class Metrics:
 
     pictures: int
     accuracy: float
-    interval: Interval  # Wilson, 95 %
+    interval: Interval  # Wilson, 95 %, of so many pictures over their design effect
     log_loss: float  # nats
     roc_auc: float | None  # of more than two classes macro one-against-rest; None when a class is missing
     macro_f1: float  # mean F1 of the classes that have a picture or an answer
@@ -48,12 +48,16 @@ class Metrics:
     baseline: float  # share of the commonest class in this subset
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # row = truth, column = answer
+    groups: int | None = None  # that were resampled as a whole; None where pictures come one by one
+    design_effect: float | None = None  # of the accuracy: so many pictures of groups say as much as one
 
     def __repr__(self) -> str:
         return f"Metrics({sentence(self)})"
 
 
-def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str], *, seed: int = 0) -> Metrics | None:
+def measure(
+    true: IntArray, probabilities: FloatArray, names: Sequence[str], *, seed: int = 0, groups: IntArray | None = None
+) -> Metrics | None:
     """Measure a classifier on one subset.
 
     Args:
@@ -61,6 +65,8 @@ def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str], *, 
         probabilities: (N, C), rows adding up to 1.
         names: the C class names in order.
         seed: of the resampling behind the intervals.
+        groups: group numbers (N,) of pictures that are not independent, as `data.groups.numbers_of` gives them; None
+            where all are.
 
     Returns:
         the metrics, or None where there are no pictures.
@@ -75,19 +81,22 @@ def measure(true: IntArray, probabilities: FloatArray, names: Sequence[str], *, 
     answered = probabilities.argmax(axis=1)
     confusion = confusion_matrix(true, answered, num_classes=len(names))
     right = int(np.trace(confusion))
+    effect = design_effect(answered == true, groups)
     return Metrics(
         pictures=len(true),
         accuracy=right / len(true),
-        interval=wilson(right, len(true)),
+        interval=wilson(right / effect, len(true) / effect),
         log_loss=log_loss(true, probabilities),
         roc_auc=roc_auc(true, probabilities),
         macro_f1=macro_f1(true, answered, len(names)),
         brier=brier_score(true, probabilities),
         ece=expected_calibration_error(true, probabilities),
-        intervals=intervals(true, probabilities, seed=seed),
+        intervals=intervals(true, probabilities, seed=seed, groups=groups),
         baseline=float(confusion.sum(axis=1).max() / len(true)),
         classes=_per_class(confusion, names),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
+        groups=None if groups is None else len(np.unique(groups)),
+        design_effect=None if groups is None else effect,
     )
 
 
@@ -154,8 +163,9 @@ def sentence(metrics: Metrics | None) -> str:
     """Return the accuracy, log loss and baseline on one subset, as one line."""
     if metrics is None:
         return "no pictures to measure"
+    groups = f" in {metrics.groups:,} groups" if metrics.groups is not None else ""
     return (
-        f"{100 * metrics.accuracy:.1f} % right of {metrics.pictures:,} (95 % interval {metrics.interval}), "
+        f"{100 * metrics.accuracy:.1f} % right of {metrics.pictures:,}{groups} (95 % interval {metrics.interval}), "
         f"log loss {metrics.log_loss:.3f}{_ends(metrics)}; always the commonest class: {100 * metrics.baseline:.1f} %"
     )
 

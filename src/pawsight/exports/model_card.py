@@ -116,14 +116,14 @@ def _part(name: str, scores: Metrics) -> dict[str, Any]:
         "interval": (low, high),
         "baseline": finite(scores.baseline),
         "rows": rows,
-        "classes": [_of_class(known) for known in scores.classes],
+        "classes": [_of_class(known, scores.design_effect or 1.0) for known in scores.classes],
     }
 
 
-def _of_class(scores: ClassMetrics) -> dict[str, Any]:
+def _of_class(scores: ClassMetrics, effect: float) -> dict[str, Any]:
     """Return one class's row; the recall is a share of its pictures, so its interval is Wilson's."""
     pictures, recall = scores.pictures, finite(scores.recall)
-    ends = wilson(round(recall * pictures), pictures) if pictures and recall is not None else None
+    ends = wilson(round(recall * pictures) / effect, pictures / effect) if pictures and recall is not None else None
     return {
         "name": scores.name,
         "pictures": pictures,

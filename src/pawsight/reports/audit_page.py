@@ -179,6 +179,13 @@ EXPLAINED = {
         "Keep a series on one side, or put all pictures in one folder per class and let Pawsight cut.",
         "like {}",
     ),
+    "torn-group": ProblemText(
+        "One group in several parts",
+        "pictures of one group, such as a burst, a video or a patient, in two of train, validation and test",
+        "What was learnt from one picture is asked of the next, so the score flatters.",
+        "Keep each group on one side, or put all pictures in one folder per class and let Pawsight cut.",
+        "{}",
+    ),
     "class-missing": ProblemText(
         "A part without a class",
         "a part holds nothing of a class of which at least one picture was expected there",

@@ -15,6 +15,7 @@ from pawsight.core.text import plural, typed
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import TIE, Gain, compare
 from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.metrics import Metrics
 from pawsight.reports import words
 from pawsight.reports.candidates import candidate_views, unique_names
 from pawsight.reports.charts import ladder_svg
@@ -274,7 +275,7 @@ def class_rows(run: RunRecord | None) -> list[Row]:
     for index, scores in enumerate(classes):
         shares = (scores.precision, scores.recall, scores.f1)
         text = ["unknown" if finite(share) is None else f"{share:.3f}" for share in shares]
-        ends = _class_intervals(matrix, index) if len(classes) == len(matrix) else (None, None, None)
+        ends = _class_intervals(run.validation, index) if len(classes) == len(matrix) else (None, None, None)
         between = [f"{end.low:.3f} to {end.high:.3f}" if end is not None else "" for end in ends]
         if not scores.pictures:  # whose scores earlier runs call 0
             text, between = ["-"] * 3, [""] * 3
@@ -283,21 +284,22 @@ def class_rows(run: RunRecord | None) -> list[Row]:
     return rows
 
 
-def _class_intervals(matrix: Sequence[Sequence[int]], index: int) -> tuple[Interval | None, ...]:
+def _class_intervals(metrics: Metrics, index: int) -> tuple[Interval | None, ...]:
     """Return the 95 % intervals of a class's precision, recall and F1, None where there is nothing to count.
 
     Precision and recall are shares of answers and of pictures (Wilson). F1 = 2 J / (1 + J) with J the share of right
     ones among all that are of the class, answered as it, or both; so the ends of J's interval give those of F1.
     """
+    matrix, effect = metrics.confusion, metrics.design_effect or 1.0
     right, given = matrix[index][index], sum(matrix[index])
     answered = sum(row[index] for row in matrix)
-    shared = _wilson(right, given + answered - right)
+    shared = _wilson(right, given + answered - right, effect)
     f1 = Interval(*(2 * end / (1 + end) for end in shared.as_list())) if shared is not None else None
-    return _wilson(right, answered), _wilson(right, given), f1
+    return _wilson(right, answered, effect), _wilson(right, given, effect), f1
 
 
-def _wilson(right: int, pictures: int) -> Interval | None:
-    return wilson(right, pictures) if 0 <= right <= pictures and pictures else None
+def _wilson(right: int, pictures: int, effect: float) -> Interval | None:
+    return wilson(right / effect, pictures / effect) if 0 <= right <= pictures and pictures else None
 
 
 def mistakes_note(run: RunRecord | None, wrong: int, shown: int) -> str:

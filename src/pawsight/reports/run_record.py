@@ -50,6 +50,7 @@ from pawsight.core.runs import (
 from pawsight.core.storage import as_path, write_json
 from pawsight.core.text import plural
 from pawsight.data.audit import PROBLEMS, SEVERITIES, Finding, Findings
+from pawsight.data.groups import numbers_of
 from pawsight.data.label_patch import PatchOutcome
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer, Gain
@@ -88,6 +89,11 @@ class AnswerTable:
         """The class index (N,) of each picture."""
         places = {name: index for index, name in enumerate(self.classes)}
         return np.array([places[answer.label] for answer in self.answered], np.int64)
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """The group number (N,) of each picture; None where none has a group."""
+        return numbers_of([answer.group for answer in self.answered])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -411,7 +417,13 @@ class RunRecord:
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
         """The answers to the validation part; none where the run holds none that can be read."""
-        return tuple(_answer(row) for row in _read_rows(self.folder / PREDICTIONS) if row.get("part") == "validation")
+        groups = self._groups
+        return tuple(
+            replace(answer, group=groups.get(answer.path, ""))
+            for row in _read_rows(self.folder / PREDICTIONS)
+            if row.get("part") == "validation"
+            for answer in [_answer(row)]
+        )
 
     @cached_property
     def history(self) -> tuple[Epoch, ...]:
@@ -429,6 +441,10 @@ class RunRecord:
             Assigned(*(row.get(column) or "" for column in ("path", "sha256", "label", "part", "group")))
             for row in _read_rows(self.folder / SPLITS)
         )
+
+    @cached_property
+    def _groups(self) -> dict[str, str]:
+        return {picture.name: picture.group for picture in self.split if picture.group}
 
     @cached_property
     def findings(self) -> Findings | None:
@@ -469,8 +485,16 @@ class RunRecord:
         try:
             cells = [[row[f"p({name})"] for name in self.classes] for row in rows]
             table = np.array(cells, np.float32).reshape(-1, len(self.classes))
+            groups = self._groups
             answered = tuple(
-                Answer(row["path"], row["sha256"], row["label"], row["predicted"], float(row[f"p({row['predicted']})"]))
+                Answer(
+                    row["path"],
+                    row["sha256"],
+                    row["label"],
+                    row["predicted"],
+                    float(row[f"p({row['predicted']})"]),
+                    groups.get(row["path"], ""),
+                )
                 for row in rows
             )
             if not np.isfinite(table).all() or {answer.label for answer in answered} - set(self.classes):
@@ -622,6 +646,8 @@ def _metrics(fields: _Fields, classes: int) -> Metrics | None:
             for known in fields.objects("classes")
         ),
         confusion=_confusion(fields, classes),
+        groups=fields.count("groups"),
+        design_effect=fields.number("design_effect", least=1),
     )
 
 
@@ -655,7 +681,8 @@ def _gain(fields: _Fields) -> Gain | None:
         return None
     points, p_value, first, second, pictures = (number or 0.0 for number in numbers)
     holm = fields.number("p_holm")
-    return Gain(points, interval, p_value, verdict, int(first), int(second), int(pictures), holm)
+    effect = fields.number("design_effect", least=1)
+    return Gain(points, interval, p_value, verdict, int(first), int(second), int(pictures), holm, effect)
 
 
 def _changes(fields: _Fields) -> dict[str, Ends]:

@@ -97,10 +97,10 @@ def _bins(temperature: float | None, table: AnswerTable | None) -> tuple[tuple[B
     """Return the bins before and after calibration; before is empty where no temperature changed anything."""
     if table is None:
         return (), ()
-    after = reliability(table.true, table.probabilities)
+    after = reliability(table.true, table.probabilities, groups=table.groups)
     if temperature is None or temperature <= 0 or temperature == 1:
         return (), after
-    return reliability(table.true, _uncalibrated(table, temperature)), after
+    return reliability(table.true, _uncalibrated(table, temperature), groups=table.groups), after
 
 
 def _uncalibrated(table: AnswerTable, temperature: float) -> Doubles:
@@ -176,7 +176,7 @@ def _changed(run: RunRecord, table: AnswerTable | None) -> list[Row]:
     temperature = run.temperature
     ends_before: Mapping[str, Interval | None] = {}
     if table is not None and temperature is not None and temperature > 0:
-        ends_before = intervals(table.true, _uncalibrated(table, temperature))
+        ends_before = intervals(table.true, _uncalibrated(table, temperature), groups=table.groups)
     rows = []
     for key, (before, after) in run.calibrated.get("validation", {}).items():
         name, _, written = _MEASURES[key]

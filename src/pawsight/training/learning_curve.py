@@ -30,6 +30,7 @@ def try_sizes(
     folds: int,
     depth: str = LAST,
     seed: int = 0,
+    groups: Labels | None = None,
     shares: Sequence[float] = SHARES,
     seeds: int = SEEDS,
     progress: Progress = SILENT,
@@ -42,14 +43,15 @@ def try_sizes(
         folds: of the cross-validation inside each fit.
         depth: where each of them reads the backbone, as `fit_head` takes it.
         seed: of the subsets; drawing number k uses seed + k.
+        groups: group numbers (N,) of training pictures that come and stay out together; None where each is alone.
         shares: of the training subset, growing; all of it is trained on once, since there is nothing to draw.
         seeds: drawings of each share below 1.
 
     Returns:
         a trial for each share, leaving out shares that come to no more pictures than the one before.
     """
-    drawings = [subset_order(train[1], seed=seed + number) for number in range(seeds)]
-    sizes = _sizes(train[1], shares)
+    drawings = [subset_order(train[1], seed=seed + number, groups=groups) for number in range(seeds)]
+    sizes = _sizes(drawings, shares)
     results = []
     with progress.stage(
         "Learning from less", sum(1 if share == 1 else seeds for share, _ in sizes), "trainings"
@@ -59,21 +61,36 @@ def try_sizes(
             for number, ranks in enumerate(drawings[:1] if share == 1 else drawings):
                 rows = np.flatnonzero(ranks <= share)
                 features, labels = train[0].part(rows), train[1][rows]
-                head = fit_head(features, labels, classes=classes, folds=folds, seed=seed + number, depth=depth)
+                own = None if groups is None else groups[rows]
+                head = fit_head(
+                    features, labels, classes=classes, folds=folds, seed=seed + number, depth=depth, groups=own
+                )
                 wrong.append(head.probabilities(validation[0]).argmax(axis=1) != validation[1])
                 step.advance()
             results.append((share, pictures, np.stack(wrong)))
     return results
 
 
-def subset_order(labels: Labels, *, seed: int) -> NDArray[np.float64]:
+def subset_order(labels: Labels, *, seed: int, groups: Labels | None = None) -> NDArray[np.float64]:
     """Return for each picture (N,) the smallest share of the training subset that contains it.
 
     The first of each class has 0, so that every share has every class; others have (rank + 1) / pictures of the class,
-    their rank being random.
+    their rank being random. A group comes as a whole, at the mean of what its pictures have.
     """
     shares = np.empty(len(labels))
     random = np.random.default_rng(seed)
+    if groups is not None:
+        _, which = np.unique(groups, return_inverse=True)
+        place = random.permutation(int(which.max()) + 1)[which]
+        order = np.argsort(place, kind="stable")
+        first = []  # group of each class
+        for label in np.unique(labels):
+            own = order[labels[order] == label]
+            shares[own] = (np.arange(len(own)) + 1) / len(own)
+            first.append(which[own[0]])
+        means = np.bincount(which, shares) / np.bincount(which)
+        means[first] = 0.0
+        return means[which]
     for label in np.unique(labels):
         own = random.permutation(np.flatnonzero(labels == label))
         shares[own] = (np.arange(len(own)) + 1) / len(own)
@@ -81,12 +98,11 @@ def subset_order(labels: Labels, *, seed: int) -> NDArray[np.float64]:
     return shares
 
 
-def _sizes(labels: Labels, shares: Sequence[float]) -> list[tuple[float, int]]:
-    """Return share and number of pictures, without those that add nothing."""
-    ranks = subset_order(labels, seed=0)
+def _sizes(drawings: Sequence[NDArray[np.float64]], shares: Sequence[float]) -> list[tuple[float, int]]:
+    """Return share and mean number of pictures, without those that add nothing."""
     sizes: list[tuple[float, int]] = []
     for share in shares:
-        pictures = int((ranks <= share).sum())
+        pictures = round(np.mean([(ranks <= share).sum() for ranks in drawings]))
         if not sizes or pictures > sizes[-1][1]:
             sizes.append((share, pictures))
     return sizes

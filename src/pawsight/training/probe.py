@@ -58,7 +58,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
     """Fit a head on the features of the frozen backbone, and return both as one graph."""
     recipe, classes = context.recipe, len(context.classes)
     backbone = frozen_backbone(recipe)
-    features, labels, groups = context.features("train"), context.labels("train"), alike_in_training(context)
+    features, labels, groups = context.features("train"), context.labels("train"), context.split.numbers("train")
     with context.env.stopwatch.stage("fitting"):
         head = fit_head(
             features,
@@ -100,16 +100,6 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         logits_out_of_fold=head.logits_of_all(len(labels)),
         depth=head.depth_json(),
     )
-
-
-def alike_in_training(context: TrainingContext) -> Labels:
-    """Number the groups of equal and near-equal training pictures (N,); each other picture is a group of its own."""
-    rows = {assigned.name: row for row, assigned in enumerate(context.split.part("train"))}
-    groups = np.arange(len(rows))
-    for duplicates in context.split.alike:
-        members = [rows[assigned.name] for assigned in duplicates if assigned.name in rows]
-        groups[members] = min(members, default=0)
-    return groups
 
 
 def licence_note(recipe: Recipe) -> str:

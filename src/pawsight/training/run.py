@@ -44,7 +44,7 @@ from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedMod
 from pawsight.training.features import FeatureSink, feature_sink, trusted_device
 from pawsight.training.guarantees import check_guarantee, check_guarantee_by_names
 from pawsight.training.networks import train_network, write_events
-from pawsight.training.probe import alike_in_training, train_majority, train_probe
+from pawsight.training.probe import train_majority, train_probe
 from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 from pawsight.training.transfer import train_transfer
@@ -191,7 +191,7 @@ def _choose_backbone(
     split = cut(dataset, seed=recipe.split_seed, given=given, progress=SILENT)
     check_split(split, compares_epochs=False)
     context = TrainingContext(dataset, split, recipe, env, env.runs, ())
-    return choose_backbone(tried, context.pictures("train"), context.labels("train"), alike_in_training(context), env)
+    return choose_backbone(tried, context.pictures("train"), context.labels("train"), split.numbers("train"), env)
 
 
 def _split_and_decode(

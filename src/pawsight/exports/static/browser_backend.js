@@ -68,7 +68,7 @@ function prediction(file, { probabilities: given, unlikeness }, facts) {
   const best = answer(probabilities, facts);
   const said = decision(probabilities, unlikeness, facts);
   const answered = said === "answered"; // of a verdict there is no probability
-  return { file, label: answered ? facts.classes[best] : said, probability: answered ? probabilities[best] : null, probabilities: named, verdict: said, set: setOf(probabilities, said, facts), error: null };
+  return { file, label: answered ? facts.classes[best] : said, probability: probabilities[best], probabilities: named, verdict: said, set: setOf(probabilities, said, facts), error: null };
 }
 
 function modelFrom(facts) {

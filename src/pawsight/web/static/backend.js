@@ -19,7 +19,7 @@
 //   largest      bytes of one file
 //
 // Prediction: {file, label, probability, probabilities, verdict, set, error}
-//   probability  of the label, null where that is a verdict
+//   probability  of the label, or of the class that it would be
 //   verdict      "answered", "unsure", "unfamiliar", or null
 //   set          [names], the likeliest first, or null
 

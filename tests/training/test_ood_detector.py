@@ -9,8 +9,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from pawsight.training.ood_detector import (
     fit_detector,
-    ledoit_wolf,
     leading_directions,
+    ledoit_wolf,
     ood_examples,
     sample_rows,
     threshold_for,

@@ -210,13 +210,13 @@ class Classifier:
         """
         from pawsight.commands.export import export
 
-        return export(self._folder, to, **{"answer_all": self._options.get("answer_all", False), **options})
+        return export(self._folder, to, **self._answering(), **options)
 
     def serve(self, **options: Any) -> None:
         """Serve the classifier over HTTP until SIGTERM or SIGINT, as `pawsight serve` does with the same options."""
         from pawsight.commands.serve import serve
 
-        serve(self._folder, **{"answer_all": self._options.get("answer_all", False), **options})
+        serve(self._folder, **self._answering(), **options)
 
     def close(self) -> None:
         """Let go of the network's memory; nothing can be predicted afterwards."""
@@ -238,6 +238,10 @@ class Classifier:
     def __repr__(self) -> str:
         names = ", ".join(self.classes_[:_NAMED]) + (", ..." if len(self.classes_) > _NAMED else "")
         return f"Classifier({os.fspath(self.path)!r}, {plural(len(self.classes_), 'class', 'classes')}: {names})"
+
+    def _answering(self) -> dict[str, bool]:
+        """Return --answer-all as an option of other verbs, where the classifier was loaded with it."""
+        return {"answer_all": True} if self._options.get("answer_all") else {}
 
     def _table(self, X: Pictures, output: str, width: int, errors: Errors) -> NDArray[np.float32]:  # noqa: N803
         rows = [None if outputs is None else outputs[output] for _, outputs in self._outputs(X, errors)]

@@ -60,8 +60,9 @@ class Prediction:
     def __repr__(self) -> str:
         if self.error is not None:
             return f"Prediction({self.path!r}, error={self.error!r})"
-        share = "" if self.probability is None or self.decision != ANSWERED else f", {self.probability:.4f}"
-        return f"Prediction({self.path!r}, {self.label!r}{share})"
+        if self.probability is None or self.decision not in (None, ANSWERED):
+            return f"Prediction({self.path!r}, {self.label!r})"
+        return f"Prediction({self.path!r}, {self.label!r}, {self.probability:.4f})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there too."""

@@ -36,7 +36,6 @@ from pawsight.training.ood_detector import (
     sample_rows,
     threshold_for,
 )
-from pawsight.training.probe import alike_in_training
 
 Flags = NDArray[np.bool_]
 _NAMES_OF_NONE = ("other", "others", "none", "negative", "negatives", "background", "unknown")
@@ -109,7 +108,7 @@ def add_detector(
         return model, trust, {}
     rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
     rows = rows[context.labels("train")[rows] != trust.none_class]
-    labels, groups = context.labels("train")[rows], alike_in_training(context)[rows]
+    labels, groups = context.labels("train")[rows], context.split.numbers("train")[rows]
     folds = group_folds(labels, groups, folds_for_detector(len(rows)), context.recipe.seed)
     fitted = fit_detector(
         *detector_features(context, model, "train", rows), labels, folds, options.false_alarms, seed=context.recipe.seed

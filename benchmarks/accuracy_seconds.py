@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -73,13 +75,21 @@ def probe_point(report: dict[str, Any], seconds: float) -> Point:
     return {"epoch": 0, "seconds": round(seconds, 1), "right": right}
 
 
-def peer_points(command: list[str | Path], cache: Path) -> list[Point]:
-    """Run a script that prints a JSON object an epoch, with an empty cache."""
-    return [json.loads(line) for line in run(command, cache).out.splitlines() if line.startswith("{")]
+def peer_points(command: list[str | Path], cache: Path) -> Iterator[list[Point]]:
+    """Run a script that prints a JSON object an epoch, with an empty cache; yield the points so far after each."""
+    points: list[Point] = []
+    environment = os.environ | {"PAWSIGHT_CACHE": str(cache)}
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, env=environment, text=True) as process:
+        for line in process.stdout or ():
+            if line.startswith("{"):
+                points.append(json.loads(line))
+                yield points
+    if process.returncode:
+        raise SystemExit(f"{command[1]} ended with {process.returncode}")
 
 
 def measure(typed: argparse.Namespace, folder: Path) -> Iterator[tuple[str, list[Point], dict[str, int]]]:
-    """Yield each method's points as they are measured, and the sizes of the parts."""
+    """Yield each method's points, after every epoch again, and the sizes of the parts."""
     first, seconds = train(typed.pictures, folder, "auto")
     sizes, splits = sizes_of(first), Path(first["run"]) / "splits.csv"
     root = typed.pictures
@@ -104,7 +114,8 @@ def measure(typed: argparse.Namespace, folder: Path) -> Iterator[tuple[str, list
             print(f"{method}: left out, --{'mobilenet' if method == 'keras' else 'torch'} is not given")
         else:
             flip = ["--flip"] if typed.flip else []
-            yield method, peer_points([*scripts[method], str(typed.epochs), *flip], folder / method), sizes
+            for points in peer_points([*scripts[method], str(typed.epochs), *flip], folder / method):
+                yield method, points, sizes
 
 
 def keep(results: dict[str, Any], name: str, sizes: dict[str, int], method: str, points: list[Point]) -> None:

@@ -4,7 +4,7 @@ usage: python benchmarks/finetune.py DATA [EPOCHS] [--seeds 0] [--flip] [--rate 
     DATA is what `pawsight train` takes. Needs torch 2.13, which nothing else of Pawsight does, and pawsight[train].
     --flip also shows mirrored pictures in training; leave it out where they belong to another class.
 
-The probe is the default one. Its head reads averages of the whole network, so the logits of epoch 0 are the probe's. The
+The probe is the default one. Its head reads averages and maxima of the whole network, so the logits of epoch 0 are the probe's. The
 upper half of the blocks, their weights with the batch norms folded in, and the head then learn from pictures that are
 turned, moved, scaled and lit differently at every epoch, under a rate that rises for a tenth of the steps and falls with
 a cosine. Depthwise kernels stay: they are 4 % of the weights, and their gradients a third of the time. The lower half
@@ -38,7 +38,7 @@ from pawsight.data.sources import resolve
 from pawsight.images.decode import DecodeSettings
 from pawsight.images.loader import load
 from pawsight.models.backbones import find_backbone
-from pawsight.models.efficientnet_lite import Convolution, convolutions, published_weights
+from pawsight.models.efficientnet_lite import AVERAGE, Convolution, Tap, convolutions, published_weights, taps
 from pawsight.models.recipes import RECIPES
 from pawsight.training.features import FeatureTable, feature_sink
 from pawsight.training.probe import Head, fit_head
@@ -61,25 +61,28 @@ def layer(maps: Tensor, row: Convolution, kernel: Tensor, bias: Tensor) -> Tenso
     return functional.relu6(maps) if row.relu else maps
 
 
-def forward(maps: Tensor, entered: str, rows: Sequence[Convolution], parameters: Parameters) -> tuple[Tensor, Tensor]:
+def forward(
+    maps: Tensor, entered: str, rows: Sequence[Convolution], parameters: Parameters, read: Sequence[Tap]
+) -> tuple[Tensor, Tensor]:
     """Run some of the convolutions one after the other.
 
     Args:
         maps: (N, C, H, W), the output of the convolution `entered`.
         rows: convolutions that follow it.
+        read: what the probe may read, in the order of computation.
 
     Returns:
-        the last output, and the averages (N, W) over positions of all outputs that the probe may read.
+        the last output, and the averages and maxima (N, W) over positions of all outputs that the probe may read.
     """
-    outputs, averages = {entered: maps}, []
+    outputs, numbers = {entered: maps}, []
     for row in rows:
         maps = layer(maps, row, *parameters[row.name])
         if row.shortcut:
             maps = maps + outputs[row.shortcut]
         outputs[row.name] = maps
-        if not row.name.endswith("_expand"):
-            averages.append(maps.mean((2, 3)))
-    return maps, torch.cat(averages, 1)
+        kinds = [tap.kind for tap in read if tap.name == row.name]
+        numbers += [maps.mean((2, 3)) if kind == AVERAGE else maps.amax((2, 3)) for kind in kinds]
+    return maps, torch.cat(numbers, 1)
 
 
 def augmented(pictures: Tensor, flip: bool, generator: torch.Generator) -> Tensor:
@@ -99,14 +102,19 @@ def augmented(pictures: Tensor, flip: bool, generator: torch.Generator) -> Tenso
 
 
 class Finetuned(torch.nn.Module):
-    """The backbone with its upper half free, and the probe's head on standardised averages of every depth."""
+    """The backbone with its upper half free, and the probe's head on standardised features of every depth."""
 
     def __init__(self, head: Head, backbone: str, features: FeatureTable, dropout: float) -> None:
         super().__init__()
         found = find_backbone(backbone)
         rows, weights = convolutions(found), published_weights(found)
         start = next(number for number, row in enumerate(rows) if row.name.startswith(UPPER))
-        self.lower, self.upper, self.columns = rows[:start], rows[start:], torch.from_numpy(head.columns)
+        self.read, self.lower, self.upper, self.columns = (
+            taps(found),
+            rows[:start],
+            rows[start:],
+            torch.from_numpy(head.columns),
+        )
         as_tensors = {
             name: tuple(torch.tensor(np.array(array)) for array in arrays) for name, arrays in weights.items()
         }
@@ -124,8 +132,9 @@ class Finetuned(torch.nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Return logits (N, C) of scaled pictures (N, 3, H, W)."""
         with torch.no_grad():
-            maps, below = forward(pictures.contiguous(memory_format=torch.channels_last), "", self.lower, self.kernels)
-        above = forward(maps, self.lower[-1].name, self.upper, self.kernels)[1]
+            entering = pictures.contiguous(memory_format=torch.channels_last)
+            maps, below = forward(entering, "", self.lower, self.kernels, self.read)
+        above = forward(maps, self.lower[-1].name, self.upper, self.kernels, self.read)[1]
         read = (torch.cat([below, above], 1)[:, self.columns] - self.centre) / self.spread
         return self.dropout(read) @ self.weights + self.bias
 

@@ -81,7 +81,8 @@ def train_keras(rows: list[dict[str, str]], root: Path, weights: Path, epochs: i
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     ended = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: curve.add())
     for trains_all, rate, rounds in ((False, 1e-3, 1), (True, 1e-5, epochs)):
-        base.trainable = trains_all
+        for part in base.layers:  # Keras 3.15 gives a nested model fit's `training`, whatever it was called with above
+            part.trainable = trains_all and not isinstance(part, layers.BatchNormalization)
         model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
         model.fit(train, validation_data=validation, epochs=rounds, verbose=0, callbacks=[ended])
 

@@ -87,6 +87,8 @@ LOOKS = {
     "scaled by channel": ("Mul", ["k"], {"k": (1, 3, 1, 1)}, {}),
     "moved by channel": ("Sub", ["k"], {"k": (3, 1, 1)}, {}),
     "a point in one axis": ("GlobalAveragePool", [], {}, {}),
+    "the averages of positions": ("ReduceMean", [], {}, {"axes": [2, 3]}),
+    "the maxima of positions": ("ReduceMax", [], {}, {"axes": [2, 3]}),
 }
 
 
@@ -173,6 +175,7 @@ REFUSED = {
     "Concat along axis 2": lambda: small([node("Concat", ["x", "x"], "y", axis=2)]),
     "Softmax along axis 1": lambda: small([node("Softmax", ["x"], "y", axis=1)]),
     "ReduceMean over the axes [1]": lambda: small([node("ReduceMean", ["x"], "y", axes=[1])]),
+    "ReduceMax over the axes [1]": lambda: small([node("ReduceMax", ["x"], "y", axes=[1])]),
     "Cast of a tensor to type 10": lambda: small([node("Cast", ["x"], "y", to=10)]),
     "the output y is no plain tensor": lambda: small([node("Transpose", ["x"], "y", perm=[0, 3, 1, 2])]),
 }

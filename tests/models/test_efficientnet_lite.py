@@ -23,6 +23,8 @@ from pawsight.core.errors import MissingExtra, WeightsUnavailable, WrongUsage
 from pawsight.models import efficientnet_lite
 from pawsight.models.backbones import BACKBONES, find_backbone
 from pawsight.models.efficientnet_lite import (
+    AVERAGE,
+    MAXIMUM,
     NORM_EPSILON,
     backbone_onnx,
     channels_of,
@@ -169,19 +171,32 @@ def test_the_graph_is_of_the_promised_form(name: str, px: int) -> None:
 
 @pytest.fixture(scope="module")
 def every_depth() -> np.ndarray:
-    """Return all averages (2, W) of the two patterns at 64 px."""
+    """Return all averages and maxima (2, W) of the two patterns at 64 px."""
     backbone = find_backbone("efficientnet-lite0")
     return features_of(backbone_onnx(backbone.name, 64, channels_of(backbone, "every")), pattern(64))
 
 
 def test_a_depth_is_part_of_every_depth(every_depth: np.ndarray) -> None:
     backbone = find_backbone("efficientnet-lite0")
-    assert every_depth.shape == (2, sum(channels for _, channels in taps(backbone)))
+    assert every_depth.shape == (2, sum(tap.channels for tap in taps(backbone)))
     for depth in ("last", "blocks"):
         channels = channels_of(backbone, depth)
         own = features_of(backbone_onnx(backbone.name, 64, channels), pattern(64))
         np.testing.assert_allclose(own, every_depth[:, channels], rtol=1e-4, atol=1e-5)
     assert backbone_onnx(backbone.name, 64, channels_of(backbone, "last")) == backbone_onnx(backbone.name, 64)
+
+
+def test_maxima_are_at_least_the_averages_of_the_same_maps(every_depth: np.ndarray) -> None:
+    read, start = {}, 0
+    for tap in taps(find_backbone("efficientnet-lite0")):
+        read[tap.name, tap.kind] = every_depth[:, start : start + tap.channels]
+        start += tap.channels
+    maxima = {name: own for (name, kind), own in read.items() if kind == MAXIMUM}
+    assert list(maxima) == [*(f"block{number}_depthwise" for number in range(8, 16)), "top"]
+    for name, own in maxima.items():
+        assert (own >= read[name, AVERAGE]).all()
+        assert (own > read[name, AVERAGE]).any()
+    assert list(read)[-1] == ("top", AVERAGE)
 
 
 @pytest.mark.parametrize("rows", [[0, 31, 32, 40, 41, 900, 901, 11000], [3, 5], list(range(30, 50)), [-1280, -1]])

@@ -268,6 +268,14 @@ def test_the_last_layer_stays_where_nothing_is_clearly_better():
         assert says(depth_note(head), "20 features", "selected")
 
 
+def test_the_last_layer_stays_where_it_is_sure_and_a_deeper_choice_gains_less_than_a_hundredth_of_a_nat():
+    features = deep(LABELS, last=2.2, earlier=0.5)
+    head = choose(features)
+    last, selected = (loss for _, _, loss in head.tried)
+    assert 0 < last - selected < 0.01
+    assert head.depth == "last"
+
+
 def test_a_depth_that_is_asked_for_is_taken():
     features = deep(LABELS, last=2.0)
     assert choose(features, depth="selected").depth == "selected"

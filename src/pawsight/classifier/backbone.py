@@ -24,7 +24,7 @@ from pawsight.core.storage import as_path, new_file, refusal, sha256_of, sha256_
 from pawsight.core.text import typed
 from pawsight.data.download import DownloadLimits, download, lock_of
 from pawsight.models.backbones import BACKBONES, PUBLISHED, PublishedFile, find_backbone
-from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of
+from pawsight.models.efficientnet_lite import Channels, backbone_onnx, channels_of, taps
 from pawsight.models.imported import import_network
 from pawsight.models.recipes import BLOCKS, LAST, Recipe
 
@@ -50,7 +50,7 @@ def frozen_backbone(recipe: Recipe) -> FrozenBackbone:
     if recipe.backbone in BACKBONES:
         backbone = find_backbone(recipe.backbone)
         return FrozenBackbone(
-            digest=backbone.sha256,
+            digest=sha256_of(f"{backbone.sha256} {taps(backbone)}".encode()),
             parameters=backbone.parameters,
             width=len(channels_of(backbone, "every")),
             depths={depth: channels_of(backbone, depth) for depth in (LAST, BLOCKS)},

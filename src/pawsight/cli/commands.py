@@ -64,7 +64,9 @@ def cli() -> None:
     """From folders of photographs to a classifier you can trust, on the machine you have."""
 
 
-@cli.command(first=("recipe", "backbone", "image_px", "class_weights", "max_error", "split", "resume", "seed", "out"))
+@cli.command(
+    first=("recipe", "backbone", "image_px", "class_weights", "max_error", "split", "group_by", "resume", "seed", "out")
+)
 @click.argument("data")
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
 @click.option(
@@ -168,7 +170,7 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     print_answer(report.to_json() if as_json else [*summary(report), *following])
 
 
-@cli.command(first=("recipes", "epochs", "time_limit", "split", "seed", "out", "class_from"))
+@cli.command(first=("recipes", "epochs", "time_limit", "split", "group_by", "seed", "out", "class_from"))
 @click.argument("data")
 @click.option("--recipes", metavar="NAMES", help="Recipes to train, separated by commas.  [default: all]")
 @click.option(
@@ -421,6 +423,12 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Site whose pages may use the service, e.g. https://cats.example; repeatable.",
 )
 @click.option(
+    "--proxy",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address or network of a proxy of yours, whose X-Forwarded-For is believed; repeatable.",
+)
+@click.option(
     "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
 )
 @answer_all_option
@@ -483,7 +491,9 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
     print_answer(report.to_json() if as_json else command.summary(report))
 
 
-@cli.command(first=("test", "including_training", "slices", "learning_curve", "columns", "class_from", "device"))
+@cli.command(
+    first=("test", "including_training", "slices", "learning_curve", "columns", "class_from", "group_by", "device")
+)
 @click.argument("run")
 @click.argument("data", required=False)
 @click.option("--test", is_flag=True, help="Measure on the run's own test set (from DATA, if given); this is counted.")
@@ -534,7 +544,9 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
     print_answer(made.to_json() if as_json else command.summary(made))
 
 
-@cli.command(first=("report", "out", "split", "columns", "class_depth", "class_from", "parts", "ignore", "only"))
+@cli.command(
+    first=("report", "out", "split", "columns", "class_depth", "class_from", "group_by", "parts", "ignore", "only")
+)
 @click.argument("data")
 @split_options
 @click.option("--report", is_flag=True, help="Write audit.csv, and audit.html with pictures of the findings.")

@@ -34,9 +34,10 @@ from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import as_path, write_json
 from pawsight.core.text import plural, typed
-from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
+from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture, check_filled, check_losses, facts_by_name
+from pawsight.data.facts import Facts, facts_for_groups
 from pawsight.data.found import Candidate, Found, LeftOut
-from pawsight.data.groups import numbers_of
+from pawsight.data.groups import grouped, numbers_of
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
@@ -208,7 +209,8 @@ def measure_run(
         files, name = _labelled(found, source, run), source.name
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(run)
-    answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
+    answers, computed, facts, left_out = _answers(predictor, files, subsets, including_training, progress)
+    answers = _with_groups(answers, facts, found)
     lost = [file for file in left_out if file.reason not in (TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
     lost_names = {file.name for file in lost}
     read = {file.name: file.label for file in files.candidates if file.name not in lost_names}
@@ -288,10 +290,14 @@ def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> No
 
 def _answers(
     predictor: Predictor, files: HeldOut, subsets: Mapping[str, str], including_training: bool, progress: Progress
-) -> tuple[list[Answer], list[Outputs], list[LeftOut]]:
-    """Classify files; return the answers with the graph's outputs, and the files that may not be measured and why."""
+) -> tuple[list[Answer], list[Outputs], list[Facts], list[LeftOut]]:
+    """Classify files; return answers, outputs of the graph and facts, and the files that may not be measured and why.
+
+    The facts are those that other pictures are grouped by; there are none of the run's own, whose groups are known.
+    """
     answers: list[Answer] = []
     computed: list[Outputs] = []
+    facts: list[Facts] = []
     left_out: list[LeftOut] = []
     with progress.stage("Classifying", len(files.candidates), "pictures") as step:
         classified = predictor.outputs(file.path for file in files.candidates)
@@ -317,7 +323,21 @@ def _answers(
                     Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability, file.group)
                 )
                 computed.append(outputs)
-    return answers, computed, left_out
+                if not files.contents and loaded.decoded is not None:
+                    facts.append(facts_for_groups(loaded.decoded))
+    return answers, computed, facts, left_out
+
+
+def _with_groups(answers: list[Answer], facts: Sequence[Facts], found: Found | None) -> list[Answer]:
+    """Return answers to other pictures than the run's own with their groups: those that the user named, or found."""
+    if found is None or not answers:
+        return answers
+    pictures = tuple(
+        Picture(found.root / answer.path, answer.path, answer.label, None, answer.sha256, own, answer.group)
+        for answer, own in zip(answers, facts, strict=True)
+    )
+    dataset = grouped(Dataset(found.root, pictures, (), reading=found.reading))
+    return [replace(answer, group=own.group) for answer, own in zip(answers, dataset.pictures, strict=True)]
 
 
 def _may_be_trained(predictor: Predictor, loaded: Loaded) -> bool:

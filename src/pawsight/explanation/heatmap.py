@@ -239,8 +239,9 @@ class LinearHead:
 
     The mean and the layer may change places: the mean over positions of (maps . weights) is what those features add to
     the logit (Zhou et al. 2016, "Learning Deep Features for Discriminative Localization"). Nothing is approximated.
-    Where features come from several depths, the maps are those of the deepest, whose features are the last. What
-    earlier layers add counts as without a place: drawn too, it hid the thing itself (docs/experiments.md).
+    Where features come from several depths, the maps are those of the deepest, whose averages are the last. What
+    earlier layers and maxima add counts as without a place: drawn too, the layers hid the thing itself
+    (docs/experiments.md).
     """
 
     weights: Floats  # (D, C)
@@ -262,7 +263,7 @@ class LinearHead:
         return np.asarray(np.tensordot(weights, own, axes=([0], [self.channel_axis])), np.float32)
 
     def placeless(self, features: Floats) -> Floats:
-        """Return what the bias and the features (D,) of earlier layers add to each logit (C,)."""
+        """Return what the bias, and of the features (D,) those of earlier layers and maxima, add to each logit (C,)."""
         earlier = len(self.weights) - len(self.channels)
         return np.asarray(features[:earlier] @ self.weights[:earlier] + self.bias, np.float32)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ RELU_LIMIT = 6.0
 NORM_EPSILON = 1e-3
 OPSET = 17
 IR_VERSION = 8
+AVERAGE, MAXIMUM = "ReduceMean", "ReduceMax"
 
 _STEM_CHANNELS = 32
 _CHANNEL_STEP = 8  # widths are rounded to multiples of this
@@ -56,6 +57,14 @@ class Convolution:
     depthwise: bool = False  # each channel alone
     relu: bool = True
     shortcut: str = ""  # the convolution whose output is added to this one's
+
+
+class Tap(NamedTuple):
+    """A convolution's output that is read, one number for each channel."""
+
+    name: str  # of the convolution
+    kind: str  # AVERAGE or MAXIMUM over positions, the ONNX operator
+    channels: int
 
 
 def convolutions(backbone: Backbone) -> tuple[Convolution, ...]:
@@ -101,25 +110,35 @@ def convolutions(backbone: Backbone) -> tuple[Convolution, ...]:
     return (*rows, top)
 
 
-def taps(backbone: Backbone) -> tuple[tuple[str, int], ...]:
-    """List where the network is read: the convolutions whose averages are features, with how many channels each has.
+def taps(backbone: Backbone) -> tuple[Tap, ...]:
+    """List where and how the network is read, from the stem to the top, in the order of computation.
 
-    From the stem to the top: each block's depthwise convolution and its output. The expansions, which are the widest,
-    add nothing to what follows them (docs/experiments.md).
+    Averages come from each block's depthwise convolution and its output, maxima from the depthwise convolutions of the
+    upper half and the top. Other maxima cost more than they gain, and the expansions, which are the widest, add nothing
+    (docs/experiments.md). The last averages come last, where heat maps look for them. Another order would make OpenVINO
+    read maps that are no longer in the processor's cache.
     """
-    return tuple((row.name, row.channels) for row in convolutions(backbone) if not row.name.endswith("_expand"))
+    read = [row for row in convolutions(backbone) if not row.name.endswith("_expand")]
+    found = []
+    for place, row in enumerate(read):
+        if row.relu and place >= len(read) // 2:
+            found.append(Tap(row.name, MAXIMUM, row.channels))
+        found.append(Tap(row.name, AVERAGE, row.channels))
+    return tuple(found)
 
 
 def channels_of(backbone: Backbone, depth: str) -> Channels:
-    """Return which averages of `taps`, counted from the stem, a depth reads, in order.
+    """Return which numbers of `taps` a depth reads, in order.
 
     Args:
         backbone: which network.
-        depth: "last", the features that the network was trained to end in; "blocks", the outputs of all blocks and
-            those; "every", all there are.
+        depth: "last", the features that the network was trained to end in; "blocks", the averages of the outputs of all
+            blocks and those; "every", all there are.
     """
     ends = {"last": ("top",), "blocks": ("_project", "top"), "every": ("",)}[depth]
-    return np.flatnonzero(np.concatenate([np.repeat(name.endswith(ends), size) for name, size in taps(backbone)]))
+    kinds = (AVERAGE, MAXIMUM) if depth == "every" else (AVERAGE,)
+    reads = [np.repeat(tap.name.endswith(ends) and tap.kind in kinds, tap.channels) for tap in taps(backbone)]
+    return np.flatnonzero(np.concatenate(reads))
 
 
 def published_weights(backbone: Backbone) -> Weights:
@@ -235,8 +254,8 @@ def write_graph(backbone: Backbone, image_px: int, weights: Weights, *, channels
         elif row.shortcut:
             nodes.append(make_node("Add", [convolved, row.shortcut], [row.name], f"{row.name}/add"))
         fed, side = row.name, math.ceil(side / row.stride)
-    means, picked = _means(wanted, dict(taps(backbone)), make_node)
-    nodes, constants = [*nodes, *means], constants | picked
+    reads, picked = _reads(wanted, make_node)
+    nodes, constants = [*nodes, *reads], constants | picked
     graph = onnx.helper.make_graph(
         nodes,
         backbone.name,
@@ -250,33 +269,30 @@ def write_graph(backbone: Backbone, image_px: int, weights: Weights, *, channels
     return content
 
 
-def _channels_by_tap(backbone: Backbone, channels: Channels | None) -> dict[str, Channels]:
+def _channels_by_tap(backbone: Backbone, channels: Channels | None) -> dict[Tap, Channels]:
     """Return the channels wanted of each tap, counted from its own first, leaving out taps of which none is."""
     channels = channels_of(backbone, "last") if channels is None else channels
     places = taps(backbone)
-    ends = np.cumsum([size for _, size in places])
+    ends = np.cumsum([tap.channels for tap in places])
     cuts = np.split(channels, np.searchsorted(channels, ends))
     return {
-        name: (cut - (end - size)).astype(np.int64)
-        for (name, size), end, cut in zip(places, ends, cuts, strict=False)
-        if len(cut) or name == "top"
+        tap: (cut - (end - tap.channels)).astype(np.int64)
+        for tap, end, cut in zip(places, ends, cuts, strict=False)
+        if len(cut) or tap is places[-1]
     }
 
 
-def _means(
-    wanted: Mapping[str, Channels], widths: Mapping[str, int], make_node: Callable[..., Any]
-) -> tuple[list[Any], dict[str, Channels]]:
-    """Return nodes that average maps over their positions and join the wanted channels, and their constants."""
+def _reads(wanted: Mapping[Tap, Channels], make_node: Callable[..., Any]) -> tuple[list[Any], dict[str, Channels]]:
+    """Return nodes that reduce maps to a number a channel and join the wanted ones, and their constants."""
     nodes, joined, constants = [], [], {}
-    for name, own in wanted.items():
-        joined.append(mean := LAST_FEATURES if name == "top" else f"{name}/mean")
-        nodes.append(make_node("ReduceMean", [name], [mean], mean, axes=[2, 3], keepdims=0))
-        if not len(own):
-            joined.pop()
-        elif len(own) < widths[name]:
-            picked, constants[f"{name}/channels"] = f"{name}/picked", own
-            joined[-1] = picked
-            nodes.append(make_node("Gather", [mean, f"{name}/channels"], [picked], picked, axis=1))
+    for tap, own in wanted.items():
+        read = f"{tap.name}/{'mean' if tap.kind == AVERAGE else 'max'}"  # of the top, LAST_FEATURES
+        nodes.append(make_node(tap.kind, [tap.name], [read], read, axes=[2, 3], keepdims=0))
+        if 0 < len(own) < tap.channels:
+            constants[f"{read}/channels"] = own
+            nodes.append(make_node("Gather", [read, f"{read}/channels"], [f"{read}/picked"], f"{read}/picked", axis=1))
+            read = f"{read}/picked"
+        joined += [read] if len(own) else []
     if joined == [LAST_FEATURES]:
         nodes[-1].output[0] = nodes[-1].name = FEATURES
     else:

@@ -1,7 +1,8 @@
 """Pictures -> features of a frozen backbone, each computed once and kept; also those of a finished run's pictures.
 
-One pass of the network gives the averages of every depth. They are kept as they are, 60 KB a picture, so that what is
-reported is to the bit what the finished graph answers; and read by columns, so that memory does not grow with them.
+One pass of the network gives the averages and maxima of every depth. They are kept as they are, 100 KB a picture, so
+that what is reported is to the bit what the finished graph answers; and read by columns, so that memory does not grow
+with them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from pawsight.sample import draw
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 _TOLERANCE = 1e-3  # how far a device's features may lie from the CPU's, in shares of the largest
-_WRITE_EVERY = 256  # features stored in one transaction, 16 MB
+_WRITE_EVERY = 256  # features stored in one transaction, 26 MB
 _READ_AT_ONCE = 256  # pictures
 
 

@@ -81,13 +81,13 @@ def fit_detector(
     if len(labels) < _FEWEST_PICTURES or min(last.shape[1], features.shape[1]) < 2 * _FEWEST_PICTURES:
         return None
     with threadpool_limits(1, user_api="blas"):  # as in probe: waking more threads takes seconds
-        whole = _fit(last, features, labels, seed)
+        whole = fit_score(last, features, labels, seed)
         if whole is None:
             return None
         distances = np.empty((2, len(labels)), np.float32)
         for number in range(int(folds.max()) + 1):
             inside, outside = folds != number, folds == number
-            part = _fit(last[inside], features[inside], labels[inside], seed) if inside.any() else None
+            part = fit_score(last[inside], features[inside], labels[inside], seed) if inside.any() else None
             if part is None:
                 return None
             distances[:, outside] = part.distances(last[outside], features[outside])
@@ -98,7 +98,7 @@ def fit_detector(
     return score, score.joined(distances)
 
 
-def _fit(last: Floats, features: Floats, labels: Labels, seed: int) -> OodScore | None:
+def fit_score(last: Floats, features: Floats, labels: Labels, seed: int) -> OodScore | None:
     far, near = _fit_far(last, seed), _fit_near(features, labels)
     return None if far is None or near is None else OodScore(*far, *near)
 

@@ -1,4 +1,4 @@
-"""Chooses the averages of every depth that say most about the classes.
+"""Chooses the averages and maxima of every depth that say most about the classes.
 
 Head2Toe (U. Evci, V. Dumoulin, H. Larochelle, M. Mozer, ICML 2022, arXiv 2201.03529) fits a linear model to all of them
 with a group lasso and keeps those with the largest weights. Ridge regression on the labels, solved in the dual on a

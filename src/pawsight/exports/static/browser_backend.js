@@ -68,7 +68,7 @@ function prediction(file, { probabilities: given, unlikeness }, facts) {
   const best = answer(probabilities, facts);
   const said = decision(probabilities, unlikeness, facts);
   const label = said === "answered" ? facts.classes[best] : said;
-  return { file, label, probability: probabilities[best], probabilities: named, verdict: said, set: setOf(probabilities, said, facts), error: null };
+  return { file, label, probability: said === "answered" ? probabilities[best] : null, probabilities: named, verdict: said, set: setOf(probabilities, said, facts), error: null };
 }
 
 function modelFrom(facts) {

@@ -395,12 +395,17 @@ def _sqrt(operands: Operands, _attributes: Attributes) -> Value:
     return GraphTensor(ops.sqrt(operands[0].tensor), operands[0].channels_first)
 
 
-def _reduce_mean(operands: Operands, attributes: Attributes) -> Value:
-    source, axes = operands[0], sorted(axes_of(operands, attributes))
-    if axes != ([2, 3] if source.channels_first else [1, 2]) or len(source.tensor.shape) != 4:
-        raise Untranslatable(f"ReduceMean over the axes {axes}")
-    keeps = bool(attributes.get("keepdims", 1))
-    return GraphTensor(layers.GlobalAveragePooling2D(keepdims=keeps)(source.tensor), source.channels_first and keeps)
+def _over_positions(name: str, pool: type[keras.layers.Layer]) -> Callable[[Operands, Attributes], Value]:
+    """Return the translation of an operator that reduces maps to a number a channel."""
+
+    def reduce(operands: Operands, attributes: Attributes) -> Value:
+        source, axes = operands[0], sorted(axes_of(operands, attributes))
+        if axes != ([2, 3] if source.channels_first else [1, 2]) or len(source.tensor.shape) != 4:
+            raise Untranslatable(f"{name} over the axes {axes}")
+        keeps = bool(attributes.get("keepdims", 1))
+        return GraphTensor(pool(keepdims=keeps)(source.tensor), source.channels_first and keeps)
+
+    return reduce
 
 
 def _reduce(name: str, reduce: Callable[..., Any]) -> Callable[[Operands, Attributes], Value]:
@@ -430,7 +435,8 @@ OPERATORS: Mapping[str, Callable[[Operands, Attributes], Value]] = {
     "MaxPool": max_pool,
     "Mul": _arithmetic("Mul"),
     "Pad": pad,
-    "ReduceMean": _reduce_mean,
+    "ReduceMax": _over_positions("ReduceMax", layers.GlobalMaxPooling2D),
+    "ReduceMean": _over_positions("ReduceMean", layers.GlobalAveragePooling2D),
     "ReduceMin": _reduce("ReduceMin", ops.min),
     "ReduceSum": _reduce("ReduceSum", ops.sum),
     "Relu": _relu,

@@ -18,10 +18,12 @@
 //   group        {files, bytes} that one call of classify may hold
 //   largest      bytes of one file
 //
-// Prediction: {file, label, probability, probabilities, verdict, set, error}
-//   probability  of the label, or of the class that it would be
+// Prediction: {file, label, probability, probabilities, verdict, set, error, code}
+//   label        a class where the verdict is "answered", else null or the verdict
+//   probability  of the class, else null
 //   verdict      "answered", "unsure", "unfamiliar", or null
 //   set          [names], the likeliest first, or null
+//   code         of the error: "decoder-lost" where the picture need not be to blame
 
 export class Busy extends Error {
   constructor(seconds, told = "The classifier is busy.") {

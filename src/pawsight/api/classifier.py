@@ -239,7 +239,7 @@ class Classifier:
         names = ", ".join(self.classes_[:_NAMED]) + (", ..." if len(self.classes_) > _NAMED else "")
         return f"Classifier({os.fspath(self.path)!r}, {plural(len(self.classes_), 'class', 'classes')}: {names})"
 
-    def _answering(self) -> dict[str, bool]:
+    def _answering(self) -> dict[str, Any]:
         """Return --answer-all as an option of other verbs, where the classifier was loaded with it."""
         return {"answer_all": True} if self._options.get("answer_all") else {}
 

@@ -99,7 +99,7 @@ def fit_detector(
 
 
 def fit_score(last: Floats, features: Floats, labels: Labels, seed: int) -> OodScore | None:
-    """Return the score without its scales, None where there is too little to learn; the arguments are `fit_detector`'s."""
+    """Return the score without scales, None where there is too little to learn; arguments as for `fit_detector`."""
     far, near = _fit_far(last, seed), _fit_near(features, labels)
     return None if far is None or near is None else OodScore(*far, *near)
 

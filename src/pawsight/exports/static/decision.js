@@ -17,7 +17,7 @@ export function decision(probabilities, unlikeness, facts) {
   const isLike = typeof unlikeness === "number" && unlikeness <= above; // a missing or invalid number is not
   if (above !== null && !isLike) return UNFAMILIAR;
   const best = answer(probabilities, facts);
-  if (facts.classes[best] === facts.none_class) return UNFAMILIAR;
+  if (facts.none_class && facts.classes[best] === facts.none_class) return UNFAMILIAR;
   if (each) return each[best] !== null && probabilities[best] >= each[best] ? "answered" : UNSURE;
   return from === null || probabilities[best] >= from ? "answered" : UNSURE;
 }

@@ -66,7 +66,9 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there too."""
-        return {**asdict(self), "verdict": self.decision, "set": None if self.set is None else list(self.set)}
+        values = asdict(self)
+        del values["set"]
+        return {**values, "verdict": self.decision, "set": None if self.set is None else list(self.set)}
 
 
 class Predictor:

@@ -57,6 +57,7 @@ def test_a_detector_of_an_earlier_bundle_was_set_on_validation():
     told = plain(replace(TRUST, detector=replace(GUARD, measured_on="elsewhere")))
     assert trust_from(told).detector.measured_on == "elsewhere"
     del told["guard"]["measured_on"]
+    assert told == plain(TRUST)
     assert trust_from(told) == TRUST
 
 

@@ -117,6 +117,11 @@ class OodDetector:
     caught: tuple[DetectionCount, ...]  # of drawings, writing, textures, noise and one colour
     measured_on: str = VALIDATION  # where the pictures are from
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `measured_on` is left out where that is validation, as in earlier bundles."""
+        plain = asdict(self) | {"caught": [dict(kind) for kind in self.caught]}
+        return {name: value for name, value in plain.items() if name != "measured_on" or value != VALIDATION}
+
     @property
     def seen(self) -> tuple[int, int]:
         """How many pictures of other things it noticed, and of how many."""
@@ -152,7 +157,7 @@ class Trust:
             "temperature": self.temperature,
             "fitted_on": self.fitted_on,
             "promise": self.guarantee.to_json() if self.guarantee is not None else None,
-            "guard": asdict(self.detector) if self.detector is not None else None,
+            "guard": self.detector.to_json() if self.detector is not None else None,
         }
         if self.by_class:
             plain["class_promises"] = [kept and kept.to_json() for kept in self.by_class]

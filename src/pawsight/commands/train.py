@@ -516,7 +516,12 @@ def command_for(data: str, options: TrainOptions) -> str:
         texts = {name: f"pawsight.{value!r}" if name == "reading" else repr(value) for name, value in changed.items()}
         keywords = [f"recipe=pawsight.{recipe!r}", *(f"{name}={text}" for name, text in texts.items())]
         return f"pawsight.train({data!r}, {', '.join(keywords)})"
-    for name in ("max_error", "max_error_per_class", "sets", *(("false_alarms",) if "false_alarms" in changed else ())):
+    for name in (
+        "max_error",
+        "max_error_per_class",
+        "sets",
+        *(("false_alarms",) if options.max_error or "false_alarms" in changed else ()),
+    ):
         if values[name] is not None:
             changed[name] = f"{100 * values[name]:.10g}%"
     if options.columns:

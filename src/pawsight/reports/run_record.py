@@ -354,7 +354,7 @@ class RunRecord:
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
             "calibration": self._calibration_json(),
             "abstention": self._abstention_json(),
-            "detector": Trust(detector=self.detector).to_json()["guard"],
+            "detector": self.detector.to_json() if self.detector is not None else None,
             "decided": dict(self.decided),
             "sets": self.sets and {"rule": self.sets.to_json(), **_figures_json(self.measured_sets)},
             "costs": self.costs and {"listed": self.costs.to_json(), **_figures_json(self.measured_costs)},

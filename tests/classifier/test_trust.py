@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pawsight.classifier.costs import Costs
+from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.trust import (
     ANSWERED,
     UNFAMILIAR,
@@ -49,6 +51,57 @@ def plain(trust=TRUST):
 @pytest.mark.parametrize("trust", [Trust(), TRUST, replace(TRUST, detector=None), replace(TRUST, guarantee=None)])
 def test_what_was_written_comes_back(trust):
     assert trust_from(plain(trust)) == trust
+
+
+EVERY_CLASS = replace(
+    TRUST,
+    guarantee=None,
+    by_class=(PROMISE, None, replace(PROMISE, threshold=0.0, measured_on="somewhere")),
+    sets=PredictionSets(
+        coverage=0.9, thresholds=(0.2, 0.5, 0.5), pictures=(40, 2, 9), shared=(1, 2), measured_on="somewhere"
+    ),
+    costs=Costs(((0, 1, 5.0), (2, 2, 0.5))),
+)
+
+
+def test_what_is_said_of_every_class_comes_back_and_must_fit_the_classes():
+    assert trust_from(plain(EVERY_CLASS)) == EVERY_CLASS
+    assert EVERY_CLASS.fault_for(3) == ""
+    assert "3 values for 2 classes" in EVERY_CLASS.fault_for(2)
+    assert "a class that there is not" in replace(Trust(), costs=EVERY_CLASS.costs).fault_for(2)
+    assert (TRUST.max_error, EVERY_CLASS.max_error, Trust().max_error) == (0.01, 0.01, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("class_promises", 3, "trust.class_promises, which is 3"),
+        ("class_promises", [{}], "trust.class_promises"),
+        ("sets", {}, "trust.sets"),
+        (
+            "sets",
+            {"coverage": 0.9, "thresholds": [2.0], "pictures": [1], "shared": [], "measured_on": ""},
+            "thresholds",
+        ),
+        ("sets", {"coverage": 0.9, "thresholds": [0.5], "pictures": [], "shared": [], "measured_on": ""}, "pictures"),
+        ("costs", {}, "trust.costs"),
+        ("costs", [[0, 1]], r"trust.costs, in which there is \[0, 1\]"),
+        ("costs", [[0, 1, -1]], "trust.costs, in which"),
+        ("costs", [[-1, 1, 1]], "trust.costs, in which"),
+    ],
+)
+def test_nonsense_about_a_class_is_refused_by_name(name, value, named):
+    with pytest.raises((KeyError, TypeError, ValueError), match=named):
+        trust_from(plain(EVERY_CLASS) | {name: value})
+
+
+def test_costs_decide_the_answer_and_its_class_decides_whether_it_is_given():
+    by_class = replace(EVERY_CLASS, detector=None)
+    assert by_class.answers(np.array([[0.4, 0.6, 0.0], [0.1, 0.9, 0.0]])).tolist() == [0, 1]
+    assert by_class.decide(np.array([0.85, 0.1, 0.05]), None) == ANSWERED
+    assert by_class.decide(np.array([0.75, 0.2, 0.05]), None) == UNSURE
+    assert by_class.decide(np.array([0.0, 1.0, 0.0]), None) == UNSURE
+    assert by_class.decide(np.array([0.1, 0.1, 0.8]), None) == ANSWERED
 
 
 @pytest.mark.parametrize(
@@ -96,17 +149,17 @@ def test_a_field_that_is_missing_is_named():
         (0.8, 0.6, ANSWERED),
         (0.79, 0.5, UNSURE),
         (0.99, 0.61, UNFAMILIAR),
-        (0.5, 0.61, UNFAMILIAR),
+        (0.51, 0.61, UNFAMILIAR),
         (0.99, None, UNFAMILIAR),
         (0.99, float("nan"), UNFAMILIAR),
     ],
 )
 def test_the_decision_asks_the_detector_first_and_then_the_guarantee(probability, score, decision):
-    assert TRUST.decide(probability, score) == decision
+    assert TRUST.decide(np.array([1 - probability, probability]), score) == decision
 
 
 def test_without_detector_and_guarantee_everything_is_answered():
-    assert Trust().decide(0.01, None) == ANSWERED
+    assert Trust().decide(np.array([0.34, 0.33, 0.33]), None) == ANSWERED
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0, -0.01, float("nan")])
@@ -159,3 +212,11 @@ def test_nothing_wrong_and_nothing_at_all_say_nothing_of_a_temperature():
 
 def test_answers_worse_than_guessing_end_at_the_bound():
     assert fit_temperature(np.array([1, 0, 1]), np.array([[9.0, 0], [0, 9.0], [9.0, 0]])) == pytest.approx(20, rel=1e-3)
+
+
+def test_weights_count_answers_as_often_as_they_say():
+    true, logits = answers(400, 3, seed=2)
+    weights = np.random.default_rng(3).integers(0, 4, 400)
+    assert fit_temperature(true, logits, weights) == pytest.approx(
+        fit_temperature(np.repeat(true, weights), np.repeat(logits, weights, axis=0)), rel=1e-6
+    )

@@ -84,7 +84,9 @@ def test_train_json_has_all_that_was_promised(typed, warm, tmp_path):
 def test_predict_json_is_one_object_a_line_with_six_keys(typed, colour_bundle, red, tmp_path):
     result = typed("predict", "--json", colour_bundle, red, tmp_path / "missing.png", red)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [list(line) for line in lines] == [["path", "label", "probability", "probabilities", "error", "verdict"]] * 3
+    assert [list(line) for line in lines] == [
+        ["path", "label", "probability", "probabilities", "error", "verdict", "set"]
+    ] * 3
     assert [line["label"] for line in lines] == ["red", None, "red"]
     assert result.exit_code == 1
 

@@ -31,7 +31,11 @@ def rows(verb, flag):
 def test_the_first_screen_has_at_most_fifteen_options_and_help_all_has_every_one(verb):
     command = cli.commands[verb]
     first, every = rows(verb, "--help"), rows(verb, "--help-all")
-    options = {option.opts[-1] for option in command.params if isinstance(option, click.Option) and not option.hidden}
+    options = {
+        next(name for name in option.opts if name.startswith("--"))
+        for option in command.params
+        if isinstance(option, click.Option) and not option.hidden
+    }
     assert len(first) <= 15
     assert set(every) == options | {"--help"}
     assert len(every) == len(set(every))

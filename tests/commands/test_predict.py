@@ -6,6 +6,7 @@ import errno
 import itertools
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -43,14 +44,25 @@ def test_a_line_for_people_names_the_answer_and_what_came_close(answer, expected
     assert line(answer) == expected
 
 
+def test_a_line_names_the_set_and_an_answer_that_is_not_the_likeliest_class():
+    within = replace(answered(cats=0.9, dogs=0.1), set=("cats", "dogs"))
+    assert line(within) == "a.jpg: cats 90.0 % (dogs 10.0 %), set: cats, dogs"
+    unsure = replace(answered("unsure", cats=0.6, dogs=0.4), probability=None, set=("cats", "dogs"))
+    assert line(unsure) == "a.jpg: unsure (cats 60.0 %, dogs 40.0 %), set: cats, dogs"
+    cheapest = Prediction("a.jpg", "dogs", 0.4, {"cats": 0.6, "dogs": 0.4}, None, "answered")
+    assert line(cheapest) == "a.jpg: dogs 40.0 % (cats 60.0 %)"
+
+
 def test_a_line_for_people_says_why_there_is_no_answer(snapshot):
     assert line(Prediction("a.jpg", None, None, None, "truncated")) == snapshot
 
 
-def test_json_has_path_label_probability_probabilities_error_and_verdict_and_nothing_else(colour_bundle, red, tmp_path):
+def test_json_has_path_label_probability_probabilities_error_verdict_and_set_and_nothing_else(
+    colour_bundle, red, tmp_path
+):
     good, bad = predict(colour_bundle, [red, tmp_path / "missing.png"])
     plain = json.loads(json.dumps(good.to_json(), allow_nan=False))
-    assert list(plain) == ["path", "label", "probability", "probabilities", "error", "verdict"]
+    assert list(plain) == ["path", "label", "probability", "probabilities", "error", "verdict", "set"]
     assert (plain["path"], plain["label"], plain["error"]) == (str(red), "red", None)
     assert plain["probabilities"]["red"] == plain["probability"] > 0.99
     assert bad.to_json() == {
@@ -60,6 +72,7 @@ def test_json_has_path_label_probability_probabilities_error_and_verdict_and_not
         "probabilities": None,
         "error": bad.error,
         "verdict": None,
+        "set": None,
     }
     assert bad.error
 
@@ -250,3 +263,39 @@ def test_every_way_to_predict_computes_on_the_device_that_is_named(gpu, colour_b
     assert gpu.used == ["GPU"] * 3
     with pytest.raises(WrongUsage, match="--device gpu"):
         predict_to(colour_bundle, [red], tmp_path / "more", device="gpu", engine="ray")
+
+
+def test_costs_change_the_answer_without_training(colour_bundle, red, tmp_path):
+    (plain,) = predict(colour_bundle, [red])
+    names = sorted(plain.probabilities, key=plain.probabilities.get)
+    costs = tmp_path / "costs.csv"
+    costs.write_text(f"true,predicted,cost\n{names[-1]},{names[-1]},1000\n{names[-1]},{names[-2]},500\n")
+    (cheapest,) = predict(colour_bundle, [red], costs=costs)
+    assert (plain.label, cheapest.label) == (names[-1], names[0])
+    assert cheapest.probability == plain.probabilities[names[0]]
+    assert cheapest.probabilities == plain.probabilities
+    with pytest.raises(WrongUsage, match="'wolf'"):
+        predict(colour_bundle, [red], costs={("wolf", names[0]): 2.0})
+
+
+def test_sets_are_measured_on_the_validation_set_of_a_run(own_run, drawings, tmp_path):
+    picture = next((drawings / "train" / "cats").iterdir())
+    (within,) = predict(own_run, [picture], sets=0.8)
+    assert within.set
+    assert within.set[0] == max(within.probabilities, key=within.probabilities.get)
+    report = predict_file(own_run, [picture], tmp_path / "answers.csv", sets=0.8)
+    (row,) = read_table(tmp_path / "answers.csv")
+    assert row["set"] == "|".join(within.set)
+    assert report.tally.pictures == 1
+    predict_file(own_run, [picture], tmp_path / "answers.json", sets=0.8)
+    assert json.loads((tmp_path / "answers.json").read_text())[0]["set"] == list(within.set)
+    (plain,) = predict(own_run, [picture])
+    assert plain.set is None
+    with pytest.raises(WrongUsage, match="999 validation pictures"):
+        predict(own_run, [picture], sets=0.999)
+
+
+def test_sets_need_a_run_and_not_a_bundle_alone(colour_bundle, red):
+    with pytest.raises(WrongUsage, match="validation set") as error:
+        predict(colour_bundle, [red], sets=0.9)
+    assert "--sets 90%" in error.value.fix

@@ -21,10 +21,12 @@ from pawsight.data.audit import (
     chi_square_p_value,
     class_folders,
     cramers_v,
+    group_findings,
 )
 from pawsight.data.dataset import read_dataset
 from pawsight.data.folders import find
-from pawsight.data.split import make_split
+from pawsight.data.parts import PARTS
+from pawsight.data.split import Assigned, Split, make_split
 from pawsight.images.decode import DecodeSettings
 from pawsight.reports.audit_page import EXPLAINED
 
@@ -421,3 +423,11 @@ def test_a_class_of_a_few_pictures_hides_nothing_and_is_not_called_a_shortcut_it
     alone = associations(labels(40, 40), {"rotation": values})
     assert associations(labels(40, 40, FEWEST_OF_CLASS - 1), {"rotation": values + ["upright"] * 9}) == alone != {}
     assert associations(labels(9, 9), {"format": ["JPEG"] * 9 + ["PNG"] * 9}) == {}
+
+
+def test_a_group_in_several_parts_is_told_once():
+    pictures = [Assigned(f"{part}/{row}.jpg", str(row), "cats", part, "visit 1") for row, part in enumerate(PARTS)]
+    whole = [Assigned(f"train/{row}.jpg", str(row), "cats", "train", "visit 2") for row in (8, 9)]
+    assert list(group_findings(Split((*pictures, *whole), how=""))) == [
+        Finding("test/2.jpg", "torn-group", "visit 1: 1 train, 1 validation, 1 test", "high")
+    ]

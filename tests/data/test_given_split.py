@@ -21,6 +21,7 @@ from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
 from pawsight.data.found import Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow, cut, found_for, path_key, read_split_file, split_as_given
+from pawsight.data.reading import FolderReading
 from pawsight.data.split import PARTS, make_split
 from pawsight.images.quality import ImageStatistics
 
@@ -310,3 +311,27 @@ def test_lines_are_counted_from_the_header(written: Callable[[str], SplitFile]) 
 def test_a_split_file_may_be_any_table(written, before, after):
     assert written(GOOD, (before, after)).rows[0].part == "train"
     assert split_as_given(SIX, written(GOOD, (before, after))).sizes == {"train": 2, "validation": 2, "test": 2}
+
+
+def test_a_group_that_the_user_named_may_not_lie_in_two_parts(written):
+    named = dataset(*(replace(item, group=f"person {item.name[5]}") for item in SIX.pictures))
+    torn = written(GOOD, ("dogs/1.jpg,train", "dogs/1.jpg,test"), ("dogs/3.jpg,test", "dogs/3.jpg,train"))
+    told = refusal(split_as_given, named, torn)
+    assert told.what.endswith(": 2 groups.")
+    assert told.why.splitlines() == ["'person 1': 1 train, 1 test.", "'person 3': 1 train, 1 test."]
+    assert "--allow-leaks" in told.fix
+    split = split_as_given(named, replace(torn, allow_leaks=True))
+    assert set(split.groups_across_parts) == {"person 1", "person 3"}
+    assert split_as_given(named, written(GOOD)).groups_across_parts == {}
+
+
+def test_a_group_that_was_found_is_told_and_not_refused(written):
+    found = dataset(*(replace(item, group="burst: cats/1.jpg") for item in SIX.pictures))
+    assert set(split_as_given(found, written(GOOD)).groups_across_parts) == {"burst: cats/1.jpg"}
+
+
+def test_groups_of_a_split_file_are_used_again_unless_others_are_named(written):
+    file = written(GOOD.replace("part\n", "part,group\n").replace(",train\n", ",train,a\n"))
+    assert [item.group for item in split_as_given(SIX, file).assigned] == ["a", "", "", "a", "", ""]
+    named = replace(SIX, reading=FolderReading(group_by="folder"))
+    assert {item.group for item in split_as_given(named, file).assigned} == {""}

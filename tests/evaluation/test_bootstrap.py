@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -395,3 +397,42 @@ def test_weighted_areas_are_those_of_all_pairs(levels: int) -> None:
     expected = [row[own] @ above @ row[~own] / (row[own].sum() * row[~own].sum()) for row in weights.astype(np.float64)]
     assert areas(ranked(own, scores), weights) == pytest.approx(expected, rel=1e-5)
     assert area(own, scores) == pytest.approx(above.mean())
+
+
+def test_groups_are_drawn_as_a_whole():
+    which = np.array([0, 0, 0, 1, 2, 2])
+    weights = np.concatenate(list(_weights(6, 40, seed=2, which=which)))
+    assert weights.shape == (40, 6)
+    assert (weights[:, [1, 2, 5]] == weights[:, [0, 0, 4]]).all()
+    assert (weights[:, [0, 3, 4]].sum(axis=1) == 3).all()
+
+
+def test_where_each_picture_is_alone_intervals_are_those_without_groups():
+    true, probabilities = world(np.random.default_rng(21), 200, 3)
+    alone, groups = intervals(true, probabilities), intervals(true, probabilities, groups=np.arange(200))
+    for name in FIGURES:
+        assert groups[name].as_list() == pytest.approx(alone[name].as_list(), rel=0.02, abs=5e-3)
+
+
+def grouped_world(chance, groups, each):
+    """Pictures whose difficulty is that of their group."""
+    pictures = groups * each
+    true = chance.integers(0, 2, pictures)
+    margin = np.repeat(chance.normal(1.5, 1.5, groups), each)
+    scores = chance.normal(size=(pictures, 2))
+    scores[np.arange(pictures), true] += margin
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return true, powers / powers.sum(axis=1, keepdims=True)
+
+
+def test_intervals_of_groups_hold_the_truth_where_those_of_pictures_do_not(fewer_resamples):
+    truth = measured(*grouped_world(np.random.default_rng(98), 40_000, 5))
+    chance, held, naive = np.random.default_rng(5), Counter(), Counter()
+    groups = np.repeat(np.arange(40), 10)
+    for draw in range(60):
+        true, probabilities = grouped_world(chance, 40, 10)
+        for counted, kept in ((held, groups), (naive, None)):
+            found = intervals(true, probabilities, seed=draw, groups=kept)
+            counted.update(name for name in FIGURES if found[name].low <= truth[name] <= found[name].high)
+    assert all(held[name] >= 50 for name in FIGURES), held  # of 60: 57 are expected, below 50 is 1 time in 1,000
+    assert all(naive[name] < held[name] for name in ("log_loss", "roc_auc", "macro_f1", "brier")), naive

@@ -19,6 +19,7 @@ from pawsight.evaluation.comparison import (
     mcnemar,
     paired_interval,
     pictures_to_settle,
+    sign_flip,
 )
 from pawsight.evaluation.intervals import wilson
 
@@ -233,3 +234,46 @@ def test_two_comparisons_are_corrected_already() -> None:
     expected = holm([one.p_value, other.p_value])
     assert [found.p_holm for found in corrected([one, other]) if found] == expected
     assert expected[1] == 2 * other.p_value
+
+
+# Groups
+
+
+@given(COUNT, COUNT)
+def test_of_single_pictures_flipping_signs_is_mcnemars_test(only_first: int, only_second: int) -> None:
+    signs = np.repeat([-1, 1, 0], [only_first, only_second, 5])
+    assert sign_flip(signs) == pytest.approx(mcnemar(only_first, only_second), abs=1e-9)
+
+
+@given(st.lists(st.integers(-6, 6), min_size=1, max_size=10))
+def test_flipping_signs_is_what_all_flips_give(sums: list[int]) -> None:
+    flips = np.array(np.meshgrid(*([[-1, 1]] * len(sums)))).reshape(len(sums), -1)
+    exact = (np.abs(np.array(sums) @ flips) >= abs(sum(sums))).mean()
+    assert sign_flip(np.array(sums)) == pytest.approx(exact)
+
+
+def pairs(groups: bool) -> list[list[Answer]]:
+    """Six groups of ten; the second classifier is better on one of them as a whole, and on one picture of another."""
+    truth = [(row, f"g{row // 10}" if groups else "") for row in range(60)]
+    wrong = (set(range(11)), set())
+    return [
+        [Answer("", str(row), "cat", "dog" if row in misses else "cat", 1.0, group) for row, group in truth]
+        for misses in wrong
+    ]
+
+
+def test_one_group_that_changes_sides_settles_nothing() -> None:
+    alone, together = compare(*pairs(groups=False)), compare(*pairs(groups=True))
+    assert alone is not None
+    assert together is not None
+    assert (alone.verdict, together.verdict) == ("better", "tie")
+    assert together.points == alone.points
+    assert together.p_value == pytest.approx(
+        0.5
+    )  # two groups differ, by 10 and by 1: of four ways to flip them two are as far out
+    assert alone.design_effect is None
+    assert together.design_effect is not None
+    assert together.interval[0] < alone.interval[0] < together.points < alone.interval[1] < together.interval[1]
+    more = pictures_to_settle(together)
+    assert more is not None
+    assert more > 60

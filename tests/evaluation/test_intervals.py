@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.intervals import Interval, design_effect, wilson
 
 # statsmodels 0.15: proportion_confint(successes, trials, alpha=0.05, method="wilson")
 PUBLISHED = {
@@ -68,3 +69,49 @@ def test_impossible_counts_are_refused(counted, told):
 def test_an_interval_reads_as_per_cent():
     assert str(wilson(970, 1000)) == "95.7-97.9 %"
     assert str(Interval(0.0, 1.0)) == "0.0-100.0 %"
+
+
+# Groups
+
+grouped_values = st.integers(1, 60).flatmap(
+    lambda pictures: st.tuples(
+        st.lists(st.booleans(), min_size=pictures, max_size=pictures),
+        st.lists(st.integers(0, 9), min_size=pictures, max_size=pictures),
+    )
+)
+
+
+@given(grouped_values)
+def test_a_picture_of_a_group_never_says_more_than_one_alone_and_a_group_never_less_than_one(drawn):
+    values, groups = np.array(drawn[0]), np.array(drawn[1])
+    effect = design_effect(values, groups)
+    interval = wilson(values.sum() / effect, len(values) / effect)
+    assert effect >= 1
+    assert interval.low <= values.mean() <= interval.high
+    names = np.random.default_rng(0).permutation(10)
+    assert design_effect(values, names[groups]) == pytest.approx(effect)  # a group is only a name
+
+
+def test_pictures_that_are_alone_count_as_one_each():
+    values = np.arange(400) % 7 == 0
+    assert design_effect(values, None) == 1
+    assert design_effect(values, np.arange(400)) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("values", [np.ones(60, bool), np.zeros(60, bool), np.arange(60) % 12 < 6])
+def test_groups_whose_pictures_are_as_one_count_as_one_picture_each(values):
+    """Ten groups of six: all right, all wrong, and every second group right; with few groups a little more."""
+    assert design_effect(values, np.arange(60) // 6) == pytest.approx(6, rel=0.6)
+
+
+def test_intervals_of_groups_hold_the_truth_where_wilsons_alone_does_not():
+    chance, held = np.random.default_rng(4), np.zeros(2, int)
+    groups = np.repeat(np.arange(30), 10)
+    for _ in range(300):
+        shares = chance.beta(0.9 * 7 / 3, 0.1 * 7 / 3, 30)  # pictures of a group correlate by 0.3
+        right = chance.random(300) < shares[groups]
+        effect = design_effect(right, groups)
+        found = (wilson(right.sum() / effect, 300 / effect), wilson(int(right.sum()), 300))
+        held += [interval.low <= 0.9 <= interval.high for interval in found]
+    assert held[0] >= 275  # of 300; as often as the binomial law has it of 95 in 100, but for 1 time in 1,000
+    assert held[1] < 240

@@ -222,3 +222,19 @@ def test_resamplings_draw_pictures_for_all_sizes_at_once_and_trainings_of_each_s
     assert errors[:, 0].mean() == pytest.approx(1 / 3, abs=0.06)
     assert errors[:, 1] + errors[:, 2] == pytest.approx(np.ones(200))
     assert errors[:, 1].std() == pytest.approx((0.25 / 40) ** 0.5, rel=0.2)
+
+
+def test_validation_pictures_of_one_group_are_drawn_together():
+    chance = np.random.default_rng(3)
+    groups = np.repeat(np.arange(30), 10)
+    hard = chance.random(30) < 0.3
+    trials = [
+        (share, int(1000 * share), (chance.random((1, 300)) < (0.8 - 0.3 * share)) & hard[groups])
+        for share in (0.1, 0.2, 0.4, 1.0)
+    ]
+    alone, together = trace_curve(trials), trace_curve(trials, groups=groups)
+    assert [point.error for point in together.points] == [point.error for point in alone.points]
+    assert together.interval[1] - together.interval[0] > alone.interval[1] - alone.interval[0]
+    assert all(
+        own.interval.high > other.interval.high for own, other in zip(together.points, alone.points, strict=True)
+    )

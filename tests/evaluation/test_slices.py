@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pawsight.data.facts import Facts
 from pawsight.evaluation.comparison import Answer
 from pawsight.evaluation.intervals import wilson
-from pawsight.evaluation.slices import fisher, measure_slices, slice_members
+from pawsight.evaluation.slices import fisher, group_p_value, measure_slices, slice_members
 from pawsight.images.quality import ImageStatistics
 
 
@@ -173,3 +173,29 @@ def test_lists_of_different_lengths_are_refused(snapshot):
     with pytest.raises(ValueError) as error:
         slice_members(["a"], ["cats"], [])
     assert str(error.value) == snapshot
+
+
+def test_a_slice_of_one_bad_group_is_not_worse_beyond_chance():
+    """Forty pictures of four groups against sixty of six; one group of the slice was answered wrong."""
+    rows = np.arange(100)
+    alone = [Answer(f"{row}.jpg", "", "cat", "dog" if row < 10 else "cat", 0.9) for row in rows]
+    groups = [
+        Answer(
+            *(getattr(answer, name) for name in ("path", "sha256", "label", "predicted", "probability")),
+            f"g{row // 10}",
+        )
+        for row, answer in zip(rows, alone, strict=True)
+    ]
+    members = {("trait", "dark"): rows < 40}
+    (without,), (within,) = measure_slices(alone, members), measure_slices(groups, members)
+    assert (without.verdict, within.verdict) == ("worse", "like the rest")
+    assert within.accuracy == without.accuracy
+    assert within.interval.low < without.interval.low
+
+
+def test_the_test_of_groups_is_near_fishers_where_each_picture_is_alone():
+    right, mask = np.arange(200) % 4 > 0, np.arange(200) < 80
+    right[:15] = False
+    inside, outside = int(right[mask].sum()), int(right[~mask].sum())
+    assert group_p_value(mask, right, np.arange(200)) == pytest.approx(fisher(inside, 80, outside, 120), rel=0.5)
+    assert group_p_value(mask, np.ones(200, bool), np.arange(200)) == 1

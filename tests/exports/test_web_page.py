@@ -258,9 +258,9 @@ def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromi
     with browser.Host(colours) as host:
         page = browser.Page(chromium, host.address).ready()
         script = """const {decision} = await import("./static/decision.js"); const [settings, grid] = arguments_;
-        return settings.map(([from, above]) => grid.map(([p, u]) => decision(p, u, {answer_from_probability: from, unlike_anything_seen_above: above})));"""
+        return settings.map(([from, above]) => grid.map(([p, u]) => decision([p, 0, 0], u, {answer_from_probability: from, unlike_anything_seen_above: above})));"""
         found = page.run(f"const arguments_ = {json.dumps([settings, grid])}; {script}")
-    assert found == [[_trust(*item).decide(p, u) for p, u in grid] for item in settings]
+    assert found == [[_trust(*item).decide(np.array([p, 0.0, 0.0]), u) for p, u in grid] for item in settings]
 
 
 def _trust(promise: float | None, guard: float | None) -> Trust:

@@ -131,6 +131,7 @@ def test_the_test_score_is_written_beside_what_is_there(own_run: Path) -> None:
 
 # Everything that may stand in metrics.json
 
+SETS = {"coverage": 0.95, "thresholds": [0.3, 0.2], "pictures": [40, 9], "shared": [1], "measured_on": "validation"}
 shares, counts, words = st.floats(0, 1), st.integers(0, 10**6), st.text(max_size=5)
 ends = st.tuples(shares, shares).map(sorted)
 
@@ -176,7 +177,16 @@ runs = fields(
             max_error=shares, promise=st.sampled_from((None, PROMISE)), guard=st.sampled_from((None, GUARD)),
             broken=perhaps(st.just("too few pictures")),
         )
+    ) | fields(
+        max_error=st.none(), promise=st.none(), guard=st.none(), broken=st.none(), max_error_per_class=shares,
+        class_promises=st.sampled_from((None, [PROMISE, None])),
     ),
+    sets=perhaps(fields(rule=st.just(SETS), validation=fields(
+        pictures=counts, held=counts, coverage=shares, interval=ends, mean_size=shares, single=shares,
+    ))),
+    costs=perhaps(fields(listed=st.just([[0, 1, 5.0]]), test=fields(
+        pictures=counts, mean=shares, interval=ends, likeliest=shares, differ=counts,
+    ))),
     seconds=st.dictionaries(words, shares, max_size=2), machine=words,
 )  # fmt: skip
 

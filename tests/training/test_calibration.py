@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,24 +15,20 @@ from scipy.special import softmax
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.engine import Engine
 from pawsight.classifier.predictor import load_predictor
-from pawsight.classifier.trust import SelectiveOptions, Trust
+from pawsight.classifier.trust import UNFAMILIAR, SelectiveOptions, Trust
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
 from pawsight.core.errors import BadDataset, TrainingFailed
 from pawsight.core.runs import PREDICTIONS, read_table
-from pawsight.data.found import Candidate, Found
-from pawsight.data.given_split import SplitFile, SplitRow
-from pawsight.data.split import Assigned, Split
 from pawsight.models.graph import append_head
 from pawsight.models.recipes import Recipe
+from pawsight.reports.run_record import RunRecord
 from pawsight.training.calibration import (
     OUT_OF_FOLD,
     VALIDATION,
     add_guarantee,
     calibrate,
-    check_guarantee,
-    check_guarantee_by_names,
     last_features,
 )
 from pawsight.training.context import TrainedModel
@@ -110,6 +105,58 @@ def test_evaluate_counts_the_answered_of_validation_as_the_promise_does(cautious
     assert any(line.startswith(f"Abstention: answered {selective['answered']} of 96") for line in evaluated(report))
 
 
+@pytest.fixture(scope="module")
+def every_class(trained, coloured, cautious):
+    """A probe of the colours that says something of every class."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWSIGHT_CACHE", str(cautious.run.parent.parent / "cache"))
+        yield trained.again(
+            coloured,
+            cautious.run.parent,
+            max_error_per_class=0.2,
+            sets=0.9,
+            costs={("red", "blue"): 3.0},
+            class_weights=True,
+        )
+
+
+def test_the_bundle_carries_guarantees_by_class_sets_and_costs(every_class):
+    trust, record = read_bundle(every_class.run).card.trust, RunRecord.read(every_class.run)
+    assert record.problems == ()
+    assert (record.by_class, record.sets, record.costs) == (trust.by_class, trust.sets, trust.costs)
+    assert [kept.max_error for kept in trust.by_class] == [0.2, 0.2]
+    assert trust.sets.coverage == 0.9
+    assert trust.costs.listed == ((1, 0, 3.0),)
+    assert record.measured_sets.keys() == record.measured_costs.keys() == {"validation", "test"}
+    plain = every_class.to_json()
+    assert plain["abstention"]["max_error_per_class"] == 0.2
+    assert plain["sets"]["rule"]["coverage"] == 0.9
+    assert plain["costs"]["listed"] == [[1, 0, 3.0]]
+    assert {"Guarantee", "Sets", "Costs"} <= {line.partition(" ")[0] for line in summary(every_class)}
+
+
+def test_answers_to_validation_are_as_the_guarantees_by_class_the_sets_and_the_costs_say(every_class, coloured):
+    rows = [row for row in read_table(every_class.run / PREDICTIONS) if row["part"] == "validation"]
+    trust = read_bundle(every_class.run).card.trust
+    table = np.array([[row["p(blue)"], row["p(red)"]] for row in rows], np.float32)
+    answers = load_predictor(every_class.run).predict([coloured / row["path"] for row in rows])
+    known = [answer for answer in answers if answer.decision != UNFAMILIAR]
+    assert known
+    for answer, shares in zip(answers, table, strict=True):
+        best = "red" if 3 * shares[1] > shares[0] else "blue"
+        assert answer.label in (best, "unsure", UNFAMILIAR)
+        if answer.decision != UNFAMILIAR:
+            assert answer.set == tuple(("blue", "red")[index] for index in trust.sets.of(shares))
+    report = evaluate(every_class.run).to_json()
+    assert report["sets"]["held"] == RunRecord.read(every_class.run).measured_sets["validation"].held
+    assert report["costs"]["mean"] == RunRecord.read(every_class.run).measured_costs["validation"].mean
+
+
+def test_with_class_weights_the_temperature_counts_each_class_the_same(every_class, cautious):
+    assert any("each class counts the same" in note for note in every_class.record.notes)
+    assert not any("each class counts the same" in note for note in cautious.record.notes)
+
+
 def test_without_max_error_every_picture_is_answered(trained, warm):
     assert read_bundle(trained.report.run).card.trust.guarantee is None
     assert trained.report.to_json()["abstention"] is None
@@ -119,8 +166,8 @@ def test_without_max_error_every_picture_is_answered(trained, warm):
 def test_a_promise_that_validation_is_too_small_for_is_refused_before_training(warm, tmp_path):
     with pytest.raises(TrainingFailed) as raised:
         warm.again(warm.data, tmp_path / "runs", max_error=0.01)
-    assert all(number in raised.value.what for number in (" 1 % ", " 16 validation pictures", " 232 "))
-    assert "--max-error 34.4%" in raised.value.fix
+    assert all(words in raised.value.what for words in (" 1 % ", "validation and training pictures", " 230 "))
+    assert "--max-error " in raised.value.fix
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
@@ -183,34 +230,6 @@ def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colou
         np.testing.assert_allclose(found, squares[rows].mean(axis=(1, 2)), atol=1e-3)
 
 
-def found_with(**counts):
-    """What folders hold by name: so many files of each part."""
-    files = [
-        Candidate(Path(f"{part}{number}.jpg"), f"{part}{number}.jpg", "cats", None if part == "none" else part)
-        for part, count in counts.items()
-        for number in range(count)
-    ]
-    return Found(Path(), tuple(files), (), (), ("cats", "dogs"))
-
-
-@pytest.mark.parametrize(
-    ("found", "given", "number"),
-    [
-        (found_with(none=100), None, "about 15 validation pictures"),
-        (found_with(train=100, test=900), None, "about 15 validation pictures"),  # train alone is cut
-        (found_with(train=100, validation=10), None, "about 8 validation pictures"),  # a part becomes the test part
-        (found_with(train=100, validation=10, test=10), None, "about 10 validation pictures"),
-        (found_with(none=100), ("validation", "train", "validation"), "about 2 validation pictures"),
-    ],
-)
-def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, given, number):
-    lines = SplitFile(Path("s.csv"), tuple(SplitRow(2, "a.jpg", "", part) for part in given)) if given else None
-    with pytest.raises(TrainingFailed) as error:
-        check_guarantee_by_names(found, lines, SelectiveOptions(max_error=0.05), has_detector=False)
-    assert all(word in error.value.what for word in ("at most 5 % ", number, " 45 "))
-    check_guarantee_by_names(found_with(none=1000), None, SelectiveOptions(max_error=0.05), has_detector=False)
-
-
 def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold(context_of, colour_backbone):
     context = context_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
     logits = np.eye(2, dtype=np.float32)[context.labels("validation")] * 20
@@ -228,10 +247,3 @@ def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold
     assert calibrated.out_of_fold is None
     assert crossed.out_of_fold[:8] == pytest.approx(softmax(logits[:8] / trust.temperature, axis=1))
     assert np.isnan(crossed.out_of_fold[8:]).all()
-
-
-def test_a_guarded_promise_needs_a_few_pictures_more():
-    assigned = tuple(Assigned(str(number), "", "cats", "validation") for number in range(230))
-    check_guarantee(Split(assigned, ""), SelectiveOptions(max_error=0.01), has_detector=False)
-    with pytest.raises(TrainingFailed, match="232 are needed"):
-        check_guarantee(Split(assigned, ""), SelectiveOptions(max_error=0.01), has_detector=True)

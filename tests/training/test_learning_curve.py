@@ -65,3 +65,16 @@ def test_the_last_size_is_the_probe_on_all_of_training():
 def test_sizes_that_add_nothing_are_left_out(each, sizes):
     tried = try_sizes(clouds(each, seed=0), clouds(3, seed=1), classes=2, folds=2)
     assert [pictures for _, pictures, _ in tried] == sizes
+
+
+@given(st.integers(0, 99), st.integers(1, 6), st.booleans())
+def test_a_group_comes_as_a_whole_and_every_class_is_there_at_once(seed, each, are_mixed):
+    """Groups of one class, and groups that have pictures of every class."""
+    groups = np.arange(120) // each
+    labels = np.arange(120) % 3 if are_mixed else groups % 3
+    ranks = subset_order(labels, seed=seed, groups=groups)
+    for share in (0.1, 0.4, 1.0):
+        inside = ranks <= share
+        assert not set(groups[inside]) & set(groups[~inside])
+        assert set(labels[inside]) == {0, 1, 2}
+        assert abs(inside.mean() - share) <= 0.1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pawsight.training import logistic
 from pawsight.training.folds import stratified_folds
-from pawsight.training.logistic import fit_logistic
+from pawsight.training.logistic import class_weights, fit_logistic
 
 
 def clouds(classes, *, rows=60, width=12, seed=0):
@@ -35,6 +35,26 @@ def test_weights_are_those_of_scikit_learn(classes, strength):
     assert np.allclose(weights, expected, atol=2e-4)
     assert np.allclose(bias, intercept, atol=2e-4)
     assert weights.dtype == bias.dtype == np.float32
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_weights_of_classes_are_those_of_scikit_learn(classes):
+    from sklearn.linear_model import LogisticRegression
+
+    features, labels = clouds(classes, rows=180)
+    rows = np.flatnonzero((labels > 0) | (np.arange(180) % 9 == 0))
+    features, labels = features[rows], labels[rows]
+    weights = class_weights(labels, classes=classes)
+    assert np.allclose([weights[labels == label].sum() for label in range(classes)], len(labels) / classes)
+    found, bias = fit_logistic(features, labels, strength=0.1, weights=weights, tolerance=1e-5)
+    model = LogisticRegression(C=0.1, tol=1e-5, max_iter=500, class_weight="balanced").fit(features, labels)
+    expected, intercept = model.coef_.T, model.intercept_
+    if classes == 2:
+        expected, intercept = expected * [-0.5, 0.5], intercept * [-0.5, 0.5]
+    assert np.allclose(found, expected, atol=2e-3)
+    assert np.allclose(bias, intercept, atol=2e-3)
+    plain = fit_logistic(features, labels, strength=0.1)[1]
+    assert bias[0] > plain[0]
 
 
 def test_no_more_steps_than_allowed():

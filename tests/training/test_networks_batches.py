@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pawsight.images.augment import augment, generator_for
 from pawsight.models.recipes import RECIPES, Recipe
-from pawsight.training.networks import augmentation_of, batches, class_weights, order_of, view
+from pawsight.training.logistic import class_weights
+from pawsight.training.networks import augmentation_of, batches, order_of, view
 
 PLAIN = Recipe(method="network", backbone="", image_px=32, batch_size=4)
 LIVELY = replace(PLAIN, flip_horizontal=True, flip_vertical=True, rotation=0.2, seed=5)
@@ -131,21 +132,14 @@ def test_all_four_flips_come_about_equally_often():
     assert min(np.bincount(places, minlength=4)) > 70
 
 
-def test_without_class_weights_every_picture_counts_the_same():
-    labels = np.array([0, 0, 0, 1])
-    weights = class_weights(labels, classes=2, wanted=False)
-    assert weights.dtype == np.float32
-    assert list(weights) == [1, 1, 1, 1]
-
-
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=80))
 def test_class_weights_make_all_classes_that_are_there_weigh_the_same(labels):
     taught = np.array([*labels, 0, 1, 2, 3])
-    weights = class_weights(taught, classes=4, wanted=True)
+    weights = class_weights(taught, classes=4)
     sums = np.bincount(taught, weights)
     assert np.allclose(sums, len(taught) / 4, rtol=1e-5)
     assert np.isclose(weights.mean(), 1, rtol=1e-5)
 
 
 def test_a_class_without_pictures_does_not_divide_by_nothing():
-    assert np.isfinite(class_weights(np.array([0, 0, 2]), classes=4, wanted=True)).all()
+    assert np.isfinite(class_weights(np.array([0, 0, 2]), classes=4)).all()

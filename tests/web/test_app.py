@@ -53,7 +53,7 @@ def test_one_picture_as_a_body_is_answered(client, serving):
     assert (one["file"], one["label"], one["error"]) == ("picture", "green", None)
     assert one["probability"] == one["probabilities"]["green"] > 0.9
     assert list(one["probabilities"]) == ["red", "green", "blue"]
-    assert set(one) == {"file", "label", "probability", "probabilities", "verdict", "error"}
+    assert set(one) == {"file", "label", "probability", "probabilities", "verdict", "set", "error"}
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "application/octet-stream", "IMAGE/PNG; q=1", ""])

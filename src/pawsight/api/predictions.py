@@ -44,13 +44,16 @@ class Predictions(list[Prediction]):
     def to_frame(self) -> Any:
         """Return a DataFrame of pandas, or of polars where that alone is installed, with one row a picture.
 
-        Its columns are path, label, probability, decision, error, and `p(NAME)` for each class.
+        Its columns are path, label, probability, decision, error, `set` where the classifier gives sets, and `p(NAME)`
+        for each class.
 
         Raises:
             MissingExtra: neither is installed.
         """
         fields = ("path", "label", "probability", "decision", "error")
         columns = {name: [getattr(prediction, name) for prediction in self] for name in fields}
+        if any(prediction.set is not None for prediction in self):
+            columns["set"] = [prediction.set for prediction in self]
         for name in next((prediction.probabilities for prediction in self if prediction.probabilities), {}):
             columns[f"p({name})"] = [(prediction.probabilities or {}).get(name) for prediction in self]
         return frame(columns)

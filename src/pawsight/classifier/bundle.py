@@ -190,6 +190,9 @@ def read_bundle(path: Path) -> Bundle:
 
 def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
     try:
+        trust = trust_from(values["trust"])
+        if fault := trust.fault_for(len(values["classes"])):
+            raise ValueError(fault)
         return Card(
             classes=tuple(values["classes"]),
             decode=_decode_from(values["decode"]),
@@ -199,7 +202,7 @@ def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
             split_digest=_text(values, "split_digest"),
             data_fingerprint=_text(values, "data_fingerprint"),
             created=_text(values, "created"),
-            trust=trust_from(values["trust"]),
+            trust=trust,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise refused(folder, f"{CARD} lacks or misstates {error}.") from error

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from copy import copy
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
@@ -16,7 +17,7 @@ import numpy as np
 
 from pawsight.classifier.bundle import Bundle, read_bundle, refused, with_max_megapixels
 from pawsight.classifier.engine import Engine, InferenceQueue, Outputs, Precision, best_precision, check_device
-from pawsight.classifier.trust import ANSWERED
+from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, Trust
 from pawsight.core.errors import BundleRefused
 from pawsight.core.machine import CPU, Device, Machine, this_machine
 from pawsight.core.progress import SILENT, Progress
@@ -46,10 +47,13 @@ class Prediction:
 
     path: str  # or address; "[3]" for a picture in memory, the one at index 3
     label: str | None  # a class, or "unsure" or "unlike anything seen" where the picture is not answered
-    probability: float | None  # of the label; None where the picture is not answered
+    probability: float | None  # of the label, not the highest where mistakes have costs; None without an answer
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
     decision: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+    # Classes that the picture may be, the likeliest first; None where the classifier gives no sets, or the picture is
+    # unlike anything seen or has an error.
+    set: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         if self.error is not None:
@@ -60,7 +64,8 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""
         values = asdict(self)
-        return values | {"verdict": values.pop("decision")}
+        decision, _ = values.pop("decision"), values.pop("set")
+        return {**values, "verdict": decision, "set": None if self.set is None else list(self.set)}
 
 
 class Predictor:
@@ -97,6 +102,12 @@ class Predictor:
     def precision(self) -> Precision:
         """The arithmetic that it computes in."""
         return self._engine.precision
+
+    def with_trust(self, trust: Trust) -> Predictor:
+        """Return the same classifier with another decision rule; both compute with one engine."""
+        other = copy(self)
+        other.bundle = replace(self.bundle, card=replace(self.bundle.card, trust=trust))
+        return other
 
     def predict(self, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Prediction]:
         """Classify files, and all files below folders.
@@ -135,20 +146,20 @@ class Predictor:
         """
         if outputs is None:
             return unanswered(name, problem)
-        values = outputs["probabilities"]
-        best = int(values.argmax())
+        values, trust = outputs["probabilities"], self.bundle.card.trust
+        answer = int(trust.answers(values[None])[0])
         by_class = {label: float(value) for label, value in zip(self.classes, values, strict=True)}
-        decision = self.decision(outputs)
+        decision, sets = self.decision(outputs), trust.sets
+        is_known = sets is not None and decision != UNFAMILIAR
+        named = tuple(self.classes[index] for index in sets.of(values)) if sets is not None and is_known else None
         if decision != ANSWERED:
-            return Prediction(name, decision, None, by_class, None, decision)
-        return Prediction(name, self.classes[best], float(values[best]), by_class, None, decision)
+            return Prediction(name, decision, None, by_class, None, decision, named)
+        return Prediction(name, self.classes[answer], float(values[answer]), by_class, None, decision, named)
 
     def decision(self, outputs: Outputs) -> str:
         """Return whether one picture is answered: `ANSWERED`, `UNSURE` or `UNFAMILIAR` of `trust`."""
         score = outputs.get(OOD_SCORE)
-        return self.bundle.card.trust.decide(
-            float(outputs["probabilities"].max()), None if score is None else float(score)
-        )
+        return self.bundle.card.trust.decide(outputs["probabilities"], None if score is None else float(score))
 
     def queue(self) -> InferenceQueue:
         """Return a queue to the engine for pictures that the caller decoded."""

@@ -1,6 +1,7 @@
-"""How far answers are to be trusted: temperature, risk guarantee, out-of-distribution detector.
+"""How far answers are to be trusted: temperature, guarantees, prediction sets, costs, out-of-distribution detector.
 
-These values travel in a bundle's card. How they are chosen is in training: `calibration`, `threshold`, `ood_detector`.
+These values travel in a bundle's card. How they are chosen is in training: `calibration`, `guarantees`, `threshold`,
+`ood_detector`; sets and costs have files of their own here.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.costs import Costs, NamedCosts, costs_from
+from pawsight.classifier.prediction_sets import GREATEST_COVERAGE, LEAST_COVERAGE, PredictionSets
 from pawsight.core.errors import WrongUsage
 
 ANSWERED, UNSURE, UNFAMILIAR = "answered", "unsure", "unlike anything seen"  # decisions, as users and files have them
 MOST = 0.5  # shares of pictures that may be asked for lie between 0 and this
 CONFIDENCE = 0.9  # of a risk guarantee
+VALIDATION = "the validation part"  # where pictures that were not fitted to are from; or training, out of fold
 LEAST, GREATEST = 0.05, 20.0  # temperatures
 _STEPS = 80  # of the bisection
 
@@ -27,34 +31,57 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectiveOptions:
-    """What the user asks of the answers; without it every picture is answered."""
+    """What the user asks of the answers; without it every picture is answered with its likeliest class."""
 
-    max_error: float  # share of the answered pictures that may be wrong
+    max_error: float | None = None  # share of the answered pictures that may be wrong
+    max_error_per_class: float | None = None  # share of the answers with each class that may be wrong
+    sets: float | None = None  # share of prediction sets that hold the true class
+    costs: NamedCosts | None = None  # of mistakes
     false_alarms: float = 0.01  # share of pictures like those of validation that may be called unlike anything seen
 
     def __post_init__(self) -> None:
-        for option, share in (("--max-error", self.max_error), ("--false-alarms", self.false_alarms)):
-            if not 0 < share < MOST:
+        shares = (self.max_error, self.max_error_per_class, self.false_alarms)
+        for option, share in zip(("--max-error", "--max-error-per-class", "--false-alarms"), shares, strict=True):
+            if share is not None and not 0 < share < MOST:
                 raise WrongUsage(
                     f"{option} cannot be {share:g}.",
                     "It is a share of pictures, above 0 and below 50 %.",
                     f"Type for example {option} 1%",
                 )
+        if self.sets is not None and not LEAST_COVERAGE <= self.sets <= GREATEST_COVERAGE:
+            raise WrongUsage(
+                f"--sets cannot be {self.sets:g}.",
+                "It is the share of sets that hold the true class, "
+                f"from {100 * LEAST_COVERAGE:g} to {100 * GREATEST_COVERAGE:g} %.",
+                "Type for example --sets 95%",
+            )
+        if self.max_error is not None and self.max_error_per_class is not None:
+            raise WrongUsage(
+                "--max-error and --max-error-per-class cannot be used together.",
+                "A guarantee for the answers with each class is one for all answers too.",
+                "Leave one of the two out.",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskGuarantee:
-    """At most `max_error` of the answered pictures are wrong, with `confidence`."""
+    """At most `max_error` of the answered pictures are wrong, with `confidence`; of all, or of those with one class."""
 
     max_error: float
     confidence: float
-    threshold: float  # probability of the best class from which on a picture is answered
-    pictures: int  # of the validation subset, on which the threshold was chosen
+    threshold: float  # probability of the answer from which on a picture is answered
+    pictures: int  # on which the threshold was chosen
     answered: int  # of them
     errors: int  # answered and wrong
     coverage: float  # answered / pictures
     coverage_interval: tuple[float, float]  # Clopper-Pearson, 95 %
     expected_risk: float  # bound on the expected share of pictures answered and wrong: (errors + 1) / (pictures + 1)
+    measured_on: str = VALIDATION  # where the pictures are from
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `measured_on` is left out where that is validation alone, as in earlier bundles."""
+        plain = asdict(self)
+        return {name: value for name, value in plain.items() if name != "measured_on" or value != VALIDATION}
 
 
 class DetectionCount(TypedDict):
@@ -84,36 +111,81 @@ class Trust:
     fitted_on: str = "nothing"
     guarantee: RiskGuarantee | None = None
     detector: OodDetector | None = None
+    # (C,) guarantees for the answers with each class, None for a class that is never answered; empty without any
+    by_class: tuple[RiskGuarantee | None, ...] = ()
+    sets: PredictionSets | None = None
+    costs: Costs | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as a card has them: there the guarantee is `promise` and the detector `guard`."""
-        return {
+        """Return plain JSON values, as a card has them: there the guarantee is `promise` and the detector `guard`.
+
+        `class_promises`, `sets` and `costs` are there where they were asked for.
+        """
+        plain: dict[str, Any] = {
             "temperature": self.temperature,
             "fitted_on": self.fitted_on,
-            "promise": asdict(self.guarantee) if self.guarantee is not None else None,
+            "promise": self.guarantee.to_json() if self.guarantee is not None else None,
             "guard": asdict(self.detector) if self.detector is not None else None,
         }
+        if self.by_class:
+            plain["class_promises"] = [kept and kept.to_json() for kept in self.by_class]
+        if self.sets is not None:
+            plain["sets"] = self.sets.to_json()
+        if self.costs is not None:
+            plain["costs"] = self.costs.to_json()
+        return plain
 
-    def decide(self, probability: float, score: float | None) -> str:
+    @property
+    def max_error(self) -> float | None:
+        """The largest share of wrong answers that is guaranteed, of all answers or of those with each class."""
+        kept = next((guarantee for guarantee in (self.guarantee, *self.by_class) if guarantee is not None), None)
+        return None if kept is None else kept.max_error
+
+    def answers(self, probabilities: Floats) -> Labels:
+        """Return the answer (N,) to each picture, a class index: that of least expected cost, or else the likeliest.
+
+        Args:
+            probabilities: (N, C).
+        """
+        best = probabilities.argmax(axis=1) if self.costs is None else self.costs.expected(probabilities).argmin(axis=1)
+        return np.asarray(best, np.int64)
+
+    def decide(self, probabilities: Floats, score: float | None) -> str:
         """Return the decision about one picture: `ANSWERED`, `UNSURE` or `UNFAMILIAR`.
 
         Args:
-            probability: of the best class.
+            probabilities: (C,) of the classes.
             score: the graph's output `unlikeness`, None where it has none.
         """
         if self.detector is not None and (score is None or not score <= self.detector.threshold):
             return UNFAMILIAR
-        return ANSWERED if self.guarantee is None or probability >= self.guarantee.threshold else UNSURE
+        answer = int(self.answers(probabilities[None])[0])
+        kept = self.by_class[answer] if self.by_class else self.guarantee
+        if kept is None:
+            return UNSURE if self.by_class else ANSWERED
+        return ANSWERED if float(probabilities[answer]) >= kept.threshold else UNSURE
+
+    def fault_for(self, classes: int) -> str:
+        """Say what does not fit a number of classes, as the field of a card; empty where all does."""
+        lengths = {"class_promises": self.by_class, "sets.thresholds": self.sets.thresholds if self.sets else ()}
+        for name, values in lengths.items():
+            if values and len(values) != classes:
+                return f"trust.{name}, which has {len(values):,} values for {classes:,} classes"
+        indices = [index for pair in (self.costs.listed if self.costs else ()) for index in pair[:2]]
+        if max([*indices, *(self.sets.shared if self.sets else ())], default=0) >= classes:
+            return "trust, which names a class that there is not"
+        return ""
 
 
-def fit_temperature(true: Labels, logits: Floats) -> float:
-    """Return the temperature that gives softmax(logits / temperature) the lowest log loss.
+def fit_temperature(true: Labels, logits: Floats, weights: Floats | None = None) -> float:
+    """Return the temperature that gives softmax(logits / temperature) the lowest mean log loss.
 
     Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
 
     Args:
         true: class indices (N,), each in [0, C).
         logits: (N, C), up to a constant a row.
+        weights: of the losses (N,); None: all count the same.
 
     Returns:
         a temperature from 0.05 to 20; 1.0 where every answer is right or there is none, since then the loss falls
@@ -126,15 +198,15 @@ def fit_temperature(true: Labels, logits: Floats) -> float:
     low, high = 1 / GREATEST, 1 / LEAST  # of the inverse, in which the loss is convex: halve on its slope
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if _slope(true, scores, middle) > 0 else (middle, high)
+        low, high = (low, middle) if _slope(true, scores, middle, weights) > 0 else (middle, high)
     return float(np.clip(2 / (low + high), LEAST, GREATEST))
 
 
-def _slope(true: Labels, scores: NDArray[np.float64], sharpness: float) -> float:
+def _slope(true: Labels, scores: NDArray[np.float64], sharpness: float, weights: Floats | None) -> float:
     """Return the slope of the log loss in 1 / temperature: mean score expected minus mean score of the truth."""
     powers = np.exp(scores * sharpness)
     expected = (powers * scores).sum(axis=1) / powers.sum(axis=1)
-    return float((expected - scores[np.arange(len(true)), true]).mean())
+    return float(np.average(expected - scores[np.arange(len(true)), true], weights=weights))
 
 
 def trust_from(values: Any) -> Trust:
@@ -143,20 +215,25 @@ def trust_from(values: Any) -> Trust:
     Raises:
         KeyError, TypeError, ValueError: a field is missing, of another type, or beyond what it can be.
     """
-    known = _checked(values, "trust", Trust().to_json())
-    if not isinstance(known["fitted_on"], str):
-        raise TypeError(f"trust.fitted_on, which is {known['fitted_on']!r}")
+    optional = ("class_promises", "sets", "costs")
+    known = _checked(values, "trust", Trust().to_json(), optional)
     return Trust(
         temperature=_number(known, "trust.temperature", 0.01, 100.0),
-        fitted_on=known["fitted_on"],
+        fitted_on=_text(known["fitted_on"], "trust.fitted_on"),
         guarantee=None if known["promise"] is None else _guarantee_from(known["promise"]),
         detector=None if known["guard"] is None else _detector_from(known["guard"]),
+        by_class=tuple(
+            None if kept is None else _guarantee_from(kept, "trust.class_promises")
+            for kept in _list(known.get("class_promises", []), "trust.class_promises")
+        ),
+        sets=_sets_from(known["sets"]) if "sets" in known else None,
+        costs=costs_from(known["costs"]) if "costs" in known else None,
     )
 
 
-def _guarantee_from(values: Any) -> RiskGuarantee:
-    path = "trust.promise"
-    known = _checked(values, path, [field.name for field in fields(RiskGuarantee)])
+def _guarantee_from(values: Any, path: str = "trust.promise") -> RiskGuarantee:
+    names = [field.name for field in fields(RiskGuarantee) if field.name != "measured_on"]
+    known = _checked(values, path, names, ("measured_on",))
     pictures = _count(known, f"{path}.pictures", 1, 2**53)
     answered = _count(known, f"{path}.answered", 1, pictures)
     low, high = _pair(known, f"{path}.coverage_interval")
@@ -170,6 +247,25 @@ def _guarantee_from(values: Any) -> RiskGuarantee:
         coverage=_number(known, f"{path}.coverage", 0.0, 1.0),
         coverage_interval=(low, high),
         expected_risk=_number(known, f"{path}.expected_risk", 0.0, 1.0),
+        measured_on=_text(known.get("measured_on", VALIDATION), f"{path}.measured_on"),
+    )
+
+
+def _sets_from(values: Any) -> PredictionSets:
+    path = "trust.sets"
+    known = _checked(values, path, [field.name for field in fields(PredictionSets)])
+    thresholds = _list(known["thresholds"], f"{path}.thresholds")
+    pictures = _list(known["pictures"], f"{path}.pictures")
+    if not thresholds or len(pictures) != len(thresholds):
+        raise ValueError(f"{path}.pictures, which is {pictures!r}")
+    return PredictionSets(
+        coverage=_number(known, f"{path}.coverage", LEAST_COVERAGE, 1.0),
+        thresholds=tuple(_number({"thresholds": value}, f"{path}.thresholds", 0.0, 1.0) for value in thresholds),
+        pictures=tuple(_count({"pictures": value}, f"{path}.pictures", 0, 2**53) for value in pictures),
+        shared=tuple(
+            _count({"shared": value}, f"{path}.shared", 0, 2**20) for value in _list(known["shared"], f"{path}.shared")
+        ),
+        measured_on=_text(known["measured_on"], f"{path}.measured_on"),
     )
 
 
@@ -196,13 +292,25 @@ def _caught(values: Any) -> DetectionCount:
     return DetectionCount(kind=known["kind"], pictures=pictures, caught=_count(known, f"{path}.caught", 0, pictures))
 
 
-def _checked(values: Any, path: str, wanted: Iterable[str]) -> Mapping[str, Any]:
-    """Return a mapping that has every key that is wanted and no other."""
+def _checked(values: Any, path: str, wanted: Iterable[str], optional: Iterable[str] = ()) -> Mapping[str, Any]:
+    """Return a mapping that has every key that is wanted, maybe those that are optional, and no other."""
     if not isinstance(values, Mapping):
         raise TypeError(f"{path}, which is {values!r}")
-    for name in sorted(set(wanted) ^ set(values)):
+    for name in sorted(set(wanted) ^ (set(values) - set(optional))):
         raise KeyError(f"{path}.{name}")
     return values
+
+
+def _list(values: Any, name: str) -> Sequence[Any]:
+    if not isinstance(values, list | tuple):
+        raise TypeError(f"{name}, which is {values!r}")
+    return values
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name}, which is {value!r}")
+    return value
 
 
 def _number(values: Mapping[str, Any], name: str, low: float, high: float) -> float:

@@ -63,7 +63,9 @@ def cli() -> None:
     """From folders of photographs to a classifier you can trust, on the machine you have."""
 
 
-@cli.command(first=("recipe", "backbone", "image_px", "class_weights", "max_error", "split", "resume", "seed", "out"))
+@cli.command(
+    first=("recipe", "backbone", "image_px", "class_weights", "max_error", "split", "group_by", "resume", "seed", "out")
+)
 @click.argument("data")
 @click.option("--recipe", default="probe", show_default=True, help="What to train; pawsight recipes lists them.")
 @click.option(
@@ -88,12 +90,34 @@ def cli() -> None:
     help="Stop after N epochs without a better validation loss; 0 never stops early.",
 )
 @click.option("--precision", type=click.Choice(["f32", "bf16"]), help="Number format that gradients are computed in.")
-@click.option("--class-weights", is_flag=True, help="Give pictures of rare classes more weight.")
+@click.option(
+    "--class-weights",
+    "--balance",
+    "class_weights",
+    is_flag=True,
+    help="Give pictures of rare classes more weight, so that each class counts the same.",
+)
 @click.option("--weights", type=FILE, help="File with MobileNetV2's weights (.h5), for the recipe mobilenet.")
 @click.option(
     "--max-error",
     type=PERCENT,
     help="Largest share of answered pictures that may be wrong, e.g. 1%; unsure pictures are not answered.",
+)
+@click.option(
+    "--max-error-per-class",
+    type=PERCENT,
+    help="Largest share of the answers with each class that may be wrong, e.g. 5%.",
+)
+@click.option(
+    "--sets",
+    type=WHOLE_PERCENT,
+    metavar="SHARE",
+    help="Give each picture the set of classes that it may be; this share of sets holds the true one, e.g. 95%.",
+)
+@click.option(
+    "--costs",
+    type=FILE,
+    help="Table with the columns true, predicted and cost; the answer is the class of least expected cost.",
 )
 @click.option(
     "--false-alarms",
@@ -143,7 +167,7 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     print_answer(report.to_json() if as_json else [*summary(report), *following])
 
 
-@cli.command(first=("recipes", "epochs", "time_limit", "split", "seed", "out", "class_from"))
+@cli.command(first=("recipes", "epochs", "time_limit", "split", "group_by", "seed", "out", "class_from"))
 @click.argument("data")
 @click.option("--recipes", metavar="NAMES", help="Recipes to train, separated by commas.  [default: all]")
 @click.option(
@@ -195,6 +219,13 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     metavar="SHARE",
     help="Least confidence of an answer, e.g. 80%; below: unsure.",
 )
+@click.option(
+    "--sets",
+    type=WHOLE_PERCENT,
+    metavar="SHARE",
+    help="Give the classes that each picture may be; this share of sets holds the true one.  [default: the run's]",
+)
+@click.option("--costs", type=FILE, help="Table with the costs of mistakes, as for train.  [default: the run's]")
 @click.option("--every", type=DURATION, help="Time between frames of a video or a camera.  [default: 1s]")
 @click.option(
     "--engine", type=ENGINES, help="With --out FOLDER: compute in this process or on Ray actors.  [default: local]"
@@ -217,6 +248,8 @@ def predict(
     top: int | None,
     is_all: bool,
     threshold: float | None,
+    sets: float | None,
+    costs: Path | None,
     every: float | None,
     max_megapixels: int | None,
     device: str,
@@ -241,7 +274,8 @@ def predict(
         )
     ranks = None if is_all else top or 0
     computing: dict[str, Any] = {"max_megapixels": max_megapixels, "device": device}
-    reading: dict[str, Any] = {"threshold": threshold, "every": every, **computing}
+    deciding: dict[str, Any] = {"threshold": threshold, "sets": sets, "costs": costs, "every": every}
+    reading: dict[str, Any] = {**deciding, **computing}
     is_file = out is not None and command.is_answer_file(out)
     if (out is None or is_file) and any(options.values()):
         raise WrongUsage(
@@ -260,9 +294,9 @@ def predict(
         print_answer(report.to_json() if as_json else report.lines())
         failed, where = report.tally.errors, "the column error says why"
     else:
-        if top or is_all or threshold is not None or every is not None:
+        if top or is_all or any(value is not None for value in deciding.values()):
             raise WrongUsage(
-                "--top, --all, --threshold and --every do not change the parts of a folder.",
+                "--top, --all, --threshold, --sets, --costs and --every do not change the parts of a folder.",
                 "Each part holds all probabilities.",
                 "Leave them out, or write one file: --out answers.csv",
             )
@@ -444,7 +478,9 @@ def export(run: str, to: str, as_json: bool, progress: Terminal, **options: Any)
     print_answer(report.to_json() if as_json else command.summary(report))
 
 
-@cli.command(first=("test", "including_training", "slices", "learning_curve", "columns", "class_from", "device"))
+@cli.command(
+    first=("test", "including_training", "slices", "learning_curve", "columns", "class_from", "group_by", "device")
+)
 @click.argument("run")
 @click.argument("data", required=False)
 @click.option("--test", is_flag=True, help="Measure on the run's own test set (from DATA, if given); this is counted.")
@@ -495,7 +531,9 @@ def report(runs: tuple[str, ...], as_json: bool, progress: Terminal, **options: 
     print_answer(made.to_json() if as_json else command.summary(made))
 
 
-@cli.command(first=("report", "out", "split", "columns", "class_depth", "class_from", "parts", "ignore", "only"))
+@cli.command(
+    first=("report", "out", "split", "columns", "class_depth", "class_from", "group_by", "parts", "ignore", "only")
+)
 @click.argument("data")
 @split_options
 @click.option("--report", is_flag=True, help="Write audit.csv, and audit.html with pictures of the findings.")

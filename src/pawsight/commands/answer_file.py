@@ -16,28 +16,34 @@ from pawsight.core.text import legible
 
 ENDINGS = (".csv", ".json", ".jsonl", ".parquet")
 _COLUMNS = ("path", "label", "confidence", "decision", "error")
+_SET, _SEPARATOR = "set", "|"
 _ROWS_AT_ONCE = 1_024
 
 
-def columns_of(classes: Sequence[str], top: int | None) -> tuple[str, ...]:
+def columns_of(classes: Sequence[str], top: int | None, *, has_sets: bool = False) -> tuple[str, ...]:
     """Return the columns of an answer file.
 
     Args:
         classes: in the bundle's order.
         top: most likely classes that have columns of their own; 0 is none. None: all classes, each in its column.
+        has_sets: there is a column for the prediction set.
     """
+    columns = (*_COLUMNS, *((_SET,) if has_sets else ()))
     if top is None:
-        return (*_COLUMNS, *(f"probability_{name}" for name in classes))
+        return (*columns, *(f"probability_{name}" for name in classes))
     ranks = range(1, min(top, len(classes)) + 1)
-    return (*_COLUMNS, *(column for rank in ranks for column in (f"class_{rank}", f"confidence_{rank}")))
+    return (*columns, *(column for rank in ranks for column in (f"class_{rank}", f"confidence_{rank}")))
 
 
-def row_of(prediction: Prediction, classes: Sequence[str], top: int | None) -> tuple[str | float | None, ...]:
+def row_of(
+    prediction: Prediction, classes: Sequence[str], top: int | None, *, has_sets: bool = False
+) -> tuple[str | float | tuple[str, ...] | None, ...]:
     """Return a prediction as a row under `columns_of`; the confidence is that of the most likely class."""
     by_class = prediction.probabilities or {}
     ranked = sorted(by_class.items(), key=lambda pair: -pair[1])
     confidence = ranked[0][1] if ranked else None
     row = (prediction.path, prediction.label, confidence, prediction.decision, prediction.error)
+    row = (*row, *((prediction.set,) if has_sets else ()))
     if top is None:
         return (*row, *(by_class.get(name) for name in classes))
     best = [*ranked, *[(None, None)] * len(classes)][: min(top, len(classes))]
@@ -56,19 +62,21 @@ def check_answer_file(path: Path) -> None:
         require_extra("ray", "pyarrow", needed_by="A .parquet file", why="A file that ends in .csv needs no package.")
 
 
-def write_answers(path: Path, predictions: Iterable[Prediction], classes: Sequence[str], *, top: int | None) -> None:
+def write_answers(
+    path: Path, predictions: Iterable[Prediction], classes: Sequence[str], *, top: int | None, has_sets: bool = False
+) -> None:
     """Write predictions as they come; the file appears when it is whole.
 
     Args:
         path: a new file with one of `ENDINGS`.
         predictions: consumed lazily.
-        classes, top: as for `columns_of`.
+        classes, top, has_sets: as for `columns_of`.
 
     Raises:
         StorageError: the disk refused.
     """
-    columns = columns_of(classes, top)
-    rows = (row_of(prediction, classes, top) for prediction in predictions)
+    columns = columns_of(classes, top, has_sets=has_sets)
+    rows = (row_of(prediction, classes, top, has_sets=has_sets) for prediction in predictions)
     write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix.lower(), _write_json)
     with new_file(path) as part:
         write(part, columns, rows, path.suffix.lower() == ".jsonl")
@@ -78,7 +86,8 @@ def _write_csv(file: Path, columns: Sequence[str], rows: Iterator[Sequence[Any]]
     with file.open("xb") as opened:
         opened.write(table_text(columns, ()).encode())
         for row in rows:
-            opened.write(table_text(row, ()).encode("utf-8", "surrogateescape"))
+            cells = [_SEPARATOR.join(cell) if isinstance(cell, tuple) else cell for cell in row]
+            opened.write(table_text(cells, ()).encode("utf-8", "surrogateescape"))
 
 
 def _write_json(file: Path, columns: Sequence[str], rows: Iterator[Sequence[Any]], is_lines: bool) -> None:
@@ -101,6 +110,11 @@ def _write_parquet(file: Path, columns: Sequence[str], rows: Iterator[Sequence[A
     with ExitStack() as stack:
         writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
         while held := list(islice(rows, _ROWS_AT_ONCE)):
-            texts = ([legible(cell) if isinstance(cell, str) else cell for cell in row] for row in held)
+            texts = ([_in_parquet(cell) for cell in row] for row in held)
             arrays = [pa.array(values, kind) for values, kind in zip(zip(*texts, strict=True), kinds, strict=True)]
             writer.write_table(pa.table(arrays, schema=schema))
+
+
+def _in_parquet(cell: Any) -> Any:
+    cell = _SEPARATOR.join(cell) if isinstance(cell, tuple) else cell
+    return legible(cell) if isinstance(cell, str) else cell

@@ -34,9 +34,10 @@ from pawsight.core.progress import SILENT, Progress, ProgressLike, progress_of
 from pawsight.core.runs import LEARNING_CURVE, SLICES, check_order, from_here
 from pawsight.core.storage import as_path, write_json
 from pawsight.core.text import plural, typed
-from pawsight.data.dataset import LOSS_ALLOWED, check_filled, check_losses, facts_by_name
+from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture, check_filled, check_losses, facts_by_name
+from pawsight.data.facts import Facts, facts_for_groups
 from pawsight.data.found import Candidate, Found, LeftOut
-from pawsight.data.groups import numbers_of
+from pawsight.data.groups import grouped, numbers_of
 from pawsight.data.reading import FolderReading
 from pawsight.data.sources import IN_PROGRAM, Source, listed, resolve
 from pawsight.evaluation.comparison import WORSE, Answer
@@ -52,7 +53,14 @@ from pawsight.evaluation.metrics import (
     to_jsonable,
     why_no_auc,
 )
-from pawsight.evaluation.selective import Abstention, measure_abstention
+from pawsight.evaluation.selective import (
+    Abstention,
+    CostFigures,
+    SetFigures,
+    measure_abstention,
+    measure_costs,
+    measure_sets,
+)
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.images.decode import GreyRange
 from pawsight.images.loader import Loaded
@@ -78,6 +86,8 @@ class EvaluateReport:
     looks_at_test: int | None = None  # evaluations of the test set, this one included; None for other pictures
     from_validation: int = 0  # pictures of other data that are in the run's own validation set
     abstention: Abstention | None = None  # None where the bundle answers every picture
+    sets: SetFigures | None = None  # None where it gives no sets
+    costs: CostFigures | None = None  # None where all mistakes cost the same
     slices: tuple[Slice, ...] | None = None  # None where they were not asked for
     learning_curve: CurveRecord | None = None
     data_notes: tuple[str, ...] = ()  # how the folders of other data were read, where it could have been otherwise
@@ -94,6 +104,8 @@ class EvaluateReport:
             "looks_at_test": self.looks_at_test,
             "from_validation": self.from_validation,
             "abstention": self.abstention.to_json() if self.abstention else None,
+            "sets": self.sets.to_json() if self.sets else None,
+            "costs": self.costs.to_json() if self.costs else None,
             "data_notes": list(self.data_notes),
         }
         if self.slices is not None:
@@ -197,7 +209,8 @@ def measure_run(
         files, name = _labelled(found, source, run), source.name
     _check_labels(classes, files.candidates)
     subsets = subset_by_content(run)
-    answers, computed, left_out = _answers(predictor, files, subsets, including_training, progress)
+    answers, computed, facts, left_out = _answers(predictor, files, subsets, including_training, progress)
+    answers = _with_groups(answers, facts, found)
     lost = [file for file in left_out if file.reason not in (TRAINED_ON, MAYBE_TRAINED_ON, OWN_TEST)]
     lost_names = {file.name for file in lost}
     read = {file.name: file.label for file in files.candidates if file.name not in lost_names}
@@ -216,7 +229,7 @@ def measure_run(
         )
     true = np.array([classes.index(answer.label) for answer in answers])
     table = np.stack([outputs["probabilities"] for outputs in computed])
-    decisions = [predictor.decision(outputs) for outputs in computed]
+    decisions, trust = [predictor.decision(outputs) for outputs in computed], bundle.card.trust
     return EvaluateReport(
         bundle=bundle.folder,
         data=name,
@@ -224,7 +237,9 @@ def measure_run(
         split_digest=bundle.card.split_digest,
         metrics=measure(true, table, classes, groups=numbers_of([answer.group for answer in answers])),
         left_out=tuple(left_out),
-        abstention=measure_abstention(true, table, decisions, bundle.card.trust),
+        abstention=measure_abstention(true, table, decisions, trust),
+        sets=measure_sets(true, table, trust.sets) if trust.sets else None,
+        costs=measure_costs(true, table, trust) if trust.costs else None,
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
         learning_curve=_learning_curve(run, progress) if learning_curve else None,
@@ -275,10 +290,14 @@ def _check_labels(classes: Sequence[str], candidates: Sequence[Candidate]) -> No
 
 def _answers(
     predictor: Predictor, files: HeldOut, subsets: Mapping[str, str], including_training: bool, progress: Progress
-) -> tuple[list[Answer], list[Outputs], list[LeftOut]]:
-    """Classify files; return the answers with the graph's outputs, and the files that may not be measured and why."""
+) -> tuple[list[Answer], list[Outputs], list[Facts], list[LeftOut]]:
+    """Classify files; return answers, outputs of the graph and facts, and the files that may not be measured and why.
+
+    The facts are those that other pictures are grouped by; there are none of the run's own, whose groups are known.
+    """
     answers: list[Answer] = []
     computed: list[Outputs] = []
+    facts: list[Facts] = []
     left_out: list[LeftOut] = []
     with progress.stage("Classifying", len(files.candidates), "pictures") as step:
         classified = predictor.outputs(file.path for file in files.candidates)
@@ -304,7 +323,21 @@ def _answers(
                     Answer(file.name, loaded.sha256, file.label, predictor.classes[best], probability, file.group)
                 )
                 computed.append(outputs)
-    return answers, computed, left_out
+                if not files.contents and loaded.decoded is not None:
+                    facts.append(facts_for_groups(loaded.decoded))
+    return answers, computed, facts, left_out
+
+
+def _with_groups(answers: list[Answer], facts: Sequence[Facts], found: Found | None) -> list[Answer]:
+    """Return answers to other pictures than the run's own with their groups: those that the user named, or found."""
+    if found is None or not answers:
+        return answers
+    pictures = tuple(
+        Picture(found.root / answer.path, answer.path, answer.label, None, answer.sha256, own, answer.group)
+        for answer, own in zip(answers, facts, strict=True)
+    )
+    dataset = grouped(Dataset(found.root, pictures, (), reading=found.reading))
+    return [replace(answer, group=own.group) for answer, own in zip(answers, dataset.pictures, strict=True)]
 
 
 def _may_be_trained(predictor: Predictor, loaded: Loaded) -> bool:
@@ -347,6 +380,8 @@ def summary(report: EvaluateReport) -> list[str]:
         pictures = plural(report.from_validation, "picture is", "pictures are")
         lines.append(f"WARNING: {pictures} in the run's own validation set; the figures may be too high.")
     lines += [f"Abstention: {report.abstention.sentence()}"] if report.abstention is not None else []
+    lines += [f"Sets: {report.sets.sentence()}"] if report.sets is not None else []
+    lines += [f"Costs: {report.costs.sentence()}"] if report.costs is not None else []
     lines += [looks_sentence(report.looks_at_test)] if report.looks_at_test is not None else []
     if report.slices is not None:
         lines += [*aligned(slice_lines(report.slices)), *slice_remarks(report.slices)]

@@ -6,15 +6,17 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from pawsight.classifier.predictor import Prediction, load_predictor
-from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
+from pawsight.classifier.costs import NamedCosts, costs_for, read_costs
+from pawsight.classifier.prediction_sets import choose_sets, fewest_for_sets
+from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
+from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE, VALIDATION, SelectiveOptions, Trust
 from pawsight.commands.answer_file import ENDINGS, check_answer_file, write_answers
 from pawsight.commands.named_pictures import (
     EVERY,
@@ -23,7 +25,7 @@ from pawsight.commands.named_pictures import (
     has_camera,
     named_pictures,
 )
-from pawsight.core.errors import NoPictures, WrongUsage, require_extra
+from pawsight.core.errors import NoPictures, PawsightError, WrongUsage, require_extra
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.runs import check_order
@@ -31,6 +33,7 @@ from pawsight.core.storage import as_path, path_texts
 from pawsight.core.text import plural
 from pawsight.data.folders import is_regular_file
 from pawsight.data.reading import is_picture
+from pawsight.reports.run_record import RunRecord
 
 if TYPE_CHECKING:
     from pawsight.distributed.answer_folder import Tally
@@ -50,6 +53,8 @@ def predict(
     pictures: Sequence[str | os.PathLike[str]],
     *,
     threshold: float | None = None,
+    sets: float | None = None,
+    costs: str | os.PathLike[str] | NamedCosts | None = None,
     every: float | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
@@ -64,6 +69,9 @@ def predict(
         run: a run or bundle folder.
         pictures: files, folders, lists, addresses, videos and cameras, as `named_pictures` reads them.
         threshold: pictures whose most likely class has a lower probability are `unsure`; None leaves it to the run.
+        sets: share of prediction sets that hold the true class, by the run's answers to its validation subset; None
+            leaves it to the run.
+        costs: of mistakes, as for `train`; None leaves them to the run.
         every: seconds between two frames of a video or a camera; None is 1.
         max_megapixels: width x height of a picture, in millions; larger ones have an error. None is the bundle's limit.
         device: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers; the bundle's self-test decides whether it is
@@ -77,7 +85,12 @@ def predict(
     """
     typed = path_texts(pictures)
     check_order("predict", as_path(run), [Path(name) for name in typed])
+    listed = None if costs is None else read_costs(costs)
     predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
+    if listed is not None:
+        predictor = predictor.with_trust(_with_costs(predictor, listed))
+    if sets is not None:
+        predictor = predictor.with_trust(_with_sets(run, predictor, sets))
     named = named_pictures(typed, every=EVERY if every is None else every)
     settings, is_live = predictor.bundle.card.decode, has_camera(typed)
     decoded = decoded_pictures(named, settings, threads=predictor.threads, is_live=is_live)
@@ -109,6 +122,52 @@ def predict(
     return predictions()
 
 
+def _with_costs(predictor: Predictor, costs: NamedCosts) -> Trust:
+    """Return how answers are trusted with other costs than those of the run.
+
+    Raises:
+        WrongUsage: a class is unknown, or the run guarantees something of other answers.
+    """
+    trust = predictor.bundle.card.trust
+    if trust.guarantee is not None or trust.by_class:
+        raise WrongUsage(
+            "--costs cannot be used with this run.",
+            "It guarantees how many of its answers are wrong, and costs would change the answers.",
+            "Train it with both: pawsight train DATA --costs FILE --max-error SHARE",
+        )
+    return replace(trust, costs=costs_for(costs, predictor.classes))
+
+
+def _with_sets(run: str | os.PathLike[str], predictor: Predictor, coverage: float) -> Trust:
+    """Return how answers are trusted with sets that are measured on the run's answers to its validation subset.
+
+    Raises:
+        WrongUsage: the run holds none, or too few.
+    """
+    SelectiveOptions(sets=coverage)
+    trust, bundle = predictor.bundle.card.trust, predictor.bundle
+    if trust.sets is not None and trust.sets.coverage == coverage:
+        return trust
+    table, fix = None, f"Train with it, which counts training pictures too: --sets {100 * coverage:g}%"
+    with suppress(PawsightError):
+        record = RunRecord.read(bundle.folder.parent)
+        table = record.answer_table("validation") if record.digest == bundle.card.split_digest else None
+    if table is None or table.classes != predictor.classes:
+        raise WrongUsage(
+            f"--sets cannot be used with {os.fspath(run)}.",
+            "Sets are measured on a run's answers to its validation set, and none lie beside this bundle.",
+            fix,
+        )
+    chosen = choose_sets(table.true, table.probabilities, coverage=coverage, measured_on=VALIDATION)
+    if chosen is None:
+        raise WrongUsage(
+            f"--sets {100 * coverage:g}% cannot be used with {os.fspath(run)}.",
+            f"It needs {fewest_for_sets(coverage):,} validation pictures, and the run has {len(table.true):,}.",
+            fix,
+        )
+    return replace(trust, sets=chosen)
+
+
 def with_threshold(prediction: Prediction, threshold: float | None) -> Prediction:
     """Return a prediction that is `unsure` where it was answered with a lower probability than a threshold."""
     if threshold is None or prediction.probability is None or prediction.probability >= threshold:
@@ -129,10 +188,13 @@ def line(prediction: Prediction, top: int | None = 0) -> str:
     if top == 0:
         ranked = [pair for pair in ranked[: 1 + _RUNNERS_UP] if pair[1] >= _WORTH_NAMING]
     shares = [f"{name} {100 * value:.1f} %" for name, value in (ranked[:top] if top else ranked)]
+    within = "" if prediction.set is None else f", set: {', '.join(prediction.set)}"
     if prediction.decision not in (None, ANSWERED) or prediction.probability is None:
-        return f"{prediction.path}: {prediction.label} ({', '.join(shares)})"
-    others = f" ({', '.join(shares[1:])})" if shares[1:] else ""
-    return f"{prediction.path}: {prediction.label} {100 * prediction.probability:.1f} %{others}"
+        return f"{prediction.path}: {prediction.label} ({', '.join(shares)}){within}"
+    own = f"{prediction.label} {100 * prediction.probability:.1f} %"
+    others = [share for share in shares if share != own]
+    beside = f" ({', '.join(others)})" if others else ""
+    return f"{prediction.path}: {own}{beside}{within}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +264,8 @@ def predict_file(
     *,
     top: int | None = 0,
     threshold: float | None = None,
+    sets: float | None = None,
+    costs: str | os.PathLike[str] | NamedCosts | None = None,
     every: float | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
@@ -209,12 +273,14 @@ def predict_file(
 ) -> PredictReport:
     """Classify pictures into one file, a row a picture, with the columns path, label, confidence, decision and error.
 
+    With prediction sets there is a column `set`: a list in JSON, else names with a bar between them.
+
     Args:
         run: a run or bundle folder.
         pictures: as for `predict`.
         out: a new file that ends in .csv, .json, .jsonl or .parquet.
         top: most likely classes that get columns of their own; None: a column for each class.
-        threshold, every, max_megapixels, device: as for `predict`.
+        threshold, sets, costs, every, max_megapixels, device: as for `predict`.
         progress: hears how far it is.
 
     Raises:
@@ -236,6 +302,8 @@ def predict_file(
             run,
             typed,
             threshold=threshold,
+            sets=sets,
+            costs=costs,
             every=every,
             max_megapixels=max_megapixels,
             device=device,
@@ -244,7 +312,8 @@ def predict_file(
             counts[prediction.decision or "error"] += 1
             yield prediction
 
-    write_answers(path, counted(), bundle.card.classes, top=top)
+    has_sets = sets is not None or bundle.card.trust.sets is not None
+    write_answers(path, counted(), bundle.card.classes, top=top, has_sets=has_sets)
     tally = Tally(
         pictures=counts.total(),
         answered=counts[ANSWERED],

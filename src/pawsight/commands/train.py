@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
 from pawsight.classifier.backbone import fetch_backbone
+from pawsight.classifier.costs import read_costs
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
 from pawsight.classifier.trust import SelectiveOptions
 from pawsight.commands.run_split import given_split
@@ -48,6 +49,7 @@ from pawsight.distributed.feature_extraction import check_recipe, read_files_by_
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error
 from pawsight.evaluation.metrics import log_loss, measure
+from pawsight.evaluation.selective import measure_costs, measure_sets
 from pawsight.models.recipes import AUTO, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
@@ -90,6 +92,11 @@ class TrainOptions:
     # Largest share of wrong answers, e.g. 0.01; predictions may then be `unsure` or `unlike anything seen`. None: every
     # picture is answered.
     max_error: float | None = None
+    max_error_per_class: float | None = None  # largest share of wrong answers among those with each class
+    sets: float | None = None  # share of prediction sets that hold the true class, e.g. 0.95; predictions have a `set`
+    # Costs of mistakes: a table with the columns true, predicted and cost, or {("true class", "answer"): cost}. A pair
+    # that is not listed costs 1, a right answer 0. Pictures are answered with the class of least expected cost.
+    costs: str | os.PathLike[str] | Mapping[tuple[str, str], float] | None = None
     false_alarms: float = 0.01  # with max_error, share of ordinary pictures that may be called unlike anything seen
     out: str | os.PathLike[str] = "runs"  # folder in which the numbered run folder is made
     weights: str | os.PathLike[str] | None = None  # file with MobileNetV2's weights, for the recipe `mobilenet`
@@ -183,6 +190,9 @@ class TrainKeywords(TypedDict, total=False):
     allow_leaks: bool
     patch: str | os.PathLike[str] | None
     max_error: float | None
+    max_error_per_class: float | None
+    sets: float | None
+    costs: str | os.PathLike[str] | Mapping[tuple[str, str], float] | None
     false_alarms: float
     out: str | os.PathLike[str]
     weights: str | os.PathLike[str] | None
@@ -239,8 +249,7 @@ def train(
             "Leave --device out, or type --recipe probe",
         )
     pool = pool_for(options.engine, options.actors, options.ray_address, options.device, needed_by="--engine ray")
-    weights, limits = existing(options.weights), (options.max_error, options.false_alarms)
-    selective = SelectiveOptions(max_error=limits[0], false_alarms=limits[1]) if limits[0] is not None else None
+    weights, selective = existing(options.weights), _selective(options)
     given = given_split(options.split, options.split_seed or 0, allow_leaks=options.allow_leaks)
     patch = read_patch(as_path(options.patch)) if options.patch is not None else None
     log, stopwatch, machine = Log(progress), Stopwatch(), this_machine()
@@ -265,6 +274,20 @@ def train(
         patch=patch,
         pool=pool,
         selective=selective,
+    )
+
+
+def _selective(options: TrainOptions) -> SelectiveOptions | None:
+    """Return what is asked of the answers; None: every picture is answered with its likeliest class."""
+    asked = (options.max_error, options.max_error_per_class, options.sets, options.costs)
+    if all(value is None for value in asked):
+        return None
+    return SelectiveOptions(
+        max_error=options.max_error,
+        max_error_per_class=options.max_error_per_class,
+        sets=options.sets,
+        costs=None if options.costs is None else read_costs(options.costs),
+        false_alarms=options.false_alarms,
     )
 
 
@@ -355,6 +378,7 @@ def _report(
         )
         for part, table in fitted.probabilities.items()
     }
+    answered = {part: table for part, table in fitted.probabilities.items() if len(table)}
     answers, gained, recipe = fitted.probabilities.get("validation"), None, outcome.recipe
     if patch is not None and answers is not None and len(answers):
         predicted = [classes[index] for index in answers.argmax(axis=1)]
@@ -395,7 +419,17 @@ def _report(
         calibrated_on=outcome.calibrated_on,
         calibrated=_calibrated(outcome),
         max_error=outcome.options.max_error if outcome.options else None,
+        max_error_per_class=outcome.options.max_error_per_class if outcome.options else None,
         guarantee=trust.guarantee,
+        by_class=trust.by_class,
+        sets=trust.sets,
+        costs=trust.costs,
+        measured_sets={part: measure_sets(outcome.labels[part], table, trust.sets) for part, table in answered.items()}
+        if trust.sets
+        else {},
+        measured_costs={part: measure_costs(outcome.labels[part], table, trust) for part, table in answered.items()}
+        if trust.costs
+        else {},
         detector=trust.detector,
         no_guarantee=outcome.no_guarantee,
         command=command,
@@ -466,8 +500,9 @@ def command_for(data: str, options: TrainOptions) -> str:
         texts = {name: f"pawsight.{value!r}" if name == "reading" else repr(value) for name, value in changed.items()}
         keywords = [f"recipe=pawsight.{recipe!r}", *(f"{name}={text}" for name, text in texts.items())]
         return f"pawsight.train({data!r}, {', '.join(keywords)})"
-    if options.max_error is not None:
-        changed |= {name: f"{100 * values[name]:.10g}%" for name in ("max_error", "false_alarms")}
+    for name in ("max_error", "max_error_per_class", "sets", *(("false_alarms",) if options.max_error else ())):
+        if values[name] is not None:
+            changed[name] = f"{100 * values[name]:.10g}%"
     if options.columns:
         changed["columns"] = columns_text(options.columns)
     words = [

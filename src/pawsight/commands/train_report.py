@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pawsight.classifier.prediction_sets import PredictionSets
+from pawsight.classifier.trust import VALIDATION
 from pawsight.core.errors import PawsightError
 from pawsight.core.runs import CATALOG, PREDICTIONS
 from pawsight.core.text import plural, typed
@@ -21,6 +23,8 @@ from pawsight.evaluation.metrics import Metrics, sentence
 from pawsight.models.recipes import Recipe
 from pawsight.reports.run_record import RunRecord
 from pawsight.reports.words import unmeasured_sentence
+
+_CLASSES = 6  # named in a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,16 +131,68 @@ def trust_lines(record: RunRecord) -> list[str]:
         lines.append(
             f"Guarantee   at most {100 * guarantee.max_error:.4g} % of the answered pictures wrong, with"
             f" {100 * guarantee.confidence:.0f} % confidence: {bar},"
-            f" {guarantee.answered:,} of {guarantee.pictures:,} on validation ({100 * guarantee.coverage:.1f} %,"
-            f" {100 * low:.1f}-{100 * high:.1f} %), {guarantee.errors:,} of them wrong"
+            f" {guarantee.answered:,} of {guarantee.pictures:,} on {_short(guarantee.measured_on)}"
+            f" ({100 * guarantee.coverage:.1f} %, {100 * low:.1f}-{100 * high:.1f} %),"
+            f" {guarantee.errors:,} of them wrong"
         )
-    elif record.max_error is not None:
+    elif record.by_class:
+        lines += _lines_by_class(record)
+    elif record.max_error is not None or record.max_error_per_class is not None:
         lines.append(f"WARNING     no guarantee: {record.no_guarantee}")
+    if record.sets is not None:
+        lines += _lines_of_sets(record, record.sets)
+    lines += [f"Costs       {subset}: {figures.sentence()}" for subset, figures in record.measured_costs.items()]
     if detector is not None:
         caught = ", ".join(f"{kind['caught']} of {kind['pictures']} {kind['kind']}" for kind in detector.caught)
         false_alarms = f"{100 * detector.false_alarms:.4g} %"
         lines.append(f"Detector    unlike anything seen: {caught} found, at most {false_alarms} false alarms")
     return lines
+
+
+def _short(measured_on: str) -> str:
+    return "validation" if measured_on == VALIDATION else measured_on
+
+
+def _lines_by_class(record: RunRecord) -> list[str]:
+    """Return the guarantees for the answers with each class, and a warning where a class is never answered."""
+    named = list(zip(record.classes, record.by_class, strict=True))
+    kept = [(name, guarantee) for name, guarantee in named if guarantee is not None]
+    never = [name for name, guarantee in named if guarantee is None]
+    shown = [
+        f"{name} {guarantee.answered:,} of {guarantee.pictures:,} answered, from {100 * guarantee.threshold:.2f} % on,"
+        f" {guarantee.errors:,} wrong"
+        for name, guarantee in kept[:_CLASSES]
+    ]
+    more = f"; and {plural(len(kept) - _CLASSES, 'more class', 'more classes')}" if len(kept) > _CLASSES else ""
+    lines = [
+        f"Guarantee   at most {100 * kept[0][1].max_error:.4g} % of the answers with each class wrong, with"
+        f" {100 * kept[0][1].confidence:.0f} % confidence for each, on {_short(kept[0][1].measured_on)}:"
+        f" {'; '.join(shown)}{more}"
+    ]
+    if never:
+        names = ", ".join(map(repr, never[:_CLASSES])) + (" and more" if len(never) > _CLASSES else "")
+        lines.append(
+            f"WARNING     never answered, always unsure: {names}: too few such answers, or too many of them wrong, for"
+            " this guarantee; a larger --max-error-per-class or more pictures of these classes help"
+        )
+    return lines
+
+
+def _lines_of_sets(record: RunRecord, sets: PredictionSets) -> list[str]:
+    """Return the promise of prediction sets, and how they did on the held-out subsets."""
+    shared = [record.classes[index] for index in sets.shared]
+    if not shared:
+        whom = "of the pictures of each class"
+    elif len(shared) == len(record.classes):
+        whom = "of the pictures, not of each class: there are too few of each"
+    else:
+        names = ", ".join(map(repr, shared[:_CLASSES])) + (" and more" if len(shared) > _CLASSES else "")
+        whom = f"of the pictures of each class, of {names} together"
+    share, source = f"{100 * sets.coverage:.4g} %", _short(sets.measured_on)
+    return [
+        f"Sets        the true class is in the set of {share} {whom}; measured on {source}",
+        *(f"Sets        {subset}: {figures.sentence()}" for subset, figures in record.measured_sets.items()),
+    ]
 
 
 def gain_from_patch(

@@ -61,6 +61,13 @@ def facts_of(data: bytes, settings: DecodeSettings, decoded: Decoded | None, nam
     return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, phash, statistics, small)
 
 
+def facts_for_groups(decoded: Decoded) -> Facts:
+    """Return the facts by which pictures are grouped, of a square of any side; hash and statistics are 0."""
+    statistics = ImageStatistics(0.0, 0.0, 0.0, 0.0, decoded.camera, 0, decoded.taken)
+    small = thumbnail(decoded.pixels).tobytes()
+    return Facts(decoded.width, decoded.height, decoded.format, decoded.orientation, 0, statistics, small)
+
+
 def thumbnail_of(facts: Facts) -> Pixels:
     """Return the thumbnail (32, 32, 3) uint8 that facts keep."""
     return np.frombuffer(facts.thumbnail, np.uint8).reshape(THUMBNAIL_PX, THUMBNAIL_PX, 3)

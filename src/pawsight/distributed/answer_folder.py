@@ -223,6 +223,7 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
         pa.field("probability", pa.float32()),
         pa.field("probabilities", pa.list_(pa.float32())),
         pa.field("verdict", pa.string()),
+        pa.field("set", pa.list_(pa.string())),
         pa.field("error", pa.string()),
     ]
     table = [
@@ -233,6 +234,7 @@ def part_of(rows: Iterable[tuple[str, Prediction]], manifest: Manifest, *, index
             "probability": answer.probability,
             "probabilities": answer.probabilities and [answer.probabilities[name] for name in manifest.classes],
             "verdict": answer.decision,
+            "set": answer.set and list(answer.set),
             "error": answer.error and legible(answer.error),
         }
         for sha256, answer in rows

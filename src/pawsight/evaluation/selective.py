@@ -1,4 +1,4 @@
-"""Selective prediction: how many pictures a classifier answered, and how many of those answers are wrong."""
+"""How good answers are that are more than the likeliest class: unanswered pictures, prediction sets, costs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.costs import Costs
+from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, RiskGuarantee, Trust
 from pawsight.evaluation.intervals import Interval, wilson
 
@@ -28,7 +30,7 @@ class Abstention:
     coverage_interval: Interval  # Wilson, 95 %
     error: float | None  # share of the answered that is wrong; None where nothing is answered
     error_interval: Interval | None
-    guarantee: RiskGuarantee | None  # None where the classifier has only an out-of-distribution detector
+    guarantee: RiskGuarantee | None  # None where the classifier has none for all answers
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -36,7 +38,8 @@ class Abstention:
             "coverage_interval": self.coverage_interval.as_list(),
             "error_interval": self.error_interval.as_list() if self.error_interval else None,
         }
-        return values | {"promise": values.pop("guarantee")}
+        del values["guarantee"]
+        return values | {"promise": self.guarantee and self.guarantee.to_json()}
 
     def sentence(self) -> str:
         """Return one line for people."""
@@ -64,10 +67,10 @@ def measure_abstention(
     Returns:
         None where there is no picture, or the classifier answers every one.
     """
-    if not len(true) or (trust.guarantee is None and trust.detector is None):
+    if not len(true) or (trust.guarantee is None and not trust.by_class and trust.detector is None):
         return None
     is_answered = np.array([decision == ANSWERED for decision in decisions])
-    wrong = probabilities.argmax(axis=1) != true
+    wrong = trust.answers(probabilities) != true
     answered, errors = int(is_answered.sum()), int((is_answered & wrong).sum())
     return Abstention(
         pictures=len(true),
@@ -79,4 +82,93 @@ def measure_abstention(
         error=errors / answered if answered else None,
         error_interval=wilson(errors, answered) if answered else None,
         guarantee=trust.guarantee,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetFigures:
+    """How many prediction sets hold the true class, and how large they are."""
+
+    pictures: int
+    held: int  # pictures whose set holds their class
+    coverage: float  # held / pictures
+    interval: Interval  # of the coverage, Wilson, 95 %
+    mean_size: float  # classes in a set
+    single: float  # share of sets with one class
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self) | {"interval": self.interval.as_list()}
+
+    def sentence(self) -> str:
+        """Return one line for people."""
+        return (
+            f"the true class is in {self.held:,} of {self.pictures:,} sets ({100 * self.coverage:.1f} %,"
+            f" {self.interval}); {self.mean_size:.2f} classes in a set, {100 * self.single:.1f} % have one"
+        )
+
+
+def measure_sets(true: IntArray, probabilities: FloatArray, sets: PredictionSets) -> SetFigures:
+    """Measure prediction sets on N pictures, at least one.
+
+    Args:
+        true: class indices (N,).
+        probabilities: (N, C).
+        sets: of the bundle.
+    """
+    inside = sets.hold(probabilities)
+    sizes, held = inside.sum(axis=1), int(inside[np.arange(len(true)), true].sum())
+    return SetFigures(
+        pictures=len(true),
+        held=held,
+        coverage=held / len(true),
+        interval=wilson(held, len(true)),
+        mean_size=float(sizes.mean()),
+        single=float((sizes == 1).mean()),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostFigures:
+    """What answers of least expected cost cost, beside the likeliest classes."""
+
+    pictures: int
+    mean: float  # cost of a picture
+    interval: Interval  # of the mean, Student's, 95 %
+    likeliest: float  # cost of a picture where each is answered with its likeliest class
+    differ: int  # pictures that are answered with another class than the likeliest
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self) | {"interval": self.interval.as_list()}
+
+    def sentence(self) -> str:
+        """Return one line for people."""
+        return (
+            f"{self.mean:.3f} a picture ({self.interval.low:.3f} to {self.interval.high:.3f}), {self.likeliest:.3f} if"
+            f" each were answered with its likeliest class; {self.differ:,} of {self.pictures:,} answers differ"
+        )
+
+
+def measure_costs(true: IntArray, probabilities: FloatArray, trust: Trust) -> CostFigures:
+    """Measure what the answers to N pictures cost, at least one.
+
+    Args:
+        true: class indices (N,).
+        probabilities: (N, C).
+        trust: with costs.
+    """
+    from scipy.stats import t
+
+    costs = trust.costs or Costs(())
+    answers, likeliest = trust.answers(probabilities), probabilities.argmax(axis=1)
+    paid = costs.of(true, answers)
+    mean, error = float(paid.mean()), float(paid.std(ddof=1) / np.sqrt(len(paid))) if len(paid) > 1 else 0.0
+    half = error * float(t.ppf(0.975, max(len(paid) - 1, 1)))
+    return CostFigures(
+        pictures=len(true),
+        mean=mean,
+        interval=Interval(max(0.0, mean - half), mean + half),
+        likeliest=float(costs.of(true, likeliest).mean()),
+        differ=int((answers != likeliest).sum()),
     )

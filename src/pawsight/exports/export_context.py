@@ -112,6 +112,10 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
         },
         "temperature": {"value": trust.temperature, "where": "in the model already"},
         "answer_from_probability": None if trust.guarantee is None else trust.guarantee.threshold,
+        "answer_from_probability_by_class": [kept and kept.threshold for kept in trust.by_class] or None,
+        "sets": trust.sets
+        and {"coverage": trust.sets.coverage, "from_probability": list(trust.sets.thresholds), "with_likeliest": True},
+        "costs": trust.costs and trust.costs.to_json(),
         "unlike_anything_seen_above": None if trust.detector is None else trust.detector.threshold,
         "precision": context.precision,
         "licence": context.licence,

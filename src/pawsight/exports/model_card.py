@@ -83,6 +83,8 @@ def view(context: ExportContext) -> dict[str, Any]:
         "parts": [_part(name, scores) for name, scores in measured.items() if scores is not None],
         "calibration": record.calibrated.get("validation", {}).get("ece") if record else None,
         "guarantee": card.trust.guarantee,
+        "by_class": card.trust.by_class,
+        "never": [name for name, kept in zip(card.classes, card.trust.by_class, strict=False) if kept is None],
         "detector": card.trust.detector,
         "slices": record.slices if record else None,
         "slices_shown": SLICES_SHOWN,

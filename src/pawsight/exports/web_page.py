@@ -79,7 +79,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
     copied = [] if context.browser_runtime is None else read_runtime(context.browser_runtime)
     model = with_metadata(context.onnx, metadata_of(context))
     expected = expected_outputs(context.bundle)
-    scores, guarantee = expected.get(OOD_SCORE), context.bundle.card.trust.guarantee
+    scores = expected.get(OOD_SCORE)
     squares = context.bundle.golden.pictures[:SQUARES].tobytes()
     answers = {
         "probabilities": expected["probabilities"][:SQUARES].tolist(),
@@ -101,7 +101,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
                 for name, copied_as, size, sha384 in RUNTIME
             ],
             "validation": _validation(context.run),
-            "max_error": None if guarantee is None else guarantee.max_error,
+            "max_error": context.bundle.card.trust.max_error,
         },
     )
 

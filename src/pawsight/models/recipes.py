@@ -276,7 +276,7 @@ _TABLE = (
 )
 RECIPES: Mapping[str, NamedRecipe] = MappingProxyType({entry.recipe.name: entry for entry in _TABLE})
 
-_OF_GRADIENTS = ("epochs", "batch_size", "learning_rate", "patience", "precision", "class_weights")
+_OF_GRADIENTS = ("epochs", "batch_size", "learning_rate", "patience", "precision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,6 +340,12 @@ def make_recipe(name: str | Recipe, options: RecipeOptions = RecipeOptions()) ->
     if "image_px" in changes:
         check_image_px(changes["image_px"])
         changes["image_px"] = int(changes["image_px"])
+    if changes.get("class_weights") and recipe.method == "majority":
+        raise WrongUsage(
+            f"The recipe {name} cannot weight classes.",
+            "It answers the commonest class, whatever it is shown.",
+            f"Leave --class-weights out: pawsight train DATA --recipe {name}",
+        )
     idle = [key for key in _OF_GRADIENTS if key in changes and not recipe.epochs]
     if idle:
         raise WrongUsage(

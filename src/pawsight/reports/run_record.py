@@ -23,6 +23,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.classifier.costs import Costs
+from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust, trust_from
 from pawsight.core.errors import PawsightError, StorageError, WrongUsage
 from pawsight.core.runs import (
@@ -55,6 +57,7 @@ from pawsight.evaluation.comparison import Answer, Gain
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import CurvePoint, LearningCurve, honest
 from pawsight.evaluation.metrics import ClassMetrics, Metrics, to_jsonable
+from pawsight.evaluation.selective import CostFigures, SetFigures
 from pawsight.evaluation.slices import Slice
 from pawsight.images.decode import GreyRange
 
@@ -69,6 +72,7 @@ _SHOWN = 40  # characters of a value in a problem
 Ends = tuple[float, float]
 Layer = tuple[str, str, str, int | None]  # name, type, output, parameters
 Kept = TypeVar("Kept")
+OfSubset = TypeVar("OfSubset", SetFigures, CostFigures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,12 @@ class RunRecord:
     calibrated: Mapping[str, Mapping[str, Ends]] = field(default_factory=dict)  # subset -> figure -> before and after
     max_error: float | None = None  # share of wrong answers that was to be guaranteed; None: every picture is answered
     guarantee: RiskGuarantee | None = None
+    max_error_per_class: float | None = None  # share of wrong answers with each class that was to be guaranteed
+    by_class: tuple[RiskGuarantee | None, ...] = ()  # in the order of `classes`
+    sets: PredictionSets | None = None
+    measured_sets: Mapping[str, SetFigures] = field(default_factory=dict)  # by subset
+    costs: Costs | None = None
+    measured_costs: Mapping[str, CostFigures] = field(default_factory=dict)  # by subset
     detector: OodDetector | None = None  # of out-of-distribution pictures
     no_guarantee: str = ""  # why there is none
     command: str = ""  # that makes the same run again
@@ -297,6 +307,12 @@ class RunRecord:
             max_error=selective.number("max_error"),
             guarantee=_trusted(selective, "promise").guarantee,
             detector=_trusted(selective, "guard").detector,
+            max_error_per_class=selective.number("max_error_per_class"),
+            by_class=_trusted(selective, "class_promises").by_class,
+            sets=_trusted(fields.inside("sets"), "sets", key="rule").sets,
+            measured_sets=_figures(fields.inside("sets"), SetFigures),
+            costs=_trusted(fields.inside("costs"), "costs", key="listed").costs,
+            measured_costs=_figures(fields.inside("costs"), CostFigures),
             no_guarantee=selective.text("broken"),
             # Some runs keep the command as a list of words.
             command=shlex.join(map(str, command)) if isinstance(command, list) else fields.text("command"),
@@ -336,6 +352,8 @@ class RunRecord:
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
             "calibration": self._calibration_json(),
             "abstention": self._abstention_json(),
+            "sets": self.sets and {"rule": self.sets.to_json(), **_figures_json(self.measured_sets)},
+            "costs": self.costs and {"listed": self.costs.to_json(), **_figures_json(self.measured_costs)},
             "command": self.command,
             "seconds": dict(self.seconds),
             "machine": self.machine,
@@ -352,10 +370,15 @@ class RunRecord:
 
     def _abstention_json(self) -> dict[str, Any] | None:
         """The guarantee and the detector as a bundle's card has them, None where every picture is answered."""
-        if self.max_error is None:
+        if self.max_error is None and self.max_error_per_class is None:
             return None
-        plain = Trust(guarantee=self.guarantee, detector=self.detector).to_json()
+        plain = Trust(guarantee=self.guarantee, detector=self.detector, by_class=self.by_class).to_json()
         known = {"promise": plain["promise"], "guard": plain["guard"]}
+        if self.max_error_per_class is not None:
+            known |= {
+                "max_error_per_class": self.max_error_per_class,
+                "class_promises": plain.get("class_promises"),
+            }
         return {"max_error": self.max_error, **known, "broken": self.no_guarantee or None}
 
     def write(self) -> None:
@@ -668,11 +691,29 @@ def _changes(fields: _Fields) -> dict[str, Ends]:
     return changes
 
 
-def _trusted(fields: _Fields, name: str) -> Trust:
-    """Read the guarantee or the detector as a bundle's card has it, whole or not at all."""
+def _figures_json(measured: Mapping[str, SetFigures | CostFigures]) -> dict[str, Any]:
+    return {subset: figures.to_json() for subset, figures in measured.items()}
+
+
+def _figures(fields: _Fields, kind: type[OfSubset]) -> dict[str, OfSubset]:
+    """Read what was measured of sets or costs by subset; what cannot be read is left out and named."""
+    measured = {}
+    for subset in SUBSETS:
+        if subset in fields.values:
+            try:
+                values = dict(fields.values[subset])
+                measured[subset] = kind(**values | {"interval": Interval(*map(float, values["interval"]))})
+            except (KeyError, TypeError, ValueError) as error:
+                fields.problems.append(f"{fields.place}{subset} cannot be read: {str(error)[:100]}")
+    return measured
+
+
+def _trusted(fields: _Fields, name: str, *, key: str = "") -> Trust:
+    """Read the guarantees, the sets, the costs or the detector as a bundle's card has it, whole or not at all."""
     none = {"temperature": 1.0, "fitted_on": "", "promise": None, "guard": None}
+    value = fields.values.get(key or name)
     try:
-        return trust_from(none | {name: fields.values.get(name)})
+        return trust_from(none if value is None else none | {name: value})
     except (KeyError, TypeError, ValueError) as error:
         fields.problems.append(f"{fields.place}{name} cannot be read: {' '.join(map(str, error.args))[:100]}")
         return Trust()

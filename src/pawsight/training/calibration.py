@@ -1,33 +1,29 @@
 """Calibrates a trained model and adds what the user asks of its answers: temperature, detector, risk guarantee.
 
-How the threshold of an answer is chosen is in `threshold`; the detector's directions and threshold in `ood_detector`;
+What is guaranteed of the answers is in `guarantees`; the detector's directions and threshold in `ood_detector`;
 the decision rule that the bundle carries in `classifier.trust`.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from dataclasses import replace
-from itertools import count
 
 import numpy as np
 
+from pawsight.classifier.costs import costs_for
 from pawsight.classifier.engine import Engine, run_head
 from pawsight.classifier.trust import (
+    VALIDATION,
     DetectionCount,
     OodDetector,
     SelectiveOptions,
     Trust,
     fit_temperature,
 )
-from pawsight.core import text
-from pawsight.core.errors import TrainingFailed
-from pawsight.data.found import Found
-from pawsight.data.given_split import SplitFile
-from pawsight.data.split import Split
 from pawsight.models.graph import LOGITS, OOD_SCORE, head_of, ood_score, with_ood_score, with_temperature
 from pawsight.training.context import Floats, TrainedModel, TrainingContext
+from pawsight.training.guarantees import add_guarantees, percent
+from pawsight.training.logistic import class_weights
 from pawsight.training.ood_detector import (
     Rows,
     fewest_for_detector,
@@ -36,71 +32,8 @@ from pawsight.training.ood_detector import (
     sample_rows,
     threshold_for,
 )
-from pawsight.training.threshold import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
 
-OUT_OF_FOLD, VALIDATION = "out-of-fold answers of the training part", "the validation part"
-
-
-def check_guarantee(split: Split, options: SelectiveOptions, *, has_detector: bool) -> None:
-    """Refuse a guarantee that the validation subset is too small for, whatever is learnt.
-
-    Raises:
-        TrainingFailed: even without a single wrong answer nothing could be guaranteed.
-    """
-    pictures, wanted = split.sizes["validation"], fewest_for_guarantee(options.max_error)
-    if _kept(pictures, options, has_detector) < wanted:
-        raise _too_few(pictures, f"{pictures:,}", options, has_detector)
-
-
-def check_guarantee_by_names(
-    found: Found, given: SplitFile | None, options: SelectiveOptions, *, has_detector: bool
-) -> None:
-    """Refuse such a guarantee before any picture is read, where the names of files show it.
-
-    Raises:
-        TrainingFailed: validation will be too small, however many pictures can be read.
-    """
-    likely, most = _validation_by_names(found, given)
-    if most < _needed(options, has_detector):
-        raise _too_few(likely, f"about {likely:,}", options, has_detector)
-
-
-def _validation_by_names(found: Found, given: SplitFile | None) -> tuple[int, int]:
-    """Return how many pictures validation will likely have, and how many at most."""
-    if given is not None:
-        lines = sum(row.part == "validation" for row in given.rows)
-        return lines, lines
-    counts = Counter(candidate.part for candidate in found.candidates)
-    if counts["train"] and counts["validation"]:
-        held_out = counts["validation"]
-        return held_out if counts["test"] else round(0.8 * held_out), held_out
-    cut = counts["train"] if counts["train"] and counts["test"] else len(found.candidates)
-    return round(0.15 * cut), math.ceil(0.17 * cut) + len(found.folders)  # rounded class by class
-
-
-def _too_few(pictures: int, number: str, options: SelectiveOptions, has_detector: bool) -> TrainingFailed:
-    noun = "picture" if pictures == 1 else "pictures"
-    share = smallest_guarantee(_kept(pictures, options, has_detector), pictures)
-    smaller = f"Type --max-error {100 * share:g}%, if that will do." if share else "Nothing can be guaranteed on them."
-    return TrainingFailed(
-        f"An error of at most {percent(options.max_error)} cannot be guaranteed on {number} validation {noun}: "
-        f"{_needed(options, has_detector):,} are needed at least.",
-        "Even if every answer were right, that could be chance with a probability above 10 %.",
-        f"{smaller} Or add pictures to validation.",
-    )
-
-
-def _needed(options: SelectiveOptions, has_detector: bool) -> int:
-    """Return the fewest validation pictures with which a guarantee is possible at all."""
-    wanted = fewest_for_guarantee(options.max_error)
-    return next(pictures for pictures in count(wanted) if _kept(pictures, options, has_detector) >= wanted)
-
-
-def _kept(pictures: int, options: SelectiveOptions, has_detector: bool) -> int:
-    """Return how many validation pictures the detector's threshold leaves to be answered."""
-    if not has_detector or pictures < fewest_for_detector(options.false_alarms):
-        return pictures
-    return math.ceil((pictures + 1) * (1 - options.false_alarms) - 1e-9) - 1
+OUT_OF_FOLD = "out-of-fold answers of the training part"
 
 
 def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedModel, Trust, int]:
@@ -110,7 +43,8 @@ def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedM
 
     The model's probabilities are those that its finished graph gives, to the bit. The temperature is fitted on
     out-of-fold logits of the training subset where there are any, else on validation where epochs were compared, else
-    it is 1.
+    it is 1. With class weights each class counts the same here too: the probabilities are those among pictures of which
+    each class is equally frequent.
     """
     from scipy.special import softmax
 
@@ -119,7 +53,10 @@ def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedM
     logits = trained.logits_out_of_fold
     if logits is not None:
         known = np.isfinite(logits).all(axis=1)
-        temperature = fit_temperature(context.labels("train")[known], logits[known])
+        labels, weights = context.labels("train")[known], None
+        if context.recipe.class_weights:
+            weights = class_weights(labels, classes=len(context.classes))
+        temperature = fit_temperature(labels, logits[known], weights)
         source, pictures = OUT_OF_FOLD, int(known.sum())
     elif validation is not None and len(validation) and context.recipe.epochs:
         answers = run_head(head_of(trained.graph, LOGITS), validation, context.precision)
@@ -145,16 +82,20 @@ def add_guarantee(
     labels, table = context.labels("validation"), model.probabilities["validation"]
     graph, detector, scores, notes = _add_detector(context, model, options)
     familiar = np.ones(len(labels), bool) if detector is None else scores < detector.threshold
-    right = (table.argmax(axis=1) == labels)[familiar]
-    confidences = table.max(axis=1)[familiar]
-    guarantee = choose_threshold(confidences, right, max_error=options.max_error, pictures=len(labels))
-    if context.recipe.epochs and guarantee:
-        notes += ("the guarantee was measured on validation pictures that also chose the epoch: it may be optimistic",)
-    return (
-        replace(model, graph=graph, notes=(*model.notes, *notes)),
-        replace(trust, guarantee=guarantee, detector=detector),
-        "" if guarantee else _why_no_guarantee(confidences, right, options),
+    costs = None if options.costs is None else costs_for(options.costs, context.classes)
+    trust = replace(trust, detector=detector, costs=costs)
+    crossed = None
+    if model.out_of_fold is not None:
+        known = np.isfinite(model.out_of_fold).all(axis=1)
+        crossed = context.labels("train")[known], model.out_of_fold[known]
+    trust, why, why_no_sets = add_guarantees(
+        trust, options, (labels[familiar], table[familiar]), crossed, unfamiliar=int((~familiar).sum())
     )
+    if context.recipe.epochs and (trust.guarantee or trust.by_class or trust.sets):
+        notes += ("the guarantee was measured on validation pictures that also chose the epoch: it may be optimistic",)
+    if why_no_sets:
+        notes += (f"no prediction sets: {why_no_sets}",)
+    return replace(model, graph=graph, notes=(*model.notes, *notes)), trust, why
 
 
 def count_detections(trust: Trust, engine: Engine) -> Trust:
@@ -167,11 +108,6 @@ def count_detections(trust: Trust, engine: Engine) -> Trust:
         for kind, squares in ood_examples(engine.image_px).items()
     )
     return replace(trust, detector=replace(trust.detector, caught=caught))
-
-
-def percent(share: float) -> str:
-    """Return a share in per cent, e.g. 1 % or 0.5 %."""
-    return text.percent(share, ".4g")
 
 
 def _add_detector(
@@ -212,15 +148,3 @@ def last_features(context: TrainingContext, model: TrainedModel, subset: str, ro
         return model.features[subset][rows]
     engine, pixels = context.engine(model.graph), context.pixels(subset)
     return np.stack([outputs["features"] for _, outputs in engine.run((row, pixels[row]) for row in rows.tolist())])
-
-
-def _why_no_guarantee(confidences: Floats, right: Flags, options: SelectiveOptions) -> str:
-    """Say how many of the most confident half of the answers are wrong."""
-    most = max(fewest_for_guarantee(options.max_error), len(right) // 2)
-    first = np.argsort(-confidences, kind="stable")[:most]
-    wrong = int((~right[first]).sum())
-    verb = "is" if wrong == 1 else "are"
-    return (
-        f"{wrong:,} of the {len(first):,} most confident answers on validation {verb} wrong, so no threshold keeps an "
-        f"error of {percent(options.max_error)}; nothing is unsure, every picture gets an answer"
-    )

@@ -42,25 +42,27 @@ def fit_logistic(
     labels: Labels,
     *,
     strength: float,
+    weights: Floats | None = None,
     tolerance: float = 1e-3,
     most_steps: int = 200,
     start: tuple[Floats, Floats] | None = None,
 ) -> tuple[Floats, Floats]:
-    """Fit weights and intercepts.
+    """Fit coefficients and intercepts.
 
-    Minimised is mean(log loss) + |weights|^2 / (2 C N); the intercepts are not penalised.
+    Minimised is mean(weight * log loss) + |coefficients|^2 / (2 C N); the intercepts are not penalised.
 
     Args:
         features: (N, D), standardised.
         labels: class indices (N,) from 0 to C - 1, each class at least once.
         strength: C of the penalty, its inverse strength.
+        weights: of the pictures (N,), 1 on average; None: each has 1.
         tolerance: steps end when no part of the gradient is larger.
         most_steps: or after so many.
-        start: weights and biases to begin at.
+        start: coefficients and biases to begin at.
 
     Returns:
-        weights (D, C) and biases (C,) of a softmax. Two classes are fitted as one logit, the second against the first,
-        which is then halved to either side.
+        coefficients (D, C) and biases (C,) of a softmax. Two classes are fitted as one logit, the second against the
+        first, which is then halved to either side.
 
     Source: scikit-learn's LogisticRegression.
     """
@@ -71,12 +73,13 @@ def fit_logistic(
     columns, loss = (1, _two_classes) if binary else (classes, _more_classes)
     truths = labels[:, None].astype(np.float32) if binary else np.eye(classes, dtype=np.float32)[labels]
     penalty = 1.0 / (strength * len(labels))
+    shares = None if weights is None else weights[:, None].astype(np.float32)
 
     def value_and_gradient(flat: Exact) -> tuple[float, Exact]:
-        weights, bias = np.split(flat.reshape(width + 1, columns), [width])
-        value, slopes = loss(features @ weights.astype(np.float32) + bias.astype(np.float32), truths)
-        gradient = np.concatenate([features.T @ slopes + penalty * weights, slopes.sum(axis=0, keepdims=True)])
-        return value + 0.5 * penalty * float((weights**2).sum()), gradient.ravel()
+        table, bias = np.split(flat.reshape(width + 1, columns), [width])
+        value, slopes = loss(features @ table.astype(np.float32) + bias.astype(np.float32), truths, shares)
+        gradient = np.concatenate([features.T @ slopes + penalty * table, slopes.sum(axis=0, keepdims=True)])
+        return value + 0.5 * penalty * float((table**2).sum()), gradient.ravel()
 
     table = np.zeros((width + 1, classes)) if start is None else np.vstack(start).astype(np.float64)
     first = table[:, 1:] - table[:, :1] if binary else table
@@ -88,15 +91,24 @@ def fit_logistic(
     return table[:-1].astype(np.float32), table[-1].astype(np.float32)
 
 
-def _two_classes(logits: Floats, truths: Floats) -> tuple[float, Floats]:
+def class_weights(labels: Labels, *, classes: int) -> Floats:
+    """Return a weight for each picture (N,), inverse to the size of its class, with a mean of 1."""
+    counts = np.bincount(labels, minlength=classes)
+    each = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return each[labels].astype(np.float32)
+
+
+def _two_classes(logits: Floats, truths: Floats, weights: Floats | None) -> tuple[float, Floats]:
     """Return the mean loss and its slope (N, 1) in each logit (N, 1), where truths (N, 1) are 0 or 1."""
     exact = logits.astype(np.float64)  # of few numbers; the products of many stay in float32
     values = (np.logaddexp(0, exact) - truths * exact).astype(np.float32)
     slopes = (np.exp(-np.logaddexp(0, -exact)) - truths).astype(np.float32)
+    if weights is not None:
+        values, slopes = values * weights, slopes * weights
     return float(values.sum() / len(logits)), slopes / np.float32(len(logits))
 
 
-def _more_classes(logits: Floats, truths: Floats) -> tuple[float, Floats]:
+def _more_classes(logits: Floats, truths: Floats, weights: Floats | None) -> tuple[float, Floats]:
     """Return the mean loss and its slope (N, C) in each logit (N, C), where truths (N, C) are 1 for the class."""
     values, slopes = np.empty(len(logits), np.float32), np.empty_like(logits)
     for start in range(0, len(logits), _ROWS_AT_ONCE):
@@ -106,4 +118,6 @@ def _more_classes(logits: Floats, truths: Floats) -> tuple[float, Floats]:
         sums = powers.sum(axis=1, keepdims=True)
         values[rows] = np.log(sums[:, 0]) - (truths[rows] * shifted).sum(axis=1)
         slopes[rows] = powers / sums - truths[rows]
+    if weights is not None:
+        values, slopes = values * weights[:, 0], slopes * weights
     return float(values.sum() / len(logits)), slopes / np.float32(len(logits))

@@ -36,6 +36,7 @@ from pawsight.models.recipes import Recipe
 from pawsight.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from pawsight.training.context import Floats, Labels, Layer, TrainedModel, TrainingContext
 from pawsight.training.diagnostics import Diagnostics, check_epoch, check_inputs, check_labels, check_step
+from pawsight.training.logistic import class_weights
 
 EVENTS = "tensorboard"
 Batch = tuple[Any, Labels, Floats]  # inputs, labels and weights
@@ -52,7 +53,7 @@ def train_network(context: TrainingContext) -> TrainedModel:
     with seeded(recipe.seed):
         model = build_network(recipe, classes=classes, precision=precision)
     pixels, labels = context.pixels("train"), context.labels("train")
-    weights = class_weights(labels, classes=classes, wanted=recipe.class_weights)
+    weights = class_weights(labels, classes=classes) if recipe.class_weights else np.ones(len(labels), np.float32)
     held_out = context.pixels("validation")
     _check_inputs_and_labels(model, context, diagnostics)
 
@@ -187,15 +188,6 @@ def batches(
 
     chunks = (order[start : start + recipe.batch_size] for start in range(0, len(order), recipe.batch_size))
     yield from ordered_map(make, chunks, threads=threads)
-
-
-def class_weights(labels: Labels, *, classes: int, wanted: bool) -> Floats:
-    """Return a weight for each picture (N,): 1, or inverse to the size of its class with a mean of 1."""
-    if not wanted:
-        return np.ones(len(labels), dtype=np.float32)
-    counts = np.bincount(labels, minlength=classes)
-    each = len(labels) / (classes * np.maximum(counts, 1))
-    return each[labels].astype(np.float32)
 
 
 # Epochs: gradient descent from the last checkpoint on, the best weights kept.

@@ -22,7 +22,7 @@ from pawsight.models.recipes import AUTO, LAST, SELECTED, Recipe
 from pawsight.training.context import TrainedModel, TrainingContext
 from pawsight.training.features import FeatureTable
 from pawsight.training.folds import folds_for_fits, stratified_sample
-from pawsight.training.logistic import blas_threads_for, fit_logistic
+from pawsight.training.logistic import blas_threads_for, class_weights, fit_logistic
 from pawsight.training.relevance import SELECTED_FEATURES, Relevance, standardised
 
 # Inverse strengths of the L2 penalty on standardised features, from strong to weak.
@@ -33,6 +33,11 @@ Z95 = 1.96  # standard errors either side of a mean that make a 95 % interval
 # In nats: what is as sure as on the photographs (0.03) gains less by any depth, and was right no more often.
 _LEAST_GAIN = 0.01
 _MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
+
+BALANCED_NOTE = (
+    "each class counts the same in the fit, however few pictures it has; probabilities are those among pictures of"
+    " which each class is equally frequent"
+)
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -65,6 +70,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
             seed=recipe.seed,
             depth=recipe.depth,
             groups=groups,
+            is_balanced=recipe.class_weights,
             progress=context.env.progress,
         )
     with context.env.stopwatch.stage("writing"):
@@ -88,6 +94,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
             *([licence_note(recipe)] if recipe.backbone_sha256 else []),
             depth_note(head),
             regularisation_note(head, labels, groups, context.classes),
+            *([BALANCED_NOTE] if recipe.class_weights else []),
         ),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
@@ -179,6 +186,7 @@ def fit_head(
     seed: int,
     depth: str = AUTO,
     groups: Labels | None = None,
+    is_balanced: bool = False,
     progress: Progress = SILENT,
 ) -> Head:
     """Fit a regularised logistic regression on frozen features, its strength and their depth chosen together.
@@ -194,12 +202,15 @@ def fit_head(
         depth: "last", "selected", "blocks", or "auto" for the first of them that none of the later ones beats, in
             out-of-fold log loss, beyond the 95 % interval of the paired difference and by 0.01 nats.
         groups: numbers (N,) of the groups of pictures that look the same, which share a fold; None where no two do.
+        is_balanced: pictures have weights inverse to the size of their class, in fits and in the losses that choose.
 
-    Source: scikit-learn's LogisticRegression (lbfgs) and StratifiedKFold; Head2Toe for depths, as in `relevance`.
+    Source: scikit-learn's LogisticRegression (lbfgs; class_weight="balanced") and StratifiedKFold; Head2Toe for depths,
+    as in `relevance`.
     """
     depths = _candidates(features) if depth == AUTO else (depth,)
     most = min(_MOST_CHOSEN_ON // classes, _MOST_COMPARED if len(depths) > 1 else _MOST_CHOSEN_ON)
     rows = stratified_sample(labels, most=max(most, 2 * classes), seed=seed)
+    weights = class_weights(labels, classes=classes) if is_balanced else np.ones(len(labels), np.float32)
     own, own_groups = labels[rows], np.arange(len(rows)) if groups is None else groups[rows]
     fold = folds_for_fits(own, own_groups, folds, seed)
     with blas_threads_for(len(labels), classes):
@@ -208,9 +219,11 @@ def fit_head(
         if fold is not None:
             with progress.stage("Choosing the regularisation", len(depths) * (int(fold.max()) + 1), "folds") as step:
                 for name in depths:
-                    logits[name] = _cross_validated(features.part(rows), own, fold, name, relevance, step)
+                    logits[name] = _cross_validated(
+                        features.part(rows), own, weights[rows] if is_balanced else None, fold, name, relevance, step
+                    )
         losses = {
-            name: {strength: log_losses(table, own) for strength, table in tables.items()}
+            name: {strength: log_losses(table, own) * weights[rows] for strength, table in tables.items()}
             for name, tables in logits.items()
         }
         best = {name: min(own, key=lambda strength: own[strength].mean()) for name, own in losses.items()}
@@ -222,12 +235,12 @@ def fit_head(
         strength = best.get(chosen, STRENGTHS[len(STRENGTHS) // 2])
         columns = features.depths[chosen] if chosen in features.depths else relevance.most_relevant()
         scaled, centre, spread = standardised(features.read(columns))
-        weights, bias = fit_logistic(scaled, labels, strength=strength)
-    weights = weights / spread[:, None]
-    bias = bias - centre @ weights
+        table, bias = fit_logistic(scaled, labels, strength=strength, weights=weights if is_balanced else None)
+    table = table / spread[:, None]
+    bias = bias - centre @ table
     gained, error = paired_difference(least[LAST] - least[chosen], own_groups) if len(least) > 1 else (0.0, 0.0)
     return Head(
-        weights=weights.astype(np.float32),
+        weights=table.astype(np.float32),
         bias=bias.astype(np.float32),
         strength=strength,
         folds=0 if fold is None else int(fold.max()) + 1,
@@ -250,7 +263,13 @@ def _candidates(features: FeatureTable) -> tuple[str, ...]:
 
 
 def _cross_validated(
-    features: FeatureTable, labels: Labels, fold: Labels, depth: str, relevance: Relevance, step: Step
+    features: FeatureTable,
+    labels: Labels,
+    weights: Floats | None,
+    fold: Labels,
+    depth: str,
+    relevance: Relevance,
+    step: Step,
 ) -> dict[float, Floats]:
     """Return the logits (N, C) that heads give the folds they were not fitted to, for each strength."""
     logits = {strength: np.empty((len(labels), int(labels.max()) + 1), np.float32) for strength in STRENGTHS}
@@ -263,8 +282,9 @@ def _cross_validated(
             scaled = standardised(features.read(relevance.most_relevant(fitted)))[0]
         inside, outside = scaled[fitted], scaled[held_out]
         for strength in STRENGTHS:  # each fit starts where the one before ended
-            start = weights, bias = fit_logistic(inside, labels[fitted], strength=strength, start=start)
-            logits[strength][held_out] = outside @ weights + bias
+            own = None if weights is None else weights[fitted]
+            start = table, bias = fit_logistic(inside, labels[fitted], strength=strength, weights=own, start=start)
+            logits[strength][held_out] = outside @ table + bias
         step.advance()
     return logits
 

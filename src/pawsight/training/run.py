@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pawsight.classifier.bundle import Card, problem_with_name, write_bundle
+from pawsight.classifier.costs import costs_for
 from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trust
 from pawsight.core.cache import Cache
 from pawsight.core.errors import BadDataset, PicturesChanged
@@ -35,12 +36,11 @@ from pawsight.training.backbone_choice import candidates, choice_note, choose_ba
 from pawsight.training.calibration import (
     add_guarantee,
     calibrate,
-    check_guarantee,
-    check_guarantee_by_names,
     count_detections,
 )
 from pawsight.training.context import Floats, Labels, RunEnvironment, TrainedModel, TrainingContext
 from pawsight.training.features import FeatureSink, feature_sink, trusted_device
+from pawsight.training.guarantees import check_guarantee, check_guarantee_by_names
 from pawsight.training.networks import train_network, write_events
 from pawsight.training.probe import train_majority, train_probe
 from pawsight.training.run_folder import kept_or_removed, open_run_folder
@@ -108,7 +108,9 @@ def train_run(
     check_names(found.folders)
     if options is not None:
         check_reserved_names(found.folders)
-        check_guarantee_by_names(found, given, options, has_detector=recipe.method != "majority")
+        if options.costs is not None:
+            costs_for(options.costs, found.folders)
+        check_guarantee_by_names(found, given, options, has_out_of_fold=recipe.method == "probe")
     greys = grey_range_of(found, env.decode_settings(recipe), threads=env.machine.cores, progress=env.progress)
     env = replace(env, grey_range=greys)
     choice = None
@@ -213,7 +215,7 @@ def _split_and_decode(
                 used, split, patched = apply(dataset, split, patch)
             check_split(split, compares_epochs=recipe.epochs > 0)
             if options is not None:
-                check_guarantee(split, options, has_detector=recipe.method != "majority")
+                check_guarantee(split, options, has_out_of_fold=recipe.method == "probe")
         context = TrainingContext(used, split, recipe, env, env.runs, held_out, sink)
         changed: dict[str, str] = {}  # why, by name
         for subset in dict.fromkeys(("train", "validation", *held_out)) if recipe.method in _USES_PIXELS else ():

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.trust import CONFIDENCE, RiskGuarantee
+from pawsight.classifier.trust import CONFIDENCE, VALIDATION, RiskGuarantee
 
 Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -32,15 +32,17 @@ def choose_threshold(
     max_error: float,
     pictures: int | None = None,
     confidence: float = CONFIDENCE,
+    measured_on: str = VALIDATION,
 ) -> RiskGuarantee | None:
     """Return the guarantee with the lowest threshold that keeps it, None where no threshold does.
 
     Args:
-        probabilities: of the best class (K,), of pictures not fitted to.
-        right: whether the best class is the true one (K,).
+        probabilities: of the answers (K,), to pictures not fitted to.
+        right: whether the answer is the true class (K,).
         max_error: guaranteed share of errors among the answered.
         pictures: how many there were, those included that are never answered; K where it is left out.
         confidence: that the guarantee holds, over the draw of the held-out pictures.
+        measured_on: where the pictures are from.
     """
     from scipy.stats import binomtest
 
@@ -65,12 +67,18 @@ def choose_threshold(
         coverage=answered / pictures,
         coverage_interval=(float(ends.low), float(ends.high)),
         expected_risk=(wrong + 1) / (pictures + 1),
+        measured_on=measured_on,
     )
 
 
 def fewest_for_guarantee(max_error: float, confidence: float = CONFIDENCE) -> int:
     """Return how many answered pictures without an error any guarantee needs: 230 for 1 % at 90 %."""
     return math.ceil(math.log(1 - confidence) / math.log1p(-max_error))
+
+
+def can_guarantee(answered: int, max_error: float, *, errors: int = 2, confidence: float = CONFIDENCE) -> bool:
+    """Return whether so many answers could show a guarantee with a few errors among them."""
+    return bool(_passes(errors, answered, answered, max_error, (1 - confidence) / 2))
 
 
 def smallest_guarantee(

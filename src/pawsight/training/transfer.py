@@ -20,10 +20,10 @@ from pawsight.images.decode import Pixels
 from pawsight.models.keras_networks import import_keras
 from pawsight.training.context import Floats, TrainedModel, TrainingContext, mapped_array
 from pawsight.training.diagnostics import Diagnostics
+from pawsight.training.logistic import class_weights
 from pawsight.training.networks import (
     Batch,
     augmentation_of,
-    class_weights,
     class_weights_note,
     fit_epochs,
     kept_epoch_note,
@@ -81,7 +81,9 @@ def _fit_top(top: Any, frozen: bytes, context: TrainingContext, diagnostics: Dia
     recipe = context.recipe
     with context.env.stopwatch.stage("training"):
         views, labels = Views(frozen, context), context.labels("train")
-        weights = class_weights(labels, classes=len(context.classes), wanted=recipe.class_weights)
+        weights = np.ones(len(labels), np.float32)
+        if recipe.class_weights:
+            weights = class_weights(labels, classes=len(context.classes))
         held_out = views.of_held_out(context.pixels("validation"))
 
         def feed(epoch: int) -> Iterator[Batch]:

@@ -166,7 +166,8 @@ class _Routes:
                     "pawsight": versions().get("pawsight", "unknown"),
                     "limits": {**asdict(self._service.limits), "megapixels": served.settings.max_megapixels},
                     "validation": validation_of(served.predictor.bundle),
-                    "max_error": card.trust.guarantee.max_error if card.trust.guarantee is not None else None,
+                    "max_error": card.trust.max_error,
+                    "sets": None if card.trust.sets is None else card.trust.sets.coverage,
                     "heat_maps": True,
                     "report": "/api/v1/report" if has_report else None,
                 }
@@ -240,6 +241,7 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
         "probability": prediction.probability,
         "probabilities": prediction.probabilities,
         "verdict": prediction.decision,
+        "set": None if prediction.set is None else list(prediction.set),
         "error": prediction.error,
     }
 

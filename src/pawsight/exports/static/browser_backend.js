@@ -6,7 +6,7 @@
 import { Closed, Refused } from "./backend.js";
 import { all, json, seal } from "./load_model.js";
 import { WorkerClient } from "./worker_client.js";
-import { decision } from "./decision.js";
+import { answer, decision, setOf } from "./decision.js";
 import { mebibytes } from "./words.js";
 
 const FACTS = "pawsight.json";
@@ -54,7 +54,7 @@ export function inBrowser() {
 
   async function predicted(file) {
     const { error, outputs } = await worker.ask("classify", file);
-    if (error) return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, error };
+    if (error) return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, set: null, error };
     return prediction(file.name, outputs, facts);
   }
 
@@ -62,12 +62,13 @@ export function inBrowser() {
   return { privacy, links: [], model, classify, explain: none, openReport: none };
 }
 
-function prediction(file, { probabilities, unlikeness }, facts) {
+function prediction(file, { probabilities: given, unlikeness }, facts) {
+  const probabilities = Array.from(given);
   const named = Object.fromEntries(facts.classes.map((name, place) => [name, probabilities[place]]));
-  const best = probabilities.indexOf(Math.max(...probabilities));
-  const said = decision(probabilities[best], unlikeness, facts);
+  const best = answer(probabilities, facts);
+  const said = decision(probabilities, unlikeness, facts);
   const answered = said === "answered"; // of a verdict there is no probability
-  return { file, label: answered ? facts.classes[best] : said, probability: answered ? probabilities[best] : null, probabilities: named, verdict: said, error: null };
+  return { file, label: answered ? facts.classes[best] : said, probability: answered ? probabilities[best] : null, probabilities: named, verdict: said, set: setOf(probabilities, said, facts), error: null };
 }
 
 function modelFrom(facts) {
@@ -77,6 +78,7 @@ function modelFrom(facts) {
     imagePx: facts.decode.image_px,
     validation: facts.web.validation,
     maxError: facts.web.max_error,
+    sets: facts.sets ? facts.sets.coverage : null,
     heatMaps: false,
     report: null,
     group: { files: 1, bytes: LARGEST },

@@ -1,10 +1,30 @@
-// Whether a picture is answered, by the thresholds of the bundle, as classifier/trust.py decides.
+// Which class is the answer, whether it is given, and which classes a picture may be: by the numbers of the bundle, as
+// classifier/trust.py decides.
 
 import { UNLIKE, UNSURE } from "./words.js";
 
-export function decision(probability, unlikeness, facts) {
-  const { answer_from_probability: from, unlike_anything_seen_above: above } = facts;
+// The place of the likeliest class, or with costs of the class of least expected cost.
+export function answer(probabilities, { costs }) {
+  if (!costs) return probabilities.indexOf(Math.max(...probabilities));
+  const total = probabilities.reduce((sum, share) => sum + share, 0);
+  const expected = probabilities.map((share) => total - share);
+  for (const [truth, said, cost] of costs) expected[said] += probabilities[truth] * (cost - (truth === said ? 0 : 1));
+  return expected.indexOf(Math.min(...expected));
+}
+
+export function decision(probabilities, unlikeness, facts) {
+  const { answer_from_probability: from, answer_from_probability_by_class: each, unlike_anything_seen_above: above } = facts;
   const isLike = typeof unlikeness === "number" && unlikeness <= above; // a missing or invalid number is not
   if (above !== null && !isLike) return UNLIKE;
-  return from === null || probability >= from ? "answered" : UNSURE;
+  const best = answer(probabilities, facts);
+  if (each) return each[best] !== null && probabilities[best] >= each[best] ? "answered" : UNSURE;
+  return from === null || probabilities[best] >= from ? "answered" : UNSURE;
+}
+
+// Names of the classes that a picture may be, the likeliest first; null where the bundle has no sets.
+export function setOf(probabilities, said, { classes, sets }) {
+  if (!sets || said === UNLIKE) return null;
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  const places = probabilities.map((_, place) => place).filter((place) => place === best || probabilities[place] >= sets.from_probability[place]);
+  return places.sort((one, other) => probabilities[other] - probabilities[one]).map((place) => classes[place]);
 }

@@ -72,7 +72,15 @@ function sign(kind) {
 function details(item, kind, model) {
   if (kind === "waiting") return [element("div", { class: "wait", "aria-hidden": "true" })];
   if (kind === "error") return [element("p", { class: "why" }, `${capital(printable(item.reason))}.`)];
-  return [why(item, kind, model), ...bars(item.prediction.probabilities)];
+  return [why(item, kind, model), within(item, model), ...bars(item.prediction.probabilities)];
+}
+
+// The classes that the picture may be, where the classifier says so.
+function within(item, model) {
+  const names = item.prediction.set ?? null;
+  if (names === null) return null;
+  const listed = names.flatMap((name, place) => [place ? ", " : "", named(name, { most: 26 })]);
+  return element("p", { class: "why set" }, "May be ", ...listed, `. ${percent(model.sets ?? 0)} of such lists hold the true class.`);
 }
 
 function why(item, kind, model) {

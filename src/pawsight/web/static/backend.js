@@ -9,16 +9,18 @@
 //   explain(file)    -> Promise of a Blob: the whole picture with its heat map, stretched to any shape
 //   openReport()     shows the run's report; called where the Model says there is one without an address
 //
-// Model: {classes, recipe, imagePx, validation, maxError, heatMaps, report, group, largest}
+// Model: {classes, recipe, imagePx, validation, maxError, sets, heatMaps, report, group, largest}
 //   validation   {pictures, accuracy, interval: [low, high]} or null
 //   maxError     share of answered pictures that may be wrong, where unsure ones are not answered; else null
+//   sets         share of prediction sets that hold the true class, null where there are no sets
 //   report       address of the run's report, true where openReport() shows it, or null
 //   group        {files, bytes} that one call of classify may hold
 //   largest      bytes of one file
 //
-// Prediction: {file, label, probability, probabilities, verdict, error}
+// Prediction: {file, label, probability, probabilities, verdict, set, error}
 //   probability  of the label, null where that is a verdict
 //   verdict      "answered", "unsure", "unlike anything seen", or null
+//   set          [names], the likeliest first, or null
 
 export class Busy extends Error {
   constructor(seconds, told = "The classifier is busy.") {

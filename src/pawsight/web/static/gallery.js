@@ -10,7 +10,7 @@ export class Gallery {
   constructor(actions) {
     this.actions = actions;
     this.items = [];
-    this.model = { heatMaps: false, maxError: null, classes: [] };
+    this.model = { heatMaps: false, maxError: null, sets: null, classes: [] };
     this.chosen = "";
     this.cards = new Map();
     this.removed = [];

@@ -75,6 +75,7 @@ function modelFrom(told, guarded) {
     imagePx: told.image_px ?? null,
     validation: told.validation ?? null,
     maxError: told.max_error ?? null,
+    sets: told.sets ?? null,
     heatMaps: told.heat_maps === true,
     report: told.report ? guarded || told.report : null,
     group: { files: Math.min(files, TOGETHER), bytes: bytes - 2 * OVERHEAD, overhead: OVERHEAD },
@@ -84,7 +85,7 @@ function modelFrom(told, guarded) {
 
 async function unreadable(response, file) {
   const problem = await documentOf(response);
-  return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, error: problem.reason ?? problem.detail ?? "unreadable" };
+  return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, set: null, error: problem.reason ?? problem.detail ?? "unreadable" };
 }
 
 async function trouble(response) {

@@ -34,6 +34,7 @@ from pawsight.commands.review import (
 from pawsight.commands.train_report import gain_sentence
 from pawsight.commands.train_report import summary as train_summary
 from pawsight.core.errors import BadDataset, DataError, MissingExtra, WrongUsage
+from pawsight.core.runs import read_table
 from pawsight.data.dataset import Picture
 from pawsight.data.facts import Facts
 from pawsight.data.found import LeftOut
@@ -89,8 +90,7 @@ def test_wrong_labels_come_first_and_every_picture_but_the_test_part_is_ranked(r
     assert {row["path"] for row in rows[:2]} == FLIPPED
     assert all(row["suspect"] for row in rows[:2])
     assert {row["given"]: row["suggested"] for row in rows[:2]} == {"speckled": "shaded", "shaded": "speckled"}
-    with (run / "splits.csv").open() as file:
-        parts = [line.strip().rsplit(",", 1)[1] for line in file][1:]
+    parts = [row["part"] for row in read_table(run / "splits.csv")]
     assert len(rows) == len(parts) - parts.count("test")
     assert {row["part"] for row in rows} == {"train", "validation"}
     scores = [row["score"] for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import re
@@ -15,9 +16,12 @@ from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import load_predictor
 from pawsight.core.errors import BundleRefused
 from pawsight.web.app import report_of, report_text, validation_of
-from pawsight.web.problems import of_status
+from pawsight.web.middleware import with_own_target
+from pawsight.web.problems import RequestProblem, of_status
 
-RFC9457 = {"type", "title", "status", "detail", "instance", "request_id"}
+PNG = {"content-type": "image/png"}
+
+MEMBERS = {"type", "code", "title", "status", "detail", "instance", "request_id"}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,8 @@ def problem(answer, status):
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     told = answer.json()
-    assert set(told) >= RFC9457
+    assert set(told) >= MEMBERS
+    assert told["type"] == f"urn:pawsight:problem:{told['code']}"
     assert told["status"] == status
     assert told["request_id"] == answer.headers["x-request-id"]
     return told
@@ -53,7 +58,8 @@ def test_one_picture_as_a_body_is_answered(client, serving):
     assert (one["file"], one["label"], one["error"]) == ("picture", "green", None)
     assert one["probability"] == one["probabilities"]["green"] > 0.9
     assert list(one["probabilities"]) == ["red", "green", "blue"]
-    assert set(one) == {"file", "label", "probability", "probabilities", "verdict", "set", "error"}
+    assert set(one) == {"file", "label", "probability", "probabilities", "decision", "verdict", "set", "error", "code"}
+    assert (one["decision"], one["verdict"], one["code"]) == ("answered", "answered", None)
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "application/octet-stream", "IMAGE/PNG; q=1", ""])
@@ -136,7 +142,7 @@ def test_more_files_than_allowed_are_refused(make_client, serving):
     with make_client(files=2) as client:
         body, kind = serving.form(*[("a.png", serving.picture("red"))] * 3)
         told = problem(post(client, body, kind), 413)
-        assert told["type"].endswith(":too-large")
+        assert told["code"] == "too-many-pictures"
         assert "2 files" in told["detail"]
 
 
@@ -151,19 +157,19 @@ def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(make_clie
 def test_the_bytes_of_all_requests_together_are_bounded(make_client):
     with make_client() as client:
         service = client.app.user_middleware[0].kwargs["service"]
-        service.budget.add(service.limits.buffer_bytes)
-        answer = post(client, b"x")
-        told = problem(answer, 503)
-        assert told["type"].endswith(":busy")
-        assert "bytes" in told["detail"]
-        assert answer.headers["retry-after"] == "1"
-        service.budget.release(service.limits.buffer_bytes)
-        assert service.budget.held == 0
+        with service.body_bytes.hold(service.limits.buffer_bytes, ""):
+            answer = post(client, b"x")
+            told = problem(answer, 503)
+            assert told["code"] == "busy"
+            assert "bytes" in told["detail"]
+            assert answer.headers["retry-after"] == "1"
+        assert service.body_bytes.held == 0
 
 
 def test_a_kind_of_body_that_holds_no_picture_is_refused(client):
-    told = problem(post(client, b"{}", "application/json"), 415)
-    assert all(kind in told["detail"] for kind in ("image/*", "application/octet-stream", "multipart/form-data"))
+    told = problem(post(client, b"{}", "text/plain"), 415)
+    kinds = ("image/*", "application/octet-stream", "multipart/form-data", "application/json")
+    assert all(kind in told["detail"] for kind in kinds)
 
 
 def test_an_address_without_meaning_and_a_wrong_method_are_problems(client):
@@ -194,6 +200,29 @@ def test_a_page_is_there_with_the_policy_that_keeps_strangers_out(client):
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert "access-control-allow-origin" not in answer.headers
     assert "server" not in answer.headers
+
+
+def test_files_of_the_page_are_kept_for_good_and_others_are_asked_for_anew(client):
+    page = client.get("/", headers={"accept-encoding": "gzip"})
+    (address,) = re.findall(r'src="(static/[0-9a-f]{16}/start\.js)"', page.text)
+    assert client.get(address).headers["cache-control"] == "public, max-age=31536000, immutable"
+    plain = client.get("/static/start.js")
+    assert plain.text == client.get(address).text
+    assert plain.headers["cache-control"] == page.headers["cache-control"] == "no-cache"
+    again = client.get("/static/start.js", headers={"if-none-match": plain.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/static/0123456789abcdef/start.js").status_code == 404
+
+
+def test_pages_are_compressed_and_answers_are_not(client, serving):
+    gzip = {"accept-encoding": "gzip"}
+    for path in ("/", "/docs", "/openapi.json", "/static/page.js", "/static/page.css"):
+        answer = client.get(path, headers=gzip)
+        assert answer.headers.get("content-encoding") == "gzip", path
+        assert "accept-encoding" in answer.headers["vary"].lower()
+        assert "content-encoding" not in client.get(path, headers={"accept-encoding": "identity"}).headers
+    for answer in (client.get("/api/v1/model", headers=gzip), post(client, serving.picture("red"), **gzip)):
+        assert "content-encoding" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/static/docs.js", "/static/docs.css"])
@@ -262,15 +291,7 @@ def test_a_name_that_points_here_from_elsewhere_is_not_answered(make_client):
     with make_client(hosts=("127.0.0.1", "localhost", "::1")) as client:
         for host in ("localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST", "192.0.2.7:80", "[2001:db8::1]"):
             assert client.get("/api/v1/model", headers={"host": host}).status_code == 200
-        for host in (
-            "evil.example",
-            "localhost.evil.example",
-            "",
-            "[",
-            "127.0.0.1@evil.example",
-            "127.1",
-            "2130706433",
-        ):
+        for host in ("evil.example", "localhost.evil.example", "", "127.1", "2130706433"):
             told = problem(client.get("/api/v1/model", headers={"host": host}), 421)
             assert all(name in told["detail"] for name in ("127.0.0.1", "::1", "localhost", "--allow-host"))
         assert client.get("/livez", headers={"host": "10.0.0.7"}).status_code == 200
@@ -333,7 +354,7 @@ def test_an_answer_that_takes_too_long_is_given_up(make_client, serving, monkeyp
         told = problem(post(client, serving.picture("red")), 504)
         assert "0.4 s" in told["detail"]
         service = client.app.user_middleware[0].kwargs["service"]
-        assert (service.inside, service.requests, service.budget.held) == (0, 0, 0)
+        assert (service.pictures.held, service.requests.held, service.body_bytes.held) == (0, 0, 0)
 
 
 def test_what_nobody_thought_of_is_a_problem_without_a_traceback(make_client, serving, monkeypatch, caplog):
@@ -372,18 +393,144 @@ def test_an_engine_that_fails_fails_the_pictures_under_way_and_not_the_next(make
 def test_one_picture_or_request_too_many_is_told_when_to_come_again(make_client, serving):
     with make_client() as client:
         service = client.app.user_middleware[0].kwargs["service"]
-        service.inside = service.limits.queue
-        for path in ("predict", "explain"):
-            answer = client.post(
-                f"/api/v1/{path}", content=serving.picture("red"), headers={"content-type": "image/png"}
-            )
-            assert re.match(r"100 pictures .* 1 s", problem(answer, 503)["detail"])
+        for quota, said in ((service.pictures, r"100 pictures .* 1 s"), (service.requests, r"128 requests .* 1 s")):
+            with quota.hold(quota.most, ""):
+                answer = post(client, serving.picture("red"))
+                told = problem(answer, 503)
+            assert told["code"] == "busy"
+            assert re.match(said, told["detail"])
             assert answer.headers["retry-after"] == "1"
-        service.inside, service.requests = 0, service.limits.requests
-        told = problem(post(client, serving.picture("red")), 503)
-        assert re.match(r"128 requests .* 1 s", told["detail"])
-        service.requests = 0
         assert post(client, serving.picture("red")).status_code == 200
+
+
+def test_heat_maps_and_predictions_keep_no_place_of_each_other(make_client, serving):
+    def ask(path):
+        body, kind = serving.picture("red"), {"content-type": "image/png"}
+        return client.post(f"/api/v1/{path}", content=body, headers=kind).status_code
+
+    with make_client() as client:
+        service = client.app.user_middleware[0].kwargs["service"]
+        with service.heat_maps.hold(service.limits.heat_maps, ""):
+            assert (ask("explain"), ask("predict")) == (503, 200)
+        with service.pictures.hold(service.limits.queue, ""):
+            assert (ask("explain"), ask("predict")) == (200, 503)
+
+
+def test_an_address_has_its_share_and_leaves_the_rest_to_others(make_client, serving, monkeypatch):
+    monkeypatch.setattr("pawsight.web.middleware.share_of", lambda host: "192.0.2.7")
+    with make_client() as client:
+        service = client.app.user_middleware[0].kwargs["service"]
+        with service.requests.hold(64, "192.0.2.7"):
+            assert "64" in problem(post(client, serving.picture("red")), 503)["detail"]
+        with service.requests.hold(64, "192.0.2.8"):
+            assert post(client, serving.picture("red")).status_code == 200
+
+
+def base64_of(data):
+    return base64.b64encode(data).decode()
+
+
+def test_json_may_hold_pictures_in_base64_in_a_data_address_and_with_names(client, serving):
+    red = base64_of(serving.picture("red"))
+    pictures = [
+        red,
+        f"data:image/png;base64,{red}",
+        {"data": red, "name": "a\x1b.png"},
+        base64.encodebytes(serving.picture("blue")).decode(),
+        base64_of(b"milk"),
+    ]
+    answer = post(client, json.dumps({"pictures": pictures}).encode(), "application/json")
+    assert answer.status_code == 200, answer.text
+    rows = [[row[key] for key in ("file", "label", "decision", "code")] for row in answer.json()["predictions"]]
+    assert rows == [
+        ["[0]", "red", "answered", None],
+        ["[1]", "red", "answered", None],
+        ["a\ufffd.png", "red", "answered", None],
+        ["[3]", "blue", "answered", None],
+        ["[4]", None, None, "unreadable-picture"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"[", 400, "bad-request"),
+        (b"[" * 900, 400, "bad-request"),
+        (b"1" * 5000, 400, "bad-request"),
+        (b'"\xff"', 400, "bad-request"),
+        (b"[]", 400, "bad-request"),
+        (b'{"pictures": []}', 400, "bad-request"),
+        (b'{"pictures": "eA=="}', 400, "bad-request"),
+        (b'{"pictures": ["eA=="], "top": 1}', 400, "bad-request"),
+        (b'{"pictures": ["no base64!"]}', 400, "bad-request"),
+        (b'{"pictures": ["\\ud800"]}', 400, "bad-request"),
+        (b'{"pictures": [{"data": "eA==", "name": "\\ud800"}]}', 400, "bad-request"),
+        (b'{"pictures": [{"data": "eA==", "name": 1}]}', 400, "bad-request"),
+        (b'{"pictures": ["https://cats.example/cat.jpg"]}', 400, "bad-request"),
+        (b'{"pictures": ["data:image/svg+xml,<svg/>"]}', 400, "bad-request"),
+        (b'{"pictures": [null]}', 400, "bad-request"),
+        (b'{"pictures": ["eA=="]}', 422, "unreadable-picture"),
+        (json.dumps({"pictures": ["eA=="] * 65}).encode(), 413, "too-many-pictures"),
+        (b"[" + b"[]," * 2**18 + b"1]", 413, "too-many-pictures"),
+    ],
+)
+def test_json_that_holds_no_pictures_is_refused_by_its_code(client, body, status, code):
+    assert problem(post(client, body, "application/json"), status)["code"] == code
+
+
+def test_the_likeliest_classes_come_first_and_a_doubtful_answer_is_none(client, serving):
+    def ask(query):
+        answer = client.post(f"/api/v1/predict?{query}", content=serving.picture("red"), headers=PNG)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["predictions"][0]
+
+    top = ask("top=2")
+    assert next(iter(top["probabilities"])) == "red"
+    assert len(top["probabilities"]) == 2
+    assert ask("top=9")["probabilities"] == ask("")["probabilities"]
+    assert (ask("threshold=0.5")["label"], ask("threshold=0.5")["decision"]) == ("red", "answered")
+    doubtful = ask("threshold=1")
+    assert [doubtful[name] for name in ("label", "probability", "decision")] == [None, None, "unsure"]
+    assert doubtful["probabilities"] == ask("")["probabilities"]
+
+
+@pytest.mark.parametrize("query", ["top=0", "top=1.5", "top=x", "threshold=2", "threshold=nan", "threshold="])
+def test_a_parameter_that_cannot_be_is_refused_with_its_range(client, serving, query):
+    answer = client.post(f"/api/v1/predict?{query}", content=serving.picture("red"), headers=PNG)
+    told = problem(answer, 400)
+    assert told["code"] == "bad-parameter"
+    assert told["detail"].startswith(query.partition("=")[0])
+
+
+def test_a_client_of_tensorflow_serving_is_answered(client, serving):
+    instances = [{"b64": base64_of(serving.picture("green"))}, {"image": {"b64": base64_of(serving.picture("red"))}}]
+    body = {"signature_name": "serving_default", "instances": instances}
+    answer = client.post("/v1/models/cats:predict", json=body)
+    assert [row["label"] for row in answer.json()["predictions"]] == ["green", "red"]
+    assert problem(client.post("/v1/models/cats:predict", json={"pictures": []}), 400)["code"] == "bad-request"
+
+
+def test_an_address_as_target_is_read_as_its_path_and_its_host_is_the_one_that_counts():
+    def read(target, host=b"evil.example"):
+        raw = target.encode()
+        return with_own_target({"path": target, "raw_path": raw, "headers": [(b"host", host), (b"a", b"b")]})
+
+    scope = read("HTTP://127.0.0.1:80/api/v1/a%20b")
+    assert (scope["path"], scope["headers"]) == ("/api/v1/a b", [(b"host", b"127.0.0.1:80"), (b"a", b"b")])
+    assert read("http://here")["path"] == "/"
+    assert read("/livez")["headers"][0] == (b"host", b"evil.example")
+    for target in ("here:80", "ftp://here/", "http:///livez", "livez"):
+        with pytest.raises(RequestProblem) as error:
+            read(target)
+        assert error.value.code == "bad-request"
+
+
+@pytest.mark.parametrize(
+    "host", ["user@127.0.0.1", "[", "127.0.0.1@evil.example", "a b", "127.0.0.1:x", "a/b", "a,b@c"]
+)
+@pytest.mark.parametrize("path", ["/api/v1/model", "/livez"])
+def test_a_host_that_is_none_is_refused(client, path, host):
+    assert problem(client.get(path, headers={"host": host}), 400)["code"] == "bad-host"
 
 
 def test_a_bundle_that_is_refused_at_the_start_ends_it(make_client):

@@ -40,7 +40,7 @@ def example():
 
 def test_the_example_in_the_page_says_every_default():
     defaults = {name: signature(serve).parameters[name].default for name in ("host", "port", "with_report")}
-    lists = {"allow_host": [], "allow_origin": []}
+    lists = {"allow_host": [], "allow_origin": [], "proxy": []}
     assert tomllib.loads(example()) == defaults | lists | asdict(Limits())
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -11,18 +12,18 @@ from pawsight import __version__
 from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE
 from pawsight.web.app import OPENAPI, openapi
 from pawsight.web.limits import Limits
-from pawsight.web.problems import KINDS, MEDIA_TYPE
+from pawsight.web.problems import CODES, MEDIA_TYPE
 
 
 def test_the_document_describes_every_route_and_no_other(make_client):
     described = {(path, method) for path, item in openapi(Limits())["paths"].items() for method in item}
     client = make_client(start=False)
-    pages = {"/", "/docs", "/openapi.json", "/static"}
+    pages = {"/", "/docs", "/openapi.json"}
     routes = {
         (route.path, method.lower())
         for route in client.app.routes
         for method in (getattr(route, "methods", None) or {"GET"}) - {"HEAD"}
-        if route.path not in pages
+        if route.path not in pages and not route.path.startswith("/static")
     }
     assert described == routes
 
@@ -36,38 +37,49 @@ def test_every_reference_leads_somewhere():
         jsonschema.Draft202012Validator.check_schema(schema)
 
 
-def test_every_kind_of_problem_is_described_under_its_status():
+def test_every_code_is_described_under_its_status():
     whole = openapi(Limits())
-    shared, described = whole["components"]["responses"], set()
+    shared, described = whole["components"]["responses"], {}
     for operation in (value for item in whole["paths"].values() for value in item.values()):
         for status, answer in operation["responses"].items():
             if "$ref" in answer:
-                kind = answer["$ref"].rpartition("/")[2]
-                described.add(kind)
-                assert KINDS[kind][0] == int(status)
-                assert KINDS[kind][1] in shared[kind]["description"]
-                assert list(shared[kind]["content"]) == [MEDIA_TYPE]
-    assert described == set(shared) == set(KINDS) - {"wrong-method"}  # which no operation answers with
-    types = whole["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]
-    assert types == [f"urn:pawsight:problem:{kind}" for kind in KINDS]
+                response = shared[answer["$ref"].rpartition("/")[2]]
+                described.setdefault(int(status), set()).add(response["description"])
+                assert list(response["content"]) == [MEDIA_TYPE]
+    for code in set(CODES) - {"wrong-method"}:  # which no operation answers with
+        status, title = CODES[code]
+        assert any(title in description for description in described[status]), code
+    problem = whole["components"]["schemas"]["Problem"]["properties"]
+    assert problem["code"]["enum"] == list(CODES)
+    assert problem["type"]["enum"] == [f"urn:pawsight:problem:{code}" for code in CODES]
 
 
-def test_the_verdicts_are_those_of_the_classifier():
+def test_the_page_lists_every_code():
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| (\d{3}) \|", page, re.M))
+    assert {code: int(status) for code, status in rows.items()} == {code: status for code, (status, _) in CODES.items()}
+
+
+def test_the_decisions_are_those_of_the_classifier():
     prediction = openapi(Limits())["components"]["schemas"]["Prediction"]["properties"]
-    assert prediction["verdict"]["enum"] == [ANSWERED, UNSURE, UNFAMILIAR, None]
+    assert prediction["decision"]["enum"] == [ANSWERED, UNSURE, UNFAMILIAR, None]
 
 
 def test_version_and_limits_are_filled_into_the_file_and_nothing_else_is():
     written, told = json.loads(OPENAPI.read_text("utf-8")), openapi(Limits(files=3))
-    rows = dict(re.findall(r"^- (\w+) (\S+ \S+): ", told["info"]["description"], re.M))
-    assert rows == {
-        field.name: f"{getattr(Limits(files=3), field.name):g} {field.metadata['unit']}" for field in fields(Limits)
+    assert told["x-limits"] == {
+        field.name: {
+            "value": getattr(Limits(files=3), field.name),
+            "unit": field.metadata["unit"],
+            "description": field.metadata["help"],
+        }
+        for field in fields(Limits)
     }
-    assert told["info"]["version"] == __version__
-    form = told["paths"]["/api/v1/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert form["properties"]["files"]["maxItems"] == 3
-    form["properties"]["files"]["maxItems"] = Limits().files
-    assert {**told, "info": None} == {**written, "info": None}
+    assert told["info"] == written["info"] | {"version": __version__}
+    assert re.findall(r'"maxItems": (\d+)', json.dumps(told["paths"])) == ["3", "3", "3", "1", "1"]
+    for document in (written, told):
+        del document["info"], document["x-limits"]
+    assert re.sub(r'("maxItems": )3', r"\g<1>64", json.dumps(told)) == json.dumps(written)
 
 
 @pytest.mark.parametrize("examples", [4, pytest.param(40, marks=pytest.mark.slow)])

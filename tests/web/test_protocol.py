@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -64,26 +65,31 @@ class Line:
         self._writer.close()
 
 
-def held(talk, **limits):
+def held(talk, *, proxies=(), **limits):
     """Return what `talk(call, house)` returns, where `call()` connects to a server with these limits."""
 
     async def hold():
         import uvicorn
         from uvicorn.server import ServerState
 
-        house, state, lines = House(), ServerState(), []
+        house, state, lines, made = House(), ServerState(), [], []
         config = uvicorn.Config(house, log_config=None, lifespan="off", ws="none", interface="asgi3")
-        kind = limited_protocol(Limits(**limits))
-        server = await asyncio.get_running_loop().create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
 
-        async def call():
-            before = len(state.connections)
-            lines.append(Line(*await asyncio.open_connection(*server.sockets[0].getsockname())))
-            while before == len(state.connections) < config_most:
+        class Kind(limited_protocol(Limits(**limits), proxies)):
+            def connection_made(self, transport):
+                super().connection_made(transport)
+                made.append(self)
+
+        server = await asyncio.get_running_loop().create_server(lambda: Kind(config, state, {}), "127.0.0.1", 0)
+
+        async def call(own="127.0.0.1"):
+            before = len(made)
+            address = server.sockets[0].getsockname()
+            lines.append(Line(*await asyncio.open_connection(*address, local_addr=(own, 0))))
+            while before == len(made):
                 await asyncio.sleep(0)
             return lines[-1]
 
-        config_most = limits.get("connections", 512)
         try:
             return await talk(call, house)
         finally:
@@ -232,3 +238,64 @@ def test_what_is_not_http_is_refused_before_any_application_hears_of_it():
     told, messages = held(talk)
     assert told.startswith(b"HTTP/1.1 400 ")
     assert messages == []
+
+
+def test_what_cannot_be_parsed_is_answered_with_a_code():
+    async def talk(call, house):
+        line = await call()
+        line.say(GET % (b"/whole", b"X: a\r\n b\r\n"))
+        return await line.rest()
+
+    head, _, body = held(talk).partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == "bad-request"
+
+
+def test_an_address_with_its_share_of_connections_ends_one_of_its_own(monkeypatch):
+    monkeypatch.setattr("pawsight.web.server.share_of", lambda host: host)
+
+    async def talk(call, house):
+        first = await call("127.0.0.2")
+        others = [await call("127.0.0.1"), await call("127.0.0.1")]
+        last = await call("127.0.0.1")
+        ended = await others[0].rest()
+        for line in (first, others[1], last):
+            line.say(GET % (b"/whole", b""))
+        return ended, [(await line.until(b"some"))[:12] for line in (first, others[1], last)]
+
+    ended, told = held(talk, connections=4)
+    assert ended in (b"", b"reset")
+    assert told == [b"HTTP/1.1 200"] * 3
+
+
+def test_the_connections_of_a_proxy_are_nobodys_share(monkeypatch):
+    monkeypatch.setattr("pawsight.web.server.share_of", lambda host: host)
+
+    async def talk(call, house):
+        lines = [await call("127.0.0.1") for _ in range(4)]
+        for line in lines:
+            line.say(GET % (b"/whole", b""))
+        return [(await line.until(b"some"))[:12] for line in lines]
+
+    assert held(talk, proxies=["127.0.0.0/30"], connections=4) == [b"HTTP/1.1 200"] * 4
+
+
+def test_where_all_are_sending_the_slowest_makes_room_and_none_that_has_just_begun(monkeypatch):
+    async def talk(call, house):
+        slow, quick = await call(), await call()
+        for line, body in ((slow, b"a"), (quick, b"a" * 5000)):
+            line.say(CHUNKED % b"/whole" + b"%x\r\n%s\r\n" % (len(body), body))
+        await house.reading.wait()
+        await asyncio.sleep(0.05)
+        refused = await (await call()).rest()
+        monkeypatch.setattr("pawsight.web.server._YOUNG_SECONDS", 0.02)
+        new = await call()
+        ended = await slow.rest()
+        quick.say(b"0\r\n\r\n")
+        new.say(GET % (b"/whole", b""))
+        return refused, ended, [(await line.until(b"some"))[:12] for line in (quick, new)]
+
+    refused, ended, told = held(talk, connections=2)
+    assert refused in (b"", b"reset")
+    assert ended in (b"", b"reset")
+    assert told == [b"HTTP/1.1 200"] * 2

@@ -418,6 +418,12 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Site whose pages may use the service, e.g. https://cats.example; repeatable.",
 )
 @click.option(
+    "--proxy",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address or network of a proxy of yours, whose X-Forwarded-For is believed; repeatable.",
+)
+@click.option(
     "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
 )
 @click.option("--device", type=click.Choice(DEVICES), help="What computes, as for predict.  [default: cpu]")

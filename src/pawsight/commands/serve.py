@@ -40,6 +40,7 @@ def serve(
     token_file: Path | None = None,
     allow_host: Sequence[str] = (),
     allow_origin: Sequence[str] = (),
+    proxy: Sequence[str] = (),
     with_report: bool = False,
     device: Device = CPU,
     limits: Limits | None = None,
@@ -58,6 +59,7 @@ def serve(
         allow_host: more names that the service answers to, besides IP addresses, localhost and, where it does not
             listen on this machine alone, this machine's name.
         allow_origin: sites of your own whose pages may use the service, e.g. https://cats.example.
+        proxy: addresses or networks of proxies of your own, whose X-Forwarded-For says which client asks.
         with_report: show the run's report, which contains training pictures, to all clients.
         device: as for `predict`.
         limits: of requests, queues and processes.
@@ -67,11 +69,12 @@ def serve(
 
     Raises:
         PawsightError: the run has no bundle that can be trusted, or the address cannot be used.
-        WrongUsage: a host or an origin is none.
+        WrongUsage: a host, an origin or a proxy is none.
     """
     check_installed()
     origins = [_origin(text) for text in allow_origin]
     allowed = [_allowed_host(text) for text in allow_host]
+    networks = [_network(text) for text in proxy]
     find_bundle(as_path(run))
     check_device(device)
     token = _read_token(token_file, progress) if token_file is not None else ""
@@ -101,6 +104,7 @@ def serve(
         token=token,
         hosts=_hosts(host, allowed),
         origins=origins,
+        proxies=networks,
         with_report=with_report,
         device=device,
         progress=progress,
@@ -198,6 +202,18 @@ def _origin(text: str) -> str:
             "Type for example: --allow-origin https://cats.example",
         )
     return f"{scheme}://{host}" + (f":{port}" if port not in (None, _PORTS[scheme]) else "")
+
+
+def _network(text: str) -> str:
+    """Return an address or a network as it is written in full."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise WrongUsage(
+            f"--proxy {text} is no address.",
+            f"It is an IP address or a network of them: {error}.",
+            "Type for example: --proxy 127.0.0.1",
+        ) from error
 
 
 def _authority(text: str) -> tuple[str, int | None]:

@@ -107,7 +107,7 @@ def _add_row(
     for fault in faults:
         problems.add(line, fault)
     if not faults:
-        rows.append(SplitRow(line, path, sha256, part, readable(values.get("group", ""), line).strip()))
+        rows.append(SplitRow(line, path, sha256, part, plain_cell(readable(values.get("group", ""), line).strip())))
 
 
 def path_key(path: str) -> str:

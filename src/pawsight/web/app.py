@@ -2,6 +2,7 @@
 
     /  /static/*  /docs  /openapi.json     the page and the documentation
     POST /api/v1/predict                   pictures in, one prediction for each
+    POST /v1/models/NAME:predict           the same as TensorFlow Serving's clients ask it
     POST /api/v1/explain?class=NAME        one picture in, a PNG with its heat map out
     GET  /api/v1/model                     the classifier and the limits of the service
     GET  /api/v1/report                    the run's report, where one was made and may be shown
@@ -12,12 +13,14 @@ middleware.py checks every request before; service.py has the classifier.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, fields
+from hashlib import sha256
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -29,20 +32,22 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.predictor import Prediction
+from pawsight.classifier.trust import ANSWERED, UNSURE
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import versions
 from pawsight.core.runs import METRICS
 from pawsight.reports.run_record import RunRecord
 from pawsight.web.limits import Limits
 from pawsight.web.middleware import REPORT_HEADERS, RequestState, ServiceMiddleware
-from pawsight.web.problems import RequestProblem, busy, of_status, unreadable
+from pawsight.web.problems import RequestProblem, of_status
 from pawsight.web.service import Served, Service
 from pawsight.web.uploads import RequestBody, Upload
 
@@ -50,6 +55,14 @@ STATIC = Path(__file__).parent / "static"
 OPENAPI = Path(__file__).parent / "templates" / "openapi.json"
 REPORT = "report.html"
 _DATA_URL = r"""data:[^"')\s]*"""  # a picture, left as it is: its letters may look like a path
+# Pages and their files hold no secret and nothing that a request sends, so their length tells nothing (BREACH). Answers
+# of the classifier are not compressed.
+_COMPRESSED = [Middleware(GZipMiddleware, compresslevel=6)]
+_BATCHES = (  # parts of the OpenAPI document that hold up to `files` pictures
+    ("/api/v1/predict", "multipart/form-data", "files"),
+    ("/api/v1/predict", "application/json", "pictures"),
+    ("/v1/models/{name}:predict", "application/json", "instances"),
+)
 _LARGEST_METRICS = 4 * 2**20  # bytes; with a thousand classes the file stays below
 
 
@@ -106,49 +119,69 @@ class _Routes:
     def __init__(self, service: Service, *, with_report: bool) -> None:
         self._service, self._with_report = service, with_report
         self._openapi = json.dumps(openapi(service.limits)).encode()
+        self._version = static_version()
 
     def table(self) -> list[Route | Mount]:
         return [
-            Route("/", self._file("index.html")),
-            Route("/docs", self._file("docs.html")),
-            Route("/openapi.json", self.openapi),
+            Route("/", self._page("index.html"), middleware=_COMPRESSED),
+            Route("/docs", self._page("docs.html"), middleware=_COMPRESSED),
+            Route("/openapi.json", self.openapi, middleware=_COMPRESSED),
             Route("/api/v1/predict", self.predict, methods=["POST"]),
+            Route("/v1/models/{name}:predict", self.predict_instances, methods=["POST"]),
             Route("/api/v1/explain", self.explain, methods=["POST"]),
             Route("/api/v1/model", self.model),
             Route("/api/v1/report", self.report),
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
             Route("/metrics", self.metrics),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            Mount(
+                f"/static/{self._version}", _StaticFiles("public, max-age=31536000, immutable"), middleware=_COMPRESSED
+            ),
+            Mount("/static", _StaticFiles("no-cache"), middleware=_COMPRESSED),
         ]
 
     async def predict(self, request: Request) -> Response:
-        state = _state(request, "/api/v1/predict")
-        async with self._received(request, state) as (served, uploads):
-            return _answer(await self._service.predict(served, uploads), state.id)
+        return await self._predict(request, "/api/v1/predict", key="pictures")
+
+    async def predict_instances(self, request: Request) -> Response:
+        return await self._predict(request, "/v1/models", key="instances")  # any NAME: there is one classifier
+
+    async def _predict(self, request: Request, route: str, *, key: str) -> Response:
+        state = _state(request, route)
+        top = _number(request, "top", whole=True, least=1, most=10_000)
+        threshold = _number(request, "threshold", whole=False, least=0, most=1)
+        async with self._received(request, state, key) as (served, uploads):
+            answers = await self._service.predict(served, uploads, address=state.address)
+        if len(answers) == 1 and isinstance(answers[0], RequestProblem):
+            raise answers[0]
+        predictions = [_to_json(answer, top=top, threshold=threshold) for answer in answers]
+        return _json({"request_id": state.id, "predictions": predictions})
 
     async def explain(self, request: Request) -> Response:
         state = _state(request, "/api/v1/explain")
         async with self._received(request, state) as (served, uploads):
             if len(uploads) != 1:
                 raise RequestProblem("bad-request", "Send one picture: heat maps are drawn one at a time.")
-            png = await self._service.explain(served, uploads[0], request.query_params.get("class", ""))
+            label = request.query_params.get("class", "")
+            png = await self._service.explain(served, uploads[0], label, address=state.address)
             return Response(png, media_type="image/png")
 
     @asynccontextmanager
-    async def _received(self, request: Request, state: RequestState) -> AsyncIterator[tuple[Served, list[Upload]]]:
-        """Hold the classifier and the uploads while a request is answered."""
-        service = self._service
-        if service.requests >= service.limits.requests:
-            raise busy(f"{service.requests:,} requests are being answered.", seconds=service.limits.retry_seconds)
-        service.requests += 1
-        try:
-            with service.served() as served, RequestBody(request, service.limits, service.budget) as body:
-                uploads = await body.uploads()
-                state.pictures = len(uploads)
-                yield served, uploads
-        finally:
-            service.requests -= 1
+    async def _received(
+        self, request: Request, state: RequestState, key: str = "pictures"
+    ) -> AsyncIterator[tuple[Served, list[Upload]]]:
+        """Hold the classifier and the uploads while a request is answered.
+
+        A request counts once its body is in: slow ones are bounded by connections and bytes, and keep no other out.
+        """
+        service, address = self._service, state.address
+        body = RequestBody(request, service.limits, service.body_bytes, service.arriving, address=address)
+        with service.served() as served, body:
+            uploads = await body.uploads(key)
+            state.pictures = len(uploads)
+            with service.requests.hold(1, address):
+                async with _connected(request):
+                    yield served, uploads
 
     async def model(self, request: Request) -> Response:
         _state(request, "/api/v1/model")
@@ -200,25 +233,53 @@ class _Routes:
         _state(request, "/metrics")
         return Response(self._service.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
-    def _file(self, name: str) -> Any:
+    def _page(self, name: str) -> Any:
+        """Return a page whose files are those of this version, which browsers may keep for good."""
+        page = re.sub('"(/?static)/', rf'"\1/{self._version}/', (STATIC / name).read_text("utf-8"))
+
         async def give(request: Request) -> Response:
             _state(request, str(request.url.path))
-            return FileResponse(STATIC / name)
+            return Response(page, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
         return give
+
+
+class _StaticFiles(StaticFiles):
+    """The files of the page, with what browsers may do with their copies."""
+
+    def __init__(self, cache_control: str) -> None:
+        super().__init__(directory=STATIC)
+        self._cache_control = cache_control
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = self._cache_control
+        return response
+
+
+def static_version() -> str:
+    """Return a name for the content of the page's files."""
+    digest = sha256()
+    for path in sorted(STATIC.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def openapi(limits: Limits) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a service with these limits."""
     document: dict[str, Any] = json.loads(OPENAPI.read_text("utf-8"))
-    rows = [
-        f"- {limit.name} {getattr(limits, limit.name):g} {limit.metadata['unit']}: {limit.metadata['help']}"
-        for limit in fields(limits)
-    ]
     document["info"]["version"] = versions().get("pawsight", "unknown")
-    document["info"]["description"] += "\n\n" + "\n".join(rows)
-    forms = document["paths"]["/api/v1/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]
-    forms["schema"]["properties"]["files"]["maxItems"] = limits.files
+    document["x-limits"] = {
+        limit.name: {
+            "value": getattr(limits, limit.name),
+            "unit": limit.metadata["unit"],
+            "description": limit.metadata["help"],
+        }
+        for limit in fields(limits)
+    }
+    for path, kind, name in _BATCHES:
+        content = document["paths"][path]["post"]["requestBody"]["content"]
+        content[kind]["schema"]["properties"][name]["maxItems"] = limits.files
     return document
 
 
@@ -228,22 +289,74 @@ def _state(request: Request, route: str) -> RequestState:
     return state
 
 
-def _answer(predictions: list[Prediction], request_id: str) -> Response:
-    if len(predictions) == 1 and (reason := predictions[0].error) is not None:
-        raise unreadable(predictions[0].path, reason)
-    return _json({"request_id": request_id, "predictions": [_to_json(prediction) for prediction in predictions]})
+def _to_json(answer: Prediction | RequestProblem, *, top: int | None, threshold: float | None) -> dict[str, Any]:
+    """Return one prediction as plain JSON values.
 
-
-def _to_json(prediction: Prediction) -> dict[str, Any]:
+    Args:
+        answer: a problem where the picture cannot be read.
+        top: how many of the likeliest classes `probabilities` has, likeliest first; None for all, in order.
+        threshold: least probability of an answer.
+    """
+    if isinstance(answer, RequestProblem):
+        names = ("label", "probability", "probabilities", "decision", "verdict", "set")
+        return {"file": answer.file, **dict.fromkeys(names), "error": answer.reason, "code": answer.code}
+    decision, probabilities = answer.decision, answer.probabilities or {}
+    is_answer = decision == ANSWERED
+    if is_answer and threshold is not None and (answer.probability or 0) < threshold:
+        decision, is_answer = UNSURE, False
+    if top is not None:
+        likeliest = sorted(probabilities, key=lambda name: -probabilities[name])[:top]
+        probabilities = {name: probabilities[name] for name in likeliest}
     return {
-        "file": prediction.path,
-        "label": prediction.label,
-        "probability": prediction.probability,
-        "probabilities": prediction.probabilities,
-        "verdict": prediction.decision,
-        "set": None if prediction.set is None else list(prediction.set),
-        "error": prediction.error,
+        "file": answer.path,
+        "label": answer.label if is_answer else None,
+        "probability": answer.probability if is_answer else None,
+        "probabilities": probabilities,
+        "decision": decision,
+        "verdict": decision,  # its name in earlier versions
+        "set": None if answer.set is None else list(answer.set),
+        "error": None,
+        "code": None,
     }
+
+
+def _number(request: Request, name: str, *, whole: bool, least: float, most: float) -> Any:
+    """Return a parameter of the address as a number, None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    with suppress(ValueError):
+        value = int(text) if whole else float(text)
+        if least <= value <= most:
+            return value
+    kind = "whole number" if whole else "number"
+    raise RequestProblem("bad-parameter", f"{name} is {text[:40]!r}; it is a {kind} from {least:,} to {most:,}.")
+
+
+@asynccontextmanager
+async def _connected(request: Request) -> AsyncIterator[None]:
+    """End what is inside when the client closes the connection: no answer is read then.
+
+    Raises:
+        ClientDisconnect: it did.
+    """
+    try:
+        async with asyncio.timeout(None) as connection:
+            watching = asyncio.create_task(_end_with_client(request, connection))
+            try:
+                yield
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if connection.expired():
+            raise ClientDisconnect from None
+        raise
+
+
+async def _end_with_client(request: Request, connection: asyncio.Timeout) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    connection.reschedule(asyncio.get_running_loop().time())
 
 
 def _json(values: dict[str, Any]) -> Response:

@@ -81,8 +81,12 @@ class Batcher:
                 if self._closed:
                     return None
                 self._changed.wait()
-            count = min(len(self._waiting), self._batch, self._lane.places)
-            return [self._waiting.popleft() for _ in range(count)]
+            batch: list[tuple[_Result, Pixels]] = []
+            while self._waiting and len(batch) < min(self._batch, self._lane.places):
+                result, pixels = self._waiting.popleft()
+                if not result.done():  # else its request was cancelled
+                    batch.append((result, pixels))
+            return batch
 
     def _compute(self, batch: list[tuple[_Result, Pixels]]) -> list[tuple[_Result, Any]]:
         self._computing.update(result for result, _ in batch)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,12 @@ _LONGEST_REASON = 300  # bytes; a decoder that sends more is no longer trusted
 RETRY_SECONDS = 1.0  # until a decoder that could not start is started again
 _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "LANG", "TMPDIR")
 DIED = "broke its decoder"
+
+_Result = TypeVar("_Result")
+
+
+class DecoderLost(UnreadablePicture):
+    """A picture took too long to decode, or its decoder died; neither need be the picture's fault."""
 
 
 class Decoders:
@@ -53,6 +59,7 @@ class Decoders:
         self._command = [*command, str(memory_bytes)]
         self._idle: asyncio.LifoQueue[_Decoder] = asyncio.LifoQueue()
         self._all: set[_Decoder] = set()
+        self._decoding: set[asyncio.Task[Any]] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self.lost = 0  # decoders that were killed or died
@@ -87,29 +94,30 @@ class Decoders:
 
     async def decode_sized(self, data: bytes | bytearray, settings: DecodeSettings) -> tuple[Pixels, tuple[int, int]]:
         """Decode one picture as `decode` does; also return width and height of the upright picture."""
-        decoder = await self._next_decoder()
+        return await finished(self._decode(await self._next_decoder(), data, settings), self._decoding)
+
+    async def _decode(
+        self, decoder: _Decoder, data: bytes | bytearray, settings: DecodeSettings
+    ) -> tuple[Pixels, tuple[int, int]]:
         try:
             async with asyncio.timeout(self._seconds):
                 status, content, size = await decoder.decode(data, settings, alarm=math.ceil(self._seconds) + 1)
         except TimeoutError:
             self._replace(decoder, reason := f"takes longer than {self._seconds:g} s to decode")
-            raise _unreadable(reason) from None
+            raise DecoderLost("Could not read the picture.", reason) from None
         except (OSError, EOFError):
             self._replace(decoder, f"its picture {DIED}")
-            raise _unreadable(DIED) from None
-        except BaseException:  # the request was cancelled: a late reply belongs to no request
-            self._replace(decoder, "its request was cancelled")
-            raise
+            raise DecoderLost("Could not read the picture.", DIED) from None
         self._idle.put_nowait(decoder)
         if status != PIXELS:
-            raise _unreadable(content.decode("utf-8", "replace"))
+            raise UnreadablePicture("Could not read the picture.", content.decode("utf-8", "replace"))
         return np.frombuffer(content, np.uint8).reshape(settings.image_px, settings.image_px, 3), size
 
     async def stop(self) -> None:
         """End all processes, and wait until none is left."""
-        for task in tuple(self._starting):
+        for task in (tasks := [*self._starting, *self._decoding]):
             task.cancel()
-        await asyncio.gather(*self._starting, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*self._ending, *(decoder.end() for decoder in self._all))
         self._all.clear()
 
@@ -199,12 +207,17 @@ class _Decoder:
         return bytes(data)
 
 
-def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+async def finished(work: Coroutine[Any, Any, _Result], tasks: set[asyncio.Task[Any]]) -> _Result:
+    """Return what a coroutine returns. It goes on to its end if its request is cancelled meanwhile.
+
+    A decoder or a thread cannot be given to the next request before it has ended.
+    """
+    return await asyncio.shield(_keep(tasks, work))
+
+
+def _keep(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
     """Run a coroutine as a task and keep a reference while it runs."""
     task = asyncio.get_running_loop().create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-
-
-def _unreadable(reason: str) -> UnreadablePicture:
-    return UnreadablePicture("Could not read the picture.", reason)
+    return task

@@ -35,17 +35,32 @@ class Limits:
     batch_wait_ms: float = _limit(
         5, "ms", "Longest that a picture waits for others while the engine computes.", least=0
     )
-    requests: int = _limit(128, "requests", "Most requests with pictures at once; beyond it 503.", most=100_000)
+    requests: int = _limit(
+        128,
+        "requests",
+        "Most requests answered at once, counted from the end of their body; beyond it 503.",
+        most=100_000,
+    )
+    heat_maps: int = _limit(8, "requests", "Most heat maps drawn or waiting for it; beyond it 503.", most=10_000)
+    address_percent: float = _limit(
+        50,
+        "%",
+        "Most of connections, requests, queue, heat_maps and buffer_mib that one address may have; beyond it 503.",
+        most=100,
+    )
     connections: int = _limit(
         512,
         "connections",
-        "Most connections at once; one more takes the place of an idle one, or is closed.",
+        "Most connections at once; one more takes the place of an idle or the slowest one, or is closed.",
         most=100_000,
     )
-    buffer_mib: float = _limit(128, "MiB", "Most bytes of bodies held at once, all requests together; beyond it 503.")
+    buffer_mib: float = _limit(
+        128, "MiB", "Most bytes of bodies held at once; beyond it the slowest body gets 408, or 503."
+    )
     head_kib: float = _limit(32, "KiB", "Largest head of a request; beyond it 400.", least=1)
     head_seconds: float = _limit(10, "s", "Longest for the head of a request to arrive; then the connection is closed.")
     receive_seconds: float = _limit(15, "s", "Longest for a body to arrive; then 408.", least=0.1)
+    receive_kib: float = _limit(1, "KiB/s", "Least mean rate of a body after its first 3 s; below it 408.", least=0.001)
     request_seconds: float = _limit(
         30, "s", "Longest from the head to the last byte of the answer; then 504.", least=0.1
     )
@@ -77,6 +92,10 @@ class Limits:
     def buffer_bytes(self) -> int:
         """Most bytes of bodies held at once."""
         return int(self.buffer_mib * _MIB)
+
+    def share(self, most: float, least: float = 1) -> int:
+        """Return what one address may have of a limit; `least` is what one request may need."""
+        return int(max(most * self.address_percent / 100, least))
 
     @property
     def head_bytes(self) -> int:

@@ -17,18 +17,22 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pawsight.web import problems
 from pawsight.web.problems import RequestProblem
+from pawsight.web.quotas import share_of
 from pawsight.web.service import Service
 
 _log = logging.getLogger("pawsight.serve")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_PROTECTED = ("/api/", "/metrics")  # paths that need the token; all others are the same in every installation
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")  # RFC 9110, 7.2: no user
+_CLIENT_GONE = 499  # in log and metrics alone, as nginx has it
+_PROTECTED = ("/api/", "/v1/", "/metrics")  # paths that need the token; all others are the same in every installation
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 16 * 2**20
 
 CONTENT_POLICY = "; ".join(
@@ -78,6 +82,7 @@ class RequestState:
 
     id: str
     headers: Headers
+    address: str = ""  # of the client, as its share is counted
     start: float = field(default_factory=time.perf_counter)
     read: bool = False  # whether the body was read to its end
     status: int = 0  # of the answer, 0 before it has begun
@@ -114,8 +119,7 @@ class ServiceMiddleware:
                 await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        state = RequestState(_request_id(headers), headers)
-        scope["pawsight.request"] = state
+        state = RequestState(_request_id(headers), headers, share_of((scope.get("client") or ("",))[0]))
         channel = _Channel(state, receive, send)
         try:
             async with asyncio.timeout(self._service.limits.request_seconds):
@@ -127,8 +131,11 @@ class ServiceMiddleware:
 
     async def _process(self, scope: Scope, channel: _Channel) -> None:
         try:
-            self._check(scope["path"], channel.state.headers)
-            await self._app(scope, channel.receive, channel.send)
+            scope = with_own_target(scope)
+            self._check(scope["path"], Headers(scope=scope))
+            await self._app({**scope, "pawsight.request": channel.state}, channel.receive, channel.send)
+        except ClientDisconnect:
+            channel.state.status = channel.state.status or _CLIENT_GONE
         except RequestProblem as problem:
             await channel.refuse(problem, scope)
         except Exception as error:  # an unexpected error is still answered
@@ -139,6 +146,8 @@ class ServiceMiddleware:
             await channel.refuse(RequestProblem("failed", "The log has the error under this request's id."), scope)
 
     def _check(self, path: str, headers: Mapping[str, str]) -> None:
+        if not _HOST.fullmatch(headers.get("host", "")):
+            raise RequestProblem("bad-host", "Host has a name or an address, and perhaps a port (RFC 9112, 3.2).")
         if path in ("/livez", "/readyz"):
             return
         if detail := wrong_host(headers, self._hosts):
@@ -228,6 +237,24 @@ class _Channel:
             async with asyncio.timeout(_LINGER_SECONDS):
                 while not self.state.read and left > 0:
                     left -= len((await self.receive()).get("body", b""))
+
+
+def with_own_target(scope: Scope) -> Scope:
+    """Return a request for a whole address as one for its path; the address's host replaces Host (RFC 9112, 3.2.2).
+
+    Raises:
+        RequestProblem: the target is neither a path nor an address.
+    """
+    target = scope["path"]
+    if target.startswith("/") or target == "*":
+        return scope
+    scheme, _, rest = scope["raw_path"].partition(b"://")
+    authority, slash, path = rest.partition(b"/")
+    if scheme.lower() not in (b"http", b"https") or not authority:
+        raise RequestProblem("bad-request", "The target of a request is a path or an http address (RFC 9112, 3.2).")
+    raw_path = slash + path or b"/"
+    headers = [(b"host", authority), *(header for header in scope["headers"] if header[0] != b"host")]
+    return {**scope, "path": unquote(raw_path.decode("ascii")), "raw_path": raw_path, "headers": headers}
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

@@ -3,7 +3,8 @@
 SIGTERM, SIGINT   not ready at once; requests that have begun are answered, then the process ends
 SIGHUP            the run is opened again, and replaces the present classifier if it passes its self-test
 
-The protocol is uvicorn's HTTP/1.1, with limits on connections, request heads, chunks, and time to send and to read.
+The protocol is uvicorn's HTTP/1.1, with limits on connections, request heads, chunks, and time to send and to read. It
+is subclassed, so pyproject.toml keeps uvicorn and h11 below their next minor versions (docs/decisions/0032).
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
+import secrets
 import signal
 import socket
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar, TextIO
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, ClassVar, TextIO, cast
 
 import h11
 import uvicorn
@@ -31,6 +35,8 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import as_path
 from pawsight.web.app import create_app
 from pawsight.web.limits import Limits
+from pawsight.web.problems import MEDIA_TYPE, RequestProblem
+from pawsight.web.quotas import share_of
 from pawsight.web.service import Service
 
 _log = logging.getLogger("pawsight.serve")
@@ -39,6 +45,8 @@ _CLEANUP_SECONDS = 3  # of the time to stop, kept for what follows the last answ
 _READ_BYTES = 2**15  # read from one connection at a time; asyncio's default is eight times that
 _SMALL_CHUNKS, _CHUNK_BYTES = 256, 128  # chunks of any size; least mean of all further ones
 _UNREAD_BYTES = 16 * 2**20  # discarded after a refusal
+_YOUNG_SECONDS = 1.0  # of a body, before it can be called slow
+_FOLDED = re.compile(rb"\n[ \t]")  # a header line that continues the one before
 
 
 def serve_here(
@@ -49,6 +57,7 @@ def serve_here(
     token: str = "",
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
+    proxies: Sequence[str] = (),
     with_report: bool = False,
     device: Device = CPU,
     progress: Progress = SILENT,
@@ -62,6 +71,7 @@ def serve_here(
         token: required by /api/ and /metrics; empty for none.
         hosts: names of the service; empty allows all.
         origins: of other sites whose pages may use the service.
+        proxies: addresses and networks whose X-Forwarded-For is believed.
         with_report: show the run's report.
         device: what computes.
         progress: hears where that is not what was asked for.
@@ -79,7 +89,7 @@ def serve_here(
         server = _Server(
             uvicorn.Config(
                 create_app(service, token=token, hosts=hosts, origins=origins, with_report=with_report, start=False),
-                http=limited_protocol(limits),
+                http=limited_protocol(limits, proxies),
                 ws="none",
                 loop="asyncio",
                 lifespan="on",
@@ -87,7 +97,8 @@ def serve_here(
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=list(proxies),
                 timeout_keep_alive=int(limits.idle_seconds),
                 timeout_graceful_shutdown=int(limits.drain_seconds) - _CLEANUP_SECONDS,
                 h11_max_incomplete_event_size=limits.head_bytes,
@@ -126,7 +137,7 @@ def _handle_signals(service: Service, server: uvicorn.Server) -> None:
             server.force_exit = cause == "SIGINT"
             return
         service.drain()
-        _log.info("stopping", extra={"cause": cause, "pictures": service.inside})
+        _log.info("stopping", extra={"cause": cause, "pictures": service.pictures.held})
         server.should_exit = True
 
     def swap() -> None:
@@ -147,13 +158,19 @@ class _Server(uvicorn.Server):
         yield
 
 
-def limited_protocol(limits: Limits) -> type[H11Protocol]:
-    """Return the protocol class with these limits, for one server."""
-    return type("LimitedProtocol", (_LimitedProtocol,), {"limits": limits, "unused": {}})
+def limited_protocol(limits: Limits, proxies: Sequence[str] = ()) -> type[H11Protocol]:
+    """Return the protocol class with these limits, for one server.
+
+    Args:
+        limits: of connections, heads and time.
+        proxies: addresses and networks whose connections are those of many clients, and count for no address.
+    """
+    networks = [ip_network(proxy) for proxy in proxies]
+    return type("LimitedProtocol", (_LimitedProtocol,), {"limits": limits, "proxies": networks, "unused": {}})
 
 
 class _StrictParser(h11.Connection):
-    """h11's parser, which also refuses long heads in one piece, two lengths for one body, and tiny chunks.
+    """h11's parser, which also refuses long heads in one piece, folded headers, two lengths of a body, and tiny chunks.
 
     Each chunk is parsed on its own, so a body in chunks of one byte would delay all other requests.
     """
@@ -172,18 +189,20 @@ class _StrictParser(h11.Connection):
         Raises:
             h11.RemoteProtocolError: the bytes are not HTTP, or exceed a limit.
         """
-        before = len(self.trailing_data[0]) if self.their_state is h11.IDLE else 0
+        before = self.trailing_data[0] if self.their_state is h11.IDLE else b""
         event = super().next_event()
         if isinstance(event, h11.Request):
-            self._check_head(event, before - len(self.trailing_data[0]))
+            self._check_head(event, before[: len(before) - len(self.trailing_data[0])])
         elif isinstance(event, h11.Data):
             self._check_chunk(event)
         return event
 
-    def _check_head(self, head: h11.Request, size: int) -> None:
+    def _check_head(self, head: h11.Request, written: bytes) -> None:
         self._chunks = self._bytes = 0
-        if size > self._head_bytes:
+        if len(written) > self._head_bytes:
             self._refuse(f"The head of a request may have {self._head_bytes:,} bytes.")
+        if _FOLDED.search(written):
+            self._refuse("A header is one line; one that goes on in the next is not read (RFC 9112, 5.2).")
         if {b"content-length", b"transfer-encoding"} <= {name for name, _ in head.headers}:
             self._refuse("A request has Content-Length or Transfer-Encoding, not both (RFC 9112, 6.1).")
 
@@ -200,9 +219,13 @@ class _StrictParser(h11.Connection):
 
 class _LimitedProtocol(H11Protocol):
     limits: ClassVar[Limits]
+    proxies: ClassVar[Sequence[IPv4Network | IPv6Network]]
     unused: ClassVar[dict[_LimitedProtocol, None]]  # idle connections, the longest idle first
     _late: asyncio.TimerHandle | None = None
     _unread = 0  # discarded bytes
+    _address = ""  # of the client, as its share is counted
+    _begun = 0.0  # when the present request began
+    _received = 0  # bytes of it
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -210,7 +233,9 @@ class _LimitedProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > self.limits.connections and not self._make_room():
+        host = self.client[0] if self.client else None
+        self._address = "" if host is None or self._is_proxy(host) else share_of(host)
+        if not self._is_admitted():
             transport.abort()
             return
         transport.max_size = _READ_BYTES
@@ -224,6 +249,7 @@ class _LimitedProtocol(H11Protocol):
         if self._is_refused_in_chunks():
             self._discard(data)
             return
+        self._received += len(data)
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:  # not a whole head yet
             self._await_head()
@@ -232,8 +258,9 @@ class _LimitedProtocol(H11Protocol):
 
     def handle_events(self) -> None:
         super().handle_events()
-        if self.conn.their_state is not h11.IDLE:
-            self.unused.pop(self, None)
+        if self.conn.their_state is not h11.IDLE and self in self.unused:
+            del self.unused[self]
+            self._begun, self._received = self.loop.time(), 0
 
     def on_response_complete(self) -> None:
         if not self.transport.is_closing():
@@ -248,20 +275,46 @@ class _LimitedProtocol(H11Protocol):
         if self.cycle is not None:
             self.cycle.disconnected = True  # no client reads what the application answers
             self.cycle.message_event.set()
-        super().send_400_response(self.conn.why or msg)
+        problem = RequestProblem("bad-request", self.conn.why or "The request is not written as RFC 9112 demands.")
+        body = problem.body(instance="", request_id=secrets.token_hex(8))
+        headers = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body))), ("Connection", "close")]
+        answer = h11.Response(status_code=problem.status, headers=headers, reason=b"Bad Request")
+        for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.unused.pop(self, None)
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def _make_room(self) -> bool:
-        """End the connection that has been idle for longest; return whether there was one."""
-        for longest in self.unused:
-            del self.unused[longest]
-            longest.transport.abort()
-            return True
-        return False
+    def _is_proxy(self, host: str) -> bool:
+        return any(ip_address(host) in network for network in self.proxies)
+
+    def _is_admitted(self) -> bool:
+        """Whether there is room for this connection, in all and in its address's share; another may end for it."""
+        limits, connections = self.limits, cast("set[_LimitedProtocol]", self.connections)
+        same = {connection for connection in connections if connection._address == self._address}
+        if self._address and len(same) > limits.share(limits.connections):
+            return self._make_room(same)
+        return len(connections) <= limits.connections or self._make_room(connections)
+
+    def _make_room(self, connections: Collection[_LimitedProtocol]) -> bool:
+        """End the one of these that has been idle for longest, else that with the slowest body; False where none is."""
+        end = next((connection for connection in self.unused if connection in connections), None)
+        if end is None:
+            now = self.loop.time()
+            slow = [
+                connection
+                for connection in connections
+                if connection.conn.their_state is h11.SEND_BODY and now - connection._begun > _YOUNG_SECONDS
+            ]
+            end = min(slow, key=lambda connection: connection._received / (now - connection._begun), default=None)
+        if end is None:
+            return False
+        self.unused.pop(end, None)
+        end.transport.abort()
+        return True
 
     def _is_refused_in_chunks(self) -> bool:
         """Whether the answer has begun while chunks still arrive."""

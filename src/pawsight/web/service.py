@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from pawsight.classifier.predictor import Prediction, Predictor, unanswered
+from pawsight.classifier.predictor import Prediction, Predictor
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import usable_cores
 from pawsight.explanation.heatmap import Explainer
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import DecodeSettings
 from pawsight.web.batcher import Batcher
-from pawsight.web.decoders import Decoders
+from pawsight.web.decoders import DecoderLost, Decoders, finished
 from pawsight.web.limits import Limits
-from pawsight.web.problems import RequestProblem, busy, unreadable
-from pawsight.web.uploads import Budget, Upload
+from pawsight.web.problems import RequestProblem, unreadable
+from pawsight.web.quotas import Quota
+from pawsight.web.uploads import RequestBody, Upload
 
 _log = logging.getLogger("pawsight.serve")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # of a request, in the histogram
@@ -74,14 +75,30 @@ class Service:
 
     def __init__(self, opener: Callable[[], Predictor], *, limits: Limits) -> None:
         self.limits, self.metrics = limits, ServiceMetrics()
-        self.budget = Budget(limits.buffer_bytes)
+        retry, share = limits.retry_seconds, limits.share
+        self.requests = Quota(
+            "requests are being answered", limits.requests, each=share(limits.requests), retry_seconds=retry
+        )
+        self.pictures = Quota(
+            "pictures are waiting", limits.queue, each=share(limits.queue, limits.files), retry_seconds=retry
+        )
+        self.heat_maps = Quota(
+            "heat maps are waiting", limits.heat_maps, each=share(limits.heat_maps), retry_seconds=retry
+        )
+        self.body_bytes = Quota(
+            "bytes of bodies are held",
+            limits.buffer_bytes,
+            each=share(limits.buffer_bytes, limits.body_bytes),
+            retry_seconds=retry,
+        )
+        self.arriving: set[RequestBody] = set()
         self.draining = False
-        self.inside = self.requests = 0  # pictures and requests that are being answered
         self.failure: PawsightError | None = None  # why no classifier could be opened
         self._opener = opener
         self._served: Served | None = None
         self._swapping = asyncio.Lock()
         self._explaining = asyncio.Semaphore(1)  # a heat map may take a hundred predictions, so one at a time
+        self._drawing: set[asyncio.Task[bytes]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self.decoders = Decoders(
             limits.decoders or usable_cores(),
@@ -89,8 +106,11 @@ class Service:
             memory_bytes=limits.decode_bytes,
             on_lost=lambda line: _log.warning("decoder", extra={"said": line}),
         )
-        self.metrics.watch("pawsight_queue_pictures", "Pictures taken in and not yet answered.", lambda: self.inside)
-        self.metrics.watch("pawsight_held_bytes", "Bytes of bodies held.", lambda: self.budget.held)
+        self.metrics.watch(
+            "pawsight_queue_pictures", "Pictures taken in and not yet answered.", lambda: self.pictures.held
+        )
+        self.metrics.watch("pawsight_queue_heat_maps", "Heat maps drawn or waiting.", lambda: self.heat_maps.held)
+        self.metrics.watch("pawsight_held_bytes", "Bytes of bodies held.", lambda: self.body_bytes.held)
         self.metrics.watch("pawsight_decoders_lost", "Decoders that were killed or died.", lambda: self.decoders.lost)
 
     async def start(self) -> None:
@@ -158,61 +178,66 @@ class Service:
             served.users -= 1
             self._close_when_unused(served)
 
-    async def predict(self, served: Served, uploads: list[Upload]) -> list[Prediction]:
-        """Predict every upload, in order; one that cannot be read has an `error`.
+    async def predict(
+        self, served: Served, uploads: list[Upload], *, address: str = ""
+    ) -> list[Prediction | RequestProblem]:
+        """Predict every upload, in order; one that cannot be read is a problem.
 
         Args:
             served: held by the request since it came, so that a swap or the end does not change its answer.
             uploads: the files of one request.
+            address: whose share of the queue they take, as `share_of` gives it.
 
         Raises:
             RequestProblem: the queue has no room for all of them.
         """
-        if self.inside + len(uploads) > self.limits.queue:
-            raise busy(f"{self.inside:,} pictures are waiting.", seconds=self.limits.retry_seconds)
-        self.inside += len(uploads)
-        try:
+        with self.pictures.hold(len(uploads), address):
             if len(uploads) == 1:
                 return [await self._answer(served, uploads[0])]
             async with asyncio.TaskGroup() as group:
                 answers = [group.create_task(self._answer(served, upload)) for upload in uploads]
             return [answer.result() for answer in answers]
-        finally:
-            self.inside -= len(uploads)
 
-    async def explain(self, served: Served, upload: Upload, label: str) -> bytes:
+    async def explain(self, served: Served, upload: Upload, label: str, *, address: str = "") -> bytes:
         """Return a PNG with the heat map of one picture, for the likeliest class where none is named.
+
+        Heat maps have a queue of their own, so that they keep no prediction waiting.
 
         Raises:
             RequestProblem: there is no such class, the picture cannot be read, or the queue is full.
         """
-        if self.inside >= self.limits.queue:
-            raise busy(f"{self.inside:,} pictures are waiting.", seconds=self.limits.retry_seconds)
-        self.inside += 1
-        try:
-            served.explainer.check(label, "auto")
-            async with self._explaining:
-                square, size = await self.decoders.decode_sized(upload.data, served.settings)
-                large = await self.decoders.decode(upload.data, replace(served.settings, image_px=LARGEST_PX))
-                heat = await asyncio.to_thread(served.explainer.explain, square, size=size, label=label)
-                return await asyncio.to_thread(overlay, large, heat)
-        except WrongUsage as error:
-            raise RequestProblem("bad-request", f"{error.what} {error.why}") from None
-        except UnreadablePicture as error:
-            self.metrics.pictures.labels("refused").inc()
-            raise unreadable(upload.name, error.why) from None
-        finally:
-            self.inside -= 1
+        with self.heat_maps.hold(1, address):
+            try:
+                served.explainer.check(label, "auto")
+            except WrongUsage as error:
+                raise RequestProblem("unknown-class", f"{error.what} {error.why}") from None
+            await self._explaining.acquire()
+            return await finished(self._draw(served, upload, label), self._drawing)
 
-    async def _answer(self, served: Served, upload: Upload) -> Prediction:
+    async def _draw(self, served: Served, upload: Upload, label: str) -> bytes:
+        try:
+            square, size = await self.decoders.decode_sized(upload.data, served.settings)
+            large = await self.decoders.decode(upload.data, replace(served.settings, image_px=LARGEST_PX))
+            heat = await asyncio.to_thread(served.explainer.explain, square, size=size, label=label)
+            return await asyncio.to_thread(overlay, large, heat)
+        except UnreadablePicture as error:
+            raise self._refused(upload, error) from None
+        finally:
+            self._explaining.release()
+
+    async def _answer(self, served: Served, upload: Upload) -> Prediction | RequestProblem:
         try:
             pixels = await self.decoders.decode(upload.data, served.settings)
         except UnreadablePicture as error:
-            self.metrics.pictures.labels("refused").inc()
-            return unanswered(upload.name, error.why)
+            return self._refused(upload, error)
         outputs = await served.batcher.compute(pixels)
         self.metrics.pictures.labels("answered").inc()
         return served.predictor.prediction(upload.name, outputs)
+
+    def _refused(self, upload: Upload, error: UnreadablePicture) -> RequestProblem:
+        self.metrics.pictures.labels("refused").inc()
+        code = "decoder-lost" if isinstance(error, DecoderLost) else "unreadable-picture"
+        return unreadable(upload.name, error.why, code=code)
 
     def _serve(self, predictor: Predictor) -> None:
         decode = predictor.bundle.card.decode

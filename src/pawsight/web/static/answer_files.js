@@ -7,7 +7,7 @@ export function csv(items, classes) {
   const header = ["file", "label", "probability", "verdict", "error", ...classes];
   const rows = items.map(({ name, prediction, reason }) => [
     name,
-    prediction?.label ?? "",
+    prediction?.label ?? prediction?.verdict ?? "",
     prediction?.probability ?? "",
     prediction?.verdict ?? "",
     reason ?? "",
@@ -19,7 +19,7 @@ export function csv(items, classes) {
 export function json(items, model) {
   const predictions = items.map(({ name, prediction, reason }) => ({
     file: name,
-    label: prediction?.label ?? null,
+    label: prediction?.label ?? prediction?.verdict ?? null,
     probability: prediction?.probability ?? null,
     probabilities: prediction?.probabilities ?? null,
     verdict: prediction?.verdict ?? null,

@@ -17,10 +17,12 @@
 //   group        {files, bytes} that one call of classify may hold
 //   largest      bytes of one file
 //
-// Prediction: {file, label, probability, probabilities, verdict, set, error}
-//   probability  of the label, null where that is a verdict
+// Prediction: {file, label, probability, probabilities, verdict, set, error, code}
+//   label        a class where the verdict is "answered", else null or the verdict
+//   probability  of the class, else null
 //   verdict      "answered", "unsure", "unlike anything seen", or null
 //   set          [names], the likeliest first, or null
+//   code         of the error: "decoder-lost" where the picture need not be to blame
 
 export class Busy extends Error {
   constructor(seconds, told = "The classifier is busy.") {

@@ -33,16 +33,15 @@ function operation(path, method, told, shared) {
 }
 
 function schema(name, told) {
-  const fields = Object.entries(told.properties).map(([field, one]) => [
+  const fields = Object.entries(told.properties ?? {}).map(([field, one]) => [
     field, [].concat(one.type || one.$ref?.split("/").pop() || "one of a few").join(" or "), one.description || "",
   ]);
-  return make("details", "", make("summary", name), make("div", "", rows(fields)));
+  return make("details", "", make("summary", name), make("div", told.description ?? "", rows(fields)));
 }
 
-function limits(description) {
-  const table = document.getElementById("limits");
-  for (const [, name, value, told] of description.matchAll(/^- (\S+) (.+?): (.+)$/gm)) {
-    table.append(make("tr", "", make("td", name), make("td", value), make("td", told)));
+function limits(table, values) {
+  for (const [name, { value, unit, description }] of Object.entries(values)) {
+    table.append(make("tr", "", make("td", name), make("td", `${value} ${unit}`), make("td", description)));
   }
 }
 
@@ -51,12 +50,12 @@ async function show() {
   try {
     const told = await (await fetch("/openapi.json")).json();
     document.querySelector("pre code").textContent = document.querySelector("pre code").textContent.replace("ADDRESS", location.origin);
-    document.getElementById("about").textContent = told.info.title + " " + told.info.version + ". " + told.info.description.split("Limits of")[0];
+    document.getElementById("about").textContent = told.info.title + " " + told.info.version + ". " + told.info.description;
     const all = Object.entries(told.paths).flatMap(([path, item]) => Object.entries(item).map(([method, one]) => operation(path, method, one, told.components.responses)));
     place.replaceChildren(make("h2", "Addresses"), ...all);
     const shapes = Object.entries(told.components.schemas).map(([name, one]) => schema(name, one));
     document.getElementById("schemas").replaceChildren(make("h2", "What is sent back"), ...shapes);
-    limits(told.info.description);
+    limits(document.getElementById("limits"), told["x-limits"]);
   } catch (error) {
     place.replaceChildren(make("p", "The description could not be read: " + error.message));
   }

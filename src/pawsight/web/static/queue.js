@@ -6,7 +6,7 @@ import { Busy } from "./backend.js";
 import { mebibytes } from "./words.js";
 
 const AT_ONCE = 2;
-const OWN_FAULT = /takes longer than|broke its decoder/; // of the server: else the picture is to blame, and stays as it is
+const OWN_FAULT = "decoder-lost"; // the code of the server's own fault: else the picture is to blame, and stays as it is
 const MOST_TRIES = 12; // of a busy backend; waits double up to the longest
 const LONGEST_WAIT_S = 15;
 
@@ -81,7 +81,7 @@ export class Queue {
 
   answer(item, prediction) {
     if (!prediction) this.fail([item], "no answer came back", true);
-    else if (prediction.error) this.fail([item], plain(prediction.error), OWN_FAULT.test(prediction.error));
+    else if (prediction.error) this.fail([item], plain(prediction.error), prediction.code === OWN_FAULT);
     else this.tell(item, { state: "done", prediction });
   }
 

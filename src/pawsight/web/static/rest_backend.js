@@ -44,9 +44,10 @@ export function rest({ askToken, root = "" }) {
     const body = new FormData();
     for (const file of files) body.append("files", file, file.name || "picture");
     const response = await ask("/api/v1/predict", { method: "POST", body });
-    if (response.status === 422 && files.length === 1) return [await unreadable(response, files[0])];
-    if (!response.ok) throw await trouble(response);
-    return (await response.json()).predictions;
+    if (response.ok) return (await response.json()).predictions;
+    const problem = await documentOf(response);
+    if (response.status === 422 && files.length === 1) return [unreadable(problem, files[0])];
+    throw await trouble(response, problem);
   }
 
   async function explain(file) {
@@ -83,13 +84,12 @@ function modelFrom(told, guarded) {
   };
 }
 
-async function unreadable(response, file) {
-  const problem = await documentOf(response);
-  return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, set: null, error: problem.reason ?? problem.detail ?? "unreadable" };
+function unreadable({ reason, detail, code }, file) {
+  return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, set: null, error: reason ?? detail ?? "unreadable", code };
 }
 
-async function trouble(response) {
-  const problem = await documentOf(response);
+async function trouble(response, problem) {
+  problem ??= await documentOf(response);
   const told = problem.detail ?? `The server answered with status ${response.status}.`;
   if (response.status === 503 || response.status === 429) return new Busy(wait(response), told);
   return new Refused(told, { again: response.status >= 500 || response.status === 408 });

@@ -82,6 +82,7 @@ def _row(option: click.Option) -> str:
     """One row of a table: the flags with their value, and the words and the default of --help."""
     context = click.Context(click.Command("pawsight"))
     flags, words = option.get_help_record(context) or (", ".join(option.opts), "")
+    flags = flags.replace(", --", "`, `--")
     return (
         f"| `{flags.replace('|', '&#124;') if '|' not in flags else flags.replace('|', ' or ')}` | {_escaped(words)} |"
     )

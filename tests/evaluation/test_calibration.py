@@ -43,6 +43,15 @@ def test_the_calibration_error_is_the_mean_gap_of_the_bins():
     assert expected_calibration_error(true, probabilities) == pytest.approx((0.8 + 0.4 + 0.65) / 4)
 
 
+def test_weights_count_pictures_as_often_as_they_say():
+    true, logits = drawn(3)
+    weights = np.random.default_rng(4).integers(0, 4, len(true))
+    often = np.repeat(np.arange(len(true)), weights)
+    shares = softmax(logits)
+    weighted = expected_calibration_error(true, shares, weights=weights)
+    assert weighted == pytest.approx(expected_calibration_error(true[often], shares[often]))
+
+
 def test_a_bin_reaches_from_its_lower_end_to_the_next_and_the_outermost_hold_the_ends():
     sure = np.array([[0.9, 0.1], [0.9, 0.1], [1.0, 0.0], [0.0, 1.0]])
     found = reliability(np.array([0, 1, 0, 1]), sure, bins=4)

@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from pawsight.classifier.costs import Costs
+from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
 from pawsight.evaluation.intervals import wilson
-from pawsight.evaluation.selective import measure_abstention
+from pawsight.evaluation.selective import measure_abstention, measure_costs, measure_sets
 
 GUARD = OodDetector(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
 PROMISE = RiskGuarantee(
@@ -56,3 +58,22 @@ def test_a_guard_alone_promises_nothing(snapshot):
     told = measure_abstention(TRUE, TABLE, VERDICTS, Trust(detector=GUARD))
     assert told.guarantee is None
     assert told.sentence() == snapshot
+
+
+def test_sets_are_counted_by_what_they_hold():
+    sets = PredictionSets(coverage=0.9, thresholds=(0.3, 0.5), pictures=(9, 9), shared=(), measured_on="")
+    table = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.6, 0.4]])
+    figures = measure_sets(np.array([0, 0, 0, 1]), table, sets)
+    assert (figures.pictures, figures.held, figures.coverage) == (4, 2, 0.5)
+    assert (figures.mean_size, figures.single) == (1.25, 0.75)
+    assert figures.interval.low < 0.5 < figures.interval.high
+    assert figures.to_json()["interval"] == figures.interval.as_list()
+
+
+def test_costs_are_those_of_the_answers_beside_the_likeliest():
+    trust = Trust(costs=Costs(((1, 0, 9.0),)))
+    table = np.array([[0.8, 0.2], [0.95, 0.05], [0.1, 0.9], [0.7, 0.3]])
+    figures = measure_costs(np.array([0, 0, 1, 1]), table, trust)
+    assert (figures.mean, figures.likeliest, figures.differ) == (0.25, 2.25, 2)
+    assert 0 <= figures.interval.low <= figures.mean <= figures.interval.high
+    assert figures.to_json()["differ"] == 2

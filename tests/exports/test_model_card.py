@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from pawsight.classifier.bundle import read_bundle
+from pawsight.classifier.costs import Costs
+from pawsight.classifier.prediction_sets import PredictionSets
+from pawsight.classifier.trust import RiskGuarantee, Trust
 from pawsight.commands.export import export
-from pawsight.exports.export_context import ExportContext
+from pawsight.exports.export_context import ExportContext, metadata_of
 from pawsight.exports.model_card import make_card, markdown, view
 
 from .conftest import HOSTILE
@@ -164,3 +168,23 @@ def test_a_bundle_alone_has_a_card_that_says_what_is_not_known(colour_bundle, tm
     assert front_of(text)["license"] == "unknown"
     assert "model-index" not in front_of(text)
     assert "Not known: the run has no figures." in text
+
+
+def test_the_card_and_its_facts_carry_what_is_said_of_every_class(colour_run, tmp_path):
+    bundle = read_bundle(colour_run)
+    own = RiskGuarantee(
+        max_error=0.05, confidence=0.9, threshold=0.75, pictures=90, answered=80, errors=1, coverage=80 / 90,
+        coverage_interval=(0.8, 0.95), expected_risk=0.02, measured_on="somewhere",
+    )  # fmt: skip
+    sets = PredictionSets(coverage=0.95, thresholds=(0.1, 0.2, 0.3), pictures=(40, 40, 40), shared=(), measured_on="")
+    trust = Trust(by_class=(own, None, own), sets=sets, costs=Costs(((0, 1, 5.0),)))
+    context = ExportContext(bundle=replace(bundle, card=replace(bundle.card, trust=trust)), run=None)
+    make_card(context, {"card": tmp_path / "card.md"})
+    facts, card = metadata_of(context), (tmp_path / "card.md").read_text("utf-8")
+    assert facts["answer_from_probability_by_class"] == [0.75, None, 0.75]
+    assert facts["sets"] == {"coverage": 0.95, "from_probability": [0.1, 0.2, 0.3], "with_likeliest": True}
+    assert facts["costs"] == [[0, 1, 5.0]]
+    assert all(words in card for words in ("5.0 %", "95.0 %", "Prediction sets", "Costs of mistakes"))
+    assert f"Never answered, always `unsure`: {bundle.card.classes[1]}." in card
+    plain = metadata_of(ExportContext(bundle=bundle, run=None))
+    assert [plain[key] for key in ("answer_from_probability_by_class", "sets", "costs")] == [None, None, None]

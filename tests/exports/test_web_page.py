@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from pawsight.classifier.bundle import read_bundle, write_bundle
+from pawsight.classifier.costs import Costs
+from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.predictor import Predictor
 from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
 from pawsight.commands.export import export
@@ -261,6 +263,42 @@ def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromi
         return settings.map(([from, above]) => grid.map(([p, u]) => decision([p, 0, 0], u, {answer_from_probability: from, unlike_anything_seen_above: above})));"""
         found = page.run(f"const arguments_ = {json.dumps([settings, grid])}; {script}")
     assert found == [[_trust(*item).decide(np.array([p, 0.0, 0.0]), u) for p, u in grid] for item in settings]
+
+
+def test_costs_thresholds_of_classes_and_sets_decide_as_on_the_command_line(chromium, colours):
+    """Probabilities of float32, as a model gives them, under every mixture of what a bundle may carry."""
+    rng = np.random.default_rng(0)
+    tables = rng.dirichlet(np.ones(3), 40).astype(np.float32)
+    kept = _trust(0.5, None).guarantee
+    by_class = (replace(kept, threshold=0.4), None, replace(kept, threshold=0.7))
+    sets = PredictionSets(coverage=0.9, thresholds=(0.3, 0.1, 0.6), pictures=(9, 9, 9), shared=(), measured_on="")
+    costs = Costs(((0, 1, 5.0), (2, 0, 0.25), (1, 1, 0.5)))
+    trusts = [Trust(by_class=each, costs=cost, sets=sets) for each in ((), by_class) for cost in (None, costs)]
+    facts = [
+        {
+            "classes": list("abc"),
+            "answer_from_probability": None,
+            "answer_from_probability_by_class": [own and own.threshold for own in trust.by_class] or None,
+            "unlike_anything_seen_above": None,
+            "costs": trust.costs and trust.costs.to_json(),
+            "sets": {"coverage": 0.9, "from_probability": list(sets.thresholds)},
+        }
+        for trust in trusts
+    ]
+    with browser.Host(colours) as host:
+        page = browser.Page(chromium, host.address).ready()
+        script = """const {answer, decision, setOf} = await import("./static/decision.js"); const [settings, tables] = arguments_;
+        return settings.map((facts) => tables.map((row) => [answer(row, facts), decision(row, null, facts), setOf(row, "answered", facts)]));"""
+        given = json.dumps([facts, tables.astype(float).tolist()])
+        found = page.run(f"const arguments_ = {given}; {script}")
+    expected = [
+        [
+            [int(trust.answers(row[None])[0]), trust.decide(row, None), ["abc"[index] for index in sets.of(row)]]
+            for row in tables
+        ]
+        for trust in trusts
+    ]
+    assert found == expected
 
 
 def _trust(promise: float | None, guard: float | None) -> Trust:

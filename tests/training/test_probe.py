@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pawsight.training.features import FeatureTable
 from pawsight.training.folds import folds_for_fits, stratified_sample
-from pawsight.training.probe import STRENGTHS, Head, depth_note, fit_head, regularisation_note
+from pawsight.training.logistic import class_weights
+from pawsight.training.probe import STRENGTHS, Head, balancing_shift, depth_note, fit_head, regularisation_note
 from pawsight.training.relevance import SELECTED_FEATURES
 
 from ..conftest import says
@@ -324,3 +325,32 @@ def test_outside_each_fold_every_class_is_left(seed):
     if fold is not None:
         assert all(len(set(fold[groups == group])) == 1 for group in np.unique(groups))
         assert all(len(set(labels[fold != number])) == 4 for number in range(fold.max() + 1))
+
+
+def test_the_shift_balances_what_a_rare_class_lost_out_of_fold():
+    """Logits whose rare class lies three nats too low; weights make the classes equal."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [4_000, 400])
+    scores = rng.normal(size=4_400) + 1.5 * (2 * labels - 1)
+    logits = np.stack([-1.5 * scores, 1.5 * scores - 3], axis=1).astype(np.float32)
+    shift = balancing_shift(labels, logits, class_weights(labels, classes=2))
+    assert shift[1] - shift[0] == pytest.approx(3, abs=0.4)
+    answers = (logits + shift).argmax(axis=1)
+    recalls = [(answers[labels == label] == label).mean() for label in (0, 1)]
+    assert abs(recalls[0] - recalls[1]) < 0.05
+
+
+def test_balanced_heads_find_more_of_a_rare_class_and_answer_so_out_of_fold_too():
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1], [190, 6])
+    features = (rng.normal(size=(196, 40)) + labels[:, None] * np.eye(1, 40) * 2).astype(np.float32)
+    others = (rng.normal(size=(500, 40)) + np.eye(1, 40) * 2).astype(np.float32)
+    plain, balanced = (
+        fit_head(table(features), labels, classes=2, folds=5, seed=0, is_balanced=flag) for flag in (False, True)
+    )
+    found = [head.probabilities(table(others)).argmax(axis=1).mean() for head in (plain, balanced)]
+    assert found[1] > found[0] + 0.2
+    rows, logits = balanced.out_of_fold
+    assert (
+        logits[labels[rows] == 1].argmax(axis=1).mean() > plain.out_of_fold[1][labels[rows] == 1].argmax(axis=1).mean()
+    )

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pawsight.classifier.prediction_sets import PredictionSets
-from pawsight.classifier.trust import VALIDATION
 from pawsight.core.errors import PawsightError
 from pawsight.core.runs import CATALOG, PREDICTIONS
 from pawsight.core.text import plural, typed
@@ -21,10 +19,9 @@ from pawsight.data.split import Assigned, Split
 from pawsight.evaluation.comparison import Answer, Gain, compare
 from pawsight.evaluation.metrics import Metrics, sentence
 from pawsight.models.recipes import Recipe
+from pawsight.reports.every_class import by_class_sentence, costs_sentences, never_sentence, sets_sentences, source_of
 from pawsight.reports.run_record import RunRecord
 from pawsight.reports.words import unmeasured_sentence
-
-_CLASSES = 6  # named in a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +73,24 @@ def summary(report: TrainReport) -> list[str]:
         lines.append(f"WARNING     {patch.file} changed nothing: it names none of these pictures")
     lines += [f"Note        {note}" for note in record.notes]
     lines += trust_lines(record)
-    lines.append(f"Validation  {sentence(record.validation)}")
+    lines += accuracy_lines(record)
     if record.test is not None:
         lines.append(f"Test        {sentence(record.test)}")
     if patch is not None and not patch.fits_nothing:
         lines.append(f"Patch       {gain_sentence(record.gain_from_patch, patch.file)}")
     return [*lines, f"Run         {record.folder} in {record.seconds['total']:.1f} s"]
+
+
+def accuracy_lines(record: RunRecord) -> list[str]:
+    """Return the accuracy on validation and, where that is small, by cross-validation, and which to believe."""
+    crossed, validation = record.cross_validation, record.validation
+    if crossed is None:
+        return [f"Validation  {sentence(validation)}"]
+    lines = [f"Cross-val.  {crossed.sentence()}"]
+    if validation is not None:
+        believed, why = crossed.believed(validation)
+        lines = [f"Validation  {sentence(validation)}", *lines, f"Believe     the accuracy by {believed}: {why}"]
+    return [*lines, *(f"Rare        {text}" for text in crossed.rare(validation))]
 
 
 def _warnings(report: TrainReport) -> list[str]:
@@ -104,7 +113,7 @@ def _warnings(report: TrainReport) -> list[str]:
     unmeasured = unmeasured_sentence(
         report.dataset.classes, [picture.label for picture in report.split.part("validation")]
     )
-    lines += [f"WARNING     {unmeasured}"] if unmeasured else []
+    lines += [f"WARNING     {unmeasured}"] if unmeasured and report.record.cross_validation is None else []
     severe = sum(finding.severity == "high" for finding in report.findings)
     if severe:
         command = typed("inspect", report.data)
@@ -112,16 +121,26 @@ def _warnings(report: TrainReport) -> list[str]:
     return lines
 
 
+def _calibration_line(record: RunRecord) -> str:
+    if not record.calibrated_on or record.temperature is None:
+        return "Calibration none: there are no answers to pictures the model was not fitted to"
+    answers = f"{record.calibrated_on:,} {record.fitted_on}"
+    if record.temperature == 1 and record.calibration_gain is not None:
+        gain, error = record.calibration_gain
+        return (
+            f"Calibration none: a temperature from {answers} makes no measurable difference (gain {gain:.3f} in log"
+            f" loss, standard error {error:.3f})"
+        )
+    text = f"temperature {record.temperature:.2f} from {answers}"
+    if "validation" in record.calibrated:
+        before, after = record.calibrated["validation"]["ece"]
+        text += f"; expected calibration error on validation {100 * before:.2f} % before, {100 * after:.2f} % after"
+    return f"Calibration {text}"
+
+
 def trust_lines(record: RunRecord) -> list[str]:
     """Return how far the answers of a run can be trusted: calibration, risk guarantee, out-of-distribution detector."""
-    if not record.calibrated_on or record.temperature is None:
-        lines = ["Calibration none: there are no answers to pictures the model was not fitted to"]
-    else:
-        text = f"temperature {record.temperature:.2f} from {record.calibrated_on:,} {record.fitted_on}"
-        if "validation" in record.calibrated:
-            before, after = record.calibrated["validation"]["ece"]
-            text += f"; expected calibration error on validation {100 * before:.2f} % before, {100 * after:.2f} % after"
-        lines = [f"Calibration {text}"]
+    lines = [_calibration_line(record)]
     guarantee, detector = record.guarantee, record.detector
     if guarantee is not None:
         low, high = guarantee.coverage_interval
@@ -131,68 +150,23 @@ def trust_lines(record: RunRecord) -> list[str]:
         lines.append(
             f"Guarantee   at most {100 * guarantee.max_error:.4g} % of the answered pictures wrong, with"
             f" {100 * guarantee.confidence:.0f} % confidence: {bar},"
-            f" {guarantee.answered:,} of {guarantee.pictures:,} on {_short(guarantee.measured_on)}"
+            f" {guarantee.answered:,} of {guarantee.pictures:,} on {source_of(guarantee)}"
             f" ({100 * guarantee.coverage:.1f} %, {100 * low:.1f}-{100 * high:.1f} %),"
             f" {guarantee.errors:,} of them wrong"
         )
     elif record.by_class:
-        lines += _lines_by_class(record)
+        lines.append(f"Guarantee   {by_class_sentence(record)}")
+        never = never_sentence(record)
+        lines += [f"WARNING     {never}"] if never else []
     elif record.max_error is not None or record.max_error_per_class is not None:
         lines.append(f"WARNING     no guarantee: {record.no_guarantee}")
-    if record.sets is not None:
-        lines += _lines_of_sets(record, record.sets)
-    lines += [f"Costs       {subset}: {figures.sentence()}" for subset, figures in record.measured_costs.items()]
+    lines += [f"Sets        {sentence}" for sentence in sets_sentences(record)]
+    lines += [f"Costs       {sentence}" for sentence in costs_sentences(record)]
     if detector is not None:
         caught = ", ".join(f"{kind['caught']} of {kind['pictures']} {kind['kind']}" for kind in detector.caught)
         false_alarms = f"{100 * detector.false_alarms:.4g} %"
         lines.append(f"Detector    unlike anything seen: {caught} found, at most {false_alarms} false alarms")
     return lines
-
-
-def _short(measured_on: str) -> str:
-    return "validation" if measured_on == VALIDATION else measured_on
-
-
-def _lines_by_class(record: RunRecord) -> list[str]:
-    """Return the guarantees for the answers with each class, and a warning where a class is never answered."""
-    named = list(zip(record.classes, record.by_class, strict=True))
-    kept = [(name, guarantee) for name, guarantee in named if guarantee is not None]
-    never = [name for name, guarantee in named if guarantee is None]
-    shown = [
-        f"{name} {guarantee.answered:,} of {guarantee.pictures:,} answered, from {100 * guarantee.threshold:.2f} % on,"
-        f" {guarantee.errors:,} wrong"
-        for name, guarantee in kept[:_CLASSES]
-    ]
-    more = f"; and {plural(len(kept) - _CLASSES, 'more class', 'more classes')}" if len(kept) > _CLASSES else ""
-    lines = [
-        f"Guarantee   at most {100 * kept[0][1].max_error:.4g} % of the answers with each class wrong, with"
-        f" {100 * kept[0][1].confidence:.0f} % confidence for each, on {_short(kept[0][1].measured_on)}:"
-        f" {'; '.join(shown)}{more}"
-    ]
-    if never:
-        names = ", ".join(map(repr, never[:_CLASSES])) + (" and more" if len(never) > _CLASSES else "")
-        lines.append(
-            f"WARNING     never answered, always unsure: {names}: too few such answers, or too many of them wrong, for"
-            " this guarantee; a larger --max-error-per-class or more pictures of these classes help"
-        )
-    return lines
-
-
-def _lines_of_sets(record: RunRecord, sets: PredictionSets) -> list[str]:
-    """Return the promise of prediction sets, and how they did on the held-out subsets."""
-    shared = [record.classes[index] for index in sets.shared]
-    if not shared:
-        whom = "of the pictures of each class"
-    elif len(shared) == len(record.classes):
-        whom = "of the pictures, not of each class: there are too few of each"
-    else:
-        names = ", ".join(map(repr, shared[:_CLASSES])) + (" and more" if len(shared) > _CLASSES else "")
-        whom = f"of the pictures of each class, of {names} together"
-    share, source = f"{100 * sets.coverage:.4g} %", _short(sets.measured_on)
-    return [
-        f"Sets        the true class is in the set of {share} {whom}; measured on {source}",
-        *(f"Sets        {subset}: {figures.sentence()}" for subset, figures in record.measured_sets.items()),
-    ]
 
 
 def gain_from_patch(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.evaluation.intervals import Interval, design_effect, wilson
+from pawsight.evaluation.intervals import Interval, share_interval
 
 BINS = 15
 # Probabilities are clipped here, as by scikit-learn's log_loss: one wrong certainty costs 36 nats and not infinity.
@@ -41,20 +41,24 @@ class Bin:
     interval: Interval  # of the accuracy, Wilson, 95 %
 
 
-def expected_calibration_error(true: Ints, probabilities: Floats, bins: int = BINS) -> float:
+def expected_calibration_error(
+    true: Ints, probabilities: Floats, bins: int = BINS, *, weights: Floats | None = None
+) -> float:
     """Return how far confidence and accuracy lie apart, as a share in [0, 1], averaged over the pictures.
 
     Args:
         true: class indices (N,), each in [0, C), N at least 1.
         probabilities: (N, C), rows adding up to 1.
         bins: number of bins of equal width.
+        weights: of the pictures (N,); None: all count the same.
 
     In small samples it lies above the truth, since even a perfectly calibrated classifier is off by chance in each bin.
     """
     right = probabilities.argmax(axis=1) == true
-    gaps = right - probabilities.max(axis=1).astype(np.float64)
+    shares = np.ones(len(true)) if weights is None else weights
+    gaps = (right - probabilities.max(axis=1).astype(np.float64)) * shares
     sums = np.bincount(bins_of(probabilities, bins), weights=gaps, minlength=bins)
-    return float(np.abs(sums).sum() / len(true))
+    return float(np.abs(sums).sum() / shares.sum())
 
 
 def brier_score(true: Ints, probabilities: Floats) -> float:
@@ -94,8 +98,7 @@ def reliability(true: Ints, probabilities: Floats, bins: int = BINS, *, groups: 
         inside = places == index
         hits, pictures = int(right[inside].sum()), int(inside.sum())
         confidence = float(confidences[inside].mean(dtype=np.float64))
-        effect = design_effect(right[inside], None if groups is None else groups[inside])
-        ends = wilson(hits / effect, pictures / effect)
+        ends = share_interval(right[inside], None if groups is None else groups[inside])
         found.append(Bin(index / bins, (index + 1) / bins, pictures, confidence, hits / pictures, ends))
     return tuple(found)
 

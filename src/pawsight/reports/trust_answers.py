@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.classifier.trust import OodDetector, RiskGuarantee
+from pawsight.classifier.costs import Costs
+from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
 from pawsight.core.errors import PawsightError
 from pawsight.evaluation.bootstrap import intervals
 from pawsight.evaluation.calibration import Bin, reliability
@@ -17,6 +18,7 @@ from pawsight.evaluation.metrics import Metrics, why_no_auc
 from pawsight.reports import words
 from pawsight.reports.candidates import command_of
 from pawsight.reports.charts import reliability_svg
+from pawsight.reports.every_class import by_class_sentence, costs_sentences, never_sentence, sets_sentences, source_of
 from pawsight.reports.run_record import AnswerTable, RunRecord, figure
 
 Doubles = NDArray[np.float64]
@@ -55,6 +57,7 @@ def answers_view(run: RunRecord) -> dict[str, Any]:
     return {
         "scores": _scores(run),
         "has_test": run.test is not None,
+        "crossed": crossed_sentences(run),
         "calibration": _calibration_sentence(run),
         "changed": _changed(run, table),
         "reliability_svg": reliability_svg(before, after) if after and run.temperature is not None else "",
@@ -62,6 +65,12 @@ def answers_view(run: RunRecord) -> dict[str, Any]:
         "detector": detector_sentence(detector) if detector is not None else "",
         "seen": list(seen_rows(detector)) if detector is not None else [],
     }
+
+
+def crossed_sentences(run: RunRecord) -> list[str]:
+    """Return what cross-validation measured and which accuracy to believe; nothing where validation is large enough."""
+    crossed = run.cross_validation
+    return [] if crossed is None else [words.visible(text) for text in crossed.sentences(run.validation)]
 
 
 def calibration_json(run: RunRecord) -> dict[str, Any] | None:
@@ -161,6 +170,12 @@ def _calibration_sentence(run: RunRecord) -> str:
     source = words.pictures(run.calibrated_on)
     if run.fitted_on:
         source += f" ({words.visible(run.fitted_on)})"
+    if temperature == 1 and run.calibration_gain is not None:
+        gain, error = run.calibration_gain
+        return (
+            f"The probabilities are not changed: a temperature makes no measurable difference on {source}, a gain of "
+            f"{gain:.3f} in log loss with a standard error of {error:.3f}."
+        )
     if temperature == 1:
         return f"The temperature is 1, fitted on {source}: the probabilities needed no change."
     change = "lowers confidence: the classifier was overconfident" if temperature > 1 else ""
@@ -200,16 +215,25 @@ def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[st
         test: its answers to the test part, None where it holds none.
     """
     asked, guarantee = run.max_error, run.guarantee
-    if asked is None:
+    if run.by_class:
+        yield f"Risk guarantee by class: {words.visible(by_class_sentence(run))}."
+        if never := never_sentence(run):
+            yield words.visible(f"{never[0].upper()}{never[1:]}.")
+    elif asked is None and run.max_error_per_class is None:
         yield f"Every picture is answered: no risk guarantee was requested. To request one: {_asking(run)}"
     elif guarantee is None:
         why = words.visible(run.no_guarantee or "The run does not record why.")
-        yield f"A guarantee of at most {_share(asked)} wrong answers was requested and could not be given. {why}"
+        share = _share(asked if asked is not None else run.max_error_per_class or 0.0)
+        yield f"A guarantee of at most {share} wrong answers was requested and could not be given. {why}"
     else:
         yield _promised(guarantee)
         yield _kept_on_validation(guarantee)
         if test is not None:
-            yield from _kept_on_test(guarantee, test)
+            yield from _kept_on_test(guarantee, test, run.costs)
+    for sentence in sets_sentences(run):
+        yield words.visible(f"Prediction sets: {sentence}.")
+    for sentence in costs_sentences(run):
+        yield words.visible(f"Costs of mistakes: {sentence}.")
 
 
 def detector_sentence(detector: OodDetector) -> str:
@@ -253,16 +277,20 @@ def _kept_on_validation(guarantee: RiskGuarantee) -> str:
     if guarantee.threshold == 0:
         how = "It answers every picture"
     return (
-        f"{how}: on validation it answers {words.whole(guarantee.answered)} of {words.whole(guarantee.pictures)} "
+        f"{how}: on {source_of(guarantee)} it answers "
+        f"{words.whole(guarantee.answered)} of {words.whole(guarantee.pictures)} "
         f"({words.percent(guarantee.coverage)}, 95{words.NBSP}% interval {words.between(guarantee.coverage_interval)}) "
         f"and is wrong on {words.whole(guarantee.errors)} of them."
     )
 
 
-def _kept_on_test(guarantee: RiskGuarantee, test: AnswerTable) -> Iterator[str]:
-    is_answered = test.probabilities.max(axis=1) >= guarantee.threshold - test.rounding
+def _kept_on_test(guarantee: RiskGuarantee, test: AnswerTable, costs: Costs | None) -> Iterator[str]:
+    answers = Trust(costs=costs).answers(test.probabilities)
+    shares = test.probabilities[np.arange(len(answers)), answers]
+    is_answered = shares >= guarantee.threshold - test.rounding
     answered, pictures = int(is_answered.sum()), len(is_answered)
     right = np.array([answer.is_right for answer in test.answered], dtype=bool)
+    right = right if costs is None else answers == test.true
     wrong = int((is_answered & ~right).sum())
     if answered:
         ends = words.between(wilson(wrong, answered).as_list())

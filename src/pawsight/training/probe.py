@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawsight.classifier.backbone import frozen_backbone
+from pawsight.classifier.trust import GREATEST, LEAST
 from pawsight.core.machine import CPU
 from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.models.efficientnet_lite import Channels
 from pawsight.models.graph import append_head, mean_colour_graph
 from pawsight.models.recipes import AUTO, LAST, SELECTED, Recipe
 from pawsight.training.context import TrainedModel, TrainingContext
+from pawsight.training.cross_validation import cross_validate
 from pawsight.training.features import FeatureTable
 from pawsight.training.folds import folds_for_fits, stratified_sample
 from pawsight.training.logistic import blas_threads_for, class_weights, fit_logistic
@@ -30,9 +33,13 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # Pictures x classes; with more the strength is chosen on a stratified sample, so that it costs no more than the fit.
 _MOST_CHOSEN_ON = 400_000
 Z95 = 1.96  # standard errors either side of a mean that make a 95 % interval
+_SHIFT = 2.0  # nats: standard deviation of the prior of `balancing_shift`
 # In nats: what is as sure as on the photographs (0.03) gains less by any depth, and was right no more often.
 _LEAST_GAIN = 0.01
 _MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
+# Training pictures x classes up to which each fold chooses depth and strength again, in a few seconds. Beyond that the
+# choice flatters little, unless a class has too few pictures for all folds.
+_MOST_WHOLE, _MOST_WHOLE_OF_RARE = 1000, 6000
 
 BALANCED_NOTE = (
     "each class counts the same in the fit, however few pictures it has; probabilities are those among pictures of"
@@ -61,18 +68,25 @@ def train_probe(context: TrainingContext) -> TrainedModel:
     recipe, classes = context.recipe, len(context.classes)
     backbone = frozen_backbone(recipe)
     features, labels, groups = context.features("train"), context.labels("train"), context.split.numbers("train")
+    fit = partial(fit_head, folds=recipe.folds, seed=recipe.seed, depth=recipe.depth, is_balanced=recipe.class_weights)
     with context.env.stopwatch.stage("fitting"):
-        head = fit_head(
-            features,
-            labels,
-            classes=classes,
-            folds=recipe.folds,
-            seed=recipe.seed,
-            depth=recipe.depth,
-            groups=groups,
-            is_balanced=recipe.class_weights,
-            progress=context.env.progress,
-        )
+        head = fit(features, labels, classes=classes, groups=groups, progress=context.env.progress)
+    folds, logits = head.folds, head.logits_of_all(len(labels))
+    most = _MOST_WHOLE if folds == recipe.folds else _MOST_WHOLE_OF_RARE
+    is_whole = context.folds is not None or len(labels) * classes <= most
+    if is_whole:
+        folds = context.folds or recipe.folds
+        with context.env.stopwatch.stage("cross-validating"):
+            logits = cross_validate(
+                lambda *pictures, **options: fit(*pictures, **options).logits,
+                features,
+                labels,
+                groups,
+                classes=classes,
+                folds=folds,
+                seed=recipe.seed,
+                progress=context.env.progress,
+            )
     with context.env.stopwatch.stage("writing"):
         graph = append_head(
             backbone.write(head.columns),
@@ -98,8 +112,11 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         ),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
-        logits_out_of_fold=head.logits_of_all(len(labels)),
+        logits_out_of_fold=None if logits is None or np.isnan(logits).all() else logits,
+        folds=folds,
+        is_whole=is_whole,
         depth=head.depth_json(),
+        columns=head.columns,
     )
 
 
@@ -169,11 +186,16 @@ class Head:
         table[rows] = logits
         return table
 
+    def logits(self, features: FeatureTable) -> Floats:
+        """Return logits (N, C)."""
+        found: Floats = features.read(self.columns) @ self.weights + self.bias
+        return found
+
     def probabilities(self, features: FeatureTable) -> Floats:
         """Return softmax probabilities (N, C)."""
         from scipy.special import softmax
 
-        shares: Floats = softmax(features.read(self.columns) @ self.weights + self.bias, axis=1)
+        shares: Floats = softmax(self.logits(features), axis=1)
         return shares
 
 
@@ -238,6 +260,10 @@ def fit_head(
         table, bias = fit_logistic(scaled, labels, strength=strength, weights=weights if is_balanced else None)
     table = table / spread[:, None]
     bias = bias - centre @ table
+    out_of_fold = logits[chosen][strength] if logits else None
+    if is_balanced and out_of_fold is not None:
+        shift = balancing_shift(own, out_of_fold, weights[rows])
+        bias, out_of_fold = bias + shift, out_of_fold + shift
     gained, error = paired_difference(least[LAST] - least[chosen], own_groups) if len(least) > 1 else (0.0, 0.0)
     return Head(
         weights=table.astype(np.float32),
@@ -249,7 +275,7 @@ def fit_head(
         tried=tuple((name, best[name], float(own.mean())) for name, own in least.items()),
         gain=(gained, gained - Z95 * error, gained + Z95 * error) if chosen != depths[0] else None,
         log_losses=tuple((other, float(own.mean())) for other, own in losses.get(chosen, {}).items()),
-        out_of_fold=(rows, logits[chosen][strength]) if logits else None,
+        out_of_fold=None if out_of_fold is None else (rows, out_of_fold),
     )
 
 
@@ -287,6 +313,40 @@ def _cross_validated(
             logits[strength][held_out] = outside @ table + bias
         step.advance()
     return logits
+
+
+def balancing_shift(labels: Labels, logits: Floats, weights: Floats) -> Floats:
+    """Return what to add to the logits of each class (C,) so that out of fold each class is found as often.
+
+    A head of many features fits its few pictures of a rare class exactly, whatever they weigh, and leaves the others of
+    that class to the common ones. Only answers out of fold show by how much. Shift and temperature are fitted together;
+    the shift has a prior of two nats, so that a few pictures do not move it far.
+
+    Source: A. Alexandari, A. Kundaje, A. Shrikumar, "Maximum likelihood with bias-corrected calibration is hard-to-beat
+    at label shift adaptation", ICML 2020.
+
+    Args:
+        labels: class indices (N,).
+        logits: (N, C), out of fold.
+        weights: of the pictures (N,), 1 on average.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    scores = logits.astype(np.float64) - logits.mean(axis=1, keepdims=True)
+    truths, shares = np.eye(logits.shape[1])[labels], weights[:, None] / len(labels)
+    penalty = 1 / (_SHIFT**2 * np.bincount(labels).min())
+
+    def value_and_gradient(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logs = log_softmax(values[0] * scores + values[1:], axis=1)
+        slopes = (np.exp(logs) - truths) * shares
+        gradient = np.append((slopes * scores).sum(), slopes.sum(axis=0) + penalty * values[1:])
+        return float(-(logs * truths * shares).sum() + penalty * (values[1:] ** 2).sum() / 2), gradient
+
+    start = np.append(1.0, np.zeros(logits.shape[1]))
+    bounds = [(1 / GREATEST, 1 / LEAST), *[(None, None)] * logits.shape[1]]
+    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return np.asarray(found[1:] / found[0], np.float32)
 
 
 def paired_difference(differences: Floats, groups: Labels) -> tuple[float, float]:

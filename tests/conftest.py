@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -209,6 +210,18 @@ class Trained:
         """Return what to type for the same."""
         recipe = ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX), "--out", str(runs)]
         return ["train", str(data), *recipe, *more]
+
+
+@contextmanager
+def small_default() -> Iterator[None]:
+    """Let the default recipe take small pictures and the smallest backbone: the same steps in a fraction of the time."""
+    from pawsight.models import recipes
+
+    probe = recipes.RECIPES["probe"]
+    recipe = replace(probe.recipe, backbone=BACKBONE, image_px=BACKBONE_PX)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "probe": replace(probe, recipe=recipe)})
+        yield
 
 
 @pytest.fixture(scope="session")

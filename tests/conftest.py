@@ -10,7 +10,8 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -162,6 +163,34 @@ def colour_bundle(colour_model: bytes, tmp_path_factory: pytest.TempPathFactory)
     return write_bundle(folder, card, model=colour_model, golden=exam, trained=frozenset({"a" * 64}))
 
 
+@pytest.fixture(scope="session")
+def watched_bundle(colour_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The colour bundle with a reference: ten reds, greens and blues, each a little different. Read, never write."""
+    import numpy as np
+
+    from pawsight.classifier.bundle import read_bundle, write_bundle
+    from pawsight.classifier.reference import Reference
+
+    bundle, rng = read_bundle(colour_bundle), np.random.default_rng(0)
+    predicted = np.arange(30, dtype=np.int32) % 3
+    colours = np.array([[240, 10, 10], [10, 240, 10], [10, 10, 240]])[predicted]
+    features = (colours + rng.integers(-10, 11, (30, 3))).astype(np.float32)
+    powers = np.exp(features / 16)
+    made = Reference(
+        mean=features.mean(axis=0),
+        spread=features.std(axis=0),
+        directions=np.eye(3, 2, dtype=np.float32),
+        rows=np.zeros((0, 0), np.float32),
+        predicted=predicted,
+        right=np.ones(30, bool),
+        classes=3,
+    )
+    rows = made.rows_of(features, powers / powers.sum(axis=1, keepdims=True))
+    folder = tmp_path_factory.mktemp("watched") / "bundle"
+    files = {"model": bundle.model, "golden": bundle.golden, "trained": bundle.trained}
+    return write_bundle(folder, bundle.card, **files, reference=replace(made, rows=rows))
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished training run, and what is needed to make another like it at once."""
@@ -181,6 +210,18 @@ class Trained:
         """Return what to type for the same."""
         recipe = ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX), "--out", str(runs)]
         return ["train", str(data), *recipe, *more]
+
+
+@contextmanager
+def small_default() -> Iterator[None]:
+    """Let the default recipe take small pictures and the smallest backbone: the same steps in a fraction of the time."""
+    from pawsight.models import recipes
+
+    probe = recipes.RECIPES["probe"]
+    recipe = replace(probe.recipe, backbone=BACKBONE, image_px=BACKBONE_PX)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "probe": replace(probe, recipe=recipe)})
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ _NAMES = {  # module -> public names that it defines
     "pawsight.commands.train": ("TrainOptions",),
     "pawsight.core.errors": ("PawsightError",),
     "pawsight.data.reading": ("FolderReading",),
+    "pawsight.evaluation.deployment": ("Deployment",),
     "pawsight.explanation.heatmap": ("HeatMap",),
     "pawsight.models.recipes": ("Recipe",),
     "pawsight.reports.ladder_report": ("LadderReport",),
@@ -71,6 +72,7 @@ if TYPE_CHECKING:  # the same names for type checkers, which run nothing
     from pawsight.commands.train import TrainOptions as TrainOptions
     from pawsight.core.errors import PawsightError as PawsightError
     from pawsight.data.reading import FolderReading as FolderReading
+    from pawsight.evaluation.deployment import Deployment as Deployment
     from pawsight.explanation.heatmap import HeatMap as HeatMap
     from pawsight.models.recipes import Recipe as Recipe
     from pawsight.reports.ladder_report import LadderReport as LadderReport

@@ -96,6 +96,7 @@ def test_every_kind_of_option_may_stand_in_a_file(written, tmp_path):
         "precision": "bf16", "columns": {"path": "file"}, "split": tmp_path / "split.csv", "only": ("*.jpg",),
         "as_json": True,
     }  # fmt: skip
+    assert values("train", written("balance = true")) == {"class_weights": True}
     assert values("predict", written('every = "2m"\nall = true')) == {"every": 120.0, "is_all": True}
     assert values("predict", written('out = "s3://there/answers"')) == {"out": "s3://there/answers"}
 

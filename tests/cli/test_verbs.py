@@ -104,6 +104,26 @@ def test_the_folder_for_runs_has_its_earlier_name_too(drawings, tmp_path, name):
     assert "--runs" not in typed("train", "--help").stdout
 
 
+# predict
+
+
+def test_expect_adds_an_object_or_lines_after_the_answers(watched_bundle, tmp_path):
+    Image.new("RGB", (20, 20), (245, 5, 5)).save(tmp_path / "red.png")
+    words = ("predict", watched_bundle, *[tmp_path / "red.png"] * 11, "--expect")
+    *answers, told = map(json.loads, typed(*words, "--json").stdout.splitlines())
+    assert len(answers) == 11
+    assert set(told) == {"expected"}
+    assert told["expected"]["pictures"] == 11
+    assert set(told["expected"]) >= {"accuracy", "interval", "p_value", "alarm", "false_alarms"}
+    assert len(typed(*words).stdout.splitlines()) > 12
+
+
+def test_expect_is_refused_for_a_folder_of_parts(watched_bundle, tmp_path):
+    result = typed("predict", watched_bundle, tmp_path / "red.png", "--expect", "--out", tmp_path / "parts/")
+    assert result.exit_code == 2
+    assert "--expect" in result.stderr
+
+
 # recipes
 
 

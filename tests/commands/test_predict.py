@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pawsight.classifier.predictor import Prediction
-from pawsight.commands.predict import is_answer_file, line, predict, predict_file, predict_to
+from pawsight.commands.predict import expected_lines, is_answer_file, line, predict, predict_file, predict_to
 from pawsight.core.errors import NoPictures, StorageError, WrongUsage
 from pawsight.core.progress import Silent
 from pawsight.core.runs import read_table
@@ -203,6 +203,57 @@ def said():
     return Listener()
 
 
+# What the pictures say about the classifier
+
+
+@pytest.fixture
+def colours(tmp_path):
+    """Twelve pictures like those that the classifier was measured on, and twelve pale ones."""
+    for folder, (strong, weak) in {"like": (245, 5), "pale": (200, 150)}.items():
+        (tmp_path / folder).mkdir()
+        for number in range(12):
+            colour = tuple(strong - number if place == number % 3 else weak + number for place in range(3))
+            Image.new("RGB", (20, 20), colour).save(tmp_path / folder / f"{number}.png")
+    return tmp_path
+
+
+def expected(run, folder):
+    found = []
+    assert len(list(predict(run, [folder], expect=found.append))) == 12
+    (told,) = found
+    return told
+
+
+def test_what_is_expected_comes_after_the_last_picture(watched_bundle, colours):
+    told = expected(watched_bundle, colours / "like")
+    assert told.pictures == 12
+    assert not told.is_alarm
+    assert told.interval.high == 1
+    lines = expected_lines(told)
+    assert lines[0].startswith("Expected ")
+    assert lines[1].startswith("Alike ")
+
+
+def test_pictures_of_another_kind_are_expected_to_be_right_less_often_and_raise_an_alarm(watched_bundle, colours):
+    like, pale = (expected(watched_bundle, colours / folder) for folder in ("like", "pale"))
+    assert pale.is_alarm
+    assert pale.interval.low < like.interval.low
+    assert expected_lines(pale)[1].startswith("WARNING ")
+
+
+def test_a_run_that_keeps_nothing_to_compare_with_says_so_before_a_picture_is_read(colour_bundle, red):
+    with pytest.raises(WrongUsage) as error:
+        predict(colour_bundle, [red], expect=print)
+    assert str(colour_bundle) in error.value.what
+    assert "--expect" in error.value.fix
+
+
+def test_where_no_picture_can_be_read_nothing_is_expected(watched_bundle, tmp_path):
+    found = []
+    list(predict(watched_bundle, [tmp_path / "none.png"], expect=found.append))
+    assert found == []
+
+
 # A file of answers
 
 
@@ -217,6 +268,13 @@ def test_a_file_holds_a_row_for_each_picture_and_the_report_counts_them(colour_b
     assert rows[1]["error"]
     assert (report.tally.pictures, report.tally.answered, report.tally.errors, report.parts) == (2, 1, 1, 0)
     assert {"out", "pictures", "answered", "errors", "classes", "bundle", "seconds"} <= set(report.to_json())
+    assert "expected" not in report.to_json()
+
+
+def test_the_report_of_a_file_says_what_is_expected(watched_bundle, colours):
+    report = predict_file(watched_bundle, [colours / "like"], colours / "answers.csv", expect=True)
+    assert report.to_json()["expected"]["pictures"] == 12
+    assert len(report.lines()) == 4
 
 
 @pytest.mark.parametrize(

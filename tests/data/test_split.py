@@ -22,6 +22,7 @@ from pawsight.data.split import (
     Assigned,
     Ints,
     Split,
+    all_in_training,
     make_split,
     split_into,
     stratified_counts,
@@ -578,3 +579,15 @@ def test_pictures_of_one_group_are_in_one_part(groups: list[int], seed: int) -> 
         parts[item.group].add(assigned.part)
     assert all(len(names) == 1 for group, names in parts.items() if group)
     assert made.duplicates == ()
+
+
+@pytest.mark.parametrize("keeps_test", [True, False])
+def test_cross_validation_trains_on_all_pictures_but_those_of_a_given_test_part(keeps_test):
+    rows = [("cats", part, content) for content, part in enumerate(["train", "validation", "test"] * 4)]
+    split = make_split(of_rows([*rows, ("cats", "train", 0), ("dogs", "test", 2)]))
+    whole = all_in_training(split, keeps_test=keeps_test)
+    assert whole.sizes == {"train": 9 if keeps_test else 14, "validation": 0, "test": 5 if keeps_test else 0}
+    assert [picture.name for picture in whole.assigned] == [picture.name for picture in split.assigned]
+    assert len(whole.duplicates) == len(split.duplicates) == 2
+    assert {picture for group in (*whole.alike, *whole.duplicates) for picture in group} <= set(whole.assigned)
+    assert whole.digest != split.digest

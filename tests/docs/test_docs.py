@@ -109,7 +109,7 @@ def test_the_reference_has_every_verb_with_every_option(hooks, verb):
     shared = page.partition("\n## Options of every verb\n")[2].partition("\n## ")[0]
     flags = {flag for option in cli.commands[verb].params for flag in option.opts if flag.startswith("--")}
     assert told
-    assert [flag for flag in flags if f"{flag}`" not in told + shared and f"{flag} " not in told + shared] == []
+    assert [flag for flag in flags if not re.search(rf"{flag}[`, ]", told + shared)] == []
 
 
 def test_the_reference_of_the_api_names_every_public_name():
@@ -168,11 +168,10 @@ def test_the_session_of_the_readme_prints_such_lines(desk):
 
 
 @pytest.mark.parametrize("name", ["python.md", "unsure.md"])
-def test_the_python_of_the_guide_runs(desk, name):
+def test_the_python_of_the_guide_runs(desk, name, capsys):
     code = "\n".join(blocks(GUIDE / name, "python"))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    exec(compile(code, name, "exec"), {})
+    assert capsys.readouterr().out.strip()
 
 
 # What is quoted

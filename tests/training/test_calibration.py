@@ -21,6 +21,7 @@ from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
 from pawsight.core.errors import BadDataset, TrainingFailed
 from pawsight.core.runs import PREDICTIONS, read_table
+from pawsight.data.split import Split
 from pawsight.models.graph import append_head
 from pawsight.models.recipes import Recipe
 from pawsight.reports.run_record import RunRecord
@@ -31,8 +32,10 @@ from pawsight.training.calibration import (
     calibrate,
     last_features,
 )
-from pawsight.training.context import TrainedModel
+from pawsight.training.context import TrainedModel, TrainingContext
 from pawsight.training.features import FeatureTable
+
+from .test_temperature import answers_with
 
 
 @pytest.fixture(scope="module")
@@ -237,13 +240,37 @@ def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold
     graph = append_head(colour_backbone, np.eye(3, 2, dtype=np.float32), np.zeros(2, np.float32), classes="ab")
     features = {"validation": np.pad(logits, ((0, 0), (0, 1)))}
     fitted = TrainedModel(graph=graph, features=features, parameters=(0, 0))
-    calibrated, trust, pictures = calibrate(context, fitted)
+    calibrated, trust, pictures, gain = calibrate(context, fitted)
     assert (trust.fitted_on, pictures) == (VALIDATION, 16)
+    assert gain[0] > gain[1] > 0
     assert calibrated.probabilities["validation"].max() == pytest.approx(0.75, abs=1e-3)  # 12 of 16 are right
     logits = np.full((len(context.labels("train")), 2), np.nan, np.float32)
     logits[:8] = np.eye(2)[np.arange(8) % 2]
-    crossed, trust, pictures = calibrate(context, replace(fitted, logits_out_of_fold=logits))
+    crossed, trust, pictures, _ = calibrate(context, replace(fitted, logits_out_of_fold=logits))
     assert (trust.fitted_on, pictures) == (OUT_OF_FOLD, 8)
     assert calibrated.out_of_fold is None
     assert crossed.out_of_fold[:8] == pytest.approx(softmax(logits[:8] / trust.temperature, axis=1))
     assert np.isnan(crossed.out_of_fold[8:]).all()
+
+
+@pytest.mark.parametrize(("sharpness", "is_applied"), [(1.0, False), (6.0, True)])
+def test_a_temperature_that_does_not_help_validation_where_that_is_large_is_left_out(
+    context_of, colour_backbone, monkeypatch, sharpness, is_applied
+):
+    """Out of fold the answers are six times too sure; whether the model's own are as well, 100 pictures tell."""
+    context = context_of(Recipe(method="probe", image_px=32))
+    true, logits = answers_with(sharpness, pictures=100)
+    train = len(context.labels("train"))
+    monkeypatch.setattr(TrainingContext, "labels", lambda _, subset: true if subset == "validation" else true[:train])
+    monkeypatch.setattr(Split, "numbers", lambda _, subset: np.arange(len(true)))
+    graph = append_head(colour_backbone, np.eye(3, dtype=np.float32), np.zeros(3, np.float32), classes="abc")
+    fitted = TrainedModel(
+        graph=graph,
+        features={"validation": logits},
+        parameters=(0, 0),
+        logits_out_of_fold=answers_with(6.0, pictures=100)[1][:train],
+    )
+    _, trust, pictures, (gain, error) = calibrate(context, fitted)
+    assert (trust.fitted_on, pictures) == (OUT_OF_FOLD, train)
+    assert (gain > error) == is_applied
+    assert (trust.temperature != 1.0) == is_applied

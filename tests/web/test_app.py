@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import math
 import re
 import shlex
 import shutil
@@ -243,6 +244,30 @@ def test_metrics_count_what_was_asked(make_client, serving):
         assert serving.figure(text, "pawsight_pictures_total", outcome=outcome) == 1
     assert serving.figure(text, "pawsight_batch_pictures_count") == 1
     assert serving.figure(text, "pawsight_ready") == 1
+
+
+def test_the_latest_pictures_tell_how_many_answers_are_likely_right(make_client, serving, watched_bundle):
+    with make_client(opener=lambda: load_predictor(watched_bundle), window=10) as client:
+        text = client.get("/metrics").text
+        assert client.get("/api/v1/model").json()["window"] is None
+        assert serving.figure(text, "pawsight_window_pictures") == 0
+        assert math.isnan(serving.figure(text, "pawsight_window_expected_accuracy"))
+        for _ in range(4):
+            for colour in ("red", "green", "blue"):
+                post(client, serving.picture(colour))
+        text, told = client.get("/metrics").text, client.get("/api/v1/model").json()["window"]
+    assert told["pictures"] == serving.figure(text, "pawsight_window_pictures") == 10
+    assert told["accuracy"] == serving.figure(text, "pawsight_window_expected_accuracy") > 0.9
+    ends = [serving.figure(text, f"pawsight_window_expected_accuracy_{end}") for end in ("low", "high")]
+    assert told["interval"] == ends
+    assert told["p_value"] == serving.figure(text, "pawsight_window_p_value")
+    assert told["alarm"] == bool(serving.figure(text, "pawsight_window_alarm"))
+
+
+def test_a_bundle_without_a_reference_has_no_window(client, serving):
+    post(client, serving.picture("red"))
+    assert client.get("/api/v1/model").json()["window"] is None
+    assert serving.figure(client.get("/metrics").text, "pawsight_window_pictures") == 0
 
 
 def test_a_harmless_request_id_is_kept_and_any_other_replaced(client):

@@ -30,6 +30,7 @@ from pawsight.models.graph import FEATURES, PROBABILITIES
 if TYPE_CHECKING:
     from pawsight.commands.evaluate import EvaluateReport
     from pawsight.commands.export import ExportReport
+    from pawsight.evaluation.deployment import Deployment
     from pawsight.explanation.heatmap import Explainer, MethodChoice
 
 Errors = Literal["keep", "raise"]
@@ -141,6 +142,22 @@ class Classifier:
         if len(likeliest) != len(true) or not true:
             raise WrongUsage(f"X has {plural(len(likeliest), 'picture')} and y has {plural(len(true), 'label')}.")
         return float(np.mean([label == answer for label, answer in zip(true, likeliest, strict=True)]))
+
+    def expect(self, X: Pictures, *, errors: Errors = "keep") -> Deployment | None:  # noqa: N803
+        """Return how many answers to unlabelled pictures are likely right, and whether they look like training's.
+
+        None where no picture can be read.
+
+        Raises:
+            WrongUsage: the run keeps nothing to compare pictures with. As `predict`.
+        """
+        from pawsight.evaluation.deployment import Window
+
+        window = Window.of(self._predictor.bundle)
+        for _, outputs in self._outputs(X, errors):
+            if outputs is not None:
+                window.add(outputs)
+        return window.deployment()
 
     def embed(self, X: Pictures, *, errors: Errors = "keep") -> NDArray[np.float32]:  # noqa: N803
         """Return the features (N, D) that the classifier decides by; a row of NaN for a picture that cannot be read.

@@ -23,6 +23,7 @@ from pawsight.core.text import plural
 from pawsight.data.audit import Findings
 from pawsight.data.split import Split
 from pawsight.evaluation.comparison import Answer
+from pawsight.evaluation.cross_validation import CrossValidation
 from pawsight.evaluation.metrics import Metrics
 from pawsight.reports.run_record import AnswerTable, RunRecord
 
@@ -59,6 +60,7 @@ class Run:
         self.recipe = record.recipe
         self.classes = record.classes
         self.validation: Metrics | None = record.validation
+        self.cross_validation: CrossValidation | None = record.cross_validation
         self.test: Metrics | None = record.test
 
     @cached_property
@@ -87,7 +89,10 @@ class Run:
 
     @cached_property
     def predictions(self) -> RunPredictions:
-        """The answers to the pictures of validation and test that the run was measured on."""
+        """The answers to the pictures of validation and test that the run was measured on.
+
+        With `folds`, those to training pictures by classifiers that were not fitted to them.
+        """
         return RunPredictions(self._record)
 
     def report(self, *, out: str | os.PathLike[str] | None = None, quick: bool = False, **options: Any) -> Path:
@@ -197,7 +202,7 @@ class Run:
 
 
 class RunPredictions(Sequence[Answer]):
-    """Answers of a run to pictures of validation and test, in the order of the split.
+    """Answers of a run to the pictures that it was measured on, in the order of the split.
 
     Args:
         record: of the run.
@@ -209,7 +214,7 @@ class RunPredictions(Sequence[Answer]):
 
     @cached_property
     def _tables(self) -> Mapping[str, AnswerTable]:
-        return {subset: self._record.answer_table(subset) for subset in ("validation", "test")}
+        return {subset: self._record.answer_table(subset) for subset in ("train", "validation", "test")}
 
     @cached_property
     def _rows(self) -> list[tuple[str, Answer, NDArray[np.float32]]]:

@@ -11,6 +11,8 @@ computes what it did is in `predictor`.
       exam.npz          golden outputs: pictures, and the probabilities they got when the bundle was made
       trained.txt       sha256 and fingerprint of every training picture, so that no evaluation uses a picture that was
                         trained on, not even resized or saved again; earlier bundles have no fingerprints
+      reference.npz     a few numbers of each validation picture, to compare later pictures with; earlier bundles and
+                        those of few validation pictures have none
 
 No pickle and no code: ONNX without external data, JSON, npz without objects.
 """
@@ -34,6 +36,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pawsight.classifier.graph_guard import fault_in_graph
+from pawsight.classifier.reference import ARRAYS, Reference
 from pawsight.classifier.trust import Trust, trust_from
 from pawsight.core.errors import BundleRefused, WrongUsage
 from pawsight.core.runs import BUNDLE, BUNDLE_CARD, named_run
@@ -43,6 +46,7 @@ from pawsight.images.fingerprint import FINGERPRINT_BYTES, fingerprint, fingerpr
 
 FORMAT = 2
 CARD, MODEL, EXAM, TRAINED = BUNDLE_CARD, "model.onnx", "exam.npz", "trained.txt"
+REFERENCE = "reference.npz"
 MAX_CARD_BYTES = 16 * 2**20
 MAX_FILE_BYTES = 2 * 2**30
 # Of the arrays in an npz, unpacked and together. Eight pictures of 1024 x 1024 are 24 MiB and their outputs less, while
@@ -77,6 +81,7 @@ class Card:
     created: str  # ISO 8601, UTC
     versions: Mapping[str, str]
     trust: Trust = field(default_factory=Trust)
+    measured_by: str = ""  # e.g. "cross-validation with 5 folds"; empty: held-out pictures, as in earlier bundles
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,7 @@ class Bundle:
     golden: GoldenOutputs
     trained: frozenset[str]  # SHA-256 of the training pictures
     fingerprints: NDArray[np.uint8]  # (N, 64) of the training pictures
+    reference: Reference | None = None  # to compare later pictures with
 
     def may_be_trained(self, pixels: Pixels) -> bool:
         """Return whether a decoded picture may be a training picture, resized or saved again."""
@@ -103,6 +109,7 @@ def write_bundle(
     golden: GoldenOutputs,
     trained: frozenset[str],
     fingerprints: Collection[bytes] = (),
+    reference: Reference | None = None,
 ) -> Path:
     """Write a bundle: the folder appears whole or not at all.
 
@@ -113,17 +120,18 @@ def write_bundle(
         golden: outputs for the self-test.
         trained: SHA-256 of the training pictures.
         fingerprints: of the training pictures.
+        reference: of the validation pictures, where there are enough.
 
     Raises:
         StorageError: the disk refused, or the folder is there already.
     """
-    buffer = io.BytesIO()
     arrays: dict[str, Any] = {"pictures": golden.pictures, "probabilities": golden.probabilities}
     if golden.reduced is not None:
         arrays["reduced"] = golden.reduced
-    np.savez_compressed(buffer, **arrays)
     lines = sorted(trained) + sorted({found.hex() for found in fingerprints})
-    files = {MODEL: model, EXAM: buffer.getvalue(), TRAINED: "\n".join(lines).encode()}
+    files = {MODEL: model, EXAM: _packed(arrays), TRAINED: "\n".join(lines).encode()}
+    if reference is not None:
+        files[REFERENCE] = _packed(reference.arrays())
     with new_folder(folder) as staging:
         for name, content in files.items():
             write_bytes(staging / name, content)
@@ -131,6 +139,12 @@ def write_bundle(
         values = {"format": FORMAT, **to_jsonable(card), "files": digests}
         write_json(staging / CARD, {**values, "seal": card_checksum(values)})
     return folder
+
+
+def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # a name could be its own argument, and is none
+    return buffer.getvalue()
 
 
 def with_max_megapixels(bundle: Bundle, max_megapixels: int | None) -> Bundle:
@@ -171,7 +185,7 @@ def read_bundle(path: Path) -> Bundle:
     """
     folder = find_bundle(path)
     values, digests = _checked_card(folder / CARD)
-    files = _checked_files(folder, digests, (MODEL, EXAM, TRAINED))
+    files = _checked_files(folder, digests, (MODEL, EXAM, TRAINED, *([REFERENCE] if REFERENCE in digests else [])))
     if _has_external_data(files[MODEL]):
         raise refused(folder, f"{MODEL} keeps weights in another file, which no bundle does.")
     if fault := fault_in_graph(files[MODEL]):
@@ -185,7 +199,8 @@ def read_bundle(path: Path) -> Bundle:
     except ValueError as error:
         raise refused(folder, f"{TRAINED} has a line that is no fingerprint.") from error
     trained = frozenset(line for line in lines if len(line) != digits)
-    return Bundle(folder, card, files[MODEL], golden, trained, fingerprints)
+    reference = _reference_from(files[REFERENCE], card, folder) if REFERENCE in files else None
+    return Bundle(folder, card, files[MODEL], golden, trained, fingerprints, reference)
 
 
 def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
@@ -203,6 +218,7 @@ def _card_from(values: Mapping[str, Any], folder: Path) -> Card:
             data_fingerprint=_text(values, "data_fingerprint"),
             created=_text(values, "created"),
             trust=trust,
+            measured_by=_text(values, "measured_by") if "measured_by" in values else "",
         )
     except (KeyError, TypeError, ValueError) as error:
         raise refused(folder, f"{CARD} lacks or misstates {error}.") from error
@@ -254,6 +270,13 @@ def _golden_outputs_from(content: bytes, card: Card, folder: Path) -> GoldenOutp
     if not fits or count == (0,):
         raise refused(folder, f"{EXAM} has arrays of the wrong shape or kind, or no pictures.")
     return golden
+
+
+def _reference_from(content: bytes, card: Card, folder: Path) -> Reference:
+    reference = Reference(**_checked_arrays(folder / REFERENCE, content, ARRAYS), classes=len(card.classes))
+    if fault := reference.fault():
+        raise refused(folder, f"{REFERENCE} cannot be used: {fault}.")
+    return reference
 
 
 def to_jsonable(card: Card) -> dict[str, Any]:

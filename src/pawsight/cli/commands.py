@@ -7,11 +7,11 @@ import os
 import shlex
 import sys
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import Field, asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,7 +44,10 @@ from pawsight.core.progress import Terminal
 from pawsight.core.runs import is_run
 from pawsight.core.text import typed
 from pawsight.data.tables import columns_text
-from pawsight.web.limits import Limits, expected, problem_with
+from pawsight.web.limits import Limits, problem_with, range_text
+
+if TYPE_CHECKING:
+    from pawsight.evaluation.deployment import Deployment
 
 ENGINES = click.Choice(["local", "ray"])
 
@@ -126,6 +129,9 @@ def cli() -> None:
     show_default=True,
     help="With --max-error: share of ordinary pictures that may be called unlike anything seen.",
 )
+@click.option(
+    "--folds", type=int, metavar="N", help="Train on all pictures and measure by cross-validation with N folds."
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted run of the same recipe on the same data.")
 @seed_option()
 @out_option("Folder in which the run's folder is made.", default="runs", old="--runs")
@@ -203,7 +209,7 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     print_answer(command.to_json(table) if as_json else command.summary(table))
 
 
-@cli.command(first=("out", "top", "is_all", "threshold", "every", "device"))
+@cli.command(first=("out", "top", "is_all", "threshold", "expect", "every", "device"))
 @click.argument("run")
 @click.argument("pictures", nargs=-1)
 @click.option(
@@ -218,6 +224,11 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     type=WHOLE_PERCENT,
     metavar="SHARE",
     help="Least confidence of an answer, e.g. 80%; below: unsure.",
+)
+@click.option(
+    "--expect",
+    is_flag=True,
+    help="Also say how many answers are likely right, and whether the pictures look like training's.",
 )
 @click.option(
     "--sets",
@@ -251,6 +262,7 @@ def predict(
     sets: float | None,
     costs: Path | None,
     every: float | None,
+    expect: bool,
     max_megapixels: int | None,
     device: str,
     as_json: bool,
@@ -284,19 +296,20 @@ def predict(
             "Add for example --out predictions/",
         )
     if out is None:
-        failed, where = 0, "the lines above say why"
-        for prediction in command.predict(run, pictures, progress=progress, **reading):
-            failed += prediction.error is not None
-            if not print_answer(prediction.to_json() if as_json else [command.line(prediction, ranks)]):
-                break  # its output is all that is left of a prediction
+        found: list[Deployment] = []
+        answers = command.predict(run, pictures, expect=found.append if expect else None, progress=progress, **reading)
+        lines = ((answer.to_json() if as_json else [command.line(answer, ranks)], answer.error) for answer in answers)
+        failed, where = _print_each(lines), "the lines above say why"
+        for expected in found:
+            print_answer({"expected": expected.to_json()} if as_json else command.expected_lines(expected))
     elif is_file:
-        report = command.predict_file(run, pictures, out, top=ranks, progress=progress, **reading)
+        report = command.predict_file(run, pictures, out, top=ranks, expect=expect, progress=progress, **reading)
         print_answer(report.to_json() if as_json else report.lines())
         failed, where = report.tally.errors, "the column error says why"
     else:
-        if top or is_all or any(value is not None for value in deciding.values()):
+        if top or is_all or expect or any(value is not None for value in deciding.values()):
             raise WrongUsage(
-                "--top, --all, --threshold, --sets, --costs and --every do not change the parts of a folder.",
+                "--top, --all, --threshold, --sets, --costs, --expect and --every do not change the parts of a folder.",
                 "Each part holds all probabilities.",
                 "Leave them out, or write one file: --out answers.csv",
             )
@@ -365,6 +378,16 @@ def explain(run: str, pictures: tuple[str, ...], as_json: bool, progress: Termin
     _exit_if_unreadable(failed, "the lines above say why", progress)
 
 
+def _print_each(answers: Iterable[tuple[dict[str, Any] | list[str], str | None]]) -> int:
+    """Print answers as they come, while standard output takes them; return how many have an error."""
+    failed = 0
+    for answer, error in answers:
+        failed += error is not None
+        if not print_answer(answer):
+            break  # its output is all that is left of a prediction
+    return failed
+
+
 def _exit_if_unreadable(failed: int, where: str, progress: Terminal) -> None:
     if failed:
         progress.say(f"{failed:,} could not be read; {where}.")
@@ -377,7 +400,7 @@ class _LimitValue(ValueType):
     kinds = (int, float)
 
     def __init__(self, limit: Field[Any]) -> None:
-        self.name, self._limit, self.expected = limit.name, limit, expected(limit)
+        self.name, self._limit, self.expected = limit.name, limit, range_text(limit)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

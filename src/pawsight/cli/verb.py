@@ -120,9 +120,11 @@ def read_config(path: Path, verb: click.Command) -> dict[str, Any]:
         why = f"The system says: {error.strerror}." if isinstance(error, OSError) else f"{error}."
         raise WrongUsage(f"{path} cannot be read as TOML.", why, "See docs/config.md for an example.") from error
     options = {
-        max(option.opts, key=len).removeprefix("--").replace("-", "_"): option
+        name.removeprefix("--").replace("-", "_"): option
         for option in verb.params
         if isinstance(option, click.Option) and option.expose_value
+        for name in option.opts
+        if name.startswith("--")
     }
     problems, given = [], {}
     for key, value in values.items():

@@ -47,7 +47,7 @@ class Pair:
 class CompareReport:
     """How runs compare."""
 
-    part: str  # "validation" or "test"
+    part: str  # "validation" or "test"; "train" where all runs were measured by cross-validation alone
     pictures: int  # that all runs share
     runs: tuple[str, ...]  # as they were given
     recipes: tuple[str, ...]
@@ -78,7 +78,8 @@ def compare(
     """Compare finished runs on the held-out pictures that they share.
 
     Args:
-        runs: at least two run folders; with more than four each is compared with the first alone.
+        runs: at least two run folders; with more than four each is compared with the first alone. Where all of them
+            were measured by cross-validation alone, those answers are compared.
         test: compare on the test set, where every run was measured on it already; counts as an evaluation of each.
         seed: of the resampling behind the intervals.
         progress: as for `train`.
@@ -96,8 +97,8 @@ def compare(
             _why_not(folders, runs),
             "Type for example: pawsight compare runs/001 runs/002",
         )
-    part, names = "test" if test else "validation", [named[folder] for folder in folders]
-    records = [RunRecord.read(folder) for folder in folders]
+    records, names = [RunRecord.read(folder) for folder in folders], [named[folder] for folder in folders]
+    part = "test" if test else _part(records, names)
     tables = [_answers(record, name, part) for record, name in zip(records, names, strict=True)]
     common = shared(tables)
     if not common[0].answered:
@@ -135,7 +136,8 @@ def _why_not(folders: Sequence[Path], runs: Sequence[str | os.PathLike[str]]) ->
 
 def summary(report: CompareReport) -> list[str]:
     """Return the report as lines of text."""
-    lines = [f"On the {report.pictures:,} {report.part} pictures that all {len(report.runs)} runs share:"]
+    what = "cross-validated training" if report.part == "train" else report.part
+    lines = [f"On the {report.pictures:,} {what} pictures that all {len(report.runs)} runs share:"]
     if any(report.left_aside):
         aside = [f"{count:,} of {run}" for run, count in zip(report.runs, report.left_aside, strict=True) if count]
         lines.append(f"Left out, because not all runs have them with the same label: {', '.join(aside)}.")
@@ -149,6 +151,28 @@ def summary(report: CompareReport) -> list[str]:
     if report.looks_at_test:
         lines.append(looks_sentence(max(report.looks_at_test)))
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+
+
+def _part(records: Sequence[RunRecord], names: Sequence[str]) -> str:
+    """Return the subset that runs are compared on, where it is not the test set.
+
+    Raises:
+        WrongUsage: some were measured by cross-validation alone, and others not.
+    """
+    crossed = [
+        name
+        for record, name in zip(records, names, strict=True)
+        if record.validation is None and record.cross_validation is not None
+    ]
+    if len(crossed) == len(names):
+        return "train"
+    if crossed:
+        raise WrongUsage(
+            f"{crossed[0]} has no validation set to compare on.",
+            "It was measured by cross-validation alone (--folds), and others of these runs were not.",
+            f"Train all of them with --folds, or measure them on new pictures: {typed('evaluate', crossed[0], 'DATA')}",
+        )
+    return "validation"
 
 
 def _answers(run: RunRecord, name: str, part: str) -> AnswerTable:

@@ -9,6 +9,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ from pawsight.evaluation.selective import (
 from pawsight.evaluation.slices import Slice, measure_slices, slice_members
 from pawsight.images.decode import GreyRange
 from pawsight.images.loader import Loaded
-from pawsight.reports.run_record import CurveRecord, SlicesRecord
+from pawsight.reports.run_record import CurveRecord, RunRecord, SlicesRecord
 
 _ROWS = 20  # of the printed table; --json has all
 TRAINED_ON, OWN_TEST = "trained on", "in the run's own test set"  # why files are left out
@@ -195,6 +196,7 @@ def measure_run(
     progress.say(f"Bundle   {bundle.folder}, split {bundle.card.split_digest[:12]}")
     part = "test" if test else "validation" if data is None else None
     source, found = None, None
+    _check_has_part(run, part)
     if data is not None:
         source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
         if reading is None and source.listed is None:  # a table says itself how it is read
@@ -228,6 +230,7 @@ def measure_run(
             _how_to_measure(run, part),
         )
     true = np.array([classes.index(answer.label) for answer in answers])
+    groups = numbers_of([answer.group for answer in answers])
     table = np.stack([outputs["probabilities"] for outputs in computed])
     decisions, trust = [predictor.decision(outputs) for outputs in computed], bundle.card.trust
     return EvaluateReport(
@@ -235,10 +238,10 @@ def measure_run(
         data=name,
         part=part,
         split_digest=bundle.card.split_digest,
-        metrics=measure(true, table, classes, groups=numbers_of([answer.group for answer in answers])),
+        metrics=measure(true, table, classes, groups=groups),
         left_out=tuple(left_out),
-        abstention=measure_abstention(true, table, decisions, trust),
-        sets=measure_sets(true, table, trust.sets) if trust.sets else None,
+        abstention=measure_abstention(true, table, decisions, trust, groups=groups),
+        sets=measure_sets(true, table, trust.sets, groups=groups) if trust.sets else None,
         costs=measure_costs(true, table, trust) if trust.costs else None,
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
@@ -254,6 +257,22 @@ def _check_options(run: str | os.PathLike[str], data: str | os.PathLike[str] | N
             f"Other data was given: {os.fspath(data)}.",
             f"Leave it out: {typed('evaluate', os.fspath(run), '--learning-curve')}",
         )
+
+
+def _check_has_part(run: Path, part: str | None) -> None:
+    """Refuse to measure a subset that a run does not have, as it was measured by cross-validation.
+
+    Raises:
+        BadDataset: with that measurement.
+    """
+    with suppress(WrongUsage):  # a bundle without its run: its split is asked for later
+        record = RunRecord.read(run)
+        if record.cross_validation is not None and part is not None and record.sizes.get(part) == 0:
+            raise BadDataset(
+                f"{run} has no {part} set: those pictures were trained on.",
+                record.cross_validation.sentences(None)[0],
+                f"Give labelled pictures that it was not trained on: {typed('evaluate', run, 'DATA')}",
+            )
 
 
 def _labelled(found: Found, source: Source, run: Path) -> HeldOut:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -13,13 +13,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.costs import NamedCosts, costs_for, read_costs
+from pawsight.classifier.engine import Outputs
 from pawsight.classifier.prediction_sets import choose_sets, fewest_for_sets
 from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
 from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, UNSURE, VALIDATION, SelectiveOptions, Trust
 from pawsight.commands.answer_file import ENDINGS, check_answer_file, write_answers
 from pawsight.commands.named_pictures import (
     EVERY,
+    DecodedPicture,
     count_of,
     decoded_pictures,
     has_camera,
@@ -33,6 +36,7 @@ from pawsight.core.storage import as_path, path_texts
 from pawsight.core.text import plural
 from pawsight.data.folders import is_regular_file
 from pawsight.data.reading import is_picture
+from pawsight.evaluation.deployment import Deployment, Window
 from pawsight.reports.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ def predict(
     max_megapixels: int | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
+    expect: Callable[[Deployment], None] | None = None,
 ) -> Iterator[Prediction]:
     """Classify pictures, in order, in constant memory.
 
@@ -77,10 +82,12 @@ def predict(
         device: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers; the bundle's self-test decides whether it is
             trusted.
         progress: hears how far it is.
+        expect: is given, after the last picture, what the pictures say about the classifier, where any was answered.
 
     Raises:
         StorageError: the disk or network share does not answer.
         BundleRefused: the run has no bundle that can be trusted.
+        WrongUsage: `expect` is given and the run keeps nothing to compare pictures with.
         NoPictures: folders or lists were named and hold no picture.
     """
     typed = path_texts(pictures)
@@ -95,11 +102,12 @@ def predict(
     settings, is_live = predictor.bundle.card.decode, has_camera(typed)
     decoded = decoded_pictures(named, settings, threads=predictor.threads, is_live=is_live)
     each_at_once = chain.from_iterable(predictor.outputs_of([picture]) for picture in decoded)
+    answers = _watched(each_at_once if is_live else predictor.outputs_of(decoded), predictor.bundle, expect)
 
     def predictions() -> Iterator[Prediction]:  # apart, so that what is wrong is raised by the call and not by `next`
         skipped, answered, first = 0, 0, ""
         with progress.stage("Classifying", count_of(typed), "pictures") as step:
-            for picture, outputs in each_at_once if is_live else predictor.outputs_of(decoded):
+            for picture, outputs in answers:
                 step.advance()
                 if picture.is_other_file:
                     skipped += 1
@@ -120,6 +128,48 @@ def predict(
             progress.say(f"Skipped  {others}")
 
     return predictions()
+
+
+def _watched(
+    answers: Iterator[tuple[DecodedPicture, Outputs | None]],
+    bundle: Bundle,
+    expect: Callable[[Deployment], None] | None,
+) -> Iterator[tuple[DecodedPicture, Outputs | None]]:
+    """Return the same answers, after the last of which `expect` is given what they say about the classifier.
+
+    Raises:
+        WrongUsage: the bundle keeps nothing to compare pictures with.
+    """
+    if expect is None:
+        return answers
+    window = Window.of(bundle)
+
+    def watched() -> Iterator[tuple[DecodedPicture, Outputs | None]]:  # apart, so that the call raises and not `next`
+        for picture, outputs in answers:
+            if outputs is not None:
+                window.add(outputs)
+            yield picture, outputs
+        if (found := window.deployment()) is not None:
+            expect(found)
+
+    return watched()
+
+
+def expected_lines(found: Deployment) -> list[str]:
+    """Return as lines of text what unlabelled pictures say about a classifier."""
+    low, high = (100 * end for end in found.interval.as_list())
+    lines = [f"Expected    {100 * found.accuracy:.1f} % of {plural(found.pictures, 'answer')} right"]
+    lines[0] += f" (95 % interval {low:.0f}-{high:.0f} %)"
+    if found.p_value is None:
+        return [*lines, "Alike       too few pictures to compare with those of validation"]
+    rate = f"{100 * found.false_alarms:g} % of collections like those of validation are called different"
+    if not found.is_alarm:
+        return [*lines, f"Alike       no difference from the validation pictures (p = {found.p_value:.3f}; {rate})"]
+    return [
+        *lines,
+        f"WARNING     The pictures differ from the validation pictures (p = {found.p_value:.3f}; {rate}).",
+        "            Label some of them and measure: pawsight evaluate RUN DATA (docs/deployed.md)",
+    ]
 
 
 def _with_costs(predictor: Predictor, costs: NamedCosts) -> Trust:
@@ -210,11 +260,14 @@ class PredictReport:
     bundle: str  # SHA-256 of the bundle's card
     seconds: float
     failed: int  # pictures without an answer; a file in a folder that is no picture is none
+    expected: Deployment | None = None  # where it was asked for
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `predict --out --json` prints them."""
         plain = asdict(self)
-        del plain["failed"]
+        del plain["failed"], plain["expected"]
+        if self.expected is not None:
+            plain["expected"] = self.expected.to_json()
         return {"out": plain.pop("out"), "engine": plain.pop("engine"), **plain.pop("tally"), **plain}
 
     def lines(self) -> list[str]:
@@ -229,6 +282,7 @@ class PredictReport:
         return [
             f"Pictures    {tally.pictures:,}: {', '.join([*counts, unread])}",
             f"Answers     {self.out}{parts}{found}, {self.seconds:.1f} s",
+            *(expected_lines(self.expected) if self.expected is not None else ()),
         ]
 
 
@@ -270,6 +324,7 @@ def predict_file(
     max_megapixels: int | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
+    expect: bool = False,
 ) -> PredictReport:
     """Classify pictures into one file, a row a picture, with the columns path, label, confidence, decision and error.
 
@@ -282,6 +337,7 @@ def predict_file(
         top: most likely classes that get columns of their own; None: a column for each class.
         threshold, sets, costs, every, max_megapixels, device: as for `predict`.
         progress: hears how far it is.
+        expect: tell in the report what the pictures say about the classifier.
 
     Raises:
         StorageError: the file exists, or cannot be written. PawsightError: as for `predict`.
@@ -296,6 +352,7 @@ def predict_file(
     check_order("predict", as_path(run), [Path(name) for name in typed])
     bundle = read_bundle(as_path(run))
     counts: Counter[str] = Counter()
+    found: list[Deployment] = []
 
     def counted() -> Iterator[Prediction]:
         for prediction in predict(
@@ -308,6 +365,7 @@ def predict_file(
             max_megapixels=max_megapixels,
             device=device,
             progress=progress,
+            expect=found.append if expect else None,
         ):
             counts[prediction.decision or "error"] += 1
             yield prediction
@@ -322,7 +380,10 @@ def predict_file(
         errors=counts["error"],
     )
     seconds, digest = round(perf_counter() - start, 3), sha256_of_file(bundle.folder / CARD)
-    return PredictReport(os.fspath(out), "local", tally, 0, 0, bundle.card.classes, digest, seconds, tally.errors)
+    expected = found[0] if found else None
+    return PredictReport(
+        os.fspath(out), "local", tally, 0, 0, bundle.card.classes, digest, seconds, tally.errors, expected
+    )
 
 
 def predict_to(

@@ -122,6 +122,8 @@ def _names(candidates: Sequence[CandidateResult]) -> dict[Path | None, str]:
 
 
 def _line(candidate: CandidateResult, name: str) -> str:
+    if candidate.validation is None and candidate.cross_validation is not None:
+        return f"{name}  {_score(candidate.cross_validation):>24}  by cross-validation; it has no validation set"
     if candidate.validation is None:
         return f"{name}  not measured on validation"
     text, gain = f"{name}  {_score(candidate.validation):>24}", candidate.gain

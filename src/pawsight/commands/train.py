@@ -51,6 +51,7 @@ from pawsight.data.tables import columns_text
 from pawsight.distributed.feature_extraction import check_recipe, read_files_by_pool
 from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import expected_calibration_error, log_losses, squared_distances
+from pawsight.evaluation.cross_validation import CrossValidation, is_small
 from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.selective import measure_costs, measure_sets
 from pawsight.models.recipes import AUTO, RECIPES, Recipe, RecipeOptions, make_recipe
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from pawsight.training.run import TrainedRun
 
 _KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text", Mapping: "a mapping"}
+MOST_FOLDS = 100
 _OF_THIS_MACHINE = ("out", "resume", "engine", "actors", "ray_address")  # options that the same run may have otherwise
 
 
@@ -91,6 +93,8 @@ class TrainOptions:
     split: str | os.PathLike[str] | None = None  # a CSV with the columns path,part, or a run whose split is used
     split_seed: int | None = None  # of a split drawn at random; runs with different seeds share it
     allow_leaks: bool = False  # with split, report duplicates in different subsets instead of refusing them
+    # Folds of a cross-validation that measures the run in place of validation and test: all pictures are trained on.
+    folds: int | None = None
     patch: str | os.PathLike[str] | None = None  # corrected labels, as `pawsight review` writes them
     # Largest share of wrong answers, e.g. 0.01; predictions may then be `unsure` or `unlike anything seen`. None: every
     # picture is answered.
@@ -191,6 +195,7 @@ class TrainKeywords(TypedDict, total=False):
     split: str | os.PathLike[str] | None
     split_seed: int | None
     allow_leaks: bool
+    folds: int | None
     patch: str | os.PathLike[str] | None
     max_error: float | None
     max_error_per_class: float | None
@@ -251,6 +256,7 @@ def train(
             "A device computes the features of a frozen backbone, and this recipe has none.",
             "Leave --device out, or type --recipe probe",
         )
+    check_folds(options.folds, recipe)
     pool = pool_for(options.engine, options.actors, options.ray_address, options.device, needed_by="--engine ray")
     weights, selective = existing(options.weights), _selective(options)
     given = given_split(options.split, options.split_seed or 0, allow_leaks=options.allow_leaks)
@@ -340,7 +346,8 @@ def train_on(
             source,
             recipe,
             env,
-            held_out=measured,
+            held_out=measured if options.folds is None else ("validation",),
+            folds=options.folds,
             resume=options.resume,
             given=given,
             patch=patch,
@@ -372,13 +379,9 @@ def _report(
     outcome: TrainedRun, env: RunEnvironment, patch: Patch | None, given: SplitFile | None, *, command: str
 ) -> TrainReport:
     fitted, trust, classes, split = outcome.model, outcome.trust, outcome.dataset.classes, outcome.split
+    groups = {part: numbers_of([picture.group for picture in split.part(part)]) for part in fitted.probabilities}
     measured = {
-        part: measure(
-            outcome.labels[part],
-            table,
-            classes,
-            groups=numbers_of([picture.group for picture in split.part(part)]),
-        )
+        part: measure(outcome.labels[part], table, classes, groups=groups[part])
         for part, table in fitted.probabilities.items()
     }
     answered = {part: table for part, table in fitted.probabilities.items() if len(table)}
@@ -405,6 +408,7 @@ def _report(
         leaks=split.duplicates_across_parts,
         validation=measured.get("validation"),
         test=measured.get("test"),
+        cross_validation=_cross_validation(outcome),
         baseline=outcome.dataset.baseline,
         left_out=tuple((file.name, file.reason) for file in outcome.dataset.left_out),
         adds=RECIPES[recipe.name].adds if recipe.name in RECIPES else "",
@@ -420,6 +424,7 @@ def _report(
         temperature=trust.temperature,
         fitted_on=trust.fitted_on,
         calibrated_on=outcome.calibrated_on,
+        calibration_gain=outcome.calibration_gain,
         calibrated=_calibrated(outcome),
         max_error=outcome.options.max_error if outcome.options else None,
         max_error_per_class=outcome.options.max_error_per_class if outcome.options else None,
@@ -427,7 +432,10 @@ def _report(
         by_class=trust.by_class,
         sets=trust.sets,
         costs=trust.costs,
-        measured_sets={part: measure_sets(outcome.labels[part], table, trust.sets) for part, table in answered.items()}
+        measured_sets={
+            part: measure_sets(outcome.labels[part], table, trust.sets, groups=groups[part])
+            for part, table in answered.items()
+        }
         if trust.sets
         else {},
         measured_costs={part: measure_costs(outcome.labels[part], table, trust) for part, table in answered.items()}
@@ -451,6 +459,21 @@ def _report(
         findings=audit(outcome.dataset, split),
         data=env.data,
     )
+
+
+def _cross_validation(outcome: TrainedRun) -> CrossValidation | None:
+    """Measure the answers out of fold where validation is small; None where there are none."""
+    model, classes, table = outcome.model, outcome.dataset.classes, outcome.model.out_of_fold
+    if table is None or not is_small([assigned.label for assigned in outcome.split.part("validation")], classes):
+        return None
+    known = ~np.isnan(table).any(axis=1)
+    named = numbers_of([assigned.group for assigned in outcome.split.part("train")])
+    groups = None if named is None else named[known]
+    metrics = measure(outcome.labels["train"][known], table[known], classes, groups=groups)
+    unmeasured = int((~known).sum()) if model.is_whole else 0  # of others only a sample is answered
+    if metrics is None:
+        return None
+    return CrossValidation(folds=model.folds, metrics=metrics, unmeasured=unmeasured, is_whole=model.is_whole)
 
 
 def _calibrated(outcome: TrainedRun) -> dict[str, dict[str, tuple[float, float]]]:
@@ -487,6 +510,13 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
         for part, table in outcome.model.probabilities.items()
         for picture, row in zip(report.split.part(part), table, strict=True)
     ]
+    crossed = outcome.model.out_of_fold
+    if crossed is not None and report.record.cross_validation is not None and report.validation is None:
+        rows += [
+            (picture.name, picture.sha256, "train", picture.label, classes[int(row.argmax())], *map(str, row))
+            for picture, row in zip(report.split.part("train"), crossed, strict=True)
+            if not np.isnan(row).any()
+        ]
     header = ("path", "sha256", "part", "label", "predicted", *(f"p({name})" for name in classes))
     write_table(run / PREDICTIONS, header, rows)
     findings = [(finding.path, finding.problem, finding.value, finding.severity) for finding in report.findings]
@@ -532,6 +562,26 @@ def command_for(data: str, options: TrainOptions) -> str:
         )
     ]
     return shlex.join(["pawsight", "train", data, "--recipe", recipe, *words])
+
+
+def check_folds(folds: int | None, recipe: Recipe) -> None:
+    """Refuse a cross-validation that cannot be made.
+
+    Raises:
+        WrongUsage: there are too few folds or too many, or the recipe is no probe.
+    """
+    if folds is not None and not 2 <= folds <= MOST_FOLDS:
+        raise WrongUsage(
+            f"--folds cannot be {folds}.",
+            f"Each fold is left out of one training: from 2 to {MOST_FOLDS} are possible.",
+            "Type for example --folds 5",
+        )
+    if folds is not None and recipe.method != "probe":
+        raise WrongUsage(
+            f"The recipe {recipe.name} cannot be measured with --folds {folds}.",
+            "It would be trained once more for each fold; only a probe on a frozen backbone takes seconds for that.",
+            "Leave --folds out, or type --recipe probe",
+        )
 
 
 def existing(weights: str | os.PathLike[str] | None) -> Path | None:

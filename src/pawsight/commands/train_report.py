@@ -73,12 +73,24 @@ def summary(report: TrainReport) -> list[str]:
         lines.append(f"WARNING     {patch.file} changed nothing: it names none of these pictures")
     lines += [f"Note        {note}" for note in record.notes]
     lines += trust_lines(record)
-    lines.append(f"Validation  {sentence(record.validation)}")
+    lines += accuracy_lines(record)
     if record.test is not None:
         lines.append(f"Test        {sentence(record.test)}")
     if patch is not None and not patch.fits_nothing:
         lines.append(f"Patch       {gain_sentence(record.gain_from_patch, patch.file)}")
     return [*lines, f"Run         {record.folder} in {record.seconds['total']:.1f} s"]
+
+
+def accuracy_lines(record: RunRecord) -> list[str]:
+    """Return the accuracy on validation and, where that is small, by cross-validation, and which to believe."""
+    crossed, validation = record.cross_validation, record.validation
+    if crossed is None:
+        return [f"Validation  {sentence(validation)}"]
+    lines = [f"Cross-val.  {crossed.sentence()}"]
+    if validation is not None:
+        believed, why = crossed.believed(validation)
+        lines = [f"Validation  {sentence(validation)}", *lines, f"Believe     the accuracy by {believed}: {why}"]
+    return [*lines, *(f"Rare        {text}" for text in crossed.rare(validation))]
 
 
 def _warnings(report: TrainReport) -> list[str]:
@@ -101,7 +113,7 @@ def _warnings(report: TrainReport) -> list[str]:
     unmeasured = unmeasured_sentence(
         report.dataset.classes, [picture.label for picture in report.split.part("validation")]
     )
-    lines += [f"WARNING     {unmeasured}"] if unmeasured else []
+    lines += [f"WARNING     {unmeasured}"] if unmeasured and report.record.cross_validation is None else []
     severe = sum(finding.severity == "high" for finding in report.findings)
     if severe:
         command = typed("inspect", report.data)
@@ -109,16 +121,26 @@ def _warnings(report: TrainReport) -> list[str]:
     return lines
 
 
+def _calibration_line(record: RunRecord) -> str:
+    if not record.calibrated_on or record.temperature is None:
+        return "Calibration none: there are no answers to pictures the model was not fitted to"
+    answers = f"{record.calibrated_on:,} {record.fitted_on}"
+    if record.temperature == 1 and record.calibration_gain is not None:
+        gain, error = record.calibration_gain
+        return (
+            f"Calibration none: a temperature from {answers} makes no measurable difference (gain {gain:.3f} in log"
+            f" loss, standard error {error:.3f})"
+        )
+    text = f"temperature {record.temperature:.2f} from {answers}"
+    if "validation" in record.calibrated:
+        before, after = record.calibrated["validation"]["ece"]
+        text += f"; expected calibration error on validation {100 * before:.2f} % before, {100 * after:.2f} % after"
+    return f"Calibration {text}"
+
+
 def trust_lines(record: RunRecord) -> list[str]:
     """Return how far the answers of a run can be trusted: calibration, risk guarantee, out-of-distribution detector."""
-    if not record.calibrated_on or record.temperature is None:
-        lines = ["Calibration none: there are no answers to pictures the model was not fitted to"]
-    else:
-        text = f"temperature {record.temperature:.2f} from {record.calibrated_on:,} {record.fitted_on}"
-        if "validation" in record.calibrated:
-            before, after = record.calibrated["validation"]["ece"]
-            text += f"; expected calibration error on validation {100 * before:.2f} % before, {100 * after:.2f} % after"
-        lines = [f"Calibration {text}"]
+    lines = [_calibration_line(record)]
     guarantee, detector = record.guarantee, record.detector
     if guarantee is not None:
         low, high = guarantee.coverage_interval

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -143,6 +143,27 @@ def split_into(dataset: Dataset, parts: Sequence[str], *, how: str) -> Split:
     """Return the split that gives each picture of a dataset the part at the same place in `parts`."""
     pairs = duplicate_pairs(dataset.pictures)
     return _split(dataset.pictures, parts, pairs, alike_groups(dataset.pictures, pairs), how)
+
+
+def all_in_training(split: Split, *, keeps_test: bool) -> Split:
+    """Return the split with its validation pictures in training, as cross-validation needs no others.
+
+    Args:
+        split: of all pictures.
+        keeps_test: whether its test part stays what it is, sealed, as one that the user gave; else that is in training
+            too.
+    """
+    moved = {picture: replace(picture, part="train") for picture in split.assigned}
+    if keeps_test:
+        moved |= {picture: picture for picture in split.part("test")}
+    assigned, alike, duplicates = (
+        [tuple(moved[picture] for picture in group) for group in groups]
+        for groups in ([split.assigned], split.alike, split.duplicates)
+    )
+    how = "measured by cross-validation: all pictures are in training"
+    if keeps_test and split.part("test"):
+        how = "measured by cross-validation: all pictures but those of the given test part are in training"
+    return Split(assigned[0], how, tuple(alike), tuple(duplicates))
 
 
 def _split(pictures: Sequence[Picture], parts: Sequence[str], pairs: Ints, groups: Ints, how: str) -> Split:

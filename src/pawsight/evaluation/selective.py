@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pawsight.classifier.costs import Costs
 from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, RiskGuarantee, Trust
-from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.intervals import Interval, share_interval
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -54,7 +54,12 @@ class Abstention:
 
 
 def measure_abstention(
-    true: IntArray, probabilities: FloatArray, decisions: Sequence[str], trust: Trust
+    true: IntArray,
+    probabilities: FloatArray,
+    decisions: Sequence[str],
+    trust: Trust,
+    *,
+    groups: IntArray | None = None,
 ) -> Abstention | None:
     """Count what was answered and what of it was wrong.
 
@@ -63,6 +68,7 @@ def measure_abstention(
         probabilities: (N, C).
         decisions: that on each picture, as `pawsight.classifier.trust` names them.
         trust: of the bundle.
+        groups: group numbers (N,) of pictures that are not independent; None where all are.
 
     Returns:
         None where there is no picture, or the classifier answers every one.
@@ -78,9 +84,11 @@ def measure_abstention(
         errors=errors,
         unlike=sum(decision == UNFAMILIAR for decision in decisions),
         coverage=answered / len(true),
-        coverage_interval=wilson(answered, len(true)),
+        coverage_interval=share_interval(is_answered, groups),
         error=errors / answered if answered else None,
-        error_interval=wilson(errors, answered) if answered else None,
+        error_interval=share_interval(wrong[is_answered], None if groups is None else groups[is_answered])
+        if answered
+        else None,
         guarantee=trust.guarantee,
     )
 
@@ -108,21 +116,25 @@ class SetFigures:
         )
 
 
-def measure_sets(true: IntArray, probabilities: FloatArray, sets: PredictionSets) -> SetFigures:
+def measure_sets(
+    true: IntArray, probabilities: FloatArray, sets: PredictionSets, *, groups: IntArray | None = None
+) -> SetFigures:
     """Measure prediction sets on N pictures, at least one.
 
     Args:
         true: class indices (N,).
         probabilities: (N, C).
         sets: of the bundle.
+        groups: as for `measure_abstention`.
     """
     inside = sets.hold(probabilities)
-    sizes, held = inside.sum(axis=1), int(inside[np.arange(len(true)), true].sum())
+    sizes, is_held = inside.sum(axis=1), inside[np.arange(len(true)), true]
+    held = int(is_held.sum())
     return SetFigures(
         pictures=len(true),
         held=held,
         coverage=held / len(true),
-        interval=wilson(held, len(true)),
+        interval=share_interval(is_held, groups),
         mean_size=float(sizes.mean()),
         single=float((sizes == 1).mean()),
     )

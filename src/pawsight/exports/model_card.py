@@ -81,6 +81,7 @@ def view(context: ExportContext) -> dict[str, Any]:
         "split": {subset: record.sizes.get(subset, 0) if record else 0 for subset in SUBSETS},
         "how": record.how if record else "",
         "parts": [_part(name, scores) for name, scores in measured.items() if scores is not None],
+        "crossed": record.cross_validation.sentences(record.validation) if record and record.cross_validation else [],
         "calibration": record.calibrated.get("validation", {}).get("ece") if record else None,
         "guarantee": card.trust.guarantee,
         "by_class": card.trust.by_class,

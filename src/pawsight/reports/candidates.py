@@ -107,6 +107,8 @@ def _view(
 
 def _score_sentence(run: RunRecord) -> str:
     score = run.validation
+    if score is None and run.cross_validation is not None:
+        return words.visible(run.cross_validation.sentences(None)[0])
     if score is None:
         return "It was not measured on validation."
     text = (

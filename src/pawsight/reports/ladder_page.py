@@ -169,6 +169,10 @@ def _versions(candidates: Sequence[RunRecord], names: Sequence[str]) -> list[tup
 def summary(ladder: Ladder, name: str) -> list[str]:
     """Return the sentences at the top: which candidate is best, how good, and against what."""
     chosen = ladder.chosen
+    if (chosen is None or chosen.validation is None) and len(ladder.candidates) == 1:
+        crossed = ladder.candidates[0].cross_validation
+        if crossed is not None:
+            return crossed.sentences(None)
     if chosen is None or chosen.validation is None:
         return ["None of these runs was measured on validation, so none can be chosen."]
     score = chosen.validation
@@ -217,6 +221,8 @@ def choice_sentence(ladder: Ladder, names: Sequence[str], chosen_name: str) -> s
 def test_sentences(ladder: Ladder) -> list[str]:
     """Return what the test part says of the chosen candidate, and of no other."""
     chosen = ladder.chosen
+    if chosen is None and not any(run.sizes.get("test", 1) for run in ladder.candidates):
+        return ["There is no test set: all pictures were trained on, and cross-validation measured the classifier."]
     if chosen is None:
         return ["Without a chosen candidate there is no test score."]
     if chosen.test is None:

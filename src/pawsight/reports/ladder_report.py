@@ -38,6 +38,7 @@ class CandidateResult:
     seconds_per_epoch: float | None
     parameters: Mapping[str, Any] | None
     gain: Gain | None  # over the candidate below; None for the first and where nothing can be compared
+    cross_validation: Mapping[str, Any] | None = None  # as in the run's metrics.json
     more_pictures: int | None = None  # that would settle a tie; 0 where it is settled, None where no number would
 
     def to_json(self) -> dict[str, Any]:
@@ -46,6 +47,7 @@ class CandidateResult:
             "recipe": self.recipe,
             "run": str(from_here(self.run)),
             "validation": dict(self.validation) if self.validation is not None else None,
+            "cross_validation": dict(self.cross_validation) if self.cross_validation is not None else None,
             "seconds_per_epoch": self.seconds_per_epoch,
             "parameters": dict(self.parameters) if self.parameters is not None else None,
             "gain": self.gain.to_json() | {"more_pictures": self.more_pictures} if self.gain is not None else None,
@@ -173,9 +175,7 @@ def as_markdown(text: object) -> str:
 
 
 def _environment() -> Environment:
-    made = environment()
-    made.filters |= {"certainty": certainty, "md": as_markdown, "code": _as_code}
-    return made
+    return environment(certainty=certainty, md=as_markdown, code=_as_code)
 
 
 def _as_code(text: object) -> str:
@@ -221,6 +221,7 @@ def _candidate_result(run: RunRecord, gain: Gain | None, comparisons: int) -> Ca
         recipe=run.recipe,
         run=run.folder,
         validation=metrics_json(run.validation),
+        cross_validation=run.cross_validation_json(),
         seconds_per_epoch=run.seconds_per_epoch,
         parameters={"total": run.parameters, "trainable": run.trainable} if run.parameters is not None else None,
         gain=gain,

@@ -54,6 +54,7 @@ from pawsight.data.groups import numbers_of
 from pawsight.data.label_patch import PatchOutcome
 from pawsight.data.split import Assigned
 from pawsight.evaluation.comparison import Answer, Gain
+from pawsight.evaluation.cross_validation import CrossValidation
 from pawsight.evaluation.intervals import Interval
 from pawsight.evaluation.learning_curve import CurvePoint, LearningCurve, honest
 from pawsight.evaluation.metrics import ClassMetrics, Metrics, to_jsonable
@@ -181,6 +182,7 @@ class RunRecord:
     leaks: tuple[tuple[str, ...], ...] | None = None  # pictures that look the same in two subsets; None: not recorded
     validation: Metrics | None = None
     test: Metrics | None = None
+    cross_validation: CrossValidation | None = None  # in place of validation, or beside it where that is small
     baseline: float | None = None
     left_out: tuple[tuple[str, str], ...] = ()  # path and reason
     adds: str = ""  # what the recipe adds to the one below it
@@ -197,6 +199,7 @@ class RunRecord:
     temperature: float | None = None  # of the calibration; None: not recorded
     fitted_on: str = ""  # what the temperature was fitted on
     calibrated_on: int = 0  # pictures that the temperature was fitted on
+    calibration_gain: Ends | None = None  # of fitted temperatures in log loss, out of fold, and its standard error
     calibrated: Mapping[str, Mapping[str, Ends]] = field(default_factory=dict)  # subset -> figure -> before and after
     max_error: float | None = None  # share of wrong answers that was to be guaranteed; None: every picture is answered
     guarantee: RiskGuarantee | None = None
@@ -287,6 +290,7 @@ class RunRecord:
             else None,
             validation=_metrics(fields.inside("validation"), len(classes)),
             test=_metrics(fields.inside("test"), len(classes)),
+            cross_validation=_cross_validation(fields.inside("cross_validation"), len(classes)),
             baseline=fields.number("baseline"),
             left_out=tuple((file.text("path"), file.text("reason")) for file in fields.objects("left_out")),
             adds=fields.text("adds"),
@@ -303,6 +307,7 @@ class RunRecord:
             temperature=calibration.number("temperature"),
             fitted_on=calibration.text("fitted_on"),
             calibrated_on=calibration.count("pictures") or 0,
+            calibration_gain=_gain_of(calibration.inside("gain")),
             calibrated={name: _changes(calibration.inside(name)) for name in SUBSETS if name in calibration.values},
             max_error=selective.number("max_error"),
             guarantee=_trusted(selective, "promise").guarantee,
@@ -338,6 +343,7 @@ class RunRecord:
             "straddling": [list(names) for names in self.leaks or ()],
             "validation": metrics_json(self.validation),
             "test": metrics_json(self.test),
+            "cross_validation": self.cross_validation_json(),
             "baseline": self.baseline,
             "left_out": [{"path": path, "reason": reason} for path, reason in self.left_out],
             "adds": self.adds,
@@ -359,10 +365,25 @@ class RunRecord:
             "machine": self.machine,
         }
 
+    def cross_validation_json(self) -> dict[str, Any] | None:
+        """Return the cross-validated figures and which accuracy to believe; None where none were needed."""
+        crossed = self.cross_validation
+        if crossed is None:
+            return None
+        believed, why = crossed.believed(self.validation)
+        known = {"folds": crossed.folds, "is_whole": crossed.is_whole, "unmeasured": crossed.unmeasured}
+        return known | (metrics_json(crossed.metrics) or {}) | {"believe": believed, "why": why}
+
     def _calibration_json(self) -> dict[str, Any] | None:
         if self.temperature is None:
             return None
-        known = {"temperature": self.temperature, "fitted_on": self.fitted_on, "pictures": self.calibrated_on}
+        known: dict[str, Any] = {
+            "temperature": self.temperature,
+            "fitted_on": self.fitted_on,
+            "pictures": self.calibrated_on,
+        }
+        names = ("log_loss", "standard_error")
+        known["gain"] = dict(zip(names, self.calibration_gain, strict=True)) if self.calibration_gain else None
         return known | {
             subset: {name: {"before": before, "after": after} for name, (before, after) in changes.items()}
             for subset, changes in self.calibrated.items()
@@ -390,20 +411,28 @@ class RunRecord:
         write_json(self.folder / METRICS, self.to_json() | {"run": self.folder.name})
 
     def headline(self) -> dict[str, Any] | None:
-        """Return pictures, accuracy and its interval on validation as plain JSON values, as web pages show them."""
+        """Return pictures, accuracy and its interval as plain JSON values, as web pages show them.
+
+        They are those on validation, or by cross-validation where there is none.
+        """
         scores = self.validation
+        if scores is None and self.cross_validation is not None:
+            scores = self.cross_validation.metrics
         if scores is None:
             return None
         return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": scores.interval.as_list()}
 
     def __repr__(self) -> str:
-        scores = {name: metrics for name in ("validation", "test") if (metrics := getattr(self, name)) is not None}
+        crossed = self.cross_validation
+        crosswise = crossed.metrics if crossed is not None and self.validation is None else None
+        known = {"validation": self.validation, "cross-validation": crosswise, "test": self.test}
+        scores = {name: metrics for name, metrics in known.items() if metrics is not None}
         measured = [
             f"{name} {100 * metrics.accuracy:.1f} % ({metrics.interval}) of {metrics.pictures:,}"
             for name, metrics in scores.items()
         ]
-        known = [self.recipe, plural(len(self.classes), "class", "classes"), *measured]
-        return f"Run({self.shown!r}: {', '.join(known)})"
+        parts = [self.recipe, plural(len(self.classes), "class", "classes"), *measured]
+        return f"Run({self.shown!r}: {', '.join(parts)})"
 
     @property
     def shown(self) -> str:
@@ -645,6 +674,23 @@ def _metrics(fields: _Fields, classes: int) -> Metrics | None:
         groups=fields.count("groups"),
         design_effect=fields.number("design_effect", least=1),
     )
+
+
+def _cross_validation(fields: _Fields, classes: int) -> CrossValidation | None:
+    metrics, folds = _metrics(fields, classes), fields.count("folds")
+    if metrics is None or not folds:
+        return None
+    return CrossValidation(
+        folds=folds,
+        metrics=metrics,
+        unmeasured=fields.count("unmeasured") or 0,
+        is_whole=fields.values.get("is_whole") is True,
+    )
+
+
+def _gain_of(fields: _Fields) -> Ends | None:
+    gain, error = fields.number("log_loss"), fields.number("standard_error")
+    return None if gain is None or error is None else (gain, error)
 
 
 def _confusion(fields: _Fields, classes: int) -> tuple[tuple[int, ...], ...]:

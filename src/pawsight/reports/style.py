@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pawsight.core.text import printable
@@ -145,8 +146,9 @@ def _variables(colours: dict[str, str]) -> str:
     return "".join(f"--chart-{label}:{colour};" for label, colour in colours.items())
 
 
-def environment() -> Environment:
-    """Return an environment for the templates of this package; those named .html.j2 escape what they are given."""
+@cache  # it keeps its templates compiled, which takes longer than to fill them in
+def environment(**filters: Callable[[Any], str]) -> Environment:
+    """Return an environment for the templates of this package, with more filters; those named .html.j2 escape."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     made = Environment(
@@ -157,5 +159,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"visible": visible, "whole": whole}
+    made.filters |= {"visible": visible, "whole": whole, **filters}
     return made

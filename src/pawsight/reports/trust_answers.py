@@ -57,6 +57,7 @@ def answers_view(run: RunRecord) -> dict[str, Any]:
     return {
         "scores": _scores(run),
         "has_test": run.test is not None,
+        "crossed": crossed_sentences(run),
         "calibration": _calibration_sentence(run),
         "changed": _changed(run, table),
         "reliability_svg": reliability_svg(before, after) if after and run.temperature is not None else "",
@@ -64,6 +65,12 @@ def answers_view(run: RunRecord) -> dict[str, Any]:
         "detector": detector_sentence(detector) if detector is not None else "",
         "seen": list(seen_rows(detector)) if detector is not None else [],
     }
+
+
+def crossed_sentences(run: RunRecord) -> list[str]:
+    """Return what cross-validation measured and which accuracy to believe; nothing where validation is large enough."""
+    crossed = run.cross_validation
+    return [] if crossed is None else [words.visible(text) for text in crossed.sentences(run.validation)]
 
 
 def calibration_json(run: RunRecord) -> dict[str, Any] | None:
@@ -163,6 +170,12 @@ def _calibration_sentence(run: RunRecord) -> str:
     source = words.pictures(run.calibrated_on)
     if run.fitted_on:
         source += f" ({words.visible(run.fitted_on)})"
+    if temperature == 1 and run.calibration_gain is not None:
+        gain, error = run.calibration_gain
+        return (
+            f"The probabilities are not changed: a temperature makes no measurable difference on {source}, a gain of "
+            f"{gain:.3f} in log loss with a standard error of {error:.3f}."
+        )
     if temperature == 1:
         return f"The temperature is 1, fitted on {source}: the probabilities needed no change."
     change = "lowers confidence: the classifier was overconfident" if temperature > 1 else ""

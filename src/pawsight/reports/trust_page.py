@@ -62,6 +62,7 @@ def trust_json(run: RunRecord) -> dict[str, Any]:
     return {
         "run": run.shown,
         "audit": audit_json(run),
+        "cross_validation": values["cross_validation"],
         "calibration": calibration_json(run),
         "abstention": {key: value for key, value in abstention.items() if key != "guard"} or None,
         "guard": abstention.get("guard") or None,

@@ -20,8 +20,9 @@ from pawsight.classifier.trust import (
     Trust,
     fit_temperature,
 )
+from pawsight.evaluation.cross_validation import FEWEST
 from pawsight.models.graph import LOGITS, OOD_SCORE, head_of, ood_score, with_ood_score, with_temperature
-from pawsight.training.context import Floats, TrainedModel, TrainingContext
+from pawsight.training.context import Floats, Labels, TrainedModel, TrainingContext
 from pawsight.training.guarantees import add_guarantees, percent
 from pawsight.training.logistic import class_weights
 from pawsight.training.ood_detector import (
@@ -32,37 +33,53 @@ from pawsight.training.ood_detector import (
     sample_rows,
     threshold_for,
 )
+from pawsight.training.temperature import gain_of, gain_of_temperature
 
 OUT_OF_FOLD = "out-of-fold answers of the training part"
 BALANCED = f"{OUT_OF_FOLD}, each class counted the same"
 
 
-def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedModel, Trust, int]:
-    """Return the model with its temperature, a `Trust` that names it, and how many pictures it was fitted on.
+def calibrate(
+    context: TrainingContext, trained: TrainedModel
+) -> tuple[TrainedModel, Trust, int, tuple[float, float] | None]:
+    """Return the model with its temperature, a `Trust` that names it, on how many pictures it was fitted, and its gain.
 
     With it come the probabilities of the held-out subsets, and those out of fold of the training subset.
 
     The model's probabilities are those that its finished graph gives, to the bit. The temperature is fitted on
-    out-of-fold logits of the training subset where there are any, else on validation where epochs were compared, else
-    it is 1. With class weights each class counts the same here too: the probabilities are those among pictures of which
-    each class is equally frequent.
+    out-of-fold logits of the training subset where there are any, else on validation where epochs were compared; else
+    it is 1. It is 1 too where it does not measurably help: where its gain in log loss is not above one standard error,
+    on validation where that is large and was not fitted to, else by fifths of what it was fitted to. With class weights
+    each class counts the same here too: the probabilities are those among pictures of which each class is equally
+    frequent.
     """
     from scipy.special import softmax
 
-    temperature, source, pictures = 1.0, Trust().fitted_on, 0
-    validation = trained.features.get("validation")
-    logits = trained.logits_out_of_fold
+    temperature, gain, source, pictures = 1.0, None, Trust().fitted_on, 0
+    logits, features = trained.logits_out_of_fold, trained.features.get("validation")
+    labels, groups = context.labels("validation"), context.split.numbers("validation")
+    answers = None
+    if features is not None and len(features):
+        answers = run_head(head_of(trained.graph, LOGITS), features, context.precision)
+
+    def weights_of(true: Labels) -> Floats | None:
+        return class_weights(true, classes=len(context.classes)) if context.recipe.class_weights else None
+
     if logits is not None:
         known = np.isfinite(logits).all(axis=1)
-        labels, weights = context.labels("train")[known], None
-        if context.recipe.class_weights:
-            weights = class_weights(labels, classes=len(context.classes))
-        temperature = fit_temperature(labels, logits[known], weights)
-        source, pictures = OUT_OF_FOLD if weights is None else BALANCED, int(known.sum())
-    elif validation is not None and len(validation) and context.recipe.epochs:
-        answers = run_head(head_of(trained.graph, LOGITS), validation, context.precision)
-        temperature = fit_temperature(context.labels("validation"), answers)
-        source, pictures = VALIDATION, len(validation)
+        true, pictures = context.labels("train")[known], int(known.sum())
+        source = BALANCED if context.recipe.class_weights else OUT_OF_FOLD
+        temperature = fit_temperature(true, logits[known], weights_of(true))
+        if answers is not None and len(answers) >= FEWEST:
+            gain = gain_of(temperature, labels, answers, groups, weights=weights_of(labels))
+        else:
+            numbers = context.split.numbers("train")[known]
+            gain = gain_of_temperature(true, logits[known], numbers, weights=weights_of(true), seed=context.recipe.seed)
+    elif answers is not None and context.recipe.epochs:
+        temperature, source, pictures = fit_temperature(labels, answers), VALIDATION, len(labels)
+        gain = gain_of_temperature(labels, answers, groups, seed=context.recipe.seed)
+    if gain is not None and gain[0] <= gain[1]:
+        temperature = 1.0
     graph = with_temperature(trained.graph, temperature)
     calibrated = replace(
         trained,
@@ -70,7 +87,7 @@ def calibrate(context: TrainingContext, trained: TrainedModel) -> tuple[TrainedM
         probabilities=context.answers(graph, trained.features),
         out_of_fold=None if logits is None else softmax(logits / temperature, axis=1),
     )
-    return calibrated, Trust(temperature=temperature, fitted_on=source), pictures
+    return calibrated, Trust(temperature=temperature, fitted_on=source), pictures, gain
 
 
 def add_guarantee(

@@ -74,7 +74,10 @@ class TrainedModel:
     # Logits (N, C) of the training subset, up to a constant a row, by models fitted without the picture and all that
     # look like it. Rows of NaN where only a sample was cross-validated, None where nothing was.
     logits_out_of_fold: Floats | None = None
+    folds: int = 0  # that these came from
+    is_whole: bool = False  # depth and strength were chosen again in each fold, and not by these answers
     depth: Mapping[str, Any] | None = None  # how the depth of a probe was chosen, as metrics.json has it
+    columns: NDArray[np.int64] | None = None  # (D,) of the backbone's features at every depth that a probe's head reads
     # `calibrate` adds probabilities, with the temperature: subset -> (N, C), and (N, C) of the logits out of fold.
     probabilities: Mapping[str, Floats] = field(default_factory=dict)
     out_of_fold: Floats | None = None
@@ -91,6 +94,7 @@ class TrainingContext:
     folder: Path  # of the run
     held_out: tuple[str, ...]  # subsets that are to be measured
     sink: FeatureSink | None = None
+    folds: int | None = None  # of a cross-validation that measures the run in place of validation and test
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from pawsight.models.efficientnet_lite import Channels
 from pawsight.models.graph import append_head, mean_colour_graph
 from pawsight.models.recipes import AUTO, LAST, SELECTED, Recipe
 from pawsight.training.context import TrainedModel, TrainingContext
+from pawsight.training.cross_validation import cross_validate
 from pawsight.training.features import FeatureTable
 from pawsight.training.folds import folds_for_fits, stratified_sample
 from pawsight.training.logistic import blas_threads_for, class_weights, fit_logistic
@@ -35,6 +37,9 @@ _SHIFT = 2.0  # nats: standard deviation of the prior of `balancing_shift`
 # In nats: what is as sure as on the photographs (0.03) gains less by any depth, and was right no more often.
 _LEAST_GAIN = 0.01
 _MOST_COMPARED = 6000  # pictures on which depths are compared; more would cost more than the network's pass
+# Training pictures x classes up to which each fold chooses depth and strength again, in a few seconds. Beyond that the
+# choice flatters little, unless a class has too few pictures for all folds.
+_MOST_WHOLE, _MOST_WHOLE_OF_RARE = 1000, 6000
 
 BALANCED_NOTE = (
     "each class counts the same in the fit, however few pictures it has; probabilities are those among pictures of"
@@ -63,18 +68,25 @@ def train_probe(context: TrainingContext) -> TrainedModel:
     recipe, classes = context.recipe, len(context.classes)
     backbone = frozen_backbone(recipe)
     features, labels, groups = context.features("train"), context.labels("train"), context.split.numbers("train")
+    fit = partial(fit_head, folds=recipe.folds, seed=recipe.seed, depth=recipe.depth, is_balanced=recipe.class_weights)
     with context.env.stopwatch.stage("fitting"):
-        head = fit_head(
-            features,
-            labels,
-            classes=classes,
-            folds=recipe.folds,
-            seed=recipe.seed,
-            depth=recipe.depth,
-            groups=groups,
-            is_balanced=recipe.class_weights,
-            progress=context.env.progress,
-        )
+        head = fit(features, labels, classes=classes, groups=groups, progress=context.env.progress)
+    folds, logits = head.folds, head.logits_of_all(len(labels))
+    most = _MOST_WHOLE if folds == recipe.folds else _MOST_WHOLE_OF_RARE
+    is_whole = context.folds is not None or len(labels) * classes <= most
+    if is_whole:
+        folds = context.folds or recipe.folds
+        with context.env.stopwatch.stage("cross-validating"):
+            logits = cross_validate(
+                lambda *pictures, **options: fit(*pictures, **options).logits,
+                features,
+                labels,
+                groups,
+                classes=classes,
+                folds=folds,
+                seed=recipe.seed,
+                progress=context.env.progress,
+            )
     with context.env.stopwatch.stage("writing"):
         graph = append_head(
             backbone.write(head.columns),
@@ -100,8 +112,11 @@ def train_probe(context: TrainingContext) -> TrainedModel:
         ),
         precision=context.precision,
         computed=context.sink.computed if context.sink else 0,
-        logits_out_of_fold=head.logits_of_all(len(labels)),
+        logits_out_of_fold=None if logits is None or np.isnan(logits).all() else logits,
+        folds=folds,
+        is_whole=is_whole,
         depth=head.depth_json(),
+        columns=head.columns,
     )
 
 
@@ -171,11 +186,16 @@ class Head:
         table[rows] = logits
         return table
 
+    def logits(self, features: FeatureTable) -> Floats:
+        """Return logits (N, C)."""
+        found: Floats = features.read(self.columns) @ self.weights + self.bias
+        return found
+
     def probabilities(self, features: FeatureTable) -> Floats:
         """Return softmax probabilities (N, C)."""
         from scipy.special import softmax
 
-        shares: Floats = softmax(features.read(self.columns) @ self.weights + self.bias, axis=1)
+        shares: Floats = softmax(self.logits(features), axis=1)
         return shares
 
 

@@ -29,7 +29,7 @@ from pawsight.data.groups import grouped
 from pawsight.data.label_patch import Patch, PatchOutcome, apply
 from pawsight.data.parts import PARTS
 from pawsight.data.sources import Source
-from pawsight.data.split import Split
+from pawsight.data.split import Split, all_in_training
 from pawsight.images.fingerprint import fingerprint
 from pawsight.models.recipes import AUTO, Recipe
 from pawsight.training.backbone_choice import candidates, choice_note, choose_backbone
@@ -43,6 +43,7 @@ from pawsight.training.features import FeatureSink, feature_sink, trusted_device
 from pawsight.training.guarantees import check_guarantee, check_guarantee_by_names
 from pawsight.training.networks import train_network, write_events
 from pawsight.training.probe import train_majority, train_probe
+from pawsight.training.reference import fit_reference
 from pawsight.training.run_folder import kept_or_removed, open_run_folder
 from pawsight.training.self_test import golden_outputs
 from pawsight.training.transfer import train_transfer
@@ -70,6 +71,7 @@ class TrainedRun:
     trust: Trust
     uncalibrated: Mapping[str, Floats]  # subset -> probabilities (N, C) before the temperature
     calibrated_on: int  # pictures that the temperature was fitted on
+    calibration_gain: tuple[float, float] | None  # in log loss, in nats, and its standard error
     options: SelectiveOptions | None  # what was asked of the answers
     no_guarantee: str = ""  # why a risk guarantee that was asked for could not be given
     patched: PatchOutcome | None = None  # what a patch of labels did
@@ -86,6 +88,7 @@ def train_run(
     patch: Patch | None = None,
     options: SelectiveOptions | None = None,
     reader: FileReader | None = None,
+    folds: int | None = None,
 ) -> TrainedRun:
     """Train a recipe on a source and write the run folder.
 
@@ -99,6 +102,8 @@ def train_run(
         patch: decisions about labels, applied after the split is cut so that every picture stays in its subset.
         options: what is asked of the answers; None: every picture is answered.
         reader: computes facts and features elsewhere; None is this process.
+        folds: of a cross-validation that is to measure the run in place of validation and test, which are then in
+            training; a test part that is given stays sealed.
 
     Raises:
         DataError: the data cannot be trained on. ModelError: weights are missing, or validation is too small for the
@@ -138,7 +143,7 @@ def train_run(
             )
         with env.stopwatch.stage("splitting"):
             dataset = grouped(dataset, env.progress)
-        context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink)
+        context, patched = _split_and_decode(found, dataset, recipe, env, held_out, given, patch, options, sink, folds)
         context = replace(context, folder=open_run_folder(context, resume=resume))
         with kept_or_removed(context.folder):
             trained = _METHODS[recipe.method](context)
@@ -146,13 +151,13 @@ def train_run(
                 depth = {**(trained.depth or {}), "backbone": choice}
                 trained = replace(trained, notes=(choice_note(choice), *trained.notes), depth=depth)
             with env.stopwatch.stage("trusting"):
-                model, trust, calibrated_on = calibrate(context, trained)
+                model, trust, calibrated_on, gain = calibrate(context, trained)
                 uncalibrated = context.answers(trained.graph, trained.features)
                 no_guarantee = ""
                 if options is not None:
                     model, trust, no_guarantee = add_guarantee(context, model, trust, options)
             with env.stopwatch.stage("writing"):
-                trust = _write_bundle(context, model.graph, trust)
+                trust = _write_bundle(context, model, trust)
                 if model.history:
                     write_events(context.folder, model.history)
     return TrainedRun(
@@ -165,6 +170,7 @@ def train_run(
         trust=trust,
         uncalibrated=uncalibrated,
         calibrated_on=calibrated_on,
+        calibration_gain=gain,
         options=options,
         no_guarantee=no_guarantee,
         patched=patched,
@@ -202,6 +208,7 @@ def _split_and_decode(
     patch: Patch | None,
     options: SelectiveOptions | None,
     sink: FeatureSink | None,
+    folds: int | None,
 ) -> tuple[TrainingContext, PatchOutcome | None]:
     """Split the dataset and decode what training will need, leaving out pictures that changed since it was read.
 
@@ -210,13 +217,16 @@ def _split_and_decode(
     while True:
         with env.stopwatch.stage("splitting"):
             split = cut(dataset, seed=recipe.split_seed, given=given, progress=env.progress)
+            if folds is not None:
+                is_given = given is not None or any(picture.part == "test" for picture in dataset.pictures)
+                split = all_in_training(split, keeps_test=is_given)
             used, patched = dataset, None
             if patch is not None:
                 used, split, patched = apply(dataset, split, patch)
             check_split(split, compares_epochs=recipe.epochs > 0)
             if options is not None:
                 check_guarantee(split, options, has_out_of_fold=recipe.method == "probe")
-        context = TrainingContext(used, split, recipe, env, env.runs, held_out, sink)
+        context = TrainingContext(used, split, recipe, env, env.runs, held_out, sink, folds)
         changed: dict[str, str] = {}  # why, by name
         for subset in dict.fromkeys(("train", "validation", *held_out)) if recipe.method in _USES_PIXELS else ():
             try:
@@ -229,9 +239,9 @@ def _split_and_decode(
         dataset = without(dataset, changed, found)
 
 
-def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust:
+def _write_bundle(context: TrainingContext, model: TrainedModel, trust: Trust) -> Trust:
     """Write the bundle and return its trust, now with what the detector notices."""
-    golden, engine = golden_outputs(context, graph)
+    golden, engine = golden_outputs(context, model.graph)
     trust = count_detections(trust, engine)
     card = Card(
         classes=context.classes,
@@ -243,12 +253,21 @@ def _write_bundle(context: TrainingContext, graph: bytes, trust: Trust) -> Trust
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
         trust=trust,
+        measured_by=f"cross-validation with {context.folds} folds" if context.folds is not None else "",
     )
     trained = frozenset(assigned.sha256 for assigned in context.split.part("train"))
     fingerprints = {
         fingerprint(thumbnail_of(picture.facts)) for picture in context.dataset.pictures if picture.sha256 in trained
     }
-    write_bundle(context.folder / BUNDLE, card, model=graph, golden=golden, trained=trained, fingerprints=fingerprints)
+    write_bundle(
+        context.folder / BUNDLE,
+        card,
+        model=model.graph,
+        golden=golden,
+        trained=trained,
+        fingerprints=fingerprints,
+        reference=fit_reference(context, model),
+    )
     return trust
 
 

@@ -186,6 +186,7 @@ class _Routes:
     async def model(self, request: Request) -> Response:
         _state(request, "/api/v1/model")
         with self._service.served() as served:
+            window = await self._service.deployment()
             card = served.predictor.bundle.card
             has_report = self._with_report and report_of(served.predictor.bundle) is not None
             return _json(
@@ -199,6 +200,7 @@ class _Routes:
                     "pawsight": versions().get("pawsight", "unknown"),
                     "limits": {**asdict(self._service.limits), "megapixels": served.settings.max_megapixels},
                     "validation": validation_of(served.predictor.bundle),
+                    "window": None if window is None else window.to_json(),
                     "max_error": card.trust.max_error,
                     "sets": None if card.trust.sets is None else card.trust.sets.coverage,
                     "heat_maps": True,
@@ -231,6 +233,7 @@ class _Routes:
 
     async def metrics(self, request: Request) -> Response:
         _state(request, "/metrics")
+        await self._service.deployment()
         return Response(self._service.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def _page(self, name: str) -> Any:

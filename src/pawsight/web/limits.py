@@ -69,6 +69,9 @@ class Limits:
     decode_seconds: float = _limit(5, "s", "Longest for one picture to decode; then its decoder is killed.", least=0.1)
     decode_mib: float = _limit(1024, "MiB", "Memory of one decoder above what it starts with.", least=64)
     drain_seconds: float = _limit(30, "s", "Longest from the signal to stop to the end of the process.", least=4)
+    window: int = _limit(
+        500, "pictures", "Latest pictures that are compared with those of validation.", least=10, most=20_000
+    )
     retry_seconds: int = _limit(1, "s", "What Retry-After says with 503.", least=1)
 
     def __post_init__(self) -> None:
@@ -114,10 +117,10 @@ def problem_with(limit: Field[Any], value: object) -> str | None:
     least, most = limit.metadata["least"], limit.metadata["most"]
     if isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most:
         return None
-    return f"{limit.name} cannot be {value!r}: it is {expected(limit)}."
+    return f"{limit.name} cannot be {value!r}: it is {range_text(limit)}."
 
 
-def expected(limit: Field[Any]) -> str:
+def range_text(limit: Field[Any]) -> str:
     """Return what a value of a limit is, with its range and unit."""
     number = "whole number" if limit.type == "int" else "number"
     return f"a {number} ({limit.metadata['unit']}) from {limit.metadata['least']:g} to {limit.metadata['most']:,}"

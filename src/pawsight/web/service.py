@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from pawsight.classifier.predictor import Prediction, Predictor
 from pawsight.core.errors import PawsightError, UnreadablePicture, WrongUsage
 from pawsight.core.machine import usable_cores
+from pawsight.evaluation.deployment import Deployment, Window
 from pawsight.explanation.heatmap import Explainer
 from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import DecodeSettings
@@ -25,6 +27,14 @@ from pawsight.web.uploads import RequestBody, Upload
 
 _log = logging.getLogger("pawsight.serve")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # of a request, in the histogram
+_WINDOW = {  # gauges of the latest pictures, pawsight_window_...
+    "pictures": "Latest answered pictures that the other figures of the window are of.",
+    "expected_accuracy": "Share of their answers that is likely right, from the confidences.",
+    "expected_accuracy_low": "Lower end of its 95 % interval.",
+    "expected_accuracy_high": "Upper end of its 95 % interval.",
+    "p_value": "That they are like the validation pictures.",
+    "alarm": "1 when they differ from the validation pictures; a false alarm in 1 % of windows.",
+}
 
 
 class ServiceMetrics:
@@ -43,6 +53,26 @@ class ServiceMetrics:
         )
         self.swaps = Counter("pawsight_swaps", "Bundles opened on a signal.", ("outcome",), registry=registry)
         self.ready = Gauge("pawsight_ready", "1 when /readyz says ready.", registry=registry)
+        self._window = {
+            name: Gauge(f"pawsight_window_{name}", description, registry=registry)
+            for name, description in _WINDOW.items()
+        }
+        self.show(None)
+
+    def show(self, found: Deployment | None) -> None:
+        """Set the gauges of the latest pictures; what is not known is NaN."""
+        ends = (math.nan, math.nan) if found is None else found.interval.as_list()
+        p_value = None if found is None else found.p_value
+        values = {
+            "pictures": 0 if found is None else found.pictures,
+            "expected_accuracy": math.nan if found is None else found.accuracy,
+            "expected_accuracy_low": ends[0],
+            "expected_accuracy_high": ends[1],
+            "p_value": math.nan if p_value is None else p_value,
+            "alarm": found is not None and found.is_alarm,
+        }
+        for name, value in values.items():
+            self._window[name].set(value)
 
     def watch(self, name: str, description: str, value: Callable[[], float]) -> None:
         """Add a gauge whose value is computed when it is read."""
@@ -61,6 +91,7 @@ class Served:
     batcher: Batcher
     settings: DecodeSettings  # the bundle's, with the megapixels that the service allows at most
     explainer: Explainer
+    window: Window | None  # of the latest pictures; None where the bundle has nothing to compare them with
     users: int = 0
     retired: bool = False
 
@@ -198,6 +229,16 @@ class Service:
                 answers = [group.create_task(self._answer(served, upload)) for upload in uploads]
             return [answer.result() for answer in answers]
 
+    async def deployment(self) -> Deployment | None:
+        """Return what the latest pictures say about the classifier, and put it into the metrics.
+
+        None where no picture was answered, or the bundle has nothing to compare them with.
+        """
+        window = self._served.window if self._served is not None else None
+        found = None if window is None else await asyncio.to_thread(window.deployment)
+        self.metrics.show(found)
+        return found
+
     async def explain(self, served: Served, upload: Upload, label: str, *, address: str = "") -> bytes:
         """Return a PNG with the heat map of one picture, for the likeliest class where none is named.
 
@@ -232,6 +273,8 @@ class Service:
             return self._refused(upload, error)
         outputs = await served.batcher.compute(pixels)
         self.metrics.pictures.labels("answered").inc()
+        if served.window is not None:
+            served.window.add(outputs)
         return served.predictor.prediction(upload.name, outputs)
 
     def _refused(self, upload: Upload, error: UnreadablePicture) -> RequestProblem:
@@ -248,7 +291,9 @@ class Service:
             on_batch=self.metrics.batch.observe,
         )
         settings = replace(decode, max_megapixels=min(decode.max_megapixels, self.limits.megapixels))
-        old, self._served = self._served, Served(predictor, batcher, settings, Explainer(predictor))
+        reference = predictor.bundle.reference
+        window = None if reference is None else Window(reference, most=self.limits.window)
+        old, self._served = self._served, Served(predictor, batcher, settings, Explainer(predictor), window)
         if old is not None:
             self._retire(old)
         self.metrics.ready.set(1)

@@ -16,6 +16,7 @@ export function describe(model, backend, told) {
   question(model.classes);
   classes(model.classes);
   at("facts").replaceChildren(...facts(model));
+  latest(model.window ?? null);
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
 
@@ -29,6 +30,17 @@ export function closed(words) {
 
 export function unreachable(words) {
   at("facts").textContent = `${words} Asking again in a moment.`;
+}
+
+// What the latest pictures that the server answered say about the classifier; null where there is nothing to say.
+export function latest(found) {
+  at("latest").hidden = found === null;
+  if (found === null) return;
+  const [low, high] = found.interval.map((end) => (100 * end).toFixed(0));
+  const right = element("b", {}, percent(found.accuracy));
+  const words = ["Of the latest ", count(found.pictures, "picture"), " about ", right, ` are likely right (${low}\u2013${high}\u00a0%).`];
+  if (found.alarm) words.push(" ", element("strong", {}, "They differ from the validation pictures: label some and measure."));
+  at("latest").replaceChildren(...words);
 }
 
 function question(names) {

@@ -3,7 +3,7 @@
 import { Busy, Closed } from "./backend.js";
 import { camera } from "./camera.js";
 import { at } from "./dom.js";
-import { closed, describe, introduce, opening, unreachable } from "./classifier_facts.js";
+import { closed, describe, introduce, latest, opening, unreachable } from "./classifier_facts.js";
 import { Gallery } from "./gallery.js";
 import { takeIn } from "./file_input.js";
 import { Queue } from "./queue.js";
@@ -157,7 +157,17 @@ class Page {
       const few = this.news.length <= READ_OUT;
       this.say(few ? this.news.map(spoken).join(" ") : `${count(this.news.length, "picture")}: ${tallied(this.news)}.`);
       this.news = [];
+      if (this.gallery.model?.window !== undefined) this.watch();
     }, PAUSE_MS);
+  }
+
+  // Each picture changes what the latest ones say about the classifier.
+  async watch() {
+    try {
+      latest((await this.backend.model(() => {})).window);
+    } catch {
+      latest(null); // the server is busy or gone; the next answer asks again
+    }
   }
 
   notify(words, { undo = false } = {}) {

@@ -76,6 +76,7 @@ function modelFrom(told, guarded) {
     imagePx: told.image_px ?? null,
     validation: told.validation ?? null,
     maxError: told.max_error ?? null,
+    window: told.window ?? null,
     sets: told.sets ?? null,
     heatMaps: told.heat_maps === true,
     report: told.report ? guarded || told.report : null,

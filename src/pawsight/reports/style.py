@@ -149,10 +149,12 @@ def _variables(colours: dict[str, str]) -> str:
 @cache  # it keeps its templates compiled, which takes longer than to fill them in
 def environment(**filters: Callable[[Any], str]) -> Environment:
     """Return an environment for the templates of this package, with more filters; those named .html.j2 escape."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
     made = Environment(
-        loader=PackageLoader("pawsight", "reports/templates"),
+        loader=ChoiceLoader(  # the second has tokens.css and base.css, which all pages share
+            [PackageLoader("pawsight", "reports/templates"), PackageLoader("pawsight", "web/static")]
+        ),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True, default=False),
         undefined=StrictUndefined,
         trim_blocks=True,

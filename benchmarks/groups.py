@@ -34,7 +34,7 @@ from pawsight.data.folders import find
 from pawsight.data.groups import grouped, numbers_of
 from pawsight.evaluation.intervals import design_effect, wilson
 from pawsight.images.decode import DecodeSettings
-from pawsight.images.fingerprint import groups_of
+from pawsight.images.fingerprint import HASHED_PX, groups_of
 from pawsight.models.recipes import LAST, Recipe
 from pawsight.sample import draw
 from pawsight.training.features import FeatureTable, feature_sink
@@ -209,7 +209,9 @@ def main() -> None:
     print("\nsteps that are shorter than other distances")
     excess("hand signs", signs)
     if options.photographs:
-        excess("photographs", read(options.photographs)[0])
+        with Cache(cache_folder() / "cache") as cache:
+            found = find(options.photographs)
+            excess("photographs", read_dataset(found, DecodeSettings(image_px=HASHED_PX), cache=cache, threads=2))
     coverage()
 
 

@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +20,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from pawsight.commands.train import TrainReport
+    from pawsight.models.graph import OodScore
 
 # oneDNN then computes as an older processor does, without bfloat16, while TensorFlow and OpenVINO ask the processor
 # itself and give it bfloat16 all the same. On a processor that is older both take kernels of their own.
@@ -138,6 +140,17 @@ def colour_model(colour_backbone: bytes) -> bytes:
 
 
 @pytest.fixture(scope="session")
+def red_score() -> OodScore:
+    """The score of mean colours to which those are familiar that differ from grey only in red."""
+    import numpy as np
+
+    from pawsight.models.graph import OodScore
+
+    grey, across = np.full(3, 128, np.float32), np.array([[0, 0], [0.1, 0], [0, 0.1]], np.float32)
+    return OodScore(np.zeros(3, np.float32), np.zeros((3, 1), np.float32), grey, across, across[:1], (0.0, 1.0))
+
+
+@pytest.fixture(scope="session")
 def colour_bundle(colour_model: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of `colour_model`, made without Keras in no time. Read, never write: copy it first."""
     import numpy as np
@@ -209,6 +222,18 @@ class Trained:
         """Return what to type for the same."""
         recipe = ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX), "--out", str(runs)]
         return ["train", str(data), *recipe, *more]
+
+
+@contextmanager
+def small_default() -> Iterator[None]:
+    """Let the default recipe take small pictures and the smallest backbone: the same steps in a fraction of the time."""
+    from pawsight.models import recipes
+
+    probe = recipes.RECIPES["probe"]
+    recipe = replace(probe.recipe, backbone=BACKBONE, image_px=BACKBONE_PX)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "probe": replace(probe, recipe=recipe)})
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ import ast
 import doctest
 import inspect
 import re
+import shutil
 import subprocess
 import sys
-from dataclasses import is_dataclass, replace
+from dataclasses import is_dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,32 +17,41 @@ import pytest
 from PIL import Image
 
 import pawsight
-from pawsight.models import recipes as ladder
+
+from .conftest import small_default
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.S | re.M) if README.exists() else []
 FUNCTIONS = [name for name in pawsight.__all__ if inspect.isfunction(getattr(pawsight, name))]
 
 
-@pytest.fixture
-def desk(warm, tmp_path, monkeypatch):
-    """A working folder with all that examples mention, and a default recipe that is quick.
+@pytest.fixture(scope="session")
+def made_desk(once):
+    """What `desk` copies: pictures of two classes that any backbone tells apart, one of the first, a run, its cache."""
 
-    photos/ holds two classes that any backbone tells apart, cat.jpg is of the first, runs/latest knows them;
-    `sample` is a small one.
-    """
-    for number in range(12):
-        for kind, picture in (("cats", _speckled(number)), ("dogs", _shaded(number))):
-            (tmp_path / "photos" / kind).mkdir(parents=True, exist_ok=True)
-            picture.save(tmp_path / "photos" / kind / f"{number}.png")
-    _speckled(100).save(tmp_path / "cat.jpg")
-    chosen = warm.report.recipe
-    quick = replace(ladder.RECIPES["probe"].recipe, backbone=chosen.backbone, image_px=chosen.image_px)
-    monkeypatch.setattr(ladder, "RECIPES", {**ladder.RECIPES, "probe": replace(ladder.RECIPES["probe"], recipe=quick)})
+    def make(place):
+        desk = place / "desk"
+        for number in range(12):
+            for kind, picture in (("cats", _speckled(number)), ("dogs", _shaded(number))):
+                (desk / "photos" / kind).mkdir(parents=True, exist_ok=True)
+                picture.save(desk / "photos" / kind / f"{number}.png")
+        _speckled(100).save(desk / "cat.jpg")
+        with small_default(), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
+            pawsight.train(desk / "photos", out=desk / "runs")
+
+    return once("examples", make)
+
+
+@pytest.fixture
+def desk(made_desk, tmp_path, monkeypatch):
+    """A working folder with all that examples mention, and a default recipe that is quick; `sample` is a small one."""
+    place = shutil.copytree(made_desk, tmp_path / "made", symlinks=True)
+    monkeypatch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
     _make_the_sample_small(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    pawsight.train("photos/")
-    return tmp_path
+    monkeypatch.chdir(place / "desk")
+    with small_default():
+        yield place / "desk"
 
 
 def _speckled(seed):

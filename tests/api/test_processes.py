@@ -90,8 +90,23 @@ if os.fork() == 0:
         next(stream)
     except PawsightError as error:
         print("spawn" in error.fix, flush=True)
-    os._exit(0)
-os.wait()
+    sys.exit()
+print(os.wait()[1])
+"""
+
+# Such a process ends as Python ends, and not as those of multiprocessing, by os._exit.
+ENDS = """
+import os
+
+stream = classifier._predictor.outputs_of(type("Picture", (), {"decoded": type("Decoded", (), {"pixels": square})})
+                                          for square in np.zeros((50, 8, 8, 3), np.uint8))
+next(stream)
+for uses_it in (False, True):
+    if os.fork() == 0:
+        if uses_it:
+            answer(0)
+        sys.exit()
+    print(os.wait()[1])
 """
 
 
@@ -122,7 +137,11 @@ def test_workers_of_a_torch_data_loader_give_the_same_probabilities(colour_bundl
 
 
 def test_what_was_under_way_before_a_fork_is_refused_and_does_not_hang(colour_bundle, tmp_path):
-    assert run(tmp_path, UNDER_WAY, colour_bundle) == ["True"]
+    assert run(tmp_path, UNDER_WAY, colour_bundle) == ["True", "0"]
+
+
+def test_a_forked_process_that_used_it_or_did_not_ends_with_status_0(colour_bundle, tmp_path):
+    assert run(tmp_path, ENDS, colour_bundle) == ["0", "0"]
 
 
 def test_an_engine_that_cannot_be_opened_again_says_so(monkeypatch):
@@ -166,6 +185,7 @@ def test_workers_of_gunicorn_with_preload_answer(colour_bundle, tmp_path):
         finally:
             server.send_signal(signal.SIGTERM)
             server.communicate(timeout=PATIENCE_S)
+    assert server.returncode == 0
 
 
 def test_many_threads_share_a_classifier(colour_bundle):

@@ -7,12 +7,14 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from ..conftest import small_default
 
 ROOT = Path(__file__).parents[2]
 README, CHANGELOG, GUIDE = ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "docs"
@@ -78,7 +80,7 @@ def made_desk(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
             "2026-11-29T12:00:00+00:00",
         )
         _table(desk / "labels.patch.csv", ("path", "sha256", "action", "label", "when"), [decision])
-        with pytest.MonkeyPatch.context() as patch:
+        with small_default(), pytest.MonkeyPatch.context() as patch:
             patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
             for seed in (0, 1):
                 pawsight.train(desk / "photos", seed=seed, out=desk / "runs", max_error=0.05)
@@ -87,15 +89,16 @@ def made_desk(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
 
 
 @pytest.fixture
-def desk(made_desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of all that, as the working folder, with every feature in the cache."""
+def desk(made_desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of all that, as the working folder, with every feature of the default recipe, a small one, in the cache."""
     place = shutil.copytree(made_desk, tmp_path / "made", symlinks=True)
     monkeypatch.setenv("PAWSIGHT_CACHE", os.fspath(place / "cache"))
     for page, name in (("config.md", "inspect.toml"), ("serving.md", "serve.toml")):  # as these pages show them
         lines = [line for line in (GUIDE / page).read_text("utf-8").splitlines() if re.match("    .+ = ", line)]
         (place / "desk" / name).write_text("\n".join(lines))
     monkeypatch.chdir(place / "desk")
-    return place / "desk"
+    with small_default():
+        yield place / "desk"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import BACKBONE, BACKBONE_PX
 from .conftest import GUIDE, blocks
 
 nbformat = pytest.importorskip("nbformat")
@@ -20,9 +21,22 @@ MOST = 20_000  # bytes of all outputs of a cell
 CELLS = blocks(GUIDE / "notebook.md", "python")
 
 
+# The kernel is a process of its own, and `desk` has the features of a small default recipe in its cache.
+STARTUP = f"""
+from dataclasses import replace
+from pawsight.models import recipes
+probe = recipes.RECIPES["probe"]
+small = replace(probe, recipe=replace(probe.recipe, backbone={BACKBONE!r}, image_px={BACKBONE_PX}))
+recipes.RECIPES = {{**recipes.RECIPES, "probe": small}}
+"""
+
+
 @pytest.fixture
 def executed(desk, own_jupyter):
     """The notebook with its outputs, executed in `desk` by this Python."""
+    startup = Path(os.environ["IPYTHONDIR"], "profile_default", "startup")
+    startup.mkdir(parents=True)
+    (startup / "small.py").write_text(STARTUP)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
     nbclient.NotebookClient(
         notebook, timeout=180, kernel_name="python3", resources={"metadata": {"path": os.fspath(desk)}}

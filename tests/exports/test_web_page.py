@@ -249,8 +249,8 @@ def test_what_is_not_sure_enough_and_what_is_unlike_anything_is_not_answered(chr
     )  # its graph does not say how unlike
     with browser.Host(strange) as host:
         page = browser.Page(chromium, host.address).ready().choose(red)
-        assert [answer["verdict"] for answer in page.answers(1)] == ["unlike anything seen"]
-        assert "Unlike anything seen" in chromium.find_element("css selector", ".card").text
+        assert [answer["verdict"] for answer in page.answers(1)] == ["unfamiliar"]
+        assert "Unfamiliar" in chromium.find_element("css selector", ".card").text
 
 
 def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromium, colours):

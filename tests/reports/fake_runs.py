@@ -8,6 +8,7 @@ import json
 import math
 import random
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,23 @@ def draw_pictures(
             for index in range(count):
                 path = f"{part}/{number}/{number}.{index}.jpg"
                 if index < drawn and number < 6:
-                    buffer = io.BytesIO()
-                    draw(
-                        ("cats", "dogs", "other")[number % 3], seed=number, index=index, part=part, sides=(60, 90)
-                    ).save(buffer, "JPEG")
+                    content = jpeg(number, index, part)
                     (root / path).parent.mkdir(parents=True, exist_ok=True)
-                    (root / path).write_bytes(buffer.getvalue())
-                    sha256 = hashlib.sha256(buffer.getvalue()).hexdigest()
+                    (root / path).write_bytes(content)
+                    sha256 = hashlib.sha256(content).hexdigest()
                 else:
                     sha256 = hashlib.sha256(path.encode()).hexdigest()
                 rows.append((path, sha256, label, part))
     return rows
+
+
+@cache  # most tests write the same pictures
+def jpeg(number: int, index: int, part: str) -> bytes:
+    """Draw a picture of the class with this number."""
+    buffer = io.BytesIO()
+    kind = ("cats", "dogs", "other")[number % 3]
+    draw(kind, seed=number, index=index, part=part, sides=(60, 90)).save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def answers(

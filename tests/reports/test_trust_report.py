@@ -190,7 +190,8 @@ def test_a_run_of_an_earlier_version_says_what_to_type(
     told = [trust["audit"]["summary"], trust["answers"]["calibration"], no_promise.replace(str(tmp_path), "PLACE")]
     assert [plain(sentence) for sentence in told] == snapshot
     assert trust_json(RunRecord.read(run)) == {
-        "run": str(run), "audit": {"straddling": []}, "calibration": None, "abstention": None, "guard": None,
+        "run": str(run), "audit": {"straddling": []}, "cross_validation": None,
+        "calibration": None, "abstention": None, "guard": None,
         "suspects": None, "gain_from_patch": None, "slices": None, "learning_curve": None, "looks_at_test": 0,
     }  # fmt: skip
 

@@ -367,6 +367,18 @@ def test_fifty_classes_fold_away_and_unsure_is_said_as_such(chromium, fifty, ser
     assert page.complaints() == []
 
 
+def test_the_page_says_how_many_of_the_latest_answers_are_likely_right(chromium, serving, watched_bundle, tmp_path):
+    shades = {f"{name}-{number}.png": serving.picture(name) for name in ("red", "blue") for number in range(6)}
+    with serving.Process(watched_bundle, "--decoders", 1, log=tmp_path / "log") as one:
+        page = Page(chromium, one.port).ready()
+        assert not page.one("#latest").is_displayed()
+        page.give(shades, "drop")
+        page.answers(12)
+        page.until(lambda: page.texts("#latest")[0].startswith("Of the latest 12"))
+        assert page.one("#latest").is_displayed()
+        assert page.complaints() == []
+
+
 def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, downloads, tmp_path):
     shutil.copytree(colour_bundle, tmp_path / "run" / "bundle")
     (tmp_path / "run" / "report.html").write_text("<!doctype html><title>Report</title>")

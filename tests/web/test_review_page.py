@@ -38,7 +38,14 @@ def address(place):
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("", "text/html"), ("review.css", "text/css"), ("review.js", "text/javascript"), ("icon.svg", "image/svg+xml")],
+    [
+        ("", "text/html"),
+        ("tokens.css", "text/css"),
+        ("base.css", "text/css"),
+        ("review.css", "text/css"),
+        ("review.js", "text/javascript"),
+        ("icon.svg", "image/svg+xml"),
+    ],
 )
 def test_the_page_comes_with_all_it_needs_and_strict_headers(address, path, kind):
     found = Answer(address, path)

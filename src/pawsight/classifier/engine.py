@@ -6,6 +6,7 @@ second against 273 at batch 8), and the outputs for a picture then never depend 
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 from collections import deque
@@ -14,6 +15,7 @@ from functools import cache, partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Literal, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,7 @@ Outputs = Mapping[str, NDArray[np.float32]]
 Key = TypeVar("Key")
 MAX_ARRAY = 2**25  # numbers in one array of a graph: what the exercise's CNN has at 1,024 px; no recipe has more
 _LOCKS: dict[tuple[int, str], Lock] = {}
+_ENGINES: WeakSet[Engine] = WeakSet()
 _REOPENING_S = 120.0  # to compile again in a forked process; it takes a second or two
 _REQUESTS_A_STREAM = 2  # one runs while the next one's picture is copied in
 
@@ -99,7 +102,8 @@ class Engine:
         self._names = [(index, _name(output)) for index, output in enumerate(self._compiled.outputs)]
         self._most = _REQUESTS_A_STREAM * streams  # under way in one queue
         self._free: deque[Any] = deque()
-        self._of_parent: list[Any] = []
+        self._queues: WeakSet[InferenceQueue] = WeakSet()
+        _ENGINES.add(self)
 
     def run(self, squares: Iterable[tuple[Key, Pixels]]) -> Iterator[tuple[Key, Outputs]]:
         """Compute the outputs of each square, in order, a bounded number ahead.
@@ -134,7 +138,6 @@ class Engine:
             return
         with _lock("reopen"):
             if self.pid != os.getpid():
-                self._of_parent.append((self._compiled, self._free))  # never destroyed: it would wait for its threads
                 self._compiled, self._free = _in_time(self._compile), deque()
                 self.pid = os.getpid()
 
@@ -182,6 +185,7 @@ class InferenceQueue:
         engine.reopen_after_fork()
         self._engine, self._pid = engine, engine.pid
         self._under_way: deque[tuple[Any, Any]] = deque()
+        engine._queues.add(self)
 
     def push(self, key: Any, pixels: Pixels) -> Iterator[tuple[Any, Outputs]]:
         """Start one picture; yields the oldest outputs first where the queue is full."""
@@ -214,7 +218,6 @@ class InferenceQueue:
 
     def _check_process(self) -> None:
         if self._pid != os.getpid():
-            self._engine._of_parent.append(self._under_way)  # never destroyed, as above
             raise _forked("Predictions that were under way in a process cannot be finished in one forked from it.")
 
     def _oldest(self) -> tuple[Any, Outputs]:
@@ -335,7 +338,7 @@ def _forked(what: str) -> PawsightError:
     )
 
 
-@cache  # the core of a parent stays: its end would wait for threads that a fork did not copy
+@cache
 def _core(pid: int) -> Any:
     # OpenVINO's model converter reports every import to Google Analytics and makes ~/intel, except in continuous
     # integration (openvino_telemetry/utils/opt_in_checker.py).
@@ -347,4 +350,21 @@ def _core(pid: int) -> Any:
         del os.environ["CI"]
         if before is not None:
             os.environ["CI"] = before
-    return openvino.Core()
+    core = openvino.Core()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(_never_destroy, core))
+    return core
+
+
+def _never_destroy(core: Any) -> None:
+    """In a forked process, keep what its parent opened, even when Python ends.
+
+    The end of each would wait for threads that a fork does not copy: a process that ends with sys.exit, as Gunicorn's
+    workers do, would hang or be aborted.
+    """
+    opened = [core]
+    for engine in _ENGINES:
+        opened += [engine._compiled, *engine._free]
+        opened += [request for queue in engine._queues for _, request in queue._under_way]
+    for thing in opened:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))

@@ -230,6 +230,7 @@ def measure_run(
             _how_to_measure(run, part),
         )
     true = np.array([classes.index(answer.label) for answer in answers])
+    groups = numbers_of([answer.group for answer in answers])
     table = np.stack([outputs["probabilities"] for outputs in computed])
     decisions, trust = [predictor.decision(outputs) for outputs in computed], bundle.card.trust
     return EvaluateReport(
@@ -237,10 +238,10 @@ def measure_run(
         data=name,
         part=part,
         split_digest=bundle.card.split_digest,
-        metrics=measure(true, table, classes, groups=numbers_of([answer.group for answer in answers])),
+        metrics=measure(true, table, classes, groups=groups),
         left_out=tuple(left_out),
-        abstention=measure_abstention(true, table, decisions, trust),
-        sets=measure_sets(true, table, trust.sets) if trust.sets else None,
+        abstention=measure_abstention(true, table, decisions, trust, groups=groups),
+        sets=measure_sets(true, table, trust.sets, groups=groups) if trust.sets else None,
         costs=measure_costs(true, table, trust) if trust.costs else None,
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,

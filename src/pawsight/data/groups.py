@@ -34,7 +34,7 @@ _MOST_AT_ONCE = 60
 _MOST_APART = 2  # of two numbers in a run: the picture between them may have been deleted
 _FEWEST_STEPS = 20  # from number to number, to say whether such pictures are closer than others
 # By how much more often steps are shorter than distances of other pictures of the same classes. On the hand signs it is
-# 60 points, on cats and dogs 3 (docs/experiments.md).
+# 62 points, on cats and dogs 2 (docs/experiments.md).
 _LEAST_EXCESS = 0.3
 _KOLMOGOROV = 1.95  # of the two-sample test of Kolmogorov and Smirnov at 0.1 %
 _OTHERS = 8  # pictures that each is compared with beside the next one
@@ -264,14 +264,16 @@ def _numbered(pictures: Sequence[Picture], *, by_folder: bool) -> dict[tuple[str
         numbered = _STEM.fullmatch(path.stem)
         if numbered and len(numbered[2]) <= _DIGITS:
             series[str(path.parent), numbered[1].casefold()].append((int(numbered[2]), row))
-    if not by_folder:
-        together: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for (_, prefix), numbers in series.items():
-            together[prefix] += numbers
-        for prefix, numbers in together.items():
-            if len({number for number, _ in numbers}) == len(numbers):
-                series = {key: own for key, own in series.items() if key[1] != prefix} | {("", prefix): numbers}
-    return {key: sorted(numbers) for key, numbers in series.items()}
+    if by_folder:
+        return {key: sorted(numbers) for key, numbers in series.items()}
+    counted: dict[str, list[int]] = defaultdict(list)
+    for (_, prefix), numbers in series.items():
+        counted[prefix] += [number for number, _ in numbers]
+    repeated = {prefix for prefix, numbers in counted.items() if len(set(numbers)) < len(numbers)}
+    together: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    for (folder, prefix), numbers in series.items():
+        together[folder if prefix in repeated else "", prefix] += numbers
+    return {key: sorted(numbers) for key, numbers in together.items()}
 
 
 def _distances(pictures: Sequence[Picture], pairs: Sequence[tuple[int, int]]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.evaluation.intervals import Interval, design_effect, wilson
+from pawsight.evaluation.intervals import Interval, share_interval
 
 BINS = 15
 # Probabilities are clipped here, as by scikit-learn's log_loss: one wrong certainty costs 36 nats and not infinity.
@@ -98,8 +98,7 @@ def reliability(true: Ints, probabilities: Floats, bins: int = BINS, *, groups: 
         inside = places == index
         hits, pictures = int(right[inside].sum()), int(inside.sum())
         confidence = float(confidences[inside].mean(dtype=np.float64))
-        effect = design_effect(right[inside], None if groups is None else groups[inside])
-        ends = wilson(hits / effect, pictures / effect)
+        ends = share_interval(right[inside], None if groups is None else groups[inside])
         found.append(Bin(index / bins, (index + 1) / bins, pictures, confidence, hits / pictures, ends))
     return tuple(found)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pawsight.classifier.costs import Costs
 from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.trust import ANSWERED, UNFAMILIAR, RiskGuarantee, Trust
-from pawsight.evaluation.intervals import Interval, wilson
+from pawsight.evaluation.intervals import Interval, share_interval
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -25,7 +25,7 @@ class Abstention:
     pictures: int
     answered: int
     errors: int  # answered and wrong
-    unlike: int  # called out-of-distribution; the others that are not answered are unsure
+    unlike: int  # called unfamiliar; the others that are not answered are unsure
     coverage: float  # share answered
     coverage_interval: Interval  # Wilson, 95 %
     error: float | None  # share of the answered that is wrong; None where nothing is answered
@@ -50,11 +50,16 @@ class Abstention:
             text += f"; of these {self.errors:,} wrong ({100 * self.error:.2f} %, {self.error_interval})"
         if self.guarantee is not None:
             text += f", guaranteed at most {100 * self.guarantee.max_error:.4g} %"
-        return f"{text}; unlike anything seen: {self.unlike:,}"
+        return f"{text}; unfamiliar: {self.unlike:,}"
 
 
 def measure_abstention(
-    true: IntArray, probabilities: FloatArray, decisions: Sequence[str], trust: Trust
+    true: IntArray,
+    probabilities: FloatArray,
+    decisions: Sequence[str],
+    trust: Trust,
+    *,
+    groups: IntArray | None = None,
 ) -> Abstention | None:
     """Count what was answered and what of it was wrong.
 
@@ -63,11 +68,12 @@ def measure_abstention(
         probabilities: (N, C).
         decisions: that on each picture, as `pawsight.classifier.trust` names them.
         trust: of the bundle.
+        groups: group numbers (N,) of pictures that are not independent; None where all are.
 
     Returns:
         None where there is no picture, or the classifier answers every one.
     """
-    if not len(true) or (trust.guarantee is None and not trust.by_class and trust.detector is None):
+    if not len(true) or trust == trust.answering_all():
         return None
     is_answered = np.array([decision == ANSWERED for decision in decisions])
     wrong = trust.answers(probabilities) != true
@@ -78,9 +84,11 @@ def measure_abstention(
         errors=errors,
         unlike=sum(decision == UNFAMILIAR for decision in decisions),
         coverage=answered / len(true),
-        coverage_interval=wilson(answered, len(true)),
+        coverage_interval=share_interval(is_answered, groups),
         error=errors / answered if answered else None,
-        error_interval=wilson(errors, answered) if answered else None,
+        error_interval=share_interval(wrong[is_answered], None if groups is None else groups[is_answered])
+        if answered
+        else None,
         guarantee=trust.guarantee,
     )
 
@@ -108,21 +116,25 @@ class SetFigures:
         )
 
 
-def measure_sets(true: IntArray, probabilities: FloatArray, sets: PredictionSets) -> SetFigures:
+def measure_sets(
+    true: IntArray, probabilities: FloatArray, sets: PredictionSets, *, groups: IntArray | None = None
+) -> SetFigures:
     """Measure prediction sets on N pictures, at least one.
 
     Args:
         true: class indices (N,).
         probabilities: (N, C).
         sets: of the bundle.
+        groups: as for `measure_abstention`.
     """
     inside = sets.hold(probabilities)
-    sizes, held = inside.sum(axis=1), int(inside[np.arange(len(true)), true].sum())
+    sizes, is_held = inside.sum(axis=1), inside[np.arange(len(true)), true]
+    held = int(is_held.sum())
     return SetFigures(
         pictures=len(true),
         held=held,
         coverage=held / len(true),
-        interval=wilson(held, len(true)),
+        interval=share_interval(is_held, groups),
         mean_size=float(sizes.mean()),
         single=float((sizes == 1).mean()),
     )

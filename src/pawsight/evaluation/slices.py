@@ -19,7 +19,7 @@ from pawsight.core.statistics import holm
 from pawsight.data.facts import QUALITY_FLAGS, Facts, quality_flags
 from pawsight.data.groups import numbers_of
 from pawsight.evaluation.comparison import BETTER, SIGNIFICANCE, WORSE, Answer
-from pawsight.evaluation.intervals import Interval, design_effect, wilson
+from pawsight.evaluation.intervals import Interval, share_interval
 
 LEAST_TESTED = 10  # pictures: with fewer, even none right would prove nothing against an average classifier
 MOST_SHOWN = 12  # wrong pictures named for each slice
@@ -122,7 +122,6 @@ def _measured(key: SliceKey, mask: Mask, right: Mask, answers: Sequence[Answer],
     wrong = [answer for answer, is_within in zip(answers, mask, strict=True) if is_within and not answer.is_right]
     wrong.sort(key=lambda answer: (-answer.probability, answer.path))  # the most confident first
     kind, name = key
-    effect = design_effect(right[mask], None if groups is None else groups[mask])
     p_value = None
     if is_tested:
         p_value = (
@@ -134,7 +133,7 @@ def _measured(key: SliceKey, mask: Mask, right: Mask, answers: Sequence[Answer],
         pictures=count,
         right=correct,
         accuracy=correct / count,
-        interval=wilson(correct / effect, count / effect),
+        interval=share_interval(right[mask], None if groups is None else groups[mask]),
         rest_accuracy=rest,
         difference=None if rest is None else 100 * (correct / count - rest),
         p_value=p_value,

@@ -175,9 +175,7 @@ def as_markdown(text: object) -> str:
 
 
 def _environment() -> Environment:
-    made = environment()
-    made.filters |= {"certainty": certainty, "md": as_markdown, "code": _as_code}
-    return made
+    return environment(certainty=certainty, md=as_markdown, code=_as_code)
 
 
 def _as_code(text: object) -> str:

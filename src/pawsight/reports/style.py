@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pawsight.core.text import printable
@@ -145,17 +146,20 @@ def _variables(colours: dict[str, str]) -> str:
     return "".join(f"--chart-{label}:{colour};" for label, colour in colours.items())
 
 
-def environment() -> Environment:
-    """Return an environment for the templates of this package; those named .html.j2 escape what they are given."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+@cache  # it keeps its templates compiled, which takes longer than to fill them in
+def environment(**filters: Callable[[Any], str]) -> Environment:
+    """Return an environment for the templates of this package, with more filters; those named .html.j2 escape."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
     made = Environment(
-        loader=PackageLoader("pawsight", "reports/templates"),
+        loader=ChoiceLoader(  # the second has tokens.css and base.css, which all pages share
+            [PackageLoader("pawsight", "reports/templates"), PackageLoader("pawsight", "web/static")]
+        ),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True, default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"visible": visible, "whole": whole}
+    made.filters |= {"visible": visible, "whole": whole, **filters}
     return made

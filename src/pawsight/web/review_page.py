@@ -41,6 +41,8 @@ _MOST_BYTES = 4096  # of a request with a decision
 _STATIC = Path(__file__).with_name("static")
 _PAGE = {
     "": ("review.html", "text/html; charset=utf-8"),
+    "tokens.css": ("tokens.css", "text/css; charset=utf-8"),
+    "base.css": ("base.css", "text/css; charset=utf-8"),
     "review.css": ("review.css", "text/css; charset=utf-8"),
     "review.js": ("review.js", "text/javascript; charset=utf-8"),
     "icon.svg": ("review.svg", "image/svg+xml"),

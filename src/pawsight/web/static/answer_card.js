@@ -59,7 +59,7 @@ function heading(item, kind, id) {
   if (kind === "waiting") title.append(item.tries ? "Waiting for its turn\u2026" : "Looking\u2026");
   else if (kind === "error") title.append(sign(kind), "No answer");
   else if (kind === "unsure") title.append(sign(kind), "Unsure");
-  else if (kind === "unlike") title.append(sign(kind), "Unlike anything seen");
+  else if (kind === "unlike") title.append(sign(kind), "Unfamiliar");
   else title.append(named(item.prediction.label, { most: 26 }), " ", element("span", { class: "sure" }, percent(item.prediction.probability)));
   title.append(element("span", { class: "unseen" }, `, ${printable(item.name)}`));
   return title;
@@ -85,7 +85,7 @@ function within(item, model) {
 
 function why(item, kind, model) {
   const [best, probability] = ranked(item.prediction.probabilities)[0];
-  if (kind === "unlike") return element("p", { class: "why" }, "No training picture was like it, so the numbers below mean little.");
+  if (kind === "unlike") return element("p", { class: "why" }, "It is unlike the training pictures, or of none of the classes. The numbers below mean little.");
   if (kind === "answer") return null;
   const likeliest = ["Likeliest is ", named(best, { most: 26 }), ` at ${percent(probability)}, which is not sure enough`];
   const promised = model.maxError === null ? "." : `: of what is answered, at most ${percent(model.maxError)} should be wrong.`;

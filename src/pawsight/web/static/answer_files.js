@@ -23,6 +23,7 @@ export function json(items, model) {
     probability: prediction?.probability ?? null,
     probabilities: prediction?.probabilities ?? null,
     verdict: prediction?.verdict ?? null,
+    decision: prediction?.verdict ?? null,
     error: reason,
   }));
   return `${JSON.stringify({ classes: model.classes, recipe: model.recipe, predictions }, null, 2)}\n`;

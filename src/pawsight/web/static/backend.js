@@ -9,10 +9,11 @@
 //   explain(file)    -> Promise of a Blob: the whole picture with its heat map, stretched to any shape
 //   openReport()     shows the run's report; called where the Model says there is one without an address
 //
-// Model: {classes, recipe, imagePx, validation, maxError, sets, heatMaps, report, group, largest}
+// Model: {classes, recipe, imagePx, validation, maxError, sets, heatMaps, detector, report, group, largest}
 //   validation   {pictures, accuracy, interval: [low, high]} or null
 //   maxError     share of answered pictures that may be wrong, where unsure ones are not answered; else null
 //   sets         share of prediction sets that hold the true class, null where there are no sets
+//   detector     {caught, pictures} of other things that it noticed, or null where it calls no picture unfamiliar
 //   report       address of the run's report, true where openReport() shows it, or null
 //   group        {files, bytes} that one call of classify may hold
 //   largest      bytes of one file
@@ -20,7 +21,7 @@
 // Prediction: {file, label, probability, probabilities, verdict, set, error, code}
 //   label        a class where the verdict is "answered", else null or the verdict
 //   probability  of the class, else null
-//   verdict      "answered", "unsure", "unlike anything seen", or null
+//   verdict      "answered", "unsure", "unfamiliar", or null
 //   set          [names], the likeliest first, or null
 //   code         of the error: "decoder-lost" where the picture need not be to blame
 

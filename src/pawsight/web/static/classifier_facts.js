@@ -58,12 +58,20 @@ function classes(names) {
   at("class-list").replaceChildren(...names.map((name) => element("li", {}, named(name))));
 }
 
-function facts({ recipe, classes: names, imagePx, validation }) {
-  const made = [recipe, count(names.length, "class", "classes"), imagePx ? `${imagePx}\u00a0px` : null].filter(Boolean).join(", ");
+function facts({ recipe, classes: names, imagePx, validation, detector }) {
+  const parts = [recipe, count(names.length, "class", "classes"), imagePx ? `${imagePx}\u00a0px` : null];
+  const made = [...parts, noticed(detector)].filter(Boolean).join(", ");
   if (!validation) return [made];
   const [low, high] = validation.interval.map((end) => (100 * end).toFixed(1));
   const right = element("b", {}, percent(validation.accuracy));
   return ["Right for ", right, ` of ${count(validation.pictures, "picture")} kept aside (95\u00a0% interval ${low}\u2013${high}\u00a0%); `, made];
+}
+
+// What is to be known where the classifier seldom calls a picture unfamiliar, or never.
+function noticed(detector) {
+  if (!detector) return "answers any picture with one of its classes";
+  const { caught, pictures } = detector;
+  return 2 * caught < pictures ? `notices ${caught} of ${pictures} pictures of other things` : null;
 }
 
 function report(where, backend, told) {

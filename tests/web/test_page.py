@@ -157,6 +157,7 @@ def fifty(serving, colour_backbone, tmp_path_factory):
     import numpy as np
 
     from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
+    from pawsight.classifier.prediction_sets import PredictionSets
     from pawsight.classifier.trust import RiskGuarantee, Trust
     from pawsight.images.decode import DecodeSettings
     from pawsight.models.graph import append_head
@@ -187,7 +188,12 @@ def fifty(serving, colour_backbone, tmp_path_factory):
         data_fingerprint="f" * 64,
         created="2026-11-22T18:00:00+00:00",
         versions={"python": "3.11"},
-        trust=Trust(guarantee=promise),
+        trust=Trust(
+            guarantee=promise,
+            sets=PredictionSets(
+                coverage=0.9, thresholds=(0.3,) * 50, pictures=(9,) * 50, shared=(), measured_on="validation"
+            ),
+        ),
     )
     place = tmp_path_factory.mktemp("fifty")
     write_bundle(
@@ -359,6 +365,8 @@ def test_fifty_classes_fold_away_and_unsure_is_said_as_such(chromium, fifty, ser
     assert page.answers(2) == ["red", "Unsure"]
     assert page.texts(".card.unsure .why")[0].startswith("Likeliest is red at 38.1")
     assert "at most 1.0\u00a0% should be wrong" in page.texts(".card.unsure .why")[0]
+    assert page.texts(".card.answer .set") == ["May be red. 90.0\u00a0% of such lists hold the true class."]
+    assert all(name in page.texts(".card.unsure .set")[0] for name in ("red", "green"))
     assert len(page.all(".card.answer .bars li")) == 5
     page.one(".card.answer summary").click()
     page.until(lambda: len(page.all(".card.answer .bars li")) == 50)

@@ -550,7 +550,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
 
 
 def command_for(data: str, options: TrainOptions) -> str:
-    """Return what makes the same run again: a command line, or a line of Python where the recipe is the user's own."""
+    """Return what makes the same run again: a command line, or a line of Python where no command line can say it."""
     usual, recipe = TrainOptions(), options.recipe
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     changed = {
@@ -558,9 +558,10 @@ def command_for(data: str, options: TrainOptions) -> str:
         for name, value in values.items()
         if name not in ("recipe", *_OF_THIS_MACHINE) and value and value != getattr(usual, name)
     }
-    if isinstance(recipe, Recipe):
+    if isinstance(recipe, Recipe) or isinstance(options.costs, Mapping):
         texts = {name: f"pawsight.{value!r}" if name == "reading" else repr(value) for name, value in changed.items()}
-        keywords = [f"recipe=pawsight.{recipe!r}", *(f"{name}={text}" for name, text in texts.items())]
+        own = f"pawsight.{recipe!r}" if isinstance(recipe, Recipe) else repr(recipe)
+        keywords = [f"recipe={own}", *(f"{name}={text}" for name, text in texts.items())]
         return f"pawsight.train({data!r}, {', '.join(keywords)})"
     for name in (
         "max_error",
@@ -599,7 +600,7 @@ def check_folds(folds: int | None, recipe: Recipe) -> None:
     if folds is not None and recipe.method != "probe":
         raise WrongUsage(
             f"The recipe {recipe.name} cannot be measured with --folds {folds}.",
-            "It would be trained once more for each fold; only a probe on a frozen backbone takes seconds for that.",
+            "It would be trained again for each fold; only a probe on a frozen backbone takes seconds for that.",
             "Leave --folds out, or type --recipe probe",
         )
 

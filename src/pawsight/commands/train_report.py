@@ -127,10 +127,14 @@ def _calibration_line(record: RunRecord) -> str:
     answers = f"{record.calibrated_on:,} {record.fitted_on}"
     if record.temperature == 1 and record.calibration_gain is not None:
         gain, error = record.calibration_gain
-        return (
+        line = (
             f"Calibration none: a temperature from {answers} makes no measurable difference (gain {gain:.3f} in log"
             f" loss, standard error {error:.3f})"
         )
+        if "validation" in record.calibrated:
+            ece = record.calibrated["validation"]["ece"][1]
+            line += f"; expected calibration error on validation {100 * ece:.2f} %"
+        return line
     text = f"temperature {record.temperature:.2f} from {answers}"
     if "validation" in record.calibrated:
         before, after = record.calibrated["validation"]["ece"]

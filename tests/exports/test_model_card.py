@@ -184,7 +184,9 @@ def test_the_card_and_its_facts_carry_what_is_said_of_every_class(colour_run, tm
     assert facts["answer_from_probability_by_class"] == [0.75, None, 0.75]
     assert facts["sets"] == {"coverage": 0.95, "from_probability": [0.1, 0.2, 0.3], "with_likeliest": True}
     assert facts["costs"] == [[0, 1, 5.0]]
-    assert all(words in card for words in ("5.0 %", "95.0 %", "Prediction sets", "Costs of mistakes", "None of the others"))
+    assert all(
+        words in card for words in ("5.0 %", "95.0 %", "Prediction sets", "Costs of mistakes", "None of the others")
+    )
     assert f"Never answered, always `unsure`: {bundle.card.classes[1]}." in card
     plain = metadata_of(ExportContext(bundle=bundle, run=None))
     assert [plain[key] for key in ("answer_from_probability_by_class", "sets", "costs")] == [None, None, None]

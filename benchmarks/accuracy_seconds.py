@@ -4,12 +4,12 @@ usage: python benchmarks/accuracy_seconds.py measure "hand signs" sign_digits.zi
            [--epochs 3] [--flip] [--mobilenet MOBILENET.h5] [--torch PYTHON]
        python benchmarks/accuracy_seconds.py draw
     `measure` writes its figures into accuracy_seconds.json, in place of older ones of the same pictures and method;
-    `draw` makes docs/accuracy_seconds.png of them. Methods are last, blocks, selected, auto (the depths of the probe),
+    `draw` makes docs/accuracy_seconds.png and .svg of them. Methods are last, blocks, selected, auto (the depths of the probe),
     finetune, keras and fastai; all by default. --flip lets the peers show mirrored pictures; leave it out where those
     belong to another class. --torch is a Python with torch 2.13, timm, fastai and pawsight[train], --mobilenet the weights of MobileNetV2;
     without them the methods that need them are left out, and a line says so.
 
-All methods learn from the training set of Pawsight's own split (seed 0) and are measured on its validation and test
+All methods learn from the training set of Pawsight's own split (seed 0, no groups searched for) and are measured on its validation and test
 sets together. Seconds are those of the processor, user and system, of the whole process from an empty cache on, divided
 by two: what two cores take that are kept busy all the time. So other work on the machine does not change them.
 """
@@ -46,19 +46,21 @@ Point = dict[str, Any]  # epoch, seconds of the processor, right by part
 INK, SOFT, RULE = "#1b1f24", "#57606a", "#d0d7de"
 # method -> its name in the picture, colour, marker
 LOOKS = {
-    "last": ("--depth last", "#6fae9a", "o"),
-    "blocks": ("--depth blocks", "#3f8f78", "o"),
-    "selected": ("--depth selected", "#0b6e4f", "o"),
-    "auto": ("--depth auto, the default", "#0b6e4f", "*"),
-    "finetune": ("fine-tuned from there", "#8250df", "s"),
-    "keras": ("Keras, MobileNetV2", "#bc4c00", "^"),
-    "fastai": ("fastai, EfficientNet-Lite1", "#0969da", "D"),
+    "last": ("last layer alone", "#6fae9a", "o"),
+    "blocks": ("outputs of blocks", "#3f8f78", "o"),
+    "selected": ("selected numbers", "#0b6e4f", "o"),
+    "auto": ("Pawsight's default", "#0b6e4f", "*"),
+    "finetune": ("fine-tuned\nfrom a probe", "#8250df", "s"),
+    "keras": ("Keras:\nMobileNetV2", "#bc4c00", "^"),
+    "fastai": ("fastai:\nEfficientNet-Lite1", "#0969da", "D"),
 }
+TICKS = (5, 10, 20, 50, 100, 200, 500)  # seconds
+FAR_LEFT, FAR_RIGHT = 2.6, 1500
 
 
 def train(data: Path, folder: Path, depth: str) -> tuple[dict[str, Any], float]:
     """Train the probe at a depth with an empty cache; return the report and seconds of the processor."""
-    command = [PAWSIGHT, "train", data.absolute(), "--depth", depth, "--json", "--quiet"]
+    command = [PAWSIGHT, "train", data.absolute(), "--depth", depth, "--group-by", "none", "--json", "--quiet"]
     with tempfile.TemporaryDirectory(dir=folder) as cache:
         ran = run(command, Path(cache), folder)
     return json.loads(ran.out), ran.cpu
@@ -132,51 +134,90 @@ def draw(results: dict[str, Any], target: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    mpl.rcParams["font.size"] = 9
+    mpl.rcParams |= {"font.size": 9, "svg.hashsalt": "pawsight", "svg.fonttype": "none"}
     from matplotlib import pyplot as plt
 
-    canvas, panels = plt.subplots(1, len(results), figsize=(8, 4), layout="constrained", squeeze=False)
-    curves: dict[str, Any] = {}
+    canvas, panels = plt.subplots(1, len(results), figsize=(8, 3.7), layout="constrained", squeeze=False)
     for panel, (name, measured) in zip(panels[0], results.items(), strict=True):
         sizes = measured["pictures"]
         held_out = sum(sizes[part] for part in HELD_OUT)
-        for method in sorted(measured["curves"], key=METHODS.index):
-            curves[method] = _curve(panel, method, measured["curves"][method]["points"], held_out)
+        ends = {
+            method: _curve(panel, method, measured["curves"][method]["points"], held_out)
+            for method in sorted(measured["curves"], key=METHODS.index)
+        }
         panel.set_xscale("log")
-        panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        panel.set_title(f"{name}: {sizes['train']:,} to train on, {held_out:,} measured", size=9, color=INK)
-        panel.set_xlabel("seconds of two busy cores, logarithmic", color=SOFT)
+        panel.set_xlim(FAR_LEFT, FAR_RIGHT)
+        panel.set_ylim(top=100)
+        panel.yaxis.set_major_locator(mpl.ticker.MaxNLocator(6, steps=(1, 2, 5, 10)))
+        panel.set_xticks(TICKS, map(str, TICKS))
+        panel.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+        _label(panel, ends)
+        panel.set_title(f"{name}: {sizes['train']:,} to learn from, {held_out:,} measured", size=9, color=INK)
+        panel.set_xlabel("seconds on two cores", color=SOFT)
         panel.grid(visible=True, color=RULE, linewidth=0.6)
-        panel.spines[["top", "right"]].set_visible(False)
-    panels[0][0].set_ylabel("right on validation and test, %", color=SOFT)
-    shown = [method for method in LOOKS if method in curves]
-    names = [LOOKS[method][0] for method in shown]
-    canvas.legend(
-        [curves[method] for method in shown], names, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5
-    )
-    canvas.savefig(target, dpi=200, facecolor="white", metadata={"Software": None})
+        panel.tick_params(colors=SOFT, length=0)
+        panel.spines[:].set_visible(False)
+    panels[0][0].set_ylabel("right, %, with 95 % intervals", color=SOFT)
+    for kind in (".png", ".svg"):
+        kept = {"Software": None} if kind == ".png" else {"Date": None, "Creator": None}
+        canvas.savefig(target.with_suffix(kind), dpi=150, facecolor="white", metadata=kept)
     plt.close(canvas)
 
 
-def _curve(panel: Any, method: str, points: list[Point], held_out: int) -> Any:
+def _curve(panel: Any, method: str, points: list[Point], held_out: int) -> tuple[float, float]:
+    """Draw the points of a method; return where the last one is."""
     _, colour, marker = LOOKS[method]
     right = [sum(point["right"].values()) for point in points]
     shares = [100 * count / held_out for count in right]
     ends = [wilson(count, held_out) for count in right]
     low = [share - 100 * end.low for share, end in zip(shares, ends, strict=True)]
     high = [100 * end.high - share for share, end in zip(shares, ends, strict=True)]
-    return panel.errorbar(
-        [point["seconds"] / CORES for point in points],
+    seconds = [point["seconds"] / CORES for point in points]
+    panel.errorbar(
+        seconds,
         shares,
         (low, high),
         color=colour,
         marker=marker,
-        markersize=12 if method == "auto" else 5,
+        markersize=11 if method == "auto" else 4.5,
         linewidth=1.4,
         elinewidth=0.8,
         capsize=2,
         zorder=4 if method == "auto" else 3,
     )
+    return seconds[-1], shares[-1]
+
+
+def _label(panel: Any, ends: dict[str, tuple[float, float]]) -> None:
+    """Write the names of the depths to the left of their points, one below the other, and the others' at their ends."""
+    low, high = panel.get_ylim()
+    depths = sorted((method for method in ends if method in DEPTHS), key=lambda method: (-ends[method][1], method))
+    height = high
+    for method in depths:
+        name, colour, _ = LOOKS[method]
+        height = min(height - 0.06 * (high - low), ends[method][1])
+        panel.annotate(
+            name,
+            ends[method],
+            (FAR_LEFT * 1.05, height),
+            color=colour,
+            size=8,
+            va="center",
+            weight="bold" if method == "auto" else "normal",
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.5,
+                "relpos": (1, 0.5),
+                "shrinkA": 1,
+                "shrinkB": 4,
+            },
+        )
+    for method in ends.keys() - set(DEPTHS):
+        name, colour, _ = LOOKS[method]
+        panel.annotate(
+            name, ends[method], (6, -7), textcoords="offset points", color=colour, size=8, va="top", linespacing=1.1
+        )
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ async def trickled(port, pid, picture):
 
 async def stalled(port, pid, picture):
     """Bodies without their last bytes, which fill all the memory for bodies."""
-    sizes = [10 * 2**20] * 12 + [2**20] * 7 + [25 * 2**10] * 60
+    sizes = [10 * 2**20] * 12 + [2**20] * 7 + [25 * 2**10] * 60 + [2**11] * 60
     attack = asyncio.gather(*(held(port, post(size) + bytes(size - 1000), 12) for size in sizes))
     await asyncio.sleep(1)
     await tell(attack, predictions(port, picture, 10))

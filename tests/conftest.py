@@ -20,6 +20,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from pawsight.commands.train import TrainReport
+    from pawsight.models.graph import OodScore
 
 # oneDNN then computes as an older processor does, without bfloat16, while TensorFlow and OpenVINO ask the processor
 # itself and give it bfloat16 all the same. On a processor that is older both take kernels of their own.
@@ -136,6 +137,17 @@ def colour_model(colour_backbone: bytes) -> bytes:
 
     head = np.eye(3, dtype=np.float32) / 16
     return append_head(colour_backbone, head, np.zeros(3, np.float32), classes=("red", "green", "blue"))
+
+
+@pytest.fixture(scope="session")
+def red_score() -> OodScore:
+    """The score of mean colours to which those are familiar that differ from grey only in red."""
+    import numpy as np
+
+    from pawsight.models.graph import OodScore
+
+    grey, across = np.full(3, 128, np.float32), np.array([[0, 0], [0.1, 0], [0, 0.1]], np.float32)
+    return OodScore(np.zeros(3, np.float32), np.zeros((3, 1), np.float32), grey, across, across[:1], (0.0, 1.0))
 
 
 @pytest.fixture(scope="session")

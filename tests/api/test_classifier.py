@@ -43,7 +43,7 @@ def classifier(colour_bundle):
 
 
 @pytest.fixture(scope="module")
-def cautious(colour_bundle):
+def cautious(colour_bundle, red_score):
     """One that wants 90 %, and to which pictures are familiar that differ from grey only in red."""
     guarantee = RiskGuarantee(
         max_error=0.01,
@@ -58,7 +58,7 @@ def cautious(colour_bundle):
     )
     detector = OodDetector(threshold=0.95, false_alarms=0.01, pictures=800, components=1, caught=())
     bundle = read_bundle(colour_bundle)
-    model = with_ood_score(bundle.model, np.full(3, 128, np.float32), np.array([[1], [0], [0]], np.float32))
+    model = with_ood_score(bundle.model, red_score)
     card = replace(bundle.card, trust=Trust(guarantee=guarantee, detector=detector))
     return Classifier(Predictor(replace(bundle, model=model, card=card)), colour_bundle)
 
@@ -84,7 +84,7 @@ def test_a_picture_that_is_not_answered_is_called_unsure_or_unfamiliar(cautious)
     pictures = [filled(250, 128, 128), filled(140, 135, 128), filled(130, 250, 128), None]
     assert cautious.predict(pictures).tolist() == ["red", "unsure", "unfamiliar", None]
     answers = cautious.answers(pictures)
-    assert [answer.decision for answer in answers] == ["answered", "unsure", "unlike anything seen", None]
+    assert [answer.decision for answer in answers] == ["answered", "unsure", "unfamiliar", None]
     assert np.isnan(cautious.predict_proba(pictures)).any(axis=1).tolist() == [False, False, False, True]
 
 

@@ -264,24 +264,24 @@ GUARD = OodDetector(threshold=0.95, false_alarms=0.01, pictures=800, components=
 
 
 @pytest.fixture
-def cautious(colour_bundle):
+def cautious(colour_bundle, red_score):
     """A predictor that wants 90 %, and pictures that differ from grey only in red."""
     bundle = read_bundle(colour_bundle)
-    model = with_ood_score(bundle.model, np.full(3, 128, np.float32), np.array([[1], [0], [0]], np.float32))
+    model = with_ood_score(bundle.model, red_score)
     return Predictor(
         replace(bundle, model=model, card=replace(bundle.card, trust=Trust(guarantee=PROMISE, detector=GUARD)))
     )
 
 
 def test_a_picture_is_answered_or_unsure_or_unlike_anything_seen(cautious, tmp_path):
-    colours = {"red": (250, 128, 128), "unsure": (140, 135, 128), "unlike anything seen": (130, 250, 128)}
+    colours = {"red": (250, 128, 128), "unsure": (140, 135, 128), "unfamiliar": (130, 250, 128)}
     for name, colour in colours.items():
         Image.new("RGB", (20, 20), colour).save(tmp_path / f"{name}.png")
     answers = cautious.predict([*(tmp_path / f"{name}.png" for name in colours), tmp_path / "missing.png"])
     assert [answer.label for answer in answers] == [*colours, None]
-    assert [answer.decision for answer in answers] == ["answered", "unsure", "unlike anything seen", None]
+    assert [answer.decision for answer in answers] == ["answered", "unsure", "unfamiliar", None]
     for answer in answers[:3]:
-        assert answer.probability == (max(answer.probabilities.values()) if answer.decision == "answered" else None)
+        assert answer.probability == max(answer.probabilities.values())
         assert list(answer.probabilities) == ["red", "green", "blue"]
 
 

@@ -53,6 +53,30 @@ def test_what_was_written_comes_back(trust):
     assert trust_from(plain(trust)) == trust
 
 
+def test_a_detector_of_an_earlier_bundle_was_set_on_validation():
+    told = plain(replace(TRUST, detector=replace(GUARD, measured_on="elsewhere")))
+    assert trust_from(told).detector.measured_on == "elsewhere"
+    del told["guard"]["measured_on"]
+    assert told == plain(TRUST)
+    assert trust_from(told) == TRUST
+
+
+def test_a_detector_that_notices_less_than_half_is_weak():
+    kinds = ({"kind": "noise", "pictures": 15, "caught": 9}, {"kind": "writing", "pictures": 15, "caught": 5})
+    assert replace(GUARD, caught=kinds).seen == (14, 30)
+    assert replace(GUARD, caught=kinds).is_weak
+    assert not replace(GUARD, caught=kinds[:1]).is_weak
+    assert not replace(GUARD, caught=()).is_weak
+
+
+def test_an_answer_of_the_class_that_is_none_of_the_others_is_unfamiliar():
+    trust = Trust(none_class=1)
+    assert [trust.decide(np.array(shares), None) for shares in ([0.9, 0.1], [0.4, 0.6])] == [ANSWERED, UNFAMILIAR]
+    assert trust_from(plain(trust)) == trust
+    assert trust.fault_for(1) != "" == trust.fault_for(2)
+    assert trust.answering_all() == Trust()
+
+
 EVERY_CLASS = replace(
     TRUST,
     guarantee=None,

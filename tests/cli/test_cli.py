@@ -81,11 +81,11 @@ def test_train_json_has_all_that_was_promised(typed, warm, tmp_path):
     assert kept == plain | {"run": "001"}
 
 
-def test_predict_json_is_one_object_a_line_with_six_keys(typed, colour_bundle, red, tmp_path):
+def test_predict_json_is_one_object_a_line_with_these_keys(typed, colour_bundle, red, tmp_path):
     result = typed("predict", "--json", colour_bundle, red, tmp_path / "missing.png", red)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [list(line) for line in lines] == [
-        ["path", "label", "probability", "probabilities", "error", "verdict", "set"]
+        ["path", "label", "probability", "probabilities", "error", "decision", "verdict", "set"]
     ] * 3
     assert [line["label"] for line in lines] == ["red", None, "red"]
     assert result.exit_code == 1
@@ -320,7 +320,7 @@ def test_a_share_may_be_typed_as_per_cent_or_as_a_number(text, share):
 def test_a_promise_on_too_few_pictures_says_how_many_are_needed(typed, warm, tmp_path):
     result = typed(*warm.typed(warm.data, tmp_path / "runs", "--max-error", "1%"))
     assert result.exit_code == 1
-    assert says(result.stderr, "validation pictures: 232 are needed")
+    assert says(result.stderr, "validation and training pictures", "230 are needed")
 
 
 def test_values_that_are_numbers_already_are_taken_as_they_are():

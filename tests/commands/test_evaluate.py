@@ -239,7 +239,7 @@ def test_where_there_is_no_area_under_the_curve_the_class_without_pictures_is_na
 
 def test_people_are_told_all_that_was_measured(snapshot):
     """The whole text: figures, table, mistakes, what was left out, abstention, the look, slices, the digest."""
-    verdicts = ["answered"] * 5 + ["unlike anything seen"]
+    verdicts = ["answered"] * 5 + ["unfamiliar"]
     guard = OodDetector(threshold=0.5, false_alarms=0.01, pictures=99, components=4, caught=())
     true = np.arange(6) % 2
     counted = measure_abstention(true, np.eye(2)[true], verdicts, Trust(detector=guard))

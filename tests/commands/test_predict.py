@@ -57,12 +57,10 @@ def test_a_line_for_people_says_why_there_is_no_answer(snapshot):
     assert line(Prediction("a.jpg", None, None, None, "truncated")) == snapshot
 
 
-def test_json_has_path_label_probability_probabilities_error_verdict_and_set_and_nothing_else(
-    colour_bundle, red, tmp_path
-):
+def test_json_has_these_keys_and_no_others(colour_bundle, red, tmp_path):
     good, bad = predict(colour_bundle, [red, tmp_path / "missing.png"])
     plain = json.loads(json.dumps(good.to_json(), allow_nan=False))
-    assert list(plain) == ["path", "label", "probability", "probabilities", "error", "verdict", "set"]
+    assert list(plain) == ["path", "label", "probability", "probabilities", "error", "decision", "verdict", "set"]
     assert (plain["path"], plain["label"], plain["error"]) == (str(red), "red", None)
     assert plain["probabilities"]["red"] == plain["probability"] > 0.99
     assert bad.to_json() == {
@@ -71,6 +69,7 @@ def test_json_has_path_label_probability_probabilities_error_verdict_and_set_and
         "probability": None,
         "probabilities": None,
         "error": bad.error,
+        "decision": None,
         "verdict": None,
         "set": None,
     }
@@ -162,7 +161,7 @@ def test_below_a_threshold_a_picture_is_unsure(colour_bundle, tmp_path, threshol
     (answer,) = predict(colour_bundle, [tmp_path / "orange.png"], threshold=threshold)
     assert (answer.label, answer.decision) == (label, decision)
     assert answer.probabilities["red"] > 0.99
-    assert (answer.probability is None) == (decision == "unsure")
+    assert answer.probability == answer.probabilities["red"]
 
 
 @pytest.mark.parametrize(

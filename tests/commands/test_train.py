@@ -243,6 +243,11 @@ def test_the_command_of_a_run_has_every_option_that_was_given():
     assert words[:5] == ["pawsight", "train", "my photos", "--recipe", "mobilenet"]
     assert set(words[5:]) == {"--seed", "3", "--allow-leaks", "--class-weights", "--patch", "my patch.csv"}
     assert "--max-error 0.5% --false-alarms 1%" in command_for("photos", TrainOptions(max_error=0.005))
+    assert command_for("photos", TrainOptions(max_error_per_class=0.05, sets=0.95, costs="costs.csv")).endswith(
+        " --max-error-per-class 5% --sets 95% --costs costs.csv"
+    )
+    in_python = command_for("photos", TrainOptions(costs={("cat", "dog"): 2.0}))
+    assert in_python == "pawsight.train('photos', recipe='probe', costs={('cat', 'dog'): 2.0})"
     assert command_for("photos", TrainOptions(out="elsewhere", resume=True)) == "pawsight train photos --recipe probe"
 
 

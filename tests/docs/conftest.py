@@ -34,10 +34,12 @@ def commands(page: Path) -> list[str]:
 
 
 def picture(kind: str, number: int) -> Image.Image:
-    """A picture of one of two kinds that any backbone tells apart: sharp squares are cats, soft clouds are dogs."""
+    """A picture of one of two kinds that any depth of any backbone tells apart: sharp squares, soft and darker clouds."""
     random = np.random.default_rng([number, kind == "cats"])
     side, resample = (12, Image.Resampling.NEAREST) if kind == "cats" else (4, Image.Resampling.BICUBIC)
-    return Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)).resize((96, 96), resample)
+    return Image.fromarray(random.integers(0, 256 if kind == "cats" else 160, (side, side, 3), np.uint8)).resize(
+        (96, 96), resample
+    )
 
 
 def write(folder: Path, first: int, count: int) -> None:

@@ -77,6 +77,12 @@ def test_a_column_that_never_changes_is_no_difference():
     assert np.isfinite(distance)
 
 
+def test_the_same_pictures_are_as_likely_as_can_be():
+    rows, classes = drawn(np.random.default_rng(0), 1)
+    same, label = np.repeat(rows, 30, axis=0), np.repeat(classes, 30)
+    assert two_sample_test(same, same, label, label) == (1.0, 0.0)
+
+
 def test_few_pictures_or_classes_that_validation_lacks_cannot_be_compared():
     rng = np.random.default_rng(0)
     old, (rows, classes) = drawn(rng, 60), drawn(rng, FEWEST)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawsight.evaluation.intervals import Interval, design_effect, wilson
+from pawsight.evaluation.intervals import Interval, design_effect, share_interval, wilson
 
 # statsmodels 0.15: proportion_confint(successes, trials, alpha=0.05, method="wilson")
 PUBLISHED = {
@@ -115,3 +115,13 @@ def test_intervals_of_groups_hold_the_truth_where_wilsons_alone_does_not():
         held += [interval.low <= 0.9 <= interval.high for interval in found]
     assert held[0] >= 275  # of 300; as often as the binomial law has it of 95 in 100, but for 1 time in 1,000
     assert held[1] < 240
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40))
+def test_the_interval_of_a_share_is_wilsons_and_wider_where_pictures_come_in_groups(values):
+    flags = np.array(values)
+    alone = share_interval(flags, None)
+    assert alone == wilson(sum(values), len(values))
+    together = share_interval(flags, np.arange(len(flags)) // 5)
+    assert together.low <= alone.low + 1e-12
+    assert alone.high - 1e-12 <= together.high

@@ -27,7 +27,7 @@ PROMISE = RiskGuarantee(
 )
 TABLE = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.55, 0.45], [0.3, 0.7]])
 TRUE = np.array([0, 1, 1, 1, 0])
-VERDICTS = ["answered", "answered", "answered", "unsure", "unlike anything seen"]
+VERDICTS = ["answered", "answered", "answered", "unsure", "unfamiliar"]
 
 
 def test_answered_wrong_and_strange_are_counted(snapshot):

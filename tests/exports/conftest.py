@@ -49,7 +49,7 @@ def _graph(kind):
 
 def _guarded_probe(rng, count):
     from pawsight.models.efficientnet_lite import backbone_onnx
-    from pawsight.models.graph import append_head, with_ood_score, with_temperature
+    from pawsight.models.graph import OodScore, append_head, with_ood_score, with_temperature
 
     # Of every depth: a part of most layers' averages, and all of one layer's.
     channels = np.unique(np.concatenate([rng.permutation(np.arange(40, 12_080))[:1240], np.arange(40)]))
@@ -57,8 +57,10 @@ def _guarded_probe(rng, count):
     weights, bias = rng.normal(0, 0.2, (width, count)), rng.normal(0, 1, count)
     model = append_head(backbone, weights.astype(np.float32), bias.astype(np.float32), classes=HOSTILE)
     directions, _ = np.linalg.qr(rng.normal(size=(1280, 16)))
-    mean = rng.uniform(0, 1, 1280)
-    return with_ood_score(with_temperature(model, 0.7), mean.astype(np.float32), directions.astype(np.float32))
+    near = rng.normal(0, 0.05, (width, 2))
+    parts = rng.uniform(0, 0.05, 1280), 0.9 * directions, rng.uniform(0, 1, width), near, rng.normal(size=(count, 2))
+    score = OodScore(*(part.astype(np.float32) for part in parts), scales=(1.0, 0.5))
+    return with_ood_score(with_temperature(model, 0.7), score)
 
 
 def _network(kind, count):

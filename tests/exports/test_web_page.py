@@ -249,7 +249,7 @@ def test_what_is_not_sure_enough_and_what_is_unlike_anything_is_not_answered(chr
     )  # its graph does not say how unlike
     with browser.Host(strange) as host:
         page = browser.Page(chromium, host.address).ready().choose(red)
-        assert [answer["verdict"] for answer in page.answers(1)] == ["unlike anything seen"]
+        assert [answer["verdict"] for answer in page.answers(1)] == ["unfamiliar"]
         assert "Unfamiliar" in chromium.find_element("css selector", ".card").text
 
 

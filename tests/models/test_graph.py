@@ -12,10 +12,11 @@ from scipy.special import softmax
 from pawsight.classifier.engine import Engine, run_head
 from pawsight.models.graph import (
     LOGITS,
+    OodScore,
     append_embedding,
     append_head,
     head_of,
-    ood_score,
+    mean_colour_graph,
     with_ood_score,
     with_temperature,
 )
@@ -121,8 +122,14 @@ def test_an_embedding_in_the_graph_equals_that_in_numpy():
 
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
-MEAN = np.array([120, 110, 100], np.float32)
-DIRECTIONS = np.array([[1], [0], [0]], np.float32)
+SCORE = OodScore(
+    mean=np.array([0.6, 0.55, 0.5], np.float32),
+    directions=np.array([[0.9], [0], [0]], np.float32),
+    near_mean=np.array([120, 110, 100], np.float32),
+    near_directions=np.array([[0.1, 0], [0, 0.1], [0, 0]], np.float32),
+    centres=np.array([[3, 0], [0, 3], [-3, -3]], np.float32),
+    scales=(20.0, 0.05),
+)
 
 
 def answers(model, *, precision="f32", pictures=PICTURES):
@@ -141,7 +148,7 @@ def test_probabilities_are_those_that_numpy_flattens(colour_model, temperature):
 @pytest.mark.parametrize("precision", ["f32", pytest.param("bf16", marks=pytest.mark.bfloat16)])
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 7.0])
 def test_a_head_that_was_cut_out_gives_the_bits_of_the_whole_graph(colour_model, precision, temperature):
-    model = with_ood_score(with_temperature(colour_model, temperature), MEAN, DIRECTIONS)
+    model = with_ood_score(with_temperature(colour_model, temperature), SCORE)
     whole = answers(model, precision=precision)
     assert np.array_equal(run_head(head_of(model), whole["features"], precision), whole["probabilities"])
     assert run_head(head_of(model), whole["features"][:0], precision).shape == (0, 3)
@@ -188,22 +195,29 @@ def test_a_network_s_graph_takes_a_temperature_as_well(tmp_path):
 @pytest.mark.parametrize(
     ("precision", "allowed"), [("f32", 1e-4), pytest.param("bf16", 0.05, marks=pytest.mark.bfloat16)]
 )
-def test_unlikeness_is_what_numpy_says(colour_model, precision, allowed):
+@pytest.mark.parametrize("opset", [17, 18])  # ReduceMin takes its axes in another way from 18 on
+def test_unlikeness_is_what_numpy_says(colour_backbone, precision, allowed, opset):
+    backbone = colour_backbone if opset == 17 else mean_colour_graph(8)
+    model = append_head(backbone, *some_head(3), classes=names(3))
     wide = np.random.default_rng(1).integers(0, 256, (40, 1, 1, 3)).repeat(8, 1).repeat(8, 2).astype(np.uint8)
-    told = answers(with_ood_score(colour_model, MEAN, DIRECTIONS), precision=precision, pictures=wide)
-    expected = ood_score(wide.mean(axis=(1, 2)).astype(np.float32), MEAN, DIRECTIONS)
+    told = answers(with_ood_score(model, SCORE), precision=precision, pictures=wide)
+    features = wide.mean(axis=(1, 2)).astype(np.float32)
     assert told["unlikeness"].shape == (40,)
-    assert np.allclose(told["unlikeness"], expected, atol=allowed)
+    assert np.allclose(told["unlikeness"], SCORE(features, features), atol=allowed)
 
 
-def test_unlikeness_is_nothing_along_the_directions_and_one_across_them():
-    along, across = MEAN + np.array([30, 0, 0]), MEAN + np.array([0, 0, 5])
-    told = ood_score(np.array([along, across, MEAN], np.float32), MEAN, DIRECTIONS)
-    assert told == pytest.approx([0, 1, 1])
+def test_the_score_is_the_larger_of_two_scaled_distances():
+    last = np.array([[0.6, 0.55, 0.5], [0, 0, 0.7], [0, 0, 0]], np.float32)
+    far, near = SCORE.distances(last, np.array([[150, 110, 100], [120, 110, 900], [120, 140, 0]], np.float32))
+    unit = np.array([0, 0, 1]) - SCORE.mean
+    assert far[1] == pytest.approx((unit**2).sum() - (0.9 * unit[0]) ** 2, abs=1e-5)
+    assert near == pytest.approx([0, 9, 0], abs=1e-4)  # at a class, between all, at another; the third number is unused
+    largest = np.maximum(20 * far, 0.05 * near)
+    assert SCORE.joined(np.stack([far, near])) == pytest.approx(largest / (1 + largest))
 
 
 def test_both_can_be_put_into_one_graph_whose_other_outputs_stay(colour_model):
-    model = with_ood_score(with_temperature(colour_model, 2.0), MEAN, DIRECTIONS)
+    model = with_ood_score(with_temperature(colour_model, 2.0), SCORE)
     onnx.checker.check_model(onnx.load_from_string(model), full_check=True)
     assert set(answers(model)) == {"probabilities", "features", "unlikeness"}
     assert np.array_equal(answers(model)["features"], answers(colour_model)["features"])

@@ -204,6 +204,8 @@ runs = fields(
 @settings(max_examples=60, deadline=None)
 @given(runs)
 def test_what_is_written_is_what_was_read(values: dict[str, Any]) -> None:
+    detector = (values["abstention"] or {}).get("guard")
+    values = {"detector": detector, "decided": {"test": {"answered": 3}}} | values
     record = RunRecord.from_json(values, Path("/runs/001"))
     assert record.problems == ()
     written = record.to_json()
@@ -211,6 +213,14 @@ def test_what_is_written_is_what_was_read(values: dict[str, Any]) -> None:
         assert written["cross_validation"].pop("believe") in ("validation", "cross-validation")
         assert written["cross_validation"].pop("why")
     assert json.dumps(written, sort_keys=True) == json.dumps(values, sort_keys=True)
+
+
+def test_a_detector_without_a_guarantee_is_read_back() -> None:
+    values = {"version": 1, "detector": GUARD, "abstention": None}
+    record = RunRecord.from_json(values, Path("/runs/001"))
+    assert record.problems == ()
+    assert record.to_json()["detector"] == GUARD
+    assert record.to_json()["abstention"] is None
 
 
 def test_probabilities_of_answers_are_read_strictly(whole: Path, tmp_path: Path) -> None:

@@ -19,21 +19,24 @@ from pawsight.classifier.trust import UNFAMILIAR, SelectiveOptions, Trust
 from pawsight.commands.evaluate import evaluate
 from pawsight.commands.evaluate import summary as evaluated
 from pawsight.commands.train_report import summary
-from pawsight.core.errors import BadDataset, TrainingFailed
+from pawsight.core.errors import BadDataset, TrainingFailed, WrongUsage
 from pawsight.core.runs import PREDICTIONS, read_table
 from pawsight.data.split import Split
-from pawsight.models.graph import append_head
+from pawsight.models.graph import append_embedding, append_head
 from pawsight.models.recipes import Recipe
 from pawsight.reports.run_record import RunRecord
 from pawsight.training.calibration import (
     OUT_OF_FOLD,
     VALIDATION,
+    add_detector,
     add_guarantee,
     calibrate,
-    last_features,
+    detector_features,
+    none_class_note,
 )
 from pawsight.training.context import TrainedModel, TrainingContext
 from pawsight.training.features import FeatureTable
+from pawsight.training.run import check_reserved_names
 
 from .test_temperature import answers_with
 
@@ -67,8 +70,10 @@ def test_the_bundle_carries_temperature_promise_and_guard(cautious):
     assert trust.temperature == cautious.record.temperature
     assert trust.fitted_on == OUT_OF_FOLD
     assert (trust.guarantee.max_error, trust.guarantee.pictures) == (0.1, 96)
-    assert [count["kind"] for count in trust.detector.caught] == ["drawn things", "writing", "textures", "noise"]
-    assert sum(count["pictures"] for count in trust.detector.caught) == 60
+    kinds = ["drawn things", "writing", "textures", "noise", "one colour"]
+    assert [count["kind"] for count in trust.detector.caught] == kinds
+    assert trust.detector.seen[1] == 75
+    assert (trust.detector.measured_on, trust.detector.pictures) == (OUT_OF_FOLD, 60)
 
 
 def test_metrics_json_tells_calibration_and_abstention(cautious):
@@ -81,7 +86,8 @@ def test_metrics_json_tells_calibration_and_abstention(cautious):
         assert all(set(pair) == {"before", "after"} for pair in calibration[part].values())
     assert calibration["validation"]["log_loss"]["after"] == pytest.approx(plain["validation"]["log_loss"])
     assert plain["abstention"]["promise"]["threshold"] == trust.guarantee.threshold
-    assert plain["abstention"]["guard"]["threshold"] == trust.detector.threshold
+    assert plain["abstention"]["guard"]["threshold"] == plain["detector"]["threshold"] == trust.detector.threshold
+    assert {part: figures["pictures"] for part, figures in plain["decided"].items()} == {"validation": 96, "test": 24}
     assert plain["command"].endswith(" --max-error 10% --false-alarms 5%")
 
 
@@ -160,10 +166,40 @@ def test_with_class_weights_the_temperature_counts_each_class_the_same(every_cla
     assert not any("each class counts the same" in note for note in cautious.record.notes)
 
 
-def test_without_max_error_every_picture_is_answered(trained, warm):
-    assert read_bundle(trained.report.run).card.trust.guarantee is None
+def test_without_max_error_there_is_a_detector_and_no_guarantee(trained, warm):
+    trust, record = read_bundle(trained.report.run).card.trust, RunRecord.read(trained.report.run)
+    assert (trust.guarantee, trust.detector, record.problems) == (None, record.detector, ())
+    assert 0 < trust.detector.false_alarms == pytest.approx(1 / (trust.detector.pictures + 1))  # so few show no 1 %
     assert trained.report.to_json()["abstention"] is None
-    assert evaluate(trained.report.run).abstention is None
+    told = evaluate(trained.report.run).abstention
+    assert record.decided["validation"]["unlike"] == told.unlike
+    assert (told.guarantee, told.answered + told.unlike) == (None, told.pictures)
+
+
+def test_answer_all_fits_no_detector_and_a_picture_of_the_none_class_is_unfamiliar(warm, tmp_path):
+    plain = warm.again(warm.data, tmp_path / "runs", answer_all=True)
+    trust = read_bundle(plain.run).card.trust
+    assert trust == trust.answering_all()
+    assert plain.to_json()["decided"] == {}
+    none = warm.again(warm.data, tmp_path / "runs", none_class="dogs", split=plain.run)
+    trust = read_bundle(none.run).card.trust
+    assert trust.none_class == 1
+    pictures = sorted((warm.data / "train").glob("*/*"))
+    answers = load_predictor(none.run).predict(pictures)
+    assert {answer.decision for answer in answers if answer.probabilities["dogs"] > 0.5} == {UNFAMILIAR}
+    answers = load_predictor(none.run, answer_all=True).predict(pictures)
+    assert {answer.decision for answer in answers} == {"answered"}
+    assert none.validation == plain.validation  # measured on all pictures, by their classes
+
+
+def test_a_none_class_that_is_none_is_refused_and_a_likely_one_is_offered(warm, tmp_path):
+    with pytest.raises(WrongUsage) as raised:
+        warm.again(warm.data, tmp_path / "runs", none_class="mice")
+    assert "'mice'" in raised.value.what
+    with pytest.raises(WrongUsage, match="--answer-all and --none-class"):
+        SelectiveOptions(answer_all=True, none_class="cats")
+    assert "--none-class Other" in none_class_note(("cats", "Other"))
+    assert none_class_note(("cats", "dogs")) == ""
 
 
 def test_a_promise_that_validation_is_too_small_for_is_refused_before_training(warm, tmp_path):
@@ -174,15 +210,20 @@ def test_a_promise_that_validation_is_too_small_for_is_refused_before_training(w
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
-@pytest.mark.parametrize("name", ["unsure", "unlike anything seen"])
-def test_a_class_named_like_a_decision_is_refused_with_max_error_alone(warm, tmp_path, name):
-    data = shutil.copytree(warm.data, tmp_path / "data")
-    for part in ("train", "validation"):
-        (data / part / "dogs").rename(data / part / name)
+@pytest.mark.parametrize(
+    ("name", "options", "otherwise"),
+    [
+        ("unsure", {"max_error": 0.2}, "--max-error"),
+        ("unsure", {"max_error_per_class": 0.2}, "--max-error-per-class"),
+        ("unfamiliar", {}, "--answer-all"),
+    ],
+)
+def test_a_class_named_like_a_decision_is_refused_where_that_is_given(name, options, otherwise):
     with pytest.raises(BadDataset) as raised:
-        warm.again(data, tmp_path / "runs", max_error=0.2)
+        check_reserved_names(("cats", name), SelectiveOptions(**options))
     assert repr(name) in raised.value.what
-    assert "--max-error" in raised.value.what
+    assert f"{otherwise}" in raised.value.fix
+    check_reserved_names(("cats", name), SelectiveOptions(answer_all=True))
 
 
 def test_errors_among_the_surest_end_in_a_warning_and_no_promise(context_of, colour_model):
@@ -193,29 +234,61 @@ def test_errors_among_the_surest_end_in_a_warning_and_no_promise(context_of, col
         context,
         TrainedModel(graph=colour_model, features={}, probabilities={"validation": wrong}, parameters=(0, 0)),
         Trust(),
-        SelectiveOptions(max_error=0.2, false_alarms=0.1),
+        SelectiveOptions(max_error=0.2),
+        {},
     )
     assert trust == Trust()
     assert why.startswith("11 of the 11 ")
     assert " 20 %" in why
-    (note,) = model.notes
-    assert "no detector" in note
-    assert "too few features" in note
+    assert model.notes == ()
     assert count == 16
 
 
-def test_a_promise_on_pictures_that_chose_the_epoch_says_so_and_too_few_get_no_guard(context_of, colour_model):
+def test_a_promise_on_pictures_that_chose_the_epoch_says_so(context_of, colour_model):
     context = context_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
     sure = np.where(np.eye(2)[context.labels("validation")] > 0, 0.9, 0.1).astype(np.float32)
     trained = TrainedModel(graph=colour_model, features={}, probabilities={"validation": sure}, parameters=(0, 0))
-    options = SelectiveOptions(max_error=0.2, false_alarms=0.01)
-    model, trust, why = add_guarantee(context, trained, Trust(), options)
+    model, trust, why = add_guarantee(context, trained, Trust(), SelectiveOptions(max_error=0.2), {})
     assert why == ""
     assert trust.guarantee.answered == 16
-    assert trust.detector is None
-    detector, chosen = model.notes
-    assert all(word in detector for word in ("no detector", "16 validation pictures", "1 % false alarms", "99"))
+    (chosen,) = model.notes
     assert "chose the epoch" in chosen
+
+
+def test_nothing_is_guaranteed_of_unfamiliar_pictures(context_of, colour_model):
+    context = context_of(Recipe(name="majority", method="majority", backbone="", image_px=32))
+    labels = context.labels("validation")
+    table = np.where(np.eye(2)[labels] > 0, 0.9, 0.1).astype(np.float32)
+    table[:3] = table[:3, ::-1]  # the wrong ones are unfamiliar
+    trained = TrainedModel(graph=colour_model, features={}, probabilities={"validation": table}, parameters=(0, 0))
+    familiar = {"validation": np.arange(16) >= 3}
+    _, trust, _ = add_guarantee(context, trained, Trust(), SelectiveOptions(max_error=0.2), familiar)
+    assert (trust.guarantee.answered, trust.guarantee.errors, trust.guarantee.pictures) == (13, 0, 16)
+
+
+def test_too_few_features_get_no_detector_and_a_note_says_so(context_of, colour_model):
+    context = context_of(Recipe(epochs=1, method="network", backbone="", image_px=32))
+    sizes = {part: context.split.sizes[part] for part in ("train", "validation")}
+    features = {part: np.random.default_rng(0).random((count, 3), np.float32) for part, count in sizes.items()}
+    model = TrainedModel(graph=colour_model, features=features, parameters=(0, 0))
+    found, trust, familiar = add_detector(context, model, Trust(), SelectiveOptions())
+    assert (trust, familiar) == (Trust(), {})
+    (note,) = found.notes
+    assert "no detector" in note
+
+
+def test_the_threshold_of_a_network_is_from_validation_since_it_was_fitted_to_the_others(context_of, colour_backbone):
+    context, rng = context_of(Recipe(epochs=1, method="network", backbone="", image_px=32)), np.random.default_rng(0)
+    graph = append_embedding(colour_backbone, rng.normal(size=(3, 20)).astype(np.float32), np.zeros(20, np.float32))
+    graph = append_head(graph, np.zeros((20, 2), np.float32), np.zeros(2, np.float32), classes=("cats", "dogs"))
+    sizes = {part: context.split.sizes[part] for part in ("train", "validation")}
+    features = {part: rng.normal(size=(count, 20)).astype(np.float32) for part, count in sizes.items()}
+    model = TrainedModel(graph=graph, features=features, parameters=(0, 0))
+    found, trust, familiar = add_detector(context, model, Trust(), SelectiveOptions(false_alarms=0.25))
+    assert (trust.detector.measured_on, trust.detector.pictures) == (VALIDATION, 16)
+    assert familiar["validation"].sum() == 12  # of a new picture 4 in 17 ranks lie above: at most 25 %
+    squares = rng.integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    assert Engine(found.graph, image_px=8, precision="f32", streams=1).run_all(squares)["unlikeness"].shape == (4,)
 
 
 def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colour_model):
@@ -226,11 +299,12 @@ def test_features_of_a_network_are_what_its_own_graph_says_of_the_pictures(colou
         features=lambda part: known,
         engine=lambda graph: Engine(graph, image_px=8, precision="f32", streams=1),
     )
-    rows, model = np.array([4, 1]), TrainedModel(graph=colour_model, features={}, parameters=(0, 0))
-    for method in ("network", "probe"):
-        context.recipe = Recipe(method=method)
-        found = last_features(context, model, "train", rows)
-        np.testing.assert_allclose(found, squares[rows].mean(axis=(1, 2)), atol=1e-3)
+    model = TrainedModel(graph=colour_model, features={}, parameters=(0, 0))
+    rows = np.array([4, 1])
+    for columns in (None, np.arange(2)):
+        last, read = detector_features(context, replace(model, columns=columns), "train", rows)
+        np.testing.assert_allclose(last, squares[rows].mean(axis=(1, 2)), atol=1e-3)
+        np.testing.assert_allclose(read, last if columns is None else last[:, :2], atol=1e-3)
 
 
 def test_recipes_with_epochs_are_calibrated_on_validation_and_others_out_of_fold(context_of, colour_backbone):

@@ -13,13 +13,16 @@ def small(serving, colour_bundle, tmp_path_factory):
     """A service whose limits a few clients reach."""
     limits = {"requests": 4, "queue": 4, "files": 2, "heat_maps": 2, "decoders": 1, "connections": 24, "body_mib": 1}
     log = tmp_path_factory.mktemp("attacks") / "log"
-    with serving.Process(colour_bundle, log=log, limits=limits | {"buffer_mib": 2}) as process:
+    limits |= {"buffer_mib": 2, "proxy": ["127.0.0.1"], "address_percent": 1}
+    with serving.Process(colour_bundle, log=log, limits=limits) as process:
         yield process
 
 
-def head(path, length):
+def head(path, length, *more):
+    lines = "".join(f"{line}\r\n" for line in more)
     return (
-        f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: {length}\r\n\r\n"
+        f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: {length}\r\n"
+        f"{lines}\r\n"
     ).encode()
 
 
@@ -70,6 +73,17 @@ def test_bodies_that_fill_the_memory_make_room_for_others(small, serving, send):
         except TimeoutError:
             answers.append(b"")
     assert sorted(answers) == [b"", b"HTTP/1.1 408"]  # one of the two was enough
+
+
+def test_behind_a_proxy_each_client_has_its_share(small, serving, send):
+    """A share of bytes is that of the largest body at least: 1 MiB."""
+    send(head("predict", 2**20, "X-Forwarded-For: 192.0.2.7") + bytes(2**20 - 20))
+    small.until(lambda: serving.figure(small.ask("GET", "/metrics")[1], "pawsight_held_bytes") == 2**20 - 20)
+    for client, status in (("192.0.2.7", 503), ("198.51.100.1, 192.0.2.7", 503), ("192.0.2.8", 200)):
+        kind = {"content_type": "image/png", "x_forwarded_for": client}
+        answered, told, _ = small.ask("POST", "/api/v1/predict", serving.picture("red"), **kind)
+        assert answered == status
+        assert status == 200 or "from your address" in told["detail"]
 
 
 def test_heat_maps_keep_no_prediction_out(small, serving, send):

@@ -157,6 +157,7 @@ def fifty(serving, colour_backbone, tmp_path_factory):
     import numpy as np
 
     from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
+    from pawsight.classifier.prediction_sets import PredictionSets
     from pawsight.classifier.trust import RiskGuarantee, Trust
     from pawsight.images.decode import DecodeSettings
     from pawsight.models.graph import append_head
@@ -187,7 +188,12 @@ def fifty(serving, colour_backbone, tmp_path_factory):
         data_fingerprint="f" * 64,
         created="2026-11-22T18:00:00+00:00",
         versions={"python": "3.11"},
-        trust=Trust(guarantee=promise),
+        trust=Trust(
+            guarantee=promise,
+            sets=PredictionSets(
+                coverage=0.9, thresholds=(0.3,) * 50, pictures=(9,) * 50, shared=(), measured_on="validation"
+            ),
+        ),
     )
     place = tmp_path_factory.mktemp("fifty")
     write_bundle(
@@ -429,6 +435,7 @@ def test_fifty_classes_fold_away_and_unsure_is_said_as_such(chromium, fifty, ser
     assert page.texts(".card.unsure .sure")[0].startswith("perhaps red 38.1")
     page.one(".card.unsure .picture").click()
     assert "at most 1.0\u00a0% should be wrong" in page.texts("#lightbox-why")[0]
+    assert all(name in page.texts("#lightbox .set")[0] for name in ("red", "green", "90.0\u00a0% of such lists"))
     assert page.texts("#judge-question") == ["What is it?"]
     assert len(page.all("#lightbox .bars li")) == 5
     page.one("#lightbox summary").click()
@@ -436,6 +443,18 @@ def test_fifty_classes_fold_away_and_unsure_is_said_as_such(chromium, fifty, ser
     assert "<b>bold</b>" in page.texts("#lightbox .of")
     assert "a class whos…room for" in page.texts("#lightbox .of") or page.all("#lightbox .of[title^='a class']")
     assert page.complaints() == []
+
+
+def test_the_page_says_how_many_of_the_latest_answers_are_likely_right(chromium, serving, watched_bundle, tmp_path):
+    shades = {f"{name}-{number}.png": serving.picture(name) for name in ("red", "blue") for number in range(6)}
+    with serving.Process(watched_bundle, "--decoders", 1, log=tmp_path / "log") as one:
+        page = Page(chromium, one.port).ready()
+        assert not page.one("#latest").is_displayed()
+        page.give(shades, "drop")
+        page.answers(12)
+        page.until(lambda: page.texts("#latest")[0].startswith("Of the latest 12"))
+        assert page.one("#latest").is_displayed()
+        assert page.complaints() == []
 
 
 def test_a_token_is_asked_for_once(chromium, serving, colour_bundle, colours, downloads, tmp_path):

@@ -18,7 +18,6 @@ from pawsight.api.inputs import InputPicture, Pictures, read_pictures
 from pawsight.api.predictions import SHOWN, Explanation, Predictions
 from pawsight.classifier.engine import Outputs
 from pawsight.classifier.predictor import Prediction, Predictor, load_predictor
-from pawsight.classifier.trust import UNFAMILIAR
 from pawsight.core.errors import UnreadablePicture, WrongUsage
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import progress_of
@@ -78,7 +77,7 @@ class Classifier:
             WrongUsage: something in X is no picture. NoPictures: a folder or a pattern has none.
             UnreadablePicture: one cannot be read, with `errors="raise"`.
         """
-        labels = [_label(answer) for answer in self.stream(X, errors=errors)]
+        labels = [answer.label for answer in self.stream(X, errors=errors)]
         return np.array([*labels, None], dtype=object)[:-1]  # with None, or NumPy would look into what is alike
 
     def predict_proba(self, X: Pictures, *, errors: Errors = "keep") -> NDArray[np.float32]:  # noqa: N803
@@ -213,7 +212,8 @@ class Classifier:
         if data is not None:
             progress = progress_of(options.get("progress"))
             data, options["columns"] = as_data(data, y, columns=options.get("columns"), progress=progress)
-        return evaluate(self._folder, data, **{**self._options, **options})
+        own = {name: value for name, value in self._options.items() if name != "answer_all"}  # counts unanswered ones
+        return evaluate(self._folder, data, **{**own, **options})
 
     def export(self, to: str | Sequence[str], **options: Any) -> ExportReport:
         """Write the classifier in other formats, as `pawsight.export` does with the same options.
@@ -227,13 +227,13 @@ class Classifier:
         """
         from pawsight.commands.export import export
 
-        return export(self._folder, to, **options)
+        return export(self._folder, to, **self._answering(), **options)
 
     def serve(self, **options: Any) -> None:
         """Serve the classifier over HTTP until SIGTERM or SIGINT, as `pawsight serve` does with the same options."""
         from pawsight.commands.serve import serve
 
-        serve(self._folder, **options)
+        serve(self._folder, **self._answering(), **options)
 
     def close(self) -> None:
         """Let go of the network's memory; nothing can be predicted afterwards."""
@@ -255,6 +255,10 @@ class Classifier:
     def __repr__(self) -> str:
         names = ", ".join(self.classes_[:_NAMED]) + (", ..." if len(self.classes_) > _NAMED else "")
         return f"Classifier({os.fspath(self.path)!r}, {plural(len(self.classes_), 'class', 'classes')}: {names})"
+
+    def _answering(self) -> dict[str, Any]:
+        """Return --answer-all as an option of other verbs, where the classifier was loaded with it."""
+        return {"answer_all": True} if self._options.get("answer_all") else {}
 
     def _table(self, X: Pictures, output: str, width: int, errors: Errors) -> NDArray[np.float32]:  # noqa: N803
         rows = [None if outputs is None else outputs[output] for _, outputs in self._outputs(X, errors)]
@@ -306,22 +310,24 @@ def _reported(pictures: Iterable[InputPicture], errors: Errors) -> Iterator[Inpu
         _log.warning("%d of %d pictures could not be read; the first is %s", unreadable, count, first)
 
 
-def _label(answer: Prediction) -> str | None:
-    """Return the label as `predict` gives it: files say `unlike anything seen` where it says `unfamiliar`."""
-    return "unfamiliar" if answer.decision == UNFAMILIAR else answer.label
-
-
-def load(run: str | os.PathLike[str], *, max_megapixels: int | None = None, device: Device = CPU) -> Classifier:
+def load(
+    run: str | os.PathLike[str],
+    *,
+    max_megapixels: int | None = None,
+    answer_all: bool = False,
+    device: Device = CPU,
+) -> Classifier:
     """Open a run or bundle folder, check every file against its digest, and run its self-test on this machine.
 
     Args:
         run: the folder. Load once and keep the classifier.
         max_megapixels: width x height of a picture, in millions; larger ones are not read. None is the bundle's limit.
+        answer_all: call no picture unsure or unfamiliar.
         device: "cpu", "gpu", "npu", or "auto": the first that passes the self-test.
 
     Raises:
         WrongUsage: it is no run or bundle, or this machine has no such device.
         BundleRefused: it is broken or altered, or computes other probabilities than when it was made.
     """
-    predictor = load_predictor(run, max_megapixels=max_megapixels, device=device)
-    return Classifier(predictor, as_path(run), max_megapixels=max_megapixels, device=device)
+    options: dict[str, Any] = {"max_megapixels": max_megapixels, "answer_all": answer_all, "device": device}
+    return Classifier(load_predictor(run, **options), as_path(run), **options)

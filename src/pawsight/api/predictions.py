@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pawsight.classifier.predictor import Prediction
+from pawsight.classifier.trust import ANSWERED
 from pawsight.core.errors import MissingExtra, UnreadablePicture
 from pawsight.core.text import percent, plural, visible
 from pawsight.images.decode import Decoded, Pixels
@@ -119,8 +120,9 @@ def _html(text: object) -> str:
 def _line(prediction: Prediction) -> str:
     if prediction.error is not None:
         return prediction.error
-    share = "" if prediction.probability is None else f" {percent(prediction.probability)}"
-    return f"{prediction.label}{share}"
+    if prediction.probability is None or prediction.decision not in (None, ANSWERED):
+        return str(prediction.label)
+    return f"{prediction.label} {percent(prediction.probability)}"
 
 
 def _shares(prediction: Prediction) -> str:

@@ -46,26 +46,29 @@ class Prediction:
     """The prediction for one picture, or why it has none."""
 
     path: str  # or address; "[3]" for a picture in memory, the one at index 3
-    label: str | None  # a class, or "unsure" or "unlike anything seen" where the picture is not answered
-    probability: float | None  # of the label, not the highest where mistakes have costs; None without an answer
+    label: str | None  # a class, or "unsure" or "unfamiliar" where the picture is not answered
+    # Of the class that is the label, or that would be where the picture is not answered; not the highest where mistakes
+    # have costs.
+    probability: float | None
     probabilities: dict[str, float] | None  # by class name, adding up to 1
     error: str | None
-    decision: str | None = None  # "answered", "unsure" or "unlike anything seen"; None with an error
+    decision: str | None = None  # "answered", "unsure" or "unfamiliar"; None with an error
     # Classes that the picture may be, the likeliest first; None where the classifier gives no sets, or the picture is
-    # unlike anything seen or has an error.
+    # unfamiliar or has an error.
     set: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         if self.error is not None:
             return f"Prediction({self.path!r}, error={self.error!r})"
-        share = "" if self.probability is None else f", {self.probability:.4f}"
-        return f"Prediction({self.path!r}, {self.label!r}{share})"
+        if self.probability is None or self.decision not in (None, ANSWERED):
+            return f"Prediction({self.path!r}, {self.label!r})"
+        return f"Prediction({self.path!r}, {self.label!r}, {self.probability:.4f})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there."""
+        """Return plain JSON values, as `predict --json` prints them; the decision is `verdict` there too."""
         values = asdict(self)
-        decision, _ = values.pop("decision"), values.pop("set")
-        return {**values, "verdict": decision, "set": None if self.set is None else list(self.set)}
+        del values["set"]
+        return {**values, "verdict": self.decision, "set": None if self.set is None else list(self.set)}
 
 
 class Predictor:
@@ -152,9 +155,8 @@ class Predictor:
         decision, sets = self.decision(outputs), trust.sets
         is_known = sets is not None and decision != UNFAMILIAR
         named = tuple(self.classes[index] for index in sets.of(values)) if sets is not None and is_known else None
-        if decision != ANSWERED:
-            return Prediction(name, decision, None, by_class, None, decision, named)
-        return Prediction(name, self.classes[answer], float(values[answer]), by_class, None, decision, named)
+        label = self.classes[answer] if decision == ANSWERED else decision
+        return Prediction(name, label, float(values[answer]), by_class, None, decision, named)
 
     def decision(self, outputs: Outputs) -> str:
         """Return whether one picture is answered: `ANSWERED`, `UNSURE` or `UNFAMILIAR` of `trust`."""
@@ -192,6 +194,7 @@ def load_predictor(
     path: str | os.PathLike[str],
     *,
     max_megapixels: int | None = None,
+    answer_all: bool = False,
     device: Device = CPU,
     progress: Progress = SILENT,
 ) -> Predictor:
@@ -200,6 +203,7 @@ def load_predictor(
     Args:
         path: the folder.
         max_megapixels: width x height of a picture, in millions; larger ones are not read. None is the bundle's limit.
+        answer_all: call no picture unsure or unfamiliar.
         device: what computes, as for `Predictor`.
         progress: hears where that is not what was asked for.
 
@@ -207,7 +211,7 @@ def load_predictor(
         BundleRefused: it is broken or altered, or computes other probabilities than when it was made.
         WrongUsage: this machine has no such device.
     """
-    bundle = with_max_megapixels(read_bundle(as_path(path)), max_megapixels)
+    bundle = with_max_megapixels(read_bundle(as_path(path), answer_all=answer_all), max_megapixels)
     return Predictor(bundle, device=device, progress=progress)
 
 

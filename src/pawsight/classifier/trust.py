@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -18,7 +18,7 @@ from pawsight.classifier.costs import Costs, NamedCosts, costs_from
 from pawsight.classifier.prediction_sets import GREATEST_COVERAGE, LEAST_COVERAGE, PredictionSets
 from pawsight.core.errors import WrongUsage
 
-ANSWERED, UNSURE, UNFAMILIAR = "answered", "unsure", "unlike anything seen"  # decisions, as users and files have them
+ANSWERED, UNSURE, UNFAMILIAR = "answered", "unsure", "unfamiliar"  # decisions, as users and files have them
 MOST = 0.5  # shares of pictures that may be asked for lie between 0 and this
 CONFIDENCE = 0.9  # of a risk guarantee
 VALIDATION = "the validation part"  # where pictures that were not fitted to are from; or training, out of fold
@@ -31,13 +31,15 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectiveOptions:
-    """What the user asks of the answers; without it every picture is answered with its likeliest class."""
+    """What the user asks of the answers; by default a familiar picture is answered with its likeliest class."""
 
     max_error: float | None = None  # share of the answered pictures that may be wrong
     max_error_per_class: float | None = None  # share of the answers with each class that may be wrong
     sets: float | None = None  # share of prediction sets that hold the true class
     costs: NamedCosts | None = None  # of mistakes
-    false_alarms: float = 0.01  # share of pictures like those of validation that may be called unlike anything seen
+    false_alarms: float = 0.01  # share of pictures like the training pictures that may be called unfamiliar
+    answer_all: bool = False  # no picture is called unfamiliar
+    none_class: str | None = None  # name of the class that stands for none of the others
 
     def __post_init__(self) -> None:
         shares = (self.max_error, self.max_error_per_class, self.false_alarms)
@@ -54,6 +56,18 @@ class SelectiveOptions:
                 "It is the share of sets that hold the true class, "
                 f"from {100 * LEAST_COVERAGE:g} to {100 * GREATEST_COVERAGE:g} %.",
                 "Type for example --sets 95%",
+            )
+        if self.answer_all and (self.max_error is not None or self.max_error_per_class is not None):
+            raise WrongUsage(
+                "--answer-all and --max-error cannot be used together.",
+                "With --max-error a picture that is not sure enough gets no answer.",
+                "Leave one of the two out.",
+            )
+        if self.answer_all and self.none_class is not None:
+            raise WrongUsage(
+                "--answer-all and --none-class cannot be used together.",
+                "Pictures of that class are called unfamiliar.",
+                "Leave one of the two out.",
             )
         if self.max_error is not None and self.max_error_per_class is not None:
             raise WrongUsage(
@@ -94,13 +108,30 @@ class DetectionCount(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OodDetector:
-    """A picture whose score lies above the threshold is out of distribution: unlike anything in the training subset."""
+    """A picture whose score lies above the threshold is out of distribution: unlike the training pictures."""
 
     threshold: float  # of the graph's output `unlikeness`, in [0, 1]
-    false_alarms: float  # largest expected share of pictures like those of validation above it
-    pictures: int  # of the validation subset, on which it was set
-    components: int  # principal directions of the training features that are kept
-    caught: tuple[DetectionCount, ...]  # of drawings, writing, textures and noise
+    false_alarms: float  # largest expected share of pictures like the training pictures above it
+    pictures: int  # on which it was set
+    components: int  # directions in which training pictures vary that are kept
+    caught: tuple[DetectionCount, ...]  # of drawings, writing, textures, noise and one colour
+    measured_on: str = VALIDATION  # where the pictures are from
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `measured_on` is left out where that is validation, as in earlier bundles."""
+        plain = asdict(self) | {"caught": [dict(kind) for kind in self.caught]}
+        return {name: value for name, value in plain.items() if name != "measured_on" or value != VALIDATION}
+
+    @property
+    def seen(self) -> tuple[int, int]:
+        """How many pictures of other things it noticed, and of how many."""
+        return sum(kind["caught"] for kind in self.caught), sum(kind["pictures"] for kind in self.caught)
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it noticed less than half of them."""
+        caught, pictures = self.seen
+        return pictures > 0 and 2 * caught < pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,17 +146,18 @@ class Trust:
     by_class: tuple[RiskGuarantee | None, ...] = ()
     sets: PredictionSets | None = None
     costs: Costs | None = None
+    none_class: int | None = None  # index of the class that stands for none of the others
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as a card has them: there the guarantee is `promise` and the detector `guard`.
 
-        `class_promises`, `sets` and `costs` are there where they were asked for.
+        `class_promises`, `sets`, `costs` and `none_class` are there where they were asked for.
         """
         plain: dict[str, Any] = {
             "temperature": self.temperature,
             "fitted_on": self.fitted_on,
             "promise": self.guarantee.to_json() if self.guarantee is not None else None,
-            "guard": asdict(self.detector) if self.detector is not None else None,
+            "guard": self.detector.to_json() if self.detector is not None else None,
         }
         if self.by_class:
             plain["class_promises"] = [kept and kept.to_json() for kept in self.by_class]
@@ -133,7 +165,13 @@ class Trust:
             plain["sets"] = self.sets.to_json()
         if self.costs is not None:
             plain["costs"] = self.costs.to_json()
+        if self.none_class is not None:
+            plain["none_class"] = self.none_class
         return plain
+
+    def answering_all(self) -> Trust:
+        """Return the trust of a classifier that answers every picture."""
+        return replace(self, guarantee=None, detector=None, by_class=(), none_class=None)
 
     @property
     def max_error(self) -> float | None:
@@ -160,6 +198,8 @@ class Trust:
         if self.detector is not None and (score is None or not score <= self.detector.threshold):
             return UNFAMILIAR
         answer = int(self.answers(probabilities[None])[0])
+        if answer == self.none_class:
+            return UNFAMILIAR
         kept = self.by_class[answer] if self.by_class else self.guarantee
         if kept is None:
             return UNSURE if self.by_class else ANSWERED
@@ -172,6 +212,7 @@ class Trust:
             if values and len(values) != classes:
                 return f"trust.{name}, which has {len(values):,} values for {classes:,} classes"
         indices = [index for pair in (self.costs.listed if self.costs else ()) for index in pair[:2]]
+        indices += [] if self.none_class is None else [self.none_class]
         if max([*indices, *(self.sets.shared if self.sets else ())], default=0) >= classes:
             return "trust, which names a class that there is not"
         return ""
@@ -215,7 +256,7 @@ def trust_from(values: Any) -> Trust:
     Raises:
         KeyError, TypeError, ValueError: a field is missing, of another type, or beyond what it can be.
     """
-    optional = ("class_promises", "sets", "costs")
+    optional = ("class_promises", "sets", "costs", "none_class")
     known = _checked(values, "trust", Trust().to_json(), optional)
     return Trust(
         temperature=_number(known, "trust.temperature", 0.01, 100.0),
@@ -228,6 +269,7 @@ def trust_from(values: Any) -> Trust:
         ),
         sets=_sets_from(known["sets"]) if "sets" in known else None,
         costs=costs_from(known["costs"]) if "costs" in known else None,
+        none_class=_count(known, "trust.none_class", 0, 2**53) if "none_class" in known else None,
     )
 
 
@@ -271,15 +313,15 @@ def _sets_from(values: Any) -> PredictionSets:
 
 def _detector_from(values: Any) -> OodDetector:
     path = "trust.guard"
-    known = _checked(values, path, [field.name for field in fields(OodDetector)])
-    if not isinstance(known["caught"], list | tuple):
-        raise TypeError(f"{path}.caught, which is {known['caught']!r}")
+    names = [field.name for field in fields(OodDetector) if field.name != "measured_on"]  # earlier bundles lack it
+    known = _checked(values, path, names, ("measured_on",))
     return OodDetector(
         threshold=_number(known, f"{path}.threshold", 0.0, 1.0),
         false_alarms=_number(known, f"{path}.false_alarms", 0.0, MOST),
         pictures=_count(known, f"{path}.pictures", 1, 2**53),
         components=_count(known, f"{path}.components", 1, 2**20),
-        caught=tuple(_caught(count) for count in known["caught"]),
+        caught=tuple(_caught(count) for count in _list(known["caught"], f"{path}.caught")),
+        measured_on=_text(known.get("measured_on", VALIDATION), f"{path}.measured_on"),
     )
 
 

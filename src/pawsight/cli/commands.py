@@ -22,6 +22,7 @@ from pawsight.cli.options import (
     FOLDER,
     PERCENT,
     WHOLE_PERCENT,
+    answer_all_option,
     backbone_options,
     columns_option,
     common_options,
@@ -127,8 +128,10 @@ def cli() -> None:
     type=PERCENT,
     default="1%",
     show_default=True,
-    help="With --max-error: share of ordinary pictures that may be called unlike anything seen.",
+    help="Share of ordinary pictures that may be called unfamiliar.",
 )
+@click.option("--answer-all", is_flag=True, help="Call no picture unfamiliar.")
+@click.option("--none-class", metavar="NAME", help="Class that stands for none of the others, e.g. other.")
 @click.option(
     "--folds", type=int, metavar="N", help="Train on all pictures and measure by cross-validation with N folds."
 )
@@ -209,7 +212,7 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     print_answer(command.to_json(table) if as_json else command.summary(table))
 
 
-@cli.command(first=("out", "top", "is_all", "threshold", "expect", "every", "device"))
+@cli.command(first=("out", "top", "is_all", "threshold", "answer_all", "expect", "every", "device"))
 @click.argument("run")
 @click.argument("pictures", nargs=-1)
 @click.option(
@@ -237,6 +240,7 @@ def recipes(as_json: bool, progress: Terminal) -> None:
     help="Give the classes that each picture may be; this share of sets holds the true one.  [default: the run's]",
 )
 @click.option("--costs", type=FILE, help="Table with the costs of mistakes, as for train.  [default: the run's]")
+@answer_all_option
 @click.option("--every", type=DURATION, help="Time between frames of a video or a camera.  [default: 1s]")
 @click.option(
     "--engine", type=ENGINES, help="With --out FOLDER: compute in this process or on Ray actors.  [default: local]"
@@ -261,6 +265,7 @@ def predict(
     threshold: float | None,
     sets: float | None,
     costs: Path | None,
+    answer_all: bool,
     every: float | None,
     expect: bool,
     max_megapixels: int | None,
@@ -285,7 +290,7 @@ def predict(
             f"Type for example: {typed('predict', 'runs/latest', given)}",
         )
     ranks = None if is_all else top or 0
-    computing: dict[str, Any] = {"max_megapixels": max_megapixels, "device": device}
+    computing: dict[str, Any] = {"answer_all": answer_all, "max_megapixels": max_megapixels, "device": device}
     deciding: dict[str, Any] = {"threshold": threshold, "sets": sets, "costs": costs, "every": every}
     reading: dict[str, Any] = {**deciding, **computing}
     is_file = out is not None and command.is_answer_file(out)
@@ -449,6 +454,7 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
 )
+@answer_all_option
 @click.option("--device", type=click.Choice(DEVICES), help="What computes, as for predict.  [default: cpu]")
 @_limit_options
 @common_options
@@ -489,6 +495,7 @@ def serve(run: str, as_json: bool, progress: Terminal, **typed: Any) -> None:
 @click.option(
     "--licence", default="unknown", show_default=True, help="Licence of the weights for the model card, an SPDX name."
 )
+@answer_all_option
 @click.option(
     "--runtime",
     "browser_runtime",

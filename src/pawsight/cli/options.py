@@ -274,6 +274,11 @@ def top_option(command: Command) -> Command:
     )(command)
 
 
+def answer_all_option(command: Command) -> Command:
+    """Give a command --answer-all."""
+    return click.option("--answer-all", is_flag=True, help="Call no picture unsure or unfamiliar.")(command)
+
+
 def print_answer(answer: dict[str, Any] | list[str]) -> bool:
     """Print one JSON object on a line, or lines of text; return whether standard output still takes what is printed."""
     if isinstance(answer, dict):

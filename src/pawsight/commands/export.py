@@ -70,6 +70,7 @@ def export(
     int8: bool = False,
     allow_loss: bool = False,
     licence: str = "unknown",
+    answer_all: bool = False,
     browser_runtime: str | os.PathLike[str] | None = None,
     progress: ProgressLike = None,
 ) -> ExportReport:
@@ -82,6 +83,7 @@ def export(
         int8: also write 8 bits, calibrated on the run's training pictures and measured on its validation pictures.
         allow_loss: write 8 bits even where they may lose more than one point of accuracy.
         licence: of the weights, as an SPDX name, for the card and the metadata.
+        answer_all: name no threshold below which a picture is unsure, or above which it is unfamiliar.
         browser_runtime: folder of the npm package onnxruntime-web, whose files the web export copies; None: its page
             fetches them from a public address.
         progress: as for `train`.
@@ -105,7 +107,7 @@ def export(
     target = as_path(out) if out is not None else (folder or place) / FOLDER
     check_folders(targets, target, int8=int8)
     runtime = None if browser_runtime is None else as_path(browser_runtime)
-    bundle = read_bundle(place)
+    bundle = read_bundle(place, answer_all=answer_all)
     reduced, reference, cost = _reduced(bundle, folder, allow_loss, progress) if int8 else (None, None, None)
     context = ExportContext(bundle=bundle, run=folder, licence=licence, browser_runtime=runtime)
     exports = write(context, targets, target, reduced=reduced, reference=reference, progress=progress)
@@ -187,4 +189,4 @@ def _int8_lines(cost: Cost) -> list[str]:
     ]
     if cost.exact.unlike is None:
         return lines
-    return [*lines, f"Called unlike anything seen: {cost.exact.unlike:,} in float32, {cost.reduced.unlike:,} in int8."]
+    return [*lines, f"Called unfamiliar: {cost.exact.unlike:,} in float32, {cost.reduced.unlike:,} in int8."]

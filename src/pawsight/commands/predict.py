@@ -59,6 +59,7 @@ def predict(
     threshold: float | None = None,
     sets: float | None = None,
     costs: str | os.PathLike[str] | NamedCosts | None = None,
+    answer_all: bool = False,
     every: float | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
@@ -77,6 +78,7 @@ def predict(
         sets: share of prediction sets that hold the true class, by the run's answers to its validation subset; None
             leaves it to the run.
         costs: of mistakes, as for `train`; None leaves them to the run.
+        answer_all: call no picture unfamiliar, or unsure but for the threshold.
         every: seconds between two frames of a video or a camera; None is 1.
         max_megapixels: width x height of a picture, in millions; larger ones have an error. None is the bundle's limit.
         device: "cpu", "gpu", "npu", or "auto" for what OpenVINO prefers; the bundle's self-test decides whether it is
@@ -93,7 +95,9 @@ def predict(
     typed = path_texts(pictures)
     check_order("predict", as_path(run), [Path(name) for name in typed])
     listed = None if costs is None else read_costs(costs)
-    predictor = load_predictor(run, max_megapixels=max_megapixels, device=device, progress=progress)
+    predictor = load_predictor(
+        run, max_megapixels=max_megapixels, answer_all=answer_all, device=device, progress=progress
+    )
     if listed is not None:
         predictor = predictor.with_trust(_with_costs(predictor, listed))
     if sets is not None:
@@ -220,9 +224,10 @@ def _with_sets(run: str | os.PathLike[str], predictor: Predictor, coverage: floa
 
 def with_threshold(prediction: Prediction, threshold: float | None) -> Prediction:
     """Return a prediction that is `unsure` where it was answered with a lower probability than a threshold."""
-    if threshold is None or prediction.probability is None or prediction.probability >= threshold:
+    probability = prediction.probability
+    if threshold is None or prediction.decision != ANSWERED or probability is None or probability >= threshold:
         return prediction
-    return replace(prediction, label=UNSURE, probability=None, decision=UNSURE)
+    return replace(prediction, label=UNSURE, decision=UNSURE)
 
 
 def line(prediction: Prediction, top: int | None = 0) -> str:
@@ -273,7 +278,7 @@ class PredictReport:
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
         tally = self.tally
-        kinds = [(tally.answered, "answered"), (tally.unsure, "unsure"), (tally.unlike, "unlike anything seen")]
+        kinds = [(tally.answered, "answered"), (tally.unsure, "unsure"), (tally.unlike, "unfamiliar")]
         unread = f"{tally.errors - tally.not_pictures:,} could not be read"
         unread += f", {plural(tally.not_pictures, 'other file')}" if tally.not_pictures else ""
         counts = [f"{count:,} {kind}" for count, kind in kinds if count or kind == "answered"]
@@ -320,6 +325,7 @@ def predict_file(
     threshold: float | None = None,
     sets: float | None = None,
     costs: str | os.PathLike[str] | NamedCosts | None = None,
+    answer_all: bool = False,
     every: float | None = None,
     max_megapixels: int | None = None,
     device: Device = CPU,
@@ -335,7 +341,7 @@ def predict_file(
         pictures: as for `predict`.
         out: a new file that ends in .csv, .json, .jsonl or .parquet.
         top: most likely classes that get columns of their own; None: a column for each class.
-        threshold, sets, costs, every, max_megapixels, device: as for `predict`.
+        threshold, sets, costs, answer_all, every, max_megapixels, device: as for `predict`.
         progress: hears how far it is.
         expect: tell in the report what the pictures say about the classifier.
 
@@ -361,6 +367,7 @@ def predict_file(
             threshold=threshold,
             sets=sets,
             costs=costs,
+            answer_all=answer_all,
             every=every,
             max_megapixels=max_megapixels,
             device=device,
@@ -396,6 +403,7 @@ def predict_to(
     actors: int | None = None,
     shard: int | None = None,
     ray_address: str | None = None,
+    answer_all: bool = False,
     max_megapixels: int | None = None,
     device: Device = CPU,
     progress: Progress = SILENT,
@@ -411,7 +419,7 @@ def predict_to(
         actors: for `ray`; None is one for each core.
         shard: pictures in a part; None is 2,048, or what `out` was begun with.
         ray_address: of a running cluster.
-        max_megapixels: as for `predict`.
+        answer_all, max_megapixels: as for `predict`.
         device: as for `predict`; actors compute on the CPU.
         progress: hears how far it is.
 
@@ -419,7 +427,7 @@ def predict_to(
         PawsightError: of all kinds; finished parts stay.
     """
     from pawsight.classifier.bundle import CARD, read_bundle, with_max_megapixels
-    from pawsight.core.storage import sha256_of_file
+    from pawsight.core.storage import sha256_of, sha256_of_file
     from pawsight.distributed import answer_folder as distributed
     from pawsight.distributed.path_lists import is_list
     from pawsight.distributed.path_lists import paths_of as listed
@@ -434,9 +442,11 @@ def predict_to(
         raise WrongUsage(f"--out cannot be {os.fspath(out)!r}.", "Answers are written to a folder of this machine.", "")
     folder = as_path(out)
     check_order("predict", as_path(run), [Path(picture) for picture in pictures])
-    bundle = with_max_megapixels(read_bundle(as_path(run)), max_megapixels)
+    bundle = with_max_megapixels(read_bundle(as_path(run), answer_all=answer_all), max_megapixels)
     paths = listed([os.fspath(picture) for picture in pictures], without=folder)
     digest, classes = sha256_of_file(bundle.folder / CARD), bundle.card.classes
+    if answer_all:  # other answers, which --resume must not put beside those of the bundle
+        digest = sha256_of(f"{digest} answers all".encode())
     is_begun = resume and folder.is_dir() and any(folder.iterdir())
     if is_begun:
         distributed.opened(folder)  # before a lock is put into a folder of something else

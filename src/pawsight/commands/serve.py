@@ -42,6 +42,7 @@ def serve(
     allow_origin: Sequence[str] = (),
     proxy: Sequence[str] = (),
     with_report: bool = False,
+    answer_all: bool = False,
     device: Device = CPU,
     limits: Limits | None = None,
     progress: Progress = SILENT,
@@ -61,7 +62,7 @@ def serve(
         allow_origin: sites of your own whose pages may use the service, e.g. https://cats.example.
         proxy: addresses or networks of proxies of your own, whose X-Forwarded-For says which client asks.
         with_report: show the run's report, which contains training pictures, to all clients.
-        device: as for `predict`.
+        answer_all, device: as for `predict`.
         limits: of requests, queues and processes.
         progress: hears where it listens, and warnings.
         ready: called once the socket listens, with run, url, host, port, pid, and whether a token is required, as
@@ -106,6 +107,7 @@ def serve(
         origins=origins,
         proxies=networks,
         with_report=with_report,
+        answer_all=answer_all,
         device=device,
         progress=progress,
     )

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pawsight.classifier.backbone import fetch_backbone
 from pawsight.classifier.costs import read_costs
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
-from pawsight.classifier.trust import SelectiveOptions
+from pawsight.classifier.trust import UNFAMILIAR, SelectiveOptions
 from pawsight.commands.run_split import given_split
 from pawsight.commands.train_report import TrainReport, gain_from_patch, summary
 from pawsight.core.errors import WrongUsage
@@ -53,13 +53,13 @@ from pawsight.distributed.ray_actors import EngineName, Pool, pool_for
 from pawsight.evaluation.calibration import expected_calibration_error, log_losses, squared_distances
 from pawsight.evaluation.cross_validation import CrossValidation, is_small
 from pawsight.evaluation.metrics import measure
-from pawsight.evaluation.selective import measure_costs, measure_sets
+from pawsight.evaluation.selective import Abstention, measure_abstention, measure_costs, measure_sets
 from pawsight.models.recipes import AUTO, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
 
 if TYPE_CHECKING:
-    from pawsight.training.context import RunEnvironment
+    from pawsight.training.context import Floats, RunEnvironment
     from pawsight.training.run import TrainedRun
 
 _KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text", Mapping: "a mapping"}
@@ -96,15 +96,17 @@ class TrainOptions:
     # Folds of a cross-validation that measures the run in place of validation and test: all pictures are trained on.
     folds: int | None = None
     patch: str | os.PathLike[str] | None = None  # corrected labels, as `pawsight review` writes them
-    # Largest share of wrong answers, e.g. 0.01; predictions may then be `unsure` or `unlike anything seen`. None: every
-    # picture is answered.
+    # Largest share of wrong answers, e.g. 0.01; predictions may then be `unsure`. None: every familiar picture is
+    # answered.
     max_error: float | None = None
     max_error_per_class: float | None = None  # largest share of wrong answers among those with each class
     sets: float | None = None  # share of prediction sets that hold the true class, e.g. 0.95; predictions have a `set`
     # Costs of mistakes: a table with the columns true, predicted and cost, or {("true class", "answer"): cost}. A pair
     # that is not listed costs 1, a right answer 0. Pictures are answered with the class of least expected cost.
     costs: str | os.PathLike[str] | Mapping[tuple[str, str], float] | None = None
-    false_alarms: float = 0.01  # with max_error, share of ordinary pictures that may be called unlike anything seen
+    false_alarms: float = 0.01  # share of ordinary pictures that may be called `unfamiliar`
+    answer_all: bool = False  # call no picture unfamiliar
+    none_class: str | None = None  # class that stands for none of the others: its pictures are called unfamiliar
     out: str | os.PathLike[str] = "runs"  # folder in which the numbered run folder is made
     weights: str | os.PathLike[str] | None = None  # file with MobileNetV2's weights, for the recipe `mobilenet`
     # Of a table: role (path, label, part, group) -> header, or number of the column from 1 where there is none, e.g.
@@ -202,6 +204,8 @@ class TrainKeywords(TypedDict, total=False):
     sets: float | None
     costs: str | os.PathLike[str] | Mapping[tuple[str, str], float] | None
     false_alarms: float
+    answer_all: bool
+    none_class: str | None
     out: str | os.PathLike[str]
     weights: str | os.PathLike[str] | None
     columns: Mapping[str, str] | None
@@ -286,17 +290,16 @@ def train(
     )
 
 
-def _selective(options: TrainOptions) -> SelectiveOptions | None:
-    """Return what is asked of the answers; None: every picture is answered with its likeliest class."""
-    asked = (options.max_error, options.max_error_per_class, options.sets, options.costs)
-    if all(value is None for value in asked):
-        return None
+def _selective(options: TrainOptions) -> SelectiveOptions:
+    """Return what is asked of the answers."""
     return SelectiveOptions(
         max_error=options.max_error,
         max_error_per_class=options.max_error_per_class,
         sets=options.sets,
         costs=None if options.costs is None else read_costs(options.costs),
         false_alarms=options.false_alarms,
+        answer_all=options.answer_all,
+        none_class=options.none_class,
     )
 
 
@@ -312,7 +315,7 @@ def train_on(
     given: SplitFile | None = None,
     patch: Patch | None = None,
     pool: Pool | None = None,
-    selective: SelectiveOptions | None = None,
+    selective: SelectiveOptions = SelectiveOptions(),
     measured: tuple[str, ...] = ("validation", "test"),
     latest: bool = True,
 ) -> TrainReport:
@@ -426,8 +429,8 @@ def _report(
         calibrated_on=outcome.calibrated_on,
         calibration_gain=outcome.calibration_gain,
         calibrated=_calibrated(outcome),
-        max_error=outcome.options.max_error if outcome.options else None,
-        max_error_per_class=outcome.options.max_error_per_class if outcome.options else None,
+        max_error=outcome.options.max_error,
+        max_error_per_class=outcome.options.max_error_per_class,
         guarantee=trust.guarantee,
         by_class=trust.by_class,
         sets=trust.sets,
@@ -442,6 +445,9 @@ def _report(
         if trust.costs
         else {},
         detector=trust.detector,
+        decided={
+            part: figures.to_json() for part, table in answered.items() if (figures := _decided(outcome, part, table))
+        },
         no_guarantee=outcome.no_guarantee,
         command=command,
         seconds=env.stopwatch.seconds(),
@@ -459,6 +465,16 @@ def _report(
         findings=audit(outcome.dataset, split),
         data=env.data,
     )
+
+
+def _decided(outcome: TrainedRun, part: str, table: Floats) -> Abstention | None:
+    """Count how many pictures of a held-out subset are answered; its other figures are those of all."""
+    otherwise = replace(outcome.trust, detector=None)
+    familiar = outcome.familiar.get(part, [True] * len(table))
+    decisions = [
+        otherwise.decide(row, None) if known else UNFAMILIAR for row, known in zip(table, familiar, strict=True)
+    ]
+    return measure_abstention(outcome.labels[part], table, decisions, outcome.trust)
 
 
 def _cross_validation(outcome: TrainedRun) -> CrossValidation | None:
@@ -534,7 +550,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
 
 
 def command_for(data: str, options: TrainOptions) -> str:
-    """Return what makes the same run again: a command line, or a line of Python where the recipe is the user's own."""
+    """Return what makes the same run again: a command line, or a line of Python where no command line can say it."""
     usual, recipe = TrainOptions(), options.recipe
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     changed = {
@@ -542,11 +558,17 @@ def command_for(data: str, options: TrainOptions) -> str:
         for name, value in values.items()
         if name not in ("recipe", *_OF_THIS_MACHINE) and value and value != getattr(usual, name)
     }
-    if isinstance(recipe, Recipe):
+    if isinstance(recipe, Recipe) or isinstance(options.costs, Mapping):
         texts = {name: f"pawsight.{value!r}" if name == "reading" else repr(value) for name, value in changed.items()}
-        keywords = [f"recipe=pawsight.{recipe!r}", *(f"{name}={text}" for name, text in texts.items())]
+        own = f"pawsight.{recipe!r}" if isinstance(recipe, Recipe) else repr(recipe)
+        keywords = [f"recipe={own}", *(f"{name}={text}" for name, text in texts.items())]
         return f"pawsight.train({data!r}, {', '.join(keywords)})"
-    for name in ("max_error", "max_error_per_class", "sets", *(("false_alarms",) if options.max_error else ())):
+    for name in (
+        "max_error",
+        "max_error_per_class",
+        "sets",
+        *(("false_alarms",) if options.max_error or "false_alarms" in changed else ()),
+    ):
         if values[name] is not None:
             changed[name] = f"{100 * values[name]:.10g}%"
     if options.columns:

@@ -127,10 +127,14 @@ def _calibration_line(record: RunRecord) -> str:
     answers = f"{record.calibrated_on:,} {record.fitted_on}"
     if record.temperature == 1 and record.calibration_gain is not None:
         gain, error = record.calibration_gain
-        return (
+        line = (
             f"Calibration none: a temperature from {answers} makes no measurable difference (gain {gain:.3f} in log"
             f" loss, standard error {error:.3f})"
         )
+        if "validation" in record.calibrated:
+            ece = record.calibrated["validation"]["ece"][1]
+            line += f"; expected calibration error on validation {100 * ece:.2f} %"
+        return line
     text = f"temperature {record.temperature:.2f} from {answers}"
     if "validation" in record.calibrated:
         before, after = record.calibrated["validation"]["ece"]
@@ -141,7 +145,7 @@ def _calibration_line(record: RunRecord) -> str:
 def trust_lines(record: RunRecord) -> list[str]:
     """Return how far the answers of a run can be trusted: calibration, risk guarantee, out-of-distribution detector."""
     lines = [_calibration_line(record)]
-    guarantee, detector = record.guarantee, record.detector
+    guarantee = record.guarantee
     if guarantee is not None:
         low, high = guarantee.coverage_interval
         # The best of C probabilities is at least 1 / C.
@@ -162,11 +166,26 @@ def trust_lines(record: RunRecord) -> list[str]:
         lines.append(f"WARNING     no guarantee: {record.no_guarantee}")
     lines += [f"Sets        {sentence}" for sentence in sets_sentences(record)]
     lines += [f"Costs       {sentence}" for sentence in costs_sentences(record)]
+    return [*lines, *_lines_of_detector(record)]
+
+
+def _lines_of_detector(record: RunRecord) -> list[str]:
+    """Return what the detector notices, a warning where that is little, and how many pictures are answered."""
+    lines, detector = [], record.detector
     if detector is not None:
-        caught = ", ".join(f"{kind['caught']} of {kind['pictures']} {kind['kind']}" for kind in detector.caught)
-        false_alarms = f"{100 * detector.false_alarms:.4g} %"
-        lines.append(f"Detector    unlike anything seen: {caught} found, at most {false_alarms} false alarms")
-    return lines
+        kinds = ", ".join(f"{kind['caught']} of {kind['pictures']} {kind['kind']}" for kind in detector.caught)
+        lines = [f"Detector    unfamiliar: {kinds} found, about {100 * detector.false_alarms:.2g} % false alarms"]
+        if detector.is_weak:
+            caught, pictures = detector.seen
+            lines.append(
+                f"WARNING     {pictures - caught} of {pictures} pictures of other things are not noticed and get one of"
+                " the classes. More training pictures help, or a class of other things and --none-class"
+            )
+    return lines + [
+        f"Answered    {part}: {figures['answered']:,} of {figures['pictures']:,}, {figures['unlike']:,} unfamiliar;"
+        " the figures below are of all"
+        for part, figures in record.decided.items()
+    ]
 
 
 def gain_from_patch(

@@ -61,7 +61,7 @@ class Tally:
     pictures: int = 0
     answered: int = 0
     unsure: int = 0
-    unlike: int = 0  # like nothing in the training pictures
+    unlike: int = 0  # unfamiliar
     errors: int = 0
     not_pictures: int = 0  # of the errors: no pictures, neither by their endings nor by their content
 

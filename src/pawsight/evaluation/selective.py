@@ -25,7 +25,7 @@ class Abstention:
     pictures: int
     answered: int
     errors: int  # answered and wrong
-    unlike: int  # called out-of-distribution; the others that are not answered are unsure
+    unlike: int  # called unfamiliar; the others that are not answered are unsure
     coverage: float  # share answered
     coverage_interval: Interval  # Wilson, 95 %
     error: float | None  # share of the answered that is wrong; None where nothing is answered
@@ -50,7 +50,7 @@ class Abstention:
             text += f"; of these {self.errors:,} wrong ({100 * self.error:.2f} %, {self.error_interval})"
         if self.guarantee is not None:
             text += f", guaranteed at most {100 * self.guarantee.max_error:.4g} %"
-        return f"{text}; unlike anything seen: {self.unlike:,}"
+        return f"{text}; unfamiliar: {self.unlike:,}"
 
 
 def measure_abstention(
@@ -73,7 +73,7 @@ def measure_abstention(
     Returns:
         None where there is no picture, or the classifier answers every one.
     """
-    if not len(true) or (trust.guarantee is None and not trust.by_class and trust.detector is None):
+    if not len(true) or trust == trust.answering_all():
         return None
     is_answered = np.array([decision == ANSWERED for decision in decisions])
     wrong = trust.answers(probabilities) != true

@@ -116,6 +116,7 @@ def metadata_of(context: ExportContext) -> dict[str, Any]:
         "sets": trust.sets
         and {"coverage": trust.sets.coverage, "from_probability": list(trust.sets.thresholds), "with_likeliest": True},
         "costs": trust.costs and trust.costs.to_json(),
+        "none_class": None if trust.none_class is None else card.classes[trust.none_class],
         "unlike_anything_seen_above": None if trust.detector is None else trust.detector.threshold,
         "precision": context.precision,
         "licence": context.licence,

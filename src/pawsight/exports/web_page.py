@@ -79,7 +79,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
     copied = [] if context.browser_runtime is None else read_runtime(context.browser_runtime)
     model = with_metadata(context.onnx, metadata_of(context))
     expected = expected_outputs(context.bundle)
-    scores = expected.get(OOD_SCORE)
+    scores, detector = expected.get(OOD_SCORE), context.bundle.card.trust.detector
     squares = context.bundle.golden.pictures[:SQUARES].tobytes()
     answers = {
         "probabilities": expected["probabilities"][:SQUARES].tolist(),
@@ -101,6 +101,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
                 for name, copied_as, size, sha384 in RUNTIME
             ],
             "validation": _validation(context.run),
+            "detector": None if detector is None else {"caught": detector.seen[0], "pictures": detector.seen[1]},
             "max_error": context.bundle.card.trust.max_error,
         },
     )

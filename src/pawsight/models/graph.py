@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ PICTURES, FEATURES, PROBABILITIES = "pictures", "features", "probabilities"
 LAST_FEATURES = "top/mean"  # those of the last layer, inside a graph whose features come from several
 HEAD_WEIGHTS, HEAD_BIAS, LOGITS = "head/weights", "head/bias", "head/logits"  # of every classifier made here
 OOD_SCORE = "unlikeness"  # the output's name in bundles
-_LEAST_SQUARE = 1e-12  # where features equal the mean exactly, against division by zero
+_LEAST_SQUARE = 1e-12  # where all features are 0, against division by zero
+_AXES_ARE_INPUTS = 18  # opset from which on ReduceMin takes its axes as an input, as ReduceSum has before
 
 Floats = NDArray[np.float32]
 
@@ -168,63 +170,117 @@ def with_temperature(model: bytes, temperature: float) -> bytes:
     return _checked(opened)
 
 
-def with_ood_score(model: bytes, mean: Floats, directions: Floats) -> bytes:
-    """Add the output `unlikeness` (N,): the share of a picture's features that lies outside the usual directions.
+@dataclass(frozen=True, slots=True)
+class OodScore:
+    """The out-of-distribution score of a picture, from its features; `training.ood_detector` fits it.
+
+    Of the last layer's features, D numbers scaled to length 1, less their mean: how much lies outside the directions in
+    which training pictures vary. Of the E numbers that the head reads: the distance from the nearest of C classes in Q
+    directions. The larger of the two, each times its scale, is x; the score is x / (1 + x), from 0 to 1.
+    """
+
+    mean: Floats  # (D,)
+    directions: Floats  # (D, K), shorter than 1
+    near_mean: Floats  # (E,)
+    near_directions: Floats  # (E, Q)
+    centres: Floats  # (C, Q), of the classes
+    scales: tuple[float, float] = (1.0, 1.0)
+
+    def distances(self, last: Floats, features: Floats) -> Floats:
+        """Return both squared distances (2, N), not scaled, of features (N, D) of the last layer and (N, E)."""
+        unit = last / np.sqrt(np.maximum((last**2).sum(axis=1, keepdims=True), _LEAST_SQUARE))
+        centred = unit - self.mean
+        far = (centred**2).sum(axis=1) - ((centred @ self.directions) ** 2).sum(axis=1)
+        placed = (features - self.near_mean) @ self.near_directions
+        nearest = ((self.centres**2).sum(axis=1) - 2 * placed @ self.centres.T).min(axis=1)
+        return np.asarray(np.maximum(np.stack([far, (placed**2).sum(axis=1) + nearest]), 0), np.float32)
+
+    def joined(self, distances: Floats) -> Floats:
+        """Return the scores (N,) of distances (2, N)."""
+        largest = (distances * np.array(self.scales, np.float32)[:, None]).max(axis=0)
+        return np.asarray(largest / (1 + largest), np.float32)
+
+    def __call__(self, last: Floats, features: Floats) -> Floats:
+        """Return the scores (N,) of features (N, D) and (N, E), as the graph computes them."""
+        return self.joined(self.distances(last, features))
+
+
+def with_ood_score(model: bytes, score: OodScore) -> bytes:
+    """Add the output `unlikeness` (N,), a score of the features.
 
     Args:
-        model: ONNX with the output `features` (N, D). Where features come from several layers, those of the last are
-            used, all of them: the others notice less (docs/experiments.md).
-        mean: of these features of training pictures (D,).
-        directions: orthonormal columns (D, K), in which those features differ most.
-
-    The output is sqrt(1 - |z V|^2 / |z|^2) with z = features - mean, V = directions: 0 for what differs from the mean
-    only as training pictures do, 1 for what differs in other ways alone; `ood_score` is the same in NumPy.
+        model: ONNX with the output `features` (N, E). Where these come from several layers, all of the last layer's
+            are read beside them.
+        score: of these features.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     opened = onnx.load_from_string(model)
     is_joined = any(LAST_FEATURES in node.output for node in opened.graph.node)
-    source, ones = LAST_FEATURES if is_joined else FEATURES, np.ones(1, np.float32)
-    constants = {
-        "mean": mean.astype(np.float32),
-        "directions": directions.astype(np.float32),
-        "axis": np.array([1], np.int64),
-        "one": ones,
-        "zero": 0 * ones,
-        "least": _LEAST_SQUARE * ones,
-    }
-    steps = (
-        ("Sub", (source, "guard/mean"), "guard/centred"),
-        ("MatMul", ("guard/centred", "guard/directions"), "guard/usual"),
-        ("Mul", ("guard/usual", "guard/usual"), "guard/usual_squares"),
-        ("Mul", ("guard/centred", "guard/centred"), "guard/squares"),
-        ("ReduceSum", ("guard/usual_squares", "guard/axis"), "guard/usual_sum"),
-        ("ReduceSum", ("guard/squares", "guard/axis"), "guard/sum"),
-        ("Max", ("guard/sum", "guard/least"), "guard/some"),
-        ("Div", ("guard/usual_sum", "guard/some"), "guard/share"),
-        ("Sub", ("guard/one", "guard/share"), "guard/rest"),
-        ("Max", ("guard/rest", "guard/zero"), "guard/positive"),
-        ("Sqrt", ("guard/positive",), OOD_SCORE),
+    last, constants = (
+        LAST_FEATURES if is_joined else FEATURES,
+        {
+            "mean": score.mean,
+            "directions": score.directions,
+            "scale": np.array([[score.scales[0]]]),
+            "near_mean": score.near_mean,
+            "near_directions": score.near_directions,
+            "centres": -2 * score.centres.T,
+            "centre_squares": (score.centres**2).sum(axis=1),
+            "near_scale": np.array([[score.scales[1]]]),
+            "least": np.array([_LEAST_SQUARE]),
+            "zero": np.zeros(1),
+            "one": np.ones(1),
+        },
     )
+    steps: list[tuple[str, tuple[str, ...], str]] = [
+        ("Mul", (last, last), "squares"),
+        ("ReduceSum", ("squares",), "sum"),
+        ("Max", ("sum", "least"), "some"),
+        ("Sqrt", ("some",), "length"),
+        ("Div", (last, "length"), "unit"),
+        ("Sub", ("unit", "mean"), "centred"),
+        ("Mul", ("centred", "centred"), "centred_squares"),
+        ("ReduceSum", ("centred_squares",), "whole"),
+        ("MatMul", ("centred", "directions"), "usual"),
+        ("Mul", ("usual", "usual"), "usual_squares"),
+        ("ReduceSum", ("usual_squares",), "inside"),
+        ("Sub", ("whole", "inside"), "outside"),
+        ("Mul", ("outside", "scale"), "far"),
+        ("Sub", (FEATURES, "near_mean"), "near_centred"),
+        ("MatMul", ("near_centred", "near_directions"), "placed"),
+        ("Mul", ("placed", "placed"), "placed_squares"),
+        ("ReduceSum", ("placed_squares",), "placed_sum"),
+        ("Gemm", ("placed", "centres", "centre_squares"), "to_centres"),
+        ("ReduceMin", ("to_centres",), "nearest"),
+        ("Add", ("placed_sum", "nearest"), "near_sum"),
+        ("Mul", ("near_sum", "near_scale"), "near"),
+        ("Max", ("far", "near"), "larger"),
+        ("Max", ("larger", "zero"), "positive"),
+        ("Add", ("positive", "one"), "one_more"),
+        ("Div", ("positive", "one_more"), "share"),
+        ("ReduceSum", ("share",), OOD_SCORE),
+    ]
+    axis = numpy_helper.from_array(np.array([1], np.int64), "guard/axis")
+    opset = next(entry.version for entry in opened.opset_import if entry.domain == "")
+    for kind, given, made in steps:
+        names = [name if name in (last, FEATURES) else f"guard/{name}" for name in given]
+        output: str = made if made == OOD_SCORE else f"guard/{made}"
+        options: dict[str, Any] = {}
+        if kind in ("ReduceSum", "ReduceMin"):
+            options["keepdims"] = int(made != OOD_SCORE)
+            if kind == "ReduceMin" and opset < _AXES_ARE_INPUTS:
+                options["axes"] = [1]
+            else:
+                names.append(axis.name)
+        opened.graph.node.append(helper.make_node(kind, names, [output], f"{output}/node", **options))
     opened.graph.initializer.extend(
-        numpy_helper.from_array(value, f"guard/{name}") for name, value in constants.items()
-    )
-    opened.graph.node.extend(
-        helper.make_node(kind, given, [made], f"{made}/node", **({"keepdims": 0} if kind == "ReduceSum" else {}))
-        for kind, given, made in steps
+        [axis]
+        + [numpy_helper.from_array(value.astype(np.float32), f"guard/{name}") for name, value in constants.items()]
     )
     opened.graph.output.append(helper.make_tensor_value_info(OOD_SCORE, TensorProto.FLOAT, ["N"]))
     return _checked(opened)
-
-
-def ood_score(features: Floats, mean: Floats, directions: Floats) -> Floats:
-    """Return the out-of-distribution score (N,) of features (N, D), as the graph computes it."""
-    centred = features - mean
-    usual = ((centred @ directions) ** 2).sum(axis=1)
-    rest = 1 - usual / np.maximum((centred**2).sum(axis=1), _LEAST_SQUARE)
-    score: Floats = np.sqrt(np.maximum(rest, 0)).astype(np.float32)
-    return score
 
 
 def _softmax_of(graph: Any) -> Any:

@@ -210,6 +210,7 @@ class RunRecord:
     costs: Costs | None = None
     measured_costs: Mapping[str, CostFigures] = field(default_factory=dict)  # by subset
     detector: OodDetector | None = None  # of out-of-distribution pictures
+    decided: Mapping[str, Any] = field(default_factory=dict)  # subset -> what was answered, as plain JSON values
     no_guarantee: str = ""  # why there is none
     command: str = ""  # that makes the same run again
     seconds: Mapping[str, float] = field(default_factory=dict)  # of each stage, and "total"
@@ -311,7 +312,8 @@ class RunRecord:
             calibrated={name: _changes(calibration.inside(name)) for name in SUBSETS if name in calibration.values},
             max_error=selective.number("max_error"),
             guarantee=_trusted(selective, "promise").guarantee,
-            detector=_trusted(selective, "guard").detector,
+            detector=_trusted(selective, "guard").detector or _trusted(fields, "guard", key="detector").detector,
+            decided=fields.inside("decided").values,
             max_error_per_class=selective.number("max_error_per_class"),
             by_class=_trusted(selective, "class_promises").by_class,
             sets=_trusted(fields.inside("sets"), "sets", key="rule").sets,
@@ -358,6 +360,8 @@ class RunRecord:
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
             "calibration": self._calibration_json(),
             "abstention": self._abstention_json(),
+            "detector": self.detector.to_json() if self.detector is not None else None,
+            "decided": dict(self.decided),
             "sets": self.sets and {"rule": self.sets.to_json(), **_figures_json(self.measured_sets)},
             "costs": self.costs and {"listed": self.costs.to_json(), **_figures_json(self.measured_costs)},
             "command": self.command,

@@ -220,7 +220,8 @@ def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[st
         if never := never_sentence(run):
             yield words.visible(f"{never[0].upper()}{never[1:]}.")
     elif asked is None and run.max_error_per_class is None:
-        yield f"Every picture is answered: no risk guarantee was requested. To request one: {_asking(run)}"
+        every = "Every picture is answered" if run.detector is None else "Every familiar picture is answered"
+        yield f"{every}: no risk guarantee was requested. To request one: {_asking(run)}"
     elif guarantee is None:
         why = words.visible(run.no_guarantee or "The run does not record why.")
         share = _share(asked if asked is not None else run.max_error_per_class or 0.0)
@@ -238,11 +239,12 @@ def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[st
 
 def detector_sentence(detector: OodDetector) -> str:
     """Return what the out-of-distribution detector is for and how often it is wrong."""
+    weakness = "It misses most pictures of other things. " if detector.is_weak else ""
     return (
-        "The out-of-distribution detector says “unlike anything seen” for a picture far from the training pictures. "
-        f"Its threshold is set on {words.whole(detector.pictures)} validation pictures so that at most "
-        f"{_share(detector.false_alarms)} of such pictures are rejected by mistake. Of pictures of other things it "
-        "noticed:"
+        "The out-of-distribution detector calls a picture “unfamiliar” that is unlike the training pictures. "
+        f"Its threshold is set on {words.whole(detector.pictures)} pictures ({words.visible(detector.measured_on)}) so "
+        f"that about {_share(detector.false_alarms)} of such pictures are rejected by mistake. "
+        f"{weakness}Of pictures of other things it noticed:"
     )
 
 

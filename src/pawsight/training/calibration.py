@@ -6,9 +6,12 @@ the decision rule that the bundle carries in `classifier.trust`.
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pawsight.classifier.costs import costs_for
 from pawsight.classifier.engine import Engine, run_head
@@ -21,20 +24,23 @@ from pawsight.classifier.trust import (
     fit_temperature,
 )
 from pawsight.evaluation.cross_validation import FEWEST
-from pawsight.models.graph import LOGITS, OOD_SCORE, head_of, ood_score, with_ood_score, with_temperature
+from pawsight.models.graph import LOGITS, OOD_SCORE, head_of, with_ood_score, with_temperature
 from pawsight.training.context import Floats, Labels, TrainedModel, TrainingContext
-from pawsight.training.guarantees import add_guarantees, percent
+from pawsight.training.folds import group_folds
+from pawsight.training.guarantees import add_guarantees
 from pawsight.training.logistic import class_weights
 from pawsight.training.ood_detector import (
     Rows,
-    fewest_for_detector,
-    fit_subspace,
+    fit_detector,
+    folds_for_detector,
     ood_examples,
     sample_rows,
     threshold_for,
 )
 from pawsight.training.temperature import gain_of, gain_of_temperature
 
+Flags = NDArray[np.bool_]
+_NAMES_OF_NONE = ("other", "others", "none", "negative", "negatives", "background", "unknown")
 OUT_OF_FOLD = "out-of-fold answers of the training part"
 BALANCED = f"{OUT_OF_FOLD}, each class counted the same"
 
@@ -90,30 +96,121 @@ def calibrate(
     return calibrated, Trust(temperature=temperature, fitted_on=source), pictures, gain
 
 
-def add_guarantee(
-    context: TrainingContext, model: TrainedModel, trust: Trust, options: SelectiveOptions
-) -> tuple[TrainedModel, Trust, str]:
-    """Return a calibrated model and its trust with a detector and a risk guarantee, and why the guarantee is missing.
+def none_class_note(classes: Sequence[str]) -> str:
+    """Offer to call pictures of a class unfamiliar where its name says that it stands for none of the others."""
+    named = next((name for name in classes if name.casefold() in _NAMES_OF_NONE), "")
+    return named and (
+        f"the class {named!r} may stand for none of the others: with --none-class {shlex.quote(named)} its pictures"
+        " are called unfamiliar"
+    )
 
-    The reason is empty where there is a guarantee. The model's notes say why the detector is missing.
+
+def add_detector(
+    context: TrainingContext, model: TrainedModel, trust: Trust, options: SelectiveOptions
+) -> tuple[TrainedModel, Trust, Mapping[str, Flags]]:
+    """Return a calibrated model with the out-of-distribution score in its graph, and its trust with the detector.
+
+    The trust also names the class that stands for none of the others, where there is one; its pictures teach the
+    detector nothing. The threshold is set on out-of-fold scores of the training subset. A network was fitted to all of
+    these pictures, so its threshold is set on validation.
+
+    Returns:
+        the model, whose notes say why where there is no detector; the trust; and which pictures are familiar (N,), by
+        subset: training pictures out of fold, where the threshold is from them, and those of the held-out subsets.
     """
-    labels, table = context.labels("validation"), model.probabilities["validation"]
-    graph, detector, scores, notes = _add_detector(context, model, options)
-    familiar = np.ones(len(labels), bool) if detector is None else scores < detector.threshold
+    if options.none_class is not None:
+        trust = replace(trust, none_class=context.classes.index(options.none_class))
+    elif note := none_class_note(context.classes):
+        model = replace(model, notes=(*model.notes, note))
+    if options.answer_all or context.recipe.method == "majority":  # which looks at no picture
+        return model, trust, {}
+    rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
+    rows = rows[context.labels("train")[rows] != trust.none_class]
+    labels, groups = context.labels("train")[rows], context.split.numbers("train")[rows]
+    folds = group_folds(labels, groups, folds_for_detector(len(rows)), context.recipe.seed)
+    fitted = fit_detector(
+        *detector_features(context, model, "train", rows), labels, folds, options.false_alarms, seed=context.recipe.seed
+    )
+    if fitted is None:
+        note = "no detector of unfamiliar pictures: there are too few training pictures or features"
+        return replace(model, notes=(*model.notes, note)), trust, {}
+    score, left_out = fitted
+    scores = {
+        subset: score(*detector_features(context, model, subset, np.arange(context.split.sizes[subset])))
+        for subset in model.features
+        if context.split.sizes[subset]
+    }
+    is_crossed = context.recipe.method == "probe" or "validation" not in scores
+    measured, source = (left_out, OUT_OF_FOLD) if is_crossed else (scores["validation"], VALIDATION)
+    threshold, rate = threshold_for(measured, options.false_alarms)
+    familiar = {subset: values < threshold for subset, values in scores.items()}
+    if is_crossed:
+        familiar["train"] = np.zeros(context.split.sizes["train"], bool)
+        familiar["train"][rows] = left_out < threshold
+    detector = OodDetector(
+        threshold=threshold,
+        false_alarms=rate,
+        pictures=len(measured),
+        components=score.directions.shape[1],
+        measured_on=source,
+        caught=(),
+    )
+    return (
+        replace(model, graph=with_ood_score(model.graph, score)),
+        replace(trust, detector=detector),
+        familiar,
+    )
+
+
+def detector_features(context: TrainingContext, model: TrainedModel, subset: str, rows: Rows) -> tuple[Floats, Floats]:
+    """Return the features of the last layer (N, D), and those that the head reads (N, E), for rows of a subset."""
+    if model.columns is not None:
+        table = context.features(subset).part(rows)
+        return table.last, table.read(model.columns)
+    if subset in model.features:
+        features = model.features[subset][rows]
+    else:
+        engine, pixels = context.engine(model.graph), context.pixels(subset)
+        outputs = engine.run((row, pixels[row]) for row in rows.tolist())
+        features = np.stack([computed["features"] for _, computed in outputs])
+    return features, features
+
+
+def add_guarantee(
+    context: TrainingContext,
+    model: TrainedModel,
+    trust: Trust,
+    options: SelectiveOptions,
+    familiar: Mapping[str, Flags],
+) -> tuple[TrainedModel, Trust, str]:
+    """Return a calibrated model and its trust with a risk guarantee, and why the guarantee is missing.
+
+    The reason is empty where there is a guarantee. `familiar` is what `add_detector` returned; nothing is guaranteed of
+    other pictures.
+    """
+    if all(asked is None for asked in (options.max_error, options.max_error_per_class, options.sets, options.costs)):
+        return model, trust, ""
     costs = None if options.costs is None else costs_for(options.costs, context.classes)
-    trust = replace(trust, detector=detector, costs=costs)
-    crossed = None
-    if model.out_of_fold is not None:
-        known = np.isfinite(model.out_of_fold).all(axis=1)
-        crossed = context.labels("train")[known], model.out_of_fold[known]
+    trust, notes = replace(trust, costs=costs), tuple[str, ...]()
+
+    def known(subset: str, table: Floats) -> Flags:
+        flags = familiar.get(subset, np.ones(len(table), bool))
+        return np.asarray(flags & (trust.answers(table) != trust.none_class))
+
+    labels, table, crossed = context.labels("validation"), model.probabilities["validation"], None
+    answered = known("validation", table)
+    if (others := model.out_of_fold) is not None:
+        rows = np.flatnonzero(np.isfinite(others).all(axis=1))
+        rows = rows[known("train", others)[rows]]
+        crossed = context.labels("train")[rows], others[rows]
     trust, why, why_no_sets = add_guarantees(
-        trust, options, (labels[familiar], table[familiar]), crossed, unfamiliar=int((~familiar).sum())
+        trust, options, (labels[answered], table[answered]), crossed, unfamiliar=int((~answered).sum())
     )
     if context.recipe.epochs and (trust.guarantee or trust.by_class or trust.sets):
         notes += ("the guarantee was measured on validation pictures that also chose the epoch: it may be optimistic",)
     if why_no_sets:
         notes += (f"no prediction sets: {why_no_sets}",)
-    return replace(model, graph=graph, notes=(*model.notes, *notes)), trust, why
+    return replace(model, notes=(*model.notes, *notes)), trust, why
 
 
 def count_detections(trust: Trust, engine: Engine) -> Trust:
@@ -126,43 +223,3 @@ def count_detections(trust: Trust, engine: Engine) -> Trust:
         for kind, squares in ood_examples(engine.image_px).items()
     )
     return replace(trust, detector=replace(trust.detector, caught=caught))
-
-
-def _add_detector(
-    context: TrainingContext, model: TrainedModel, options: SelectiveOptions
-) -> tuple[bytes, OodDetector | None, Floats, tuple[str, ...]]:
-    """Return the graph with a detector, the detector, the score of each validation picture, and remarks."""
-    graph, no_scores = model.graph, np.zeros(0, np.float32)
-    pictures, needed = context.split.sizes["validation"], fewest_for_detector(options.false_alarms)
-    if pictures < needed:
-        why = (
-            f"{pictures:,} validation pictures cannot set a threshold with {percent(options.false_alarms)} false alarms"
-        )
-        return graph, None, no_scores, (f"no detector of unfamiliar pictures: {why}; {needed:,} can",)
-    subspace = None
-    if context.recipe.method != "majority":
-        rows = sample_rows(context.split.sizes["train"], seed=context.recipe.seed)
-        subspace = fit_subspace(last_features(context, model, "train", rows))
-    if subspace is None:
-        return graph, None, no_scores, ("no detector of unfamiliar pictures: this recipe has too few features for one",)
-    mean, directions = subspace
-    scores = ood_score(last_features(context, model, "validation", np.arange(pictures)), mean, directions)
-    threshold = threshold_for(scores, options.false_alarms)
-    detector = OodDetector(
-        threshold=1.0 if threshold is None else threshold,
-        false_alarms=options.false_alarms,
-        pictures=pictures,
-        components=directions.shape[1],
-        caught=(),
-    )
-    return with_ood_score(graph, mean, directions), detector, scores, ()
-
-
-def last_features(context: TrainingContext, model: TrainedModel, subset: str, rows: Rows) -> Floats:
-    """Return the features (N, D) of a model's last layer for rows of a subset: those that are known, or its graph's."""
-    if context.recipe.method == "probe":
-        return context.features(subset).part(rows).last
-    if subset in model.features:
-        return model.features[subset][rows]
-    engine, pixels = context.engine(model.graph), context.pixels(subset)
-    return np.stack([outputs["features"] for _, outputs in engine.run((row, pixels[row]) for row in rows.tolist())])

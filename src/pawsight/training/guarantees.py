@@ -20,7 +20,7 @@ from pawsight.core.errors import TrainingFailed
 from pawsight.data.found import Found
 from pawsight.data.given_split import SplitFile
 from pawsight.data.split import Split
-from pawsight.training.threshold import Flags, can_guarantee, choose_threshold, fewest_for_guarantee, smallest_guarantee
+from pawsight.training.threshold import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
 
 BOTH = "validation and, out of fold, training pictures"
 Answers = tuple[Labels, Floats]  # true classes (N,) and probabilities (N, C)
@@ -48,7 +48,7 @@ def add_guarantees(
     """
     why, why_no_sets = "", ""
     if options.max_error is not None:
-        is_enough = can_guarantee(len(validation[0]), options.max_error)
+        is_enough = len(validation[0]) >= fewest_for_guarantee(options.max_error)
         (true, table), source = _measured_on(validation, out_of_fold, is_enough)
         answers = trust.answers(table)
         confidences, right = table[np.arange(len(true)), answers], answers == true
@@ -82,7 +82,7 @@ def _guarantees_by_class(
     """Return a trust with a guarantee for the answers with each class, and why there is none for any."""
     classes = validation[1].shape[1]
     fewest = np.bincount(trust.answers(validation[1]), minlength=classes).min()
-    (true, table), source = _measured_on(validation, out_of_fold, can_guarantee(int(fewest), max_error))
+    (true, table), source = _measured_on(validation, out_of_fold, fewest >= fewest_for_guarantee(max_error))
     answers = trust.answers(table)
     by_class = tuple(
         choose_threshold(table[own, label], true[own] == label, max_error=max_error, measured_on=source)

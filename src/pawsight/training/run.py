@@ -17,7 +17,7 @@ from pawsight.classifier.bundle import Card, problem_with_name, write_bundle
 from pawsight.classifier.costs import costs_for
 from pawsight.classifier.trust import UNFAMILIAR, UNSURE, SelectiveOptions, Trust
 from pawsight.core.cache import Cache
-from pawsight.core.errors import BadDataset, PicturesChanged
+from pawsight.core.errors import BadDataset, PicturesChanged, WrongUsage
 from pawsight.core.machine import versions
 from pawsight.core.progress import SILENT
 from pawsight.core.runs import BUNDLE
@@ -34,6 +34,8 @@ from pawsight.images.fingerprint import fingerprint
 from pawsight.models.recipes import AUTO, Recipe
 from pawsight.training.backbone_choice import candidates, choice_note, choose_backbone
 from pawsight.training.calibration import (
+    Flags,
+    add_detector,
     add_guarantee,
     calibrate,
     count_detections,
@@ -72,7 +74,8 @@ class TrainedRun:
     uncalibrated: Mapping[str, Floats]  # subset -> probabilities (N, C) before the temperature
     calibrated_on: int  # pictures that the temperature was fitted on
     calibration_gain: tuple[float, float] | None  # in log loss, in nats, and its standard error
-    options: SelectiveOptions | None  # what was asked of the answers
+    options: SelectiveOptions  # what was asked of the answers
+    familiar: Mapping[str, Flags]  # subset -> whether each picture is like the training pictures (N,), as far as known
     no_guarantee: str = ""  # why a risk guarantee that was asked for could not be given
     patched: PatchOutcome | None = None  # what a patch of labels did
 
@@ -86,7 +89,7 @@ def train_run(
     resume: bool = False,
     given: SplitFile | None = None,
     patch: Patch | None = None,
-    options: SelectiveOptions | None = None,
+    options: SelectiveOptions = SelectiveOptions(),
     reader: FileReader | None = None,
     folds: int | None = None,
 ) -> TrainedRun:
@@ -100,7 +103,7 @@ def train_run(
         resume: resume the newest unfinished run of the same recipe on the same split, where there is one.
         given: the split, where it is not to be cut here.
         patch: decisions about labels, applied after the split is cut so that every picture stays in its subset.
-        options: what is asked of the answers; None: every picture is answered.
+        options: what is asked of the answers.
         reader: computes facts and features elsewhere; None is this process.
         folds: of a cross-validation that is to measure the run in place of validation and test, which are then in
             training; a test part that is given stays sealed.
@@ -111,11 +114,10 @@ def train_run(
     """
     found = found_for(source.find(), given)
     check_names(found.folders)
-    if options is not None:
-        check_reserved_names(found.folders)
-        if options.costs is not None:
-            costs_for(options.costs, found.folders)
-        check_guarantee_by_names(found, given, options, has_out_of_fold=recipe.method == "probe")
+    check_reserved_names(found.folders, options)
+    if options.costs is not None:
+        costs_for(options.costs, found.folders)
+    check_guarantee_by_names(found, given, options, has_out_of_fold=recipe.method == "probe")
     greys = grey_range_of(found, env.decode_settings(recipe), threads=env.machine.cores, progress=env.progress)
     env = replace(env, grey_range=greys)
     choice = None
@@ -153,9 +155,8 @@ def train_run(
             with env.stopwatch.stage("trusting"):
                 model, trust, calibrated_on, gain = calibrate(context, trained)
                 uncalibrated = context.answers(trained.graph, trained.features)
-                no_guarantee = ""
-                if options is not None:
-                    model, trust, no_guarantee = add_guarantee(context, model, trust, options)
+                model, trust, familiar = add_detector(context, model, trust, options)
+                model, trust, no_guarantee = add_guarantee(context, model, trust, options, familiar)
             with env.stopwatch.stage("writing"):
                 trust = _write_bundle(context, model, trust)
                 if model.history:
@@ -172,6 +173,7 @@ def train_run(
         calibrated_on=calibrated_on,
         calibration_gain=gain,
         options=options,
+        familiar=familiar,
         no_guarantee=no_guarantee,
         patched=patched,
     )
@@ -206,7 +208,7 @@ def _split_and_decode(
     held_out: tuple[str, ...],
     given: SplitFile | None,
     patch: Patch | None,
-    options: SelectiveOptions | None,
+    options: SelectiveOptions,
     sink: FeatureSink | None,
     folds: int | None,
 ) -> tuple[TrainingContext, PatchOutcome | None]:
@@ -224,8 +226,7 @@ def _split_and_decode(
             if patch is not None:
                 used, split, patched = apply(dataset, split, patch)
             check_split(split, compares_epochs=recipe.epochs > 0)
-            if options is not None:
-                check_guarantee(split, options, has_out_of_fold=recipe.method == "probe")
+            check_guarantee(split, options, has_out_of_fold=recipe.method == "probe")
         context = TrainingContext(used, split, recipe, env, env.runs, held_out, sink, folds)
         changed: dict[str, str] = {}  # why, by name
         for subset in dict.fromkeys(("train", "validation", *held_out)) if recipe.method in _USES_PIXELS else ():
@@ -291,19 +292,29 @@ def check_names(classes: Sequence[str]) -> None:
             )
 
 
-def check_reserved_names(classes: Sequence[str]) -> None:
-    """Refuse classes named like a decision of a classifier that may leave pictures unanswered.
+def check_reserved_names(classes: Sequence[str], options: SelectiveOptions) -> None:
+    """Refuse classes named like a decision that leaves a picture unanswered, and a class that is none.
 
     Raises:
-        BadDataset: a class is called "unsure" or "unlike anything seen".
+        BadDataset: a class is called "unfamiliar", or "unsure" where pictures may be. WrongUsage: the class that stands
+            for none of the others is not there.
     """
-    for name in (UNSURE, UNFAMILIAR):
-        if name in classes:
+    asked = "--max-error" if options.max_error is not None else "--max-error-per-class"
+    has_unsure = options.max_error is not None or options.max_error_per_class is not None
+    reserved = {UNSURE: (has_unsure, f"leave {asked} out"), UNFAMILIAR: (not options.answer_all, "add --answer-all")}
+    for name, (is_reserved, otherwise) in reserved.items():
+        if is_reserved and name in classes:
             raise BadDataset(
-                f"The name {name!r} cannot be the name of a class with --max-error.",
+                f"The name {name!r} cannot be the name of a class{f' with {asked}' if name == UNSURE else ''}.",
                 "It is the output for pictures without an answer, so the two could not be told apart.",
-                "Rename the folder, or change the label in the CSV, or leave --max-error out.",
+                f"Rename the folder, or change the label in the CSV, or {otherwise}.",
             )
+    if options.none_class is not None and options.none_class not in classes:
+        raise WrongUsage(
+            f"There is no class {options.none_class!r}.",
+            f"The classes are {', '.join(map(repr, classes[:10]))}{' and more' if len(classes) > 10 else ''}.",
+            "Name one of them after --none-class.",
+        )
 
 
 def check_split(split: Split, *, compares_epochs: bool) -> None:

@@ -76,11 +76,6 @@ def fewest_for_guarantee(max_error: float, confidence: float = CONFIDENCE) -> in
     return math.ceil(math.log(1 - confidence) / math.log1p(-max_error))
 
 
-def can_guarantee(answered: int, max_error: float, *, errors: int = 2, confidence: float = CONFIDENCE) -> bool:
-    """Return whether so many answers could show a guarantee with a few errors among them."""
-    return bool(_passes(errors, answered, answered, max_error, (1 - confidence) / 2))
-
-
 def smallest_guarantee(
     answered: int, pictures: int, *, errors: int = 2, confidence: float = CONFIDENCE
 ) -> float | None:

@@ -40,7 +40,7 @@ from starlette.staticfiles import StaticFiles
 
 from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.predictor import Prediction
-from pawsight.classifier.trust import ANSWERED, UNSURE
+from pawsight.classifier.trust import ANSWERED, UNSURE, Trust
 from pawsight.core.errors import WrongUsage
 from pawsight.core.machine import versions
 from pawsight.core.runs import METRICS
@@ -203,6 +203,7 @@ class _Routes:
                     "window": None if window is None else window.to_json(),
                     "max_error": card.trust.max_error,
                     "sets": None if card.trust.sets is None else card.trust.sets.coverage,
+                    "detector": detector_of(card.trust),
                     "heat_maps": True,
                     "report": "/api/v1/report" if has_report else None,
                 }
@@ -372,6 +373,14 @@ async def _as_problem(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         problem.headers.update(error.headers or {})
     raise problem from None
+
+
+def detector_of(trust: Trust) -> dict[str, Any] | None:
+    """Return how a classifier notices pictures of other things; None where it calls none unfamiliar."""
+    if trust.detector is None:
+        return None
+    caught, pictures = trust.detector.seen
+    return {"false_alarms": trust.detector.false_alarms, "caught": caught, "pictures": pictures}
 
 
 def validation_of(bundle: Bundle) -> dict[str, Any] | None:

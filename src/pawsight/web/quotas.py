@@ -29,6 +29,12 @@ class Quota:
         """Say whether so many more fit, whoever sends them."""
         return self.held + count <= self.most
 
+    def check_share(self, count: int, address: str) -> None:
+        """Raise a RequestProblem where an address has its share."""
+        if address and self._by_address[address] + count > self._each:
+            detail = f"{self._by_address[address]:,} {self._nouns} from your address, which may have {self._each:,}."
+            raise busy(detail, seconds=self._retry_seconds)
+
     def take(self, count: int, address: str) -> None:
         """Hold some for an address, until `release`.
 
@@ -39,11 +45,9 @@ class Quota:
         Raises:
             RequestProblem: there is no room, or the address has its share; nothing is taken.
         """
+        self.check_share(count, address)
         if not self.fits(count):
             raise busy(f"{self.held:,} {self._nouns}.", seconds=self._retry_seconds)
-        if address and self._by_address[address] + count > self._each:
-            detail = f"{self._by_address[address]:,} {self._nouns} from your address, which may have {self._each:,}."
-            raise busy(detail, seconds=self._retry_seconds)
         self.held += count
         self._by_address[address] += count
 

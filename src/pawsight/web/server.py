@@ -59,6 +59,7 @@ def serve_here(
     origins: Collection[str] = (),
     proxies: Sequence[str] = (),
     with_report: bool = False,
+    answer_all: bool = False,
     device: Device = CPU,
     progress: Progress = SILENT,
 ) -> None:
@@ -73,6 +74,7 @@ def serve_here(
         origins: of other sites whose pages may use the service.
         proxies: addresses and networks whose X-Forwarded-For is believed.
         with_report: show the run's report.
+        answer_all: call no picture unsure or unfamiliar.
         device: what computes.
         progress: hears where that is not what was asked for.
 
@@ -81,7 +83,9 @@ def serve_here(
     """
 
     def open_run() -> Predictor:
-        bundle = read_bundle(as_path(run).resolve())  # once: `latest` may move while files are read
+        bundle = read_bundle(
+            as_path(run).resolve(), answer_all=answer_all
+        )  # once: `latest` may move while files are read
         return Predictor(bundle, device=device, progress=progress)
 
     async def serve() -> None:

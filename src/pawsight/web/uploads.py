@@ -152,6 +152,7 @@ class RequestBody:
             yield chunk
 
     def _keep(self, count: int) -> None:
+        self._held.check_share(count, self._address)  # before another body ends for it
         now = asyncio.get_running_loop().time()
         while not self._held.fits(count):
             slow = [body for body in self._arriving if body is not self and now - body._start > _YOUNG_SECONDS]

@@ -67,8 +67,8 @@ function prediction(file, { probabilities: given, unlikeness }, facts) {
   const named = Object.fromEntries(facts.classes.map((name, place) => [name, probabilities[place]]));
   const best = answer(probabilities, facts);
   const said = decision(probabilities, unlikeness, facts);
-  const answered = said === "answered"; // of a verdict there is no probability
-  return { file, label: answered ? facts.classes[best] : said, probability: answered ? probabilities[best] : null, probabilities: named, verdict: said, set: setOf(probabilities, said, facts), error: null };
+  const label = said === "answered" ? facts.classes[best] : said;
+  return { file, label, probability: said === "answered" ? probabilities[best] : null, probabilities: named, verdict: said, set: setOf(probabilities, said, facts), error: null };
 }
 
 function modelFrom(facts) {
@@ -79,6 +79,7 @@ function modelFrom(facts) {
     validation: facts.web.validation,
     maxError: facts.web.max_error,
     sets: facts.sets ? facts.sets.coverage : null,
+    detector: facts.web.detector ?? null,
     heatMaps: false,
     report: null,
     group: { files: 1, bytes: LARGEST },

@@ -1,7 +1,7 @@
 // Which class is the answer, whether it is given, and which classes a picture may be: by the numbers of the bundle, as
 // classifier/trust.py decides.
 
-import { UNLIKE, UNSURE } from "./words.js";
+import { UNFAMILIAR, UNSURE } from "./words.js";
 
 // The place of the likeliest class, or with costs of the class of least expected cost.
 export function answer(probabilities, { costs }) {
@@ -15,15 +15,16 @@ export function answer(probabilities, { costs }) {
 export function decision(probabilities, unlikeness, facts) {
   const { answer_from_probability: from, answer_from_probability_by_class: each, unlike_anything_seen_above: above } = facts;
   const isLike = typeof unlikeness === "number" && unlikeness <= above; // a missing or invalid number is not
-  if (above !== null && !isLike) return UNLIKE;
+  if (above !== null && !isLike) return UNFAMILIAR;
   const best = answer(probabilities, facts);
+  if (facts.none_class && facts.classes[best] === facts.none_class) return UNFAMILIAR;
   if (each) return each[best] !== null && probabilities[best] >= each[best] ? "answered" : UNSURE;
   return from === null || probabilities[best] >= from ? "answered" : UNSURE;
 }
 
 // Names of the classes that a picture may be, the likeliest first; null where the bundle has no sets.
 export function setOf(probabilities, said, { classes, sets }) {
-  if (!sets || said === UNLIKE) return null;
+  if (!sets || said === UNFAMILIAR) return null;
   const best = probabilities.indexOf(Math.max(...probabilities));
   const places = probabilities.map((_, place) => place).filter((place) => place === best || probabilities[place] >= sets.from_probability[place]);
   return places.sort((one, other) => probabilities[other] - probabilities[one]).map((place) => classes[place]);

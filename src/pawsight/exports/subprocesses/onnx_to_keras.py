@@ -408,12 +408,14 @@ def _over_positions(name: str, pool: type[keras.layers.Layer]) -> Callable[[Oper
     return reduce
 
 
-def _reduce_sum(operands: Operands, attributes: Attributes) -> Value:
-    if operands[0].channels_first:
-        raise Untranslatable("ReduceSum of a picture")
-    return GraphTensor(
-        ops.sum(operands[0].tensor, axis=tuple(axes_of(operands, attributes)), keepdims=bool(attributes["keepdims"]))
-    )
+def _reduce(name: str, reduce: Callable[..., Any]) -> Callable[[Operands, Attributes], Value]:
+    def translate(operands: Operands, attributes: Attributes) -> Value:
+        source, axes = operands[0], tuple(axes_of(operands, attributes))
+        if source.channels_first:
+            raise Untranslatable(f"{name} of a picture")
+        return GraphTensor(reduce(source.tensor, axis=axes, keepdims=bool(attributes["keepdims"])))
+
+    return translate
 
 
 OPERATORS: Mapping[str, Callable[[Operands, Attributes], Value]] = {
@@ -435,7 +437,8 @@ OPERATORS: Mapping[str, Callable[[Operands, Attributes], Value]] = {
     "Pad": pad,
     "ReduceMax": _over_positions("ReduceMax", layers.GlobalMaxPooling2D),
     "ReduceMean": _over_positions("ReduceMean", layers.GlobalAveragePooling2D),
-    "ReduceSum": _reduce_sum,
+    "ReduceMin": _reduce("ReduceMin", ops.min),
+    "ReduceSum": _reduce("ReduceSum", ops.sum),
     "Relu": _relu,
     "Reshape": reshape,
     "Shape": shape,

@@ -22,7 +22,7 @@
 // Prediction: {file, label, probability, probabilities, verdict, set, error, code}
 //   label        a class where the verdict is "answered", else null or the verdict
 //   probability  of the class, else null
-//   verdict      "answered", "unsure", "unlike anything seen", or null
+//   verdict      "answered", "unsure", "unfamiliar", or null
 //   set          [names], the likeliest first, or null
 //   code         of the error: "decoder-lost" where the picture need not be to blame
 

@@ -18,7 +18,7 @@ export function describe(model, backend, told) {
   classes(model.classes);
   facts(model);
   latest(model.window ?? null);
-  at("limits").hidden = model.detector !== null;
+  warning(model.detector);
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
 
@@ -54,6 +54,15 @@ function question({ title, classes: names }) {
     return [before, named(shown, { most: 24, class: "class" })];
   });
   at("question").replaceChildren(...parts, "?");
+}
+
+// What is to be known where the classifier seldom calls a picture unfamiliar, or never.
+function warning(detector) {
+  const { caught = 0, pictures = 0 } = detector ?? {};
+  at("limits").hidden = pictures > 0 && 2 * caught >= pictures;
+  at("limits").textContent = detector
+    ? `It noticed ${caught} of ${pictures} pictures of other things. The others got one of its classes.`
+    : "It answers every picture with one of its classes, also a picture of something else.";
 }
 
 function classes(names) {

@@ -79,7 +79,7 @@ function modelFrom(told, guarded) {
     maxError: told.max_error ?? null,
     window: told.window ?? null,
     sets: told.sets ?? null,
-    detector: told.detector,
+    detector: told.detector ?? null,
     heatMaps: told.heat_maps === true,
     report: told.report ? guarded || told.report : null,
     group: { files: Math.min(files, TOGETHER), bytes: bytes - 2 * OVERHEAD, overhead: OVERHEAD },

@@ -9,7 +9,7 @@ const AS_IT_IS = 400_000; // pixels that are not worth making smaller
 const TOO_MANY = 100_000_000; // pixels: no photograph, and the tab might not survive it
 const OPAQUE = /^image\/jpeg$/;
 let before = Promise.resolve();
-let worker = null;
+const worker = new Worker(new URL("./thumbnail_worker.js", import.meta.url)); // at once: the browser export asks for nothing later
 
 export function thumbnail(file) {
   before = before.then(() => small(file)).catch(() => null);
@@ -42,7 +42,6 @@ async function measured(file) {
 }
 
 function drawn(job) {
-  worker ??= new Worker(new URL("./thumbnail_worker.js", import.meta.url));
   return new Promise((resolve) => {
     worker.onmessage = ({ data }) => resolve(data);
     worker.onerror = () => resolve(null);

@@ -3,17 +3,17 @@
 import { printable } from "./dom.js";
 
 export const UNSURE = "unsure";
-export const UNLIKE = "unlike anything seen";
+export const UNFAMILIAR = "unfamiliar";
 
 // What became of one picture: "waiting", "answer", "unsure", "unlike" or "error". `doubted` answers lie below the user's threshold.
 export function kindOf(item) {
   if (item.state === "waiting" || item.state === "asking") return "waiting";
   if (item.reason !== null) return "error";
   if (item.prediction.verdict === UNSURE || item.doubted) return "unsure";
-  return item.prediction.verdict === UNLIKE ? "unlike" : "answer";
+  return item.prediction.verdict === UNFAMILIAR ? "unlike" : "answer";
 }
 
-export const KINDS = { waiting: "waiting", unsure: "unsure", unlike: "unlike anything seen", error: "no answer" };
+export const KINDS = { waiting: "waiting", unsure: "unsure", unlike: UNFAMILIAR, error: "no answer" };
 
 const PICTURE_NAME = /\.(avif|bmp|gif|heic|heif|jpe?g|mpo|png|tiff?|webp)$/i;
 const HEIF_NAME = /\.(heic|heif)$/i;
@@ -53,7 +53,7 @@ export function spoken(item) {
   const [best, probability] = ranked(item.prediction.probabilities)[0];
   const likeliest = `${printable(best)}, ${percent(probability)}`;
   if (kind === "unsure") return `${name}: unsure; likeliest is ${likeliest}.`;
-  return kind === "unlike" ? `${name}: unlike anything seen.` : `${name}: ${likeliest}.`;
+  return kind === "unlike" ? `${name}: unfamiliar.` : `${name}: ${likeliest}.`;
 }
 
 // [[key, words, number], ...]: how often each label, and each thing that is none, was the answer; commonest first.

@@ -61,7 +61,8 @@ def with_named_groups(found: Found) -> Found:
         return found
     name_of = _folder_of if by == FOLDER else lambda file: found.reading.group_in(file.name) or ""
     named = tuple(replace(file, group=name_of(file)) for file in found.candidates)
-    _check_several(by, [file.group for file in named], found.candidates[0].name)
+    where = "the path of each picture" + (", since the table has no such column" if found.is_table else "")
+    _check_several(by, [file.group for file in named], where, found.candidates[0].name)
     return replace(found, candidates=named)
 
 
@@ -70,14 +71,16 @@ def _folder_of(file: Candidate) -> str:
     folders = list(PurePosixPath(file.name).parent.parts)
     part = next((folder for folder in folders if file.part and part_named(folder) == file.part), None)
     label = next((folder for folder in folders if clean_label(folder) == file.label), None)
-    return "/".join(folder for folder in folders if folder not in (part, label))
+    for folder in (part, label):
+        if folder in folders:  # else it was the part's folder
+            folders.remove(folder)  # one of them: cats/cats/1.jpg is of the group cats
+    return "/".join(folders)
 
 
-def _check_several(by: str, groups: Sequence[str], example: str) -> None:
+def _check_several(by: str, groups: Sequence[str], where: str, example: str) -> None:
     names = set(groups) - {""}
     if len(names) < 2:
         only = f"all pictures are in the group {min(names)!r}" if names else "no picture is in any"
-        where = "the EXIF of each picture" if by == CAMERA or by.startswith(EXIF_TIME) else "the path of each picture"
         raise WrongUsage(
             f"--group-by {by} makes no groups: {only}.",
             f"It was looked for in {where}; the first is {example}.",
@@ -143,7 +146,7 @@ def _given(dataset: Dataset) -> list[str]:
         ]
     else:
         return [picture.group for picture in pictures]
-    _check_several(by, groups, pictures[0].name)
+    _check_several(by, groups, "the EXIF of each picture", pictures[0].name)
     return groups
 
 

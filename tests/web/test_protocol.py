@@ -281,14 +281,16 @@ def test_the_connections_of_a_proxy_are_nobodys_share(monkeypatch):
 
 
 def test_where_all_are_sending_the_slowest_makes_room_and_none_that_has_just_begun(monkeypatch):
+    monkeypatch.setattr("pawsight.web.server._YOUNG_SECONDS", 60)
+
     async def talk(call, house):
         slow, quick = await call(), await call()
         for line, body in ((slow, b"a"), (quick, b"a" * 5000)):
             line.say(CHUNKED % b"/whole" + b"%x\r\n%s\r\n" % (len(body), body))
-        await house.reading.wait()
-        await asyncio.sleep(0.05)
+        while sum(len(message["body"]) for message in house.messages) < 5001:
+            await asyncio.sleep(0.01)
         refused = await (await call()).rest()
-        monkeypatch.setattr("pawsight.web.server._YOUNG_SECONDS", 0.02)
+        monkeypatch.setattr("pawsight.web.server._YOUNG_SECONDS", 0)
         new = await call()
         ended = await slow.rest()
         quick.say(b"0\r\n\r\n")

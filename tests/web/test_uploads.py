@@ -73,8 +73,9 @@ def test_where_bytes_have_no_room_the_slowest_body_makes_it(monkeypatch):
 def test_bodies_that_have_just_begun_are_not_called_slow():
     async def ask():
         bodies = Bodies()
-        first = asyncio.create_task(bodies.receive(40, chunks=2, pause=0.05))
-        await asyncio.sleep(0.07)
+        first = asyncio.create_task(bodies.receive(40, chunks=2, pause=0.2))
+        while bodies.held.held < 40:
+            await asyncio.sleep(0.01)
         assert await bodies.receive(70) == "busy"
         return await first
 

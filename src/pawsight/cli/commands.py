@@ -83,7 +83,9 @@ def cli() -> None:
     type=click.Choice(["auto", "last", "selected", "blocks"]),
     help="Where the recipe probe reads its backbone; auto chooses by cross-validation in the training set.",
 )
-@click.option("--image-px", type=int, metavar="N", help="Side of the square pictures the network sees, in pixels.")
+@click.option(
+    "--image-px", type=int, metavar="N", help="Side of the square pictures that the network takes, in pixels."
+)
 @click.option("--epochs", type=click.IntRange(1, 10_000), metavar="N", help="Passes over the training set.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), metavar="N", help="Pictures per training step.")
 @click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
@@ -305,8 +307,10 @@ def predict(
         answers = command.predict(run, pictures, expect=found.append if expect else None, progress=progress, **reading)
         lines = ((answer.to_json() if as_json else [command.line(answer, ranks)], answer.error) for answer in answers)
         failed, where = _print_each(lines), "the lines above say why"
-        for expected in found:
-            print_answer({"expected": expected.to_json()} if as_json else command.expected_lines(expected))
+        if expect:
+            expected = found[0] if found else None
+            plain = {"expected": expected and expected.to_json()}
+            print_answer(plain if as_json else command.expected_lines(expected))
     elif is_file:
         report = command.predict_file(run, pictures, out, top=ranks, expect=expect, progress=progress, **reading)
         print_answer(report.to_json() if as_json else report.lines())

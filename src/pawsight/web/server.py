@@ -229,7 +229,7 @@ class _LimitedProtocol(H11Protocol):
     _unread = 0  # discarded bytes
     _address = ""  # of the client, as its share is counted
     _begun = 0.0  # when the present request began
-    _received = 0  # bytes of it
+    _received = 0  # bytes of it, with its head
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -264,11 +264,12 @@ class _LimitedProtocol(H11Protocol):
         super().handle_events()
         if self.conn.their_state is not h11.IDLE and self in self.unused:
             del self.unused[self]
-            self._begun, self._received = self.loop.time(), 0
+            self._begun = self.loop.time()
 
     def on_response_complete(self) -> None:
         if not self.transport.is_closing():
             self.unused[self] = None
+            self._received = 0
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -231,7 +231,7 @@ def test_a_length_of_time_without_its_unit_is_named():
         FolderReading(group_by="exif-time=5")
 
 
-@pytest.mark.parametrize("group_by", ["(", "exif-time=soon", "exif-time=-3s"])
+@pytest.mark.parametrize("group_by", ["(", "exif-time=soon", "exif-time=-3s", None, 3])
 def test_a_way_that_cannot_be_read_is_refused(group_by):
     with pytest.raises(WrongUsage, match="--group-by"):
         FolderReading(group_by=group_by)

@@ -238,6 +238,8 @@ def seconds_between(group_by: str) -> float | None:
 
 
 def _check_pattern(option: str, pattern: str) -> None:
+    if not isinstance(pattern, str):
+        raise WrongUsage(f"{option} cannot be {pattern!r}.", "It is a text.", "The empty text '' stands for none.")
     try:
         re.compile(pattern)
     except re.error as error:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
 from scipy.special import logsumexp
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
@@ -141,11 +142,13 @@ def shared_covariance(*, scaled: bool) -> Fit:
         means = np.stack([given[labels == label].mean(axis=0) for label in np.unique(labels)])
         inside = (given - means[np.unique(labels, return_inverse=True)[1]]).astype(np.float32)
         shrinkage, average = ood_detector.ledoit_wolf(inside)
-        values, directions = np.linalg.eigh((1 - shrinkage) * inside.T @ inside / len(inside))
-        whitening = directions / np.sqrt(np.maximum(values, 0) + shrinkage * average)
+        table = inside.T @ inside * ((1 - shrinkage) / len(inside))
+        table[np.diag_indices(len(table))] += shrinkage * average
+        root = cholesky(table, lower=True)
+        centres = solve_triangular(root, means.T, lower=True).T
 
         def score(others: np.ndarray) -> np.ndarray:
-            placed, centres = (unit(others) if scaled else others) @ whitening, means @ whitening
+            placed = solve_triangular(root, (unit(others) if scaled else others).T, lower=True).T
             distances = (placed**2).sum(axis=1)[:, None] - 2 * placed @ centres.T + (centres**2).sum(axis=1)
             return distances.min(axis=1)
 

@@ -165,7 +165,7 @@ def test_an_option_of_another_name_or_type_is_refused_before_pictures_are_stored
 def test_numbers_of_numpy_are_numbers(tmp_path):
     pictures = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
     run = pawsight.train(
-        pictures, np.arange(12) % 2.0, recipe="majority", seed=np.int64(3), false_alarms=np.float32(0.5), out=tmp_path
+        pictures, np.arange(12) % 2.0, recipe="majority", seed=np.int64(3), false_alarms=np.float32(0.25), out=tmp_path
     )
     assert run.to_json()["seed"] == 3
     assert run.classes == ("0", "1")

@@ -116,6 +116,11 @@ def test_expect_adds_an_object_or_lines_after_the_answers(watched_bundle, tmp_pa
     assert told["expected"]["pictures"] == 11
     assert set(told["expected"]) >= {"accuracy", "interval", "p_value", "alarm", "false_alarms"}
     assert len(typed(*words).stdout.splitlines()) > 12
+    (tmp_path / "none.png").write_bytes(b"\x89PNG")
+    *_, told = map(
+        json.loads, typed("predict", watched_bundle, tmp_path / "none.png", "--expect", "--json").stdout.splitlines()
+    )
+    assert told == {"expected": None}
 
 
 def test_expect_is_refused_for_a_folder_of_parts(watched_bundle, tmp_path):

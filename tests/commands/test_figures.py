@@ -80,7 +80,7 @@ def check_figures(run, data, tmp_path):
     recorded = json.loads((run / "metrics.json").read_text())
     rows, classes = read_table(run / PREDICTIONS), recorded["classes"]
 
-    answers = [answer.to_json() for answer in predict(run, [data / row["path"] for row in rows])]
+    answers = [answer.to_json() for answer in predict(run, [data / row["path"] for row in rows], answer_all=True)]
     for row, answer in zip(rows, answers, strict=True):
         assert {name: np.float32(row[f"p({name})"]) for name in classes} == answer["probabilities"]
         assert answer["label"] == row["predicted"]

@@ -73,7 +73,15 @@ def test_the_json_has_what_was_promised(climbed):
     assert set(plain) >= {"rungs", "chosen", "test", "report", "left_out"}
     assert [rung["recipe"] for rung in plain["rungs"]] == list(CLIMBED)
     for rung in plain["rungs"]:
-        assert set(rung) == {"recipe", "run", "validation", "seconds_per_epoch", "parameters", "gain"}
+        assert set(rung) == {
+            "recipe",
+            "run",
+            "validation",
+            "seconds_per_epoch",
+            "parameters",
+            "gain",
+            "cross_validation",
+        }
         assert set(rung["validation"]) >= {"accuracy", "interval", "log_loss", "pictures"}
         assert set(rung["parameters"]) == {"total", "trainable"}
         assert (Path(rung["run"]) / "metrics.json").is_file()

@@ -251,6 +251,7 @@ def test_where_no_picture_can_be_read_nothing_is_expected(watched_bundle, tmp_pa
     found = []
     list(predict(watched_bundle, [tmp_path / "none.png"], expect=found.append))
     assert found == []
+    assert len(expected_lines(None)) == 1
 
 
 # A file of answers

@@ -19,7 +19,7 @@ from pawsight.commands.evaluate import evaluate
 from pawsight.commands.report import QUICK, WITHOUT_BACKBONE, complete, default_out, lacking, report, summary
 from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import Silent
-from pawsight.core.runs import source_json
+from pawsight.core.runs import read_table, source_json
 from pawsight.reports.candidates import unique_names
 from pawsight.reports.ladder_report import CandidateResult, LadderReport
 from pawsight.reports.run_record import RunRecord
@@ -157,8 +157,7 @@ def test_pictures_of_the_test_part_are_nowhere_in_the_kept_parts(run):
 
 
 def sealed(run: Path) -> list[str]:
-    rows = [row.split(",") for row in (run / "splits.csv").read_text().splitlines()]
-    return [row[0] for row in rows if row[-1] == "test"]
+    return [row["path"] for row in read_table(run / "splits.csv") if row["part"] == "test"]
 
 
 def test_quick_leaves_out_what_is_not_kept(run):

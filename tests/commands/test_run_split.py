@@ -18,7 +18,7 @@ from pawsight.cli import cli
 from pawsight.commands.inspect import inspect
 from pawsight.commands.run_split import count_look, given_split, held_out, looks_at_test, subset_by_content
 from pawsight.core.errors import BadDataset, StorageError, WrongUsage
-from pawsight.core.runs import write_table
+from pawsight.core.runs import read_table, write_table
 from pawsight.core.storage import sha256_of_file
 from pawsight.images.decode import READABLE
 from pawsight.reports.run_record import SUBSETS
@@ -183,7 +183,7 @@ def test_a_split_file_says_which_pictures_are_trained_on(warm, tmp_path):
     report = warm.again(warm.data, tmp_path / "runs", split=tmp_path / "mine.csv")
     assert "mine.csv" in report.split.how
     assert {picture.name: picture.part for picture in report.split.assigned} == {
-        row.split(",")[0]: row.rsplit(",", 1)[1] for row in moved[1:]
+        row["path"]: row["part"] for row in read_table(tmp_path / "mine.csv")
     }
 
 

@@ -19,7 +19,8 @@ from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import Facts
 from pawsight.data.folders import find
 from pawsight.data.found import Found
-from pawsight.data.groups import found_sentence, grouped, is_found, numbers_of, with_named_groups
+from pawsight.data.groups import found_sentence, grouped, is_found, numbers_of
+from pawsight.data.named_groups import with_named_groups
 from pawsight.data.picture_lists import read_list
 from pawsight.data.reading import FolderReading
 from pawsight.data.split import make_split, split_into

@@ -96,7 +96,9 @@ class Page:
         driver.get(address)
 
     def facts(self) -> str:
-        return self.driver.find_element("id", "facts").text
+        """What the header says, and what its popover adds."""
+        both = "return document.getElementById('facts').innerText + ' ' + document.getElementById('about').textContent"
+        return self.driver.execute_script(both)
 
     def ready(self, sign: str = "px") -> Page:
         self.until(lambda: sign in self.facts())

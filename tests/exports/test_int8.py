@@ -106,9 +106,9 @@ def test_so_few_pictures_prove_nothing_and_nothing_is_written(run, monkeypatch):
 def test_strange_pictures_are_counted_where_there_is_a_guard():
     plain = cost(780, 12, 2, 14)
     exact, reduced = (replace(side, unlike=count) for side, count in ((plain.exact, 9), (plain.reduced, 1234)))
-    assert "unlike" not in " ".join(job._int8_lines(plain))
+    assert "unfamiliar" not in " ".join(job._int8_lines(plain))
     told = job._int8_lines(replace(plain, exact=exact, reduced=reduced))[-1]
-    assert "unlike" in told
+    assert "unfamiliar" in told
     assert "9 in float32, 1,234 in int8" in told
 
 

@@ -177,14 +177,16 @@ def test_the_card_and_its_facts_carry_what_is_said_of_every_class(colour_run, tm
         coverage_interval=(0.8, 0.95), expected_risk=0.02, measured_on="somewhere",
     )  # fmt: skip
     sets = PredictionSets(coverage=0.95, thresholds=(0.1, 0.2, 0.3), pictures=(40, 40, 40), shared=(), measured_on="")
-    trust = Trust(by_class=(own, None, own), sets=sets, costs=Costs(((0, 1, 5.0),)))
+    trust = Trust(by_class=(own, None, own), sets=sets, costs=Costs(((0, 1, 5.0),)), none_class=2)
     context = ExportContext(bundle=replace(bundle, card=replace(bundle.card, trust=trust)), run=None)
     make_card(context, {"card": tmp_path / "card.md"})
     facts, card = metadata_of(context), (tmp_path / "card.md").read_text("utf-8")
     assert facts["answer_from_probability_by_class"] == [0.75, None, 0.75]
     assert facts["sets"] == {"coverage": 0.95, "from_probability": [0.1, 0.2, 0.3], "with_likeliest": True}
     assert facts["costs"] == [[0, 1, 5.0]]
-    assert all(words in card for words in ("5.0 %", "95.0 %", "Prediction sets", "Costs of mistakes"))
+    assert all(
+        words in card for words in ("5.0 %", "95.0 %", "Prediction sets", "Costs of mistakes", "None of the others")
+    )
     assert f"Never answered, always `unsure`: {bundle.card.classes[1]}." in card
     plain = metadata_of(ExportContext(bundle=bundle, run=None))
     assert [plain[key] for key in ("answer_from_probability_by_class", "sets", "costs")] == [None, None, None]

@@ -79,7 +79,16 @@ def test_the_page_and_its_files_are_those_of_the_service_and_nothing_is_missing(
     page = tmp_path / "web"
     static = files("pawsight") / "web" / "static"
     own = {path.name for path in (page / "static").iterdir()}
-    assert {"start.js", "browser_backend.js", "worker.js", "resize.js", "page.js", "cards.css", "logo.svg"} <= own
+    assert {
+        "start.js",
+        "browser_backend.js",
+        "worker.js",
+        "resize.js",
+        "page.js",
+        "cards.css",
+        "tokens.css",
+        "thumbnail_worker.js",
+    } <= own
     assert not own & {"rest_backend.js", "token.js", "review.js", "docs.js"}
     shared = [name for name in own - {"start.js"} if (static / name).is_file()]
     assert len(shared) > 12

@@ -12,6 +12,7 @@ import pytest
 
 from pawsight.classifier.bundle import read_bundle
 from pawsight.core.progress import SILENT, Stopwatch
+from pawsight.models.graph import OOD_SCORE
 from pawsight.models.recipes import RECIPES, RecipeOptions, make_recipe, recipe_from_toml
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs pawsight[keras]")
@@ -165,7 +166,7 @@ def test_a_rung_writes_a_bundle_that_passes_its_exam_and_predicts(name, trials, 
     answers = predictor.predict(pictures)
     assert [answer.error for answer in answers] == [None] * 3
     for answer in answers:
-        assert answer.label in ("cats", "dogs")
+        assert answer.label in ("cats", "dogs", "unfamiliar")
         assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert read_bundle(outcome.folder / "bundle").card.recipe == small(name).to_dict()
 
@@ -191,7 +192,8 @@ def test_the_saved_graph_takes_bytes_and_gives_probabilities_and_features(name, 
     (pictures,) = graph.input
     assert pictures.name == "pictures"
     assert pictures.type.tensor_type.elem_type == onnx.TensorProto.UINT8
-    assert [item.name for item in graph.output] == ["probabilities", "features"]
+    scores = [] if name == "majority" else [OOD_SCORE]
+    assert [item.name for item in graph.output] == ["probabilities", "features", *scores]
     squares = np.random.default_rng(2).integers(0, 256, (5, side, side, 3), dtype=np.uint8)
     outputs = Engine(content, image_px=side, precision="f32", streams=1).run_all(squares)
     assert outputs["probabilities"].shape == (5, 2)

@@ -15,6 +15,7 @@ from pawsight.data.found import Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow
 from pawsight.data.split import Assigned, Split
 from pawsight.training.guarantees import BOTH, add_guarantees, check_guarantee, check_guarantee_by_names
+from pawsight.training.ood_detector import threshold_for
 
 PRIORS = np.array([0.6, 0.3, 0.1])
 
@@ -95,6 +96,36 @@ def test_pictures_that_are_called_unfamiliar_count_as_unanswered():
     rng = np.random.default_rng(5)
     trust, _, _ = add_guarantees(Trust(), SelectiveOptions(max_error=0.3), drawn(500, rng), None, unfamiliar=20)
     assert trust.guarantee.pictures == 520
+
+
+def test_with_a_detector_the_guarantee_is_of_the_pictures_that_it_lets_pass():
+    """Mistakes are more frequent among the strangest pictures; a tenth of the draws may break it, and chance adds."""
+    rng, options, broken, given = np.random.default_rng(6), SelectiveOptions(max_error=0.1, false_alarms=0.1), 0, 0
+
+    def with_scores(pictures):
+        true, table = drawn(pictures, rng, spread=5.0)
+        strangeness = rng.gamma(2.0, size=pictures)
+        blurred = np.where((strangeness > 3)[:, None], 1 / 3 + (table - 1 / 3) * 0.5, table)
+        return np.where(rng.random(pictures) < strangeness / 60, (true + 1) % 3, true), blurred, strangeness
+
+    true, table, score = with_scores(20_000)
+    for _ in range(60):
+        (*training, left_out), (*validation, held_out) = with_scores(300), with_scores(200)
+        limit = threshold_for(left_out, options.false_alarms)[0]
+        familiar, known = held_out < limit, left_out < limit
+        kept = add_guarantees(
+            Trust(),
+            options,
+            tuple(part[familiar] for part in validation),
+            tuple(part[known] for part in training),
+            unfamiliar=int((~familiar).sum()),
+        )[0].guarantee
+        if kept is not None:
+            answered = (score <= limit) & (table.max(axis=1) >= kept.threshold)
+            given += 1
+            broken += (table[answered].argmax(axis=1) != true[answered]).mean() > 0.1
+    assert given > 30
+    assert broken <= 6 + 3 * 2.3
 
 
 def split_of(**counts):

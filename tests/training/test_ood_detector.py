@@ -59,6 +59,16 @@ def test_between_two_classes_only_the_far_distance_counts():
     assert score.scales[0] > 0 == score.scales[1]
 
 
+def test_a_class_alone_has_a_detector_by_the_far_distance():
+    """As where the other class stands for none of the others."""
+    score, threshold = fitted(classes=[1])
+    assert score.scales[0] > 0 == score.scales[1]
+    strange = (20 + 4 * np.random.default_rng(2).normal(size=(300, WIDTH))).astype(np.float32)
+    usual, _ = pictures(4000, classes=[1], seed=1)
+    assert (score(strange, strange) > threshold).mean() > 0.95
+    assert (score(usual, usual) > threshold).mean() < 0.02
+
+
 def test_the_directions_between_classes_are_those_of_a_discriminant_analysis():
     features, labels = pictures(600)
     folds = np.arange(600) % 5
@@ -123,7 +133,6 @@ def test_too_few_features_or_pictures_or_none_that_differ_give_no_detector():
     assert fit_detector(features[:6], features[:6], labels[:6], folds[:6], 0.1) is None
     assert fit_detector(features[:, :3], features[:, :3], labels, folds, 0.1) is None
     assert fit_detector(np.ones_like(features), features, labels, folds, 0.1) is None
-    assert fit_detector(features, features, np.zeros(60, np.int64), folds, 0.1) is None
 
 
 def test_few_rows_are_all_taken_and_many_by_a_seed():

@@ -303,8 +303,10 @@ def predict(
         answers = command.predict(run, pictures, expect=found.append if expect else None, progress=progress, **reading)
         lines = ((answer.to_json() if as_json else [command.line(answer, ranks)], answer.error) for answer in answers)
         failed, where = _print_each(lines), "the lines above say why"
-        for expected in found:
-            print_answer({"expected": expected.to_json()} if as_json else command.expected_lines(expected))
+        if expect:
+            expected = found[0] if found else None
+            plain = {"expected": expected and expected.to_json()}
+            print_answer(plain if as_json else command.expected_lines(expected))
     elif is_file:
         report = command.predict_file(run, pictures, out, top=ranks, expect=expect, progress=progress, **reading)
         print_answer(report.to_json() if as_json else report.lines())

@@ -159,10 +159,14 @@ def _watched(
     return watched()
 
 
-def expected_lines(found: Deployment) -> list[str]:
-    """Return as lines of text what unlabelled pictures say about a classifier."""
+def expected_lines(found: Deployment | None) -> list[str]:
+    """Return as lines of text what unlabelled pictures say about a classifier; None where none could be read."""
+    if found is None:
+        return ["Expected    nothing, since no picture could be read"]
     low, high = (100 * end for end in found.interval.as_list())
-    lines = [f"Expected    {100 * found.accuracy:.1f} % of {plural(found.pictures, 'answer')} right"]
+    lines = [
+        f"Expected    {100 * found.accuracy:.1f} % of {plural(found.pictures, 'picture')} right by the likeliest class"
+    ]
     lines[0] += f" (95 % interval {low:.0f}-{high:.0f} %)"
     if found.p_value is None:
         return [*lines, "Alike       too few pictures to compare with those of validation"]

@@ -254,8 +254,9 @@ class _Lines(_Display):
     def show(self, elapsed: float) -> None:
         share = f" of {self.total:,} ({100 * self.done // self.total} %)" if self.total else ""
         count = f"{self.done:,}{share} {self.unit}".rstrip() if self.total or self.done else "under way"
-        is_known = self.total and self.done and elapsed >= ESTIMATE_AFTER_S
-        left = f"{elapsed * (self.total - self.done) / self.done:.0f} s left" if is_known else ""
+        left = ""
+        if self.total and self.done and elapsed >= ESTIMATE_AFTER_S:
+            left = f"{elapsed * (self.total - self.done) / self.done:.0f} s left"
         self._print(", ".join(filter(None, (count, left, self.text))))
 
     def end(self, elapsed: float) -> None:

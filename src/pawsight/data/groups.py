@@ -16,15 +16,13 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.core.errors import WrongUsage
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.text import plural
 from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.facts import thumbnail_of
-from pawsight.data.folders import clean_label
-from pawsight.data.found import Candidate, Found
-from pawsight.data.parts import part_named, words_of
-from pawsight.data.reading import CAMERA, EXIF_TIME, FOLDER, NO_GROUPS, seconds_between
+from pawsight.data.named_groups import check_several
+from pawsight.data.parts import words_of
+from pawsight.data.reading import CAMERA, EXIF_TIME, NO_GROUPS, seconds_between
 from pawsight.images.fingerprint import THUMBNAIL_PX, groups_of
 
 BURST, VIDEO, RUN = "burst", "video", "run"
@@ -48,41 +46,6 @@ _VIDEO_ENDING = re.compile(r"\.(mp4|avi|mov|mkv|webm|m4v|mpe?g)[ ._-]*$", re.IGN
 _SMALL = 8  # pictures of a class that one found group may always hold; more only up to half of the class
 
 Ints = NDArray[np.int64]
-
-
-def with_named_groups(found: Found) -> Found:
-    """Return what was found with the groups that paths name, where `reading.group_by` is "folder" or a pattern.
-
-    Raises:
-        WrongUsage: no path names a group, or all name the same one.
-    """
-    by = found.reading.group_by
-    if by in ("", NO_GROUPS, CAMERA) or seconds_between(by) is not None or not found.candidates:
-        return found
-    name_of = _folder_of if by == FOLDER else lambda file: found.reading.group_in(file.name) or ""
-    named = tuple(replace(file, group=name_of(file)) for file in found.candidates)
-    _check_several(by, [file.group for file in named], found.candidates[0].name)
-    return replace(found, candidates=named)
-
-
-def _folder_of(file: Candidate) -> str:
-    """Return the folders that a picture lies in, without those of its part and its class."""
-    folders = list(PurePosixPath(file.name).parent.parts)
-    part = next((folder for folder in folders if file.part and part_named(folder) == file.part), None)
-    label = next((folder for folder in folders if clean_label(folder) == file.label), None)
-    return "/".join(folder for folder in folders if folder not in (part, label))
-
-
-def _check_several(by: str, groups: Sequence[str], example: str) -> None:
-    names = set(groups) - {""}
-    if len(names) < 2:
-        only = f"all pictures are in the group {min(names)!r}" if names else "no picture is in any"
-        where = "the EXIF of each picture" if by == CAMERA or by.startswith(EXIF_TIME) else "the path of each picture"
-        raise WrongUsage(
-            f"--group-by {by} makes no groups: {only}.",
-            f"It was looked for in {where}; the first is {example}.",
-            r"E.g. --group-by folder for cats/patient1/3.jpg, or --group-by '(\w+)_\d+' for cats/patient1_3.jpg",
-        )
 
 
 def grouped(dataset: Dataset, progress: Progress = SILENT) -> Dataset:
@@ -143,7 +106,7 @@ def _given(dataset: Dataset) -> list[str]:
         ]
     else:
         return [picture.group for picture in pictures]
-    _check_several(by, groups, pictures[0].name)
+    check_several(by, groups, pictures[0].name)
     return groups
 
 

@@ -21,7 +21,7 @@ from pawsight.core.text import plural
 from pawsight.data.download import WEB, download_all, scheme_of
 from pawsight.data.folders import clean_label, name_below
 from pawsight.data.found import Candidate, Found, LeftOut
-from pawsight.data.groups import with_named_groups
+from pawsight.data.named_groups import with_named_groups
 from pawsight.data.parts import PARTS, part_named
 from pawsight.data.reading import MISSING, PICTURE_ENDINGS, FolderReading, is_hidden
 from pawsight.data.tables import (

@@ -26,7 +26,7 @@ from pawsight.data.archive import ArchiveLimits, archive_kind, check_archive, ex
 from pawsight.data.download import WEB, DownloadLimits, cached_name, download, scheme_of
 from pawsight.data.folders import find
 from pawsight.data.found import Found
-from pawsight.data.groups import with_named_groups
+from pawsight.data.named_groups import with_named_groups
 from pawsight.data.picture_lists import locate, read_list
 from pawsight.data.reading import FolderReading
 from pawsight.data.tables import ENDINGS, columns_text

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pawsight.classifier.bundle import Bundle
 from pawsight.classifier.engine import Engine
+from pawsight.classifier.trust import UNFAMILIAR
 from pawsight.core.errors import ExportRefused
 from pawsight.core.progress import SILENT, Progress, Step
 from pawsight.core.storage import scratch_folder
@@ -41,7 +42,7 @@ class PrecisionFigures:
     right: int
     accuracy: float
     interval: Interval  # Wilson, 95 %
-    unlike: int | None  # pictures called out of distribution; None without a detector
+    unlike: int | None  # pictures called unfamiliar; None without a detector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,15 +147,19 @@ class _MeasuredEngine:
         return np.concatenate([outputs[name] for outputs in self._answers])
 
     def figures(self, bundle: Bundle, true: NDArray[np.int64]) -> PrecisionFigures:
-        right = int((self.output("probabilities").argmax(axis=1) == true).sum())
-        detector = bundle.card.trust.detector
+        table, trust = self.output("probabilities"), bundle.card.trust
+        right, unlike = int((table.argmax(axis=1) == true).sum()), None
+        if trust.detector is not None:
+            scores = self.output(OOD_SCORE).ravel().tolist()
+            decisions = [trust.decide(row, score) for row, score in zip(table, scores, strict=True)]
+            unlike = decisions.count(UNFAMILIAR)
         return PrecisionFigures(
             size=self.size,
             pictures_per_second=len(true) / self._seconds,
             right=right,
             accuracy=right / len(true),
             interval=wilson(right, len(true)),
-            unlike=None if detector is None else int((self.output(OOD_SCORE) > detector.threshold).sum()),
+            unlike=unlike,
         )
 
 

@@ -201,7 +201,7 @@ class RunRecord:
     calibrated_on: int = 0  # pictures that the temperature was fitted on
     calibration_gain: Ends | None = None  # of fitted temperatures in log loss, out of fold, and its standard error
     calibrated: Mapping[str, Mapping[str, Ends]] = field(default_factory=dict)  # subset -> figure -> before and after
-    max_error: float | None = None  # share of wrong answers that was to be guaranteed; None: every picture is answered
+    max_error: float | None = None  # share of wrong answers that was to be guaranteed; None: none is unsure
     guarantee: RiskGuarantee | None = None
     max_error_per_class: float | None = None  # share of wrong answers with each class that was to be guaranteed
     by_class: tuple[RiskGuarantee | None, ...] = ()  # in the order of `classes`
@@ -394,7 +394,7 @@ class RunRecord:
         }
 
     def _abstention_json(self) -> dict[str, Any] | None:
-        """The guarantee and the detector as a bundle's card has them, None where every picture is answered."""
+        """The guarantee and the detector as a bundle's card has them, None where no guarantee was asked for."""
         if self.max_error is None and self.max_error_per_class is None:
             return None
         plain = Trust(guarantee=self.guarantee, detector=self.detector, by_class=self.by_class).to_json()

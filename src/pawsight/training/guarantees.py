@@ -194,5 +194,5 @@ def _why_no_guarantee(confidences: Floats, right: Flags, max_error: float, sourc
     verb = "is" if wrong == 1 else "are"
     return (
         f"{wrong:,} of the {len(first):,} most confident answers on {source} {verb} wrong, so no threshold keeps an "
-        f"error of {percent(max_error)}; nothing is unsure, every picture gets an answer"
+        f"error of {percent(max_error)}; nothing is unsure"
     )

@@ -129,11 +129,14 @@ def _fit_near(features: Floats, labels: Labels) -> tuple[Floats, Floats, Floats]
     """Return the mean (E,) of the classes, directions (E, Q) in which they differ, and where each lies there (C, Q).
 
     The directions are those of a linear discriminant analysis; along each, pictures of one class have the variance 1 by
-    the shrunken covariance.
+    the shrunken covariance. A class alone, beside one that stands for none, has one direction of length 0.
     """
     from scipy.linalg import cho_factor, cho_solve
 
     _, numbers = np.unique(labels, return_inverse=True)
+    if not numbers.any():
+        width = features.shape[1]
+        return features.mean(axis=0), np.zeros((width, 1), np.float32), np.zeros((1, 1), np.float32)
     sums = np.zeros((int(numbers.max()) + 1, features.shape[1]), np.float32)
     np.add.at(sums, numbers, features)
     means = sums / np.bincount(numbers)[:, None]
@@ -141,7 +144,7 @@ def _fit_near(features: Floats, labels: Labels) -> tuple[Floats, Floats, Floats]
     inside, between = np.asarray(features - means[numbers], np.float32), means - mean
     shrinkage, average = ledoit_wolf(inside)
     ridge = shrinkage * average
-    if len(means) < 2 or not ridge > _TINY or not float(np.abs(between).max()) > 0:
+    if not ridge > _TINY or not float(np.abs(between).max()) > 0:
         return None
     # covariance^-1 between; in the dual where that is smaller (Woodbury)
     share = (1 - shrinkage) / len(features)

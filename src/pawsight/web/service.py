@@ -28,8 +28,8 @@ from pawsight.web.uploads import RequestBody, Upload
 _log = logging.getLogger("pawsight.serve")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # of a request, in the histogram
 _WINDOW = {  # gauges of the latest pictures, pawsight_window_...
-    "pictures": "Latest answered pictures that the other figures of the window are of.",
-    "expected_accuracy": "Share of their answers that is likely right, from the confidences.",
+    "pictures": "Latest pictures that the other figures of the window are of, unfamiliar ones included.",
+    "expected_accuracy": "Share of them whose likeliest class is right, as far as the confidences tell.",
     "expected_accuracy_low": "Lower end of its 95 % interval.",
     "expected_accuracy_high": "Upper end of its 95 % interval.",
     "p_value": "That they are like the validation pictures.",

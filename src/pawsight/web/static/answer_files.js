@@ -1,32 +1,52 @@
-// Answers as files: CSV for spreadsheets, JSON for programs.
+// Answers as files: CSV for spreadsheets, JSON for programs, a label patch for `pawsight train --patch`.
+
+import { UNSURE } from "./words.js";
 
 // A spreadsheet reads text that begins like this as a formula, and file names are not trusted.
 const FORMULA = /^[=+\-@\t\r]/;
 
 export function csv(items, classes) {
   const header = ["file", "label", "probability", "verdict", "error", ...classes];
-  const rows = items.map(({ name, prediction, reason }) => [
+  const rows = items.map((item) => {
+    const { name, prediction, reason } = item;
+    const { label, probability, verdict } = decided(item);
+    return [
     name,
-    prediction?.label ?? prediction?.verdict ?? "",
-    prediction?.probability ?? "",
-    prediction?.verdict ?? "",
+    label ?? "",
+    probability ?? "",
+    verdict ?? "",
     reason ?? "",
-    ...classes.map((one) => prediction?.probabilities?.[one] ?? ""),
-  ]);
+    ...classes.map((name) => prediction?.probabilities?.[name] ?? ""),
+    ];
+  });
   return `\ufeff${[header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;
 }
 
 export function json(items, model) {
-  const predictions = items.map(({ name, prediction, reason }) => ({
-    file: name,
-    label: prediction?.label ?? prediction?.verdict ?? null,
-    probability: prediction?.probability ?? null,
-    probabilities: prediction?.probabilities ?? null,
-    verdict: prediction?.verdict ?? null,
-    decision: prediction?.verdict ?? null,
-    error: reason,
-  }));
+  const predictions = items.map((item) => {
+    const { label, probability, verdict } = decided(item);
+    return { file: item.name, label, probability, probabilities: item.prediction?.probabilities ?? null, verdict, decision: verdict, error: item.reason, code: item.code };
+  });
   return `${JSON.stringify({ classes: model.classes, recipe: model.recipe, predictions }, null, 2)}\n`;
+}
+
+// What the user said of pictures, each known by the SHA-256 of its bytes. Throws where the browser cannot compute that.
+export async function patch(items) {
+  if (!crypto.subtle) throw new Error("The browser computes digests only on this machine or over https.");
+  const rows = [["path", "sha256", "action", "label", "when"]];
+  for (const { name, file, truth, judged } of items) {
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+    const sha256 = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    rows.push([name, sha256, truth === null ? "drop" : "relabel", truth ?? "", judged]);
+  }
+  return `${rows.map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;
+}
+
+// As the page shows it: an answer below the user's threshold is none.
+function decided({ prediction, doubted }) {
+  if (!prediction) return { label: null, probability: null, verdict: null };
+  if (doubted) return { label: UNSURE, probability: null, verdict: UNSURE };
+  return { label: prediction.label ?? prediction.verdict, probability: prediction.probability, verdict: prediction.verdict };
 }
 
 export function download(name, content, type = "application/octet-stream") {

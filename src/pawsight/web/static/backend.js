@@ -6,14 +6,15 @@
 //   model(told)  -> Promise of a Model; throws Busy while there is none yet, Closed where there will never be one;
 //                told(words) may be called on the way
 //   classify(files)  -> Promise of one Prediction for each File, in order; throws Busy or Refused
-//   explain(file)    -> Promise of a Blob: the whole picture with its heat map, stretched to any shape
+//   explain(file, label)  -> Promise of a Blob: the whole picture with the heat map of a class, stretched to any shape
 //   openReport()     shows the run's report; called where the Model says there is one without an address
 //
-// Model: {classes, recipe, imagePx, validation, maxError, sets, heatMaps, detector, report, group, largest}
+// Model: {title, classes, recipe, imagePx, validation, maxError, sets, detector, heatMaps, report, group, largest}
+//   title        the question at the top, or null where the classes make it
 //   validation   {pictures, accuracy, interval: [low, high]} or null
 //   maxError     share of answered pictures that may be wrong, where unsure ones are not answered; else null
 //   sets         share of prediction sets that hold the true class, null where there are no sets
-//   detector     {caught, pictures} of other things that it noticed, or null where it calls no picture unfamiliar
+//   detector     {caught, pictures} of other things that it noticed; null where it calls no picture unfamiliar
 //   report       address of the run's report, true where openReport() shows it, or null
 //   group        {files, bytes} that one call of classify may hold
 //   largest      bytes of one file

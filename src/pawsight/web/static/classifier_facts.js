@@ -1,10 +1,11 @@
-// What the classifier is, told in a line at the top and in the question that the page asks.
+// What the classifier is: the question that the page asks, how often it is right, what it cannot say.
 
 import { at, element, named } from "./dom.js";
 import { download } from "./answer_files.js";
 import { count, percent } from "./words.js";
 
-const NAMED = 4; // with more classes than that, the question only counts them
+const NAMED = 3; // with more classes than that, the question does not name them
+const CHIPS = 12; // more classes than that fold away
 
 export function introduce(backend) {
   at("privacy").textContent = backend.privacy;
@@ -13,10 +14,11 @@ export function introduce(backend) {
 }
 
 export function describe(model, backend, told) {
-  question(model.classes);
+  question(model);
   classes(model.classes);
-  at("facts").replaceChildren(...facts(model));
+  facts(model);
   latest(model.window ?? null);
+  warning(model.detector);
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
 
@@ -43,39 +45,51 @@ export function latest(found) {
   at("latest").replaceChildren(...words);
 }
 
-function question(names) {
-  if (names.length > NAMED) return at("question").replaceChildren(`Which of ${names.length} is it?`);
+function question({ title, classes: names }) {
+  if (title) document.title = at("question").textContent = title;
+  if (title || names.length > NAMED) return;
   const parts = names.flatMap((name, place) => {
     const before = place === 0 ? "" : place === names.length - 1 ? " or " : ", ";
-    return [before, named(name, { most: 24, class: "class" })];
+    const shown = place === 0 ? name.charAt(0).toUpperCase() + name.slice(1) : name;
+    return [before, named(shown, { most: 24, class: "class" })];
   });
   at("question").replaceChildren(...parts, "?");
 }
 
-function classes(names) {
-  at("classes").hidden = names.length <= NAMED;
-  at("classes-title").textContent = `All ${names.length} classes`;
-  at("class-list").replaceChildren(...names.map((name) => element("li", {}, named(name))));
-}
-
-function facts({ recipe, classes: names, imagePx, validation, detector }) {
-  const parts = [recipe, count(names.length, "class", "classes"), imagePx ? `${imagePx}\u00a0px` : null];
-  const made = [...parts, noticed(detector)].filter(Boolean).join(", ");
-  if (!validation) return [made];
-  const [low, high] = validation.interval.map((end) => (100 * end).toFixed(1));
-  const right = element("b", {}, percent(validation.accuracy));
-  return ["Right for ", right, ` of ${count(validation.pictures, "picture")} kept aside (95\u00a0% interval ${low}\u2013${high}\u00a0%); `, made];
-}
-
 // What is to be known where the classifier seldom calls a picture unfamiliar, or never.
-function noticed(detector) {
-  if (!detector) return "answers any picture with one of its classes";
-  const { caught, pictures } = detector;
-  return 2 * caught < pictures ? `notices ${caught} of ${pictures} pictures of other things` : null;
+function warning(detector) {
+  const { caught = 0, pictures = 0 } = detector ?? {};
+  at("limits").hidden = pictures > 0 && 2 * caught >= pictures;
+  at("limits").textContent = detector
+    ? `It noticed ${caught} of ${pictures} pictures of other things. The others got one of its classes.`
+    : "It answers every picture with one of its classes, also a picture of something else.";
+}
+
+function classes(names) {
+  const few = names.length <= CHIPS;
+  at("chips").hidden = names.length <= NAMED || !few;
+  at("classes").hidden = few;
+  at("classes-title").textContent = `All ${names.length} classes`;
+  at(few ? "chips" : "class-list").replaceChildren(...names.map((name) => element("li", {}, named(name))));
+}
+
+// A chip with the accuracy; what it means is in the popover.
+function facts({ recipe, classes: names, imagePx, validation }) {
+  const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), imagePx && `${imagePx}\u00a0px`].filter(Boolean).join(", ");
+  const words = validation ? `${percent(validation.accuracy)} right in test` : "About this classifier";
+  at("facts").replaceChildren(element("button", { type: "button", class: "quiet", popovertarget: "about" }, words));
+  at("about-test").textContent = validation ? tested(validation) : "How often it is right was not measured.";
+  at("about-made").textContent = `${made.charAt(0).toUpperCase()}${made.slice(1)}.`;
+}
+
+function tested({ pictures, accuracy, interval }) {
+  const [low, high] = interval.map((end) => (100 * end).toFixed(1));
+  const right = Math.round(accuracy * pictures);
+  return `It was tried on ${count(pictures, "picture")} that it did not learn from: ${right} of the answers were right (${percent(accuracy)}; 95\u00a0% interval ${low}\u2013${high}\u00a0%). On pictures of another kind it may be right less often.`;
 }
 
 function report(where, backend, told) {
-  if (where !== true) return element("a", { href: where }, "Its report");
+  if (where !== true) return element("a", { href: where }, "Report");
   const fetched = async () => {
     try {
       download("report.html", await backend.openReport());
@@ -83,5 +97,5 @@ function report(where, backend, told) {
       told(`The report cannot be loaded: ${error.message}`);
     }
   };
-  return element("button", { type: "button", class: "link", onclick: fetched }, "Its report");
+  return element("button", { type: "button", class: "link", onclick: fetched }, "Report");
 }

@@ -38,8 +38,11 @@ export function printable(text) {
   return String(text).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (sign) => (sign === "\u200d" ? sign : "\ufffd"));
 }
 
+const segmenter = new Intl.Segmenter(); // made once: it takes longer than all it is asked
+
 export function shortened(text, most) {
-  const signs = [...new Intl.Segmenter().segment(text)].map((part) => part.segment);
+  if (text.length <= most) return text;
+  const signs = [...segmenter.segment(text)].map((part) => part.segment);
   if (signs.length <= most) return text;
   const tail = Math.floor(most * 0.4);
   return `${signs.slice(0, most - tail - 1).join("")}\u2026${signs.slice(-tail).join("")}`;

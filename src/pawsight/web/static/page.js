@@ -6,15 +6,15 @@ import { at } from "./dom.js";
 import { closed, describe, introduce, latest, opening, unreachable } from "./classifier_facts.js";
 import { Gallery } from "./gallery.js";
 import { takeIn } from "./file_input.js";
+import { Lightbox } from "./lightbox.js";
 import { Queue } from "./queue.js";
-import { csv, download, json } from "./answer_files.js";
-import { fitted, thumbnail } from "./thumbnail.js";
+import { csv, download, json, patch } from "./answer_files.js";
+import { thumbnail } from "./thumbnail.js";
 import { count, spoken, tally } from "./words.js";
 
 const PAUSE_MS = 500; // answers that come together are read out together
 const READ_OUT = 3; // one by one; more are counted
 const LONGEST_PAUSE_S = 15;
-const LINGER_MS = 150; // of the mouse on a picture before its heat map is wanted
 
 export function start(backend) {
   const page = new Page(backend);
@@ -23,6 +23,9 @@ export function start(backend) {
   camera((files) => page.take(files));
   at("csv").addEventListener("click", () => download("pawsight.csv", csv(page.finished(), page.gallery.model.classes), "text/csv"));
   at("json").addEventListener("click", () => download("pawsight.json", json(page.finished(), page.gallery.model), "application/json"));
+  at("patch").addEventListener("click", () => page.patch());
+  at("cancel").addEventListener("click", () => page.remove(page.gallery.items.filter((item) => item.state !== "done")));
+  at("threshold").addEventListener("input", () => page.doubt());
   at("clear").addEventListener("click", () => page.remove(page.gallery.items));
   at("undo").addEventListener("click", () => page.undo());
   at("toast-close").addEventListener("click", () => {
@@ -40,8 +43,12 @@ class Page {
     this.gallery = new Gallery({
       remove: (item) => this.remove([item]),
       retry: (item) => this.retry(item),
-      heat: (item, shown) => this.heat(item, { hot: shown }),
-      hover: (item, shown) => this.hover(item, shown),
+      open: (item, options) => this.lightbox.open(item, this.gallery.model, options),
+    });
+    this.lightbox = new Lightbox({
+      explain: (item, label) => this.explain(item, label),
+      near: (item, step) => this.gallery.near(item, step),
+      judged: () => this.gallery.schedule(),
     });
     this.queue = new Queue({ classify: (files) => backend.classify(files), changed: (item) => this.changed(item) });
   }
@@ -77,8 +84,8 @@ class Page {
   item(file) {
     this.number += 1;
     const name = file.name || "picture";
-    const picture = { thumbnail: null, unseen: false, heat: null, hot: false, hovered: false };
-    return { id: this.number, file, name, state: "waiting", prediction: null, reason: null, tries: 0, again: true, ...picture };
+    const picture = { thumbnail: null, unseen: false, heats: new Map() };
+    return { id: this.number, file, name, state: "waiting", prediction: null, reason: null, code: null, tries: 0, again: true, doubted: false, truth: undefined, ...picture };
   }
 
   async see(item) {
@@ -88,6 +95,8 @@ class Page {
   }
 
   changed(item) {
+    if (item.state === "asking") return; // it looks as it did
+    item.doubted = this.isDoubted(item);
     this.gallery.draw(item);
     if (item.state === "done" && this.gallery.cards.has(item)) this.announce(item);
   }
@@ -101,27 +110,40 @@ class Page {
     return this.gallery.items.filter((item) => item.state === "done");
   }
 
-  hover(item, shown) {
-    clearTimeout(this.lingering);
-    if (shown) this.lingering = setTimeout(() => this.heat(item, { hovered: true }), LINGER_MS);
-    else if (item.hovered) this.heat(item, { hovered: false });
+  // The user's threshold: an answer below it is shown as unsure.
+  doubt() {
+    const least = Number(at("threshold").value);
+    at("threshold-told").textContent = least ? `${least}\u00a0%` : "any";
+    for (const item of this.gallery.items) {
+      const doubted = this.isDoubted(item);
+      if (doubted === item.doubted) continue;
+      item.doubted = doubted;
+      this.gallery.draw(item);
+    }
   }
 
-  async heat(item, wish) {
-    Object.assign(item, wish);
-    if (item.heat === null && (item.hot || item.hovered)) await this.explain(item);
-    this.gallery.drawPicture(item);
+  isDoubted({ prediction }) {
+    const probability = prediction?.probability ?? null;
+    return probability !== null && 100 * probability < Number(at("threshold").value);
   }
 
-  async explain(item) {
-    item.heating ??= this.backend.explain(item.file).then((blob) => fitted(blob, item.thumbnail));
+  // The address of the heat map of a class, drawn once.
+  explain(item, label) {
+    if (!item.heats.has(label)) {
+      const drawn = this.backend.explain(item.file, label).then((blob) => URL.createObjectURL(blob));
+      drawn.catch(() => item.heats.delete(label));
+      item.heats.set(label, drawn);
+    }
+    return item.heats.get(label);
+  }
+
+  async patch() {
+    const told = this.gallery.items.filter((item) => item.truth !== undefined);
     try {
-      item.heat = await item.heating;
+      download("patch.csv", await patch(told), "text/csv");
+      this.notify(`Put ${told.length === 1 ? "this picture" : "these pictures"} into the training folder, then: pawsight train FOLDER --patch patch.csv`);
     } catch (error) {
-      item.hot = false;
-      this.notify(`There is no heat map: ${error.message}`);
-    } finally {
-      item.heating = null;
+      this.notify(`There is no label patch. ${error.message}`);
     }
   }
 
@@ -145,7 +167,8 @@ class Page {
   forget() {
     at("toast").hidden = true;
     for (const [, item] of this.gallery.removed) {
-      for (const image of [item.thumbnail, item.heat]) if (image) URL.revokeObjectURL(image.url);
+      if (item.thumbnail) URL.revokeObjectURL(item.thumbnail.url);
+      for (const heat of item.heats.values()) heat.then(URL.revokeObjectURL, () => {});
     }
     this.gallery.removed = [];
   }

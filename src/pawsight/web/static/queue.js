@@ -28,7 +28,7 @@ export class Queue {
   }
 
   push(items) {
-    for (const item of items) Object.assign(item, { state: "waiting", prediction: null, reason: null, tries: 0 });
+    for (const item of items) Object.assign(item, { state: "waiting", prediction: null, reason: null, code: null, tries: 0 });
     this.waiting.push(...items);
     this.pump();
   }
@@ -81,7 +81,7 @@ export class Queue {
 
   answer(item, prediction) {
     if (!prediction) this.fail([item], "no answer came back", true);
-    else if (prediction.error) this.fail([item], plain(prediction.error), prediction.code === OWN_FAULT);
+    else if (prediction.error) this.fail([item], plain(prediction.error), prediction.code === OWN_FAULT, prediction.code);
     else this.tell(item, { state: "done", prediction });
   }
 
@@ -100,8 +100,8 @@ export class Queue {
     this.waiting.unshift(...items);
   }
 
-  fail(items, reason, again) {
-    for (const item of items) this.tell(item, { state: "done", reason, again });
+  fail(items, reason, again, code = null) {
+    for (const item of items) this.tell(item, { state: "done", reason, again, code });
   }
 
   tell(item, news) {

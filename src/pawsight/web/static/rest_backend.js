@@ -50,9 +50,9 @@ export function rest({ askToken, root = "" }) {
     throw await trouble(response, problem);
   }
 
-  async function explain(file) {
+  async function explain(file, label) {
     const headers = { "Content-Type": "application/octet-stream" };
-    const response = await ask("/api/v1/explain", { method: "POST", body: file, headers });
+    const response = await ask(`/api/v1/explain?class=${encodeURIComponent(label)}`, { method: "POST", body: file, headers });
     if (!response.ok) throw await trouble(response);
     return response.blob();
   }
@@ -64,13 +64,14 @@ export function rest({ askToken, root = "" }) {
   }
 
   const privacy = `Pictures go to this server only (${location.host}) and are not kept.`;
-  return { privacy, links: [{ text: "For programs", href: `${root}/docs` }], model, classify, explain, openReport };
+  return { privacy, links: [{ text: "API", href: `${root}/docs` }], model, classify, explain, openReport };
 }
 
 function modelFrom(told, guarded) {
   const { body_mib: mib = 10, files = 1 } = told.limits ?? {};
   const bytes = Math.floor(mib * MIB);
   return {
+    title: told.title ?? null,
     classes: told.classes,
     recipe: told.recipe ?? null,
     imagePx: told.image_px ?? null,

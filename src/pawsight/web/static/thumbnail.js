@@ -1,59 +1,50 @@
-// Thumbnails, made one after another so that a hundred photographs do not fill the memory.
+// Thumbnails, made one after another so that a hundred photographs do not fill the memory, and by a worker so that the
+// page stays free meanwhile.
 //
-// A File, or a heat map with its size, becomes the address of a picture with its size, or null where this browser cannot
-// show the file; the classifier may still read it.
+// A File becomes {url, width, height}: the address of a small picture, and the size of the file's own. Null where this
+// browser cannot show the file; the classifier may still read it.
 
-const SIDE = 720; // pixels of the longer side
-const AS_IT_IS = 2_000_000; // pixels that are not worth making smaller
+const SIDE = 640; // pixels of the longer side
+const AS_IT_IS = 400_000; // pixels that are not worth making smaller
 const TOO_MANY = 100_000_000; // pixels: no photograph, and the tab might not survive it
 const OPAQUE = /^image\/jpeg$/;
 let before = Promise.resolve();
+const worker = new Worker(new URL("./thumbnail_worker.js", import.meta.url)); // at once: the browser export asks for nothing later
 
 export function thumbnail(file) {
   before = before.then(() => small(file)).catch(() => null);
   return before;
 }
 
-// The heat map in the shape of the thumbnail that it will lie on.
-export async function fitted(blob, { width, height }) {
-  const { image, address } = await loaded(blob);
-  try {
-    return await drawn(image, width, height, "image/webp");
-  } finally {
-    URL.revokeObjectURL(address);
-  }
-}
-
 async function small(file) {
-  const { image, address } = await loaded(file);
-  const { naturalWidth: width, naturalHeight: height } = image;
+  const { address, width, height } = await measured(file);
   if (width * height <= AS_IT_IS) return { url: address, width, height };
-  try {
-    if (width * height > TOO_MANY) return null;
-    const scale = SIDE / Math.max(width, height);
-    const sides = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-    return await drawn(image, ...sides, OPAQUE.test(file.type) ? "image/jpeg" : "image/webp");
-  } finally {
-    URL.revokeObjectURL(address);
-  }
+  URL.revokeObjectURL(address);
+  if (width * height > TOO_MANY) return null;
+  const scale = SIDE / Math.max(width, height);
+  const [resizeWidth, resizeHeight] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+  const type = OPAQUE.test(file.type) ? "image/jpeg" : "image/webp";
+  const blob = await drawn({ file, type, options: { resizeWidth, resizeHeight, resizeQuality: "medium" } });
+  return blob && { url: URL.createObjectURL(blob), width, height };
 }
 
-async function loaded(blob) {
-  const address = URL.createObjectURL(blob);
+// The size is in the first bytes: nothing is decoded for it.
+async function measured(file) {
+  const address = URL.createObjectURL(file);
   const image = new Image();
   try {
     await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject, src: address }));
-    return { image, address };
+    return { address, width: image.naturalWidth, height: image.naturalHeight };
   } catch (error) {
     URL.revokeObjectURL(address);
     throw error;
   }
 }
 
-async function drawn(image, width, height, type) {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width, height });
-  canvas.getContext("2d").drawImage(image, 0, 0, width, height);
-  const blob = await new Promise((resolve) => canvas.toBlob(resolve, type, 0.85));
-  return { url: URL.createObjectURL(blob), width, height };
+function drawn(job) {
+  return new Promise((resolve) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = () => resolve(null);
+    worker.postMessage(job);
+  });
 }

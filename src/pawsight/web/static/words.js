@@ -5,15 +5,26 @@ import { printable } from "./dom.js";
 export const UNSURE = "unsure";
 export const UNFAMILIAR = "unfamiliar";
 
-// What became of one picture: "waiting", "answer", "unsure", "unlike" or "error".
+// What became of one picture: "waiting", "answer", "unsure", "unlike" or "error". `doubted` answers lie below the user's threshold.
 export function kindOf(item) {
   if (item.state === "waiting" || item.state === "asking") return "waiting";
   if (item.reason !== null) return "error";
-  if (item.prediction.verdict === UNSURE) return "unsure";
+  if (item.prediction.verdict === UNSURE || item.doubted) return "unsure";
   return item.prediction.verdict === UNFAMILIAR ? "unlike" : "answer";
 }
 
 export const KINDS = { waiting: "waiting", unsure: "unsure", unlike: UNFAMILIAR, error: "no answer" };
+
+const PICTURE_NAME = /\.(avif|bmp|gif|heic|heif|jpe?g|mpo|png|tiff?|webp)$/i;
+const HEIF_NAME = /\.(heic|heif)$/i;
+
+// Why a picture has no answer, in a sentence that helps; chosen by the code of the error, never by its text.
+export function sentence({ code, reason, name }) {
+  if (code === "unreadable-picture" && HEIF_NAME.test(name)) return "HEIC pictures cannot be read here. Save it as JPEG first.";
+  if (code === "unreadable-picture") return PICTURE_NAME.test(name) ? "This file is damaged or incomplete." : "This file is not a picture.";
+  if (code === "decoder-lost") return "Reading this file took too long. Try again, or save it as JPEG first.";
+  return `${reason.charAt(0).toUpperCase()}${printable(reason).slice(1)}.`;
+}
 
 // Likeliest class first. [[name, probability], ...]
 export function ranked(probabilities) {
@@ -38,7 +49,7 @@ export function count(number, one, many = `${one}s`) {
 export function spoken(item) {
   const name = printable(item.name);
   const kind = kindOf(item);
-  if (kind === "error") return `${name}: no answer, ${printable(item.reason)}.`;
+  if (kind === "error") return `${name}: no answer. ${sentence(item)}`;
   const [best, probability] = ranked(item.prediction.probabilities)[0];
   const likeliest = `${printable(best)}, ${percent(probability)}`;
   if (kind === "unsure") return `${name}: unsure; likeliest is ${likeliest}.`;

@@ -1,0 +1,53 @@
+"""Groups that paths name, by `--group-by folder` or a pattern. Those that are found without it: see groups.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from pawsight.core.errors import WrongUsage
+from pawsight.data.folders import clean_label
+from pawsight.data.found import Candidate, Found
+from pawsight.data.parts import part_named
+from pawsight.data.reading import CAMERA, EXIF_TIME, FOLDER, NO_GROUPS, seconds_between
+
+
+def with_named_groups(found: Found) -> Found:
+    """Return what was found with the groups that paths name, where `reading.group_by` is "folder" or a pattern.
+
+    Raises:
+        WrongUsage: no path names a group, or all name the same one.
+    """
+    by = found.reading.group_by
+    if by in ("", NO_GROUPS, CAMERA) or seconds_between(by) is not None or not found.candidates:
+        return found
+    name_of = _folder_of if by == FOLDER else lambda file: found.reading.group_in(file.name) or ""
+    named = tuple(replace(file, group=name_of(file)) for file in found.candidates)
+    check_several(by, [file.group for file in named], found.candidates[0].name)
+    return replace(found, candidates=named)
+
+
+def _folder_of(file: Candidate) -> str:
+    """Return the folders that a picture lies in, without those of its part and its class."""
+    folders = list(PurePosixPath(file.name).parent.parts)
+    part = next((folder for folder in folders if file.part and part_named(folder) == file.part), None)
+    label = next((folder for folder in folders if clean_label(folder) == file.label), None)
+    return "/".join(folder for folder in folders if folder not in (part, label))
+
+
+def check_several(by: str, groups: Sequence[str], example: str) -> None:
+    """Refuse groups (N,) by what the user asked for that are fewer than two; the example is a picture's name.
+
+    Raises:
+        WrongUsage: no picture has a group, or all have the same one.
+    """
+    names = set(groups) - {""}
+    if len(names) < 2:
+        only = f"all pictures are in the group {min(names)!r}" if names else "no picture is in any"
+        where = "the EXIF of each picture" if by == CAMERA or by.startswith(EXIF_TIME) else "the path of each picture"
+        raise WrongUsage(
+            f"--group-by {by} makes no groups: {only}.",
+            f"It was looked for in {where}; the first is {example}.",
+            r"E.g. --group-by folder for cats/patient1/3.jpg, or --group-by '(\w+)_\d+' for cats/patient1_3.jpg",
+        )

@@ -1,0 +1,153 @@
+// One picture, large: its answer in full, the heat map of a class on request, and what the user says it is.
+
+import { answer, suffix } from "./answer_card.js";
+import { at, element, named } from "./dom.js";
+import { bars } from "./probability_bars.js";
+import { kindOf, percent, ranked } from "./words.js";
+
+const NONE = "none"; // of the choices of a class; numbers are the others
+
+export class Lightbox {
+  // explain(item, label) -> the address of a heat map; near(item, step) -> the next item or null; judged(item): it was told.
+  constructor({ explain, near, judged, notify }) {
+    Object.assign(this, { explain, near, judged, notify, item: null, model: null, address: null, hot: false });
+    this.dialog = at("lightbox");
+    at("lightbox-close").addEventListener("click", () => this.dialog.close());
+    at("previous").addEventListener("click", () => this.step(-1));
+    at("next").addEventListener("click", () => this.step(1));
+    at("heat").addEventListener("click", () => this.heat(!this.hot));
+    at("heat-class").addEventListener("change", () => this.heat(true));
+    at("heat-strength").addEventListener("input", () => this.strengthen());
+    at("right").addEventListener("click", () => this.judge(this.item.prediction.label));
+    at("truth").addEventListener("change", () => this.choose(at("truth").value));
+    this.dialog.addEventListener("keydown", (event) => this.key(event));
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+    this.dialog.addEventListener("close", () => this.closed());
+  }
+
+  open(item, model, { hot = false } = {}) {
+    this.model = model;
+    this.hot = hot && model.heatMaps;
+    this.show(item);
+    if (!this.dialog.open) this.dialog.showModal();
+    at("lightbox-title").focus();
+  }
+
+  step(way) {
+    const next = this.near(this.item, way);
+    if (next) this.show(next);
+  }
+
+  show(item) {
+    this.item = item;
+    const kind = kindOf(item);
+    at("lightbox-file").replaceChildren(named(item.name, { most: 60 }));
+    at("lightbox-title").replaceChildren(...answer(item, kind));
+    at("lightbox").className = kind;
+    at("lightbox-why").replaceChildren(...why(item, kind, this.model));
+    at("lightbox-bars").replaceChildren(...bars(item.prediction.probabilities));
+    at("previous").disabled = !this.near(item, -1);
+    at("next").disabled = !this.near(item, 1);
+    this.ask(item, kind);
+    this.picture(item);
+    this.choices(item);
+    this.heat(this.hot);
+  }
+
+  picture(item) {
+    if (this.address) URL.revokeObjectURL(this.address);
+    this.address = item.thumbnail && URL.createObjectURL(item.file);
+    if (!item.thumbnail) return at("whole").replaceChildren(element("span", { class: "kind" }, suffix(item.name)));
+    const { width, height, url } = item.thumbnail;
+    const image = element("img", { src: this.address, alt: "" });
+    image.addEventListener("error", () => { image.src = url; }, { once: true });
+    const pair = element("div", { class: "pair" }, image);
+    pair.style.aspectRatio = `${width} / ${height}`;
+    pair.style.setProperty("--ratio", String(width / height));
+    at("whole").replaceChildren(pair);
+  }
+
+  choices(item) {
+    at("heat-tools").hidden = !(this.model.heatMaps && item.thumbnail);
+    const names = ranked(item.prediction.probabilities).map(([name]) => name);
+    at("heat-class").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
+    if (kindOf(item) === "answer") at("heat-class").value = item.prediction.label;
+  }
+
+  async heat(wanted) {
+    this.hot = wanted;
+    const [item, label] = [this.item, at("heat-class").value];
+    at("heat").setAttribute("aria-pressed", String(wanted));
+    at("heat-settings").hidden = !wanted;
+    at("whole").querySelector(".map")?.remove();
+    if (!wanted || at("heat-tools").hidden) return;
+    at("heat-told").textContent = "Drawing the heat map\u2026";
+    try {
+      const address = await this.explain(item, label);
+      if (!(this.hot && this.item === item && at("heat-class").value === label)) return;
+      at("whole").querySelector(".map")?.remove();
+      at("whole").querySelector(".pair").append(element("img", { class: "map", src: address, alt: `Where the classifier looked for ${label}` }));
+      at("heat-told").replaceChildren("Brighter parts speak more for ", named(label, { most: 26 }), ". The line surrounds the strongest.");
+      this.strengthen();
+    } catch (error) {
+      at("heat-told").textContent = `There is no heat map. ${error.message}`;
+    }
+  }
+
+  strengthen() {
+    const map = at("whole").querySelector(".map");
+    if (map) map.style.opacity = String(at("heat-strength").value / 100);
+  }
+
+  ask(item, kind) {
+    const isAnswer = kind === "answer";
+    at("judge-question").textContent = isAnswer ? "Was this right?" : "What is it?";
+    at("right").hidden = !isAnswer;
+    at("right").setAttribute("aria-pressed", String(isAnswer && item.truth === item.prediction.label));
+    const first = element("option", { value: "" }, isAnswer ? "No, it is\u2026" : "Choose a class\u2026");
+    const others = this.model.classes.map((name, place) => element("option", { value: String(place) }, name));
+    at("truth").replaceChildren(first, ...others, element("option", { value: NONE }, "None of these"));
+    const place = this.model.classes.indexOf(item.truth);
+    at("truth").value = item.truth === null ? NONE : place < 0 || (isAnswer && item.truth === item.prediction.label) ? "" : String(place);
+  }
+
+  choose(value) {
+    this.judge(value === "" ? undefined : value === NONE ? null : this.model.classes[Number(value)]);
+  }
+
+  // `truth` is a class, null for none of them, undefined where nothing was said.
+  judge(truth) {
+    Object.assign(this.item, { truth, judged: new Date().toISOString().replace(/\.\d+/, "") });
+    this.ask(this.item, kindOf(this.item));
+    this.judged(this.item);
+  }
+
+  key(event) {
+    if (event.target.matches("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (way) this.step(way);
+    else if (event.key === "h" && !at("heat-tools").hidden) this.heat(!this.hot);
+    else return;
+    event.preventDefault();
+  }
+
+  closed() {
+    if (this.address) URL.revokeObjectURL(this.address);
+    this.address = null;
+    at("whole").replaceChildren();
+  }
+}
+
+function why(item, kind, model) {
+  const said = [];
+  if (kind === "unlike") said.push("It is unlike the training pictures, or shows none of the classes. The numbers below mean little.");
+  if (kind === "unsure" && item.doubted) said.push("The likeliest class is below the threshold that you set.");
+  else if (kind === "unsure") said.push(model.maxError === null ? "No class is likely enough." : `No class is likely enough: of what is answered, at most ${percent(model.maxError)} should be wrong.`);
+  const parts = said.map((text) => element("p", {}, text));
+  const names = item.prediction.set ?? [];
+  if (names.length > 1) {
+    const listed = names.flatMap((name, place) => [place ? ", " : "", named(name, { most: 26 })]);
+    parts.push(element("p", { class: "set" }, "May be ", ...listed, `. ${percent(model.sets ?? 0)} of such lists hold the true class.`));
+  }
+  return parts;
+}

@@ -84,12 +84,13 @@ def _weakest(run: RunRecord) -> str:
         chance = "" if lowest.verdict == "worse" else "; chance alone explains that"
         right = f"{words.percent(lowest.accuracy)} of {words.pictures(lowest.pictures)} are right"
         return f"Weakest kind of picture: {slice_name(lowest)}, {right}{chance}."
-    classes = [scores for scores in run.validation.classes if scores.pictures] if run.validation is not None else []
-    if not classes or min(scores.recall for scores in classes) == 1:
+    recalls = [(scores.recall, scores) for scores in (run.validation.classes if run.validation is not None else ())]
+    known = [(recall, scores) for recall, scores in recalls if recall is not None and scores.pictures]
+    recall, weakest = min(known, key=lambda pair: pair[0], default=(1.0, None))
+    if weakest is None or recall == 1:
         return ""
-    lowest_class = min(classes, key=lambda scores: scores.recall)
-    right = f"{words.percent(lowest_class.recall)} of {words.pictures(lowest_class.pictures)} of validation are right"
-    return f"Weakest class: “{lowest_class.name}”, {right}."
+    right = f"{words.percent(recall)} of {words.pictures(weakest.pictures)} of validation are right"
+    return f"Weakest class: “{weakest.name}”, {right}."
 
 
 def _next_step(run: RunRecord) -> tuple[str, str]:

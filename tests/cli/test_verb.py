@@ -96,6 +96,7 @@ def test_every_kind_of_option_may_stand_in_a_file(written, tmp_path):
         "precision": "bf16", "columns": {"path": "file"}, "split": tmp_path / "split.csv", "only": ("*.jpg",),
         "as_json": True,
     }  # fmt: skip
+    assert values("train", written(b"\xef\xbb\xbfseed = 3")) == {"seed": 3}  # as Windows' Notepad writes it
     assert values("train", written("balance = true")) == {"class_weights": True}
     assert values("predict", written('every = "2m"\nall = true')) == {"every": 120.0, "is_all": True}
     assert values("predict", written('out = "s3://there/answers"')) == {"out": "s3://there/answers"}
@@ -127,6 +128,10 @@ def test_a_token_elsewhere_is_looked_for_there(written):
         ("train", "max_error = 0.9", ["max_error", "0.9", "share"]),
         ("train", "max_error = -0.1", ["max_error", "-0.1", "share"]),
         ("train", "columns = 'path'", ["columns", "path=image"]),
+        ("train", "learning_rate = 1" + 400 * "0", ["learning_rate", "number"]),
+        ("train", 'out = "a\\u0000b"', ["out", "path"]),
+        ("train", "image_px = 96\nimage-px = 64", ["image_px and image-px are the same option"]),
+        ("train", "balance = true\nclass_weights = true", ["balance and class_weights are the same option"]),
         ("predict", "every = 90", ["every", "90", "'90s'"]),
         ("predict", "every = '-1s'", ["every", "-1s", "'90s'"]),
     ],
@@ -148,7 +153,7 @@ def test_all_that_is_wrong_is_told_at_once(written):
     assert [line.split()[0] for line in error.value.why.splitlines()] == ["filse", "port", "files"]
 
 
-@pytest.mark.parametrize("text", ["files", "files = 1\nfiles = 2", b"\xff", "#" * 70_000])
+@pytest.mark.parametrize("text", ["files", "files = 1\nfiles = 2", b"\xff", "#" * 70_000, "files = " + "[" * 20_000])
 def test_what_is_no_toml_is_refused(written, text):
     path = written(text)
     with pytest.raises(WrongUsage) as error:

@@ -82,6 +82,16 @@ def test_a_tie_says_how_many_more_pictures_would_settle_it(make: Any) -> None:
     assert f" {pair.more_pictures:,} " in summary(made)[-1]
 
 
+def test_groups_that_one_run_knows_are_those_of_all_rows(make: Any) -> None:
+    runs = make(0.8, 0.8)
+    path = Path(runs[1]) / "splits.csv"
+    header, *lines = path.read_text().splitlines()
+    grouped = [f"{line},occasion {row % 40}" for row, line in enumerate(lines)]
+    path.write_text("\n".join([f"{header},group", *grouped]) + "\n")
+    first, second = compare(runs).metrics
+    assert first.groups == second.groups == 40
+
+
 def test_only_shared_pictures_are_compared(make: Any) -> None:
     runs = make(0.6, 0.9)
     path = Path(runs[1]) / "predictions.csv"

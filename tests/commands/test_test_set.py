@@ -26,6 +26,8 @@ from pawsight.core.errors import NoPictures
 from pawsight.core.progress import Silent
 from pawsight.core.storage import sha256_of_file
 
+from ..conftest import BACKBONE, BACKBONE_PX
+
 _OPENED: list[str] | None = None
 
 
@@ -162,17 +164,21 @@ def test_the_guide_s_table_is_what_is_counted(run, tmp_path):
     rows = re.findall(r"^\| `(.+?)` \|.*\| (yes|no)\b[^|]*\|$", text, re.MULTILINE)
     assert {typed: answer == "yes" for typed, answer in rows} == COUNTED
     data, twin = tmp_path / "data", shutil.copytree(run, tmp_path / "twin")
-    made = {"train": tmp_path / "more" / "001", "ladder": tmp_path / "more" / "002"}
-    more = {"train": ["--recipe", "majority"], "ladder": ["--recipes", "majority"], "report": ["--quick"]}
+    made = {row: tmp_path / "more" / f"{number:03}" for number, row in enumerate(list(COUNTED)[:3], 1)}
+    more = {
+        "train": ["--backbone", BACKBONE, "--image-px", str(BACKBONE_PX)],
+        "ladder": ["--recipes", "majority"],
+        "report": ["--quick"],
+    }
     names = {"RUN": [run], "RUNS": [run, twin], "DATA": [data], "PICTURES": [next(data.rglob("*.jpg"))]}
     for row, is_counted in COUNTED.items():
         verb, *words = row.split()
         before = looks_at_test(run)
         typed = [verb, *(str(word) for name in words for word in names.get(name, [name])), *more.get(verb, [])]
-        typed += ["--out", str(tmp_path / "more")] if verb in made else []
+        typed += ["--out", str(tmp_path / "more")] if row in made else []
         result = CliRunner().invoke(cli, [*typed, "--quiet", *(["--json"] if verb == "review" else [])])
         assert result.exit_code == 0, (row, result.output)
-        assert looks_at_test(made.get(verb, run)) - (0 if verb in made else before) == is_counted, row
+        assert looks_at_test(made.get(row, run)) - (0 if row in made else before) == is_counted, row
     assert looks_at_test(twin) == 1
 
 

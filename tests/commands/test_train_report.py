@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pawsight.classifier.trust import RiskGuarantee
-from pawsight.commands.train_report import gain_from_patch, gain_sentence, trust_lines
+from pawsight.commands.train_report import accuracy_lines, gain_from_patch, gain_sentence, trust_lines
 from pawsight.core.runs import write_table
 from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch
@@ -43,6 +43,11 @@ def test_without_a_validation_part_the_temperature_stands_alone(snapshot):
 
 def test_without_answers_to_fit_to_there_is_no_temperature(snapshot):
     assert trust_lines(replace(RECORD, calibrated_on=0)) == snapshot
+
+
+def test_where_nothing_is_measured_a_warning_says_so():
+    _, warning = accuracy_lines(replace(RECORD, validation=None, cross_validation=None))
+    assert warning.startswith("WARNING ")
 
 
 def test_a_guarantee_that_could_not_be_given_is_a_warning(snapshot):

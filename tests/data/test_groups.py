@@ -208,6 +208,29 @@ def test_a_way_that_makes_no_groups_is_refused(tmp_path, group_by):
         with_named_groups(found)
 
 
+def test_by_folder_a_group_may_be_named_like_a_class_or_a_part(tmp_path):
+    files = make(
+        tmp_path, "train/cats/cats/1.jpg", "train/dogs/cats/1.jpg", "train/cats/train/1.jpg", "test/dogs/2.jpg"
+    )
+    assert named(with_named_groups(find(files, FolderReading(group_by="folder")))) == {
+        "train/cats/cats/1.jpg": "cats",
+        "train/dogs/cats/1.jpg": "cats",
+        "train/cats/train/1.jpg": "train",
+        "test/dogs/2.jpg": "",
+    }
+
+
+def test_of_a_table_a_column_that_is_missing_is_said(tmp_path):
+    found = find(make(tmp_path, "cats/1.jpg", "dogs/2.jpg"), FolderReading(group_by="patient"))
+    with pytest.raises(WrongUsage, match="no such column"):
+        with_named_groups(replace(found, is_table=True))
+
+
+def test_a_length_of_time_without_its_unit_is_named():
+    with pytest.raises(WrongUsage, match="'5' is not a length of time"):
+        FolderReading(group_by="exif-time=5")
+
+
 @pytest.mark.parametrize("group_by", ["(", "exif-time=soon", "exif-time=-3s"])
 def test_a_way_that_cannot_be_read_is_refused(group_by):
     with pytest.raises(WrongUsage, match="--group-by"):

@@ -29,6 +29,7 @@ def measured(right: int, wrong: int, *, ants: int = 0, found: int = 0):
         (measured(99, 0), measured(450, 50), VALIDATION),  # other pictures than those of training
         (measured(4, 16), measured(90, 10), VALIDATION),
         (measured(0, 1), measured(9, 1), CROSS_VALIDATION),
+        (measured(1, 0), measured(0, 1), VALIDATION),  # most training pictures were not measured
     ],
 )
 def test_the_cross_validated_accuracy_is_believed_unless_validation_is_large_or_differs_beyond_chance(
@@ -47,13 +48,18 @@ def test_a_class_with_few_validation_pictures_is_measured_in_training():
     )
     assert list(crossed.rare(measured(120, 0, ants=5))) == []
     assert list(crossed.rare(None)) == []
+    few = CrossValidation(folds=5, metrics=measured(100, 0, ants=4, found=1))
+    (rare,) = few.rare(None)  # where there is no validation
+    assert all(text in rare for text in ("'ants'", "4 training pictures", "finds 1"))
+    (untold,) = CrossValidation(folds=5, metrics=measured(100, 0)).rare(None)
+    assert "'ants'" in untold
     (untold,) = CrossValidation(folds=5, metrics=measured(100, 0)).rare(measured(120, 0, ants=1))
     assert "'ants'" in untold
 
 
 def test_sentences_say_what_was_measured_and_which_to_believe():
     crossed = CrossValidation(folds=4, metrics=measured(100, 0), unmeasured=2)
-    assert len(crossed.sentences(None)) == 1
+    assert len(crossed.sentences(None)) == 2  # the class without pictures is named
     assert all(text in crossed.sentences(None)[0] for text in ("100.0 %", "4 folds", "2 pictures are not measured"))
     assert len(crossed.sentences(measured(120, 0, ants=1))) == 3
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pawsight.web.server import log_json_lines
+from pawsight.web.server import log_json_lines, log_plain_lines
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +84,16 @@ def test_what_cannot_be_written_harms_nobody(trouble, capsys):
     logging.getLogger("pawsight.serve").info("serving")
     assert [line["event"] for line in lines(out)] == ["serving"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_person_reads_plain_lines():
+    out = io.StringIO()
+    log_plain_lines(logging.INFO, out)
+    logger = logging.getLogger("pawsight.serve")
+    answered = {"id": "ab", "method": "POST", "route": "/api/v1/predict", "status": 200, "pictures": 4, "ms": 671.7}
+    logger.info("request", extra=answered)
+    logger.info("serving", extra={"split": "a\n\x1b[2Jb"})
+    first, second = out.getvalue().splitlines()
+    assert first.split(" ", 1)[1] == "POST /api/v1/predict 200, 4\u00a0pictures, 672 ms".replace("\u00a0", " ")
+    assert second.split(" ", 1)[1].startswith("serving split=a")
+    assert "\x1b" not in second

@@ -429,7 +429,7 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@cli.command(first=("host", "port", "token_file", "allow_host", "allow_origin", "with_report", "device"))
+@cli.command(first=("host", "port", "token_file", "allow_host", "allow_origin", "with_report", "device", "open", "log"))
 @click.argument("run")
 @click.option("--host", help="Address to listen on; 0.0.0.0 is every address.  [default: 127.0.0.1]")
 @click.option(
@@ -456,6 +456,12 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @answer_all_option
 @click.option("--device", type=click.Choice(DEVICES), help="What computes, as for predict.  [default: cpu]")
+@click.option("--open", "open", is_flag=True, default=None, help="Open the page in this machine's browser.")
+@click.option(
+    "--log",
+    type=click.Choice(("plain", "json")),
+    help="How requests are logged.  [default: plain on a terminal, else JSON lines]",
+)
 @_limit_options
 @common_options
 def serve(run: str, as_json: bool, progress: Terminal, **typed: Any) -> None:
@@ -468,15 +474,20 @@ def serve(run: str, as_json: bool, progress: Terminal, **typed: Any) -> None:
     from pawsight.commands import serve as command
 
     options = {name: value for name, value in typed.items() if value not in (None, ())}
+    opens = options.pop("open", False)
+    log = options.pop("log", "plain" if sys.stderr.isatty() else "json")
     limits = Limits(**{limit.name: options.pop(limit.name) for limit in fields(Limits) if limit.name in options})
     command.check_installed()
-    from pawsight.web.server import log_json_lines
+    from pawsight.web.server import log_json_lines, log_plain_lines
 
-    log_json_lines(logging.WARNING if progress.quiet else logging.INFO)
+    start_log = log_plain_lines if log == "plain" else log_json_lines
+    start_log(logging.WARNING if progress.quiet else logging.INFO)
 
     def show(serving: dict[str, Any]) -> None:
         if as_json:
             print_answer(serving)
+        if opens:
+            webbrowser.open(serving["url"].replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"))
 
     command.serve(run, **options, limits=limits, progress=progress, ready=show)
 

@@ -115,8 +115,8 @@ def read_config(path: Path, verb: click.Command) -> dict[str, Any]:
             text = file.read(_LARGEST_CONFIG + 1)
         if len(text) > _LARGEST_CONFIG:
             raise ValueError(f"it has more than {_LARGEST_CONFIG:,} bytes")
-        values = tomllib.loads(text.decode())
-    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        values = tomllib.loads(text.decode("utf-8-sig"))  # Windows' Notepad writes a byte order mark
+    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         why = f"The system says: {error.strerror}." if isinstance(error, OSError) else f"{error}."
         raise WrongUsage(f"{path} cannot be read as TOML.", why, "See docs/config.md for an example.") from error
     options = {
@@ -126,12 +126,15 @@ def read_config(path: Path, verb: click.Command) -> dict[str, Any]:
         for name in option.opts
         if name.startswith("--")
     }
-    problems, given = [], {}
+    problems, given, keys = [], dict[str, Any](), dict[str, str]()
     for key, value in values.items():
         option = options.get(key.replace("-", "_"))
         if option is None:
             near = difflib.get_close_matches(key, options, n=1)
             problems.append(f"{key} is not a known key{f'; did you mean {near[0]}?' if near else '.'}")
+            continue
+        if (earlier := keys.setdefault(str(option.name), key)) != key:
+            problems.append(f"{earlier} and {key} are the same option; leave one out.")
             continue
         try:
             given[str(option.name)] = _converted(option, value, as_path(path).parent)
@@ -156,12 +159,13 @@ def _converted(option: click.Option, value: Any, folder: Path) -> Any:
     kinds, expected = _kinds_and_words(kind)
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise click.BadParameter(f"it is {expected}.")
-    if isinstance(kind, click.Path) and "://" not in str(value):
-        return kind.convert(str(folder / as_path(value)), option, None)
+    is_path = isinstance(kind, click.Path)
+    value = str(folder / as_path(value)) if is_path and "://" not in str(value) else value
     try:
         return kind.convert(value, option, None)
-    except click.BadParameter as error:
-        raise click.BadParameter(f"it is {expected}.") from error
+    except (click.BadParameter, OverflowError, ValueError) as error:  # a number of 400 digits; a path with a zero byte
+        why = error.message if is_path and isinstance(error, click.BadParameter) else f"it is {expected}."
+        raise click.BadParameter(why) from error
 
 
 def _kinds_and_words(kind: click.ParamType[Any]) -> tuple[tuple[type, ...], str]:

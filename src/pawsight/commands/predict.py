@@ -37,7 +37,6 @@ from pawsight.core.text import plural
 from pawsight.data.folders import is_regular_file
 from pawsight.data.reading import is_picture
 from pawsight.evaluation.deployment import Deployment, Window
-from pawsight.reports.run_record import RunRecord
 
 if TYPE_CHECKING:
     from pawsight.distributed.answer_folder import Tally
@@ -202,6 +201,8 @@ def _with_sets(run: str | os.PathLike[str], predictor: Predictor, coverage: floa
     Raises:
         WrongUsage: the run holds none, or too few.
     """
+    from pawsight.reports.run_record import RunRecord  # with all that measures; other predictions start without it
+
     SelectiveOptions(sets=coverage)
     trust, bundle = predictor.bundle.card.trust, predictor.bundle
     if trust.sets is not None and trust.sets.coverage == coverage:

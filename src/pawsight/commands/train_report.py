@@ -114,7 +114,13 @@ def accuracy_lines(record: RunRecord) -> list[str]:
     """Return the accuracy on validation and, where that is small, by cross-validation, and which to believe."""
     crossed, validation = record.cross_validation, record.validation
     if crossed is None:
-        return [f"Validation  {sentence(validation)}"]
+        lines = [f"Validation  {sentence(validation)}"]
+        if validation is None:
+            lines.append(
+                "WARNING     the accuracy is unknown: each class has too few pictures, or groups of pictures, to leave"
+                " some out of training. Add pictures of other occasions"
+            )
+        return lines
     lines = [f"Cross-val.  {crossed.sentence()}"]
     if validation is not None:
         believed, why = crossed.believed(validation)

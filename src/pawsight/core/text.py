@@ -45,7 +45,10 @@ def seconds_of(text: str) -> float:
     Raises:
         ValueError: the text is none.
     """
-    seconds = float(text[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], math.nan)
+    try:
+        seconds = float(text[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], math.nan)
+    except ValueError:
+        seconds = math.nan
     if not 0.0 < seconds < math.inf:
         raise ValueError(f"{text!r} is not a length of time; type for example 90s, 10m or 2h")
     return seconds

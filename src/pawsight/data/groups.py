@@ -106,7 +106,7 @@ def _given(dataset: Dataset) -> list[str]:
         ]
     else:
         return [picture.group for picture in pictures]
-    check_several(by, groups, pictures[0].name)
+    check_several(by, groups, "the EXIF of each picture", pictures[0].name)
     return groups
 
 

@@ -10,7 +10,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.data.folders import clean_label
 from pawsight.data.found import Candidate, Found
 from pawsight.data.parts import part_named
-from pawsight.data.reading import CAMERA, EXIF_TIME, FOLDER, NO_GROUPS, seconds_between
+from pawsight.data.reading import CAMERA, FOLDER, NO_GROUPS, seconds_between
 
 
 def with_named_groups(found: Found) -> Found:
@@ -24,7 +24,8 @@ def with_named_groups(found: Found) -> Found:
         return found
     name_of = _folder_of if by == FOLDER else lambda file: found.reading.group_in(file.name) or ""
     named = tuple(replace(file, group=name_of(file)) for file in found.candidates)
-    check_several(by, [file.group for file in named], found.candidates[0].name)
+    where = "the path of each picture" + (", since the table has no such column" if found.is_table else "")
+    check_several(by, [file.group for file in named], where, found.candidates[0].name)
     return replace(found, candidates=named)
 
 
@@ -33,11 +34,20 @@ def _folder_of(file: Candidate) -> str:
     folders = list(PurePosixPath(file.name).parent.parts)
     part = next((folder for folder in folders if file.part and part_named(folder) == file.part), None)
     label = next((folder for folder in folders if clean_label(folder) == file.label), None)
-    return "/".join(folder for folder in folders if folder not in (part, label))
+    for folder in (part, label):
+        if folder in folders:  # else it was the part's folder
+            folders.remove(folder)  # one of them: cats/cats/1.jpg is of the group cats
+    return "/".join(folders)
 
 
-def check_several(by: str, groups: Sequence[str], example: str) -> None:
-    """Refuse groups (N,) by what the user asked for that are fewer than two; the example is a picture's name.
+def check_several(by: str, groups: Sequence[str], where: str, example: str) -> None:
+    """Refuse groups (N,) that are fewer than two.
+
+    Args:
+        by: what the user asked for.
+        groups: their names, "" for none.
+        where: they were looked for.
+        example: name of a picture.
 
     Raises:
         WrongUsage: no picture has a group, or all have the same one.
@@ -45,7 +55,6 @@ def check_several(by: str, groups: Sequence[str], example: str) -> None:
     names = set(groups) - {""}
     if len(names) < 2:
         only = f"all pictures are in the group {min(names)!r}" if names else "no picture is in any"
-        where = "the EXIF of each picture" if by == CAMERA or by.startswith(EXIF_TIME) else "the path of each picture"
         raise WrongUsage(
             f"--group-by {by} makes no groups: {only}.",
             f"It was looked for in {where}; the first is {example}.",

@@ -234,7 +234,7 @@ def seconds_between(group_by: str) -> float | None:
         return seconds_of(length or _SESSION) if kind == EXIF_TIME else None
     except ValueError as error:
         fix = f"E.g. --group-by {EXIF_TIME}=10m"
-        raise WrongUsage(f"--group-by {group_by} cannot be read.", f"It fails with: {error}.", fix) from error
+        raise WrongUsage(f"--group-by {group_by} cannot be read.", f"{error}.", fix) from error
 
 
 def _check_pattern(option: str, pattern: str) -> None:

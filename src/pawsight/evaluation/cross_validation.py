@@ -44,25 +44,33 @@ class CrossValidation:
         chance = float(fisher_exact(counts).pvalue)
         if chance < _DIFFERENT:
             return VALIDATION, f"chance does not explain the difference (p = {chance:.2g}), so its pictures are others"
-        return CROSS_VALIDATION, (
-            f"it is measured on {self.metrics.pictures:,} pictures and not {validation.pictures:,},"
-            " and chance explains the difference"
-        )
+        which, more, fewer = CROSS_VALIDATION, self.metrics.pictures, validation.pictures
+        if more <= fewer:  # most training pictures were not measured
+            which, more, fewer = VALIDATION, fewer, more
+        than = f"not {fewer:,}" if fewer < more else "so is the other"
+        return which, f"it is measured on {plural(more, 'picture')} and {than}, and chance explains the difference"
 
     def rare(self, validation: Metrics | None) -> Iterator[str]:
-        """Yield a sentence for each class with fewer than 5 validation pictures: the share of its pictures found."""
-        held_out = {row.name: row.pictures for row in validation.classes} if validation else {}
+        """Yield a sentence for each class with fewer than 5 validation pictures: the share of its pictures found.
+
+        Without validation these are the classes of which fewer than 5 pictures were measured.
+        """
+        held_out = {row.name: row.pictures for row in (validation or self.metrics).classes}
         for row in self.metrics.classes:
-            if row.name in held_out and held_out[row.name] < FEWEST_OF_CLASS:
-                few = f"Class {row.name!r} has {plural(held_out[row.name], 'validation picture')}"
-                if row.recall is None:
-                    yield f"{few} and too few training pictures to measure it"
-                    continue
-                found = round(row.recall * row.pictures)
-                yield (
-                    f"{few}; of {plural(row.pictures, 'training picture')} cross-validation finds {found:,}"
-                    f" (95 % interval {wilson(found, row.pictures)})"
+            if held_out.get(row.name, FEWEST_OF_CLASS) >= FEWEST_OF_CLASS:
+                continue
+            few = f"has {plural(held_out[row.name], 'validation picture')}" if validation else "has few pictures"
+            if row.recall is None:
+                fewer = (
+                    f"{few} and too few training pictures" if validation else "has too few pictures, or groups of them,"
                 )
+                yield f"Class {row.name!r} {fewer} to measure it"
+                continue
+            found = round(row.recall * row.pictures)
+            yield (
+                f"Class {row.name!r} {few}; of {plural(row.pictures, 'training picture')} cross-validation finds"
+                f" {found:,} (95 % interval {wilson(found, row.pictures)})"
+            )
 
     def sentences(self, validation: Metrics | None) -> list[str]:
         """Return what was measured, which accuracy to believe and the rare classes, as whole sentences."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawsight.core.text import plural
 from pawsight.evaluation.bootstrap import area, intervals, macro_f1
 from pawsight.evaluation.calibration import brier_score, expected_calibration_error, log_losses
 from pawsight.evaluation.intervals import Interval, design_effect, wilson
@@ -163,7 +164,7 @@ def sentence(metrics: Metrics | None) -> str:
     """Return the accuracy, log loss and baseline on one subset, as one line."""
     if metrics is None:
         return "no pictures to measure"
-    groups = f" in {metrics.groups:,} groups" if metrics.groups is not None else ""
+    groups = f" in {plural(metrics.groups, 'group')}" if metrics.groups is not None else ""
     return (
         f"{100 * metrics.accuracy:.1f} % right of {metrics.pictures:,}{groups} (95 % interval {metrics.interval}), "
         f"log loss {metrics.log_loss:.3f}{_ends(metrics)}; always the commonest class: {100 * metrics.baseline:.1f} %"

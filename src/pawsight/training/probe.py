@@ -75,7 +75,7 @@ def train_probe(context: TrainingContext) -> TrainedModel:
     most = _MOST_WHOLE if folds == recipe.folds else _MOST_WHOLE_OF_RARE
     is_whole = context.folds is not None or len(labels) * classes <= most
     if is_whole:
-        folds = context.folds or recipe.folds
+        folds = min(context.folds or recipe.folds, len(np.unique(groups)))
         with context.env.stopwatch.stage("cross-validating"):
             logits = cross_validate(
                 lambda *pictures, **options: fit(*pictures, **options).logits,

@@ -254,7 +254,7 @@ def _write_bundle(context: TrainingContext, model: TrainedModel, trust: Trust) -
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
         trust=trust,
-        measured_by=f"cross-validation with {context.folds} folds" if context.folds is not None else "",
+        measured_by=f"cross-validation with {model.folds} folds" if context.folds is not None else "",
     )
     trained = frozenset(assigned.sha256 for assigned in context.split.part("train"))
     fingerprints = {

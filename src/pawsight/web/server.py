@@ -33,6 +33,7 @@ from pawsight.core.errors import PawsightError
 from pawsight.core.machine import CPU, Device
 from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import as_path
+from pawsight.core.text import plural, printable
 from pawsight.web.app import create_app
 from pawsight.web.limits import Limits
 from pawsight.web.problems import MEDIA_TYPE, RequestProblem
@@ -367,13 +368,40 @@ def log_json_lines(level: int, out: TextIO | None = None) -> None:
 
     Lines are ASCII, so that no text moves the cursor or begins a line. A line that cannot be written is dropped.
     """
-    handler = logging.StreamHandler(out)
     names = {"asctime": "time", "levelname": "level", "message": "event", "exc_info": "error"}
-    handler.setFormatter(_JsonLines(("asctime", "levelname", "name", "message"), rename_fields=names))
+    _start_log(level, _JsonLines(("asctime", "levelname", "name", "message"), rename_fields=names), out)
+
+
+def log_plain_lines(level: int, out: TextIO | None = None) -> None:
+    """Log the same events for a person at a terminal: time, event, and what belongs to it."""
+    _start_log(level, _PlainLines("%(asctime)s %(message)s", "%H:%M:%S"), out)
+
+
+def _start_log(level: int, formatter: logging.Formatter, out: TextIO | None) -> None:
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(formatter)
     logging.getLogger().addHandler(handler)
     logging.getLogger("pawsight.serve").setLevel(level)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form is answered to the client
     logging.raiseExceptions = False
+
+
+class _PlainLines(logging.Formatter):
+    """`20:30:54 POST /api/v1/predict 200, 4 pictures, 672 ms`; other events are followed by their values."""
+
+    _given = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "id"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one printable line."""
+        values = {name: value for name, value in vars(record).items() if name not in self._given}
+        if record.getMessage() == "request" and values.keys() >= {"method", "route", "status", "pictures", "ms"}:
+            parts = [f"{values['method']} {values['route']} {values['status']}"]
+            parts += [plural(values["pictures"], "picture")] if values["pictures"] else []
+            text = ", ".join([*parts, f"{values['ms']:.0f} ms"])
+        else:
+            text = " ".join([record.getMessage(), *(f"{name}={value}" for name, value in values.items())])
+        error = "" if record.exc_info is None or record.exc_info[0] is None else f" ({record.exc_info[0].__name__})"
+        return printable(f"{self.formatTime(record, self.datefmt)} {text}{error}")
 
 
 class _JsonLines(JsonFormatter):

@@ -123,15 +123,18 @@ def test_train_says_machine_data_and_recipe_first_and_what_to_type_next_last(typ
     monkeypatch.chdir(tmp_path)
     result = typed(*warm.typed(warm.data, tmp_path / "runs"))
     assert [line.split()[0] for line in result.stderr.splitlines()[:3]] == ["Machine", "Data", "Recipe"]
-    assert [line.split()[:3] for line in result.stdout.splitlines()[-2:]] == [
-        ["Next", "pawsight", "predict"],
-        ["pawsight", "evaluate", "runs/latest"],
+    lines = result.stdout.splitlines()
+    assert [line.removeprefix("Next").split()[:3] for line in lines[-4:]] == [
+        ["pawsight", verb, "runs/latest"] for verb in ("predict", "serve", "report", "review")
     ]
+    kinds = [line.split(" ")[0] for line in lines]
+    assert kinds[0] == "Test"
+    assert not {"Calibration", "Answered", "Note"} & set(kinds)  # these are in the report and the log
 
 
 def test_what_it_says_to_type_next_can_be_typed(typed, warm, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    told = typed(*warm.typed(warm.data, "runs")).stdout.splitlines()[-2].split("pawsight ")[1]
+    told = typed(*warm.typed(warm.data, "runs")).stdout.splitlines()[-4].split("pawsight ")[1]
     words = told.split("PICTURE...")[0].split()
     picture = next((warm.data / "validation" / "cats").iterdir())
     assert typed(*words, picture).exit_code == 0

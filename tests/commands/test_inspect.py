@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
+import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -198,6 +201,19 @@ def test_typed_it_says_where_the_files_are(mixed, tmp_path, monkeypatch, words):
     folder = "elsewhere" if "--out" in words else "audit"
     assert f" {folder}/audit.html" in result.stdout
     assert (tmp_path / folder / "audit.csv").is_file()
+
+
+def test_the_command_of_an_audit_runs_in_the_folder_of_the_audit(mixed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(cli, ["inspect", os.path.relpath(mixed), "--quiet", "--report"]).exit_code == 0
+    page = tmp_path / "audit" / "audit.html"
+    before = page.read_text("utf-8")
+    (command,) = re.findall(r"<code>(pawsight inspect .*?)</code>", before)
+    page.unlink()
+    monkeypatch.chdir(tmp_path / "audit")
+    again = CliRunner().invoke(cli, [*shlex.split(html.unescape(command))[1:], "--quiet"])
+    assert again.exit_code == 0, again.output
+    assert re.findall(r"<h2>.*?</h2>", page.read_text("utf-8")) == re.findall(r"<h2>.*?</h2>", before)
 
 
 def test_typed_with_json_there_is_one_object_that_names_the_files(mixed, tmp_path, monkeypatch):

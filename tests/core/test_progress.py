@@ -77,9 +77,10 @@ def test_seconds_are_rounded_to_milliseconds() -> None:
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """Patience for 0.05 s and a plain line every 0.05 s, instead of 2 and 10."""
+    """Patience for 0.05 s, a plain line every 0.05 s and time left after 0.1 s, instead of 2, 10 and 3."""
     monkeypatch.setattr(progress, "PATIENCE_S", 0.05)
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.05)
+    monkeypatch.setattr(progress, "ESTIMATE_AFTER_S", 0.1)
 
 
 def lines_of(capsys):
@@ -154,7 +155,7 @@ def test_lines_are_said_on_stderr_with_controls_escaped(capsys):
 BAR = """
 import time
 from pawsight.core import progress
-progress.PATIENCE_S = 0.2
+progress.PATIENCE_S, progress.ESTIMATE_AFTER_S = 0.2, 0.1
 screen = progress.Terminal()
 with screen.stage("Reading pictures", 40, "pictures") as step:
     for _ in range(40):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from pawsight.classifier.trust import fit_temperature
 from pawsight.evaluation.calibration import (
-    Bin,
     bins_of,
     brier_score,
     ece_interval,
@@ -53,13 +53,25 @@ def test_weights_count_pictures_as_often_as_they_say():
 
 
 def test_a_bin_reaches_from_its_lower_end_to_the_next_and_the_outermost_hold_the_ends():
-    sure = np.array([[0.9, 0.1], [0.9, 0.1], [1.0, 0.0], [0.0, 1.0]])
-    found = reliability(np.array([0, 1, 0, 1]), sure, bins=4)
-    assert found == (Bin(0.75, 1.0, 4, pytest.approx(0.95), 0.75, wilson(3, 4)),)
-    (one,) = reliability(np.array([0]), np.array([[0.3, 0.3, 0.2, 0.2]]), bins=4)
-    assert (one.low, one.high) == (0.25, 0.5)
     outermost = np.array([[0.0], [1e-9], [1.0], [1.0 + 1e-6]])  # float32 sums to a little more than 1
     assert bins_of(outermost, 4).tolist() == [0, 0, 3, 3]
+
+
+@given(st.integers(0, 10**6), st.integers(1, 400), st.integers(2, 4))
+@settings(max_examples=40, deadline=None)
+def test_groups_of_equal_count_hold_at_least_twenty_and_every_picture_once(seed, pictures, classes):
+    true, logits = drawn(seed, pictures, classes)
+    probabilities = softmax(logits)
+    found = reliability(true, probabilities)
+    sizes = [group.pictures for group in found]
+    assert sum(sizes) == pictures
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) >= min(pictures, 20)
+    assert [group.high <= after.low for group, after in pairwise(found)] == [True] * (len(found) - 1)
+    assert all(group.low - 1e-12 <= group.confidence <= group.high + 1e-12 for group in found)
+    assert all(group.interval == wilson(round(group.accuracy * group.pictures), group.pictures) for group in found)
+    right = sum(group.accuracy * group.pictures for group in found)
+    assert right == pytest.approx((probabilities.argmax(axis=1) == true).sum())
 
 
 def test_float32_is_counted_as_exactly_as_float64():
@@ -77,12 +89,9 @@ def test_float32_is_counted_as_exactly_as_float64():
 def test_the_bins_add_up_to_the_error_whatever_the_order(seed, classes, bins):
     true, logits = drawn(seed, 60, classes)
     probabilities, order = softmax(logits), np.random.default_rng(seed).permutation(60)
-    error = expected_calibration_error(true, probabilities, bins)
-    found = reliability(true, probabilities, bins)
-    assert sum(item.pictures for item in found) == 60
-    assert sum(item.pictures * abs(item.accuracy - item.confidence) for item in found) / 60 == pytest.approx(error)
-    assert all(item.low - 1e-12 <= item.confidence <= item.high + 1e-12 for item in found)
-    assert all(item.interval == wilson(round(item.accuracy * item.pictures), item.pictures) for item in found)
+    error, places = expected_calibration_error(true, probabilities, bins), bins_of(probabilities, bins)
+    gaps = (probabilities.argmax(axis=1) == true) - probabilities.max(axis=1)
+    assert sum(abs(gaps[places == place].sum()) for place in set(places)) / 60 == pytest.approx(error)
     assert expected_calibration_error(true[order], probabilities[order], bins) == pytest.approx(error)
     assert 0 <= error <= 1
 

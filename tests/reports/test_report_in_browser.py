@@ -13,6 +13,7 @@ from pawsight.core.runs import read_table
 from pawsight.models.recipes import RECIPES
 from pawsight.reports.ladder_report import build_report
 
+from ..web import axe
 from .conftest import CLASSES
 
 PHONE, DESK = (390, 844), (1280, 900)
@@ -112,6 +113,13 @@ def test_the_ladder_of_the_sample_with_all_its_epochs(browser, tmp_path):
 def test_the_console_has_nothing_to_say(browser, report, size, dark):
     opened(browser, report, size, dark=dark)
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing(browser, report, size, dark):
+    opened(browser, report, size, dark=dark)
+    assert axe.violations(browser, impacts=("minor", "moderate", "serious", "critical")) == []
 
 
 def sideways(browser):

@@ -164,18 +164,14 @@ def train(data: str, as_json: bool, progress: Terminal, **options: Any) -> None:
     cats-and-dogs, sample.
     """
     from pawsight.commands import train as command
-    from pawsight.commands.train_report import summary
+    from pawsight.commands.train_report import following, headline
 
     is_noisy = options["engine"] == "ray" or options["recipe"] not in ("majority", "probe")
     with quiet_libraries() if is_noisy else nullcontext():
         report = command.train(data, progress=progress, **options)
     latest = report.run.parent / "latest"
     name = os.path.relpath(latest if latest.resolve() == report.run.resolve() else report.run)
-    following = [
-        f"Next        {typed('predict', name, 'PICTURE...')}      classify your own pictures",
-        f"            {typed('evaluate', name, 'DATA')}           measure it on other labelled pictures",
-    ]
-    print_answer(report.to_json() if as_json else [*summary(report), *following])
+    print_answer(report.to_json() if as_json else [*headline(report), *following(report, name)])
 
 
 @cli.command(first=("recipes", "epochs", "time_limit", "split", "group_by", "seed", "out", "class_from"))

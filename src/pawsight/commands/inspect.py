@@ -312,7 +312,8 @@ def write_audit(folder: Path, name: str, dataset: Dataset, findings: Sequence[Fi
     from pawsight.reports.audit_page import render_csv, render_html
 
     page, table = folder / HTML, folder / CSV
-    again = typed("inspect", name, "--report", "--out", from_here(folder))
+    source = os.path.relpath(name, folder) if Path(name).exists() else name  # the command is typed beside the page
+    again = typed("inspect", source, "--report", "--out", ".")
     write_text(table, render_csv(findings))
     write_text(page, render_html(name, dataset, findings, again=again))
     return page, table

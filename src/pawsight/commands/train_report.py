@@ -56,13 +56,45 @@ class TrainReport:
         return self.record.to_json()
 
 
+# Lines that the log and the report have and a terminal does without.
+_FOR_EXPERTS = ("Calibration ", "Answered ", "Note ")
+
+
+def headline(report: TrainReport) -> list[str]:
+    """Return the lines of `summary` that a terminal shows; log.txt and the report have the rest."""
+    return [line for line in summary(report) if not line.startswith(_FOR_EXPERTS)]
+
+
+def following(report: TrainReport, run: str) -> list[str]:
+    """Return what to type next, each with what it is for, as lines of text.
+
+    Args:
+        report: of the run.
+        run: what the run is called on the command line.
+    """
+    validation = report.validation
+    wrong = round((1 - validation.accuracy) * validation.pictures) if validation is not None else 0
+    doubtful = plural(wrong, "validation answer differs from its label", "validation answers differ from their labels")
+    steps = {
+        typed("predict", run, "PICTURE..."): "classify your own pictures",
+        typed("serve", run): "a page and a REST service on this machine",
+        typed("report", run): "mistakes, kinds of pictures and calibration on a page",
+        typed("review", run): f"{doubtful}: check the labels" if wrong else "check the least certain labels",
+    }
+    width = max(map(len, steps))
+    heads = ("Next", *[""] * (len(steps) - 1))
+    return [f"{head:<12}{step:<{width}}  {text}" for head, (step, text) in zip(heads, steps.items(), strict=True)]
+
+
 def summary(report: TrainReport) -> list[str]:
-    """Return the report as lines of text."""
+    """Return the report as lines of text, the test score first."""
     record, sizes = report.record, report.record.sizes
     patch = record.patch
     counts = ", ".join(f"{name}: {count:,}" for name, count in list(record.counts.items())[:6])
     more = f" and {plural(len(record.classes) - 6, 'more class', 'more classes')}" if len(record.classes) > 6 else ""
-    lines = [
+    lines = [f"Test        {sentence(record.test)}"] if record.test is not None else []
+    lines += accuracy_lines(record)
+    lines += [
         f"Pictures    {sum(record.counts.values()):,}; {counts}{more}",
         f"Split       {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test"
         f" ({record.how}); digest {record.digest[:12]}",
@@ -73,9 +105,6 @@ def summary(report: TrainReport) -> list[str]:
         lines.append(f"WARNING     {patch.file} changed nothing: it names none of these pictures")
     lines += [f"Note        {note}" for note in record.notes]
     lines += trust_lines(record)
-    lines += accuracy_lines(record)
-    if record.test is not None:
-        lines.append(f"Test        {sentence(record.test)}")
     if patch is not None and not patch.fits_nothing:
         lines.append(f"Patch       {gain_sentence(record.gain_from_patch, patch.file)}")
     return [*lines, f"Run         {record.folder} in {record.seconds['total']:.1f} s"]
@@ -113,7 +142,7 @@ def _warnings(report: TrainReport) -> list[str]:
     if leaks:
         first = " = ".join(leaks[0][:2])
         lines.append(
-            f"WARNING     {plural(len(leaks), 'picture')} may be in two subsets, and the scores below too high;"
+            f"WARNING     {plural(len(leaks), 'picture')} may be in two subsets, and the scores too high;"
             f" the first: {first}. pawsight inspect lists them all"
         )
     unmeasured = unmeasured_sentence(
@@ -189,7 +218,7 @@ def _lines_of_detector(record: RunRecord) -> list[str]:
             )
     return lines + [
         f"Answered    {part}: {figures['answered']:,} of {figures['pictures']:,}, {figures['unlike']:,} unfamiliar;"
-        " the figures below are of all"
+        " the other figures are of all"
         for part, figures in record.decided.items()
     ]
 

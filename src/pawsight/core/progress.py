@@ -19,6 +19,7 @@ from pawsight.core.errors import WrongUsage
 from pawsight.core.text import terminal_text
 
 PATIENCE_S = 2.0  # work shorter than this shows no bar
+ESTIMATE_AFTER_S = 3.0  # work that has run shorter has no time left to tell: the first steps are the slowest
 PLAIN_EVERY_S = 10.0  # seconds between plain lines where there is no terminal
 _REDRAW_S = 0.1
 
@@ -253,7 +254,9 @@ class _Lines(_Display):
     def show(self, elapsed: float) -> None:
         share = f" of {self.total:,} ({100 * self.done // self.total} %)" if self.total else ""
         count = f"{self.done:,}{share} {self.unit}".rstrip() if self.total or self.done else "under way"
-        left = f"{elapsed * (self.total - self.done) / self.done:.0f} s left" if self.total and self.done else ""
+        left = ""
+        if self.total and self.done and elapsed >= ESTIMATE_AFTER_S:
+            left = f"{elapsed * (self.total - self.done) / self.done:.0f} s left"
         self._print(", ".join(filter(None, (count, left, self.text))))
 
     def end(self, elapsed: float) -> None:
@@ -305,6 +308,11 @@ class _Bar(_Display):
 def _rich_bar(unit: str) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class TimeLeft(TimeRemainingColumn):
+        def render(self, task: Any) -> Text:
+            return super().render(task) if (task.elapsed or 0.0) >= ESTIMATE_AFTER_S else Text()
 
     count = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
     return Progress(
@@ -312,7 +320,7 @@ def _rich_bar(unit: str) -> Any:
         BarColumn(bar_width=28),
         count,
         TextColumn(unit if unit != "bytes" else "", markup=False),
-        TimeRemainingColumn(),
+        TimeLeft(),
         TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
         transient=True,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pawsight.evaluation.intervals import Interval, share_interval
 
 BINS = 15
+LEAST = 20  # pictures in a group of a reliability diagram
 # Probabilities are clipped here, as by scikit-learn's log_loss: one wrong certainty costs 36 nats and not infinity.
 TINY = float(np.finfo(np.float64).eps)
 _DRAWS = 1000
@@ -31,10 +32,10 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The pictures in one range of confidence."""
+    """Pictures of similar confidence."""
 
-    low: float  # of the confidence, excluded except by the first bin
-    high: float  # of the confidence, included
+    low: float  # the lowest confidence in it
+    high: float  # the highest
     pictures: int  # at least 1
     confidence: float  # mean probability of the answers
     accuracy: float  # share of them that are right
@@ -81,25 +82,25 @@ def squared_distances(true: Ints, probabilities: Floats) -> Doubles:
     return np.asarray(np.einsum("ij,ij->i", given, given) - 2 * given[np.arange(len(true)), true] + 1)
 
 
-def reliability(true: Ints, probabilities: Floats, bins: int = BINS, *, groups: Ints | None = None) -> tuple[Bin, ...]:
-    """Return the bins that hold pictures, the least confident first.
+def reliability(
+    true: Ints, probabilities: Floats, *, least: int = LEAST, groups: Ints | None = None
+) -> tuple[Bin, ...]:
+    """Return bins of equal count, the least confident first: no point of a diagram rests on a few pictures.
 
     Args:
-        true: class indices (N,), each in [0, C).
+        true: class indices (N,), each in [0, C), N at least 1.
         probabilities: (N, C), rows adding up to 1.
-        bins: number of bins of equal width.
+        least: pictures in each bin; fewer than that in all are one bin.
         groups: group numbers (N,) of pictures that are not independent; None where all are.
     """
-    places = bins_of(probabilities, bins)
-    right = probabilities.argmax(axis=1) == true
-    confidences = probabilities.max(axis=1)
+    right, confidences = probabilities.argmax(axis=1) == true, probabilities.max(axis=1).astype(np.float64)
+    order = np.argsort(confidences, kind="stable")
     found = []
-    for index in np.unique(places).tolist():
-        inside = places == index
-        hits, pictures = int(right[inside].sum()), int(inside.sum())
-        confidence = float(confidences[inside].mean(dtype=np.float64))
+    for inside in np.array_split(order, min(BINS, max(1, len(order) // least))):
+        hits, own = int(right[inside].sum()), confidences[inside]
         ends = share_interval(right[inside], None if groups is None else groups[inside])
-        found.append(Bin(index / bins, (index + 1) / bins, pictures, confidence, hits / pictures, ends))
+        low, high = float(own[0]), float(own[-1])
+        found.append(Bin(low, high, len(inside), float(own.mean()), hits / len(inside), ends))
     return tuple(found)
 
 

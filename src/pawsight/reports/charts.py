@@ -316,6 +316,8 @@ def reliability_svg(before: Sequence[Bin], after: Sequence[Bin], *, name: str = 
 
 def draw_reliability(axes: Axes, before: Sequence[Bin], after: Sequence[Bin]) -> None:
     """Draw share right against confidence, with its 95 % interval after calibration."""
+    from matplotlib.ticker import PercentFormatter
+
     lowest = max(0.0, min((bin_.low for bin_ in (*before, *after)), default=0.0))
     axes.plot([lowest, 1], [lowest, 1], color=MUTED, linestyle=":", linewidth=1.2, label="perfectly calibrated")
     _marks(axes, before, "before", SECOND, filled=False)
@@ -326,6 +328,8 @@ def draw_reliability(axes: Axes, before: Sequence[Bin], after: Sequence[Bin]) ->
     axes.set_xlim(lowest - 0.02, 1.03)
     axes.set_ylim(0, 1.11)
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.set_xlabel("confidence")
     axes.set_ylabel("accuracy")
 
@@ -335,7 +339,7 @@ def describe_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> str:
     if not after:
         return "There are no answers to compare with the truth."
     pictures = sum(bin_.pictures for bin_ in after)
-    text = f"{pictures:,} answers by confidence. Expected calibration error {_error(after)} after calibration"
+    text = f"{pictures:,} answers by confidence. Confidence and accuracy are {_error(after)} apart after calibration"
     return f"{text}, {_error(before)} before." if before else f"{text}."
 
 

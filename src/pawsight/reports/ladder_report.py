@@ -15,6 +15,7 @@ from pawsight.core.runs import from_here
 from pawsight.core.storage import as_path, write_json, write_text
 from pawsight.core.text import plural, typed, visible
 from pawsight.evaluation.comparison import Gain, compare, corrected, pictures_to_settle
+from pawsight.reports.first_screen import first_screen
 from pawsight.reports.ladder_page import Ladder, make_page
 from pawsight.reports.run_record import RunRecord, figure, metrics_json
 from pawsight.reports.style import chart_variables, environment
@@ -117,6 +118,9 @@ def build_report(
     subject = replace(subject, computed=computed or {}) if subject is not None else None
     trust = make_trust(subject, absent or {}) if subject is not None else None
     page = make_page(ladder, again=again, seed=seed, left_out=left_out or {}, trust=trust)
+    name = f"Of {len(folders)} candidates, {page['chosen']}" if len(folders) > 1 else "The classifier"
+    is_measured = subject is not None and (subject.test or subject.validation or subject.cross_validation)
+    page["first"] = first_screen(subject, name) if subject is not None and is_measured else None
     report = _result(ladder, place / HTML, trust_json(subject) if subject is not None else None)
     write_text(place / MARKDOWN, render_markdown(page))
     write_json(place / JSON, report.to_json())

@@ -86,7 +86,7 @@ def test_keys_decide_and_what_they_decide_is_on_disk(browser, tmp_path):
     with served(make_session(tmp_path)) as address:
         before = tree_of(tmp_path / "data")
         opened(browser, address)
-        assert text(browser, "question") == "Called cats. Is it dogs?"
+        assert text(browser, "question") == "Labelled cats. The classifier suggests dogs."
         assert text(browser, "count").startswith("1 of 4")
         press(browser, "k", Keys.ENTER, "d", "2")
         soon(lambda: len(kept(tmp_path)) == 4)

@@ -121,9 +121,9 @@ function showItem(item) {
 function showQuestion(item, one, key) {
   const named = (name) => made("em", { textContent: name });
   const parts = {
-    labels: ["Called ", named(one.label), ". Is it ", named(store.board.classes[item.suggested]), "?"],
-    duplicates: ["Called ", named(one.label), ", and there more than once"],
-    odd: ["Called ", named(one.label), ", and unlike the others"],
+    labels: ["Labelled ", named(one.label), ". The classifier suggests ", named(store.board.classes[item.suggested]), "."],
+    duplicates: ["Labelled ", named(one.label), ". The same picture is here more than once."],
+    odd: ["Labelled ", named(one.label), ". It differs from the other pictures of this class."],
   };
   byId("question").replaceChildren(...parts[key]);
 }

@@ -21,7 +21,7 @@ from pawsight.images.fingerprint import fingerprint, thumbnail
 
 from ..conftest import says
 
-FIX = "Train again, or copy the whole bundle folder once more."
+FIX = "Train again, or copy the whole bundle folder again."
 
 
 @pytest.fixture

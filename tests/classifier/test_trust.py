@@ -41,7 +41,7 @@ GUARD = OodDetector(
     components=256,
     caught=({"kind": "noise", "pictures": 15, "caught": 9},),
 )
-TRUST = Trust(temperature=1.5, fitted_on="the validation part", guarantee=PROMISE, detector=GUARD)
+TRUST = Trust(temperature=1.5, fitted_on="the validation set", guarantee=PROMISE, detector=GUARD)
 
 
 def plain(trust=TRUST):

@@ -252,7 +252,7 @@ def test_a_missing_archive_is_a_storage_error(place):
         (["stra\u00dfe.jpg", "STRASSE.jpg"], "but for the case or form"),
         (["cats", "cats/1.jpg"], "needs a folder where 'cats' is a file"),
         (["cats/1.jpg", "cats"], "is a file where another member needs a folder"),
-        (["cats/1.jpg", "./cats/1.jpg"], "is there twice"),
+        (["cats/1.jpg", "./cats/1.jpg"], "is in it twice"),
         (["."], "has no name"),
     ],
 )
@@ -470,7 +470,7 @@ def test_a_method_that_python_unpacks_in_one_go_is_refused(unpack, method, numbe
 
 def test_the_same_name_twice_is_refused(unpack):
     content = zip_of({"cats/1.jpg": b"x", "cats/2.jpg": b"y"}).replace(b"cats/2", b"cats/1")
-    with pytest.raises(UnsafeArchive, match=r"Its member 'cats/1\.jpg' is there twice"):
+    with pytest.raises(UnsafeArchive, match=r"Its member 'cats/1\.jpg' is in it twice"):
         unpack(content)
 
 

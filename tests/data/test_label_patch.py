@@ -232,7 +232,7 @@ def test_changes_to_the_test_part_are_made_and_told(data):
     other = "dogs" if one.label == "cats" else "cats"
     _, _, outcome = apply(dataset, split, patch_of(dataset, (one.name, "relabel", other)))
     assert outcome.in_test == 1
-    assert "1 of the test part was changed" in outcome.sentence()
+    assert "1 of the test set was changed" in outcome.sentence()
 
 
 def test_a_label_that_is_no_class_is_told_with_its_line(data):

@@ -30,7 +30,7 @@ GUARD = {
 PAIR = {"before": 0.04, "after": 0.02}
 TRUST = {
     "calibration": {
-        "temperature": 1.4, "fitted_on": "out-of-fold answers of the training part", "pictures": 90,
+        "temperature": 1.4, "fitted_on": "out-of-fold answers of the training set", "pictures": 90,
         "validation": {"ece": PAIR, "brier": PAIR, "log_loss": PAIR},
     },
     "abstention": {"max_error": 0.05, "promise": PROMISE, "guard": GUARD, "broken": None},

@@ -148,14 +148,18 @@ def test_a_bundle_passes_its_self_test_in_either_arithmetic(trained, precision):
     assert 0 <= off <= TOLERANCE[precision]
 
 
-def test_the_head_is_fitted_to_exactly_the_training_rows(warm, tmp_path, monkeypatch):
+def test_the_head_is_fitted_to_exactly_the_training_rows_and_those_of_cross_validation_to_some_of_them(
+    warm, tmp_path, monkeypatch
+):
     import pawsight.training.run  # so that there is something to spy on
 
     assert pawsight.training.run
     seen = spy_on_fit_head(monkeypatch)
     report = warm.again(warm.data, tmp_path / "runs")
-    assert len(seen) == 1
-    features, labels = seen[0]
+    (features, labels), *folds = seen
+    assert len(folds) == report.recipe.folds
+    rows = {row.tobytes() for row in features}
+    assert all({row.tobytes() for row in inside} < rows for inside, _ in folds)
     part = report.split.part("train")
     assert [("cats", "dogs")[label] for label in labels] == [picture.label for picture in part]
     assert report.computed == 0

@@ -293,9 +293,7 @@ def to_jsonable(card: Card) -> dict[str, Any]:
 
 def refused(path: Path, why: str) -> BundleRefused:
     """Return the error for a bundle that cannot be used."""
-    return BundleRefused(
-        f"{path} is not a usable bundle.", why, "Train again, or copy the whole bundle folder once more."
-    )
+    return BundleRefused(f"{path} is not a usable bundle.", why, "Train again, or copy the whole bundle folder again.")
 
 
 def _checked_card(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -21,7 +21,7 @@ from pawsight.core.errors import WrongUsage
 ANSWERED, UNSURE, UNFAMILIAR = "answered", "unsure", "unfamiliar"  # decisions, as users and files have them
 MOST = 0.5  # shares of pictures that may be asked for lie between 0 and this
 CONFIDENCE = 0.9  # of a risk guarantee
-VALIDATION = "the validation part"  # where pictures that were not fitted to are from; or training, out of fold
+VALIDATION = "the validation set"  # where pictures that were not fitted to are from; or training, out of fold
 LEAST, GREATEST = 0.05, 20.0  # temperatures
 _STEPS = 80  # of the bisection
 

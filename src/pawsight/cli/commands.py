@@ -83,7 +83,9 @@ def cli() -> None:
     type=click.Choice(["auto", "last", "selected", "blocks"]),
     help="Where the recipe probe reads its backbone; auto chooses by cross-validation in the training set.",
 )
-@click.option("--image-px", type=int, metavar="N", help="Side of the square pictures the network sees, in pixels.")
+@click.option(
+    "--image-px", type=int, metavar="N", help="Side of the square pictures that the network takes, in pixels."
+)
 @click.option("--epochs", type=click.IntRange(1, 10_000), metavar="N", help="Passes over the training set.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), metavar="N", help="Pictures per training step.")
 @click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")

@@ -600,7 +600,7 @@ def check_folds(folds: int | None, recipe: Recipe) -> None:
     if folds is not None and recipe.method != "probe":
         raise WrongUsage(
             f"The recipe {recipe.name} cannot be measured with --folds {folds}.",
-            "It would be trained once more for each fold; only a probe on a frozen backbone takes seconds for that.",
+            "It would be trained again for each fold; only a probe on a frozen backbone takes seconds for that.",
             "Leave --folds out, or type --recipe probe",
         )
 

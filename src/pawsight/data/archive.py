@@ -473,7 +473,7 @@ class MemberNames:
         elif taken != path:
             raise self._refusal(name, f"has the same name as {shown(taken)} but for the case or form of its letters")
         elif not folder:
-            raise self._refusal(name, "is there twice")
+            raise self._refusal(name, "is in it twice")
 
     def _remember(self, key: str, path: str, *, folder: bool) -> None:
         self._spelling[key] = path

@@ -146,7 +146,7 @@ class PatchOutcome:
     kept: int  # decisions that leave a picture as it is
     unknown: int  # decisions about contents that are not in the data
     changed: int = 0  # of these, decisions whose path is there with other content
-    in_test: int  # pictures of the test part that were relabelled or dropped
+    in_test: int  # pictures of the test set that were relabelled or dropped
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -164,7 +164,7 @@ class PatchOutcome:
                 text += f"; {count:,} {f'is about {singular}' if count == 1 else f'are about {plural}'}"
         if self.in_test:
             were = "was" if self.in_test == 1 else "were"
-            text += f"; {self.in_test:,} of the test part {were} changed"
+            text += f"; {self.in_test:,} of the test set {were} changed"
             text += ", so its score is no longer that of the run before"
         return text
 

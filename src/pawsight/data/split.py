@@ -162,7 +162,7 @@ def all_in_training(split: Split, *, keeps_test: bool) -> Split:
     )
     how = "measured by cross-validation: all pictures are in training"
     if keeps_test and split.part("test"):
-        how = "measured by cross-validation: all pictures but those of the given test part are in training"
+        how = "measured by cross-validation: all pictures but those of the given test set are in training"
     return Split(assigned[0], how, tuple(alike), tuple(duplicates))
 
 

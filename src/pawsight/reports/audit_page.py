@@ -281,7 +281,7 @@ EXPLAINED = {
         "like {}",
     ),
     "wrong-extension": ProblemText(
-        "Names that promise another format",
+        "Names that say another format",
         "the suffix names another format than the content",
         "Pawsight goes by content, but other programs go by name and fail.",
         "Rename them.",
@@ -297,14 +297,14 @@ EXPLAINED = {
     "huge": ProblemText(
         "Huge pictures",
         f"more than {facts.HUGE_MEGAPIXELS:g} megapixels",
-        "They are slow to read, and nothing is gained: a network sees a small square.",
+        "They are slow to read, and larger pictures give no better answers: the network's input is a small square.",
         "Save them smaller if reading takes too long.",
         "{} megapixels",
     ),
     "odd-aspect": ProblemText(
         "Very long or high pictures",
         f"one side more than {facts.ODD_ASPECT:g} times the other",
-        "A network sees a square, so what is shown is squeezed out of shape.",
+        "The network's input is a square, so what is shown is squeezed out of shape.",
         "Crop them to what matters.",
         "{} to 1",
     ),

@@ -17,7 +17,7 @@ _KINDS: tuple[tuple[float, Fill, str, str], ...] = (
     (0.2, "reflect", "Up to a fifth of a turn either way", "the picture mirrored fills what turns in"),
 )
 _AS_IT_IS = "as it is"
-_SQUARE = "Stretched to squares, as the network sees them."
+_SQUARE = "Stretched to squares, like the network's input."
 
 
 def grid(title: str, subtitle: str, counts: Mapping[str, int], rows: Mapping[str, Sequence[Pixels]]) -> Image.Image:

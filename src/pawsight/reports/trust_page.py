@@ -129,7 +129,7 @@ def slices_view(kept: SlicesRecord, gallery: Gallery) -> Row:
 
 def curve_view(kept: CurveRecord) -> Row:
     """Return what the learning curve shows."""
-    note = f"Each point is a {words.visible(kept.trained)}, trained on a share of the training part and measured on "
+    note = f"Each point is a {words.visible(kept.trained)}, trained on a share of the training set and measured on "
     note += f"{words.pictures(kept.curve.measured_on)} of validation."
     if kept.is_stand_in:
         note += " It stands in for the recipe of the run, which may learn differently."

@@ -41,7 +41,7 @@ from pawsight.training.temperature import gain_of, gain_of_temperature
 
 Flags = NDArray[np.bool_]
 _NAMES_OF_NONE = ("other", "others", "none", "negative", "negatives", "background", "unknown")
-OUT_OF_FOLD = "out-of-fold answers of the training part"
+OUT_OF_FOLD = "out-of-fold answers of the training set"
 BALANCED = f"{OUT_OF_FOLD}, each class counted the same"
 
 

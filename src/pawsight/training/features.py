@@ -339,7 +339,7 @@ def run_features(
         ModelError: the backbone cannot be had.
     """
     if any(picture.part == "test" for picture in pictures):
-        raise ValueError("the test part is sealed")
+        raise ValueError("the test set is sealed")
     with Cache(cache / "cache", refused=progress.say) as store:
         sink = feature_sink(recipe, store, machine, Stopwatch(), grey_range=grey_range)
         paths = {sha256: picture.path for picture, sha256 in zip(pictures, contents, strict=True) if sink.wants(sha256)}

@@ -329,7 +329,7 @@ def check_split(split: Split, *, compares_epochs: bool) -> None:
     """
     if compares_epochs and not split.part("validation"):
         raise BadDataset(
-            "The validation part has no pictures.",
+            "The validation set has no pictures.",
             "This recipe keeps its best epoch, and only validation can say which that is.",
             "Add pictures, or train without epochs: --recipe probe",
         )
@@ -339,7 +339,7 @@ def check_split(split: Split, *, compares_epochs: bool) -> None:
         more = f" and {len(untaught) - 5:,} more" if len(untaught) > 5 else ""
         raise BadDataset(
             f"No training picture shows {', '.join(map(repr, untaught[:5]))}{more}.",
-            f"Classes are learnt from the training part, which has {', '.join(map(repr, sorted(taught)[:5]))}.",
+            f"Classes are learnt from the training set, which has {', '.join(map(repr, sorted(taught)[:5]))}.",
             "Put pictures of every class into train/, or take the others out of validation/ and test/.",
         )
 

@@ -4,7 +4,7 @@ import { at } from "./dom.js";
 import { count } from "./words.js";
 
 const WORDS = {
-  NotAllowedError: "The browser was told not to let this page use the camera. Allow it beside the address and try again.",
+  NotAllowedError: "The browser does not let this page use the camera. Allow it beside the address and try again.",
   NotFoundError: "This device has no camera.",
   NotReadableError: "Another program is using the camera.",
 };

@@ -80,7 +80,7 @@ function report(where, backend, told) {
     try {
       download("report.html", await backend.openReport());
     } catch (error) {
-      told(`The report cannot be had: ${error.message}`);
+      told(`The report cannot be loaded: ${error.message}`);
     }
   };
   return element("button", { type: "button", class: "link", onclick: fetched }, "Its report");

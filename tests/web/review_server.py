@@ -27,7 +27,8 @@ def make_session(place: Path, *, classes=("cats", "dogs"), pictures=6, decisions
         if not path.exists():
             Image.new("RGB", (60 + 10 * number, 40), COLOURS[number % len(COLOURS)]).save(path)
         files[number] = (path, sha256_of_file(path), f"train/{classes[0]}/{number}.png")
-        shown[number] = {"path": files[number][2], "label": classes[0], "part": "train", "width": 60, "height": 40}
+        shown[number] = {"path": files[number][2], "label": classes[0], "part": "train"}
+        shown[number] |= {"width": 60 + 10 * number, "height": 40}
     board = {
         "name": "runs/001",
         "patch": str(place / "labels.patch.csv"),

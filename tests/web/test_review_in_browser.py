@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from . import axe
 from .review_server import kept, make_session, served
 
 CHROMIUM = next(
@@ -76,19 +77,23 @@ def press(browser, *keys):
         ActionChains(browser).send_keys(key).perform()
 
 
+def escape(browser):
+    """Close the dialog that is open; the browser does so a moment after the key."""
+    press(browser, "\ue00c")
+    soon(lambda: not browser.find_elements("css selector", "dialog[open]"))
+
+
 def tree_of(folder):
     return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_keys_decide_and_what_they_decide_is_on_disk(browser, tmp_path):
-    from selenium.webdriver.common.keys import Keys
-
     with served(make_session(tmp_path)) as address:
         before = tree_of(tmp_path / "data")
         opened(browser, address)
         assert text(browser, "question") == "Labelled cats. The classifier suggests dogs."
         assert text(browser, "count").startswith("1 of 4")
-        press(browser, "k", Keys.ENTER, "d", "2")
+        press(browser, "k", "r", "d", "2")
         soon(lambda: len(kept(tmp_path)) == 4)
         assert kept(tmp_path) == [
             ("train/cats/0.png", "keep", ""),
@@ -97,15 +102,125 @@ def test_keys_decide_and_what_they_decide_is_on_disk(browser, tmp_path):
             ("train/cats/3.png", "relabel", "dogs"),
         ]
         assert text(browser, "done-title") == "Likely wrong labels: all decided"
-        assert "pawsight train DATA --patch" in text(browser, "command")
         press(browser, "u")
         soon(lambda: len(kept(tmp_path)) == 3)
         assert text(browser, "count").startswith("4 of 4")
-        press(browser, "]", Keys.ENTER, "]", "d")
+        press(browser, "]", "d", "]", "d")
         soon(lambda: len(kept(tmp_path)) == 5)
         assert kept(tmp_path)[-2:] == [("train/cats/4.png", "drop", ""), ("train/cats/5.png", "drop", "")]
         assert tree_of(tmp_path / "data") == before
         assert browser.get_log("browser") == []
+
+
+def test_enter_keeps_where_keeping_is_likelier_and_nothing_else_is_preselected(browser, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    with served(make_session(tmp_path)) as address:
+        opened(browser, address)
+        for section in range(2):  # the label is doubted, the picture is a copy
+            assert browser.find_elements("css selector", "#actions .best") == []
+            press(browser, Keys.ENTER)
+            assert text(browser, "count").endswith(" 0 decided"), section
+            press(browser, "]")
+        assert [button.get_attribute("data-do") for button in browser.find_elements("css selector", ".best")] == [
+            "keep"
+        ]
+        press(browser, Keys.ENTER)
+        soon(lambda: kept(tmp_path) == [("train/cats/5.png", "keep", "")])
+
+
+def test_the_command_is_there_at_any_time_and_can_be_copied(browser, tmp_path):
+    with served(make_session(tmp_path)) as address:
+        opened(browser, address)
+        origin = address.rpartition("/")[0].rpartition("/")[0]
+        permissions = {"origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+        browser.execute_cdp_cmd("Browser.grantPermissions", permissions)
+        press(browser, "f")
+        assert not browser.find_element("id", "command").is_displayed()
+        escape(browser)
+        press(browser, "d")
+        browser.find_element("id", "finish-button").click()
+        assert text(browser, "command") == "pawsight train DATA --patch labels.patch.csv"
+        press(browser, "c")
+        soon(lambda: text(browser, "copied") == "Copied")
+        read = "navigator.clipboard.readText().then(arguments[0], (error) => arguments[0](String(error)))"
+        assert browser.execute_async_script(read) == "pawsight train DATA --patch labels.patch.csv"
+        escape(browser)
+        press(browser, "d")
+        soon(lambda: len(kept(tmp_path)) == 2)
+
+
+def test_a_picture_is_seen_in_its_own_size_and_larger(browser, tmp_path):
+    def shown():
+        return browser.execute_script(
+            "const i = document.getElementById('zoom-picture'); return [i.naturalWidth, i.clientWidth]"
+        )
+
+    with served(make_session(tmp_path)) as address:
+        opened(browser, address)
+        press(browser, "z")
+        soon(lambda: shown() == [60, 240])  # it fits, at most four times its size
+        press(browser, "+")
+        assert shown() == [60, 360]
+        press(browser, "-", "-", "0", "d")
+        assert shown() == [60, 240]
+        escape(browser)
+        assert kept(tmp_path) == []
+        browser.find_element("id", "enlarge").click()
+        press(browser, "z", "k")
+        soon(lambda: kept(tmp_path) == [("train/cats/0.png", "keep", "")])
+        assert browser.get_log("browser") == []
+
+
+def test_many_pictures_are_decided_together_in_the_grid_and_undone_together(browser, tmp_path):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    with served(make_session(tmp_path)) as address:
+        opened(browser, address)
+        press(browser, "g", "k")
+        assert text(browser, "grid-selected") == "None selected"
+        press(browser, Keys.SPACE)
+        chain = ActionChains(browser).key_down(Keys.SHIFT)
+        chain.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).key_up(Keys.SHIFT).perform()
+        assert text(browser, "grid-selected") == "3 selected"
+        press(browser, "r")
+        soon(lambda: kept(tmp_path) == [(f"train/cats/{number}.png", "relabel", "dogs") for number in range(3)])
+        press(browser, "a", "d")
+        soon(lambda: [action for _, action, _ in kept(tmp_path)] == ["drop"] * 4)
+        assert len(browser.find_elements("css selector", "#grid .decided.drop")) == 4
+        press(browser, "u")
+        soon(lambda: [action for _, action, _ in kept(tmp_path)] == ["relabel"] * 3)
+        press(browser, "u")
+        soon(lambda: kept(tmp_path) == [])
+        assert browser.find_elements("css selector", "#grid .decided") == []
+        browser.find_elements("css selector", "#grid button")[1].click()
+        browser.find_element("css selector", "#grid-view [data-do=keep]").click()
+        soon(lambda: kept(tmp_path) == [("train/cats/1.png", "keep", "")])
+        press(browser, Keys.ARROW_RIGHT)
+        browser.find_elements("css selector", "#grid button")[2].send_keys(Keys.ENTER)
+        assert text(browser, "count").startswith("3 of 4")
+        assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing_in_any_view(browser, tmp_path, size, dark):
+    from selenium.webdriver.common.keys import Keys
+
+    with served(make_session(tmp_path, classes=("cats", "dogs", "geese"))) as address:
+        opened(browser, address, size, dark=dark)
+        soon(lambda: browser.execute_script("return document.getElementById('picture').naturalWidth") > 0)
+        assert axe.violations(browser) == []
+        for keys in (["d", "?"], ["f"], ["z"], ["/"]):
+            press(browser, *keys)
+            assert axe.violations(browser) == [], keys
+            escape(browser)
+        press(browser, "g", "a")
+        assert axe.violations(browser) == []
+        press(browser, "d", "g", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+        assert text(browser, "done-title") == "Likely wrong labels: all decided"
+        assert axe.violations(browser) == []
 
 
 def test_undo_brings_back_what_was_decided_before(browser, tmp_path):
@@ -162,6 +277,13 @@ def test_filters_choose_what_is_listed(browser, tmp_path):
         assert text(browser, "count") == "1 of 3, 0 decided"
         show.select_by_value("suspect")
         assert text(browser, "count") == "2 of 3, 1 decided"
+        show.select_by_value("decided")
+        assert text(browser, "count") == "1 of 1, 1 decided"
+        browser.find_element("css selector", "[data-do=next]").click()
+        assert text(browser, "done-title") == "End of this list"
+        assert text(browser, "done-told") == "Likely wrong labels: 3 pictures undecided."
+        browser.find_element("id", "done-all").click()
+        assert text(browser, "count") == "2 of 4, 1 decided"
         Select(browser.find_element("id", "class")).select_by_value("dogs")
         assert text(browser, "done-title") == "Nothing to show here"
 

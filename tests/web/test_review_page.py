@@ -43,7 +43,10 @@ def address(place):
         ("tokens.css", "text/css"),
         ("base.css", "text/css"),
         ("review.css", "text/css"),
-        ("review.js", "text/javascript"),
+        *(
+            (name, "text/javascript")
+            for name in ("dom.js", "words.js", "review.js", "review_grid.js", "review_zoom.js")
+        ),
         ("icon.svg", "image/svg+xml"),
     ],
 )
@@ -97,6 +100,8 @@ def test_pictures_are_shown_by_number_in_their_own_shape_and_nothing_else_is(add
         assert image.size == (960, 427)
     with Image.open(io.BytesIO(Answer(address, "picture/3/small").body)) as image:
         assert max(image.size) == 224
+    with Image.open(io.BytesIO(Answer(address, "picture/3/full").body)) as image:
+        assert image.size == (90, 40)  # its own size
     for path in (
         "99/small",
         "0/huge",

@@ -304,7 +304,7 @@ def _labels(ranking: Sequence[Suspect]) -> list[Item]:
         {
             "picture": suspect.row,
             "suspect": suspect.is_suspect,
-            "action": RELABEL,
+            "action": RELABEL if suspect.is_suspect else KEEP,
             "label": suspect.suggested,
             "reason": suspect.reason,
             "beside": _beside(suspect),

@@ -34,8 +34,9 @@ from pawsight.images.decode import MOST_MEGAPIXELS, DecodeSettings, GreyRange, d
 from pawsight.images.loader import read_regular_file
 
 UNDO = "undo"
-SIDES = {"small": 224, "large": 960}  # pixels of the longer side of a thumbnail
-_QUALITY = {"small": 80, "large": 86}  # of the JPEG, 1-95
+FULL = "full"  # the picture in its own size, not enlarged
+SIDES = {"small": 224, "large": 960, FULL: 4096}  # pixels of the longer side of a thumbnail; FULL at most that
+_QUALITY = {"small": 80, "large": 86, FULL: 90}  # of the JPEG, 1-95
 _CACHED = 400  # small thumbnails in memory, 20 kB each
 _MOST_BYTES = 4096  # of a request with a decision
 _STATIC = Path(__file__).with_name("static")
@@ -44,7 +45,10 @@ _PAGE = {
     "tokens.css": ("tokens.css", "text/css; charset=utf-8"),
     "base.css": ("base.css", "text/css; charset=utf-8"),
     "review.css": ("review.css", "text/css; charset=utf-8"),
-    "review.js": ("review.js", "text/javascript; charset=utf-8"),
+    **{
+        name: (name, "text/javascript; charset=utf-8")
+        for name in ("dom.js", "words.js", "review.js", "review_grid.js", "review_zoom.js")
+    },
     "icon.svg": ("review.svg", "image/svg+xml"),
 }
 HOST = "127.0.0.1"
@@ -167,6 +171,9 @@ class ReviewSession:
     def _thumbnail(self, number: int, size: str) -> bytes | None:
         path, sha256, name = self._files[number]
         side = SIDES[size]
+        if size == FULL:
+            facts = self.board["pictures"][number]
+            side = min(side, max(facts["width"], facts["height"]))
         try:
             data = read_regular_file(path)
             if sha256_of(data) != sha256:

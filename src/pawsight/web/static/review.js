@@ -1,46 +1,43 @@
-// The review page: shows one picture at a time, and sends each decision at once. It loads no other script.
-"use strict";
+// The review page: shows one picture at a time, or many in a grid, and sends each decision at once.
 
-const byId = (id) => document.getElementById(id);
-const store = { board: null, decided: new Map(), section: 0, list: [], at: 0, past: [], sending: Promise.resolve() };
+import { at as byId, element } from "./dom.js";
+import { Grid } from "./review_grid.js";
+import { Zoom } from "./review_zoom.js";
+import { count, percent } from "./words.js";
+
+// `past` has what undo takes back: the changes that were made together, the latest last.
+const store = { board: null, decided: new Map(), section: 0, list: [], at: 0, past: [], sending: Promise.resolve(), unsent: 0, inGrid: false };
 const MOST_ON_FILM = 400; // thumbnails; of longer lists those around the current one are shown
 
 const pictureOf = (number) => store.board.pictures[number];
 const address = (number, size) => `picture/${number}/${size}`;
-const percent = (share) => (share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
-const many = (count, one, more) => `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
 const current = () => store.list[store.at];
+const isOpen = (item) => !store.decided.has(item.picture);
+const suggestedOf = (item) => store.board.classes[item.label ?? item.suggested];
 
-function made(tag, properties = {}, ...inside) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...inside);
-  return element;
-}
+const zoom = new Zoom();
+const grid = new Grid({ pictureOf, address, suggestedOf, decisionOf: (number) => store.decided.get(number), opened: (index) => { store.at = index; turnView(); } });
 
 async function begin() {
   const answer = await fetch("state");
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The page could not be fetched (${answer.status}).`);
   const { board, decided } = await answer.json();
   store.board = board;
-  store.decided = new Map(Object.entries(decided).map(([number, one]) => [Number(number), one]));
+  store.decided = new Map(Object.entries(decided).map(([number, decision]) => [Number(number), decision]));
   byId("run").textContent = board.name;
   document.title = `Review of ${board.name}`;
   byId("command").textContent = board.command;
   byId("patch").textContent = board.patch;
-  byId("class").append(made("option", { value: "", textContent: "every class" }),
-    ...board.classes.map((name) => made("option", { value: name, textContent: name })));
+  byId("class").append(element("option", { value: "" }, "every class"), ...board.classes.map((name) => element("option", { value: name }, name)));
   byId("tabs").append(...board.sections.map(tabOf));
   byId("loading").hidden = true;
-  const first = board.sections.findIndex((one) => one.items.length);
+  const first = board.sections.findIndex((section) => section.items.length);
   openSection(first < 0 ? 0 : first);
 }
 
 function tabOf(section, index) {
-  const tab = made("button", { type: "button", id: `tab-${section.key}`, onclick: () => openSection(index) },
-    section.title, made("small"));
-  tab.setAttribute("role", "tab");
-  tab.setAttribute("aria-controls", "main");
-  return tab;
+  return element("button", { type: "button", id: `tab-${section.key}`, role: "tab", "aria-controls": "main", onclick: () => openSection(index) },
+    section.title, element("small"));
 }
 
 function openSection(index) {
@@ -53,13 +50,13 @@ function refill() {
   const wanted = byId("show").value, label = byId("class").value;
   const fits = {
     all: () => true,
-    open: (item) => !store.decided.has(item.picture),
+    open: isOpen,
     suspect: (item) => item.suspect,
-    decided: (item) => store.decided.has(item.picture),
+    decided: (item) => !isOpen(item),
   }[wanted];
   store.list = store.board.sections[store.section].items.filter(
     (item) => fits(item) && (!label || pictureOf(item.picture).label === label));
-  const open = store.list.findIndex((item) => !store.decided.has(item.picture));
+  const open = store.list.findIndex(isOpen);
   go(wanted === "decided" ? 0 : open < 0 ? store.list.length : open);
 }
 
@@ -72,24 +69,44 @@ function go(at) {
 function show() {
   const item = current();
   showTabs();
-  byId("desk").hidden = !item;
-  byId("done").hidden = Boolean(item);
+  if (store.inGrid && grid.items !== store.list) grid.fill(store.list, store.at);
+  const showsGrid = store.inGrid && store.list.length > 0;
+  byId("desk").hidden = !item || showsGrid;
+  byId("done").hidden = Boolean(item) || showsGrid;
+  byId("grid-view").hidden = !showsGrid;
+  byId("film").parentElement.hidden = showsGrid;
+  byId("grid-button").setAttribute("aria-pressed", String(store.inGrid));
+  if (showsGrid) return showGrid();
   if (item) showItem(item); else showDone();
   showFilm();
 }
 
+function showGrid() {
+  byId("grid-count").textContent = `${count(store.list.length, "picture")}, ${store.list.filter((item) => !isOpen(item)).length} decided`;
+  grid.refresh();
+}
+
+// From one picture to the grid, or from the grid to the picture that its keys are at.
+function turnView() {
+  store.inGrid = !store.inGrid;
+  show();
+  if (store.inGrid) grid.focus(store.at);
+  else byId(current() ? "question" : "done-title").focus();
+}
+
+
 function showTabs() {
   store.board.sections.forEach((section, index) => {
-    const tab = byId(`tab-${section.key}`), isOpen = index === store.section;
-    const left = section.items.filter((item) => !store.decided.has(item.picture)).length;
-    tab.setAttribute("aria-selected", String(isOpen));
-    tab.tabIndex = isOpen ? 0 : -1;
+    const tab = byId(`tab-${section.key}`), isShown = index === store.section;
+    const left = section.items.filter(isOpen).length;
+    tab.setAttribute("aria-selected", String(isShown));
+    tab.tabIndex = isShown ? 0 : -1;
     const against = section.items.filter((item) => item.suspect).length;
     if (section.key === "labels") tab.title = `${section.items.length} to look at; ${against} with more against the label than for it`;
     tab.lastChild.textContent = left ? left.toLocaleString("en") : "\u2713";
-    if (isOpen) byId("main").setAttribute("aria-labelledby", tab.id);
+    if (isShown) byId("main").setAttribute("aria-labelledby", tab.id);
   });
-  const decided = store.list.filter((item) => store.decided.has(item.picture)).length;
+  const decided = store.list.filter((item) => !isOpen(item)).length;
   const meter = byId("meter");
   meter.setAttribute("aria-valuemax", String(store.list.length));
   meter.setAttribute("aria-valuenow", String(decided));
@@ -97,96 +114,128 @@ function showTabs() {
 }
 
 function showItem(item) {
-  const one = pictureOf(item.picture), classes = store.board.classes, key = store.board.sections[store.section].key;
+  const picture = pictureOf(item.picture), classes = store.board.classes, key = store.board.sections[store.section].key;
   const image = byId("picture");
   image.onload = () => { byId("gone").hidden = true; };
   image.onerror = () => { byId("gone").hidden = false; };
   image.src = address(item.picture, "large");
-  image.alt = `${one.path}, labelled ${one.label}`;
-  byId("path").textContent = one.path;
-  byId("facts").textContent = `${one.part}, ${one.width} x ${one.height}`;
-  const decided = store.list.filter((other) => store.decided.has(other.picture)).length;
+  image.alt = `${picture.path}, labelled ${picture.label}`;
+  byId("path").textContent = picture.path;
+  byId("enlarge").setAttribute("aria-label", `Full size: ${picture.path}, labelled ${picture.label}`);
+  byId("facts").textContent = `${picture.part}, ${picture.width} x ${picture.height}`;
+  const decided = store.list.filter((other) => !isOpen(other)).length;
   byId("count").textContent = `${store.at + 1} of ${store.list.length.toLocaleString("en")}, ${decided} decided`;
   byId("below").hidden = item.suspect || key !== "labels";
-  showQuestion(item, one, key);
-  showOpinion(item, one);
+  showQuestion(item, picture, key);
+  showOpinion(item, picture);
   byId("reason").textContent = item.reason.charAt(0).toUpperCase() + item.reason.slice(1) + ".";
-  showActions(item, one);
+  showActions(item, picture);
   byId("beside-title").textContent = key === "duplicates" ? "The same picture" : "Most similar pictures, and what they are called";
-  byId("beside").replaceChildren(...item.beside.map((near) => besideOf(near, one, classes[item.suggested])));
+  byId("beside").replaceChildren(...item.beside.map((near) => besideOf(near, picture, classes[item.suggested])));
   const next = store.list[store.at + 1];
   if (next) new Image().src = address(next.picture, "large");
 }
 
-function showQuestion(item, one, key) {
-  const named = (name) => made("em", { textContent: name });
+function showQuestion(item, picture, key) {
+  const named = (name) => element("em", {}, name);
   const parts = {
-    labels: ["Labelled ", named(one.label), ". The classifier suggests ", named(store.board.classes[item.suggested]), "."],
-    duplicates: ["Labelled ", named(one.label), ". The same picture is here more than once."],
-    odd: ["Labelled ", named(one.label), ". It differs from the other pictures of this class."],
+    labels: ["Labelled ", named(picture.label), ". The classifier suggests ", named(store.board.classes[item.suggested]), "."],
+    duplicates: ["Labelled ", named(picture.label), ". The same picture is here more than once."],
+    odd: ["Labelled ", named(picture.label), ". It differs from the other pictures of this class."],
   };
   byId("question").replaceChildren(...parts[key]);
 }
 
-function showOpinion(item, one) {
+function showOpinion(item, picture) {
   const rows = item.given_probability === null ? [] : [
-    [one.label, "given", item.given_probability, ""],
+    [picture.label, "given", item.given_probability, ""],
     [store.board.classes[item.suggested], "suggested", item.suggested_probability, "against"],
   ];
   byId("opinion").replaceChildren(...rows.flatMap(([name, told, share, kind]) => {
-    const fill = made("span");
+    const fill = element("span");
     fill.style.transform = `scaleX(${share})`;
-    return [made("b", {}, name, made("small", { textContent: told })), made("span", { className: `bar ${kind}` }, fill),
-      made("span", { textContent: percent(share) })];
+    return [element("b", {}, name, element("small", {}, told)), element("span", { class: `bar ${kind}` }, fill), element("span", {}, percent(share))];
   }));
 }
 
-function showActions(item, one) {
-  const classes = store.board.classes, done = store.decided.get(item.picture);
-  const suggestion = item.label ?? item.suggested;
-  byId("keep-as").textContent = one.label;
-  byId("relabel-as").textContent = classes[suggestion];
+function showActions(item, picture) {
+  const done = store.decided.get(item.picture), suggestion = suggestedOf(item);
+  byId("keep-as").textContent = picture.label;
+  byId("relabel-as").textContent = suggestion;
   for (const button of byId("actions").children) {
     const action = button.dataset.do;
-    const isChosen = done?.action === action && (action !== "relabel" || done.label === classes[suggestion]);
-    button.className = `${action === item.action ? "best" : ""} ${isChosen ? "chosen" : ""}`;
+    const isChosen = done?.action === action && (action !== "relabel" || done.label === suggestion);
+    button.className = `${action === "keep" && isPreselected(item) ? "best" : ""} ${isChosen ? "chosen" : ""}`;
     button.setAttribute("aria-pressed", String(isChosen));
   }
   const stamp = byId("stamp");
   stamp.hidden = !done;
   stamp.className = done?.action ?? "";
   stamp.textContent = done ? { keep: "kept", drop: "dropped", relabel: `now ${done.label}` }[done.action] : "";
-  byId("classes").replaceChildren(...classButtons(one));
+  byId("classes").replaceChildren(...classButtons(picture));
 }
 
 // With two classes the large button says it all; of many the first nine have keys and the others are found by name.
-function classButtons(one) {
+function classButtons(picture) {
   const classes = store.board.classes;
   if (classes.length === 2) return [];
-  const some = classes.slice(0, 9).map((name, index) => made("button",
-    { type: "button", onclick: () => relabel(name), disabled: name === one.label }, made("kbd", { textContent: index + 1 }), ` ${name}`));
-  const more = made("button", { type: "button", onclick: openChooser }, made("kbd", { textContent: "/" }),
+  const some = classes.slice(0, 9).map((name, index) => element("button",
+    { type: "button", onclick: () => relabel(name), disabled: name === picture.label }, element("kbd", {}, index + 1), ` ${name}`));
+  const more = element("button", { type: "button", onclick: openChooser }, element("kbd", {}, "/"),
     classes.length > 9 ? ` ${classes.length - 9} more` : " by name");
   return [...some, more];
 }
 
-function besideOf(near, one, suggested) {
+function besideOf(near, picture, suggested) {
   const other = pictureOf(near.picture);
-  const image = made("img", { src: address(near.picture, "small"), alt: `${other.path}, labelled ${other.label}`, loading: "lazy" });
-  return made("li", { className: other.label === suggested && other.label !== one.label ? "against" : "", title: other.path },
-    image, made("b", { textContent: other.label }), made("span", { textContent: `${near.note}, ${other.part}` }));
+  const image = element("img", { src: address(near.picture, "small"), alt: `${other.path}, labelled ${other.label}`, loading: "lazy" });
+  return element("li", { class: other.label === suggested && other.label !== picture.label ? "against" : "", title: other.path },
+    image, element("b", {}, other.label), element("span", {}, `${near.note}, ${other.part}`));
 }
 
+// Only a section that has no picture without a decision is "all decided"; the list of a filter just ends.
 function showDone() {
-  const section = store.board.sections[store.section], left = store.list.filter((item) => !store.decided.has(item.picture)).length;
-  const counts = { relabel: 0, drop: 0, keep: 0 };
-  for (const one of store.decided.values()) counts[one.action] += 1;
-  const title = !store.list.length ? "Nothing to show here" : left ? `${many(left, "picture", "pictures")} skipped` : `${section.title}: all decided`;
-  byId("done-title").textContent = title;
-  byId("done-told").textContent = `So far ${counts.relabel} relabelled, ${counts.drop} dropped and ${counts.keep} kept, in all sections.`;
+  const section = store.board.sections[store.section], left = store.list.filter(isOpen).length;
+  const leftInSection = section.items.filter(isOpen).length, isFiltered = store.list.length < section.items.length;
   const after = store.board.sections[(store.section + 1) % store.board.sections.length];
+  byId("done-title").textContent = !store.list.length ? "Nothing to show here" : byId("show").value === "decided" ? "End of this list" : left ? `${count(left, "picture")} skipped`
+    : leftInSection ? "End of this list" : `${section.title}: all decided`;
+  byId("done-told").textContent = leftInSection ? `${section.title}: ${count(leftInSection, "picture")} undecided.` : countsSentence();
   byId("done-section").textContent = after.title;
-  byId("done-next").hidden = byId("command").parentElement.hidden = !store.decided.size;
+  byId("done-all").hidden = !isFiltered;
+}
+
+function countsSentence() {
+  const counts = { relabel: 0, drop: 0, keep: 0 };
+  for (const decision of store.decided.values()) counts[decision.action] += 1;
+  return `${counts.relabel} relabelled, ${counts.drop} dropped and ${counts.keep} kept, in all sections.`;
+}
+
+function showAll() {
+  byId("show").value = "all";
+  byId("class").value = "";
+  refill();
+}
+
+function openFinish() {
+  const left = store.board.sections.map((section) => [section.title, section.items.filter(isOpen).length]).filter(([, open]) => open);
+  byId("finish-counts").textContent = store.decided.size ? countsSentence() : "No decision yet, so there is no command to type.";
+  byId("finish-next").hidden = !store.decided.size;
+  byId("finish-open").textContent = left.length ? `Undecided: ${left.map(([title, open]) => `${open.toLocaleString("en")} in ${title}`).join(", ")}. You can go on later: pawsight review opens this page again.` : "Every picture has a decision.";
+  byId("copied").textContent = "Copy the command";
+  byId("finish").showModal();
+  byId("finish-title").focus();
+}
+
+// Where the browser refuses its clipboard, the command is selected for Ctrl-C.
+async function copyCommand() {
+  try {
+    await navigator.clipboard.writeText(byId("command").textContent);
+    byId("copied").textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(byId("command"));
+    byId("copied").textContent = "Selected: press Ctrl-C";
+  }
 }
 
 function showFilm() {
@@ -195,8 +244,8 @@ function showFilm() {
   const film = byId("film"), identity = items.map((item) => item.picture).join();
   if (film.dataset.shows !== identity) {
     film.dataset.shows = identity;
-    film.replaceChildren(...items.map((item) => made("li", {}, made("button", { type: "button" },
-      made("img", { src: address(item.picture, "small"), alt: pictureOf(item.picture).path, loading: "lazy" })))));
+    film.replaceChildren(...items.map((item) => element("li", {}, element("button", { type: "button" },
+      element("img", { src: address(item.picture, "small"), alt: pictureOf(item.picture).path, loading: "lazy" })))));
   }
   [...film.children].forEach((cell, index) => {
     const done = store.decided.get(items[index].picture), button = cell.firstElementChild;
@@ -209,61 +258,73 @@ function showFilm() {
   if (cell) strip.scrollLeft = cell.offsetLeft - strip.clientWidth / 2 + cell.clientWidth / 2;
 }
 
-function keep() { decide({ action: "keep", label: "" }, "Kept"); }
-function drop() { decide({ action: "drop", label: "" }, "Dropped"); }
+const KEEP = { action: "keep", label: "" }, DROP = { action: "drop", label: "" };
+const isPreselected = (item) => item.action === "keep"; // nothing else is: a wrong suggestion must not be a habit of Enter
 
-function relabel(label) {
-  const item = current();
-  if (!item || !label) return;
-  if (label === pictureOf(item.picture).label) keep();
-  else decide({ action: "relabel", label }, `Relabelled to ${label}`);
-}
+function keep() { decide(() => KEEP, "Kept"); }
+function drop() { decide(() => DROP, "Dropped"); }
+function relabelAsSuggested() { decide((item) => labelled(item, suggestedOf(item)), "Relabelled as suggested"); }
+function relabel(label) { decide((item) => labelled(item, label), `Relabelled to ${label}`); }
 
-function suggested() {
-  const item = current();
-  return item && store.board.classes[item.label ?? item.suggested];
+function labelled(item, label) {
+  return label === pictureOf(item.picture).label ? KEEP : { action: "relabel", label };
 }
 
 function take() {
-  const action = current()?.action;
-  if (action === "relabel") relabel(suggested());
-  else if (action) ({ keep, drop })[action]();
-}
-
-function decide(one, told) {
   const item = current();
-  if (!item) return;
-  const before = store.decided.get(item.picture);
-  store.past.push({ picture: item.picture, one, before, section: store.section });
-  store.decided.set(item.picture, one);
-  send(item.picture, one, before);
-  const next = store.list.findIndex((other, index) => index > store.at && !store.decided.has(other.picture));
-  go(next < 0 ? store.at + 1 : next);
-  speak(told);
+  if (item && !store.inGrid && isPreselected(item)) keep();
+  else speak("Nothing is preselected");
 }
 
+// Decides about the picture that is shown, or about those that are selected in the grid. `decisionOf(item)` says what.
+function decide(decisionOf, done) {
+  const items = store.inGrid ? grid.selected() : [current()].filter(Boolean);
+  if (!items.length) return store.inGrid && speak("Select pictures first");
+  const changes = items.map((item) => ({ picture: item.picture, decision: { ...decisionOf(item) }, before: store.decided.get(item.picture) }));
+  store.past.push({ changes, section: store.section });
+  for (const { picture, decision, before } of changes) {
+    store.decided.set(picture, decision);
+    send(picture, decision, before);
+  }
+  if (store.inGrid) {
+    grid.clear();
+    show();
+    return speak(`${done}: ${count(items.length, "picture")}`);
+  }
+  const next = store.list.findIndex((other, index) => index > store.at && isOpen(other));
+  go(next < 0 ? store.at + 1 : next);
+  speak(done);
+}
+
+// Takes back what was decided last, all of it where it was decided together.
 function undo() {
-  let last = store.past.pop();
-  while (last && store.decided.get(last.picture) !== last.one) last = store.past.pop(); // it was not kept
-  if (!last) return speak("Nothing to undo");
-  if (last.before) store.decided.set(last.picture, last.before); else store.decided.delete(last.picture);
-  send(last.picture, last.before ?? { action: "undo", label: "" }, last.one, last.one);
-  if (store.section !== last.section) openSection(last.section);
-  const at = store.list.findIndex((item) => item.picture === last.picture);
-  if (at < 0) refill(); else go(at);
-  speak("Undone");
+  let changes = [], section = 0;
+  while (!changes.length && store.past.length) {
+    ({ changes, section } = store.past.pop());
+    changes = changes.filter(({ picture, decision }) => store.decided.get(picture) === decision); // else it was not saved
+  }
+  if (!changes.length) return speak("Nothing to undo");
+  for (const { picture, decision, before } of changes) {
+    if (before) store.decided.set(picture, before); else store.decided.delete(picture);
+    send(picture, before ?? { action: "undo", label: "" }, decision, decision);
+  }
+  if (store.section !== section) openSection(section);
+  const place = store.list.findIndex((item) => item.picture === changes[0].picture);
+  if (place < 0) refill(); else go(place);
+  speak(changes.length > 1 ? `Undone: ${count(changes.length, "picture")}` : "Undone");
 }
 
 // One after another, so that the file ends with the last decision whatever the network does. The server says when a
 // decision was made; what is undone is named with it, so that no decision of another session is undone.
-function send(picture, one, before, undone) {
+function send(picture, decision, before, undone) {
+  store.unsent += 1;
   store.sending = store.sending.then(async () => {
     try {
       const answer = await fetch("decision", { method: "POST", headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ picture, action: one.action, label: one.label, undone }) });
-      const told = await answer.json();
-      if (!answer.ok) throw Object.assign(new Error(told.error ?? answer.statusText), { stands: told.decision });
-      one.when = told.decision.when;
+        body: JSON.stringify({ picture, action: decision.action, label: decision.label, undone }) });
+      const values = await answer.json();
+      if (!answer.ok) throw Object.assign(new Error(values.error ?? answer.statusText), { stands: values.decision });
+      decision.when = values.decision.when;
       byId("alert").hidden = true;
     } catch (error) {
       const stands = error.stands === undefined ? before : error.stands;
@@ -273,16 +334,18 @@ function send(picture, one, before, undone) {
       byId("alert").hidden = false;
       show();
     }
+    store.unsent -= 1;
   });
 }
 
-function speak(told) {
-  const item = current(), one = item && pictureOf(item.picture);
-  byId("spoken").textContent = one ? `${told}. ${store.at + 1} of ${store.list.length}: called ${one.label}. ${item.reason}.` : `${told}. End of the list.`;
+function speak(message) {
+  const item = store.inGrid ? null : current(), picture = item && pictureOf(item.picture);
+  byId("spoken").textContent = picture ? `${message}. ${store.at + 1} of ${store.list.length}: labelled ${picture.label}. ${item.reason}.`
+    : store.inGrid ? `${message}.` : `${message}. End of the list.`;
 }
 
 function openChooser() {
-  if (!current()) return;
+  if (store.inGrid ? !grid.selected().length : !current()) return;
   byId("wanted").value = "";
   fillChooser();
   byId("chooser").showModal();
@@ -292,8 +355,8 @@ function openChooser() {
 function fillChooser() {
   const wanted = byId("wanted").value.toLocaleLowerCase();
   const names = store.board.classes.filter((name) => name.toLocaleLowerCase().includes(wanted));
-  byId("found").replaceChildren(...names.map((name, index) => made("li", {}, made("button",
-    { type: "button", textContent: name, className: index ? "" : "first", onclick: () => choose(name) }))));
+  byId("found").replaceChildren(...names.map((name, index) => element("li", {}, element("button",
+    { type: "button", class: index ? "" : "first", onclick: () => choose(name) }, name))));
 }
 
 function choose(name) {
@@ -301,21 +364,31 @@ function choose(name) {
   if (name) relabel(name);
 }
 
+function openZoom() {
+  const item = store.inGrid ? store.list[grid.focused] : current();
+  if (item) zoom.open(address(item.picture, "full"), pictureOf(item.picture));
+}
+
 const move = (step) => () => { go(store.at + step); speak("Moved"); };
 const turn = (step) => () => openSection((store.section + step + store.board.sections.length) % store.board.sections.length);
+const openHelp = () => byId("help").showModal();
 const deeds = {
-  keep, drop, undo, relabel: () => relabel(suggested()), back: move(-1), next: move(1), section: () => turn(1)(),
+  keep, drop, undo, relabel: relabelAsSuggested, choose: openChooser, back: move(-1), next: move(1), section: turn(1), all: showAll,
+  view: turnView, zoom: openZoom, select: () => grid.selectAll(), finish: openFinish, copy: copyCommand, help: openHelp,
 };
 const keys = {
-  k: keep, r: deeds.relabel, d: drop, u: undo, Enter: take, ArrowLeft: move(-1), ArrowRight: move(1), "[": turn(-1), "]": turn(1),
-  "/": openChooser, "?": () => byId("help").showModal(),
+  k: keep, r: relabelAsSuggested, d: drop, u: undo, Enter: take, ArrowLeft: move(-1), ArrowRight: move(1), "[": turn(-1), "]": turn(1),
+  "/": openChooser, "?": openHelp, g: turnView, z: openZoom, f: openFinish,
 };
 
 function pressed(event) {
+  if (event.key === "c" && byId("finish").open && !byId("finish-next").hidden && !event.ctrlKey && !event.metaKey) return copyCommand();
   if (!store.board || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const target = event.target, isField = target.matches?.("select, input");
-  if (isField || (event.key === "Enter" && target.matches?.("button"))) return; // the browser does what is meant
+  if (isField) return; // the browser does what is meant
   const inTabs = target.getAttribute?.("role") === "tab" && event.key.startsWith("Arrow");
+  if (store.inGrid && !inTabs && store.list.length && grid.key(event)) return event.preventDefault();
+  if (event.key === "Enter" && target.matches?.("button")) return;
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const digit = /^[1-9]$/.test(event.key) ? store.board.classes[Number(event.key) - 1] : null;
   const deed = inTabs ? turn(event.key === "ArrowLeft" ? -1 : 1) : digit ? () => relabel(digit) : keys[name];
@@ -327,9 +400,9 @@ function pressed(event) {
 
 document.addEventListener("keydown", pressed);
 document.addEventListener("click", (event) => deeds[event.target.closest("[data-do]")?.dataset.do]?.());
+window.addEventListener("beforeunload", (event) => store.unsent && event.preventDefault()); // decisions are on their way
 byId("show").addEventListener("change", refill);
 byId("class").addEventListener("change", refill);
-byId("help-button").addEventListener("click", () => byId("help").showModal());
 byId("wanted").addEventListener("input", fillChooser);
 byId("wanted").addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;

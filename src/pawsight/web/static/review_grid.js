@@ -1,0 +1,116 @@
+// Many pictures at once: which of them are selected, and which one the keys are at.
+
+import { at, element } from "./dom.js";
+
+export class Grid {
+  // pictureOf(number) -> its facts; address(number, size); decisionOf(number); suggestedOf(item) -> a class; opened(index): show it alone.
+  constructor({ pictureOf, address, decisionOf, suggestedOf, opened }) {
+    Object.assign(this, { pictureOf, address, decisionOf, suggestedOf, opened, items: [], chosen: new Set(), focused: 0, anchor: 0 });
+    at("grid").addEventListener("click", (event) => this.clicked(event));
+    at("grid").addEventListener("dblclick", (event) => this.cellOf(event.target) >= 0 && this.opened(this.cellOf(event.target)));
+    at("grid").addEventListener("focusin", (event) => this.rove(this.cellOf(event.target)));
+  }
+
+  selected() {
+    return this.items.filter((item) => this.chosen.has(item.picture));
+  }
+
+  /** Lists items anew. @param {object[]} items @param {number} focused */
+  fill(items, focused) {
+    this.items = items;
+    this.chosen.clear();
+    this.focused = this.anchor = Math.max(0, Math.min(focused, items.length - 1));
+    at("grid").replaceChildren(...items.map((item) => {
+      const picture = this.pictureOf(item.picture);
+      return element("li", {}, element("button", { type: "button", title: picture.path },
+        element("img", { src: this.address(item.picture, "small"), alt: "", loading: "lazy" }),
+        element("b", {}, picture.label), element("small")));
+    }));
+    this.refresh();
+  }
+
+  // What is written on the cells: a decision where there is one, else what is suggested.
+  refresh() {
+    this.items.forEach((item, index) => {
+      const button = at("grid").children[index].firstElementChild, picture = this.pictureOf(item.picture);
+      const decision = this.decisionOf(item.picture), suggestion = this.suggestedOf(item);
+      const note = decision ? { keep: "kept", drop: "dropped", relabel: `now ${decision.label}` }[decision.action]
+        : suggestion === picture.label ? "" : `suggested: ${suggestion}`;
+      button.className = decision ? `decided ${decision.action}` : "";
+      button.tabIndex = index === this.focused ? 0 : -1;
+      button.setAttribute("aria-pressed", String(this.chosen.has(item.picture)));
+      button.setAttribute("aria-label", `${index + 1}: ${picture.path}, labelled ${picture.label}${note && `, ${note}`}`);
+      button.lastElementChild.textContent = note;
+    });
+    const count = this.chosen.size;
+    at("grid-selected").textContent = count ? `${count.toLocaleString("en")} selected` : "None selected";
+    at("select-all").textContent = count && count === this.items.length ? "Select none" : "Select all";
+    for (const button of document.querySelectorAll("[data-many]")) button.disabled = !count;
+  }
+
+  toggle(index, { range = false } = {}) {
+    const item = this.items[index];
+    if (!item) return;
+    if (range) {
+      const [first, last] = [Math.min(this.anchor, index), Math.max(this.anchor, index)];
+      for (const other of this.items.slice(first, last + 1)) this.chosen.add(other.picture);
+    } else {
+      if (!this.chosen.delete(item.picture)) this.chosen.add(item.picture);
+      this.anchor = index;
+    }
+    this.refresh();
+  }
+
+  selectAll() {
+    if (this.chosen.size === this.items.length) this.chosen.clear();
+    else for (const item of this.items) this.chosen.add(item.picture);
+    this.refresh();
+  }
+
+  clear() {
+    this.chosen.clear();
+    this.refresh();
+  }
+
+  focus(index = this.focused) {
+    this.rove(Math.max(0, Math.min(index, this.items.length - 1)));
+    at("grid").children[this.focused]?.firstElementChild.focus();
+  }
+
+  // One cell alone is reached by Tab; the arrows go to the others.
+  rove(index) {
+    if (index < 0 || !this.items.length) return;
+    at("grid").children[this.focused]?.firstElementChild.setAttribute("tabindex", "-1");
+    this.focused = index;
+    at("grid").children[index].firstElementChild.setAttribute("tabindex", "0");
+  }
+
+  clicked(event) {
+    const index = this.cellOf(event.target);
+    if (index >= 0) this.toggle(index, { range: event.shiftKey });
+  }
+
+  cellOf(target) {
+    const cell = target.closest?.("li");
+    return cell?.parentElement === at("grid") ? [...at("grid").children].indexOf(cell) : -1;
+  }
+
+  columns() {
+    return getComputedStyle(at("grid")).gridTemplateColumns.split(" ").length;
+  }
+
+  // Returns whether the key was one of the grid's. Space is a click, as of any button.
+  key(event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns() }[event.key];
+    const isOnCell = this.cellOf(event.target) >= 0;
+    if (step && this.items[this.focused + step]) {
+      this.focus(this.focused + step);
+      if (event.shiftKey) this.toggle(this.focused, { range: true });
+    } else if (event.key === "Home" || event.key === "End") this.focus(event.key === "Home" ? 0 : this.items.length - 1);
+    else if (event.key === "a") this.selectAll();
+    else if (event.key === "Escape") this.clear();
+    else if (event.key === "Enter" && isOnCell) this.opened(this.focused);
+    else return Boolean(step);
+    return true;
+  }
+}

@@ -34,10 +34,12 @@ export function unreachable(words) {
   at("facts").textContent = `${words} Asking again in a moment.`;
 }
 
+const FEWEST = 10; // pictures; of fewer the interval says next to nothing
+
 // What the latest pictures that the server answered say about the classifier; null where there is nothing to say.
 export function latest(found) {
-  at("latest").hidden = found === null;
-  if (found === null) return;
+  at("latest").hidden = found === null || found.pictures < FEWEST;
+  if (at("latest").hidden) return;
   const [low, high] = found.interval.map((end) => (100 * end).toFixed(0));
   const right = element("b", {}, percent(found.accuracy));
   const words = ["Of the latest ", count(found.pictures, "picture"), " about ", right, ` are likely right (${low}\u2013${high}\u00a0%).`];
@@ -76,7 +78,7 @@ function classes(names) {
 // A chip with the accuracy; what it means is in the popover.
 function facts({ recipe, classes: names, imagePx, validation }) {
   const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), imagePx && `${imagePx}\u00a0px`].filter(Boolean).join(", ");
-  const words = validation ? `${percent(validation.accuracy)} right in test` : "About this classifier";
+  const words = validation ? `${percent(validation.accuracy)} right on new pictures` : "About this classifier";
   at("facts").replaceChildren(element("button", { type: "button", class: "quiet", popovertarget: "about" }, words));
   at("about-test").textContent = validation ? tested(validation) : "How often it is right was not measured.";
   at("about-made").textContent = `${made.charAt(0).toUpperCase()}${made.slice(1)}.`;

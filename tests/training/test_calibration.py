@@ -166,6 +166,11 @@ def test_with_class_weights_the_temperature_counts_each_class_the_same(every_cla
     assert not any("each class counts the same" in note for note in cautious.record.notes)
 
 
+def test_with_class_weights_nothing_is_kept_to_expect_an_accuracy_by(every_class, cautious):
+    assert read_bundle(cautious.run).reference is not None
+    assert read_bundle(every_class.run).reference is None
+
+
 def test_without_max_error_there_is_a_detector_and_no_guarantee(trained, warm):
     trust, record = read_bundle(trained.report.run).card.trust, RunRecord.read(trained.report.run)
     assert (trust.guarantee, trust.detector, record.problems) == (None, record.detector, ())

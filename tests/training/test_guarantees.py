@@ -14,7 +14,7 @@ from pawsight.core.errors import TrainingFailed, WrongUsage
 from pawsight.data.found import Candidate, Found
 from pawsight.data.given_split import SplitFile, SplitRow
 from pawsight.data.split import Assigned, Split
-from pawsight.training.guarantees import BOTH, add_guarantees, check_guarantee, check_guarantee_by_names
+from pawsight.training.guarantees import BOTH, TRAINING, add_guarantees, check_guarantee, check_guarantee_by_names
 from pawsight.training.ood_detector import threshold_for
 
 PRIORS = np.array([0.6, 0.3, 0.1])
@@ -199,3 +199,11 @@ def test_a_promise_that_cannot_be_is_refused_by_the_names_of_files_alone(found, 
         check_guarantee_by_names(found, lines, SelectiveOptions(max_error=0.05), has_out_of_fold=False)
     assert all(word in error.value.what for word in ("at most 5 % ", number, " 45 "))
     check_guarantee_by_names(found_with(none=1000), None, SelectiveOptions(max_error=0.05), has_out_of_fold=False)
+
+
+def test_without_validation_the_training_pictures_alone_are_counted():
+    rng = np.random.default_rng(4)
+    none, crossed = drawn(0, rng), drawn(900, rng)
+    trust = add_guarantees(Trust(), SelectiveOptions(max_error=0.1, sets=0.9), none, crossed)[0]
+    assert (trust.guarantee.measured_on, trust.guarantee.pictures) == (TRAINING, 900)
+    assert (trust.sets.measured_on, sum(trust.sets.pictures)) == (TRAINING, 900)

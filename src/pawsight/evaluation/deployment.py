@@ -126,8 +126,8 @@ class Window:
         if bundle.reference is None:
             raise WrongUsage(
                 f"{bundle.folder} keeps nothing to compare pictures with.",
-                "It was made by an earlier version, or with fewer than 10 validation pictures.",
-                "Train again, with more pictures where they were few, or leave --expect out.",
+                "It was made by an earlier version, with fewer than 10 validation pictures, or with --class-weights.",
+                "Train again, with more pictures where they were few and without weights, or leave --expect out.",
             )
         return cls(bundle.reference, most=most)
 

@@ -23,6 +23,7 @@ from pawsight.data.split import Split
 from pawsight.training.threshold import Flags, choose_threshold, fewest_for_guarantee, smallest_guarantee
 
 BOTH = "validation and, out of fold, training pictures"
+TRAINING = "training pictures, out of fold"
 Answers = tuple[Labels, Floats]  # true classes (N,) and probabilities (N, C)
 
 
@@ -73,6 +74,8 @@ def _measured_on(validation: Answers, out_of_fold: Answers | None, is_enough: bo
     """Return the answers that a guarantee is measured on, and what they are called."""
     if is_enough or out_of_fold is None:
         return validation, VALIDATION
+    if not len(validation[0]):
+        return out_of_fold, TRAINING
     return (np.concatenate([validation[0], out_of_fold[0]]), np.concatenate([validation[1], out_of_fold[1]])), BOTH
 
 

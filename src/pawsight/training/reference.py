@@ -16,8 +16,11 @@ _MOST_TRAINING = 1000  # training pictures that directions are fitted on
 def fit_reference(context: TrainingContext, model: TrainedModel) -> Reference | None:
     """Return the reference of a calibrated model: directions from training pictures, rows from validation.
 
-    None where there are too few pictures or features to compare anything with.
+    None where there are too few pictures or features to compare anything with, and where classes are weighted: then the
+    probabilities hold for classes that are equally frequent, and not for the pictures that come.
     """
+    if context.recipe.class_weights:
+        return None
     pictures, seed = context.split.sizes["validation"], context.recipe.seed
     if pictures < FEWEST_PICTURES or "validation" not in model.features or context.recipe.method == "majority":
         return None

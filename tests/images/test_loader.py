@@ -257,22 +257,29 @@ def test_sockets_among_the_files_are_no_failure_of_the_disk(tmp_path: Path, monk
 
 
 class SlowShare:
-    """Answers after `seconds` of a clock of its own; `together` files have to be asked for at once before any comes."""
+    """Answers after `seconds` of the asking thread's own clock, so that no thread's reading counts as another's decoding.
+
+    `together` files have to be asked for at once before any comes.
+    """
 
     def __init__(self, seconds: float, together: int) -> None:
         self.seconds, self.together = seconds, together
-        self.now, self.asked, self.at_once, self.most = 0.0, 0, 0, 0
+        self.asked, self.at_once, self.most = 0, 0, 0
+        self._of_thread = threading.local()
         self._lock, self._enough = threading.Lock(), threading.Event()
+
+    def clock(self) -> float:
+        return getattr(self._of_thread, "now", 0.0)
 
     def read(self, path: Path) -> bytes:
         with self._lock:
             self.asked += 1
             self.at_once += 1
             self.most = max(self.most, self.at_once)
-            self.now += self.seconds
             if self.most >= self.together:
                 self._enough.set()
             is_first = self.asked <= 2  # by which the time is measured
+        self._of_thread.now = self.clock() + self.seconds
         assert is_first or self._enough.wait(30), f"only {self.most} files were asked for at once"
         with self._lock:
             self.at_once -= 1
@@ -281,7 +288,7 @@ class SlowShare:
 
 def read_through(share: SlowShare, monkeypatch: pytest.MonkeyPatch, files: list[Path]) -> list[str]:
     monkeypatch.setattr(loader, "read_regular_file", share.read)
-    monkeypatch.setattr(loader, "ReadAhead", partial(ReadAhead, clock=lambda: share.now))
+    monkeypatch.setattr(loader, "ReadAhead", partial(ReadAhead, clock=share.clock))
     return [loaded.problem for loaded in load(files + files, SMALL, threads=2)]
 
 

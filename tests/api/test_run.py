@@ -151,7 +151,7 @@ def test_plots_are_axes_with_what_the_run_says(run, axes):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["cats", "dogs"]
     assert sum(int(text.get_text()) for text in run.plot_confusion(subset="test").texts) == run.test.pictures
     reliability = run.plot_reliability()
-    assert sum(int(text.get_text()) for text in reliability.texts) == run.validation.pictures
+    assert f"{run.validation.pictures} or more" in reliability.get_xlabel()  # so few are one mark
     assert reliability.get_legend() is not None
 
 

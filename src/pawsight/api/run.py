@@ -168,9 +168,9 @@ class Run:
 
         self._metrics(subset)
         table = self._record.answer_table(subset)
-        axes = _axes(ax, 4.0, 3.6)
+        axes = _axes(ax, 3.4, 2.7)
         draw_reliability(axes, (), reliability(table.true, table.probabilities, groups=table.groups))
-        axes.legend(["perfectly calibrated", "answers"])
+        axes.legend(["perfectly calibrated", "answers"], frameon=False)
         return axes
 
     def to_json(self) -> dict[str, Any]:

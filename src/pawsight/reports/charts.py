@@ -323,14 +323,15 @@ def draw_reliability(axes: Axes, before: Sequence[Bin], after: Sequence[Bin]) ->
     _marks(axes, before, "before", SECOND, filled=False)
     axes.vlines(*_ends(after), color=MAIN, linewidth=1.2)
     _marks(axes, after, "after", MAIN, filled=True)
-    for bin_ in after:
-        axes.annotate(f"{bin_.pictures:,}", (bin_.confidence, 1.045), ha="center", color=MUTED, fontsize=7.5)
-    axes.set_xlim(lowest - 0.02, 1.03)
-    axes.set_ylim(0, 1.11)
-    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    axes.set_xlim(lowest - 0.04 * (1 - lowest), 1 + 0.04 * (1 - lowest))
+    axes.set_xticks([tick for tick in axes.get_xticks() if lowest <= tick <= 1])
+    axes.set_ylim(0, 1.04)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    axes.set_xlabel("confidence")
+    counts = [bin_.pictures for bin_ in after]
+    each = f", {min(counts):,} or more a mark" if counts else ""
+    axes.set_xlabel(f"confidence{each}")
     axes.set_ylabel("accuracy")
 
 

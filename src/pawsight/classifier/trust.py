@@ -58,9 +58,10 @@ class SelectiveOptions:
                 "Type for example --sets 95%",
             )
         if self.answer_all and (self.max_error is not None or self.max_error_per_class is not None):
+            option = "--max-error" if self.max_error is not None else "--max-error-per-class"
             raise WrongUsage(
-                "--answer-all and --max-error cannot be used together.",
-                "With --max-error a picture that is not sure enough gets no answer.",
+                f"--answer-all and {option} cannot be used together.",
+                f"With {option} a picture that is not sure enough gets no answer.",
                 "Leave one of the two out.",
             )
         if self.answer_all and self.none_class is not None:

@@ -53,7 +53,9 @@ def test_the_picture_is_drawn_of_any_methods_and_two_sets(script, tmp_path):
     sets = {name: {"pictures": SIZES, "curves": curves} for name in ("signs", "photographs")}
     script.draw(sets, tmp_path / "all.png")
     script.draw({"signs": {"pictures": SIZES, "curves": {"auto": curves["auto"]}}}, tmp_path / "one.png")
-    assert [Image.open(tmp_path / name).size for name in ("all.png", "one.png")] == [(1200, 555)] * 2
+    for name in ("all.png", "one.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.size == (1200, 555)
 
 
 def test_a_report_of_train_gives_the_counts(script):

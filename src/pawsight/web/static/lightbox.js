@@ -132,6 +132,7 @@ export class Lightbox {
   }
 
   closed() {
+    if (this.dialog.open) return; // opened again before the event came
     if (this.address) URL.revokeObjectURL(this.address);
     this.address = null;
     at("whole").replaceChildren();

@@ -239,7 +239,7 @@ def measure_run(
         data=name,
         part=part,
         split_digest=bundle.card.split_digest,
-        metrics=measure(true, table, classes, commonest=record and record.commonest, groups=groups),
+        metrics=measure(true, table, classes, commonest=record.commonest if record else None, groups=groups),
         left_out=tuple(left_out),
         abstention=measure_abstention(true, table, decisions, trust, groups=groups),
         sets=measure_sets(true, table, trust.sets, groups=groups) if trust.sets else None,

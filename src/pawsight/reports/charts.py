@@ -327,7 +327,12 @@ def _histogram(axes: Axes, confidences: NDArray[np.floating], above: Axes) -> No
 
     shares = np.full(len(confidences), 1 / max(len(confidences), 1))
     axes.hist(
-        confidences, bins=np.linspace(0, 1, _HISTOGRAM + 1), weights=shares, color=MAIN, edgecolor=PAPER, linewidth=0.8
+        confidences,
+        bins=np.linspace(0, 1, _HISTOGRAM + 1).tolist(),
+        weights=shares,
+        color=MAIN,
+        edgecolor=PAPER,
+        linewidth=0.8,
     )
     axes.set_xlim(above.get_xlim())
     axes.set_xticks(above.get_xticks())

@@ -504,8 +504,9 @@ def _report(
 ) -> TrainReport:
     fitted, trust, classes, split = outcome.model, outcome.trust, outcome.dataset.classes, outcome.split
     groups = {part: numbers_of([picture.group for picture in split.part(part)]) for part in fitted.probabilities}
+    commonest = _commonest(outcome)
     measured = {
-        part: measure(outcome.labels[part], table, classes, groups=groups[part])
+        part: measure(outcome.labels[part], table, classes, commonest=commonest, groups=groups[part])
         for part, table in fitted.probabilities.items()
     }
     answered = {part: table for part, table in fitted.probabilities.items() if len(table)}
@@ -513,6 +514,8 @@ def _report(
     predicted = {part: [classes[index] for index in table.argmax(axis=1)] for part, table in answered.items()}
     if patch is not None and answers is not None and len(answers):
         gained = gain_from_patch(patch, split.part("validation"), predicted["validation"], split=given)
+    crossed = _cross_validation(outcome)
+    headline = measured.get("validation") or (crossed.metrics if crossed else None)
     seconds = [epoch.seconds for epoch in fitted.history]
     greys = outcome.dataset.grey_range
     record = RunRecord(
@@ -532,8 +535,8 @@ def _report(
         leaks=split.duplicates_across_parts,
         validation=measured.get("validation"),
         test=measured.get("test"),
-        cross_validation=_cross_validation(outcome),
-        baseline=outcome.dataset.baseline,
+        cross_validation=crossed,
+        baseline=headline.baseline if headline else None,
         left_out=tuple((file.name, file.reason) for file in outcome.dataset.left_out),
         adds=RECIPES[recipe.name].adds if recipe.name in RECIPES else "",
         parameters=fitted.parameters[0],
@@ -599,6 +602,11 @@ def _decided(outcome: TrainedRun, part: str, table: Floats) -> Abstention | None
     return measure_abstention(outcome.labels[part], table, decisions, outcome.trust)
 
 
+def _commonest(outcome: TrainedRun) -> int:
+    """Return the class that the training subset has most pictures of, the first of several, as `majority` answers."""
+    return int(np.bincount(outcome.labels["train"], minlength=len(outcome.dataset.classes)).argmax())
+
+
 def _cross_validation(outcome: TrainedRun) -> CrossValidation | None:
     """Measure the answers out of fold where validation is small; None where there are none."""
     model, classes, table = outcome.model, outcome.dataset.classes, outcome.model.out_of_fold
@@ -607,7 +615,8 @@ def _cross_validation(outcome: TrainedRun) -> CrossValidation | None:
     known = ~np.isnan(table).any(axis=1)
     named = numbers_of([assigned.group for assigned in outcome.split.part("train")])
     groups = None if named is None else named[known]
-    metrics = measure(outcome.labels["train"][known], table[known], classes, groups=groups)
+    labels = outcome.labels["train"][known]
+    metrics = measure(labels, table[known], classes, commonest=_commonest(outcome), groups=groups)
     unmeasured = int((~known).sum()) if model.is_whole else 0  # of others only a sample is answered
     if metrics is None:
         return None
@@ -663,7 +672,7 @@ def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
         from pawsight.reports.charts import draw_history
 
         write_history(run / HISTORY, history)
-        baseline = report.validation.baseline if report.validation else report.dataset.baseline
+        baseline = report.record.baseline
         draw_history(history, run / "history.png", run / "history.svg", classes=len(classes), baseline=baseline)
     for line in summary(report):
         log.note(line)

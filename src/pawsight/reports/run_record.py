@@ -41,6 +41,7 @@ from pawsight.core.runs import (
     SPLITS,
     SUSPECTS,
     Epoch,
+    from_folder,
     from_here,
     named_run,
     read_history,
@@ -224,6 +225,7 @@ class RunRecord:
     looks_at_test: int = 0
     problems: tuple[str, ...] = ()  # fields that cannot be read, one line each
     computed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # files that the run could not take
+    page: Path | None = None  # folder of a page about it, where what the page says is typed; None: the current folder
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -454,7 +456,11 @@ class RunRecord:
     @property
     def shown(self) -> str:
         """The folder as pages and commands show it: they should hold where runs and pages are moved to."""
-        return str(from_here(self.folder))
+        return self.path_shown(self.folder)
+
+    def path_shown(self, path: Path) -> str:
+        """Return a path as pages and commands show it: relative to the page, or to the current folder above it."""
+        return str(from_here(path)) if self.page is None else from_folder(path, self.page)
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
@@ -483,6 +489,13 @@ class RunRecord:
             Assigned(*(row.get(column) or "" for column in ("path", "sha256", "label", "part", "group")))
             for row in _read_rows(self.folder / SPLITS)
         )
+
+    @cached_property
+    def commonest(self) -> int | None:
+        """The class that the training subset has most pictures of, the first of several; None where it is not known."""
+        counts = Counter(picture.label for picture in self.split if picture.part == "train")
+        known = [index for index, name in enumerate(self.classes) if counts[name]]
+        return max(known, key=lambda index: counts[self.classes[index]], default=None)
 
     @cached_property
     def _groups(self) -> dict[str, str]:

@@ -160,6 +160,21 @@ def test_tables_and_pictures_in_memory_are_added_from_python(trained, warm, tmp_
         pawsight.train()
 
 
+def test_what_users_of_the_page_say_is_a_source(trained, warm, tmp_path, more):
+    from pawsight.web.feedback import Feedback
+
+    feedback = Feedback(tmp_path / "feedback", most=10, most_bytes=2**20, each=10)
+    cat = next(row for row in read_table(trained.report.run / "splits.csv") if row["label"] == "cats")
+    feedback.keep((trained.data / cat["path"]).read_bytes(), "dogs")
+    feedback.keep((more / "things" / "0.png").read_bytes(), "cats")
+    report = train(
+        from_run=trained.report.run, add=tmp_path / "feedback" / "labels.csv", recipe="majority", out=tmp_path / "runs"
+    )
+    growth = report.record.growth
+    assert growth.added == 1
+    assert [(fix.sha256, fix.after) for fix in growth.corrected] == [(cat["sha256"], "dogs")]
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -188,5 +188,7 @@ def _what(grown: GrowthRecord) -> list[str]:
         texts.append(f"New class {words.visible(label)}: {words.pictures(count)}.")
     if grown.corrected:
         texts.append(f"{plural(len(grown.corrected), 'label')} corrected.")
-    texts += [f"{words.visible(source)} became {words.visible(target)}." for source, target in grown.merged.items()]
-    return texts + [f"{words.visible(label)} was dropped: {words.pictures(n)}." for label, n in grown.dropped.items()]
+    texts += [f"Class {words.visible(old)} is {words.visible(name)} now." for old, name in grown.merged.items()]
+    return texts + [
+        f"Class {words.visible(label)} is dropped: {words.pictures(count)}." for label, count in grown.dropped.items()
+    ]

@@ -20,6 +20,7 @@ from pawsight.core.progress import Progress, Stopwatch
 from pawsight.core.runs import Epoch
 from pawsight.core.storage import new_folder, remove, sha256_of, sha256_of_file, write_text
 from pawsight.data.dataset import LOSS_ALLOWED, Dataset, Picture
+from pawsight.data.label_sets import truth_of
 from pawsight.data.split import Split
 from pawsight.images.decode import DecodeSettings, GreyRange, Pixels
 from pawsight.images.loader import load
@@ -98,7 +99,7 @@ class TrainingContext:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the outputs."""
+        """Names of the classes, or of the labels, in the order of the outputs."""
         return self.dataset.classes
 
     @property
@@ -138,6 +139,10 @@ class TrainingContext:
         """Return the class indices (N,) of one subset."""
         index = {name: number for number, name in enumerate(self.classes)}
         return np.array([index[assigned.label] for assigned in self.split.part(subset)], dtype=np.int64)
+
+    def truth(self, subset: str) -> NDArray[np.bool_]:
+        """Return which labels each picture of one subset has (N, L), in a data set of several labels."""
+        return truth_of([assigned.label for assigned in self.split.part(subset)], self.classes)
 
     def features(self, subset: str) -> FeatureTable:
         """Return the backbone's features of one subset, at every depth."""

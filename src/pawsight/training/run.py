@@ -333,8 +333,8 @@ def check_split(split: Split, *, compares_epochs: bool) -> None:
             "This recipe keeps its best epoch, and only validation can say which that is.",
             "Add pictures, or train without epochs: --recipe probe",
         )
-    taught = {assigned.label for assigned in split.part("train")}
-    untaught = sorted({assigned.label for assigned in split.assigned} - taught)
+    taught = split.labels_in("train")
+    untaught = sorted((split.labels_in("validation") | split.labels_in("test")) - taught)
     if untaught:
         more = f" and {len(untaught) - 5:,} more" if len(untaught) > 5 else ""
         raise BadDataset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ Layer = tuple[str, str, str, int]
 METHOD_VERSION = 5  # part of every checkpoint's identity: raise it when the same recipe would give other numbers
 _ARRAY, _CHECKSUM = "pixels.npy", "seal.txt"
 _PIECE_BYTES = 1 << 20
+_FEWEST_TOGETHER = 9  # pictures with the same labels beside one, for these to be a class of their own
 _SHOWN = 5  # names in a message
 
 
@@ -139,6 +141,18 @@ class TrainingContext:
         """Return the class indices (N,) of one subset."""
         index = {name: number for number, name in enumerate(self.classes)}
         return np.array([index[assigned.label] for assigned in self.split.part(subset)], dtype=np.int64)
+
+    def strata(self, subset: str) -> Labels:
+        """Return a number (N,) for each picture of one subset: its class, or which labels it has together.
+
+        Pictures whose labels fewer than `_FEWEST_TOGETHER` others have share the last number.
+        """
+        if not self.dataset.several_labels:
+            return self.labels(subset)
+        texts = [assigned.label for assigned in self.split.part(subset)]
+        counts = Counter(texts)
+        frequent = [text if counts[text] > _FEWEST_TOGETHER else "" for text in texts]
+        return np.unique(frequent, return_inverse=True)[1].astype(np.int64)
 
     def truth(self, subset: str) -> NDArray[np.bool_]:
         """Return which labels each picture of one subset has (N, L), in a data set of several labels."""

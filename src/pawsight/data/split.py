@@ -100,8 +100,11 @@ class Split:
 
     def labels_in(self, part: str) -> set[str]:
         """Return the labels that pictures of one part have, one by one where they have several."""
-        texts = {picture.label for picture in self.part(part)}
-        return {label for text in texts for label in labels_in(text)} if self.several_labels else texts
+        return {label for picture in self.part(part) for label in self.labels_of(picture)}
+
+    def labels_of(self, picture: Assigned) -> tuple[str, ...]:
+        """Return the label of a picture, or all that it has."""
+        return labels_in(picture.label) if self.several_labels else (picture.label,)
 
     def part(self, name: str) -> tuple[Assigned, ...]:
         """Return the pictures of one part."""

@@ -58,7 +58,8 @@ def calibrate(
     it is 1. It is 1 too where it does not measurably help: where its gain in log loss is not above one standard error,
     on validation where that is large and was not fitted to, else by fifths of what it was fitted to. With class weights
     each class counts the same here too: the probabilities are those among pictures of which each class is equally
-    frequent.
+    frequent. Of several labels nothing is calibrated: a sigmoid for each, fitted with a strength of its own, has
+    probabilities that mean what they say.
     """
     from scipy.special import softmax
 

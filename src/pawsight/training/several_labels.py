@@ -94,7 +94,7 @@ def fit_labels(
     with blas_threads_for(len(truth), labels):
         relevance = Relevance(features.part(rows), strata[rows], seed=seed, truth=own)
         logits = {}  # depth -> strength -> (M, L): of each of the rows by the head fitted without it
-        if is_known.any():
+        if is_known.any() and fold.any():  # more than one fold
             with progress.stage("Choosing the regularisation", len(depths) * (int(fold.max()) + 1), "folds") as step:
                 for name in depths:
                     logits[name] = logits_by_folds(features.part(rows), fit, fold, name, relevance, step)

@@ -4,10 +4,10 @@
 // exported.
 
 import { Closed, Refused } from "./backend.js";
-import { all, json, seal } from "./load_model.js";
-import { WorkerClient } from "./worker_client.js";
 import { answer, decision, setOf } from "./decision.js";
+import { all, json, seal } from "./load_model.js";
 import { mebibytes } from "./words.js";
+import { WorkerClient } from "./worker_client.js";
 
 const FACTS = "pawsight.json";
 const WEB = "web.json";
@@ -22,10 +22,14 @@ export function inBrowser() {
     facts = { ...(await json(FACTS)), web: await json(WEB) };
     const { model, exam, runtime } = facts.web;
     const parts = [model, exam, ...runtime];
-    const [graph, squares, script, wasm] = await all(parts, (here, of) => told(`Loading the classifier: ${mebibytes(here)} of ${mebibytes(of)}\u2026`));
+    const [graph, squares, script, wasm] = await all(parts, (here, of) =>
+      told(`Loading the classifier: ${mebibytes(here)} of ${mebibytes(of)}\u2026`),
+    );
     seal();
     told("The classifier runs its self-test\u2026");
-    const address = runtime[0].integrity ? URL.createObjectURL(new Blob([script], { type: "text/javascript" })) : new URL(runtime[0].address, location).href;
+    const address = runtime[0].integrity
+      ? URL.createObjectURL(new Blob([script], { type: "text/javascript" }))
+      : new URL(runtime[0].address, location).href;
     worker = new WorkerClient({ runtime: address, wasm, graph, facts });
     await selfTest(squares, exam.tolerance);
   }
@@ -54,7 +58,8 @@ export function inBrowser() {
 
   async function predicted(file) {
     const { error, outputs } = await worker.ask("classify", file);
-    if (error) return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, set: null, error };
+    if (error)
+      return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, set: null, error };
     return prediction(file.name, outputs, facts);
   }
 
@@ -68,7 +73,15 @@ function prediction(file, { probabilities: given, unlikeness }, facts) {
   const best = answer(probabilities, facts);
   const said = decision(probabilities, unlikeness, facts);
   const label = said === "answered" ? facts.classes[best] : said;
-  return { file, label, probability: said === "answered" ? probabilities[best] : null, probabilities: named, verdict: said, set: setOf(probabilities, said, facts), error: null };
+  return {
+    file,
+    label,
+    probability: said === "answered" ? probabilities[best] : null,
+    probabilities: named,
+    verdict: said,
+    set: setOf(probabilities, said, facts),
+    error: null,
+  };
 }
 
 function modelFrom(facts) {
@@ -88,8 +101,12 @@ function modelFrom(facts) {
 }
 
 function failed(difference, tolerance) {
-  const off = Number.isFinite(difference) ? `a probability is off by ${difference.toFixed(4)}, ${tolerance} is allowed` : "its answers are no numbers";
-  return new Closed(`This copy of the classifier fails its self-test in this browser: ${off}. It answers nothing. Export it again.`);
+  const off = Number.isFinite(difference)
+    ? `a probability is off by ${difference.toFixed(4)}, ${tolerance} is allowed`
+    : "its answers are no numbers";
+  return new Closed(
+    `This copy of the classifier fails its self-test in this browser: ${off}. It answers nothing. Export it again.`,
+  );
 }
 
 async function none() {

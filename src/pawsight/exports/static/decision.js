@@ -13,7 +13,11 @@ export function answer(probabilities, { costs }) {
 }
 
 export function decision(probabilities, unlikeness, facts) {
-  const { answer_from_probability: from, answer_from_probability_by_class: each, unlike_anything_seen_above: above } = facts;
+  const {
+    answer_from_probability: from,
+    answer_from_probability_by_class: each,
+    unlike_anything_seen_above: above,
+  } = facts;
   const isLike = typeof unlikeness === "number" && unlikeness <= above; // a missing or invalid number is not
   if (above !== null && !isLike) return UNFAMILIAR;
   const best = answer(probabilities, facts);
@@ -26,6 +30,8 @@ export function decision(probabilities, unlikeness, facts) {
 export function setOf(probabilities, said, { classes, sets }) {
   if (!sets || said === UNFAMILIAR) return null;
   const best = probabilities.indexOf(Math.max(...probabilities));
-  const places = probabilities.map((_, place) => place).filter((place) => place === best || probabilities[place] >= sets.from_probability[place]);
+  const places = probabilities
+    .map((_, place) => place)
+    .filter((place) => place === best || probabilities[place] >= sets.from_probability[place]);
   return places.sort((one, other) => probabilities[other] - probabilities[one]).map((place) => classes[place]);
 }

@@ -5,8 +5,8 @@
 // before the resize: afterwards it would round differently by one step or two.
 
 import { Unreadable } from "./bytes.js";
-import { unturned } from "./jpeg.js";
 import { checkMegapixels, recognise } from "./file_header.js";
+import { unturned } from "./jpeg.js";
 import { reduced, square, upright } from "./resize.js";
 
 const STRIP = 1 << 22; // pixels that are read from the browser's memory at once

@@ -2,15 +2,32 @@
 //
 // Returns {kind, width, height, orientation}, or throws Unreadable with the reasons that the command line gives.
 
-import { jpeg } from "./jpeg.js";
 import { latin, Unreadable } from "./bytes.js";
+import { jpeg } from "./jpeg.js";
 
 const OTHERS = [
-  ["%PDF", "PDF"], ["8BPS", "Photoshop (PSD)"], ["PK\x03\x04", "a zip archive"], ["\x1f\x8b", "a gzip archive"],
-  ["Rar!", "a rar archive"], ["\xff\x0a", "JPEG XL"], ["\x00\x00\x00\x0cJXL ", "JPEG XL"], ["\x00\x00\x00\x0cjP  ", "JPEG 2000"],
-  ["\x00\x00\x01\x00", "an icon (ICO)"], ["\x1a\x45\xdf\xa3", "a video (Matroska)"], ["FUJIFILMCCD-RAW", "Fujifilm raw (RAF)"],
+  ["%PDF", "PDF"],
+  ["8BPS", "Photoshop (PSD)"],
+  ["PK\x03\x04", "a zip archive"],
+  ["\x1f\x8b", "a gzip archive"],
+  ["Rar!", "a rar archive"],
+  ["\xff\x0a", "JPEG XL"],
+  ["\x00\x00\x00\x0cJXL ", "JPEG XL"],
+  ["\x00\x00\x00\x0cjP  ", "JPEG 2000"],
+  ["\x00\x00\x01\x00", "an icon (ICO)"],
+  ["\x1a\x45\xdf\xa3", "a video (Matroska)"],
+  ["FUJIFILMCCD-RAW", "Fujifilm raw (RAF)"],
 ];
-const BRANDS = { heic: "HEIC", heix: "HEIC", heim: "HEIC", heis: "HEIC", hevc: "HEIC", mif1: "HEIC", msf1: "HEIC", "crx ": "Canon raw (CR3)" };
+const BRANDS = {
+  heic: "HEIC",
+  heix: "HEIC",
+  heim: "HEIC",
+  heis: "HEIC",
+  hevc: "HEIC",
+  mif1: "HEIC",
+  msf1: "HEIC",
+  "crx ": "Canon raw (CR3)",
+};
 const MOST_MEGAPIXELS = 1000; // that any option allows: a file of more is no picture
 const WEB_PAGE = "a web page in place of the picture, such as an error or a login: download the picture again"; // as images/decode.py says it
 const BOXES_LOOKED_AT = 1 << 16; // bytes in which a picture of AVIF must have told its size
@@ -27,14 +44,16 @@ export function recognise(bytes, { maxMegapixels }) {
   if (!(found.width > 0 && found.height > 0)) throw new Unreadable("unreadable");
   checkMegapixels(found, maxMegapixels);
   const scans = (1e9 * Math.max(1, maxMegapixels / 50)) / (found.width * found.height);
-  if (found.scans && found.scans(Math.floor(scans))) throw new Unreadable("too large");
+  if (found.scans?.(Math.floor(scans))) throw new Unreadable("too large");
   return { orientation: 1, ...found };
 }
 
 export function checkMegapixels({ width, height }, allowed) {
   const megapixels = Math.ceil((width * height) / 1e5) / 10;
   if (width * height <= allowed * 1e6) return;
-  throw new Unreadable(megapixels <= MOST_MEGAPIXELS ? `${megapixels.toFixed(1)} megapixels, ${allowed} allowed` : "too large");
+  throw new Unreadable(
+    megapixels <= MOST_MEGAPIXELS ? `${megapixels.toFixed(1)} megapixels, ${allowed} allowed` : "too large",
+  );
 }
 
 function look(view, bytes) {
@@ -51,20 +70,26 @@ function look(view, bytes) {
 
 function other(bytes, start) {
   const known = OTHERS.find(([sign]) => start.startsWith(sign));
-  const head = latin(bytes, 0, 512).replace(/^\xef\xbb\xbf/, "").trimStart().toLowerCase();
+  const head = latin(bytes, 0, 512)
+    .replace(/^\xef\xbb\xbf/, "")
+    .trimStart()
+    .toLowerCase();
   if (known) return `${known[1]} is not read`;
   if (head.startsWith("<svg") || (head.startsWith("<?xml") && head.includes("<svg"))) return "SVG is not read";
   return /^(<!doctype html|<html)/.test(head) ? WEB_PAGE : "not a picture";
 }
 
 function png(view, bytes) {
-  for (let at = 8; latin(bytes, at + 4, 4) !== "IEND"; at += 12 + view.getUint32(at)) view.getUint32(at + 8 + view.getUint32(at));
+  for (let at = 8; latin(bytes, at + 4, 4) !== "IEND"; at += 12 + view.getUint32(at))
+    view.getUint32(at + 8 + view.getUint32(at));
   return { kind: "PNG", width: view.getUint32(16), height: view.getUint32(20) };
 }
 
 function bmp(view) {
   const old = view.getUint32(14, true) === 12;
-  const [width, height] = old ? [view.getUint16(18, true), view.getUint16(20, true)] : [view.getInt32(18, true), view.getInt32(22, true)];
+  const [width, height] = old
+    ? [view.getUint16(18, true), view.getUint16(20, true)]
+    : [view.getInt32(18, true), view.getInt32(22, true)];
   return { kind: "BMP", width: Math.abs(width), height: Math.abs(height) };
 }
 

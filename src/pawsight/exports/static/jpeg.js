@@ -12,8 +12,10 @@ export function jpeg(bytes) {
   let at = next(bytes, 2);
   while (bytes[at] !== SCAN) {
     const length = view.getUint16(at + 1);
-    if (isFrame(bytes[at]) && !found.width) Object.assign(found, { height: view.getUint16(at + 4), width: view.getUint16(at + 6) });
-    if (bytes[at] === 0xe1 && latin(bytes, at + 3, 6) === "Exif\0\0") found.turned.push(...orientation(view, at + 9, at + 1 + length));
+    if (isFrame(bytes[at]) && !found.width)
+      Object.assign(found, { height: view.getUint16(at + 4), width: view.getUint16(at + 6) });
+    if (bytes[at] === 0xe1 && latin(bytes, at + 3, 6) === "Exif\0\0")
+      found.turned.push(...orientation(view, at + 9, at + 1 + length));
     at = next(bytes, at + 1 + length);
   }
   const from = at + 1;
@@ -31,7 +33,8 @@ export function unturned(bytes, turned) {
 
 function next(bytes, at) {
   let place = at;
-  while (place < bytes.length && (bytes[place] !== 0xff || bytes[place + 1] === 0xff || bytes[place + 1] === 0)) place += 1;
+  while (place < bytes.length && (bytes[place] !== 0xff || bytes[place + 1] === 0xff || bytes[place + 1] === 0))
+    place += 1;
   if (place + 1 >= bytes.length || bytes[place + 1] === END) throw new Unreadable("truncated");
   return place + 1;
 }
@@ -49,7 +52,7 @@ function hasEnd(bytes, from) {
 // as libjpeg does, since a phone's short video behind the picture may hold any bytes.
 function hasMore(bytes, allowed) {
   let scans = 0;
-  for (let at = 2; (at = bytes.indexOf(0xff, at)) >= 0 && at + 1 < bytes.length;) {
+  for (let at = 2; (at = bytes.indexOf(0xff, at)) >= 0 && at + 1 < bytes.length; ) {
     const marker = bytes[at + 1];
     if (marker === END) return false;
     const passes = marker < 0xc0 || (marker > 0xcf && marker < END) || marker === 0xff;
@@ -68,7 +71,8 @@ function orientation(view, start, end) {
     const entry = entries + 2 + 12 * one;
     if (entry + 12 > end) return [];
     const value = view.getUint16(entry + 8, little);
-    if (view.getUint16(entry, little) === ORIENTATION) return value >= 1 && value <= 8 ? [{ value, at: entry + 8, little }] : [];
+    if (view.getUint16(entry, little) === ORIENTATION)
+      return value >= 1 && value <= 8 ? [{ value, at: entry + 8, little }] : [];
   }
   return [];
 }

@@ -2,8 +2,9 @@
 
 import { Closed, Refused } from "./backend.js";
 
-const SEALED = "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
-  + "img-src blob: data:; media-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'";
+const SEALED =
+  "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; " +
+  "img-src blob: data:; media-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'";
 
 // [{address, bytes, integrity}] -> Promise of [ArrayBuffer]; `told` hears how many bytes of all are here.
 export async function all(parts, told) {
@@ -11,7 +12,11 @@ export async function all(parts, told) {
   const stop = new AbortController();
   const heard = (place) => (bytes) => {
     here[place] = bytes;
-    if (!stop.signal.aborted) told(here.reduce((sum, one) => sum + one, 0), parts.reduce((sum, { bytes: one }) => sum + one, 0));
+    if (!stop.signal.aborted)
+      told(
+        here.reduce((sum, one) => sum + one, 0),
+        parts.reduce((sum, { bytes: one }) => sum + one, 0),
+      );
   };
   try {
     return await Promise.all(parts.map((part, place) => one(part, heard(place), stop.signal)));
@@ -41,7 +46,9 @@ async function one({ address, bytes, integrity }, heard, signal) {
 
 // The browser hands over what has an integrity only once it has all of it, so there is no progress to tell.
 async function answer(address, { integrity = null, signal = null } = {}) {
-  const options = integrity ? { signal, integrity, mode: "cors", credentials: "omit", referrerPolicy: "no-referrer" } : { signal };
+  const options = integrity
+    ? { signal, integrity, mode: "cors", credentials: "omit", referrerPolicy: "no-referrer" }
+    : { signal };
   let response;
   try {
     response = await fetch(address, options);
@@ -55,10 +62,11 @@ async function answer(address, { integrity = null, signal = null } = {}) {
 async function streamed(response, bytes, heard) {
   const out = new Uint8Array(bytes);
   let here = 0;
-  for (const reader = response.body.getReader(); ;) {
+  for (const reader = response.body.getReader(); ; ) {
     const { done, value } = await reader.read();
     if (done) break;
-    if (here + value.length > bytes) throw new Closed(`${response.url} is larger than it was when it was exported. Export it again.`);
+    if (here + value.length > bytes)
+      throw new Closed(`${response.url} is larger than it was when it was exported. Export it again.`);
     out.set(value, here);
     here += value.length;
     heard(here);

@@ -11,7 +11,8 @@ export function square(raster, side) {
   const [across, down] = [raster.width, raster.height].map((length) => Math.trunc(length / side / GAP) || 1);
   const small = reduced(raster, across, down);
   const passes = [
-    (one) => (one.width === side && across === 1 ? one : stretchedAcross(one, side, Math.fround(raster.width / across))),
+    (one) =>
+      one.width === side && across === 1 ? one : stretchedAcross(one, side, Math.fround(raster.width / across)),
     (one) => (one.height === side && down === 1 ? one : stretchedDown(one, side, Math.fround(raster.height / down))),
   ];
   if (isTall(small, side)) passes.reverse();
@@ -36,7 +37,8 @@ export function reduced(raster, across, down) {
     for (let y = row * down; y < last; y += 1) addBlocks(sums, data, 3 * y * width, width, across);
     for (let column = 0; column < columns; column += 1) {
       const pixels = (last - row * down) * (Math.min((column + 1) * across, width) - column * across);
-      for (let channel = 0; channel < 3; channel += 1) out[3 * (row * columns + column) + channel] = mean(sums[3 * column + channel], pixels);
+      for (let channel = 0; channel < 3; channel += 1)
+        out[3 * (row * columns + column) + channel] = mean(sums[3 * column + channel], pixels);
     }
   }
   return { width: columns, height: rows, data: out };
@@ -71,7 +73,9 @@ function weights(count, length, side) {
     const number = Math.min(count, Math.trunc(centre + support + 0.5)) - first;
     const raw = Array.from({ length: number }, (_, place) => triangle((place + first - centre + 0.5) * (1 / support)));
     const sum = raw.reduce((before, value) => before + value, 0);
-    raw.forEach((value, place) => { plan.weight[most * one + place] = Math.trunc(0.5 + (sum ? value / sum : value) * (1 << BITS)); });
+    raw.forEach((value, place) => {
+      plan.weight[most * one + place] = Math.trunc(0.5 + (sum ? value / sum : value) * (1 << BITS));
+    });
     plan.first[one] = first;
     plan.number[one] = number;
   }

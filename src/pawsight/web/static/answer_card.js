@@ -14,10 +14,20 @@ export function fill(card, item, actions) {
   const kind = kindOf(item);
   card.className = `card ${kind}`;
   const title = `title-${item.id}`;
-  const article = element("article", { tabindex: "0", "aria-labelledby": title, "aria-busy": kind === "waiting" ? "true" : null });
+  const article = element("article", {
+    tabindex: "0",
+    "aria-labelledby": title,
+    "aria-busy": kind === "waiting" ? "true" : null,
+  });
   article.append(
     picture(item, kind, actions),
-    element("div", { class: "told" }, heading(item, kind, title), named(item.name, { class: "file" }), ...details(item, kind)),
+    element(
+      "div",
+      { class: "told" },
+      heading(item, kind, title),
+      named(item.name, { class: "file" }),
+      ...details(item, kind),
+    ),
     ...controls(item, kind, actions),
   );
   card.replaceChildren(article);
@@ -29,7 +39,16 @@ export function showPicture(card, item) {
 
 function picture(item, kind, actions) {
   if (kind === "waiting" || kind === "error") return element("div", { class: "picture" }, layers(item));
-  return element("button", { type: "button", class: "picture", "aria-label": `Open ${printable(item.name)}`, onclick: () => actions.open(item) }, layers(item));
+  return element(
+    "button",
+    {
+      type: "button",
+      class: "picture",
+      "aria-label": `Open ${printable(item.name)}`,
+      onclick: () => actions.open(item),
+    },
+    layers(item),
+  );
 }
 
 function layers(item) {
@@ -55,8 +74,18 @@ export function answer(item, kind = kindOf(item)) {
   if (kind === "error") return [sign(kind), "No answer"];
   if (kind === "unlike") return [sign(kind), "Unfamiliar"];
   const [best, probability] = ranked(item.prediction.probabilities)[0];
-  if (kind === "unsure") return [sign(kind), "Unsure", " ", element("span", { class: "sure" }, "perhaps ", named(best, { most: 18 }), ` ${percent(probability)}`)];
-  return [named(item.prediction.label, { most: 26 }), " ", element("span", { class: "sure" }, percent(item.prediction.probability))];
+  if (kind === "unsure")
+    return [
+      sign(kind),
+      "Unsure",
+      " ",
+      element("span", { class: "sure" }, "perhaps ", named(best, { most: 18 }), ` ${percent(probability)}`),
+    ];
+  return [
+    named(item.prediction.label, { most: 26 }),
+    " ",
+    element("span", { class: "sure" }, percent(item.prediction.probability)),
+  ];
 }
 
 function sign(kind) {
@@ -71,7 +100,22 @@ function details(item, kind) {
 
 function controls(item, kind, actions) {
   const name = printable(item.name);
-  const again = element("button", { type: "button", class: "quiet", onclick: () => actions.retry(item) }, "Try again", element("span", { class: "unseen" }, `, ${name}`));
-  const remove = element("button", { type: "button", class: "remove", "aria-label": `Remove ${name}`, title: "Remove", onclick: () => actions.remove(item) }, drawing(SIGNS.remove));
+  const again = element(
+    "button",
+    { type: "button", class: "quiet", onclick: () => actions.retry(item) },
+    "Try again",
+    element("span", { class: "unseen" }, `, ${name}`),
+  );
+  const remove = element(
+    "button",
+    {
+      type: "button",
+      class: "remove",
+      "aria-label": `Remove ${name}`,
+      title: "Remove",
+      onclick: () => actions.remove(item),
+    },
+    drawing(SIGNS.remove),
+  );
   return kind === "error" && item.again ? [again, remove] : [remove];
 }

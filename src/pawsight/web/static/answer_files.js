@@ -11,12 +11,12 @@ export function csv(items, classes) {
     const { name, prediction, reason } = item;
     const { label, probability, verdict } = decided(item);
     return [
-    name,
-    label ?? "",
-    probability ?? "",
-    verdict ?? "",
-    reason ?? "",
-    ...classes.map((name) => prediction?.probabilities?.[name] ?? ""),
+      name,
+      label ?? "",
+      probability ?? "",
+      verdict ?? "",
+      reason ?? "",
+      ...classes.map((name) => prediction?.probabilities?.[name] ?? ""),
     ];
   });
   return `\ufeff${[header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;
@@ -25,7 +25,16 @@ export function csv(items, classes) {
 export function json(items, model) {
   const predictions = items.map((item) => {
     const { label, probability, verdict } = decided(item);
-    return { file: item.name, label, probability, probabilities: item.prediction?.probabilities ?? null, verdict, decision: verdict, error: item.reason, code: item.code };
+    return {
+      file: item.name,
+      label,
+      probability,
+      probabilities: item.prediction?.probabilities ?? null,
+      verdict,
+      decision: verdict,
+      error: item.reason,
+      code: item.code,
+    };
   });
   return `${JSON.stringify({ classes: model.classes, recipe: model.recipe, predictions }, null, 2)}\n`;
 }
@@ -46,7 +55,11 @@ export async function patch(items) {
 function decided({ prediction, doubted }) {
   if (!prediction) return { label: null, probability: null, verdict: null };
   if (doubted) return { label: UNSURE, probability: null, verdict: UNSURE };
-  return { label: prediction.label ?? prediction.verdict, probability: prediction.probability, verdict: prediction.verdict };
+  return {
+    label: prediction.label ?? prediction.verdict,
+    probability: prediction.probability,
+    verdict: prediction.verdict,
+  };
 }
 
 export function download(name, content, type = "application/octet-stream") {

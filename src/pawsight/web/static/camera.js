@@ -14,7 +14,8 @@ export function camera(found) {
   const state = { stream: null, facing: "environment", taken: 0, session: 0 };
 
   at("photograph").addEventListener("click", () => {
-    if (!navigator.mediaDevices?.getUserMedia) { // not over plain http to another machine: a phone has an app for it
+    if (!navigator.mediaDevices?.getUserMedia) {
+      // not over plain http to another machine: a phone has an app for it
       at("snapshot").click();
       return;
     }

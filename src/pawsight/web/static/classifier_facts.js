@@ -1,7 +1,7 @@
 // What the classifier is: the question that the page asks, how often it is right, what it cannot say.
 
-import { at, element, named } from "./dom.js";
 import { download } from "./answer_files.js";
+import { at, element, named } from "./dom.js";
 import { count, percent } from "./words.js";
 
 const NAMED = 3; // with more classes than that, the question does not name them
@@ -42,8 +42,15 @@ export function latest(found) {
   if (at("latest").hidden) return;
   const [low, high] = found.interval.map((end) => (100 * end).toFixed(0));
   const right = element("b", {}, percent(found.accuracy));
-  const words = ["Of the latest ", count(found.pictures, "picture"), " about ", right, ` are likely right (${low}\u2013${high}\u00a0%).`];
-  if (found.alarm) words.push(" ", element("strong", {}, "They differ from the validation pictures: label some and measure."));
+  const words = [
+    "Of the latest ",
+    count(found.pictures, "picture"),
+    " about ",
+    right,
+    ` are likely right (${low}\u2013${high}\u00a0%).`,
+  ];
+  if (found.alarm)
+    words.push(" ", element("strong", {}, "They differ from the validation pictures: label some and measure."));
   at("latest").replaceChildren(...words);
 }
 
@@ -77,7 +84,9 @@ function classes(names) {
 
 // A chip with the accuracy; what it means is in the popover.
 function facts({ recipe, classes: names, imagePx, validation }) {
-  const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), imagePx && `${imagePx}\u00a0px`].filter(Boolean).join(", ");
+  const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), imagePx && `${imagePx}\u00a0px`]
+    .filter(Boolean)
+    .join(", ");
   const words = validation ? `${percent(validation.accuracy)} right on new pictures` : "About this classifier";
   at("facts").replaceChildren(element("button", { type: "button", class: "quiet", popovertarget: "about" }, words));
   at("about-test").textContent = validation ? tested(validation) : "How often it is right was not measured.";

@@ -1,63 +1,71 @@
-// Shows /openapi.json to people. Text is set as text, never as markup.
-"use strict";
+// The API reference: shows /openapi.json to people.
 
-function make(name, text, ...inside) {
-  const element = document.createElement(name);
-  if (text) element.textContent = text;
-  element.append(...inside);
-  return element;
+import { at, element } from "./dom.js";
+
+const lastOf = (reference) => reference?.split("/").pop();
+
+function table(rows) {
+  const lines = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
+  return element("div", { class: "wide" }, element("table", {}, ...lines));
 }
 
-function rows(pairs) {
-  const table = make("table");
-  for (const cells of pairs) table.append(make("tr", "", ...cells.map((cell) => make("td", cell))));
-  const wide = make("div", "", table);
-  wide.className = "wide";
-  return wide;
-}
-
-function operation(path, method, told, shared) {
-  const verb = make("span", method.toUpperCase());
-  verb.className = "method";
-  const head = make("summary", "", verb, make("code", path), " " + told.summary);
-  const body = make("div", "", ...(told.description ? [make("p", told.description)] : []));
-  if (told.security) body.append(make("p", "Where a token is demanded: Authorization: Bearer TOKEN."));
-  if (told.requestBody) body.append(make("h3", "Takes"), rows(Object.keys(told.requestBody.content).map((kind) => [kind])));
-  const answers = Object.entries(told.responses).map(([status, said]) => {
-    const one = said.$ref ? shared[said.$ref.split("/").pop()] : said;
-    const kind = Object.keys(one.content || {}).filter((name) => name !== "application/problem+json").join(", ");
-    return [status, one.description + (kind ? " (" + kind + ")" : "")];
+function operation(path, method, { summary, description, security, requestBody, responses }, shared) {
+  const answers = Object.entries(responses).map(([status, response]) => {
+    const { description: words, content = {} } = response.$ref ? shared[lastOf(response.$ref)] : response;
+    const kinds = Object.keys(content).filter((kind) => kind !== "application/problem+json");
+    return [status, words + (kinds.length ? ` (${kinds.join(", ")})` : "")];
   });
-  body.append(make("h3", "Answers"), rows(answers));
-  return make("details", "", head, body);
+  const taken = Object.keys(requestBody?.content ?? {}).map((kind) => [kind]);
+  return element(
+    "details",
+    {},
+    element(
+      "summary",
+      {},
+      element("span", { class: "method" }, method.toUpperCase()),
+      element("code", {}, path),
+      ` ${summary}`,
+    ),
+    element(
+      "div",
+      {},
+      description && element("p", {}, description),
+      security && element("p", {}, "Where a token is demanded: Authorization: Bearer TOKEN."),
+      taken.length ? [element("h3", {}, "Takes"), table(taken)] : null,
+      element("h3", {}, "Answers"),
+      table(answers),
+    ),
+  );
 }
 
-function schema(name, told) {
-  const fields = Object.entries(told.properties ?? {}).map(([field, one]) => [
-    field, [].concat(one.type || one.$ref?.split("/").pop() || "one of a few").join(" or "), one.description || "",
+function schema(name, { description, properties = {} }) {
+  const fields = Object.entries(properties).map(([field, { type, $ref, description: words }]) => [
+    field,
+    [type ?? lastOf($ref) ?? "one of a few"].flat().join(" or "),
+    words,
   ]);
-  return make("details", "", make("summary", name), make("div", told.description ?? "", rows(fields)));
-}
-
-function limits(table, values) {
-  for (const [name, { value, unit, description }] of Object.entries(values)) {
-    table.append(make("tr", "", make("td", name), make("td", `${value} ${unit}`), make("td", description)));
-  }
+  return element("details", {}, element("summary", {}, name), element("div", {}, description, table(fields)));
 }
 
 async function show() {
-  const place = document.getElementById("operations");
+  at("example").textContent = at("example").textContent.replace("ADDRESS", location.origin);
   try {
-    const told = await (await fetch("/openapi.json")).json();
-    document.querySelector("pre code").textContent = document.querySelector("pre code").textContent.replace("ADDRESS", location.origin);
-    document.getElementById("about").textContent = told.info.title + " " + told.info.version + ". " + told.info.description;
-    const all = Object.entries(told.paths).flatMap(([path, item]) => Object.entries(item).map(([method, one]) => operation(path, method, one, told.components.responses)));
-    place.replaceChildren(make("h2", "Addresses"), ...all);
-    const shapes = Object.entries(told.components.schemas).map(([name, one]) => schema(name, one));
-    document.getElementById("schemas").replaceChildren(make("h2", "What is sent back"), ...shapes);
-    limits(document.getElementById("limits"), told["x-limits"]);
+    const { info, paths, components, "x-limits": limits } = await (await fetch("/openapi.json")).json();
+    at("about").textContent = `${info.title} ${info.version}. ${info.description}`;
+    const operations = Object.entries(paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, told]) => operation(path, method, told, components.responses)),
+    );
+    at("operations").replaceChildren(element("h2", {}, "Addresses"), ...operations);
+    const schemas = Object.entries(components.schemas).map(([name, told]) => schema(name, told));
+    at("schemas").replaceChildren(element("h2", {}, "What is sent back"), ...schemas);
+    const rows = Object.entries(limits).map(([name, { value, unit, description }]) => [
+      name,
+      `${value} ${unit}`,
+      description,
+    ]);
+    at("limits").replaceChildren(element("h2", {}, "Limits"), table(rows));
   } catch (error) {
-    place.replaceChildren(make("p", "The description could not be read: " + error.message));
+    at("operations").replaceChildren(element("p", {}, `The description could not be read: ${error.message}`));
   }
 }
 

@@ -11,7 +11,7 @@ export function element(name, given = {}, ...children) {
     else if (value === true) made.setAttribute(key, "");
     else made.setAttribute(key, value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return made;
 }
 

@@ -78,7 +78,8 @@ async function gather(folder, files) {
     if (!entries.length || files.length >= MOST) return;
     for (const entry of entries.sort((one, other) => one.name.localeCompare(other.name))) {
       if (entry.isDirectory) await gather(entry, files);
-      else if (PICTURE.test(entry.name) && files.length < MOST) files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+      else if (PICTURE.test(entry.name) && files.length < MOST)
+        files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
     }
   }
 }

@@ -116,7 +116,8 @@ export class Gallery {
   arrange() {
     const by = ORDERS[this.order];
     const items = by ? [...this.items].sort(by) : this.items;
-    for (const item of items) this.cards.get(item).parentElement === this.failed || this.list.append(this.cards.get(item));
+    for (const item of items)
+      this.cards.get(item).parentElement === this.failed || this.list.append(this.cards.get(item));
   }
 
   asList(wanted) {
@@ -126,7 +127,9 @@ export class Gallery {
 
   // The next or previous picture with an answer that is shown; null at the ends.
   near(item, step) {
-    const cards = this.shown().filter((card) => card.parentElement === this.list && !card.classList.contains("waiting"));
+    const cards = this.shown().filter(
+      (card) => card.parentElement === this.list && !card.classList.contains("waiting"),
+    );
     const card = cards[cards.indexOf(this.cards.get(item)) + step];
     return (card && this.itemOf(card)) ?? null;
   }
@@ -141,7 +144,8 @@ export class Gallery {
     const gone = new Set(items.map((item) => this.cards.get(item)));
     const left = this.shown().filter((card) => !gone.has(card));
     const here = this.cards.get(items[0]);
-    const next = left.find((card) => here.compareDocumentPosition(card) & Node.DOCUMENT_POSITION_FOLLOWING) ?? left.at(-1);
+    const next =
+      left.find((card) => here.compareDocumentPosition(card) & Node.DOCUMENT_POSITION_FOLLOWING) ?? left.at(-1);
     return next?.firstChild ?? at("choose");
   }
 
@@ -194,18 +198,31 @@ export class Gallery {
     if (told === this.told) return;
     this.told = told;
     const focused = document.activeElement?.dataset?.key;
-    at("filters").replaceChildren(...(kinds.length < 2 ? [] : all.length > MOST_CHIPS ? [this.choice(all)] : all.map((kind) => this.chip(kind))));
-    if (focused !== undefined) at("filters").querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    at("filters").replaceChildren(
+      ...(kinds.length < 2 ? [] : all.length > MOST_CHIPS ? [this.choice(all)] : all.map((kind) => this.chip(kind))),
+    );
+    if (focused !== undefined)
+      at("filters")
+        .querySelector(`[data-key="${CSS.escape(focused)}"]`)
+        ?.focus();
   }
 
   chip([key, words, number]) {
     const small = element("small", {}, String(number));
-    const given = { type: "button", class: "chip", "data-key": key, "aria-pressed": String(key === this.chosen), onclick: () => this.choose(key) };
+    const given = {
+      type: "button",
+      class: "chip",
+      "data-key": key,
+      "aria-pressed": String(key === this.chosen),
+      onclick: () => this.choose(key),
+    };
     return element("button", given, element("bdi", {}, words), " ", small);
   }
 
   choice(all) {
-    const options = all.map(([key, words, number]) => element("option", { value: key, selected: key === this.chosen }, `${words} (${number})`));
+    const options = all.map(([key, words, number]) =>
+      element("option", { value: key, selected: key === this.chosen }, `${words} (${number})`),
+    );
     const given = { "aria-label": "Show", "data-key": "choice", onchange: (event) => this.choose(event.target.value) };
     return element("select", given, options);
   }

@@ -60,7 +60,13 @@ export class Lightbox {
     if (!item.thumbnail) return at("whole").replaceChildren(element("span", { class: "kind" }, suffix(item.name)));
     const { width, height, url } = item.thumbnail;
     const image = element("img", { src: this.address, alt: "" });
-    image.addEventListener("error", () => { image.src = url; }, { once: true });
+    image.addEventListener(
+      "error",
+      () => {
+        image.src = url;
+      },
+      { once: true },
+    );
     const pair = element("div", { class: "pair" }, image);
     pair.style.aspectRatio = `${width} / ${height}`;
     pair.style.setProperty("--ratio", String(width / height));
@@ -86,8 +92,14 @@ export class Lightbox {
       const address = await this.explain(item, label);
       if (!(this.hot && this.item === item && at("heat-class").value === label)) return;
       at("whole").querySelector(".map")?.remove();
-      at("whole").querySelector(".pair").append(element("img", { class: "map", src: address, alt: `Where the classifier looked for ${label}` }));
-      at("heat-told").replaceChildren("Brighter parts speak more for ", named(label, { most: 26 }), ". The line surrounds the strongest.");
+      at("whole")
+        .querySelector(".pair")
+        .append(element("img", { class: "map", src: address, alt: `Where the classifier looked for ${label}` }));
+      at("heat-told").replaceChildren(
+        "Brighter parts speak more for ",
+        named(label, { most: 26 }),
+        ". The line surrounds the strongest.",
+      );
       this.strengthen();
     } catch (error) {
       at("heat-told").textContent = `There is no heat map. ${error.message}`;
@@ -108,7 +120,8 @@ export class Lightbox {
     const others = this.model.classes.map((name, place) => element("option", { value: String(place) }, name));
     at("truth").replaceChildren(first, ...others, element("option", { value: NONE }, "None of these"));
     const place = this.model.classes.indexOf(item.truth);
-    at("truth").value = item.truth === null ? NONE : place < 0 || (isAnswer && item.truth === item.prediction.label) ? "" : String(place);
+    at("truth").value =
+      item.truth === null ? NONE : place < 0 || (isAnswer && item.truth === item.prediction.label) ? "" : String(place);
   }
 
   choose(value) {
@@ -141,14 +154,28 @@ export class Lightbox {
 
 function why(item, kind, model) {
   const said = [];
-  if (kind === "unlike") said.push("It is unlike the training pictures, or shows none of the classes. The numbers below mean little.");
+  if (kind === "unlike")
+    said.push("It is unlike the training pictures, or shows none of the classes. The numbers below mean little.");
   if (kind === "unsure" && item.doubted) said.push("The likeliest class is below the threshold that you set.");
-  else if (kind === "unsure") said.push(model.maxError === null ? "No class is likely enough." : `No class is likely enough: of what is answered, at most ${percent(model.maxError)} should be wrong.`);
+  else if (kind === "unsure")
+    said.push(
+      model.maxError === null
+        ? "No class is likely enough."
+        : `No class is likely enough: of what is answered, at most ${percent(model.maxError)} should be wrong.`,
+    );
   const parts = said.map((text) => element("p", {}, text));
   const names = item.prediction.set ?? [];
   if (names.length > 1) {
     const listed = names.flatMap((name, place) => [place ? ", " : "", named(name, { most: 26 })]);
-    parts.push(element("p", { class: "set" }, "May be ", ...listed, `. ${percent(model.sets ?? 0)} of such lists hold the true class.`));
+    parts.push(
+      element(
+        "p",
+        { class: "set" },
+        "May be ",
+        ...listed,
+        `. ${percent(model.sets ?? 0)} of such lists hold the true class.`,
+      ),
+    );
   }
   return parts;
 }

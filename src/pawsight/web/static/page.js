@@ -1,14 +1,14 @@
 // The page: pictures in, answers shown. start(backend) is all there is to call; backend.js says what a backend is.
 
+import { csv, download, json, patch } from "./answer_files.js";
 import { Busy, Closed } from "./backend.js";
 import { camera } from "./camera.js";
-import { at } from "./dom.js";
 import { closed, describe, introduce, latest, opening, unreachable } from "./classifier_facts.js";
-import { Gallery } from "./gallery.js";
+import { at } from "./dom.js";
 import { takeIn } from "./file_input.js";
+import { Gallery } from "./gallery.js";
 import { Lightbox } from "./lightbox.js";
 import { Queue } from "./queue.js";
-import { csv, download, json, patch } from "./answer_files.js";
 import { thumbnail } from "./thumbnail.js";
 import { count, spoken, tally } from "./words.js";
 
@@ -21,8 +21,12 @@ export function start(backend) {
   introduce(backend);
   takeIn((files) => page.take(files));
   camera((files) => page.take(files));
-  at("csv").addEventListener("click", () => download("pawsight.csv", csv(page.finished(), page.gallery.model.classes), "text/csv"));
-  at("json").addEventListener("click", () => download("pawsight.json", json(page.finished(), page.gallery.model), "application/json"));
+  at("csv").addEventListener("click", () =>
+    download("pawsight.csv", csv(page.finished(), page.gallery.model.classes), "text/csv"),
+  );
+  at("json").addEventListener("click", () =>
+    download("pawsight.json", json(page.finished(), page.gallery.model), "application/json"),
+  );
   at("patch").addEventListener("click", () => page.patch());
   at("cancel").addEventListener("click", () => page.remove(page.gallery.items.filter((item) => item.state !== "done")));
   at("threshold").addEventListener("input", () => page.doubt());
@@ -85,7 +89,20 @@ class Page {
     this.number += 1;
     const name = file.name || "picture";
     const picture = { thumbnail: null, unseen: false, heats: new Map() };
-    return { id: this.number, file, name, state: "waiting", prediction: null, reason: null, code: null, tries: 0, again: true, doubted: false, truth: undefined, ...picture };
+    return {
+      id: this.number,
+      file,
+      name,
+      state: "waiting",
+      prediction: null,
+      reason: null,
+      code: null,
+      tries: 0,
+      again: true,
+      doubted: false,
+      truth: undefined,
+      ...picture,
+    };
   }
 
   async see(item) {
@@ -141,7 +158,9 @@ class Page {
     const told = this.gallery.items.filter((item) => item.truth !== undefined);
     try {
       download("patch.csv", await patch(told), "text/csv");
-      this.notify(`Put ${told.length === 1 ? "this picture" : "these pictures"} into the training folder, then: pawsight train FOLDER --patch patch.csv`);
+      this.notify(
+        `Put ${told.length === 1 ? "this picture" : "these pictures"} into the training folder, then: pawsight train FOLDER --patch patch.csv`,
+      );
     } catch (error) {
       this.notify(`There is no label patch. ${error.message}`);
     }
@@ -200,11 +219,14 @@ class Page {
     this.say(words);
   }
 
-  say(words) { // behind an open dialog nobody sees or hears the page
+  say(words) {
+    // behind an open dialog nobody sees or hears the page
     at(at("camera").open ? "camera-told" : "spoken").textContent = words;
   }
 }
 
 function tallied(items) {
-  return tally(items.filter((item) => item.state === "done")).map(([, words, number]) => `${number} ${words}`).join(", ");
+  return tally(items.filter((item) => item.state === "done"))
+    .map(([, words, number]) => `${number} ${words}`)
+    .join(", ");
 }

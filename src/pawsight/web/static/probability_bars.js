@@ -15,12 +15,14 @@ export function bars(probabilities) {
 function folded(rows) {
   const rest = element("details", { class: "rest" }, element("summary", {}, `All ${rows.length} classes`));
   rest.addEventListener("toggle", () => {
-    if (rest.open && rest.children.length === 1) rest.append(list(rows.slice(SHOWN), "Less likely classes", { tabindex: "0" }));
+    if (rest.open && rest.children.length === 1)
+      rest.append(list(rows.slice(SHOWN), "Less likely classes", { tabindex: "0" }));
   });
   return rest;
 }
 
-function list(rows, label, given = {}) { // what scrolls must be within the keyboard's reach
+function list(rows, label, given = {}) {
+  // what scrolls must be within the keyboard's reach
   return element("ol", { class: "bars", "aria-label": label, ...given }, rows.map(row));
 }
 
@@ -28,5 +30,11 @@ function row([name, probability]) {
   const fill = element("span");
   fill.style.inlineSize = `${(100 * probability).toFixed(2)}%`;
   const share = element("span", { class: "share" }, percent(probability));
-  return element("li", {}, named(name, { most: 22, class: "of" }), share, element("span", { class: "bar", "aria-hidden": "true" }, fill));
+  return element(
+    "li",
+    {},
+    named(name, { most: 22, class: "of" }),
+    share,
+    element("span", { class: "bar", "aria-hidden": "true" }, fill),
+  );
 }

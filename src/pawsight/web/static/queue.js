@@ -28,7 +28,8 @@ export class Queue {
   }
 
   push(items) {
-    for (const item of items) Object.assign(item, { state: "waiting", prediction: null, reason: null, code: null, tries: 0 });
+    for (const item of items)
+      Object.assign(item, { state: "waiting", prediction: null, reason: null, code: null, tries: 0 });
     this.waiting.push(...items);
     this.pump();
   }
@@ -43,7 +44,10 @@ export class Queue {
       const items = this.next();
       if (!items.length) continue;
       this.under += 1;
-      this.ask(items).finally(() => { this.under -= 1; this.pump(); });
+      this.ask(items).finally(() => {
+        this.under -= 1;
+        this.pump();
+      });
     }
   }
 
@@ -81,7 +85,8 @@ export class Queue {
 
   answer(item, prediction) {
     if (!prediction) this.fail([item], "no answer came back", true);
-    else if (prediction.error) this.fail([item], plain(prediction.error), prediction.code === OWN_FAULT, prediction.code);
+    else if (prediction.error)
+      this.fail([item], plain(prediction.error), prediction.code === OWN_FAULT, prediction.code);
     else this.tell(item, { state: "done", prediction });
   }
 
@@ -92,10 +97,14 @@ export class Queue {
     this.waiting.unshift(...items);
     this.resting = true;
     const seconds = Math.min(Math.max(busy.seconds, 2 ** (tries - 3)), LONGEST_WAIT_S) * (1 + Math.random() / 4);
-    setTimeout(() => { this.resting = false; this.pump(); }, 1000 * seconds);
+    setTimeout(() => {
+      this.resting = false;
+      this.pump();
+    }, 1000 * seconds);
   }
 
-  oneByOne(items) { // one of them may be to blame, so that the others are asked about without it
+  oneByOne(items) {
+    // one of them may be to blame, so that the others are asked about without it
     for (const item of items) this.tell(item, { state: "waiting", alone: true });
     this.waiting.unshift(...items);
   }

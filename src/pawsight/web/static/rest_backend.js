@@ -20,14 +20,22 @@ export function rest({ askToken, root = "" }) {
   }
 
   function newToken(wrong) {
-    asking ??= askToken({ wrong }).then((token) => sessionStorage.setItem(KEY, token)).finally(() => { asking = null; });
+    asking ??= askToken({ wrong })
+      .then((token) => sessionStorage.setItem(KEY, token))
+      .finally(() => {
+        asking = null;
+      });
     return asking;
   }
 
   async function send(path, options, token) {
     const headers = token ? { Authorization: `Bearer ${token}` } : {};
     try {
-      return await fetch(root + path, { ...options, headers: { ...headers, ...options.headers }, signal: AbortSignal.timeout(PATIENCE_MS) });
+      return await fetch(root + path, {
+        ...options,
+        headers: { ...headers, ...options.headers },
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      });
     } catch (error) {
       if (error.name === "TimeoutError") throw new Refused("The server did not answer within a minute.");
       throw new Refused("The server cannot be reached. Is it still running?");
@@ -52,12 +60,17 @@ export function rest({ askToken, root = "" }) {
 
   async function explain(file, label) {
     const headers = { "Content-Type": "application/octet-stream" };
-    const response = await ask(`/api/v1/explain?class=${encodeURIComponent(label)}`, { method: "POST", body: file, headers });
+    const response = await ask(`/api/v1/explain?class=${encodeURIComponent(label)}`, {
+      method: "POST",
+      body: file,
+      headers,
+    });
     if (!response.ok) throw await trouble(response);
     return response.blob();
   }
 
-  async function openReport() { // a link cannot show a token, so the report comes as a file
+  async function openReport() {
+    // a link cannot show a token, so the report comes as a file
     const response = await ask("/api/v1/report");
     if (!response.ok) throw await trouble(response);
     return response.blob();
@@ -88,7 +101,16 @@ function modelFrom(told, guarded) {
 }
 
 function unreadable({ reason, detail, code }, file) {
-  return { file: file.name, label: null, probability: null, probabilities: null, verdict: null, set: null, error: reason ?? detail ?? "unreadable", code };
+  return {
+    file: file.name,
+    label: null,
+    probability: null,
+    probabilities: null,
+    verdict: null,
+    set: null,
+    error: reason ?? detail ?? "unreadable",
+    code,
+  };
 }
 
 async function trouble(response, problem) {

@@ -6,7 +6,17 @@ import { Zoom } from "./review_zoom.js";
 import { count, percent } from "./words.js";
 
 // `past` has what undo takes back: the changes that were made together, the latest last.
-const store = { board: null, decided: new Map(), section: 0, list: [], at: 0, past: [], sending: Promise.resolve(), unsent: 0, inGrid: false };
+const store = {
+  board: null,
+  decided: new Map(),
+  section: 0,
+  list: [],
+  at: 0,
+  past: [],
+  sending: Promise.resolve(),
+  unsent: 0,
+  inGrid: false,
+};
 const MOST_ON_FILM = 400; // thumbnails; of longer lists those around the current one are shown
 
 const pictureOf = (number) => store.board.pictures[number];
@@ -16,11 +26,23 @@ const isOpen = (item) => !store.decided.has(item.picture);
 const suggestedOf = (item) => store.board.classes[item.label ?? item.suggested];
 
 const zoom = new Zoom();
-const grid = new Grid({ pictureOf, address, suggestedOf, decisionOf: (number) => store.decided.get(number), opened: (index) => { store.at = index; turnView(); } });
+const grid = new Grid({
+  pictureOf,
+  address,
+  suggestedOf,
+  decisionOf: (number) => store.decided.get(number),
+  opened: (index) => {
+    store.at = index;
+    turnView();
+  },
+});
 
 async function begin() {
   const answer = await fetch("state");
-  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The page could not be fetched (${answer.status}).`);
+  if (!answer.ok)
+    throw new Error(
+      (await answer.json().catch(() => ({}))).error ?? `The page could not be fetched (${answer.status}).`,
+    );
   const { board, decided } = await answer.json();
   store.board = board;
   store.decided = new Map(Object.entries(decided).map(([number, decision]) => [Number(number), decision]));
@@ -28,16 +50,29 @@ async function begin() {
   document.title = `Review of ${board.name}`;
   byId("command").textContent = board.command;
   byId("patch").textContent = board.patch;
-  byId("class").append(element("option", { value: "" }, "every class"), ...board.classes.map((name) => element("option", { value: name }, name)));
+  byId("class").append(
+    element("option", { value: "" }, "every class"),
+    ...board.classes.map((name) => element("option", { value: name }, name)),
+  );
   byId("tabs").append(...board.sections.map(tabOf));
   byId("loading").hidden = true;
   const first = board.sections.findIndex((section) => section.items.length);
-  openSection(first < 0 ? 0 : first);
+  openSection(Math.max(first, 0));
 }
 
 function tabOf(section, index) {
-  return element("button", { type: "button", id: `tab-${section.key}`, role: "tab", "aria-controls": "main", onclick: () => openSection(index) },
-    section.title, element("small"));
+  return element(
+    "button",
+    {
+      type: "button",
+      id: `tab-${section.key}`,
+      role: "tab",
+      "aria-controls": "main",
+      onclick: () => openSection(index),
+    },
+    section.title,
+    element("small"),
+  );
 }
 
 function openSection(index) {
@@ -47,7 +82,8 @@ function openSection(index) {
 
 // Which items are listed is decided here alone: a decision marks its item and leaves the list as it is.
 function refill() {
-  const wanted = byId("show").value, label = byId("class").value;
+  const wanted = byId("show").value,
+    label = byId("class").value;
   const fits = {
     all: () => true,
     open: isOpen,
@@ -55,7 +91,8 @@ function refill() {
     decided: (item) => !isOpen(item),
   }[wanted];
   store.list = store.board.sections[store.section].items.filter(
-    (item) => fits(item) && (!label || pictureOf(item.picture).label === label));
+    (item) => fits(item) && (!label || pictureOf(item.picture).label === label),
+  );
   const open = store.list.findIndex(isOpen);
   go(wanted === "decided" ? 0 : open < 0 ? store.list.length : open);
 }
@@ -77,12 +114,14 @@ function show() {
   byId("film").parentElement.hidden = showsGrid;
   byId("grid-button").setAttribute("aria-pressed", String(store.inGrid));
   if (showsGrid) return showGrid();
-  if (item) showItem(item); else showDone();
+  if (item) showItem(item);
+  else showDone();
   showFilm();
 }
 
 function showGrid() {
-  byId("grid-count").textContent = `${count(store.list.length, "picture")}, ${store.list.filter((item) => !isOpen(item)).length} decided`;
+  byId("grid-count").textContent =
+    `${count(store.list.length, "picture")}, ${store.list.filter((item) => !isOpen(item)).length} decided`;
   grid.refresh();
 }
 
@@ -94,15 +133,16 @@ function turnView() {
   else byId(current() ? "question" : "done-title").focus();
 }
 
-
 function showTabs() {
   store.board.sections.forEach((section, index) => {
-    const tab = byId(`tab-${section.key}`), isShown = index === store.section;
+    const tab = byId(`tab-${section.key}`),
+      isShown = index === store.section;
     const left = section.items.filter(isOpen).length;
     tab.setAttribute("aria-selected", String(isShown));
     tab.tabIndex = isShown ? 0 : -1;
     const against = section.items.filter((item) => item.suspect).length;
-    if (section.key === "labels") tab.title = `${section.items.length} to look at; ${against} with more against the label than for it`;
+    if (section.key === "labels")
+      tab.title = `${section.items.length} to look at; ${against} with more against the label than for it`;
     tab.lastChild.textContent = left ? left.toLocaleString("en") : "\u2713";
     if (isShown) byId("main").setAttribute("aria-labelledby", tab.id);
   });
@@ -114,10 +154,16 @@ function showTabs() {
 }
 
 function showItem(item) {
-  const picture = pictureOf(item.picture), classes = store.board.classes, key = store.board.sections[store.section].key;
+  const picture = pictureOf(item.picture),
+    classes = store.board.classes,
+    key = store.board.sections[store.section].key;
   const image = byId("picture");
-  image.onload = () => { byId("gone").hidden = true; };
-  image.onerror = () => { byId("gone").hidden = false; };
+  image.onload = () => {
+    byId("gone").hidden = true;
+  };
+  image.onerror = () => {
+    byId("gone").hidden = false;
+  };
   image.src = address(item.picture, "large");
   image.alt = `${picture.path}, labelled ${picture.label}`;
   byId("path").textContent = picture.path;
@@ -128,9 +174,10 @@ function showItem(item) {
   byId("below").hidden = item.suspect || key !== "labels";
   showQuestion(item, picture, key);
   showOpinion(item, picture);
-  byId("reason").textContent = item.reason.charAt(0).toUpperCase() + item.reason.slice(1) + ".";
+  byId("reason").textContent = `${item.reason.charAt(0).toUpperCase() + item.reason.slice(1)}.`;
   showActions(item, picture);
-  byId("beside-title").textContent = key === "duplicates" ? "The same picture" : "Most similar pictures, and what they are called";
+  byId("beside-title").textContent =
+    key === "duplicates" ? "The same picture" : "Most similar pictures, and what they are called";
   byId("beside").replaceChildren(...item.beside.map((near) => besideOf(near, picture, classes[item.suggested])));
   const next = store.list[store.at + 1];
   if (next) new Image().src = address(next.picture, "large");
@@ -139,7 +186,13 @@ function showItem(item) {
 function showQuestion(item, picture, key) {
   const named = (name) => element("em", {}, name);
   const parts = {
-    labels: ["Labelled ", named(picture.label), ". The classifier suggests ", named(store.board.classes[item.suggested]), "."],
+    labels: [
+      "Labelled ",
+      named(picture.label),
+      ". The classifier suggests ",
+      named(store.board.classes[item.suggested]),
+      ".",
+    ],
     duplicates: ["Labelled ", named(picture.label), ". The same picture is here more than once."],
     odd: ["Labelled ", named(picture.label), ". It differs from the other pictures of this class."],
   };
@@ -147,19 +200,29 @@ function showQuestion(item, picture, key) {
 }
 
 function showOpinion(item, picture) {
-  const rows = item.given_probability === null ? [] : [
-    [picture.label, "given", item.given_probability, ""],
-    [store.board.classes[item.suggested], "suggested", item.suggested_probability, "against"],
-  ];
-  byId("opinion").replaceChildren(...rows.flatMap(([name, told, share, kind]) => {
-    const fill = element("span");
-    fill.style.transform = `scaleX(${share})`;
-    return [element("b", {}, name, element("small", {}, told)), element("span", { class: `bar ${kind}` }, fill), element("span", {}, percent(share))];
-  }));
+  const rows =
+    item.given_probability === null
+      ? []
+      : [
+          [picture.label, "given", item.given_probability, ""],
+          [store.board.classes[item.suggested], "suggested", item.suggested_probability, "against"],
+        ];
+  byId("opinion").replaceChildren(
+    ...rows.flatMap(([name, told, share, kind]) => {
+      const fill = element("span");
+      fill.style.transform = `scaleX(${share})`;
+      return [
+        element("b", {}, name, element("small", {}, told)),
+        element("span", { class: `bar ${kind}` }, fill),
+        element("span", {}, percent(share)),
+      ];
+    }),
+  );
 }
 
 function showActions(item, picture) {
-  const done = store.decided.get(item.picture), suggestion = suggestedOf(item);
+  const done = store.decided.get(item.picture),
+    suggestion = suggestedOf(item);
   byId("keep-as").textContent = picture.label;
   byId("relabel-as").textContent = suggestion;
   for (const button of byId("actions").children) {
@@ -179,28 +242,60 @@ function showActions(item, picture) {
 function classButtons(picture) {
   const classes = store.board.classes;
   if (classes.length === 2) return [];
-  const some = classes.slice(0, 9).map((name, index) => element("button",
-    { type: "button", onclick: () => relabel(name), disabled: name === picture.label }, element("kbd", {}, index + 1), ` ${name}`));
-  const more = element("button", { type: "button", onclick: openChooser }, element("kbd", {}, "/"),
-    classes.length > 9 ? ` ${classes.length - 9} more` : " by name");
+  const some = classes
+    .slice(0, 9)
+    .map((name, index) =>
+      element(
+        "button",
+        { type: "button", onclick: () => relabel(name), disabled: name === picture.label },
+        element("kbd", {}, index + 1),
+        ` ${name}`,
+      ),
+    );
+  const more = element(
+    "button",
+    { type: "button", onclick: openChooser },
+    element("kbd", {}, "/"),
+    classes.length > 9 ? ` ${classes.length - 9} more` : " by name",
+  );
   return [...some, more];
 }
 
 function besideOf(near, picture, suggested) {
   const other = pictureOf(near.picture);
-  const image = element("img", { src: address(near.picture, "small"), alt: `${other.path}, labelled ${other.label}`, loading: "lazy" });
-  return element("li", { class: other.label === suggested && other.label !== picture.label ? "against" : "", title: other.path },
-    image, element("b", {}, other.label), element("span", {}, `${near.note}, ${other.part}`));
+  const image = element("img", {
+    src: address(near.picture, "small"),
+    alt: `${other.path}, labelled ${other.label}`,
+    loading: "lazy",
+  });
+  return element(
+    "li",
+    { class: other.label === suggested && other.label !== picture.label ? "against" : "", title: other.path },
+    image,
+    element("b", {}, other.label),
+    element("span", {}, `${near.note}, ${other.part}`),
+  );
 }
 
 // Only a section that has no picture without a decision is "all decided"; the list of a filter just ends.
 function showDone() {
-  const section = store.board.sections[store.section], left = store.list.filter(isOpen).length;
-  const leftInSection = section.items.filter(isOpen).length, isFiltered = store.list.length < section.items.length;
+  const section = store.board.sections[store.section],
+    left = store.list.filter(isOpen).length;
+  const leftInSection = section.items.filter(isOpen).length,
+    isFiltered = store.list.length < section.items.length;
   const after = store.board.sections[(store.section + 1) % store.board.sections.length];
-  byId("done-title").textContent = !store.list.length ? "Nothing to show here" : byId("show").value === "decided" ? "End of this list" : left ? `${count(left, "picture")} skipped`
-    : leftInSection ? "End of this list" : `${section.title}: all decided`;
-  byId("done-told").textContent = leftInSection ? `${section.title}: ${count(leftInSection, "picture")} undecided.` : countsSentence();
+  byId("done-title").textContent = !store.list.length
+    ? "Nothing to show here"
+    : byId("show").value === "decided"
+      ? "End of this list"
+      : left
+        ? `${count(left, "picture")} skipped`
+        : leftInSection
+          ? "End of this list"
+          : `${section.title}: all decided`;
+  byId("done-told").textContent = leftInSection
+    ? `${section.title}: ${count(leftInSection, "picture")} undecided.`
+    : countsSentence();
   byId("done-section").textContent = after.title;
   byId("done-all").hidden = !isFiltered;
 }
@@ -218,10 +313,16 @@ function showAll() {
 }
 
 function openFinish() {
-  const left = store.board.sections.map((section) => [section.title, section.items.filter(isOpen).length]).filter(([, open]) => open);
-  byId("finish-counts").textContent = store.decided.size ? countsSentence() : "No decision yet, so there is no command to type.";
+  const left = store.board.sections
+    .map((section) => [section.title, section.items.filter(isOpen).length])
+    .filter(([, open]) => open);
+  byId("finish-counts").textContent = store.decided.size
+    ? countsSentence()
+    : "No decision yet, so there is no command to type.";
   byId("finish-next").hidden = !store.decided.size;
-  byId("finish-open").textContent = left.length ? `Undecided: ${left.map(([title, open]) => `${open.toLocaleString("en")} in ${title}`).join(", ")}. You can go on later: pawsight review opens this page again.` : "Every picture has a decision.";
+  byId("finish-open").textContent = left.length
+    ? `Undecided: ${left.map(([title, open]) => `${open.toLocaleString("en")} in ${title}`).join(", ")}. You can go on later: pawsight review opens this page again.`
+    : "Every picture has a decision.";
   byId("copied").textContent = "Copy the command";
   byId("finish").showModal();
   byId("finish-title").focus();
@@ -241,30 +342,56 @@ async function copyCommand() {
 function showFilm() {
   const start = Math.max(0, Math.min(store.at - MOST_ON_FILM / 2, store.list.length - MOST_ON_FILM));
   const items = store.list.slice(start, start + MOST_ON_FILM);
-  const film = byId("film"), identity = items.map((item) => item.picture).join();
+  const film = byId("film"),
+    identity = items.map((item) => item.picture).join();
   if (film.dataset.shows !== identity) {
     film.dataset.shows = identity;
-    film.replaceChildren(...items.map((item) => element("li", {}, element("button", { type: "button" },
-      element("img", { src: address(item.picture, "small"), alt: pictureOf(item.picture).path, loading: "lazy" })))));
+    film.replaceChildren(
+      ...items.map((item) =>
+        element(
+          "li",
+          {},
+          element(
+            "button",
+            { type: "button" },
+            element("img", { src: address(item.picture, "small"), alt: pictureOf(item.picture).path, loading: "lazy" }),
+          ),
+        ),
+      ),
+    );
   }
   [...film.children].forEach((cell, index) => {
-    const done = store.decided.get(items[index].picture), button = cell.firstElementChild;
+    const done = store.decided.get(items[index].picture),
+      button = cell.firstElementChild;
     button.className = done ? `decided ${done.action}` : "";
     button.onclick = () => go(start + index);
     button.setAttribute("aria-current", String(start + index === store.at));
-    button.setAttribute("aria-label", `${start + index + 1}: ${pictureOf(items[index].picture).label}${done ? `, ${done.action}` : ""}`);
+    button.setAttribute(
+      "aria-label",
+      `${start + index + 1}: ${pictureOf(items[index].picture).label}${done ? `, ${done.action}` : ""}`,
+    );
   });
-  const cell = film.children[store.at - start], strip = film.parentElement;
+  const cell = film.children[store.at - start],
+    strip = film.parentElement;
   if (cell) strip.scrollLeft = cell.offsetLeft - strip.clientWidth / 2 + cell.clientWidth / 2;
 }
 
-const KEEP = { action: "keep", label: "" }, DROP = { action: "drop", label: "" };
+const KEEP = { action: "keep", label: "" },
+  DROP = { action: "drop", label: "" };
 const isPreselected = (item) => item.action === "keep"; // nothing else is: a wrong suggestion must not be a habit of Enter
 
-function keep() { decide(() => KEEP, "Kept"); }
-function drop() { decide(() => DROP, "Dropped"); }
-function relabelAsSuggested() { decide((item) => labelled(item, suggestedOf(item)), "Relabelled as suggested"); }
-function relabel(label) { decide((item) => labelled(item, label), `Relabelled to ${label}`); }
+function keep() {
+  decide(() => KEEP, "Kept");
+}
+function drop() {
+  decide(() => DROP, "Dropped");
+}
+function relabelAsSuggested() {
+  decide((item) => labelled(item, suggestedOf(item)), "Relabelled as suggested");
+}
+function relabel(label) {
+  decide((item) => labelled(item, label), `Relabelled to ${label}`);
+}
 
 function labelled(item, label) {
   return label === pictureOf(item.picture).label ? KEEP : { action: "relabel", label };
@@ -280,7 +407,11 @@ function take() {
 function decide(decisionOf, done) {
   const items = store.inGrid ? grid.selected() : [current()].filter(Boolean);
   if (!items.length) return store.inGrid && speak("Select pictures first");
-  const changes = items.map((item) => ({ picture: item.picture, decision: { ...decisionOf(item) }, before: store.decided.get(item.picture) }));
+  const changes = items.map((item) => ({
+    picture: item.picture,
+    decision: { ...decisionOf(item) },
+    before: store.decided.get(item.picture),
+  }));
   store.past.push({ changes, section: store.section });
   for (const { picture, decision, before } of changes) {
     store.decided.set(picture, decision);
@@ -298,19 +429,22 @@ function decide(decisionOf, done) {
 
 // Takes back what was decided last, all of it where it was decided together.
 function undo() {
-  let changes = [], section = 0;
+  let changes = [],
+    section = 0;
   while (!changes.length && store.past.length) {
     ({ changes, section } = store.past.pop());
     changes = changes.filter(({ picture, decision }) => store.decided.get(picture) === decision); // else it was not saved
   }
   if (!changes.length) return speak("Nothing to undo");
   for (const { picture, decision, before } of changes) {
-    if (before) store.decided.set(picture, before); else store.decided.delete(picture);
+    if (before) store.decided.set(picture, before);
+    else store.decided.delete(picture);
     send(picture, before ?? { action: "undo", label: "" }, decision, decision);
   }
   if (store.section !== section) openSection(section);
   const place = store.list.findIndex((item) => item.picture === changes[0].picture);
-  if (place < 0) refill(); else go(place);
+  if (place < 0) refill();
+  else go(place);
   speak(changes.length > 1 ? `Undone: ${count(changes.length, "picture")}` : "Undone");
 }
 
@@ -320,15 +454,19 @@ function send(picture, decision, before, undone) {
   store.unsent += 1;
   store.sending = store.sending.then(async () => {
     try {
-      const answer = await fetch("decision", { method: "POST", headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ picture, action: decision.action, label: decision.label, undone }) });
+      const answer = await fetch("decision", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ picture, action: decision.action, label: decision.label, undone }),
+      });
       const values = await answer.json();
       if (!answer.ok) throw Object.assign(new Error(values.error ?? answer.statusText), { stands: values.decision });
       decision.when = values.decision.when;
       byId("alert").hidden = true;
     } catch (error) {
       const stands = error.stands === undefined ? before : error.stands;
-      if (stands) store.decided.set(picture, stands); else store.decided.delete(picture);
+      if (stands) store.decided.set(picture, stands);
+      else store.decided.delete(picture);
       const why = error instanceof TypeError ? "the page was ended in the terminal" : error.message;
       byId("alert").textContent = `The last decision was not kept: ${why}`;
       byId("alert").hidden = false;
@@ -339,9 +477,13 @@ function send(picture, decision, before, undone) {
 }
 
 function speak(message) {
-  const item = store.inGrid ? null : current(), picture = item && pictureOf(item.picture);
-  byId("spoken").textContent = picture ? `${message}. ${store.at + 1} of ${store.list.length}: labelled ${picture.label}. ${item.reason}.`
-    : store.inGrid ? `${message}.` : `${message}. End of the list.`;
+  const item = store.inGrid ? null : current(),
+    picture = item && pictureOf(item.picture);
+  byId("spoken").textContent = picture
+    ? `${message}. ${store.at + 1} of ${store.list.length}: labelled ${picture.label}. ${item.reason}.`
+    : store.inGrid
+      ? `${message}.`
+      : `${message}. End of the list.`;
 }
 
 function openChooser() {
@@ -355,8 +497,15 @@ function openChooser() {
 function fillChooser() {
   const wanted = byId("wanted").value.toLocaleLowerCase();
   const names = store.board.classes.filter((name) => name.toLocaleLowerCase().includes(wanted));
-  byId("found").replaceChildren(...names.map((name, index) => element("li", {}, element("button",
-    { type: "button", class: index ? "" : "first", onclick: () => choose(name) }, name))));
+  byId("found").replaceChildren(
+    ...names.map((name, index) =>
+      element(
+        "li",
+        {},
+        element("button", { type: "button", class: index ? "" : "first", onclick: () => choose(name) }, name),
+      ),
+    ),
+  );
 }
 
 function choose(name) {
@@ -369,22 +518,53 @@ function openZoom() {
   if (item) zoom.open(address(item.picture, "full"), pictureOf(item.picture));
 }
 
-const move = (step) => () => { go(store.at + step); speak("Moved"); };
-const turn = (step) => () => openSection((store.section + step + store.board.sections.length) % store.board.sections.length);
+const move = (step) => () => {
+  go(store.at + step);
+  speak("Moved");
+};
+const turn = (step) => () =>
+  openSection((store.section + step + store.board.sections.length) % store.board.sections.length);
 const openHelp = () => byId("help").showModal();
 const deeds = {
-  keep, drop, undo, relabel: relabelAsSuggested, choose: openChooser, back: move(-1), next: move(1), section: turn(1), all: showAll,
-  view: turnView, zoom: openZoom, select: () => grid.selectAll(), finish: openFinish, copy: copyCommand, help: openHelp,
+  keep,
+  drop,
+  undo,
+  relabel: relabelAsSuggested,
+  choose: openChooser,
+  back: move(-1),
+  next: move(1),
+  section: turn(1),
+  all: showAll,
+  view: turnView,
+  zoom: openZoom,
+  select: () => grid.selectAll(),
+  finish: openFinish,
+  copy: copyCommand,
+  help: openHelp,
 };
 const keys = {
-  k: keep, r: relabelAsSuggested, d: drop, u: undo, Enter: take, ArrowLeft: move(-1), ArrowRight: move(1), "[": turn(-1), "]": turn(1),
-  "/": openChooser, "?": openHelp, g: turnView, z: openZoom, f: openFinish,
+  k: keep,
+  r: relabelAsSuggested,
+  d: drop,
+  u: undo,
+  Enter: take,
+  ArrowLeft: move(-1),
+  ArrowRight: move(1),
+  "[": turn(-1),
+  "]": turn(1),
+  "/": openChooser,
+  "?": openHelp,
+  g: turnView,
+  z: openZoom,
+  f: openFinish,
 };
 
 function pressed(event) {
-  if (event.key === "c" && byId("finish").open && !byId("finish-next").hidden && !event.ctrlKey && !event.metaKey) return copyCommand();
+  if (event.key === "c" && byId("finish").open && !byId("finish-next").hidden && !event.ctrlKey && !event.metaKey)
+    return copyCommand();
   if (!store.board || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const target = event.target, isField = target.matches?.("select, input");
+  const target = event.target,
+    isField = target.matches?.("select, input");
   if (isField) return; // the browser does what is meant
   const inTabs = target.getAttribute?.("role") === "tab" && event.key.startsWith("Arrow");
   if (store.inGrid && !inTabs && store.list.length && grid.key(event)) return event.preventDefault();
@@ -410,4 +590,6 @@ byId("wanted").addEventListener("keydown", (event) => {
   const first = byId("found").querySelector("button");
   if (first) choose(first.textContent);
 });
-begin().catch((error) => { byId("loading").textContent = error.message; });
+begin().catch((error) => {
+  byId("loading").textContent = error.message;
+});

@@ -5,9 +5,22 @@ import { at, element } from "./dom.js";
 export class Grid {
   // pictureOf(number) -> its facts; address(number, size); decisionOf(number); suggestedOf(item) -> a class; opened(index): show it alone.
   constructor({ pictureOf, address, decisionOf, suggestedOf, opened }) {
-    Object.assign(this, { pictureOf, address, decisionOf, suggestedOf, opened, items: [], chosen: new Set(), focused: 0, anchor: 0 });
+    Object.assign(this, {
+      pictureOf,
+      address,
+      decisionOf,
+      suggestedOf,
+      opened,
+      items: [],
+      chosen: new Set(),
+      focused: 0,
+      anchor: 0,
+    });
     at("grid").addEventListener("click", (event) => this.clicked(event));
-    at("grid").addEventListener("dblclick", (event) => this.cellOf(event.target) >= 0 && this.opened(this.cellOf(event.target)));
+    at("grid").addEventListener(
+      "dblclick",
+      (event) => this.cellOf(event.target) >= 0 && this.opened(this.cellOf(event.target)),
+    );
     at("grid").addEventListener("focusin", (event) => this.rove(this.cellOf(event.target)));
   }
 
@@ -20,26 +33,44 @@ export class Grid {
     this.items = items;
     this.chosen.clear();
     this.focused = this.anchor = Math.max(0, Math.min(focused, items.length - 1));
-    at("grid").replaceChildren(...items.map((item) => {
-      const picture = this.pictureOf(item.picture);
-      return element("li", {}, element("button", { type: "button", title: picture.path },
-        element("img", { src: this.address(item.picture, "small"), alt: "", loading: "lazy" }),
-        element("b", {}, picture.label), element("small")));
-    }));
+    at("grid").replaceChildren(
+      ...items.map((item) => {
+        const picture = this.pictureOf(item.picture);
+        return element(
+          "li",
+          {},
+          element(
+            "button",
+            { type: "button", title: picture.path },
+            element("img", { src: this.address(item.picture, "small"), alt: "", loading: "lazy" }),
+            element("b", {}, picture.label),
+            element("small"),
+          ),
+        );
+      }),
+    );
     this.refresh();
   }
 
   // What is written on the cells: a decision where there is one, else what is suggested.
   refresh() {
     this.items.forEach((item, index) => {
-      const button = at("grid").children[index].firstElementChild, picture = this.pictureOf(item.picture);
-      const decision = this.decisionOf(item.picture), suggestion = this.suggestedOf(item);
-      const note = decision ? { keep: "kept", drop: "dropped", relabel: `now ${decision.label}` }[decision.action]
-        : suggestion === picture.label ? "" : `suggested: ${suggestion}`;
+      const button = at("grid").children[index].firstElementChild,
+        picture = this.pictureOf(item.picture);
+      const decision = this.decisionOf(item.picture),
+        suggestion = this.suggestedOf(item);
+      const note = decision
+        ? { keep: "kept", drop: "dropped", relabel: `now ${decision.label}` }[decision.action]
+        : suggestion === picture.label
+          ? ""
+          : `suggested: ${suggestion}`;
       button.className = decision ? `decided ${decision.action}` : "";
       button.tabIndex = index === this.focused ? 0 : -1;
       button.setAttribute("aria-pressed", String(this.chosen.has(item.picture)));
-      button.setAttribute("aria-label", `${index + 1}: ${picture.path}, labelled ${picture.label}${note && `, ${note}`}`);
+      button.setAttribute(
+        "aria-label",
+        `${index + 1}: ${picture.path}, labelled ${picture.label}${note && `, ${note}`}`,
+      );
       button.lastElementChild.textContent = note;
     });
     const count = this.chosen.size;
@@ -106,7 +137,8 @@ export class Grid {
     if (step && this.items[this.focused + step]) {
       this.focus(this.focused + step);
       if (event.shiftKey) this.toggle(this.focused, { range: true });
-    } else if (event.key === "Home" || event.key === "End") this.focus(event.key === "Home" ? 0 : this.items.length - 1);
+    } else if (event.key === "Home" || event.key === "End")
+      this.focus(event.key === "Home" ? 0 : this.items.length - 1);
     else if (event.key === "a") this.selectAll();
     else if (event.key === "Escape") this.clear();
     else if (event.key === "Enter" && isOnCell) this.opened(this.focused);

@@ -12,7 +12,9 @@ export class Zoom {
     at("smaller").addEventListener("click", () => this.resize(this.scale / STEP));
     at("fit").addEventListener("click", () => this.fit());
     at("zoom-picture").addEventListener("load", () => this.fit());
-    at("zoom-picture").addEventListener("click", () => (this.scale === this.fitting() ? this.resize(Math.max(1, STEP * this.scale)) : this.fit()));
+    at("zoom-picture").addEventListener("click", () =>
+      this.scale === this.fitting() ? this.resize(Math.max(1, STEP * this.scale)) : this.fit(),
+    );
     at("zoom").addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -28,7 +30,8 @@ export class Zoom {
 
   // The scale at which the whole picture is seen; a small picture is enlarged no more than fourfold.
   fitting() {
-    const frame = at("zoom-frame"), image = at("zoom-picture");
+    const frame = at("zoom-frame"),
+      image = at("zoom-picture");
     if (!image.naturalWidth) return 1;
     return Math.min(4, frame.clientWidth / image.naturalWidth, frame.clientHeight / image.naturalHeight);
   }
@@ -39,8 +42,12 @@ export class Zoom {
 
   // The middle of what is seen stays in the middle.
   resize(scale) {
-    const frame = at("zoom-frame"), image = at("zoom-picture");
-    const middle = [(frame.scrollLeft + frame.clientWidth / 2) / frame.scrollWidth, (frame.scrollTop + frame.clientHeight / 2) / frame.scrollHeight];
+    const frame = at("zoom-frame"),
+      image = at("zoom-picture");
+    const middle = [
+      (frame.scrollLeft + frame.clientWidth / 2) / frame.scrollWidth,
+      (frame.scrollTop + frame.clientHeight / 2) / frame.scrollHeight,
+    ];
     this.scale = Math.max(Math.min(this.fitting(), 1), Math.min(scale, LARGEST));
     image.style.width = `${Math.floor(this.scale * image.naturalWidth)}px`;
     frame.scrollLeft = middle[0] * frame.scrollWidth - frame.clientWidth / 2;
@@ -50,8 +57,11 @@ export class Zoom {
 
   key(event) {
     const change = {
-      "+": () => this.resize(this.scale * STEP), "=": () => this.resize(this.scale * STEP), "-": () => this.resize(this.scale / STEP),
-      0: () => this.fit(), z: () => at("zoom").close(),
+      "+": () => this.resize(this.scale * STEP),
+      "=": () => this.resize(this.scale * STEP),
+      "-": () => this.resize(this.scale / STEP),
+      0: () => this.fit(),
+      z: () => at("zoom").close(),
     }[event.key];
     if (!change || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();

@@ -1,8 +1,8 @@
 // Makes one picture smaller: {file, type, options of createImageBitmap} -> a Blob, null where it cannot be decoded.
 
-onmessage = async ({ data: { file, type, options } }) => {
+addEventListener("message", async ({ data: { file, type, options } }) => {
   postMessage(await smaller(file, type, options).catch(() => null));
-};
+});
 
 async function smaller(file, type, options) {
   const bitmap = await createImageBitmap(file, options);

@@ -3,7 +3,9 @@
 export function askToken({ wrong }) {
   const dialog = document.getElementById("token");
   const word = document.getElementById("token-word");
-  document.getElementById("token-wrong").textContent = wrong ? "This token is wrong. Ask the person who runs the service." : "";
+  document.getElementById("token-wrong").textContent = wrong
+    ? "This token is wrong. Ask the person who runs the service."
+    : "";
   word.value = "";
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(harmless(word.value)), { once: true });

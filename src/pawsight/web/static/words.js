@@ -20,8 +20,10 @@ const HEIF_NAME = /\.(heic|heif)$/i;
 
 // Why a picture has no answer, in a sentence that helps; chosen by the code of the error, never by its text.
 export function sentence({ code, reason, name }) {
-  if (code === "unreadable-picture" && HEIF_NAME.test(name)) return "HEIC pictures cannot be read here. Save it as JPEG first.";
-  if (code === "unreadable-picture") return PICTURE_NAME.test(name) ? "This file is damaged or incomplete." : "This file is not a picture.";
+  if (code === "unreadable-picture" && HEIF_NAME.test(name))
+    return "HEIC pictures cannot be read here. Save it as JPEG first.";
+  if (code === "unreadable-picture")
+    return PICTURE_NAME.test(name) ? "This file is damaged or incomplete." : "This file is not a picture.";
   if (code === "decoder-lost") return "Reading this file took too long. Try again, or save it as JPEG first.";
   return `${reason.charAt(0).toUpperCase()}${printable(reason).slice(1)}.`;
 }

@@ -263,7 +263,7 @@ def _source(
 ) -> Source:
     """Return where other pictures are, read as those of the run were where the user does not say how."""
     own = reading_of(run)
-    if reading is None and bundle.card.several_labels and not os.path.isdir(data):
+    if reading is None and bundle.card.several_labels and not as_path(data, IN_PROGRAM).is_dir():
         # A table says several labels as that of the run did.
         reading = FolderReading(several_labels=True, label_separator=own.label_separator if own else "")
     source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)

@@ -254,8 +254,8 @@ def _moved_with_several_labels(
     for row, choice in zip(drawn, chosen, strict=True):
         moved[row] = names[choice]
     counts = np.stack([truth[chosen == part].sum(axis=0) for part in range(len(names))], axis=1)
-    wrong = missed(counts, np.outer(truth.sum(axis=0), sizes)).any(axis=1)
-    return moved, {label for label, is_wrong in zip(labels, wrong, strict=True) if is_wrong}
+    wrong = np.flatnonzero(missed(counts, np.outer(truth.sum(axis=0), sizes)).any(axis=1))
+    return moved, {labels[column] for column in wrong}
 
 
 def _in_drawn_order(parts: Sequence[str], pictures: Sequence[Picture], source: str, seed: int) -> tuple[Ints, Ints]:

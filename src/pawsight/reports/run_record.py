@@ -62,6 +62,7 @@ from pawsight.evaluation.metrics import ClassMetrics, Metrics, to_jsonable
 from pawsight.evaluation.selective import CostFigures, SetFigures
 from pawsight.evaluation.slices import Slice
 from pawsight.images.decode import GreyRange
+from pawsight.reports.growth import GrowthRecord
 
 VERSION = 1  # of metrics.json; files without one have the same keys
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
@@ -197,6 +198,7 @@ class RunRecord:
     depth: Mapping[str, Any] = field(default_factory=dict)  # where a probe reads its backbone, and what else was tried
     patch: PatchOutcome | None = None  # what decisions about labels changed
     gain_from_patch: Gain | None = None  # over the run that the patch was made for
+    growth: GrowthRecord | None = None  # how it grew out of another run
     temperature: float | None = None  # of the calibration; None: not recorded
     fitted_on: str = ""  # what the temperature was fitted on
     calibrated_on: int = 0  # pictures that the temperature was fitted on
@@ -307,6 +309,7 @@ class RunRecord:
             depth=_mapping(values.get("depth")),
             patch=_patch(fields.inside("patch")),
             gain_from_patch=_gain(fields.inside("gain_from_patch")),
+            growth=_growth(fields.inside("growth")),
             temperature=calibration.number("temperature"),
             fitted_on=calibration.text("fitted_on"),
             calibrated_on=calibration.count("pictures") or 0,
@@ -360,6 +363,7 @@ class RunRecord:
             "depth": dict(self.depth) or None,
             "patch": self.patch.to_json() if self.patch else None,
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
+            "growth": self.growth.to_json() if self.growth else None,
             "calibration": self._calibration_json(),
             "abstention": self._abstention_json(),
             "detector": self.detector.to_json() if self.detector is not None else None,
@@ -751,6 +755,13 @@ def _gain(fields: _Fields) -> Gain | None:
     holm = fields.number("p_holm")
     effect = fields.number("design_effect", least=1)
     return Gain(points, interval, p_value, verdict, int(first), int(second), int(pictures), holm, effect)
+
+
+def _growth(fields: _Fields) -> GrowthRecord | None:
+    grown = _kept(fields.values, GrowthRecord.from_json)
+    if grown is None and fields.values:
+        fields.problems.append("growth cannot be read")
+    return grown
 
 
 def _changes(fields: _Fields) -> dict[str, Ends]:

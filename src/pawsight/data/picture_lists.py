@@ -22,6 +22,7 @@ from pawsight.core.text import plural
 from pawsight.data.download import WEB, download_all, scheme_of
 from pawsight.data.folders import clean_label, name_below
 from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.label_patch import DROP
 from pawsight.data.named_groups import with_named_groups
 from pawsight.data.parts import PARTS, part_named
 from pawsight.data.reading import MISSING, PICTURE_ENDINGS, FolderReading, is_hidden
@@ -134,6 +135,7 @@ class _ListReader:
         header = [readable(name, 1).strip() for name in table.header]
         self.has_group_column = group_by in header
         self._is_patch = {"sha256", "action"} <= set(header)  # written by Pawsight, which marks formulas
+        self._action = header.index("action") if self._is_patch else 0
         if self.has_group_column:
             self._places["group"] = header.index(group_by)
         others = {
@@ -202,6 +204,10 @@ class _ListReader:
             self._is_cell_wrong = True
             return
         path = row[self._places["path"]]
+        if self._is_patch:
+            path = plain_cell(path)
+            if row[self._action : self._action + 1] == [DROP]:
+                return  # put aside: it is to be used for nothing
         cells = {role: readable(row[column], line).strip() for role, column in self._places.items() if role != "path"}
         if self._is_patch and "label" in cells:
             cells["label"] = plain_cell(cells["label"])

@@ -57,7 +57,7 @@ def principal_components(features: FeatureTable, columns: Channels, *, seed: int
     scaled, centre, spread = standardised(features.part(rows).read(columns))
     count = min(_COMPONENTS, *scaled.shape)
     values, vectors = eigh(scaled @ scaled.T, subset_by_index=(len(rows) - count, len(rows) - 1))
-    axes = scaled.T @ (vectors / np.sqrt(np.maximum(values, np.finfo(np.float32).eps * values[-1])))
+    axes = scaled.T @ (vectors / np.sqrt(np.maximum(values, np.finfo(np.float32).eps * max(values[-1], 1.0))))
     scores = np.empty((len(features), count), np.float32)
     for start in range(0, len(features), _ROWS_AT_ONCE):
         block = np.arange(start, min(start + _ROWS_AT_ONCE, len(features)))

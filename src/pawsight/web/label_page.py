@@ -46,8 +46,8 @@ _FILES = {
     **{
         name: name
         for name in (
-            *("tokens.css", "base.css", "label.css"),
-            *("dom.js", "words.js", "label.js", "review_zoom.js"),
+            *("tokens.css", "base.css", "review.css", "label.css"),
+            *("dom.js", "words.js", "label.js", "review_grid.js", "review_zoom.js"),
         )
     },
 }

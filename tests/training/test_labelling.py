@@ -145,7 +145,7 @@ def test_clusters_come_first_then_what_teaches_most_and_at_the_end_nothing():
 
 
 def test_what_is_put_aside_is_not_asked_for_again():
-    scores, truth = blobs(10)
+    scores, _ = blobs(10)
     names, aside = nothing(40)
     names[[0, 10]] = 0, 1
     aside[5:30] = True

@@ -34,7 +34,7 @@ from pawsight.data.parts import part_named, says_nothing, says_unlabelled
 from pawsight.data.reading import may_be_picture
 from pawsight.images.decode import DecodeSettings, GreyRange
 from pawsight.images.loader import while_storage_answers
-from pawsight.models.recipes import BLOCKS, RECIPES
+from pawsight.models.recipes import BLOCKS, RecipeOptions, make_recipe
 from pawsight.training.features import FeatureSink, feature_sink, probe_recipe, recipe_of
 from pawsight.training.labelling import SURE, UNNAMED, Adviser, principal_components
 
@@ -83,7 +83,10 @@ class LabelReport:
         """Return the index of the name (N,) of each content, `UNNAMED` where there is none, and the names."""
         known = {(line.sha256, line.path): line.label for line in table_of(self.table) if line.action == RELABEL}
         classes = list(dict.fromkeys([*self.offered, *known.values()]))
-        labels = [known.get((first.sha256, first.name)) for first, *_ in self.contents]
+        labels = [
+            next((name for copy in copies if (name := known.get((copy.sha256, copy.name)))), None)
+            for copies in self.contents
+        ]
         return np.array([UNNAMED if name is None else classes.index(name) for name in labels], np.int64), classes
 
 
@@ -117,7 +120,7 @@ def label(
     root, table = as_path(folder), as_path(out).absolute()
     _check_places(root, table)
     machine, cache = this_machine(), cache_folder()
-    recipe, settings, predictor = RECIPES["probe"].recipe, None, None
+    recipe, settings, predictor = make_recipe("probe", RecipeOptions()), None, None
     if run is not None:
         predictor = load_predictor(run, max_megapixels=max_megapixels, progress=progress)
         settings = read_bundle(as_path(run)).card.decode
@@ -168,7 +171,8 @@ def _sorted_out(
             continue
         if file.pixels is not None and file.sha256 not in copies:
             sink.take(file.sha256, file.pixels)
-        copies[file.sha256].append(Picture(place.path, place.name, "", None, file.sha256, file.facts))
+        facts = replace(file.facts, thumbnail=b"")  # 3 kB a picture that nothing here looks at
+        copies[file.sha256].append(Picture(place.path, place.name, "", None, file.sha256, facts))
     return copies, [file for file in left_out if is_lost(file)]
 
 

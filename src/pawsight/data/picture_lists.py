@@ -22,7 +22,6 @@ from pawsight.core.text import plural
 from pawsight.data.download import WEB, download_all, scheme_of
 from pawsight.data.folders import clean_label, name_below
 from pawsight.data.found import Candidate, Found, LeftOut
-from pawsight.data.label_patch import DROP
 from pawsight.data.named_groups import with_named_groups
 from pawsight.data.parts import PARTS, part_named
 from pawsight.data.reading import MISSING, PICTURE_ENDINGS, FolderReading, is_hidden
@@ -41,6 +40,7 @@ _MOST_LISTED = 500_000  # files below a table's folder that are searched for its
 _FOLDERS_KEPT = 256  # listings in memory: a list goes through its folders one after another, or through a few
 _SHOWN = 3  # files that a message spells out
 _ROLES = ("path", "label", "part", "group")
+_DROPPED = "drop"  # label_patch.DROP, whose module is slow to load
 _ONE_HOT = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 _BETWEEN_LABELS = re.compile(r"[|;,]")  # in a cell with several labels; lists are written ['cat', 'furry']
 _EXAMPLE = (
@@ -206,8 +206,8 @@ class _ListReader:
         path = row[self._places["path"]]
         if self._is_patch:
             path = plain_cell(path)
-            if row[self._action : self._action + 1] == [DROP]:
-                return  # put aside: it is to be used for nothing
+            if row[self._action : self._action + 1] == [_DROPPED]:
+                return  # it is to be used for nothing
         cells = {role: readable(row[column], line).strip() for role, column in self._places.items() if role != "path"}
         if self._is_patch and "label" in cells:
             cells["label"] = plain_cell(cells["label"])

@@ -90,7 +90,7 @@ class LabelSession:
         grey_range: GreyRange | None = None,
     ) -> None:
         self._contents, self._table, self._adviser = contents, table, adviser
-        self._board, self._offered = dict(board or {}), tuple(offered)
+        self._board, self._offered, self._order = dict(board or {}), tuple(offered), list(offered)
         self._numbers = {(copy.sha256, copy.name): row for row, copies in enumerate(contents) for copy in copies}
         self._lock, self._computing = Lock(), Lock()
         self._read: tuple[tuple[int, ...], tuple[Decision, ...]] = ((), ())
@@ -122,13 +122,11 @@ class LabelSession:
 
     def names(self) -> dict[str, int]:
         """Return each name and how many pictures have it: offered ones first, then in the order they came."""
-        counts = Counter(dict.fromkeys(self._offered, 0))
-        counts.update(
-            decision.label
-            for decision in sorted(self.decisions(), key=lambda decision: decision.when)
-            if decision.action == RELABEL and (decision.sha256, decision.path) in self._numbers
-        )
-        return dict(counts)
+        named = [decision for decision in self.decided().values() if decision.action == RELABEL]
+        counts = Counter(decision.label for decision in named)
+        came = (decision.label for decision in sorted(named, key=lambda decision: decision.when))
+        self._order = list(dict.fromkeys([*self._order, *came]))  # no name moves to another key while the page is open
+        return {name: counts[name] for name in self._order if counts[name] or name in self._offered}
 
     def state(self) -> Values:
         """Return what the page shows, as JSON values."""

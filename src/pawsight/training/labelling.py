@@ -123,7 +123,7 @@ def answers(scores: Floats, names: Labels, classes: int, earlier: Floats | None 
 
     named = np.flatnonzero(names != UNNAMED)
     present, indices = np.unique(names[named], return_inverse=True)
-    found = np.full((len(scores), classes), 1 / max(classes, 1), np.float32)
+    found: Floats = np.full((len(scores), classes), 1 / max(classes, 1), np.float32)
     if len(present) < 2:
         return found if earlier is None else earlier
     with blas_threads_for(len(named), len(present)):

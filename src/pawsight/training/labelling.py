@@ -131,7 +131,8 @@ def answers(scores: Floats, names: Labels, classes: int, earlier: Floats | None 
     found[:] = 0
     found[:, present] = softmax(scores @ table + bias, axis=1)
     if earlier is not None:
-        found = (found * np.float32(len(named)) + earlier * np.float32(weight)) / np.float32(len(named) + weight)
+        share = len(named) / (len(named) + weight)
+        found = (share * found + (1 - share) * earlier).astype(np.float32)
     return found
 
 

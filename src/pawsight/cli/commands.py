@@ -178,6 +178,7 @@ def train(data: str | None, as_json: bool, progress: Terminal, merge: tuple[str,
     from pawsight.data.growth import merges_typed
 
     is_noisy = options["engine"] == "ray" or options["recipe"] not in (None, "majority", "probe")
+    is_noisy = is_noisy or options["from_run"] is not None  # whose recipe is not known yet
     with quiet_libraries() if is_noisy else nullcontext():
         report = command.train(data, progress=progress, merge=merges_typed(merge) or None, **options)
     latest = report.run.parent / "latest"

@@ -158,6 +158,9 @@ def test_tables_and_pictures_in_memory_are_added_from_python(trained, warm, tmp_
         from_run=trained.report.run, add=table, recipe="majority", out=tmp_path / "runs", progress=False
     )
     assert run.classes == ("cats", "dogs", "things")
+    assert run.growth is not None
+    assert run.growth.new_classes == {"things": 3}
+    assert pawsight.open_run(trained.report.run).growth is None
     with pytest.raises(WrongUsage):
         pawsight.train({"path": pictures, "label": ["a"] * 3}, from_run=trained.report.run)
     with pytest.raises(WrongUsage):

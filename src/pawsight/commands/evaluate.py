@@ -239,13 +239,15 @@ def measure_run(
         )
     decisions = [predictor.decision(outputs) for outputs in computed]
     table = np.stack([outputs["probabilities"] for outputs in computed])
+    record = _record(run)
+    commonest = record.commonest if record else None
     return EvaluateReport(
         bundle=bundle.folder,
         data=name,
         part=part,
         split_digest=bundle.card.split_digest,
         left_out=tuple(left_out),
-        **_figures(bundle.card.trust, classes, answers, table, decisions),
+        **_figures(bundle.card.trust, classes, answers, table, decisions, commonest),
         from_validation=sum(subsets.get(answer.sha256) == "validation" for answer in answers) if part is None else 0,
         slices=_slices(run, part, files.candidates, answers, progress) if slices else None,
         learning_curve=_learning_curve(run, progress) if learning_curve else None,
@@ -263,7 +265,7 @@ def _source(
 ) -> Source:
     """Return where other pictures are, read as those of the run were where the user does not say how."""
     own = reading_of(run)
-    if reading is None and bundle.card.several_labels and not os.path.isdir(data):
+    if reading is None and bundle.card.several_labels and not as_path(data, IN_PROGRAM).is_dir():
         # A table says several labels as that of the run did.
         reading = FolderReading(several_labels=True, label_separator=own.label_separator if own else "")
     source = resolve(data, cache=cache_folder(), reading=reading, columns=columns, progress=progress)
@@ -279,7 +281,12 @@ def _labels_of(candidates: Iterable[Candidate], several_labels: bool) -> list[st
 
 
 def _figures(
-    trust: Trust, classes: Sequence[str], answers: Sequence[Answer], table: FloatArray, decisions: Sequence[str]
+    trust: Trust,
+    classes: Sequence[str],
+    answers: Sequence[Answer],
+    table: FloatArray,
+    decisions: Sequence[str],
+    commonest: int | None,
 ) -> dict[str, Any]:
     """Return the fields of a report that are measured on answers to N pictures with probabilities (N, C)."""
     groups, labels = numbers_of([answer.group for answer in answers]), [answer.label for answer in answers]
@@ -292,7 +299,7 @@ def _figures(
         }
     true = np.array([classes.index(label) for label in labels])
     return {
-        "metrics": measure(true, table, classes, groups=groups),
+        "metrics": measure(true, table, classes, commonest=commonest, groups=groups),
         "abstention": measure_abstention(true, table, decisions, trust, groups=groups),
         "sets": measure_sets(true, table, trust.sets, groups=groups) if trust.sets else None,
         "costs": measure_costs(true, table, trust) if trust.costs else None,
@@ -323,14 +330,20 @@ def _check_has_part(run: Path, part: str | None) -> None:
     Raises:
         BadDataset: with that measurement.
     """
-    with suppress(WrongUsage):  # a bundle without its run: its split is asked for later
-        record = RunRecord.read(run)
-        if record.cross_validation is not None and part is not None and record.sizes.get(part) == 0:
-            raise BadDataset(
-                f"{run} has no {part} set: those pictures were trained on.",
-                record.cross_validation.sentences(None)[0],
-                f"Give labelled pictures that it was not trained on: {typed('evaluate', run, 'DATA')}",
-            )
+    record = _record(run)
+    if record and record.cross_validation is not None and part is not None and record.sizes.get(part) == 0:
+        raise BadDataset(
+            f"{run} has no {part} set: those pictures were trained on.",
+            record.cross_validation.sentences(None)[0],
+            f"Give labelled pictures that it was not trained on: {typed('evaluate', run, 'DATA')}",
+        )
+
+
+def _record(run: Path) -> RunRecord | None:
+    """Return what the run says of itself; None for a bundle without its run."""
+    with suppress(WrongUsage):
+        return RunRecord.read(run)
+    return None
 
 
 def _labelled(found: Found, source: Source, run: Path, several_labels: bool) -> HeldOut:

@@ -390,8 +390,12 @@ def facts_by_name(
     return facts
 
 
-def check_found(found: Found) -> None:
+def check_found(found: Found, *, is_addition: bool = False) -> None:
     """Refuse what file and folder names alone show to be wrong.
+
+    Args:
+        found: files with their labels.
+        is_addition: they are added to others, so that one class is enough and none needs a training picture.
 
     Raises:
         NoPictures: there is no file that could be a picture.
@@ -403,21 +407,22 @@ def check_found(found: Found) -> None:
     if found.loose and not found.folders:
         raise _flat(found)
     _check_lookalikes(found)
-    if found.several_labels and len(found.folders) < 2:
+    if found.several_labels and len(found.folders) < 2 and not is_addition:
         names = ", ".join(map(repr, found.folders)) or "none"
         raise BadDataset(
             f"{_place(found)} has fewer than two labels: {names}.",
             "With several labels a picture has any of two or more, or none of them.",
             "For one label, give two classes, e.g. with and without it, and leave --several-labels out.",
         )
-    if len(found.folders) == 1:
+    if len(found.folders) == 1 and not is_addition:
         raise _one_class(found, found.folders[0])
     if not (found.is_table or found.reading.class_from or found.reading.class_depth > 1):
         _check_are_classes(found)
         _check_no_masks(found)
     check_filled(found.root, found.folders, Counter(_labels_of(found, found.candidates)), found.left_out)
-    learnt = (candidate for candidate in found.candidates if candidate.part in (None, "train"))
-    _check_trainable(found, set(_labels_of(found, learnt)))
+    if not is_addition:
+        learnt = (candidate for candidate in found.candidates if candidate.part in (None, "train"))
+        _check_trainable(found, set(_labels_of(found, learnt)))
 
 
 def _labels_of(found: Found, candidates: Iterable[Candidate]) -> Iterator[str]:

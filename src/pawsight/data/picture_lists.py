@@ -198,10 +198,11 @@ class _ListReader:
         if without and len(without) < len(self.seen):
             fault = f"the part is empty, as in {len(without):,} lines, while other lines have one"
             self._problems.add(without[0], fault)
-        labels = (file.label for _, file in self.seen.values())
-        self._several = several = "" if self._has_several and self._between else _several_labels(labels)
+        texts = [file.label for _, file in self.seen.values()]
+        names = [label for text in texts for label in labels_in(text)] if self._has_several else texts
+        self._several = several = "" if self._between else _several_labels(names)
         if several and not are_columns_typed:
-            line = next(line for line, candidate in self.seen.values() if candidate.label == several)
+            line = next(line for line, candidate in self.seen.values() if several in candidate.label)
             self._problems.add(line, f"the label {several!r} is several labels, as others are; one label is read")
             separator = next((character for character in several if _BETWEEN_LABELS.match(character)), ";")
             self._option = f"--label-separator {shlex.quote(separator)}"

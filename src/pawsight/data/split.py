@@ -23,6 +23,7 @@ from pawsight.data.duplicates import alike_groups, duplicate_groups, duplicate_p
 from pawsight.data.label_sets import labels_in, truth_of
 from pawsight.data.parts import PARTS
 
+_UNDEALT = "undealt"  # in place of a part, while pictures are dealt
 _EXERCISE_BATCH = 32  # the exercise counts its fifth in whole batches: 32 batches // 5 x 32 = 192 of 1,000 pictures
 _SHOWN = 30  # classes in a notebook's table
 _ROUNDING = 1e-9  # pictures: sums of shares that differ by less are equal
@@ -140,11 +141,10 @@ def make_split(dataset: Dataset, *, seed: int = 0) -> Split:
         parts = ["train"] * len(pictures)
         source, shares = "train", {"validation": 0.15, "test": 0.15}
         how = "70 % train, 15 % validation, 15 % test"
-    move = _moved_with_several_labels if dataset.several_labels else _moved
-    moved, misses = move(parts, pictures, groups, source, shares, seed)
+    moved, misses = _moved(dataset, parts, groups, source, shares, seed)
     if misses:  # duplicates must stay together; what merely looks alike need not
         fewer = alike_groups(pictures, pairs, apart=misses, several_labels=dataset.several_labels)
-        again, left = move(parts, pictures, fewer, source, shares, seed)
+        again, left = _moved(dataset, parts, fewer, source, shares, seed)
         if len(left) < len(misses):
             moved, groups = again, fewer
             how += "; pictures that look alike are in several parts, else classes would miss their shares"
@@ -156,6 +156,52 @@ def split_into(dataset: Dataset, parts: Sequence[str], *, how: str) -> Split:
     pairs = duplicate_pairs(dataset.pictures)
     groups = alike_groups(dataset.pictures, pairs, several_labels=dataset.several_labels)
     return _split(dataset, parts, pairs, groups, how)
+
+
+def split_around(dataset: Dataset, parts: Sequence[str | None], *, seed: int, how: str) -> Split:
+    """Return a split that keeps the parts that are given, and deals the other pictures in the same shares.
+
+    A picture without a part goes where its duplicates and the others of its group lie; of several parts to the one
+    furthest from training, so that what shows a test picture is never trained on. Next it goes where pictures that
+    look like it lie, if all of them lie in one part; next where its own folder says. The others are dealt by class.
+
+    Args:
+        dataset: of N pictures.
+        parts: (N,) of each picture, None where it is to be dealt; at least one is given.
+        seed: of the dealing.
+        how: the split came about, for the user.
+    """
+    pictures = dataset.pictures
+    pairs = duplicate_pairs(pictures)
+    groups = alike_groups(pictures, pairs, several_labels=dataset.several_labels)
+    placed = _beside(dataset, parts, pairs, groups)
+    counted = Counter(part for part in parts if part)
+    shares = {part: counted[part] / counted.total() for part in PARTS[1:] if counted[part]}
+    moved, misses = _moved(dataset, placed, groups, _UNDEALT, shares, seed)
+    if misses:  # as in `make_split`
+        fewer = alike_groups(pictures, pairs, apart=misses, several_labels=dataset.several_labels)
+        again, left = _moved(dataset, placed, fewer, _UNDEALT, shares, seed)
+        if len(left) < len(misses):
+            moved, groups = again, fewer
+    return _split(dataset, ["train" if part == _UNDEALT else part for part in moved], pairs, groups, how)
+
+
+def _beside(dataset: Dataset, parts: Sequence[str | None], pairs: Ints, groups: Ints) -> list[str]:
+    """Return the part of each picture (N,) that it has, or that the pictures like it or its folder say."""
+    pictures = dataset.pictures
+    same = alike_groups(pictures, pairs, apart=set(dataset.classes), several_labels=dataset.several_labels)
+    of_same: dict[int, set[str]] = defaultdict(set)
+    of_alike: dict[int, set[str]] = defaultdict(set)
+    for row, part in enumerate(parts):
+        if part:
+            of_same[int(same[row])].add(part)
+            of_alike[int(groups[row])].add(part)
+    placed = []
+    for row, (picture, part) in enumerate(zip(pictures, parts, strict=True)):
+        near, alike = of_same[int(same[row])], of_alike[int(groups[row])]
+        beside = max(near, key=PARTS.index) if near else min(alike) if len(alike) == 1 else None
+        placed.append(part or beside or picture.part or _UNDEALT)
+    return placed
 
 
 def all_in_training(split: Split, *, keeps_test: bool) -> Split:
@@ -211,8 +257,8 @@ def _fifth(pictures: int) -> float:
 
 
 def _moved(
+    dataset: Dataset,
     parts: Sequence[str],
-    pictures: Sequence[Picture],
     groups: Ints,
     source: str,
     shares: Mapping[str, float],
@@ -223,6 +269,9 @@ def _moved(
     Returns:
         the part of each picture, and the classes that missed a share.
     """
+    if dataset.several_labels:
+        return _moved_with_several_labels(dataset, parts, groups, source, shares, seed)
+    pictures = dataset.pictures
     rows, order = _in_drawn_order(parts, pictures, source, seed)
     classes, labels = np.unique([pictures[row].label for row in rows], return_inverse=True)
     wanted = stratified_counts(np.bincount(labels), [1 - sum(shares.values()), *shares.values()])
@@ -236,14 +285,15 @@ def _moved(
 
 
 def _moved_with_several_labels(
+    dataset: Dataset,
     parts: Sequence[str],
-    pictures: Sequence[Picture],
     groups: Ints,
     source: str,
     shares: Mapping[str, float],
     seed: int,
 ) -> tuple[list[str], set[str]]:
     """Do what `_moved` does where pictures have several labels: the labels that missed a share are returned."""
+    pictures = dataset.pictures
     rows, order = _in_drawn_order(parts, pictures, source, seed)
     drawn = rows[order]
     labels = sorted({label for row in drawn for label in pictures[row].labels})
@@ -254,8 +304,8 @@ def _moved_with_several_labels(
     for row, choice in zip(drawn, chosen, strict=True):
         moved[row] = names[choice]
     counts = np.stack([truth[chosen == part].sum(axis=0) for part in range(len(names))], axis=1)
-    wrong = missed(counts, np.outer(truth.sum(axis=0), sizes)).any(axis=1)
-    return moved, {label for label, is_wrong in zip(labels, wrong, strict=True) if is_wrong}
+    wrong = np.flatnonzero(missed(counts, np.outer(truth.sum(axis=0), sizes)).any(axis=1))
+    return moved, {labels[column] for column in wrong}
 
 
 def _in_drawn_order(parts: Sequence[str], pictures: Sequence[Picture], source: str, seed: int) -> tuple[Ints, Ints]:

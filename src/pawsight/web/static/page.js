@@ -15,6 +15,7 @@ import { count, spoken, tally } from "./words.js";
 const PAUSE_MS = 500; // answers that come together are read out together
 const READ_OUT = 3; // one by one; more are counted
 const LONGEST_PAUSE_S = 15;
+const MOST_TRIES = 5; // of keeping a picture while the server is busy
 
 export function start(backend) {
   const page = new Page(backend);
@@ -52,7 +53,7 @@ class Page {
     this.lightbox = new Lightbox({
       explain: (item, label) => this.explain(item, label),
       near: (item, step) => this.gallery.near(item, step),
-      judged: () => this.gallery.schedule(),
+      judged: (item) => this.judged(item),
     });
     this.queue = new Queue({ classify: (files) => backend.classify(files), changed: (item) => this.changed(item) });
   }
@@ -154,6 +155,29 @@ class Page {
     return item.heats.get(label);
   }
 
+  // What the user said of a picture: kept by the server where it does that, in the order in which it was said.
+  judged(item) {
+    this.gallery.schedule();
+    if (!this.gallery.model.feedback) return;
+    const { truth } = item;
+    item.saving = (item.saving ?? Promise.resolve())
+      .then(() => {
+        if (item.truth === truth) return this.save(item, truth); // else it was said otherwise meanwhile
+      })
+      .finally(() => this.lightbox.tell(item));
+    item.saved = "Saving\u2026";
+  }
+
+  async save(item, truth) {
+    try {
+      if (truth !== undefined) item.digest = await patiently(() => this.backend.keep(item.file, truth));
+      else if (item.digest) await patiently(() => this.backend.withdraw(item.digest));
+      item.saved = truth === undefined ? "This picture is no longer kept." : "Thank you. This picture is kept.";
+    } catch (error) {
+      item.saved = `This picture could not be kept. ${error.message}`;
+    }
+  }
+
   async patch() {
     const told = this.gallery.items.filter((item) => item.truth !== undefined);
     try {
@@ -222,6 +246,18 @@ class Page {
   say(words) {
     // behind an open dialog nobody sees or hears the page
     at(at("camera").open ? "camera-told" : "spoken").textContent = words;
+  }
+}
+
+// Asks again while the server is busy.
+async function patiently(ask) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof Busy) || tries === MOST_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * error.seconds));
+    }
   }
 }
 

@@ -25,7 +25,7 @@ def labels_in(text: str) -> tuple[str, ...]:
 
 
 def memberships(labels: Sequence[Sequence[str]]) -> tuple[Ints, list[str], Ints]:
-    """Return the picture (M,) and the number (M,) of every label that one of N pictures has, and the names by number."""
+    """Return every label that N pictures have: its picture (M,), the names, and its name by number (M,)."""
     rows = np.repeat(np.arange(len(labels)), [len(own) for own in labels])
     names, numbers = np.unique([label for own in labels for label in own], return_inverse=True)
     return rows, names.tolist(), numbers

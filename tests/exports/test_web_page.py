@@ -19,11 +19,12 @@ from pawsight.classifier.bundle import read_bundle, write_bundle
 from pawsight.classifier.costs import Costs
 from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.predictor import Predictor
-from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
+from pawsight.classifier.trust import HAS, NOT_SURE, OodDetector, RiskGuarantee, Trust
 from pawsight.commands.export import export
 from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.exports import web_page
+from pawsight.exports.export_context import ExportContext, metadata_of
 from pawsight.images.decode import WEB_PAGE
 
 from ..conftest import says
@@ -306,6 +307,30 @@ def test_costs_thresholds_of_classes_and_sets_decide_as_on_the_command_line(chro
             for row in tables
         ]
         for trust in trusts
+    ]
+    assert found == expected
+
+
+def test_labels_are_given_denied_and_unsure_as_on_the_command_line(chromium, colours, label_bundle):
+    bundle = read_bundle(label_bundle)
+    trust, facts = bundle.card.trust, metadata_of(ExportContext(bundle=bundle, run=None))
+    shares = np.array([0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0], np.float32)
+    tables = np.stack(np.meshgrid(shares, shares, shares), axis=-1).reshape(-1, 3)
+    with browser.Host(colours) as host:
+        page = browser.Page(chromium, host.address).ready()
+        script = """const {decision, labelsOf} = await import("./static/decision.js"); const [facts, tables] = arguments_;
+        return tables.map((row) => [decision(row, null, facts), labelsOf(row, facts)]);"""
+        given = json.dumps([facts, tables.astype(float).tolist()])
+        found = page.run(f"const arguments_ = {given}; {script}")
+    expected = [
+        [
+            trust.decide(row, None),
+            {
+                kind: [name for name, decided in zip(bundle.card.classes, decisions, strict=True) if decided == wanted]
+                for kind, wanted in (("labels", HAS), ("unsure", NOT_SURE))
+            },
+        ]
+        for row, decisions in zip(tables, trust.decide_labels(tables), strict=True)
     ]
     assert found == expected
 

@@ -1,6 +1,10 @@
 # Every target makes the .venv it needs: Python 3.11 or newer, make and a package index are all that must be there.
 # uv is used where it is installed, venv and pip otherwise.
 
+# What Python compiled is kept, also where an image's environment forbids it: of two test processes each would rewrite
+# all tests again (8 s of 17 s before the first of them), and each process that a test starts would compile all sources.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -455,6 +455,8 @@ def train_on(
     env = RunEnvironment(
         folder, cache_folder(), this_machine(), log, stopwatch, weights, data=data, device=options.device
     )
+    if growing is not None:
+        env = replace(env, command=command)
     if options.max_megapixels is not None:
         env = replace(env, max_megapixels=options.max_megapixels)
     if options.allow_missing is not None:

@@ -46,7 +46,8 @@ HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED = "hidden", "ignored", "not among --on
 OWN, OWN_NAME, OUTSIDE = "written by Pawsight", "named as a folder of Pawsight's", "outside "
 MISSING = "not found"  # what the reasons of files begin with that a list or a run names and that are not there
 BESIDE, UNLABELLED, NO_CLASS = "beside the class folders", "without a class folder", "no class in its name"
-BY_NAME = (HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED, OWN, OWN_NAME, OUTSIDE, BESIDE, UNLABELLED, NO_CLASS)
+DROPPED = "of a class that is dropped"
+BY_NAME = (HIDDEN, IGNORED, NOT_AMONG, EMPTY, LISTED, OWN, OWN_NAME, OUTSIDE, BESIDE, UNLABELLED, NO_CLASS, DROPPED)
 NO_PICTURE = "not a picture"
 _BROKEN = ("truncated", "unreadable", "too large")  # reasons that only a picture gets, whatever it is called
 

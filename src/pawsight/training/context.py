@@ -55,6 +55,7 @@ class RunEnvironment:
     grey_range: GreyRange | None = None  # that 16-bit pictures use; None: that of their type
     allow_missing: float = LOSS_ALLOWED  # largest share of the pictures that may be unreadable
     data: str = ""  # as `pawsight inspect` reads it
+    command: str = ""  # that began a run which grows; empty: data and recipe say it
     device: Device = CPU  # that computes the features of a frozen backbone
 
     def decode_settings(self, recipe: Recipe) -> DecodeSettings:

@@ -20,6 +20,7 @@ export function describe(model, backend, told) {
   facts(model);
   latest(model.window ?? null);
   warning(model);
+  if (model.share) at("links").prepend(share(model.share));
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
 
@@ -116,6 +117,20 @@ function tested({ subset, pictures, accuracy, interval }, severalLabels) {
   const right = `${outOf({ pictures, accuracy })} ${severalLabels ? "have every label right" : "answers were right"}`;
   const share = `${percent(accuracy)}; 95\u00a0% interval ${low}\u2013${high}\u00a0%`;
   return `${SUBSETS[subset](count(pictures, "picture"))}. ${right} (${share}). On pictures of another kind it may be right less often.`;
+}
+
+// The page's address as a QR code.
+function share({ address, asksToken }) {
+  at("share-address").href = at("share-address").textContent = address;
+  at("share-note").textContent = asksToken
+    ? "The device must be on the same network. It will ask for the access token, which the code does not hold."
+    : "The device must be on the same network. All devices there can use this page.";
+  at("share-close").addEventListener("click", () => at("share").close());
+  const show = () => {
+    at("share-code").src = "share.svg";
+    at("share").showModal();
+  };
+  return element("button", { type: "button", class: "link", onclick: show }, "Share");
 }
 
 function report(where, backend, told) {

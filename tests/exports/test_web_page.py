@@ -263,6 +263,24 @@ def test_what_is_not_sure_enough_and_what_is_unlike_anything_is_not_answered(chr
         assert "Unfamiliar" in chromium.find_element("css selector", ".card").text
 
 
+def test_a_page_of_several_labels_shows_each_that_a_picture_has(chromium, colours, tmp_path):
+    always, never = (
+        {"from": 0.5, "has_from": 0.5, "has_not_from": 0.0},
+        {"from": 0.0, "has_from": None, "has_not_from": 0},
+    )
+    several = altered(colours, tmp_path / "several", several_labels=[always, always, never])
+    with browser.Host(several) as host:
+        page = browser.Page(chromium, host.address).ready().choose(picture(tmp_path, (250, 5, 5), "red.png"))
+        (answer,) = page.answers(1)
+        assert (answer["labels"], answer["unsure"], answer["verdict"]) == (["red"], ["blue"], "unsure")
+        assert [chip.text for chip in chromium.find_elements("css selector", ".card .label")] == ["red", "blue?"]
+        assert not chromium.find_element("id", "threshold-tool").is_displayed()
+        chromium.find_element("css selector", ".card .picture").click()
+        assert [row.text.split()[0] for row in chromium.find_elements("css selector", ".bars .chosen")] == ["red"]
+        assert not chromium.find_element("id", "judge").is_displayed()
+        assert axe.violations(chromium) == []
+
+
 def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromium, colours):
     shares = [0.0, 0.3, 0.5, 0.500001, 1.0]
     grid = [(p, u) for p in shares for u in [*shares, None]]

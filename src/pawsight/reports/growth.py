@@ -52,6 +52,7 @@ class GrowthRecord:
     dropped: Mapping[str, int]  # class -> pictures of it
     parts: tuple[GrownPart, ...]  # validation and test
     changes: tuple[Change, ...]  # of validation and test, the old pictures and the new ones
+    several_labels: bool = False  # of a picture; then an answer is right with all of them
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -65,6 +66,7 @@ class GrowthRecord:
             "dropped": dict(self.dropped),
             "parts": [{**asdict(part), "is_same": part.is_same} for part in self.parts],
             "changes": [change.to_json() for change in self.changes],
+            "several_labels": self.several_labels,
         }
 
     @classmethod
@@ -76,6 +78,7 @@ class GrowthRecord:
         """
         return cls(
             run=str(values["from"]),
+            several_labels=bool(values.get("several_labels", False)),
             added=int(values["added"]),
             known=int(values["known"]),
             corrected=tuple(Correction(**change) for change in values["corrected"]),
@@ -90,6 +93,7 @@ class GrowthRecord:
                 Change(
                     subset=str(change["part"]),
                     is_new=bool(change["pictures_are_new"]),
+                    accuracy=(float(change["accuracy_before"]), float(change["accuracy_after"])),
                     gain=Gain(**{**change["gain"], "interval": tuple(map(float, change["gain"]["interval"]))}),
                     classes=tuple(ClassChange(**row) for row in change["classes"]),
                     forgotten=tuple(Forgotten(**picture) for picture in change["forgotten"]),
@@ -104,7 +108,8 @@ def growth_lines(grown: GrowthRecord) -> list[str]:
     name = str(from_here(Path(grown.run)))
     lines = [f"Grown       from {name}: {_sealed(grown.parts)}"]
     lines += [
-        f"{'Gain' if row.subset == 'validation' else 'On test':<12}{change_sentence(row)}" for row in grown.changes
+        f"{'Gain' if row.subset == 'validation' else 'On test':<12}{change_sentence(row, grown.several_labels)}"
+        for row in grown.changes
     ]
     forgotten = [row for row in grown.changes if row.subset == "validation" and row.forgotten and not row.is_new]
     lines += [f"Forgotten   {forgotten_sentence(row)}" for row in forgotten]
@@ -127,15 +132,16 @@ def _sealed(parts: Sequence[GrownPart]) -> str:
     return "; ".join(texts) or "neither has held-out pictures"
 
 
-def change_sentence(change: Change) -> str:
+def change_sentence(change: Change, several_labels: bool = False) -> str:
     """Return the accuracy before and after on some pictures, with the gain and its interval."""
     before, after = change.accuracy
     gain = change.gain
     what = plural(gain.pictures, f"{'new' if change.is_new else 'old'} {change.subset} picture")
     low, high = gain.interval
     verdict = "no more than chance" if gain.verdict == TIE else gain.verdict
+    right = "with all labels right" if several_labels else "right"
     return (
-        f"{what}: {100 * before:.1f} % right before, {100 * after:.1f} % now; {gain.points:+.1f} points"
+        f"{what}: {100 * before:.1f} % {right} before, {100 * after:.1f} % now; {gain.points:+.1f} points"
         f" (95 % interval {low:+.1f} to {high:+.1f}, p = {gain.p_value:.2g}: {verdict})"
     )
 
@@ -188,5 +194,7 @@ def _what(grown: GrowthRecord) -> list[str]:
         texts.append(f"New class {words.visible(label)}: {words.pictures(count)}.")
     if grown.corrected:
         texts.append(f"{plural(len(grown.corrected), 'label')} corrected.")
-    texts += [f"{words.visible(source)} became {words.visible(target)}." for source, target in grown.merged.items()]
-    return texts + [f"{words.visible(label)} was dropped: {words.pictures(n)}." for label, n in grown.dropped.items()]
+    texts += [f"Class {words.visible(old)} is {words.visible(name)} now." for old, name in grown.merged.items()]
+    return texts + [
+        f"Class {words.visible(label)} is dropped: {words.pictures(count)}." for label, count in grown.dropped.items()
+    ]

@@ -309,6 +309,37 @@ def trained(drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert written_in(report.run) == made, "a test wrote into the run that all share: let it copy the run first"
 
 
+@pytest.fixture(scope="session")
+def label_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of 90 drawings with several labels each, `large;red`, or none. Read, never write."""
+    from pawsight.sample.shapes import draw_shapes
+
+    folder = tmp_path_factory.mktemp("shapes")
+    lines = ["path,label"]
+    for number in range(90):
+        picture, labels = draw_shapes(number, side=BACKBONE_PX)
+        picture.save(folder / f"{number:02d}.png")
+        lines.append(f"{number:02d}.png,{';'.join(labels)}")
+    (table := folder / "labels.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return table
+
+
+@pytest.fixture(scope="session")
+def trained_labels(label_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    """A probe trained on `label_table` with a guarantee, once for the session. Read, never write."""
+    from pawsight.commands.train import train
+    from pawsight.data.reading import FolderReading
+
+    place, recipe = tmp_path_factory.mktemp("labels"), {"backbone": BACKBONE, "image_px": BACKBONE_PX, "depth": "last"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWSIGHT_CACHE", str(place / "cache"))
+        reading = FolderReading(label_separator=";")
+        report = train(label_table, reading=reading, max_error=0.2, out=place / "runs", **recipe)
+    made = written_in(report.run)
+    yield Trained(report, label_table, place / "cache", ())
+    assert written_in(report.run) == made, "a test wrote into the run that all share: let it copy the run first"
+
+
 class MadeUpGpu:
     """OpenVINO's core with a second device, which is the CPU; it may compute everything wrong by a share."""
 

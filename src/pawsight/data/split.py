@@ -59,7 +59,9 @@ class Split:
 
     @property
     def conflicting_labels(self) -> tuple[tuple[str, ...], ...]:
-        """Names in each group of duplicates that lies in several classes."""
+        """Names in each group of duplicates that lies in several classes; none where pictures have several labels."""
+        if self.several_labels:
+            return ()
         return tuple(_names(group) for group in self.duplicates if len({picture.label for picture in group}) > 1)
 
     @property

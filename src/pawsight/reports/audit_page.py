@@ -19,6 +19,7 @@ from pawsight.images.fingerprint import THUMBNAIL_PX
 from pawsight.reports import words
 from pawsight.reports.pictures import show
 from pawsight.reports.run_record import pairs_up
+from pawsight.reports.several_labels import count_sentence as several_count_sentence
 from pawsight.reports.style import chart_variables, environment
 from pawsight.reports.words import NBSP, visible
 
@@ -47,7 +48,9 @@ def render_html(name: str, dataset: Dataset, findings: Sequence[Finding], *, dat
             dark=chart_variables(dark=True),
             title=f"What is wrong with {called}" if findings else f"Nothing found wrong with {called}",
             summary=_summary(findings),
-            count_sentence=words.count_sentence(dataset.counts),
+            count_sentence=several_count_sentence(dataset.counts, len(dataset.pictures))
+            if dataset.several_labels
+            else words.count_sentence(dataset.counts),
             root=data or name,
             groups=[_group(problem, own, dataset) for problem, own in kinds.items()],
             clean=[(known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds],
@@ -104,8 +107,8 @@ def _group(problem: str, findings: Sequence[Finding], dataset: Dataset) -> dict[
 
 def _by_class(findings: Sequence[Finding], dataset: Dataset) -> str:
     """Return how many pictures of each class the findings are about, in few words."""
-    labels = {picture.name: picture.label for picture in dataset.pictures}
-    counted = Counter(labels[finding.path] for finding in findings if finding.path in labels)
+    pictures = {picture.name: picture for picture in dataset.pictures}
+    counted = Counter(dataset.labels_of(pictures[finding.path] for finding in findings if finding.path in pictures))
     shown = counted.most_common(_CLASSES)
     text = [f"{count:,} of {dataset.counts[label]:,} {words.visible(label)}" for label, count in shown]
     none = [label for label in dataset.counts if label not in counted]

@@ -11,7 +11,7 @@ most 10 % of those that are sure are wrong, for each label and each of the two a
 `shapes` draws pictures of `sample.shapes`; `signs` takes the class folders 0 to 9 of FOLDER and asks of each hand whether
 its number is odd, prime, above four, and whether it is a fist or a flat hand (0 or 5). Half of the pictures train, the
 other half is measured. Beside Pawsight's probe stand scikit-learn's, one for each label (StandardScaler and
-LogisticRegressionCV over the same strengths, 5 folds, threshold 0.5): on the features of the last layer, and on the
+LogisticRegressionCV over the same strengths, 5 shuffled folds, threshold 0.5): on the features of the last layer, and on the
 features that Pawsight chose.
 """
 
@@ -110,6 +110,7 @@ def features_of(folder: Path) -> tuple[FeatureTable, list[tuple[str, str]]]:
 def compare(table: FeatureTable, truth: np.ndarray, names: list[str]) -> None:
     """Print the figures of Pawsight's probe and of scikit-learn's, fitted to half of the pictures."""
     from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -130,7 +131,8 @@ def compare(table: FeatureTable, truth: np.ndarray, names: list[str]) -> None:
     for depth, columns in (("last layer", table.depths["last"]), ("the same features", head.columns)):
         started, answers = time.process_time(), []
         for own in truth[train].T:
-            probe = LogisticRegressionCV(Cs=STRENGTHS, cv=5, scoring="neg_log_loss", max_iter=200, tol=1e-3)
+            folds = StratifiedKFold(5, shuffle=True, random_state=0)
+            probe = LogisticRegressionCV(Cs=STRENGTHS, cv=folds, scoring="neg_log_loss", max_iter=200, tol=1e-3)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 probe = make_pipeline(StandardScaler(), probe).fit(inside.read(columns), own)

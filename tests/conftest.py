@@ -176,6 +176,56 @@ def colour_bundle(colour_model: bytes, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
+def label_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with several labels a picture, red, green and blue: yellow has two of them. Read, never write.
+
+    Red is always sure, green where its probability is beyond 0.9 or below 0.1, and blue is never sure to be there.
+    """
+    import numpy as np
+
+    from pawsight.classifier.bundle import Card, GoldenOutputs, write_bundle
+    from pawsight.classifier.trust import LabelRule, RiskGuarantee, Trust
+    from pawsight.images.decode import DecodeSettings
+    from pawsight.models.graph import append_head, mean_colour_graph
+
+    names = ("red", "green", "blue")
+    weights, bias = np.eye(3, dtype=np.float32) / 16, np.full(3, -8, np.float32)
+    model = append_head(mean_colour_graph(8), weights, bias, classes=names, several_labels=True)
+    colours = np.array([[250, 5, 5], [250, 250, 5], [5, 5, 250], [120, 100, 90]], np.uint8)
+    shares = 1 / (1 + np.exp(8 - colours.astype(np.float32) / 16))
+    sure = RiskGuarantee(
+        max_error=0.1,
+        confidence=0.9,
+        threshold=0.9,
+        pictures=90,
+        answered=80,
+        errors=1,
+        coverage=8 / 9,
+        coverage_interval=(0.8, 0.95),
+        expected_risk=0.03,
+    )
+    rules = (
+        LabelRule(threshold=0.5),
+        LabelRule(threshold=0.5, max_error=0.1, has=sure, has_not=sure),
+        LabelRule(threshold=0.5, max_error=0.1, has_not=replace(sure, threshold=0.5)),
+    )
+    card = Card(
+        classes=names,
+        decode=DecodeSettings(image_px=8),
+        recipe={"name": "probe"},
+        precision="f32",
+        split_digest="5" * 64,
+        data_fingerprint="f" * 64,
+        created="2026-11-29T18:00:00+00:00",
+        versions={"python": "3.11"},
+        trust=Trust(labels=rules),
+    )
+    golden = GoldenOutputs(np.tile(colours[:, None, None], (1, 8, 8, 1)), shares)
+    folder = tmp_path_factory.mktemp("labels") / "bundle"
+    return write_bundle(folder, card, model=model, golden=golden, trained=frozenset({"a" * 64}))
+
+
+@pytest.fixture(scope="session")
 def watched_bundle(colour_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The colour bundle with a reference: ten reds, greens and blues, each a little different. Read, never write."""
     import numpy as np

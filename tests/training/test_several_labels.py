@@ -12,6 +12,7 @@ from sklearn.metrics import precision_recall_curve
 
 from pawsight.classifier.trust import HAS, HAS_NOT
 from pawsight.training.features import FeatureTable
+from pawsight.training.folds import label_folds, rarest_labels
 from pawsight.training.guarantees import BOTH, TRAINING
 from pawsight.training.logistic import fit_sigmoids
 from pawsight.training.probe import STRENGTHS, depth_note
@@ -19,10 +20,8 @@ from pawsight.training.several_labels import (
     best_threshold,
     cross_validate_labels,
     fit_labels,
-    label_folds,
     label_rules,
     log_losses,
-    rarest_labels,
     strengths_note,
 )
 

@@ -30,7 +30,6 @@ from pawsight.training.features import feature_sink
 from pawsight.training.labelling import (
     UNNAMED,
     Adviser,
-    more_pays,
     principal_components,
 )
 from pawsight.training.logistic import blas_threads_for, fit_logistic
@@ -83,7 +82,10 @@ def count(scores, truth, accuracy, whole, budget, seed, way):
     adviser, nothing_aside = Adviser(scores, seed=seed), np.zeros(len(truth), bool)
     order = np.random.default_rng(1000 + seed).permutation(len(truth))
     rows: list[int] = []
-    while len(rows) < budget and not all(any(found >= share * whole for _, _, found in curve) for share in SHARES):
+    while len(rows) < min(budget, len(truth)) and (
+        (way == "label" and stop is None)
+        or not all(any(found >= share * whole for _, _, found in curve) for share in SHARES)
+    ):
         if way == "random":
             batch = [[row] for row in order[len(rows) : len(rows) + 24]]
         else:
@@ -95,8 +97,8 @@ def count(scores, truth, accuracy, whole, budget, seed, way):
             actions += 1 + 2 * (len(group) - sizes.max())  # taken out by a click, named alone by a key
             rows += map(int, group)
         curve.append((len(rows), int(actions), accuracy(np.array(rows))))
-        if stop is None and (traced := adviser.curve(names)) and not more_pays(traced):
-            stop = {"labels": len(rows), "accuracy": round(curve[-1][2], 4), "gain": round(traced.gain, 2)}
+        if stop is None and (told := adviser.progress(names)) and not told["pays"]:
+            stop = {"labels": len(rows), "accuracy": round(curve[-1][2], 4), "told": told}
     reached = {
         f"{what}_{share:g}": next((point[place] for point in curve if point[2] >= share * whole), None)
         for share in SHARES

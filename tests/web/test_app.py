@@ -694,6 +694,14 @@ def test_the_report_names_no_place_of_this_machine_and_keeps_its_pictures(run):
     (run / "link").unlink()
 
 
+def test_pictures_outside_the_root_are_named_by_their_folder_alone(run):
+    (run / "metrics.json").write_text(json.dumps(FIGURES))
+    rows = ["path,sha256,label,part", "cats/1.jpg,a,cats,train", "/srv/anna/new/cats/2.jpg,b,cats,train"]
+    (run / "splits.csv").write_text("\n".join(rows))
+    (run / "report.html").write_text("<code>/srv/anna/new/cats/2.jpg</code><code>cats/1.jpg</code>")
+    assert report_text(read_bundle(run)) == "<code>cats/2.jpg</code><code>cats/1.jpg</code>"
+
+
 def test_the_commands_of_the_report_name_no_place_of_this_machine(run):
     (run / "metrics.json").write_text(json.dumps(FIGURES))
     (run / "source.json").write_text(json.dumps({"root": str(run.parent / "unpacked")}))

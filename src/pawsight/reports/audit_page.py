@@ -11,7 +11,15 @@ from typing import Any
 
 from pawsight.core.storage import table_text
 from pawsight.data import facts
-from pawsight.data.audit import GIVES_AWAY, IMBALANCED, ROTATION_DIFFERS, SEVERITIES, Finding
+from pawsight.data.audit import (
+    GIVES_AWAY,
+    IMBALANCED,
+    OF_ONE_CLASS,
+    OF_SEVERAL_LABELS,
+    ROTATION_DIFFERS,
+    SEVERITIES,
+    Finding,
+)
 from pawsight.data.dataset import Dataset
 from pawsight.data.duplicates import MOST_EDGES
 from pawsight.data.split import Assigned
@@ -53,7 +61,11 @@ def render_html(name: str, dataset: Dataset, findings: Sequence[Finding], *, dat
             else words.count_sentence(dataset.counts),
             root=data or name,
             groups=[_group(problem, own, dataset) for problem, own in kinds.items()],
-            clean=[(known.title, known.test) for problem, known in EXPLAINED.items() if problem not in kinds],
+            clean=[
+                (known.title, known.test)
+                for problem, known in EXPLAINED.items()
+                if problem not in {*kinds, *(OF_ONE_CLASS if dataset.several_labels else OF_SEVERAL_LABELS)}
+            ],
             severities=SEVERITY_WORDS,
             again=again,
         )

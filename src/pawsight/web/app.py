@@ -483,13 +483,15 @@ def report_text(bundle: Bundle) -> str | None:
     if path is None:
         return None
     run = path.parent.resolve()
-    try:
-        root = RunRecord.read(run).root
-    except WrongUsage:
-        root = None
+    root, outside = None, set[str]()  # folders of pictures that do not lie below the root
+    with suppress(WrongUsage):
+        record = RunRecord.read(run)
+        root = record.root
+        folders = {Path(picture.name).parent for picture in record.split}
+        outside = {folder.as_posix() for folder in folders if folder.is_absolute()}
     text = path.read_text("utf-8", "replace")
     typed = [word for word in _command_paths(text) if not Path(word).is_relative_to(run.parent)]
-    places = {word: Path(word).name for word in (*typed, *([str(root)] if root else []))} | {
+    places = {word: Path(word).name for word in (*typed, *outside, *([str(root)] if root else []))} | {
         str(run.parent.parent): "."
     }
     spelled = {place: shown for place, shown in places.items() if place.strip("/")}

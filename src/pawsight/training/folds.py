@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pawsight.data.split import stratified_counts, stratified_group_split
+from pawsight.data.split import iterative_split, stratified_counts, stratified_group_split
 
 Labels = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -71,15 +71,17 @@ def folds_for_fits(labels: Labels, groups: Labels | None, folds: int, seed: int)
 
 
 def label_folds(truth: Flags, groups: Labels, folds: int, seed: int) -> Labels:
-    """Return the fold of each picture (N,), from 0: groups are whole, and each fold has its share of rare labels.
+    """Return the fold of each picture (N,), from 0: groups are whole, and each fold has its share of every label.
 
     Args:
         truth: whether each picture has each label (N, L).
         groups: numbers (N,) of groups of pictures.
         folds: how many, as many as there are groups at most.
-        seed: of the order in which groups are placed.
+        seed: of the order in which equal groups are placed.
     """
-    number = group_folds(rarest_labels(truth), groups, folds, seed)
+    order = np.random.default_rng(seed).permutation(len(truth))
+    number = np.empty(len(truth), np.int64)
+    number[order] = iterative_split(truth[order], groups[order], [1 / folds] * folds)
     return np.unique(number, return_inverse=True)[1]  # a fold may be empty where groups are large
 
 

@@ -5,6 +5,7 @@ import { percent, ranked } from "./words.js";
 
 const SHOWN = 5;
 
+/** @param {Record<string, number>} probabilities */
 export function bars(probabilities) {
   const rows = ranked(probabilities);
   const few = rows.length <= SHOWN + 1; // never a fold for a single one
@@ -12,6 +13,7 @@ export function bars(probabilities) {
   return few ? [first] : [first, folded(rows)];
 }
 
+/** @param {[string, number][]} rows */
 function folded(rows) {
   const rest = element("details", { class: "rest" }, element("summary", {}, `All ${rows.length} classes`));
   rest.addEventListener("toggle", () => {
@@ -21,11 +23,13 @@ function folded(rows) {
   return rest;
 }
 
+/** @param {[string, number][]} rows @param {string} label @param {Record<string, unknown>} given */
 function list(rows, label, given = {}) {
   // what scrolls must be within the keyboard's reach
   return element("ol", { class: "bars", "aria-label": label, ...given }, rows.map(row));
 }
 
+/** @param {[string, number]} row */
 function row([name, probability]) {
   const fill = element("span");
   fill.style.inlineSize = `${(100 * probability).toFixed(2)}%`;

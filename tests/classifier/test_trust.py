@@ -12,8 +12,12 @@ from pawsight.classifier.costs import Costs
 from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.trust import (
     ANSWERED,
+    HAS,
+    HAS_NOT,
+    NOT_SURE,
     UNFAMILIAR,
     UNSURE,
+    LabelRule,
     OodDetector,
     RiskGuarantee,
     SelectiveOptions,
@@ -75,6 +79,55 @@ def test_an_answer_of_the_class_that_is_none_of_the_others_is_unfamiliar():
     assert trust_from(plain(trust)) == trust
     assert trust.fault_for(1) != "" == trust.fault_for(2)
     assert trust.answering_all() == Trust()
+
+
+LABELS = Trust(
+    labels=(
+        LabelRule(threshold=0.3),
+        LabelRule(threshold=0.4, max_error=0.01, has=PROMISE, has_not=replace(PROMISE, threshold=0.9)),
+        LabelRule(threshold=0.4, max_error=0.01, has_not=PROMISE),
+    )
+)
+
+
+def test_a_label_is_given_denied_or_unsure():
+    table = np.array([[0.3, 0.8, 0.99], [0.2, 0.79, 0.2], [0.9, 0.11, 0.21], [0.9, 0.1, 0.3]])
+    expected = [
+        [HAS, HAS, NOT_SURE],  # no guarantee says when a picture has the third label
+        [HAS_NOT, NOT_SURE, HAS_NOT],
+        [HAS, NOT_SURE, NOT_SURE],
+        [HAS, HAS_NOT, NOT_SURE],
+    ]
+    assert LABELS.decide_labels(table).tolist() == expected
+    assert [LABELS.decide(row, None) for row in table] == [UNSURE] * 4
+    assert LABELS.decide(np.array([0.1, 0.9, 0.1]), None) == ANSWERED
+    assert replace(LABELS, detector=GUARD).decide(np.array([0.1, 0.9, 0.1]), 0.7) == UNFAMILIAR
+    assert LABELS.answering_all().decide_labels(table).tolist() == [[1, 1, 1], [0, 1, 0], [1, 0, 0], [1, 0, 0]]
+    assert LABELS.max_error == 0.01
+    assert LABELS.answering_all().max_error is None
+
+
+def test_rules_of_labels_come_back_and_must_fit_the_labels():
+    assert trust_from(plain(LABELS)) == LABELS
+    assert plain(LABELS)["labels"][0] == {"threshold": 0.3}
+    assert "labels" not in plain()
+    assert LABELS.fault_for(2) != "" == LABELS.fault_for(3)
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ({}, "trust.labels.threshold"),
+        ({"threshold": 1.2}, "trust.labels.threshold"),
+        ({"threshold": 0.5, "max_error": 0.01}, "trust.labels.has"),
+        ({"threshold": 0.5, "max_error": 0.7, "has": None, "has_not": None}, "trust.labels.max_error"),
+        ({"threshold": 0.5, "max_error": 0.1, "has": 3, "has_not": None}, "trust.labels.has"),
+        (7, "trust.labels"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_by_its_field(rule, field):
+    with pytest.raises((KeyError, TypeError, ValueError), match=field):
+        trust_from(plain() | {"labels": [rule]})
 
 
 EVERY_CLASS = replace(

@@ -29,15 +29,25 @@ def make_client(colour_bundle):
         hosts=(),
         origins=(),
         with_report=False,
+        title="",
+        feedback=None,
         opener=lambda: load_predictor(colour_bundle),
         start=True,
         **limits,
     ):
         def build():  # inside the loop that will serve it
-            return Service(opener, limits=Limits(decoders=1, **limits))
+            return Service(opener, limits=Limits(decoders=1, **limits), feedback=feedback)
 
         return TestClient(
-            create_app(build(), token=token, hosts=hosts, origins=origins, with_report=with_report, start=start),
+            create_app(
+                build(),
+                token=token,
+                hosts=hosts,
+                origins=origins,
+                with_report=with_report,
+                title=title,
+                start=start,
+            ),
             base_url="http://127.0.0.1",
             raise_server_exceptions=False,
         )

@@ -16,7 +16,7 @@ from markupsafe import escape
 from pawsight.classifier.bundle import read_bundle
 from pawsight.classifier.predictor import load_predictor
 from pawsight.core.errors import BundleRefused
-from pawsight.web.app import report_of, report_text, validation_of
+from pawsight.web.app import record_of, report_of, report_text
 from pawsight.web.middleware import with_own_target
 from pawsight.web.problems import RequestProblem, of_status
 
@@ -576,13 +576,23 @@ def run(colour_bundle, tmp_path):
 
 
 def test_a_bundle_that_lies_alone_tells_nothing_more(run):
-    assert validation_of(read_bundle(run)) is None
+    assert record_of(read_bundle(run)) is None
     assert report_of(read_bundle(run)) is None
 
 
 def test_the_figures_of_validation_are_read_from_the_run(run):
     (run / "metrics.json").write_text(json.dumps(FIGURES))
-    assert validation_of(read_bundle(run)) == FIGURES["validation"]
+    record = record_of(read_bundle(run))
+    assert record.headline() == FIGURES["validation"]
+    assert record.measured() == FIGURES["validation"] | {"subset": "validation"}
+
+
+def test_the_figures_of_the_test_set_come_first(run, make_client):
+    test = {"pictures": 192, "accuracy": 0.98, "interval": [0.95, 0.99]}
+    (run / "metrics.json").write_text(json.dumps(FIGURES | {"test": test}))
+    with make_client(opener=lambda: load_predictor(run)) as client:
+        model = client.get("/api/v1/model").json()
+    assert (model["validation"], model["measured"]) == (FIGURES["validation"], test | {"subset": "test"})
 
 
 @pytest.mark.parametrize(
@@ -599,9 +609,11 @@ def test_the_figures_of_validation_are_read_from_the_run(run):
         json.dumps(FIGURES) + " " * 2**22,  # right, and too long to be read for every visitor
     ],
 )
-def test_figures_that_are_none_or_anothers_are_left_out(run, text):
+def test_figures_that_are_none_or_anothers_are_left_out(run, make_client, text):
     (run / "metrics.json").write_text(text)
-    assert validation_of(read_bundle(run)) is None
+    with make_client(opener=lambda: load_predictor(run)) as client:
+        model = client.get("/api/v1/model").json()
+    assert (model["validation"], model["measured"]) == (None, None)
 
 
 def test_the_report_is_served_where_it_can_do_nothing(run, make_client):

@@ -19,6 +19,7 @@ from pawsight.classifier.prediction_sets import GREATEST_COVERAGE, LEAST_COVERAG
 from pawsight.core.errors import WrongUsage
 
 ANSWERED, UNSURE, UNFAMILIAR = "answered", "unsure", "unfamiliar"  # decisions, as users and files have them
+HAS, HAS_NOT, NOT_SURE = 1, 0, -1  # decisions about one of several labels
 MOST = 0.5  # shares of pictures that may be asked for lie between 0 and this
 CONFIDENCE = 0.9  # of a risk guarantee
 VALIDATION = "the validation set"  # where pictures that were not fitted to are from; or training, out of fold
@@ -136,6 +137,36 @@ class OodDetector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRule:
+    """When a picture has one of several labels, when it has not, and when neither is sure enough."""
+
+    threshold: float  # probability from which on the answer is that it has
+    max_error: float | None = None  # share of each of the two answers that may be wrong; None: nothing is unsure
+    has: RiskGuarantee | None = None  # of the answers that it has the label; None: that is never sure enough
+    has_not: RiskGuarantee | None = None  # of the answers that it has not; its threshold is one of 1 - probability
+
+    def decide(self, probabilities: Floats) -> Labels:
+        """Return the decision about each picture (N,): `HAS`, `HAS_NOT` or `NOT_SURE`.
+
+        Args:
+            probabilities: of the label (N,).
+        """
+        found = np.where(probabilities >= self.threshold, HAS, HAS_NOT)
+        if self.max_error is None:
+            return found
+        enough = [2.0 if kept is None else kept.threshold for kept in (self.has, self.has_not)]
+        is_sure = np.where(found == HAS, probabilities >= enough[0], 1 - probabilities >= enough[1])
+        return np.where(is_sure, found, NOT_SURE)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; what belongs to the guarantee is there where one was asked for."""
+        if self.max_error is None:
+            return {"threshold": self.threshold}
+        kept = {name: side and side.to_json() for name, side in (("has", self.has), ("has_not", self.has_not))}
+        return {"threshold": self.threshold, "max_error": self.max_error, **kept}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """The part of a bundle's card that says how far to trust the answers."""
 
@@ -148,11 +179,13 @@ class Trust:
     sets: PredictionSets | None = None
     costs: Costs | None = None
     none_class: int | None = None  # index of the class that stands for none of the others
+    labels: tuple[LabelRule, ...] = ()  # (L,) of a classifier with several labels a picture; empty of any other
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as a card has them: there the guarantee is `promise` and the detector `guard`.
 
-        `class_promises`, `sets`, `costs` and `none_class` are there where they were asked for.
+        `class_promises`, `sets`, `costs` and `none_class` are there where they were asked for, `labels` where a picture
+        may have several.
         """
         plain: dict[str, Any] = {
             "temperature": self.temperature,
@@ -168,16 +201,20 @@ class Trust:
             plain["costs"] = self.costs.to_json()
         if self.none_class is not None:
             plain["none_class"] = self.none_class
+        if self.labels:
+            plain["labels"] = [rule.to_json() for rule in self.labels]
         return plain
 
     def answering_all(self) -> Trust:
         """Return the trust of a classifier that answers every picture."""
-        return replace(self, guarantee=None, detector=None, by_class=(), none_class=None)
+        rules = tuple(LabelRule(threshold=rule.threshold) for rule in self.labels)
+        return replace(self, guarantee=None, detector=None, by_class=(), none_class=None, labels=rules)
 
     @property
     def max_error(self) -> float | None:
-        """The largest share of wrong answers that is guaranteed, of all answers or of those with each class."""
-        kept = next((guarantee for guarantee in (self.guarantee, *self.by_class) if guarantee is not None), None)
+        """The largest share of wrong answers that is guaranteed: of all answers, or by class or label."""
+        by_label = [side for rule in self.labels for side in (rule.has, rule.has_not)]
+        kept = next((side for side in (self.guarantee, *self.by_class, *by_label) if side is not None), None)
         return None if kept is None else kept.max_error
 
     def answers(self, probabilities: Floats) -> Labels:
@@ -189,15 +226,28 @@ class Trust:
         best = probabilities.argmax(axis=1) if self.costs is None else self.costs.expected(probabilities).argmin(axis=1)
         return np.asarray(best, np.int64)
 
+    def decide_labels(self, probabilities: Floats) -> Labels:
+        """Return the decision about each label of each picture (N, L): `HAS`, `HAS_NOT` or `NOT_SURE`.
+
+        Args:
+            probabilities: (N, L), of a classifier with several labels a picture.
+        """
+        decided = [rule.decide(column) for rule, column in zip(self.labels, probabilities.T, strict=True)]
+        return np.stack(decided, axis=1)
+
     def decide(self, probabilities: Floats, score: float | None) -> str:
         """Return the decision about one picture: `ANSWERED`, `UNSURE` or `UNFAMILIAR`.
 
+        With several labels a picture is unsure where any of its labels is.
+
         Args:
-            probabilities: (C,) of the classes.
+            probabilities: (C,) of the classes, or (L,) of the labels.
             score: the graph's output `unlikeness`, None where it has none.
         """
         if self.detector is not None and (score is None or not score <= self.detector.threshold):
             return UNFAMILIAR
+        if self.labels:
+            return UNSURE if (self.decide_labels(probabilities[None]) == NOT_SURE).any() else ANSWERED
         answer = int(self.answers(probabilities[None])[0])
         if answer == self.none_class:
             return UNFAMILIAR
@@ -208,7 +258,11 @@ class Trust:
 
     def fault_for(self, classes: int) -> str:
         """Say what does not fit a number of classes, as the field of a card; empty where all does."""
-        lengths = {"class_promises": self.by_class, "sets.thresholds": self.sets.thresholds if self.sets else ()}
+        lengths: dict[str, Sequence[Any]] = {
+            "class_promises": self.by_class,
+            "sets.thresholds": self.sets.thresholds if self.sets else (),
+            "labels": self.labels,
+        }
         for name, values in lengths.items():
             if values and len(values) != classes:
                 return f"trust.{name}, which has {len(values):,} values for {classes:,} classes"
@@ -257,7 +311,7 @@ def trust_from(values: Any) -> Trust:
     Raises:
         KeyError, TypeError, ValueError: a field is missing, of another type, or beyond what it can be.
     """
-    optional = ("class_promises", "sets", "costs", "none_class")
+    optional = ("class_promises", "sets", "costs", "none_class", "labels")
     known = _checked(values, "trust", Trust().to_json(), optional)
     return Trust(
         temperature=_number(known, "trust.temperature", 0.01, 100.0),
@@ -271,6 +325,22 @@ def trust_from(values: Any) -> Trust:
         sets=_sets_from(known["sets"]) if "sets" in known else None,
         costs=costs_from(known["costs"]) if "costs" in known else None,
         none_class=_count(known, "trust.none_class", 0, 2**53) if "none_class" in known else None,
+        labels=tuple(_rule_from(rule) for rule in _list(known.get("labels", []), "trust.labels")),
+    )
+
+
+def _rule_from(values: Any) -> LabelRule:
+    path, sides = "trust.labels", ("has", "has_not")
+    asked = ("max_error", *sides) if isinstance(values, Mapping) and "max_error" in values else ()
+    known = _checked(values, path, ("threshold", *asked))
+    has, has_not = (
+        None if known.get(side) is None else _guarantee_from(known[side], f"{path}.{side}") for side in sides
+    )
+    return LabelRule(
+        threshold=_number(known, f"{path}.threshold", 0.0, 1.0),
+        max_error=_number(known, f"{path}.max_error", 0.0, MOST) if asked else None,
+        has=has,
+        has_not=has_not,
     )
 
 

@@ -429,7 +429,10 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@cli.command(first=("host", "port", "token_file", "allow_host", "allow_origin", "with_report", "device", "open", "log"))
+_SERVE_FIRST = ("host", "port", "token_file", "allow_host", "title", "feedback", "with_report")
+
+
+@cli.command(first=(*_SERVE_FIRST, "device", "open", "log"))
 @click.argument("run")
 @click.option("--host", help="Address to listen on; 0.0.0.0 is every address.  [default: 127.0.0.1]")
 @click.option(
@@ -451,6 +454,8 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="ADDRESS",
     help="Address or network of a proxy of yours, whose X-Forwarded-For is believed; repeatable.",
 )
+@click.option("--title", metavar="TEXT", help="Question at the top of the page.  [default: the classes]")
+@click.option("--feedback", type=FOLDER, help="Folder that keeps the pictures that users label on the page.")
 @click.option(
     "--with-report", is_flag=True, default=None, help="Show the run's report, with training pictures, to all clients."
 )

@@ -13,7 +13,7 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pawsight.classifier.bundle import find_bundle
 from pawsight.classifier.engine import check_device
@@ -23,12 +23,16 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import as_path, regular_file
 from pawsight.web.limits import Limits
 
+if TYPE_CHECKING:
+    from pawsight.web.feedback import Feedback
+
 _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client", "pythonjsonlogger")
 _LEAST_TOKEN = 16  # characters; less can be guessed
 _PORTS = {"http": 80, "https": 443}  # of the schemes that an origin may have
 _AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/?#@%\[\]\\]+)(?::([0-9]{1,5}))?")  # host, port
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")  # of a name; services in containers may have an underscore
 _LONGEST_NAME = 253
+_LONGEST_TITLE = 100
 _BACKLOG = 256  # connections that the system keeps while the process is busy
 
 
@@ -42,6 +46,8 @@ def serve(
     allow_origin: Sequence[str] = (),
     proxy: Sequence[str] = (),
     with_report: bool = False,
+    feedback: str | os.PathLike[str] | None = None,
+    title: str = "",
     answer_all: bool = False,
     device: Device = CPU,
     limits: Limits | None = None,
@@ -62,6 +68,8 @@ def serve(
         allow_origin: sites of your own whose pages may use the service, e.g. https://cats.example.
         proxy: addresses or networks of proxies of your own, whose X-Forwarded-For says which client asks.
         with_report: show the run's report, which contains training pictures, to all clients.
+        feedback: a folder that keeps the pictures that users label on the page; None keeps none.
+        title: the question at the top of the page; empty: the classes make it.
         answer_all, device: as for `predict`.
         limits: of requests, queues and processes.
         progress: hears where it listens, and warnings.
@@ -70,7 +78,7 @@ def serve(
 
     Raises:
         PawsightError: the run has no bundle that can be trusted, or the address cannot be used.
-        WrongUsage: a host, an origin or a proxy is none.
+        WrongUsage: a host, an origin or a proxy is none, the title cannot be shown, or the folder holds other things.
     """
     check_installed()
     origins = [_origin(text) for text in allow_origin]
@@ -79,6 +87,9 @@ def serve(
     find_bundle(as_path(run))
     check_device(device)
     token = _read_token(token_file, progress) if token_file is not None else ""
+    limits = limits or Limits()
+    _check_title(title)
+    kept = None if feedback is None else _open_feedback(as_path(feedback), limits)
     listener = _listen(host, port)
     from pawsight.web.server import serve_here
 
@@ -97,16 +108,20 @@ def serve(
         progress.say(f"It listens on {host}, not on this machine alone. {who} may send requests.")
         if not token:
             progress.say("There is no token. Set one with --token-file, or let only your proxy reach this port.")
+    if kept is not None:
+        progress.say(f"Pictures that users label are kept in {feedback}; it holds {kept.pictures:,}.")
     ready(serving)
     serve_here(
         listener,
         run,
-        limits=limits or Limits(),
+        limits=limits,
         token=token,
         hosts=_hosts(host, allowed),
         origins=origins,
         proxies=networks,
         with_report=with_report,
+        feedback=kept,
+        title=title,
         answer_all=answer_all,
         device=device,
         progress=progress,
@@ -148,6 +163,26 @@ def _read_token(path: Path, progress: Progress) -> str:
     if readable:
         progress.say(f"Every user of this machine can read {path}; type: chmod 600 {path}")
     return token
+
+
+def _check_title(title: str) -> None:
+    if len(title) > _LONGEST_TITLE or not title.isprintable():
+        raise WrongUsage(
+            f"--title {title[:40]!r} cannot be used.",
+            f"It is one line of {_LONGEST_TITLE} characters at most.",
+            "Type for example: --title 'Ants or bees?'",
+        )
+
+
+def _open_feedback(folder: Path, limits: Limits) -> Feedback:
+    from pawsight.web.feedback import Feedback
+
+    return Feedback(
+        folder,
+        most=limits.feedback_pictures,
+        most_bytes=limits.feedback_bytes,
+        each=limits.share(limits.feedback_pictures),
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from pawsight.core.errors import BadDataset, NoPictures
 from pawsight.core.progress import SILENT, Progress
+from pawsight.core.storage import plain_cell
 from pawsight.core.text import plural
 from pawsight.data.download import WEB, download_all, scheme_of
 from pawsight.data.folders import clean_label, name_below
@@ -132,6 +133,7 @@ class _ListReader:
         self._places: dict[str, int] = {role: table.columns.index(role) for role in _ROLES if role in table.columns}
         header = [readable(name, 1).strip() for name in table.header]
         self.has_group_column = group_by in header
+        self._is_patch = {"sha256", "action"} <= set(header)  # written by Pawsight, which marks formulas
         if self.has_group_column:
             self._places["group"] = header.index(group_by)
         others = {
@@ -201,6 +203,8 @@ class _ListReader:
             return
         path = row[self._places["path"]]
         cells = {role: readable(row[column], line).strip() for role, column in self._places.items() if role != "path"}
+        if self._is_patch and "label" in cells:
+            cells["label"] = plain_cell(cells["label"])
         label, fault = (cells.get("label", ""), "") if not self._classes else self._one_hot_label(path, row)
         cell = cells.get("part", "")
         part = part_named(cell)

@@ -100,7 +100,7 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
                 else _fetched(PUBLIC + name, size, integrity=f"sha384-{sha384}")
                 for name, copied_as, size, sha384 in RUNTIME
             ],
-            "validation": _validation(context.run),
+            **_figures(context.run),
             "detector": None if detector is None else {"caught": detector.seen[0], "pictures": detector.seen[1]},
             "max_error": context.bundle.card.trust.max_error,
         },
@@ -155,11 +155,12 @@ def inserted(page: str, place: str, text: str) -> str:
     return page.replace(place, text)
 
 
-def _validation(run: Path | None) -> dict[str, Any] | None:
-    """Return the figures of the page's first line, None where the run has none."""
+def _figures(run: Path | None) -> dict[str, Any]:
+    """Return how often the answers were right, None where the run does not say."""
+    record = None
     with suppress(WrongUsage):
-        return RunRecord.read(run).headline() if run is not None else None
-    return None
+        record = None if run is None else RunRecord.read(run)
+    return {"validation": record and record.headline(), "measured": record and record.measured()}
 
 
 def _fetched(address: str, size: int, *, integrity: str | None = None) -> dict[str, Any]:

@@ -91,7 +91,15 @@ _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 # Signatures: ISO/IEC 14496-12 (`ftyp` brands), and the magic numbers of the formats' own specifications.
 _READ_BRANDS = (b"avif", b"avis")
 _PNG = b"\x89PNG\r\n\x1a\n"
-_READ_STARTS = (b"\xff\xd8\xff", _PNG, b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_ENDINGS = {  # of files whose first bytes are these
+    b"\xff\xd8\xff": ".jpg",
+    _PNG: ".png",
+    b"GIF87a": ".gif",
+    b"GIF89a": ".gif",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+}
+_READ_STARTS = tuple(_ENDINGS)
 _OTHER_BRANDS = {
     b"heic": "HEIC",
     b"heix": "HEIC",
@@ -552,6 +560,17 @@ def is_readable_type(data: bytes) -> bool:
     if data[4:8] == b"ftyp":
         return data[8:12] in _READ_BRANDS or (HAS_HEIF and _OTHER_BRANDS.get(data[8:12]) == "HEIC")
     return data.startswith(_READ_STARTS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+
+
+def ending_of(data: bytes) -> str:
+    """Return the ending that a picture's file has by its content, e.g. `.jpg`."""
+    if data[4:8] == b"ftyp":
+        return ".avif" if data[8:12] in _READ_BRANDS else ".heic"
+    if data[:4] == b"RIFF":
+        return ".webp"
+    if is_dicom(data):
+        return ".dcm"
+    return next((ending for start, ending in _ENDINGS.items() if data.startswith(start)), ".bmp")
 
 
 def name_of_unsupported(data: bytes) -> str | None:

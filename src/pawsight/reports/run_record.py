@@ -419,12 +419,21 @@ class RunRecord:
 
         They are those on validation, or by cross-validation where there is none.
         """
-        scores = self.validation
-        if scores is None and self.cross_validation is not None:
-            scores = self.cross_validation.metrics
-        if scores is None:
-            return None
-        return {"pictures": scores.pictures, "accuracy": scores.accuracy, "interval": scores.interval.as_list()}
+        measured = self.measured(("validation", "cross-validation"))
+        return measured and {key: value for key, value in measured.items() if key != "subset"}
+
+    def measured(self, subsets: Sequence[str] = ("test", "validation", "cross-validation")) -> dict[str, Any] | None:
+        """Return subset, pictures, accuracy and its interval for the first of these subsets that was measured.
+
+        They are plain JSON values, as web pages show them; None where none of the subsets was measured.
+        """
+        crossed = None if self.cross_validation is None else self.cross_validation.metrics
+        known = {"test": self.test, "validation": self.validation, "cross-validation": crossed}
+        for subset in subsets:
+            if (scores := known[subset]) is not None:
+                figures = {"pictures": scores.pictures, "accuracy": scores.accuracy}
+                return {"subset": subset, **figures, "interval": scores.interval.as_list()}
+        return None
 
     def __repr__(self) -> str:
         crossed = self.cross_validation

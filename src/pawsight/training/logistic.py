@@ -1,10 +1,12 @@
 """One fit of logistic regression with an L2 penalty: scikit-learn's objective and stopping rules, solved by SciPy.
 
-The regularisation is chosen in `probe`.
+A softmax over classes, or a sigmoid for each of several labels. The regularisation is chosen in `probe` and
+`several_labels`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -66,29 +68,70 @@ def fit_logistic(
 
     Source: scikit-learn's LogisticRegression.
     """
-    from scipy.optimize import minimize
-
-    classes, width = int(labels.max()) + 1, features.shape[1]
+    classes = int(labels.max()) + 1
     binary = classes == 2
-    columns, loss = (1, _two_classes) if binary else (classes, _more_classes)
+    loss = _sigmoids if binary else _softmax
     truths = labels[:, None].astype(np.float32) if binary else np.eye(classes, dtype=np.float32)[labels]
-    penalty = 1.0 / (strength * len(labels))
     shares = None if weights is None else weights[:, None].astype(np.float32)
-
-    def value_and_gradient(flat: Exact) -> tuple[float, Exact]:
-        table, bias = np.split(flat.reshape(width + 1, columns), [width])
-        value, slopes = loss(features @ table.astype(np.float32) + bias.astype(np.float32), truths, shares)
-        gradient = np.concatenate([features.T @ slopes + penalty * table, slopes.sum(axis=0, keepdims=True)])
-        return value + 0.5 * penalty * float((table**2).sum()), gradient.ravel()
-
-    table = np.zeros((width + 1, classes)) if start is None else np.vstack(start).astype(np.float64)
+    table = np.zeros((features.shape[1] + 1, classes)) if start is None else np.vstack(start).astype(np.float64)
     first = table[:, 1:] - table[:, :1] if binary else table
-    options = {"gtol": tolerance, "ftol": _LEAST_GAIN, "maxiter": most_steps, "maxls": _LINE_SEARCH_STEPS}
-    found: Exact = minimize(value_and_gradient, first.ravel(), method="L-BFGS-B", jac=True, options=options).x
-    table = found.reshape(width + 1, columns)
+    table = _minimised(loss, features, truths, shares, first, strength, tolerance, most_steps)
     if binary:
         table = np.hstack([-table, table]) / 2
     return table[:-1].astype(np.float32), table[-1].astype(np.float32)
+
+
+def fit_sigmoids(
+    features: Floats,
+    truth: NDArray[np.bool_],
+    *,
+    strength: float,
+    tolerance: float = 1e-3,
+    most_steps: int = 200,
+    start: tuple[Floats, Floats] | None = None,
+) -> tuple[Floats, Floats]:
+    """Fit a logistic regression for each of several labels, all in one go: they share the products with the features.
+
+    Args:
+        features: (N, D), standardised.
+        truth: whether each picture has each label (N, L). A label that all pictures have, or none, gets a large bias.
+        strength, tolerance, most_steps, start: as for `fit_logistic`.
+
+    Returns:
+        coefficients (D, L) and biases (L,) of the logits.
+
+    Source: scikit-learn's OneVsRestClassifier of LogisticRegression.
+    """
+    table = np.zeros((features.shape[1] + 1, truth.shape[1])) if start is None else np.vstack(start).astype(np.float64)
+    table = _minimised(_sigmoids, features, truth.astype(np.float32), None, table, strength, tolerance, most_steps)
+    return table[:-1].astype(np.float32), table[-1].astype(np.float32)
+
+
+def _minimised(
+    loss: Callable[[Floats, Floats, Floats | None], tuple[float, Floats]],
+    features: Floats,
+    truths: Floats,
+    weights: Floats | None,
+    first: Exact,
+    strength: float,
+    tolerance: float,
+    most_steps: int,
+) -> Exact:
+    """Return coefficients and, in the last row, biases (D + 1, K) that minimise a loss with its penalty."""
+    from scipy.optimize import minimize
+
+    width, columns = features.shape[1], first.shape[1]
+    penalty = 1.0 / (strength * len(features))
+
+    def value_and_gradient(flat: Exact) -> tuple[float, Exact]:
+        table, bias = np.split(flat.reshape(width + 1, columns), [width])
+        value, slopes = loss(features @ table.astype(np.float32) + bias.astype(np.float32), truths, weights)
+        gradient = np.concatenate([features.T @ slopes + penalty * table, slopes.sum(axis=0, keepdims=True)])
+        return value + 0.5 * penalty * float((table**2).sum()), gradient.ravel()
+
+    options = {"gtol": tolerance, "ftol": _LEAST_GAIN, "maxiter": most_steps, "maxls": _LINE_SEARCH_STEPS}
+    found: Exact = minimize(value_and_gradient, first.ravel(), method="L-BFGS-B", jac=True, options=options).x
+    return found.reshape(width + 1, columns)
 
 
 def class_weights(labels: Labels, *, classes: int) -> Floats:
@@ -98,8 +141,8 @@ def class_weights(labels: Labels, *, classes: int) -> Floats:
     return each[labels].astype(np.float32)
 
 
-def _two_classes(logits: Floats, truths: Floats, weights: Floats | None) -> tuple[float, Floats]:
-    """Return the mean loss and its slope (N, 1) in each logit (N, 1), where truths (N, 1) are 0 or 1."""
+def _sigmoids(logits: Floats, truths: Floats, weights: Floats | None) -> tuple[float, Floats]:
+    """Return the mean loss, summed over columns, and its slope (N, K) in each logit (N, K); truths are 0 or 1."""
     exact = logits.astype(np.float64)  # of few numbers; the products of many stay in float32
     values = (np.logaddexp(0, exact) - truths * exact).astype(np.float32)
     slopes = (np.exp(-np.logaddexp(0, -exact)) - truths).astype(np.float32)
@@ -108,7 +151,7 @@ def _two_classes(logits: Floats, truths: Floats, weights: Floats | None) -> tupl
     return float(values.sum() / len(logits)), slopes / np.float32(len(logits))
 
 
-def _more_classes(logits: Floats, truths: Floats, weights: Floats | None) -> tuple[float, Floats]:
+def _softmax(logits: Floats, truths: Floats, weights: Floats | None) -> tuple[float, Floats]:
     """Return the mean loss and its slope (N, C) in each logit (N, C), where truths (N, C) are 1 for the class."""
     values, slopes = np.empty(len(logits), np.float32), np.empty_like(logits)
     for start in range(0, len(logits), _ROWS_AT_ONCE):

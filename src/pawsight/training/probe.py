@@ -6,7 +6,7 @@ Here the two are chosen; one fit is in `logistic`, which features matter in `rel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,6 +48,7 @@ BALANCED_NOTE = (
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 def train_majority(context: TrainingContext) -> TrainedModel:
@@ -229,31 +230,30 @@ def fit_head(
     Source: scikit-learn's LogisticRegression (lbfgs; class_weight="balanced") and StratifiedKFold; Head2Toe for depths,
     as in `relevance`.
     """
-    depths = _candidates(features) if depth == AUTO else (depth,)
+    depths = depths_to_compare(features) if depth == AUTO else (depth,)
     most = min(_MOST_CHOSEN_ON // classes, _MOST_COMPARED if len(depths) > 1 else _MOST_CHOSEN_ON)
     rows = stratified_sample(labels, most=max(most, 2 * classes), seed=seed)
     weights = class_weights(labels, classes=classes) if is_balanced else np.ones(len(labels), np.float32)
     own, own_groups = labels[rows], np.arange(len(rows)) if groups is None else groups[rows]
     fold = folds_for_fits(own, own_groups, folds, seed)
+
+    def fit(scaled: Floats, fitted: Flags, **options: Any) -> tuple[Floats, Floats]:
+        return fit_logistic(scaled, own[fitted], weights=weights[rows][fitted] if is_balanced else None, **options)
+
     with blas_threads_for(len(labels), classes):
         relevance = Relevance(features.part(rows), own, seed=seed)
         logits = {}  # depth -> strength -> (M, C): of each of the rows by the head fitted without it
         if fold is not None:
             with progress.stage("Choosing the regularisation", len(depths) * (int(fold.max()) + 1), "folds") as step:
                 for name in depths:
-                    logits[name] = _cross_validated(
-                        features.part(rows), own, weights[rows] if is_balanced else None, fold, name, relevance, step
-                    )
+                    logits[name] = logits_by_folds(features.part(rows), fit, fold, name, relevance, step)
         losses = {
             name: {strength: log_losses(table, own) * weights[rows] for strength, table in tables.items()}
             for name, tables in logits.items()
         }
         best = {name: min(own, key=lambda strength: own[strength].mean()) for name, own in losses.items()}
         least = {name: losses[name][strength] for name, strength in best.items()}
-        chosen = depths[0]
-        for name, own_losses in least.items():
-            gained, error = paired_difference(least[chosen] - own_losses, own_groups)
-            chosen = name if gained > max(Z95 * error, _LEAST_GAIN) else chosen
+        chosen, gain = choose_depth(depths[0], least, own_groups)
         strength = best.get(chosen, STRENGTHS[len(STRENGTHS) // 2])
         columns = features.depths[chosen] if chosen in features.depths else relevance.most_relevant()
         scaled, centre, spread = standardised(features.read(columns))
@@ -264,7 +264,6 @@ def fit_head(
     if is_balanced and out_of_fold is not None:
         shift = balancing_shift(own, out_of_fold, weights[rows])
         bias, out_of_fold = bias + shift, out_of_fold + shift
-    gained, error = paired_difference(least[LAST] - least[chosen], own_groups) if len(least) > 1 else (0.0, 0.0)
     return Head(
         weights=table.astype(np.float32),
         bias=bias.astype(np.float32),
@@ -273,13 +272,13 @@ def fit_head(
         depth=chosen,
         columns=columns,
         tried=tuple((name, best[name], float(own.mean())) for name, own in least.items()),
-        gain=(gained, gained - Z95 * error, gained + Z95 * error) if chosen != depths[0] else None,
+        gain=gain,
         log_losses=tuple((other, float(own.mean())) for other, own in losses.get(chosen, {}).items()),
         out_of_fold=None if out_of_fold is None else (rows, out_of_fold),
     )
 
 
-def _candidates(features: FeatureTable) -> tuple[str, ...]:
+def depths_to_compare(features: FeatureTable) -> tuple[str, ...]:
     """Return the depths to choose from: the last layer, then those with more to read, the fewest features first."""
     last = len(features.depths[LAST])
     sizes = {name: len(columns) for name, columns in features.depths.items() if len(columns) > last}
@@ -288,17 +287,26 @@ def _candidates(features: FeatureTable) -> tuple[str, ...]:
     return (LAST, *sorted(sizes, key=lambda name: sizes[name]))
 
 
-def _cross_validated(
+def logits_by_folds(
     features: FeatureTable,
-    labels: Labels,
-    weights: Floats | None,
+    fit: Callable[..., tuple[Floats, Floats]],
     fold: Labels,
     depth: str,
     relevance: Relevance,
     step: Step,
 ) -> dict[float, Floats]:
-    """Return the logits (N, C) that heads give the folds they were not fitted to, for each strength."""
-    logits = {strength: np.empty((len(labels), int(labels.max()) + 1), np.float32) for strength in STRENGTHS}
+    """Return the logits (N, C) that heads give the folds they were not fitted to, for each strength.
+
+    Args:
+        features: of the pictures (N, W).
+        fit: takes standardised features (M, D), which of the N pictures they are (N,), `strength` and where to `start`,
+            and returns coefficients (D, C) and biases (C,).
+        fold: number (N,) of each picture's fold, from 0.
+        depth: where the network is read.
+        relevance: of the features of these pictures.
+        step: is advanced with each fold.
+    """
+    logits: dict[float, Floats] = {}
     is_fixed = depth in features.depths
     if is_fixed:
         scaled = standardised(features.read(features.depths[depth]))[0]
@@ -308,11 +316,30 @@ def _cross_validated(
             scaled = standardised(features.read(relevance.most_relevant(fitted)))[0]
         inside, outside = scaled[fitted], scaled[held_out]
         for strength in STRENGTHS:  # each fit starts where the one before ended
-            own = None if weights is None else weights[fitted]
-            start = table, bias = fit_logistic(inside, labels[fitted], strength=strength, weights=own, start=start)
-            logits[strength][held_out] = outside @ table + bias
+            start = table, bias = fit(inside, fitted, strength=strength, start=start)
+            logits.setdefault(strength, np.empty((len(fold), len(bias)), np.float32))[held_out] = outside @ table + bias
         step.advance()
     return logits
+
+
+def choose_depth(
+    first: str, losses: Mapping[str, Floats], groups: Labels
+) -> tuple[str, tuple[float, float, float] | None]:
+    """Return the depth to read, and what it gains over the last layer alone with its 95 % interval.
+
+    Args:
+        first: the depth that is taken unless another is clearly better.
+        losses: of each picture out of fold (N,), by depth, the fewest features first.
+        groups: numbers (N,) of the groups of pictures that look the same, which count as one.
+    """
+    chosen = first
+    for name, own in losses.items():
+        gained, error = paired_difference(losses[chosen] - own, groups)
+        chosen = name if gained > max(Z95 * error, _LEAST_GAIN) else chosen
+    if chosen == first:
+        return chosen, None
+    gained, error = paired_difference(losses[LAST] - losses[chosen], groups)
+    return chosen, (gained, gained - Z95 * error, gained + Z95 * error)
 
 
 def balancing_shift(labels: Labels, logits: Floats, weights: Floats) -> Floats:

@@ -32,11 +32,16 @@ class Relevance:
         features: of N pictures at every depth.
         labels: class indices (N,).
         seed: of the stratified sample of the pictures that is used.
+        truth: whether each picture has each of several labels (N, L), for which features are to be found; the classes
+            then only stratify the sample. None where the classes are what is to be told apart.
     """
 
-    def __init__(self, features: FeatureTable, labels: Labels, *, seed: int) -> None:
+    def __init__(
+        self, features: FeatureTable, labels: Labels, *, seed: int, truth: NDArray[np.bool_] | None = None
+    ) -> None:
         self._rows = stratified_sample(labels, most=max(_SAMPLE, 2 * (int(labels.max()) + 1)), seed=seed)
-        self._features, self._labels = features.part(self._rows), labels[self._rows]
+        self._features, own = features.part(self._rows), labels[self._rows]
+        self._truths = np.eye(int(own.max()) + 1)[own] if truth is None else truth[self._rows].astype(np.float64)
 
     @cached_property
     def _scaled_and_gram(self) -> tuple[Floats, Floats]:
@@ -46,7 +51,8 @@ class Relevance:
     def most_relevant(self, allowed: NDArray[np.bool_] | None = None) -> Channels:
         """Return the columns of the 2,048 features that matter most for telling the classes apart, in rising order.
 
-        Relevance is the norm, over classes, of a feature's weights in a ridge regression on the centred one-hot labels.
+        Relevance is the norm, over classes or labels, of a feature's weights in a ridge regression on their centred
+        zeros and ones.
 
         Args:
             allowed: which of the N pictures may be looked at; None for all of them.
@@ -55,7 +61,7 @@ class Relevance:
 
         scaled, table = self._scaled_and_gram
         inside = np.arange(len(self._rows)) if allowed is None else np.flatnonzero(allowed[self._rows])
-        gram, truths = table[np.ix_(inside, inside)], np.eye(int(self._labels.max()) + 1)[self._labels[inside]]
+        gram, truths = table[np.ix_(inside, inside)], self._truths[inside]
         gram[np.diag_indices(len(inside))] += max(_RIDGE * np.trace(gram) / len(inside), TINY_SPREAD)
         shares = np.zeros((len(self._rows), truths.shape[1]), np.float32)
         shares[inside] = solve(gram, (truths - truths.mean(axis=0)).astype(np.float32), assume_a="pos")

@@ -4,6 +4,8 @@
     POST /api/v1/predict                   pictures in, one prediction for each
     POST /v1/models/NAME:predict           the same as TensorFlow Serving's clients ask it
     POST /api/v1/explain?class=NAME        one picture in, a PNG with its heat map out
+    POST /api/v1/feedback?class=NAME       one picture in, kept with the class that a user gave, where that is allowed
+    DELETE /api/v1/feedback/SHA256         one that was kept is removed
     GET  /api/v1/model                     the classifier and the limits of the service
     GET  /api/v1/report                    the run's report, where one was made and may be shown
     /livez  /readyz  /metrics              for operators
@@ -17,7 +19,7 @@ import asyncio
 import json
 import re
 import shlex
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, fields
 from hashlib import sha256
@@ -73,6 +75,7 @@ def create_app(
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
     with_report: bool = False,
+    title: str = "",
     start: bool = True,
 ) -> Starlette:
     """Return the application around a service.
@@ -83,6 +86,7 @@ def create_app(
         hosts: names of the service; empty allows all.
         origins: of other sites whose pages may use the service, as scheme://host:port; no cookies are involved.
         with_report: show the run's report, which contains training pictures.
+        title: the question of the page; empty: the classes make it.
         start: open the classifier before the first request; False where the server does it, so that /livez answers
             before.
     """
@@ -94,13 +98,13 @@ def create_app(
         yield
         await service.stop()
 
-    routes = _Routes(service, with_report=with_report)
+    routes = _Routes(service, with_report=with_report, title=title)
     middleware = [Middleware(ServiceMiddleware, service=service, token=token, hosts=hosts, origins=origins)]
     if origins:
         cors = Middleware(
             CORSMiddleware,
             allow_origins=list(origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
             expose_headers=["Retry-After", "X-Request-ID"],
         )
@@ -116,8 +120,8 @@ def create_app(
 class _Routes:
     """One method for each route."""
 
-    def __init__(self, service: Service, *, with_report: bool) -> None:
-        self._service, self._with_report = service, with_report
+    def __init__(self, service: Service, *, with_report: bool, title: str) -> None:
+        self._service, self._with_report, self._title = service, with_report, title
         self._openapi = json.dumps(openapi(service.limits)).encode()
         self._version = static_version()
 
@@ -129,6 +133,8 @@ class _Routes:
             Route("/api/v1/predict", self.predict, methods=["POST"]),
             Route("/v1/models/{name}:predict", self.predict_instances, methods=["POST"]),
             Route("/api/v1/explain", self.explain, methods=["POST"]),
+            Route("/api/v1/feedback", self.feedback, methods=["POST"]),
+            Route("/api/v1/feedback/{sha256}", self.withdraw, methods=["DELETE"]),
             Route("/api/v1/model", self.model),
             Route("/api/v1/report", self.report),
             Route("/livez", self.livez),
@@ -160,11 +166,25 @@ class _Routes:
     async def explain(self, request: Request) -> Response:
         state = _state(request, "/api/v1/explain")
         async with self._received(request, state) as (served, uploads):
-            if len(uploads) != 1:
-                raise RequestProblem("bad-request", "Send one picture: heat maps are drawn one at a time.")
+            _check_single(uploads)
             label = request.query_params.get("class", "")
             png = await self._service.explain(served, uploads[0], label, address=state.address)
             return Response(png, media_type="image/png")
+
+    async def feedback(self, request: Request) -> Response:
+        state = _state(request, "/api/v1/feedback")
+        label, none = request.query_params.get("class"), request.query_params.get("none", "false")
+        if none not in ("true", "false") or (label is None) != (none == "true"):
+            raise RequestProblem("bad-parameter", "Send class=NAME, or none=true for a picture of none of the classes.")
+        async with self._received(request, state) as (served, uploads):
+            _check_single(uploads)
+            sha256 = await self._service.keep(served, uploads[0], label, address=state.address)
+        return _json({"request_id": state.id, "sha256": sha256, "label": label})
+
+    async def withdraw(self, request: Request) -> Response:
+        state = _state(request, "/api/v1/feedback/{sha256}")
+        await self._service.withdraw(request.path_params["sha256"])
+        return _json({"request_id": state.id})
 
     @asynccontextmanager
     async def _received(
@@ -187,10 +207,11 @@ class _Routes:
         _state(request, "/api/v1/model")
         with self._service.served() as served:
             window = await self._service.deployment()
-            card = served.predictor.bundle.card
+            card, record = served.predictor.bundle.card, record_of(served.predictor.bundle)
             has_report = self._with_report and report_of(served.predictor.bundle) is not None
             return _json(
                 {
+                    "title": self._title or None,
                     "classes": list(card.classes),
                     "recipe": card.recipe.get("name"),
                     "image_px": card.decode.image_px,
@@ -199,12 +220,14 @@ class _Routes:
                     "trained_pictures": len(served.predictor.bundle.trained),
                     "pawsight": versions().get("pawsight", "unknown"),
                     "limits": {**asdict(self._service.limits), "megapixels": served.settings.max_megapixels},
-                    "validation": validation_of(served.predictor.bundle),
+                    "validation": record and record.headline(),
+                    "measured": record and record.measured(),
                     "window": None if window is None else window.to_json(),
                     "max_error": card.trust.max_error,
                     "sets": None if card.trust.sets is None else card.trust.sets.coverage,
                     "detector": detector_of(card.trust),
                     "heat_maps": True,
+                    "feedback": self._service.keeps_feedback,
                     "report": "/api/v1/report" if has_report else None,
                 }
             )
@@ -285,6 +308,11 @@ def openapi(limits: Limits) -> dict[str, Any]:
         content = document["paths"][path]["post"]["requestBody"]["content"]
         content[kind]["schema"]["properties"][name]["maxItems"] = limits.files
     return document
+
+
+def _check_single(uploads: Sequence[Upload]) -> None:
+    if len(uploads) != 1:
+        raise RequestProblem("bad-request", f"Send one picture, not {len(uploads)}: they are taken one at a time.")
 
 
 def _state(request: Request, route: str) -> RequestState:
@@ -383,8 +411,8 @@ def detector_of(trust: Trust) -> dict[str, Any] | None:
     return {"false_alarms": trust.detector.false_alarms, "caught": caught, "pictures": pictures}
 
 
-def validation_of(bundle: Bundle) -> dict[str, Any] | None:
-    """Return pictures, accuracy and its 95 % interval on the validation pictures; None where the run has none."""
+def record_of(bundle: Bundle) -> RunRecord | None:
+    """Return the record of the run that a bundle lies in; None where it lies alone or in another's."""
     path = bundle.folder.parent / METRICS
     try:
         if path.stat().st_size > _LARGEST_METRICS:
@@ -392,8 +420,7 @@ def validation_of(bundle: Bundle) -> dict[str, Any] | None:
         record = RunRecord.read(path.parent)
     except (OSError, WrongUsage):
         return None
-    is_ours = record.digest == bundle.card.split_digest  # else figures of another classifier
-    return record.headline() if is_ours else None
+    return record if record.digest == bundle.card.split_digest else None
 
 
 def report_of(bundle: Bundle) -> Path | None:

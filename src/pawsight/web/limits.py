@@ -45,7 +45,7 @@ class Limits:
     address_percent: float = _limit(
         50,
         "%",
-        "Most of connections, requests, queue, heat_maps and buffer_mib that one address may have; beyond it 503.",
+        "Most of connections, requests, queue, heat_maps, buffer_mib and feedback_pictures that one address may have.",
         most=100,
     )
     connections: int = _limit(
@@ -72,6 +72,10 @@ class Limits:
     window: int = _limit(
         500, "pictures", "Latest pictures that are compared with those of validation.", least=10, most=20_000
     )
+    feedback_pictures: int = _limit(
+        10_000, "pictures", "Most pictures that --feedback keeps; beyond it 507.", most=10**6
+    )
+    feedback_mib: float = _limit(1024, "MiB", "Most bytes of pictures that --feedback keeps; beyond it 507.")
     retry_seconds: int = _limit(1, "s", "What Retry-After says with 503.", least=1)
 
     def __post_init__(self) -> None:
@@ -95,6 +99,11 @@ class Limits:
     def buffer_bytes(self) -> int:
         """Most bytes of bodies held at once."""
         return int(self.buffer_mib * _MIB)
+
+    @property
+    def feedback_bytes(self) -> int:
+        """Most bytes of pictures that are kept."""
+        return int(self.feedback_mib * _MIB)
 
     def share(self, most: float, least: float = 1) -> int:
         """Return what one address may have of a limit; `least` is what one request may need."""

@@ -31,6 +31,8 @@ CODES: Mapping[str, tuple[int, str]] = {
     "busy": (503, "The service is busy"),
     "not-ready": (503, "The service is not ready"),
     "deadline": (504, "The answer took too long"),
+    "feedback-full": (507, "No more pictures are kept"),
+    "not-stored": (507, "The picture could not be kept"),
 }
 
 

@@ -35,6 +35,7 @@ from pawsight.core.progress import SILENT, Progress
 from pawsight.core.storage import as_path
 from pawsight.core.text import plural, printable
 from pawsight.web.app import create_app
+from pawsight.web.feedback import Feedback
 from pawsight.web.limits import Limits
 from pawsight.web.problems import MEDIA_TYPE, RequestProblem
 from pawsight.web.quotas import share_of
@@ -60,6 +61,8 @@ def serve_here(
     origins: Collection[str] = (),
     proxies: Sequence[str] = (),
     with_report: bool = False,
+    feedback: Feedback | None = None,
+    title: str = "",
     answer_all: bool = False,
     device: Device = CPU,
     progress: Progress = SILENT,
@@ -75,6 +78,8 @@ def serve_here(
         origins: of other sites whose pages may use the service.
         proxies: addresses and networks whose X-Forwarded-For is believed.
         with_report: show the run's report.
+        feedback: keeps the pictures that users label.
+        title: the question of the page; empty: the classes make it.
         answer_all: call no picture unsure or unfamiliar.
         device: what computes.
         progress: hears where that is not what was asked for.
@@ -90,10 +95,18 @@ def serve_here(
         return Predictor(bundle, device=device, progress=progress)
 
     async def serve() -> None:
-        service = Service(open_run, limits=limits)
+        service = Service(open_run, limits=limits, feedback=feedback)
         server = _Server(
             uvicorn.Config(
-                create_app(service, token=token, hosts=hosts, origins=origins, with_report=with_report, start=False),
+                create_app(
+                    service,
+                    token=token,
+                    hosts=hosts,
+                    origins=origins,
+                    with_report=with_report,
+                    title=title,
+                    start=False,
+                ),
                 http=limited_protocol(limits, proxies),
                 ws="none",
                 loop="asyncio",

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
@@ -20,12 +21,15 @@ from pawsight.explanation.overlay import LARGEST_PX, overlay
 from pawsight.images.decode import DecodeSettings
 from pawsight.web.batcher import Batcher
 from pawsight.web.decoders import DecoderLost, Decoders, finished
+from pawsight.web.feedback import Feedback
 from pawsight.web.limits import Limits
 from pawsight.web.problems import RequestProblem, unreadable
 from pawsight.web.quotas import Quota
 from pawsight.web.uploads import RequestBody, Upload
 
 _log = logging.getLogger("pawsight.serve")
+_Result = TypeVar("_Result")
+_NAMED, _LONGEST_LABEL = 20, 100  # classes, and characters of one, in a refusal
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # of a request, in the histogram
 _WINDOW = {  # gauges of the latest pictures, pawsight_window_...
     "pictures": "Latest pictures that the other figures of the window are of, unfamiliar ones included.",
@@ -102,10 +106,11 @@ class Service:
     Args:
         opener: opens the bundle and runs its self-test; called in a thread, again at every swap.
         limits: what it accepts.
+        feedback: keeps pictures that users label; None keeps none.
     """
 
-    def __init__(self, opener: Callable[[], Predictor], *, limits: Limits) -> None:
-        self.limits, self.metrics = limits, ServiceMetrics()
+    def __init__(self, opener: Callable[[], Predictor], *, limits: Limits, feedback: Feedback | None = None) -> None:
+        self.limits, self.metrics, self._feedback = limits, ServiceMetrics(), feedback
         retry, share = limits.retry_seconds, limits.share
         self.requests = Quota(
             "requests are being answered", limits.requests, each=share(limits.requests), retry_seconds=retry
@@ -130,6 +135,8 @@ class Service:
         self._swapping = asyncio.Lock()
         self._explaining = asyncio.Semaphore(1)  # a heat map may take a hundred predictions, so one at a time
         self._drawing: set[asyncio.Task[bytes]] = set()
+        self._keeping = asyncio.Lock()  # one write at a time, so that they do not take all threads
+        self._kept: set[asyncio.Task[Any]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self.decoders = Decoders(
             limits.decoders or usable_cores(),
@@ -142,6 +149,8 @@ class Service:
         )
         self.metrics.watch("pawsight_queue_heat_maps", "Heat maps drawn or waiting.", lambda: self.heat_maps.held)
         self.metrics.watch("pawsight_held_bytes", "Bytes of bodies held.", lambda: self.body_bytes.held)
+        if feedback is not None:
+            self.metrics.watch("pawsight_feedback_pictures", "Labelled pictures kept.", lambda: feedback.pictures)
         self.metrics.watch("pawsight_decoders_lost", "Decoders that were killed or died.", lambda: self.decoders.lost)
 
     async def start(self) -> None:
@@ -254,6 +263,61 @@ class Service:
                 raise RequestProblem("unknown-class", f"{error.what} {error.why}") from None
             await self._explaining.acquire()
             return await finished(self._draw(served, upload, label), self._drawing)
+
+    @property
+    def keeps_feedback(self) -> bool:
+        """Whether pictures are kept that users label."""
+        return self._feedback is not None
+
+    async def keep(self, served: Served, upload: Upload, label: str | None, *, address: str = "") -> str:
+        """Keep a picture with the label that a user gave; return its SHA-256.
+
+        Args:
+            served: held by the request.
+            upload: the picture.
+            label: its class; None for none of the classes.
+            address: whose share it takes, as `share_of` gives it.
+
+        Raises:
+            RequestProblem: there is no such class, the picture cannot be read, or it cannot be kept.
+        """
+        feedback = self._wanted_feedback()
+        if label is not None and label not in (classes := served.predictor.bundle.card.classes):
+            named = ", ".join(map(repr, classes[:_NAMED])) + (" and more" if len(classes) > _NAMED else "")
+            raise RequestProblem("unknown-class", f"There is no class {label[:_LONGEST_LABEL]!r}; there are {named}.")
+        with self.pictures.hold(1, address):
+            try:
+                await self.decoders.decode(upload.data, served.settings)
+            except UnreadablePicture as error:
+                raise self._refused(upload, error) from None
+        data = bytes(upload.data)
+        return await self._in_turn(lambda: feedback.keep(data, label, address=address))
+
+    async def withdraw(self, sha256: str) -> None:
+        """Remove a picture that is kept.
+
+        Raises:
+            RequestProblem: it is not kept, or cannot be removed.
+        """
+        feedback = self._wanted_feedback()
+        if not await self._in_turn(lambda: feedback.withdraw(sha256)):
+            raise RequestProblem("not-found", "This service keeps no such picture.")
+
+    def _wanted_feedback(self) -> Feedback:
+        if self._feedback is None:
+            raise RequestProblem("not-found", "This service keeps no pictures: it was started without --feedback.")
+        return self._feedback
+
+    async def _in_turn(self, change: Callable[[], _Result]) -> _Result:
+        async def changed() -> _Result:
+            async with self._keeping:
+                return await asyncio.to_thread(change)
+
+        try:
+            return await finished(changed(), self._kept)
+        except PawsightError as error:
+            _log.warning("not-stored", extra={"said": str(error)})
+            raise RequestProblem("not-stored", "The log of the service says why.") from None
 
     async def _draw(self, served: Served, upload: Upload, label: str) -> bytes:
         try:

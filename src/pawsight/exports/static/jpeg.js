@@ -63,9 +63,13 @@ function hasEnd(bytes, from) {
   return false;
 }
 
-// Every scan passes over the whole picture, so that a small file of many keeps a decoder busy for long. Looked through
-// as libjpeg does, since a phone's short video behind the picture may hold any bytes.
-/** @param {Uint8Array} bytes @param {number} allowed */
+/**
+ * Every scan passes over the whole picture, so that a small file of many keeps a decoder busy for long. Looked through
+ * as libjpeg does, since a phone's short video behind the picture may hold any bytes.
+ *
+ * @param {Uint8Array} bytes
+ * @param {number} allowed
+ */
 function hasMore(bytes, allowed) {
   let scans = 0;
   for (let at = 2; (at = bytes.indexOf(0xff, at)) >= 0 && at + 1 < bytes.length; ) {

@@ -3,14 +3,17 @@
 import { at } from "./dom.js";
 import { count } from "./words.js";
 
+/** @type {Record<string, string>} */
 const WORDS = {
   NotAllowedError: "The browser does not let this page use the camera. Allow it beside the address and try again.",
   NotFoundError: "This device has no camera.",
   NotReadableError: "Another program is using the camera.",
 };
 
+/** @param {(files: File[]) => void} found */
 export function camera(found) {
   const [dialog, video] = [at("camera"), at("video")];
+  /** @type {{stream: MediaStream | null, facing: string, taken: number, session: number}} */
   const state = { stream: null, facing: "environment", taken: 0, session: 0 };
 
   at("photograph").addEventListener("click", () => {
@@ -41,10 +44,12 @@ export function camera(found) {
       if (!dialog.open) return stream.getTracks().forEach((track) => track.stop());
       await show(stream);
     } catch (error) {
-      tell(WORDS[error.name] ?? `The camera does not start (${error.name}).`);
+      const name = error instanceof Error ? error.name : "";
+      tell(WORDS[name] ?? `The camera does not start (${name}).`);
     }
   }
 
+  /** @param {MediaStream} stream */
   async function show(stream) {
     state.stream = stream;
     video.srcObject = stream;
@@ -60,8 +65,10 @@ export function camera(found) {
   async function shoot() {
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width: video.videoWidth, height: video.videoHeight });
-    canvas.getContext("2d").drawImage(video, 0, 0);
-    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
+    canvas.getContext("2d")?.drawImage(video, 0, 0);
+    const blob = await /** @type {Promise<Blob | null>} */ (
+      new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92))
+    );
     if (!blob) return tell("The camera gave no picture. Try again.");
     state.taken += 1;
     state.session += 1;
@@ -81,6 +88,7 @@ export function camera(found) {
     at("shoot").disabled = true;
   }
 
+  /** @param {string} words */
   function tell(words) {
     at("camera-told").textContent = words;
   }

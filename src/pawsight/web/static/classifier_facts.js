@@ -2,17 +2,21 @@
 
 import { download } from "./answer_files.js";
 import { at, element, named } from "./dom.js";
-import { count, percent } from "./words.js";
+import { count, messageOf, percent } from "./words.js";
+
+/** @import {Backend, Model, Window} from "./backend.js" */
 
 const NAMED = 3; // with more classes than that, the question does not name them
 const CHIPS = 12; // more classes than that fold away
 
+/** @param {Backend} backend */
 export function introduce(backend) {
   at("privacy").textContent = backend.privacy;
   at("facts").textContent = "The classifier is being opened\u2026";
   at("links").replaceChildren(...backend.links.map(({ text, href }) => element("a", { href }, text)));
 }
 
+/** @param {Model} model @param {Backend} backend @param {(words: string) => void} told */
 export function describe(model, backend, told) {
   question(model);
   classes(model.classes);
@@ -22,24 +26,33 @@ export function describe(model, backend, told) {
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
 
-export function opening(words) {
-  at("facts").textContent = words;
+/** @param {string} words @param {number} [share] of the work that is done */
+export function opening(words, share) {
+  const bar = share === undefined ? [] : [element("progress", { value: share, "aria-label": "Loaded" })];
+  at("facts").replaceChildren(words, ...bar);
 }
 
+/** @param {string} words */
 export function closed(words) {
   at("facts").replaceChildren(element("strong", {}, words));
 }
 
+/** @param {string} words */
 export function unreachable(words) {
   at("facts").textContent = `${words} Asking again in a moment.`;
 }
 
 const FEWEST = 10; // pictures; of fewer the interval says next to nothing
 
-// What the latest pictures that the server answered say about the classifier; null where there is nothing to say.
+/**
+ * What the latest pictures that the server answered say about the classifier; null where there is nothing to say.
+ *
+ * @param {Window | null} found
+ */
 export function latest(found) {
-  at("latest").hidden = found === null || found.pictures < FEWEST;
-  if (at("latest").hidden) return;
+  at("latest").hidden = true;
+  if (found === null || found.pictures < FEWEST) return;
+  at("latest").hidden = false;
   const [low, high] = found.interval.map((end) => (100 * end).toFixed(0));
   const right = element("b", {}, percent(found.accuracy));
   const words = [
@@ -54,6 +67,7 @@ export function latest(found) {
   at("latest").replaceChildren(...words);
 }
 
+/** @param {Pick<Model, "title" | "classes">} model */
 function question({ title, classes: names }) {
   if (title) document.title = at("question").textContent = title;
   if (title || names.length > NAMED) return;
@@ -65,7 +79,11 @@ function question({ title, classes: names }) {
   at("question").replaceChildren(...parts, "?");
 }
 
-// What is to be known where the classifier seldom calls a picture unfamiliar, or never.
+/**
+ * What is to be known where the classifier seldom calls a picture unfamiliar, or never.
+ *
+ * @param {Model["detector"]} detector
+ */
 function warning(detector) {
   const { caught = 0, pictures = 0 } = detector ?? {};
   at("limits").hidden = pictures > 0 && 2 * caught >= pictures;
@@ -74,6 +92,7 @@ function warning(detector) {
     : "It answers every picture with one of its classes, also a picture of something else.";
 }
 
+/** @param {string[]} names */
 function classes(names) {
   const few = names.length <= CHIPS;
   at("chips").hidden = names.length <= NAMED || !few;
@@ -82,7 +101,7 @@ function classes(names) {
   at(few ? "chips" : "class-list").replaceChildren(...names.map((name) => element("li", {}, named(name))));
 }
 
-// A chip with the accuracy; what it means is in the popover.
+/** A chip with the accuracy; what it means is in the popover. @param {Model} model */
 function facts({ recipe, classes: names, imagePx, validation }) {
   const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), imagePx && `${imagePx}\u00a0px`]
     .filter(Boolean)
@@ -93,19 +112,21 @@ function facts({ recipe, classes: names, imagePx, validation }) {
   at("about-made").textContent = `${made.charAt(0).toUpperCase()}${made.slice(1)}.`;
 }
 
+/** @param {NonNullable<Model["validation"]>} validation */
 function tested({ pictures, accuracy, interval }) {
   const [low, high] = interval.map((end) => (100 * end).toFixed(1));
   const right = Math.round(accuracy * pictures);
   return `It was tried on ${count(pictures, "picture")} that it did not learn from: ${right} of the answers were right (${percent(accuracy)}; 95\u00a0% interval ${low}\u2013${high}\u00a0%). On pictures of another kind it may be right less often.`;
 }
 
+/** @param {string | boolean} where @param {Backend} backend @param {(words: string) => void} told */
 function report(where, backend, told) {
   if (where !== true) return element("a", { href: where }, "Report");
   const fetched = async () => {
     try {
       download("report.html", await backend.openReport());
     } catch (error) {
-      told(`The report cannot be loaded: ${error.message}`);
+      told(`The report cannot be loaded: ${messageOf(error)}`);
     }
   };
   return element("button", { type: "button", class: "link", onclick: fetched }, "Report");

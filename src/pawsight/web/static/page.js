@@ -10,12 +10,15 @@ import { Gallery } from "./gallery.js";
 import { Lightbox } from "./lightbox.js";
 import { Queue } from "./queue.js";
 import { thumbnail } from "./thumbnail.js";
-import { count, spoken, tally } from "./words.js";
+import { count, messageOf, spoken, tally } from "./words.js";
+
+/** @import {Backend, Item} from "./backend.js" */
 
 const PAUSE_MS = 500; // answers that come together are read out together
 const READ_OUT = 3; // one by one; more are counted
 const LONGEST_PAUSE_S = 15;
 
+/** @param {Backend} backend */
 export function start(backend) {
   const page = new Page(backend);
   introduce(backend);
@@ -40,10 +43,14 @@ export function start(backend) {
 }
 
 class Page {
+  /** @param {Backend} backend */
   constructor(backend) {
     this.backend = backend;
     this.number = 0;
+    /** @type {Item[]} */
     this.news = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.pause = undefined;
     this.gallery = new Gallery({
       remove: (item) => this.remove([item]),
       retry: (item) => this.retry(item),
@@ -66,17 +73,18 @@ class Page {
       this.queue.open(model);
     } catch (error) {
       if (error instanceof Closed) return this.close(error.message);
-      if (!(error instanceof Busy)) unreachable(error.message);
+      if (!(error instanceof Busy)) unreachable(messageOf(error));
       setTimeout(() => this.open(Math.min(2 * pause, LONGEST_PAUSE_S)), 1000 * pause);
     }
   }
 
-  // There will be no model: what was dropped, and what will be, is told so.
+  /** There will be no model: what was dropped, and what will be, is told so. @param {string} words */
   close(words) {
     closed(words);
     this.queue.open({ group: { files: 1, bytes: Infinity }, largest: Infinity });
   }
 
+  /** @param {File[]} files */
   take(files) {
     const items = files.map((file) => this.item(file));
     if (!items.length) return;
@@ -85,9 +93,11 @@ class Page {
     items.forEach((item) => this.see(item));
   }
 
+  /** @param {File} file @returns {Item} */
   item(file) {
     this.number += 1;
     const name = file.name || "picture";
+    /** @type {Pick<Item, "thumbnail" | "unseen" | "heats">} */
     const picture = { thumbnail: null, unseen: false, heats: new Map() };
     return {
       id: this.number,
@@ -105,12 +115,14 @@ class Page {
     };
   }
 
+  /** @param {Item} item */
   async see(item) {
     item.thumbnail = await thumbnail(item.file);
     item.unseen = item.thumbnail === null;
     this.gallery.drawPicture(item);
   }
 
+  /** @param {Item} item */
   changed(item) {
     if (item.state === "asking") return; // it looks as it did
     item.doubted = this.isDoubted(item);
@@ -118,6 +130,7 @@ class Page {
     if (item.state === "done" && this.gallery.cards.has(item)) this.announce(item);
   }
 
+  /** @param {Item} item */
   retry(item) {
     this.queue.push([item]);
     this.gallery.draw(item);
@@ -139,19 +152,26 @@ class Page {
     }
   }
 
+  /** @param {Pick<Item, "prediction">} item */
   isDoubted({ prediction }) {
     const probability = prediction?.probability ?? null;
     return probability !== null && 100 * probability < Number(at("threshold").value);
   }
 
-  // The address of the heat map of a class, drawn once.
+  /**
+   * The address of the heat map of a class, drawn once.
+   *
+   * @param {Item} item
+   * @param {string} label
+   * @returns {Promise<string>}
+   */
   explain(item, label) {
-    if (!item.heats.has(label)) {
-      const drawn = this.backend.explain(item.file, label).then((blob) => URL.createObjectURL(blob));
-      drawn.catch(() => item.heats.delete(label));
-      item.heats.set(label, drawn);
-    }
-    return item.heats.get(label);
+    const before = item.heats.get(label);
+    if (before) return before;
+    const drawn = this.backend.explain(item.file, label).then((blob) => URL.createObjectURL(blob));
+    drawn.catch(() => item.heats.delete(label));
+    item.heats.set(label, drawn);
+    return drawn;
   }
 
   async patch() {
@@ -162,10 +182,11 @@ class Page {
         `Put ${told.length === 1 ? "this picture" : "these pictures"} into the training folder, then: pawsight train FOLDER --patch patch.csv`,
       );
     } catch (error) {
-      this.notify(`There is no label patch. ${error.message}`);
+      this.notify(`There is no label patch. ${messageOf(error)}`);
     }
   }
 
+  /** @param {Item[]} items */
   remove(items) {
     this.forget();
     const gone = [...items];
@@ -192,6 +213,7 @@ class Page {
     this.gallery.removed = [];
   }
 
+  /** @param {Item} item */
   announce(item) {
     this.news.push(item);
     clearTimeout(this.pause);
@@ -206,12 +228,13 @@ class Page {
   // Each picture changes what the latest ones say about the classifier.
   async watch() {
     try {
-      latest((await this.backend.model(() => {})).window);
+      latest((await this.backend.model(() => {})).window ?? null);
     } catch {
       latest(null); // the server is busy or gone; the next answer asks again
     }
   }
 
+  /** @param {string} words @param {{undo?: boolean}} options */
   notify(words, { undo = false } = {}) {
     at("toast-told").textContent = words;
     at("undo").hidden = !undo;
@@ -219,12 +242,14 @@ class Page {
     this.say(words);
   }
 
+  /** @param {string} words */
   say(words) {
     // behind an open dialog nobody sees or hears the page
     at(at("camera").open ? "camera-told" : "spoken").textContent = words;
   }
 }
 
+/** @param {Item[]} items */
 function tallied(items) {
   return tally(items.filter((item) => item.state === "done"))
     .map(([, words, number]) => `${number} ${words}`)

@@ -2,20 +2,34 @@
 
 import { at, element } from "./dom.js";
 
+/** @import {Decision, Entry, Picture} from "./review.js" */
+/**
+ * @typedef {object} Calls
+ * @property {(number: number) => Picture} pictureOf its facts
+ * @property {(number: number, size: string) => string} address
+ * @property {(number: number) => Decision | undefined} decisionOf
+ * @property {(item: Entry) => string} suggestedOf a class
+ * @property {(index: number) => void} opened show it alone
+ */
+
+/** A decision as it is written on a picture. @param {Decision} decision */
+export function written({ action, label }) {
+  return { keep: "kept", drop: "dropped" }[action] ?? `now ${label}`;
+}
+
 export class Grid {
-  // pictureOf(number) -> its facts; address(number, size); decisionOf(number); suggestedOf(item) -> a class; opened(index): show it alone.
+  /** @param {Calls} calls */
   constructor({ pictureOf, address, decisionOf, suggestedOf, opened }) {
-    Object.assign(this, {
-      pictureOf,
-      address,
-      decisionOf,
-      suggestedOf,
-      opened,
-      items: [],
-      chosen: new Set(),
-      focused: 0,
-      anchor: 0,
-    });
+    this.pictureOf = pictureOf;
+    this.address = address;
+    this.decisionOf = decisionOf;
+    this.suggestedOf = suggestedOf;
+    this.opened = opened;
+    /** @type {Entry[]} */
+    this.items = [];
+    /** @type {Set<number>} */
+    this.chosen = new Set();
+    this.focused = this.anchor = 0;
     at("grid").addEventListener("click", (event) => this.clicked(event));
     at("grid").addEventListener(
       "dblclick",
@@ -28,7 +42,7 @@ export class Grid {
     return this.items.filter((item) => this.chosen.has(item.picture));
   }
 
-  /** Lists items anew. @param {object[]} items @param {number} focused */
+  /** Lists items anew. @param {Entry[]} items @param {number} focused */
   fill(items, focused) {
     this.items = items;
     this.chosen.clear();
@@ -55,15 +69,11 @@ export class Grid {
   // What is written on the cells: a decision where there is one, else what is suggested.
   refresh() {
     this.items.forEach((item, index) => {
-      const button = at("grid").children[index].firstElementChild,
+      const button = this.button(index),
         picture = this.pictureOf(item.picture);
       const decision = this.decisionOf(item.picture),
         suggestion = this.suggestedOf(item);
-      const note = decision
-        ? { keep: "kept", drop: "dropped", relabel: `now ${decision.label}` }[decision.action]
-        : suggestion === picture.label
-          ? ""
-          : `suggested: ${suggestion}`;
+      const note = decision ? written(decision) : suggestion === picture.label ? "" : `suggested: ${suggestion}`;
       button.className = decision ? `decided ${decision.action}` : "";
       button.tabIndex = index === this.focused ? 0 : -1;
       button.setAttribute("aria-pressed", String(this.chosen.has(item.picture)));
@@ -71,14 +81,15 @@ export class Grid {
         "aria-label",
         `${index + 1}: ${picture.path}, labelled ${picture.label}${note && `, ${note}`}`,
       );
-      button.lastElementChild.textContent = note;
+      /** @type {Element} */ (button.lastElementChild).textContent = note;
     });
     const count = this.chosen.size;
     at("grid-selected").textContent = count ? `${count.toLocaleString("en")} selected` : "None selected";
     at("select-all").textContent = count && count === this.items.length ? "Select none" : "Select all";
-    for (const button of document.querySelectorAll("[data-many]")) button.disabled = !count;
+    for (const button of document.querySelectorAll("[data-many]")) button.toggleAttribute("disabled", !count);
   }
 
+  /** @param {number} index @param {{range?: boolean}} options */
   toggle(index, { range = false } = {}) {
     const item = this.items[index];
     if (!item) return;
@@ -105,34 +116,43 @@ export class Grid {
 
   focus(index = this.focused) {
     this.rove(Math.max(0, Math.min(index, this.items.length - 1)));
-    at("grid").children[this.focused]?.firstElementChild.focus();
+    this.button(this.focused)?.focus();
   }
 
-  // One cell alone is reached by Tab; the arrows go to the others.
+  /** One cell alone is reached by Tab; the arrows go to the others. @param {number} index */
   rove(index) {
     if (index < 0 || !this.items.length) return;
-    at("grid").children[this.focused]?.firstElementChild.setAttribute("tabindex", "-1");
+    this.button(this.focused)?.setAttribute("tabindex", "-1");
     this.focused = index;
-    at("grid").children[index].firstElementChild.setAttribute("tabindex", "0");
+    this.button(index).setAttribute("tabindex", "0");
   }
 
+  /** @param {MouseEvent} event */
   clicked(event) {
     const index = this.cellOf(event.target);
     if (index >= 0) this.toggle(index, { range: event.shiftKey });
   }
 
+  /** @param {EventTarget | null} target */
   cellOf(target) {
-    const cell = target.closest?.("li");
-    return cell?.parentElement === at("grid") ? [...at("grid").children].indexOf(cell) : -1;
+    const cell = target instanceof Element ? target.closest("li") : null;
+    return cell?.parentElement === at("grid") ? [...at("grid").children].indexOf(/** @type {Element} */ (cell)) : -1;
+  }
+
+  /** @param {number} index */
+  button(index) {
+    return /** @type {HTMLButtonElement} */ (at("grid").children[index]?.firstElementChild);
   }
 
   columns() {
     return getComputedStyle(at("grid")).gridTemplateColumns.split(" ").length;
   }
 
-  // Returns whether the key was one of the grid's. Space is a click, as of any button.
+  /** Returns whether the key was one of the grid's. Space is a click, as of any button. @param {KeyboardEvent} event */
   key(event) {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns() }[event.key];
+    /** @type {Record<string, number>} */
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns() };
+    const step = steps[event.key];
     const isOnCell = this.cellOf(event.target) >= 0;
     if (step && this.items[this.focused + step]) {
       this.focus(this.focused + step);

@@ -196,9 +196,9 @@ def test_a_pull_request_is_asked_for_the_same():
     assert "make check" in text
 
 
-def test_dependabot_watches_python_and_the_actions():
+def test_dependabot_watches_python_npm_and_the_actions():
     updates = read(".github/dependabot.yml")["updates"]
-    assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions"}
+    assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions", "npm"}
 
 
 def test_packages_that_tests_import_are_named_in_the_project():

@@ -67,10 +67,11 @@ export function paint(pixels, heat, width, height) {
  * @param {number} height
  */
 export function finer(heat, width, height) {
+  if (!heat.values.some((value) => value > 0)) return new Float32Array(width * height); // interpolation overshoots
   const across = stretched(heat.values, heat.width, heat.height, width);
   const values = stretched(across, heat.height, width, height);
   const most = values.reduce((before, value) => Math.max(before, value), 0);
-  return values.map((value) => (most > 0 ? Math.max(0, value) / most : 0));
+  return values.map((value) => Math.max(0, value) / most);
 }
 
 /**

@@ -125,9 +125,12 @@ def out_option(
     )
 
 
-def seed_option(name: str = "--seed", text: str = "Random seed.") -> Callable[[Command], Command]:
+def seed_option(
+    name: str = "--seed", text: str = "Random seed.", *, default: int | None = 0
+) -> Callable[[Command], Command]:
     """Return an option for a random seed."""
-    return click.option(name, type=click.IntRange(0, 2**31 - 1), metavar="N", default=0, show_default=True, help=text)
+    kind = click.IntRange(0, 2**31 - 1)
+    return click.option(name, type=kind, metavar="N", default=default, show_default=default is not None, help=text)
 
 
 def split_options(command: Command) -> Command:

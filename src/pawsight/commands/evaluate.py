@@ -232,13 +232,14 @@ def measure_run(
     true = np.array([classes.index(answer.label) for answer in answers])
     groups = numbers_of([answer.group for answer in answers])
     table = np.stack([outputs["probabilities"] for outputs in computed])
+    record = _record(run)
     decisions, trust = [predictor.decision(outputs) for outputs in computed], bundle.card.trust
     return EvaluateReport(
         bundle=bundle.folder,
         data=name,
         part=part,
         split_digest=bundle.card.split_digest,
-        metrics=measure(true, table, classes, groups=groups),
+        metrics=measure(true, table, classes, commonest=record.commonest if record else None, groups=groups),
         left_out=tuple(left_out),
         abstention=measure_abstention(true, table, decisions, trust, groups=groups),
         sets=measure_sets(true, table, trust.sets, groups=groups) if trust.sets else None,
@@ -265,14 +266,20 @@ def _check_has_part(run: Path, part: str | None) -> None:
     Raises:
         BadDataset: with that measurement.
     """
-    with suppress(WrongUsage):  # a bundle without its run: its split is asked for later
-        record = RunRecord.read(run)
-        if record.cross_validation is not None and part is not None and record.sizes.get(part) == 0:
-            raise BadDataset(
-                f"{run} has no {part} set: those pictures were trained on.",
-                record.cross_validation.sentences(None)[0],
-                f"Give labelled pictures that it was not trained on: {typed('evaluate', run, 'DATA')}",
-            )
+    record = _record(run)
+    if record and record.cross_validation is not None and part is not None and record.sizes.get(part) == 0:
+        raise BadDataset(
+            f"{run} has no {part} set: those pictures were trained on.",
+            record.cross_validation.sentences(None)[0],
+            f"Give labelled pictures that it was not trained on: {typed('evaluate', run, 'DATA')}",
+        )
+
+
+def _record(run: Path) -> RunRecord | None:
+    """Return what the run says of itself; None for a bundle without its run."""
+    with suppress(WrongUsage):
+        return RunRecord.read(run)
+    return None
 
 
 def _labelled(found: Found, source: Source, run: Path) -> HeldOut:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from pawsight.data.given_split import SplitFile
 from pawsight.data.label_patch import Patch
 from pawsight.data.split import Assigned, Split
 from pawsight.evaluation.comparison import Answer, Gain, compare
+from pawsight.evaluation.growth import paired
 from pawsight.evaluation.metrics import Metrics, sentence
 from pawsight.models.recipes import Recipe
 from pawsight.reports.every_class import by_class_sentence, costs_sentences, never_sentence, sets_sentences, source_of
+from pawsight.reports.growth import growth_lines
 from pawsight.reports.run_record import RunRecord
 from pawsight.reports.words import unmeasured_sentence
 
@@ -99,6 +101,7 @@ def summary(report: TrainReport) -> list[str]:
         f"Split       {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test"
         f" ({record.how}); digest {record.digest[:12]}",
     ]
+    lines += growth_lines(record.growth) if record.growth is not None else []
     lines += _warnings(report)
     lines += [f"Patch       {patch.sentence()}"] if patch else []
     if patch is not None and patch.fits_nothing:
@@ -243,16 +246,7 @@ def gain_from_patch(
     before = _answers_before(patch.file.absolute().parent)
     if not before and split is not None:
         before = _answers_before(split.path.absolute().parent)
-    old: list[Answer] = []
-    new: list[Answer] = []
-    for picture, label in zip(validation, predicted, strict=True):
-        copies = before.get(picture.sha256, [])
-        if copies:
-            same_name = (place for place, copy in enumerate(copies) if copy.path == picture.name)
-            known = copies.pop(next(same_name, -1))
-            old.append(replace(known, label=picture.label))
-            new.append(replace(known, label=picture.label, predicted=label))
-    return compare(old, new)
+    return compare(*paired(before, list(zip(validation, predicted, strict=True))))
 
 
 def _answers_before(run: Path) -> dict[str, list[Answer]]:

@@ -291,6 +291,13 @@ def from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
+def from_folder(path: Path, folder: Path) -> str:
+    """Return a path as a command that is typed in `folder` names it; absolute where another drive lies between."""
+    with suppress(ValueError):  # on Windows, another drive
+        return os.path.relpath(path.absolute(), folder.resolve())
+    return str(path.absolute())
+
+
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV (RFC 4180, UTF-8; bytes of file names that are no text stay what they are).
 

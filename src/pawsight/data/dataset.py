@@ -377,8 +377,12 @@ def facts_by_name(
     return facts
 
 
-def check_found(found: Found) -> None:
+def check_found(found: Found, *, is_addition: bool = False) -> None:
     """Refuse what file and folder names alone show to be wrong.
+
+    Args:
+        found: files with their labels.
+        is_addition: they are added to others, so that one class is enough and none needs a training picture.
 
     Raises:
         NoPictures: there is no file that could be a picture.
@@ -390,13 +394,14 @@ def check_found(found: Found) -> None:
     if found.loose and not found.folders:
         raise _flat(found)
     _check_lookalikes(found)
-    if len(found.folders) == 1:
+    if len(found.folders) == 1 and not is_addition:
         raise _one_class(found, found.folders[0])
     if not (found.is_table or found.reading.class_from or found.reading.class_depth > 1):
         _check_are_classes(found)
         _check_no_masks(found)
     check_filled(found.root, found.folders, Counter(file.label for file in found.candidates), found.left_out)
-    _check_trainable(found, {candidate.label for candidate in found.candidates if candidate.part in (None, "train")})
+    if not is_addition:
+        _check_trainable(found, {file.label for file in found.candidates if file.part in (None, "train")})
 
 
 def check_classes(

@@ -22,6 +22,7 @@ from pawsight.data.dataset import Dataset, Picture
 from pawsight.data.duplicates import alike_groups, duplicate_groups, duplicate_pairs
 from pawsight.data.parts import PARTS
 
+_UNDEALT = "undealt"  # in place of a part, while pictures are dealt
 _EXERCISE_BATCH = 32  # the exercise counts its fifth in whole batches: 32 batches // 5 x 32 = 192 of 1,000 pictures
 _SHOWN = 30  # classes in a notebook's table
 Ints = NDArray[np.int64]
@@ -143,6 +144,51 @@ def split_into(dataset: Dataset, parts: Sequence[str], *, how: str) -> Split:
     """Return the split that gives each picture of a dataset the part at the same place in `parts`."""
     pairs = duplicate_pairs(dataset.pictures)
     return _split(dataset.pictures, parts, pairs, alike_groups(dataset.pictures, pairs), how)
+
+
+def split_around(dataset: Dataset, parts: Sequence[str | None], *, seed: int, how: str) -> Split:
+    """Return a split that keeps the parts that are given, and deals the other pictures in the same shares.
+
+    A picture without a part goes where its duplicates and the others of its group lie; of several parts to the one
+    furthest from training, so that what shows a test picture is never trained on. Next it goes where pictures that
+    look like it lie, if all of them lie in one part; next where its own folder says. The others are dealt by class.
+
+    Args:
+        dataset: of N pictures.
+        parts: (N,) of each picture, None where it is to be dealt; at least one is given.
+        seed: of the dealing.
+        how: the split came about, for the user.
+    """
+    pictures = dataset.pictures
+    pairs = duplicate_pairs(pictures)
+    groups = alike_groups(pictures, pairs)
+    placed = _beside(pictures, parts, pairs, groups)
+    counted = Counter(part for part in parts if part)
+    shares = {part: counted[part] / counted.total() for part in PARTS[1:] if counted[part]}
+    moved, misses = _moved(placed, pictures, groups, _UNDEALT, shares, seed)
+    if misses:  # as in `make_split`
+        fewer = alike_groups(pictures, pairs, apart=misses)
+        again, left = _moved(placed, pictures, fewer, _UNDEALT, shares, seed)
+        if len(left) < len(misses):
+            moved, groups = again, fewer
+    return _split(pictures, ["train" if part == _UNDEALT else part for part in moved], pairs, groups, how)
+
+
+def _beside(pictures: Sequence[Picture], parts: Sequence[str | None], pairs: Ints, groups: Ints) -> list[str]:
+    """Return the part of each picture (N,) that it has, or that the pictures like it or its folder say."""
+    same = alike_groups(pictures, pairs, apart={picture.label for picture in pictures})
+    of_same: dict[int, set[str]] = defaultdict(set)
+    of_alike: dict[int, set[str]] = defaultdict(set)
+    for row, part in enumerate(parts):
+        if part:
+            of_same[int(same[row])].add(part)
+            of_alike[int(groups[row])].add(part)
+    placed = []
+    for row, (picture, part) in enumerate(zip(pictures, parts, strict=True)):
+        near, alike = of_same[int(same[row])], of_alike[int(groups[row])]
+        beside = max(near, key=PARTS.index) if near else min(alike) if len(alike) == 1 else None
+        placed.append(part or beside or picture.part or _UNDEALT)
+    return placed
 
 
 def all_in_training(split: Split, *, keeps_test: bool) -> Split:

@@ -41,6 +41,7 @@ from pawsight.core.runs import (
     SPLITS,
     SUSPECTS,
     Epoch,
+    from_folder,
     from_here,
     named_run,
     read_history,
@@ -61,6 +62,7 @@ from pawsight.evaluation.metrics import ClassMetrics, Metrics, to_jsonable
 from pawsight.evaluation.selective import CostFigures, SetFigures
 from pawsight.evaluation.slices import Slice
 from pawsight.images.decode import GreyRange
+from pawsight.reports.growth import GrowthRecord
 
 VERSION = 1  # of metrics.json; files without one have the same keys
 FIGURES = ("log_loss", "roc_auc", "macro_f1", "brier", "ece")
@@ -196,6 +198,7 @@ class RunRecord:
     depth: Mapping[str, Any] = field(default_factory=dict)  # where a probe reads its backbone, and what else was tried
     patch: PatchOutcome | None = None  # what decisions about labels changed
     gain_from_patch: Gain | None = None  # over the run that the patch was made for
+    growth: GrowthRecord | None = None  # how it grew out of another run
     temperature: float | None = None  # of the calibration; None: not recorded
     fitted_on: str = ""  # what the temperature was fitted on
     calibrated_on: int = 0  # pictures that the temperature was fitted on
@@ -222,6 +225,7 @@ class RunRecord:
     looks_at_test: int = 0
     problems: tuple[str, ...] = ()  # fields that cannot be read, one line each
     computed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # files that the run could not take
+    page: Path | None = None  # folder of a page about it, where what the page says is typed; None: the current folder
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -305,6 +309,7 @@ class RunRecord:
             depth=_mapping(values.get("depth")),
             patch=_patch(fields.inside("patch")),
             gain_from_patch=_gain(fields.inside("gain_from_patch")),
+            growth=_growth(fields.inside("growth")),
             temperature=calibration.number("temperature"),
             fitted_on=calibration.text("fitted_on"),
             calibrated_on=calibration.count("pictures") or 0,
@@ -358,6 +363,7 @@ class RunRecord:
             "depth": dict(self.depth) or None,
             "patch": self.patch.to_json() if self.patch else None,
             "gain_from_patch": self.gain_from_patch.to_json() if self.gain_from_patch else None,
+            "growth": self.growth.to_json() if self.growth else None,
             "calibration": self._calibration_json(),
             "abstention": self._abstention_json(),
             "detector": self.detector.to_json() if self.detector is not None else None,
@@ -450,7 +456,11 @@ class RunRecord:
     @property
     def shown(self) -> str:
         """The folder as pages and commands show it: they should hold where runs and pages are moved to."""
-        return str(from_here(self.folder))
+        return self.path_shown(self.folder)
+
+    def path_shown(self, path: Path) -> str:
+        """Return a path as pages and commands show it: relative to the page, or to the current folder above it."""
+        return str(from_here(path)) if self.page is None else from_folder(path, self.page)
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
@@ -479,6 +489,13 @@ class RunRecord:
             Assigned(*(row.get(column) or "" for column in ("path", "sha256", "label", "part", "group")))
             for row in _read_rows(self.folder / SPLITS)
         )
+
+    @cached_property
+    def commonest(self) -> int | None:
+        """The class that the training subset has most pictures of, the first of several; None where it is not known."""
+        counts = Counter(picture.label for picture in self.split if picture.part == "train")
+        known = [index for index, name in enumerate(self.classes) if counts[name]]
+        return max(known, key=lambda index: counts[self.classes[index]], default=None)
 
     @cached_property
     def _groups(self) -> dict[str, str]:
@@ -738,6 +755,13 @@ def _gain(fields: _Fields) -> Gain | None:
     holm = fields.number("p_holm")
     effect = fields.number("design_effect", least=1)
     return Gain(points, interval, p_value, verdict, int(first), int(second), int(pictures), holm, effect)
+
+
+def _growth(fields: _Fields) -> GrowthRecord | None:
+    grown = _kept(fields.values, GrowthRecord.from_json)
+    if grown is None and fields.values:
+        fields.problems.append("growth cannot be read")
+    return grown
 
 
 def _changes(fields: _Fields) -> dict[str, Ends]:

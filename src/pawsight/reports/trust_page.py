@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pawsight.core.runs import from_here
 from pawsight.core.text import typed
 from pawsight.evaluation.comparison import TIE, WORSE
 from pawsight.evaluation.learning_curve import sentence
@@ -60,7 +61,7 @@ def trust_json(run: RunRecord) -> dict[str, Any]:
     abstention = values["abstention"] or {}
     suspects, slices, curve = run.suspects, run.slices, run.learning_curve
     return {
-        "run": run.shown,
+        "run": str(from_here(run.folder)),
         "audit": audit_json(run),
         "cross_validation": values["cross_validation"],
         "calibration": calibration_json(run),

@@ -16,7 +16,7 @@ import { WorkerClient } from "./worker_client.js";
 
 /** @typedef {Part & {probabilities: number[][], unlikeness: number[] | null, tolerance: number}} SelfTest */
 /** @typedef {{model: Part, exam: SelfTest, runtime: Part[], heat_maps: boolean}} Files */
-/** @typedef {Files & {validation: Model["validation"], detector: Model["detector"], max_error: number | null}} Web */
+/** @typedef {Files & {measured: Model["measured"], detector: Model["detector"], max_error: number | null}} Web */
 /**
  * pawsight.json, with web.json as `web`.
  *
@@ -137,7 +137,7 @@ function modelFrom({ classes, recipe, decode, sets, web }) {
     classes,
     recipe: recipe.name ?? null,
     imagePx: decode.image_px,
-    validation: web.validation,
+    measured: web.measured ?? null,
     maxError: web.max_error,
     sets: sets ? sets.coverage : null,
     detector: web.detector,

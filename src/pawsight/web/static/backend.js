@@ -10,27 +10,33 @@
  *   Refused
  * @property {(file: File, label: string) => Promise<Blob>} explain the whole picture with the heat map of a class,
  *   stretched to any shape
+ * @property {(file: File, label: string | null) => Promise<string>} [keep] the file is kept with the class a person gave,
+ *   null for none of the classes; its digest
+ * @property {(digest: string) => Promise<void>} [withdraw] it is no longer kept; both only where the Model says `feedback`
  * @property {() => Promise<Blob>} openReport the run's report; called where the Model says there is one without an address
  */
 
 /**
  * @typedef {object} Model
  * @property {string | null} [title] the question at the top, or null where the classes make it
+ * @property {string | null} [privacy] in place of the backend's, where it differs for this classifier
  * @property {string[]} classes
  * @property {string | null} recipe
  * @property {number | null} imagePx
- * @property {{pictures: number, accuracy: number, interval: [number, number]} | null} validation
+ * @property {Measured | null} measured
  * @property {number | null} maxError share of answered pictures that may be wrong, where unsure ones are not answered
  * @property {Window | null} [window] what the latest pictures say; undefined where the backend does not know
  * @property {number | null} sets share of prediction sets that hold the true class, null where there are no sets
  * @property {{caught: number, pictures: number} | null} detector of other things how many it noticed; null where it calls
  *   no picture unfamiliar
  * @property {boolean} heatMaps
+ * @property {boolean} [feedback] whether pictures are kept that a person labels
  * @property {string | boolean | null} report address of the run's report, true where openReport() has it, or null
  * @property {Group} group what one call of classify may hold
  * @property {number} largest bytes of one file
  */
 
+/** @typedef {{subset: string, pictures: number, accuracy: number, interval: [number, number]}} Measured of pictures that were not trained on */
 /** @typedef {{files: number, bytes: number, overhead?: number}} Group */
 /** @typedef {{pictures: number, accuracy: number, interval: [number, number], alarm: boolean}} Window */
 /** @typedef {"answered" | "unsure" | "unfamiliar"} Verdict */
@@ -70,6 +76,9 @@
  * @property {boolean} [alone] whether no other picture may go with it
  * @property {string | null | undefined} truth what the user says it is: a class, null for none, undefined for nothing said
  * @property {string} [judged] when
+ * @property {string} [saved] whether it is kept, as a sentence
+ * @property {Promise<void>} [saving]
+ * @property {string} [digest] of what is kept
  * @property {Thumbnail | null} thumbnail
  * @property {boolean} unseen whether the browser cannot show it
  * @property {Map<string, Promise<string>>} heats addresses of heat maps by class

@@ -1,10 +1,10 @@
 // What the classifier is: the question that the page asks, how often it is right, what it cannot say.
 
 import { download } from "./answer_files.js";
-import { at, element, named } from "./dom.js";
+import { at, element, named, printable } from "./dom.js";
 import { count, messageOf, percent } from "./words.js";
 
-/** @import {Backend, Model, Window} from "./backend.js" */
+/** @import {Backend, Measured, Model, Window} from "./backend.js" */
 
 const NAMED = 3; // with more classes than that, the question does not name them
 const CHIPS = 12; // more classes than that fold away
@@ -18,8 +18,9 @@ export function introduce(backend) {
 
 /** @param {Model} model @param {Backend} backend @param {(words: string) => void} told */
 export function describe(model, backend, told) {
+  at("privacy").textContent = model.privacy ?? backend.privacy;
   question(model);
-  classes(model.classes);
+  classes(model.classes, Boolean(model.title));
   facts(model);
   latest(model.window ?? null);
   warning(model.detector);
@@ -69,7 +70,10 @@ export function latest(found) {
 
 /** @param {Pick<Model, "title" | "classes">} model */
 function question({ title, classes: names }) {
-  if (title) document.title = at("question").textContent = title;
+  if (title) {
+    document.title = printable(title);
+    at("question").replaceChildren(named(title, { most: 100 }));
+  }
   if (title || names.length > NAMED) return;
   const parts = names.flatMap((name, place) => {
     const before = place === 0 ? "" : place === names.length - 1 ? " or " : ", ";
@@ -92,31 +96,44 @@ function warning(detector) {
     : "It answers every picture with one of its classes, also a picture of something else.";
 }
 
-/** @param {string[]} names */
-function classes(names) {
+/** @param {string[]} names @param {boolean} isTitled */
+function classes(names, isTitled) {
   const few = names.length <= CHIPS;
-  at("chips").hidden = names.length <= NAMED || !few;
+  at("chips").hidden = !few || (names.length <= NAMED && !isTitled);
   at("classes").hidden = few;
   at("classes-title").textContent = `All ${names.length} classes`;
   at(few ? "chips" : "class-list").replaceChildren(...names.map((name) => element("li", {}, named(name))));
 }
 
-/** A chip with the accuracy; what it means is in the popover. @param {Model} model */
-function facts({ recipe, classes: names, imagePx, validation }) {
-  const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), imagePx && `${imagePx}\u00a0px`]
-    .filter(Boolean)
-    .join(", ");
-  const words = validation ? `${percent(validation.accuracy)} right on new pictures` : "About this classifier";
+/** A chip with how often it was right; what that means is in the popover. @param {Model} model */
+function facts({ recipe, classes: names, imagePx, measured }) {
+  const size = imagePx && `${imagePx}\u00a0px`;
+  const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), size].filter(Boolean).join(", ");
+  const words = measured ? `${outOf(measured)} right on new pictures` : "About this classifier";
   at("facts").replaceChildren(element("button", { type: "button", class: "quiet", popovertarget: "about" }, words));
-  at("about-test").textContent = validation ? tested(validation) : "How often it is right was not measured.";
+  at("about-test").textContent = measured ? tested(measured) : "How often it is right was not measured.";
   at("about-made").textContent = `${made.charAt(0).toUpperCase()}${made.slice(1)}.`;
 }
 
-/** @param {NonNullable<Model["validation"]>} validation */
-function tested({ pictures, accuracy, interval }) {
+/** @param {Pick<Measured, "pictures" | "accuracy">} measured */
+function outOf({ pictures, accuracy }) {
+  const [right, all] = [Math.round(accuracy * pictures), pictures].map((number) => number.toLocaleString("en-GB"));
+  return `${right} of ${all}`;
+}
+
+/** @type {Record<string, (pictures: string) => string>} */
+const SUBSETS = {
+  test: (pictures) => `Its test set has ${pictures}, which were used for nothing but this figure`,
+  validation: (pictures) => `Its validation set has ${pictures}, which it did not learn from`,
+  "cross-validation": (pictures) => `Cross-validation on ${pictures}: each was answered without learning from it`,
+};
+
+/** @param {Measured} measured */
+function tested({ subset, pictures, accuracy, interval }) {
   const [low, high] = interval.map((end) => (100 * end).toFixed(1));
-  const right = Math.round(accuracy * pictures);
-  return `It was tried on ${count(pictures, "picture")} that it did not learn from: ${right} of the answers were right (${percent(accuracy)}; 95\u00a0% interval ${low}\u2013${high}\u00a0%). On pictures of another kind it may be right less often.`;
+  const right = `${outOf({ pictures, accuracy })} answers were right`;
+  const share = `${percent(accuracy)}; 95\u00a0% interval ${low}\u2013${high}\u00a0%`;
+  return `${SUBSETS[subset](count(pictures, "picture"))}. ${right} (${share}). On pictures of another kind it may be right less often.`;
 }
 
 /** @param {string | boolean} where @param {Backend} backend @param {(words: string) => void} told */

@@ -144,9 +144,18 @@ export class Lightbox {
     const first = element("option", { value: "" }, isAnswer ? "No, it is\u2026" : "Choose a class\u2026");
     const others = this.model.classes.map((name, place) => element("option", { value: String(place) }, name));
     at("truth").replaceChildren(first, ...others, element("option", { value: NONE }, "None of these"));
+    this.tell(item);
     const place = this.model.classes.indexOf(item.truth ?? "");
     at("truth").value =
       item.truth === null ? NONE : place < 0 || (isAnswer && item.truth === item.prediction.label) ? "" : String(place);
+  }
+
+  /** Whether the picture is kept, where the server keeps what is labelled. @param {Item} item */
+  tell(item) {
+    if (item !== this.item) return;
+    at("judge-told").textContent = this.model.feedback
+      ? (item.saved ?? "Once you answer, the server keeps this picture.")
+      : "";
   }
 
   /** @param {string} value */
@@ -161,8 +170,8 @@ export class Lightbox {
    */
   judge(truth) {
     Object.assign(this.item, { truth, judged: new Date().toISOString().replace(/\.\d+/, "") });
-    this.ask(this.item, kindOf(this.item));
     this.judged(this.item);
+    this.ask(this.item, kindOf(this.item));
   }
 
   /** @param {any} event of the keyboard, on an element */

@@ -17,6 +17,7 @@ import { count, messageOf, spoken, tally } from "./words.js";
 const PAUSE_MS = 500; // answers that come together are read out together
 const READ_OUT = 3; // one by one; more are counted
 const LONGEST_PAUSE_S = 15;
+const MOST_TRIES = 5; // of keeping a picture while the server is busy
 
 /** @param {Backend} backend */
 export function start(backend) {
@@ -59,7 +60,7 @@ class Page {
     this.lightbox = new Lightbox({
       explain: (item, label) => this.explain(item, label),
       near: (item, step) => this.gallery.near(item, step),
-      judged: () => this.gallery.schedule(),
+      judged: (item) => this.judged(item),
     });
     this.queue = new Queue({ classify: (files) => backend.classify(files), changed: (item) => this.changed(item) });
   }
@@ -174,6 +175,36 @@ class Page {
     return drawn;
   }
 
+  /**
+   * What the user said of a picture: kept by the server where it does that, in the order in which it was said.
+   *
+   * @param {Item} item
+   */
+  judged(item) {
+    this.gallery.schedule();
+    if (!this.gallery.model.feedback) return;
+    const { truth } = item;
+    item.saving = (item.saving ?? Promise.resolve())
+      .then(() => {
+        if (item.truth === truth) return this.save(item, truth); // else it was said otherwise meanwhile
+      })
+      .finally(() => this.lightbox.tell(item));
+    item.saved = "Saving\u2026";
+  }
+
+  /** @param {Item} item @param {string | null | undefined} truth */
+  async save(item, truth) {
+    const { keep, withdraw } = this.backend;
+    if (!keep || !withdraw) return;
+    try {
+      if (truth !== undefined) item.digest = await patiently(() => keep(item.file, truth));
+      else if (item.digest) await patiently(() => withdraw(item.digest ?? ""));
+      item.saved = truth === undefined ? "This picture is no longer kept." : "Thank you. This picture is kept.";
+    } catch (error) {
+      item.saved = `This picture could not be kept. ${messageOf(error)}`;
+    }
+  }
+
   async patch() {
     const told = this.gallery.items.filter((item) => item.truth !== undefined);
     try {
@@ -246,6 +277,24 @@ class Page {
   say(words) {
     // behind an open dialog nobody sees or hears the page
     at(at("camera").open ? "camera-told" : "spoken").textContent = words;
+  }
+}
+
+/**
+ * Asks again while the server is busy.
+ *
+ * @template Value
+ * @param {() => Promise<Value>} ask
+ * @returns {Promise<Value>}
+ */
+async function patiently(ask) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof Busy) || tries === MOST_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * error.seconds));
+    }
   }
 }
 

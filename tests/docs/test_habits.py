@@ -145,7 +145,8 @@ def test_the_hooks_of_pre_commit_are_the_checks_of_make_check():
     (repository,) = read(".pre-commit-config.yaml")["repos"]
     assert repository["repo"] == "local"
     hooks = repository["hooks"]
-    checks = [line.replace("$(BIN)", ".venv/bin") for line in make_target("check") if not line.startswith("@echo ")]
+    lines = [line.replace("$(BIN)", ".venv/bin").replace("$(VENV)", ".venv") for line in make_target("check")]
+    checks = [line for line in lines if not line.startswith("@echo ")]
     assert [hook["entry"] for hook in hooks] == checks
     assert all(hook["language"] == "system" and hook["pass_filenames"] is False for hook in hooks)
 

@@ -193,7 +193,7 @@ def test_a_run_of_an_earlier_version_says_what_to_type(
     assert trust_json(RunRecord.read(run)) == {
         "run": str(run), "audit": {"straddling": []}, "cross_validation": None,
         "calibration": None, "abstention": None, "guard": None,
-        "suspects": None, "gain_from_patch": None, "slices": None, "learning_curve": None, "looks_at_test": 0,
+        "suspects": None, "gain_from_patch": None, "growth": None, "slices": None, "learning_curve": None, "looks_at_test": 0,
     }  # fmt: skip
 
 

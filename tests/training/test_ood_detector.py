@@ -145,6 +145,7 @@ def test_few_rows_are_all_taken_and_many_by_a_seed():
 def test_ood_examples_are_75_pictures_of_five_kinds_and_always_the_same():
     kinds = ood_examples(64)
     assert list(kinds) == ["drawn things", "writing", "textures", "noise", "one colour"]
+    ood_examples.cache_clear()
     for name, squares in ood_examples(64).items():
         assert squares.shape == (15, 64, 64, 3)
         assert squares.dtype == np.uint8

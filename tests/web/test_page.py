@@ -240,6 +240,31 @@ def test_the_newest_stand_first(page, colours):
     assert page.answers(2) == ["green", "red"]
 
 
+HEIC = Path(__file__).parents[1] / "images" / "files" / "turned-p3.heic"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "TIFF",
+        pytest.param(
+            "HEIC",
+            marks=pytest.mark.skipif(importlib.util.find_spec("pi_heif") is None, reason="needs pawsight[heif]"),
+        ),
+    ],
+)
+def test_what_the_browser_cannot_show_is_shown_by_the_server(page, serving, kind):
+    data = HEIC.read_bytes() if kind == "HEIC" else serving.picture("green", kind, 200)
+    page.give({f"photo.{kind.lower()}": data, "none.heic": data[:300]}, "drop")
+    page.answers(2)
+    shown = "return document.querySelector(arguments[0])?.naturalWidth ?? 0"
+    page.until(lambda: page.driver.execute_script(shown, ".card.answer .picture img") > 0)
+    assert page.texts(".card.error .picture .kind") == ["HEIC"], "a neutral tile"
+    page.one(".card.answer .picture").click()
+    page.until(lambda: page.driver.execute_script(shown, "#whole img") > 0)
+    page.one("#lightbox-close").click()
+
+
 def test_a_hostile_file_shows_its_reason_and_does_not_harm_the_others(page, serving):
     name = "<img src=x onerror=document.title='owned'>\u202egnp.png"
     page.give({name: serving.picture("red", "JPEG", 200)[:400], "good.png": serving.picture("blue")}, "drop")

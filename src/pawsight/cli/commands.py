@@ -439,7 +439,7 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-_SERVE_FIRST = ("host", "port", "token_file", "allow_host", "title", "feedback", "with_report")
+_SERVE_FIRST = ("host", "port", "share", "token_file", "title", "feedback", "with_report")
 
 
 @cli.command(first=(*_SERVE_FIRST, "device", "open", "log"))
@@ -448,6 +448,7 @@ _SERVE_FIRST = ("host", "port", "token_file", "allow_host", "title", "feedback",
 @click.option(
     "--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on; 0 is any.  [default: 8000]"
 )
+@click.option("--share", is_flag=True, default=None, help="Open the page to the local network, with a QR code.")
 @click.option("--token-file", type=FILE, help="File with the token that requests must send.")
 @click.option(
     "--allow-host", multiple=True, metavar="NAME", help="Host name to answer to, e.g. your proxy's; repeatable."
@@ -501,6 +502,11 @@ def serve(run: str, as_json: bool, progress: Terminal, **typed: Any) -> None:
     def show(serving: dict[str, Any]) -> None:
         if as_json:
             print_answer(serving)
+        if serving["share"] and sys.stderr.isatty():
+            from pawsight.web.qr_code import lines_of
+
+            for line in lines_of(serving["share"]):
+                progress.say(line)
         if opens:
             webbrowser.open(serving["url"].replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"))
 

@@ -5,6 +5,7 @@ Which pictures are new is decided in data/growth.py, the parts of new ones in da
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections import Counter, defaultdict
@@ -148,12 +149,13 @@ def _check_there(
         parts = {file.name: file.part for file in rows}
         counted = Counter(parts[file.name] for file in own.left_out)
         spread = ", ".join(f"{counted[part]:,} {part}" for part in PARTS if counted[part])
+        share = math.ceil(100 * len(own.left_out) / len(rows))
         words = ["--from", from_here(folder), *(["--add", os.fspath(add)] if add is not None else [])]
         raise BadDataset(
             f"{len(own.left_out):,} of {len(rows):,} pictures of {from_here(folder)} are gone: {spread}.",
             f"The first is {own.left_out[0].name}; they were looked for in {own.root}, by name and by content.",
-            f"Name the folder that they lie in now: {typed('train', 'FOLDER', *words)}\n"
-            f"Or go on without them: --allow-missing {100 * len(own.left_out) / len(rows):.0f}%",
+            f"Name the folder that they lie in now: {typed('train', 'FOLDER', *words)}"
+            + (f"\nOr go on without them: --allow-missing {share}%" if own.candidates else ""),
         )
 
 

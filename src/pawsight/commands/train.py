@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pawsight.classifier.backbone import fetch_backbone
 from pawsight.classifier.costs import read_costs
 from pawsight.classifier.engine import PRECISION_NAMES, best_precision, check_device
+from pawsight.classifier.predictor import answer_texts
 from pawsight.classifier.trust import UNFAMILIAR, SelectiveOptions
 from pawsight.commands.growth import GrowingRun, growing_run, growth_record, options_of
 from pawsight.commands.run_split import given_split
@@ -56,6 +57,7 @@ from pawsight.evaluation.calibration import expected_calibration_error, log_loss
 from pawsight.evaluation.cross_validation import CrossValidation, is_small
 from pawsight.evaluation.metrics import measure
 from pawsight.evaluation.selective import Abstention, measure_abstention, measure_costs, measure_sets
+from pawsight.evaluation.several_labels import measure_labels
 from pawsight.models.recipes import AUTO, RECIPES, Recipe, RecipeOptions, make_recipe
 from pawsight.reports.audit_page import COLUMNS
 from pawsight.reports.run_record import RunRecord
@@ -453,6 +455,8 @@ def train_on(
     env = RunEnvironment(
         folder, cache_folder(), this_machine(), log, stopwatch, weights, data=data, device=options.device
     )
+    if growing is not None:
+        env = replace(env, command=command)
     if options.max_megapixels is not None:
         env = replace(env, max_megapixels=options.max_megapixels)
     if options.allow_missing is not None:
@@ -502,14 +506,20 @@ def _report(
 ) -> TrainReport:
     fitted, trust, classes, split = outcome.model, outcome.trust, outcome.dataset.classes, outcome.split
     groups = {part: numbers_of([picture.group for picture in split.part(part)]) for part in fitted.probabilities}
-    commonest = _commonest(outcome)
+    commonest = _commonest(outcome) if outcome.labels else None
     measured = {
         part: measure(outcome.labels[part], table, classes, commonest=commonest, groups=groups[part])
         for part, table in fitted.probabilities.items()
+        if part in outcome.labels
+    }
+    measured_labels = {
+        part: measure_labels(outcome.truths[part], table, trust.labels, classes, groups=groups[part])
+        for part, table in fitted.probabilities.items()
+        if part in outcome.truths
     }
     answered = {part: table for part, table in fitted.probabilities.items() if len(table)}
     answers, gained, recipe = fitted.probabilities.get("validation"), None, outcome.recipe
-    predicted = {part: [classes[index] for index in table.argmax(axis=1)] for part, table in answered.items()}
+    predicted = {part: answer_texts(trust, table, classes) for part, table in answered.items()}
     if patch is not None and answers is not None and len(answers):
         gained = gain_from_patch(patch, split.part("validation"), predicted["validation"], split=given)
     crossed = _cross_validation(outcome)
@@ -567,6 +577,8 @@ def _report(
         measured_costs={part: measure_costs(outcome.labels[part], table, trust) for part, table in answered.items()}
         if trust.costs
         else {},
+        label_rules=trust.labels,
+        several_labels={part: metrics for part, metrics in measured_labels.items() if metrics is not None},
         detector=trust.detector,
         decided={
             part: figures.to_json() for part, table in answered.items() if (figures := _decided(outcome, part, table))
@@ -597,7 +609,7 @@ def _decided(outcome: TrainedRun, part: str, table: Floats) -> Abstention | None
     decisions = [
         otherwise.decide(row, None) if known else UNFAMILIAR for row, known in zip(table, familiar, strict=True)
     ]
-    return measure_abstention(outcome.labels[part], table, decisions, outcome.trust)
+    return measure_abstention((outcome.labels or outcome.truths)[part], table, decisions, outcome.trust)
 
 
 def _commonest(outcome: TrainedRun) -> int:
@@ -608,7 +620,11 @@ def _commonest(outcome: TrainedRun) -> int:
 def _cross_validation(outcome: TrainedRun) -> CrossValidation | None:
     """Measure the answers out of fold where validation is small; None where there are none."""
     model, classes, table = outcome.model, outcome.dataset.classes, outcome.model.out_of_fold
-    if table is None or not is_small([assigned.label for assigned in outcome.split.part("validation")], classes):
+    if (
+        table is None
+        or outcome.truths
+        or not is_small([assigned.label for assigned in outcome.split.part("validation")], classes)
+    ):
         return None
     known = ~np.isnan(table).any(axis=1)
     named = numbers_of([assigned.group for assigned in outcome.split.part("train")])
@@ -630,7 +646,7 @@ def _calibrated(outcome: TrainedRun) -> dict[str, dict[str, tuple[float, float]]
 
     changes = {}
     for part, after in outcome.model.probabilities.items():
-        if len(true := outcome.labels[part]):
+        if part in outcome.labels and len(true := outcome.labels[part]):
             weights = class_weights(true, classes=after.shape[1]) if outcome.recipe.class_weights else None
             ends = [_calibration_figures(true, table, weights) for table in (outcome.uncalibrated[part], after)]
             changes[part] = {name: (ends[0][name], ends[1][name]) for name in ends[0]}
@@ -650,10 +666,11 @@ def _calibration_figures(
 def _write(report: TrainReport, outcome: TrainedRun, log: Log) -> None:
     """Write the tables and curves of the run; its metrics come last, since they say that it is finished."""
     run, classes, history = report.run, report.dataset.classes, outcome.model.history
+    answers = {part: answer_texts(outcome.trust, table, classes) for part, table in outcome.model.probabilities.items()}
     rows = [
-        (picture.name, picture.sha256, part, picture.label, classes[int(row.argmax())], *map(str, row))
+        (picture.name, picture.sha256, part, picture.label, answer, *map(str, row))
         for part, table in outcome.model.probabilities.items()
-        for picture, row in zip(report.split.part(part), table, strict=True)
+        for picture, answer, row in zip(report.split.part(part), answers[part], table, strict=True)
     ]
     crossed = outcome.model.out_of_fold
     if crossed is not None and report.record.cross_validation is not None and report.validation is None:

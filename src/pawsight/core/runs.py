@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import shlex
 import sys
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -245,8 +246,11 @@ def _why_unfinished(folder: Path) -> str:
 def _how_to_resume(folder: Path) -> str:
     """Return the command that continues an unfinished run, as far as the run says it."""
     recipe: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         recipe = tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        began = json.loads((folder / SOURCE).read_text(encoding="utf-8")).get("command")
+        if began:
+            return f"Continue it: {began} --resume --out {shlex.quote(str(folder.parent))}"
     options = ["--recipe", recipe["name"]] if "name" in recipe else []
     line = typed("train", root_of(folder) or "DATA", *options, "--resume", "--out", folder.parent)
     return f"Continue it, with the options that it was started with: {line}"

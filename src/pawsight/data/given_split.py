@@ -251,9 +251,7 @@ def _check_filled(split: Split, given: SplitFile) -> None:
             f"Its parts hold {', '.join(f'{count:,} {name}' for name, count in split.sizes.items())}.",
             "Put some pictures of each class there: without them nothing could be measured before the test.",
         )
-    untaught = sorted(
-        {picture.label for picture in split.assigned} - {picture.label for picture in split.part("train")}
-    )
+    untaught = sorted((split.labels_in("validation") | split.labels_in("test")) - split.labels_in("train"))
     if untaught:
         raise BadDataset(
             f"{given.path} puts no picture of {', '.join(map(repr, untaught[:5]))} into train.",

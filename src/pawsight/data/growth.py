@@ -14,6 +14,7 @@ from pawsight.core.errors import BadDataset, WrongUsage
 from pawsight.core.text import natural, plural
 from pawsight.data.folders import clean_label, name_below
 from pawsight.data.found import Candidate, Found, LeftOut
+from pawsight.data.reading import DROPPED
 from pawsight.data.tables import first_lines
 
 _SHOWN = 10  # pictures and classes that a message spells out
@@ -135,7 +136,7 @@ def grow(
         candidates=tuple(sorted(kept, key=lambda file: file.name)),
         left_out=(
             *own.left_out,
-            *(LeftOut(file.name, "its class is dropped") for file in together if file.label in left_out),
+            *(LeftOut(file.name, DROPPED) for file in together if file.label in left_out),
             *(added.left_out if added is not None else ()),
         ),
         folders=tuple(sorted({file.label for file in kept}, key=natural)),

@@ -19,7 +19,7 @@ def with_heat_maps(model: bytes, image_px: int) -> bytes | None:
         image_px: side of the pictures that it is fed.
 
     Returns:
-        ONNX bytes with the output `heat` float32 (N, h, w, C): the maps of `explanation.heatmap.HeatMap`, of all classes.
+        ONNX bytes with the output `heat` float32 (N, h, w, C): the maps of every class, as `HeatMap` has them.
         None where the network does not end in means over positions and one linear layer.
     """
     import onnx

@@ -158,6 +158,13 @@ EXPLAINED = {
         "Delete the copy with the wrong label.",
         "also as {}",
     ),
+    "labels-differ": ProblemText(
+        "Equal or nearly equal pictures whose labels differ",
+        f"equal bytes, or {SECOND_LOOK}, with other labels",
+        "One of the two may lack a label, or have one too many.",
+        "Look at each pair and correct the labels, if one is wrong.",
+        "like {}",
+    ),
     "near-two-labels": ProblemText(
         "What may be one picture under two labels",
         f"{SECOND_LOOK}, in two classes",

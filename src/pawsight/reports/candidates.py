@@ -108,7 +108,7 @@ def _view(
     return {
         "number": index + 1,
         "name": names[index],
-        "adds": run.adds,
+        "adds": _sentence(run.adds),
         "accuracy": words.percent(run.validation.accuracy) if run.validation else "not measured",
         "interval": words.between(run.validation.interval.as_list()) if run.validation else "",
         "score": _score_sentence(run),
@@ -123,7 +123,8 @@ def _view(
         "seconds": words.duration(run.seconds.get("total")),
         "facts": tuple(_facts(run)),
         "layers": run.layers,
-        "notes": _notes(run),
+        "problems": tuple(f"The run's record is damaged: {problem}." for problem in run.problems),
+        "notes": tuple(map(_sentence, run.notes)),
         "curve": _curve_sentence(run),
         "accuracy_svg": accuracy,
         "loss_svg": loss,
@@ -224,9 +225,9 @@ def _per_epoch(run: RunRecord) -> str:
     return words.duration(per_epoch) if per_epoch is not None else ""
 
 
-def _notes(run: RunRecord) -> tuple[str, ...]:
-    """Return what training noted, and which fields of the record cannot be read."""
-    return (*run.notes, *(f"The run's record is damaged: {problem}." for problem in run.problems))
+def _sentence(text: str) -> str:
+    """Return a phrase as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text[-1:] in '.!?' else '.'}"
 
 
 def _seed(run: RunRecord) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pawsight.core.runs import from_here
 from pawsight.core.text import plural
@@ -13,6 +13,9 @@ from pawsight.data.growth import Correction
 from pawsight.evaluation.comparison import TIE, Gain
 from pawsight.evaluation.growth import Change, ClassChange, Forgotten
 from pawsight.reports import words
+
+if TYPE_CHECKING:
+    from pawsight.reports.pictures import Gallery
 
 _FORGOTTEN = 24  # pictures that the report shows
 _NAMED = 3  # classes that a line of text names
@@ -149,8 +152,8 @@ def forgotten_sentence(change: Change) -> str:
     )
 
 
-def growth_view(grown: GrowthRecord) -> dict[str, Any]:
-    """Return the section of the report as words and rows that are not yet escaped."""
+def growth_view(grown: GrowthRecord, gallery: Gallery) -> dict[str, Any]:
+    """Return the section of the report as words, rows and pictures that are not yet escaped."""
     changes = [
         {
             "name": f"{change.subset}, {'new' if change.is_new else 'old'} pictures",
@@ -170,7 +173,10 @@ def growth_view(grown: GrowthRecord) -> dict[str, Any]:
         "sentences": [*_what(grown), _sealed(grown.parts)[:1].upper() + _sealed(grown.parts)[1:] + "."],
         "changes": changes,
         "classes": [asdict(row) for change in old for row in change.classes if row.forgotten or row.learnt],
-        "forgotten": [picture for change in old for picture in change.forgotten][:_FORGOTTEN],
+        "forgotten": [
+            gallery.exhibit([picture.path], f"now answered {picture.predicted}")
+            for picture in [picture for change in old for picture in change.forgotten][:_FORGOTTEN]
+        ],
         "more": max(0, sum(len(change.forgotten) for change in old) - _FORGOTTEN),
     }
 

@@ -73,6 +73,7 @@ def make_page(ladder: Ladder, *, again: str, seed: int, left_out: Mapping[str, s
         "choice": choice_sentence(ladder, names, chosen_name),
         "has_test": ladder.chosen is not None and ladder.chosen.test is not None,
         "test": test_sentences(ladder),
+        "test_command": test_command(ladder.chosen),
         "confusion_svg": confusion(ladder.chosen),
         "confusion_note": " Both are in the order of the table of classes." if len(first.classes) > NAMED else "",
         "confusions": confusions(ladder.chosen),
@@ -226,9 +227,8 @@ def test_sentences(ladder: Ladder) -> list[str]:
     if chosen is None:
         return ["Without a chosen candidate there is no test score."]
     if chosen.test is None:
-        command = typed("evaluate", chosen.shown, "--test")
-        sentences = [f"There is no test score yet. Measure it when all choices are made: {command}"]
-        return [*sentences, *([_looks_sentence(chosen)] if chosen.looks_at_test else [])]
+        looks = [_looks_sentence(chosen)] if chosen.looks_at_test else []
+        return ["There is no test score yet.", *looks, "Measure it when all choices are made:"]
     score = chosen.test
     sentences = [
         f"On {words.pictures(score.pictures)} that were used neither to train nor to choose it, it is right on "
@@ -241,6 +241,11 @@ def test_sentences(ladder: Ladder) -> list[str]:
     if any(run.test is not None for run in ladder.candidates if run is not chosen):
         sentences.append("Test scores of the other candidates are not shown, so that they cannot influence the choice.")
     return [*sentences, _looks_sentence(chosen)]
+
+
+def test_command(chosen: RunRecord | None) -> str:
+    """Return what measures the chosen candidate on the test set, empty where it was or where there is none."""
+    return typed("evaluate", chosen.shown, "--test") if chosen is not None and chosen.test is None else ""
 
 
 def _looks_sentence(chosen: RunRecord) -> str:

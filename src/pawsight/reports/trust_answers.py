@@ -65,6 +65,7 @@ def answers_view(run: RunRecord) -> dict[str, Any]:
         if table is not None and run.temperature is not None
         else "",
         "guarantee": list(guarantee_sentences(run, _table(run, "test"))),
+        "request": f"{command_of(run)[0]} --max-error 1%" if _is_unasked(run) else "",
         "detector": detector_sentence(detector) if detector is not None else "",
         "seen": list(seen_rows(detector)) if detector is not None else [],
     }
@@ -229,9 +230,9 @@ def guarantee_sentences(run: RunRecord, test: AnswerTable | None) -> Iterator[st
         yield f"Risk guarantee by class: {words.visible(by_class_sentence(run))}."
         if never := never_sentence(run):
             yield words.visible(f"{never[0].upper()}{never[1:]}.")
-    elif asked is None and run.max_error_per_class is None:
+    elif _is_unasked(run):
         every = "Every picture is answered" if run.detector is None else "Every familiar picture is answered"
-        yield f"{every}: no risk guarantee was requested. To request one: {_asking(run)}"
+        yield f"{every}: no risk guarantee was requested."
     elif guarantee is None:
         why = words.visible(run.no_guarantee or "The run does not record why.")
         share = _share(asked if asked is not None else run.max_error_per_class or 0.0)
@@ -254,8 +255,8 @@ def detector_sentence(detector: OodDetector) -> str:
         "The out-of-distribution detector calls a picture “unfamiliar” that is unlike the training pictures. "
         f"Its threshold is set on {words.whole(detector.pictures)} pictures ({words.visible(detector.measured_on)}) so "
         f"that about {_share(detector.false_alarms)} of such pictures are rejected by mistake. "
-        f"{weakness}Of pictures of other things it noticed:"
-    )
+        f"{weakness}"
+    ).rstrip()
 
 
 def seen_rows(detector: OodDetector) -> Iterator[Row]:
@@ -273,8 +274,8 @@ def seen_rows(detector: OodDetector) -> Iterator[Row]:
             }
 
 
-def _asking(run: RunRecord) -> str:
-    return f"{command_of(run)[0]} --max-error 1%"
+def _is_unasked(run: RunRecord) -> bool:
+    return run.max_error is None and run.max_error_per_class is None and not run.by_class
 
 
 def _promised(guarantee: RiskGuarantee) -> str:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from random import Random
 
 import numpy as np
@@ -204,10 +205,11 @@ def threshold_for(scores: Floats, false_alarms: float) -> tuple[float, float]:
     return float(np.sort(scores)[rank - 1]), max(false_alarms, 1 / (len(scores) + 1))
 
 
+@lru_cache(maxsize=1)  # they take a quarter of a second to draw, and networks that are compared have one size
 def ood_examples(image_px: int) -> Mapping[str, Pixels]:
     """Return 15 pictures of each of five kinds of out-of-distribution example, the same at every call.
 
-    Each kind is (15, image_px, image_px, 3) uint8, by its name.
+    Each kind is (15, image_px, image_px, 3) uint8, by its name. Read, never write.
     """
     kinds = {
         "drawn things": _drawn,

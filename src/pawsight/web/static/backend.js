@@ -10,6 +10,8 @@
  *   Refused
  * @property {(file: File, label: string) => Promise<Blob>} explain the whole picture with the heat map of a class,
  *   stretched to any shape
+ * @property {(file: File) => Promise<Blob>} [thumbnail] a picture that this browser can show; only where the Model says
+ *   `thumbnails`
  * @property {(file: File, label: string | null) => Promise<string>} [keep] the file is kept with the class a person gave,
  *   null for none of the classes; its digest
  * @property {(digest: string) => Promise<void>} [withdraw] it is no longer kept; both only where the Model says `feedback`
@@ -30,12 +32,16 @@
  * @property {{caught: number, pictures: number} | null} detector of other things how many it noticed; null where it calls
  *   no picture unfamiliar
  * @property {boolean} heatMaps
+ * @property {boolean} [thumbnails] whether the backend makes small pictures of files that this browser cannot show
+ * @property {string[]} [reads] names of the types of pictures that it reads, e.g. "JPEG"
+ * @property {Share | null} [share] the page for other devices, whose QR code is share.svg
  * @property {boolean} [feedback] whether pictures are kept that a person labels
  * @property {string | boolean | null} report address of the run's report, true where openReport() has it, or null
  * @property {Group} group what one call of classify may hold
  * @property {number} largest bytes of one file
  */
 
+/** @typedef {{address: string, asksToken: boolean}} Share */
 /** @typedef {{subset: string, pictures: number, accuracy: number, interval: [number, number]}} Measured of pictures that were not trained on */
 /** @typedef {{files: number, bytes: number, overhead?: number}} Group */
 /** @typedef {{pictures: number, accuracy: number, interval: [number, number], alarm: boolean}} Window */
@@ -75,12 +81,14 @@
  * @property {boolean} doubted whether its probability is below the user's threshold
  * @property {boolean} [alone] whether no other picture may go with it
  * @property {string | null | undefined} truth what the user says it is: a class, null for none, undefined for nothing said
+ * @property {string[]} [reads] types of pictures that the backend reads
  * @property {string} [judged] when
  * @property {string} [saved] whether it is kept, as a sentence
  * @property {Promise<void>} [saving]
  * @property {string} [digest] of what is kept
  * @property {Thumbnail | null} thumbnail
  * @property {boolean} unseen whether the browser cannot show it
+ * @property {boolean} [isShown] whether the backend was asked to show it
  * @property {Map<string, Promise<string>>} heats addresses of heat maps by class
  */
 

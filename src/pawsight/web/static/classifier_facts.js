@@ -4,7 +4,7 @@ import { download } from "./answer_files.js";
 import { at, element, named, printable } from "./dom.js";
 import { count, messageOf, percent } from "./words.js";
 
-/** @import {Backend, Measured, Model, Window} from "./backend.js" */
+/** @import {Backend, Measured, Model, Share, Window} from "./backend.js" */
 
 const NAMED = 3; // with more classes than that, the question does not name them
 const CHIPS = 12; // more classes than that fold away
@@ -24,6 +24,7 @@ export function describe(model, backend, told) {
   facts(model);
   latest(model.window ?? null);
   warning(model.detector);
+  if (model.share) at("links").prepend(share(model.share));
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
 
@@ -134,6 +135,20 @@ function tested({ subset, pictures, accuracy, interval }) {
   const right = `${outOf({ pictures, accuracy })} answers were right`;
   const share = `${percent(accuracy)}; 95\u00a0% interval ${low}\u2013${high}\u00a0%`;
   return `${SUBSETS[subset](count(pictures, "picture"))}. ${right} (${share}). On pictures of another kind it may be right less often.`;
+}
+
+/** The page's address as a QR code. @param {Share} share */
+function share({ address, asksToken }) {
+  at("share-address").href = at("share-address").textContent = address;
+  at("share-note").textContent = asksToken
+    ? "The device must be on the same network. It will ask for the access token, which the code does not hold."
+    : "The device must be on the same network. All devices there can use this page.";
+  at("share-close").addEventListener("click", () => at("share").close());
+  const show = () => {
+    at("share-code").src = "share.svg";
+    at("share").showModal();
+  };
+  return element("button", { type: "button", class: "link", onclick: show }, "Share");
 }
 
 /** @param {string | boolean} where @param {Backend} backend @param {(words: string) => void} told */

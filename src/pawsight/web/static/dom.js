@@ -5,12 +5,13 @@
  *
  * @typedef {{
  *   camera: HTMLDialogElement, chooser: HTMLDialogElement, finish: HTMLDialogElement, help: HTMLDialogElement,
- *   lightbox: HTMLDialogElement, token: HTMLDialogElement, zoom: HTMLDialogElement,
+ *   lightbox: HTMLDialogElement, share: HTMLDialogElement, token: HTMLDialogElement, zoom: HTMLDialogElement,
  *   "heat-class": HTMLSelectElement, class: HTMLSelectElement, show: HTMLSelectElement, sort: HTMLSelectElement,
  *   truth: HTMLSelectElement, files: HTMLInputElement, "heat-strength": HTMLInputElement, snapshot: HTMLInputElement,
  *   threshold: HTMLInputElement, "token-word": HTMLInputElement, wanted: HTMLInputElement,
  *   next: HTMLButtonElement, previous: HTMLButtonElement, shoot: HTMLButtonElement,
- *   picture: HTMLImageElement, "zoom-picture": HTMLImageElement, progress: HTMLProgressElement, video: HTMLVideoElement,
+ *   picture: HTMLImageElement, "share-code": HTMLImageElement, "zoom-picture": HTMLImageElement,
+ *   "share-address": HTMLAnchorElement, progress: HTMLProgressElement, video: HTMLVideoElement,
  * }} Kinds
  */
 

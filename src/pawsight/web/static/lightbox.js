@@ -78,10 +78,10 @@ export class Lightbox {
   /** @param {Item} item */
   picture(item) {
     if (this.address) URL.revokeObjectURL(this.address);
-    this.address = item.thumbnail && URL.createObjectURL(item.file);
+    this.address = item.thumbnail && !item.unseen ? URL.createObjectURL(item.file) : null;
     if (!item.thumbnail) return at("whole").replaceChildren(element("span", { class: "kind" }, suffix(item.name)));
     const { width, height, url } = item.thumbnail;
-    const image = element("img", { src: this.address, alt: "" });
+    const image = element("img", { src: this.address ?? url, alt: "" });
     image.addEventListener(
       "error",
       () => {
@@ -93,6 +93,13 @@ export class Lightbox {
     pair.style.aspectRatio = `${width} / ${height}`;
     pair.style.setProperty("--ratio", String(width / height));
     at("whole").replaceChildren(pair);
+  }
+
+  /** The backend has made a picture of what this browser cannot show. @param {Item} item */
+  seen(item) {
+    if (item !== this.item || !this.dialog.open) return;
+    this.picture(item);
+    this.choices(item);
   }
 
   /** @param {Item} item */

@@ -9,7 +9,7 @@ import { takeIn } from "./file_input.js";
 import { Gallery } from "./gallery.js";
 import { Lightbox } from "./lightbox.js";
 import { Queue } from "./queue.js";
-import { thumbnail } from "./thumbnail.js";
+import { measured, thumbnail } from "./thumbnail.js";
 import { count, messageOf, spoken, tally } from "./words.js";
 
 /** @import {Backend, Item} from "./backend.js" */
@@ -52,6 +52,8 @@ class Page {
     this.news = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.pause = undefined;
+    /** @type {Promise<void>} */
+    this.shown = Promise.resolve(); // one picture after another
     this.gallery = new Gallery({
       remove: (item) => this.remove([item]),
       retry: (item) => this.retry(item),
@@ -121,12 +123,36 @@ class Page {
     item.thumbnail = await thumbnail(item.file);
     item.unseen = item.thumbnail === null;
     this.gallery.drawPicture(item);
+    this.seeByServer(item);
+  }
+
+  /**
+   * A picture that this browser cannot show, HEIC for example, but that was answered: the backend makes a small one.
+   *
+   * @param {Item} item
+   */
+  seeByServer(item) {
+    const { thumbnail: made } = this.backend;
+    if (!made || !(item.unseen && item.prediction && this.gallery.model.thumbnails) || item.isShown) return;
+    item.isShown = true;
+    this.shown = this.shown.then(async () => {
+      if (!this.gallery.cards.has(item)) return; // removed meanwhile
+      try {
+        item.thumbnail = await measured(await patiently(() => made(item.file)));
+      } catch {
+        return; // the tile with the type of the file stays
+      }
+      this.gallery.drawPicture(item);
+      this.lightbox.seen(item);
+    });
   }
 
   /** @param {Item} item */
   changed(item) {
     if (item.state === "asking") return; // it looks as it did
     item.doubted = this.isDoubted(item);
+    item.reads = this.gallery.model.reads;
+    this.seeByServer(item);
     this.gallery.draw(item);
     if (item.state === "done" && this.gallery.cards.has(item)) this.announce(item);
   }

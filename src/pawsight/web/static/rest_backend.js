@@ -76,6 +76,14 @@ export function rest({ askToken, root = "" }) {
     return response.blob();
   }
 
+  /** @param {File} file */
+  async function thumbnail(file) {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const response = await ask("/api/v1/thumbnail", { method: "POST", body: file, headers });
+    if (!response.ok) throw await trouble(response);
+    return response.blob();
+  }
+
   /** @param {File} file @param {string | null} label */
   async function keep(file, label) {
     const headers = { "Content-Type": "application/octet-stream" };
@@ -105,6 +113,7 @@ export function rest({ askToken, root = "" }) {
     model,
     classify,
     explain,
+    thumbnail,
     keep,
     withdraw,
     openReport,
@@ -126,11 +135,14 @@ function modelFrom(told, guarded) {
     sets: told.sets ?? null,
     detector: told.detector ?? null,
     heatMaps: told.heat_maps === true,
+    thumbnails: told.thumbnails === true,
+    reads: told.reads ?? [],
     feedback: told.feedback === true,
     privacy: told.feedback
       ? `Pictures go to this server only (${location.host}). It keeps those that you label.`
       : null,
     report: told.report ? guarded || told.report : null,
+    share: told.share ? { address: told.share, asksToken: guarded } : null,
     group: { files: Math.min(files, TOGETHER), bytes: bytes - 2 * OVERHEAD, overhead: OVERHEAD },
     largest: bytes - 2 * OVERHEAD,
   };

@@ -28,10 +28,10 @@ const HEIF_NAME = /\.(heic|heif)$/i;
 /**
  * Why a picture has no answer, in a sentence that helps; chosen by the code of the error, never by its text.
  *
- * @param {Pick<Item, "code" | "reason" | "name">} item
+ * @param {Pick<Item, "code" | "reason" | "name" | "reads">} item
  */
-export function sentence({ code, reason, name }) {
-  if (code === "unreadable-picture" && HEIF_NAME.test(name))
+export function sentence({ code, reason, name, reads = [] }) {
+  if (code === "unreadable-picture" && HEIF_NAME.test(name) && !reads.includes("HEIC"))
     return "HEIC pictures cannot be read here. Save it as JPEG first.";
   if (code === "unreadable-picture")
     return PICTURE_NAME.test(name) ? "This file is damaged or incomplete." : "This file is not a picture.";

@@ -40,9 +40,9 @@ SQUARES = 8  # of the self-test, which a phone answers in a second or two
 IMPORTED = re.compile(r"""(?:from|import|import\(|new URL\()\s*"\./([\w.-]+)\"""")
 _REFERRED = re.compile(rf"""(?:href|src)="{STATIC}/([\w.-]+)\"""")
 _HEAD = '<meta charset="utf-8">\n'
-_FACTS = '<p class="facts" id="facts"></p>'
+_START = '<script src="static/start.js" type="module"></script>\n'
+_NOTICE = '<script src="static/notice.js"></script>\n'  # says why the other one does not start
 _HELD = 'const HELD = { digest: "", page: [], others: [] };'
-_HINT = "The page has not begun. A browser starts it only from a web server, such as: python -m http.server"
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 PUBLIC = f"https://cdn.jsdelivr.net/npm/{PACKAGE}@{VERSION}/dist/"  # jsDelivr serves npm packages unchanged
 RUNTIME_FOLDER = "runtime"
@@ -139,8 +139,8 @@ def _page(allowed: str) -> dict[str, bytes]:
     server, own = files("pawsight") / "web" / STATIC, files("pawsight") / "exports" / STATIC
     page = (server / PAGE).read_text("utf-8")
     meta = f'<meta http-equiv="Content-Security-Policy" content="{allowed}">\n'
-    shown = inserted(inserted(page, _HEAD, _HEAD + meta), _FACTS, _FACTS.replace("></p>", f">{_HINT}</p>"))
-    needed = _needed(_REFERRED.findall(page), own, server)
+    shown = inserted(inserted(page, _HEAD, _HEAD + meta), _START, _NOTICE + _START)
+    needed = _needed(_REFERRED.findall(shown), own, server)
     return {PAGE: shown.encode(), **{f"{STATIC}/{name}": content for name, content in needed.items()}}
 
 

@@ -36,7 +36,10 @@ export function opening(words, share) {
 
 /** @param {string} words */
 export function closed(words) {
-  at("facts").replaceChildren(element("strong", {}, words));
+  at("facts").replaceChildren();
+  at("notice").textContent = words;
+  at("notice").hidden = false;
+  document.body.classList.add("closed");
 }
 
 /** @param {string} words */

@@ -118,11 +118,11 @@ def make_web(context: ExportContext, paths: Mapping[str, Path]) -> None:
 
 def policy(*, is_copied: bool) -> str:
     """Return the page's Content-Security-Policy while it loads; static/load_model.js then forbids every request."""
-    scripts, requests = ("'self'", "'self'") if is_copied else ("'self' blob:", f"'self' {PUBLIC}")
+    requests = "'self'" if is_copied else f"'self' {PUBLIC}"
     return "; ".join(
         [
             "default-src 'none'",
-            f"script-src {scripts} 'wasm-unsafe-eval'",
+            "script-src 'self' blob: 'wasm-unsafe-eval'",
             "worker-src 'self' blob:",
             "style-src 'self'",
             "img-src 'self' blob: data:",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, mock, test } from "node:test";
-import { all } from "../../../src/pawsight/exports/static/load_model.js";
+import { all, inBlobs } from "../../../src/pawsight/exports/static/load_model.js";
 import { Closed, Refused } from "../../../src/pawsight/web/static/backend.js";
 
 afterEach(() => mock.restoreAll());
@@ -8,7 +8,7 @@ afterEach(() => mock.restoreAll());
 /** A host that has these files, each in chunks of three bytes. */
 function host(files) {
   mock.method(globalThis, "fetch", async (address, { signal }) => {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     if (!(address in files)) return new Response("", { status: 404 });
     const body = new ReadableStream({
       start(controller) {
@@ -39,4 +39,20 @@ test("a missing file, and one of another size, will never do; a host that is gon
   mock.method(globalThis, "fetch", async () => Promise.reject(new TypeError("gone")));
   const gone = await got(part("a", 5));
   assert.ok(gone instanceof Refused && !(gone instanceof Closed));
+});
+
+test("modules become blobs that import each other, each of them once", async () => {
+  const scripts = {
+    "http://host/a.js": 'import { b } from "./b.js";\nimport {\n  c,\n} from "./c.js";\n// from "./d.js";\n',
+    "http://host/b.js": 'import { c } from "./c.js";\n',
+    "http://host/c.js": "export const c = 1;\n",
+  };
+  host(Object.fromEntries(Object.entries(scripts).map(([name, text]) => [name, new TextEncoder().encode(text)])));
+  const made = new Map();
+  const address = await inBlobs(new URL("http://host/a.js"), made);
+  assert.equal(made.size, 3);
+  const [b, c] = await Promise.all(["b", "c"].map((name) => made.get(`http://host/${name}.js`)));
+  const text = async (blob) => (await import("node:buffer")).resolveObjectURL(blob).text();
+  assert.equal(await text(address), `import { b } from "${b}";\nimport {\n  c,\n} from "${c}";\n// from "./d.js";\n`);
+  assert.equal(await text(b), `import { c } from "${c}";\n`);
 });

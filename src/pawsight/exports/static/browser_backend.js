@@ -5,7 +5,7 @@
 
 import { Closed, Refused } from "./backend.js";
 import { answer, decision, setOf } from "./decision.js";
-import { all, json, keep, seal } from "./load_model.js";
+import { all, inBlobs, json, keep, seal } from "./load_model.js";
 import { mebibytes, messageOf } from "./words.js";
 import { WorkerClient } from "./worker_client.js";
 
@@ -76,15 +76,14 @@ async function open(told) {
   /** @type {Facts} */
   const facts = { ...(await json(FACTS)), web: await json(WEB) };
   const { model, exam, runtime } = facts.web;
+  const own = await inBlobs(new URL("./worker.js", import.meta.url));
   const [graph, squares, script, wasm] = await all([model, exam, ...runtime], (here, of) =>
     told(`Loading the classifier: ${mebibytes(here)} of ${mebibytes(of)}`, here / of),
   );
   seal();
   told("The classifier runs its self-test\u2026");
-  const address = runtime[0].integrity
-    ? URL.createObjectURL(new Blob([script], { type: "text/javascript" }))
-    : new URL(runtime[0].address, location.href).href;
-  const worker = new WorkerClient({ runtime: address, wasm, graph, facts });
+  const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  const worker = new WorkerClient(own, { runtime: address, wasm, graph, facts });
   await selfTest(worker, squares, exam.tolerance);
   return { facts, worker };
 }

@@ -50,6 +50,33 @@ export async function keep() {
   }
 }
 
+/**
+ * A module with all that it imports, as an address that needs no network: modules become blobs that import each other.
+ *
+ * A worker from the network has a policy of its own, that of its response; one from a blob has the page's, and so the
+ * same bar against requests. Firefox asks the network for what such a worker imports, past the service worker.
+ *
+ * @param {URL} address
+ * @param {Map<string, Promise<string>>} made those that are made already: a module is one, whoever imports it
+ * @returns {Promise<string>}
+ */
+export function inBlobs(address, made = new Map()) {
+  const before = made.get(address.href);
+  if (before) return before;
+  const blob = blobOf(address, made);
+  made.set(address.href, blob);
+  return blob;
+}
+
+/** @param {URL} address @param {Map<string, Promise<string>>} made */
+async function blobOf(address, made) {
+  let script = await (await answer(address.href)).text();
+  for (const [, name] of script.matchAll(/^(?:import|}) .*from "\.\/([\w.]+)";$/gm)) {
+    script = script.replace(`"./${name}"`, JSON.stringify(await inBlobs(new URL(name, address), made)));
+  }
+  return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+}
+
 /** From here on the browser refuses every request of this page and of the workers it starts: policies only ever add up. */
 export function seal() {
   const meta = document.createElement("meta");

@@ -7,8 +7,9 @@ const SILENT_MS = 120_000; // longer than the largest picture takes on a slow ph
 /** @typedef {{deed: string, given: unknown, resolve: (value: any) => void, reject: (error: Error) => void}} Question */
 
 export class WorkerClient {
-  /** @param {import("./worker.js").Needs} needs what every worker is opened with */
-  constructor(needs) {
+  /** @param {string} address of its script @param {import("./worker.js").Needs} needs what every worker is opened with */
+  constructor(address, needs) {
+    this.address = address;
     this.needs = needs;
     /** @type {Question[]} */
     this.questions = [];
@@ -35,7 +36,7 @@ export class WorkerClient {
   }
 
   begin() {
-    const worker = new Worker(own(new URL("./worker.js", import.meta.url)), { type: "module" });
+    const worker = new Worker(this.address, { type: "module" });
     worker.onmessage = ({ data }) => this.answered(data);
     worker.onerror = (event) => {
       event.preventDefault();
@@ -69,14 +70,4 @@ export class WorkerClient {
     this.worker?.terminate();
     this.worker = null;
   }
-}
-
-/**
- * A worker from the network has a policy of its own, that of its response; one from a blob has the page's, and so the
- * same bar against requests.
- *
- * @param {URL} address
- */
-function own(address) {
-  return URL.createObjectURL(new Blob([`import ${JSON.stringify(address.href)};`], { type: "text/javascript" }));
 }

@@ -6,8 +6,8 @@
  * @property {{text: string, href: string}[]} links shown at the top, maybe none
  * @property {(told: (words: string, share?: number) => void) => Promise<Model>} model throws Busy while there is none yet,
  *   Closed where there will never be one; told(words, share of the work that is done) may be called on the way
- * @property {(files: File[]) => Promise<Prediction[]>} classify one Prediction for each file, in order; throws Busy or
- *   Refused
+ * @property {(files: File[], options?: {live?: boolean}) => Promise<Prediction[]>} classify one Prediction for each file, in
+ *   order; throws Busy or Refused; live: frames of a camera, which say nothing about the pictures that people send
  * @property {(file: File, label: string) => Promise<Blob>} explain the whole picture with the heat map of a class,
  *   stretched to any shape
  * @property {(file: File) => Promise<Blob>} [thumbnail] a picture that this browser can show; only where the Model says

@@ -7,9 +7,9 @@
  *   camera: HTMLDialogElement, chooser: HTMLDialogElement, finish: HTMLDialogElement, help: HTMLDialogElement,
  *   lightbox: HTMLDialogElement, share: HTMLDialogElement, token: HTMLDialogElement, zoom: HTMLDialogElement,
  *   "heat-class": HTMLSelectElement, class: HTMLSelectElement, show: HTMLSelectElement, sort: HTMLSelectElement,
- *   truth: HTMLSelectElement, files: HTMLInputElement, "heat-strength": HTMLInputElement, snapshot: HTMLInputElement,
- *   threshold: HTMLInputElement, "token-word": HTMLInputElement, wanted: HTMLInputElement,
- *   next: HTMLButtonElement, previous: HTMLButtonElement, shoot: HTMLButtonElement,
+ *   of: HTMLSelectElement, truth: HTMLSelectElement, files: HTMLInputElement, "heat-strength": HTMLInputElement, snapshot: HTMLInputElement,
+ *   threshold: HTMLInputElement, "token-word": HTMLInputElement, wanted: HTMLInputElement, name: HTMLInputElement,
+ *   next: HTMLButtonElement, previous: HTMLButtonElement, shoot: HTMLButtonElement, watch: HTMLButtonElement,
  *   picture: HTMLImageElement, "share-code": HTMLImageElement, "zoom-picture": HTMLImageElement,
  *   "share-address": HTMLAnchorElement, progress: HTMLProgressElement, video: HTMLVideoElement,
  * }} Kinds

@@ -1,7 +1,7 @@
 // The review page: shows one picture at a time, or many in a grid, and sends each decision at once.
 
 import { at as byId, element } from "./dom.js";
-import { Grid, written } from "./review_grid.js";
+import { Grid } from "./review_grid.js";
 import { Zoom } from "./review_zoom.js";
 import { count, messageOf, percent } from "./words.js";
 
@@ -73,15 +73,28 @@ const suggestedOf = (item) => store.board.classes[item.label ?? item.suggested];
 
 const zoom = new Zoom();
 const grid = new Grid({
-  pictureOf,
   address,
-  suggestedOf,
-  decisionOf: (number) => store.decided.get(number),
+  describe,
   opened: (index) => {
     store.at = index;
     turnView();
   },
 });
+
+/** A decision as it is written on a picture. @param {Decision} decision */
+function written({ action, label }) {
+  return { keep: "kept", drop: "dropped" }[action] ?? `now ${label}`;
+}
+
+/** What is on a picture's cell of the grid: a decision where there is one, else what is suggested. @param {Entry} item */
+function describe(item) {
+  const { path, label } = pictureOf(item.picture);
+  const decision = store.decided.get(item.picture);
+  const suggestion = suggestedOf(item);
+  const note = decision ? written(decision) : suggestion === label ? "" : `suggested: ${suggestion}`;
+  const kind = decision ? `decided ${decision.action}` : "";
+  return { path, title: label, spoken: `${path}, labelled ${label}`, note, kind };
+}
 
 async function begin() {
   const answer = await fetch("state");

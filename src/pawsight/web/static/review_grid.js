@@ -1,31 +1,24 @@
-// Many pictures at once: which of them are selected, and which one the keys are at.
+// Many pictures at once, of the review and the label page: which are selected, and which one the keys are at.
 
 import { at, element } from "./dom.js";
 
-/** @import {Decision, Entry, Picture} from "./review.js" */
 /**
+ * @template Cell
  * @typedef {object} Calls
- * @property {(number: number) => Picture} pictureOf its facts
  * @property {(number: number, size: string) => string} address
- * @property {(number: number) => Decision | undefined} decisionOf
- * @property {(item: Entry) => string} suggestedOf a class
+ * @property {(item: Cell) => {path: string, title: string, spoken: string, note: string, kind: string}} describe what is on
+ *   its cell
  * @property {(index: number) => void} opened show it alone
  */
 
-/** A decision as it is written on a picture. @param {Decision} decision */
-export function written({ action, label }) {
-  return { keep: "kept", drop: "dropped" }[action] ?? `now ${label}`;
-}
-
+/** @template {{picture: number}} Cell */
 export class Grid {
-  /** @param {Calls} calls */
-  constructor({ pictureOf, address, decisionOf, suggestedOf, opened }) {
-    this.pictureOf = pictureOf;
+  /** @param {Calls<Cell>} calls */
+  constructor({ address, describe, opened }) {
     this.address = address;
-    this.decisionOf = decisionOf;
-    this.suggestedOf = suggestedOf;
+    this.describe = describe;
     this.opened = opened;
-    /** @type {Entry[]} */
+    /** @type {Cell[]} */
     this.items = [];
     /** @type {Set<number>} */
     this.chosen = new Set();
@@ -42,22 +35,22 @@ export class Grid {
     return this.items.filter((item) => this.chosen.has(item.picture));
   }
 
-  /** Lists items anew. @param {Entry[]} items @param {number} focused */
+  /** Lists items anew. @param {Cell[]} items @param {number} focused */
   fill(items, focused) {
     this.items = items;
     this.chosen.clear();
     this.focused = this.anchor = Math.max(0, Math.min(focused, items.length - 1));
     at("grid").replaceChildren(
       ...items.map((item) => {
-        const picture = this.pictureOf(item.picture);
+        const { path, title } = this.describe(item);
         return element(
           "li",
           {},
           element(
             "button",
-            { type: "button", title: picture.path },
+            { type: "button", title: path },
             element("img", { src: this.address(item.picture, "small"), alt: "", loading: "lazy" }),
-            element("b", {}, picture.label),
+            element("b", {}, title),
             element("small"),
           ),
         );
@@ -69,18 +62,12 @@ export class Grid {
   // What is written on the cells: a decision where there is one, else what is suggested.
   refresh() {
     this.items.forEach((item, index) => {
-      const button = this.button(index),
-        picture = this.pictureOf(item.picture);
-      const decision = this.decisionOf(item.picture),
-        suggestion = this.suggestedOf(item);
-      const note = decision ? written(decision) : suggestion === picture.label ? "" : `suggested: ${suggestion}`;
-      button.className = decision ? `decided ${decision.action}` : "";
+      const button = this.button(index);
+      const { spoken, note, kind } = this.describe(item);
+      button.className = kind;
       button.tabIndex = index === this.focused ? 0 : -1;
       button.setAttribute("aria-pressed", String(this.chosen.has(item.picture)));
-      button.setAttribute(
-        "aria-label",
-        `${index + 1}: ${picture.path}, labelled ${picture.label}${note && `, ${note}`}`,
-      );
+      button.setAttribute("aria-label", `${index + 1}: ${spoken}${note && `, ${note}`}`);
       /** @type {Element} */ (button.lastElementChild).textContent = note;
     });
     const count = this.chosen.size;

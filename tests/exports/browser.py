@@ -24,7 +24,7 @@ def runtime() -> Path:
     """The npm package's folder; skips where there is none."""
     folder = Path(os.environ.get("ORT_WEB") or _FETCHED)
     if not (folder / "dist").is_dir():
-        pytest.skip(f"no onnxruntime-web at ORT_WEB or {_FETCHED}; make test fetches it where npm is")
+        pytest.skip(f"no onnxruntime-web at ORT_WEB or {_FETCHED}; make test fetches it")
     return folder
 
 

@@ -4,9 +4,9 @@
 // exported.
 
 import { Closed, Refused } from "./backend.js";
-import { answer, decision, setOf } from "./decision.js";
+import { answer, decision, labelsOf, setOf } from "./decision.js";
 import { all, inBlobs, json, keep, seal } from "./load_model.js";
-import { mebibytes, messageOf } from "./words.js";
+import { mebibytes, messageOf, UNFAMILIAR } from "./words.js";
 import { WorkerClient } from "./worker_client.js";
 
 /** @import {Backend, Model, Prediction} from "./backend.js" */
@@ -116,14 +116,19 @@ async function selfTest(worker, squares, tolerance) {
 function prediction(file, { error, outputs }, facts) {
   if (error) return { file, label: null, probability: null, probabilities: null, verdict: null, set: null, error };
   const { probabilities, unlikeness } = outputs;
-  const best = answer(probabilities, facts);
   const verdict = decision(probabilities, unlikeness, facts);
+  const named = Object.fromEntries(facts.classes.map((name, place) => [name, probabilities[place]]));
+  if (facts.several_labels) {
+    const found = verdict === UNFAMILIAR ? { labels: [], unsure: [] } : labelsOf(probabilities, facts);
+    return { file, label: null, probability: null, probabilities: named, verdict, set: null, ...found, error: null };
+  }
+  const best = answer(probabilities, facts);
   const isAnswered = verdict === "answered";
   return {
     file,
     label: isAnswered ? facts.classes[best] : verdict,
     probability: isAnswered ? probabilities[best] : null,
-    probabilities: Object.fromEntries(facts.classes.map((name, place) => [name, probabilities[place]])),
+    probabilities: named,
     verdict,
     set: setOf(probabilities, verdict, facts),
     error: null,
@@ -131,9 +136,10 @@ function prediction(file, { error, outputs }, facts) {
 }
 
 /** @param {Facts} facts @returns {Model} */
-function modelFrom({ classes, recipe, decode, sets, web }) {
+function modelFrom({ classes, several_labels: several, recipe, decode, sets, web }) {
   return {
     classes,
+    severalLabels: Array.isArray(several),
     recipe: recipe.name ?? null,
     imagePx: decode.image_px,
     measured: web.measured ?? null,

@@ -4,12 +4,14 @@
 import { UNFAMILIAR, UNSURE } from "./words.js";
 
 /** @import {Verdict} from "./backend.js" */
+/** @typedef {{from: number, has_from: number | null, has_not_from: number | null}} Limit a promise may be missing */
 /**
  * Those of the facts in pawsight.json that decide.
  *
  * @typedef {object} Rules
  * @property {string[]} classes
  * @property {string | null} [none_class]
+ * @property {Limit[] | null} [several_labels] of each class, where a picture may have several
  * @property {[truth: number, said: number, cost: number][] | null} [costs]
  * @property {{coverage: number, from_probability: number[]} | null} [sets]
  * @property {number | null} answer_from_probability
@@ -40,10 +42,29 @@ export function decision(probabilities, unlikeness, facts) {
   } = facts;
   const isLike = typeof unlikeness === "number" && above !== null && unlikeness <= above; // a missing or invalid number is not
   if (above !== null && !isLike) return UNFAMILIAR;
+  if (facts.several_labels) return labelsOf(probabilities, facts).unsure.length ? UNSURE : "answered";
   const best = answer(probabilities, facts);
   if (facts.none_class && facts.classes[best] === facts.none_class) return UNFAMILIAR;
   if (each) return (each[best] ?? Infinity) <= probabilities[best] ? "answered" : UNSURE;
   return from === null || probabilities[best] >= from ? "answered" : UNSURE;
+}
+
+/**
+ * Names of the labels that a picture has, and of those of which that is not sure.
+ *
+ * @param {number[]} probabilities
+ * @param {Pick<Rules, "classes" | "several_labels">} facts
+ */
+export function labelsOf(probabilities, { classes, several_labels: limits }) {
+  /** @type {{labels: string[], unsure: string[]}} */
+  const found = { labels: [], unsure: [] };
+  (limits ?? []).forEach(({ from, has_from: has, has_not_from: hasNot }, place) => {
+    const share = probabilities[place];
+    const isSure = share >= from ? has !== null && share >= has : hasNot !== null && 1 - share >= hasNot;
+    if (!isSure) found.unsure.push(classes[place]);
+    else if (share >= from) found.labels.push(classes[place]);
+  });
+  return found;
 }
 
 /**

@@ -23,6 +23,8 @@
  * @property {string | null} [title] the question at the top, or null where the classes make it
  * @property {string | null} [privacy] in place of the backend's, where it differs for this classifier
  * @property {string[]} classes
+ * @property {boolean} [severalLabels] whether a picture may have several of the classes, or none; it is right where every
+ *   label is
  * @property {string | null} recipe
  * @property {number | null} imagePx
  * @property {Measured | null} measured
@@ -55,6 +57,9 @@
  * @property {Record<string, number> | null} probabilities
  * @property {Verdict | null} verdict
  * @property {string[] | null} set the likeliest first, or null
+ * @property {string[]} [labels] only where a picture may have several: those that it has; label and probability are then
+ *   null
+ * @property {string[]} [unsure] those of which that is not sure
  * @property {string | null} error
  * @property {string | null} [code] of the error: "decoder-lost" where the picture need not be to blame
  */
@@ -64,6 +69,8 @@
  *
  * @typedef {Prediction & {probabilities: Record<string, number>}} Answered
  */
+
+/** @typedef {{labels: string[], unsure: string[]}} Labelled of a prediction with several labels */
 
 /**
  * One picture of the page.

@@ -4,7 +4,7 @@
 
 import { fill, showPicture } from "./answer_card.js";
 import { at, element } from "./dom.js";
-import { count, kindOf, tally } from "./words.js";
+import { count, hasLabels, keysOf, kindOf, tally } from "./words.js";
 
 /** @import {Actions} from "./answer_card.js" */
 /** @import {Item, Model} from "./backend.js" */
@@ -241,13 +241,14 @@ export class Gallery {
     at("progress").max = this.items.length;
     at("progress").value = this.items.length - waiting;
     at("left").textContent = `${this.items.length - waiting} of ${this.items.length}`;
+    at("threshold-tool").hidden = this.model.severalLabels === true;
     at("patch").hidden = this.model.feedback || !this.items.some((item) => item.truth !== undefined);
     if (waiting === 0 && this.wasWaiting && this.order !== "newest") this.arrange();
     this.wasWaiting = waiting > 0;
     this.list.classList.toggle("few", this.items.length <= 2);
     this.filters(kinds);
     for (const item of this.items) {
-      const hidden = this.chosen !== "" && keyOf(item) !== this.chosen;
+      const hidden = this.chosen !== "" && !keysOf(item).some(([key]) => key === this.chosen);
       const card = this.card(item);
       if (card.hidden !== hidden) card.hidden = hidden;
     }
@@ -308,13 +309,10 @@ function articleOf(card) {
   return /** @type {HTMLElement | null} */ (card?.firstChild ?? null);
 }
 
-/** @param {Item} item */
-function keyOf(item) {
-  const kind = kindOf(item);
-  return kind === "answer" ? `label ${item.prediction.label}` : kind;
-}
-
-/** Of the likeliest class; what has no probabilities comes last. @param {Item} item */
-function confidence({ prediction }) {
-  return prediction?.probabilities ? Math.max(...Object.values(prediction.probabilities)) : 2;
+/** Of the likeliest class, or of the label that is nearest to neither; what has no probabilities comes last. @param {Item} item */
+function confidence(item) {
+  if (!item.prediction?.probabilities) return 2;
+  /** @type {number[]} */
+  const shares = Object.values(item.prediction.probabilities);
+  return hasLabels(item) ? Math.min(...shares.map((share) => Math.max(share, 1 - share))) : Math.max(...shares);
 }

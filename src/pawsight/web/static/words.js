@@ -2,7 +2,7 @@
 
 import { printable } from "./dom.js";
 
-/** @import {Item} from "./backend.js" */
+/** @import {Item, Labelled} from "./backend.js" */
 
 export const UNSURE = "unsure";
 export const UNFAMILIAR = "unfamiliar";
@@ -19,6 +19,9 @@ export function kindOf(item) {
   if (item.prediction.verdict === UNSURE || item.doubted) return "unsure";
   return item.prediction.verdict === UNFAMILIAR ? "unlike" : "answer";
 }
+
+/** Whether a picture may have several labels; its prediction then has `labels` and `unsure`. @param {Pick<Item, "prediction">} item */
+export const hasLabels = ({ prediction }) => Array.isArray(prediction?.labels);
 
 export const KINDS = { waiting: "waiting", unsure: "unsure", unlike: UNFAMILIAR, error: "no answer" };
 
@@ -72,9 +75,38 @@ export function spoken(item) {
   const kind = kindOf(item);
   if (kind === "error") return `${name}: no answer. ${sentence(item)}`;
   const [best, probability] = ranked(item.prediction.probabilities)[0];
+  if (hasLabels(item) && kind !== "unlike") return `${name}: ${labelsInWords(item.prediction)}.`;
   const likeliest = `${printable(best)}, ${percent(probability)}`;
   if (kind === "unsure") return `${name}: unsure; likeliest is ${likeliest}.`;
   return kind === "unlike" ? `${name}: unfamiliar.` : `${name}: ${likeliest}.`;
+}
+
+/** @param {Labelled} prediction */
+function labelsInWords({ labels, unsure }) {
+  const has = labels.length ? labels.map(printable).join(", ") : NO_LABEL;
+  return unsure.length ? `${has}; unsure: ${unsure.map(printable).join(", ")}` : has;
+}
+
+export const NO_LABEL = "no label";
+
+/**
+ * By which a picture is counted and found: its answer, each of its labels, or why it has none.
+ *
+ * @param {Item} item
+ * @returns {[key: string, words: string][]}
+ */
+export function keysOf(item) {
+  const kind = kindOf(item);
+  if (!hasLabels(item)) {
+    return kind === "answer"
+      ? [[`label ${item.prediction.label}`, printable(item.prediction.label)]]
+      : [[kind, KINDS[kind]]];
+  }
+  const { labels } = item.prediction;
+  /** @type {[string, string][]} */
+  const keys = labels.map((/** @type {string} */ label) => [`label ${label}`, printable(label)]);
+  if (kind !== "answer") keys.push([kind, KINDS[kind]]);
+  return keys.length ? keys : [[NO_LABEL, NO_LABEL]];
 }
 
 /**
@@ -86,12 +118,7 @@ export function spoken(item) {
 export function tally(items) {
   /** @type {Map<string, [string, string, number]>} */
   const counts = new Map();
-  for (const item of items) {
-    const kind = kindOf(item);
-    const key = kind === "answer" ? `label ${item.prediction.label}` : kind;
-    const words = kind === "answer" ? printable(item.prediction.label) : KINDS[kind];
-    counts.set(key, [key, words, (counts.get(key)?.[2] ?? 0) + 1]);
-  }
+  for (const [key, words] of items.flatMap(keysOf)) counts.set(key, [key, words, (counts.get(key)?.[2] ?? 0) + 1]);
   /** @param {[string, string, number]} row */
   const rank = ([key]) => Number(key.startsWith("label "));
   return [...counts.values()].sort((one, other) => rank(other) - rank(one) || other[2] - one[2]);

@@ -439,7 +439,8 @@ def fake_runs() -> Any:
 REMEDIES = {
     "photographs": f"put the exercise's archive at {PHOTOGRAPHS}, or set PAWSIGHT_PHOTOGRAPHS to where it is",
     "Chromium": "apt-get install chromium chromium-driver",
-    "onnxruntime-web": "install npm and type make test, which fetches it",
+    "Firefox": "apt-get install firefox-esr",
+    "onnxruntime-web": "type make test, which fetches it",
     "axe": "type make test, which fetches it",
 }
 

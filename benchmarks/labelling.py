@@ -83,7 +83,10 @@ def count(scores, truth, accuracy, whole, budget, seed, way):
     adviser, nothing_aside = Adviser(scores, seed=seed), np.zeros(len(truth), bool)
     order = np.random.default_rng(1000 + seed).permutation(len(truth))
     rows: list[int] = []
-    while len(rows) < budget and not all(any(found >= share * whole for _, _, found in curve) for share in SHARES):
+    while len(rows) < min(budget, len(truth)) and (
+        (way == "label" and stop is None)
+        or not all(any(found >= share * whole for _, _, found in curve) for share in SHARES)
+    ):
         if way == "random":
             batch = [[row] for row in order[len(rows) : len(rows) + 24]]
         else:

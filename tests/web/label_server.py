@@ -17,6 +17,15 @@ from pawsight.web.label_page import LabelSession
 
 from .review_server import COLOURS, Answer
 
+ENOUGH = {
+    "named": 120,
+    "accuracy": 0.975,
+    "interval": [0.93, 0.99],
+    "gain": 0.1,
+    "gain_interval": [-0.4, 0.6],
+    "pays": False,
+}
+
 
 class Four:
     """Shows four of the pictures that are open, and suggests the name of the last class from the second name on."""

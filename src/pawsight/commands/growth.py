@@ -236,29 +236,29 @@ def _words(command: str) -> list[str]:
 
 
 def growth_record(
-    growing: GrowingRun, split: Split, predicted: Mapping[str, Sequence[str]], progress: Progress
+    growing: GrowingRun, split: Split, predicted: Mapping[str, Sequence[str | None]], progress: Progress
 ) -> GrowthRecord:
     """Compare the run with the one that it grew to, on validation and test, the old and the new pictures apart.
 
     Args:
         growing: the run before, with what it grew by.
         split: of the run after.
-        predicted: subset -> what the run after answers to its pictures, in the order of the split.
+        predicted: subset -> what the run after answers to its pictures, in the order of the split; of "train" out of
+            fold, None for pictures in no fold.
         progress: hears how far it is.
     """
     own = {file.name for file in growing.rows}
     new = [
         picture
-        for part in HELD_OUT
-        if part in predicted
+        for part in predicted
         for picture in split.part(part)
         if picture.name not in own or growing.contents[picture.name] != picture.sha256
     ]
     names = {picture.name for picture in new}
     answers_to_new = _answers_of(growing, new, progress)
     changes: list[Change] = []
-    for part in HELD_OUT:
-        pairs = list(zip(split.part(part), predicted.get(part, ()), strict=False))
+    for part, texts in predicted.items():
+        pairs = [(picture, text) for picture, text in zip(split.part(part), texts, strict=True) if text is not None]
         old = _kept_answers(growing, part)
         for is_new, before in ((False, old), (True, answers_to_new)):
             side = [(picture, answer) for picture, answer in pairs if (picture.name in names) is is_new]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pawsight.reports.pictures import Gallery
 
 _FORGOTTEN = 24  # pictures that the report shows
+_SUBSETS = {"validation": "validation", "test": "test", "train": "cross-validated"}
 _NAMED = 3  # classes that a line of text names
 
 
@@ -51,7 +52,8 @@ class GrowthRecord:
     merged: Mapping[str, str]  # class -> the one that its pictures have now
     dropped: Mapping[str, int]  # class -> pictures of it
     parts: tuple[GrownPart, ...]  # validation and test
-    changes: tuple[Change, ...]  # of validation and test, the old pictures and the new ones
+    # Of validation and test, where there is no validation of training pictures out of fold: old pictures and new ones.
+    changes: tuple[Change, ...]
     several_labels: bool = False  # of a picture; then an answer is right with all of them
 
     def to_json(self) -> dict[str, Any]:
@@ -108,10 +110,10 @@ def growth_lines(grown: GrowthRecord) -> list[str]:
     name = str(from_here(Path(grown.run)))
     lines = [f"Grown       from {name}: {_sealed(grown.parts)}"]
     lines += [
-        f"{'Gain' if row.subset == 'validation' else 'On test':<12}{change_sentence(row, grown.several_labels)}"
+        f"{'On test' if row.subset == 'test' else 'Gain':<12}{change_sentence(row, grown.several_labels)}"
         for row in grown.changes
     ]
-    forgotten = [row for row in grown.changes if row.subset == "validation" and row.forgotten and not row.is_new]
+    forgotten = [row for row in grown.changes if row.subset != "test" and row.forgotten and not row.is_new]
     lines += [f"Forgotten   {forgotten_sentence(row)}" for row in forgotten]
     if not grown.changes:
         lines.append(f"Gain        unknown: {name} answered none of these pictures")
@@ -129,14 +131,16 @@ def _sealed(parts: Sequence[GrownPart]) -> str:
         if part.corrected:
             text += f", {plural(part.corrected, 'label')} corrected"
         texts.append(f"{text}, {part.added:,} new")
-    return "; ".join(texts) or "neither has held-out pictures"
+    return "; ".join(texts) or "neither run has held-out pictures"
 
 
 def change_sentence(change: Change, several_labels: bool = False) -> str:
     """Return the accuracy before and after on some pictures, with the gain and its interval."""
     before, after = change.accuracy
     gain = change.gain
-    what = plural(gain.pictures, f"{'new' if change.is_new else 'old'} {change.subset} picture")
+    what = plural(
+        gain.pictures, f"{'new' if change.is_new else 'old'} {_SUBSETS.get(change.subset, change.subset)} picture"
+    )
     low, high = gain.interval
     verdict = "no more than chance" if gain.verdict == TIE else gain.verdict
     right = "with all labels right" if several_labels else "right"
@@ -152,17 +156,15 @@ def forgotten_sentence(change: Change) -> str:
     listed = [f"{row.forgotten:,} of {row.right_before:,} {row.name}" for row in lost[:_NAMED]]
     more = f" and {plural(len(lost) - _NAMED, 'more class', 'more classes')}" if len(lost) > _NAMED else ""
     learnt = sum(row.learnt for row in change.classes)
-    return (
-        f"{plural(len(change.forgotten), f'old {change.subset} picture')} right before and wrong now:"
-        f" {', '.join(listed)}{more}; {learnt:,} the other way round"
-    )
+    what = plural(len(change.forgotten), f"old {_SUBSETS.get(change.subset, change.subset)} picture")
+    return f"{what} right before and wrong now: {', '.join(listed)}{more}; {learnt:,} the other way round"
 
 
 def growth_view(grown: GrowthRecord, gallery: Gallery) -> dict[str, Any]:
     """Return the section of the report as words, rows and pictures that are not yet escaped."""
     changes = [
         {
-            "name": f"{change.subset}, {'new' if change.is_new else 'old'} pictures",
+            "name": f"{_SUBSETS.get(change.subset, change.subset)}, {'new' if change.is_new else 'old'} pictures",
             "pictures": words.whole(change.gain.pictures),
             "before": words.percent(change.accuracy[0]),
             "after": words.percent(change.accuracy[1]),
@@ -173,7 +175,7 @@ def growth_view(grown: GrowthRecord, gallery: Gallery) -> dict[str, Any]:
         }
         for change in grown.changes
     ]
-    old = [change for change in grown.changes if change.subset == "validation" and not change.is_new]
+    old = [change for change in grown.changes if change.subset != "test" and not change.is_new]
     return {
         "from": str(from_here(Path(grown.run))),
         "sentences": [*_what(grown), _sealed(grown.parts)[:1].upper() + _sealed(grown.parts)[1:] + "."],

@@ -121,7 +121,7 @@ function showState() {
     const isShown = way === store.way;
     at(`tab-${way}`).setAttribute("aria-selected", String(isShown));
     at(`tab-${way}`).tabIndex = isShown ? 0 : -1;
-    if (isShown) at("main").setAttribute("aria-labelledby", `tab-${way}`);
+    if (isShown) at("panel").setAttribute("aria-labelledby", `tab-${way}`);
   }
   const { total } = store.board;
   at("count").textContent =

@@ -18,7 +18,14 @@ from pawsight.reports.charts import accuracy_svg, loss_svg
 from pawsight.reports.run_record import RunRecord, figure, finite
 
 _TRAIN = ["pawsight", "train"]
-_PATHS = ("--split", "--patch", "--weights", "--costs")  # options of `train` that name a file or a folder
+_PATHS = (
+    "--split",
+    "--patch",
+    "--weights",
+    "--costs",
+    "--from",
+    "--add",
+)  # options of `train` that name a file or a folder
 _NAMES = {"f32": "float32", "bf16": "bfloat16"}
 
 
@@ -79,20 +86,20 @@ def data_of(run: RunRecord) -> str:
     """Return the pictures of a run as a command names them: what was typed, else their folder."""
     with suppress(ValueError):  # quotes that do not close
         words = shlex.split(run.command)
-        if words[: len(_TRAIN)] == _TRAIN and len(words) > len(_TRAIN):
+        if words[: len(_TRAIN)] == _TRAIN and not (words[len(_TRAIN) :] or ["-"])[0].startswith("-"):
             return _with_paths(run, words)[len(_TRAIN)]
     return run.path_shown(run.root) if run.root else "DATA"
 
 
 def _with_paths(run: RunRecord, words: Sequence[str]) -> list[str]:
-    """Return the words of a `pawsight train DATA ...` with its paths as `RunRecord.path_shown` has them.
+    """Return the words of a `pawsight train ...` with its paths as `RunRecord.path_shown` has them.
 
     Paths were typed in the folder that the run was trained in. One that does not lead anywhere from the current folder
     stays as it is, but for the folder of the pictures, which the run records.
     """
     shown = list(words)
     for place, word in enumerate(words):
-        is_data, path = place == len(_TRAIN), Path(word)
+        is_data, path = place == len(_TRAIN) and not word.startswith("-"), Path(word)
         if is_data and not path.exists() and run.root is not None and run.root.parts[-len(path.parts) :] == path.parts:
             path = run.root
         if path.is_absolute() or ((is_data or words[place - 1] in _PATHS) and path.exists()):

@@ -19,11 +19,12 @@ from pawsight.classifier.bundle import read_bundle, write_bundle
 from pawsight.classifier.costs import Costs
 from pawsight.classifier.prediction_sets import PredictionSets
 from pawsight.classifier.predictor import Predictor
-from pawsight.classifier.trust import OodDetector, RiskGuarantee, Trust
+from pawsight.classifier.trust import HAS, NOT_SURE, OodDetector, RiskGuarantee, Trust
 from pawsight.commands.export import export
 from pawsight.core.errors import ExportRefused, WrongUsage
 from pawsight.core.machine import this_machine
 from pawsight.exports import web_page
+from pawsight.exports.export_context import ExportContext, metadata_of
 from pawsight.images.decode import WEB_PAGE
 
 from ..conftest import says
@@ -262,6 +263,24 @@ def test_what_is_not_sure_enough_and_what_is_unlike_anything_is_not_answered(chr
         assert "Unfamiliar" in chromium.find_element("css selector", ".card").text
 
 
+def test_a_page_of_several_labels_shows_each_that_a_picture_has(chromium, colours, tmp_path):
+    always, never = (
+        {"from": 0.5, "has_from": 0.5, "has_not_from": 0.0},
+        {"from": 0.0, "has_from": None, "has_not_from": 0},
+    )
+    several = altered(colours, tmp_path / "several", several_labels=[always, always, never])
+    with browser.Host(several) as host:
+        page = browser.Page(chromium, host.address).ready().choose(picture(tmp_path, (250, 5, 5), "red.png"))
+        (answer,) = page.answers(1)
+        assert (answer["labels"], answer["unsure"], answer["verdict"]) == (["red"], ["blue"], "unsure")
+        assert [chip.text for chip in chromium.find_elements("css selector", ".card .label")] == ["red", "blue?"]
+        assert not chromium.find_element("id", "threshold-tool").is_displayed()
+        chromium.find_element("css selector", ".card .picture").click()
+        assert [row.text.split()[0] for row in chromium.find_elements("css selector", ".bars .chosen")] == ["red"]
+        assert not chromium.find_element("id", "judge").is_displayed()
+        assert axe.violations(chromium) == []
+
+
 def test_the_verdict_is_that_of_the_command_line_for_every_kind_of_number(chromium, colours):
     shares = [0.0, 0.3, 0.5, 0.500001, 1.0]
     grid = [(p, u) for p in shares for u in [*shares, None]]
@@ -306,6 +325,30 @@ def test_costs_thresholds_of_classes_and_sets_decide_as_on_the_command_line(chro
             for row in tables
         ]
         for trust in trusts
+    ]
+    assert found == expected
+
+
+def test_labels_are_given_denied_and_unsure_as_on_the_command_line(chromium, colours, label_bundle):
+    bundle = read_bundle(label_bundle)
+    trust, facts = bundle.card.trust, metadata_of(ExportContext(bundle=bundle, run=None))
+    shares = np.array([0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0], np.float32)
+    tables = np.stack(np.meshgrid(shares, shares, shares), axis=-1).reshape(-1, 3)
+    with browser.Host(colours) as host:
+        page = browser.Page(chromium, host.address).ready()
+        script = """const {decision, labelsOf} = await import("./static/decision.js"); const [facts, tables] = arguments_;
+        return tables.map((row) => [decision(row, null, facts), labelsOf(row, facts)]);"""
+        given = json.dumps([facts, tables.astype(float).tolist()])
+        found = page.run(f"const arguments_ = {given}; {script}")
+    expected = [
+        [
+            trust.decide(row, None),
+            {
+                kind: [name for name, decided in zip(bundle.card.classes, decisions, strict=True) if decided == wanted]
+                for kind, wanted in (("labels", HAS), ("unsure", NOT_SURE))
+            },
+        ]
+        for row, decisions in zip(tables, trust.decide_labels(tables), strict=True)
     ]
     assert found == expected
 

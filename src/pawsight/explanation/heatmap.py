@@ -166,13 +166,14 @@ class Explainer:
         index = classes.index(label) if label else int(outputs[PROBABILITIES].argmax())
         label, probability = classes[index], float(outputs[PROBABILITIES][index])
         if head is None or method == "occlusion":
-            values = occlusion_map(square, lambda squares: _log_odds(engine, squares, index))
+            values = occlusion_map(square, lambda squares: self._log_odds(engine, squares, index))
             return HeatMap(label, values, 0.0, "occlusion", size), probability
-        # A softmax does not see what all classes have in common, so their mean is taken off.
-        maps = head.class_maps(outputs[MAPS])
-        values = np.asarray(maps[index] - maps.mean(axis=0), np.float32)
-        placeless = head.placeless(outputs[FEATURES])
-        return HeatMap(label, values, float(placeless[index] - placeless.mean()), "cam", size), probability
+        maps, placeless = head.class_maps(outputs[MAPS]), head.placeless(outputs[FEATURES])
+        if not self._predictor.bundle.card.several_labels:
+            # A softmax does not see what all classes have in common, so their mean is taken off.
+            maps, placeless = maps - maps.mean(axis=0), placeless - placeless.mean()
+        values = np.asarray(maps[index], np.float32)
+        return HeatMap(label, values, float(placeless[index]), "cam", size), probability
 
     def check(self, label: str, method: str) -> None:
         """Check that a class can be explained by a method, before any picture is read.
@@ -206,6 +207,23 @@ class Explainer:
         outputs = next(iter(engine.run([(None, square)])))[1]
         return head.class_maps(outputs[MAPS]), head.placeless(outputs[FEATURES])
 
+    def _log_odds(self, engine: Engine, squares: Iterable[Pixels], index: int) -> Floats:
+        """Return the score (N,) of one class for each square: its log probability minus the mean of all classes'.
+
+        With several labels it is the logit of the label.
+        """
+        lane: Any = InferenceQueue(engine)
+        answers = []
+        for square in squares:
+            answers.extend(lane.push(None, square))
+        answers.extend(lane.drain())
+        table = np.stack([outputs[PROBABILITIES] for _, outputs in answers])
+        if self._predictor.bundle.card.several_labels:
+            own = table[:, index].astype(np.float64)
+            return np.asarray(np.log(np.maximum(own, _LEAST)) - np.log(np.maximum(1 - own, _LEAST)), np.float32)
+        logs = np.log(np.maximum(table, _LEAST))
+        return np.asarray(logs[:, index] - logs.mean(axis=1), np.float32)
+
     def _compile(self) -> tuple[Engine, LinearHead | None]:
         with self._lock:
             if self._compiled is None:
@@ -220,17 +238,6 @@ class Explainer:
                 )
                 self._compiled = engine, heads[0]
             return self._compiled
-
-
-def _log_odds(engine: Engine, squares: Iterable[Pixels], index: int) -> Floats:
-    """Return the score (N,) of one class for each square: its log probability minus the mean of all classes'."""
-    lane: Any = InferenceQueue(engine)
-    answers = []
-    for square in squares:
-        answers.extend(lane.push(None, square))
-    answers.extend(lane.drain())
-    logs = np.log(np.maximum(np.stack([outputs[PROBABILITIES] for _, outputs in answers]), _LEAST))
-    return np.asarray(logs[:, index] - logs.mean(axis=1), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,14 +160,8 @@ def forgotten_sentence(change: Change) -> str:
     return f"{what} right before and wrong now: {', '.join(listed)}{more}; {learnt:,} the other way round"
 
 
-def growth_view(grown: GrowthRecord, gallery: Gallery, name: str) -> dict[str, Any]:
-    """Return the section of the report as words, rows and pictures that are not yet escaped.
-
-    Args:
-        grown: what the run grew out of.
-        gallery: of its pictures.
-        name: of the run before, as the page names it.
-    """
+def growth_view(grown: GrowthRecord, gallery: Gallery) -> dict[str, Any]:
+    """Return the section of the report as words, rows and pictures that are not yet escaped."""
     changes = [
         {
             "name": f"{_SUBSETS.get(change.subset, change.subset)}, {'new' if change.is_new else 'old'} pictures",
@@ -183,7 +177,7 @@ def growth_view(grown: GrowthRecord, gallery: Gallery, name: str) -> dict[str, A
     ]
     old = [change for change in grown.changes if change.subset != "test" and not change.is_new]
     return {
-        "from": name,
+        "from": "/".join(Path(grown.run).parts[-2:]),  # without places of this machine, as the page may be served
         "sentences": [*_what(grown), _sealed(grown.parts)[:1].upper() + _sealed(grown.parts)[1:] + "."],
         "changes": changes,
         "classes": [asdict(row) for change in old for row in change.classes if row.forgotten or row.learnt],

@@ -6,7 +6,6 @@ Calibration and the risk guarantee are in `trust_answers.py`, the findings of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pawsight.core.runs import from_here
@@ -48,7 +47,7 @@ def make_trust(run: RunRecord, absent: Mapping[str, str]) -> Row:
         "suspects": suspects_view(run, suspects, gallery) if suspects is not None else None,
         "slices": slices_view(slices, gallery) if slices is not None else None,
         "curve": curve_view(curve) if curve is not None else None,
-        "growth": growth_view(run.growth, gallery, run.path_shown(Path(run.growth.run))) if run.growth else None,
+        "growth": growth_view(run.growth, gallery) if run.growth is not None else None,
         "absent": {
             name: {"why": absent.get(name) or NOT_COMPUTED, "command": commands[name]}
             for name, part in kept.items()

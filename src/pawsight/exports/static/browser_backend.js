@@ -4,9 +4,9 @@
 // exported.
 
 import { Closed, Refused } from "./backend.js";
-import { answer, decision, setOf } from "./decision.js";
+import { answer, decision, labelsOf, setOf } from "./decision.js";
 import { all, json, seal } from "./load_model.js";
-import { mebibytes } from "./words.js";
+import { mebibytes, UNFAMILIAR } from "./words.js";
 import { WorkerClient } from "./worker_client.js";
 
 const FACTS = "pawsight.json";
@@ -70,8 +70,21 @@ export function inBrowser() {
 function prediction(file, { probabilities: given, unlikeness }, facts) {
   const probabilities = Array.from(given);
   const named = Object.fromEntries(facts.classes.map((name, place) => [name, probabilities[place]]));
-  const best = answer(probabilities, facts);
   const said = decision(probabilities, unlikeness, facts);
+  if (facts.several_labels) {
+    const found = said === UNFAMILIAR ? { labels: [], unsure: [] } : labelsOf(probabilities, facts);
+    return {
+      file,
+      label: null,
+      probability: null,
+      probabilities: named,
+      verdict: said,
+      set: null,
+      ...found,
+      error: null,
+    };
+  }
+  const best = answer(probabilities, facts);
   const label = said === "answered" ? facts.classes[best] : said;
   return {
     file,
@@ -87,6 +100,7 @@ function prediction(file, { probabilities: given, unlikeness }, facts) {
 function modelFrom(facts) {
   return {
     classes: facts.classes,
+    severalLabels: Array.isArray(facts.several_labels),
     recipe: facts.recipe.name ?? null,
     imagePx: facts.decode.image_px,
     measured: facts.web.measured ?? null,

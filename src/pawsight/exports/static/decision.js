@@ -20,10 +20,23 @@ export function decision(probabilities, unlikeness, facts) {
   } = facts;
   const isLike = typeof unlikeness === "number" && unlikeness <= above; // a missing or invalid number is not
   if (above !== null && !isLike) return UNFAMILIAR;
+  if (facts.several_labels) return labelsOf(probabilities, facts).unsure.length ? UNSURE : "answered";
   const best = answer(probabilities, facts);
   if (facts.none_class && facts.classes[best] === facts.none_class) return UNFAMILIAR;
   if (each) return each[best] !== null && probabilities[best] >= each[best] ? "answered" : UNSURE;
   return from === null || probabilities[best] >= from ? "answered" : UNSURE;
+}
+
+// Names of the labels that a picture has, and of those of which that is not sure.
+export function labelsOf(probabilities, { classes, several_labels: limits }) {
+  const found = { labels: [], unsure: [] };
+  limits.forEach(({ from, has_from: has, has_not_from: hasNot }, place) => {
+    const share = probabilities[place];
+    const isSure = share >= from ? has !== null && share >= has : hasNot !== null && 1 - share >= hasNot;
+    if (!isSure) found.unsure.push(classes[place]);
+    else if (share >= from) found.labels.push(classes[place]);
+  });
+  return found;
 }
 
 // Names of the classes that a picture may be, the likeliest first; null where the bundle has no sets.

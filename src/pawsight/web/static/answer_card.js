@@ -1,7 +1,7 @@
 // Shows one picture with its answer as a card: one number, a click opens it large (lightbox.js).
 
 import { drawing, element, named, printable } from "./dom.js";
-import { kindOf, percent, ranked, sentence } from "./words.js";
+import { hasLabels, kindOf, NO_LABEL, percent, ranked, sentence } from "./words.js";
 
 const SIGNS = {
   unsure: "M9 9a3 3 0 1 1 4.2 2.8c-.8.4-1.2 1-1.2 1.9M12 17h.01",
@@ -73,6 +73,7 @@ export function answer(item, kind = kindOf(item)) {
   if (kind === "waiting") return [item.tries ? "Waiting for its turn\u2026" : "Looking\u2026"];
   if (kind === "error") return [sign(kind), "No answer"];
   if (kind === "unlike") return [sign(kind), "Unfamiliar"];
+  if (hasLabels(item)) return [labels(item.prediction, kind)];
   const [best, probability] = ranked(item.prediction.probabilities)[0];
   if (kind === "unsure")
     return [
@@ -86,6 +87,19 @@ export function answer(item, kind = kindOf(item)) {
     " ",
     element("span", { class: "sure" }, percent(item.prediction.probability)),
   ];
+}
+
+// Labels that the picture has, and with a question mark those that it may have.
+function labels({ labels: has, unsure }, kind) {
+  if (!has.length && !unsure.length) return element("span", { class: "no-label" }, NO_LABEL);
+  const chip = (label, given, ...after) => element("span", given, named(label, { most: 26 }), ...after);
+  return element(
+    "span",
+    { class: "labels" },
+    ...(kind === "unsure" ? [sign(kind)] : []),
+    ...has.map((label) => chip(label, { class: "label" })),
+    ...unsure.map((label) => chip(label, { class: "label perhaps" }, "?")),
+  );
 }
 
 function sign(kind) {

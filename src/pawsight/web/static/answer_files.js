@@ -1,19 +1,29 @@
 // Answers as files: CSV for spreadsheets, JSON for programs, a label patch for `pawsight train --patch`.
 
-import { UNSURE } from "./words.js";
+import { hasLabels, UNSURE } from "./words.js";
 
 // A spreadsheet reads text that begins like this as a formula, and file names are not trusted.
+const BETWEEN = ";"; // labels of one picture
 const FORMULA = /^[=+\-@\t\r]/;
 
 export function csv(items, classes) {
-  const header = ["file", "label", "probability", "verdict", "error", ...classes];
+  const several = items.some(hasLabels);
+  const header = [
+    "file",
+    ...(several ? ["labels", "unsure"] : ["label", "probability"]),
+    "verdict",
+    "error",
+    ...classes,
+  ];
   const rows = items.map((item) => {
     const { name, prediction, reason } = item;
     const { label, probability, verdict } = decided(item);
+    const said = several
+      ? [prediction?.labels, prediction?.unsure].map((names) => (names ?? []).join(BETWEEN))
+      : [label ?? "", probability ?? ""];
     return [
       name,
-      label ?? "",
-      probability ?? "",
+      ...said,
       verdict ?? "",
       reason ?? "",
       ...classes.map((name) => prediction?.probabilities?.[name] ?? ""),
@@ -34,6 +44,7 @@ export function json(items, model) {
       decision: verdict,
       error: item.reason,
       code: item.code,
+      ...(hasLabels(item) ? { labels: item.prediction.labels, unsure: item.prediction.unsure } : {}),
     };
   });
   return `${JSON.stringify({ classes: model.classes, recipe: model.recipe, predictions }, null, 2)}\n`;

@@ -13,8 +13,10 @@
 //   withdraw(digest)   -> Promise: it is no longer kept; both only where the Model says `feedback`
 //   openReport()     shows the run's report; called where the Model says there is one without an address
 //
-// Model: {title, classes, recipe, imagePx, measured, maxError, sets, detector, heatMaps, thumbnails, reads, feedback, report, share, group, largest}
+// Model: {title, classes, severalLabels, recipe, imagePx, measured, maxError, sets, detector, heatMaps, thumbnails, reads,
+//         feedback, report, share, group, largest}
 //   title        the question at the top, or null where the classes make it
+//   severalLabels  whether a picture may have several of the classes, or none; it is right where every label is
 //   measured     {subset, pictures, accuracy, interval: [low, high]} of pictures that were not trained on, or null
 //   maxError     share of answered pictures that may be wrong, where unsure ones are not answered; else null
 //   sets         share of prediction sets that hold the true class, null where there are no sets
@@ -32,6 +34,8 @@
 //   probability  of the class, else null
 //   verdict      "answered", "unsure", "unfamiliar", or null
 //   set          [names], the likeliest first, or null
+//   labels, unsure  only where a picture may have several labels: [names] that it has, and of which that is not sure;
+//                label and probability are then null
 //   code         of the error: "decoder-lost" where the picture need not be to blame
 
 export class Busy extends Error {

@@ -16,10 +16,10 @@ export function introduce(backend) {
 export function describe(model, backend, told) {
   at("privacy").textContent = model.privacy ?? backend.privacy;
   question(model);
-  classes(model.classes, Boolean(model.title));
+  classes(model);
   facts(model);
   latest(model.window ?? null);
-  warning(model.detector);
+  warning(model);
   if (model.share) at("links").prepend(share(model.share));
   if (model.report) at("links").prepend(report(model.report, backend, told));
 }
@@ -56,12 +56,13 @@ export function latest(found) {
   at("latest").replaceChildren(...words);
 }
 
-function question({ title, classes: names }) {
+function question({ title, classes: names, severalLabels }) {
   if (title) {
     document.title = printable(title);
     at("question").replaceChildren(named(title, { most: 100 }));
   }
-  if (title || names.length > NAMED) return;
+  if (severalLabels) at("wanted").textContent = "which labels they have";
+  if (title || severalLabels || names.length > NAMED) return;
   const parts = names.flatMap((name, place) => {
     const before = place === 0 ? "" : place === names.length - 1 ? " or " : ", ";
     const shown = place === 0 ? name.charAt(0).toUpperCase() + name.slice(1) : name;
@@ -71,29 +72,32 @@ function question({ title, classes: names }) {
 }
 
 // What is to be known where the classifier seldom calls a picture unfamiliar, or never.
-function warning(detector) {
+function warning({ detector, severalLabels }) {
   const { caught = 0, pictures = 0 } = detector ?? {};
   at("limits").hidden = pictures > 0 && 2 * caught >= pictures;
   at("limits").textContent = detector
-    ? `It noticed ${caught} of ${pictures} pictures of other things. The others got one of its classes.`
-    : "It answers every picture with one of its classes, also a picture of something else.";
+    ? `It noticed ${caught} of ${pictures} pictures of other things. The others got ${severalLabels ? "answers about its labels" : "one of its classes"}.`
+    : `It answers every picture with ${severalLabels ? "its labels" : "one of its classes"}, also a picture of something else.`;
 }
 
-function classes(names, isTitled) {
+function classes({ classes: names, title, severalLabels }) {
   const few = names.length <= CHIPS;
-  at("chips").hidden = !few || (names.length <= NAMED && !isTitled);
+  at("chips").hidden = !few || (names.length <= NAMED && !title && !severalLabels);
+  if (severalLabels) at("chips").setAttribute("aria-label", "Labels");
   at("classes").hidden = few;
-  at("classes-title").textContent = `All ${names.length} classes`;
+  at("classes-title").textContent = `All ${names.length} ${severalLabels ? "labels" : "classes"}`;
   at(few ? "chips" : "class-list").replaceChildren(...names.map((name) => element("li", {}, named(name))));
 }
 
 // A chip with how often it was right; what that means is in the popover.
-function facts({ recipe, classes: names, imagePx, measured }) {
+function facts({ recipe, classes: names, severalLabels, imagePx, measured }) {
   const size = imagePx && `${imagePx}\u00a0px`;
-  const made = [recipe && `recipe ${recipe}`, count(names.length, "class", "classes"), size].filter(Boolean).join(", ");
-  const words = measured ? `${outOf(measured)} right on new pictures` : "About this classifier";
+  const number = severalLabels ? count(names.length, "label") : count(names.length, "class", "classes");
+  const made = [recipe && `recipe ${recipe}`, number, size].filter(Boolean).join(", ");
+  const right = severalLabels ? "new pictures with every label right" : "right on new pictures";
+  const words = measured ? `${outOf(measured)} ${right}` : "About this classifier";
   at("facts").replaceChildren(element("button", { type: "button", class: "quiet", popovertarget: "about" }, words));
-  at("about-test").textContent = measured ? tested(measured) : "How often it is right was not measured.";
+  at("about-test").textContent = measured ? tested(measured, severalLabels) : "How often it is right was not measured.";
   at("about-made").textContent = `${made.charAt(0).toUpperCase()}${made.slice(1)}.`;
 }
 
@@ -108,9 +112,9 @@ const SUBSETS = {
   "cross-validation": (pictures) => `Cross-validation on ${pictures}: each was answered without learning from it`,
 };
 
-function tested({ subset, pictures, accuracy, interval }) {
+function tested({ subset, pictures, accuracy, interval }, severalLabels) {
   const [low, high] = interval.map((end) => (100 * end).toFixed(1));
-  const right = `${outOf({ pictures, accuracy })} answers were right`;
+  const right = `${outOf({ pictures, accuracy })} ${severalLabels ? "have every label right" : "answers were right"}`;
   const share = `${percent(accuracy)}; 95\u00a0% interval ${low}\u2013${high}\u00a0%`;
   return `${SUBSETS[subset](count(pictures, "picture"))}. ${right} (${share}). On pictures of another kind it may be right less often.`;
 }

@@ -4,7 +4,7 @@
 
 import { fill, showPicture } from "./answer_card.js";
 import { at, element } from "./dom.js";
-import { count, kindOf, tally } from "./words.js";
+import { count, hasLabels, keysOf, kindOf, tally } from "./words.js";
 
 const MOST_CHIPS = 8; // more kinds of answers than that are chosen from a list
 const FRAME_MS = 8; // of drawing cards in one frame
@@ -181,13 +181,14 @@ export class Gallery {
     at("progress").max = this.items.length;
     at("progress").value = this.items.length - waiting;
     at("left").textContent = `${this.items.length - waiting} of ${this.items.length}`;
+    at("threshold-tool").hidden = this.model.severalLabels === true;
     at("patch").hidden = this.model.feedback || !this.items.some((item) => item.truth !== undefined);
     if (waiting === 0 && this.wasWaiting && this.order !== "newest") this.arrange();
     this.wasWaiting = waiting > 0;
     this.list.classList.toggle("few", this.items.length <= 2);
     this.filters(kinds);
     for (const item of this.items) {
-      const hidden = this.chosen !== "" && keyOf(item) !== this.chosen;
+      const hidden = this.chosen !== "" && !keysOf(item).some(([key]) => key === this.chosen);
       const card = this.cards.get(item);
       if (card.hidden !== hidden) card.hidden = hidden;
     }
@@ -234,12 +235,9 @@ export class Gallery {
   }
 }
 
-function keyOf(item) {
-  const kind = kindOf(item);
-  return kind === "answer" ? `label ${item.prediction.label}` : kind;
-}
-
-// Of the likeliest class; what has no probabilities comes last.
-function confidence({ prediction }) {
-  return prediction?.probabilities ? Math.max(...Object.values(prediction.probabilities)) : 2;
+// Of the likeliest class, or of the label that is nearest to neither; what has no probabilities comes last.
+function confidence(item) {
+  if (!item.prediction?.probabilities) return 2;
+  const shares = Object.values(item.prediction.probabilities);
+  return hasLabels(item) ? Math.min(...shares.map((share) => Math.max(share, 1 - share))) : Math.max(...shares);
 }

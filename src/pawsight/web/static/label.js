@@ -20,13 +20,16 @@ const store = {
   way: "auto",
   taken: "", // the way that "auto" took
   /** @type {Group[]} */ queue: [], // the first is shown
+  from: 0, // the first named picture that is shown
+  total: 0, // named pictures of the name that is shown
   shown: 0, // groups of this batch that were done
   /** @type {Set<number>} */ later: new Set(), // pictures that were skipped while this page is open
   /** @type {{changes: Change[], group: Group}[]} */ past: [],
   /** @type {Promise<void>} */ turn: Promise.resolve(),
   waiting: 0,
 };
-const KEYED = 9; // names with a key
+const KEYED = 10; // names with a key, the tenth with 0
+const BUTTONS = 24; // names with a button; others are found by typing
 const WAYS = ["auto", "alike", "sure", "named"];
 
 /** @param {number} number @param {string} size */
@@ -70,8 +73,9 @@ function take({ board, names, named, aside }) {
 async function fetchBatch() {
   if (store.way === "named") {
     const label = at("of").value;
-    const answer = await ask(`named?name=${encodeURIComponent(label)}&from=0`);
+    const answer = await ask(`named?name=${encodeURIComponent(label)}&from=${store.from}`);
     take(answer);
+    store.total = answer.total;
     store.queue = answer.pictures.length ? [{ pictures: answer.pictures, suggested: null }] : [];
   } else {
     const answer = await ask(`next?way=${store.way}`);
@@ -101,6 +105,7 @@ function show() {
   grid.fill(group.pictures, 0);
   if (!isNamed) grid.selectAll();
   const many = group.pictures.length > 1;
+  at("ask").className = isNamed ? "named" : "";
   at("question").replaceChildren(
     ...(isNamed
       ? [at("of").value ? "Called " : "Not usable", named(at("of").value)]
@@ -134,7 +139,9 @@ function showState() {
   at("meter").setAttribute("aria-valuenow", String(store.named));
   at("meter").firstElementChild.style.transform = `scaleX(${total ? store.named / total : 0})`;
   at("which").hidden = store.way !== "named";
-  at("skip").hidden = store.way === "named";
+  const shown = store.from + (current()?.pictures.length ?? 0);
+  at("skip").hidden = store.way === "named" && store.total <= shown && !store.from;
+  at("skip-text").textContent = store.way === "named" ? "Show others" : "Later";
   fillSelect();
 }
 
@@ -152,10 +159,10 @@ function fillSelect() {
 /** @param {Group} group */
 function showNames({ suggested }) {
   const buttons = store.names
-    .slice(0, KEYED)
-    .map(({ name, pictures }, index) => nameButton(name, pictures, index + 1, suggested));
+    .slice(0, BUTTONS)
+    .map(({ name, pictures }, index) => nameButton(name, pictures, index < KEYED ? (index + 1) % 10 : null, suggested));
   const place = store.names.findIndex(({ name }) => name === suggested);
-  if (place >= KEYED) buttons.push(nameButton(suggested, store.names[place].pictures, null, suggested));
+  if (place >= BUTTONS) buttons.push(nameButton(suggested, store.names[place].pictures, null, suggested));
   at("names").replaceChildren(...buttons);
   at("known").replaceChildren(...store.names.map(({ name }) => element("option", { value: name })));
 }
@@ -165,7 +172,7 @@ function nameButton(name, pictures, key, suggested) {
   return element(
     "button",
     { type: "button", class: isSuggested ? "suggested" : "", onclick: () => nameThem(name) },
-    element("kbd", {}, isSuggested ? "\u21b5" : (key ?? "n")),
+    element("kbd", {}, isSuggested ? "\u21b5" : key),
     " ",
     named(name),
     element("small", {}, pictures.toLocaleString("en-GB")),
@@ -251,6 +258,12 @@ function nameThem(name) {
 
 function skip() {
   inTurn(async () => {
+    if (store.way === "named") {
+      const next = store.from + (current()?.pictures.length ?? 0);
+      store.from = next < store.total ? next : 0;
+      await fetchBatch();
+      return speak("Others are shown");
+    }
     const group = store.queue.shift();
     if (!group) return;
     for (const { picture } of group.pictures) store.later.add(picture);
@@ -294,15 +307,16 @@ async function drawCurve() {
   const found = await ask("progress").catch(() => null);
   at("curve").hidden = !found;
   if (!found) return;
-  const [low, high] = found.interval.map(percent);
-  const right = `On ${count(found.named, "named picture")} a classifier that has not seen them is right for ${percent(found.accuracy)} (95 % interval ${low} to ${high}).`;
+  const right = found.interval
+    ? `A classifier is right for ${percent(found.accuracy)} of the pictures (95 % interval ${found.interval.map(percent).join(" to ")}), measured on ${count(found.drawn, "named picture")} that were drawn at random and that it had not seen.`
+    : "";
   const gain = found.gain_interval
     ? `${found.gain.toFixed(1)} points (${found.gain_interval.map((end) => end.toFixed(1)).join(" to ")})`
-    : "an amount that cannot be told yet";
+    : `about ${Math.max(0, found.gain).toFixed(1)} points (too few to say how certain that is)`;
   at("curve").className = found.pays ? "" : "enough";
   at("curve").textContent = found.pays
-    ? `${right} Twice as many names would gain ${gain}.`
-    : `${right} More names would hardly pay: nothing that can be measured is to be gained by twice as many. Finish, or go on as you like.`;
+    ? `${right} Twice as many names would gain ${gain} on pictures as hard as those that were named.`
+    : `${right} More names would hardly pay: twice as many would gain nothing that can be measured. Finish, or go on as you like.`;
 }
 
 /** @param {string} message */
@@ -314,6 +328,7 @@ function speak(message) {
 function turnTo(way) {
   inTurn(async () => {
     store.way = way;
+    store.from = 0;
     fillSelect();
     await fetchBatch();
     speak(at(`tab-${way}`).textContent);
@@ -394,7 +409,7 @@ function pressed(event) {
   if (event.key === "Enter" && target.matches?.("button") && !onCell) return;
   if (!inTabs && event.key !== "Enter" && current() && grid.key(event)) return event.preventDefault();
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const digit = /^[1-9]$/.test(event.key) ? store.names[Number(event.key) - 1] : null;
+  const digit = /^[0-9]$/.test(event.key) ? store.names[(Number(event.key) + 9) % 10] : null;
   const deed = inTabs ? turn(event.key === "ArrowLeft" ? -1 : 1) : digit ? () => nameThem(digit.name) : keys[name];
   if (!deed || event.repeat) return;
   event.preventDefault();
@@ -409,7 +424,10 @@ document.addEventListener("click", (event) => {
   if (way) turnTo(way);
 });
 window.addEventListener("beforeunload", (event) => store.waiting && event.preventDefault()); // names are on their way
-at("of").addEventListener("change", () => inTurn(fetchBatch));
+at("of").addEventListener("change", () => {
+  store.from = 0;
+  inTurn(fetchBatch);
+});
 at("typed").addEventListener("submit", (event) => {
   event.preventDefault();
   nameThem(at("name").value);

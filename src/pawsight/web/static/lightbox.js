@@ -3,7 +3,7 @@
 import { answer, suffix } from "./answer_card.js";
 import { at, element, named } from "./dom.js";
 import { bars } from "./probability_bars.js";
-import { kindOf, percent, ranked } from "./words.js";
+import { hasLabels, kindOf, percent, ranked } from "./words.js";
 
 const NONE = "none"; // of the choices of a class; numbers are the others
 
@@ -45,7 +45,7 @@ export class Lightbox {
     at("lightbox-title").replaceChildren(...answer(item, kind));
     at("lightbox").className = kind;
     at("lightbox-why").replaceChildren(...why(item, kind, this.model));
-    at("lightbox-bars").replaceChildren(...bars(item.prediction.probabilities));
+    at("lightbox-bars").replaceChildren(...bars(item.prediction));
     at("previous").disabled = !this.near(item, -1);
     at("next").disabled = !this.near(item, 1);
     this.ask(item, kind);
@@ -84,7 +84,8 @@ export class Lightbox {
     at("heat-tools").hidden = !(this.model.heatMaps && item.thumbnail);
     const names = ranked(item.prediction.probabilities).map(([name]) => name);
     at("heat-class").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
-    if (kindOf(item) === "answer") at("heat-class").value = item.prediction.label;
+    const [said] = item.prediction.labels ?? [item.prediction.label];
+    if (names.includes(said)) at("heat-class").value = said;
   }
 
   async heat(wanted) {
@@ -119,6 +120,8 @@ export class Lightbox {
   }
 
   ask(item, kind) {
+    at("judge").hidden = hasLabels(item); // a label patch has one class a picture
+    if (hasLabels(item)) return;
     const isAnswer = kind === "answer";
     at("judge-question").textContent = isAnswer ? "Was this right?" : "What is it?";
     at("right").hidden = !isAnswer;
@@ -172,7 +175,11 @@ function why(item, kind, model) {
   const said = [];
   if (kind === "unlike")
     said.push("It is unlike the training pictures, or shows none of the classes. The numbers below mean little.");
-  if (kind === "unsure" && item.doubted) said.push("The likeliest class is below the threshold that you set.");
+  if (kind === "unsure" && hasLabels(item))
+    said.push(
+      `Of a label with a question mark it is not sure enough whether the picture has it: at most ${percent(model.maxError)} of the sure answers should be wrong.`,
+    );
+  else if (kind === "unsure" && item.doubted) said.push("The likeliest class is below the threshold that you set.");
   else if (kind === "unsure")
     said.push(
       model.maxError === null

@@ -5,18 +5,20 @@ import { percent, ranked } from "./words.js";
 
 const SHOWN = 5;
 
-export function bars(probabilities) {
-  const rows = ranked(probabilities);
+// `labels` are those that the picture has, of a classifier with several; null of any other.
+export function bars({ probabilities, labels = null }) {
+  const rows = ranked(probabilities).map(([name, probability]) => [name, probability, labels?.includes(name) ?? false]);
   const few = rows.length <= SHOWN + 1; // never a fold for a single one
-  const first = list(few ? rows : rows.slice(0, SHOWN), "Probabilities");
-  return few ? [first] : [first, folded(rows)];
+  const given = labels ? { class: "bars of-labels" } : {};
+  const first = list(few ? rows : rows.slice(0, SHOWN), "Probabilities", given);
+  return few ? [first] : [first, folded(rows, labels ? "labels" : "classes", given)];
 }
 
-function folded(rows) {
-  const rest = element("details", { class: "rest" }, element("summary", {}, `All ${rows.length} classes`));
+function folded(rows, things, given) {
+  const rest = element("details", { class: "rest" }, element("summary", {}, `All ${rows.length} ${things}`));
   rest.addEventListener("toggle", () => {
     if (rest.open && rest.children.length === 1)
-      rest.append(list(rows.slice(SHOWN), "Less likely classes", { tabindex: "0" }));
+      rest.append(list(rows.slice(SHOWN), `Less likely ${things}`, { ...given, tabindex: "0" }));
   });
   return rest;
 }
@@ -26,13 +28,13 @@ function list(rows, label, given = {}) {
   return element("ol", { class: "bars", "aria-label": label, ...given }, rows.map(row));
 }
 
-function row([name, probability]) {
+function row([name, probability, isChosen]) {
   const fill = element("span");
   fill.style.inlineSize = `${(100 * probability).toFixed(2)}%`;
   const share = element("span", { class: "share" }, percent(probability));
   return element(
     "li",
-    {},
+    isChosen ? { class: "chosen" } : {},
     named(name, { most: 22, class: "of" }),
     share,
     element("span", { class: "bar", "aria-hidden": "true" }, fill),

@@ -116,6 +116,7 @@ function modelFrom(told, guarded) {
   return {
     title: told.title ?? null,
     classes: told.classes,
+    severalLabels: told.several_labels === true,
     recipe: told.recipe ?? null,
     imagePx: told.image_px ?? null,
     measured: told.measured ?? null,

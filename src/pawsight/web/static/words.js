@@ -13,6 +13,9 @@ export function kindOf(item) {
   return item.prediction.verdict === UNFAMILIAR ? "unlike" : "answer";
 }
 
+// Whether a picture may have several labels; its prediction then has `labels` and `unsure`.
+export const hasLabels = ({ prediction }) => Array.isArray(prediction?.labels);
+
 export const KINDS = { waiting: "waiting", unsure: "unsure", unlike: UNFAMILIAR, error: "no answer" };
 
 const PICTURE_NAME = /\.(avif|bmp|gif|heic|heif|jpe?g|mpo|png|tiff?|webp)$/i;
@@ -53,20 +56,37 @@ export function spoken(item) {
   const kind = kindOf(item);
   if (kind === "error") return `${name}: no answer. ${sentence(item)}`;
   const [best, probability] = ranked(item.prediction.probabilities)[0];
+  if (hasLabels(item) && kind !== "unlike") return `${name}: ${labelsInWords(item.prediction)}.`;
   const likeliest = `${printable(best)}, ${percent(probability)}`;
   if (kind === "unsure") return `${name}: unsure; likeliest is ${likeliest}.`;
   return kind === "unlike" ? `${name}: unfamiliar.` : `${name}: ${likeliest}.`;
 }
 
+function labelsInWords({ labels, unsure }) {
+  const has = labels.length ? labels.map(printable).join(", ") : NO_LABEL;
+  return unsure.length ? `${has}; unsure: ${unsure.map(printable).join(", ")}` : has;
+}
+
+export const NO_LABEL = "no label";
+
+// [[key, words], ...] by which a picture is counted and found: its answer, each of its labels, or why it has none.
+export function keysOf(item) {
+  const kind = kindOf(item);
+  if (!hasLabels(item)) {
+    return kind === "answer"
+      ? [[`label ${item.prediction.label}`, printable(item.prediction.label)]]
+      : [[kind, KINDS[kind]]];
+  }
+  const { labels } = item.prediction;
+  const keys = labels.map((label) => [`label ${label}`, printable(label)]);
+  if (kind !== "answer") keys.push([kind, KINDS[kind]]);
+  return keys.length ? keys : [[NO_LABEL, NO_LABEL]];
+}
+
 // [[key, words, number], ...]: how often each label, and each thing that is none, was the answer; commonest first.
 export function tally(items) {
   const counts = new Map();
-  for (const item of items) {
-    const kind = kindOf(item);
-    const key = kind === "answer" ? `label ${item.prediction.label}` : kind;
-    const words = kind === "answer" ? printable(item.prediction.label) : KINDS[kind];
-    counts.set(key, [key, words, (counts.get(key)?.[2] ?? 0) + 1]);
-  }
+  for (const [key, words] of items.flatMap(keysOf)) counts.set(key, [key, words, (counts.get(key)?.[2] ?? 0) + 1]);
   const isLabel = ([key]) => key.startsWith("label ");
   return [...counts.values()].sort((one, other) => isLabel(other) - isLabel(one) || other[2] - one[2]);
 }
